@@ -1,0 +1,66 @@
+"""p-values of "no class exceeds tau" for every possible number of hits."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import binom
+
+from onnxcert._typing import LevelArray
+from onnxcert.errors import ParameterError
+from onnxcert.result import Selection
+
+# SciPy's binomial tail is good to about 1e-13; a p-value may be too large, never too small.
+_ROUND_UP = 1.0 + 1e-11
+
+
+def binomial_tail(n: int, p: float) -> LevelArray:
+    """F_p(x) = P(Bin(n, p) >= x) for x = 0 .. n, rounded up; float64 [n + 1]."""
+    tail = binom.sf(np.arange(n + 1) - 1, n, p)
+    return np.asarray(np.minimum(tail * _ROUND_UP, 1.0), dtype=np.float64)
+
+
+def p_values(n: int, tau: float, selection: Selection) -> LevelArray:
+    """p-value of each number of hits 0 .. n among n tested draws; float64 [n + 1], decreasing.
+
+    *Split* selection (Fischer et al. 2021, Algorithm 3): the candidate was chosen from other
+    draws, so under the null P(vote = candidate) <= tau the hits are binomial with p at most tau
+    and the p-value is F_tau(x).
+
+    *Pooled* selection: the candidate was chosen from the first n0 of the same n draws. For
+    x > n / 2 at most one class has x votes or more, so the chance that a class with probability at
+    most tau gets x votes is at most the sum of F_p(x) over such classes. F_p(x) is convex in p
+    below (x - 1) / (n - 1); where that is at least tau, the sum over probabilities that are each
+    at most tau and add up to at most 1 is largest at (tau, 1 - tau). The p-value is therefore
+    F_tau(x) + F_{1 - tau}(x) where (x - 1) / (n - 1) >= tau and x > n / 2, and 1 elsewhere.
+
+    >>> p_values(3, 0.75, "split").round(4).tolist()
+    [1.0, 0.9844, 0.8438, 0.4219]
+    >>> p_values(3, 0.75, "pooled").round(4).tolist()
+    [1.0, 1.0, 1.0, 0.4375]
+
+    Raises:
+        ParameterError: tau outside [1/2, 1).
+    """
+    check_tau(tau)
+    tail = binomial_tail(n, tau)
+    if selection == "split":
+        return tail
+    hits = np.arange(n + 1)
+    summed = np.minimum(tail + binomial_tail(n, 1.0 - tau), 1.0)
+    valid = (hits - 1 >= tau * (n - 1)) & (2 * hits > n)
+    return np.where(valid, summed, 1.0)
+
+
+def check_tau(tau: float) -> None:
+    """Raise ParameterError unless 1/2 <= tau < 1."""
+    if not 0.5 <= tau < 1.0:
+        raise ParameterError(
+            f"tau must be at least 0.5 and below 1 (a certified class needs the majority), "
+            f"got {tau:g}."
+        )
+
+
+def check_alpha(alpha: float) -> None:
+    """Raise ParameterError unless 0 < alpha < 1."""
+    if not 0.0 < alpha < 1.0:
+        raise ParameterError(f"alpha must lie between 0 and 1, both excluded, got {alpha:g}.")

@@ -1,0 +1,70 @@
+"""The one owner of randomness: draw i of an input, whoever asks and in whatever order."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+
+from onnxcert._typing import FloatArray, Perturbation
+from onnxcert.errors import ParameterError
+
+GENERATOR: Final = "numpy-seedsequence-sfc64"
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random perturbations of one input.
+
+    Draw i is a pure function of (seed, input digest, i, generator): no batch size, worker or
+    restart changes it, and different draws use independent streams. Two `Draws` that are equal
+    may have their counts added; others never.
+
+    Args:
+        perturbation: what is done to the input.
+        seed: not below 0.
+        digest: SHA-256 of the input, 64 hexadecimal digits.
+        generator: name of the generator; only tallies of one generator may be merged.
+    """
+
+    perturbation: Perturbation
+    seed: int
+    digest: str
+    generator: str = GENERATOR
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
+            raise ParameterError(f"the seed must be from 0 to 2**63 - 1, got {self.seed}.")
+
+    def rng(self, i: int) -> np.random.Generator:
+        """The generator of draw i.
+
+        The seed fills the sequence's own entropy; digest and i are its spawn key, so that no two
+        (seed, digest, i) share a state.
+        """
+        if self.generator != GENERATOR:
+            raise ParameterError(
+                f"these draws were made by the generator {self.generator!r} and this onnxcert has "
+                f"{GENERATOR!r}; draws of two generators are never mixed, so start a new run."
+            )
+        words = np.frombuffer(bytes.fromhex(self.digest), dtype=">u4").tolist()
+        sequence = np.random.SeedSequence(self.seed, spawn_key=(*words, i))
+        return np.random.Generator(np.random.SFC64(sequence))
+
+    def write(self, x: FloatArray, indices: range, out: FloatArray) -> None:
+        """Write the draws `indices` of `x` into the rows of `out` [len(indices), *x.shape]."""
+        for row, i in enumerate(indices):
+            self.perturbation.perturb(x, self.rng(i), out[row])
+
+    def rehearsal(self) -> Self:
+        """Draws for trying the model out, independent of those that are counted."""
+        digest = hashlib.sha256(b"rehearsal" + bytes.fromhex(self.digest)).hexdigest()
+        return type(self)(self.perturbation, self.seed, digest, self.generator)
+
+
+def digest(x: FloatArray) -> str:
+    """SHA-256 over the type, shape and values of an input."""
+    head = f"{x.dtype.str}{x.shape}".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(x).tobytes()).hexdigest()
