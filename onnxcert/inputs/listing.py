@@ -1,0 +1,128 @@
+"""What a run goes through: named pictures, their labels, and the protocol of those who list."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Final, Protocol
+
+from onnxcert.errors import ParameterError
+
+# Longest name in bytes: leaves room for suffixes within the 255 that file systems allow.
+_LONGEST: Final = 180
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture of a run.
+
+    Attributes:
+        name: unique in the run, in any letter case, and safe as a file name.
+        path: the picture.
+        label: its label map, or None.
+    """
+
+    name: str
+    path: Path
+    label: Path | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The pictures of a run, in order.
+
+    Attributes:
+        items: the pictures.
+        class_names: the names that come with the data set, or None where it has none.
+        ignore_label: the index of unlabelled pixels that comes with the data set, or None.
+    """
+
+    items: tuple[Item, ...]
+    class_names: tuple[str, ...] | None = None
+    ignore_label: int | None = None
+
+
+class Reader(Protocol):
+    """A way to lay out a data set on disk."""
+
+    name: ClassVar[str]
+
+    @staticmethod
+    def list(arguments: Sequence[str], labels: str | None) -> Listing:
+        """List the pictures that `arguments` name, with their labels.
+
+        Args:
+            arguments: what stands on the command line: files, folders, patterns.
+            labels: where the label maps are, or None.
+
+        Raises:
+            InputError: something named is missing, empty or ambiguous.
+        """
+        ...
+
+
+def select(listing: Listing, *, limit: int | None = None, every: int | None = None) -> Listing:
+    """Keep every `every`-th picture, counting from the first, and of these the first `limit`.
+
+    Names are given before, so a picture is called the same whatever is selected.
+
+    Raises:
+        ParameterError: `limit` or `every` is below 1.
+    """
+    for flag, value in (("--limit", limit), ("--every", every)):
+        if value is not None and value < 1:
+            raise ParameterError(
+                f"expected {flag} to be at least 1, but it is {value}: raise it or leave it out."
+            )
+    return replace(listing, items=listing.items[:: every or 1][:limit])
+
+
+def absolute(path: Path) -> Path:
+    """`path` from the root, without ``..``; links stay, as what lies beside a link counts."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def name_items(paths: Sequence[Path]) -> tuple[str, ...]:
+    """A name for each of several different paths, whatever their order.
+
+    A picture is called by its stem; pictures that would share a name, by their path below the
+    folder common to all, then with the suffix as well, then with a digest of that path.
+    """
+    whole = [absolute(path) for path in paths]
+    try:
+        root = os.path.commonpath([path.parent for path in whole])
+        below = [path.relative_to(root) for path in whole]
+    except ValueError:  # no paths, or several drives
+        below = whole
+    candidates = [_candidates(path) for path in below]
+    level = [0] * len(candidates)
+    while True:
+        names = [names[i] for names, i in zip(candidates, level, strict=True)]
+        count = Counter(name.casefold() for name in names)
+        clashing = [i for i, name in enumerate(names) if count[name.casefold()] > 1]
+        raised = [i for i in clashing if level[i] < len(candidates[i]) - 1]
+        if not raised:
+            return tuple(names)
+        for i in raised:
+            level[i] += 1
+
+
+def _candidates(below: Path) -> tuple[str, str, str, str]:
+    tag = hashlib.sha256(os.fsencode(below)).hexdigest()[:12]
+    whole = "__".join(below.parts)
+    return (
+        _safe(below.stem, tag),
+        _safe("__".join(below.with_suffix("").parts), tag),
+        _safe(whole, tag),
+        f"{_safe(whole, tag)[: _LONGEST // 4]}-{tag}",
+    )
+
+
+def _safe(name: str, tag: str) -> str:
+    kept = (c if c.isprintable() and c not in '<>:"/\\|?*' else "_" for c in name)
+    name = "".join(kept).strip(" .") or "_"
+    return name if len(name.encode()) <= _LONGEST else f"{name[: _LONGEST // 4]}-{tag}"
