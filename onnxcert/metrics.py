@@ -1,0 +1,100 @@
+"""Accuracy and IoU against the true labels, with abstention counted as it deserves: as a miss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from onnxcert._typing import IntArray
+from onnxcert.errors import ParameterError
+from onnxcert.result import ABSTAIN
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How predictions agree with the truth, over the pixels that somebody labelled.
+
+    Attributes:
+        accuracy: share of pixels that have the true class; abstaining pixels are wrong. None
+            where no pixel is labelled.
+        miou: mean of `iou` over all classes. None where no pixel is labelled.
+        iou: for each class, pixels that have it in truth and prediction, of those that have it in
+            either; 0 for a class in neither.
+        accuracy_certified: share of true classes among the pixels that were given one. None where
+            every pixel abstains.
+    """
+
+    accuracy: float | None
+    miou: float | None
+    iou: tuple[float, ...]
+    accuracy_certified: float | None
+
+
+def confusion(
+    truth: IntArray, predicted: IntArray, *, classes: int, ignore_label: int | None
+) -> npt.NDArray[np.int64]:
+    """Count pixels by true and predicted class.
+
+    The matrices of several pictures add up to the matrix of them all.
+
+    Args:
+        truth: integers [H, W], each 0 .. classes - 1 or `ignore_label`.
+        predicted: integers [H, W]; what is no class is an abstention.
+        classes: number of classes.
+        ignore_label: pixels with this truth are left out, or None.
+
+    Returns:
+        int64 [classes, classes + 1]: rows are true classes, columns predicted ones, the last
+        column is no class.
+
+    Raises:
+        ParameterError: the shapes differ, or a true label is neither a class nor `ignore_label`.
+    """
+    if truth.shape != predicted.shape:
+        raise ParameterError(
+            f"expected a prediction for each of the true labels {truth.shape}, but predictions "
+            f"are {predicted.shape}: pass labels of the same picture."
+        )
+    if ignore_label is not None:
+        counted = truth != ignore_label
+        truth, predicted = truth[counted], predicted[counted]
+    if truth.size and not 0 <= int(truth.min()) <= int(truth.max()) < classes:
+        raise ParameterError(
+            f"expected true labels 0 to {classes - 1}, but they run from {truth.min()} to "
+            f"{truth.max()}: name the label of unlabelled pixels."
+        )
+    column = np.where((predicted >= 0) & (predicted < classes), predicted, classes)
+    cell = truth.astype(np.int64).ravel() * (classes + 1) + column.astype(np.int64).ravel()
+    counts = np.bincount(cell, minlength=classes * (classes + 1))
+    return counts.reshape(classes, classes + 1).astype(np.int64)
+
+
+def scores(matrix: npt.NDArray[np.int64]) -> Scores:
+    """Scores of a confusion matrix, or of the sum of many.
+
+    An abstaining pixel is wrong in the accuracy and a miss in the IoU of its true class. The mean
+    IoU runs over all classes, and a class in neither truth nor prediction counts 0: the reference
+    implementation of Fischer et al., "Scalable Certified Segmentation via Randomized Smoothing",
+    does the same, so that the numbers compare.
+
+    Args:
+        matrix: int64 [classes, classes + 1], from `confusion`.
+    """
+    hits = np.diagonal(matrix)
+    total = int(matrix.sum())
+    certified = int(matrix[:, :-1].sum())
+    union = matrix.sum(axis=1) + matrix[:, :-1].sum(axis=0) - hits
+    iou = hits / np.maximum(union, 1)
+    return Scores(
+        accuracy=float(hits.sum() / total) if total else None,
+        miou=float(iou.mean()) if total else None,
+        iou=tuple(iou.tolist()),
+        accuracy_certified=float(hits.sum() / certified) if certified else None,
+    )
+
+
+def abstain_share(labels: IntArray) -> float:
+    """Share of ABSTAIN in an array of labels, over all of it, labelled in truth or not."""
+    return float(np.mean(labels == ABSTAIN)) if labels.size else 0.0
