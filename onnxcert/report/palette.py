@@ -1,0 +1,142 @@
+"""Colours of classes: the usual ones for well-known names, else as far apart as the eye sees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Colour = tuple[int, int, int]
+
+ABSTAIN: Final[Colour] = (255, 255, 255)
+IGNORED: Final[tuple[Colour, Colour]] = ((84, 84, 84), (112, 112, 112))  # two stripes
+
+_KNOWN: Final[dict[str, Colour]] = {
+    "sky": (116, 178, 226),
+    "building": (160, 96, 72),
+    "house": (160, 96, 72),
+    "wall": (133, 122, 166),
+    "road": (112, 72, 124),
+    "street": (112, 72, 124),
+    "lane marking": (214, 196, 224),
+    "pavement": (226, 124, 202),
+    "sidewalk": (226, 124, 202),
+    "tree": (62, 132, 58),
+    "vegetation": (62, 132, 58),
+    "grass": (150, 205, 100),
+    "terrain": (150, 205, 100),
+    "ground": (146, 138, 60),
+    "water": (30, 110, 160),
+    "car": (34, 62, 176),
+    "vehicle": (34, 62, 176),
+    "truck": (20, 36, 100),
+    "bus": (0, 150, 150),
+    "train": (0, 92, 98),
+    "motorcycle": (72, 116, 255),
+    "bicycle": (128, 16, 44),
+    "bicyclist": (255, 128, 20),
+    "cyclist": (255, 128, 20),
+    "rider": (255, 128, 20),
+    "person": (226, 28, 58),
+    "pedestrian": (226, 28, 58),
+    "sign": (246, 212, 20),
+    "traffic sign": (246, 212, 20),
+    "traffic light": (252, 168, 40),
+    "pole": (168, 178, 182),
+    "column pole": (168, 178, 182),
+    "fence": (214, 178, 142),
+    "background": (46, 52, 84),
+}
+
+# Where no name is known, few classes shall look well together.
+_FIRST: Final[tuple[Colour, ...]] = (
+    (66, 118, 180),
+    (240, 140, 40),
+    (84, 162, 76),
+    (212, 66, 72),
+    (150, 104, 184),
+    (140, 92, 76),
+    (232, 128, 196),
+    (88, 190, 204),
+    (212, 196, 56),
+    (176, 214, 134),
+)
+
+# Below this distance in CIELAB two areas side by side could pass for one.
+_APART: Final = 18.0
+
+
+def colours(classes: Sequence[str] | int) -> npt.NDArray[np.uint8]:
+    """One colour a class, the same whenever the same classes are given.
+
+    Up to 256 classes differ from one another, and always from white, black and the grey of ignored
+    pixels; beyond, colours come again.
+
+    Args:
+        classes: the class names in the order of the indices, or their number.
+
+    Returns:
+        uint8 [classes, 3], RGB.
+    """
+    names = [""] * classes if isinstance(classes, int) else [_plain(name) for name in classes]
+    chosen: list[Colour | None] = [None] * len(names)
+    taken: list[Colour] = [ABSTAIN, (0, 0, 0), *IGNORED]
+    for i, name in enumerate(names):
+        colour = _KNOWN.get(name)
+        if colour is not None and colour not in taken:
+            chosen[i] = colour
+            taken.append(colour)
+    more = iter(_sequence(taken, chosen.count(None)))
+    return np.array([colour or next(more) for colour in chosen], np.uint8).reshape(-1, 3)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", " ", name).strip().lower()
+
+
+def _sequence(taken: list[Colour], count: int) -> list[Colour]:
+    """`count` colours, each as far as can be from `taken` and from those before it."""
+    if count == 0:
+        return []
+    steps = np.linspace(16, 248, 15).round().astype(int)
+    grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    points = _lab(grid)
+    chroma = np.hypot(points[:, 1], points[:, 2])
+    # Neither murky nor glaring: such colours read as shadow, or as white.
+    pleasant = (points[:, 0] > 28) & (points[:, 0] < 90) & (chroma > 14) & (chroma < 82)
+    grid, points = grid[pleasant], points[pleasant]
+    used = _lab(np.array(taken))
+    found = [colour for colour in _FIRST if _apart(used, colour).min() >= _APART][:count]
+    distance = np.min([_apart(points, colour) for colour in (*taken, *found)], axis=0)
+    while len(found) < count:
+        colour = _triple(grid[distance.argmax()])
+        found.append(colour)
+        distance = np.minimum(distance, _apart(points, colour))
+    return found
+
+
+def _triple(colour: npt.NDArray[np.int_]) -> Colour:
+    red, green, blue = (int(value) for value in colour)
+    return red, green, blue
+
+
+def _apart(points: npt.NDArray[np.float64], colour: Colour) -> npt.NDArray[np.float64]:
+    distance: npt.NDArray[np.float64] = np.linalg.norm(points - _lab(np.array([colour])), axis=1)
+    return distance
+
+
+def _lab(rgb: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
+    """CIELAB [..., 3] of sRGB [..., 3] in 0 .. 255, where distance is what the eye sees."""
+    s = rgb / 255
+    linear = np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    xyz = linear @ to_xyz.T / to_xyz.sum(axis=1)
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    x, y, z = np.moveaxis(f, -1, 0)
+    lab: npt.NDArray[np.float64] = np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+    return lab
