@@ -7,6 +7,7 @@ over the n0 selection draws alone; after that one counter per component is enoug
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -21,16 +22,32 @@ from onnxcert.result import UNIT, Selection, Tally, passes
 def noisy_labels(
     segment: Segmenter, x: FloatArray, draws: Draws, indices: range, batch_size: int
 ) -> Iterator[IntArray]:
-    """Labels of the draws `indices` in order, at most `batch_size` at a time; [b, *grid] each."""
+    """Labels of the draws `indices` in order, at most `batch_size` at a time; [b, *grid] each.
+
+    The noise of the next batch is drawn while the model runs: two buffers, whatever n is.
+    """
     if batch_size < 1:
         raise ParameterError(f"the batch size must be at least 1, got {batch_size}.")
     x = np.ascontiguousarray(x, dtype=np.float32)
-    buffer = np.empty((min(batch_size, max(1, len(indices))), *x.shape), dtype=np.float32)
-    for start in range(indices.start, indices.stop, batch_size):
-        part = range(start, min(start + batch_size, indices.stop))
-        noisy = buffer[: len(part)]
-        draws.write(x, part, noisy)
-        yield checked(segment(noisy), len(part))
+    parts = [
+        range(start, min(start + batch_size, indices.stop))
+        for start in range(indices.start, indices.stop, batch_size)
+    ]
+    shape = (min(batch_size, max(1, len(indices))), *x.shape)
+    buffers = [np.empty(shape, dtype=np.float32) for _ in range(2)]
+
+    def draw(k: int) -> FloatArray:
+        noisy = buffers[k % 2][: len(parts[k])]
+        draws.write(x, parts[k], noisy)
+        return noisy
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="onnxcert-noise") as worker:
+        drawn = worker.submit(draw, 0) if parts else None
+        for k, part in enumerate(parts):
+            assert drawn is not None
+            noisy = drawn.result()
+            drawn = worker.submit(draw, k + 1) if k + 1 < len(parts) else None
+            yield checked(segment(noisy), len(part))
 
 
 def checked(labels: IntArray, rows: int) -> IntArray:
@@ -200,6 +217,7 @@ def sample(
     count: Count,
     *,
     batch_size: int = 1,
+    unit: str = UNIT,
     on_batch: Callable[[Count], None] | None = None,
 ) -> Tally:
     """Run the draws that `count` still lacks and return the tally.
@@ -209,6 +227,7 @@ def sample(
         x: one input, float32, without a batch axis.
         count: a fresh count, or one to go on with.
         batch_size: draws per call of the model; the tally does not depend on it.
+        unit: the unit of `x`, in words.
         on_batch: called after every batch, to show progress or to keep a checkpoint.
     """
     while count.done < count.total:
@@ -217,4 +236,4 @@ def sample(
             count.add(labels)
             if on_batch is not None:
                 on_batch(count)
-    return count.tally()
+    return count.tally(unit)

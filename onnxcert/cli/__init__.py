@@ -1,0 +1,72 @@
+"""The command line: parse, call one public function, print. One file a command."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import typer
+
+from onnxcert._version import __version__
+from onnxcert.cli import certify, inspect, report
+from onnxcert.errors import OnnxcertError
+
+DONE, USER_ERROR = 0, 2
+
+app = typer.Typer(
+    name="onnxcert",
+    help="Certified segmentation for any ONNX model, by randomized smoothing.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"onnxcert {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Certified segmentation for any ONNX model, by randomized smoothing."""
+
+
+app.command("certify")(certify.command)
+app.command("report")(report.command)
+app.command("inspect")(inspect.command)
+
+
+def run_command_line(arguments: list[str] | None = None, *, started: float | None = None) -> int:
+    """Run one command and return its exit status; errors a user can mend are one sentence.
+
+    Args:
+        arguments: those after the program's name; None takes the process's own.
+        started: `time.perf_counter()` when the process began, for the start-up time.
+    """
+    command: Any = typer.main.get_command(app)
+    context = {"started": time.perf_counter() if started is None else started}
+    try:
+        status = command.main(
+            args=arguments, prog_name="onnxcert", standalone_mode=False, obj=context
+        )
+    except OnnxcertError as error:
+        return _fail(str(error))
+    except typer.TyperException as error:
+        return _fail(error.format_message())
+    except BrokenPipeError:
+        sys.stderr.close()
+        return DONE
+    return status if isinstance(status, int) else DONE
+
+
+def _fail(message: str) -> int:
+    print(f"onnxcert: {' '.join(message.split())}", file=sys.stderr)
+    return USER_ERROR

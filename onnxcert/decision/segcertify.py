@@ -44,7 +44,7 @@ def decide(
     table = p_values(tally.n, tau, tally.selection)
     threshold = run.correction.threshold(table, tally.histogram, run.alpha)
     certified = tally.hits >= threshold
-    labels = np.where(certified, tally.candidate, ABSTAIN).astype(np.int32)
+    labels = np.where(certified, tally.candidate.astype(np.int32), np.int32(ABSTAIN))
     notes = []
     if run.correction.name != family.correction.name:
         notes.append(
@@ -60,7 +60,8 @@ def decide(
         alpha=alpha,
         alpha_scope=alpha_scope,
         inputs=inputs,
-        correction=run.correction.name,
+        correction=correction,
+        procedure=run.correction.name,
         threshold=threshold,
         tally=tally,
         notes=tuple(notes),

@@ -1,0 +1,126 @@
+"""The facade: one model, one input, one certificate."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onnxcert._typing import FloatArray, Perturbation, Segmenter
+from onnxcert.draws import Draws, digest
+from onnxcert.errors import InputError, ParameterError
+from onnxcert.model.bundled import find_model
+from onnxcert.model.probe import probed
+from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.result import UNIT, Certificate, Selection
+from onnxcert.sampling import Count, checked, sample
+from onnxcert.settings import Settings
+
+# About 2 MB of pixels in a batch: more falls out of the processor's cache and gains nothing.
+_BATCH_VALUES = 2**19
+
+
+def certify(
+    model: str | Path | Segmenter,
+    x: FloatArray,
+    perturbation: Perturbation,
+    *,
+    tau: float = 0.75,
+    n: int = 100,
+    n0: int = 10,
+    alpha: float = 0.001,
+    correction: str = "holm",
+    selection: Selection = "pooled",
+    seed: int | None = None,
+    batch_size: int | None = None,
+    classes: int | None = None,
+    unit: str = UNIT,
+    on_batch: Callable[[Count], None] | None = None,
+    **options: Any,
+) -> Certificate:
+    """Certify the model's answer on one input.
+
+    Args:
+        model: an ONNX file, the name of a bundled model, or any callable from a float32 batch
+            [B, ...] to integer labels [B, *grid].
+        x: the input, without a batch axis. For an ONNX model a picture, float32 [3, H, W], RGB in
+            [0, 1].
+        perturbation: e.g. `Gaussian(0.25)`, sigma in the unit of `x`.
+        tau, n, n0, alpha, correction, selection: see `onnxcert.settings.Settings`.
+        seed: of the draws; fresh if not given.
+        batch_size: draws per call of the model; the result does not depend on it.
+        classes: number of classes; only needed for a callable that has no `classes`.
+        unit: the unit of `x` in words, for the statement.
+        on_batch: called after every batch.
+        options: for an ONNX file, the options of `OnnxSegmenter.open`.
+
+    Raises:
+        OnnxcertError: one sentence saying what cannot be used, and what to do.
+    """
+    settings = Settings(
+        perturbation=perturbation,
+        tau=tau,
+        n=n,
+        n0=n0,
+        alpha=alpha,
+        correction=correction,
+        selection=selection,
+    )
+    if isinstance(model, str | Path):
+        segment: Segmenter = OnnxSegmenter.open(find_model(str(model)), **options)
+    elif options:
+        raise ParameterError(f"{next(iter(options))} applies to an ONNX file only.")
+    else:
+        segment = model
+    x = checked_input(x, picture=isinstance(segment, OnnxSegmenter))
+    components = int(checked(segment(x[None]), 1)[0].size)
+    classes = classes or getattr(segment, "classes", None)
+    if classes is None:
+        raise ParameterError("classes is needed: how many classes the callable distinguishes.")
+    settings.refuse_hopeless(components)
+    draws = Draws(perturbation, fresh_seed() if seed is None else seed, digest(x))
+    batch_size = batch_size or default_batch_size(x)
+    segment, warning = probed(segment, x, draws, batch_size=batch_size)
+    count = Count(draws, n, n0, selection, classes)
+    tally = sample(segment, x, count, batch_size=batch_size, unit=unit, on_batch=on_batch)
+    certificate = settings.decide(tally)
+    return replace(certificate, notes=(*certificate.notes, warning)) if warning else certificate
+
+
+def checked_input(x: FloatArray, *, picture: bool) -> FloatArray:
+    """`x` as contiguous float32.
+
+    Raises:
+        InputError: not numbers, not finite, or not a picture [3, H, W] in [0, 1] where one is
+            wanted.
+    """
+    x = np.asarray(x)
+    if not np.issubdtype(x.dtype, np.floating):
+        raise InputError(
+            f"the input must hold floating-point numbers in the declared unit, got {x.dtype}; for "
+            "8-bit pixels divide by 255."
+        )
+    if not np.isfinite(x).all():
+        raise InputError("the input must hold finite numbers, got NaN or infinity.")
+    if picture and (x.ndim != 3 or x.shape[0] != 3 or x.size == 0):
+        raise InputError(f"a picture must have the shape [3, height, width], got {list(x.shape)}.")
+    if picture and not 0.0 <= float(x.min()) <= float(x.max()) <= 1.0:
+        raise InputError(
+            f"pixels must lie in [0, 1], got {x.min():g} to {x.max():g}; for 8-bit pixels divide "
+            "by 255."
+        )
+    return np.ascontiguousarray(x, dtype=np.float32)
+
+
+def default_batch_size(x: FloatArray) -> int:
+    """Draws per pass for inputs like `x`: 1 for large inputs, up to 8 for small ones."""
+    return int(min(8, max(1, _BATCH_VALUES // x.size)))
+
+
+def fresh_seed() -> int:
+    """A seed nobody chose."""
+    return secrets.randbits(63)

@@ -1,0 +1,52 @@
+"""A progress bar for people; nothing where no person is watching."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Bar:
+    """Inputs and draws done, draws per second and time left, on standard error."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("input {task.fields[place]} of {task.fields[inputs]}"),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} draws"),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("time left"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=console,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begin(self, inputs: int, passes: int) -> None:
+        self._passes = passes
+        self._place = 0
+        self._task = self._progress.add_task(
+            "certify", total=max(1, inputs * passes), place=0, inputs=inputs, rate=""
+        )
+
+    def item(self, name: str) -> None:
+        self._place += 1
+        self._progress.update(self._task, description=name, place=self._place)
+
+    def advance(self, done: int) -> None:
+        completed = (self._place - 1) * self._passes + done
+        task = self._progress.tasks[0]
+        rate = f"{task.speed:.1f} draws/s" if task.speed else ""
+        self._progress.update(self._task, completed=completed, rate=rate)
+
+    def finish(self) -> None:
+        self._progress.update(self._task, completed=self._place * self._passes)

@@ -1,0 +1,38 @@
+"""`onnxcert report`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from onnxcert.report.summary import summarise
+from onnxcert.report.table import json_object, table
+from onnxcert.store import ResultStore
+
+
+def command(
+    folder: Path = typer.Argument(..., help="Folder that onnxcert certify wrote."),
+    per_class: bool = typer.Option(False, "--per-class", help="Print the IoU of each class."),
+    as_json: bool = typer.Option(
+        False, "--json", help="Print one JSON object to standard output and nothing else there."
+    ),
+) -> int:
+    """Print the table of a finished or interrupted run again, from the store alone."""
+    store = ResultStore(folder)
+    summary = summarise(store.records())
+    if as_json:
+        result = json_object(
+            summary,
+            model=summary.model,
+            settings=summary.settings,
+            skipped=(),
+            warnings=summary.notes,
+            seconds={},
+            out=str(folder),
+        )
+        print(json.dumps(result, allow_nan=False))
+    else:
+        print(table(summary, per_class=per_class))
+    return 0

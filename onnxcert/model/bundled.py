@@ -1,0 +1,47 @@
+"""Models that come with onnxcert, found by name."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib.resources import files
+from pathlib import Path
+
+from onnxcert.errors import ModelError
+
+MODEL_FILE = "model.onnx"
+
+
+def bundled_models() -> dict[str, Path]:
+    """Name -> ONNX file of each bundled model; from the installed package or the checkout."""
+    folders = [Path(__file__).parents[2] / "models"]
+    with suppress(ModuleNotFoundError):
+        folders.insert(0, Path(str(files("onnxcert.bundled"))))
+    for folder in folders:
+        found = {path.parent.name: path for path in sorted(folder.glob(f"*/{MODEL_FILE}"))}
+        if found:
+            return found
+    return {}
+
+
+def find_model(name: str) -> Path:
+    """The file called `name`, or else the bundled model of that name.
+
+    Raises:
+        ModelError: neither exists.
+    """
+    path = Path(name)
+    if path.exists():
+        return path
+    bundled = bundled_models()
+    if name in bundled:
+        return bundled[name]
+    raise ModelError(
+        f"there is no model {name}; name an ONNX file, or a bundled model "
+        f"({', '.join(bundled) or 'none installed'})."
+    )
+
+
+def samples(model: Path) -> tuple[Path, Path] | None:
+    """Folders of sample images and labels beside a model, if it has them."""
+    images, labels = (model.parent / "samples" / kind for kind in ("images", "labels"))
+    return (images, labels) if images.is_dir() and labels.is_dir() else None

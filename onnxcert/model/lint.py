@@ -1,0 +1,114 @@
+"""Graph lint: what must not be in a model whose votes are to be independent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import onnx
+from onnx import numpy_helper
+
+from onnxcert.errors import ModelError
+
+RANDOM_OPERATORS: Final = frozenset(
+    {
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+        "Multinomial",
+        "Bernoulli",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found in the graph; an error is refused, a warning is told."""
+
+    severity: Literal["error", "warning"]
+    node: str
+    message: str
+
+
+def lint(proto: onnx.ModelProto) -> tuple[Finding, ...]:
+    """Findings in the graph of `proto`, its subgraphs and its local functions."""
+    constants = {i.name: i for i in proto.graph.initializer}
+    inputs = {i.name for i in proto.graph.input} - set(constants)
+    findings = []
+    for node in nodes(proto):
+        if node.op_type == "Constant" and node.output:
+            for attribute in node.attribute:
+                if attribute.name == "value":
+                    constants[node.output[0]] = attribute.t
+    for node in nodes(proto):
+        finding = _inspect(node, constants, inputs)
+        if finding is not None:
+            findings.append(finding)
+    return tuple(findings)
+
+
+def refuse_errors(findings: tuple[Finding, ...], path: object) -> None:
+    """Raise ModelError for the first finding that is an error."""
+    errors = [f for f in findings if f.severity == "error"]
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise ModelError(
+            f"{path} cannot be certified: node {errors[0].node}{more} {errors[0].message}."
+        )
+
+
+def nodes(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    """Every node of the graph, its subgraphs and the local functions."""
+    pending = list(proto.graph.node)
+    for function in proto.functions:
+        pending.extend(function.node)
+    while pending:
+        node = pending.pop(0)
+        yield node
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                pending.extend(graph.node)
+
+
+def _inspect(
+    node: onnx.NodeProto, constants: dict[str, onnx.TensorProto], inputs: set[str]
+) -> Finding | None:
+    def error(message: str) -> Finding:
+        label = node.name or (node.output[0] if node.output else "without a name")
+        return Finding("error", f"{label!r} ({node.op_type})", message)
+
+    attributes = {a.name: a for a in node.attribute}
+    match node.op_type:
+        case "BatchNormalization":
+            flag = attributes.get("training_mode")
+            if (flag is not None and flag.i) or len([o for o in node.output if o]) > 1:
+                return error(
+                    "normalises with the statistics of the batch, so that draws depend on each "
+                    "other; put the model in evaluation mode and export it again"
+                )
+        case "Dropout":
+            flag_name = node.input[2] if len(node.input) > 2 else ""
+            if flag_name in inputs:
+                return error(
+                    "can be switched to training mode by an input; export the model in "
+                    "evaluation mode"
+                )
+            flag_value = constants.get(flag_name)
+            if flag_name and (flag_value is None or bool(numpy_helper.to_array(flag_value).any())):
+                return error(
+                    "drops values at random; put the model in evaluation mode and export it again"
+                )
+        case name if name in RANDOM_OPERATORS:
+            return error(
+                "draws random numbers of its own, which no seed here controls; replace it by a "
+                "constant or remove it and export the model again"
+            )
+        case "DynamicQuantizeLinear":
+            return Finding(
+                "warning",
+                f"{node.name or node.output[0]!r} ({node.op_type})",
+                "takes its range over the whole batch, so draws are run one at a time",
+            )
+    return None

@@ -1,0 +1,70 @@
+"""Does a model answer for one draw alone, whatever else is in the batch?
+
+The binomial test needs votes that are independent given the input. A model that lets batch mates
+leak into each other (quantisation ranges over the batch, ties broken by position, random nodes)
+breaks that without any visible sign, so it is tried before anything is certified.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onnxcert._typing import FloatArray, IntArray, Segmenter
+from onnxcert.draws import Draws
+from onnxcert.errors import ModelError
+
+
+class OneDrawPerPass:
+    """A segmenter that shows the model one draw at a time."""
+
+    def __init__(self, segment: Segmenter) -> None:
+        self.segment = segment
+
+    def __call__(self, batch: FloatArray) -> IntArray:
+        return np.concatenate([self.segment(batch[i : i + 1]) for i in range(len(batch))])
+
+
+def repeatable(segment: Segmenter, batch: FloatArray) -> bool:
+    """Whether each row, given alone, gets the same answer every time."""
+    return all(
+        np.array_equal(segment(batch[i : i + 1]), segment(batch[i : i + 1]))
+        for i in range(min(2, len(batch)))
+    )
+
+
+def batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
+    """Whether the first row gets the same answer alone, inside `batch`, and at its end."""
+    alone = segment(batch[:1])[0]
+    together = segment(batch)
+    reordered = segment(batch[::-1])
+    return (
+        np.array_equal(together[0], alone)
+        and np.array_equal(reordered[-1], alone)
+        and np.array_equal(reordered[::-1], together)
+    )
+
+
+def probed(
+    segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int
+) -> tuple[Segmenter, str]:
+    """The segmenter to count with, and a warning if it must be slower than asked for.
+
+    Uses draws that are never counted, so that the choice depends on none that are.
+
+    Raises:
+        ModelError: the model answers differently on the same input.
+    """
+    batch = np.empty((max(2, batch_size), *x.shape), dtype=np.float32)
+    draws.rehearsal().write(x, range(len(batch)), batch)
+    if batch_invariant(segment, batch) and repeatable(segment, batch):
+        return segment, ""
+    single = OneDrawPerPass(segment)
+    if not repeatable(single, batch):
+        raise ModelError(
+            "the model answers differently when it sees the same input again, so its votes prove "
+            "nothing; remove what is random in it and export it again."
+        )
+    return single, (
+        "the model's answer for one draw depends on the other draws of the batch, so it runs one "
+        "draw per pass"
+    )

@@ -1,0 +1,142 @@
+"""Open an ONNX Runtime session on the device that was asked for, and on no other."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+import onnxruntime
+
+from onnxcert.errors import DeviceError, ModelError
+
+_CPU = "CPUExecutionProvider"
+_CUDA = "CUDAExecutionProvider"
+_FATAL_ONLY = 4
+
+
+@dataclass(frozen=True)
+class Session:
+    """A running model.
+
+    Attributes:
+        runtime: the `onnxruntime.InferenceSession`.
+        provider: execution provider that the session really has.
+        device: `cpu` or `cuda:i`.
+        threads: intra-operator threads on the CPU.
+        note: why `auto` did not take a GPU that is there, else empty.
+    """
+
+    runtime: Any
+    provider: str
+    device: str
+    threads: int
+    note: str = ""
+
+
+def parse_device(device: str) -> tuple[str, int]:
+    """(`auto` | `cpu` | `cuda`, index) from `auto|cpu|cuda[:i]`."""
+    kind, _, index = device.partition(":")
+    if kind in ("auto", "cpu") and not index and ":" not in device:
+        return kind, 0
+    if kind == "cuda" and (index.isdecimal() or device == "cuda"):
+        return kind, int(index or 0)
+    raise DeviceError(f"the device must be auto, cpu, cuda or cuda:0, got {device!r}.")
+
+
+def available_cores() -> int:
+    """Processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def open_session(proto: onnx.ModelProto, *, device: str = "auto", threads: int = 0) -> Session:
+    """A session for `proto`.
+
+    Args:
+        proto: the model.
+        device: `auto` (a GPU if one really runs the model, else the CPU), `cpu`, `cuda`,
+            `cuda:1`.
+        threads: on the CPU; 0 for all available cores.
+
+    Raises:
+        DeviceError: CUDA was asked for and the session does not have it; ONNX Runtime itself
+            would fall back to the CPU without a word.
+        ModelError: ONNX Runtime cannot load the model.
+    """
+    kind, index = parse_device(device)
+    if threads < 0:
+        raise DeviceError(f"threads must be 0 (all cores) or more, got {threads}.")
+    threads = threads or available_cores()
+    note = ""
+    if kind == "cuda" or (kind == "auto" and _gpu_present()):
+        runtime, reason = _cuda(proto, index, threads)
+        if runtime is not None:
+            return Session(runtime, _CUDA, f"cuda:{index}", threads)
+        if kind == "cuda":
+            raise DeviceError(
+                f"{device} was asked for but ONNX Runtime cannot run the model there ({reason}); "
+                "install onnxcert[gpu] and a driver, or use --device cpu."
+            )
+        note = f"a GPU is present but ONNX Runtime cannot use it ({reason}); running on the CPU"
+    runtime = _create(proto, [_CPU], threads)
+    return Session(runtime, _CPU, "cpu", threads, note)
+
+
+def _cuda(proto: onnx.ModelProto, index: int, threads: int) -> tuple[Any, str]:
+    """A session that has CUDA, or (None, why not)."""
+    if _CUDA not in onnxruntime.get_available_providers():
+        return None, "this onnxruntime is built without CUDA"
+    if not _gpu_present():
+        return None, "no NVIDIA driver or device was found"
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()  # CUDA libraries installed as Python packages
+    try:
+        runtime = _create(proto, [(_CUDA, {"device_id": index}), _CPU], threads)
+    except ModelError as error:
+        return None, str(error).rstrip(".")
+    if runtime.get_providers()[0] != _CUDA:
+        return None, "its CUDA provider did not load; CUDA or cuDNN libraries may be missing"
+    return runtime, ""
+
+
+def _gpu_present() -> bool:
+    """Whether the NVIDIA driver answers and has a device."""
+    for name in ("libcuda.so.1", "nvcuda.dll"):
+        try:
+            driver = ctypes.CDLL(name)
+        except OSError:
+            continue
+        count = ctypes.c_int(0)
+        return (
+            driver.cuInit(0) == 0
+            and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+            and count.value > 0
+        )
+    return False
+
+
+def _create(proto: onnx.ModelProto, providers: list[Any], threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL_ONLY
+    # Threads that spin while they wait take the cores from everything else on a shared machine.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(
+            proto.SerializeToString(), sess_options=options, providers=providers
+        )
+    except Exception as error:
+        raise ModelError(f"ONNX Runtime cannot load the model ({first_line(error)}).") from None
+
+
+def first_line(error: Exception) -> str:
+    """First line of a runtime's message, shortened, without the closing full stop."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(". ")[:300]

@@ -1,0 +1,140 @@
+"""The table of a run: the records of all its inputs in a few rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from onnxcert.errors import StoreError
+from onnxcert.metrics import Scores, scores
+from onnxcert.result import guarantee, passes
+from onnxcert.store.record import Record
+
+# Row name in the store -> what the table calls it.
+ROWS: Final = {
+    "nonrobust": "non-robust",
+    "clean": "clean",
+    "noisy": "base (one noisy pass)",
+    "certified": "certified",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table; `abstain` is a share of all components, truth or not."""
+
+    radius: float | None
+    scores: Scores | None
+    abstain: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run found, over all its inputs.
+
+    Attributes:
+        rows: by the keys of `ROWS`; those that apply.
+        settings: the parameters as decided with, by option name.
+        components: largest number of components of an input.
+        draws: noisy passes per input, mean.
+        statement: the guarantee, with the largest N.
+        notes: what a reader must know beside it.
+    """
+
+    model: str
+    inputs: int
+    components: int
+    radius: float
+    unit: str
+    settings: dict[str, Any]
+    seed: int
+    draws: float
+    nonfinite: int
+    rows: dict[str, Row]
+    class_names: tuple[str, ...]
+    statement: str
+    notes: tuple[str, ...]
+
+
+def summarise(records: Iterable[Record]) -> Summary:
+    """The summary of `records`, which must come from one run.
+
+    Raises:
+        StoreError: there are none.
+    """
+    matrices: dict[str, np.ndarray[Any, Any]] = {}
+    last: Record | None = None
+    inputs = components = total = abstained = nonfinite = 0
+    notes: dict[str, int] = {}
+    warnings: dict[str, None] = {}
+    shown = {"clean", "noisy", "certified"}
+    for record in records:
+        last = record
+        inputs += 1
+        components = max(components, record.decision.components)
+        total += record.decision.components
+        abstained += record.decision.abstained
+        nonfinite += record.nonfinite
+        for row, matrix in record.confusions.items():
+            matrices[row] = matrices.get(row, 0) + np.asarray(matrix[...])
+        if record.nonrobust is not None:
+            shown.add("nonrobust")
+        for note in record.decision.notes:
+            notes[note] = notes.get(note, 0) + 1
+        warnings.update(dict.fromkeys(record.provenance.environment.get("warnings", ())))
+    if last is None:
+        raise StoreError("there are no results to report; run onnxcert certify first.")
+    decision = last.decision
+    rows = {
+        row: Row(
+            radius=decision.radius if row == "certified" else None,
+            scores=scores(matrices[row]) if row in matrices else None,
+            abstain=abstained / total if row == "certified" else 0.0,
+        )
+        for row in ROWS
+        if row in shown
+    }
+    settings = {
+        "perturbation": last.draws.perturbation.name,
+        **last.draws.perturbation.parameters(),
+        "tau": decision.tau,
+        "n": last.n,
+        "n0": last.n0,
+        "alpha": decision.alpha,
+        "alpha_scope": decision.alpha_scope,
+        "correction": decision.correction,
+        "selection": last.selection,
+    }
+    counted = [f"{note} ({k} of {inputs} inputs)" for note, k in notes.items()]
+    if nonfinite:
+        counted.append(f"{nonfinite} votes were withheld because the model's output was not finite")
+    return Summary(
+        model=last.provenance.model.get("name", ""),
+        inputs=inputs,
+        components=components,
+        radius=decision.radius,
+        unit=last.unit,
+        settings=settings,
+        seed=last.draws.seed,
+        draws=float(passes(last.n, last.n0, last.selection)),
+        nonfinite=nonfinite,
+        rows=rows,
+        class_names=tuple(last.provenance.contract.get("class_names", ())),
+        statement=guarantee(
+            perturbation=last.draws.perturbation,
+            unit=last.unit,
+            tau=decision.tau,
+            alpha=decision.alpha,
+            alpha_scope=decision.alpha_scope,
+            inputs=decision.inputs,
+            n=last.n,
+            n0=last.n0,
+            components=components,
+            correction=decision.procedure,
+            selection=last.selection,
+        ),
+        notes=(*warnings, *counted),
+    )

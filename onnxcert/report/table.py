@@ -1,0 +1,107 @@
+"""The table of a run, as text and as one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from onnxcert.report.summary import ROWS, Row, Summary
+
+
+def table(summary: Summary, *, per_class: bool = False) -> str:
+    """The table of the paper with the guarantee under it, as plain text."""
+    cells = [["", "certified radius", "pixel accuracy", "mIoU", "abstained"]]
+    for name, row in summary.rows.items():
+        scores = row.scores
+        cells.append(
+            [
+                ROWS[name],
+                _number(row.radius),
+                _number(None if scores is None else scores.accuracy),
+                _number(None if scores is None else scores.miou),
+                _number(row.abstain),
+            ]
+        )
+    lines = _columns(cells)
+    certified = summary.rows["certified"].scores
+    if certified is not None:
+        lines.append(f"accuracy among certified pixels  {_number(certified.accuracy_certified)}")
+    if per_class and certified is not None:
+        lines += ["", *_per_class(summary)]
+    lines += ["", summary.statement, *(f"note: {note}" for note in summary.notes)]
+    return "\n".join(lines)
+
+
+def json_object(
+    summary: Summary | None,
+    *,
+    model: str,
+    settings: Mapping[str, Any],
+    skipped: Sequence[str],
+    warnings: Sequence[str],
+    seconds: Mapping[str, float],
+    out: str,
+) -> dict[str, Any]:
+    """The whole run as one object of plain values; a row that does not apply is null."""
+    rows = summary.rows if summary else {}
+    certified = rows.get("certified")
+    return {
+        "model": model,
+        "inputs": summary.inputs if summary else 0,
+        "components": summary.components if summary else 0,
+        "radius": summary.radius if summary else None,
+        "unit": summary.unit if summary else None,
+        **settings,
+        "draws": summary.draws if summary else 0,
+        "seed": summary.seed if summary else None,
+        "nonrobust": _scores(rows.get("nonrobust")),
+        "clean": _scores(rows.get("clean")),
+        "noisy": _scores(rows.get("noisy")),
+        "certified": certified
+        and {
+            "accuracy": certified.scores and certified.scores.accuracy,
+            "miou": certified.scores and certified.scores.miou,
+            "abstain": certified.abstain,
+            "accuracy_certified": certified.scores and certified.scores.accuracy_certified,
+        },
+        "skipped": list(skipped),
+        "nonfinite": summary.nonfinite if summary else 0,
+        "warnings": list(warnings),
+        "statement": summary.statement if summary else None,
+        "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "out": out,
+    }
+
+
+def _scores(row: Row | None) -> dict[str, float | None] | None:
+    if row is None or row.scores is None:
+        return None
+    return {"accuracy": row.scores.accuracy, "miou": row.scores.miou}
+
+
+def _per_class(summary: Summary) -> list[str]:
+    shown = {name: row.scores for name, row in summary.rows.items() if row.scores is not None}
+    names = summary.class_names or tuple(str(c) for c in range(len(next(iter(shown.values())).iou)))
+    cells = [["IoU", *(ROWS[name] for name in shown)]]
+    for c, class_name in enumerate(names):
+        cells.append([class_name, *(_number(scores.iou[c]) for scores in shown.values())])
+    return _columns(cells)
+
+
+def _columns(cells: Sequence[Sequence[str]]) -> list[str]:
+    """First column left, the others right, headings underlined."""
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    lines = [
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
+        for row in cells
+    ]
+    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,384 @@
+"""A run over many inputs: read, label, count, decide, keep; and go on where it was stopped."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from onnxcert._typing import FloatArray, IntArray, Segmenter
+from onnxcert.certify import default_batch_size
+from onnxcert.draws import GENERATOR, Draws, digest
+from onnxcert.errors import InputError, ModelError, ParameterError, StoreError
+from onnxcert.inputs import Item, Listing, image_size, label_size, read_image, read_labels
+from onnxcert.metrics import confusion
+from onnxcert.model.probe import OneDrawPerPass, probed
+from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.report import palette
+from onnxcert.report.pictures import draw, write_label_png
+from onnxcert.report.summary import Summary, summarise
+from onnxcert.result import Provenance, passes
+from onnxcert.sampling import Count, sample
+from onnxcert.settings import Settings
+from onnxcert.store import Record, ResultStore
+
+PACKAGES: Final = ("onnxcert", "numpy", "scipy", "onnx", "onnxruntime-gpu", "onnxruntime", "h5py")
+
+
+class Watcher(Protocol):
+    """Who is told how far a run has come."""
+
+    def begin(self, inputs: int, passes: int) -> None:
+        """The run has `inputs` inputs of `passes` passes each."""
+
+    def item(self, name: str) -> None:
+        """The next input is `name`."""
+
+    def advance(self, done: int) -> None:
+        """`done` passes of the present input are counted."""
+
+    def finish(self) -> None:
+        """The present input is done, skipped or was done before."""
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def begin(self, inputs: int, passes: int) -> None: ...
+    def item(self, name: str) -> None: ...
+    def advance(self, done: int) -> None: ...
+    def finish(self) -> None: ...
+
+
+@dataclass
+class Clock:
+    """Where the wall seconds of a run went, beside the forward passes."""
+
+    startup: float = 0.0
+    report: float = 0.0
+
+    @contextmanager
+    def measure(self, part: str) -> Iterator[None]:
+        """Add the time of the block to `part`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            setattr(self, part, getattr(self, part) + time.perf_counter() - start)
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One run: a model, its inputs and what is asked of them.
+
+    Attributes:
+        segmenter: the model. nonrobust: another one, shown the clean inputs only.
+        listing: the inputs, with their labels if there are any.
+        settings: of the certificate.
+        store: where the results go.
+        seed: of the draws; None takes the stored one, or a fresh one.
+        class_names, ignore_label: of the labels.
+        batch_size: draws per pass; None chooses.
+        pictures: whether to draw them.
+        checkpoint_seconds: an input that takes longer keeps its count so often.
+        skipped: after the run, the inputs that could not be used, with the reason.
+    """
+
+    segmenter: OnnxSegmenter
+    listing: Listing
+    settings: Settings
+    store: ResultStore
+    nonrobust: OnnxSegmenter | None = None
+    seed: int | None = None
+    class_names: tuple[str, ...] = ()
+    ignore_label: int | None = None
+    batch_size: int | None = None
+    pictures: bool = True
+    checkpoint_seconds: float = 60.0
+    watcher: Watcher = field(default_factory=Silent)
+    clock: Clock = field(default_factory=Clock)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def execute(self, fresh_seed: int) -> Summary | None:
+        """Certify every input that is not done yet; the summary of those listed, if any.
+
+        Raises:
+            OnnxcertError: nothing can be certified as asked; what is finished stays.
+        """
+        usable = self._usable()
+        self._refuse_hopeless(usable)
+        with self.store.exclusive():
+            self.seed = self.store.begin(self.asked(), seed=self.seed, fresh_seed=fresh_seed)
+            try:
+                self._go_through(usable)
+            finally:
+                self.store.derive()
+        done = [item.name for item in self.listing.items if item.name in self.store]
+        return summarise(self.store.records(done)) if done else None
+
+    def asked(self) -> dict[str, Any]:
+        """Everything a stored result depends on; a run with other values is another run."""
+        contract = asdict(self.segmenter.contract)
+        # Names do not change a result, and the number of classes may not be known yet.
+        for name in ("sources", "class_names", "classes"):
+            del contract[name]
+        return {
+            "model": self.segmenter.file.sha256,
+            "contract": contract,
+            "scale": self.segmenter.scale,
+            "nonrobust": self.nonrobust.file.sha256 if self.nonrobust else None,
+            "labels": self._labelled,
+            "ignore_label": self.ignore_label,
+            "generator": GENERATOR,
+            **self.settings.as_dict(),
+        }
+
+    # -- before anything is drawn ----------------------------------------------------------
+
+    @property
+    def _labelled(self) -> bool:
+        return any(item.label is not None for item in self.listing.items)
+
+    def _usable(self) -> dict[Item, tuple[int, int]]:
+        """Size of each picture that can be opened; the others are skipped.
+
+        Raises:
+            InputError: a label map has another size than its picture.
+        """
+        sizes = {}
+        for item in self.listing.items:
+            try:
+                size = image_size(item.path)
+            except InputError as error:
+                self.skipped[item.name] = str(error)
+                continue
+            if item.label is not None:
+                labelled = label_size(item.label)
+                if labelled != size:
+                    raise InputError(
+                        f"labels must have the size of their picture, but {item.label} has "
+                        f"{labelled[0]}x{labelled[1]} pixels and {item.path} has "
+                        f"{size[0]}x{size[1]}; give labels of the same size."
+                    )
+            sizes[item] = size
+        return sizes
+
+    def _refuse_hopeless(self, sizes: Mapping[Item, tuple[int, int]]) -> None:
+        """Refuse an n at which not even the smallest picture could be certified."""
+        if sizes:
+            try:
+                self.settings.refuse_hopeless(min(h * w for h, w in sizes.values()))
+            except ParameterError:
+                # Say which n serves every picture.
+                self.settings.refuse_hopeless(max(h * w for h, w in sizes.values()))
+                raise
+
+    # -- one input after the other ---------------------------------------------------------
+
+    def _go_through(self, sizes: Mapping[Item, tuple[int, int]]) -> None:
+        settings = self.settings
+        self.watcher.begin(len(sizes), passes(settings.n, settings.n0, settings.selection))
+        by_size: dict[tuple[int, ...], tuple[Segmenter, str]] = {}
+        for item in sizes:
+            self.watcher.item(item.name)
+            try:
+                pixels = read_image(item.path)
+            except InputError as error:
+                self.skipped[item.name] = str(error)
+            else:
+                self._one(item, pixels, by_size)
+            self.watcher.finish()
+
+    def _one(
+        self,
+        item: Item,
+        pixels: FloatArray,
+        by_size: dict[tuple[int, ...], tuple[Segmenter, str]],
+    ) -> None:
+        identity = digest(pixels)
+        if item.name in self.store:
+            with self.store.open(item.name) as record:
+                if record.draws.digest != identity:
+                    raise StoreError(
+                        f"{item.path} has changed since {self.store.folder} was written; choose "
+                        "another folder with --out."
+                    )
+                if self.pictures and not self._picture(item.name).exists():
+                    self._draw(record.in_memory(), pixels, self._truth(item, pixels))
+            return
+        try:
+            clean = self.segmenter(pixels[None])[0]
+            other = None if self.nonrobust is None else self.nonrobust(pixels[None])[0]
+        except ModelError as error:
+            self.skipped[item.name] = str(error)
+            return
+        assert self.seed is not None
+        truth = self._truth(item, pixels)
+        draws = Draws(self.settings.perturbation, self.seed, identity)
+        batch_size = self.batch_size or default_batch_size(pixels)
+        if pixels.shape not in by_size:
+            with self.clock.measure("startup"):
+                by_size[pixels.shape] = probed(self.segmenter, pixels, draws, batch_size=batch_size)
+        segment, warning = by_size[pixels.shape]
+        record = self._certify(item, pixels, segment, draws, batch_size, clean, other, truth)
+        if warning:
+            record.provenance.environment["warnings"].append(warning)
+        self._write_labels(record)
+        if self.pictures:
+            self._draw(record, pixels, truth)
+        self.store.write(record)
+
+    def _certify(
+        self,
+        item: Item,
+        pixels: FloatArray,
+        segment: Segmenter,
+        draws: Draws,
+        batch_size: int,
+        clean: IntArray,
+        other: IntArray | None,
+        truth: IntArray | None,
+    ) -> Record:
+        """Count, decide and gather what is kept of one input."""
+        settings = self.settings
+        session = self.segmenter.session
+        runtime = {
+            "provider": session.provider,
+            "onnxruntime": _version_of_runtime(),
+            "one_draw_per_pass": str(isinstance(segment, OneDrawPerPass)),
+        }
+        classes = self.segmenter.classes
+        fresh = Count(draws, settings.n, settings.n0, settings.selection, classes)
+        count = self.store.resume(fresh, item.name, runtime)
+        kept = time.monotonic()
+
+        def on_batch(count: Count) -> None:
+            nonlocal kept
+            self.watcher.advance(count.done)
+            if time.monotonic() - kept >= self.checkpoint_seconds and count.done < count.total:
+                self.store.checkpoint(item.name, count, runtime)
+                kept = time.monotonic()
+
+        try:
+            tally = sample(segment, pixels, count, batch_size=batch_size, on_batch=on_batch)
+        except KeyboardInterrupt:
+            if count.done:
+                self.store.checkpoint(item.name, count, runtime)
+            raise
+        certificate = settings.decide(tally)
+        predictions = {"clean": clean, "noisy": tally.single, "certified": certificate.labels}
+        if other is not None:
+            predictions["nonrobust"] = other
+        confusions = {}
+        if truth is not None:
+            confusions = {
+                row: confusion(truth, labels, classes=classes, ignore_label=self.ignore_label)
+                for row, labels in predictions.items()
+            }
+        contract = self.segmenter.contract
+        return Record.of(
+            item.name,
+            certificate,
+            clean=clean,
+            nonrobust=other,
+            confusions=confusions,
+            provenance=Provenance(
+                model={"name": str(self.segmenter.file.path), "sha256": self.segmenter.file.sha256},
+                contract=asdict(contract) | {"class_names": list(self._names())},
+                input={
+                    "name": item.name,
+                    "path": str(item.path),
+                    "label": str(item.label or ""),
+                    "sha256": draws.digest,
+                },
+                parameters={**self.asked(), "seed": draws.seed},
+                environment={
+                    **environment(),
+                    "provider": session.provider,
+                    "device": session.device,
+                    "threads": session.threads,
+                    "batch_size": batch_size,
+                    "warnings": [session.note] if session.note else [],
+                },
+                date=datetime.now(UTC).isoformat(timespec="seconds"),
+            ),
+        )
+
+    def _truth(self, item: Item, pixels: FloatArray) -> IntArray | None:
+        if item.label is None:
+            return None
+        height, width = pixels.shape[1:]
+        return read_labels(
+            item.label,
+            size=(height, width),
+            classes=self.segmenter.classes,
+            ignore_label=self.ignore_label,
+        )
+
+    # -- what a person looks at ------------------------------------------------------------
+
+    def _names(self) -> tuple[str, ...]:
+        names = self.class_names or self.segmenter.contract.class_names
+        return names or tuple(f"class {c}" for c in range(self.segmenter.classes))
+
+    def _picture(self, name: str) -> Path:
+        return self.store.folder / "pictures" / f"{name}.png"
+
+    def _write_labels(self, record: Record) -> None:
+        """Certified labels as index PNG (255 abstains) and `.npy` (-1 abstains)."""
+        with self.clock.measure("report"):
+            path = self.store.folder / "labels" / f"{record.name}.png"
+            path.parent.mkdir(exist_ok=True)
+            labels = np.asarray(record.labels[...])
+            write_label_png(path, labels, palette.colours(self._names()))
+            np.save(path.with_suffix(".npy"), labels)
+
+    def _draw(self, record: Record, pixels: FloatArray, truth: IntArray | None) -> None:
+        with self.clock.measure("report"):
+            path = self._picture(record.name)
+            path.parent.mkdir(exist_ok=True)
+            names = self._names()
+            decision = record.decision
+            draw(
+                path,
+                photograph=pixels,
+                truth=truth,
+                clean=np.asarray(record.clean[...]),
+                certified=np.asarray(record.labels[...]),
+                hit_rate=np.asarray(record.hits[...]) / record.n,
+                class_names=names,
+                colours=palette.colours(names),
+                ignore_label=self.ignore_label,
+                tau=decision.tau,
+                caption=decision.statement,
+                title=record.name,
+            )
+
+
+def environment() -> dict[str, Any]:
+    """Versions of everything that a result may depend on."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": versions,
+    }
+
+
+def _version_of_runtime() -> str:
+    import onnxruntime
+
+    return str(onnxruntime.__version__)

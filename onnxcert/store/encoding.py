@@ -1,0 +1,204 @@
+"""Records and counts <-> HDF5 groups, each marked with its type and version.
+
+Layout of a record (version 1)::
+
+    /                 onnxcert-record       attribute: name
+    /tally            onnxcert-tally        candidate, hits, single
+    /certificate      onnxcert-certificate  labels
+    /predictions      onnxcert-predictions  clean [, nonrobust]
+    /confusions       onnxcert-confusions   clean, noisy, certified [, nonrobust]
+    /provenance       onnxcert-provenance   attributes, JSON
+
+Names and numbers are attributes of the group they describe.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+import h5py
+import numpy as np
+
+from onnxcert.draws import Draws
+from onnxcert.errors import StoreError
+from onnxcert.perturbation import PERTURBATIONS
+from onnxcert.result import Provenance
+from onnxcert.sampling import Count, Hits
+from onnxcert.store.record import Array, Decision, Record
+
+TYPE: Final = "encoding-type"
+VERSION: Final = "encoding-version"
+VERSIONS: Final = {
+    "onnxcert-record": 1,
+    "onnxcert-tally": 1,
+    "onnxcert-certificate": 1,
+    "onnxcert-predictions": 1,
+    "onnxcert-confusions": 1,
+    "onnxcert-provenance": 1,
+    "onnxcert-count": 1,
+    "onnxcert-results": 1,
+    "onnxcert-links": 1,
+    "onnxcert-table": 1,
+}
+
+
+def mark(group: h5py.Group, kind: str) -> h5py.Group:
+    """Write the type and version of `group` into it."""
+    group.attrs[TYPE] = kind
+    group.attrs[VERSION] = VERSIONS[kind]
+    return group
+
+
+def expect(group: h5py.Group, kind: str) -> h5py.Group:
+    """`group` if it is a `kind` of a version that is understood.
+
+    Raises:
+        StoreError: it is something else, or of another version; both are named.
+    """
+    found = group.attrs.get(TYPE)
+    if found != kind:
+        raise StoreError(f"{group.file.filename} holds {found!r} where {kind!r} was expected.")
+    version = group.attrs.get(VERSION)
+    if version != VERSIONS[kind]:
+        raise StoreError(
+            f"{group.file.filename} holds {kind} of version {version}, this onnxcert reads "
+            f"{VERSIONS[kind]}; use the onnxcert that wrote it."
+        )
+    return group
+
+
+def write_record(file: h5py.Group, record: Record) -> None:
+    """Write `record` into an empty file."""
+    mark(file, "onnxcert-record").attrs["name"] = record.name
+    tally = mark(file.create_group("tally"), "onnxcert-tally")
+    for name in ("candidate", "hits", "single"):
+        _array(tally, name, getattr(record, name))
+    for name in ("n", "n0", "selection", "classes", "nonfinite", "unit"):
+        tally.attrs[name] = getattr(record, name)
+    _write_draws(tally, record.draws)
+
+    certificate = mark(file.create_group("certificate"), "onnxcert-certificate")
+    _array(certificate, "labels", record.labels)
+    for name, value in asdict(record.decision).items():
+        certificate.attrs[name] = json.dumps(value) if name == "notes" else value
+
+    predictions = mark(file.create_group("predictions"), "onnxcert-predictions")
+    _array(predictions, "clean", record.clean)
+    if record.nonrobust is not None:
+        _array(predictions, "nonrobust", record.nonrobust)
+    confusions = mark(file.create_group("confusions"), "onnxcert-confusions")
+    for row, matrix in record.confusions.items():
+        _array(confusions, row, matrix)
+    provenance = mark(file.create_group("provenance"), "onnxcert-provenance")
+    for name, value in asdict(record.provenance).items():
+        provenance.attrs[name] = json.dumps(value)
+
+
+def read_record(file: h5py.Group) -> Record:
+    """The record in `file`, its arrays still backed by it."""
+    expect(file, "onnxcert-record")
+    tally = expect(file["tally"], "onnxcert-tally")
+    certificate = expect(file["certificate"], "onnxcert-certificate")
+    predictions = expect(file["predictions"], "onnxcert-predictions")
+    confusions = expect(file["confusions"], "onnxcert-confusions")
+    provenance = expect(file["provenance"], "onnxcert-provenance")
+    decision = {f.name: _plain(certificate.attrs[f.name]) for f in fields(Decision)}
+    decision["notes"] = tuple(json.loads(decision["notes"]))
+    return Record(
+        name=file.attrs["name"],
+        candidate=tally["candidate"],
+        hits=tally["hits"],
+        single=tally["single"],
+        n=int(tally.attrs["n"]),
+        n0=int(tally.attrs["n0"]),
+        selection=tally.attrs["selection"],
+        classes=int(tally.attrs["classes"]),
+        nonfinite=int(tally.attrs["nonfinite"]),
+        draws=_read_draws(tally),
+        unit=tally.attrs["unit"],
+        labels=certificate["labels"],
+        decision=Decision(**decision),
+        clean=predictions["clean"],
+        nonrobust=predictions.get("nonrobust"),
+        provenance=Provenance(
+            **{f.name: json.loads(provenance.attrs[f.name]) for f in fields(Provenance)}
+        ),
+        confusions={row: confusions[row] for row in confusions},
+    )
+
+
+def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> None:
+    """Write a count under way into an empty file."""
+    mark(file, "onnxcert-count")
+    for name in ("n", "n0", "selection", "classes", "done", "nonfinite"):
+        file.attrs[name] = getattr(count, name)
+    file.attrs["runtime"] = json.dumps(dict(runtime))
+    _write_draws(file, count.draws)
+    if count.votes is not None:
+        _array(file, "votes", count.votes)
+    if count.single is not None:
+        _array(file, "single", count.single)
+    if count.hits is not None:
+        _array(file, "candidate", count.hits.candidate)
+        _array(file, "hits", count.hits.hits)
+        file.attrs["counted"] = [[r.start, r.stop] for r in count.hits.counted]
+
+
+def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
+    """The count in `file`, and the runtime that made it."""
+    expect(file, "onnxcert-count")
+    draws = _read_draws(file)
+    hits = None
+    if "hits" in file:
+        counted = tuple(range(int(a), int(b)) for a, b in file.attrs["counted"])
+        hits = Hits(draws, file["candidate"][...], file["hits"][...], counted)
+    count = Count(
+        draws=draws,
+        n=int(file.attrs["n"]),
+        n0=int(file.attrs["n0"]),
+        selection=file.attrs["selection"],
+        classes=int(file.attrs["classes"]),
+        done=int(file.attrs["done"]),
+        nonfinite=int(file.attrs["nonfinite"]),
+        votes=file["votes"][...] if "votes" in file else None,
+        hits=hits,
+        single=file["single"][...] if "single" in file else None,
+    )
+    return count, json.loads(file.attrs["runtime"])
+
+
+def _write_draws(group: h5py.Group, draws: Draws) -> None:
+    group.attrs["seed"] = draws.seed
+    group.attrs["digest"] = draws.digest
+    group.attrs["generator"] = draws.generator
+    group.attrs["perturbation"] = draws.perturbation.name
+    group.attrs["perturbation-parameters"] = json.dumps(draws.perturbation.parameters())
+
+
+def _read_draws(group: h5py.Group) -> Draws:
+    name = group.attrs["perturbation"]
+    if name not in PERTURBATIONS:
+        raise StoreError(
+            f"{group.file.filename} has the perturbation {name!r}, this onnxcert knows "
+            f"{', '.join(PERTURBATIONS)}; use the onnxcert that wrote it."
+        )
+    parameters = json.loads(group.attrs["perturbation-parameters"])
+    return Draws(
+        perturbation=PERTURBATIONS[name](**parameters),
+        seed=int(group.attrs["seed"]),
+        digest=group.attrs["digest"],
+        generator=group.attrs["generator"],
+    )
+
+
+def _array(group: h5py.Group, name: str, values: Array) -> None:
+    data = np.asarray(values[...])
+    options = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if data.ndim else {}
+    group.create_dataset(name, data=data, **options)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,300 @@
+"""The result store: one HDF5 file per input, and what is derived from them.
+
+    DIR/
+      run.json          what was asked, and the seed; written before anything is drawn
+      inputs/NAME.h5    one finished input: tally, certificate, predictions, provenance
+      partial/NAME.h5   the count of an input that takes long, to go on from
+      results.h5        derived: external links to every input, and a summary table
+
+A file under its final name is complete: it was written under another name, synchronised to disk
+and renamed. Nothing else marks an input as done, and everything can be derived from `inputs/`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import numpy as np
+
+from onnxcert.errors import StoreError
+from onnxcert.sampling import Count
+from onnxcert.store import encoding
+from onnxcert.store.encoding import read_count, read_record, write_count, write_record
+from onnxcert.store.record import Record
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs on one folder are then the user's to avoid
+    fcntl = None  # type: ignore[assignment]
+
+RUN_TYPE: Final = "onnxcert-run"
+RUN_VERSION: Final = 1
+
+
+class ResultStore:
+    """The results in one folder.
+
+    >>> import tempfile
+    >>> ResultStore(tempfile.mkdtemp()).names()
+    []
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """Names of the finished inputs, sorted."""
+        return sorted(path.stem for path in (self.folder / "inputs").glob("[!.]*.h5"))
+
+    def __contains__(self, name: str) -> bool:
+        return self._record_path(name).is_file()
+
+    def read(self, name: str) -> Record:
+        """The record of a finished input, in memory.
+
+        Raises:
+            StoreError: there is none, or it cannot be read.
+        """
+        with self.open(name) as record:
+            return record.in_memory()
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[Record]:
+        """The record of a finished input with its arrays still in the file (`h5py.Dataset`)."""
+        with _reading(self._record_path(name)) as file:
+            yield read_record(file)
+
+    def records(self, names: Iterable[str] | None = None) -> Iterator[Record]:
+        """The finished inputs, all or those of `names`; each open only while it is looked at."""
+        for name in self.names() if names is None else names:
+            with self.open(name) as record:
+                yield record
+
+    def run(self) -> dict[str, Any] | None:
+        """What was asked of the run in this folder, or None if there is none.
+
+        Raises:
+            StoreError: the folder holds something that onnxcert did not write.
+        """
+        path = self.folder / "run.json"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{path} cannot be read ({error}); choose another folder.") from None
+        try:
+            run = json.loads(text)
+        except ValueError:
+            run = None
+        if not isinstance(run, dict) or run.get(encoding.TYPE) != RUN_TYPE:
+            raise StoreError(f"{path} was not written by onnxcert; choose another folder.")
+        if run.get(encoding.VERSION) != RUN_VERSION:
+            raise StoreError(
+                f"{path} has {encoding.VERSION} {run.get(encoding.VERSION)!r}, this onnxcert reads "
+                f"{RUN_VERSION}; use the onnxcert that wrote it, or another folder."
+            )
+        return run
+
+    # -- writing ---------------------------------------------------------------------------
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the folder; a second run in it is refused while the first one lives.
+
+        Raises:
+            StoreError: the folder cannot be made or written, or another run holds it.
+        """
+        try:
+            for sub in ("", "inputs", "partial"):
+                (self.folder / sub).mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.folder / ".lock", os.O_CREAT | os.O_RDWR)
+        except OSError as error:
+            raise StoreError(
+                f"results cannot be written to {self.folder} ({error.strerror}); choose another "
+                "folder with --out."
+            ) from None
+        try:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    raise StoreError(
+                        f"another run is writing to {self.folder}; wait for it, or choose another "
+                        "folder with --out."
+                    ) from None
+            for sub in ("", "inputs", "partial"):
+                for left_over in (self.folder / sub).glob(".*.tmp"):
+                    left_over.unlink(missing_ok=True)
+            yield
+        finally:
+            os.close(lock)
+
+    def begin(self, asked: Mapping[str, Any], *, seed: int | None, fresh_seed: int) -> int:
+        """Start the run in this folder or go on with it; returns the seed to use.
+
+        Args:
+            asked: every parameter that a result depends on, as JSON values.
+            seed: as given by the user; None takes the stored one, or `fresh_seed`.
+
+        Raises:
+            StoreError: the folder holds a run with other parameters (the difference is named), or
+                files that are not onnxcert's.
+        """
+        stored = self.run()
+        if stored is None:
+            if self.names():
+                raise StoreError(
+                    f"{self.folder} holds results but no run.json; choose another folder."
+                )
+            seed = fresh_seed if seed is None else seed
+            run = {
+                encoding.TYPE: RUN_TYPE,
+                encoding.VERSION: RUN_VERSION,
+                "seed": seed,
+                "parameters": dict(asked),
+            }
+            text = json.dumps(run, indent=2)
+            _write_atomically(self.folder / "run.json", lambda p: _write_text(p, text))
+            return seed
+        before = {**stored.get("parameters", {}), "seed": stored.get("seed")}
+        after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
+        if seed is not None:
+            after["seed"] = seed
+        for name in sorted(set(before) | set(after)):
+            if before.get(name) != after.get(name):
+                raise StoreError(
+                    f"{self.folder} holds a run with {name} {_show(before.get(name))}, now "
+                    f"{_show(after.get(name))} was asked; choose another folder with --out, or ask "
+                    "for the same."
+                )
+        return int(before["seed"])
+
+    def write(self, record: Record) -> None:
+        """Keep a finished input; it is either completely there or not at all."""
+        path = self._record_path(record.name)
+        _write_atomically(path, lambda p: _write_hdf5(p, lambda f: write_record(f, record)))
+        self._partial_path(record.name).unlink(missing_ok=True)
+
+    def checkpoint(self, name: str, count: Count, runtime: Mapping[str, str]) -> None:
+        """Keep a count under way; `runtime` is what the model's answers may depend on."""
+        path = self._partial_path(name)
+        _write_atomically(path, lambda p: _write_hdf5(p, lambda f: write_count(f, count, runtime)))
+
+    def resume(self, fresh: Count, name: str, runtime: Mapping[str, str]) -> Count:
+        """The kept count of `name` if it is one of the same draws on the same runtime, or `fresh`.
+
+        Counts made by another generator or runtime are not mixed: the input starts again.
+        """
+        with suppress(StoreError), _reading(self._partial_path(name)) as file:
+            count, made_by = read_count(file)
+            same = (count.draws, count.n, count.n0, count.selection, count.classes)
+            if made_by == dict(runtime) and same == (
+                fresh.draws,
+                fresh.n,
+                fresh.n0,
+                fresh.selection,
+                fresh.classes,
+            ):
+                return count
+        return fresh
+
+    def derive(self) -> None:
+        """Write `results.h5` anew from the finished inputs."""
+        records = [self._summary(name) for name in self.names()]
+
+        def fill(file: h5py.File) -> None:
+            encoding.mark(file, "onnxcert-results")
+            file.attrs["run"] = json.dumps(self.run())
+            links = file.create_group("inputs")
+            encoding.mark(links, "onnxcert-links")
+            for row in records:
+                links[row["name"]] = h5py.ExternalLink(f"inputs/{row['name']}.h5", "/")
+            table = file.create_group("summary")
+            encoding.mark(table, "onnxcert-table")
+            text = h5py.string_dtype()
+            for column in records[0] if records else ():
+                values = [row[column] for row in records]
+                if isinstance(values[0], str):
+                    table.create_dataset(column, data=np.array(values, dtype=object), dtype=text)
+                else:
+                    table.create_dataset(column, data=np.array(values))
+
+        _write_atomically(self.folder / "results.h5", lambda p: _write_hdf5(p, fill))
+
+    def _summary(self, name: str) -> dict[str, Any]:
+        with self.open(name) as record:
+            return record.summary()
+
+    def _record_path(self, name: str) -> Path:
+        return self.folder / "inputs" / f"{name}.h5"
+
+    def _partial_path(self, name: str) -> Path:
+        return self.folder / "partial" / f"{name}.h5"
+
+
+def _write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
+    with h5py.File(path, "w") as file:
+        fill(file)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Write under another name, put it on disk, rename, put the folder on disk.
+
+    Raises:
+        StoreError: the disk is full, or the folder is gone or read-only.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        write(temporary)
+        _sync(temporary)
+        temporary.replace(path)
+        if os.name == "posix":
+            _sync(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        raise StoreError(f"{path} cannot be written ({reason}); nothing kept is lost.") from None
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[h5py.File]:
+    """An open HDF5 file; whatever is wrong with it becomes a StoreError."""
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise StoreError(f"there is no result {path}.") from None
+    except OSError as error:
+        raise StoreError(f"{path} is not a readable HDF5 file ({error}).") from None
+    with file:
+        try:
+            yield file
+        except (KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
+            raise StoreError(f"{path} is damaged or not onnxcert's ({error}).") from None
+
+
+def _show(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    return value if isinstance(value, str) else json.dumps(value)
