@@ -74,7 +74,7 @@ def export(
         class_names=tuple(class_names),
         trained_sigma=trained_sigma,
     )
-    # The same rules as for a contract's own fields: refuse a std of 0 or four means here, not later.
+    # The contract's own rules, so that a std of 0 or four means are refused here and not later.
     Contract(value_range=value_range, mean=tuple(mean), std=tuple(std))
     path = Path(path)
     with _evaluated(module), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
@@ -139,8 +139,8 @@ def _with_normalisation(
         def __init__(self) -> None:
             super().__init__()
             self.module = module
-            self.register_buffer("scale", ((high - low) / deviation).float())
-            self.register_buffer("offset", ((low - channels(mean, 0.0)) / deviation).float())
+            self.scale = torch.nn.Buffer(((high - low) / deviation).float())
+            self.offset = torch.nn.Buffer(((low - channels(mean, 0.0)) / deviation).float())
 
         def forward(self, image: torch.Tensor) -> Any:
             return self.module(image * self.scale + self.offset)
@@ -206,6 +206,7 @@ def _write(
     """Trace the module at `size` and store the graph with its contract."""
     import onnx
     import torch
+    from torch.jit._trace import TracerWarning
 
     axes = {0: "batch"}
     spatial = {2: "height", 3: "width"} if free_size else {}
@@ -215,7 +216,7 @@ def _write(
     with warnings.catch_warnings():
         # The tracing exporter is chosen on purpose: its graph has no extra dependency and keeps
         # sizes free. What it cannot trace is found by the parity check, not by its warnings.
-        for category in (DeprecationWarning, torch.jit.TracerWarning, UserWarning):
+        for category in (DeprecationWarning, UserWarning, TracerWarning):
             warnings.filterwarnings("ignore", category=category)
         try:
             torch.onnx.export(

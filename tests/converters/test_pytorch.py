@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-
 from onnxcert.converters.pytorch import export
+
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import METADATA_KEY, Contract
 
@@ -82,9 +82,7 @@ def test_axes_are_named_and_free(tmp_path):
 )
 def test_normalising_inside_equals_normalising_outside(tmp_path, mean, std):
     high = 255.0 if mean and mean[0] > 1 else 1.0
-    path = write(
-        Tiny(), tmp_path / "tiny.onnx", value_range=(0.0, high), mean=mean, std=std
-    )
+    path = write(Tiny(), tmp_path / "tiny.onnx", value_range=(0.0, high), mean=mean, std=std)
     pictures = pictures_of(2, 3, *SIZE)
     shift = np.reshape(mean or (0.0,), (1, -1, 1, 1))
     outside = (pictures * high - shift) / np.reshape(std or (1.0,), (1, -1, 1, 1))
@@ -125,7 +123,7 @@ def test_each_layer_keeps_the_mode_it_came_in(tmp_path):
 
 
 class Stubborn(torch.nn.Dropout):
-    def train(self, mode: bool = True):
+    def train(self, mode: bool = True):  # noqa: ARG002
         self.training = True
         return self
 
