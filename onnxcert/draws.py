@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from onnxcert._typing import FloatArray, Perturbation
 from onnxcert.errors import ParameterError
@@ -64,7 +65,9 @@ class Draws:
         return type(self)(self.perturbation, self.seed, digest, self.generator)
 
 
-def digest(x: FloatArray) -> str:
-    """SHA-256 over the type, shape and values of an input."""
-    head = f"{x.dtype.str}{x.shape}".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(x).tobytes()).hexdigest()
+def digest(x: npt.NDArray[Any]) -> str:
+    """SHA-256 of the element type, shape and values of an input, as 64 hexadecimal digits."""
+    little = np.ascontiguousarray(x, dtype=x.dtype.newbyteorder("<"))
+    sha = hashlib.sha256(f"{little.dtype.str} {x.shape}\n".encode())
+    sha.update(little.tobytes())
+    return sha.hexdigest()

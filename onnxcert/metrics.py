@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from onnxcert._typing import IntArray
 from onnxcert.errors import ParameterError
-from onnxcert.result import ABSTAIN
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,3 @@ def scores(matrix: npt.NDArray[np.int64]) -> Scores:
         iou=tuple(iou.tolist()),
         accuracy_certified=float(hits.sum() / certified) if certified else None,
     )
-
-
-def abstain_share(labels: IntArray) -> float:
-    """Share of ABSTAIN in an array of labels, over all of it, labelled in truth or not."""
-    return float(np.mean(labels == ABSTAIN)) if labels.size else 0.0

@@ -2,77 +2,27 @@
 
 from __future__ import annotations
 
-import platform
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any, Final, Protocol
-
-import numpy as np
+from typing import Any
 
 from onnxcert._typing import FloatArray, IntArray, Segmenter
-from onnxcert.certify import default_batch_size
+from onnxcert.certification import default_batch_size
 from onnxcert.draws import GENERATOR, Draws, digest
-from onnxcert.errors import InputError, ModelError, ParameterError, StoreError
+from onnxcert.errors import InputError, ModelError, StoreError
 from onnxcert.inputs import Item, Listing, image_size, label_size, read_image, read_labels
 from onnxcert.metrics import confusion
 from onnxcert.model.probe import OneDrawPerPass, probed
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.report import palette
-from onnxcert.report.pictures import draw, write_label_png
+from onnxcert.provenance import provenance
+from onnxcert.report.files import draw_record, picture_path, write_labels
 from onnxcert.report.summary import Summary, summarise
-from onnxcert.result import Provenance, passes
+from onnxcert.result import Tally, passes
 from onnxcert.sampling import Count, sample
 from onnxcert.settings import Settings
 from onnxcert.store import Record, ResultStore
-
-PACKAGES: Final = ("onnxcert", "numpy", "scipy", "onnx", "onnxruntime-gpu", "onnxruntime", "h5py")
-
-
-class Watcher(Protocol):
-    """Who is told how far a run has come."""
-
-    def begin(self, inputs: int, passes: int) -> None:
-        """The run has `inputs` inputs of `passes` passes each."""
-
-    def item(self, name: str) -> None:
-        """The next input is `name`."""
-
-    def advance(self, done: int) -> None:
-        """`done` passes of the present input are counted."""
-
-    def finish(self) -> None:
-        """The present input is done, skipped or was done before."""
-
-
-class Silent:
-    """A watcher that says nothing."""
-
-    def begin(self, inputs: int, passes: int) -> None: ...
-    def item(self, name: str) -> None: ...
-    def advance(self, done: int) -> None: ...
-    def finish(self) -> None: ...
-
-
-@dataclass
-class Clock:
-    """Where the wall seconds of a run went, beside the forward passes."""
-
-    startup: float = 0.0
-    report: float = 0.0
-
-    @contextmanager
-    def measure(self, part: str) -> Iterator[None]:
-        """Add the time of the block to `part`."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            setattr(self, part, getattr(self, part) + time.perf_counter() - start)
+from onnxcert.watcher import Clock, Silent, Watcher
 
 
 @dataclass(kw_only=True)
@@ -89,6 +39,8 @@ class Run:
         batch_size: draws per pass; None chooses.
         pictures: whether to draw them.
         checkpoint_seconds: an input that takes longer keeps its count so often.
+        stopping: set it from a signal handler to stop after the present pass, with the count kept;
+            `execute` then raises KeyboardInterrupt.
         skipped: after the run, the inputs that could not be used, with the reason.
     """
 
@@ -103,6 +55,7 @@ class Run:
     batch_size: int | None = None
     pictures: bool = True
     checkpoint_seconds: float = 60.0
+    stopping: bool = False
     watcher: Watcher = field(default_factory=Silent)
     clock: Clock = field(default_factory=Clock)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -173,13 +126,9 @@ class Run:
 
     def _refuse_hopeless(self, sizes: Mapping[Item, tuple[int, int]]) -> None:
         """Refuse an n at which not even the smallest picture could be certified."""
-        if sizes:
-            try:
-                self.settings.refuse_hopeless(min(h * w for h, w in sizes.values()))
-            except ParameterError:
-                # Say which n serves every picture.
-                self.settings.refuse_hopeless(max(h * w for h, w in sizes.values()))
-                raise
+        components = [height * width for height, width in sizes.values()]
+        if components and not self.settings.can_certify(min(components)):
+            self.settings.refuse_hopeless(max(components))  # so that n serves every picture
 
     # -- one input after the other ---------------------------------------------------------
 
@@ -188,6 +137,7 @@ class Run:
         self.watcher.begin(len(sizes), passes(settings.n, settings.n0, settings.selection))
         by_size: dict[tuple[int, ...], tuple[Segmenter, str]] = {}
         for item in sizes:
+            self._stop_if_asked()
             self.watcher.item(item.name)
             try:
                 pixels = read_image(item.path)
@@ -211,7 +161,7 @@ class Run:
                         f"{item.path} has changed since {self.store.folder} was written; choose "
                         "another folder with --out."
                     )
-                if self.pictures and not self._picture(item.name).exists():
+                if self.pictures and not picture_path(self.store.folder, item.name).exists():
                     self._draw(record.in_memory(), pixels, self._truth(item, pixels))
             return
         try:
@@ -228,89 +178,77 @@ class Run:
             with self.clock.measure("startup"):
                 by_size[pixels.shape] = probed(self.segmenter, pixels, draws, batch_size=batch_size)
         segment, warning = by_size[pixels.shape]
-        record = self._certify(item, pixels, segment, draws, batch_size, clean, other, truth)
-        if warning:
-            record.provenance.environment["warnings"].append(warning)
-        self._write_labels(record)
+        tally = self._count(item.name, pixels, segment, draws, batch_size)
+        certificate = self.settings.decide(tally)
+        predictions = {"clean": clean, "noisy": tally.single, "certified": certificate.labels}
+        if other is not None:
+            predictions["nonrobust"] = other
+        record = Record.of(
+            item.name,
+            certificate,
+            clean=clean,
+            nonrobust=other,
+            confusions=self._confusions(truth, predictions),
+            provenance=provenance(
+                self.segmenter,
+                class_names=self._names(),
+                item=item,
+                draws=draws,
+                parameters=self.asked(),
+                batch_size=batch_size,
+                warnings=[w for w in (self.segmenter.session.note, warning) if w],
+            ),
+        )
+        write_labels(self.store.folder, record, self._names())
         if self.pictures:
             self._draw(record, pixels, truth)
         self.store.write(record)
 
-    def _certify(
+    def _count(
         self,
-        item: Item,
+        name: str,
         pixels: FloatArray,
         segment: Segmenter,
         draws: Draws,
         batch_size: int,
-        clean: IntArray,
-        other: IntArray | None,
-        truth: IntArray | None,
-    ) -> Record:
-        """Count, decide and gather what is kept of one input."""
-        settings = self.settings
-        session = self.segmenter.session
+    ) -> Tally:
+        """The tally of one input, continued from where it was stopped and kept on the way."""
+        settings, session = self.settings, self.segmenter.session
         runtime = {
             "provider": session.provider,
-            "onnxruntime": _version_of_runtime(),
+            "onnxruntime": session.version,
             "one_draw_per_pass": str(isinstance(segment, OneDrawPerPass)),
         }
         classes = self.segmenter.classes
         fresh = Count(draws, settings.n, settings.n0, settings.selection, classes)
-        count = self.store.resume(fresh, item.name, runtime)
+        count = self.store.resume(fresh, name, runtime)
         kept = time.monotonic()
 
         def on_batch(count: Count) -> None:
             nonlocal kept
             self.watcher.advance(count.done)
-            if time.monotonic() - kept >= self.checkpoint_seconds and count.done < count.total:
-                self.store.checkpoint(item.name, count, runtime)
+            due = time.monotonic() - kept >= self.checkpoint_seconds
+            if (due or self.stopping) and count.done < count.total:
+                self.store.checkpoint(name, count, runtime)
                 kept = time.monotonic()
+            self._stop_if_asked()
 
-        try:
-            tally = sample(segment, pixels, count, batch_size=batch_size, on_batch=on_batch)
-        except KeyboardInterrupt:
-            if count.done:
-                self.store.checkpoint(item.name, count, runtime)
-            raise
-        certificate = settings.decide(tally)
-        predictions = {"clean": clean, "noisy": tally.single, "certified": certificate.labels}
-        if other is not None:
-            predictions["nonrobust"] = other
-        confusions = {}
-        if truth is not None:
-            confusions = {
-                row: confusion(truth, labels, classes=classes, ignore_label=self.ignore_label)
-                for row, labels in predictions.items()
-            }
-        contract = self.segmenter.contract
-        return Record.of(
-            item.name,
-            certificate,
-            clean=clean,
-            nonrobust=other,
-            confusions=confusions,
-            provenance=Provenance(
-                model={"name": str(self.segmenter.file.path), "sha256": self.segmenter.file.sha256},
-                contract=asdict(contract) | {"class_names": list(self._names())},
-                input={
-                    "name": item.name,
-                    "path": str(item.path),
-                    "label": str(item.label or ""),
-                    "sha256": draws.digest,
-                },
-                parameters={**self.asked(), "seed": draws.seed},
-                environment={
-                    **environment(),
-                    "provider": session.provider,
-                    "device": session.device,
-                    "threads": session.threads,
-                    "batch_size": batch_size,
-                    "warnings": [session.note] if session.note else [],
-                },
-                date=datetime.now(UTC).isoformat(timespec="seconds"),
-            ),
-        )
+        return sample(segment, pixels, count, batch_size=batch_size, on_batch=on_batch)
+
+    def _stop_if_asked(self) -> None:
+        if self.stopping:
+            raise KeyboardInterrupt
+
+    def _confusions(
+        self, truth: IntArray | None, predictions: Mapping[str, IntArray]
+    ) -> dict[str, IntArray]:
+        if truth is None:
+            return {}
+        classes = self.segmenter.classes
+        return {
+            row: confusion(truth, labels, classes=classes, ignore_label=self.ignore_label)
+            for row, labels in predictions.items()
+        }
 
     def _truth(self, item: Item, pixels: FloatArray) -> IntArray | None:
         if item.label is None:
@@ -329,56 +267,13 @@ class Run:
         names = self.class_names or self.segmenter.contract.class_names
         return names or tuple(f"class {c}" for c in range(self.segmenter.classes))
 
-    def _picture(self, name: str) -> Path:
-        return self.store.folder / "pictures" / f"{name}.png"
-
-    def _write_labels(self, record: Record) -> None:
-        """Certified labels as index PNG (255 abstains) and `.npy` (-1 abstains)."""
-        with self.clock.measure("report"):
-            path = self.store.folder / "labels" / f"{record.name}.png"
-            path.parent.mkdir(exist_ok=True)
-            labels = np.asarray(record.labels[...])
-            write_label_png(path, labels, palette.colours(self._names()))
-            np.save(path.with_suffix(".npy"), labels)
-
     def _draw(self, record: Record, pixels: FloatArray, truth: IntArray | None) -> None:
         with self.clock.measure("report"):
-            path = self._picture(record.name)
-            path.parent.mkdir(exist_ok=True)
-            names = self._names()
-            decision = record.decision
-            draw(
-                path,
+            draw_record(
+                self.store.folder,
+                record,
                 photograph=pixels,
                 truth=truth,
-                clean=np.asarray(record.clean[...]),
-                certified=np.asarray(record.labels[...]),
-                hit_rate=np.asarray(record.hits[...]) / record.n,
-                class_names=names,
-                colours=palette.colours(names),
+                class_names=self._names(),
                 ignore_label=self.ignore_label,
-                tau=decision.tau,
-                caption=decision.statement,
-                title=record.name,
             )
-
-
-def environment() -> dict[str, Any]:
-    """Versions of everything that a result may depend on."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": versions,
-    }
-
-
-def _version_of_runtime() -> str:
-    import onnxruntime
-
-    return str(onnxruntime.__version__)

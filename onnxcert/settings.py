@@ -58,10 +58,14 @@ class Settings:
             components, self.tau, share, correction_named(self.correction), self.selection
         )
 
+    def can_certify(self, components: int) -> bool:
+        """Whether n draws can certify any of `components` components."""
+        return can_certify(self.family(components), self.n)
+
     def refuse_hopeless(self, components: int) -> None:
         """Raise ParameterError if n is too small to certify any of `components` components."""
-        family = self.family(components)
-        if not can_certify(family, self.n):
+        if not self.can_certify(components):
+            family = self.family(components)
             raise ParameterError(
                 f"n {self.n} is too small: with {components} components, tau {self.tau:g} and "
                 f"alpha {family.alpha:.3g} even a unanimous component could not be certified; "

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxcert.errors import ParameterError
-from onnxcert.metrics import abstain_share, confusion, scores
+from onnxcert.metrics import confusion, scores
 from onnxcert.result import ABSTAIN
 
 
@@ -95,10 +95,3 @@ def test_labels_that_cannot_be_counted_are_refused() -> None:
         confusion(ones, ones, classes=1, ignore_label=None)
     with pytest.raises(ParameterError, match="unlabelled"):
         confusion(-ones, ones, classes=2, ignore_label=None)
-
-
-def test_the_abstain_share_counts_every_pixel() -> None:
-    assert abstain_share(np.array([[ABSTAIN, 0], [1, 2]])) == 0.25
-    assert abstain_share(np.full((3, 3), ABSTAIN)) == 1
-    assert abstain_share(np.zeros((3, 3), int)) == 0
-    assert abstain_share(np.zeros((0, 3), int)) == 0

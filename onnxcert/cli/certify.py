@@ -13,7 +13,8 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from onnxcert.certify import fresh_seed
+from onnxcert.certification import fresh_seed
+from onnxcert.cli.interrupt import stopping_on_signal
 from onnxcert.cli.parsing import INPUT, MEAN, OUTPUT, RANGE, STD, Numbers, contract_fields, named
 from onnxcert.cli.progress import Bar
 from onnxcert.correction import CORRECTIONS
@@ -23,9 +24,10 @@ from onnxcert.model.bundled import find_model, samples
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.perturbation import PERTURBATIONS
 from onnxcert.report.table import json_object, table
-from onnxcert.run import Clock, Run, Silent
+from onnxcert.run import Run
 from onnxcert.settings import Settings
 from onnxcert.store import ResultStore
+from onnxcert.watcher import Clock
 
 SOME_SKIPPED, INTERRUPTED = 3, 130
 
@@ -136,11 +138,9 @@ def command(
     names = read_class_names(class_names) if class_names else listing.class_names or ()
     if names and segmenter.contract.classes is not None:
         segmenter.contract.override("given", class_names=tuple(names))  # refuses a wrong number
-    noise = _noise(sigma, segmenter)
+    noise = named(PERTURBATIONS, perturbation, "--perturbation")
     settings = Settings(
-        perturbation=named(PERTURBATIONS, perturbation, "--perturbation")(
-            **_noise(sigma, segmenter)
-        ),  # type: ignore[call-arg]
+        perturbation=noise(**_noise_parameters(sigma, segmenter)),
         tau=tau,
         n=n,
         n0=n0,
@@ -166,13 +166,14 @@ def command(
     )
     run.store = ResultStore(out or _default_folder(path, run, seed))
     console = Console(stderr=True)
-    bar = Bar(console) if console.is_terminal else None
     if not as_json:
         print(_header(run), file=sys.stderr)
     clock.startup += time.perf_counter() - context.obj["started"]
     try:
         with ExitStack() as stack:
-            run.watcher = stack.enter_context(Bar(console)) if console.is_terminal else Silent()
+            if console.is_terminal:
+                run.watcher = stack.enter_context(Bar(console))
+            stack.enter_context(stopping_on_signal(run))
             summary = run.execute(fresh_seed())
     except KeyboardInterrupt:
         print(
@@ -226,7 +227,7 @@ def _listing(model: Path, inputs: list[str], labels: str | None, dataset: str) -
     return READERS["folder"].list([str(beside[0])], labels or str(beside[1]))
 
 
-def _noise(sigma: float | None, segmenter: OnnxSegmenter) -> dict[str, float]:
+def _noise_parameters(sigma: float | None, segmenter: OnnxSegmenter) -> dict[str, float]:
     if sigma is None:
         sigma = segmenter.contract.trained_sigma
     if not sigma and sigma != 0.0:

@@ -10,7 +10,7 @@ from typing import Final
 
 from onnxcert.inputs.camvid import CamVid
 from onnxcert.inputs.folder import Folder
-from onnxcert.inputs.image import digest, image_size, read_image
+from onnxcert.inputs.image import image_size, read_image
 from onnxcert.inputs.labels import label_size, read_class_names, read_labels
 from onnxcert.inputs.listing import Item, Listing, Reader, select
 
@@ -25,7 +25,6 @@ __all__ = [
     "Item",
     "Listing",
     "Reader",
-    "digest",
     "image_size",
     "label_size",
     "read_class_names",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,14 +76,6 @@ def image_size(path: Path) -> tuple[int, int]:
             _check_picture(path, image)
             transpose, _, _ = _UPRIGHT[_orientation(path, image)]
             return image.size if transpose else (image.height, image.width)
-
-
-def digest(pixels: npt.NDArray[Any]) -> str:
-    """SHA-256 of the element type, shape and values of `pixels`, as 64 hexadecimal digits."""
-    little = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("<"))
-    sha = hashlib.sha256(f"{little.dtype.str} {pixels.shape}\n".encode())
-    sha.update(little.tobytes())
-    return sha.hexdigest()
 
 
 def _check_picture(path: Path, image: Image.Image) -> None:

@@ -27,6 +27,7 @@ class Session:
         device: `cpu` or `cuda:i`.
         threads: intra-operator threads on the CPU.
         note: why `auto` did not take a GPU that is there, else empty.
+        version: of ONNX Runtime.
     """
 
     runtime: Any
@@ -34,6 +35,7 @@ class Session:
     device: str
     threads: int
     note: str = ""
+    version: str = onnxruntime.__version__
 
 
 def parse_device(device: str) -> tuple[str, int]:

@@ -22,6 +22,7 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
+from onnxcert.atomic import LEFT_OVER, write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.sampling import Count
 from onnxcert.store import encoding
@@ -131,8 +132,8 @@ class ResultStore:
                         f"another run is writing to {self.folder}; wait for it, or choose another "
                         "folder with --out."
                     ) from None
-            for sub in ("", "inputs", "partial"):
-                for left_over in (self.folder / sub).glob(".*.tmp"):
+            for sub in ("", "inputs", "partial", "labels", "pictures"):
+                for left_over in (self.folder / sub).glob(LEFT_OVER):
                     left_over.unlink(missing_ok=True)
             yield
         finally:
@@ -163,7 +164,7 @@ class ResultStore:
                 "parameters": dict(asked),
             }
             text = json.dumps(run, indent=2)
-            _write_atomically(self.folder / "run.json", lambda p: _write_text(p, text))
+            write_atomically(self.folder / "run.json", lambda p: _write_text(p, text))
             return seed
         before = {**stored.get("parameters", {}), "seed": stored.get("seed")}
         after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
@@ -181,13 +182,13 @@ class ResultStore:
     def write(self, record: Record) -> None:
         """Keep a finished input; it is either completely there or not at all."""
         path = self._record_path(record.name)
-        _write_atomically(path, lambda p: _write_hdf5(p, lambda f: write_record(f, record)))
+        write_atomically(path, lambda p: _write_hdf5(p, lambda f: write_record(f, record)))
         self._partial_path(record.name).unlink(missing_ok=True)
 
     def checkpoint(self, name: str, count: Count, runtime: Mapping[str, str]) -> None:
         """Keep a count under way; `runtime` is what the model's answers may depend on."""
         path = self._partial_path(name)
-        _write_atomically(path, lambda p: _write_hdf5(p, lambda f: write_count(f, count, runtime)))
+        write_atomically(path, lambda p: _write_hdf5(p, lambda f: write_count(f, count, runtime)))
 
     def resume(self, fresh: Count, name: str, runtime: Mapping[str, str]) -> Count:
         """The kept count of `name` if it is one of the same draws on the same runtime, or `fresh`.
@@ -228,7 +229,7 @@ class ResultStore:
                 else:
                     table.create_dataset(column, data=np.array(values))
 
-        _write_atomically(self.folder / "results.h5", lambda p: _write_hdf5(p, fill))
+        write_atomically(self.folder / "results.h5", lambda p: _write_hdf5(p, fill))
 
     def _summary(self, name: str) -> dict[str, Any]:
         with self.open(name) as record:
@@ -248,34 +249,6 @@ def _write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text + "\n", encoding="utf-8")
-
-
-def _write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Write under another name, put it on disk, rename, put the folder on disk.
-
-    Raises:
-        StoreError: the disk is full, or the folder is gone or read-only.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        write(temporary)
-        _sync(temporary)
-        temporary.replace(path)
-        if os.name == "posix":
-            _sync(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise StoreError(f"{path} cannot be written ({reason}); nothing kept is lost.") from None
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
+from onnxcert.draws import digest
 from onnxcert.errors import InputError
-from onnxcert.inputs import digest, image_size, read_image
+from onnxcert.inputs import image_size, read_image
 
 RNG = np.random.default_rng(5)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)

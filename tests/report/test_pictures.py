@@ -13,7 +13,7 @@ from PIL import Image
 
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import read_labels
-from onnxcert.report import palette, pictures
+from onnxcert.report import lettering, palette, panels, pictures
 from onnxcert.result import ABSTAIN
 
 WHITE = np.array(palette.ABSTAIN)
@@ -83,12 +83,12 @@ def test_every_size_and_number_of_classes_is_drawn(
 def test_small_pictures_grow_by_whole_factors_and_large_ones_shrink(
     size: tuple[int, int], panel: tuple[int, int]
 ) -> None:
-    assert pictures._panel_size(*size) == panel
+    assert panels.panel_size(*size) == panel
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000))
 def test_a_panel_is_never_wider_or_higher_than_fits(height: int, width: int) -> None:
-    high, wide = pictures._panel_size(height, width)
+    high, wide = panels.panel_size(height, width)
     assert 1 <= high <= 1200
     assert 1 <= wide <= 800
     if high > height:
@@ -196,8 +196,8 @@ WORDS = st.text(
 @given(st.lists(WORDS, max_size=12), st.integers(40, 600))
 def test_wrapping_loses_no_letter_and_no_line_is_too_wide(words: list[str], width: int) -> None:
     text = " ".join(words)
-    font = pictures._font(13, bold=False)
-    lines = pictures._wrapped(text, font, width)
+    font = lettering.font_of(13, bold=False)
+    lines = lettering.wrapped(text, font, width)
     assert "".join("".join(lines).split()) == "".join(text.split())
     assert all(font.getlength(line) <= width for line in lines)
 
@@ -235,7 +235,7 @@ def test_the_heat_map_follows_the_hit_rate(tmp_path: Path) -> None:
     shown = {tuple(c) for row in sheet(tmp_path / "x.png", hit_rate=rate) for c in row.tolist()}
     # The ends of viridis.
     assert {(68, 1, 84), (253, 231, 36)} <= shown
-    heat = pictures._heat(rate, (20, 30)).astype(int).sum(axis=2)
+    heat = panels.heat_panel(rate, (20, 30)).astype(int).sum(axis=2)
     assert (np.diff(heat) > 0).all()
 
 
@@ -259,7 +259,7 @@ def test_a_picture_is_replaced_in_one_step_or_not_at_all(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", fail)
-    with pytest.raises(StoreError, match="no space left"):
+    with pytest.raises(StoreError, match="No space left"):
         sheet(path, title="other")
     assert path.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir()] == ["x.png"]

@@ -1,0 +1,67 @@
+"""Where a result comes from, gathered when it is made."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from onnxcert._version import __version__
+from onnxcert.draws import Draws
+from onnxcert.inputs import Item
+from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.result import Provenance
+
+PACKAGES: Final = ("numpy", "scipy", "onnx", "onnxruntime-gpu", "onnxruntime", "h5py", "pillow")
+
+
+def provenance(
+    segmenter: OnnxSegmenter,
+    *,
+    class_names: Sequence[str],
+    item: Item,
+    draws: Draws,
+    parameters: Mapping[str, Any],
+    batch_size: int,
+    warnings: Sequence[str],
+) -> Provenance:
+    """The provenance of one input's result, dated now."""
+    session = segmenter.session
+    return Provenance(
+        model={"name": str(segmenter.file.path), "sha256": segmenter.file.sha256},
+        contract=asdict(segmenter.contract) | {"class_names": list(class_names)},
+        input={
+            "name": item.name,
+            "path": str(item.path),
+            "label": str(item.label or ""),
+            "sha256": draws.digest,
+        },
+        parameters={**parameters, "seed": draws.seed},
+        environment={
+            **_environment(),
+            "onnxruntime": session.version,
+            "provider": session.provider,
+            "device": session.device,
+            "threads": session.threads,
+            "batch_size": batch_size,
+            "warnings": list(warnings),
+        },
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _environment() -> dict[str, Any]:
+    versions = {"onnxcert": __version__}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": versions,
+    }

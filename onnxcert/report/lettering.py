@@ -1,0 +1,77 @@
+"""Text on a sheet: fonts, line breaks, names cut to fit."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageFont
+
+PAPER: Final = (246, 247, 249)  # not white, which is abstention
+INK: Final = (28, 32, 38)
+FAINT: Final = (92, 98, 108)
+
+
+def text_block(
+    text: str, width: int, size: float, *, bold: bool, ink: tuple[int, int, int]
+) -> Image.Image:
+    from PIL import Image, ImageDraw
+
+    font = font_of(size, bold=bold)
+    lines = wrapped(text, font, width)
+    step = round(size * 1.4)
+    block = Image.new("RGB", (width, len(lines) * step), PAPER)
+    pen = ImageDraw.Draw(block)
+    for i, line in enumerate(lines):
+        pen.text((0, i * step), line, ink, font)
+    return block
+
+
+def wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Lines of `text` no wider than `width`; a word too long for a line is broken."""
+    lines = []
+    for paragraph in _drawable(text).splitlines() or [""]:
+        line = ""
+        for word in paragraph.split():
+            longer = f"{line} {word}" if line else word
+            if font.getlength(longer) <= width:
+                line = longer
+                continue
+            if line:
+                lines.append(line)
+            line = ""
+            for letter in word:
+                if line and font.getlength(line + letter) > width:
+                    lines.append(line)
+                    line = ""
+                line += letter
+        lines.append(line)
+    return lines
+
+
+def shortened(name: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    name = " ".join(_drawable(name[:200]).split())
+    if font.getlength(name) <= width:
+        return name
+    while font.getlength(f"{name}…") > width:
+        name = name[:-1]
+    return f"{name}…"
+
+
+def _drawable(text: str) -> str:
+    # A file name may hold bytes that are no text, which no font can measure.
+    return text.encode("utf-8", "replace").decode()
+
+
+@cache
+def font_of(size: float, *, bold: bool) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans as matplotlib brings it; Pillow's own font has neither Greek nor accents."""
+    import matplotlib
+    from PIL import ImageFont
+
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    file = Path(matplotlib.get_data_path(), "fonts", "ttf", name)
+    # The basic layout is the same wherever Pillow runs, so that equal pictures have equal bytes.
+    return ImageFont.truetype(file, size, layout_engine=ImageFont.Layout.BASIC)

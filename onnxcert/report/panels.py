@@ -1,0 +1,85 @@
+"""One panel of a sheet: an array of the picture's size turned into colours."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from onnxcert._typing import BoolArray, FloatArray, IntArray
+from onnxcert.report import palette
+
+ByteArray = npt.NDArray[np.uint8]
+
+# Pixels of a panel.
+_NARROWEST: Final = 240
+_WIDEST: Final = 800
+_TALLEST: Final = 1200
+
+
+def panel_size(height: int, width: int) -> tuple[int, int]:
+    """(height, width) of a panel: a whole multiple of the picture, or smaller."""
+    factor = min(-(-_NARROWEST // width), _TALLEST // height)
+    if factor >= 1 and width <= _WIDEST:
+        return height * factor, width * factor
+    shrink = min(_WIDEST / width, _TALLEST / height)
+    return max(1, round(height * shrink)), max(1, round(width * shrink))
+
+
+def nearest(array: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
+    rows, columns = (
+        (2 * np.arange(after) + 1) * before // (2 * after)
+        for before, after in zip(array.shape, size, strict=True)
+    )
+    small: npt.NDArray[Any] = array[rows[:, None], columns]
+    return small
+
+
+def photograph_panel(photograph: FloatArray, size: tuple[int, int]) -> ByteArray:
+    pixels = np.rint(photograph.clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    return np.stack([_resized(pixels[..., c], size) for c in range(3)], axis=-1)
+
+
+def heat_panel(hit_rate: npt.NDArray[np.floating[Any]], size: tuple[int, int]) -> ByteArray:
+    level = np.rint(np.nan_to_num(hit_rate).clip(0, 1) * 255).astype(np.uint8)
+    heat: ByteArray = heat_colours()[_resized(level, size)]
+    return heat
+
+
+def _resized(plane: ByteArray, size: tuple[int, int]) -> ByteArray:
+    from PIL import Image
+
+    if size[0] >= plane.shape[0] and size[1] >= plane.shape[1]:
+        return nearest(plane, size)
+    small = Image.fromarray(plane).resize((size[1], size[0]), Image.Resampling.BOX)
+    return np.asarray(small)
+
+
+@cache
+def heat_colours() -> ByteArray:
+    import matplotlib
+
+    table: ByteArray = matplotlib.colormaps["viridis"](np.arange(256), bytes=True)[:, :3]
+    return table
+
+
+def ignored_pixels(truth: IntArray, classes: int, ignore_label: int | None) -> BoolArray:
+    ignored: BoolArray = (truth < 0) | (truth >= classes)
+    return ignored if ignore_label is None else ignored | (truth == ignore_label)
+
+
+def paint(labels: IntArray, colours: ByteArray, ignored: BoolArray | None = None) -> ByteArray:
+    table = np.vstack([colours, np.array(palette.ABSTAIN, np.uint8)])
+    known = (labels >= 0) & (labels < len(colours))
+    painted: ByteArray = table[np.where(known, labels, len(colours))]
+    if ignored is not None:
+        painted[ignored] = hatching(labels.shape)[ignored]
+    return painted
+
+
+def hatching(shape: tuple[int, ...]) -> ByteArray:
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    hatching: ByteArray = np.array(palette.IGNORED, np.uint8)[(x + y) // 4 % 2]
+    return hatching

@@ -1,0 +1,51 @@
+"""Who is told how far a run has come, and where its time went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Watcher(Protocol):
+    """Who is told how far a run has come."""
+
+    def begin(self, inputs: int, passes: int) -> None:
+        """The run has `inputs` inputs of `passes` passes each."""
+
+    def item(self, name: str) -> None:
+        """The next input is `name`."""
+
+    def advance(self, done: int) -> None:
+        """`done` passes of the present input are counted."""
+
+    def finish(self) -> None:
+        """The present input is done, skipped or was done before."""
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def begin(self, inputs: int, passes: int) -> None: ...
+    def item(self, name: str) -> None: ...
+    def advance(self, done: int) -> None: ...
+    def finish(self) -> None: ...
+
+
+@dataclass
+class Clock:
+    """Where the wall seconds of a run went, beside the forward passes."""
+
+    startup: float = 0.0
+    report: float = 0.0
+
+    @contextmanager
+    def measure(self, part: str) -> Iterator[None]:
+        """Add the time of the block to `part`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            setattr(self, part, getattr(self, part) + time.perf_counter() - start)
