@@ -10,7 +10,7 @@ from typing import Any
 from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.certification import default_batch_size
 from onnxcert.draws import GENERATOR, Draws, digest
-from onnxcert.errors import InputError, ModelError, StoreError
+from onnxcert.errors import InputError, ModelError, ParameterError, StoreError
 from onnxcert.inputs import Item, Listing, image_size, label_size, read_image, read_labels
 from onnxcert.metrics import confusion
 from onnxcert.model.probe import OneDrawPerPass, probed
@@ -170,6 +170,7 @@ class Run:
         except ModelError as error:
             self.skipped[item.name] = str(error)
             return
+        self._refuse_wrong_names()
         assert self.seed is not None
         truth = self._truth(item, pixels)
         draws = Draws(self.settings.perturbation, self.seed, identity)
@@ -262,6 +263,15 @@ class Run:
         )
 
     # -- what a person looks at ------------------------------------------------------------
+
+    def _refuse_wrong_names(self) -> None:
+        """Raise ParameterError unless there is one name for each class, if there are any."""
+        given, classes = len(self.class_names), self.segmenter.classes
+        if given not in (0, classes):
+            raise ParameterError(
+                f"the model scores {classes} classes but {given} class names were given; give one "
+                "name for each class."
+            )
 
     def _names(self) -> tuple[str, ...]:
         names = self.class_names or self.segmenter.contract.class_names

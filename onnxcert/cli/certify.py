@@ -136,8 +136,6 @@ def command(
     segmenter = OnnxSegmenter.open(path, **options)
     other = OnnxSegmenter.open(find_model(nonrobust), **options) if nonrobust else None
     names = read_class_names(class_names) if class_names else listing.class_names or ()
-    if names and segmenter.contract.classes is not None:
-        segmenter.contract.override("given", class_names=tuple(names))  # refuses a wrong number
     noise = named(PERTURBATIONS, perturbation, "--perturbation")
     settings = Settings(
         perturbation=noise(**_noise_parameters(sigma, segmenter)),

@@ -1,0 +1,28 @@
+# Everything runs in a virtual environment of its own, made when it is missing.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: check test lint demo clean
+
+check: lint test
+
+$(BIN)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+lint: $(BIN)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy onnxcert converters
+	$(BIN)/lint-imports --no-cache
+
+test: $(BIN)/.ready
+	$(BIN)/python -m pytest -n 2
+
+demo: $(BIN)/.ready
+	$(BIN)/onnxcert certify street --out out/street
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
