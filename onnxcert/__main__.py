@@ -7,9 +7,13 @@ STARTED = time.perf_counter()
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    from onnxcert.cli import run_command_line
+    try:
+        from onnxcert.cli import run_command_line
 
-    raise SystemExit(run_command_line(started=STARTED))
+        status = run_command_line(started=STARTED)
+    except KeyboardInterrupt:
+        status = 130
+    raise SystemExit(status)
 
 
 if __name__ == "__main__":

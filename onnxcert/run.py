@@ -170,7 +170,7 @@ class Run:
         except ModelError as error:
             self.skipped[item.name] = str(error)
             return
-        self._refuse_wrong_names()
+        self._check_classes()
         assert self.seed is not None
         truth = self._truth(item, pixels)
         draws = Draws(self.settings.perturbation, self.seed, identity)
@@ -264,13 +264,18 @@ class Run:
 
     # -- what a person looks at ------------------------------------------------------------
 
-    def _refuse_wrong_names(self) -> None:
-        """Raise ParameterError unless there is one name for each class, if there are any."""
+    def _check_classes(self) -> None:
+        """Raise ParameterError unless class names and the other model fit the model's classes."""
         given, classes = len(self.class_names), self.segmenter.classes
         if given not in (0, classes):
             raise ParameterError(
                 f"the model scores {classes} classes but {given} class names were given; give one "
                 "name for each class."
+            )
+        if self.nonrobust is not None and self.nonrobust.classes != classes:
+            raise ParameterError(
+                f"both models must have the same classes, but {self.segmenter.file.path} scores "
+                f"{classes} and {self.nonrobust.file.path} {self.nonrobust.classes}."
             )
 
     def _names(self) -> tuple[str, ...]:

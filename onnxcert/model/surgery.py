@@ -138,13 +138,12 @@ def _label(nodes: _Nodes, scores: str, contract: Contract) -> None:
     """
     kind = label_type(contract.classes)
     best = nodes.add("ArgMax", scores, axis=1, keepdims=0)
-    labels = nodes.add("Cast", best, to=helper.np_dtype_to_tensor_dtype(kind))
-    class_axis = nodes.constant("class_axis", np.array([1]))
-    total = nodes.add("ReduceSum", scores, class_axis, keepdims=0)
+    total = nodes.add("ReduceSum", scores, nodes.constant("class_axis", np.array([1])), keepdims=0)
     infinity = nodes.constant("infinity", np.array(np.inf, dtype=np.float32))
     finite = nodes.add("Less", nodes.add("Abs", total), infinity)
-    no_vote = nodes.constant("no_vote", np.array(np.iinfo(kind).max, dtype=kind))
-    nodes.add("Where", finite, labels, no_vote, output=LABELS)
+    no_vote = nodes.constant("no_vote", np.array(np.iinfo(kind).max, dtype=np.int64))
+    votes = nodes.add("Where", finite, best, no_vote)
+    nodes.add("Cast", votes, to=helper.np_dtype_to_tensor_dtype(kind), output=LABELS)
     nodes.axes(scores, 1, 2, output=CLASSES)
 
 

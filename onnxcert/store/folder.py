@@ -96,7 +96,12 @@ class ResultStore:
             run = json.loads(text)
         except ValueError:
             run = None
-        if not isinstance(run, dict) or run.get(encoding.TYPE) != RUN_TYPE:
+        if (
+            not isinstance(run, dict)
+            or run.get(encoding.TYPE) != RUN_TYPE
+            or not isinstance(run.get("parameters"), dict)
+            or not isinstance(run.get("seed"), int)
+        ):
             raise StoreError(f"{path} was not written by onnxcert; choose another folder.")
         if run.get(encoding.VERSION) != RUN_VERSION:
             raise StoreError(
@@ -166,7 +171,7 @@ class ResultStore:
             text = json.dumps(run, indent=2)
             write_atomically(self.folder / "run.json", lambda p: _write_text(p, text))
             return seed
-        before = {**stored.get("parameters", {}), "seed": stored.get("seed")}
+        before = {**stored["parameters"], "seed": stored["seed"]}
         after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
         if seed is not None:
             after["seed"] = seed
