@@ -16,7 +16,7 @@ from onnxcert.errors import InputError, ParameterError
 from onnxcert.model.bundled import find_model
 from onnxcert.model.probe import probed
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.result import UNIT, Certificate, Selection
+from onnxcert.result import PIXELS, UNIT, Certificate, Selection
 from onnxcert.sampling import Count, checked, sample
 from onnxcert.settings import Settings
 
@@ -38,7 +38,7 @@ def certify(
     seed: int | None = None,
     batch_size: int | None = None,
     classes: int | None = None,
-    unit: str = UNIT,
+    unit: str | None = None,
     on_batch: Callable[[Count], None] | None = None,
     **options: Any,
 ) -> Certificate:
@@ -48,7 +48,7 @@ def certify(
         model: an ONNX file, the name of a bundled model, or any callable from a float32 batch
             [B, ...] to integer labels [B, *grid].
         x: the input, without a batch axis. For an ONNX model a picture, float32 [3, H, W], RGB in
-            [0, 1].
+            [0, 1]; a one-channel model sees it in grey.
         perturbation: e.g. `Gaussian(0.25)`, sigma in the unit of `x`.
         tau, n, n0, alpha, correction, selection: see `onnxcert.settings.Settings`.
         seed: of the draws; fresh if not given.
@@ -77,6 +77,9 @@ def certify(
     else:
         segment = model
     x = checked_input(x, picture=isinstance(segment, OnnxSegmenter))
+    kind = PIXELS
+    if isinstance(segment, OnnxSegmenter):
+        x, unit, kind = segment.declared(x), unit or segment.unit, segment.components
     components = int(checked(segment(x[None]), 1)[0].size)
     classes = classes or getattr(segment, "classes", None)
     if classes is None:
@@ -86,7 +89,9 @@ def certify(
     batch_size = batch_size or default_batch_size(x)
     segment, warning = probed(segment, x, draws, batch_size=batch_size)
     count = Count(draws, n, n0, selection, classes)
-    tally = sample(segment, x, count, batch_size=batch_size, unit=unit, on_batch=on_batch)
+    tally = sample(
+        segment, x, count, batch_size=batch_size, unit=unit or UNIT, kind=kind, on_batch=on_batch
+    )
     certificate = settings.decide(tally)
     return replace(certificate, notes=(*certificate.notes, warning)) if warning else certificate
 

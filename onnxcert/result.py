@@ -13,6 +13,7 @@ from onnxcert.errors import ParameterError
 
 ABSTAIN: Final = -1
 UNIT: Final = "pixel values in [0, 1] at native resolution"
+PIXELS: Final = "pixels"
 
 Selection = Literal["pooled", "split"]
 AlphaScope = Literal["input", "dataset"]
@@ -53,6 +54,7 @@ class Tally:
         nonfinite: votes withheld because the model's output was not finite, over all passes.
         draws: seed, input digest, generator and perturbation; what makes the votes reproducible.
         unit: the unit of the input, of sigma and of the radius, in words.
+        kind: what a component is, in words.
     """
 
     candidate: IntArray
@@ -65,6 +67,7 @@ class Tally:
     nonfinite: int
     draws: Draws
     unit: str = UNIT
+    kind: str = PIXELS
 
     def __post_init__(self) -> None:
         passes(self.n, self.n0, self.selection)
@@ -111,6 +114,7 @@ def guarantee(
     n: int,
     n0: int,
     components: int,
+    kind: str,
     correction: str,
     selection: Selection,
 ) -> str:
@@ -128,7 +132,8 @@ def guarantee(
         f"(the majority class of the smoothed model) at the perturbed input is the certified "
         f"class. "
         f"[{perturbation.name} {sigma}, tau {tau:g}, alpha {alpha:g} {scope}, n {n} draws tested, "
-        f"n0 {n0}, selection {selection}, N {components} components, correction {correction}]"
+        f"n0 {n0}, selection {selection}, N {components} components ({kind}), correction "
+        f"{correction}]"
     )
 
 
@@ -179,6 +184,7 @@ class Certificate:
             n=self.tally.n,
             n0=self.tally.n0,
             components=self.tally.components,
+            kind=self.tally.kind,
             correction=self.procedure,
             selection=self.tally.selection,
         )

@@ -11,17 +11,17 @@ from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.certification import default_batch_size
 from onnxcert.draws import GENERATOR, Draws, digest
 from onnxcert.errors import InputError, ModelError, ParameterError, StoreError
-from onnxcert.inputs import Item, Listing, image_size, label_size, read_image, read_labels
-from onnxcert.metrics import confusion
+from onnxcert.inputs import Item, Listing, image_size, label_size, read_image
 from onnxcert.model.probe import OneDrawPerPass, probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.provenance import provenance
-from onnxcert.report.files import draw_record, picture_path, write_labels
+from onnxcert.report.files import draw_record, has_picture, write_labels
 from onnxcert.report.summary import Summary, summarise
-from onnxcert.result import Tally, passes
+from onnxcert.result import PIXELS, Tally, passes
 from onnxcert.sampling import Count, sample
 from onnxcert.settings import Settings
 from onnxcert.store import Record, ResultStore
+from onnxcert.truth import confusions, read_truth
 from onnxcert.watcher import Clock, Silent, Watcher
 
 
@@ -86,7 +86,7 @@ class Run:
         return {
             "model": self.segmenter.file.sha256,
             "contract": contract,
-            "scale": self.segmenter.scale,
+            **self.segmenter.fit.as_dict(),
             "nonrobust": self.nonrobust.file.sha256 if self.nonrobust else None,
             "labels": self._labelled,
             "ignore_label": self.ignore_label,
@@ -126,6 +126,8 @@ class Run:
 
     def _refuse_hopeless(self, sizes: Mapping[Item, tuple[int, int]]) -> None:
         """Refuse an n at which not even the smallest picture could be certified."""
+        if self.segmenter.components != PIXELS:
+            return  # how many there are is known after the first pass
         components = [height * width for height, width in sizes.values()]
         if components and not self.settings.can_certify(min(components)):
             self.settings.refuse_hopeless(max(components))  # so that n serves every picture
@@ -153,6 +155,7 @@ class Run:
         pixels: FloatArray,
         by_size: dict[tuple[int, ...], tuple[Segmenter, str]],
     ) -> None:
+        picture, pixels = pixels, self.segmenter.declared(pixels)
         identity = digest(pixels)
         if item.name in self.store:
             with self.store.open(item.name) as record:
@@ -161,18 +164,20 @@ class Run:
                         f"{item.path} has changed since {self.store.folder} was written; choose "
                         "another folder with --out."
                     )
-                if self.pictures and not picture_path(self.store.folder, item.name).exists():
-                    self._draw(record.in_memory(), pixels, self._truth(item, pixels))
+                if self.pictures and not has_picture(self.store.folder, item.name):
+                    self._draw(record.in_memory(), picture, self._truth(item, picture))
             return
         try:
             clean = self.segmenter(pixels[None])[0]
-            other = None if self.nonrobust is None else self.nonrobust(pixels[None])[0]
+            other = self._other(picture)
         except ModelError as error:
             self.skipped[item.name] = str(error)
             return
-        self._check_classes()
+        self._check_classes(clean.shape)
         assert self.seed is not None
-        truth = self._truth(item, pixels)
+        if self.segmenter.components != PIXELS:
+            self.settings.refuse_hopeless(clean.size)
+        truth = self._truth(item, picture)
         draws = Draws(self.settings.perturbation, self.seed, identity)
         batch_size = self.batch_size or default_batch_size(pixels)
         if pixels.shape not in by_size:
@@ -189,10 +194,15 @@ class Run:
             certificate,
             clean=clean,
             nonrobust=other,
-            confusions=self._confusions(truth, predictions),
+            confusions=confusions(
+                truth,
+                predictions,
+                classes=self.segmenter.classes,
+                ignore_label=self.ignore_label,
+            ),
             provenance=provenance(
                 self.segmenter,
-                class_names=self._names(),
+                class_names=self._names(clean.shape),
                 item=item,
                 draws=draws,
                 parameters=self.asked(),
@@ -200,9 +210,9 @@ class Run:
                 warnings=[w for w in (self.segmenter.session.note, warning) if w],
             ),
         )
-        write_labels(self.store.folder, record, self._names())
+        write_labels(self.store.folder, record, self._names(clean.shape))
         if self.pictures:
-            self._draw(record, pixels, truth)
+            self._draw(record, picture, truth)
         self.store.write(record)
 
     def _count(
@@ -234,43 +244,52 @@ class Run:
                 kept = time.monotonic()
             self._stop_if_asked()
 
-        return sample(segment, pixels, count, batch_size=batch_size, on_batch=on_batch)
+        return sample(
+            segment,
+            pixels,
+            count,
+            batch_size=batch_size,
+            unit=self.segmenter.unit,
+            kind=self.segmenter.components,
+            on_batch=on_batch,
+        )
+
+    def _other(self, picture: FloatArray) -> IntArray | None:
+        """What the other model says without noise."""
+        if self.nonrobust is None:
+            return None
+        labels: IntArray = self.nonrobust(self.nonrobust.declared(picture)[None])[0]
+        return labels
+
+    def _truth(self, item: Item, picture: FloatArray) -> IntArray | None:
+        height, width = picture.shape[1:]
+        return read_truth(
+            item,
+            (height, width),
+            classes=self.segmenter.classes,
+            ignore_label=self.ignore_label,
+        )
 
     def _stop_if_asked(self) -> None:
         if self.stopping:
             raise KeyboardInterrupt
 
-    def _confusions(
-        self, truth: IntArray | None, predictions: Mapping[str, IntArray]
-    ) -> dict[str, IntArray]:
-        if truth is None:
-            return {}
-        classes = self.segmenter.classes
-        return {
-            row: confusion(truth, labels, classes=classes, ignore_label=self.ignore_label)
-            for row, labels in predictions.items()
-        }
-
-    def _truth(self, item: Item, pixels: FloatArray) -> IntArray | None:
-        if item.label is None:
-            return None
-        height, width = pixels.shape[1:]
-        return read_labels(
-            item.label,
-            size=(height, width),
-            classes=self.segmenter.classes,
-            ignore_label=self.ignore_label,
-        )
-
     # -- what a person looks at ------------------------------------------------------------
 
-    def _check_classes(self) -> None:
+    def _check_classes(self, grid: tuple[int, ...]) -> None:
         """Raise ParameterError unless class names and the other model fit the model's classes."""
-        given, classes = len(self.class_names), self.segmenter.classes
-        if given not in (0, classes):
+        classes = self.segmenter.classes
+        given = len(self.class_names or self.segmenter.contract.class_names)
+        named = grid[0] if len(grid) == 3 else classes
+        if given not in (0, named):
             raise ParameterError(
-                f"the model scores {classes} classes but {given} class names were given; give one "
+                f"the model scores {named} classes but {given} class names were given; give one "
                 "name for each class."
+            )
+        if len(grid) == 3 and self._labelled:
+            raise ParameterError(
+                "label maps give one class a pixel, which is no truth for a multi-label model; "
+                "leave --labels out."
             )
         if self.nonrobust is not None and self.nonrobust.classes != classes:
             raise ParameterError(
@@ -278,9 +297,11 @@ class Run:
                 f"{classes} and {self.nonrobust.file.path} {self.nonrobust.classes}."
             )
 
-    def _names(self) -> tuple[str, ...]:
+    def _names(self, grid: tuple[int, ...]) -> tuple[str, ...]:
+        """A name for each class, or for each label of a multi-label model."""
         names = self.class_names or self.segmenter.contract.class_names
-        return names or tuple(f"class {c}" for c in range(self.segmenter.classes))
+        many = grid[0] if len(grid) == 3 else self.segmenter.classes
+        return names or tuple(f"class {c}" for c in range(many))
 
     def _draw(self, record: Record, pixels: FloatArray, truth: IntArray | None) -> None:
         with self.clock.measure("report"):
@@ -289,6 +310,6 @@ class Run:
                 record,
                 photograph=pixels,
                 truth=truth,
-                class_names=self._names(),
+                class_names=self._names(record.labels.shape),
                 ignore_label=self.ignore_label,
             )

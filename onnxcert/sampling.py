@@ -16,7 +16,7 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError, ParameterError
-from onnxcert.result import UNIT, Selection, Tally, passes
+from onnxcert.result import PIXELS, UNIT, Selection, Tally, passes
 
 
 def noisy_labels(
@@ -193,7 +193,7 @@ class Count:
             self.hits.counted = (range(self.n0),)
         self.votes = None
 
-    def tally(self, unit: str = UNIT) -> Tally:
+    def tally(self, unit: str = UNIT, kind: str = PIXELS) -> Tally:
         """The finished tally."""
         if self.done != self.total or self.hits is None or self.single is None:
             raise ParameterError(f"{self.done} of {self.total} draws are counted.")
@@ -208,6 +208,7 @@ class Count:
             nonfinite=self.nonfinite,
             draws=self.draws,
             unit=unit,
+            kind=kind,
         )
 
 
@@ -218,6 +219,7 @@ def sample(
     *,
     batch_size: int = 1,
     unit: str = UNIT,
+    kind: str = PIXELS,
     on_batch: Callable[[Count], None] | None = None,
 ) -> Tally:
     """Run the draws that `count` still lacks and return the tally.
@@ -228,6 +230,7 @@ def sample(
         count: a fresh count, or one to go on with.
         batch_size: draws per call of the model; the tally does not depend on it.
         unit: the unit of `x`, in words.
+        kind: what a component is, in words.
         on_batch: called after every batch, to show progress or to keep a checkpoint.
     """
     while count.done < count.total:
@@ -236,4 +239,4 @@ def sample(
             count.add(labels)
             if on_batch is not None:
                 on_batch(count)
-    return count.tally(unit)
+    return count.tally(unit, kind)

@@ -14,20 +14,40 @@ import typer
 from rich.console import Console
 
 from onnxcert.certification import fresh_seed
+from onnxcert.cli.contract_options import (
+    CHANNEL_ORDER,
+    CLASSES,
+    FEED,
+    INPUT,
+    LAYOUT,
+    MEAN,
+    NORMALISE,
+    OUTPUT,
+    OUTPUT_FORM,
+    OUTPUT_LAYOUT,
+    RANGE,
+    STD,
+    THRESHOLD,
+    contract_fields,
+)
 from onnxcert.cli.interrupt import stopping_on_signal
-from onnxcert.cli.parsing import INPUT, MEAN, OUTPUT, RANGE, STD, Numbers, contract_fields, named
+from onnxcert.cli.parsing import Numbers, height_and_width, named
 from onnxcert.cli.progress import Bar
 from onnxcert.correction import CORRECTIONS
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs import READERS, Listing, read_class_names, select
+from onnxcert.inputs.listing import safe_name
 from onnxcert.model.bundled import find_model, samples
+from onnxcert.model.fit import Fit
+from onnxcert.model.graph import read_model
+from onnxcert.model.inference import infer
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.perturbation import PERTURBATIONS
+from onnxcert.report.summary import Summary
 from onnxcert.report.table import json_object, table
 from onnxcert.run import Run
 from onnxcert.settings import Settings
 from onnxcert.store import ResultStore
-from onnxcert.watcher import Clock
 
 SOME_SKIPPED, INTERRUPTED = 3, 130
 
@@ -88,11 +108,38 @@ def command(
     scale: float = typer.Option(
         1.0, "--scale", help="The model sees the noisy picture resized by this factor."
     ),
+    size: Any | None = typer.Option(
+        None,
+        "--size",
+        parser=height_and_width,
+        metavar="HxW",
+        help="The model sees every noisy picture resized to this height and width.",
+    ),
+    resize: bool = typer.Option(
+        False, "--resize", help="Resize pictures to the one size that the model takes."
+    ),
+    pad_to: int | None = typer.Option(
+        None, "--pad-to", metavar="K", help="Continue pictures until both sides are multiples of K."
+    ),
+    grid: str = typer.Option(
+        "native",
+        "--grid",
+        metavar="native|model",
+        help="Certify the picture's own pixels, or the cells of the model's output grid.",
+    ),
+    layout: str | None = LAYOUT,
+    channel_order: str | None = CHANNEL_ORDER,
     value_range: Any | None = RANGE,
     mean: Any | None = MEAN,
     std: Any | None = STD,
+    normalise: str | None = NORMALISE,
     input_name: str | None = INPUT,
+    feed: list[str] | None = FEED,
     output_name: str | None = OUTPUT,
+    output_layout: str | None = OUTPUT_LAYOUT,
+    output_form: str | None = OUTPUT_FORM,
+    threshold: float | None = THRESHOLD,
+    classes: int | None = CLASSES,
     nonrobust: str | None = typer.Option(
         None,
         "--nonrobust",
@@ -123,50 +170,112 @@ def command(
     ),
 ) -> int:
     """Certify the model's answer on pictures, keep the evidence and print the table."""
-    clock = Clock()
     path = find_model(model)
-    given = contract_fields(value_range, mean, std, input_name, output_name)
     for option, value in (("--batch-size", batch_size), ("--threads", threads or None)):
         if value is not None and value < 1:
             raise ParameterError(f"{option} must be at least 1, got {value}.")
     if not checkpoint > 0:
         raise ParameterError(f"--checkpoint must be a number of seconds above 0, got {checkpoint}.")
     listing = select(_listing(path, inputs or [], labels, dataset), limit=limit, every=every)
-    options: dict[str, Any] = {"scale": scale, "device": device, "threads": threads, **given}
-    segmenter = OnnxSegmenter.open(path, **options)
-    other = OnnxSegmenter.open(find_model(nonrobust), **options) if nonrobust else None
     names = read_class_names(class_names) if class_names else listing.class_names or ()
-    noise = named(PERTURBATIONS, perturbation, "--perturbation")
-    settings = Settings(
-        perturbation=noise(**_noise_parameters(sigma, segmenter)),
-        tau=tau,
-        n=n,
-        n0=n0,
-        alpha=alpha,
-        alpha_scope=alpha_scope,  # type: ignore[arg-type]
-        inputs=len(listing.items),
-        correction=correction,
-        selection=selection,  # type: ignore[arg-type]
-    )
-    run = Run(
-        segmenter=segmenter,
-        nonrobust=other,
-        listing=listing,
-        settings=settings,
-        store=ResultStore("."),
-        seed=seed,
-        class_names=tuple(names),
-        ignore_label=listing.ignore_label if ignore_label is None else ignore_label,
-        batch_size=batch_size,
-        pictures=pictures,
-        checkpoint_seconds=checkpoint,
-        clock=clock,
-    )
-    run.store = ResultStore(out or _default_folder(path, run, seed))
+    file = read_model(path)
+    other_file = read_model(find_model(nonrobust)) if nonrobust else None
+
+    def prepared(head: str | None) -> Run:
+        """The run for one output of the model."""
+        given = contract_fields(
+            layout=layout,
+            channel_order=channel_order,
+            value_range=value_range,
+            mean=mean,
+            std=std,
+            normalise=normalise,
+            input_name=input_name,
+            feed=feed,
+            output_name=head,
+            output_layout=output_layout,
+            output_form=output_form,
+            threshold=threshold,
+            classes=classes,
+        )
+        contract = infer(file, given)
+        if resize and contract.size is None:
+            raise ParameterError(
+                f"{path} takes pictures of any size; use --size in place of --resize."
+            )
+        fit = Fit(
+            scale=scale,
+            size=contract.size if resize else size,
+            pad_to=pad_to or contract.multiple or 1,
+            grid=grid,  # type: ignore[arg-type]
+        )
+        options: dict[str, Any] = {"fit": fit, "device": device, "threads": threads}
+        segmenter = OnnxSegmenter(file, contract, **options)
+        noise = named(PERTURBATIONS, perturbation, "--perturbation")
+        run = Run(
+            segmenter=segmenter,
+            nonrobust=OnnxSegmenter.of(other_file, given, **options) if other_file else None,
+            listing=listing,
+            settings=Settings(
+                perturbation=noise(**_noise_parameters(sigma, segmenter)),
+                tau=tau,
+                n=n,
+                n0=n0,
+                alpha=alpha,
+                alpha_scope=alpha_scope,  # type: ignore[arg-type]
+                inputs=len(listing.items),
+                correction=correction,
+                selection=selection,  # type: ignore[arg-type]
+            ),
+            store=ResultStore("."),
+            seed=seed,
+            class_names=tuple(names),
+            ignore_label=listing.ignore_label if ignore_label is None else ignore_label,
+            batch_size=batch_size,
+            pictures=pictures,
+            checkpoint_seconds=checkpoint,
+        )
+        folder = out or _default_folder(path, run, seed)
+        run.store = ResultStore(folder / safe_name(head) if head and len(heads) > 1 else folder)
+        return run
+
+    heads = output_name.split(",") if output_name else [None]
+    started = context.obj["started"]
+    results: dict[str, Any] = {}
+    status = 0
+    for head in heads:
+        run = prepared(head)
+        if not as_json:
+            print(_header(run), file=sys.stderr)
+        run.clock.startup += time.perf_counter() - started
+        summary = _executed(run)
+        if summary is None:
+            return INTERRUPTED
+        writing = time.perf_counter()
+        text = table(summary, per_class=per_class)
+        run.clock.report += time.perf_counter() - writing
+        if as_json:
+            results[head or ""] = _result(run, summary, str(path), started)
+        else:
+            print(text)
+            print(f"\nresults in {run.store.folder}")
+        for name, reason in run.skipped.items():
+            print(f"onnxcert: skipped {name}: {reason}", file=sys.stderr)
+            status = SOME_SKIPPED
+        started = time.perf_counter()
+    if as_json:
+        whole = {"heads": results} if len(heads) > 1 else next(iter(results.values()))
+        print(json.dumps(whole, allow_nan=False))
+    return status
+
+
+def _executed(run: Run) -> Summary | None:
+    """The summary of the run, or None if it was interrupted.
+
+    Raises:
+        InputError: no input could be used.
+    """
     console = Console(stderr=True)
-    if not as_json:
-        print(_header(run), file=sys.stderr)
-    clock.startup += time.perf_counter() - context.obj["started"]
     try:
         with ExitStack() as stack:
             if console.is_terminal:
@@ -179,38 +288,32 @@ def command(
             f"command with --out {run.store.folder} goes on from there.",
             file=sys.stderr,
         )
-        return INTERRUPTED
-    skipped = [f"{name}: {reason}" for name, reason in run.skipped.items()]
+        return None
     if summary is None:
         raise InputError(
-            f"none of {len(listing.items)} inputs could be used; the first: "
+            f"none of {len(run.listing.items)} inputs could be used; the first: "
             f"{next(iter(run.skipped.values()), 'there is none')}"
         )
-    started = time.perf_counter()
-    text = table(summary, per_class=per_class)
-    clock.report += time.perf_counter() - started
-    if as_json:
-        result = json_object(
-            summary,
-            model=str(path),
-            settings=settings.as_dict(),
-            skipped=skipped,
-            warnings=summary.notes,
-            seconds={
-                "total": time.perf_counter() - context.obj["started"],
-                "forward": segmenter.seconds + (other.seconds if other else 0.0),
-                "startup": clock.startup,
-                "report": clock.report,
-            },
-            out=str(run.store.folder),
-        )
-        print(json.dumps(result, allow_nan=False))
-    else:
-        print(text)
-        print(f"\nresults in {run.store.folder}")
-    for line in skipped:
-        print(f"onnxcert: skipped {line}", file=sys.stderr)
-    return SOME_SKIPPED if skipped else 0
+    return summary
+
+
+def _result(run: Run, summary: Summary, model: str, started: float) -> dict[str, Any]:
+    """The run as JSON values."""
+    other = run.nonrobust.seconds if run.nonrobust else 0.0
+    return json_object(
+        summary,
+        model=model,
+        settings=run.settings.as_dict(),
+        skipped=[f"{name}: {reason}" for name, reason in run.skipped.items()],
+        warnings=summary.notes,
+        seconds={
+            "total": time.perf_counter() - started,
+            "forward": run.segmenter.seconds + other,
+            "startup": run.clock.startup,
+            "report": run.clock.report,
+        },
+        out=str(run.store.folder),
+    )
 
 
 def _listing(model: Path, inputs: list[str], labels: str | None, dataset: str) -> Listing:
@@ -253,12 +356,18 @@ def _header(run: Run) -> str:
         f"{session.threads} threads)",
         f"pixels  {contract.channel_order} ({contract.sources.get('channel_order', '')}), "
         f"{low:g} to {high:g} ({source}), mean {_list(contract.mean)}, std {_list(contract.std)}, "
-        f"scale {run.segmenter.scale:g}",
+        f"{_list_fit(run.segmenter.fit)}",
         *(f"lint    {f.node} {f.message}" for f in run.segmenter.findings),
     ]
     if session.note:
         lines.append(f"device  {session.note}")
     return "\n".join(lines)
+
+
+def _list_fit(fit: Fit) -> str:
+    """How pictures reach the model's size, where they do not just have it."""
+    said = {name: value for name, value in fit.as_dict().items() if value != Fit().as_dict()[name]}
+    return ", ".join(f"{name} {value}" for name, value in said.items()) or "own size"
 
 
 def _list(values: Numbers) -> str:

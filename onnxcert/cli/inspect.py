@@ -3,35 +3,112 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from onnxcert.cli.parsing import INPUT, MEAN, OUTPUT, RANGE, STD, contract_fields
+from onnxcert.cli.contract_options import (
+    CHANNEL_ORDER,
+    CLASSES,
+    FEED,
+    INPUT,
+    LAYOUT,
+    MEAN,
+    NORMALISE,
+    OUTPUT,
+    OUTPUT_FORM,
+    OUTPUT_LAYOUT,
+    RANGE,
+    STD,
+    THRESHOLD,
+    contract_fields,
+)
+from onnxcert.cli.parsing import height_and_width
 from onnxcert.errors import ContractError
+from onnxcert.inputs import read_image
 from onnxcert.model.bundled import find_model
-from onnxcert.model.graph import read_model
-from onnxcert.model.inference import infer, settle_range
+from onnxcert.model.contract import Contract
+from onnxcert.model.fit import Fit
+from onnxcert.model.graph import ModelFile, read_model, write_contract
+from onnxcert.model.inference import infer, settled_range
 from onnxcert.model.lint import lint
+from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.report.view import draw_answer
 
 
 def command(
     model: str = typer.Argument(..., help="ONNX file, or the name of a bundled model: street."),
+    picture: Path | None = typer.Argument(
+        None, help="Show what the model sees and answers on this picture, as a PNG."
+    ),
+    out: Path = typer.Option(
+        Path("inspect.png"), "--out", metavar="FILE", help="Where the PNG of PICTURE goes."
+    ),
+    write: Path | None = typer.Option(
+        None, "--write", metavar="FILE", help="Store the contract in a copy of the model."
+    ),
+    size: Any | None = typer.Option(
+        None,
+        "--size",
+        parser=height_and_width,
+        metavar="HxW",
+        help="The model sees PICTURE resized to this height and width.",
+    ),
+    layout: str | None = LAYOUT,
+    channel_order: str | None = CHANNEL_ORDER,
     value_range: Any | None = RANGE,
     mean: Any | None = MEAN,
     std: Any | None = STD,
+    normalise: str | None = NORMALISE,
     input_name: str | None = INPUT,
+    feed: list[str] | None = FEED,
     output_name: str | None = OUTPUT,
+    output_layout: str | None = OUTPUT_LAYOUT,
+    output_form: str | None = OUTPUT_FORM,
+    threshold: float | None = THRESHOLD,
+    classes: int | None = CLASSES,
 ) -> int:
     """Print how onnxcert would talk to a model, who said so, and what the lint finds."""
     file = read_model(find_model(model))
-    given = contract_fields(value_range, mean, std, input_name, output_name)
+    given = contract_fields(
+        layout=layout,
+        channel_order=channel_order,
+        value_range=value_range,
+        mean=mean,
+        std=std,
+        normalise=normalise,
+        input_name=input_name,
+        feed=feed,
+        output_name=output_name,
+        output_layout=output_layout,
+        output_form=output_form,
+        threshold=threshold,
+        classes=classes,
+    )
     contract = infer(file, given, settle=False)
     question = ""
     try:
-        contract = settle_range(contract, file)
+        contract = settled_range(contract)
     except ContractError as error:
         question = str(error)
+    _print(file, contract)
+    if question:
+        print(f"\nopen: {question}")
+        if picture or write:
+            raise ContractError(f"{file.path}: {question}")
+        return 0
+    if write is not None:
+        write_contract(file, contract, write)
+        print(f"\ncontract stored in {write}")
+    if picture is not None:
+        fit = Fit(size=size or contract.size, pad_to=contract.multiple or 1)
+        draw_answer(out, OnnxSegmenter(file, contract, fit=fit, device="cpu"), read_image(picture))
+        print(f"\nwhat the model sees and answers is drawn in {out}")
+    return 0
+
+
+def _print(file: ModelFile, contract: Contract) -> None:
     print(f"{file.path}\nsha256 {file.sha256}\nopset {file.opset}\n")
     for field in fields(contract):
         if field.name != "sources":
@@ -43,21 +120,22 @@ def command(
     print(f"\nlint: {'nothing found' if not findings else ''}".rstrip())
     for finding in findings:
         print(f"  {finding.severity}: node {finding.node} {finding.message}")
-    if question:
-        print(f"\nopen: {question}")
-    return 0
 
 
 _OPEN = {
     "batch": "free",
     "size": "free",
+    "multiple": "any",
     "mean": "none",
     "std": "none",
+    "normalise": "after",
+    "feeds": "none",
+    "threshold": "usual for the form",
     "classes": "known after the first run",
 }
 
 
 def _show(value: Any) -> str:
     if isinstance(value, tuple):
-        return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
+        return ", ".join(_show(v) for v in value)
     return f"{value:g}" if isinstance(value, float) else str(value)

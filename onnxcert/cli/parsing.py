@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import typer
 
 from onnxcert.errors import ParameterError
@@ -23,6 +25,50 @@ def numbers(text: str) -> Numbers:
         ) from None
 
 
+def two_numbers(text: str) -> Numbers:
+    """Two numbers separated by a comma, such as 0,255."""
+    pair = numbers(text)
+    if len(pair) != 2:
+        raise typer.BadParameter(f"two numbers such as 0,1 or 0,255 were expected, got {text!r}.")
+    return pair
+
+
+def height_and_width(text: str) -> tuple[int, int]:
+    """HEIGHTxWIDTH, such as 512x1024."""
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise typer.BadParameter(f"HEIGHTxWIDTH such as 512x1024 was expected, got {text!r}.")
+    return int(height), int(width)
+
+
+def feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
+    """Values of further inputs from NAME=NUMBER, NAME=1,2,3 or NAME=FILE.npy.
+
+    Raises:
+        ParameterError: neither of these, or a file that cannot be read.
+    """
+    pairs = []
+    for text in given:
+        name, equals, value = text.rpartition("=")
+        if not equals or not name:
+            raise ParameterError(f"--feed must be NAME=VALUE, got {text!r}.")
+        if value.endswith(".npy"):
+            try:
+                pairs.append((name, np.load(Path(value), allow_pickle=False).tolist()))
+            except (OSError, ValueError, EOFError) as error:
+                raise ParameterError(f"--feed {text} cannot be read ({error}).") from None
+            continue
+        try:
+            parts = [float(part) for part in value.split(",")]
+        except ValueError:
+            raise ParameterError(
+                f"--feed {name} must be a number, numbers separated by commas or a .npy file, got "
+                f"{value!r}."
+            ) from None
+        pairs.append((name, parts if "," in value else parts[0]))
+    return tuple(pairs)
+
+
 def named(registry: Mapping[str, T], name: str, option: str) -> T:
     """The entry of `registry` called `name`.
 
@@ -35,50 +81,3 @@ def named(registry: Mapping[str, T], name: str, option: str) -> T:
         raise ParameterError(
             f"{option} must be one of {', '.join(registry)}, got {name!r}."
         ) from None
-
-
-RANGE = typer.Option(
-    None,
-    "--range",
-    parser=numbers,
-    metavar="LOW,HIGH",
-    help="What black and white are to the model before mean and std: 0,1 or 0,255.",
-)
-MEAN = typer.Option(
-    None,
-    "--mean",
-    parser=numbers,
-    metavar="R,G,B",
-    help="Subtracted from the pixels, in the unit of --range.",
-)
-STD = typer.Option(
-    None,
-    "--std",
-    parser=numbers,
-    metavar="R,G,B",
-    help="What the pixels are divided by after --mean.",
-)
-INPUT = typer.Option(None, "--input", metavar="NAME", help="Graph input that takes the picture.")
-OUTPUT = typer.Option(None, "--output", metavar="NAME", help="Graph output with the class scores.")
-
-
-def contract_fields(
-    value_range: Numbers | None,
-    mean: Numbers | None,
-    std: Numbers | None,
-    input_name: str | None,
-    output_name: str | None,
-) -> dict[str, Any]:
-    """The contract's fields that were given, by name."""
-    if value_range is not None and len(value_range) != 2:
-        raise ParameterError(
-            f"--range must be two numbers such as 0,1 or 0,255, got {len(value_range)}."
-        )
-    given = {
-        "value_range": value_range,
-        "mean": mean,
-        "std": std,
-        "input": input_name,
-        "output": output_name,
-    }
-    return {name: value for name, value in given.items() if value is not None}

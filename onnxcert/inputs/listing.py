@@ -126,3 +126,8 @@ def _safe(name: str, tag: str) -> str:
     kept = (c if c.isprintable() and c not in '<>:"/\\|?*' else "_" for c in name)
     name = "".join(kept).strip(" .") or "_"
     return name if len(name.encode()) <= _LONGEST else f"{name[: _LONGEST // 4]}-{tag}"
+
+
+def safe_name(name: str) -> str:
+    """`name` as the name of a file or folder, whatever it holds."""
+    return _safe(name, hashlib.sha256(name.encode()).hexdigest()[:12])

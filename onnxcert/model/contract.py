@@ -20,10 +20,12 @@ from onnxcert.errors import ContractError
 METADATA_KEY: Final = "onnxcert"
 VERSION: Final = 1
 
-LAYOUTS: Final = ("NCHW",)
-CHANNEL_ORDERS: Final = ("RGB",)
-DTYPES: Final = ("float32",)
-OUTPUT_FORMS: Final = ("logits", "probabilities")
+LAYOUTS: Final = ("NCHW", "NHWC")
+CHANNEL_ORDERS: Final = ("RGB", "BGR", "RGBA", "BGRA", "GRAY")
+INTEGER_TYPES: Final = ("uint8", "int8")
+DTYPES: Final = ("float32", "float16", *INTEGER_TYPES)
+NORMALISE: Final = ("after", "before")
+OUTPUT_FORMS: Final = ("logits", "probabilities", "sigmoid", "logit", "multilabel", "labels")
 
 
 @dataclass(frozen=True)
@@ -32,21 +34,30 @@ class Contract:
 
     A pixel value `x` of the declared input unit, in [0, 1], reaches the network as
     ``(low + x * (high - low) - mean) / std`` with ``(low, high) = value_range``; mean and std are
-    per channel and in the unit of `value_range`.
+    per channel, in the network's channel order and in the unit of `value_range`. With `normalise`
+    "before" they are in the declared unit: ``low + (x - mean) / std * (high - low)``.
 
     Attributes:
         input: name of the graph input that takes the picture.
-        layout: order of the input's axes; ``NCHW``.
-        channel_order: order of the input's channels; ``RGB``.
-        dtype: element type of the input; ``float32``.
+        layout: order of the input's axes.
+        channel_order: the input's channels; GRAY takes one grey channel, an alpha channel is
+            always opaque.
+        dtype: element type of the input; integers are rounded and cut off after the noise.
         value_range: what 0 and 1 of the declared unit become before normalising.
         mean, std: subtracted and divided by, per channel; empty where the graph does it itself.
+        normalise: whether mean and std apply after or before the value range.
         batch: the only batch size the graph takes, or None where it is free.
         size: the only (height, width) the graph takes, or None where it is free.
-        output: name of the graph output that holds the scores.
-        output_form: ``logits`` or ``probabilities``, [batch, classes, h, w]; both mean argmax.
-        classes: number of classes, or None until the model has run once.
-        class_names: one name a class, or empty.
+        multiple: height and width must be multiples of this.
+        feeds: values of further inputs, the same in every pass; (name, nested lists) pairs.
+        output: name of the graph output that holds the answer.
+        output_form: `logits` or `probabilities` of classes (argmax); `sigmoid` or `logit`, one
+            channel against a threshold; `multilabel`, one channel per label, each against the
+            threshold, as labels do not exclude each other; `labels`, class indices.
+        output_layout, output_rank: order and number of the output's axes; 3 lacks the channels.
+        threshold: score above which a sigmoid, logit or multilabel output says yes.
+        classes: number of classes (2 for yes and no), or None until the model has run once.
+        class_names: one name a class, or a label of a multi-label output; or empty.
         trained_sigma: noise the model was trained with, in the declared unit, or None.
         sources: for each field above that is set, who said so.
     """
@@ -58,10 +69,16 @@ class Contract:
     value_range: tuple[float, float] | None = None
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    normalise: str = "after"
     batch: int | None = None
     size: tuple[int, int] | None = None
+    multiple: int | None = None
+    feeds: tuple[tuple[str, Any], ...] = ()
     output: str = ""
     output_form: str = "logits"
+    output_layout: str = "NCHW"
+    output_rank: int = 4
+    threshold: float | None = None
     classes: int | None = None
     class_names: tuple[str, ...] = ()
     trained_sigma: float | None = None
@@ -72,14 +89,15 @@ class Contract:
             ("layout", LAYOUTS),
             ("channel_order", CHANNEL_ORDERS),
             ("dtype", DTYPES),
+            ("normalise", NORMALISE),
             ("output_form", OUTPUT_FORMS),
+            ("output_layout", LAYOUTS),
+            ("output_rank", (3, 4)),
         ):
             value = getattr(self, name)
             if value not in allowed:
-                raise ContractError(
-                    f"the contract's {name} must be {' or '.join(allowed)}, got {value!r}; "
-                    "export the model in that form."
-                )
+                choices = " or ".join(map(str, allowed))
+                raise ContractError(f"the contract's {name} must be {choices}, got {value!r}.")
         for name in ("value_range", "mean", "std"):
             values = getattr(self, name) or ()
             if not all(np.isfinite(value) for value in values):
@@ -92,10 +110,10 @@ class Contract:
                 f"the value range must run from a smaller to a larger number, got {low:g},{high:g}."
             )
         for name in ("mean", "std"):
-            if len(getattr(self, name)) not in (0, 1, 3):
+            if len(getattr(self, name)) not in (0, 1, self.network_channels):
                 raise ContractError(
-                    f"{name} must hold one number, or one for each of the 3 channels, got "
-                    f"{len(getattr(self, name))} numbers."
+                    f"{name} must hold one number, or one for each of the {self.network_channels} "
+                    f"channels ({self.channel_order}), got {len(getattr(self, name))} numbers."
                 )
         if any(value <= 0 for value in self.std):
             raise ContractError(f"std must be positive, got {list(self.std)}.")
@@ -103,7 +121,11 @@ class Contract:
             raise ContractError(
                 f"a segmentation model must score at least 2 classes, got {self.classes}."
             )
-        if self.class_names and self.classes not in (None, len(self.class_names)):
+        if (
+            self.class_names
+            and self.output_form != "multilabel"
+            and self.classes not in (None, len(self.class_names))
+        ):
             raise ContractError(
                 f"the model scores {self.classes} classes but {len(self.class_names)} class names "
                 "were given; give one name for each class."
@@ -114,6 +136,34 @@ class Contract:
             raise ContractError(
                 f"trained_sigma must be a number not below 0, got {self.trained_sigma}."
             )
+
+    @property
+    def network_channels(self) -> int:
+        """Channels of the network's input."""
+        return {"GRAY": 1, "RGBA": 4, "BGRA": 4}.get(self.channel_order, 3)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the pictures that noise is added to: 1 for grey, else 3."""
+        return 1 if self.channel_order == "GRAY" else 3
+
+    @property
+    def binary(self) -> bool:
+        """Whether a component is decided against a threshold: 2 classes, no and yes."""
+        return self.output_form in ("sigmoid", "logit", "multilabel")
+
+    @property
+    def decision_threshold(self) -> float:
+        """The threshold, or what is usual for the form: 0 for a logit, else 1/2."""
+        if self.threshold is not None:
+            return self.threshold
+        return 0.0 if self.output_form == "logit" else 0.5
+
+    @property
+    def label_type(self) -> np.dtype[np.unsignedinteger]:
+        """Smallest unsigned integer for labels 0 .. classes - 1 and one more for "no vote"."""
+        classes = 2 if self.binary else self.classes
+        return np.dtype(np.min_scalar_type(255 if classes is None else max(classes, 2)))
 
     def override(self, source: str, **values: Any) -> Self:
         """The same contract with `values` set, each noted as said by `source`."""
@@ -169,7 +219,7 @@ def _parse(name: str, value: Any) -> Any:
             if not _numbers(value):
                 raise refuse("a list of numbers")
             return tuple(float(v) for v in value)
-        case "batch" | "classes":
+        case "batch" | "classes" | "multiple" | "output_rank":
             if not _natural(value):
                 raise refuse("a whole number above 0")
             return value
@@ -181,7 +231,14 @@ def _parse(name: str, value: Any) -> Any:
             if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
                 raise refuse("a list of names")
             return tuple(value)
-        case "trained_sigma":
+        case "feeds":
+            pairs = isinstance(value, list) and all(
+                isinstance(v, list) and len(v) == 2 and isinstance(v[0], str) for v in value
+            )
+            if not pairs:
+                raise refuse("a list of [name, values]")
+            return tuple((name, values) for name, values in value)
+        case "trained_sigma" | "threshold":
             if not _numbers([value]):
                 raise refuse("a number")
             return float(value)

@@ -10,6 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from onnxcert.errors import ModelError
+from onnxcert.model.contract import METADATA_KEY, Contract
 
 OLDEST_OPSET = 13  # the first in which every operator that onnxcert appends has its present form
 
@@ -76,6 +77,24 @@ def read_model(path: str | Path) -> ModelFile:
         raise ModelError(f"the external data of {path} cannot be read ({_line(error)}).") from None
     opset = max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=1)
     return ModelFile(path, _modern(proto, opset, path), sha256.hexdigest(), opset)
+
+
+def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
+    """Store `contract` in a copy of the model at `path`, in place of one it may have.
+
+    Raises:
+        ModelError: the copy cannot be written, or would replace the model itself.
+    """
+    if path.exists() and path.samefile(model.path):
+        raise ModelError(f"{path} is the model itself; name another file to write the copy to.")
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model.proto)
+    entries = {**model.metadata, METADATA_KEY: contract.to_json()}
+    onnx.helper.set_model_props(copy, entries)
+    try:
+        path.write_bytes(copy.SerializeToString())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the copy {path} cannot be written ({_line(error)}).") from None
 
 
 def _external_files(proto: onnx.ModelProto, path: Path) -> list[Path]:

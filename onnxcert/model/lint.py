@@ -23,6 +23,12 @@ RANDOM_OPERATORS: Final = frozenset(
 )
 
 
+# Operator sets that ONNX Runtime has; others are custom operators, which need a library of theirs.
+KNOWN_DOMAINS: Final = frozenset(
+    {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc"}
+)
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing found in the graph; an error is refused, a warning is told."""
@@ -34,6 +40,7 @@ class Finding:
 
 def lint(proto: onnx.ModelProto) -> tuple[Finding, ...]:
     """Findings in the graph of `proto`, its subgraphs and its local functions."""
+    local = {function.domain for function in proto.functions}
     constants = {i.name: i for i in proto.graph.initializer}
     inputs = {i.name for i in proto.graph.input} - set(constants)
     findings = []
@@ -43,7 +50,7 @@ def lint(proto: onnx.ModelProto) -> tuple[Finding, ...]:
                 if attribute.name == "value":
                     constants[node.output[0]] = attribute.t
     for node in nodes(proto):
-        finding = _inspect(node, constants, inputs)
+        finding = _custom(node, local) or _inspect(node, constants, inputs)
         if finding is not None:
             findings.append(finding)
     return tuple(findings)
@@ -70,6 +77,17 @@ def nodes(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
         for attribute in node.attribute:
             for graph in (attribute.g, *attribute.graphs):
                 pending.extend(graph.node)
+
+
+def _custom(node: onnx.NodeProto, local: set[str]) -> Finding | None:
+    if node.domain in KNOWN_DOMAINS or node.domain in local:
+        return None
+    return Finding(
+        "error",
+        f"{node.name or node.output[0]!r} ({node.domain}.{node.op_type})",
+        "is a custom operator that ONNX Runtime does not have; export the model with standard "
+        "operators",
+    )
 
 
 def _inspect(

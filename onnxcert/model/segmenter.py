@@ -10,25 +10,38 @@ from typing import Any, Self
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
-from onnxcert.errors import ModelError, ParameterError
+from onnxcert.errors import ModelError
 from onnxcert.model.contract import Contract
+from onnxcert.model.fit import Fit
 from onnxcert.model.graph import ModelFile, read_model
-from onnxcert.model.inference import GRAPH, infer
+from onnxcert.model.inference import infer
 from onnxcert.model.lint import Finding, lint, refuse_errors
+from onnxcert.model.proposal import GRAPH
 from onnxcert.model.session import Session, first_line, open_session
-from onnxcert.model.surgery import CLASSES, LABELS, PIXELS, label_type, labelling_model
+from onnxcert.model.surgery import (
+    LABELS,
+    PADS,
+    PIXELS,
+    RESIZED,
+    SHAPE,
+    entry_model,
+    labelling_model,
+)
 
 
 class OnnxSegmenter:
     """A segmentation model under ONNX Runtime.
 
-    Call it with float32 pixels [B, 3, H, W] in [0, 1] (noise may lie outside) and get labels
-    [B, H, W], unsigned integers; the largest value of their type is "no vote" (a score was not
-    finite). Resizing by `scale`, normalising, upsampling and argmax happen inside the graph.
+    Call it with float32 pixels [B, c, H, W] in [0, 1] (noise may lie outside), c = 1 for a grey
+    model and 3 for a colour model, and get labels, unsigned integers; the largest value of their
+    type is "no vote" (a score was not finite). Labels are [B, H, W], or [B, h, w] on the model's
+    own grid, or [B, L, H, W] for a multi-label model, whose labels are 0 (no) and 1 (yes).
+    Everything between pixels and labels happens inside the graph.
 
     Attributes:
         file: the model read.
         contract: how to talk to it, with the source of each field.
+        fit: how pictures are brought to its size.
         findings: of the graph lint; warnings only, errors are refused.
         seconds: time spent inside the runtime so far.
     """
@@ -38,22 +51,22 @@ class OnnxSegmenter:
         file: ModelFile,
         contract: Contract,
         *,
-        scale: float = 1.0,
+        fit: Fit | None = None,
         device: str = "auto",
         threads: int = 0,
     ) -> None:
-        if not 0.0 < scale <= 16.0:
-            raise ParameterError(f"the scale must be above 0 and at most 16, got {scale:g}.")
         self.file = file
         self.contract = contract
-        self.scale = scale
+        self.fit = fit or Fit(pad_to=contract.multiple or 1)
         self.findings: tuple[Finding, ...] = lint(file.proto)
         refuse_errors(self.findings, file.path)
         self.seconds = 0.0
         self._device = device
         self._threads = threads
         # Scores usually come out at the size that went in; the first call shows whether they do.
-        self._upsample = scale != 1.0
+        self._upsample = False
+        self._rows = contract.batch
+        self._settled = False
         self.session = self._open()
 
     @classmethod
@@ -61,7 +74,7 @@ class OnnxSegmenter:
         cls,
         path: str | Path,
         *,
-        scale: float = 1.0,
+        fit: Fit | None = None,
         device: str = "auto",
         threads: int = 0,
         **contract: Any,
@@ -72,12 +85,11 @@ class OnnxSegmenter:
             ModelError: the file, its graph or its contract cannot be used.
             DeviceError: the device is not there.
         """
-        return cls.from_file(
-            read_model(path), contract, scale=scale, device=device, threads=threads
-        )
+        file = read_model(path)
+        return cls.of(file, contract, fit=fit, device=device, threads=threads)
 
     @classmethod
-    def from_file(cls, file: ModelFile, given: Mapping[str, Any], **options: Any) -> Self:
+    def of(cls, file: ModelFile, given: Mapping[str, Any], **options: Any) -> Self:
         """Like `open`, for a model that has been read."""
         return cls(file, infer(file, given), **options)
 
@@ -92,85 +104,158 @@ class OnnxSegmenter:
             raise ModelError(f"{self.file.path} does not say how many classes it has before a run.")
         return self.contract.classes
 
+    @property
+    def components(self) -> str:
+        """What one component is, in words."""
+        cells = "pixels" if self.fit.grid == "native" else "cells of the model's own output grid"
+        return f"labels x {cells}" if self.contract.output_form == "multilabel" else cells
+
+    @property
+    def unit(self) -> str:
+        """The unit of the input, of sigma and of the radius, in words."""
+        kind = "grey" if self.contract.channels == 1 else "pixel"
+        return f"{kind} values in [0, 1] at native resolution"
+
+    def declared(self, picture: FloatArray) -> FloatArray:
+        """The picture [3, H, W] as this model's input: itself, or grey [1, H, W] (ITU-R 601)."""
+        if self.contract.channels == 3:
+            return picture
+        red, green, blue = picture
+        if np.array_equal(red, green) and np.array_equal(red, blue):
+            return np.ascontiguousarray(red[None])
+        return np.asarray(0.299 * red + 0.587 * green + 0.114 * blue, dtype=np.float32)[None]
+
     def __call__(self, batch: FloatArray) -> IntArray:
-        if batch.ndim != 4 or batch.shape[1] != 3:
+        if batch.ndim != 4 or batch.shape[1] != self.contract.channels:
             raise ModelError(
-                f"the model takes pictures as [batch, 3, height, width], got {batch.shape}."
+                f"the model takes pictures as [batch, {self.contract.channels}, height, width], "
+                f"got {list(batch.shape)}."
             )
         self._check_size(batch.shape[2], batch.shape[3])
-        rows = self.contract.batch
-        if rows is None:
-            return self._run(batch)
-        parts = [self._run_fixed(batch[i : i + rows], rows) for i in range(0, len(batch), rows)]
-        return np.concatenate(parts)
+        if not self._settled:
+            self._settle(batch[:1])
+        return self._labels(batch, self.session, self._rows)
 
-    def _run_fixed(self, batch: FloatArray, rows: int) -> IntArray:
-        """Fill up to the batch size the graph wants; the rows filled in are never counted."""
-        missing = rows - len(batch)
-        if missing:
-            batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
-        return self._run(batch)[: rows - missing]
+    def seen(self, pixels: FloatArray) -> FloatArray:
+        """What the network gets for one picture [c, H, W], channels first: float32 [k, h, w]."""
+        model = entry_model(self.contract, self.fit)
+        session = open_session(model, device="cpu", threads=1)
+        feeds = {PIXELS: pixels[None], **self._fit_feeds(*pixels.shape[1:])}
+        values = np.asarray(session.runtime.run([self.contract.input], feeds)[0][0], np.float32)
+        return values.transpose(2, 0, 1) if self.contract.layout == "NHWC" else values
 
-    def _run(self, batch: FloatArray) -> IntArray:
-        labels, classes = self._infer(batch)
-        if self._settle_classes(classes) or (
-            labels.shape != (len(batch), *batch.shape[2:]) and not self._upsample
-        ):
-            self._upsample = self._upsample or labels.shape[1:] != batch.shape[2:]
+    # -- the first call --------------------------------------------------------------------
+
+    def _settle(self, one: FloatArray) -> None:
+        """See at what size the scores come out, how many classes, and whether batches are free."""
+        rows = self._rows
+        _, shape = self._infer(self._filled_up(one, rows), self.session)
+        kind = self.contract.label_type
+        if not self.contract.binary and self.contract.output_form != "labels":
+            self._note_classes(int(shape[1]))
+        seen = self.fit.padded(*one.shape[2:])
+        self._upsample = self.fit.grid == "native" and tuple(shape[2:]) != seen
+        if self._upsample or self.contract.label_type != kind:
             self.session = self._open()
-            labels, _ = self._infer(batch)
-        if labels.shape != (len(batch), *batch.shape[2:]):
-            raise ModelError(
-                f"{self.file.path} must label every pixel of {batch.shape}, got labels of shape "
-                f"{labels.shape}."
-            )
-        return labels
+        if rows is not None:
+            self._free_batch(one)
+        self._settled = True
 
-    def _infer(self, batch: FloatArray) -> tuple[IntArray, int]:
-        start = time.perf_counter()
-        try:
-            labels, classes = self.session.runtime.run(
-                [LABELS, CLASSES], {PIXELS: np.ascontiguousarray(batch)}
-            )
-        except Exception as error:
-            raise ModelError(
-                f"{self.file.path} fails on {len(batch)} pictures of {batch.shape[2]}x"
-                f"{batch.shape[3]} pixels ({first_line(error)}); try another size or --scale."
-            ) from None
-        finally:
-            self.seconds += time.perf_counter() - start
-        return labels, int(classes[0])
-
-    def _settle_classes(self, classes: int) -> bool:
-        """Note the number of classes at the first run; True if labels need a wider type."""
+    def _note_classes(self, classes: int) -> None:
         if self.contract.classes is None:
-            before = label_type(None)
             self.contract = self.contract.override(f"{GRAPH}, when run", classes=classes)
-            return label_type(classes) != before
         if self.contract.classes != classes:
             raise ModelError(
                 f"{self.file.path} scores {classes} classes, its contract says "
                 f"{self.contract.classes}; correct the contract."
             )
-        return False
+
+    def _free_batch(self, one: FloatArray) -> None:
+        """Take the fixed batch axis as free if the graph then gives the same labels."""
+        rng = np.random.default_rng(0)
+        trial = rng.random((3, *one.shape[1:]), dtype=np.float32)
+        try:
+            freed = self._open(free=True)
+            same = np.array_equal(
+                self._labels(trial, freed, None), self._labels(trial, self.session, self._rows)
+            )
+        except ModelError:
+            return
+        if same:
+            self.session, self._rows = freed, None
+
+    # -- every call ------------------------------------------------------------------------
+
+    def _labels(self, batch: FloatArray, session: Session, rows: int | None) -> IntArray:
+        """Labels of `batch`, `rows` at a time; rows filled in are never counted."""
+        if rows is None:
+            return self._checked(self._infer(batch, session)[0], batch)
+        parts = [batch[i : i + rows] for i in range(0, len(batch), rows)]
+        return np.concatenate(
+            [
+                self._checked(
+                    self._infer(self._filled_up(part, rows), session)[0][: len(part)], part
+                )
+                for part in parts
+            ]
+        )
+
+    def _filled_up(self, batch: FloatArray, rows: int | None) -> FloatArray:
+        """`batch` with its last row repeated up to the batch size the graph wants."""
+        missing = 0 if rows is None else rows - len(batch)
+        return np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
+
+    def _checked(self, labels: IntArray, batch: FloatArray) -> IntArray:
+        native = self.fit.grid == "native"
+        if len(labels) != len(batch) or (native and labels.shape[-2:] != batch.shape[2:]):
+            raise ModelError(
+                f"{self.file.path} must label every pixel of {list(batch.shape)}, got labels of "
+                f"shape {list(labels.shape)}."
+            )
+        return labels
+
+    def _infer(self, batch: FloatArray, session: Session) -> tuple[IntArray, IntArray]:
+        """(labels, shape of the scores) of one pass."""
+        height, width = batch.shape[2:]
+        feeds = {PIXELS: np.ascontiguousarray(batch), **self._fit_feeds(height, width)}
+        start = time.perf_counter()
+        try:
+            labels, shape = session.runtime.run([LABELS, SHAPE], feeds)
+        except Exception as error:
+            raise ModelError(
+                f"{self.file.path} fails on {len(batch)} pictures of {height}x{width} pixels "
+                f"({first_line(error)}); try --pad-to 32, --size or --scale."
+            ) from None
+        finally:
+            self.seconds += time.perf_counter() - start
+        return labels, shape
+
+    def _fit_feeds(self, height: int, width: int) -> dict[str, IntArray]:
+        """Sizes that the graph needs to fit a picture of height x width."""
+        resized, padded = self.fit.resized(height, width), self.fit.padded(height, width)
+        feeds: dict[str, IntArray] = {}
+        if self.fit.resizes or self.fit.pad_to > 1:
+            feeds[RESIZED] = np.array(resized, dtype=np.int64)
+        if self.fit.pad_to > 1:
+            added = [after - before for before, after in zip(resized, padded, strict=True)]
+            feeds[PADS] = np.array([0, 0, 0, 0, 0, 0, *added], dtype=np.int64)
+        return feeds
 
     def _check_size(self, height: int, width: int) -> None:
-        seen = (int(height * self.scale), int(width * self.scale))
-        if min(seen) < 1:
+        wanted, seen = self.contract.size, self.fit.padded(height, width)
+        if wanted is not None and seen != wanted:
             raise ModelError(
-                f"a picture of {height}x{width} pixels at scale {self.scale:g} has no pixel left."
-            )
-        if self.contract.size is not None and seen != self.contract.size:
-            wanted = "x".join(map(str, self.contract.size))
-            raise ModelError(
-                f"{self.file.path} takes pictures of {wanted} pixels only, got "
-                f"{seen[0]}x{seen[1]}; give pictures of that size, or choose --scale so that they "
-                "reach it."
+                f"{self.file.path} takes pictures of {wanted[0]}x{wanted[1]} pixels only, got "
+                f"{seen[0]}x{seen[1]}; pass --resize to resize pictures to that size."
             )
 
-    def _open(self) -> Session:
+    def _open(self, *, free: bool = False) -> Session:
         model = labelling_model(
-            self.file.proto, self.contract, scale=self.scale, upsample=self._upsample
+            self.file.proto,
+            self.contract,
+            self.fit,
+            batch=None if free else self._rows,
+            upsample=self._upsample,
         )
         try:
             return open_session(model, device=self._device, threads=self._threads)

@@ -1,7 +1,8 @@
 """Graph surgery: a model from pixels in the declared unit to labels, all inside one graph.
 
-In front: resize (`--scale`) and normalisation. Behind: upsampling to the size that came in, argmax,
-and the check that the scores are finite. What leaves the session is as small as labels can be, and
+In front: resizing, padding, channel order, normalisation, element type, layout
+(`onnxcert.model.entry`). Behind: layout, upsampling, the vote and the check that the scores are
+finite (`onnxcert.model.vote`). What leaves the session is as small as labels can be, and
 everything that is part of f runs where the model runs.
 """
 
@@ -11,142 +12,120 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
+from onnxcert.model import entry, vote
 from onnxcert.model.contract import Contract
+from onnxcert.model.fit import Fit
+from onnxcert.model.lint import KNOWN_DOMAINS, nodes
+from onnxcert.model.nodes import Nodes
 
 PIXELS: Final = "onnxcert_pixels"
+RESIZED: Final = "onnxcert_resized"
+PADS: Final = "onnxcert_pads"
 LABELS: Final = "onnxcert_labels"
-CLASSES: Final = "onnxcert_classes"
-
-
-def label_type(classes: int | None) -> np.dtype[np.unsignedinteger]:
-    """Smallest unsigned integer for labels 0 .. classes - 1 and one value more for "no vote"."""
-    return np.dtype(np.min_scalar_type(255 if classes is None else max(classes, 2)))
+SHAPE: Final = "onnxcert_shape"
 
 
 def labelling_model(
-    proto: onnx.ModelProto, contract: Contract, *, scale: float = 1.0, upsample: bool = False
+    proto: onnx.ModelProto,
+    contract: Contract,
+    fit: Fit,
+    *,
+    batch: int | None,
+    upsample: bool = False,
 ) -> onnx.ModelProto:
     """A copy of `proto` that maps pixels to labels.
 
-    Input `PIXELS`: float32 [batch, 3, H, W] in [0, 1]. Outputs `LABELS`: [batch, H, W] of
-    `label_type(contract.classes)`, its largest value where a score was not finite; `CLASSES`:
-    the number of classes, int64 [1].
+    Inputs: `PIXELS`, float32 [batch, c, H, W] in [0, 1], c = 1 for grey and 3 for colour;
+    `RESIZED`, int64 [2], the size after resizing, and `PADS`, int64 [8], as the operator Pad takes
+    them, where `fit` needs them. Outputs: `LABELS`, [batch, h, w] (multi-label: [batch, labels, h,
+    w]) of `contract.label_type`, its largest value where a score was not finite; `SHAPE`, int64
+    [4], shape of the scores as [batch, channels, h, w].
 
     Args:
         proto: the model, opset 13 or later.
         contract: how to talk to it.
-        scale: the network sees the picture resized by this factor (bilinear, half-pixel centres,
-            no antialiasing, as the training frameworks do by default).
-        upsample: bring the scores to H x W (bilinear, half-pixel centres) before the argmax;
-            needed where they come out at another size.
+        fit: how pictures are brought to its size.
+        batch: the batch size to declare; None leaves it free.
+        upsample: the scores come out at another size than went in; bring them to that size first.
     """
     model = onnx.ModelProto()
     model.CopyFrom(proto)
     graph = model.graph
-    before = _Nodes()
-    source = PIXELS
-    if scale != 1.0:
-        source = before.resize(source, scales=(1.0, 1.0, scale, scale))
-    _normalise(before, source, contract)
-    after = _Nodes()
-    scores = contract.output
-    if upsample:
-        scores = after.resize_like(scores, PIXELS)
-    _label(after, scores, contract)
+    front, back = Nodes("front"), Nodes("back")
+    seen = entry.fitted(front, PIXELS, fit, resized=RESIZED, pads=PADS)
+    entry.normalised(front, seen, contract)
+    scores = vote.channels_first(back, contract)
+    back.add("Shape", scores, output=SHAPE)
+    native = vote.fitted_back(
+        back, scores, contract, fit, seen=seen, pixels=PIXELS, resized=RESIZED, upsample=upsample
+    )
+    vote.labels(back, native, contract, output=LABELS)
 
-    shape = _input_shape(contract, free_size=scale != 1.0)
+    fed = dict(contract.feeds)
     constants = {i.name for i in graph.initializer}
-    kept = [i for i in graph.input if i.name in constants and i.name != contract.input]
-    nodes = [*before.nodes, *graph.node, *after.nodes]
-    graph.initializer.extend([*before.constants, *after.constants])
+    inputs = {i.name: i for i in graph.input}
+    kept = [i for name, i in inputs.items() if name in constants - {contract.input, *fed}]
+    rows: int | str = batch or "batch"
     del graph.input[:]
-    graph.input.append(helper.make_tensor_value_info(PIXELS, TensorProto.FLOAT, shape))
-    graph.input.extend(kept)
+    graph.input.extend([*_inputs(contract, fit, rows), *kept])
+    feeds = Nodes("feed")
+    for name, value in fed.items():
+        _feed(feeds, name, value, inputs[name])
+    every = [*feeds.nodes, *front.nodes, *graph.node, *back.nodes]
+    graph.initializer.extend([*feeds.constants, *front.constants, *back.constants])
+    del graph.value_info[:]  # what was noted of inner shapes may not hold any more
     del graph.node[:]
-    graph.node.extend(nodes)
+    graph.node.extend(every)
+    _drop_unused_domains(model)
     del graph.output[:]
-    kind = helper.np_dtype_to_tensor_dtype(label_type(contract.classes))
-    graph.output.append(helper.make_tensor_value_info(LABELS, kind, [shape[0], None, None]))
-    graph.output.append(helper.make_tensor_value_info(CLASSES, TensorProto.INT64, [1]))
+    kind = helper.np_dtype_to_tensor_dtype(contract.label_type)
+    axes = [rows, None, None, None] if contract.output_form == "multilabel" else [rows, None, None]
+    graph.output.append(helper.make_tensor_value_info(LABELS, kind, axes))
+    graph.output.append(helper.make_tensor_value_info(SHAPE, TensorProto.INT64, [4]))
     return model
 
 
-class _Nodes:
-    """Nodes under construction, with names that no exported graph uses."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        output = output or f"onnxcert_{operator.lower()}_{inputs[0]}_{len(self.nodes)}"
-        self.nodes.append(
-            helper.make_node(operator, list(inputs), [output], name=output, **attributes)
-        )
-        return output
-
-    def constant(self, name: str, value: np.ndarray) -> str:
-        name = f"onnxcert_{name}_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def resize(self, source: str, *, scales: tuple[float, ...]) -> str:
-        factors = self.constant("scales", np.asarray(scales, dtype=np.float32))
-        return self.add("Resize", source, "", factors, **_BILINEAR)
-
-    def resize_like(self, source: str, reference: str) -> str:
-        """`source` [B, C, h, w] at the height and width of `reference`."""
-        sizes = self.add(
-            "Concat",
-            self.axes(source, 0, 2),
-            self.axes(reference, 2, 4),
-            axis=0,
-        )
-        return self.add("Resize", source, "", "", sizes, **_BILINEAR)
-
-    def axes(self, source: str, start: int, stop: int, output: str = "") -> str:
-        """Lengths of the axes start .. stop - 1 of `source`; int64 [stop - start]."""
-        first, last = (self.constant(f"axis_{i}", np.array([i])) for i in (start, stop))
-        return self.add("Slice", self.add("Shape", source), first, last, output=output)
+def _drop_unused_domains(model: onnx.ModelProto) -> None:
+    """Forget operator sets that no node uses; some exporters name ones that nobody has."""
+    used = {node.domain for node in nodes(model)} | KNOWN_DOMAINS
+    kept = [o for o in model.opset_import if o.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
 
 
-_BILINEAR: Final = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+def entry_model(contract: Contract, fit: Fit) -> onnx.ModelProto:
+    """Only what stands in front of the network: pixels to the input `contract.input`."""
+    front = Nodes("front")
+    seen = entry.fitted(front, PIXELS, fit, resized=RESIZED, pads=PADS)
+    entry.normalised(front, seen, contract)
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(contract.dtype))
+    output = helper.make_tensor_value_info(contract.input, kind, [None] * 4)
+    inputs = _inputs(contract, fit, "batch")
+    graph = helper.make_graph(front.nodes, "entry", inputs, [output], front.constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def _normalise(nodes: _Nodes, source: str, contract: Contract) -> None:
-    """(low + x (high - low) - mean) / std as one multiplication and one addition."""
-    assert contract.value_range is not None
-    low, high = contract.value_range
-    std = np.asarray(contract.std or (1.0,), dtype=np.float64)
-    mean = np.asarray(contract.mean or (0.0,), dtype=np.float64)
-    factor = np.broadcast_to((high - low) / std, 3).reshape(1, 3, 1, 1).astype(np.float32)
-    offset = np.broadcast_to((low - mean) / std, 3).reshape(1, 3, 1, 1).astype(np.float32)
-    if np.any(factor != 1):
-        source = nodes.add("Mul", source, nodes.constant("factor", factor))
-    if np.any(offset != 0):
-        source = nodes.add("Add", source, nodes.constant("offset", offset))
-    nodes.add("Identity", source, output=contract.input)
+def _inputs(contract: Contract, fit: Fit, rows: int | str) -> list[onnx.ValueInfoProto]:
+    """What must be fed: the pixels, and the sizes that `fit` needs."""
+    info = helper.make_tensor_value_info
+    inputs = [info(PIXELS, TensorProto.FLOAT, [rows, contract.channels, "height", "width"])]
+    if fit.resizes or fit.pad_to > 1:
+        inputs.append(info(RESIZED, TensorProto.INT64, [2]))
+    if fit.pad_to > 1:
+        inputs.append(info(PADS, TensorProto.INT64, [8]))
+    return inputs
 
 
-def _label(nodes: _Nodes, scores: str, contract: Contract) -> None:
-    """Argmax over classes, and "no vote" where a score is NaN or infinite.
-
-    NumPy and ONNX Runtime both answer class 0 for a column of NaN. A sum over classes is finite
-    only if every score is, and costs one pass over them.
-    """
-    kind = label_type(contract.classes)
-    best = nodes.add("ArgMax", scores, axis=1, keepdims=0)
-    total = nodes.add("ReduceSum", scores, nodes.constant("class_axis", np.array([1])), keepdims=0)
-    infinity = nodes.constant("infinity", np.array(np.inf, dtype=np.float32))
-    finite = nodes.add("Less", nodes.add("Abs", total), infinity)
-    no_vote = nodes.constant("no_vote", np.array(np.iinfo(kind).max, dtype=np.int64))
-    votes = nodes.add("Where", finite, best, no_vote)
-    nodes.add("Cast", votes, to=helper.np_dtype_to_tensor_dtype(kind), output=LABELS)
-    nodes.axes(scores, 1, 2, output=CLASSES)
-
-
-def _input_shape(contract: Contract, *, free_size: bool) -> list[int | str]:
-    height, width = contract.size if contract.size and not free_size else ("height", "width")
-    return [contract.batch or "batch", 3, height, width]
+def _feed(nodes: Nodes, name: str, value: Any, declared: onnx.ValueInfoProto) -> None:
+    """Give the further input `name` its value, repeated along a batch axis it may have."""
+    kind = helper.tensor_dtype_to_np_dtype(declared.type.tensor_type.elem_type)
+    constant = nodes.constant(value, kind)
+    rank = len(declared.type.tensor_type.shape.dim)
+    if declared.type.tensor_type.HasField("shape") and np.ndim(value) == rank - 1:
+        rows = nodes.axes(PIXELS, 0, 1)
+        shape = nodes.add("Concat", rows, nodes.constant(list(np.shape(value))), axis=0)
+        nodes.add("Expand", constant, shape, output=name)
+    else:
+        nodes.add("Identity", constant, output=name)

@@ -1,8 +1,11 @@
-"""The files of one record that other programs and people open: labels and the picture."""
+"""The files of one record that other programs and people open: labels and pictures.
+
+A multi-label record has one PNG for each label, in a folder of the input's name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,22 +13,23 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.atomic import write_atomically
 from onnxcert.report import palette
+from onnxcert.report.panels import nearest
 from onnxcert.report.pictures import draw, write_label_png
 from onnxcert.store import Record
 
 
-def picture_path(folder: Path, name: str) -> Path:
-    """Where the picture of an input lies."""
-    return folder / "pictures" / f"{name}.png"
+def has_picture(folder: Path, name: str) -> bool:
+    """Whether the picture of an input is there."""
+    path = folder / "pictures" / name
+    return path.is_dir() or path.with_name(f"{name}.png").exists()
 
 
 def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
     """Certified labels as index PNG (abstain 255) and `.npy` (abstain -1), below `folder`."""
-    path = folder / "labels" / f"{record.name}.png"
-    path.parent.mkdir(exist_ok=True)
     labels = np.asarray(record.labels[...])
-    write_label_png(path, labels, palette.colours(class_names))
-    write_atomically(path.with_name(f"{record.name}.npy"), lambda p: _save(p, labels))
+    for path, names, index in _sheets(folder / "labels", record, class_names):
+        write_label_png(path, labels[index], palette.colours(names))
+    write_atomically(folder / "labels" / f"{record.name}.npy", lambda p: _save(p, labels))
 
 
 def draw_record(
@@ -38,22 +42,39 @@ def draw_record(
     ignore_label: int | None,
 ) -> None:
     """The picture of an input: photograph, truth, clean and certified labels, hit rate."""
-    path = picture_path(folder, record.name)
-    path.parent.mkdir(exist_ok=True)
-    draw(
-        path,
-        photograph=photograph,
-        truth=truth,
-        clean=np.asarray(record.clean[...]),
-        certified=np.asarray(record.labels[...]),
-        hit_rate=np.asarray(record.hits[...]) / record.n,
-        class_names=class_names,
-        colours=palette.colours(class_names),
-        ignore_label=ignore_label,
-        tau=record.decision.tau,
-        caption=record.decision.statement,
-        title=record.name,
-    )
+    size = (photograph.shape[1], photograph.shape[2])
+    maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.hits)]
+    for path, names, index in _sheets(folder / "pictures", record, class_names):
+        clean, certified, hits = (nearest(array[index], size) for array in maps)
+        draw(
+            path,
+            photograph=photograph,
+            truth=truth,
+            clean=clean,
+            certified=certified,
+            hit_rate=hits / record.n,
+            class_names=names,
+            colours=palette.colours(names),
+            ignore_label=ignore_label,
+            tau=record.decision.tau,
+            caption=record.decision.statement,
+            title=record.name if path.stem == record.name else f"{record.name}: {path.stem}",
+        )
+
+
+def _sheets(
+    folder: Path, record: Record, class_names: Sequence[str]
+) -> Iterator[tuple[Path, Sequence[str], int | slice]]:
+    """(file, names of the classes on it, index into the label maps) of each PNG."""
+    if len(record.labels.shape) == 2:
+        folder.mkdir(exist_ok=True)
+        yield folder / f"{record.name}.png", class_names, slice(None)
+        return
+    folder = folder / record.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, name in enumerate(class_names):
+        safe = "".join(c if c.isalnum() or c in "-_ " else "_" for c in name)
+        yield folder / f"{i:03d}-{safe[:60]}.png", (f"no {name}", name), i
 
 
 def _save(path: Path, labels: IntArray) -> None:

@@ -39,7 +39,7 @@ _LINE: Final = (176, 182, 190)
 
 
 @dataclass(frozen=True)
-class _Panel:
+class Panel:
     heading: str
     pixels: ByteArray  # [h, w, 3]
 
@@ -82,8 +82,6 @@ def draw(
         ParameterError: the arrays are not of one size.
         StoreError: `path` cannot be written.
     """
-    from PIL import Image
-
     height, width = photograph.shape[1:]
     maps = [clean, certified, hit_rate, *([] if truth is None else [truth])]
     if any(one.shape != (height, width) for one in maps):
@@ -100,15 +98,66 @@ def draw(
         painted.insert(
             0, ("Ground truth", truth, ignored_pixels(truth, len(colours), ignore_label))
         )
-    panels = [_Panel("Photograph", photograph_panel(photograph, size))]
+    panels = [Panel("Photograph", photograph_panel(photograph, size))]
     for heading, labels, hidden in painted:
         small = None if hidden is None else nearest(hidden, size)
-        panels.append(_Panel(heading, paint(nearest(labels, size), colours, small)))
-    panels.append(_Panel("Hit rate", heat_panel(hit_rate, size)))
+        panels.append(Panel(heading, paint(nearest(labels, size), colours, small)))
+    panels.append(Panel("Hit rate", heat_panel(hit_rate, size)))
+
+    entries = _entries([(labels, ignored) for _, labels, ignored in painted], class_names, colours)
+    write_sheet(path, panels, entries, title=title, caption=caption, tau=tau)
+
+
+def draw_view(
+    path: Path,
+    *,
+    picture: FloatArray,
+    channels: Sequence[tuple[str, FloatArray]],
+    answer: IntArray,
+    class_names: Sequence[str],
+    caption: str,
+    title: str,
+) -> None:
+    """Write one PNG of what a model sees and answers.
+
+    Args:
+        path: the PNG, replaced in one step if it exists.
+        picture: float32 [3, H, W], RGB in [0, 1].
+        channels: heading and grey values [h, w] in [0, 1] of each channel the network gets.
+        answer: class indices [h, w]; whatever is no class is white.
+        class_names: names by index.
+        caption, title: what stands below and above.
+    """
+    size = panel_size(*picture.shape[1:])
+    colours = palette.colours(class_names)
+    panels = [Panel("Picture", photograph_panel(picture, size))]
+    for heading, grey in channels:
+        panels.append(Panel(heading, photograph_panel(np.repeat(grey[None], 3, axis=0), size)))
+    panels.append(Panel("Answer", paint(nearest(answer, size), colours)))
+    write_sheet(
+        path,
+        panels,
+        _entries([(answer, None)], class_names, colours),
+        title=title,
+        caption=caption,
+        tau=None,
+    )
+
+
+def write_sheet(
+    path: Path,
+    panels: Sequence[Panel],
+    entries: Sequence[tuple[str, ByteArray]],
+    *,
+    title: str,
+    caption: str,
+    tau: float | None,
+) -> None:
+    """Lay panels, legend and text out on one sheet; with `tau`, the last is a hit rate."""
+    from PIL import Image
 
     row = _panel_block(panels, tau)
     content, unit = max(row.width, 520), _unit(row.width)
-    entries = _entries([(labels, ignored) for _, labels, ignored in painted], class_names, colours)
     blocks = [
         text_block(title, content, unit * 17, bold=True, ink=INK),
         row,
@@ -190,7 +239,7 @@ def _unit(width: int) -> float:
     return max(1.0, width / 1500)
 
 
-def _panel_block(panels: Sequence[_Panel], tau: float) -> Image.Image:
+def _panel_block(panels: Sequence[Panel], tau: float | None) -> Image.Image:
     from PIL import Image, ImageDraw
 
     height, width = panels[0].pixels.shape[:2]
@@ -210,9 +259,10 @@ def _panel_block(panels: Sequence[_Panel], tau: float) -> Image.Image:
         y += head
         pen.rectangle((x, y, x + width + 1, y + height + 1), outline=_LINE)
         block.paste(Image.fromarray(panel.pixels), (x + 1, y + 1))
-    # The hit rate is the last panel, and its scale stands below it.
-    scale = _scale_block(min(cell, round(360 * unit)), unit, tau)
-    block.paste(scale, (x, y + height + 6))
+    if tau is not None:
+        # The hit rate is the last panel, and its scale stands below it.
+        scale = _scale_block(min(cell, round(360 * unit)), unit, tau)
+        block.paste(scale, (x, y + height + 6))
     return block
 
 

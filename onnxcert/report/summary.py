@@ -133,6 +133,7 @@ def summarise(records: Iterable[Record]) -> Summary:
             n=last.n,
             n0=last.n0,
             components=components,
+            kind=last.kind,
             correction=decision.procedure,
             selection=last.selection,
         ),

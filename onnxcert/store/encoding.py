@@ -76,7 +76,7 @@ def write_record(file: h5py.Group, record: Record) -> None:
     tally = mark(file.create_group("tally"), "onnxcert-tally")
     for name in ("candidate", "hits", "single"):
         _array(tally, name, getattr(record, name))
-    for name in ("n", "n0", "selection", "classes", "nonfinite", "unit"):
+    for name in ("n", "n0", "selection", "classes", "nonfinite", "unit", "kind"):
         tally.attrs[name] = getattr(record, name)
     _write_draws(tally, record.draws)
 
@@ -119,6 +119,7 @@ def read_record(file: h5py.Group) -> Record:
         nonfinite=int(tally.attrs["nonfinite"]),
         draws=_read_draws(tally),
         unit=tally.attrs["unit"],
+        kind=tally.attrs["kind"],
         labels=certificate["labels"],
         decision=Decision(**decision),
         clean=predictions["clean"],

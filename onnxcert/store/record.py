@@ -62,7 +62,7 @@ class Record:
     """Everything kept of one input.
 
     Attributes:
-        candidate, hits, single, n, n0, selection, classes, nonfinite, draws, unit: the tally.
+        candidate, hits, single, n, n0, selection, classes, nonfinite, draws, unit, kind: the tally.
         labels: certified classes, ABSTAIN where there is none.
         clean: labels without noise; `nonrobust`: those of the other model, if any.
         confusions: row name -> confusion matrix [classes, classes + 1], if there were labels.
@@ -79,6 +79,7 @@ class Record:
     nonfinite: int
     draws: Draws
     unit: str
+    kind: str
     labels: Array
     decision: Decision
     clean: Array
@@ -111,6 +112,7 @@ class Record:
             nonfinite=tally.nonfinite,
             draws=tally.draws,
             unit=tally.unit,
+            kind=tally.kind,
             labels=certificate.labels,
             decision=Decision.of(certificate),
             clean=clean,
@@ -132,6 +134,7 @@ class Record:
             nonfinite=self.nonfinite,
             draws=self.draws,
             unit=self.unit,
+            kind=self.kind,
         )
 
     def certificate(self) -> Certificate:

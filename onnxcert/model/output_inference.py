@@ -1,0 +1,187 @@
+"""What the graph says about the output that holds the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+
+from onnxcert.errors import ContractError
+from onnxcert.model.contract import Contract
+from onnxcert.model.proposal import ASSUMED, GRAPH, filled, named, only
+from onnxcert.model.tracing import (
+    Axes,
+    attribute,
+    axes,
+    deciding_maker,
+    element_type,
+    lengths,
+    shown,
+)
+
+_SCORES = ("float32", "float16", "float64", "undefined")
+_LABELS = ("int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "bool")
+
+
+def with_output(contract: Contract, proto: onnx.ModelProto) -> Contract:
+    """`contract` with everything the graph says about the output."""
+    graph = proto.graph
+    outputs = list(graph.output)
+    if contract.output:
+        value = named("output", contract.output, outputs)
+    else:
+        fitting = [o for o in outputs if len(axes(o) or (0,) * 4) in (3, 4)]
+        value = only("output", fitting, outputs, "scores come out as [batch, classes, h, w]")
+    shape, kind = axes(value), element_type(value)
+    if shape is not None and len(shape) not in (3, 4):
+        raise ContractError(
+            f"scores come out as [batch, classes, height, width], but the output {value.name!r} "
+            f"has {len(shape)} axes {shown(shape)}; choose another with --output."
+        )
+    if kind not in (*_SCORES, *_LABELS):
+        raise ContractError(
+            f"the output {value.name!r} must hold scores or class indices, got {kind}; choose "
+            "another with --output."
+        )
+    contract = filled(
+        contract, {"output": value.name, "output_rank": 4 if shape is None else len(shape)}, GRAPH
+    )
+    contract = _with_layout(contract, graph, value, shape)
+    channels = _channels(contract, shape)
+    contract = _with_form(contract, graph, value.name, kind, channels)
+    return _with_classes(contract, proto, value.name, channels)
+
+
+def _with_layout(
+    contract: Contract, graph: onnx.GraphProto, value: onnx.ValueInfoProto, shape: Axes | None
+) -> Contract:
+    if "output_layout" in contract.sources:
+        return contract
+    if shape is None or len(shape) == 3:
+        return filled(contract, {"output_layout": "NCHW"}, GRAPH)
+    source = next(i for i in graph.input if i.name == contract.input)
+    seen = axes(source)
+    spatial = None if seen is None else (seen[2:] if contract.layout == "NCHW" else seen[1:3])
+    sides = {"NCHW": shape[2:], "NHWC": shape[1:3]}
+    fitting = [name for name, side in sides.items() if spatial and _same_form(side, spatial)]
+    if len(fitting) == 1:
+        return filled(contract, {"output_layout": fitting[0]}, f"{GRAPH}: its height and width")
+    known = lengths(shape)
+    channel = {"NCHW": known[1], "NHWC": known[3]}
+    others = {"NCHW": known[2:], "NHWC": known[1:3]}
+    fixed = [n for n in sides if channel[n] is not None and others[n] == (None, None)]
+    if len(fixed) == 1:
+        return filled(contract, {"output_layout": fixed[0]}, f"{GRAPH}: its one fixed axis")
+    makers = {output: node for node in graph.node for output in node.output}
+    last = makers.get(value.name)
+    if last is not None and last.op_type == "Transpose":
+        if attribute(last, "perm") == [0, 2, 3, 1]:
+            return filled(contract, {"output_layout": "NHWC"}, f"{GRAPH}: transposed at the end")
+    elif last is not None and last.op_type in ("Conv", "ConvTranspose", "Resize", "Upsample"):
+        return filled(contract, {"output_layout": "NCHW"}, f"{GRAPH}: it ends in {last.op_type}")
+    raise ContractError(
+        f"the output {value.name!r} {shown(shape)} may have its classes second or last; pass "
+        "--output-layout NCHW or --output-layout NHWC."
+    )
+
+
+def _same_form(side: Axes, spatial: Axes) -> bool:
+    """Whether two (height, width) are equal symbols, or lengths of one proportion."""
+    if all(isinstance(a, int) for a in (*side, *spatial)):
+        return side[0] * spatial[1] == side[1] * spatial[0]  # type: ignore[operator]
+    return None not in side and side == spatial
+
+
+def _channels(contract: Contract, shape: Axes | None) -> int | None:
+    if contract.output_rank == 3:
+        return 1
+    if shape is None:
+        return None
+    return lengths(shape)[1 if contract.output_layout == "NCHW" else 3]
+
+
+def _with_form(
+    contract: Contract, graph: onnx.GraphProto, name: str, kind: str, channels: int | None
+) -> Contract:
+    maker = deciding_maker(graph, name)
+    ending = maker.op_type if maker is not None else ""
+    sigmoids = ending in ("Sigmoid", "HardSigmoid") and channels != 1
+    if "output_form" in contract.sources:
+        form = contract.output_form
+        if sigmoids and form in ("logits", "probabilities"):
+            raise ContractError(
+                f"the output {name!r} ends in a sigmoid for each class: labels that do not exclude "
+                "each other, where the largest score is not the answer; pass --output-form "
+                "multilabel."
+            )
+        if form in ("sigmoid", "logit") and channels not in (1, None):
+            raise ContractError(
+                f"the output {name!r} has {channels} channels and a {form} output has one; pass "
+                "--output-form logits or --output-form multilabel."
+            )
+        if form in ("logits", "probabilities") and channels == 1:
+            raise ContractError(
+                f"the output {name!r} has one channel, of which no largest can be chosen; pass "
+                "--output-form logit or --output-form sigmoid."
+            )
+        return contract
+    if kind in _LABELS:
+        return filled(contract, {"output_form": "labels"}, f"{GRAPH}: {kind} values")
+    if channels == 1:
+        if ending == "Sigmoid":
+            return filled(contract, {"output_form": "sigmoid"}, f"{GRAPH}: it ends in Sigmoid")
+        raise ContractError(
+            f"the output {name!r} has one channel, which may be a logit, a probability or class "
+            "indices; pass --output-form logit, --output-form sigmoid or --output-form labels."
+        )
+    if sigmoids:
+        raise ContractError(
+            f"the output {name!r} ends in a sigmoid for each class: labels that do not exclude "
+            "each other, where the largest score is not the answer; pass --output-form multilabel, "
+            "or export scores of classes that do."
+        )
+    if ending == "Softmax":
+        return filled(contract, {"output_form": "probabilities"}, f"{GRAPH}: it ends in Softmax")
+    return filled(contract, {"output_form": "logits"}, ASSUMED)
+
+
+def _with_classes(
+    contract: Contract, proto: onnx.ModelProto, name: str, channels: int | None
+) -> Contract:
+    found: dict[str, Any] = {}
+    if contract.binary:
+        found["classes"] = 2
+    elif contract.output_form == "labels":
+        classes = len(contract.class_names) or _classes_before_argmax(proto, name)
+        if contract.classes is None and not classes:
+            raise ContractError(
+                f"the output {name!r} holds class indices and nothing says how many classes there "
+                "are; pass --classes NUMBER."
+            )
+        found["classes"] = classes or contract.classes
+    elif channels is not None:
+        found["classes"] = channels
+    for field, value in found.items():
+        said = getattr(contract, field)
+        if said not in (None, value) and contract.output_form != "labels":
+            raise ContractError(
+                f"the contract says {said} classes but the output {name!r} has {value}; correct "
+                "the contract."
+            )
+    return filled(contract, found, GRAPH)
+
+
+def _classes_before_argmax(proto: onnx.ModelProto, name: str) -> int | None:
+    """Number of classes that an ArgMax at the end of the graph chooses from."""
+    maker = deciding_maker(proto.graph, name)
+    if maker is None or maker.op_type != "ArgMax":
+        return None
+    try:
+        inferred = onnx.shape_inference.infer_shapes(proto)
+    except Exception:  # inference is a courtesy; whatever stops it, the user is asked instead
+        return None
+    axis = next((a.i for a in maker.attribute if a.name == "axis"), 0)
+    for value in (*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input):
+        if value.name == maker.input[0] and (shape := axes(value)) is not None:
+            return lengths(shape)[axis]
+    return None

@@ -1,0 +1,62 @@
+"""How the graph's proposals enter a contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import onnx
+
+from onnxcert.errors import ContractError
+from onnxcert.model.contract import Contract
+from onnxcert.model.tracing import axes, element_type, shown
+
+GRAPH: Final = "the graph"
+ASSUMED: Final = "assumed"
+
+
+def filled(contract: Contract, values: Mapping[str, Any], source: str) -> Contract:
+    """`contract` with those of `values` that nobody has said yet."""
+    new = {name: v for name, v in values.items() if name not in contract.sources}
+    return contract.override(source, **new)
+
+
+def named(role: str, name: str, values: Sequence[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
+    """The value called `name`.
+
+    Raises:
+        ContractError: there is none.
+    """
+    for value in values:
+        if value.name == name:
+            return value
+    names = ", ".join(v.name for v in values) or "none"
+    raise ContractError(f"there is no {role} called {name!r}; the model has {names}.")
+
+
+def only(
+    role: str,
+    fitting: Sequence[onnx.ValueInfoProto],
+    every: Sequence[onnx.ValueInfoProto],
+    wanted: str,
+) -> onnx.ValueInfoProto:
+    """The one value that fits, out of `every`.
+
+    Raises:
+        ContractError: none fits (`wanted` says what would), or several do.
+    """
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        choices = " or ".join(f"--{role} {v.name}" for v in fitting)
+        raise ContractError(
+            f"the model has {len(fitting)} {role}s of this kind "
+            f"({', '.join(described(v) for v in fitting)}); pass {choices}."
+        )
+    present = ", ".join(described(v) for v in every) or "none"
+    raise ContractError(f"{wanted}, but the model has {present}.")
+
+
+def described(value: onnx.ValueInfoProto) -> str:
+    """Name, shape and element type, as a person reads them."""
+    return f"{value.name!r} {shown(axes(value))} {element_type(value)}"

@@ -1,0 +1,107 @@
+"""Small questions to a graph: what reads a value, what made it, how long are its axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import onnx
+
+Axes = tuple[int | str | None, ...]
+
+# Operators that hand values on without saying what they mean.
+_THROUGH: Final = frozenset(
+    {
+        "Identity",
+        "Cast",
+        "Mul",
+        "Div",
+        "Add",
+        "Sub",
+        "Pad",
+        "Clip",
+        "QuantizeLinear",
+        "DequantizeLinear",
+        "BatchNormalization",
+        "Resize",
+        "Upsample",
+        "Reshape",
+        "Slice",
+        "Squeeze",
+        "Unsqueeze",
+        "Transpose",
+    }
+)
+
+
+def element_type(value: onnx.ValueInfoProto) -> str:
+    """Name of the element type as NumPy calls it, e.g. float32 or int64."""
+    kind = value.type.tensor_type.elem_type
+    if kind == onnx.TensorProto.UNDEFINED:
+        return "undefined"
+    try:
+        return str(onnx.helper.tensor_dtype_to_np_dtype(kind).name)
+    except (KeyError, ValueError):
+        return str(onnx.TensorProto.DataType.Name(kind)).lower()
+
+
+def axes(value: onnx.ValueInfoProto) -> Axes | None:
+    """Axis lengths; the symbol or None where free; None altogether where the graph is silent."""
+    kind = value.type.tensor_type
+    if not kind.HasField("shape"):
+        return None
+    return tuple(
+        d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else (d.dim_param or None)
+        for d in kind.shape.dim
+    )
+
+
+def lengths(shape: Axes) -> tuple[int | None, ...]:
+    """`shape` with symbols turned into None."""
+    return tuple(a if isinstance(a, int) else None for a in shape)
+
+
+def shown(shape: Sequence[int | str | None] | None) -> str:
+    """`shape` as a person reads it."""
+    if shape is None:
+        return "of unknown shape"
+    return "[" + ", ".join("?" if a is None else str(a) for a in shape) + "]"
+
+
+def first_reader(graph: onnx.GraphProto, name: str) -> Any:
+    """The first Conv or Transpose node that reads `name`, or None.
+
+    Operators that only hand a value on are looked through.
+    """
+    seen = {name}
+    for node in graph.node:
+        if node.input and seen & set(node.input[:1]):
+            if node.op_type in ("Conv", "QLinearConv", "ConvInteger", "Transpose"):
+                return node
+            if node.op_type in _THROUGH:
+                seen.update(node.output[:1])
+    return None
+
+
+def deciding_maker(graph: onnx.GraphProto, name: str) -> Any:
+    """The node, or None, that gave `name` its meaning, by way of operators that only hand it on."""
+    makers = {output: node for node in graph.node for output in node.output}
+    node = makers.get(name)
+    while node is not None and node.op_type in (
+        _THROUGH - {"Mul", "Div", "Add", "Sub", "BatchNormalization"}
+    ):
+        before = makers.get(node.input[0]) if node.input else None
+        if before is None:
+            return node
+        node = before
+    return node
+
+
+def attribute(node: onnx.NodeProto, name: str) -> Sequence[int] | None:
+    """A list of integers that is an attribute of `node`."""
+    return next((list(a.ints) for a in node.attribute if a.name == name), None)
+
+
+def constant_shape(graph: onnx.GraphProto, name: str) -> Sequence[int] | None:
+    """Shape of the initializer `name`."""
+    return next((list(i.dims) for i in graph.initializer if i.name == name), None)
