@@ -9,9 +9,10 @@ from typing import Any
 
 from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.certification import default_batch_size
+from onnxcert.class_names import names_of
 from onnxcert.draws import GENERATOR, Draws, digest
 from onnxcert.errors import InputError, ModelError, ParameterError, StoreError
-from onnxcert.inputs import Item, Listing, image_size, label_size, read_image
+from onnxcert.inputs import Item, Listing, read_image, usable_sizes
 from onnxcert.model.probe import OneDrawPerPass, probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.provenance import provenance
@@ -66,7 +67,7 @@ class Run:
         Raises:
             OnnxcertError: nothing can be certified as asked; what is finished stays.
         """
-        usable = self._usable()
+        usable, self.skipped = usable_sizes(self.listing.items)
         self._refuse_hopeless(usable)
         with self.store.exclusive():
             self.seed = self.store.begin(self.asked(), seed=self.seed, fresh_seed=fresh_seed)
@@ -99,30 +100,6 @@ class Run:
     @property
     def _labelled(self) -> bool:
         return any(item.label is not None for item in self.listing.items)
-
-    def _usable(self) -> dict[Item, tuple[int, int]]:
-        """Size of each picture that can be opened; the others are skipped.
-
-        Raises:
-            InputError: a label map has another size than its picture.
-        """
-        sizes = {}
-        for item in self.listing.items:
-            try:
-                size = image_size(item.path)
-            except InputError as error:
-                self.skipped[item.name] = str(error)
-                continue
-            if item.label is not None:
-                labelled = label_size(item.label)
-                if labelled != size:
-                    raise InputError(
-                        f"labels must have the size of their picture, but {item.label} has "
-                        f"{labelled[0]}x{labelled[1]} pixels and {item.path} has "
-                        f"{size[0]}x{size[1]}; give labels of the same size."
-                    )
-            sizes[item] = size
-        return sizes
 
     def _refuse_hopeless(self, sizes: Mapping[Item, tuple[int, int]]) -> None:
         """Refuse an n at which not even the smallest picture could be certified."""
@@ -173,7 +150,8 @@ class Run:
         except ModelError as error:
             self.skipped[item.name] = str(error)
             return
-        self._check_classes(clean.shape)
+        names = self._names(clean.shape)
+        self._refuse_other_classes()
         assert self.seed is not None
         if self.segmenter.components != PIXELS:
             self.settings.refuse_hopeless(clean.size)
@@ -202,7 +180,7 @@ class Run:
             ),
             provenance=provenance(
                 self.segmenter,
-                class_names=self._names(clean.shape),
+                class_names=names,
                 item=item,
                 draws=draws,
                 parameters=self.asked(),
@@ -210,7 +188,7 @@ class Run:
                 warnings=[w for w in (self.segmenter.session.note, warning) if w],
             ),
         )
-        write_labels(self.store.folder, record, self._names(clean.shape))
+        write_labels(self.store.folder, record, names)
         if self.pictures:
             self._draw(record, picture, truth)
         self.store.write(record)
@@ -261,6 +239,20 @@ class Run:
         labels: IntArray = self.nonrobust(self.nonrobust.declared(picture)[None])[0]
         return labels
 
+    def _refuse_other_classes(self) -> None:
+        """Raise ParameterError unless labels and the other model fit the model's classes."""
+        if self.segmenter.contract.output_form == "multilabel" and self._labelled:
+            raise ParameterError(
+                "label maps give one class a pixel, which is no truth for a multi-label model; "
+                "leave --labels out."
+            )
+        mine, other = self.segmenter, self.nonrobust
+        if other is not None and other.classes != mine.classes:
+            raise ParameterError(
+                f"both models must have the same classes, but {mine.file.path} scores "
+                f"{mine.classes} and {other.file.path} {other.classes}."
+            )
+
     def _truth(self, item: Item, picture: FloatArray) -> IntArray | None:
         height, width = picture.shape[1:]
         return read_truth(
@@ -276,32 +268,8 @@ class Run:
 
     # -- what a person looks at ------------------------------------------------------------
 
-    def _check_classes(self, grid: tuple[int, ...]) -> None:
-        """Raise ParameterError unless class names and the other model fit the model's classes."""
-        classes = self.segmenter.classes
-        given = len(self.class_names or self.segmenter.contract.class_names)
-        named = grid[0] if len(grid) == 3 else classes
-        if given not in (0, named):
-            raise ParameterError(
-                f"the model scores {named} classes but {given} class names were given; give one "
-                "name for each class."
-            )
-        if len(grid) == 3 and self._labelled:
-            raise ParameterError(
-                "label maps give one class a pixel, which is no truth for a multi-label model; "
-                "leave --labels out."
-            )
-        if self.nonrobust is not None and self.nonrobust.classes != classes:
-            raise ParameterError(
-                f"both models must have the same classes, but {self.segmenter.file.path} scores "
-                f"{classes} and {self.nonrobust.file.path} {self.nonrobust.classes}."
-            )
-
     def _names(self, grid: tuple[int, ...]) -> tuple[str, ...]:
-        """A name for each class, or for each label of a multi-label model."""
-        names = self.class_names or self.segmenter.contract.class_names
-        many = grid[0] if len(grid) == 3 else self.segmenter.classes
-        return names or tuple(f"class {c}" for c in range(many))
+        return names_of(self.segmenter, self.class_names, grid)
 
     def _draw(self, record: Record, pixels: FloatArray, truth: IntArray | None) -> None:
         with self.clock.measure("report"):

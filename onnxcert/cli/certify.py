@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 
-from onnxcert.certification import fresh_seed
 from onnxcert.cli.contract_options import (
     CHANNEL_ORDER,
     CLASSES,
@@ -30,9 +26,8 @@ from onnxcert.cli.contract_options import (
     THRESHOLD,
     contract_fields,
 )
-from onnxcert.cli.interrupt import stopping_on_signal
-from onnxcert.cli.parsing import Numbers, height_and_width, named
-from onnxcert.cli.progress import Bar
+from onnxcert.cli.parsing import height_and_width, named
+from onnxcert.cli.running import INTERRUPTED, SOME_SKIPPED, default_folder, executed, header, result
 from onnxcert.correction import CORRECTIONS
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs import READERS, Listing, read_class_names, select
@@ -43,13 +38,10 @@ from onnxcert.model.graph import read_model
 from onnxcert.model.inference import infer
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.perturbation import PERTURBATIONS
-from onnxcert.report.summary import Summary
-from onnxcert.report.table import json_object, table
+from onnxcert.report.table import table
 from onnxcert.run import Run
 from onnxcert.settings import Settings
 from onnxcert.store import ResultStore
-
-SOME_SKIPPED, INTERRUPTED = 3, 130
 
 
 def command(
@@ -235,7 +227,7 @@ def command(
             pictures=pictures,
             checkpoint_seconds=checkpoint,
         )
-        folder = out or _default_folder(path, run, seed)
+        folder = out or default_folder(path, run, seed)
         run.store = ResultStore(folder / safe_name(head) if head and len(heads) > 1 else folder)
         return run
 
@@ -246,16 +238,16 @@ def command(
     for head in heads:
         run = prepared(head)
         if not as_json:
-            print(_header(run), file=sys.stderr)
+            print(header(run), file=sys.stderr)
         run.clock.startup += time.perf_counter() - started
-        summary = _executed(run)
+        summary = executed(run)
         if summary is None:
             return INTERRUPTED
         writing = time.perf_counter()
         text = table(summary, per_class=per_class)
         run.clock.report += time.perf_counter() - writing
         if as_json:
-            results[head or ""] = _result(run, summary, str(path), started)
+            results[head or ""] = result(run, summary, str(path), started)
         else:
             print(text)
             print(f"\nresults in {run.store.folder}")
@@ -267,53 +259,6 @@ def command(
         whole = {"heads": results} if len(heads) > 1 else next(iter(results.values()))
         print(json.dumps(whole, allow_nan=False))
     return status
-
-
-def _executed(run: Run) -> Summary | None:
-    """The summary of the run, or None if it was interrupted.
-
-    Raises:
-        InputError: no input could be used.
-    """
-    console = Console(stderr=True)
-    try:
-        with ExitStack() as stack:
-            if console.is_terminal:
-                run.watcher = stack.enter_context(Bar(console))
-            stack.enter_context(stopping_on_signal(run))
-            summary = run.execute(fresh_seed())
-    except KeyboardInterrupt:
-        print(
-            f"onnxcert: interrupted; what is done is kept in {run.store.folder}, and the same "
-            f"command with --out {run.store.folder} goes on from there.",
-            file=sys.stderr,
-        )
-        return None
-    if summary is None:
-        raise InputError(
-            f"none of {len(run.listing.items)} inputs could be used; the first: "
-            f"{next(iter(run.skipped.values()), 'there is none')}"
-        )
-    return summary
-
-
-def _result(run: Run, summary: Summary, model: str, started: float) -> dict[str, Any]:
-    """The run as JSON values."""
-    other = run.nonrobust.seconds if run.nonrobust else 0.0
-    return json_object(
-        summary,
-        model=model,
-        settings=run.settings.as_dict(),
-        skipped=[f"{name}: {reason}" for name, reason in run.skipped.items()],
-        warnings=summary.notes,
-        seconds={
-            "total": time.perf_counter() - started,
-            "forward": run.segmenter.seconds + other,
-            "startup": run.clock.startup,
-            "report": run.clock.report,
-        },
-        out=str(run.store.folder),
-    )
 
 
 def _listing(model: Path, inputs: list[str], labels: str | None, dataset: str) -> Listing:
@@ -337,38 +282,3 @@ def _noise_parameters(sigma: float | None, segmenter: OnnxSegmenter) -> dict[str
             "e.g. --sigma 0.25."
         )
     return {"sigma": sigma}
-
-
-def _default_folder(model: Path, run: Run, seed: int | None) -> Path:
-    """A folder that another model or other parameters never share."""
-    name = model.resolve().parent.name if model.name == "model.onnx" else model.stem
-    asked = json.dumps({**run.asked(), "seed": seed}, sort_keys=True)
-    return Path("onnxcert-results") / f"{name}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
-
-
-def _header(run: Run) -> str:
-    """What is about to be done, and on which grounds."""
-    contract, session = run.segmenter.contract, run.segmenter.session
-    low, high = contract.value_range or (0.0, 1.0)
-    source = contract.sources.get("value_range", "")
-    lines = [
-        f"model   {run.segmenter.file.path} on {session.device} ({session.provider}, "
-        f"{session.threads} threads)",
-        f"pixels  {contract.channel_order} ({contract.sources.get('channel_order', '')}), "
-        f"{low:g} to {high:g} ({source}), mean {_list(contract.mean)}, std {_list(contract.std)}, "
-        f"{_list_fit(run.segmenter.fit)}",
-        *(f"lint    {f.node} {f.message}" for f in run.segmenter.findings),
-    ]
-    if session.note:
-        lines.append(f"device  {session.note}")
-    return "\n".join(lines)
-
-
-def _list_fit(fit: Fit) -> str:
-    """How pictures reach the model's size, where they do not just have it."""
-    said = {name: value for name, value in fit.as_dict().items() if value != Fit().as_dict()[name]}
-    return ", ".join(f"{name} {value}" for name, value in said.items()) or "own size"
-
-
-def _list(values: Numbers) -> str:
-    return ",".join(f"{v:g}" for v in values) or "none"

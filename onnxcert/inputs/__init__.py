@@ -13,6 +13,7 @@ from onnxcert.inputs.folder import Folder
 from onnxcert.inputs.image import image_size, read_image
 from onnxcert.inputs.labels import label_size, read_class_names, read_labels
 from onnxcert.inputs.listing import Item, Listing, Reader, select
+from onnxcert.inputs.sizes import usable_sizes
 
 _READERS: Final[tuple[type[Reader], ...]] = (Folder, CamVid)
 
@@ -31,4 +32,5 @@ __all__ = [
     "read_image",
     "read_labels",
     "select",
+    "usable_sizes",
 ]

@@ -104,44 +104,10 @@ def draw(
         panels.append(Panel(heading, paint(nearest(labels, size), colours, small)))
     panels.append(Panel("Hit rate", heat_panel(hit_rate, size)))
 
-    entries = _entries([(labels, ignored) for _, labels, ignored in painted], class_names, colours)
-    write_sheet(path, panels, entries, title=title, caption=caption, tau=tau)
-
-
-def draw_view(
-    path: Path,
-    *,
-    picture: FloatArray,
-    channels: Sequence[tuple[str, FloatArray]],
-    answer: IntArray,
-    class_names: Sequence[str],
-    caption: str,
-    title: str,
-) -> None:
-    """Write one PNG of what a model sees and answers.
-
-    Args:
-        path: the PNG, replaced in one step if it exists.
-        picture: float32 [3, H, W], RGB in [0, 1].
-        channels: heading and grey values [h, w] in [0, 1] of each channel the network gets.
-        answer: class indices [h, w]; whatever is no class is white.
-        class_names: names by index.
-        caption, title: what stands below and above.
-    """
-    size = panel_size(*picture.shape[1:])
-    colours = palette.colours(class_names)
-    panels = [Panel("Picture", photograph_panel(picture, size))]
-    for heading, grey in channels:
-        panels.append(Panel(heading, photograph_panel(np.repeat(grey[None], 3, axis=0), size)))
-    panels.append(Panel("Answer", paint(nearest(answer, size), colours)))
-    write_sheet(
-        path,
-        panels,
-        _entries([(answer, None)], class_names, colours),
-        title=title,
-        caption=caption,
-        tau=None,
+    entries = legend_entries(
+        [(labels, ignored) for _, labels, ignored in painted], class_names, colours
     )
+    write_sheet(path, panels, entries, title=title, caption=caption, tau=tau)
 
 
 def write_sheet(
@@ -205,7 +171,7 @@ def write_label_png(path: Path, labels: IntArray, colours: ByteArray) -> None:
     write_atomically(path, lambda p: _save(p, image))
 
 
-def _entries(
+def legend_entries(
     painted: Sequence[tuple[IntArray, BoolArray | None]],
     class_names: Sequence[str],
     colours: ByteArray,

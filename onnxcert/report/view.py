@@ -8,7 +8,9 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.report.pictures import draw_view
+from onnxcert.report import palette
+from onnxcert.report.panels import ByteArray, nearest, paint, panel_size, photograph_panel
+from onnxcert.report.pictures import Panel, legend_entries, write_sheet
 
 
 def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> None:
@@ -23,20 +25,28 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     pixels = segmenter.declared(picture)
     labels = segmenter(pixels[None])[0]
     many = len(labels) if labels.ndim == 3 else segmenter.classes
-    draw_view(
-        path,
-        picture=picture,
-        channels=[
-            (f"Channel {i + 1}: {plane.min():.3g} to {plane.max():.3g}", _spread(plane))
+    answer = _last_yes(labels) if labels.ndim == 3 else labels
+    names = contract.class_names or [f"class {c}" for c in range(many)]
+    colours = palette.colours(names)
+    size = panel_size(picture.shape[1], picture.shape[2])
+    panels = [
+        Panel("Picture", photograph_panel(picture, size)),
+        *(
+            Panel(f"Channel {i + 1}: {plane.min():.3g} to {plane.max():.3g}", _grey(plane, size))
             for i, plane in enumerate(segmenter.seen(pixels))
-        ],
-        answer=_last_yes(labels) if labels.ndim == 3 else labels,
-        class_names=contract.class_names or [f"class {c}" for c in range(many)],
+        ),
+        Panel("Answer", paint(nearest(answer, size), colours)),
+    ]
+    write_sheet(
+        path,
+        panels,
+        legend_entries([(answer, None)], names, colours),
         title=segmenter.file.name,
         caption=f"Channels as the network gets them: {contract.channel_order}, {contract.layout}, "
         f"value range {contract.value_range}, mean {contract.mean or 'none'}, std "
         f"{contract.std or 'none'}. Where the picture is red, the first channel of RGB is bright; "
         "if the answer makes no sense, the channel order or the range may be another.",
+        tau=None,
     )
 
 
@@ -47,7 +57,8 @@ def _last_yes(labels: IntArray) -> IntArray:
     return np.where(yes.any(axis=0), last, -1)
 
 
-def _spread(plane: FloatArray) -> FloatArray:
-    """One channel as grey values from 0 at its lowest to 1 at its highest."""
+def _grey(plane: FloatArray, size: tuple[int, int]) -> ByteArray:
+    """One channel in grey, from black at its lowest value to white at its highest."""
     low, high = float(plane.min()), float(plane.max())
-    return (plane - low) / (high - low) if high > low else np.zeros_like(plane)
+    grey = (plane - low) / (high - low) if high > low else np.zeros_like(plane)
+    return photograph_panel(np.repeat(grey[None], 3, axis=0), size)

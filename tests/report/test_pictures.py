@@ -176,7 +176,7 @@ def test_the_legend_names_what_occurs_and_nothing_else(tmp_path: Path) -> None:
     assert drawn(["sky", "road", "car", "x", "pole"]) != base
 
     swatch = (14, 20)
-    entries = pictures._entries([(used, None)], names[:1], palette.colours(5))
+    entries = pictures.legend_entries([(used, None)], names[:1], palette.colours(5))
     assert [name for name, _ in entries] == ["sky", "class 3"]
     for (_, pixels), colour in zip(entries, palette.colours(5)[[0, 3]], strict=True):
         assert pixels.shape == (*swatch, 3)
@@ -184,7 +184,7 @@ def test_the_legend_names_what_occurs_and_nothing_else(tmp_path: Path) -> None:
     ignored = np.zeros(size, bool)
     ignored[:5] = True
     everything = [(used, ignored), (np.full(size, ABSTAIN), None)]
-    entries = pictures._entries(everything, names, palette.colours(5))
+    entries = pictures.legend_entries(everything, names, palette.colours(5))
     assert [name for name, _ in entries] == ["tree", "abstain", "ignored"]
 
 

@@ -1,0 +1,29 @@
+"""What the classes of a model are called."""
+
+from __future__ import annotations
+
+from onnxcert.errors import ParameterError
+from onnxcert.model.segmenter import OnnxSegmenter
+
+
+def names_of(
+    segmenter: OnnxSegmenter, given: tuple[str, ...], grid: tuple[int, ...]
+) -> tuple[str, ...]:
+    """A name for each class, or for each label of a multi-label model.
+
+    Args:
+        segmenter: a model that has run once.
+        given: names from the user; without any those of the contract, or numbers.
+        grid: shape of its labels for one input; [L, h, w] for a multi-label model.
+
+    Raises:
+        ParameterError: there are names, but not one for each.
+    """
+    many = grid[0] if len(grid) == 3 else segmenter.classes
+    names = given or segmenter.contract.class_names
+    if len(names) not in (0, many):
+        raise ParameterError(
+            f"the model scores {many} classes but {len(names)} class names were given; give one "
+            "name for each class."
+        )
+    return names or tuple(f"class {c}" for c in range(many))

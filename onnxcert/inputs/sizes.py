@@ -1,0 +1,34 @@
+"""Which pictures can be opened, and whether their label maps have their size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from onnxcert.errors import InputError
+from onnxcert.inputs.image import image_size
+from onnxcert.inputs.labels import label_size
+from onnxcert.inputs.listing import Item
+
+
+def usable_sizes(items: Iterable[Item]) -> tuple[dict[Item, tuple[int, int]], dict[str, str]]:
+    """(height, width) of each picture that can be opened, and why the others, by name, cannot.
+
+    Raises:
+        InputError: a label map cannot be opened or has another size than its picture.
+    """
+    sizes: dict[Item, tuple[int, int]] = {}
+    unreadable: dict[str, str] = {}
+    for item in items:
+        try:
+            size = image_size(item.path)
+        except InputError as error:
+            unreadable[item.name] = str(error)
+            continue
+        if item.label is not None and (labelled := label_size(item.label)) != size:
+            raise InputError(
+                f"labels must have the size of their picture, but {item.label} has "
+                f"{labelled[0]}x{labelled[1]} pixels and {item.path} has {size[0]}x{size[1]}; give "
+                "labels of the same size."
+            )
+        sizes[item] = size
+    return sizes, unreadable
