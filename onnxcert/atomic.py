@@ -27,9 +27,11 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.replace(path)
         if os.name == "posix":
             _sync(path.parent)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         reason = error.strerror or str(error)
         raise StoreError(f"{path} cannot be written ({reason}); nothing kept is lost.") from None
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
+from onnxcert.inputs.grey import grey
 from onnxcert.model.contract import Contract
 from onnxcert.model.fit import Fit
 from onnxcert.model.graph import ModelFile, read_model
@@ -118,12 +119,7 @@ class OnnxSegmenter:
 
     def declared(self, picture: FloatArray) -> FloatArray:
         """The picture [3, H, W] as this model's input: itself, or grey [1, H, W] (ITU-R 601)."""
-        if self.contract.channels == 3:
-            return picture
-        red, green, blue = picture
-        if np.array_equal(red, green) and np.array_equal(red, blue):
-            return np.ascontiguousarray(red[None])
-        return np.asarray(0.299 * red + 0.587 * green + 0.114 * blue, dtype=np.float32)[None]
+        return grey(picture) if self.contract.channels == 1 else picture
 
     def __call__(self, batch: FloatArray) -> IntArray:
         if batch.ndim != 4 or batch.shape[1] != self.contract.channels:

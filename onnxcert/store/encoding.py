@@ -2,7 +2,7 @@
 
 Layout of a record (version 1)::
 
-    /                 onnxcert-record       attribute: name
+    /                 onnxcert-record       attributes: name, sha256 (`onnxcert.store.fingerprint`)
     /tally            onnxcert-tally        candidate, hits, single
     /certificate      onnxcert-certificate  labels
     /predictions      onnxcert-predictions  clean [, nonrobust]
@@ -15,7 +15,7 @@ Names and numbers are attributes of the group they describe.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
@@ -27,6 +27,8 @@ from onnxcert.errors import StoreError
 from onnxcert.perturbation import PERTURBATIONS
 from onnxcert.result import Provenance
 from onnxcert.sampling import Count, Hits
+from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
+from onnxcert.store.hdf5 import array_in
 from onnxcert.store.record import Array, Decision, Record
 
 TYPE: Final = "encoding-type"
@@ -41,6 +43,8 @@ VERSIONS: Final = {
     "onnxcert-count": 1,
     "onnxcert-results": 1,
     "onnxcert-links": 1,
+    "onnxcert-pack": 1,
+    "onnxcert-records": 1,
     "onnxcert-table": 1,
 }
 
@@ -95,6 +99,7 @@ def write_record(file: h5py.Group, record: Record) -> None:
     provenance = mark(file.create_group("provenance"), "onnxcert-provenance")
     for name, value in asdict(record.provenance).items():
         provenance.attrs[name] = json.dumps(value)
+    file.attrs[ATTRIBUTE] = fingerprint(file)
 
 
 def read_record(file: h5py.Group) -> Record:
@@ -109,9 +114,9 @@ def read_record(file: h5py.Group) -> Record:
     decision["notes"] = tuple(json.loads(decision["notes"]))
     return Record(
         name=file.attrs["name"],
-        candidate=tally["candidate"],
-        hits=tally["hits"],
-        single=tally["single"],
+        candidate=array_in(tally, "candidate"),
+        hits=array_in(tally, "hits"),
+        single=array_in(tally, "single"),
         n=int(tally.attrs["n"]),
         n0=int(tally.attrs["n0"]),
         selection=tally.attrs["selection"],
@@ -120,14 +125,14 @@ def read_record(file: h5py.Group) -> Record:
         draws=_read_draws(tally),
         unit=tally.attrs["unit"],
         kind=tally.attrs["kind"],
-        labels=certificate["labels"],
+        labels=array_in(certificate, "labels"),
         decision=Decision(**decision),
-        clean=predictions["clean"],
-        nonrobust=predictions.get("nonrobust"),
+        clean=array_in(predictions, "clean"),
+        nonrobust=array_in(predictions, "nonrobust") if "nonrobust" in predictions else None,
         provenance=Provenance(
             **{f.name: json.loads(provenance.attrs[f.name]) for f in fields(Provenance)}
         ),
-        confusions={row: confusions[row] for row in confusions},
+        confusions={row: array_in(confusions, row) for row in confusions},
     )
 
 
@@ -169,6 +174,33 @@ def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
         single=file["single"][...] if "single" in file else None,
     )
     return count, json.loads(file.attrs["runtime"])
+
+
+def write_table(group: h5py.Group, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the same names into an empty group, one column an array."""
+    mark(group, "onnxcert-table")
+    text = h5py.string_dtype()
+    for column in rows[0] if rows else ():
+        values = [row[column] for row in rows]
+        if isinstance(values[0], str):
+            group.create_dataset(column, data=np.array(values, dtype=object), dtype=text)
+        else:
+            group.create_dataset(column, data=np.array(values))
+
+
+def read_table(group: h5py.Group) -> dict[str, dict[str, Any]]:
+    """Name -> row of a table that has a column `name`, or no column at all."""
+    expect(group, "onnxcert-table")
+    columns = {column: array_in(group, column) for column in group}
+    plain = {
+        column: (array.asstr()[...] if h5py.check_string_dtype(array.dtype) else array[...])
+        for column, array in columns.items()
+    }
+    rows = [
+        {column: _plain(value) for column, value in zip(plain, values, strict=True)}
+        for values in zip(*plain.values(), strict=True)
+    ]
+    return {row["name"]: row for row in rows}
 
 
 def _write_draws(group: h5py.Group, draws: Draws) -> None:

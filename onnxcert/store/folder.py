@@ -14,31 +14,31 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, final
 
 import h5py
-import numpy as np
 
 from onnxcert.atomic import LEFT_OVER, write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.sampling import Count
 from onnxcert.store import encoding
-from onnxcert.store.encoding import read_count, read_record, write_count, write_record
+from onnxcert.store.asked import RUN_TYPE, RUN_VERSION, read_run
+from onnxcert.store.encoding import read_count, write_count, write_record
+from onnxcert.store.hdf5 import reading, write_hdf5
 from onnxcert.store.record import Record
+from onnxcert.store.results import Results
 
 try:
     import fcntl
 except ImportError:  # Windows: two runs on one folder are then the user's to avoid
     fcntl = None  # type: ignore[assignment]
 
-RUN_TYPE: Final = "onnxcert-run"
-RUN_VERSION: Final = 1
 
-
-class ResultStore:
+@final
+class ResultStore(Results):
     """The results in one folder.
 
     >>> import tempfile
@@ -49,6 +49,10 @@ class ResultStore:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
+    @property
+    def path(self) -> Path:
+        return self.folder
+
     # -- reading ---------------------------------------------------------------------------
 
     def names(self) -> list[str]:
@@ -58,26 +62,17 @@ class ResultStore:
     def __contains__(self, name: str) -> bool:
         return self._record_path(name).is_file()
 
-    def read(self, name: str) -> Record:
-        """The record of a finished input, in memory.
-
-        Raises:
-            StoreError: there is none, or it cannot be read.
-        """
-        with self.open(name) as record:
-            return record.in_memory()
-
     @contextmanager
-    def open(self, name: str) -> Iterator[Record]:
-        """The record of a finished input with its arrays still in the file (`h5py.Dataset`)."""
-        with _reading(self._record_path(name)) as file:
-            yield read_record(file)
+    def group(self, name: str) -> Iterator[h5py.Group]:
+        with reading(self._record_path(name)) as file:
+            yield file
 
-    def records(self, names: Iterable[str] | None = None) -> Iterator[Record]:
-        """The finished inputs, all or those of `names`; each open only while it is looked at."""
-        for name in self.names() if names is None else names:
-            with self.open(name) as record:
-                yield record
+    def summary(self) -> dict[str, dict[str, Any]] | None:
+        path = self.folder / "results.h5"
+        if not path.exists():
+            return None
+        with reading(path) as file:
+            return encoding.read_table(file["summary"])
 
     def run(self) -> dict[str, Any] | None:
         """What was asked of the run in this folder, or None if there is none.
@@ -92,23 +87,7 @@ class ResultStore:
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise StoreError(f"{path} cannot be read ({error}); choose another folder.") from None
-        try:
-            run = json.loads(text)
-        except ValueError:
-            run = None
-        if (
-            not isinstance(run, dict)
-            or run.get(encoding.TYPE) != RUN_TYPE
-            or not isinstance(run.get("parameters"), dict)
-            or not isinstance(run.get("seed"), int)
-        ):
-            raise StoreError(f"{path} was not written by onnxcert; choose another folder.")
-        if run.get(encoding.VERSION) != RUN_VERSION:
-            raise StoreError(
-                f"{path} has {encoding.VERSION} {run.get(encoding.VERSION)!r}, this onnxcert reads "
-                f"{RUN_VERSION}; use the onnxcert that wrote it, or another folder."
-            )
-        return run
+        return read_run(text, path)
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -187,20 +166,20 @@ class ResultStore:
     def write(self, record: Record) -> None:
         """Keep a finished input; it is either completely there or not at all."""
         path = self._record_path(record.name)
-        write_atomically(path, lambda p: _write_hdf5(p, lambda f: write_record(f, record)))
+        write_atomically(path, lambda p: write_hdf5(p, lambda f: write_record(f, record)))
         self._partial_path(record.name).unlink(missing_ok=True)
 
     def checkpoint(self, name: str, count: Count, runtime: Mapping[str, str]) -> None:
         """Keep a count under way; `runtime` is what the model's answers may depend on."""
         path = self._partial_path(name)
-        write_atomically(path, lambda p: _write_hdf5(p, lambda f: write_count(f, count, runtime)))
+        write_atomically(path, lambda p: write_hdf5(p, lambda f: write_count(f, count, runtime)))
 
     def resume(self, fresh: Count, name: str, runtime: Mapping[str, str]) -> Count:
         """The kept count of `name` if it is one of the same draws on the same runtime, or `fresh`.
 
         Counts made by another generator or runtime are not mixed: the input starts again.
         """
-        with suppress(StoreError), _reading(self._partial_path(name)) as file:
+        with suppress(StoreError), reading(self._partial_path(name)) as file:
             count, made_by = read_count(file)
             same = (count.draws, count.n, count.n0, count.selection, count.classes)
             if made_by == dict(runtime) and same == (
@@ -224,17 +203,9 @@ class ResultStore:
             encoding.mark(links, "onnxcert-links")
             for row in records:
                 links[row["name"]] = h5py.ExternalLink(f"inputs/{row['name']}.h5", "/")
-            table = file.create_group("summary")
-            encoding.mark(table, "onnxcert-table")
-            text = h5py.string_dtype()
-            for column in records[0] if records else ():
-                values = [row[column] for row in records]
-                if isinstance(values[0], str):
-                    table.create_dataset(column, data=np.array(values, dtype=object), dtype=text)
-                else:
-                    table.create_dataset(column, data=np.array(values))
+            encoding.write_table(file.create_group("summary"), records)
 
-        write_atomically(self.folder / "results.h5", lambda p: _write_hdf5(p, fill))
+        write_atomically(self.folder / "results.h5", lambda p: write_hdf5(p, fill))
 
     def _summary(self, name: str) -> dict[str, Any]:
         with self.open(name) as record:
@@ -247,29 +218,8 @@ class ResultStore:
         return self.folder / "partial" / f"{name}.h5"
 
 
-def _write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
-    with h5py.File(path, "w") as file:
-        fill(file)
-
-
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[h5py.File]:
-    """An open HDF5 file; whatever is wrong with it becomes a StoreError."""
-    try:
-        file = h5py.File(path, "r")
-    except FileNotFoundError:
-        raise StoreError(f"there is no result {path}.") from None
-    except OSError as error:
-        raise StoreError(f"{path} is not a readable HDF5 file ({error}).") from None
-    with file:
-        try:
-            yield file
-        except (KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
-            raise StoreError(f"{path} is damaged or not onnxcert's ({error}).") from None
 
 
 def _show(value: Any) -> str:

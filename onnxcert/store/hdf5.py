@@ -1,0 +1,69 @@
+"""HDF5 files opened and filled with care: whatever is wrong with one is a StoreError."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+
+from onnxcert.errors import StoreError
+
+# gzip packs at most 1032 values into one; what claims more would only fill the memory.
+_PACKED: Final = 1100
+_SLACK: Final = 2**16
+
+# Everything that h5py and NumPy raise on bytes that are not what they say.
+_DAMAGE: Final = (
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    RuntimeError,
+    OSError,
+    MemoryError,
+)
+
+
+@contextmanager
+def reading(path: Path, what: str = "") -> Iterator[h5py.File]:
+    """An open HDF5 file; `what` names the part of it that is looked at.
+
+    Raises:
+        StoreError: it is not there, is no HDF5 file, or something in it cannot be read.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise StoreError(f"there is no result {path}.") from None
+    except OSError as error:
+        raise StoreError(f"{path} is not a readable HDF5 file ({error}).") from None
+    with file:
+        try:
+            yield file
+        except _DAMAGE as error:
+            where = f"{what} in {path}" if what else str(path)
+            raise StoreError(f"{where} is damaged or not onnxcert's ({error}).") from None
+
+
+def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
+    """A new HDF5 file at `path` with what `fill` puts into it."""
+    with h5py.File(path, "w") as file:
+        fill(file)
+
+
+def array_in(group: h5py.Group, name: str) -> Any:
+    """The array `name` of `group`, still in the file.
+
+    Raises:
+        KeyError, TypeError, ValueError: there is none, or it claims more than it holds.
+    """
+    array = group[name]
+    if not isinstance(array, h5py.Dataset):
+        raise TypeError(f"{array.name} is no array")
+    if array.size * array.dtype.itemsize > _PACKED * array.id.get_storage_size() + _SLACK:
+        raise ValueError(f"{array.name} claims to be larger than what is stored of it")
+    return array

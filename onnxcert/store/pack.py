@@ -1,0 +1,118 @@
+"""A whole run in one portable file.
+
+Layout (version 1)::
+
+    /                 onnxcert-pack         attribute: run, the content of run.json
+    /inputs           onnxcert-records
+    /inputs/NAME      onnxcert-record       copied as it is, see `onnxcert.store.encoding`
+    /summary          onnxcert-table        one column an array
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, final
+
+import h5py
+
+from onnxcert.atomic import write_atomically
+from onnxcert.errors import StoreError
+from onnxcert.store import encoding
+from onnxcert.store.asked import read_run
+from onnxcert.store.folder import ResultStore
+from onnxcert.store.hdf5 import reading, write_hdf5
+from onnxcert.store.results import Results
+
+
+@final
+class Pack(Results):
+    """The results in one file that `pack` wrote."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    def names(self) -> list[str]:
+        with self._file() as file:
+            return sorted(encoding.expect(file["inputs"], "onnxcert-records"))
+
+    def run(self) -> dict[str, Any]:
+        with self._file() as file:
+            return read_run(str(file.attrs["run"]), self._path)
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        with self._file("summary") as file:
+            return encoding.read_table(file["summary"])
+
+    @contextmanager
+    def group(self, name: str) -> Iterator[h5py.Group]:
+        with self._file(name) as file:
+            if name not in file["inputs"]:
+                raise StoreError(f"there is no result {name} in {self._path}.")
+            yield file["inputs"][name]
+
+    @contextmanager
+    def _file(self, what: str = "") -> Iterator[h5py.File]:
+        with reading(self._path, what) as file:
+            encoding.expect(file, "onnxcert-pack")
+            yield file
+
+
+def open_results(path: str | Path) -> Results:
+    """The results in the folder or packed file `path`.
+
+    Raises:
+        StoreError: there is neither.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return ResultStore(path)
+    if path.exists():
+        return Pack(path)
+    raise StoreError(
+        f"there are no results in {path}, which does not exist; name a folder that onnxcert "
+        "certify wrote, or a file that onnxcert pack wrote."
+    )
+
+
+def pack(results: Results, path: Path) -> int:
+    """Write every finished input of `results` into the new file `path`; returns how many.
+
+    Raises:
+        StoreError: there is nothing to pack, a record is not what was written, or `path` exists or
+            cannot be written.
+    """
+    if path.exists():
+        raise StoreError(f"{path} exists already; remove it, or name another file.")
+    run = results.run()
+    names = results.names()
+    if run is None or not names:
+        missing = "no run.json" if run is None else "no finished input"
+        raise StoreError(f"{results.path} holds {missing}; name the folder of one run.")
+    rows = []
+    for name in names:
+        # Before anything is written: HDF5 copies damaged chunks without a word.
+        stored, found = results.fingerprints(name)
+        if stored != found:
+            raise StoreError(
+                f"{name} in {results.path} is not what was written; onnxcert verify says more."
+            )
+        with results.open(name) as record:
+            rows.append(record.summary())
+
+    def fill(file: h5py.File) -> None:
+        encoding.mark(file, "onnxcert-pack").attrs["run"] = json.dumps(run)
+        inputs = encoding.mark(file.create_group("inputs"), "onnxcert-records")
+        for name in names:
+            with results.group(name) as group:
+                inputs.copy(group, inputs, name=name)
+        encoding.write_table(file.create_group("summary"), rows)
+
+    write_atomically(path, lambda p: write_hdf5(p, fill))
+    return len(names)
