@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
+from onnxcert.model.proposal import ASSUMED
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report import palette
 from onnxcert.report.panels import ByteArray, nearest, paint, panel_size, photograph_panel
@@ -23,10 +24,13 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     """
     contract = segmenter.contract
     pixels = segmenter.declared(picture)
-    labels = segmenter(pixels[None])[0]
-    many = len(labels) if labels.ndim == 3 else segmenter.classes
-    answer = _last_yes(labels) if labels.ndim == 3 else labels
-    names = contract.class_names or [f"class {c}" for c in range(many)]
+    answers = [("Answer", _answer(segmenter, pixels))]
+    if contract.sources.get("channel_order") == ASSUMED and contract.network_channels == 3:
+        swapped = contract.override("tried", channel_order="BGR")
+        other = OnnxSegmenter(segmenter.file, swapped, fit=segmenter.fit, device="cpu")
+        answers.append(("Answer if the order were BGR", _answer(other, pixels)))
+    many = 1 + max(int(answer.max()) for _, answer in answers)
+    names = contract.class_names or [f"class {c}" for c in range(max(many, segmenter.classes))]
     colours = palette.colours(names)
     size = panel_size(picture.shape[1], picture.shape[2])
     panels = [
@@ -35,12 +39,12 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
             Panel(f"Channel {i + 1}: {plane.min():.3g} to {plane.max():.3g}", _grey(plane, size))
             for i, plane in enumerate(segmenter.seen(pixels))
         ),
-        Panel("Answer", paint(nearest(answer, size), colours)),
+        *(Panel(heading, paint(nearest(a, size), colours)) for heading, a in answers),
     ]
     write_sheet(
         path,
         panels,
-        legend_entries([(answer, None)], names, colours),
+        legend_entries([(answer, None) for _, answer in answers], names, colours),
         title=segmenter.file.name,
         caption=f"Channels as the network gets them: {contract.channel_order}, {contract.layout}, "
         f"value range {contract.value_range}, mean {contract.mean or 'none'}, std "
@@ -50,8 +54,11 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     )
 
 
-def _last_yes(labels: IntArray) -> IntArray:
-    """Index map [h, w] of a multi-label answer [L, h, w]: the last label that says yes, or -1."""
+def _answer(segmenter: OnnxSegmenter, pixels: FloatArray) -> IntArray:
+    """Index map [h, w]; of a multi-label answer the last label that says yes; -1 is none."""
+    labels = segmenter(pixels[None])[0]
+    if labels.ndim == 2:
+        return np.where(labels < segmenter.classes, labels.astype(np.int32), np.int32(-1))
     yes = labels[::-1] == 1
     last = len(labels) - 1 - np.argmax(yes, axis=0)
     return np.where(yes.any(axis=0), last, -1)
