@@ -1,0 +1,71 @@
+"""What many tests share: pictures on disk, tiny models, the command line in this process."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+# Builders of test graphs are imported by every folder of tests.
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Standard output, which must be one JSON object and nothing else."""
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def onnxcert(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run one command of `onnxcert` in this process; arguments of any type."""
+    from onnxcert.cli import run_command_line
+
+    def run(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        status = run_command_line([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return Outcome(status, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of three pictures of 16 x 12 pixels: a dark, a bright and a ragged half each."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(3):
+        write_picture(folder / f"p{i}.png", seed=i)
+    return folder
+
+
+def write_picture(path: Path, *, seed: int, height: int = 12, width: int = 16) -> None:
+    """Dark on the left, bright on the right, and anything in a stripe between."""
+    from PIL import Image
+
+    rng = np.random.default_rng(seed)
+    pixels = np.full((height, width, 3), 10, np.uint8)
+    pixels[:, width // 2 :] = 245
+    stripe = slice(3 * width // 8, 5 * width // 8)
+    pixels[:, stripe] = rng.integers(90, 165, pixels[:, stripe].shape)
+    Image.fromarray(pixels).save(path)
