@@ -11,7 +11,7 @@ from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.certification import default_batch_size
 from onnxcert.draws import GENERATOR, Draws, digest
 from onnxcert.errors import InputError, ModelError, ParameterError, StoreError
-from onnxcert.inputs import Item, Listing, image_size, label_size, read_image, read_labels
+from onnxcert.inputs import INDEX, Item, Listing, image_size, label_size, read_image, read_labels
 from onnxcert.metrics import confusion
 from onnxcert.model.probe import OneDrawPerPass, probed
 from onnxcert.model.segmenter import OnnxSegmenter
@@ -83,7 +83,10 @@ class Run:
         # Names do not change a result, and the number of classes may not be known yet.
         for name in ("sources", "class_names", "classes"):
             del contract[name]
+        # Only where there is one, so that results of earlier versions are still found.
+        coding = self.listing.coding.key
         return {
+            **({} if coding == INDEX.key else {"label_coding": coding}),
             "model": self.segmenter.file.sha256,
             "contract": contract,
             "scale": self.segmenter.scale,
@@ -114,7 +117,7 @@ class Run:
                 self.skipped[item.name] = str(error)
                 continue
             if item.label is not None:
-                labelled = label_size(item.label)
+                labelled = label_size(item.label, coding=self.listing.coding)
                 if labelled != size:
                     raise InputError(
                         f"labels must have the size of their picture, but {item.label} has "
@@ -260,6 +263,7 @@ class Run:
             size=(height, width),
             classes=self.segmenter.classes,
             ignore_label=self.ignore_label,
+            coding=self.listing.coding,
         )
 
     # -- what a person looks at ------------------------------------------------------------

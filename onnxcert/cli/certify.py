@@ -19,7 +19,7 @@ from onnxcert.cli.parsing import INPUT, MEAN, OUTPUT, RANGE, STD, Numbers, contr
 from onnxcert.cli.progress import Bar
 from onnxcert.correction import CORRECTIONS
 from onnxcert.errors import InputError, ParameterError
-from onnxcert.inputs import READERS, Listing, read_class_names, select
+from onnxcert.inputs import LABEL_MAPS, READERS, Listing, read_class_names, select, with_coding
 from onnxcert.model.bundled import find_model, samples
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.perturbation import PERTURBATIONS
@@ -46,6 +46,19 @@ def command(
     ),
     ignore_label: int | None = typer.Option(
         None, "--ignore-label", metavar="INDEX", help="Label of pixels that do not count."
+    ),
+    palette: Path | None = typer.Option(
+        None,
+        "--palette",
+        metavar="FILE",
+        help="Labels are colours: lines 'r g b name' or 'index r g b name' say which.",
+    ),
+    label_map: str | None = typer.Option(
+        None,
+        "--label-map",
+        metavar="NAME|FILE",
+        help="Labels are other numbers than the model's classes: lines 'from to' say which, or "
+        f"{', '.join(LABEL_MAPS)}.",
     ),
     class_names: Path | None = typer.Option(
         None, "--class-names", metavar="FILE", help="Class names, one a line, in order."
@@ -132,6 +145,7 @@ def command(
     if not checkpoint > 0:
         raise ParameterError(f"--checkpoint must be a number of seconds above 0, got {checkpoint}.")
     listing = select(_listing(path, inputs or [], labels, dataset), limit=limit, every=every)
+    listing = with_coding(listing, palette=palette, label_map=label_map, ignore_label=ignore_label)
     options: dict[str, Any] = {"scale": scale, "device": device, "threads": threads, **given}
     segmenter = OnnxSegmenter.open(path, **options)
     other = OnnxSegmenter.open(find_model(nonrobust), **options) if nonrobust else None
