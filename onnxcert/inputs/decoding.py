@@ -80,7 +80,8 @@ def _reason(path: Path, error: Exception) -> str:
     return "it is damaged or cut short"
 
 
-def open_picture(path: Path, formats: tuple[str, ...]) -> ImageFile.ImageFile:
+@contextmanager
+def open_picture(path: Path, formats: tuple[str, ...]) -> Iterator[ImageFile.ImageFile]:
     """Open a picture without decoding its pixels; only inside `decoding`.
 
     Raises:
@@ -89,15 +90,12 @@ def open_picture(path: Path, formats: tuple[str, ...]) -> ImageFile.ImageFile:
     from PIL import Image
 
     check_file(path)
-    image = Image.open(path, formats=formats)
-    try:
+    # Given a name, Pillow maps some files into memory, and then forgets to turn them upright.
+    with path.open("rb") as file, Image.open(file, formats=formats) as image:
         check_pixels(path, image.width, image.height)
         _check_single(path, image)
         check_work(path, image)
-    except BaseException:
-        image.close()
-        raise
-    return image
+        yield image
 
 
 def _check_single(path: Path, image: ImageFile.ImageFile) -> None:
