@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-# Builders of test graphs are imported by every folder of tests.
+# What builds graphs, pictures and records is imported by every folder of tests.
 sys.path.insert(0, str(Path(__file__).parent))
+
+from drawing import write_picture
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,3 @@ def pictures(tmp_path: Path) -> Path:
     for i in range(3):
         write_picture(folder / f"p{i}.png", seed=i)
     return folder
-
-
-def write_picture(path: Path, *, seed: int, height: int = 12, width: int = 16) -> None:
-    """Dark on the left, bright on the right, and anything in a stripe between."""
-    from PIL import Image
-
-    rng = np.random.default_rng(seed)
-    pixels = np.full((height, width, 3), 10, np.uint8)
-    pixels[:, width // 2 :] = 245
-    stripe = slice(3 * width // 8, 5 * width // 8)
-    pixels[:, stripe] = rng.integers(90, 165, pixels[:, stripe].shape)
-    Image.fromarray(pixels).save(path)

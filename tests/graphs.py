@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 Array = npt.NDArray[Any]
+Shape = Sequence[Any]  # a number where an axis is fixed, a name or None where it is free
 
 UNIT_RANGE = {"value_range": [0, 1]}
 
@@ -84,8 +85,8 @@ def conv(
 def model(
     nodes: Sequence[onnx.NodeProto],
     *,
-    inputs: Mapping[str, Sequence[int | str | None]],
-    outputs: Mapping[str, Sequence[int | str | None] | None],
+    inputs: Mapping[str, Shape],
+    outputs: Mapping[str, Shape | None],
     constants: Mapping[str, Array] | None = None,
     contract: Mapping[str, Any] | str | None = None,
     kinds: Mapping[str, int] | None = None,
@@ -94,7 +95,7 @@ def model(
     """A model of `nodes`; `kinds` gives element types other than float32."""
     kinds = kinds or {}
 
-    def value(name: str, shape: Sequence[int | str | None] | None) -> onnx.ValueInfoProto:
+    def value(name: str, shape: Shape | None) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, kinds.get(name, TensorProto.FLOAT), shape)
 
     graph = helper.make_graph(
@@ -216,7 +217,9 @@ def dropout(training: bool | str) -> onnx.ModelProto:
 
 def random_operator(operator: str, **options: Any) -> onnx.ModelProto:
     """Scores with the output of one of the operators of `RANDOM_OPERATORS` added."""
-    shape = {"shape": [1, 1, 1, 1]} if operator in ("RandomNormal", "RandomUniform") else {}
+    shape: dict[str, Any] = (
+        {"shape": [1, 1, 1, 1]} if operator in ("RandomNormal", "RandomUniform") else {}
+    )
     inputs = "" if shape else "raw"
     random = helper.make_node(operator, inputs.split(), ["noise"], name=f"the_{operator}", **shape)
     return conv(contract=UNIT_RANGE, tail=[random, node("Add", "raw noise", "scores")], **options)
@@ -328,9 +331,7 @@ def half_precision() -> onnx.ModelProto:
     )
 
 
-def identity(
-    shape: Sequence[int | str | None], out: Sequence[int | str | None] | None = None
-) -> onnx.ModelProto:
+def identity(shape: Shape, out: Shape | None = None) -> onnx.ModelProto:
     """`image` of any declared shape goes through to `scores`."""
     return model(
         [node("Identity", "image", "scores")],

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import graphs
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import onnxcert
+
+Array = npt.NDArray[Any]
 
 
 def test_the_public_names_are_these() -> None:
@@ -58,8 +62,8 @@ def test_a_picture_is_certified_in_one_call(tmp_path: Path) -> None:
 
 
 def test_a_model_of_points_or_of_one_answer_is_a_callable_like_any_other() -> None:
-    def classifier(batch: np.ndarray) -> np.ndarray:
-        return (batch.mean(axis=(1, 2)) > 0.5).astype(np.int64)
+    def classifier(batch: Array) -> Array:
+        return np.asarray(batch.mean(axis=(1, 2)) > 0.5, np.int64)
 
     one = onnxcert.certify(
         classifier, np.full((5, 3), 0.9, np.float32), onnxcert.Gaussian(0.1), classes=2
@@ -67,8 +71,8 @@ def test_a_model_of_points_or_of_one_answer_is_a_callable_like_any_other() -> No
     assert one.labels.shape == ()
     assert int(one.labels) == 1
 
-    def points(batch: np.ndarray) -> np.ndarray:
-        return (batch[:, :, 2] > 0.5).astype(np.uint8)
+    def points(batch: Array) -> Array:
+        return np.asarray(batch[:, :, 2] > 0.5, np.uint8)
 
     cloud = np.random.default_rng(0).uniform(0, 1, (20, 3)).astype(np.float32)
     assert onnxcert.certify(
@@ -88,7 +92,7 @@ def test_a_model_of_points_or_of_one_answer_is_a_callable_like_any_other() -> No
     ],
     ids=["8 bit", "0 to 255", "NaN", "channels last", "with a batch", "empty"],
 )
-def test_a_picture_that_is_none_is_refused(tmp_path: Path, x: np.ndarray, word: str) -> None:
+def test_a_picture_that_is_none_is_refused(tmp_path: Path, x: Array, word: str) -> None:
     model = graphs.save(graphs.threshold(), tmp_path / "model.onnx")
     with pytest.raises(onnxcert.OnnxcertError, match=word):
         onnxcert.certify(model, x, onnxcert.Gaussian(0.25))

@@ -108,7 +108,7 @@ def test_every_flag_that_takes_a_number_is_tried(onnxcert: Any) -> None:
         ("--selection", "both", "pooled or split"),
         ("--alpha-scope", "pixel", "input or dataset"),
         ("--perturbation", "laplace", "gaussian"),
-        ("--dataset", "cityscapes", "folder, camvid"),
+        ("--dataset", "atlantis", "folder, camvid"),
         ("--device", "tpu", "auto, cpu, cuda"),
         ("--device", "cuda:x", "auto, cpu, cuda"),
     ],

@@ -297,15 +297,16 @@ def spoil(folder: Path, kind: str) -> str:
             path.write_bytes(b"")
         case "cut":
             path.write_bytes(path.read_bytes()[:150])
-        case "sixteen bits":
-            Image.fromarray(np.zeros((12, 16), np.uint16)).save(path)
+        case "beyond white":
+            path.unlink()
+            np.save(folder / "p1.npy", np.full((3, 12, 16), 1.5, np.float32))
         case "NaN":
             path.unlink()
             np.save(folder / "p1.npy", np.full((3, 12, 16), np.nan, np.float32))
     return "p1"
 
 
-@pytest.mark.parametrize("kind", ["text", "empty", "cut", "sixteen bits", "NaN"])
+@pytest.mark.parametrize("kind", ["text", "empty", "cut", "beyond white", "NaN"])
 def test_one_unreadable_picture_is_reported_by_name_and_the_others_are_done(
     model: Path, pictures: Path, tmp_path: Path, onnxcert: Any, kind: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_what_is_given_beats_the_metadata_and_the_metadata_the_graph(tmp_path: P
     said = {"value_range": [0, 255], "mean": [100], "std": [50], "output": "aux"}
     proto = graphs.two_outputs()
     entry = proto.metadata_props.add()
-    entry.key, entry.value = "onnxcert", graphs.json.dumps({"version": 1, **said})
+    entry.key, entry.value = "onnxcert", json.dumps({"version": 1, **said})
     found = contract_of(proto, tmp_path, mean=(90.0, 91.0, 92.0))
     assert found.mean == (90.0, 91.0, 92.0)
     assert found.std == (50.0,)

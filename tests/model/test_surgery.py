@@ -36,7 +36,7 @@ def opened(proto: onnx.ModelProto, folder: Path, **options: Any) -> OnnxSegmente
     return OnnxSegmenter.open(graphs.save(proto, folder / "model.onnx"), threads=1, **options)
 
 
-def resized(values: Array, size: tuple[int, int], scale: tuple[float, float]) -> Array:
+def resized(values: Array, size: tuple[int, ...], scale: tuple[float, float]) -> Array:
     """Bilinear with half-pixel centres: output pixel i looks at (i + 1/2) / scale - 1/2."""
     for axis, length, factor in ((2, size[0], scale[0]), (3, size[1], scale[1])):
         last = values.shape[axis] - 1

@@ -27,7 +27,7 @@ class Steps:
         labels = np.clip(batch[:, 0] * self.classes, 0, self.classes - 1).astype(np.int64)
         if self.missing is not None:
             labels[labels == self.missing] = self.classes
-        return labels
+        return np.asarray(labels)
 
 
 def certified(
