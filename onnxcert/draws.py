@@ -36,8 +36,7 @@ class Draws:
     generator: str = GENERATOR
 
     def __post_init__(self) -> None:
-        if isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
-            raise ParameterError(f"the seed must be from 0 to 2**63 - 1, got {self.seed}.")
+        check_seed(self.seed)
 
     def rng(self, i: int) -> np.random.Generator:
         """The generator of draw i.
@@ -63,6 +62,12 @@ class Draws:
         """Draws for trying the model out, independent of those that are counted."""
         digest = hashlib.sha256(b"rehearsal" + bytes.fromhex(self.digest)).hexdigest()
         return type(self)(self.perturbation, self.seed, digest, self.generator)
+
+
+def check_seed(seed: int) -> None:
+    """Raise ParameterError unless 0 <= seed < 2**63."""
+    if isinstance(seed, bool) or not 0 <= seed < 2**63:
+        raise ParameterError(f"the seed must be from 0 to 2**63 - 1, got {seed}.")
 
 
 def digest(x: npt.NDArray[Any]) -> str:

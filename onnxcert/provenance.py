@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
+from onnxcert._typing import IntArray
 from onnxcert._version import __version__
-from onnxcert.draws import Draws
+from onnxcert.draws import Draws, digest
 from onnxcert.inputs import Item
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Provenance
@@ -23,6 +24,7 @@ def provenance(
     *,
     class_names: Sequence[str],
     item: Item,
+    truth: IntArray | None,
     draws: Draws,
     parameters: Mapping[str, Any],
     batch_size: int,
@@ -37,6 +39,7 @@ def provenance(
             "name": item.name,
             "path": str(item.path),
             "label": str(item.label or ""),
+            "label_sha256": "" if truth is None else digest(truth),
             "sha256": draws.digest,
         },
         parameters={**parameters, "seed": draws.seed},

@@ -10,13 +10,13 @@ from typing import Any
 from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.certification import default_batch_size
 from onnxcert.class_names import names_of
-from onnxcert.draws import GENERATOR, Draws, digest
+from onnxcert.draws import GENERATOR, Draws, check_seed, digest
 from onnxcert.errors import InputError, ModelError, ParameterError, StoreError
-from onnxcert.inputs import Item, Listing, read_image, usable_sizes
+from onnxcert.inputs import INDEX, Item, Listing, read_image, usable_sizes
 from onnxcert.model.probe import OneDrawPerPass, probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.provenance import provenance
-from onnxcert.report.files import draw_record, has_picture, write_labels
+from onnxcert.report.files import draw_record, has_labels, has_picture, write_labels
 from onnxcert.report.summary import Summary, summarise
 from onnxcert.result import PIXELS, Tally, passes
 from onnxcert.sampling import Count, sample
@@ -67,8 +67,10 @@ class Run:
         Raises:
             OnnxcertError: nothing can be certified as asked; what is finished stays.
         """
-        usable, self.skipped = usable_sizes(self.listing.items)
+        usable, self.skipped = usable_sizes(self.listing)
         self._refuse_hopeless(usable)
+        if self.seed is not None:
+            check_seed(self.seed)
         with self.store.exclusive():
             self.seed = self.store.begin(self.asked(), seed=self.seed, fresh_seed=fresh_seed)
             try:
@@ -84,7 +86,10 @@ class Run:
         # Names do not change a result, and the number of classes may not be known yet.
         for name in ("sources", "class_names", "classes"):
             del contract[name]
+        # Only where there is one, so that results of earlier versions are still found.
+        coding = self.listing.coding.key
         return {
+            **({} if coding == INDEX.key else {"label_coding": coding}),
             "model": self.segmenter.file.sha256,
             "contract": contract,
             **self.segmenter.fit.as_dict(),
@@ -136,13 +141,7 @@ class Run:
         identity = digest(pixels)
         if item.name in self.store:
             with self.store.open(item.name) as record:
-                if record.draws.digest != identity:
-                    raise StoreError(
-                        f"{item.path} has changed since {self.store.folder} was written; choose "
-                        "another folder with --out."
-                    )
-                if self.pictures and not has_picture(self.store.folder, item.name):
-                    self._draw(record.in_memory(), picture, self._truth(item, picture))
+                self._check_again(item, picture, identity, record)
             return
         try:
             clean = self.segmenter(pixels[None])[0]
@@ -150,12 +149,12 @@ class Run:
         except ModelError as error:
             self.skipped[item.name] = str(error)
             return
-        names = self._names(clean.shape)
+        names = names_of(self.segmenter, self.class_names, clean.shape)
         self._refuse_other_classes()
         assert self.seed is not None
         if self.segmenter.components != PIXELS:
             self.settings.refuse_hopeless(clean.size)
-        truth = self._truth(item, picture)
+        truth = self._truth(item, picture, self.segmenter.classes)
         draws = Draws(self.settings.perturbation, self.seed, identity)
         batch_size = self.batch_size or default_batch_size(pixels)
         if pixels.shape not in by_size:
@@ -182,6 +181,7 @@ class Run:
                 self.segmenter,
                 class_names=names,
                 item=item,
+                truth=truth,
                 draws=draws,
                 parameters=self.asked(),
                 batch_size=batch_size,
@@ -192,6 +192,23 @@ class Run:
         if self.pictures:
             self._draw(record, picture, truth)
         self.store.write(record)
+
+    def _check_again(self, item: Item, picture: FloatArray, identity: str, record: Record) -> None:
+        """Refuse a finished input that has changed; write again what is derived and missing."""
+        truth = self._truth(item, picture, record.classes)
+        known = record.provenance.input.get("label_sha256", "")
+        changed = item.path if record.draws.digest != identity else None
+        if truth is not None and known and known != digest(truth):
+            changed = item.label
+        if changed is not None:
+            raise StoreError(
+                f"{changed} has changed since {self.store.folder} was written; choose another "
+                "folder with --out."
+            )
+        if not has_labels(self.store.folder, item.name):
+            write_labels(self.store.folder, record, self._names_of(record))
+        if self.pictures and not has_picture(self.store.folder, item.name):
+            self._draw(record.in_memory(), picture, truth)
 
     def _count(
         self,
@@ -253,13 +270,14 @@ class Run:
                 f"{mine.classes} and {other.file.path} {other.classes}."
             )
 
-    def _truth(self, item: Item, picture: FloatArray) -> IntArray | None:
+    def _truth(self, item: Item, picture: FloatArray, classes: int) -> IntArray | None:
         height, width = picture.shape[1:]
         return read_truth(
             item,
             (height, width),
-            classes=self.segmenter.classes,
+            classes=classes,
             ignore_label=self.ignore_label,
+            coding=self.listing.coding,
         )
 
     def _stop_if_asked(self) -> None:
@@ -268,8 +286,9 @@ class Run:
 
     # -- what a person looks at ------------------------------------------------------------
 
-    def _names(self, grid: tuple[int, ...]) -> tuple[str, ...]:
-        return names_of(self.segmenter, self.class_names, grid)
+    def _names_of(self, record: Record) -> tuple[str, ...]:
+        """Names given now, or those that were noted when the record was made."""
+        return self.class_names or tuple(record.provenance.contract["class_names"])
 
     def _draw(self, record: Record, pixels: FloatArray, truth: IntArray | None) -> None:
         with self.clock.measure("report"):
@@ -278,6 +297,6 @@ class Run:
                 record,
                 photograph=pixels,
                 truth=truth,
-                class_names=self._names(record.labels.shape),
+                class_names=self._names_of(record),
                 ignore_label=self.ignore_label,
             )

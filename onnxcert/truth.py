@@ -7,12 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from onnxcert._typing import IntArray
-from onnxcert.inputs import Item, read_labels
+from onnxcert.inputs import Item, LabelCoding, read_labels
 from onnxcert.metrics import confusion
 
 
 def read_truth(
-    item: Item, size: tuple[int, int], *, classes: int, ignore_label: int | None
+    item: Item,
+    size: tuple[int, int],
+    *,
+    classes: int,
+    ignore_label: int | None,
+    coding: LabelCoding,
 ) -> IntArray | None:
     """The labels of a picture of `size`, [H, W], or None where it has none.
 
@@ -21,7 +26,9 @@ def read_truth(
     """
     if item.label is None:
         return None
-    return read_labels(item.label, size=size, classes=classes, ignore_label=ignore_label)
+    return read_labels(
+        item.label, size=size, classes=classes, ignore_label=ignore_label, coding=coding
+    )
 
 
 def confusions(

@@ -30,7 +30,7 @@ from onnxcert.cli.parsing import height_and_width, named
 from onnxcert.cli.running import INTERRUPTED, SOME_SKIPPED, default_folder, executed, header, result
 from onnxcert.correction import CORRECTIONS
 from onnxcert.errors import InputError, ParameterError
-from onnxcert.inputs import READERS, Listing, read_class_names, select
+from onnxcert.inputs import LABEL_MAPS, READERS, Listing, read_class_names, select, with_coding
 from onnxcert.inputs.listing import safe_name
 from onnxcert.model.bundled import find_model, samples
 from onnxcert.model.fit import Fit
@@ -58,6 +58,19 @@ def command(
     ),
     ignore_label: int | None = typer.Option(
         None, "--ignore-label", metavar="INDEX", help="Label of pixels that do not count."
+    ),
+    palette: Path | None = typer.Option(
+        None,
+        "--palette",
+        metavar="FILE",
+        help="Labels are colours: lines 'r g b name' or 'index r g b name' say which.",
+    ),
+    label_map: str | None = typer.Option(
+        None,
+        "--label-map",
+        metavar="NAME|FILE",
+        help="Labels are other numbers than the model's classes: lines 'from to' say which, or "
+        f"{', '.join(LABEL_MAPS)}.",
     ),
     class_names: Path | None = typer.Option(
         None, "--class-names", metavar="FILE", help="Class names, one a line, in order."
@@ -163,12 +176,14 @@ def command(
 ) -> int:
     """Certify the model's answer on pictures, keep the evidence and print the table."""
     path = find_model(model)
-    for option, value in (("--batch-size", batch_size), ("--threads", threads or None)):
-        if value is not None and value < 1:
-            raise ParameterError(f"{option} must be at least 1, got {value}.")
+    if batch_size is not None and batch_size < 1:
+        raise ParameterError(f"--batch-size must be at least 1, got {batch_size}.")
+    if threads < 0:
+        raise ParameterError(f"--threads must be 0 (all cores) or more, got {threads}.")
     if not checkpoint > 0:
         raise ParameterError(f"--checkpoint must be a number of seconds above 0, got {checkpoint}.")
     listing = select(_listing(path, inputs or [], labels, dataset), limit=limit, every=every)
+    listing = with_coding(listing, palette=palette, label_map=label_map, ignore_label=ignore_label)
     names = read_class_names(class_names) if class_names else listing.class_names or ()
     file = read_model(path)
     other_file = read_model(find_model(nonrobust)) if nonrobust else None
@@ -215,7 +230,7 @@ def command(
                 n0=n0,
                 alpha=alpha,
                 alpha_scope=alpha_scope,  # type: ignore[arg-type]
-                inputs=len(listing.items),
+                inputs=len(listing.items) if alpha_scope == "dataset" else 1,
                 correction=correction,
                 selection=selection,  # type: ignore[arg-type]
             ),
@@ -237,10 +252,8 @@ def command(
     status = 0
     for head in heads:
         run = prepared(head)
-        if not as_json:
-            print(header(run), file=sys.stderr)
         run.clock.startup += time.perf_counter() - started
-        summary = executed(run)
+        summary = executed(run, "" if as_json else header(run))
         if summary is None:
             return INTERRUPTED
         writing = time.perf_counter()

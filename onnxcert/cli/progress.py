@@ -1,7 +1,8 @@
-"""A progress bar for people; nothing where no person is watching."""
+"""What a run is about to do, and a progress bar where a person is watching."""
 
 from __future__ import annotations
 
+import sys
 from typing import Self
 
 from rich.console import Console
@@ -11,7 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 class Bar:
     """Inputs and draws done, draws per second and time left, on standard error."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, announcement: str) -> None:
+        self._announcement = announcement
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -22,16 +24,19 @@ class Bar:
             TimeRemainingColumn(elapsed_when_finished=True),
             console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def begin(self, inputs: int, passes: int) -> None:
+        if self._announcement:
+            print(self._announcement, file=sys.stderr)
+        self._progress.start()
         self._passes = passes
         self._place = 0
         self._task = self._progress.add_task(

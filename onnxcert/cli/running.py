@@ -26,8 +26,10 @@ SOME_SKIPPED: Final = 3
 INTERRUPTED: Final = 130
 
 
-def executed(run: Run) -> Summary | None:
+def executed(run: Run, announcement: str) -> Summary | None:
     """The summary of the run, or None if it was interrupted.
+
+    `announcement` goes to standard error once nothing is refused any more.
 
     Raises:
         InputError: no input could be used.
@@ -35,8 +37,7 @@ def executed(run: Run) -> Summary | None:
     console = Console(stderr=True)
     try:
         with ExitStack() as stack:
-            if console.is_terminal:
-                run.watcher = stack.enter_context(Bar(console))
+            run.watcher = stack.enter_context(Bar(console, announcement))
             stack.enter_context(stopping_on_signal(run))
             summary = run.execute(fresh_seed())
     except KeyboardInterrupt:

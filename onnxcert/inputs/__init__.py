@@ -8,29 +8,58 @@ from __future__ import annotations
 
 from typing import Final
 
+from onnxcert.inputs.ade20k import ADE20K
 from onnxcert.inputs.camvid import CamVid
+from onnxcert.inputs.cityscapes import Cityscapes
+from onnxcert.inputs.coding import INDEX, LabelCoding
+from onnxcert.inputs.convention import LABEL_MAPS, with_coding
 from onnxcert.inputs.folder import Folder
 from onnxcert.inputs.image import image_size, read_image
+from onnxcert.inputs.label_map import LabelMap, read_label_map
 from onnxcert.inputs.labels import label_size, read_class_names, read_labels
 from onnxcert.inputs.listing import Item, Listing, Reader, select
+from onnxcert.inputs.palette import Palette, read_palette
+from onnxcert.inputs.pascal_context import PascalContext, PascalContext59
+from onnxcert.inputs.voc import PascalVOC
 from onnxcert.inputs.sizes import usable_sizes
 
-_READERS: Final[tuple[type[Reader], ...]] = (Folder, CamVid)
+_READERS: Final[tuple[type[Reader], ...]] = (
+    Folder,
+    CamVid,
+    Cityscapes,
+    PascalVOC,
+    PascalContext,
+    PascalContext59,
+    ADE20K,
+)
 
 READERS: Final[dict[str, type[Reader]]] = {reader.name: reader for reader in _READERS}
 
 __all__ = [
+    "ADE20K",
+    "INDEX",
+    "LABEL_MAPS",
     "READERS",
     "CamVid",
+    "Cityscapes",
     "Folder",
     "Item",
+    "LabelCoding",
+    "LabelMap",
     "Listing",
+    "Palette",
+    "PascalContext",
+    "PascalContext59",
+    "PascalVOC",
     "Reader",
     "image_size",
     "label_size",
     "read_class_names",
     "read_image",
+    "read_label_map",
     "read_labels",
+    "read_palette",
     "select",
     "usable_sizes",
+    "with_coding",
 ]

@@ -24,9 +24,9 @@ class Folder:
     files are skipped. A file named outright is listed whatever its suffix, so that its failure
     is reported with the run.
 
-    `labels` is a folder that holds, for each picture, one PNG, BMP or `.npy` file of the same
-    stem, at its top or in subfolders called like those of the picture; or one such file, for one
-    picture.
+    `labels` is a folder that holds, for each picture, one PNG, BMP, TIFF or `.npy` file of the
+    same stem, at its top or in subfolders called like those of the picture; or one such file, for
+    one picture.
     """
 
     name: ClassVar[str] = "folder"
@@ -39,21 +39,22 @@ class Folder:
         root = None if labels is None else Path(labels)
         found: dict[Path, Path] = {}
         for argument in arguments:
-            with _listing(argument):
+            with listing_errors(argument):
                 for path in _expand(argument, root):
                     # A picture named twice, by a file and by its folder, is one picture.
                     found.setdefault(absolute(path), path)
         paths = tuple(found.values())
         maps: Sequence[Path | None] = [None] * len(paths)
         if labels is not None:
-            with _listing(labels):
+            with listing_errors(labels):
                 maps = _labels(Path(labels), paths)
         names = name_items(paths)
         return Listing(tuple(Item(*one) for one in zip(names, paths, maps, strict=True)))
 
 
 @contextmanager
-def _listing(named: str) -> Iterator[None]:
+def listing_errors(named: str) -> Iterator[None]:
+    """Turn an OSError about a file or folder that the user named into an InputError."""
     try:
         yield
     except OSError as error:
@@ -83,7 +84,7 @@ def _expand(argument: str, labels: Path | None) -> list[Path]:
         )
     if not pictures:
         raise InputError(
-            f"{argument}: expected {kind} with PNG, JPEG, BMP or .npy pictures, "
+            f"{argument}: expected {kind} with PNG, JPEG, BMP, TIFF, WebP or .npy pictures, "
             "but there is none: check the path."
         )
     # Index pictures in a folder below the photographs are labels and no photographs.
@@ -91,22 +92,28 @@ def _expand(argument: str, labels: Path | None) -> list[Path]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return _files(folder, image.SUFFIXES, deep=False) or _files(folder, image.SUFFIXES, deep=True)
+    return files(folder, image.SUFFIXES, deep=False) or files(folder, image.SUFFIXES, deep=True)
 
 
-def _files(folder: Path, suffixes: tuple[str, ...], *, deep: bool) -> list[Path]:
+def files(folder: Path, suffixes: tuple[str, ...], *, deep: bool) -> list[Path]:
+    """Files in `folder`, and with `deep` below it, with one of the suffixes; sorted, none hidden.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+
     def fail(error: OSError) -> NoReturn:
         raise error
 
-    files: list[Path] = []
+    found: list[Path] = []
     for top, folders, names in os.walk(folder, onerror=fail):
         folders[:] = [name for name in folders if deep and not name.startswith(".")]
-        files += (
+        found += (
             Path(top, name)
             for name in names
             if not name.startswith(".") and Path(name).suffix.lower() in suffixes
         )
-    return sorted(files)
+    return sorted(found)
 
 
 def _within(path: Path, folder: Path | None) -> bool:
@@ -128,7 +135,7 @@ def _labels(root: Path, pictures: Sequence[Path]) -> list[Path]:
             "but there is no such file or folder: check the path."
         )
     by_stem: dict[tuple[str, ...], list[Path]] = {}
-    for path in _files(root, label_maps.SUFFIXES, deep=True):
+    for path in files(root, label_maps.SUFFIXES, deep=True):
         by_stem.setdefault(path.relative_to(root).with_suffix("").parts, []).append(path)
     used: dict[Path, Path] = {}
     for picture in pictures:
@@ -152,6 +159,6 @@ def _label(root: Path, by_stem: dict[tuple[str, ...], list[Path]], picture: Path
         return options[0]
     came = "both " + " and ".join(map(str, options)) if options else f"none in {root}"
     raise InputError(
-        f"{picture}: expected one label map called {parts[-1]}.png, .bmp or .npy, "
+        f"{picture}: expected one label map called {parts[-1]}.png, .bmp, .tif or .npy, "
         f"but there is {came}: add or remove label maps, or leave --labels out."
     )

@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from onnxcert.errors import InputError
-from onnxcert.inputs.decoding import decoding, load_array, open_picture, png_bit_depth
+from onnxcert.inputs.bounds import check_pixels
+from onnxcert.inputs.coding import INDEX, LabelCoding
+from onnxcert.inputs.decoding import decoding, load_array, open_picture, read_lines
+from onnxcert.inputs.orientation import upright_size
+from onnxcert.inputs.pixels import check_kind, strips
+from onnxcert.inputs.samples import Samples, samples_of
 
-SUFFIXES: Final = (".png", ".npy", ".bmp")
+if TYPE_CHECKING:
+    from PIL import ImageFile
 
-_FORMATS: Final = ("PNG", "BMP")
-_EXPECTED: Final = "a label map as index PNG, BMP or .npy"
+SUFFIXES: Final = (".png", ".npy", ".bmp", ".tif", ".tiff")
+
+_FORMATS: Final = ("PNG", "BMP", "TIFF")
+_EXPECTED: Final = "a label map as PNG, BMP, TIFF or .npy"
+# Pillow spreads grey of few bits over 0 .. 255, but here each step is a class.
+_STEP: Final = {2: 85, 4: 17}
 
 
 def read_labels(
-    path: Path, *, size: tuple[int, int], classes: int, ignore_label: int | None
+    path: Path,
+    *,
+    size: tuple[int, int],
+    classes: int,
+    ignore_label: int | None,
+    coding: LabelCoding = INDEX,
 ) -> npt.NDArray[np.int32]:
     """Read the true class of every pixel.
 
-    An index picture is grey, 8 or 16 bits, or has a palette, whose indices count and whose
-    colours do not. A `.npy` file holds integers [H, W]. EXIF orientation is not applied.
+    A picture of numbers is grey, up to 16 bits, or has a palette, whose numbers count and whose
+    colours do not; where `coding` asks for colours, they count and nothing else. A `.npy` file
+    holds integers [H, W]. EXIF orientation is not applied, except in TIFF, where it is part of
+    the format.
 
     Args:
         path: the label map.
         size: (height, width) of its photograph.
         classes: number of classes of the model.
         ignore_label: the index of pixels that nobody labelled, or None.
+        coding: what the numbers or colours mean.
 
     Returns:
         int32 [H, W], each 0 .. classes - 1 or `ignore_label`.
 
     Raises:
-        InputError: the file is missing, damaged, a colour picture, of another size than the
-            photograph, or holds another index.
+        InputError: the file is missing, damaged, of the wrong kind, of another size than the
+            photograph, or holds another number or colour.
     """
-    labels = _decode(path)
+    with decoding(path, _EXPECTED):
+        labels = coding.indices(path, _decode(path, colours=coding.colours))
     if labels.shape != size:
         raise InputError(
             f"{path}: expected a label map as large as its photograph, {size[1]} x {size[0]} "
@@ -55,10 +75,10 @@ def read_labels(
             f"if it marks unlabelled pixels, pass --ignore-label {value}, "
             "else use labels made for this model."
         )
-    return labels.astype(np.int32)
+    return labels.astype(np.int32, copy=False)
 
 
-def label_size(path: Path) -> tuple[int, int]:
+def label_size(path: Path, *, coding: LabelCoding = INDEX) -> tuple[int, int]:
     """(height, width) of a label map, from the file's header.
 
     Raises:
@@ -66,11 +86,12 @@ def label_size(path: Path) -> tuple[int, int]:
     """
     with decoding(path, _EXPECTED):
         if path.suffix.lower() == ".npy":
-            height, width = _checked(path, load_array(path, mapped=True)).shape
+            array = load_array(path, mapped=True)
+            height, width = _checked(path, array, colours=coding.colours).shape
             return height, width
         with open_picture(path, _FORMATS) as image:
-            _check_mode(path, image.mode)
-            return image.height, image.width
+            _check_kind(path, image, samples_of(path, image), colours=coding.colours)
+            return _size(path, image)
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
@@ -79,12 +100,11 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: the file is missing, not UTF-8 text, empty, or names a class twice.
     """
-    with decoding(path, "a UTF-8 text file with one class name a line"):
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    names = tuple(line.strip() for line in lines if line.strip())
+    lines = read_lines(path, "a UTF-8 text file with one class name a line")
+    names = tuple(line for line in lines if line)
     if not names:
         raise InputError(f"{path}: expected one class name a line, but it has none: add them.")
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise InputError(
             f"{path}: expected a name of its own for each class, but {twice!r} occurs twice: "
@@ -93,32 +113,71 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     return names
 
 
-def _decode(path: Path) -> npt.NDArray[Any]:
-    with decoding(path, _EXPECTED):
-        if path.suffix.lower() == ".npy":
-            return _checked(path, load_array(path))
-        with open_picture(path, _FORMATS) as image:
-            _check_mode(path, image.mode)
-            labels = np.asarray(image)
-            # Pillow spreads grey of 2 and 4 bits over 0 .. 255, but here each step is a class.
-            if image.format == "PNG" and image.mode == "L":
-                labels = labels // {2: 85, 4: 17}.get(png_bit_depth(path), 1)
-        return _checked(path, labels.astype(np.uint8) if labels.dtype == np.bool_ else labels)
+def _decode(path: Path, *, colours: bool) -> npt.NDArray[Any]:
+    if path.suffix.lower() == ".npy":
+        _checked(path, load_array(path, mapped=True), colours=colours)
+        return load_array(path)
+    with open_picture(path, _FORMATS) as image:
+        samples = samples_of(path, image)
+        _check_kind(path, image, samples, colours=colours)
+        if colours:
+            values = np.empty(_size(path, image), np.int32)
+            for y, rows in strips(path, image, samples):
+                wide = rows.astype(np.int32)
+                values[y : y + len(rows)] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+            return values
+        numbers = np.asarray(image)
+        if image.mode == "L":
+            numbers = numbers // _STEP.get(samples.bits, 1)
+        if samples.format == "signed" and numbers.dtype == np.uint8:
+            numbers = numbers.view(np.int8)
+    return numbers.astype(np.uint8) if numbers.dtype == np.bool_ else numbers
 
 
-def _check_mode(path: Path, mode: str) -> None:
+def _size(path: Path, image: ImageFile.ImageFile) -> tuple[int, int]:
+    return upright_size(path, image) if image.format == "TIFF" else (image.height, image.width)
+
+
+def _check_kind(path: Path, image: ImageFile.ImageFile, samples: Samples, *, colours: bool) -> None:
+    if samples.lossy:
+        raise InputError(
+            f"{path}: expected a label map without loss, but it is compressed as photographs are, "
+            "which invents classes along every edge: save the original labels as PNG."
+        )
+    if colours:
+        check_kind(path, image, samples)
+        if samples.bits == 16:
+            raise InputError(
+                f"{path}: expected labels in colours of 8 bits a channel, but it has 16: "
+                "convert it to RGB PNG."
+            )
+        return
+    mode = image.mode
     # "I" is what older versions of Pillow call 16-bit grey.
     if mode not in ("1", "L", "P", "I") and not mode.startswith("I;16"):
         raise InputError(
             f"{path}: expected a label map with one class index a pixel, but it is a colour "
-            f"picture of the kind {mode}: convert its colours to indices."
+            f"picture of the kind {mode}: name its colours with --palette FILE, or convert them "
+            "to indices."
+        )
+    if samples.white_is_zero or samples.bits not in (1, 2, 4, 8, 16, 32):
+        came = "counts from white" if samples.white_is_zero else f"has {samples.bits} bits"
+        raise InputError(
+            f"{path}: expected numbers of 1 to 32 bits that count from black, but it {came}: "
+            "convert it to PNG."
         )
 
 
-def _checked(path: Path, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _checked(path: Path, labels: npt.NDArray[Any], *, colours: bool) -> npt.NDArray[Any]:
+    if colours:
+        raise InputError(
+            f"{path}: expected a PNG, BMP or TIFF picture with the colours of the palette, but it "
+            "is an array: save it as PNG, or leave --palette out."
+        )
     if labels.ndim != 2 or labels.dtype.kind not in "iu" or labels.size == 0:
         raise InputError(
             f"{path}: expected integers [H, W], but it is {labels.dtype} of shape "
             f"{labels.shape}: convert it."
         )
+    check_pixels(path, labels.shape[1], labels.shape[0])
     return labels

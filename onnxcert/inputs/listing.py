@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
 from onnxcert.errors import ParameterError
+from onnxcert.inputs.coding import INDEX, LabelCoding
 
 # Longest name in bytes: leaves room for suffixes within the 255 that file systems allow.
 _LONGEST: Final = 180
@@ -39,11 +40,13 @@ class Listing:
         items: the pictures.
         class_names: the names that come with the data set, or None where it has none.
         ignore_label: the index of unlabelled pixels that comes with the data set, or None.
+        coding: what the numbers or colours in its label files mean.
     """
 
     items: tuple[Item, ...]
     class_names: tuple[str, ...] | None = None
     ignore_label: int | None = None
+    coding: LabelCoding = INDEX
 
 
 class Reader(Protocol):

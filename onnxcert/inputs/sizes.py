@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from onnxcert.errors import InputError
 from onnxcert.inputs.image import image_size
 from onnxcert.inputs.labels import label_size
-from onnxcert.inputs.listing import Item
+from onnxcert.inputs.listing import Item, Listing
 
 
-def usable_sizes(items: Iterable[Item]) -> tuple[dict[Item, tuple[int, int]], dict[str, str]]:
+def usable_sizes(listing: Listing) -> tuple[dict[Item, tuple[int, int]], dict[str, str]]:
     """(height, width) of each picture that can be opened, and why the others, by name, cannot.
 
     Raises:
@@ -18,13 +16,13 @@ def usable_sizes(items: Iterable[Item]) -> tuple[dict[Item, tuple[int, int]], di
     """
     sizes: dict[Item, tuple[int, int]] = {}
     unreadable: dict[str, str] = {}
-    for item in items:
+    for item in listing.items:
         try:
             size = image_size(item.path)
         except InputError as error:
             unreadable[item.name] = str(error)
             continue
-        if item.label is not None and (labelled := label_size(item.label)) != size:
+        if item.label is not None and (labelled := label_size(item.label, coding=listing.coding)) != size:
             raise InputError(
                 f"labels must have the size of their picture, but {item.label} has "
                 f"{labelled[0]}x{labelled[1]} pixels and {item.path} has {size[0]}x{size[1]}; give "

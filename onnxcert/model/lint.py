@@ -31,11 +31,17 @@ KNOWN_DOMAINS: Final = frozenset(
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found in the graph; an error is refused, a warning is told."""
+    """One thing found in the graph; an error is refused, a warning is told.
+
+    Attributes:
+        mixes: whether the node lets the draws of a batch act on each other, so that each draw
+            must have a pass of its own.
+    """
 
     severity: Literal["error", "warning"]
     node: str
     message: str
+    mixes: bool = False
 
 
 def lint(proto: onnx.ModelProto) -> tuple[Finding, ...]:
@@ -128,5 +134,6 @@ def _inspect(
                 "warning",
                 f"{node.name or node.output[0]!r} ({node.op_type})",
                 "takes its range over the whole batch, so draws are run one at a time",
+                mixes=True,
             )
     return None

@@ -106,6 +106,11 @@ class OnnxSegmenter:
         return self.contract.classes
 
     @property
+    def mixes_draws(self) -> bool:
+        """Whether the lint found that draws of one batch act on each other."""
+        return any(finding.mixes for finding in self.findings)
+
+    @property
     def components(self) -> str:
         """What one component is, in words."""
         cells = "pixels" if self.fit.grid == "native" else "cells of the model's own output grid"

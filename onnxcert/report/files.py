@@ -24,6 +24,13 @@ def has_picture(folder: Path, name: str) -> bool:
     return path.is_dir() or path.with_name(f"{name}.png").exists()
 
 
+def has_labels(folder: Path, name: str) -> bool:
+    """Whether the label files of an input are there."""
+    path = folder / "labels" / name
+    image = path.is_dir() or path.with_name(f"{name}.png").exists()
+    return image and path.with_name(f"{name}.npy").exists()
+
+
 def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
     """Certified labels as index PNG (abstain 255) and `.npy` (abstain -1), below `folder`."""
     labels = np.asarray(record.labels[...])

@@ -40,9 +40,29 @@ def refused(arguments: list[str], labels: str | None = None) -> str:
 
 
 def test_a_folder_stands_for_its_pictures_in_order(tmp_path: Path) -> None:
-    touch(tmp_path, "c.PNG", "a.jpg", "b.bmp", "d.npy", "e.jpeg", ".x.png", "read.me", "sub/f.png")
+    touch(
+        tmp_path,
+        "c.PNG",
+        "a.jpg",
+        "b.bmp",
+        "d.npy",
+        "e.jpeg",
+        "f.tif",
+        "g.webp",
+        ".x.png",
+        "read.me",
+        "sub/f.png",
+    )
     listing = Folder.list([str(tmp_path)], None)
-    assert listed(listing, tmp_path) == ["a.jpg", "b.bmp", "c.PNG", "d.npy", "e.jpeg"]
+    assert listed(listing, tmp_path) == [
+        "a.jpg",
+        "b.bmp",
+        "c.PNG",
+        "d.npy",
+        "e.jpeg",
+        "f.tif",
+        "g.webp",
+    ]
     assert listing.items[0] == Item("a", tmp_path / "a.jpg", None)
     assert (listing.class_names, listing.ignore_label) == (None, None)
 
@@ -84,9 +104,9 @@ def test_patterns_work_below_the_current_folder(
 
 
 def test_a_file_named_outright_is_listed_whatever_it_is(tmp_path: Path) -> None:
-    touch(tmp_path, "x.tif", "a[1].png", "a1.png", ".h.png")
-    named = [str(tmp_path / name) for name in ("x.tif", "a[1].png", ".h.png")]
-    assert listed(Folder.list(named, None), tmp_path) == ["x.tif", "a[1].png", ".h.png"]
+    touch(tmp_path, "x.gif", "a[1].png", "a1.png", ".h.png")
+    named = [str(tmp_path / name) for name in ("x.gif", "a[1].png", ".h.png")]
+    assert listed(Folder.list(named, None), tmp_path) == ["x.gif", "a[1].png", ".h.png"]
 
 
 def test_a_picture_named_twice_is_listed_once(tmp_path: Path) -> None:
@@ -98,11 +118,11 @@ def test_a_picture_named_twice_is_listed_once(tmp_path: Path) -> None:
 
 
 def test_nothing_found_is_refused(tmp_path: Path) -> None:
-    touch(tmp_path, "empty/notes.txt", "empty/.x.png", "a.tif")
+    touch(tmp_path, "empty/notes.txt", "empty/.x.png", "a.gif")
     assert "name one" in refused([])
     assert "no such" in refused([str(tmp_path / "missing")])
     assert "there is none" in refused([str(tmp_path / "empty")])
-    assert "there is none" in refused([f"{tmp_path}/*.tif"])
+    assert "there is none" in refused([f"{tmp_path}/*.gif"])
     assert "there is none" in refused([f"{tmp_path}/q*"])
     refused(["x" * 5000])
     refused(["a\0b"])
@@ -159,7 +179,17 @@ def test_a_label_never_serves_two_pictures_or_itself(tmp_path: Path) -> None:
 
 
 def test_readers_are_registered_by_name() -> None:
-    assert {"folder": Folder, "camvid": CamVid} == READERS
+    assert all(reader.name == name for name, reader in READERS.items())
+    assert list(READERS) == [
+        "folder",
+        "camvid",
+        "cityscapes",
+        "pascal-voc",
+        "pascal-context",
+        "pascal-context-59",
+        "ade20k",
+    ]
+    assert (READERS["folder"], READERS["camvid"]) == (Folder, CamVid)
 
 
 CLASSES = [

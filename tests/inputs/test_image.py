@@ -150,26 +150,6 @@ def test_an_orientation_that_is_none_is_upright(tmp_path: Path, orientation: int
     check(tmp_path / "x.png", RGB)
 
 
-def test_sixteen_bits_and_cmyk_are_refused(tmp_path: Path) -> None:
-    deep = tmp_path / "deep.png"
-    Image.fromarray(GREY.astype(np.uint16) * 257).save(deep)
-    assert "16 bits" in refused(deep)
-    # Pillow reads 16-bit RGB as 8-bit without a word.
-    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(7))), (b"IEND", b""))
-    data = b"\x89PNG\r\n\x1a\n"
-    for kind, body in chunks:
-        data += struct.pack(">I", len(body)) + kind + body
-        data += struct.pack(">I", zlib.crc32(kind + body))
-    deep.write_bytes(data)
-    assert "16 bits" in refused(deep)
-    cmyk = tmp_path / "cmyk.jpg"
-    Image.fromarray(RGB).convert("CMYK").save(cmyk)
-    assert "CMYK" in refused(cmyk)
-    with pytest.raises(InputError):
-        image_size(cmyk)
-
-
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     for name, data in (("x.png", b""), ("y.jpg", b"hello"), ("z.npy", b"hello"), ("e.npy", b"")):
         (tmp_path / name).write_bytes(data)
@@ -179,7 +159,7 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     refused(tmp_path)
     gif = tmp_path / "gif.png"
     Image.fromarray(GREY).save(gif, "GIF")
-    assert "none of these" in refused(gif)
+    assert "it is a GIF" in refused(gif)
 
 
 def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

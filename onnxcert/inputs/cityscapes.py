@@ -1,0 +1,99 @@
+"""The Cityscapes street scenes, 19 classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Final, final
+
+from onnxcert.errors import InputError
+from onnxcert.inputs.coding import INDEX, LabelCoding
+from onnxcert.inputs.folder import files, listing_errors
+from onnxcert.inputs.label_map import LabelMap
+from onnxcert.inputs.layout import only_argument, paired, require
+from onnxcert.inputs.listing import Listing
+from onnxcert.inputs.translation import Translation
+
+_PICTURES, _LABELS, _SUFFIX = "leftImg8bit", "gtFine", "_leftImg8bit.png"
+_IGNORE: Final = 255
+
+CLASSES: Final = (
+    *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign"),
+    *("vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus", "train"),
+    *("motorcycle", "bicycle"),
+)
+
+# The labelIds of these classes, in their order; all other ids, -1 to 33, are not evaluated.
+_EVALUATED: Final = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+
+#: From labelIds, 0 to 33 and -1 or 255 for licence plates, to classes.
+LABEL_IDS: Final = LabelMap(
+    Translation.of(
+        {
+            **dict.fromkeys((-1, *range(34), 255), _IGNORE),
+            **{number: index for index, number in enumerate(_EVALUATED)},
+        }
+    ),
+    ignore_label=_IGNORE,
+)
+
+
+@final
+class Cityscapes:
+    """One split of Cityscapes: ``leftImg8bit/val`` with ``gtFine/val`` beside ``leftImg8bit``.
+
+    Labels are ``*_gtFine_labelIds.png``, translated to the 19 classes; only where some picture
+    has none, ``*_gtFine_labelTrainIds.png``. 255 marks the pixels that are not evaluated. One
+    city, such as ``leftImg8bit/val/munster``, may be named as well.
+    """
+
+    name: ClassVar[str] = "cityscapes"
+
+    @staticmethod
+    def list(arguments: Sequence[str], labels: str | None) -> Listing:
+        """List the pictures of the split that the one argument names; see `Reader.list`."""
+        expected = "a split of Cityscapes such as cityscapes/leftImg8bit/val"
+        split = only_argument(arguments, labels, expected=expected)
+        above = [folder for folder in split.parents if folder.name == _PICTURES]
+        if not above:
+            raise InputError(
+                f"{arguments[0]}: expected {expected}, but it is in no folder {_PICTURES}: "
+                "check the path."
+            )
+        truth = above[0].with_name(_LABELS) / split.relative_to(above[0])
+        with listing_errors(arguments[0]):
+            require(arguments[0], f"{expected}, with its labels in {_LABELS}", split, truth)
+            pictures = [
+                path for path in files(split, (".png",), deep=True) if path.name.endswith(_SUFFIX)
+            ]
+            if not pictures:
+                raise InputError(
+                    f"{arguments[0]}: expected pictures called *{_SUFFIX}, but there is none: "
+                    "check the path."
+                )
+            found, coding = _labels(pictures, split, truth)
+        return Listing(paired(pictures, found), CLASSES, _IGNORE, coding)
+
+
+def _labels(
+    pictures: Sequence[Path], split: Path, truth: Path
+) -> tuple[Sequence[Path], LabelCoding]:
+    kinds: tuple[tuple[str, LabelCoding], ...] = (
+        ("labelIds", LABEL_IDS),
+        ("labelTrainIds", INDEX),
+    )
+    for kind, coding in kinds:
+        labels = [
+            truth
+            / path.relative_to(split).with_name(
+                f"{path.name.removesuffix(_SUFFIX)}_{_LABELS}_{kind}.png"
+            )
+            for path in pictures
+        ]
+        missing = [label for label in labels if not label.is_file()]
+        if not missing:
+            return labels, coding
+    raise InputError(
+        f"{split}: expected *_labelIds.png or *_labelTrainIds.png for every picture, but there is "
+        f"no {missing[0]}: add it, or leave its picture out."
+    )

@@ -1,0 +1,54 @@
+"""How a picture file stores one sample, which Pillow hides by widening, narrowing and turning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from PIL import ImageFile
+
+BITS, PHOTOMETRIC, PLANAR, FORMAT = 258, 262, 284, 339
+
+_FORMATS: Final = {1: "unsigned", 2: "signed", 3: "floating"}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of one picture file.
+
+    Attributes:
+        bits: bits of the widest one.
+        format: ``unsigned``, ``signed``, ``floating`` or ``unknown``.
+        white_is_zero: grey counts from white to black; Pillow inverts it up to 8 bits.
+        planar: one plane for each channel, one after the other.
+        lossy: the samples are not those that were saved.
+    """
+
+    bits: int = 8
+    format: str = "unsigned"
+    white_is_zero: bool = False
+    planar: bool = False
+    lossy: bool = False
+
+
+def samples_of(path: Path, image: ImageFile.ImageFile) -> Samples:
+    """The samples of `image`, which was opened from `path`; only inside `decoding`."""
+    if image.format == "PNG":
+        with path.open("rb") as file:
+            return Samples(bits=file.read(25)[24])
+    if image.format == "TIFF":
+        tags: dict[int, Any] = image.tag_v2  # type: ignore[attr-defined]
+        return Samples(
+            bits=max(_numbers(tags.get(BITS, 1))),
+            format=_FORMATS.get(max(_numbers(tags.get(FORMAT, 1))), "unknown"),
+            white_is_zero=tags.get(PHOTOMETRIC, 0) == 0,
+            planar=tags.get(PLANAR, 1) == 2,
+            lossy=image.info.get("compression") in ("jpeg", "tiff_jpeg", "webp"),
+        )
+    return Samples(lossy=image.format != "BMP")
+
+
+def _numbers(value: Any) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value,)

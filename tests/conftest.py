@@ -1,0 +1,60 @@
+"""What many tests share: pictures on disk, tiny models, the command line in this process."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# What builds graphs, pictures and records is imported by every folder of tests.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from drawing import write_picture
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Standard output, which must be one JSON object and nothing else."""
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def onnxcert(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run one command of `onnxcert` in this process; arguments of any type."""
+    from onnxcert.cli import run_command_line
+
+    def run(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        status = run_command_line([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return Outcome(status, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of three pictures of 16 x 12 pixels: a dark, a bright and a ragged half each."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(3):
+        write_picture(folder / f"p{i}.png", seed=i)
+    return folder

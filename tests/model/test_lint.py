@@ -1,0 +1,93 @@
+"""What makes votes depend on each other or on unseeded chance is refused by its node's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import graphs
+import onnx
+import pytest
+
+from onnxcert import OnnxSegmenter
+from onnxcert.errors import ModelError
+from onnxcert.model.lint import lint
+
+TRAPS: dict[str, tuple[onnx.ModelProto, str, str]] = {
+    "batchnorm": (graphs.training_batchnorm(), "the_BatchNormalization", "evaluation mode"),
+    "batchnorm before opset 14": (
+        graphs.old_training_batchnorm(),
+        "the_BatchNormalization",
+        "evaluation mode",
+    ),
+    "dropout": (graphs.dropout(training=True), "the_Dropout", "evaluation mode"),
+    "dropout by an input": (graphs.dropout(training="is_training"), "the_Dropout", "input"),
+    "in a branch": (graphs.random_in_a_branch(), "the_RandomNormalLike", "no seed"),
+    "in a function": (graphs.random_in_a_function(), "the_RandomUniformLike", "no seed"),
+    **{
+        operator: (graphs.random_operator(operator), f"the_{operator}", "no seed")
+        for operator in graphs.RANDOM_OPERATORS
+    },
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_trap_is_refused_by_the_name_of_its_node(tmp_path: Path, trap: str) -> None:
+    proto, name, why = TRAPS[trap]
+    with pytest.raises(ModelError) as caught:
+        OnnxSegmenter.open(graphs.save(proto, tmp_path / "model.onnx"), threads=1)
+    message = str(caught.value)
+    assert name in message
+    assert why in message
+    assert "export" in message
+    assert "\n" not in message
+
+
+def test_a_node_without_a_name_is_named_by_its_output(tmp_path: Path) -> None:
+    proto = graphs.random_operator("RandomNormalLike")
+    for node in proto.graph.node:
+        node.name = ""
+    with pytest.raises(ModelError, match="'noise'"):
+        OnnxSegmenter.open(graphs.save(proto, tmp_path / "model.onnx"), threads=1)
+
+
+def test_several_errors_are_told_in_one_sentence(tmp_path: Path) -> None:
+    proto = graphs.random_operator("RandomNormalLike")
+    proto.graph.node.insert(0, onnx.helper.make_node("RandomUniform", [], ["unused"], shape=[1]))
+    with pytest.raises(ModelError, match=r"and 1 more"):
+        OnnxSegmenter.open(graphs.save(proto, tmp_path / "model.onnx"), threads=1)
+
+
+@pytest.mark.parametrize(
+    "proto",
+    [graphs.conv(), graphs.threshold(), graphs.softmax(), graphs.dropout(training=False)],
+    ids=["conv", "threshold", "softmax", "dropout that is off"],
+)
+def test_nothing_is_found_in_a_sound_model(proto: onnx.ModelProto) -> None:
+    assert lint(proto) == ()
+
+
+def test_evaluation_mode_batchnorm_is_sound() -> None:
+    proto = graphs.training_batchnorm()
+    batchnorm = next(n for n in proto.graph.node if n.op_type == "BatchNormalization")
+    del batchnorm.attribute[:]
+    del batchnorm.output[1:]
+    assert lint(proto) == ()
+
+
+def test_dynamic_quantisation_is_a_warning_and_runs(tmp_path: Path) -> None:
+    segment = OnnxSegmenter.open(
+        graphs.save(graphs.dynamically_quantised(), tmp_path / "model.onnx"), threads=1
+    )
+    (finding,) = segment.findings
+    assert finding.severity == "warning"
+    assert "the_DynamicQuantizeLinear" in finding.node
+    assert "whole batch" in finding.message
+
+
+def test_inspect_prints_findings_instead_of_refusing(tmp_path: Path, onnxcert: Any) -> None:
+    path = graphs.save(graphs.training_batchnorm(), tmp_path / "model.onnx")
+    outcome = onnxcert("inspect", path)
+    assert outcome.status == 0
+    assert "error" in outcome.out
+    assert "the_BatchNormalization" in outcome.out

@@ -1,0 +1,229 @@
+"""Labels that leave the session are those one would compute outside it, by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import graphs
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import pytest
+
+from onnxcert import OnnxSegmenter
+from onnxcert.errors import ModelError, ParameterError
+
+Array = npt.NDArray[Any]
+
+
+def noise(batch: int = 2, height: int = 12, width: int = 10, seed: int = 0) -> Array:
+    """Pixels as they are under noise, beyond [0, 1]."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(0.5, 0.4, (batch, 3, height, width)).astype(np.float32)
+
+
+def scores(proto: onnx.ModelProto, batch: Array, name: str = "image") -> Array:
+    """What the untouched graph says."""
+    session = onnxruntime.InferenceSession(
+        proto.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return np.asarray(session.run(None, {name: batch})[0])
+
+
+def opened(proto: onnx.ModelProto, folder: Path, **options: Any) -> OnnxSegmenter:
+    return OnnxSegmenter.open(graphs.save(proto, folder / "model.onnx"), threads=1, **options)
+
+
+def resized(values: Array, size: tuple[int, ...], scale: tuple[float, float]) -> Array:
+    """Bilinear with half-pixel centres: output pixel i looks at (i + 1/2) / scale - 1/2."""
+    for axis, length, factor in ((2, size[0], scale[0]), (3, size[1], scale[1])):
+        last = values.shape[axis] - 1
+        place = np.clip((np.arange(length) + 0.5) / factor - 0.5, 0, last)
+        low = np.floor(place).astype(int)
+        share = (place - low).reshape([-1 if a == axis else 1 for a in range(4)])
+        values = np.take(values, low, axis) * (1 - share) + share * np.take(
+            values, np.minimum(low + 1, last), axis
+        )
+    return values
+
+
+def upsampled(values: Array, height: int, width: int) -> Array:
+    scale = (height / values.shape[2], width / values.shape[3])
+    return resized(values.astype(np.float64), (height, width), scale)
+
+
+def agree(labels: Array, values: Array) -> None:
+    """`labels` are the argmax of `values`, wherever rounding does not decide."""
+    assert labels.shape == (values.shape[0], *values.shape[2:])
+    first, second = np.sort(values, axis=1)[:, [-1, -2]].swapaxes(0, 1)
+    clear = first - second > 1e-4
+    assert clear.mean() > 0.95
+    assert np.array_equal(labels[clear], values.argmax(axis=1)[clear])
+    assert len(np.unique(labels)) > 1
+
+
+@pytest.mark.parametrize("classes", [2, 3, 21, 255, 256, 300])
+def test_labels_are_the_argmax_of_the_scores(tmp_path: Path, classes: int) -> None:
+    proto = graphs.conv(classes, contract=graphs.UNIT_RANGE)
+    agree(opened(proto, tmp_path)(noise()), scores(proto, noise()))
+
+
+def test_probabilities_as_well(tmp_path: Path) -> None:
+    proto = graphs.softmax()
+    agree(opened(proto, tmp_path)(noise()), scores(proto, noise()))
+
+
+@pytest.mark.parametrize(
+    ("classes", "kind"),
+    [
+        (2, np.uint8),
+        (255, np.uint8),
+        (256, np.uint16),
+        (300, np.uint16),
+    ],
+)
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "known when run"])
+def test_labels_have_the_smallest_type_that_has_room_for_no_vote(
+    tmp_path: Path, classes: int, kind: type[np.integer[Any]], declared: bool
+) -> None:
+    proto = graphs.conv(classes, contract=graphs.UNIT_RANGE)
+    if not declared:
+        proto.graph.output[0].type.tensor_type.shape.dim[1].Clear()
+    segment = opened(proto, tmp_path)
+    labels = segment(noise())
+    assert labels.dtype == kind
+    assert np.array_equal(labels, scores(proto, noise()).argmax(axis=1))
+    assert segment.classes == classes
+
+
+def test_an_output_of_unknown_shape_is_known_once_the_model_has_run(tmp_path: Path) -> None:
+    proto = graphs.conv(5, contract=graphs.UNIT_RANGE)
+    proto.graph.output[0].type.tensor_type.ClearField("shape")
+    segment = opened(proto, tmp_path)
+    with pytest.raises(ModelError, match="before a run"):
+        _ = segment.classes
+    agree(segment(noise()), scores(proto, noise()))
+    assert segment.classes == 5
+    assert segment.contract.sources["classes"] == "the graph, when run"
+
+
+def test_ties_go_to_the_lowest_class(tmp_path: Path) -> None:
+    # Classes 1, 2 and 3 always tie, and beat 0 where red is positive.
+    weight = np.zeros((4, 3, 1, 1))
+    weight[1:, 0] = 1
+    segment = opened(graphs.conv(4, weight=weight, contract=graphs.UNIT_RANGE), tmp_path)
+    batch = noise()
+    assert np.array_equal(segment(batch), (batch[:, 0] > 0).astype(np.uint8))
+
+
+@pytest.mark.parametrize("size", [(12, 10), (13, 11), (9, 16), (5, 7)])
+@pytest.mark.parametrize("stride", [2, 4])
+def test_scores_at_lower_resolution_are_brought_up_before_the_argmax(
+    tmp_path: Path, size: tuple[int, int], stride: int
+) -> None:
+    proto = graphs.conv(3, stride=stride, contract=graphs.UNIT_RANGE)
+    batch = noise(4, *size)
+    raw = scores(proto, batch)
+    assert raw.shape[2:] != size
+    labels = opened(proto, tmp_path)(batch)
+    agree(labels, upsampled(raw, *size))
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.25, 2.0, 0.6])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_scale_shows_the_network_a_resized_copy(tmp_path: Path, scale: float, stride: int) -> None:
+    proto = graphs.conv(3, stride=stride, contract=graphs.UNIT_RANGE)
+    batch = noise(3, 20, 25)
+    seen = tuple(int(length * np.float32(scale)) for length in batch.shape[2:])
+    small = resized(batch.astype(np.float64), seen, (scale, scale)).astype(np.float32)
+    expected = upsampled(scores(proto, small), 20, 25)
+    agree(opened(proto, tmp_path, scale=scale)(batch), expected)
+
+
+@pytest.mark.parametrize(
+    ("value_range", "mean", "std"),
+    [
+        ((0, 1), (), ()),
+        ((0, 255), (), ()),
+        ((0, 1), (0.41, 0.42, 0.43), (0.30, 0.31, 0.32)),
+        ((0, 255), (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)),
+        ((0, 255), (127.5,), (127.5,)),
+        ((-1, 1), (), ()),
+        ((-1, 1), (0.1,), (2.0,)),
+        ((0, 1), (), (0.5,)),
+    ],
+)
+def test_normalising_inside_equals_normalising_outside(
+    tmp_path: Path,
+    value_range: tuple[float, float],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+) -> None:
+    proto = graphs.conv(4, bias=np.array([0.0, 0.3, -0.3, 0.1]), seed=3)
+    segment = opened(proto, tmp_path, value_range=value_range, mean=mean, std=std)
+    batch = noise()
+    low, high = value_range
+    network = low + batch.astype(np.float64) * (high - low)
+    network = (network - np.reshape(mean or 0.0, (1, -1, 1, 1))) / np.reshape(
+        std or 1.0, (1, -1, 1, 1)
+    )
+    agree(segment(batch), scores(proto, network.astype(np.float32)))
+
+
+def test_the_chosen_output_is_the_one_that_is_labelled(tmp_path: Path) -> None:
+    batch = noise()
+    given: dict[str, Any] = {"value_range": (0, 1)}
+    main = opened(graphs.two_outputs(), tmp_path, output="main", **given)(batch)
+    aux = opened(graphs.two_outputs(), tmp_path, output="aux", **given)(batch)
+    assert np.array_equal(main, batch.argmax(axis=1))
+    assert np.array_equal(aux, batch.argmin(axis=1))
+
+
+def test_names_with_slashes_and_colons_and_weights_among_the_inputs(tmp_path: Path) -> None:
+    proto = graphs.model(
+        [graphs.node("Conv", "serving/in:0 w", "out:0")],
+        inputs={"serving/in:0": ["n", 3, "h", "w_"], "w": [2, 3, 1, 1]},
+        outputs={"out:0": ["n", 2, "h", "w_"]},
+        constants={"w": np.eye(2, 3, dtype=np.float32).reshape(2, 3, 1, 1)},
+        contract=graphs.UNIT_RANGE,
+    )
+    batch = noise()
+    assert np.array_equal(opened(proto, tmp_path)(batch), batch[:, :2].argmax(axis=1))
+
+
+def test_an_old_opset_is_brought_up(tmp_path: Path) -> None:
+    proto = graphs.conv(contract=graphs.UNIT_RANGE)
+    proto.opset_import[0].version = 9
+    proto.ir_version = 4
+    agree(opened(proto, tmp_path)(noise()), scores(proto, noise()))
+
+
+def test_a_picture_of_another_size_than_the_graph_takes_is_refused_with_both(
+    tmp_path: Path,
+) -> None:
+    proto = graphs.conv(size=(8, 8), contract=graphs.UNIT_RANGE)
+    with pytest.raises(ModelError, match=r"8x8 pixels only, got 12x10"):
+        opened(proto, tmp_path)(noise())
+    assert opened(proto, tmp_path, scale=0.5)(noise(2, 16, 16)).shape == (2, 16, 16)
+
+
+def test_a_picture_that_scale_leaves_nothing_of_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no pixel left"):
+        opened(graphs.threshold(), tmp_path, scale=0.1)(noise(1, 4, 4))
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, 17.0, float("nan"), float("inf")])
+def test_a_scale_out_of_range_is_refused(tmp_path: Path, scale: float) -> None:
+    with pytest.raises(ParameterError, match="scale"):
+        opened(graphs.threshold(), tmp_path, scale=scale)
+
+
+def test_time_inside_the_runtime_is_kept(tmp_path: Path) -> None:
+    segment = opened(graphs.threshold(), tmp_path)
+    assert segment.seconds == 0
+    segment(noise())
+    first = segment.seconds
+    segment(noise())
+    assert 0 < first < segment.seconds

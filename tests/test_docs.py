@@ -1,0 +1,160 @@
+"""What is written for people is true of the program: commands, options, versions."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+import onnxcert
+from onnxcert import Gaussian, __version__
+from onnxcert.cli import app
+from onnxcert.result import UNIT, guarantee
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS: dict[str, Any] = dict(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of README in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    """Every `onnxcert ...` in README's shell blocks, as arguments."""
+    found = []
+    for block in blocks("(?:sh|bash|console|shell)"):
+        for line in block.replace("\\\n", " ").splitlines():
+            for part in re.split(r"&&|;|\|", line):
+                words = shlex.split(part, comments=True)
+                if words and Path(words[0]).name == "onnxcert":
+                    found.append(words[1:])
+    return found
+
+
+def options(command: str) -> dict[str, Any]:
+    return {
+        name: parameter
+        for parameter in COMMANDS[command].params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("-")
+    }
+
+
+def test_the_commands_are_these() -> None:
+    assert set(COMMANDS) == {"certify", "report", "inspect"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_a_section(command: str) -> None:
+    assert COMMANDS[command].help
+    assert re.search(rf"^#+ .*`onnxcert {command}\b", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_and_argument_has_help(command: str) -> None:
+    for parameter in COMMANDS[command].params:
+        assert parameter.name == "help" or (getattr(parameter, "help", "") or "").strip(), (
+            f"{command} {parameter.name}"
+        )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_readme_shows_every_command_at_work(command: str) -> None:
+    assert any(words[:1] == [command] for words in commands())
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_the_commands_of_readme_can_be_typed(words: list[str]) -> None:
+    command, *rest = words
+    assert command in COMMANDS
+    # Parsed as typed; nothing is run.
+    COMMANDS[command].make_context(command, list(rest), resilient_parsing=False)
+
+
+def test_every_option_that_readme_mentions_exists() -> None:
+    known = {name for command in COMMANDS for name in options(command)} | {"--help", "--version"}
+    mentioned = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", README))
+    assert mentioned <= known
+
+
+def test_the_defaults_in_readme_are_those_of_the_program() -> None:
+    certify = options("certify")
+    for names, default in re.findall(r"^\| (`--[^|]*) \| ([^|]+?) \|", README, re.MULTILINE):
+        flags = re.findall(r"`(--[\w-]+)`", names)
+        values = [value.strip() for value in default.split(",")]
+        if len(values) != len(flags) or default == "from the model":
+            continue
+        for flag, value in zip(flags, values, strict=True):
+            assert str(certify[flag].default).rstrip("0").rstrip(".") in (
+                value,
+                value.rstrip("0").rstrip("."),
+            )
+
+
+def test_the_guarantee_is_quoted_word_for_word() -> None:
+    readme = " ".join(re.sub(r"^> ?", "", README, flags=re.MULTILINE).split())
+    statement = guarantee(
+        perturbation=Gaussian(0.25),
+        unit=UNIT,
+        tau=0.75,
+        alpha=0.001,
+        alpha_scope="input",
+        inputs=1,
+        n=100,
+        n0=10,
+        components=1,
+        correction="holm",
+        selection="pooled",
+    )
+    # The wording, whatever numbers the example has.
+    for phrase in (
+        "over the noise draws, simultaneously for every certified component",
+        "the class most likely under noise",
+        "at the perturbed input is the certified class",
+        UNIT,
+    ):
+        assert phrase in statement
+        assert phrase in readme
+
+
+def test_what_readme_links_to_exists() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if "://" not in target:
+            assert (ROOT / target).exists(), target
+
+
+def test_readme_names_the_second_command_that_runs_the_tests() -> None:
+    assert any("make check" in block for block in blocks("sh"))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^check:", makefile, re.MULTILINE)
+    assert "make check" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_python_in_readme_is_python_and_its_names_are_public() -> None:
+    found = blocks("python")
+    assert found
+    for block in found:
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module == "onnxcert":
+                assert {alias.name for alias in node.names} <= set(onnxcert.__all__)
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "onnxcert":
+                assert node.attr in onnxcert.__all__
+
+
+def test_the_changelog_has_the_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## \[?{re.escape(__version__)}\b", changelog, re.MULTILINE)
+
+
+def test_no_placeholder_is_left() -> None:
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for mark in ("TODO", "FIXME", "XXX", "TABLE\n", "STATEMENT"):
+            assert mark not in text, f"{name}: {mark}"
