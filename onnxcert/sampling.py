@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray, Segmenter
-from onnxcert.draws import Draws
+from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.result import PIXELS, UNIT, Selection, Tally, passes
 
@@ -29,24 +29,22 @@ def noisy_labels(
     if batch_size < 1:
         raise ParameterError(f"the batch size must be at least 1, got {batch_size}.")
     x = np.ascontiguousarray(x, dtype=np.float32)
-    parts = [
-        range(start, min(start + batch_size, indices.stop))
-        for start in range(indices.start, indices.stop, batch_size)
-    ]
     shape = (min(batch_size, max(1, len(indices))), *x.shape)
     buffers = [np.empty(shape, dtype=np.float32) for _ in range(2)]
 
-    def draw(k: int) -> FloatArray:
-        noisy = buffers[k % 2][: len(parts[k])]
-        draws.write(x, parts[k], noisy)
-        return noisy
+    def draw(start: int) -> tuple[FloatArray, range]:
+        part = range(start, min(start + batch_size, indices.stop))
+        noisy = buffers[(start - indices.start) // batch_size % 2][: len(part)]
+        draws.write(x, part, noisy)
+        return noisy, part
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="onnxcert-noise") as worker:
-        drawn = worker.submit(draw, 0) if parts else None
-        for k, part in enumerate(parts):
-            assert drawn is not None
-            noisy = drawn.result()
-            drawn = worker.submit(draw, k + 1) if k + 1 < len(parts) else None
+        drawn = worker.submit(draw, indices.start)
+        while True:
+            noisy, part = drawn.result()
+            if not part:
+                return
+            drawn = worker.submit(draw, part.stop)
             yield checked(segment(noisy), len(part))
 
 
@@ -93,7 +91,12 @@ class Hits:
         return cls(draws, candidate, np.zeros(candidate.shape, dtype=_smallest_counter(n)))
 
     def add(self, labels: IntArray, indices: range) -> None:
-        """Count the labels [b, *grid] of the draws `indices`."""
+        """Count the labels [b, *grid] of the b draws `indices`."""
+        if labels.shape != (len(indices), *self.candidate.shape):
+            raise ParameterError(
+                f"labels of {len(indices)} draws on the grid {self.candidate.shape} were expected, "
+                f"got {labels.shape}."
+            )
         self._claim((indices,))
         matches = np.equal(labels, self.candidate)
         if len(indices) < 256:
@@ -115,7 +118,8 @@ class Hits:
         if not np.array_equal(self.candidate, other.candidate):
             raise ParameterError("only counts of the same candidates add up.")
         self._claim(other.counted)
-        self.hits += other.hits.astype(self.hits.dtype)
+        wide = _smallest_counter(sum(map(len, self.counted)))
+        self.hits = self.hits.astype(np.promote_types(wide, self.hits.dtype)) + other.hits
 
     def _claim(self, new: tuple[range, ...]) -> None:
         for a in self.counted:
@@ -159,6 +163,11 @@ class Count:
     def add(self, labels: IntArray) -> None:
         """Count the labels [b, *grid] of the next b draws, all before or all after draw n0."""
         indices = range(self.done, self.done + len(labels))
+        if self.done < self.n0 < indices.stop or indices.stop > self.total:
+            raise ParameterError(
+                f"draws {indices.start} to {indices.stop - 1} run over the end of the selection "
+                f"({self.n0}) or of the run ({self.total}); count them in two batches."
+            )
         if self.single is None:
             self.single = labels[0].copy()
         elif labels.shape[1:] != self.single.shape:
@@ -233,6 +242,8 @@ def sample(
         kind: what a component is, in words.
         on_batch: called after every batch, to show progress or to keep a checkpoint.
     """
+    if digest(x) != count.draws.digest:
+        raise ParameterError("the count was begun for another input; count each input apart.")
     while count.done < count.total:
         stop = count.n0 if count.done < count.n0 else count.total
         for labels in noisy_labels(segment, x, count.draws, range(count.done, stop), batch_size):

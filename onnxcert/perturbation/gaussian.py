@@ -13,6 +13,21 @@ from onnxcert._typing import FloatArray
 from onnxcert.errors import ParameterError
 
 
+def rounded_down(radius: float) -> str:
+    """`radius` with four significant digits, never more than it is.
+
+    >>> rounded_down(0.16862)
+    '0.1686'
+    >>> rounded_down(0.16868)
+    '0.1686'
+    """
+    if radius == 0:
+        return "0"
+    unit = 10.0 ** (math.floor(math.log10(radius)) - 3)
+    digits = math.floor(radius / unit * (1 + 1e-12))
+    return f"{digits * unit:.4g}"
+
+
 @final
 @dataclass(frozen=True)
 class Gaussian:
@@ -37,10 +52,15 @@ class Gaussian:
     sigma: float
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.sigma) and self.sigma > 0):
+        if not (math.isfinite(self.sigma) and 1e-30 <= self.sigma <= 1e30):
             raise ParameterError(
                 f"sigma must be a positive number in the input's unit, got {self.sigma}."
             )
+
+    @property
+    def applied(self) -> np.float32:
+        """The standard deviation that is really drawn: sigma in the type of the input."""
+        return np.float32(self.sigma)
 
     def parameters(self) -> dict[str, float]:
         return {"sigma": self.sigma}
@@ -48,16 +68,16 @@ class Gaussian:
     def perturb(self, x: FloatArray, rng: np.random.Generator, out: FloatArray) -> None:
         """Write x + e into `out`; all three float32 of one shape, `out` C-contiguous."""
         rng.standard_normal(dtype=np.float32, out=out)
-        np.multiply(out, np.float32(self.sigma), out=out)
+        np.multiply(out, self.applied, out=out)
         np.add(out, x, out=out)
 
     def radius(self, tau: float) -> float:
-        """sigma * Phi^-1(tau), a few units in the last place below; tau in [1/2, 1)."""
-        exact = self.sigma * float(norm.ppf(tau))
+        """sigma * Phi^-1(tau) for the sigma applied, never above it; tau in [1/2, 1)."""
+        exact = min(self.sigma, float(self.applied)) * float(norm.ppf(tau))
         return max(0.0, exact * (1.0 - 1e-12))
 
     def attack(self, tau: float, unit: str) -> str:
         return (
             f"every perturbation d of the input with L2 norm at most R = sigma * Phi^-1(tau) = "
-            f"{self.sigma:g} * Phi^-1({tau:g}) = {self.radius(tau):.4g} ({unit})"
+            f"{self.sigma:g} * Phi^-1({tau:g}) = {rounded_down(self.radius(tau))} ({unit})"
         )
