@@ -98,7 +98,7 @@ def draw(
         painted.insert(
             0, ("Ground truth", truth, ignored_pixels(truth, len(colours), ignore_label))
         )
-    panels = [Panel("Photograph", photograph_panel(photograph, size))]
+    panels = [Panel("Picture", photograph_panel(photograph, size))]
     for heading, labels, hidden in painted:
         small = None if hidden is None else nearest(hidden, size)
         panels.append(Panel(heading, paint(nearest(labels, size), colours, small)))
