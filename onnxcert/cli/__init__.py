@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from onnxcert._version import __version__
-from onnxcert.cli import certify, inspect, report
+from onnxcert.cli import certify, diff, inspect, pack, report, verify
 from onnxcert.errors import OnnxcertError
 
 DONE, USER_ERROR = 0, 2
@@ -17,7 +17,6 @@ DONE, USER_ERROR = 0, 2
 app = typer.Typer(
     name="onnxcert",
     help="Certified segmentation for any ONNX model, by randomized smoothing.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -42,6 +41,9 @@ def _options(
 app.command("certify")(certify.command)
 app.command("report")(report.command)
 app.command("inspect")(inspect.command)
+app.command("pack")(pack.command)
+app.command("verify")(verify.command)
+app.command("diff")(diff.command)
 
 
 def run_command_line(arguments: list[str] | None = None, *, started: float | None = None) -> int:
@@ -52,10 +54,12 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
         started: `time.perf_counter()` when the process began, for the start-up time.
     """
     command: Any = typer.main.get_command(app)
+    if arguments is None:
+        arguments = sys.argv[1:]
     context = {"started": time.perf_counter() if started is None else started}
     try:
         status = command.main(
-            args=arguments, prog_name="onnxcert", standalone_mode=False, obj=context
+            args=arguments or ["--help"], prog_name="onnxcert", standalone_mode=False, obj=context
         )
     except OnnxcertError as error:
         return _fail(str(error))

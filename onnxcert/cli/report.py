@@ -9,19 +9,20 @@ import typer
 
 from onnxcert.report.summary import summarise
 from onnxcert.report.table import json_object, table
-from onnxcert.store import ResultStore
+from onnxcert.store import open_results
 
 
 def command(
-    folder: Path = typer.Argument(..., help="Folder that onnxcert certify wrote."),
+    path: Path = typer.Argument(
+        ..., help="Folder that onnxcert certify wrote, or file that onnxcert pack wrote."
+    ),
     per_class: bool = typer.Option(False, "--per-class", help="Print the IoU of each class."),
     as_json: bool = typer.Option(
         False, "--json", help="Print one JSON object to standard output and nothing else there."
     ),
 ) -> int:
     """Print the table of a finished or interrupted run again, from the store alone."""
-    store = ResultStore(folder)
-    summary = summarise(store.records())
+    summary = summarise(open_results(path).records())
     if as_json:
         result = json_object(
             summary,
@@ -30,7 +31,7 @@ def command(
             skipped=(),
             warnings=summary.notes,
             seconds={},
-            out=str(folder),
+            out=str(path),
         )
         print(json.dumps(result, allow_nan=False))
     else:

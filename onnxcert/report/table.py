@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from onnxcert.perturbation import rounded_down
 from onnxcert.report.summary import ROWS, Row, Summary
 
 
@@ -16,16 +17,16 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
         cells.append(
             [
                 ROWS[name],
-                _number(row.radius),
-                _number(None if scores is None else scores.accuracy),
-                _number(None if scores is None else scores.miou),
-                _number(row.abstain),
+                "-" if row.radius is None else rounded_down(row.radius),
+                number(None if scores is None else scores.accuracy),
+                number(None if scores is None else scores.miou),
+                number(row.abstain),
             ]
         )
-    lines = _columns(cells)
+    lines = columns(cells)
     certified = summary.rows["certified"].scores
     if certified is not None:
-        lines.append(f"accuracy among certified pixels  {_number(certified.accuracy_certified)}")
+        lines.append(f"accuracy among certified pixels  {number(certified.accuracy_certified)}")
     if per_class and certified is not None:
         lines += ["", *_per_class(summary)]
     lines += ["", summary.statement, *(f"note: {note}" for note in summary.notes)]
@@ -84,11 +85,11 @@ def _per_class(summary: Summary) -> list[str]:
     names = summary.class_names or tuple(str(c) for c in range(len(next(iter(shown.values())).iou)))
     cells = [["IoU", *(ROWS[name] for name in shown)]]
     for c, class_name in enumerate(names):
-        cells.append([class_name, *(_number(scores.iou[c]) for scores in shown.values())])
-    return _columns(cells)
+        cells.append([class_name, *(number(scores.iou[c]) for scores in shown.values())])
+    return columns(cells)
 
 
-def _columns(cells: Sequence[Sequence[str]]) -> list[str]:
+def columns(cells: Sequence[Sequence[str]]) -> list[str]:
     """First column left, the others right, headings underlined."""
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     lines = [
@@ -103,5 +104,5 @@ def _columns(cells: Sequence[Sequence[str]]) -> list[str]:
     return [lines[0], "-" * len(lines[0]), *lines[1:]]
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"

@@ -90,6 +90,8 @@ def pack(results: Results, path: Path) -> int:
     """
     if path.exists():
         raise StoreError(f"{path} exists already; remove it, or name another file.")
+    if not path.parent.is_dir():
+        raise StoreError(f"there is no folder {path.parent} to write {path.name} to; make it.")
     run = results.run()
     names = results.names()
     if run is None or not names:

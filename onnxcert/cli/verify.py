@@ -1,0 +1,67 @@
+"""`onnxcert verify`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from onnxcert.model.bundled import find_model
+from onnxcert.store import open_results
+from onnxcert.verification import Verification
+from onnxcert.verification import verify as run_checks
+
+NO_LONGER_FITS = 1
+
+
+def command(
+    path: Path = typer.Argument(
+        ..., help="Folder that onnxcert certify wrote, or file that onnxcert pack wrote."
+    ),
+    model: str | None = typer.Option(
+        None, "--model", metavar="MODEL", help="The model; by default where the records say."
+    ),
+    inputs: list[str] | None = typer.Option(
+        None,
+        "--inputs",
+        metavar="PATH",
+        help="Pictures, folders or globs, under any name; may be repeated. By default where the "
+        "records say.",
+    ),
+    as_json: bool = typer.Option(
+        False, "--json", help="Print one JSON object to standard output and nothing else there."
+    ),
+) -> int:
+    """Decide every certificate again from its votes and say what no longer fits.
+
+    Compares labels, radius, threshold and statement with the votes, each record with the digest
+    it carries and with run.json, the model and the inputs with their digests where they are found,
+    and the label files with the record. The model is not run, and drawn pictures are not looked at.
+
+    Exit status: 0 all fits, 1 something does not, 2 there is nothing to verify.
+
+    Digests are no signatures: somebody who changes votes, settings, files and digests in step is
+    not found. Keep the pack, or its own checksum, where nobody can edit it.
+    """
+    given = find_model(model) if model is not None else None
+    found = run_checks(open_results(path), model=given, inputs=inputs or ())
+    if as_json:
+        print(json.dumps({"path": str(path), "fits": found.fits, **asdict(found)}))
+    else:
+        _print(found)
+    return 0 if found.fits else NO_LONGER_FITS
+
+
+def _print(found: Verification) -> None:
+    for finding in found.findings:
+        print(f"{finding.name}: {finding.text}")
+    for text in found.unchecked:
+        print(f"not checked: {text}")
+    counted = f"{found.records} record{'' if found.records == 1 else 's'}"
+    misfits = len(found.findings)
+    if found.fits:
+        print(f"{counted}, all fits")
+    else:
+        print(f"{counted}, {misfits} thing{' does' if misfits == 1 else 's do'} not fit")

@@ -1,0 +1,117 @@
+"""Two runs side by side, as text and as one JSON object."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from onnxcert.perturbation import rounded_down
+from onnxcert.report.comparison import Comparison, InputDifference
+from onnxcert.report.summary import Summary
+from onnxcert.report.table import columns, number
+
+# Longer values, such as digests, are cut in the table and whole in the JSON object.
+_WIDEST: Final = 40
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """Parameters that differ, the scores of both, and each input in common, as plain text."""
+    lines = [f"A  {comparison.paths[0]}", f"B  {comparison.paths[1]}", ""]
+    if comparison.parameters:
+        cells = [["parameter", "A", "B"]]
+        cells += [[name, _short(a), _short(b)] for name, (a, b) in comparison.parameters.items()]
+        lines += columns(cells)
+    else:
+        lines.append("every parameter is the same")
+    cells = [[_over(comparison), "A", "B", "B - A"]]
+    for name, (a, b) in _scores(comparison).items():
+        difference = _minus(b, a)
+        shown = [_rounded(name, a), _rounded(name, b)]
+        cells.append([name, *shown, "-" if difference is None else f"{difference:+.3f}"])
+    lines += ["", *columns(cells)]
+    if comparison.inputs:
+        cells = [["certified labels", "components", "other class", "only A", "only B", "differ"]]
+        cells += [_cells(difference) for difference in comparison.inputs]
+        lines += ["", *columns(cells)]
+    for run, names in (("A", comparison.only_a), ("B", comparison.only_b)):
+        if names:
+            lines += ["", f"only in {run}: {', '.join(names)}"]
+    return "\n".join(lines)
+
+
+def comparison_object(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as plain values; what cannot be compared is null."""
+    return {
+        "a": comparison.paths[0],
+        "b": comparison.paths[1],
+        "parameters": {name: {"a": a, "b": b} for name, (a, b) in comparison.parameters.items()},
+        "inputs_in_common": len(comparison.inputs),
+        **{
+            name.replace(" ", "_"): {"a": a, "b": b, "difference": _minus(b, a)}
+            for name, (a, b) in _scores(comparison).items()
+        },
+        "inputs": [
+            {
+                "name": d.name,
+                "same_pixels": d.same_pixels,
+                "components": d.components,
+                "differing": None if d.components is None else d.differing,
+                "share": None if d.components is None else d.differing / d.components,
+                "other_class": None if d.components is None else d.other_class,
+                "only_a": None if d.components is None else d.only_a,
+                "only_b": None if d.components is None else d.only_b,
+            }
+            for d in comparison.inputs
+        ],
+        "only_a": list(comparison.only_a),
+        "only_b": list(comparison.only_b),
+    }
+
+
+def _scores(comparison: Comparison) -> dict[str, tuple[float | None, float | None]]:
+    a, b = (_numbers(summary) for summary in comparison.summaries)
+    return {name: (a[name], b[name]) for name in a}
+
+
+def _numbers(summary: Summary) -> dict[str, float | None]:
+    certified, clean = summary.rows["certified"], summary.rows["clean"]
+    sure, plain = certified.scores, clean.scores
+    return {
+        "radius": summary.radius,
+        "accuracy": None if sure is None else sure.accuracy,
+        "miou": None if sure is None else sure.miou,
+        "abstain": certified.abstain,
+        "clean accuracy": None if plain is None else plain.accuracy,
+        "clean miou": None if plain is None else plain.miou,
+    }
+
+
+def _over(comparison: Comparison) -> str:
+    count = len(comparison.inputs)
+    if count == 0:
+        return "no input in common"
+    return f"{count} input{'' if count == 1 else 's'} in common"
+
+
+def _cells(d: InputDifference) -> list[str]:
+    name = d.name if d.same_pixels else f"{d.name} (another picture)"
+    if d.components is None:
+        return [name, "other grid", "-", "-", "-", "-"]
+    counts = [str(n) for n in (d.components, d.other_class, d.only_a, d.only_b)]
+    return [name, *counts, f"{d.differing} = {d.differing / d.components:.2%}"]
+
+
+def _rounded(name: str, value: float | None) -> str:
+    # A radius is never shown larger than it is.
+    return rounded_down(value) if name == "radius" and value is not None else number(value)
+
+
+def _minus(b: float | None, a: float | None) -> float | None:
+    return None if a is None or b is None else b - a
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."

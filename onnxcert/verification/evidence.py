@@ -1,0 +1,102 @@
+"""A record against itself and against what was asked: no file beside the store is needed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+import numpy as np
+
+from onnxcert.settings import Settings
+from onnxcert.store import Decision, Record
+
+# Prose, too long to be printed twice.
+_LONG: Final = ("statement", "notes")
+
+
+def record_misfits(record: Record, name: str, run: Mapping[str, Any] | None) -> Iterator[str]:
+    """What in `record`, kept under `name`, contradicts its votes, itself or `run`.
+
+    Args:
+        run: the content of `run.json`, if it can be read.
+
+    Raises:
+        ParameterError: nothing can be decided from it, e.g. as alpha is no probability.
+    """
+    if record.name != name:
+        yield f"this is the record of {record.name}"
+    yield from _certificate_misfits(record)
+    yield from _provenance_misfits(record)
+    if run is not None:
+        yield from _parameter_misfits(record, run)
+
+
+def _certificate_misfits(record: Record) -> Iterator[str]:
+    """The certificate decided again from the votes, against the stored one."""
+    certificate = record.certificate()
+    labels = np.asarray(record.labels[...])
+    if labels.shape != certificate.labels.shape:
+        yield f"labels have the shape {labels.shape}, the votes {certificate.labels.shape}"
+    elif changed := int(np.count_nonzero(labels != certificate.labels)):
+        yield f"{changed} of {labels.size} labels are not those that the votes give"
+    decided = Decision.of(certificate)
+    for field in fields(Decision):
+        stored, now = getattr(record.decision, field.name), getattr(decided, field.name)
+        if _same(stored, now):
+            continue
+        if field.name in _LONG:
+            yield f"{field.name} is not the one that votes and settings give"
+        else:
+            yield f"{field.name} is {stored}, votes and settings give {now}"
+
+
+def _provenance_misfits(record: Record) -> Iterator[str]:
+    """The same facts where a record says them twice."""
+    provenance = record.provenance
+    if provenance.input.get("sha256") != record.draws.digest:
+        yield "the votes were drawn for another input than the provenance names"
+    if provenance.input.get("name") != record.name:
+        yield f"the provenance is that of the input {provenance.input.get('name')}"
+    if provenance.model.get("sha256") != provenance.parameters.get("model"):
+        yield "the provenance names two models"
+
+
+def _parameter_misfits(record: Record, run: Mapping[str, Any]) -> Iterator[str]:
+    """What the run was asked for, against what the record says it was made with."""
+    asked = {**run["parameters"], "seed": run["seed"]}
+    decision, draws = record.decision, record.draws
+    settings = Settings(
+        perturbation=draws.perturbation,
+        tau=decision.tau,
+        n=record.n,
+        n0=record.n0,
+        alpha=decision.alpha,
+        alpha_scope=decision.alpha_scope,
+        inputs=decision.inputs,
+        correction=decision.correction,
+        selection=record.selection,
+    )
+    used = {**settings.as_dict(), "generator": draws.generator, "seed": draws.seed}
+    written = record.provenance.parameters
+    for key in sorted({*asked, *written, *used}):
+        for source, values in (("certificate", used), ("provenance", written)):
+            if source == "certificate" and key not in used:
+                continue  # e.g. the contract, which decides nothing
+            if key not in asked or key not in values or asked[key] != values[key]:
+                yield f"{key} is {_shown(values, key)} in the {source}, run.json has " + _shown(
+                    asked, key
+                )
+
+
+def _same(stored: Any, now: Any) -> bool:
+    """Equal; numbers up to what another build of the mathematics library may round."""
+    if isinstance(stored, float) and isinstance(now, float):
+        return math.isclose(stored, now, rel_tol=1e-9)
+    return bool(stored == now)
+
+
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    return json.dumps(values[key], default=str) if key in values else "missing"
