@@ -306,8 +306,10 @@ def test_conventions_that_contradict_are_refused(tmp_path: Path) -> None:
             palette=None,
             label_map="ade20k",
         )
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(ParameterError, match=r"one of cityscapes, .* but there is no 'unheard-of'"):
         with_coding(LISTING, palette=None, label_map="unheard-of")
+    with pytest.raises(InputError, match="no such file"):
+        with_coding(LISTING, palette="unheard-of", label_map=None)
 
 
 def test_equal_codings_have_equal_keys(tmp_path: Path) -> None:
