@@ -234,6 +234,9 @@ def _write(
                 f"PyTorch cannot export the module to ONNX ({_first_line(error)})."
             ) from error
     model = onnx.load(path)
+    # Behind a resize the exporter forgets how many channels there are; the check above knows.
+    scored = model.graph.output[0].type.tensor_type.shape.dim[1]
+    scored.dim_value = len(contract.class_names)
     onnx.helper.set_model_props(model, {METADATA_KEY: contract.to_json()})
     onnx.save(model, path)
 

@@ -39,7 +39,8 @@ def with_coding(
         ignore_label: the class of unlabelled pixels, where it is not the listing's.
 
     Raises:
-        ParameterError: both are given, or labels are missing or have a coding already.
+        ParameterError: both are given, labels are missing or have a coding already, or there is
+            no such label map.
         InputError: the file cannot be used.
     """
     if palette is None and label_map is None:
@@ -62,6 +63,12 @@ def with_coding(
         unlabelled = listing.ignore_label if ignore_label is None else ignore_label
         names = listing.class_names or colours.class_names(unlabelled)
         return replace(listing, coding=colours, class_names=names)
-    coding: LabelMap = LABEL_MAPS.get(str(label_map)) or read_label_map(Path(str(label_map)))
+    named = str(label_map)
+    if named not in LABEL_MAPS and not Path(named).exists():
+        raise ParameterError(
+            f"expected --label-map to be one of {', '.join(LABEL_MAPS)} or a file, but there is "
+            f"no {named!r}: check its name."
+        )
+    coding = LABEL_MAPS.get(named) or read_label_map(Path(named))
     ignore = coding.ignore_label if listing.ignore_label is None else listing.ignore_label
     return replace(listing, coding=coding, ignore_label=ignore)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from PIL import ImageFile
 
 _MAX_TEXT: Final = 2**24
+
+# Pillow logs some damage that it then raises; without a handler, Python prints such lines.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # How files begin that may be taken for a picture of ours: where, with what, and what they are.
 _OTHERS: Final = (

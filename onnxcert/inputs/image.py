@@ -45,6 +45,8 @@ def read_image(path: Path) -> npt.NDArray[np.float32]:
             check_kind(path, image, samples)
             turn = turn_of(path, image)
             upright = np.empty((3, *upright_size(path, image)), np.float32)
+        # Opened again, as to ask for the orientation may have decoded the pixels, to 8 bits.
+        with open_picture(path, _FORMATS) as image:
             stored = turn.as_stored(upright)
             for y, rows in strips(path, image, samples):
                 full = np.float32(np.iinfo(rows.dtype).max)

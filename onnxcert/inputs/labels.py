@@ -14,7 +14,7 @@ from onnxcert.inputs.bounds import check_pixels
 from onnxcert.inputs.coding import INDEX, LabelCoding
 from onnxcert.inputs.decoding import decoding, load_array, open_picture, read_lines
 from onnxcert.inputs.orientation import upright_size
-from onnxcert.inputs.pixels import check_kind, strips
+from onnxcert.inputs.pixels import check_kind, load, strips
 from onnxcert.inputs.samples import Samples, samples_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _FORMATS: Final = ("PNG", "BMP", "TIFF")
 _EXPECTED: Final = "a label map as PNG, BMP, TIFF or .npy"
 # Pillow spreads grey of few bits over 0 .. 255, but here each step is a class.
 _STEP: Final = {2: 85, 4: 17}
+_EITHER_ORDER: Final = (*((bits, "unsigned") for bits in (1, 2, 4, 8, 16)), (8, "signed"))
 
 
 def read_labels(
@@ -126,6 +127,7 @@ def _decode(path: Path, *, colours: bool) -> npt.NDArray[Any]:
                 wide = rows.astype(np.int32)
                 values[y : y + len(rows)] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
             return values
+        load(image)
         numbers = np.asarray(image)
         if image.mode == "L":
             numbers = numbers // _STEP.get(samples.bits, 1)
@@ -160,11 +162,14 @@ def _check_kind(path: Path, image: ImageFile.ImageFile, samples: Samples, *, col
             f"picture of the kind {mode}: name its colours with --palette FILE, or convert them "
             "to indices."
         )
-    if samples.white_is_zero or samples.bits not in (1, 2, 4, 8, 16, 32):
+    # Pillow confuses the bytes of these, compressed or not.
+    confused = samples.swapped and (samples.bits, samples.format) not in _EITHER_ORDER
+    if samples.white_is_zero or samples.bits not in (1, 2, 4, 8, 16, 32) or confused:
         came = "counts from white" if samples.white_is_zero else f"has {samples.bits} bits"
         raise InputError(
-            f"{path}: expected numbers of 1 to 32 bits that count from black, but it {came}: "
-            "convert it to PNG."
+            f"{path}: expected whole numbers of up to 16 bits that count from black, but it "
+            f"{came}{' in the byte order of other machines' if confused else ''}: convert it to "
+            "PNG."
         )
 
 

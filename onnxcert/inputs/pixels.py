@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.decoding import open_picture
+from onnxcert.inputs.quiet import quiet
 from onnxcert.inputs.samples import Samples
 
 if TYPE_CHECKING:
@@ -125,8 +126,17 @@ def _with_raw(tile: Any, raw: str) -> Any:
     return (*tile[:3], (raw, *arguments[1:]) if isinstance(arguments, tuple) else raw)
 
 
+def load(image: ImageFile.ImageFile) -> None:
+    """Decode `image`; only inside `decoding`."""
+    if image.format == "TIFF":
+        with quiet():
+            image.load()
+    else:
+        image.load()
+
+
 def _parts(image: ImageFile.ImageFile) -> Iterator[tuple[int, Image.Image]]:
-    image.load()
+    load(image)
     width, height = image.size
     rows = max(1, _STRIP // width)
     for y in range(0, height, rows):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,7 @@ class Samples:
         white_is_zero: grey counts from white to black; Pillow inverts it up to 8 bits.
         planar: one plane for each channel, one after the other.
         lossy: the samples are not those that were saved.
+        swapped: stored in the byte order that this machine does not have.
     """
 
     bits: int = 8
@@ -31,6 +33,7 @@ class Samples:
     white_is_zero: bool = False
     planar: bool = False
     lossy: bool = False
+    swapped: bool = False
 
 
 def samples_of(path: Path, image: ImageFile.ImageFile) -> Samples:
@@ -39,13 +42,14 @@ def samples_of(path: Path, image: ImageFile.ImageFile) -> Samples:
         with path.open("rb") as file:
             return Samples(bits=file.read(25)[24])
     if image.format == "TIFF":
-        tags: dict[int, Any] = image.tag_v2  # type: ignore[attr-defined]
+        tags: Any = image.tag_v2  # type: ignore[attr-defined]
         return Samples(
             bits=max(_numbers(tags.get(BITS, 1))),
             format=_FORMATS.get(max(_numbers(tags.get(FORMAT, 1))), "unknown"),
             white_is_zero=tags.get(PHOTOMETRIC, 0) == 0,
             planar=tags.get(PLANAR, 1) == 2,
             lossy=image.info.get("compression") in ("jpeg", "tiff_jpeg", "webp"),
+            swapped=(tags.prefix == b"MM") == (sys.byteorder == "little"),
         )
     return Samples(lossy=image.format != "BMP")
 

@@ -74,6 +74,7 @@ def test_axes_are_named_and_free(tmp_path):
     graph = onnx.load(write(Tiny(), tmp_path / "tiny.onnx")).graph
     axes = [dim.dim_param for dim in graph.input[0].type.tensor_type.shape.dim]
     assert axes == ["batch", "", "height", "width"]
+    assert graph.output[0].type.tensor_type.shape.dim[1].dim_value == len(NAMES)
     assert [graph.input[0].name, graph.output[0].name] == ["image", "logits"]
 
 

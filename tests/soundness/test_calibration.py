@@ -17,18 +17,19 @@ from soundness.simulation import Dependence, Design, rule, simulate, uniforms
 from onnxcert.decision import decide
 from onnxcert.result import Certificate, Tally
 
-REPETITIONS = 10_000
+REPETITIONS = 8_000
 SUSPICION = 1e-3
 
 DESIGNS = [
     Design("split", "bonferroni", 0.75, n=596, n0=31, null=4),
     # At 1/2 the n0 draws mislead: either class is selected equally often, and neither is true.
     Design("split", "bonferroni", 0.5, n=394, n0=9, null=4),
-    # Half of the components are certified surely: the others meet the later steps of Holm.
-    Design("split", "holm", 0.75, n=681, n0=31, null=6, certain=6),
+    # Half of the components are certified surely: the others meet the later steps of Holm, where
+    # four are left. To count three would raise the level by a third, and be seen.
+    Design("split", "holm", 0.75, n=596, n0=31, null=4, certain=4),
     # Pooled with n0 = n: the candidate is whoever won the very votes it is tested on.
     Design("pooled", "bonferroni", 0.5, n=518, n0=518, null=4),
-    Design("pooled", "holm", 0.6, n=531, n0=531, null=6, certain=6),
+    Design("pooled", "holm", 0.6, n=460, n0=460, null=4, certain=4),
     Design("pooled", "holm", 0.55, n=576, n0=576, null=10, certain=10),
 ]
 NAMES = [f"{d.selection}-{d.correction}-{d.tau}" for d in DESIGNS]
@@ -53,7 +54,7 @@ def test_the_family_errs_at_alpha_and_a_rule_at_five_quarters_of_it_is_exposed(
         assert level > 0.98 * alpha
         assert raised > 1.23 * alpha
 
-    votes = simulate(design, dependence, REPETITIONS, seed=2)
+    votes = simulate(design, dependence, REPETITIONS, seed=20 + DESIGNS.index(design))
     errors = votes.false_certificates(rule(design, alpha))
     assert not too_many(errors, REPETITIONS, alpha)
     assert binomtest(errors, REPETITIONS, level).pvalue > SUSPICION
