@@ -145,8 +145,6 @@ class Certificate:
         labels: certified class per component, `ABSTAIN` where there is none; int32 [*grid].
         radius: size of the attack ruled out, in the tally's unit.
         tau, alpha, correction: as asked.
-        procedure: the correction that was really run; `bonferroni` where the steps of the one
-            asked for would not pay (`onnxcert.decision.Family.level`).
         alpha_scope: `input`, or `dataset`: alpha is shared equally by `inputs` inputs.
         threshold: hits from which a component is certified; n + 1 where none could be.
         notes: what the reader must know beside the statement, e.g. why everything abstains.
@@ -159,7 +157,6 @@ class Certificate:
     alpha_scope: AlphaScope
     inputs: int
     correction: str
-    procedure: str
     threshold: int
     tally: Tally = field(repr=False)
     notes: tuple[str, ...] = ()
@@ -185,7 +182,7 @@ class Certificate:
             n0=self.tally.n0,
             components=self.tally.components,
             kind=self.tally.kind,
-            correction=self.procedure,
+            correction=self.correction,
             selection=self.tally.selection,
         )
 

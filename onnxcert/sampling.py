@@ -35,7 +35,8 @@ def noisy_labels(
     def draw(start: int) -> tuple[FloatArray, range]:
         part = range(start, min(start + batch_size, indices.stop))
         noisy = buffers[(start - indices.start) // batch_size % 2][: len(part)]
-        draws.write(x, part, noisy)
+        if part:
+            draws.write(x, part, noisy)
         return noisy, part
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="onnxcert-noise") as worker:

@@ -21,6 +21,13 @@ class Bonferroni:
     name: ClassVar[str] = "bonferroni"
     stepwise: ClassVar[bool] = False
 
-    def threshold(self, p_values: LevelArray, histogram: IntArray, alpha: float) -> int:
+    def threshold(
+        self,
+        p_values: LevelArray,
+        histogram: IntArray,
+        alpha: float,
+        *,
+        reserve: float = 0.0,  # noqa: ARG002 - no level exceeds alpha / N
+    ) -> int:
         rejected = p_values <= alpha / int(histogram.sum())
         return int(np.argmax(rejected)) if rejected.any() else len(p_values)

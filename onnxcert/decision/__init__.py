@@ -1,4 +1,4 @@
-"""From votes to certificates: p-values, levels, planning and the procedure itself."""
+"""From votes to certificates: p-values, the family, planning and the procedure itself."""
 
 from onnxcert.decision.family import Family
 from onnxcert.decision.planning import can_certify, smallest_n

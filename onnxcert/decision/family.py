@@ -1,4 +1,4 @@
-"""The hypotheses of one input, tested together, and the level they are tested at."""
+"""The hypotheses of one input, tested together, and what errors of direction cost them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onnxcert.correction import Bonferroni, Correction
+from onnxcert.correction import Correction
 from onnxcert.decision.pvalues import binomial_tail, check_alpha, check_tau, p_values
 from onnxcert.errors import ParameterError
 from onnxcert.result import Selection
-
-
-@dataclass(frozen=True)
-class Level:
-    """The procedure that is really run, and the alpha it is run at."""
-
-    correction: Correction
-    alpha: float
 
 
 @dataclass(frozen=True)
@@ -28,7 +20,7 @@ class Family:
         components: N, 1 or more.
         tau: in [1/2, 1).
         alpha: family-wise error rate of this input, in (0, 1).
-        correction: the procedure asked for.
+        correction: the procedure.
         selection: where the candidate comes from.
 
     Raises:
@@ -47,29 +39,32 @@ class Family:
         if self.components < 1:
             raise ParameterError(f"an input has at least 1 component, got {self.components}.")
 
-    def level(self, n: int) -> Level:
-        """Procedure and level for n tested draws; depends on nothing that is drawn.
+    def reserve(self, n: int) -> float:
+        """The part of alpha that steps above alpha / N must leave alone; n draws are tested.
 
-        Split selection tests the candidate itself, so certifying a wrong class is always a false
-        rejection and the correction runs at alpha.
+        It depends on nothing that is drawn. Split selection tests the candidate itself, so
+        certifying a wrong class is always a false rejection, and nothing is reserved.
 
         Pooled selection tests "no class exceeds tau". Where some class does exceed tau the
         hypothesis is false, and certifying *another* class there, with probability at most
         F_{1 - tau}(x), is an error that control of false rejections does not count. At the fixed
-        level alpha / N (Bonferroni) the p-value covers it, since F_{1 - tau}(x) <= p(x). A
-        stepwise procedure tests some components at levels up to alpha, so it pays in advance:
-        with x_min the smallest count whose p-value is at most alpha, all N components together
-        err directionally with probability at most N F_{1 - tau}(x_min), and the procedure runs
-        at what is left of alpha. Where less than half is left, or tau = 1/2, the steps gain less
-        than they cost and the single-step procedure runs at alpha.
+        level alpha / N the p-value covers it, since F_{1 - tau}(x) <= p(x), so a single-step
+        procedure pays nothing. A stepwise procedure tests some components at levels up to alpha.
+        With x_min the smallest count whose p-value is at most alpha it reserves
+        r = N F_{1 - tau}(x_min) and takes the level max(alpha / N, (alpha - r) / left) with
+        `left` hypotheses left.
+
+        Proof. Let m hypotheses be true and d = N - m false. The first true one to be rejected
+        meets a level of at most max(alpha / N, (alpha - r) / m), as at least m are left, so
+        rejecting any has probability at most max(m alpha / N, alpha - r) (Holm 1979). The false
+        ones err in direction with probability at most d F_{1 - tau}(x_min) = d r / N together. If
+        r <= alpha the sum is at most max((m alpha + d r) / N, alpha - r + d r / N) <= alpha. If
+        r > alpha no level exceeds alpha / N, which is Bonferroni.
         """
         if self.selection == "split" or not self.correction.stepwise:
-            return Level(self.correction, self.alpha)
+            return 0.0
         rejectable = np.flatnonzero(p_values(n, self.tau, self.selection) <= self.alpha)
         if rejectable.size == 0:
-            return Level(self.correction, self.alpha)
+            return 0.0
         directional = float(binomial_tail(n, 1.0 - self.tau)[rejectable[0]])
-        paid = self.components * directional
-        if self.tau == 0.5 or paid > self.alpha / 2:
-            return Level(Bonferroni(), self.alpha)
-        return Level(self.correction, self.alpha - paid)
+        return min(self.alpha, self.components * directional)

@@ -14,7 +14,7 @@ LARGEST_N = 10_000_000
 def can_certify(family: Family, n: int) -> bool:
     """Whether n draws certify a component that gets all n votes when no other is certified."""
     unanimous = p_values(n, family.tau, family.selection)[n]
-    return bool(unanimous <= family.level(n).alpha / family.components)
+    return bool(unanimous <= family.alpha / family.components)
 
 
 def smallest_n(family: Family) -> int:
@@ -32,6 +32,6 @@ def smallest_n(family: Family) -> int:
             f"at tau {family.tau:g} and alpha {family.alpha:g}; lower tau or raise alpha."
         )
     n = max(1, math.floor(bound))
-    while not can_certify(family, n):
+    while not can_certify(family, n):  # a few times at most: p(n) is below 2 tau^n
         n += 1
     return n

@@ -11,11 +11,14 @@ from onnxcert.result import Selection
 
 # SciPy's binomial tail is good to about 1e-13; a p-value may be too large, never too small.
 _ROUND_UP = 1.0 + 1e-11
+_SMALLEST = 1e-260
 
 
 def binomial_tail(n: int, p: float) -> LevelArray:
     """F_p(x) = P(Bin(n, p) >= x) for x = 0 .. n, rounded up; float64 [n + 1]."""
     tail = binom.sf(np.arange(n + 1) - 1, n, p)
+    # In the far tail SciPy's answer may be 0, and out of order; no level is anywhere near.
+    tail = np.where(np.arange(n + 1) > 0, np.maximum(tail, _SMALLEST), 1.0)
     return np.asarray(np.minimum(tail * _ROUND_UP, 1.0), dtype=np.float64)
 
 
@@ -56,7 +59,7 @@ def check_tau(tau: float) -> None:
     if not 0.5 <= tau < 1.0:
         raise ParameterError(
             f"tau must be at least 0.5 and below 1 (a certified class needs the majority), "
-            f"got {tau:g}."
+            f"got {tau:.12g}."
         )
 
 

@@ -40,17 +40,15 @@ def decide(
     """
     share = alpha_per_input(alpha, alpha_scope, inputs)
     family = Family(tally.components, tau, share, correction_named(correction), tally.selection)
-    run = family.level(tally.n)
-    table = p_values(tally.n, tau, tally.selection)
-    threshold = run.correction.threshold(table, tally.histogram, run.alpha)
+    threshold = family.correction.threshold(
+        p_values(tally.n, tau, tally.selection),
+        tally.histogram,
+        share,
+        reserve=family.reserve(tally.n),
+    )
     certified = tally.hits >= threshold
     labels = np.where(certified, tally.candidate.astype(np.int32), np.int32(ABSTAIN))
     notes = []
-    if run.correction.name != family.correction.name:
-        notes.append(
-            f"{family.correction.name} would spend all of alpha on directional errors here, so the "
-            f"single-step {run.correction.name} was used"
-        )
     if not certified.any():
         notes.append(_why_nothing(tally, family))
     return Certificate(
@@ -61,7 +59,6 @@ def decide(
         alpha_scope=alpha_scope,
         inputs=inputs,
         correction=correction,
-        procedure=run.correction.name,
         threshold=threshold,
         tally=tally,
         notes=tuple(notes),
@@ -93,16 +90,18 @@ def correction_named(name: str) -> Correction:
 
 def _why_nothing(tally: Tally, family: Family) -> str:
     if not can_certify(family, tally.n):
+        try:
+            enough = f"{smallest_n(family)} or more can"
+        except ParameterError:
+            enough = "and no practicable number can"
         return (
             f"everything abstains: {tally.n} draws cannot certify any of {tally.components} "
-            f"components, {smallest_n(family)} or more can"
+            f"components, {enough}"
         )
+    best = f"the best component got {int(tally.hits.max())} of {tally.n} votes, too few"
     if tally.nonfinite:
         return (
-            f"everything abstains: {tally.nonfinite} votes were withheld because the model's "
-            "output was not finite"
+            f"everything abstains: {best}; {tally.nonfinite} votes were withheld because the "
+            "model's output was not finite"
         )
-    return (
-        f"everything abstains: the best component got {int(tally.hits.max())} of {tally.n} votes, "
-        "too few; the model does not keep its answer under this noise"
-    )
+    return f"everything abstains: {best}; the model does not keep its answer under this noise"

@@ -134,7 +134,7 @@ def summarise(records: Iterable[Record]) -> Summary:
             n0=last.n0,
             components=components,
             kind=last.kind,
-            correction=decision.procedure,
+            correction=decision.correction,
             selection=last.selection,
         ),
         notes=(*warnings, *counted),

@@ -30,7 +30,6 @@ class Decision:
     alpha_scope: AlphaScope
     inputs: int
     correction: str
-    procedure: str
     threshold: int
     components: int
     abstained: int
@@ -47,7 +46,6 @@ class Decision:
             alpha_scope=certificate.alpha_scope,
             inputs=certificate.inputs,
             correction=certificate.correction,
-            procedure=certificate.procedure,
             threshold=certificate.threshold,
             components=certificate.labels.size,
             abstained=certificate.abstained,

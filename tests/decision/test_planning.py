@@ -85,11 +85,6 @@ def test_a_hopeless_tau_is_refused_with_the_number_of_draws() -> None:
         smallest_n(family(10**6, tau=1 - 1e-9))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the payment for directional errors jumps with n, so that after the smallest n there "
-    "may be one that cannot certify; the refusal then says 'use 11 or more' about 12",
-)
 def test_what_n_draws_can_certify_n_plus_1_can() -> None:
     asked = family(41, tau=0.61, alpha=0.2)
     n = smallest_n(asked)

@@ -64,11 +64,12 @@ class Design:
         asked = Family(
             self.components, self.tau, alpha, CORRECTIONS[self.correction], self.selection
         )
-        level = asked.level(self.n)
-        single = level.correction.name == "bonferroni"
-        left = self.components if single else self.components - self.certain
+        level = alpha / self.components
+        if self.correction == "holm":
+            left = self.components - self.certain
+            level = max(level, (alpha - asked.reserve(self.n)) / left)
         table = p_values(self.n, self.tau, self.selection)
-        x = int(np.argmax(table <= level.alpha / left))
+        x = int(np.argmax(table <= level))
         if self.selection == "pooled":
             assert self.n0 == self.n
             return float(binom.sf(x - 1, self.n, self.tau) + binom.sf(x - 1, self.n, 1 - self.tau))

@@ -45,10 +45,10 @@ def assert_same_certificate(a: Certificate, b: Certificate) -> None:
     assert np.array_equal(a.labels, b.labels)
     assert a.labels.dtype == b.labels.dtype
     assert a.statement() == b.statement()
-    assert (a.radius, a.threshold, a.procedure, a.notes) == (
+    assert (a.radius, a.threshold, a.correction, a.notes) == (
         b.radius,
         b.threshold,
-        b.procedure,
+        b.correction,
         b.notes,
     )
 
