@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -37,12 +38,16 @@ class Draws:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
+        if not re.fullmatch("[0-9a-f]{64}", self.digest):
+            raise ParameterError(
+                f"the digest of an input is 64 hexadecimal digits, got {self.digest!r}."
+            )
 
     def rng(self, i: int) -> np.random.Generator:
         """The generator of draw i.
 
-        The seed fills the sequence's own entropy; digest and i are its spawn key, so that no two
-        (seed, digest, i) share a state.
+        The seed fills the sequence's own entropy; digest and i are its spawn key. For one seed
+        and input, different i below 2^32 have different states.
         """
         if self.generator != GENERATOR:
             raise ParameterError(
@@ -66,7 +71,7 @@ class Draws:
 
 def check_seed(seed: int) -> None:
     """Raise ParameterError unless 0 <= seed < 2**63."""
-    if isinstance(seed, bool) or not 0 <= seed < 2**63:
+    if isinstance(seed, bool) or seed != int(seed) or not 0 <= seed < 2**63:
         raise ParameterError(f"the seed must be from 0 to 2**63 - 1, got {seed}.")
 
 

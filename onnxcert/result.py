@@ -127,12 +127,12 @@ def guarantee(
         scope = "for each input by itself"
     sigma = ", ".join(f"{name} {value:g}" for name, value in perturbation.parameters().items())
     return (
-        f"With probability at least {1 - alpha:.12g} over the noise draws, simultaneously for "
+        f"With probability at least 1 - {alpha:g} over the noise draws, simultaneously for "
         f"{family}: for {perturbation.attack(tau, unit)}, the class most likely under noise "
         f"(the majority class of the smoothed model) at the perturbed input is the certified "
         f"class. "
-        f"[{perturbation.name} {sigma}, tau {tau:g}, alpha {alpha:g} {scope}, n {n} draws tested, "
-        f"n0 {n0}, selection {selection}, N {components} components ({kind}), correction "
+        f"[{perturbation.name} {sigma}, tau {tau:.10g}, alpha {alpha:g} {scope}, n {n} draws "
+        f"tested, n0 {n0}, selection {selection}, N {components} components ({kind}), correction "
         f"{correction}]"
     )
 

@@ -55,6 +55,7 @@ def checked(labels: IntArray, rows: int) -> IntArray:
     Raises:
         ModelError: not integers, not one row per input, or no components.
     """
+    labels = np.asarray(labels)
     if not np.issubdtype(labels.dtype, np.integer):
         raise ModelError(f"the model must return integer labels, got {labels.dtype}.")
     if labels.ndim < 1 or labels.shape[0] != rows or labels.size == 0:

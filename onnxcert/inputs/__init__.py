@@ -20,8 +20,8 @@ from onnxcert.inputs.labels import label_size, read_class_names, read_labels
 from onnxcert.inputs.listing import Item, Listing, Reader, select
 from onnxcert.inputs.palette import Palette, read_palette
 from onnxcert.inputs.pascal_context import PascalContext, PascalContext59
-from onnxcert.inputs.voc import PascalVOC
 from onnxcert.inputs.sizes import usable_sizes
+from onnxcert.inputs.voc import PascalVOC
 
 _READERS: Final[tuple[type[Reader], ...]] = (
     Folder,

@@ -22,11 +22,13 @@ def usable_sizes(listing: Listing) -> tuple[dict[Item, tuple[int, int]], dict[st
         except InputError as error:
             unreadable[item.name] = str(error)
             continue
-        if item.label is not None and (labelled := label_size(item.label, coding=listing.coding)) != size:
-            raise InputError(
-                f"labels must have the size of their picture, but {item.label} has "
-                f"{labelled[0]}x{labelled[1]} pixels and {item.path} has {size[0]}x{size[1]}; give "
-                "labels of the same size."
-            )
+        if item.label is not None:
+            labelled = label_size(item.label, coding=listing.coding)
+            if labelled != size:
+                raise InputError(
+                    f"labels must have the size of their picture, but {item.label} has "
+                    f"{labelled[0]}x{labelled[1]} pixels and {item.path} has {size[0]}x{size[1]}; "
+                    "give labels of the same size."
+                )
         sizes[item] = size
     return sizes, unreadable

@@ -79,5 +79,5 @@ class Gaussian:
     def attack(self, tau: float, unit: str) -> str:
         return (
             f"every perturbation d of the input with L2 norm at most R = sigma * Phi^-1(tau) = "
-            f"{self.sigma:g} * Phi^-1({tau:g}) = {rounded_down(self.radius(tau))} ({unit})"
+            f"{self.sigma:g} * Phi^-1({tau:.10g}) = {rounded_down(self.radius(tau))} ({unit})"
         )

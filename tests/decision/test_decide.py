@@ -16,7 +16,7 @@ from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import Family, decide, p_values, smallest_n
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation import Gaussian
+from onnxcert.perturbation import Gaussian, rounded_down
 from onnxcert.result import ABSTAIN, Selection, Tally
 
 DRAWS = Draws(Gaussian(0.25), 1, "00" * 32)
@@ -234,7 +234,7 @@ def test_the_statement_holds_every_number_it_depends_on(
     certificate = decide(drawn, tau=0.8, alpha=0.004, correction=correction)
     text = certificate.statement()
     for part in (
-        "probability at least 0.996",
+        "probability at least 1 - 0.004",
         "sigma 0.125",
         "tau 0.8",
         "alpha 0.004 for each input",
@@ -248,7 +248,7 @@ def test_the_statement_holds_every_number_it_depends_on(
         "majority class",
     ):
         assert part in text, part
-    assert f"{certificate.radius:.4g}" in text
+    assert rounded_down(certificate.radius) in text
     assert certificate.radius == Gaussian(0.125).radius(0.8)
 
 
@@ -257,7 +257,7 @@ def test_the_statement_says_that_a_data_set_shares_alpha() -> None:
     assert "all 20 inputs" in text
     assert "alpha 0.01 over the whole data set" in text
     assert "0.0005 for each of 20 inputs" in text
-    assert "probability at least 0.99 " in text
+    assert "probability at least 1 - 0.01 " in text
 
 
 # -- all abstain: a value, with the reason -----------------------------------------------------
