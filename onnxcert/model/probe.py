@@ -12,6 +12,7 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
+from onnxcert.sampling import checked
 
 
 class OneDrawPerPass:
@@ -27,14 +28,14 @@ class OneDrawPerPass:
 def repeatable(segment: Segmenter, batch: FloatArray) -> bool:
     """Whether each row, given alone, gets the same answer every time."""
     rows = [batch[i : i + 1] for i in range(len(batch))]
-    return all(np.array_equal(segment(row), segment(row)) for row in rows)
+    return all(np.array_equal(checked(segment(row), 1), checked(segment(row), 1)) for row in rows)
 
 
 def batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
     """Whether every row gets the same answer alone, inside `batch`, and at another place in it."""
-    alone = np.concatenate([segment(batch[i : i + 1]) for i in range(len(batch))])
-    together = segment(batch)
-    reordered = segment(np.ascontiguousarray(batch[::-1]))
+    alone = np.concatenate([checked(segment(batch[i : i + 1]), 1) for i in range(len(batch))])
+    together = checked(segment(batch), len(batch))
+    reordered = checked(segment(np.ascontiguousarray(batch[::-1])), len(batch))
     return np.array_equal(together, alone) and np.array_equal(reordered[::-1], alone)
 
 
