@@ -331,6 +331,34 @@ def half_precision() -> onnx.ModelProto:
     )
 
 
+def whole_numbers(dtype: str) -> onnx.ModelProto:
+    """Takes integers of type `dtype`, which the network sees as they are."""
+    shape = ["batch", 3, "height", "width"]
+    return model(
+        [node("Cast", "image", "scores", to=TensorProto.FLOAT)],
+        inputs={"image": shape},
+        outputs={"scores": shape},
+        kinds={"image": helper.np_dtype_to_tensor_dtype(np.dtype(dtype))},
+    )
+
+
+def label_map(*, chosen: bool = True) -> onnx.ModelProto:
+    """Class indices [B, 1, H, W], int64: the brightest channel, or the rounded first one."""
+    nodes = [node("ArgMax", "image", "labels", axis=1)]
+    if not chosen:
+        nodes = [
+            node("Slice", "image start stop axes", "red"),
+            node("Cast", "red", "labels", to=TensorProto.INT64),
+        ]
+    return model(
+        nodes,
+        inputs={"image": ["batch", 3, "height", "width"]},
+        outputs={"labels": ["batch", 1, "height", "width"]},
+        constants={"start": np.array([0]), "stop": np.array([1]), "axes": np.array([1])},
+        kinds={"labels": TensorProto.INT64},
+    )
+
+
 def identity(shape: Shape, out: Shape | None = None) -> onnx.ModelProto:
     """`image` of any declared shape goes through to `scores`."""
     return model(

@@ -22,10 +22,6 @@ LEFT_OUT = (
     *("onnxcert-results", "shared", "benchmarks"),
 )
 
-INCOMPLETE = pytest.mark.xfail(
-    strict=True, reason="pyproject's list of packages lacks onnxcert.store"
-)
-
 
 def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     # What is installed must do by itself: no checkout on the path.
@@ -87,7 +83,6 @@ def elsewhere(tmp_path: Path) -> Path:
     return folder
 
 
-@INCOMPLETE
 def test_the_wheel_holds_the_program_the_model_and_its_samples(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -116,7 +111,6 @@ def test_what_is_installed_is_what_runs(environment: Path, elsewhere: Path) -> N
     assert Path(done.stdout.strip()).is_relative_to(environment.parent)
 
 
-@INCOMPLETE
 def test_the_main_job_runs_away_from_the_checkout(environment: Path, elsewhere: Path) -> None:
     done = run(
         *(environment / "onnxcert", "certify", "street", "--json", "--out", "results"),
@@ -142,7 +136,6 @@ def test_the_main_job_runs_away_from_the_checkout(environment: Path, elsewhere: 
     assert json.loads(report.stdout)["certified"] == result["certified"]
 
 
-@INCOMPLETE
 def test_the_model_is_found_by_name_as_a_module_as_well(environment: Path, elsewhere: Path) -> None:
     done = run(environment / "python", "-m", "onnxcert", "inspect", "street", cwd=elsewhere)
     assert done.returncode == 0, done.stderr

@@ -212,9 +212,9 @@ def test_the_table_and_the_guarantee_under_it(
         "base (one noisy pass)",
         "certified",
     ]
-    assert rows[2].split()[1] == "0.135"
+    assert rows[2].split()[1] == "0.1348"  # of 0.13490, down: never more than is proved
     assert "accuracy among certified pixels" in outcome.out
-    assert "With probability at least 0.999" in outcome.out
+    assert "With probability at least 1 - 0.001" in outcome.out
     for number in ("sigma 0.2", "tau 0.75", "alpha 0.001", "n 60", "N 192", "correction holm"):
         assert number in outcome.out
 
@@ -510,10 +510,9 @@ def test_version(onnxcert: Any) -> None:
     assert (outcome.status, outcome.out, outcome.err) == (0, f"onnxcert {__version__}\n", "")
 
 
-@pytest.mark.xfail(strict=True, reason="the help is squeezed into the line of an error")
 def test_without_arguments_the_help_is_printed(onnxcert: Any) -> None:
     outcome = onnxcert()
-    assert outcome.out + outcome.err == onnxcert("--help").out
+    assert (outcome.status, outcome.out, outcome.err) == (0, onnxcert("--help").out, "")
 
 
 def test_as_a_module_in_a_process_of_its_own(model: Path, pictures: Path, tmp_path: Path) -> None:

@@ -10,10 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import Contract
+from onnxcert.model.contract import (
+    CHANNEL_ORDERS,
+    DTYPES,
+    LAYOUTS,
+    NORMALISE,
+    OUTPUT_FORMS,
+    Contract,
+)
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
 positive = st.floats(min_value=0.0009765625, max_value=1e6, width=32)
+values = st.recursive(finite, lambda inner: st.lists(inner, max_size=3), max_leaves=4)
+CHANNELS = {"RGB": 3, "BGR": 3, "RGBA": 4, "BGRA": 4, "GRAY": 1}
 
 
 @st.composite
@@ -21,10 +30,22 @@ def contracts(draw: st.DrawFn) -> Contract:
     """Any contract that may be."""
     names = draw(st.lists(st.text(min_size=1), max_size=5).filter(lambda v: len(v) != 1))
     low = draw(finite)
-    channels = draw(st.sampled_from((0, 1, 3)))
+    order, count = draw(st.sampled_from(sorted(CHANNELS.items())))
+    channels = draw(st.sampled_from((0, 1, count)))
+    form = draw(st.sampled_from(OUTPUT_FORMS))
+    classes = len(names) or draw(st.none() | st.integers(2, 1000))
     return Contract(
         input=draw(st.text()),
+        layout=draw(st.sampled_from(LAYOUTS)),
+        channel_order=order,
+        dtype=draw(st.sampled_from(DTYPES)),
+        normalise=draw(st.sampled_from(NORMALISE)),
+        multiple=draw(st.none() | st.integers(1, 64)),
+        feeds=tuple(draw(st.dictionaries(st.text(min_size=1), values, max_size=2)).items()),
         output=draw(st.text()),
+        output_layout=draw(st.sampled_from(LAYOUTS)),
+        output_rank=draw(st.sampled_from((3, 4))),
+        threshold=draw(st.none() | finite),
         value_range=draw(
             st.none() | finite.filter(lambda high: high > low).map(lambda high: (low, high))
         ),
@@ -32,8 +53,8 @@ def contracts(draw: st.DrawFn) -> Contract:
         std=tuple(draw(st.lists(positive, min_size=channels, max_size=channels))),
         batch=draw(st.none() | st.integers(1, 64)),
         size=draw(st.none() | st.tuples(st.integers(1, 4096), st.integers(1, 4096))),
-        output_form=draw(st.sampled_from(("logits", "probabilities"))),
-        classes=len(names) or draw(st.none() | st.integers(2, 1000)),
+        output_form=form,
+        classes=2 if form == "multilabel" else classes,
         class_names=tuple(names),
         trained_sigma=draw(st.none() | st.floats(0, 10)),
     )
@@ -84,11 +105,26 @@ def test_another_document_is_refused(text: str, complaint: str) -> None:
     [
         ("input", 3),
         ("output", None),
-        ("layout", "NHWC"),
+        ("layout", "NWHC"),
+        ("layout", "nhwc"),
         ("layout", ["NCHW"]),
-        ("channel_order", "BGR"),
-        ("dtype", "float16"),
-        ("output_form", "labels"),
+        ("channel_order", "GBR"),
+        ("channel_order", "GREY"),
+        ("dtype", "float64"),
+        ("dtype", "int32"),
+        ("normalise", "between"),
+        ("output_form", "argmax"),
+        ("output_layout", "NCW"),
+        ("output_rank", 2),
+        ("output_rank", 5),
+        ("output_rank", True),
+        ("multiple", 0),
+        ("multiple", 2.0),
+        ("threshold", "0.5"),
+        ("threshold", True),
+        ("feeds", {"scale": 1}),
+        ("feeds", [["scale"]]),
+        ("feeds", [[1, 2]]),
         ("value_range", 255),
         ("value_range", [0]),
         ("value_range", [0, 1, 2]),
@@ -140,3 +176,90 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(field: str, value: An
 def test_as_many_names_as_classes() -> None:
     with pytest.raises(ContractError, match=r"3 classes but 2 class names"):
         Contract(classes=3, class_names=("sky", "road"))
+
+
+def test_every_channel_order_is_drawn_above() -> None:
+    assert set(CHANNELS) == set(CHANNEL_ORDERS)
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("layout", ("NCHW", "NHWC")),
+        ("channel_order", ("RGB", "BGR", "RGBA", "BGRA", "GRAY")),
+        ("dtype", ("float32", "float16", "uint8", "int8")),
+        ("normalise", ("after", "before")),
+        ("output_form", ("logits", "probabilities", "sigmoid", "logit", "multilabel", "labels")),
+        ("output_layout", ("NCHW", "NHWC")),
+        ("output_rank", (3, 4)),
+    ],
+)
+def test_what_a_field_may_be(field: str, values: tuple[Any, ...]) -> None:
+    for value in values:
+        text = json.dumps({"version": 1, field: value})
+        assert getattr(Contract.from_json(text, source="a test"), field) == value
+    other: dict[str, Any] = {field: "other"}
+    with pytest.raises(ContractError) as caught:
+        Contract(**other)
+    assert " or ".join(map(str, values)) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("order", "network", "picture"),
+    [("RGB", 3, 3), ("BGR", 3, 3), ("RGBA", 4, 3), ("BGRA", 4, 3), ("GRAY", 1, 1)],
+)
+def test_mean_and_std_have_one_number_or_one_for_each_channel_of_the_network(
+    order: str, network: int, picture: int
+) -> None:
+    contract = Contract(channel_order=order, mean=(0.5,) * network, std=(0.5,))
+    assert (contract.network_channels, contract.channels) == (network, picture)
+    with pytest.raises(ContractError, match=rf"each of the {network} channels \({order}\)"):
+        Contract(channel_order=order, mean=(0.5,) * 2)
+
+
+@pytest.mark.parametrize(
+    ("form", "threshold", "decides"),
+    [
+        ("logit", None, 0.0),
+        ("sigmoid", None, 0.5),
+        ("multilabel", None, 0.5),
+        ("logit", 0.4196, 0.4196),
+        ("sigmoid", 0.0, 0.0),
+    ],
+)
+def test_a_threshold_that_nobody_said_is_the_usual_one(
+    form: str, threshold: float | None, decides: float
+) -> None:
+    assert Contract(output_form=form, threshold=threshold).decision_threshold == decides
+
+
+@pytest.mark.parametrize(
+    ("form", "classes", "kind"),
+    [
+        ("logits", None, "uint8"),
+        ("logits", 2, "uint8"),
+        ("labels", 255, "uint8"),
+        ("labels", 256, "uint16"),
+        ("logits", 65536, "uint32"),
+        ("sigmoid", 2, "uint8"),
+        ("multilabel", 2, "uint8"),
+    ],
+)
+def test_labels_and_no_vote_have_room_in_the_type_of_the_labels(
+    form: str, classes: int | None, kind: str
+) -> None:
+    found = Contract(output_form=form, classes=classes).label_type
+    assert found.name == kind
+
+
+@pytest.mark.xfail(strict=True, reason="a threshold is not looked at for NaN and infinity")
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_threshold_is_a_finite_number(value: float) -> None:
+    with pytest.raises(ContractError, match="threshold"):
+        Contract(output_form="sigmoid", threshold=value)
+
+
+def test_as_many_names_as_labels_and_not_as_answers_in_a_multi_label_model() -> None:
+    contract = Contract(output_form="multilabel", classes=2, class_names=("rain", "fog", "night"))
+    assert contract.binary
+    assert contract.class_names == ("rain", "fog", "night")

@@ -36,8 +36,11 @@ def test_the_graph_tells_names_sizes_and_classes(tmp_path: Path) -> None:
     found = contract_of(graphs.conv(5, batch=4, size=(8, 6), contract=graphs.UNIT_RANGE), tmp_path)
     assert (found.input, found.output) == ("image", "scores")
     assert (found.batch, found.size, found.classes) == (4, (8, 6), 5)
-    for field in ("input", "output", "batch", "size", "classes", "layout", "dtype"):
+    for field in ("input", "output", "batch", "size", "classes", "dtype"):
         assert found.sources[field] == "the graph"
+    assert (found.layout, found.output_layout) == ("NCHW", "NCHW")
+    assert found.sources["layout"] == "the graph: axis 1 of [4, 3, 8, 6]"
+    assert found.sources["output_layout"] == "the graph: its height and width"
     assert found.sources["value_range"] == "the file's metadata"
 
 
@@ -64,10 +67,13 @@ def test_what_is_given_beats_the_metadata_and_the_metadata_the_graph(tmp_path: P
 
 def test_nothing_that_is_set_is_without_a_source(tmp_path: Path) -> None:
     found = contract_of(graphs.softmax(), tmp_path)
-    unset = (None, (), "")
+    plain = Contract()
     for field in Contract.__dataclass_fields__:
-        if field != "sources" and getattr(found, field) not in unset:
+        if field != "sources" and getattr(found, field) != getattr(plain, field):
             assert found.sources.get(field), field
+    # What the graph shows has a source even where it is what would be expected.
+    for field in ("layout", "channel_order", "dtype", "output_layout", "output_rank"):
+        assert found.sources.get(field), field
 
 
 def test_an_assumption_is_called_one(tmp_path: Path) -> None:
@@ -126,16 +132,55 @@ def test_a_range_that_nobody_said_is_refused(tmp_path: Path) -> None:
     assert "--range" in refusal(graphs.conv(), tmp_path)
 
 
-def test_two_inputs_are_refused_by_name(tmp_path: Path) -> None:
+def test_two_inputs_are_refused_by_name_until_one_is_chosen_and_the_other_fed(
+    tmp_path: Path,
+) -> None:
     message = refusal(graphs.two_inputs(), tmp_path, value_range=(0.0, 1.0))
-    assert "left, right" in message
-    assert "--input" in message
+    assert "'left' [batch, 3, height, width] float32, 'right' " in message
+    assert "pass --input left or --input right." in message
+    given: dict[str, Any] = {"value_range": (0.0, 1.0), "input": "right"}
+    message = refusal(graphs.two_inputs(), tmp_path, **given)
+    assert "'left' [batch, 3, height, width] float32" in message
+    assert "--feed left=VALUE" in message
+    still = [[[0.5]], [[0.25]], [[0.0]]]
+    found = contract_of(graphs.two_inputs(), tmp_path, **given, feeds=(("left", still),))
+    assert (found.input, found.feeds) == ("right", (("left", still),))
+    assert found.sources["input"] == found.sources["feeds"] == "given"
+    # An input that is fed is none of those that may take the picture.
+    del given["input"]
+    fed = contract_of(graphs.two_inputs(), tmp_path, **given, feeds=(("left", still),))
+    assert (fed.input, fed.feeds) == (found.input, found.feeds)
+    assert fed.sources["input"] == "the graph"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ([0.5, 0.5], ["[batch, 3, height, width]", "[2]"]),
+        ([[[[0.5]] * 2]], ["[batch, 3, height, width]", "[1, 1, 2, 1]"]),
+        ("dark", ["float32", "'dark'"]),
+    ],
+)
+def test_a_value_that_does_not_fit_its_input_is_refused(
+    tmp_path: Path, value: object, words: list[str]
+) -> None:
+    message = refusal(
+        graphs.two_inputs(), tmp_path, value_range=(0.0, 1.0), feeds=(("left", value),)
+    )
+    for word in ("'left'", *words):
+        assert word in message
+
+
+def test_a_value_for_an_input_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    message = refusal(graphs.conv(), tmp_path, value_range=(0.0, 1.0), feeds=(("gain", 2.0),))
+    assert "'gain'" in message
+    assert "the model has none" in message
 
 
 def test_two_outputs_are_refused_by_name_until_one_is_chosen(tmp_path: Path) -> None:
     message = refusal(graphs.two_outputs(), tmp_path, value_range=(0.0, 1.0))
-    assert "main, aux" in message
-    assert "--output" in message
+    assert "'main' [batch, 3, height, width] float32, 'aux' " in message
+    assert "pass --output main or --output aux." in message
     assert (
         contract_of(graphs.two_outputs(), tmp_path, value_range=(0.0, 1.0), output="aux").output
         == "aux"
@@ -168,36 +213,128 @@ def test_an_axis_of_minus_one_is_free(tmp_path: Path) -> None:
     assert (found.batch, found.size) == (None, None)
 
 
+FORMS: dict[str, tuple[onnx.ModelProto, dict[str, Any], dict[str, str]]] = {
+    # What goes in and out, what the contract must then say, and why.
+    "channels by their name": (
+        graphs.identity(["b", "c", "h", "w"], FREE),
+        {"layout": "NCHW", "channel_order": "RGB", "classes": 3},
+        {"layout": "the graph: axis 1 is called c", "channel_order": "assumed"},
+    ),
+    "channels last": (
+        graphs.channels_last(8, 6),
+        {"layout": "NHWC", "size": (8, 6), "output_layout": "NCHW", "classes": 3},
+        {
+            "layout": "the graph: axis 3 of [batch, 8, 6, 3]",
+            "output_layout": "the graph: its height and width",
+        },
+    ),
+    "channels last, size free": (
+        graphs.channels_last(),
+        {"layout": "NHWC", "size": None, "output_layout": "NCHW", "classes": 3},
+        {"layout": "the graph: axis 3 of [batch, height, width, 3]"},
+    ),
+    "grey": (
+        graphs.identity(["b", 1, "h", "w"], FREE),
+        {"channel_order": "GRAY", "network_channels": 1, "channels": 1},
+        {"channel_order": "the graph"},
+    ),
+    "four channels": (
+        graphs.identity(["b", 4, "h", "w"], FREE),
+        {"channel_order": "RGBA", "network_channels": 4, "channels": 3},
+        {"channel_order": "assumed"},
+    ),
+    "float16": (graphs.half_precision(), {"dtype": "float16"}, {"dtype": "the graph"}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_that_the_graph_shows_is_taken(tmp_path: Path, form: str) -> None:
+    proto, expected, sources = FORMS[form]
+    found = contract_of(proto, tmp_path, value_range=(0.0, 1.0))
+    assert {name: getattr(found, name) for name in expected} == expected
+    assert {name: found.sources[name] for name in sources} == sources
+
+
 @pytest.mark.parametrize(
-    ("proto", "words"),
+    ("proto", "words", "flags"),
     [
-        (graphs.identity(["b", "c", "h", "w"], FREE), ["channels"]),
-        (graphs.channels_last(8, 6), ["NHWC"]),
-        (graphs.channels_last(), ["3 channels"]),
-        (graphs.identity(["b", 1, "h", "w"], FREE), ["3 channels", "got 1"]),
-        (graphs.identity(["b", 4, "h", "w"], FREE), ["3 channels", "got 4"]),
-        (graphs.identity([3, "h", "w"], FREE), ["3 axes"]),
-        (graphs.half_precision(), ["float32", "float16"]),
-        (graphs.identity(["b", 3, 8, "w"], FREE), ["height and width"]),
-        (graphs.identity(FREE, ["b", 3]), ["2 axes", "--output"]),
-        (graphs.identity(FREE, ["b", 3, "n"]), ["3 axes", "--output"]),
-        (graphs.identity(FREE, ["b", 1, "h", "w"]), ["one channel"]),
-        (graphs.multi_label(), ["sigmoid", "do not exclude each other"]),
+        (
+            graphs.identity(["b", None, "h", "w"], FREE),
+            "[b, ?, h, w]",
+            {"--layout NCHW": {"layout": "NCHW"}, "--layout NHWC": {"layout": "NHWC"}},
+        ),
+        (
+            graphs.identity(["b", 3, "h", 3], FREE),
+            "[b, 3, h, 3]",
+            {"--layout NCHW": None, "--layout NHWC": None},
+        ),
+        (
+            graphs.identity(FREE, ["b", "x", "y", "z"]),
+            "[b, x, y, z]",
+            {
+                "--output-layout NCHW": {"output_layout": "NCHW"},
+                "--output-layout NHWC": {"output_layout": "NHWC"},
+            },
+        ),
+        (
+            graphs.identity(FREE, ["b", 1, "h", "w"]),
+            "one channel",
+            {
+                "--output-form logit": {"output_form": "logit"},
+                "--output-form sigmoid": {"output_form": "sigmoid"},
+                "--output-form labels": {"output_form": "labels", "classes": 4},
+            },
+        ),
+        (
+            graphs.identity(FREE, ["b", "n", "m"]),
+            "one channel",
+            {
+                "--output-form logit": {"output_form": "logit"},
+                "--output-form sigmoid": {"output_form": "sigmoid"},
+                "--output-form labels": {"output_form": "labels", "classes": 4},
+            },
+        ),
+        (
+            graphs.multi_label(),
+            "do not exclude each other",
+            {"--output-form multilabel": {"output_form": "multilabel"}},
+        ),
     ],
     ids=[
         "channels unknown",
-        "channels last",
-        "channels last, size free",
-        "grey",
-        "four channels",
-        "no batch axis",
-        "float16",
-        "half fixed",
-        "a vector out",
-        "points out",
+        "three wide",
+        "classes unknown",
         "one channel out",
+        "no channels out",
         "multi-label",
     ],
+)
+def test_two_readings_are_refused_with_the_flags_for_each(
+    tmp_path: Path,
+    proto: onnx.ModelProto,
+    words: str,
+    flags: dict[str, dict[str, Any] | None],
+) -> None:
+    message = refusal(proto, tmp_path, value_range=(0.0, 1.0))
+    assert words in message
+    for flag, given in flags.items():
+        assert flag in message
+        if given is not None:
+            found = contract_of(proto, tmp_path, value_range=(0.0, 1.0), **given)
+            assert {name: getattr(found, name) for name in given} == given
+            assert {found.sources[name] for name in given} <= {"given"}
+
+
+@pytest.mark.parametrize(
+    ("proto", "words"),
+    [
+        (graphs.identity([3, "h", "w"], FREE), ["[3, h, w]", "[batch, 3, height, width]"]),
+        (graphs.identity(["b", 5, 8, 6], FREE), ["[b, 5, 8, 6]", "1, 3 or 4 channels"]),
+        (graphs.identity(["b", 3, 8, "w"], FREE), ["[b, 3, 8, w]", "height and width"]),
+        (graphs.identity(FREE, ["b", 3]), ["[b, 3]", "[batch, classes, h, w]"]),
+        (graphs.whole_numbers("int32"), ["int32", "float32, float16, uint8, int8"]),
+    ],
+    ids=["no batch axis", "five channels", "half fixed", "a vector out", "int32"],
 )
 def test_a_form_that_is_not_taken_is_refused(
     tmp_path: Path, proto: onnx.ModelProto, words: list[str]
@@ -207,14 +344,77 @@ def test_a_form_that_is_not_taken_is_refused(
         assert word in message
 
 
-def test_integer_output_is_refused(tmp_path: Path) -> None:
-    labels = graphs.model(
-        [graphs.node("ArgMax", "image", "labels", axis=1)],
-        inputs={"image": FREE},
-        outputs={"labels": ["batch", 1, "height", "width"]},
-        kinds={"labels": onnx.TensorProto.INT64},
-    )
-    assert "float32 scores, got int64" in refusal(labels, tmp_path, value_range=(0.0, 1.0))
+@pytest.mark.parametrize("form", ["logits", "probabilities"])
+def test_the_largest_of_labels_that_do_not_exclude_each_other_is_refused(
+    tmp_path: Path, form: str
+) -> None:
+    message = refusal(graphs.multi_label(), tmp_path, output_form=form)
+    assert "do not exclude each other" in message
+    assert "--output-form multilabel" in message
+
+
+@pytest.mark.parametrize("form", ["logits", "probabilities"])
+def test_the_largest_of_one_channel_is_refused(tmp_path: Path, form: str) -> None:
+    proto = graphs.identity(FREE, ["b", 1, "h", "w"])
+    message = refusal(proto, tmp_path, value_range=(0.0, 1.0), output_form=form)
+    assert "one channel" in message
+    assert "--output-form logit or --output-form sigmoid" in message
+
+
+@pytest.mark.parametrize("form", ["logit", "sigmoid"])
+def test_one_threshold_for_many_channels_is_refused(tmp_path: Path, form: str) -> None:
+    message = refusal(graphs.conv(), tmp_path, value_range=(0.0, 1.0), output_form=form)
+    assert f"3 channels and a {form} output has one" in message
+
+
+@pytest.mark.parametrize(
+    ("order", "channels", "right"),
+    [
+        ("GRAY", 3, ("RGB", "BGR")),
+        ("RGBA", 3, ("RGB", "BGR")),
+        ("RGB", 1, ("GRAY",)),
+        ("BGR", 4, ("RGBA", "BGRA")),
+    ],
+)
+def test_a_channel_order_that_does_not_fit_is_refused_with_those_that_do(
+    tmp_path: Path, order: str, channels: int, right: tuple[str, ...]
+) -> None:
+    proto = graphs.identity(["b", channels, "h", "w"], FREE)
+    given: dict[str, Any] = {"value_range": (0.0, 1.0)}
+    message = refusal(proto, tmp_path, **given, channel_order=order)
+    assert " or ".join(f"--channel-order {name}" for name in right) in message
+    for name in right:
+        found = contract_of(proto, tmp_path, **given, channel_order=name)
+        assert (found.channel_order, found.sources["channel_order"]) == (name, "given")
+
+
+def test_bytes_say_their_range_themselves(tmp_path: Path) -> None:
+    found = contract_of(graphs.whole_numbers("uint8"), tmp_path)
+    assert (found.dtype, found.value_range) == ("uint8", (0.0, 255.0))
+    assert found.sources["value_range"] == "the uint8 input"
+
+
+def test_signed_bytes_do_not_say_their_range(tmp_path: Path) -> None:
+    assert "--range" in refusal(graphs.whole_numbers("int8"), tmp_path)
+
+
+def test_integer_output_holds_labels_of_as_many_classes_as_are_chosen_from(
+    tmp_path: Path,
+) -> None:
+    found = contract_of(graphs.label_map(), tmp_path, value_range=(0.0, 1.0))
+    assert (found.output_form, found.classes, found.output_rank) == ("labels", 3, 4)
+    assert found.sources["output_form"] == "the graph: int64 values"
+    assert found.sources["classes"] == "the graph"
+
+
+def test_integer_output_of_unknown_origin_needs_the_number_of_classes(tmp_path: Path) -> None:
+    proto = graphs.label_map(chosen=False)
+    message = refusal(proto, tmp_path, value_range=(0.0, 1.0))
+    assert "'labels' holds class indices" in message
+    assert "--classes NUMBER" in message
+    found = contract_of(proto, tmp_path, value_range=(0.0, 1.0), classes=7)
+    assert (found.output_form, found.classes) == ("labels", 7)
+    assert found.sources["classes"] == "given"
 
 
 @pytest.mark.parametrize(

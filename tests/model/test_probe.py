@@ -45,20 +45,7 @@ def test_the_trap_is_one(tmp_path: Path, name: str) -> None:
     assert not np.array_equal(segment(batch), alone)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "batch mean",
-        pytest.param(
-            "quantised over the batch",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="the lint knows that DynamicQuantizeLinear depends on the batch, but only "
-                "the probe decides, and few draws do not show it",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("name", LEAKING)
 @pytest.mark.parametrize("rows", ["free", 4], ids=["free batch", "fixed batch"])
 @pytest.mark.parametrize("batch_size", [1, 5])
 def test_a_model_that_lets_batch_mates_leak_runs_one_draw_per_pass(

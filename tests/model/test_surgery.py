@@ -14,6 +14,7 @@ import pytest
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ModelError, ParameterError
+from onnxcert.model.fit import Fit
 
 Array = npt.NDArray[Any]
 
@@ -136,10 +137,46 @@ def test_scores_at_lower_resolution_are_brought_up_before_the_argmax(
 def test_scale_shows_the_network_a_resized_copy(tmp_path: Path, scale: float, stride: int) -> None:
     proto = graphs.conv(3, stride=stride, contract=graphs.UNIT_RANGE)
     batch = noise(3, 20, 25)
-    seen = tuple(int(length * np.float32(scale)) for length in batch.shape[2:])
-    small = resized(batch.astype(np.float64), seen, (scale, scale)).astype(np.float32)
+    seen = [int(length * scale) for length in batch.shape[2:]]
+    # The whole picture is seen, whether or not its sides are multiples: the size counts.
+    small = upsampled(batch, *seen).astype(np.float32)
     expected = upsampled(scores(proto, small), 20, 25)
-    agree(opened(proto, tmp_path, scale=scale)(batch), expected)
+    agree(opened(proto, tmp_path, fit=Fit(scale=scale))(batch), expected)
+
+
+@pytest.mark.parametrize("size", [(10, 13), (40, 30), (20, 25)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_size_shows_the_network_a_copy_of_that_size(
+    tmp_path: Path, size: tuple[int, int], stride: int
+) -> None:
+    proto = graphs.conv(3, stride=stride, contract=graphs.UNIT_RANGE)
+    batch = noise(3, 20, 25)
+    seen = upsampled(batch, *size).astype(np.float32)
+    expected = upsampled(scores(proto, seen), 20, 25)
+    agree(opened(proto, tmp_path, fit=Fit(size=size))(batch), expected)
+
+
+@pytest.mark.parametrize("multiple", [4, 8])
+@pytest.mark.parametrize("stride", [1, 4])
+def test_padding_continues_the_last_row_and_column_and_is_cut_off_again(
+    tmp_path: Path, multiple: int, stride: int
+) -> None:
+    proto = graphs.conv(3, stride=stride, contract=graphs.UNIT_RANGE)
+    batch = noise(3, 13, 18)
+    added = [-length % multiple for length in batch.shape[2:]]
+    seen = np.pad(batch, ((0, 0), (0, 0), (0, added[0]), (0, added[1])), mode="edge")
+    expected = upsampled(scores(proto, seen), *seen.shape[2:])[:, :, :13, :18]
+    agree(opened(proto, tmp_path, fit=Fit(pad_to=multiple))(batch), expected)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_the_grid_of_the_model_is_labelled_as_it_is(tmp_path: Path, scale: float) -> None:
+    proto = graphs.conv(3, stride=2, contract=graphs.UNIT_RANGE)
+    batch = noise(4, 20, 24)
+    seen = upsampled(batch, int(20 * scale), int(24 * scale)).astype(np.float32)
+    expected = scores(proto, seen)
+    assert expected.shape[2:] == (20 * scale / 2, 24 * scale / 2)
+    agree(opened(proto, tmp_path, fit=Fit(scale=scale, grid="model"))(batch), expected)
 
 
 @pytest.mark.parametrize(
@@ -170,6 +207,55 @@ def test_normalising_inside_equals_normalising_outside(
         std or 1.0, (1, -1, 1, 1)
     )
     agree(segment(batch), scores(proto, network.astype(np.float32)))
+
+
+def test_labels_that_the_graph_gives_leave_as_they_are(tmp_path: Path) -> None:
+    batch = noise()
+    given: dict[str, Any] = {"value_range": (0, 1)}
+    chosen = opened(graphs.label_map(), tmp_path, **given)
+    assert np.array_equal(chosen(batch), batch.argmax(axis=1))
+    # An index that is no class is no vote.
+    cut = opened(graphs.label_map(chosen=False), tmp_path, value_range=(0, 4), classes=3)
+    labels = cut(batch)
+    red = np.trunc(np.float32(4) * batch[:, 0])
+    assert labels.dtype == np.uint8
+    assert np.array_equal(labels, np.where((red >= 0) & (red < 3), red, 255))
+    assert {0, 1, 2, 255} == set(np.unique(labels))
+
+
+def test_channels_last_and_half_precision_give_the_labels_of_the_plain_graph(
+    tmp_path: Path,
+) -> None:
+    batch = noise().astype(np.float16).astype(np.float32)
+    given: dict[str, Any] = {"value_range": (0, 1)}
+    plain = batch.argmax(axis=1)
+    assert np.array_equal(opened(graphs.channels_last(), tmp_path, **given)(batch), plain)
+    assert np.array_equal(opened(graphs.half_precision(), tmp_path, **given)(batch), plain)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_an_integer_input_is_rounded_and_cut_off_after_the_noise(
+    tmp_path: Path, dtype: str
+) -> None:
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    segment = opened(graphs.whole_numbers(dtype), tmp_path, value_range=(low, high))
+    batch = noise()
+    whole = np.clip(np.rint(low + np.float64(1) * batch * (high - low)), low, high)
+    # The first of equal channels wins, which only happens after rounding or cutting off.
+    first = whole.argmax(axis=1)
+    assert not np.array_equal(first, batch.argmax(axis=1))
+    clear = np.abs(batch * (high - low) % 1 - 0.5).min(axis=1) > 1e-3
+    assert clear.mean() > 0.95
+    assert np.array_equal(segment(batch)[clear], first[clear])
+
+
+def test_the_other_of_two_inputs_is_the_same_in_every_pass(tmp_path: Path) -> None:
+    batch = noise()
+    still = np.array([0.5, -0.5, 0.0], np.float32).reshape(3, 1, 1)
+    segment = opened(
+        graphs.two_inputs(), tmp_path, value_range=(0, 1), feeds=(("left", still.tolist()),)
+    )
+    assert np.array_equal(segment(batch), (batch + still)[:, :2].argmax(axis=1))
 
 
 def test_the_chosen_output_is_the_one_that_is_labelled(tmp_path: Path) -> None:
@@ -206,18 +292,43 @@ def test_a_picture_of_another_size_than_the_graph_takes_is_refused_with_both(
     proto = graphs.conv(size=(8, 8), contract=graphs.UNIT_RANGE)
     with pytest.raises(ModelError, match=r"8x8 pixels only, got 12x10"):
         opened(proto, tmp_path)(noise())
-    assert opened(proto, tmp_path, scale=0.5)(noise(2, 16, 16)).shape == (2, 16, 16)
+    with pytest.raises(ModelError, match=r"--resize"):
+        opened(proto, tmp_path)(noise())
+    assert opened(proto, tmp_path, fit=Fit(scale=0.5))(noise(2, 16, 16)).shape == (2, 16, 16)
+    with pytest.raises(ModelError, match=r"8x8 pixels only, got 10x10"):
+        opened(proto, tmp_path, fit=Fit(size=(10, 10)))(noise(2, 16, 16))
 
 
-def test_a_picture_that_scale_leaves_nothing_of_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no pixel left"):
-        opened(graphs.threshold(), tmp_path, scale=0.1)(noise(1, 4, 4))
+def test_a_picture_that_scale_leaves_nothing_of_keeps_one_pixel(tmp_path: Path) -> None:
+    batch = noise(6, 4, 4)
+    labels = opened(graphs.threshold(), tmp_path, fit=Fit(scale=0.1))(batch)
+    # The one pixel is the mean of the four in the middle.
+    one = batch[:, :, 1:3, 1:3].mean(axis=(1, 2, 3)) > 0.5
+    assert len(set(one.tolist())) == 2
+    assert np.array_equal(labels, np.broadcast_to(one[:, None, None], (6, 4, 4)))
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, 17.0, float("nan"), float("inf")])
-def test_a_scale_out_of_range_is_refused(tmp_path: Path, scale: float) -> None:
-    with pytest.raises(ParameterError, match="scale"):
-        opened(graphs.threshold(), tmp_path, scale=scale)
+def test_a_scale_out_of_range_is_refused(scale: float) -> None:
+    with pytest.raises(ParameterError, match="scale must be above 0 and at most 16"):
+        Fit(scale=scale)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"size": (0, 8)}, "from 1 to 65536"),
+        ({"size": (8, 65537)}, "from 1 to 65536"),
+        ({"size": (8, 8), "scale": 0.5}, "exclude each other"),
+        ({"pad_to": 0}, "from 1 to 4096"),
+        ({"pad_to": 4097}, "from 1 to 4096"),
+        ({"grid": "native "}, "native or model"),
+        ({"grid": "model", "pad_to": 32}, "exclude each other"),
+    ],
+)
+def test_a_fit_that_is_none_is_refused(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(ParameterError, match=words):
+        Fit(**values)
 
 
 def test_time_inside_the_runtime_is_kept(tmp_path: Path) -> None:

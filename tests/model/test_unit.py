@@ -13,6 +13,7 @@ from scipy.stats import norm
 
 import onnxcert
 from onnxcert import Gaussian, OnnxSegmenter
+from onnxcert.model.fit import Fit
 
 Array = npt.NDArray[Any]
 SIGMA = 0.25
@@ -79,7 +80,7 @@ def test_at_a_scale_the_noise_is_drawn_at_native_resolution_and_averaged_by_the_
     centres = 0.5 + SIGMA * np.linspace(-5, 5, 201)
     segment = OnnxSegmenter.open(
         graphs.save(graphs.quantiser(centres, contract=graphs.UNIT_RANGE), tmp_path / "model.onnx"),
-        scale=0.5,
+        fit=Fit(scale=0.5),
         threads=1,
     )
     rng = np.random.default_rng(0)
