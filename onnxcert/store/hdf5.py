@@ -15,6 +15,10 @@ from onnxcert.errors import StoreError
 _PACKED: Final = 1100
 _SLACK: Final = 2**16
 
+# The format of HDF5 1.10, whose headers carry checksums: in the older one, that h5py writes unless
+# told otherwise, a flipped bit in an attribute's header can end or hang the whole process.
+_FORMAT: Final = "v110"
+
 # Everything that h5py and NumPy raise on bytes that are not what they say.
 _DAMAGE: Final = (
     KeyError,
@@ -51,7 +55,7 @@ def reading(path: Path, what: str = "") -> Iterator[h5py.File]:
 
 def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
     """A new HDF5 file at `path` with what `fill` puts into it."""
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", libver=_FORMAT) as file:
         fill(file)
 
 
