@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.certification import default_batch_size
 from onnxcert.class_names import names_of
+from onnxcert.counting import counted
 from onnxcert.draws import GENERATOR, Draws, check_seed, digest
 from onnxcert.errors import InputError, ModelError, ParameterError, StoreError
 from onnxcert.inputs import INDEX, Item, Listing, read_image, usable_sizes
@@ -19,7 +19,7 @@ from onnxcert.provenance import provenance
 from onnxcert.report.files import draw_record, has_labels, has_picture, write_labels
 from onnxcert.report.summary import Summary, summarise
 from onnxcert.result import PIXELS, Tally, passes
-from onnxcert.sampling import Count, sample
+from onnxcert.sampling import Count
 from onnxcert.settings import Settings
 from onnxcert.store import Record, ResultStore
 from onnxcert.truth import confusions, read_truth
@@ -118,18 +118,21 @@ class Run:
 
     def _go_through(self, sizes: Mapping[Item, tuple[int, int]]) -> None:
         settings = self.settings
-        self.watcher.begin(len(sizes), passes(settings.n, settings.n0, settings.selection))
+        self._inputs = len(sizes)
+        self._passes = passes(settings.n, settings.n0, settings.selection)
+        self._told = False
         by_size: dict[tuple[int, ...], tuple[Segmenter, str]] = {}
-        for item in sizes:
-            self._stop_if_asked()
-            self.watcher.item(item.name)
+        for self._place, item in enumerate(sizes, start=1):
+            if self.stopping:
+                raise KeyboardInterrupt
             try:
                 pixels = read_image(item.path)
             except InputError as error:
                 self.skipped[item.name] = str(error)
             else:
                 self._one(item, pixels, by_size)
-            self.watcher.finish()
+            if item.name in self.store:
+                self._tell(item.name, self._passes)
 
     def _one(
         self,
@@ -155,6 +158,7 @@ class Run:
         if self.segmenter.components != PIXELS:
             self.settings.refuse_hopeless(clean.size)
         truth = self._truth(item, picture, self.segmenter.classes)
+        self._tell(item.name, 0)
         draws = Draws(self.settings.perturbation, self.seed, identity)
         batch_size = self.batch_size or default_batch_size(pixels)
         if pixels.shape not in by_size:
@@ -211,43 +215,34 @@ class Run:
             self._draw(record.in_memory(), picture, truth)
 
     def _count(
-        self,
-        name: str,
-        pixels: FloatArray,
-        segment: Segmenter,
-        draws: Draws,
-        batch_size: int,
+        self, name: str, pixels: FloatArray, segment: Segmenter, draws: Draws, batch_size: int
     ) -> Tally:
-        """The tally of one input, continued from where it was stopped and kept on the way."""
-        settings, session = self.settings, self.segmenter.session
-        runtime = {
-            "provider": session.provider,
-            "onnxruntime": session.version,
-            "one_draw_per_pass": str(isinstance(segment, OneDrawPerPass)),
-        }
-        classes = self.segmenter.classes
-        fresh = Count(draws, settings.n, settings.n0, settings.selection, classes)
-        count = self.store.resume(fresh, name, runtime)
-        kept = time.monotonic()
-
-        def on_batch(count: Count) -> None:
-            nonlocal kept
-            self.watcher.advance(count.done)
-            due = time.monotonic() - kept >= self.checkpoint_seconds
-            if (due or self.stopping) and count.done < count.total:
-                self.store.checkpoint(name, count, runtime)
-                kept = time.monotonic()
-            self._stop_if_asked()
-
-        return sample(
+        settings, model = self.settings, self.segmenter
+        return counted(
+            self.store,
+            name,
             segment,
             pixels,
-            count,
+            Count(draws, settings.n, settings.n0, settings.selection, model.classes),
+            runtime={
+                "provider": model.session.provider,
+                "onnxruntime": model.session.version,
+                "one_draw_per_pass": str(isinstance(segment, OneDrawPerPass)),
+            },
             batch_size=batch_size,
-            unit=self.segmenter.unit,
-            kind=self.segmenter.components,
-            on_batch=on_batch,
+            unit=model.unit,
+            kind=model.components,
+            checkpoint_seconds=self.checkpoint_seconds,
+            on_batch=lambda done: self._tell(name, done),
+            stopping=lambda: self.stopping,
         )
+
+    def _tell(self, name: str, done: int) -> None:
+        """Tell the watcher, for the first time only when nothing is refused any more."""
+        if not self._told:
+            self.watcher.begin(self._inputs, self._passes)
+            self._told = True
+        self.watcher.advance(name, self._place, done)
 
     def _other(self, picture: FloatArray) -> IntArray | None:
         """What the other model says without noise."""
@@ -279,10 +274,6 @@ class Run:
             ignore_label=self.ignore_label,
             coding=self.listing.coding,
         )
-
-    def _stop_if_asked(self) -> None:
-        if self.stopping:
-            raise KeyboardInterrupt
 
     # -- what a person looks at ------------------------------------------------------------
 

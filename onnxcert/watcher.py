@@ -15,23 +15,15 @@ class Watcher(Protocol):
     def begin(self, inputs: int, passes: int) -> None:
         """The run has `inputs` inputs of `passes` passes each."""
 
-    def item(self, name: str) -> None:
-        """The next input is `name`."""
-
-    def advance(self, done: int) -> None:
-        """`done` passes of the present input are counted."""
-
-    def finish(self) -> None:
-        """The present input is done, skipped or was done before."""
+    def advance(self, name: str, place: int, done: int) -> None:
+        """`done` passes of the input `name`, the `place`-th from 1, are counted."""
 
 
 class Silent:
     """A watcher that says nothing."""
 
     def begin(self, inputs: int, passes: int) -> None: ...
-    def item(self, name: str) -> None: ...
-    def advance(self, done: int) -> None: ...
-    def finish(self) -> None: ...
+    def advance(self, name: str, place: int, done: int) -> None: ...
 
 
 @dataclass

@@ -213,7 +213,7 @@ def command(
         fit = Fit(
             scale=scale,
             size=contract.size if resize else size,
-            pad_to=pad_to or contract.multiple or 1,
+            pad_to=(contract.multiple or 1) if pad_to is None else pad_to,
             grid=grid,  # type: ignore[arg-type]
         )
         options: dict[str, Any] = {"fit": fit, "device": device, "threads": threads}

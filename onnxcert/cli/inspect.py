@@ -116,7 +116,7 @@ def _print(file: ModelFile, contract: Contract) -> None:
             source = contract.sources.get(field.name)
             shown = _show(value) if source else _OPEN.get(field.name, "not said")
             print(f"{field.name:14} {shown:32} {f'({source})' if source else ''}".rstrip())
-    findings = lint(file.proto)
+    findings = lint(file.proto, dict(contract.feeds))
     print(f"\nlint: {'nothing found' if not findings else ''}".rstrip())
     for finding in findings:
         print(f"  {finding.severity}: node {finding.node} {finding.message}")

@@ -38,20 +38,16 @@ class Bar:
             print(self._announcement, file=sys.stderr)
         self._progress.start()
         self._passes = passes
-        self._place = 0
         self._task = self._progress.add_task(
             "certify", total=max(1, inputs * passes), place=0, inputs=inputs, rate=""
         )
 
-    def item(self, name: str) -> None:
-        self._place += 1
-        self._progress.update(self._task, description=name, place=self._place)
-
-    def advance(self, done: int) -> None:
-        completed = (self._place - 1) * self._passes + done
-        task = self._progress.tasks[0]
-        rate = f"{task.speed:.1f} draws/s" if task.speed else ""
-        self._progress.update(self._task, completed=completed, rate=rate)
-
-    def finish(self) -> None:
-        self._progress.update(self._task, completed=self._place * self._passes)
+    def advance(self, name: str, place: int, done: int) -> None:
+        speed = self._progress.tasks[0].speed
+        self._progress.update(
+            self._task,
+            description=name,
+            place=place,
+            completed=(place - 1) * self._passes + done,
+            rate=f"{speed:.1f} draws/s" if speed else "",
+        )

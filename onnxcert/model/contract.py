@@ -130,6 +130,8 @@ class Contract:
                 f"the model scores {self.classes} classes but {len(self.class_names)} class names "
                 "were given; give one name for each class."
             )
+        if self.threshold is not None and not np.isfinite(self.threshold):
+            raise ContractError(f"the threshold must be a finite number, got {self.threshold}.")
         if self.trained_sigma is not None and not (
             np.isfinite(self.trained_sigma) and self.trained_sigma >= 0
         ):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+import numpy as np
 import onnx
 from onnx import numpy_helper
 
@@ -44,10 +45,15 @@ class Finding:
     mixes: bool = False
 
 
-def lint(proto: onnx.ModelProto) -> tuple[Finding, ...]:
-    """Findings in the graph of `proto`, its subgraphs and its local functions."""
+def lint(proto: onnx.ModelProto, feeds: Mapping[str, Any] | None = None) -> tuple[Finding, ...]:
+    """Findings in the graph of `proto`, its subgraphs and its local functions.
+
+    `feeds` are values of further inputs, which count as constants.
+    """
     local = {function.domain for function in proto.functions}
     constants = {i.name: i for i in proto.graph.initializer}
+    for name, value in (feeds or {}).items():
+        constants[name] = numpy_helper.from_array(np.asarray(value), name)
     inputs = {i.name for i in proto.graph.input} - set(constants)
     findings = []
     for node in nodes(proto):

@@ -49,6 +49,11 @@ def with_output(contract: Contract, proto: onnx.ModelProto) -> Contract:
     contract = _with_layout(contract, graph, value, shape)
     channels = _channels(contract, shape)
     contract = _with_form(contract, graph, value.name, kind, channels)
+    if contract.threshold is not None and not contract.binary:
+        raise ContractError(
+            f"a threshold means nothing for an output of {contract.output_form}; leave --threshold "
+            "out, or pass --output-form sigmoid, logit or multilabel."
+        )
     return _with_classes(contract, proto, value.name, channels)
 
 

@@ -59,7 +59,7 @@ class OnnxSegmenter:
         self.file = file
         self.contract = contract
         self.fit = fit or Fit(pad_to=contract.multiple or 1)
-        self.findings: tuple[Finding, ...] = lint(file.proto)
+        self.findings: tuple[Finding, ...] = lint(file.proto, dict(contract.feeds))
         refuse_errors(self.findings, file.path)
         self.seconds = 0.0
         self._device = device

@@ -136,7 +136,7 @@ class ResultStore(Results):
         """
         stored = self.run()
         if stored is not None and not self.names() and not any(self.folder.glob("partial/*.h5")):
-            stored = None  # nothing was drawn for it, so nothing holds us to it
+            fresh_seed, stored = stored["seed"], None  # nothing was drawn: all but the seed is open
         if stored is None:
             if self.names():
                 raise StoreError(
