@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from onnxcert._version import __version__
 from onnxcert.settings import Settings
 from onnxcert.store import Decision, Record
 
@@ -48,7 +49,7 @@ def _certificate_misfits(record: Record) -> Iterator[str]:
         if _same(stored, now):
             continue
         if field.name in _LONG:
-            yield f"{field.name} is not the one that votes and settings give"
+            yield f"{field.name} is not the one that votes and settings give{_elsewhere(record)}"
         else:
             yield f"{field.name} is {stored}, votes and settings give {now}"
 
@@ -89,6 +90,13 @@ def _parameter_misfits(record: Record, run: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{key} is {_shown(values, key)} in the {source}, run.json has " + _shown(
                     asked, key
                 )
+
+
+def _elsewhere(record: Record) -> str:
+    """Another version may word the same guarantee in another way."""
+    packages = record.provenance.environment.get("packages", {})
+    made_by = packages.get("onnxcert", "an unnamed version")
+    return "" if made_by == __version__ else f" (made by onnxcert {made_by}, this is {__version__})"
 
 
 def _same(stored: Any, now: Any) -> bool:

@@ -216,6 +216,15 @@ def test_who_changes_votes_and_digest_in_step_is_not_found(onnxcert: Any) -> Non
     assert onnxcert("verify", "out").status == 0
 
 
+def test_a_statement_in_other_words_names_the_version_that_wrote_it(onnxcert: Any) -> None:
+    def edit(record: Any) -> None:
+        record["certificate"].attrs["statement"] = "In older words."
+        described("provenance", "environment", "packages", {"onnxcert": "0.0.1"})(record)
+
+    edit_record("out", "p1", edit, sealed=True)
+    assert "(made by onnxcert 0.0.1, this is " in onnxcert("verify", "out").out
+
+
 def test_a_record_without_a_digest_is_named(onnxcert: Any) -> None:
     edit_record("out", "p1", lambda r: r.attrs.__delitem__("sha256"), sealed=False)
     outcome = onnxcert("verify", "out")
