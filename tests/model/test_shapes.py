@@ -252,10 +252,7 @@ def test_resize_brings_mixed_sizes_to_the_one_size_of_the_model(
         ["--size", "8"],
         ["--size", "0x8"],
         ["--size", "8x6", "--scale", "0.5"],
-        pytest.param(
-            ["--pad-to", "0"],
-            marks=pytest.mark.xfail(strict=True, reason="0 is taken for nothing given"),
-        ),
+        ["--pad-to", "0"],
         ["--pad-to", "5000"],
         ["--pad-to", "4", "--grid", "model"],
         ["--grid", "cells"],

@@ -899,7 +899,7 @@ MEANT_BY_NOBODY = {
     "deep": ("[" * 100_000, "RecursionError"),
     "huge range": (f'{{"version": 1, "value_range": [0, {10**400}]}}', "OverflowError"),
     "huge sigma": (f'{{"version": 1, "trained_sigma": {10**400}}}', "OverflowError"),
-    "nan threshold": ('{"version": 1, "value_range": [0, 1], "threshold": NaN}', "not looked at"),
+    "nan threshold": ('{"version": 1, "value_range": [0, 1], "threshold": NaN}', ""),
     "huge batch": ('{"version": 1, "value_range": [0, 1], "batch": 1000000000000}', "MemoryError"),
     "huge classes": (f'{{"version": 1, "value_range": [0, 1], "classes": {2**70}}}', ""),
     "unnamed": ('{"version": 1, "value_range": [0, 1], "input": ""}', ""),
