@@ -250,8 +250,7 @@ def command(
     started = context.obj["started"]
     results: dict[str, Any] = {}
     status = 0
-    for head in heads:
-        run = prepared(head)
+    for head, run in [(head, prepared(head)) for head in heads]:
         run.clock.startup += time.perf_counter() - started
         summary = executed(run, "" if as_json else header(run))
         if summary is None:

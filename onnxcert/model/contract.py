@@ -19,6 +19,7 @@ from onnxcert.errors import ContractError
 
 METADATA_KEY: Final = "onnxcert"
 VERSION: Final = 1
+LARGEST: Final = 65536  # of a batch, a side or a number of classes
 
 LAYOUTS: Final = ("NCHW", "NHWC")
 CHANNEL_ORDERS: Final = ("RGB", "BGR", "RGBA", "BGRA", "GRAY")
@@ -115,6 +116,7 @@ class Contract:
                     f"{name} must hold one number, or one for each of the {self.network_channels} "
                     f"channels ({self.channel_order}), got {len(getattr(self, name))} numbers."
                 )
+        self._refuse_range_outside_type()
         if any(value <= 0 for value in self.std):
             raise ContractError(f"std must be positive, got {list(self.std)}.")
         if self.classes is not None and self.classes < 2:
@@ -137,6 +139,19 @@ class Contract:
         ):
             raise ContractError(
                 f"trained_sigma must be a number not below 0, got {self.trained_sigma}."
+            )
+
+    def _refuse_range_outside_type(self) -> None:
+        """Black and white must be values that an integer input can hold, with grey between."""
+        if self.dtype not in INTEGER_TYPES or self.value_range is None:
+            return
+        held = np.iinfo(np.dtype(self.dtype))
+        low, high = self.value_range
+        if low < held.min or high > held.max or high - low < 2:
+            raise ContractError(
+                f"the input is {self.dtype}, which holds whole numbers from {held.min} to "
+                f"{held.max}, got the value range {low:g},{high:g}; pass --range "
+                f"{held.min},{held.max}."
             )
 
     @property
@@ -189,7 +204,7 @@ class Contract:
         """
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ContractError(f"the contract is not valid JSON ({error}).") from None
         if not isinstance(values, dict):
             raise ContractError("the contract must be a JSON object.")
@@ -223,7 +238,7 @@ def _parse(name: str, value: Any) -> Any:
             return tuple(float(v) for v in value)
         case "batch" | "classes" | "multiple" | "output_rank":
             if not _natural(value):
-                raise refuse("a whole number above 0")
+                raise refuse(f"a whole number from 1 to {LARGEST}")
             return value
         case "size":
             if not isinstance(value, list) or len(value) != 2 or not all(map(_natural, value)):
@@ -251,10 +266,10 @@ def _parse(name: str, value: Any) -> Any:
 
 
 def _natural(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST
 
 
 def _numbers(value: Any) -> bool:
     return isinstance(value, Sequence) and all(
-        isinstance(v, int | float) and not isinstance(v, bool) for v in value
+        isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e30 for v in value
     )

@@ -107,9 +107,13 @@ def _external_files(proto: onnx.ModelProto, path: Path) -> list[Path]:
     folder = path.parent.resolve()
     files = [folder / name for name in names]
     for file in files:
-        if not file.resolve().is_relative_to(folder):
+        try:
+            inside = file.resolve().is_relative_to(folder)
+        except (OSError, ValueError):  # no path at all, such as one with a NUL
+            inside = False
+        if not inside:
             raise ModelError(
-                f"{path} names external data outside its own folder ({file.name}), which is "
+                f"{path} names external data outside its own folder ({file.name!r}), which is "
                 "refused; export it again."
             )
     return files

@@ -34,6 +34,9 @@ def infer(
         ContractError: a field is missing, ambiguous, contradictory or not supported.
     """
     said = {name: value for name, value in (given or {}).items() if value is not None}
+    for name in ("input", "output"):
+        if said.get(name) == "":
+            raise ContractError(f"--{name} must be a name, got none; name one of the graph's.")
     text = model.metadata.get(METADATA_KEY)
     try:
         contract = Contract() if text is None else Contract.from_json(text, source=METADATA)
@@ -57,6 +60,11 @@ def settled_range(contract: Contract) -> Contract:
     if not contract.mean and not contract.std:
         if contract.dtype == "uint8":
             return filled(contract, {"value_range": (0.0, 255.0)}, "the uint8 input")
+        if contract.dtype == "int8":
+            raise ContractError(
+                "nothing says which values of the int8 input black and white are; pass --range "
+                "-128,127 or --range 0,127."
+            )
         raise ContractError(
             "nothing says which pixel values the model was trained on; pass --range 0,1 or --range "
             "0,255 or --range -1,1 for plain pixels, or --mean and --std if they are normalised."

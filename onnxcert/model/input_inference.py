@@ -18,6 +18,7 @@ from onnxcert.model.tracing import (
     element_type,
     first_reader,
     lengths,
+    rank,
     shown,
 )
 
@@ -38,7 +39,7 @@ def with_input(contract: Contract, graph: onnx.GraphProto) -> Contract:
         value = named("input", contract.input, inputs)
     else:
         fed = {name for name, _ in contract.feeds}
-        fitting = [i for i in inputs if i.name not in fed and len(axes(i) or (0,) * 4) == 4]
+        fitting = [i for i in inputs if i.name not in fed and rank(i) in (None, 4)]
         value = only("input", fitting, inputs, "a picture goes in as [batch, 3, height, width]")
     kind = element_type(value)
     if kind not in DTYPES:
@@ -89,9 +90,10 @@ def _layout(
         if attribute(reader, "perm") == [0, 3, 1, 2]:
             return "NHWC", known[3], f"{GRAPH}: it is transposed to channels first"
     elif reader is not None:
-        weight = constant_shape(graph, reader.input[1]) if len(reader.input) > 1 else None
+        at_weight = 3 if reader.op_type == "QLinearConv" else 1
+        weight = constant_shape(graph, reader.input[at_weight])
         groups = next((a.i for a in reader.attribute if a.name == "group"), 1)
-        channels = weight[1] * groups if weight else None
+        channels = weight[1] * groups if weight and len(weight) == 4 else None
         return "NCHW", channels, f"{GRAPH}: a convolution reads it"
     raise ContractError(
         f"the input {name!r} {shown(shape)} may have its channels second or last; pass --layout "
@@ -171,16 +173,21 @@ def _fitting(name: str, value: Any, kind: str, shape: Axes | None) -> Any:
     The batch axis may be left out where it is free; the value is then repeated along it.
     """
     try:
-        array = np.asarray(value, dtype=np.dtype(kind))
-    except (TypeError, ValueError):
+        given = np.asarray(value)
+        array = given.astype(np.dtype(kind))
+        holds = np.array_equal(array, given) or array.dtype.kind == "f"
+    except (TypeError, ValueError, OverflowError):
+        holds = False
+    if not holds or given.dtype.kind not in "biuf":
         raise ContractError(
-            f"the further input {name!r} takes {kind}, got {value!r}; give numbers."
-        ) from None
+            f"the further input {name!r} takes {kind}, got {value!r}; give numbers that fit."
+        )
     if shape is None:
         return array.tolist()
     fixed = lengths(shape)
-    if array.size == 1 and None not in fixed:
-        return np.full([n or 1 for n in fixed], array.reshape(())).tolist()
+    rest = fixed[1:] if fixed and fixed[0] is None else fixed
+    if array.size == 1 and None not in rest:
+        return np.full([n or 1 for n in rest], array.reshape(())).tolist()
     wanted = fixed[1:] if len(fixed) == array.ndim + 1 and fixed[0] is None else fixed
     if len(wanted) != array.ndim or any(
         w not in (None, a) for w, a in zip(wanted, array.shape, strict=True)

@@ -16,6 +16,7 @@ from onnxcert.model.tracing import (
     deciding_maker,
     element_type,
     lengths,
+    rank,
     shown,
 )
 
@@ -30,9 +31,9 @@ def with_output(contract: Contract, proto: onnx.ModelProto) -> Contract:
     if contract.output:
         value = named("output", contract.output, outputs)
     else:
-        fitting = [o for o in outputs if len(axes(o) or (0,) * 4) in (3, 4)]
+        fitting = [o for o in outputs if rank(o) in (None, 3, 4)]
         value = only("output", fitting, outputs, "scores come out as [batch, classes, h, w]")
-    shape, kind = axes(value), element_type(value)
+    shape, kind = axes(value) or _inferred_axes(proto, value.name), element_type(value)
     if shape is not None and len(shape) not in (3, 4):
         raise ContractError(
             f"scores come out as [batch, classes, height, width], but the output {value.name!r} "
@@ -42,6 +43,11 @@ def with_output(contract: Contract, proto: onnx.ModelProto) -> Contract:
         raise ContractError(
             f"the output {value.name!r} must hold scores or class indices, got {kind}; choose "
             "another with --output."
+        )
+    if shape is None and "output_rank" not in contract.sources and kind in _LABELS:
+        raise ContractError(
+            f"the graph does not say how many axes the output {value.name!r} has; export it with "
+            "its shape."
         )
     contract = filled(
         contract, {"output": value.name, "output_rank": 4 if shape is None else len(shape)}, GRAPH
@@ -62,7 +68,9 @@ def _with_layout(
 ) -> Contract:
     if "output_layout" in contract.sources:
         return contract
-    if shape is None or len(shape) == 3:
+    if shape is None:
+        return _with_layout_of_last_node(contract, graph, value, shape)
+    if len(shape) == 3:
         return filled(contract, {"output_layout": "NCHW"}, GRAPH)
     source = next(i for i in graph.input if i.name == contract.input)
     seen = axes(source)
@@ -77,6 +85,12 @@ def _with_layout(
     fixed = [n for n in sides if channel[n] is not None and others[n] == (None, None)]
     if len(fixed) == 1:
         return filled(contract, {"output_layout": fixed[0]}, f"{GRAPH}: its one fixed axis")
+    return _with_layout_of_last_node(contract, graph, value, shape)
+
+
+def _with_layout_of_last_node(
+    contract: Contract, graph: onnx.GraphProto, value: onnx.ValueInfoProto, shape: Axes | None
+) -> Contract:
     makers = {output: node for node in graph.node for output in node.output}
     last = makers.get(value.name)
     if last is not None and last.op_type == "Transpose":
@@ -119,7 +133,7 @@ def _with_form(
                 "each other, where the largest score is not the answer; pass --output-form "
                 "multilabel."
             )
-        if form in ("sigmoid", "logit") and channels not in (1, None):
+        if form in ("sigmoid", "logit", "labels") and channels not in (1, None):
             raise ContractError(
                 f"the output {name!r} has {channels} channels and a {form} output has one; pass "
                 "--output-form logits or --output-form multilabel."
@@ -181,12 +195,18 @@ def _classes_before_argmax(proto: onnx.ModelProto, name: str) -> int | None:
     maker = deciding_maker(proto.graph, name)
     if maker is None or maker.op_type != "ArgMax":
         return None
+    shape = _inferred_axes(proto, maker.input[0])
+    axis = next((a.i for a in maker.attribute if a.name == "axis"), 0)
+    return None if shape is None else lengths(shape)[axis]
+
+
+def _inferred_axes(proto: onnx.ModelProto, name: str) -> Axes | None:
+    """What shape inference says about `name`, if it says anything."""
     try:
-        inferred = onnx.shape_inference.infer_shapes(proto)
+        graph = onnx.shape_inference.infer_shapes(proto).graph
     except Exception:  # inference is a courtesy; whatever stops it, the user is asked instead
         return None
-    axis = next((a.i for a in maker.attribute if a.name == "axis"), 0)
-    for value in (*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input):
-        if value.name == maker.input[0] and (shape := axes(value)) is not None:
-            return lengths(shape)[axis]
+    for value in (*graph.value_info, *graph.output, *graph.input):
+        if value.name == name:
+            return axes(value)
     return None

@@ -68,6 +68,7 @@ class OnnxSegmenter:
         self._upsample = False
         self._rows = contract.batch
         self._settled = False
+        self._tried: set[tuple[int, ...]] = set()
         self.session = self._open()
 
     @classmethod
@@ -133,8 +134,13 @@ class OnnxSegmenter:
                 f"got {list(batch.shape)}."
             )
         self._check_size(batch.shape[2], batch.shape[3])
+        one = batch[:1]
         if not self._settled:
-            self._settle(batch[:1])
+            self._count_classes(one)
+        self._enlarge_if_needed(one)
+        if not self._settled and self._rows is not None:
+            self._free_batch(one)
+        self._settled = True
         return self._labels(batch, self.session, self._rows)
 
     def seen(self, pixels: FloatArray) -> FloatArray:
@@ -145,24 +151,14 @@ class OnnxSegmenter:
         values = np.asarray(session.runtime.run([self.contract.input], feeds)[0][0], np.float32)
         return values.transpose(2, 0, 1) if self.contract.layout == "NHWC" else values
 
-    # -- the first call --------------------------------------------------------------------
+    # -- what the first calls show -----------------------------------------------------------
 
-    def _settle(self, one: FloatArray) -> None:
-        """See at what size the scores come out, how many classes, and whether batches are free."""
-        rows = self._rows
-        _, shape = self._infer(self._filled_up(one, rows), self.session)
+    def _count_classes(self, one: FloatArray) -> None:
+        """Note how many classes there are, or hold the contract to it."""
+        if self.contract.binary or self.contract.output_form == "labels":
+            return
         kind = self.contract.label_type
-        if not self.contract.binary and self.contract.output_form != "labels":
-            self._note_classes(int(shape[1]))
-        seen = self.fit.padded(*one.shape[2:])
-        self._upsample = self.fit.grid == "native" and tuple(shape[2:]) != seen
-        if self._upsample or self.contract.label_type != kind:
-            self.session = self._open()
-        if rows is not None:
-            self._free_batch(one)
-        self._settled = True
-
-    def _note_classes(self, classes: int) -> None:
+        classes = int(self._infer(self._filled_up(one, self._rows), self.session)[1][1])
         if self.contract.classes is None:
             self.contract = self.contract.override(f"{GRAPH}, when run", classes=classes)
         if self.contract.classes != classes:
@@ -170,6 +166,23 @@ class OnnxSegmenter:
                 f"{self.file.path} scores {classes} classes, its contract says "
                 f"{self.contract.classes}; correct the contract."
             )
+        if self.contract.label_type != kind:
+            self.session = self._open()
+
+    def _enlarge_if_needed(self, one: FloatArray) -> None:
+        """Bring scores to the picture's size from now on if they come out at another.
+
+        Whether they do may depend on the size, so every new one is tried. Where they have the
+        size already, bringing them to it changes nothing.
+        """
+        size = one.shape[2:]
+        if self._upsample or self.fit.grid == "model" or size in self._tried:
+            return
+        self._tried.add(size)
+        shape = self._infer(self._filled_up(one, self._rows), self.session)[1]
+        if tuple(shape[2:]) != self.fit.padded(*size):
+            self._upsample = True
+            self.session = self._open()
 
     def _free_batch(self, one: FloatArray) -> None:
         """Take the fixed batch axis as free if the graph then gives the same labels."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,4 +142,7 @@ def _create(proto: onnx.ModelProto, providers: list[Any], threads: int) -> Any:
 def first_line(error: Exception) -> str:
     """First line of a runtime's message, shortened, without the closing full stop."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(". ")[:300]
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0])
+    # Where in the runtime's own source it failed, which helps nobody here.
+    text = re.sub(r"^\S+\.(?:cc|h|cpp):\d+ .*?\) (?=\S)", "", text)
+    return text.rstrip(". ")[:300]

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 from onnxcert.model import entry, vote
 from onnxcert.model.contract import Contract
 from onnxcert.model.fit import Fit
-from onnxcert.model.lint import KNOWN_DOMAINS, nodes
+from onnxcert.model.lint import nodes
 from onnxcert.model.nodes import Nodes
 
 PIXELS: Final = "onnxcert_pixels"
@@ -89,7 +89,7 @@ def labelling_model(
 
 def _drop_unused_domains(model: onnx.ModelProto) -> None:
     """Forget operator sets that no node uses; some exporters name ones that nobody has."""
-    used = {node.domain for node in nodes(model)} | KNOWN_DOMAINS
+    used = {node.domain for node in nodes(model)} | {"", "ai.onnx"}
     kept = [o for o in model.opset_import if o.domain in used]
     del model.opset_import[:]
     model.opset_import.extend(kept)

@@ -30,6 +30,7 @@ _THROUGH: Final = frozenset(
         "Squeeze",
         "Unsqueeze",
         "Transpose",
+        "Gather",
     }
 )
 
@@ -54,6 +55,12 @@ def axes(value: onnx.ValueInfoProto) -> Axes | None:
         d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else (d.dim_param or None)
         for d in kind.shape.dim
     )
+
+
+def rank(value: onnx.ValueInfoProto) -> int | None:
+    """Number of axes, or None where the graph does not say."""
+    shape = axes(value)
+    return None if shape is None else len(shape)
 
 
 def lengths(shape: Axes) -> tuple[int | None, ...]:
