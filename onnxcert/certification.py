@@ -77,16 +77,17 @@ def certify(
     else:
         segment = model
     x = checked_input(x, picture=isinstance(segment, OnnxSegmenter))
-    kind = PIXELS
+    kind, values = PIXELS, x.size
     if isinstance(segment, OnnxSegmenter):
         x, unit, kind = segment.declared(x), unit or segment.unit, segment.components
+        values = max(x.size, segment.values(*x.shape[1:]))
     components = int(checked(segment(x[None]), 1)[0].size)
     classes = classes or getattr(segment, "classes", None)
     if classes is None:
         raise ParameterError("classes is needed: how many classes the callable distinguishes.")
     settings.refuse_hopeless(components)
     draws = Draws(perturbation, fresh_seed() if seed is None else seed, digest(x))
-    batch_size = batch_size or default_batch_size(x)
+    batch_size = batch_size or default_batch_size(values)
     segment, warning = probed(segment, x, draws, batch_size=batch_size)
     count = Count(draws, n, n0, selection, classes)
     tally = sample(
@@ -121,9 +122,9 @@ def checked_input(x: FloatArray, *, picture: bool) -> FloatArray:
     return np.ascontiguousarray(x, dtype=np.float32)
 
 
-def default_batch_size(x: FloatArray) -> int:
-    """Draws per pass for inputs like `x`: 1 for large inputs, up to 8 for small ones."""
-    return int(min(8, max(1, _BATCH_VALUES // x.size)))
+def default_batch_size(values: int) -> int:
+    """Draws per pass where the model sees so many values: 1 for large inputs, 8 for small."""
+    return int(min(8, max(1, _BATCH_VALUES // values)))
 
 
 def fresh_seed() -> int:

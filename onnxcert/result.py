@@ -12,6 +12,7 @@ from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 
 ABSTAIN: Final = -1
+LARGEST_N: Final = 10_000_000
 UNIT: Final = "pixel values in [0, 1] at native resolution"
 PIXELS: Final = "pixels"
 
@@ -27,6 +28,8 @@ def passes(n: int, n0: int, selection: Selection) -> int:
     """
     if selection not in get_args(Selection):
         raise ParameterError(f"selection must be pooled or split, got {selection!r}.")
+    if max(n, n0) > LARGEST_N:
+        raise ParameterError(f"n and n0 may be {LARGEST_N} at most, got n {n} and n0 {n0}.")
     if n < 1 or n0 < 1:
         raise ParameterError(f"n and n0 must be at least 1, got n {n} and n0 {n0}.")
     if selection == "split":

@@ -160,7 +160,9 @@ class Run:
         truth = self._truth(item, picture, self.segmenter.classes)
         self._tell(item.name, 0)
         draws = Draws(self.settings.perturbation, self.seed, identity)
-        batch_size = self.batch_size or default_batch_size(pixels)
+        batch_size = self.batch_size or default_batch_size(
+            max(pixels.size, self.segmenter.values(*pixels.shape[1:]))
+        )
         if pixels.shape not in by_size:
             with self.clock.measure("startup"):
                 by_size[pixels.shape] = probed(self.segmenter, pixels, draws, batch_size=batch_size)

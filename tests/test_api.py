@@ -122,10 +122,6 @@ def test_a_callable_must_say_how_many_classes_it_has() -> None:
         lambda batch: batch[:, 0],
         pytest.param(
             lambda batch: batch[:1, 0].astype(int),
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="the probe takes a missing row for batch mates that leak, and goes on",
-            ),
         ),
         lambda batch: np.zeros((len(batch), 0), int),
         lambda _: np.int64(0),

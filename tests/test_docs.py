@@ -86,7 +86,8 @@ def test_every_option_that_readme_mentions_exists() -> None:
 
 def test_the_defaults_in_readme_are_those_of_the_program() -> None:
     certify = options("certify")
-    for names, default in re.findall(r"^\| (`--[^|]*) \| ([^|]+?) \|", README, re.MULTILINE):
+    table = README.split("| option | default | means |")[1].split("\n\n")[0]
+    for names, default in re.findall(r"^\| (`--[^|]*) \| ([^|]+?) \|", table, re.MULTILINE):
         flags = re.findall(r"`(--[\w-]+)`", names)
         values = [value.strip() for value in default.split(",")]
         if len(values) != len(flags) or default == "from the model":
@@ -109,19 +110,12 @@ def test_the_guarantee_is_quoted_word_for_word() -> None:
         inputs=1,
         n=100,
         n0=10,
-        components=1,
+        components=40960,
+        kind="pixels",
         correction="holm",
         selection="pooled",
     )
-    # The wording, whatever numbers the example has.
-    for phrase in (
-        "over the noise draws, simultaneously for every certified component",
-        "the class most likely under noise",
-        "at the perturbed input is the certified class",
-        UNIT,
-    ):
-        assert phrase in statement
-        assert phrase in readme
+    assert statement in readme
 
 
 def test_what_readme_links_to_exists() -> None:

@@ -176,10 +176,12 @@ def command(
 ) -> int:
     """Certify the model's answer on pictures, keep the evidence and print the table."""
     path = find_model(model)
-    if batch_size is not None and batch_size < 1:
-        raise ParameterError(f"--batch-size must be at least 1, got {batch_size}.")
-    if threads < 0:
-        raise ParameterError(f"--threads must be 0 (all cores) or more, got {threads}.")
+    if batch_size is not None and not 1 <= batch_size <= 4096:
+        raise ParameterError(f"--batch-size must be from 1 to 4096, got {batch_size}.")
+    if not 0 <= threads <= 1024:
+        raise ParameterError(f"--threads must be from 0 (all cores) to 1024, got {threads}.")
+    if resize and size is not None:
+        raise ParameterError("--resize and --size exclude each other; give one of them.")
     if not checkpoint > 0:
         raise ParameterError(f"--checkpoint must be a number of seconds above 0, got {checkpoint}.")
     listing = select(_listing(path, inputs or [], labels, dataset), limit=limit, every=every)

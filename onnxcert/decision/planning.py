@@ -7,8 +7,7 @@ import math
 from onnxcert.decision.family import Family
 from onnxcert.decision.pvalues import p_values
 from onnxcert.errors import ParameterError
-
-LARGEST_N = 10_000_000
+from onnxcert.result import LARGEST_N
 
 
 def can_certify(family: Family, n: int) -> bool:

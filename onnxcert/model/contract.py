@@ -101,7 +101,7 @@ class Contract:
                 raise ContractError(f"the contract's {name} must be {choices}, got {value!r}.")
         for name in ("value_range", "mean", "std"):
             values = getattr(self, name) or ()
-            if not all(np.isfinite(value) for value in values):
+            if not all(abs(value) < 1e30 for value in values):
                 raise ContractError(
                     f"the contract's {name} must hold finite numbers, got {list(values)}."
                 )
@@ -117,8 +117,10 @@ class Contract:
                     f"channels ({self.channel_order}), got {len(getattr(self, name))} numbers."
                 )
         self._refuse_range_outside_type()
-        if any(value <= 0 for value in self.std):
+        if any(value < 1e-30 for value in self.std):
             raise ContractError(f"std must be positive, got {list(self.std)}.")
+        if self.classes is not None and self.classes > LARGEST:
+            raise ContractError(f"there may be {LARGEST} classes at most, got {self.classes}.")
         if self.classes is not None and self.classes < 2:
             raise ContractError(
                 f"a segmentation model must score at least 2 classes, got {self.classes}."

@@ -70,6 +70,8 @@ def settled_range(contract: Contract) -> Contract:
             "0,255 or --range -1,1 for plain pixels, or --mean and --std if they are normalised."
         )
     within_one = all(0 <= v <= 1 for v in contract.mean) and all(v <= 1 for v in contract.std)
+    if not any(contract.mean) and all(v == 1 for v in contract.std):
+        within_one = False  # nothing is subtracted or divided by, so nothing is said
     above_one = bool(contract.mean) and all(v > 1 for v in contract.mean)
     if within_one:
         return filled(contract, {"value_range": (0.0, 1.0)}, "mean and std, none above 1")

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import DTYPES, Contract
+from onnxcert.model.contract import DTYPES, LARGEST, Contract
 from onnxcert.model.proposal import ASSUMED, GRAPH, filled, named, only
 from onnxcert.model.tracing import (
     Axes,
@@ -132,6 +132,11 @@ def _with_sizes(contract: Contract, name: str, shape: Axes | None) -> Contract:
         raise ContractError(
             f"height and width of the input {name!r} {shown(shape)} must be both fixed or both "
             "free; export the model so, or name the other --layout."
+        )
+    if max(known[0] or 1, height or 1, width or 1) > LARGEST:
+        raise ContractError(
+            f"the input {name!r} {shown(shape)} is larger than {LARGEST} along an axis; export the "
+            "model with free axes."
         )
     for field, value in found.items():
         said = getattr(contract, field)

@@ -96,7 +96,7 @@ def _custom(node: onnx.NodeProto, local: set[str]) -> Finding | None:
         return None
     return Finding(
         "error",
-        f"{node.name or node.output[0]!r} ({node.domain}.{node.op_type})",
+        f"{node.name or 'without a name'!r} ({node.domain}.{node.op_type})",
         "is a custom operator that ONNX Runtime does not have; export the model with standard "
         "operators",
     )

@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import Contract
+from onnxcert.model.contract import LARGEST, Contract
 from onnxcert.model.proposal import ASSUMED, GRAPH, filled, named, only
 from onnxcert.model.tracing import (
     Axes,
@@ -179,6 +179,11 @@ def _with_classes(
             )
         found["classes"] = classes or contract.classes
     elif channels is not None:
+        if channels > LARGEST:
+            raise ContractError(
+                f"the output {name!r} has {channels} classes, more than {LARGEST}; choose another "
+                "with --output."
+            )
         found["classes"] = channels
     for field, value in found.items():
         said = getattr(contract, field)
@@ -195,9 +200,11 @@ def _classes_before_argmax(proto: onnx.ModelProto, name: str) -> int | None:
     maker = deciding_maker(proto.graph, name)
     if maker is None or maker.op_type != "ArgMax":
         return None
-    shape = _inferred_axes(proto, maker.input[0])
+    shape = _inferred_axes(proto, maker.input[0]) if maker.input else None
     axis = next((a.i for a in maker.attribute if a.name == "axis"), 0)
-    return None if shape is None else lengths(shape)[axis]
+    if shape is None or not -len(shape) <= axis < len(shape):
+        return None
+    return lengths(shape)[axis]
 
 
 def _inferred_axes(proto: onnx.ModelProto, name: str) -> Axes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -28,6 +28,8 @@ from onnxcert.model.surgery import (
     entry_model,
     labelling_model,
 )
+
+LARGEST_PICTURE: Final = 2**27
 
 
 class OnnxSegmenter:
@@ -122,6 +124,11 @@ class OnnxSegmenter:
         """The unit of the input, of sigma and of the radius, in words."""
         kind = "grey" if self.contract.channels == 1 else "pixel"
         return f"{kind} values in [0, 1] at native resolution"
+
+    def values(self, height: int, width: int) -> int:
+        """How many values the network gets for a picture of height x width."""
+        high, wide = self.fit.padded(height, width)
+        return self.contract.network_channels * high * wide
 
     def declared(self, picture: FloatArray) -> FloatArray:
         """The picture [3, H, W] as this model's input: itself, or grey [1, H, W] (ITU-R 601)."""
@@ -257,6 +264,12 @@ class OnnxSegmenter:
 
     def _check_size(self, height: int, width: int) -> None:
         wanted, seen = self.contract.size, self.fit.padded(height, width)
+        if seen[0] * seen[1] > LARGEST_PICTURE:
+            raise ModelError(
+                f"a picture of {height}x{width} pixels would reach the model as {seen[0]}x"
+                f"{seen[1]}, more than {LARGEST_PICTURE} pixels; pass a smaller --size, --scale or "
+                "--pad-to."
+            )
         if wanted is not None and seen != wanted:
             raise ModelError(
                 f"{self.file.path} takes pictures of {wanted[0]}x{wanted[1]} pixels only, got "

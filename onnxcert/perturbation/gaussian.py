@@ -52,7 +52,10 @@ class Gaussian:
     sigma: float
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.sigma) and 1e-30 <= self.sigma <= 1e30):
+        is_number = isinstance(self.sigma, int | float | np.floating) and not isinstance(
+            self.sigma, bool
+        )
+        if not is_number or not 1e-30 <= self.sigma <= 1e30:
             raise ParameterError(
                 f"sigma must be a positive number in the input's unit, got {self.sigma}."
             )

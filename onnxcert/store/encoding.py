@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any, Final
 
 import h5py
@@ -25,11 +25,11 @@ import numpy as np
 from onnxcert.draws import Draws
 from onnxcert.errors import StoreError
 from onnxcert.perturbation import PERTURBATIONS
-from onnxcert.result import Provenance
 from onnxcert.sampling import Count, Hits
+from onnxcert.store import checks
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
 from onnxcert.store.hdf5 import array_in
-from onnxcert.store.record import Array, Decision, Record
+from onnxcert.store.record import Array, Record
 
 TYPE: Final = "encoding-type"
 VERSION: Final = "encoding-version"
@@ -110,29 +110,28 @@ def read_record(file: h5py.Group) -> Record:
     predictions = expect(file["predictions"], "onnxcert-predictions")
     confusions = expect(file["confusions"], "onnxcert-confusions")
     provenance = expect(file["provenance"], "onnxcert-provenance")
-    decision = {f.name: _plain(certificate.attrs[f.name]) for f in fields(Decision)}
-    decision["notes"] = tuple(json.loads(decision["notes"]))
+    classes = checks.whole(tally.attrs, "classes")
     return Record(
-        name=file.attrs["name"],
+        name=checks.text(file.attrs, "name"),
         candidate=array_in(tally, "candidate"),
         hits=array_in(tally, "hits"),
         single=array_in(tally, "single"),
-        n=int(tally.attrs["n"]),
-        n0=int(tally.attrs["n0"]),
-        selection=tally.attrs["selection"],
-        classes=int(tally.attrs["classes"]),
-        nonfinite=int(tally.attrs["nonfinite"]),
+        n=checks.whole(tally.attrs, "n"),
+        n0=checks.whole(tally.attrs, "n0"),
+        selection=checks.text(tally.attrs, "selection"),  # type: ignore[arg-type]
+        classes=classes,
+        nonfinite=checks.whole(tally.attrs, "nonfinite"),
         draws=_read_draws(tally),
-        unit=tally.attrs["unit"],
-        kind=tally.attrs["kind"],
+        unit=checks.text(tally.attrs, "unit"),
+        kind=checks.text(tally.attrs, "kind"),
         labels=array_in(certificate, "labels"),
-        decision=Decision(**decision),
+        decision=checks.decision(certificate.attrs),
         clean=array_in(predictions, "clean"),
         nonrobust=array_in(predictions, "nonrobust") if "nonrobust" in predictions else None,
-        provenance=Provenance(
-            **{f.name: json.loads(provenance.attrs[f.name]) for f in fields(Provenance)}
-        ),
-        confusions={row: array_in(confusions, row) for row in confusions},
+        provenance=checks.provenance(provenance.attrs),
+        confusions={
+            row: checks.confusion(row, array_in(confusions, row), classes) for row in confusions
+        },
     )
 
 

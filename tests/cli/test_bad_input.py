@@ -107,16 +107,12 @@ def test_a_wrong_number(bench: Bench, onnxcert: Any, flag: str, value: str, word
     [
         pytest.param(
             *("--threshold", value),
-            marks=pytest.mark.xfail(
-                strict=True, reason="a threshold is not looked at for NaN and infinity"
-            ),
         )
         for value in ("nan", "inf")
     ]
     + [
         pytest.param(
             *("--pad-to", "0"),
-            marks=pytest.mark.xfail(strict=True, reason="--pad-to 0 is taken as none given"),
         )
     ],
 )
@@ -591,10 +587,6 @@ def test_report_on_a_folder_without_results(bench: Bench, onnxcert: Any, kind: s
         ("--out", "model.onnx"),
         pytest.param(
             ("--labels", "labels"),
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="labels that the model does not have are found after the announcement",
-            ),
         ),
     ],
     ids=" ".join,

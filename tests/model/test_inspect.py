@@ -153,8 +153,6 @@ def torch_labels(kind: str, module: Any, pixels: np.ndarray) -> np.ndarray:
     [
         pytest.param(
             kind,
-            marks=[pytest.mark.xfail(strict=True, reason="a Gather hides the sigmoid before it")]
-            * (kind == "one channel squeezed"),
         )
         for kind in EXPORTS
     ],

@@ -51,11 +51,6 @@ def test_a_switch_to_training_mode_must_be_said_and_is_refused_when_on(tmp_path:
         OnnxSegmenter.open(path, threads=1, feeds=(("is_training", 1),))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the lint does not see what --feed gives an input, so what the refusal recommends is "
-    "refused as well",
-)
 def test_a_switch_to_training_mode_that_is_off_is_sound(tmp_path: Path) -> None:
     path = graphs.save(graphs.dropout(training="is_training"), tmp_path / "model.onnx")
     segment = OnnxSegmenter.open(path, threads=1, feeds=(("is_training", 0),))
