@@ -179,7 +179,7 @@ def test_a_value_for_a_further_input_that_is_none(
         (("--grid", "model", "--pad-to", "8"), ["--pad-to", "--grid model", "exclude each other"]),
         (("--resize",), ["any size", "--size"]),
         (("--output-form", "logit"), ["2 channels", "--output-form logits"]),
-        (("--output-form", "labels"), ["--classes NUMBER"]),
+        (("--output-form", "labels"), ["2 channels", "--output-form logits"]),
         (("--channel-order", "GRAY"), ["--channel-order RGB or --channel-order BGR"]),
         (("--layout", "NHWC"), ["image"]),
     ],

@@ -13,6 +13,7 @@ from onnxcert.errors import ContractError
 from onnxcert.model.contract import (
     CHANNEL_ORDERS,
     DTYPES,
+    INTEGER_TYPES,
     LAYOUTS,
     NORMALISE,
     OUTPUT_FORMS,
@@ -34,11 +35,13 @@ def contracts(draw: st.DrawFn) -> Contract:
     channels = draw(st.sampled_from((0, 1, count)))
     form = draw(st.sampled_from(OUTPUT_FORMS))
     classes = len(names) or draw(st.none() | st.integers(2, 1000))
+    dtype = draw(st.sampled_from(DTYPES))
+    ranges = finite.filter(lambda high: high > low).map(lambda high: (low, high))
     return Contract(
         input=draw(st.text()),
         layout=draw(st.sampled_from(LAYOUTS)),
         channel_order=order,
-        dtype=draw(st.sampled_from(DTYPES)),
+        dtype=dtype,
         normalise=draw(st.sampled_from(NORMALISE)),
         multiple=draw(st.none() | st.integers(1, 64)),
         feeds=tuple(draw(st.dictionaries(st.text(min_size=1), values, max_size=2)).items()),
@@ -47,7 +50,7 @@ def contracts(draw: st.DrawFn) -> Contract:
         output_rank=draw(st.sampled_from((3, 4))),
         threshold=draw(st.none() | finite),
         value_range=draw(
-            st.none() | finite.filter(lambda high: high > low).map(lambda high: (low, high))
+            st.none() | (st.just((0.0, 127.0)) if dtype in INTEGER_TYPES else ranges)
         ),
         mean=tuple(draw(st.lists(finite, min_size=channels, max_size=channels))),
         std=tuple(draw(st.lists(positive, min_size=channels, max_size=channels))),

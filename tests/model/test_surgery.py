@@ -99,9 +99,9 @@ def test_labels_have_the_smallest_type_that_has_room_for_no_vote(
     assert segment.classes == classes
 
 
-def test_an_output_of_unknown_shape_is_known_once_the_model_has_run(tmp_path: Path) -> None:
+def test_a_number_of_classes_that_is_a_symbol_is_known_once_the_model_has_run(tmp_path: Path) -> None:
     proto = graphs.conv(5, contract=graphs.UNIT_RANGE)
-    proto.graph.output[0].type.tensor_type.ClearField("shape")
+    proto.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "classes"
     segment = opened(proto, tmp_path)
     with pytest.raises(ModelError, match="before a run"):
         _ = segment.classes
