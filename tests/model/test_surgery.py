@@ -99,7 +99,7 @@ def test_labels_have_the_smallest_type_that_has_room_for_no_vote(
     assert segment.classes == classes
 
 
-def test_a_number_of_classes_that_is_a_symbol_is_known_once_the_model_has_run(tmp_path: Path) -> None:
+def test_classes_that_are_a_symbol_are_known_once_the_model_has_run(tmp_path: Path) -> None:
     proto = graphs.conv(5, contract=graphs.UNIT_RANGE)
     proto.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "classes"
     segment = opened(proto, tmp_path)
