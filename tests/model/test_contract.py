@@ -49,9 +49,7 @@ def contracts(draw: st.DrawFn) -> Contract:
         output_layout=draw(st.sampled_from(LAYOUTS)),
         output_rank=draw(st.sampled_from((3, 4))),
         threshold=draw(st.none() | finite),
-        value_range=draw(
-            st.none() | (st.just((0.0, 127.0)) if dtype in INTEGER_TYPES else ranges)
-        ),
+        value_range=draw(st.none() | (st.just((0.0, 127.0)) if dtype in INTEGER_TYPES else ranges)),
         mean=tuple(draw(st.lists(finite, min_size=channels, max_size=channels))),
         std=tuple(draw(st.lists(positive, min_size=channels, max_size=channels))),
         batch=draw(st.none() | st.integers(1, 64)),
