@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: check test lint demo clean
+.PHONY: check test lint fuzz demo clean
 
 check: lint test
 
@@ -20,6 +20,11 @@ lint: $(BIN)/.ready
 
 test: $(BIN)/.ready
 	$(BIN)/python -m pytest -n 2
+
+# Ten thousand damaged models, contracts, flags and stores, and as many pictures and labels.
+fuzz: $(BIN)/.ready
+	ONNXCERT_FUZZ=2500 $(BIN)/python -m pytest tests/fuzz -s
+	ONNXCERT_FUZZ=10000 $(BIN)/python -m pytest tests/inputs/test_fuzz.py -s
 
 demo: $(BIN)/.ready
 	$(BIN)/onnxcert certify street --out out/street
