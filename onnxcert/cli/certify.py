@@ -10,22 +10,7 @@ from typing import Any
 
 import typer
 
-from onnxcert.cli.contract_options import (
-    CHANNEL_ORDER,
-    CLASSES,
-    FEED,
-    INPUT,
-    LAYOUT,
-    MEAN,
-    NORMALISE,
-    OUTPUT,
-    OUTPUT_FORM,
-    OUTPUT_LAYOUT,
-    RANGE,
-    STD,
-    THRESHOLD,
-    contract_fields,
-)
+from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.parsing import height_and_width, named
 from onnxcert.cli.running import INTERRUPTED, SOME_SKIPPED, default_folder, executed, header, result
 from onnxcert.correction import CORRECTIONS
@@ -44,6 +29,7 @@ from onnxcert.settings import Settings
 from onnxcert.store import ResultStore
 
 
+@with_contract_options
 def command(
     context: typer.Context,
     model: str = typer.Argument(..., help="ONNX file, or the name of a bundled model: street."),
@@ -132,19 +118,6 @@ def command(
         metavar="native|model",
         help="Certify the picture's own pixels, or the cells of the model's output grid.",
     ),
-    layout: str | None = LAYOUT,
-    channel_order: str | None = CHANNEL_ORDER,
-    value_range: Any | None = RANGE,
-    mean: Any | None = MEAN,
-    std: Any | None = STD,
-    normalise: str | None = NORMALISE,
-    input_name: str | None = INPUT,
-    feed: list[str] | None = FEED,
-    output_name: str | None = OUTPUT,
-    output_layout: str | None = OUTPUT_LAYOUT,
-    output_form: str | None = OUTPUT_FORM,
-    threshold: float | None = THRESHOLD,
-    classes: int | None = CLASSES,
     nonrobust: str | None = typer.Option(
         None,
         "--nonrobust",
@@ -173,6 +146,8 @@ def command(
     checkpoint: float = typer.Option(
         60.0, "--checkpoint", metavar="SECONDS", help="How often a long count is kept on disk."
     ),
+    *,
+    given: dict[str, Any],
 ) -> int:
     """Certify the model's answer on pictures, keep the evidence and print the table."""
     path = find_model(model)
@@ -192,22 +167,8 @@ def command(
 
     def prepared(head: str | None) -> Run:
         """The run for one output of the model."""
-        given = contract_fields(
-            layout=layout,
-            channel_order=channel_order,
-            value_range=value_range,
-            mean=mean,
-            std=std,
-            normalise=normalise,
-            input_name=input_name,
-            feed=feed,
-            output_name=head,
-            output_layout=output_layout,
-            output_form=output_form,
-            threshold=threshold,
-            classes=classes,
-        )
-        contract = infer(file, given)
+        said = {**given, **({} if head is None else {"output": head})}
+        contract = infer(file, said)
         if resize and contract.size is None:
             raise ParameterError(
                 f"{path} takes pictures of any size; use --size in place of --resize."
@@ -223,7 +184,7 @@ def command(
         noise = named(PERTURBATIONS, perturbation, "--perturbation")
         run = Run(
             segmenter=segmenter,
-            nonrobust=OnnxSegmenter.of(other_file, given, **options) if other_file else None,
+            nonrobust=OnnxSegmenter.of(other_file, said, **options) if other_file else None,
             listing=listing,
             settings=Settings(
                 perturbation=noise(**_noise_parameters(sigma, segmenter)),
@@ -248,7 +209,7 @@ def command(
         run.store = ResultStore(folder / safe_name(head) if head and len(heads) > 1 else folder)
         return run
 
-    heads = output_name.split(",") if output_name else [None]
+    heads = given["output"].split(",") if "output" in given else [None]
     started = context.obj["started"]
     results: dict[str, Any] = {}
     status = 0

@@ -8,22 +8,7 @@ from typing import Any
 
 import typer
 
-from onnxcert.cli.contract_options import (
-    CHANNEL_ORDER,
-    CLASSES,
-    FEED,
-    INPUT,
-    LAYOUT,
-    MEAN,
-    NORMALISE,
-    OUTPUT,
-    OUTPUT_FORM,
-    OUTPUT_LAYOUT,
-    RANGE,
-    STD,
-    THRESHOLD,
-    contract_fields,
-)
+from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.parsing import height_and_width
 from onnxcert.errors import ContractError
 from onnxcert.inputs import read_image
@@ -37,6 +22,7 @@ from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report.view import draw_answer
 
 
+@with_contract_options
 def command(
     model: str = typer.Argument(..., help="ONNX file, or the name of a bundled model: street."),
     picture: Path | None = typer.Argument(
@@ -55,37 +41,11 @@ def command(
         metavar="HxW",
         help="The model sees PICTURE resized to this height and width.",
     ),
-    layout: str | None = LAYOUT,
-    channel_order: str | None = CHANNEL_ORDER,
-    value_range: Any | None = RANGE,
-    mean: Any | None = MEAN,
-    std: Any | None = STD,
-    normalise: str | None = NORMALISE,
-    input_name: str | None = INPUT,
-    feed: list[str] | None = FEED,
-    output_name: str | None = OUTPUT,
-    output_layout: str | None = OUTPUT_LAYOUT,
-    output_form: str | None = OUTPUT_FORM,
-    threshold: float | None = THRESHOLD,
-    classes: int | None = CLASSES,
+    *,
+    given: dict[str, Any],
 ) -> int:
     """Print how onnxcert would talk to a model, who said so, and what the lint finds."""
     file = read_model(find_model(model))
-    given = contract_fields(
-        layout=layout,
-        channel_order=channel_order,
-        value_range=value_range,
-        mean=mean,
-        std=std,
-        normalise=normalise,
-        input_name=input_name,
-        feed=feed,
-        output_name=output_name,
-        output_layout=output_layout,
-        output_form=output_form,
-        threshold=threshold,
-        classes=classes,
-    )
     contract = infer(file, given, settle=False)
     question = ""
     try:
