@@ -191,6 +191,8 @@ def read_table(group: h5py.Group) -> dict[str, dict[str, Any]]:
     """Name -> row of a table that has a column `name`, or no column at all."""
     expect(group, "onnxcert-table")
     columns = {column: array_in(group, column) for column in group}
+    if any(len(array.shape) != 1 for array in columns.values()):
+        raise ValueError("a column of the table is no list of values")
     plain = {
         column: (array.asstr()[...] if h5py.check_string_dtype(array.dtype) else array[...])
         for column, array in columns.items()

@@ -50,7 +50,10 @@ def reading(path: Path, what: str = "") -> Iterator[h5py.File]:
             yield file
         except _DAMAGE as error:
             where = f"{what} in {path}" if what else str(path)
-            raise StoreError(f"{where} is damaged or not onnxcert's ({error}).") from None
+            raise StoreError(
+                f"{where} is damaged or not onnxcert's ({error}); "
+                "delete it and give the certify command again to make it anew."
+            ) from None
 
 
 def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
