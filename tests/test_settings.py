@@ -55,5 +55,5 @@ def test_too_few_draws_for_a_shared_alpha_are_refused_with_the_number_that_is_en
         perturbation=Gaussian(0.25), n=62, alpha=0.001, alpha_scope="dataset", inputs=50
     )
     assert Settings(perturbation=Gaussian(0.25), n=62, alpha=0.001).can_certify(43_200)
-    with pytest.raises(ParameterError, match="--n 76 or more"):
+    with pytest.raises(ParameterError, match="--n 75 or more"):
         settings.refuse_hopeless(43_200)
