@@ -27,6 +27,7 @@ from onnxcert.errors import StoreError
 from onnxcert.perturbation import PERTURBATIONS
 from onnxcert.sampling import Count, Hits
 from onnxcert.store import checks
+from onnxcert.store.attributes import Attributes, put
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
 from onnxcert.store.hdf5 import array_in
 from onnxcert.store.record import Array, Record
@@ -51,8 +52,8 @@ VERSIONS: Final = {
 
 def mark(group: h5py.Group, kind: str) -> h5py.Group:
     """Write the type and version of `group` into it."""
-    group.attrs[TYPE] = kind
-    group.attrs[VERSION] = VERSIONS[kind]
+    put(group, TYPE, kind)
+    put(group, VERSION, VERSIONS[kind])
     return group
 
 
@@ -62,10 +63,10 @@ def expect(group: h5py.Group, kind: str) -> h5py.Group:
     Raises:
         StoreError: it is something else, or of another version; both are named.
     """
-    found = group.attrs.get(TYPE)
+    found = Attributes(group).get(TYPE)
     if found != kind:
         raise StoreError(f"{group.file.filename} holds {found!r} where {kind!r} was expected.")
-    version = group.attrs.get(VERSION)
+    version = Attributes(group).get(VERSION)
     if version != VERSIONS[kind]:
         raise StoreError(
             f"{group.file.filename} holds {kind} of version {version}, this onnxcert reads "
@@ -76,18 +77,18 @@ def expect(group: h5py.Group, kind: str) -> h5py.Group:
 
 def write_record(file: h5py.Group, record: Record) -> None:
     """Write `record` into an empty file."""
-    mark(file, "onnxcert-record").attrs["name"] = record.name
+    put(mark(file, "onnxcert-record"), "name", record.name)
     tally = mark(file.create_group("tally"), "onnxcert-tally")
     for name in ("candidate", "hits", "single"):
         _array(tally, name, getattr(record, name))
     for name in ("n", "n0", "selection", "classes", "nonfinite", "unit", "kind"):
-        tally.attrs[name] = getattr(record, name)
+        put(tally, name, getattr(record, name))
     _write_draws(tally, record.draws)
 
     certificate = mark(file.create_group("certificate"), "onnxcert-certificate")
     _array(certificate, "labels", record.labels)
     for name, value in asdict(record.decision).items():
-        certificate.attrs[name] = json.dumps(value) if name == "notes" else value
+        put(certificate, name, json.dumps(value) if name == "notes" else value)
 
     predictions = mark(file.create_group("predictions"), "onnxcert-predictions")
     _array(predictions, "clean", record.clean)
@@ -98,8 +99,8 @@ def write_record(file: h5py.Group, record: Record) -> None:
         _array(confusions, row, matrix)
     provenance = mark(file.create_group("provenance"), "onnxcert-provenance")
     for name, value in asdict(record.provenance).items():
-        provenance.attrs[name] = json.dumps(value)
-    file.attrs[ATTRIBUTE] = fingerprint(file)
+        put(provenance, name, json.dumps(value))
+    put(file, ATTRIBUTE, fingerprint(file))
 
 
 def read_record(file: h5py.Group) -> Record:
@@ -110,25 +111,25 @@ def read_record(file: h5py.Group) -> Record:
     predictions = expect(file["predictions"], "onnxcert-predictions")
     confusions = expect(file["confusions"], "onnxcert-confusions")
     provenance = expect(file["provenance"], "onnxcert-provenance")
-    classes = checks.whole(tally.attrs, "classes")
+    classes = checks.whole(Attributes(tally), "classes")
     return Record(
-        name=checks.text(file.attrs, "name"),
+        name=checks.text(Attributes(file), "name"),
         candidate=array_in(tally, "candidate"),
         hits=array_in(tally, "hits"),
         single=array_in(tally, "single"),
-        n=checks.whole(tally.attrs, "n"),
-        n0=checks.whole(tally.attrs, "n0"),
-        selection=checks.text(tally.attrs, "selection"),  # type: ignore[arg-type]
+        n=checks.whole(Attributes(tally), "n"),
+        n0=checks.whole(Attributes(tally), "n0"),
+        selection=checks.text(Attributes(tally), "selection"),  # type: ignore[arg-type]
         classes=classes,
-        nonfinite=checks.whole(tally.attrs, "nonfinite"),
+        nonfinite=checks.whole(Attributes(tally), "nonfinite"),
         draws=_read_draws(tally),
-        unit=checks.text(tally.attrs, "unit"),
-        kind=checks.text(tally.attrs, "kind"),
+        unit=checks.text(Attributes(tally), "unit"),
+        kind=checks.text(Attributes(tally), "kind"),
         labels=array_in(certificate, "labels"),
-        decision=checks.decision(certificate.attrs),
+        decision=checks.decision(Attributes(certificate)),
         clean=array_in(predictions, "clean"),
         nonrobust=array_in(predictions, "nonrobust") if "nonrobust" in predictions else None,
-        provenance=checks.provenance(provenance.attrs),
+        provenance=checks.provenance(Attributes(provenance)),
         confusions={
             row: checks.confusion(row, array_in(confusions, row), classes) for row in confusions
         },
@@ -139,8 +140,8 @@ def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> N
     """Write a count under way into an empty file."""
     mark(file, "onnxcert-count")
     for name in ("n", "n0", "selection", "classes", "done", "nonfinite"):
-        file.attrs[name] = getattr(count, name)
-    file.attrs["runtime"] = json.dumps(dict(runtime))
+        put(file, name, getattr(count, name))
+    put(file, "runtime", json.dumps(dict(runtime)))
     _write_draws(file, count.draws)
     if count.votes is not None:
         _array(file, "votes", count.votes)
@@ -149,7 +150,7 @@ def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> N
     if count.hits is not None:
         _array(file, "candidate", count.hits.candidate)
         _array(file, "hits", count.hits.hits)
-        file.attrs["counted"] = [[r.start, r.stop] for r in count.hits.counted]
+        put(file, "counted", [[r.start, r.stop] for r in count.hits.counted])
 
 
 def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
@@ -158,31 +159,32 @@ def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
     draws = _read_draws(file)
     hits = None
     if "hits" in file:
-        counted = tuple(range(int(a), int(b)) for a, b in file.attrs["counted"])
+        counted = tuple(range(int(a), int(b)) for a, b in Attributes(file)["counted"])
         hits = Hits(draws, file["candidate"][...], file["hits"][...], counted)
     count = Count(
         draws=draws,
-        n=int(file.attrs["n"]),
-        n0=int(file.attrs["n0"]),
-        selection=file.attrs["selection"],
-        classes=int(file.attrs["classes"]),
-        done=int(file.attrs["done"]),
-        nonfinite=int(file.attrs["nonfinite"]),
+        n=int(Attributes(file)["n"]),
+        n0=int(Attributes(file)["n0"]),
+        selection=Attributes(file)["selection"],
+        classes=int(Attributes(file)["classes"]),
+        done=int(Attributes(file)["done"]),
+        nonfinite=int(Attributes(file)["nonfinite"]),
         votes=file["votes"][...] if "votes" in file else None,
         hits=hits,
         single=file["single"][...] if "single" in file else None,
     )
-    return count, json.loads(file.attrs["runtime"])
+    return count, json.loads(Attributes(file)["runtime"])
 
 
 def write_table(group: h5py.Group, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows with the same names into an empty group, one column an array."""
     mark(group, "onnxcert-table")
-    text = h5py.string_dtype()
     for column in rows[0] if rows else ():
         values = [row[column] for row in rows]
         if isinstance(values[0], str):
-            group.create_dataset(column, data=np.array(values, dtype=object), dtype=text)
+            values = [value.encode() for value in values]
+            kind = h5py.string_dtype("utf-8", max(map(len, values)) or 1)
+            group.create_dataset(column, data=np.array(values, dtype=kind), dtype=kind)
         else:
             group.create_dataset(column, data=np.array(values))
 
@@ -205,26 +207,26 @@ def read_table(group: h5py.Group) -> dict[str, dict[str, Any]]:
 
 
 def _write_draws(group: h5py.Group, draws: Draws) -> None:
-    group.attrs["seed"] = draws.seed
-    group.attrs["digest"] = draws.digest
-    group.attrs["generator"] = draws.generator
-    group.attrs["perturbation"] = draws.perturbation.name
-    group.attrs["perturbation-parameters"] = json.dumps(draws.perturbation.parameters())
+    put(group, "seed", draws.seed)
+    put(group, "digest", draws.digest)
+    put(group, "generator", draws.generator)
+    put(group, "perturbation", draws.perturbation.name)
+    put(group, "perturbation-parameters", json.dumps(draws.perturbation.parameters()))
 
 
 def _read_draws(group: h5py.Group) -> Draws:
-    name = group.attrs["perturbation"]
+    name = Attributes(group)["perturbation"]
     if name not in PERTURBATIONS:
         raise StoreError(
             f"{group.file.filename} has the perturbation {name!r}, this onnxcert knows "
             f"{', '.join(PERTURBATIONS)}; use the onnxcert that wrote it."
         )
-    parameters = json.loads(group.attrs["perturbation-parameters"])
+    parameters = json.loads(Attributes(group)["perturbation-parameters"])
     return Draws(
         perturbation=PERTURBATIONS[name](**parameters),
-        seed=int(group.attrs["seed"]),
-        digest=group.attrs["digest"],
-        generator=group.attrs["generator"],
+        seed=int(Attributes(group)["seed"]),
+        digest=Attributes(group)["digest"],
+        generator=Attributes(group)["generator"],
     )
 
 

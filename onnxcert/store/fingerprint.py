@@ -14,6 +14,7 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
+from onnxcert.store.attributes import Attributes
 from onnxcert.store.hdf5 import array_in
 
 ATTRIBUTE: Final = "sha256"
@@ -28,7 +29,7 @@ def fingerprint(record: h5py.Group) -> str:
     """
     sha = hashlib.sha256()
     for path, node in _nodes(record, ""):
-        attributes = {name: _plain(value) for name, value in sorted(node.attrs.items())}
+        attributes = {name: _plain(value) for name, value in sorted(Attributes(node).items())}
         if isinstance(node, h5py.Group):
             if not path:
                 attributes.pop(ATTRIBUTE, None)

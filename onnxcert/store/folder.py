@@ -26,6 +26,7 @@ from onnxcert.errors import StoreError
 from onnxcert.sampling import Count
 from onnxcert.store import encoding
 from onnxcert.store.asked import RUN_TYPE, RUN_VERSION, read_run
+from onnxcert.store.attributes import put
 from onnxcert.store.encoding import read_count, write_count, write_record
 from onnxcert.store.hdf5 import reading, write_hdf5
 from onnxcert.store.record import Record
@@ -200,7 +201,7 @@ class ResultStore(Results):
 
         def fill(file: h5py.File) -> None:
             encoding.mark(file, "onnxcert-results")
-            file.attrs["run"] = json.dumps(self.run())
+            put(file, "run", json.dumps(self.run()))
             links = file.create_group("inputs")
             encoding.mark(links, "onnxcert-links")
             for row in records:

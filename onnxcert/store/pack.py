@@ -22,6 +22,7 @@ from onnxcert.atomic import write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.store import encoding
 from onnxcert.store.asked import read_run
+from onnxcert.store.attributes import Attributes, put
 from onnxcert.store.folder import ResultStore
 from onnxcert.store.hdf5 import reading, write_hdf5
 from onnxcert.store.results import Results
@@ -44,7 +45,7 @@ class Pack(Results):
 
     def run(self) -> dict[str, Any]:
         with self._file() as file:
-            return read_run(str(file.attrs["run"]), self._path)
+            return read_run(str(Attributes(file)["run"]), self._path)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         with self._file("summary") as file:
@@ -109,7 +110,7 @@ def pack(results: Results, path: Path) -> int:
             rows.append(record.summary())
 
     def fill(file: h5py.File) -> None:
-        encoding.mark(file, "onnxcert-pack").attrs["run"] = json.dumps(run)
+        put(encoding.mark(file, "onnxcert-pack"), "run", json.dumps(run))
         inputs = encoding.mark(file.create_group("inputs"), "onnxcert-records")
         for name in names:
             with results.group(name) as group:

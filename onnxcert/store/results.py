@@ -10,6 +10,7 @@ from typing import Any
 
 import h5py
 
+from onnxcert.store.attributes import Attributes
 from onnxcert.store.encoding import read_record
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
 from onnxcert.store.record import Record
@@ -78,5 +79,5 @@ class Results(ABC):
     def fingerprints(self, name: str) -> tuple[str | None, str]:
         """The digest that a record carries of itself, if any, and that of what is in it now."""
         with self.group(name) as group:
-            stored = group.attrs.get(ATTRIBUTE)
+            stored = Attributes(group).get(ATTRIBUTE)
             return None if stored is None else str(stored), fingerprint(group)

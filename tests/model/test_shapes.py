@@ -283,7 +283,7 @@ def test_the_models_own_grid_has_fewer_components_and_says_so(
     assert "grid" in done.out
     assert (tmp_path / "out" / "pictures" / "shot.png").is_file()
     with h5py.File(tmp_path / "out" / "inputs" / "shot.h5") as file:
-        assert "grid" in file["tally"].attrs["kind"]
+        assert b"grid" in file["tally"].attrs["kind"]
 
 
 def test_labels_of_the_models_own_grid_are_its_scores_argmax(tmp_path: Path) -> None:

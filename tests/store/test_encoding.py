@@ -53,10 +53,12 @@ def refusal(read: Callable[[], Any]) -> str:
 def groups(path: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     with h5py.File(path, "r") as file:
-        found["/"] = dict(file.attrs)
+        found["/"] = dict(Attributes(file))
         file.visititems(
             lambda name, item: (
-                found.update({name: dict(item.attrs)}) if isinstance(item, h5py.Group) else None
+                found.update({name: dict(Attributes(item))})
+                if isinstance(item, h5py.Group)
+                else None
             )
         )
     return found
@@ -97,7 +99,7 @@ def test_an_unknown_version_is_refused_naming_both(store: ResultStore, group: st
 @pytest.mark.parametrize("group", GROUPS)
 def test_another_type_is_refused_naming_both(store: ResultStore, group: str) -> None:
     with h5py.File(store.folder / "inputs" / "one.h5", "r+") as file:
-        before = file[group].attrs["encoding-type"]
+        before = Attributes(file[group])["encoding-type"]
         file[group].attrs["encoding-type"] = "zarr"
     message = refusal(lambda: store.read("one"))
     assert "'zarr'" in message
@@ -133,7 +135,7 @@ def test_results_link_to_every_input(store: ResultStore) -> None:
         for name in file["inputs"]:
             link = file["inputs"].get(name, getlink=True)
             assert isinstance(link, h5py.ExternalLink)
-            assert file["inputs"][name].attrs["name"] == name
+            assert Attributes(file["inputs"][name])["name"] == name
             assert np.array_equal(
                 file["inputs"][name]["tally/hits"][...], store.read(name).hits[...]
             )

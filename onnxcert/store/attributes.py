@@ -1,0 +1,41 @@
+"""Attributes of HDF5 groups, with texts of fixed length.
+
+h5py writes a text as a value of variable length, which lies in a heap that has no checksum: one
+flipped bit there can make the HDF5 library search for ever. A text of fixed length lies in the
+group's header, which has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+
+
+class Attributes(Mapping[str, Any]):
+    """The attributes of a group, texts as `str` however they were written."""
+
+    def __init__(self, group: h5py.Group) -> None:
+        self._attributes = group.attrs
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._attributes[name]
+        return value.decode() if isinstance(value, bytes) else value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._attributes)
+
+    def __len__(self) -> int:
+        return len(self._attributes)
+
+
+def put(group: h5py.Group, name: str, value: Any) -> None:
+    """Write one attribute."""
+    if isinstance(value, str):
+        content = value.encode()
+        kind = h5py.string_dtype("utf-8", max(1, len(content)))
+        group.attrs.create(name, np.array(content, dtype=kind), dtype=kind)
+    else:
+        group.attrs[name] = value
