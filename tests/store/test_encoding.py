@@ -16,6 +16,7 @@ import records
 from onnxcert import ResultStore
 from onnxcert.errors import StoreError
 from onnxcert.sampling import Count
+from onnxcert.store.attributes import Attributes
 
 GROUPS = ("/", "tally", "certificate", "predictions", "confusions", "provenance")
 RUNTIME = {"provider": "test"}

@@ -15,6 +15,7 @@ import records
 from onnxcert import ResultStore
 from onnxcert.errors import StoreError
 from onnxcert.store import Pack, open_results, pack
+from onnxcert.store.attributes import Attributes, put
 from onnxcert.store.fingerprint import fingerprint
 
 
