@@ -64,7 +64,12 @@ def export(
         ModelError: the module cannot be traced, does not give logits [B, C, H', W'], treats a
             picture differently in company, or the file does not agree with it.
     """
-    import torch
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise ModelError(
+            "the converter needs PyTorch, which is not installed; pip install torch."
+        ) from None
 
     contract = Contract(
         input=INPUT,

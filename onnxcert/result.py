@@ -117,11 +117,17 @@ def guarantee(
     n: int,
     n0: int,
     components: int,
+    smallest: int | None = None,
     kind: str,
     correction: str,
     selection: Selection,
 ) -> str:
-    """The guarantee, worded once. `components` is N, or the largest N of several inputs."""
+    """The guarantee, worded once.
+
+    `components` is N, or the largest N of several inputs of which `smallest` is the smallest.
+    """
+    many = f"{components}" if smallest in (None, components) else f"{smallest} to {components}"
+    things = "component" if many == "1" else "components"
     if alpha_scope == "dataset":
         family = f"every certified component of all {inputs} inputs"
         scope = f"over the whole data set, {alpha / inputs:.3g} for each of {inputs} inputs"
@@ -135,7 +141,7 @@ def guarantee(
         f"(the majority class of the smoothed model) at the perturbed input is the certified "
         f"class. "
         f"[{perturbation.name} {sigma}, tau {tau:.10g}, alpha {alpha:g} {scope}, n {n} draws "
-        f"tested, n0 {n0}, selection {selection}, N {components} components ({kind}), correction "
+        f"tested, n0 {n0}, selection {selection}, N {many} {things} ({kind}), correction "
         f"{correction}]"
     )
 
@@ -153,7 +159,7 @@ class Certificate:
         notes: what the reader must know beside the statement, e.g. why everything abstains.
     """
 
-    labels: IntArray
+    labels: IntArray = field(repr=False)
     radius: float
     tau: float
     alpha: float

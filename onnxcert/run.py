@@ -73,12 +73,18 @@ class Run:
             check_seed(self.seed)
         with self.store.exclusive():
             self.seed = self.store.begin(self.asked(), seed=self.seed, fresh_seed=fresh_seed)
+            self.store.note((item.name for item in self.listing.items), self.skipped)
             try:
                 self._go_through(usable)
             finally:
+                self.store.note((), self.skipped)
                 self.store.derive()
         done = [item.name for item in self.listing.items if item.name in self.store]
-        return summarise(self.store.records(done)) if done else None
+        if not done:
+            return None
+        return summarise(
+            self.store.records(done), listed=len(self.listing.items), skipped=self.skipped
+        )
 
     def asked(self) -> dict[str, Any]:
         """Everything a stored result depends on; a run with other values is another run."""

@@ -62,7 +62,7 @@ def command(
         None, "--class-names", metavar="FILE", help="Class names, one a line, in order."
     ),
     limit: int | None = typer.Option(None, "--limit", help="Certify the first so many inputs."),
-    every: int | None = typer.Option(None, "--every", help="Take every so-manieth input."),
+    every: int | None = typer.Option(None, "--every", help="Take every K-th input."),
     perturbation: str = typer.Option(
         "gaussian",
         "--perturbation",
@@ -122,7 +122,8 @@ def command(
         None,
         "--nonrobust",
         metavar="MODEL",
-        help="Another model, shown the clean inputs, for the table's first row.",
+        help="Another model, shown the clean inputs, for the table's first row; flags that say how "
+        "to talk to a model go for both, so store the contract of either with inspect --write.",
     ),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:1."),
     threads: int = typer.Option(0, "--threads", help="Threads on the CPU; 0 for all cores."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ import typer
 from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.parsing import height_and_width
 from onnxcert.errors import ContractError
-from onnxcert.inputs import read_image
+from onnxcert.inputs import read_class_names, read_image
 from onnxcert.model.bundled import find_model
 from onnxcert.model.contract import Contract
 from onnxcert.model.fit import Fit
 from onnxcert.model.graph import ModelFile, read_model, write_contract
 from onnxcert.model.inference import infer, settled_range
-from onnxcert.model.lint import lint
+from onnxcert.model.lint import Finding, lint, refuse_errors
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report.view import draw_answer
 
@@ -34,6 +35,12 @@ def command(
     write: Path | None = typer.Option(
         None, "--write", metavar="FILE", help="Store the contract in a copy of the model."
     ),
+    sigma: float | None = typer.Option(
+        None, "--sigma", help="Noise the model was trained with, to be stored with --write."
+    ),
+    class_names: Path | None = typer.Option(
+        None, "--class-names", metavar="FILE", help="Class names, one a line, in order."
+    ),
     size: Any | None = typer.Option(
         None,
         "--size",
@@ -41,34 +48,53 @@ def command(
         metavar="HxW",
         help="The model sees PICTURE resized to this height and width.",
     ),
+    scale: float = typer.Option(
+        1.0, "--scale", help="The model sees PICTURE resized by this factor."
+    ),
+    pad_to: int | None = typer.Option(
+        None, "--pad-to", metavar="K", help="Continue PICTURE until both sides are multiples of K."
+    ),
     *,
     given: dict[str, Any],
 ) -> int:
-    """Print how onnxcert would talk to a model, who said so, and what the lint finds."""
+    """Print how onnxcert would talk to a model, who said so, and what the lint finds.
+
+    Exit status 2 where certify would refuse the model.
+    """
     file = read_model(find_model(model))
+    given["trained_sigma"] = sigma
+    given["class_names"] = read_class_names(class_names) if class_names else None
     contract = infer(file, given, settle=False)
     question = ""
     try:
         contract = settled_range(contract)
     except ContractError as error:
         question = str(error)
-    _print(file, contract)
+    findings = lint(file.proto, dict(contract.feeds))
+    _print(file, contract, findings)
     if question:
-        print(f"\nopen: {question}")
         if picture or write:
             raise ContractError(f"{file.path}: {question}")
+        print(f"\nopen: {question}")
         return 0
+    refuse_errors(findings, file.path)
+    if picture is not None:
+        fit = Fit(
+            size=size or (contract.size if scale == 1.0 else None),
+            scale=scale,
+            pad_to=(contract.multiple or 1) if pad_to is None else pad_to,
+        )
+        segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
+        draw_answer(out, segmenter, read_image(picture))
+        contract = segmenter.contract  # now with the number of classes
+        print(f"\nwhat the model sees and answers is drawn in {out}")
     if write is not None:
         write_contract(file, contract, write)
         print(f"\ncontract stored in {write}")
-    if picture is not None:
-        fit = Fit(size=size or contract.size, pad_to=contract.multiple or 1)
-        draw_answer(out, OnnxSegmenter(file, contract, fit=fit, device="cpu"), read_image(picture))
-        print(f"\nwhat the model sees and answers is drawn in {out}")
     return 0
 
 
-def _print(file: ModelFile, contract: Contract) -> None:
+def _print(file: ModelFile, contract: Contract, findings: Sequence[Finding]) -> None:
     print(f"{file.path}\nsha256 {file.sha256}\nopset {file.opset}\n")
     for field in fields(contract):
         if field.name != "sources":
@@ -76,7 +102,6 @@ def _print(file: ModelFile, contract: Contract) -> None:
             source = contract.sources.get(field.name)
             shown = _show(value) if source else _OPEN.get(field.name, "not said")
             print(f"{field.name:14} {shown:32} {f'({source})' if source else ''}".rstrip())
-    findings = lint(file.proto, dict(contract.feeds))
     print(f"\nlint: {'nothing found' if not findings else ''}".rstrip())
     for finding in findings:
         print(f"  {finding.severity}: node {finding.node} {finding.message}")

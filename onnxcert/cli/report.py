@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from onnxcert.errors import StoreError
 from onnxcert.report.summary import summarise
 from onnxcert.report.table import json_object, table
 from onnxcert.store import open_results
@@ -22,15 +23,29 @@ def command(
     ),
 ) -> int:
     """Print the table of a finished or interrupted run again, from the store alone."""
-    summary = summarise(open_results(path).records())
+    results = open_results(path)
+    for name in results.names():
+        stored, found = results.fingerprints(name)
+        if stored != found:
+            raise StoreError(
+                f"the record {name} in {path} is not what was written; onnxcert verify {path} says "
+                "more."
+            )
+    run = results.run() or {}
+    listed, skipped = run.get("listed"), run.get("skipped")
+    summary = summarise(
+        results.records(),
+        listed=len(listed) if isinstance(listed, list) else 0,
+        skipped=skipped if isinstance(skipped, dict) else {},
+    )
     if as_json:
         result = json_object(
             summary,
             model=summary.model,
             settings=summary.settings,
-            skipped=(),
+            skipped=[f"{name}: {reason}" for name, reason in summary.skipped.items()],
             warnings=summary.notes,
-            seconds={},
+            seconds=None,
             out=str(path),
         )
         print(json.dumps(result, allow_nan=False))

@@ -54,9 +54,16 @@ def command(
     return 0 if found.fits else NO_LONGER_FITS
 
 
+_FEW = 3
+
+
 def _print(found: Verification) -> None:
+    names: dict[str, list[str]] = {}
     for finding in found.findings:
-        print(f"{finding.name}: {finding.text}")
+        names.setdefault(finding.text, []).append(finding.name)
+    for text, those in names.items():
+        who = those[0] if len(those) == 1 else f"{those[0]} and {len(those) - 1} more"
+        print(f"{', '.join(those) if len(those) <= _FEW else who}: {text}")
     for text in found.unchecked:
         print(f"not checked: {text}")
     counted = f"{found.records} record{'' if found.records == 1 else 's'}"

@@ -18,6 +18,7 @@ import numpy as np
 from onnxcert.errors import ContractError
 
 METADATA_KEY: Final = "onnxcert"
+ASSUMED: Final = "assumed"  # the source of what nobody said
 VERSION: Final = 1
 LARGEST: Final = 65536  # of a batch, a side or a number of classes
 
@@ -189,11 +190,13 @@ class Contract:
         return replace(self, **values, sources={**self.sources, **dict.fromkeys(values, source)})
 
     def to_json(self) -> str:
-        """One JSON object, fields in order, without those that are unset and without sources."""
+        """One JSON object, fields in order, without those that are unset or merely assumed."""
         values = {
             name: value
             for name, value in asdict(self).items()
-            if name != "sources" and value not in (None, (), "")
+            if name != "sources"
+            and value not in (None, (), "")
+            and self.sources.get(name) != ASSUMED
         }
         return json.dumps({"version": VERSION, **values})
 

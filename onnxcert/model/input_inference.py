@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import DTYPES, LARGEST, Contract
-from onnxcert.model.proposal import ASSUMED, GRAPH, filled, named, only
+from onnxcert.model.contract import ASSUMED, DTYPES, LARGEST, Contract
+from onnxcert.model.proposal import GRAPH, filled, named, only
 from onnxcert.model.tracing import (
     Axes,
     attribute,

@@ -7,8 +7,8 @@ from typing import Any
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import LARGEST, Contract
-from onnxcert.model.proposal import ASSUMED, GRAPH, filled, named, only
+from onnxcert.model.contract import ASSUMED, LARGEST, Contract
+from onnxcert.model.proposal import GRAPH, filled, named, only
 from onnxcert.model.tracing import (
     Axes,
     attribute,

@@ -12,7 +12,6 @@ from onnxcert.model.contract import Contract
 from onnxcert.model.tracing import axes, element_type, shown
 
 GRAPH: Final = "the graph"
-ASSUMED: Final = "assumed"
 
 
 def filled(contract: Contract, values: Mapping[str, Any], source: str) -> Contract:

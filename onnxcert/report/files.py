@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.atomic import write_atomically
@@ -35,7 +36,7 @@ def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> No
     """Certified labels as index PNG (abstain 255) and `.npy` (abstain -1), below `folder`."""
     labels = np.asarray(record.labels[...])
     for path, names, index in _sheets(folder / "labels", record, class_names):
-        write_label_png(path, labels[index], palette.colours(names))
+        write_label_png(path, labels[index], _colours(names, index))
     write_atomically(folder / "labels" / f"{record.name}.npy", lambda p: _save(p, labels))
 
 
@@ -61,7 +62,7 @@ def draw_record(
             certified=certified,
             hit_rate=hits / record.n,
             class_names=names,
-            colours=palette.colours(names),
+            colours=_colours(names, index),
             ignore_label=ignore_label,
             tau=record.decision.tau,
             caption=record.decision.statement,
@@ -82,6 +83,14 @@ def _sheets(
     for i, name in enumerate(class_names):
         safe = "".join(c if c.isalnum() or c in "-_ " else "_" for c in name)
         yield folder / f"{i:03d}-{safe[:60]}.png", (f"no {name}", name), i
+
+
+def _colours(names: Sequence[str], index: int | slice) -> npt.NDArray[np.uint8]:
+    """Colours of the classes; where one label is shown, "no" is grey."""
+    colours = palette.colours(names)
+    if isinstance(index, int):
+        colours[0] = (208, 210, 214)
+    return colours
 
 
 def _save(path: Path, labels: IntArray) -> None:

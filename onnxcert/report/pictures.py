@@ -175,6 +175,8 @@ def legend_entries(
     painted: Sequence[tuple[IntArray, BoolArray | None]],
     class_names: Sequence[str],
     colours: ByteArray,
+    *,
+    nothing: str = "abstain",
 ) -> list[tuple[str, ByteArray]]:
     """Legend entries for what occurs in any panel: (name, swatch [h, w, 3])."""
     classes = len(colours)
@@ -194,7 +196,7 @@ def legend_entries(
         for i in np.flatnonzero(counts[:classes]).tolist()
     ]
     if counts[classes]:
-        entries.append(("abstain", paint(np.full(shape, classes), colours)))
+        entries.append((nothing, paint(np.full(shape, classes), colours)))
     if hatched:
         entries.append(("ignored", hatching(shape)))
     return entries

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ class Summary:
     Attributes:
         rows: by the keys of `ROWS`; those that apply.
         settings: the parameters as decided with, by option name.
+        listed: inputs that were to be certified, `inputs` and `skipped` ones among them.
         components: largest number of components of an input.
         draws: noisy passes per input, mean.
         statement: the guarantee, with the largest N.
@@ -46,6 +47,8 @@ class Summary:
 
     model: str
     inputs: int
+    listed: int
+    skipped: dict[str, str]
     components: int
     radius: float
     unit: str
@@ -59,8 +62,15 @@ class Summary:
     notes: tuple[str, ...]
 
 
-def summarise(records: Iterable[Record]) -> Summary:
+def summarise(
+    records: Iterable[Record], *, listed: int = 0, skipped: Mapping[str, str] | None = None
+) -> Summary:
     """The summary of `records`, which must come from one run.
+
+    Args:
+        records: the finished inputs.
+        listed: how many inputs were to be certified; fewer than `records` means just those.
+        skipped: name -> reason of the inputs that could not be used.
 
     Raises:
         StoreError: there are none.
@@ -68,6 +78,7 @@ def summarise(records: Iterable[Record]) -> Summary:
     matrices: dict[str, np.ndarray[Any, Any]] = {}
     last: Record | None = None
     inputs = components = total = abstained = nonfinite = 0
+    smallest = 0
     notes: dict[str, int] = {}
     warnings: dict[str, None] = {}
     shown = {"clean", "noisy", "certified"}
@@ -75,6 +86,7 @@ def summarise(records: Iterable[Record]) -> Summary:
         last = record
         inputs += 1
         components = max(components, record.decision.components)
+        smallest = min(smallest or components, record.decision.components)
         total += record.decision.components
         abstained += record.decision.abstained
         nonfinite += record.nonfinite
@@ -86,7 +98,10 @@ def summarise(records: Iterable[Record]) -> Summary:
             notes[note] = notes.get(note, 0) + 1
         warnings.update(dict.fromkeys(record.provenance.environment.get("warnings", ())))
     if last is None:
-        raise StoreError("there are no results to report; run onnxcert certify first.")
+        raise StoreError(
+            "there are no finished inputs to report here; name the folder that onnxcert certify "
+            "wrote, and of several outputs one."
+        )
     decision = last.decision
     rows = {
         row: Row(
@@ -111,9 +126,17 @@ def summarise(records: Iterable[Record]) -> Summary:
     counted = [f"{note} ({k} of {inputs} inputs)" for note, k in notes.items()]
     if nonfinite:
         counted.append(f"{nonfinite} votes were withheld because the model's output was not finite")
+    share = abstained / total
+    if 0.75 <= share < 1:
+        counted.append(
+            f"{100 * share:.0f} % abstain; onnxcert inspect MODEL PICTURE shows whether the model "
+            "sees what it was trained on, and the noise should be that of its training"
+        )
     return Summary(
         model=last.provenance.model.get("name", ""),
         inputs=inputs,
+        listed=max(listed, inputs + len(skipped or {})),
+        skipped=dict(skipped or {}),
         components=components,
         radius=decision.radius,
         unit=last.unit,
@@ -133,6 +156,7 @@ def summarise(records: Iterable[Record]) -> Summary:
             n=last.n,
             n0=last.n0,
             components=components,
+            smallest=smallest,
             kind=last.kind,
             correction=decision.correction,
             selection=last.selection,

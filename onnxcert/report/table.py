@@ -23,14 +23,27 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
                 number(row.abstain),
             ]
         )
-    lines = columns(cells)
+    lines = [coverage(summary), "", *columns(cells)]
     certified = summary.rows["certified"].scores
     if certified is not None:
-        lines.append(f"accuracy among certified pixels  {number(certified.accuracy_certified)}")
+        share = number(certified.accuracy_certified)
+        lines += ["", f"Of the certified pixels that have a label, {share} have the right class."]
     if per_class and certified is not None:
         lines += ["", *_per_class(summary)]
     lines += ["", summary.statement, *(f"note: {note}" for note in summary.notes)]
     return "\n".join(lines)
+
+
+def coverage(summary: Summary) -> str:
+    """How many inputs the table is about, of how many."""
+    open_ = summary.listed - summary.inputs - len(summary.skipped)
+    plural = "" if summary.inputs == 1 else "s"
+    said = [f"{summary.inputs} input{plural} certified"]
+    if summary.skipped:
+        said.append(f"{len(summary.skipped)} skipped")
+    if open_:
+        said.append(f"{open_} not done yet: the run is not finished")
+    return ", ".join(said)
 
 
 def json_object(
@@ -40,7 +53,7 @@ def json_object(
     settings: Mapping[str, Any],
     skipped: Sequence[str],
     warnings: Sequence[str],
-    seconds: Mapping[str, float],
+    seconds: Mapping[str, float] | None,
     out: str,
 ) -> dict[str, Any]:
     """The whole run as one object of plain values; a row that does not apply is null."""
@@ -69,7 +82,7 @@ def json_object(
         "nonfinite": summary.nonfinite if summary else 0,
         "warnings": list(warnings),
         "statement": summary.statement if summary else None,
-        "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "seconds": seconds and {name: round(value, 4) for name, value in seconds.items()},
         "out": out,
     }
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
-from onnxcert.model.proposal import ASSUMED
+from onnxcert.model.contract import ASSUMED
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report import palette
 from onnxcert.report.panels import ByteArray, nearest, paint, panel_size, photograph_panel
 from onnxcert.report.pictures import Panel, legend_entries, write_sheet
+
+_MOST_LABELS: Final = 8
 
 
 def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> None:
@@ -24,13 +28,17 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     """
     contract = segmenter.contract
     pixels = segmenter.declared(picture)
-    answers = [("Answer", _answer(segmenter, pixels))]
+    labels = segmenter(pixels[None])[0]
+    many = len(labels) if labels.ndim == 3 else segmenter.classes
+    names = contract.class_names or tuple(f"class {c}" for c in range(many))
+    answers = _answers(labels, names, segmenter.classes)
     if contract.sources.get("channel_order") == ASSUMED and contract.network_channels == 3:
         swapped = contract.override("tried", channel_order="BGR")
         other = OnnxSegmenter(segmenter.file, swapped, fit=segmenter.fit, device="cpu")
-        answers.append(("Answer if the order were BGR", _answer(other, pixels)))
-    many = 1 + max(int(answer.max()) for _, answer in answers)
-    names = contract.class_names or [f"class {c}" for c in range(max(many, segmenter.classes))]
+        answers += [
+            (f"{heading} if the order were BGR", answer)
+            for heading, answer in _answers(other(pixels[None])[0], names, segmenter.classes)
+        ]
     colours = palette.colours(names)
     size = panel_size(picture.shape[1], picture.shape[2])
     panels = [
@@ -44,7 +52,7 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     write_sheet(
         path,
         panels,
-        legend_entries([(answer, None) for _, answer in answers], names, colours),
+        legend_entries([(a, None) for _, a in answers], names, colours, nothing="none"),
         title=segmenter.file.name,
         caption=f"Channels as the network gets them: {contract.channel_order}, {contract.layout}, "
         f"value range {contract.value_range}, mean {contract.mean or 'none'}, std "
@@ -54,14 +62,14 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     )
 
 
-def _answer(segmenter: OnnxSegmenter, pixels: FloatArray) -> IntArray:
-    """Index map [h, w]; of a multi-label answer the last label that says yes; -1 is none."""
-    labels = segmenter(pixels[None])[0]
+def _answers(labels: IntArray, names: Sequence[str], classes: int) -> list[tuple[str, IntArray]]:
+    """(heading, index map [h, w], -1 where there is no class) of the answer, or of each label."""
     if labels.ndim == 2:
-        return np.where(labels < segmenter.classes, labels.astype(np.int32), np.int32(-1))
-    yes = labels[::-1] == 1
-    last = len(labels) - 1 - np.argmax(yes, axis=0)
-    return np.where(yes.any(axis=0), last, -1)
+        return [("Answer", np.where(labels < classes, labels.astype(np.int32), np.int32(-1)))]
+    return [
+        (f"Answer: {names[i]}", np.where(yes == 1, np.int32(i), np.int32(-1)))
+        for i, yes in enumerate(labels[:_MOST_LABELS])
+    ]
 
 
 def _grey(plane: FloatArray, size: tuple[int, int]) -> ByteArray:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, final
@@ -100,6 +100,16 @@ class ResultStore(Results):
             StoreError: the folder cannot be made or written, or another run holds it.
         """
         try:
+            foreign = self.run() is None and any(self.folder.glob("[!.]*")) and not self.names()
+        except OSError:
+            foreign = False
+        known = {"inputs", "partial", "labels", "pictures", "results.h5"}
+        if foreign and {path.name for path in self.folder.glob("[!.]*")} - known:
+            raise StoreError(
+                f"{self.folder} holds other files than results; choose an empty or new folder with "
+                "--out."
+            )
+        try:
             for sub in ("", "inputs", "partial"):
                 (self.folder / sub).mkdir(parents=True, exist_ok=True)
             lock = os.open(self.folder / ".lock", os.O_CREAT | os.O_RDWR)
@@ -150,21 +160,38 @@ class ResultStore(Results):
                 "seed": seed,
                 "parameters": dict(asked),
             }
-            text = json.dumps(run, indent=2)
-            write_atomically(self.folder / "run.json", lambda p: _write_text(p, text))
+            self._write_run(run)
             return seed
         before = {**stored["parameters"], "seed": stored["seed"]}
         after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
         if seed is not None:
             after["seed"] = seed
-        for name in sorted(set(before) | set(after)):
-            if before.get(name) != after.get(name):
-                raise StoreError(
-                    f"{self.folder} holds a run with {name} {_show(before.get(name))}, now "
-                    f"{_show(after.get(name))} was asked; choose another folder with --out, or ask "
-                    "for the same."
-                )
+        changed = [
+            f"{name} {_show(before.get(name))}, now {_show(after.get(name))} was asked"
+            for name in sorted(set(before) | set(after))
+            if before.get(name) != after.get(name)
+        ]
+        if changed:
+            more = f" (and {len(changed) - 1} more differences)" if len(changed) > 1 else ""
+            raise StoreError(
+                f"{self.folder} holds a run with {changed[0]}{more}; choose another folder with "
+                "--out, or ask for the same."
+            )
         return int(before["seed"])
+
+    def note(self, listed: Iterable[str], skipped: Mapping[str, str]) -> None:
+        """Note which inputs were to be certified, and why some could not be."""
+        run = self.run()
+        if run is None:
+            return
+        before = run.get("listed")
+        known = set(before if isinstance(before, list) else []) | set(listed)
+        run |= {"listed": sorted(known), "skipped": dict(skipped)}
+        self._write_run(run)
+
+    def _write_run(self, run: Mapping[str, Any]) -> None:
+        text = json.dumps(run, indent=2)
+        write_atomically(self.folder / "run.json", lambda p: _write_text(p, text))
 
     def write(self, record: Record) -> None:
         """Keep a finished input; it is either completely there or not at all."""
