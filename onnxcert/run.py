@@ -69,8 +69,7 @@ class Run:
         """
         usable, self.skipped = usable_sizes(self.listing)
         self._refuse_hopeless(usable)
-        if self.seed is not None:
-            check_seed(self.seed)
+        check_seed(self.seed or 0)
         with self.store.exclusive():
             self.seed = self.store.begin(self.asked(), seed=self.seed, fresh_seed=fresh_seed)
             self.store.note((item.name for item in self.listing.items), self.skipped)

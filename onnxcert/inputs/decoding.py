@@ -60,7 +60,9 @@ def decoding(path: Path, expected: str) -> Iterator[None]:
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; check its name.") from None
+        raise InputError(
+            f"{path}: expected {expected}, but there is no such file: check its name."
+        ) from None
     except Exception as error:
         # Damaged chunks make decoders raise nearly every built-in exception there is.
         raise InputError(

@@ -99,8 +99,8 @@ def summarise(
         warnings.update(dict.fromkeys(record.provenance.environment.get("warnings", ())))
     if last is None:
         raise StoreError(
-            "there are no finished inputs to report here; name the folder that onnxcert certify "
-            "wrote, and of several outputs one."
+            "there are no results to report here; name the folder that onnxcert certify wrote, "
+            "and of several outputs one."
         )
     decision = last.decision
     rows = {

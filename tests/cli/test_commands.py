@@ -204,7 +204,8 @@ def test_the_table_and_the_guarantee_under_it(
         *("--labels", labels, "--ignore-label", "9"),
     )
     assert outcome.status == 0
-    head, _, *rows = outcome.out.splitlines()
+    coverage, _, head, _, *rows = outcome.out.splitlines()
+    assert coverage == "3 inputs certified"
     for column in ("certified radius", "pixel accuracy", "mIoU", "abstained"):
         assert column in head
     assert [re.split(r"\s{2,}", row)[0] for row in rows[:3]] == [
@@ -213,7 +214,7 @@ def test_the_table_and_the_guarantee_under_it(
         "certified",
     ]
     assert rows[2].split()[1] == "0.1348"  # of 0.13490, down: never more than is proved
-    assert "accuracy among certified pixels" in outcome.out
+    assert "Of the certified pixels that have a label, " in outcome.out
     assert "With probability at least 1 - 0.001" in outcome.out
     for number in ("sigma 0.2", "tau 0.75", "alpha 0.001", "n 60", "N 192", "correction holm"):
         assert number in outcome.out
