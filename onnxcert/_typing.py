@@ -33,6 +33,10 @@ class Perturbation(Protocol):
         """What reproduces this perturbation: ``PERTURBATIONS[name](**parameters())``."""
         ...
 
+    def check(self, x: FloatArray) -> None:
+        """Raise ParameterError if `x` cannot hold this perturbation as it is."""
+        ...
+
     def perturb(self, x: FloatArray, rng: np.random.Generator, out: FloatArray) -> None:
         """Write one independent random perturbation of `x` into `out`, of the same shape."""
         ...

@@ -16,7 +16,7 @@ from onnxcert.errors import InputError, ParameterError
 from onnxcert.model.bundled import find_model
 from onnxcert.model.probe import probed
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.result import PIXELS, UNIT, Certificate, Selection
+from onnxcert.result import Certificate, Selection
 from onnxcert.sampling import Count, checked, sample
 from onnxcert.settings import Settings
 
@@ -77,12 +77,14 @@ def certify(
     else:
         segment = model
     x = checked_input(x, picture=isinstance(segment, OnnxSegmenter))
-    kind, values = PIXELS, x.size
+    kind, values = "of the callable's labels", x.size
     if isinstance(segment, OnnxSegmenter):
         x, unit, kind = segment.declared(x), unit or segment.unit, segment.components
         values = max(x.size, segment.values(*x.shape[1:]))
     components = int(checked(segment(x[None]), 1)[0].size)
     classes = classes or getattr(segment, "classes", None)
+    if classes != getattr(segment, "classes", classes):
+        raise ParameterError(f"classes {classes} is not the number of classes that the model has.")
     if classes is None:
         raise ParameterError("classes is needed: how many classes the callable distinguishes.")
     settings.refuse_hopeless(components)
@@ -91,7 +93,13 @@ def certify(
     segment, warning = probed(segment, x, draws, batch_size=batch_size)
     count = Count(draws, n, n0, selection, classes)
     tally = sample(
-        segment, x, count, batch_size=batch_size, unit=unit or UNIT, kind=kind, on_batch=on_batch
+        segment,
+        x,
+        count,
+        batch_size=batch_size,
+        unit=unit or "in the unit of the input",
+        kind=kind,
+        on_batch=on_batch,
     )
     certificate = settings.decide(tally)
     return replace(certificate, notes=(*certificate.notes, warning)) if warning else certificate

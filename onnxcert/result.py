@@ -134,13 +134,13 @@ def guarantee(
     else:
         family = "every certified component of an input"
         scope = "for each input by itself"
-    sigma = ", ".join(f"{name} {value:g}" for name, value in perturbation.parameters().items())
+    sigma = ", ".join(f"{name} {value!r}" for name, value in perturbation.parameters().items())
     return (
-        f"With probability at least 1 - {alpha:g} over the noise draws, simultaneously for "
+        f"With probability at least 1 - {alpha!r} over the noise draws, simultaneously for "
         f"{family}: for {perturbation.attack(tau, unit)}, the class most likely under noise "
         f"(the majority class of the smoothed model) at the perturbed input is the certified "
         f"class. "
-        f"[{perturbation.name} {sigma}, tau {tau:.10g}, alpha {alpha:g} {scope}, n {n} draws "
+        f"[{perturbation.name} {sigma}, tau {tau!r}, alpha {alpha!r} {scope}, n {n} draws "
         f"tested, n0 {n0}, selection {selection}, N {many} {things} ({kind}), correction "
         f"{correction}]"
     )

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.certification import default_batch_size
 from onnxcert.class_names import names_of
 from onnxcert.counting import counted
-from onnxcert.draws import GENERATOR, Draws, check_seed, digest
+from onnxcert.draws import Draws, check_seed, digest
 from onnxcert.errors import InputError, ModelError, ParameterError, StoreError
-from onnxcert.inputs import INDEX, Item, Listing, read_image, usable_sizes
-from onnxcert.model.probe import OneDrawPerPass, probed
+from onnxcert.inputs import Item, Listing, read_image, usable_sizes
+from onnxcert.model.probe import LEAKS, OneDrawPerPass, leaks, probed
 from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.parameters import digest_of, parameters
 from onnxcert.provenance import provenance
 from onnxcert.report.files import draw_record, has_labels, has_picture, write_labels
 from onnxcert.report.summary import Summary, summarise
@@ -86,24 +87,10 @@ class Run:
         )
 
     def asked(self) -> dict[str, Any]:
-        """Everything a stored result depends on; a run with other values is another run."""
-        contract = asdict(self.segmenter.contract)
-        # Names do not change a result, and the number of classes may not be known yet.
-        for name in ("sources", "class_names", "classes"):
-            del contract[name]
-        # Only where there is one, so that results of earlier versions are still found.
-        coding = self.listing.coding.key
-        return {
-            **({} if coding == INDEX.key else {"label_coding": coding}),
-            "model": self.segmenter.file.sha256,
-            "contract": contract,
-            **self.segmenter.fit.as_dict(),
-            "nonrobust": self.nonrobust.file.sha256 if self.nonrobust else None,
-            "labels": self._labelled,
-            "ignore_label": self.ignore_label,
-            "generator": GENERATOR,
-            **self.settings.as_dict(),
-        }
+        """Everything a stored result depends on, by name."""
+        return parameters(
+            self.segmenter, self.nonrobust, self.listing, self.settings, self.ignore_label
+        )
 
     # -- before anything is drawn ----------------------------------------------------------
 
@@ -172,6 +159,8 @@ class Run:
             with self.clock.measure("startup"):
                 by_size[pixels.shape] = probed(self.segmenter, pixels, draws, batch_size=batch_size)
         segment, warning = by_size[pixels.shape]
+        if not warning and leaks(segment, pixels, draws, batch_size=batch_size):
+            segment, warning = OneDrawPerPass(segment), LEAKS
         tally = self._count(item.name, pixels, segment, draws, batch_size)
         certificate = self.settings.decide(tally)
         predictions = {"clean": clean, "noisy": tally.single, "certified": certificate.labels}
@@ -216,6 +205,13 @@ class Run:
                 f"{changed} has changed since {self.store.folder} was written; choose another "
                 "folder with --out."
             )
+        asked = {**self.asked(), "seed": self.seed}
+        stored, found = self.store.fingerprints(item.name)
+        if stored != found or record.provenance.parameters != asked:
+            raise StoreError(
+                f"the record {item.name} in {self.store.folder} was not made by this run; delete "
+                "it, and the same command makes it again."
+            )
         if not has_labels(self.store.folder, item.name):
             write_labels(self.store.folder, record, self._names_of(record))
         if self.pictures and not has_picture(self.store.folder, item.name):
@@ -235,6 +231,7 @@ class Run:
                 "provider": model.session.provider,
                 "onnxruntime": model.session.version,
                 "one_draw_per_pass": str(isinstance(segment, OneDrawPerPass)),
+                "asked": digest_of(self.asked()),
             },
             batch_size=batch_size,
             unit=model.unit,

@@ -55,7 +55,7 @@ def checked(labels: IntArray, rows: int) -> IntArray:
     Raises:
         ModelError: not integers, not one row per input, or no components.
     """
-    labels = np.asarray(labels)
+    labels = np.array(labels)  # a copy, as a model may fill one buffer again and again
     if not np.issubdtype(labels.dtype, np.integer):
         raise ModelError(f"the model must return integer labels, got {labels.dtype}.")
     if labels.ndim < 1 or labels.shape[0] != rows or labels.size == 0:
@@ -244,6 +244,7 @@ def sample(
         kind: what a component is, in words.
         on_batch: called after every batch, to show progress or to keep a checkpoint.
     """
+    count.draws.perturbation.check(x)
     if digest(x) != count.draws.digest:
         raise ParameterError("the count was begun for another input; count each input apart.")
     while count.done < count.total:

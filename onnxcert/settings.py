@@ -85,7 +85,7 @@ class Settings:
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON values, by the names of the command line's options."""
-        shared = {"inputs": self.inputs} if self.alpha_scope == "dataset" else {}
+        shared = {"alpha_inputs": self.inputs} if self.alpha_scope == "dataset" else {}
         return {
             "perturbation": self.perturbation.name,
             **self.perturbation.parameters(),

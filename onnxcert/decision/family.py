@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from onnxcert.correction import Correction
 from onnxcert.decision.pvalues import binomial_tail, check_alpha, check_tau, p_values
 from onnxcert.errors import ParameterError
 from onnxcert.result import Selection
+
+SMALLEST_LEVEL: Final = 1e-200
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,11 @@ class Family:
         check_alpha(self.alpha)
         if self.components < 1:
             raise ParameterError(f"an input has at least 1 component, got {self.components}.")
+        if self.alpha / self.components < SMALLEST_LEVEL:
+            raise ParameterError(
+                f"alpha {self.alpha:g} over {self.components} components is a level below "
+                f"{SMALLEST_LEVEL:g}, which is not computed; raise alpha."
+            )
 
     def reserve(self, n: int) -> float:
         """The part of alpha that steps above alpha / N must leave alone; n draws are tested.

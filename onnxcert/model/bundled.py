@@ -15,7 +15,7 @@ def bundled_models() -> dict[str, Path]:
     """Name -> ONNX file of each bundled model; from the installed package or the checkout."""
     folders = [Path(__file__).parents[2] / "models"]
     with suppress(ModuleNotFoundError):
-        folders.insert(0, Path(str(files("onnxcert.bundled"))))
+        folders.append(Path(str(files("onnxcert.bundled"))))
     for folder in folders:
         found = {path.parent.name: path for path in sorted(folder.glob(f"*/{MODEL_FILE}"))}
         if found:

@@ -135,7 +135,7 @@ def _inspect(
                 "draws random numbers of its own, which no seed here controls; replace it by a "
                 "constant or remove it and export the model again"
             )
-        case "DynamicQuantizeLinear":
+        case "DynamicQuantizeLinear" | "DynamicQuantizeMatMul" | "DynamicQuantizeLSTM":
             return Finding(
                 "warning",
                 f"{node.name or node.output[0]!r} ({node.op_type})",

@@ -138,6 +138,12 @@ def _with_form(
                 f"the output {name!r} has {channels} channels and a {form} output has one; pass "
                 "--output-form logits or --output-form multilabel."
             )
+        if form == "multilabel" and not sigmoids and contract.threshold is None:
+            raise ContractError(
+                f"the output {name!r} does not end in a sigmoid, so that a label may be yes from 0 "
+                "or from 0.5 on; pass --threshold 0 for logits or --threshold 0.5 for "
+                "probabilities."
+            )
         if form in ("logits", "probabilities") and channels == 1:
             raise ContractError(
                 f"the output {name!r} has one channel, of which no largest can be chosen; pass "

@@ -7,12 +7,19 @@ breaks that without any visible sign, so it is tried before anything is certifie
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
 from onnxcert.sampling import checked
+
+LEAKS: Final = (
+    "the model's answer for one draw depends on the other draws of the batch, so it runs one draw "
+    "per pass"
+)
 
 
 class OneDrawPerPass:
@@ -22,7 +29,8 @@ class OneDrawPerPass:
         self.segment = segment
 
     def __call__(self, batch: FloatArray) -> IntArray:
-        return np.concatenate([self.segment(batch[i : i + 1]) for i in range(len(batch))])
+        rows = [batch[i : i + 1] for i in range(len(batch))]
+        return np.concatenate([checked(self.segment(row), 1) for row in rows])
 
 
 def repeatable(segment: Segmenter, batch: FloatArray) -> bool:
@@ -37,6 +45,20 @@ def batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
     together = checked(segment(batch), len(batch))
     reordered = checked(segment(np.ascontiguousarray(batch[::-1])), len(batch))
     return np.array_equal(together, alone) and np.array_equal(reordered[::-1], alone)
+
+
+def leaks(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -> bool:
+    """Whether a batch of draws of `x` shows that batch mates matter; a small probe for each input.
+
+    The large one (`probed`) runs for the first input of each size, and a model may leak for some
+    inputs only.
+    """
+    if batch_size == 1:
+        return False
+    batch = np.empty((batch_size, *x.shape), dtype=np.float32)
+    draws.rehearsal().write(x, range(batch_size), batch)
+    together = checked(segment(batch), batch_size)
+    return not np.array_equal(together[-1:], checked(segment(batch[-1:]), 1))
 
 
 def probed(
@@ -60,7 +82,4 @@ def probed(
             "the model answers differently when it sees the same input again, so its votes prove "
             "nothing; remove what is random in it and export it again."
         )
-    return single, (
-        "the model's answer for one draw depends on the other draws of the batch, so it runs one "
-        "draw per pass"
-    )
+    return single, LEAKS

@@ -68,6 +68,16 @@ class Gaussian:
     def parameters(self) -> dict[str, float]:
         return {"sigma": self.sigma}
 
+    def check(self, x: FloatArray) -> None:
+        """Raise ParameterError if adding the noise to float32 `x` would round its law away."""
+        step = float(np.spacing(np.float32(np.abs(x).max(initial=0.0))))
+        if self.sigma < 1024 * step:
+            raise ParameterError(
+                f"sigma {self.sigma!r} is too small for an input with values up to "
+                f"{float(np.abs(x).max()):g} in float32, which rounds to steps of {step:.1g}; use "
+                f"{1024 * step:.2g} or more."
+            )
+
     def perturb(self, x: FloatArray, rng: np.random.Generator, out: FloatArray) -> None:
         """Write x + e into `out`; all three float32 of one shape, `out` C-contiguous."""
         rng.standard_normal(dtype=np.float32, out=out)
@@ -82,5 +92,5 @@ class Gaussian:
     def attack(self, tau: float, unit: str) -> str:
         return (
             f"every perturbation d of the input with L2 norm at most R = sigma * Phi^-1(tau) = "
-            f"{self.sigma:g} * Phi^-1({tau:.10g}) = {rounded_down(self.radius(tau))} ({unit})"
+            f"{self.sigma!r} * Phi^-1({tau!r}) = {rounded_down(self.radius(tau))} ({unit})"
         )

@@ -62,6 +62,17 @@ class Summary:
     notes: tuple[str, ...]
 
 
+def _settings(record: Record) -> tuple[Any, ...]:
+    """What all records of one run have in common."""
+    decided = record.decision
+    return (
+        *(record.draws.perturbation, record.draws.seed, record.draws.generator),
+        *(record.n, record.n0, record.selection, record.unit, record.kind),
+        *(decided.tau, decided.alpha, decided.alpha_scope, decided.inputs, decided.correction),
+        record.provenance.model.get("sha256"),
+    )
+
+
 def summarise(
     records: Iterable[Record], *, listed: int = 0, skipped: Mapping[str, str] | None = None
 ) -> Summary:
@@ -83,6 +94,11 @@ def summarise(
     warnings: dict[str, None] = {}
     shown = {"clean", "noisy", "certified"}
     for record in records:
+        if last is not None and _settings(record) != _settings(last):
+            raise StoreError(
+                f"the records {last.name} and {record.name} were made with other settings; "
+                "onnxcert verify says which does not belong here."
+            )
         last = record
         inputs += 1
         components = max(components, record.decision.components)
@@ -103,6 +119,11 @@ def summarise(
             "and of several outputs one."
         )
     decision = last.decision
+    if decision.alpha_scope == "dataset" and inputs > decision.inputs:
+        raise StoreError(
+            f"alpha is shared by {decision.inputs} inputs but there are {inputs} records; they are "
+            "not of one run."
+        )
     rows = {
         row: Row(
             radius=decision.radius if row == "certified" else None,

@@ -58,8 +58,11 @@ def reading(path: Path, what: str = "") -> Iterator[h5py.File]:
 
 def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
     """A new HDF5 file at `path` with what `fill` puts into it."""
-    with h5py.File(path, "w", libver=_FORMAT) as file:
-        fill(file)
+    try:
+        with h5py.File(path, "w", libver=_FORMAT) as file:
+            fill(file)
+    except RuntimeError as error:  # what h5py makes of a full disk on closing
+        raise StoreError(f"{path} cannot be written ({error}); nothing kept is lost.") from None
 
 
 def array_in(group: h5py.Group, name: str) -> Any:

@@ -45,7 +45,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (("--n", "80"), "n 60, now 80"),
         (("--n0", "9"), "n0 10, now 9"),
         (("--alpha", "0.01"), "alpha 0.001, now 0.01"),
-        (("--alpha-scope", "dataset"), "alpha_scope input, now dataset"),
+        (("--alpha-scope", "dataset"), "alpha_inputs nothing, now"),
         (("--correction", "bonferroni"), "correction holm, now bonferroni"),
         (("--selection", "split"), "selection pooled, now split"),
         (("--seed", "6"), "seed 5, now 6"),

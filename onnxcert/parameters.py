@@ -1,0 +1,51 @@
+"""Everything that a stored result depends on; a run with other values is another run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from onnxcert.draws import GENERATOR
+from onnxcert.inputs import INDEX, Listing
+from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.settings import Settings
+
+
+def parameters(
+    segmenter: OnnxSegmenter,
+    nonrobust: OnnxSegmenter | None,
+    listing: Listing,
+    settings: Settings,
+    ignore_label: int | None,
+) -> dict[str, Any]:
+    """The parameters of a run as JSON values, by name; all but its seed."""
+    contract = asdict(segmenter.contract)
+    # Names do not change a result, and the number of classes may not be known yet.
+    for name in ("sources", "class_names", "classes"):
+        del contract[name]
+    values: dict[str, Any] = {
+        "model": segmenter.file.sha256,
+        "contract": contract,
+        **segmenter.fit.as_dict(),
+        "nonrobust": nonrobust.file.sha256 if nonrobust else None,
+        "labels": any(item.label is not None for item in listing.items),
+        "ignore_label": ignore_label,
+        "generator": GENERATOR,
+        **settings.as_dict(),
+    }
+    if listing.coding.key != INDEX.key:
+        values["label_coding"] = listing.coding.key
+    if settings.alpha_scope == "dataset":
+        # Alpha is shared by these inputs and no others.
+        names = "\n".join(sorted(item.name for item in listing.items))
+        values["dataset"] = hashlib.sha256(names.encode()).hexdigest()
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
+def digest_of(values: Mapping[str, Any]) -> str:
+    """SHA-256 of parameters."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
