@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -64,7 +65,11 @@ def command(
     file = read_model(find_model(model))
     given["trained_sigma"] = sigma
     given["class_names"] = read_class_names(class_names) if class_names else None
-    contract = infer(file, given, settle=False)
+    try:
+        contract = infer(file, given, settle=False)
+    except ContractError as error:
+        _print_readings(file, str(error))
+        raise
     question = ""
     try:
         contract = settled_range(contract)
@@ -76,6 +81,7 @@ def command(
         if picture or write:
             raise ContractError(f"{file.path}: {question}")
         print(f"\nopen: {question}")
+        _print_readings(file, question)
         return 0
     refuse_errors(findings, file.path)
     if picture is not None:
@@ -92,6 +98,15 @@ def command(
         write_contract(file, contract, write)
         print(f"\ncontract stored in {write}")
     return 0
+
+
+def _print_readings(file: ModelFile, question: str) -> None:
+    """The command line of each reading that `question` offers, where there are several."""
+    offered = question.partition("pass ")[2]
+    flags = re.findall(r"--[a-z-]+ (?!and\b|if\b|or\b|as\b|out\b)[^\s,;.][^\s;]*", offered)
+    if len(flags) > 1:
+        for flag in flags:
+            print(f"  onnxcert certify {file.path} PICTURES {flag.rstrip(',.')}")
 
 
 def _print(file: ModelFile, contract: Contract, findings: Sequence[Finding]) -> None:
