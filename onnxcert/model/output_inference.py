@@ -175,8 +175,8 @@ def _with_classes(
 ) -> Contract:
     found: dict[str, Any] = {}
     if contract.binary:
-        found["classes"] = 2
-    elif contract.output_form == "labels":
+        return contract.override(GRAPH, classes=2)  # no and yes, whatever the labels are called
+    if contract.output_form == "labels":
         classes = len(contract.class_names) or _classes_before_argmax(proto, name)
         if contract.classes is None and not classes:
             raise ContractError(

@@ -31,3 +31,18 @@ def test_two_layouts_are_shown_as_two_command_lines(tmp_path: Path, onnxcert: An
     done = onnxcert("inspect", path, "--range", "0,1")
     assert done.status == 2
     assert [line.split()[-1] for line in done.out.splitlines()] == ["NCHW", "NHWC"]
+
+
+def test_a_multi_label_reading_of_a_model_with_classes_in_its_metadata(
+    tmp_path: Path, onnxcert: Any
+) -> None:
+    contract = '{"version": 1, "value_range": [0, 1], "classes": 4}'
+    path = graphs.save(graphs.conv(4, contract=contract), tmp_path / "model.onnx")
+    write_picture(tmp_path / "p.png", seed=1)
+    done = onnxcert(
+        *("certify", path, tmp_path / "p.png", "--output-form", "multilabel", "--threshold", "0"),
+        *("--sigma", "0.2", "--threads", "1", "--out", tmp_path / "out"),
+    )
+    assert done.status == 0, done.err
+    assert "labels x pixels" in done.out
+    assert len(list((tmp_path / "out" / "pictures" / "p").glob("*.png"))) == 4
