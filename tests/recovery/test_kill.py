@@ -288,9 +288,10 @@ def test_a_run_interrupted_before_it_began_leaves_nothing(
 ) -> None:
     # Interrupted while the model is being opened, before there is a folder.
     code = """
-import os, signal
+import signal
 import onnxcert.model.segmenter as segmenter
-segmenter.open_session = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)
+# To this very thread: one sent to the process may reach it any time later.
+segmenter.open_session = lambda *_, **__: signal.raise_signal(signal.SIGINT)
 from onnxcert.__main__ import main
 main()
 """
