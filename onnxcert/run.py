@@ -155,11 +155,12 @@ class Run:
         batch_size = self.batch_size or default_batch_size(
             max(pixels.size, self.segmenter.values(*pixels.shape[1:]))
         )
-        if pixels.shape not in by_size:
+        first = pixels.shape not in by_size
+        if first:
             with self.clock.measure("startup"):
                 by_size[pixels.shape] = probed(self.segmenter, pixels, draws, batch_size=batch_size)
         segment, warning = by_size[pixels.shape]
-        if not warning and leaks(segment, pixels, draws, batch_size=batch_size):
+        if not (first or warning) and leaks(segment, pixels, draws, batch_size=batch_size):
             segment, warning = OneDrawPerPass(segment), LEAKS
         tally = self._count(item.name, pixels, segment, draws, batch_size)
         certificate = self.settings.decide(tally)

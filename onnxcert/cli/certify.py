@@ -128,7 +128,7 @@ def command(
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:1."),
     threads: int = typer.Option(0, "--threads", help="Threads on the CPU; 0 for all cores."),
     batch_size: int | None = typer.Option(
-        None, "--batch-size", help="Draws per pass; chosen if not given. Never changes a result."
+        None, "--batch-size", help="Draws per pass; chosen if not given."
     ),
     out: Path | None = typer.Option(
         None,
