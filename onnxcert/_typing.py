@@ -45,6 +45,18 @@ class Perturbation(Protocol):
         """Size of the attack ruled out where P(vote = class) > tau; rounded down."""
         ...
 
-    def attack(self, tau: float, unit: str) -> str:
-        """The attack ruled out, as the middle of a sentence: `for every ... `."""
+    def formula(self, tau: float | None = None) -> str:
+        """How the radius follows from tau, in symbols, or in numbers for one tau."""
+        ...
+
+    def shown(self, radius: float) -> str:
+        """A radius as text, never more than it is."""
+        ...
+
+    def attack(self, size: str, unit: str) -> str:
+        """The attack ruled out, as the middle of a sentence: `for every ... `.
+
+        Args:
+            size: of the attack, in words. unit: the unit of the input, in words.
+        """
         ...

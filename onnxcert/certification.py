@@ -17,6 +17,7 @@ from onnxcert.model.bundled import find_model
 from onnxcert.model.probe import probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Certificate, Selection
+from onnxcert.rule import Rule
 from onnxcert.sampling import Count, checked, sample
 from onnxcert.settings import Settings
 
@@ -63,12 +64,10 @@ def certify(
     """
     settings = Settings(
         perturbation=perturbation,
-        tau=tau,
         n=n,
         n0=n0,
-        alpha=alpha,
-        correction=correction,
         selection=selection,
+        rule=Rule(tau=tau, alpha=alpha, correction=correction),
     )
     if isinstance(model, str | Path):
         segment: Segmenter = OnnxSegmenter.open(find_model(str(model)), **options)

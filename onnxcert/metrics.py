@@ -92,3 +92,75 @@ def scores(matrix: npt.NDArray[np.int64]) -> Scores:
         iou=tuple(iou.tolist()),
         accuracy_certified=float(hits.sum() / certified) if certified else None,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """How much is certified, and how much of it rightly, against the radius.
+
+    Attributes:
+        radii: ascending, one for each level of a certificate; float64 [L].
+        certified: components certified at that radius or a larger one; int64 [L].
+        correct: of those that have a true class, how many are certified for it; int64 [L].
+        components: number of components.
+        labelled: how many of them have a true class; 0 without labels.
+    """
+
+    radii: npt.NDArray[np.float64]
+    certified: npt.NDArray[np.int64]
+    correct: npt.NDArray[np.int64]
+    components: int
+    labelled: int
+
+    def __add__(self, other: Curve) -> Curve:
+        """The curve of both, at every radius that occurs in either."""
+        radii = np.union1d(self.radii, other.radii)
+        parts = []
+        for name in ("certified", "correct"):
+            parts.append(
+                sum(
+                    # What is certified at a radius between two steps is what is at the next one.
+                    np.append(getattr(c, name), 0)[np.searchsorted(c.radii, radii, side="left")]
+                    for c in (self, other)
+                )
+            )
+        return Curve(
+            radii,
+            parts[0],
+            parts[1],
+            self.components + other.components,
+            self.labelled + other.labelled,
+        )
+
+
+def curve(
+    radii: npt.NDArray[np.float64],
+    level: IntArray,
+    candidate: IntArray,
+    truth: IntArray | None,
+    *,
+    classes: int,
+    ignore_label: int | None,
+) -> Curve:
+    """The curve of one input.
+
+    Args:
+        radii: of each level, ascending; float64 [L].
+        level: 0 where a component abstains, j where it is certified at radii[j - 1]; [*grid].
+        candidate: class tested; integers [*grid].
+        truth: true classes, or None; integers [*grid].
+        classes: number of classes. ignore_label: truth that does not count, or None.
+    """
+
+    def at_least(levels: IntArray) -> npt.NDArray[np.int64]:
+        counts = np.bincount(levels.ravel(), minlength=len(radii) + 1)
+        return np.cumsum(counts[::-1])[::-1][1:].astype(np.int64)
+
+    correct, labelled = np.zeros(len(radii), np.int64), 0
+    if truth is not None:
+        known = (truth >= 0) & (truth < classes)
+        if ignore_label is not None:
+            known &= truth != ignore_label
+        labelled = int(known.sum())
+        correct = at_least(level[known & (truth == candidate)])
+    return Curve(radii, at_least(level), correct, int(level.size), labelled)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from onnxcert._typing import IntArray, LevelArray, Perturbation
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
+from onnxcert.rule import Rule
+from onnxcert.statement import Controls, guarantee
 
 ABSTAIN: Final = -1
 LARGEST_N: Final = 10_000_000
@@ -17,7 +20,7 @@ UNIT: Final = "pixel values in [0, 1] at native resolution"
 PIXELS: Final = "pixels"
 
 Selection = Literal["pooled", "split"]
-AlphaScope = Literal["input", "dataset"]
+Ended = Literal["", "until", "futility", "time", "interrupted"]
 
 
 def passes(n: int, n0: int, selection: Selection) -> int:
@@ -56,6 +59,13 @@ class Tally:
         classes: number of classes.
         nonfinite: votes withheld because the model's output was not finite, over all passes.
         draws: seed, input digest, generator and perturbation; what makes the votes reproducible.
+        looks: tested draws at each look that was taken, the last one being n; empty without looks.
+        path: hits at each of these looks; integers [looks, *grid], or None.
+        ended: why no further look was taken, or nothing where all draws asked for are counted.
+        joint: tested draws in which *every* component voted for its candidate; None under pooled
+            selection, where the first n0 draws are not known one by one.
+        runner_up: votes for the class with second most votes among the n0 draws, per component;
+            integers [*grid], kept for PREDICT alone.
         unit: the unit of the input, of sigma and of the radius, in words.
         kind: what a component is, in words.
     """
@@ -71,6 +81,11 @@ class Tally:
     draws: Draws
     unit: str = UNIT
     kind: str = PIXELS
+    looks: tuple[int, ...] = ()
+    path: IntArray | None = None
+    ended: Ended = ""
+    joint: int | None = None
+    runner_up: IntArray | None = None
 
     def __post_init__(self) -> None:
         passes(self.n, self.n0, self.selection)
@@ -86,6 +101,38 @@ class Tally:
             )
         if not 0 <= int(self.candidate.min()) <= int(self.candidate.max()) < self.classes:
             raise ParameterError(f"candidates must be classes from 0 to {self.classes - 1}.")
+        if self.ended not in get_args(Ended):
+            raise ParameterError(f"{self.ended!r} is no reason to end a count.")
+        if self.joint is not None and not 0 <= self.joint <= low:
+            raise ParameterError(
+                f"all components agree in at most as many draws as each does, {low}, got "
+                f"{self.joint}."
+            )
+        if self.runner_up is not None and self.runner_up.shape != self.hits.shape:
+            raise ParameterError("the runner-up's votes must have one number for each component.")
+        if self.looks or self.path is not None:
+            self._check_path()
+
+    def _check_path(self) -> None:
+        rising = all(a < b for a, b in zip((0, *self.looks), self.looks, strict=False))
+        if not self.looks or not rising or self.looks[-1] != self.n:
+            raise ParameterError(
+                f"looks must increase up to the {self.n} draws tested, got {self.looks}."
+            )
+        path = self.path
+        if path is None or path.shape != (len(self.looks), *self.hits.shape):
+            raise ParameterError("hits must be there for each look and component.")
+        before = 0
+        for k, look in enumerate(self.looks):
+            gained = path[k].astype(np.int64) - (path[k - 1] if k else 0)
+            if int(gained.min()) < 0 or int(gained.max()) > look - before:
+                raise ParameterError(
+                    f"hits between the looks at {before} and {look} draws must lie between 0 and "
+                    f"{look - before}."
+                )
+            before = look
+        if not np.array_equal(path[-1], self.hits):
+            raise ParameterError("the hits at the last look must be those of the tally.")
 
     @property
     def components(self) -> int:
@@ -106,69 +153,71 @@ class Tally:
         return np.bincount(self.hits.ravel(), minlength=self.n + 1)
 
 
-def guarantee(
-    *,
-    perturbation: Perturbation,
-    unit: str,
-    tau: float,
-    alpha: float,
-    alpha_scope: AlphaScope,
-    inputs: int,
-    n: int,
-    n0: int,
-    components: int,
-    smallest: int | None = None,
-    kind: str,
-    correction: str,
-    selection: Selection,
-) -> str:
-    """The guarantee, worded once.
-
-    `components` is N, or the largest N of several inputs of which `smallest` is the smallest.
-    """
-    many = f"{components}" if smallest in (None, components) else f"{smallest} to {components}"
-    things = "component" if many == "1" else "components"
-    if alpha_scope == "dataset":
-        family = f"every certified component of all {inputs} inputs"
-        scope = f"over the whole data set, {alpha / inputs:.3g} for each of {inputs} inputs"
-    else:
-        family = "every certified component of an input"
-        scope = "for each input by itself"
-    sigma = ", ".join(f"{name} {value!r}" for name, value in perturbation.parameters().items())
-    return (
-        f"With probability at least 1 - {alpha!r} over the noise draws, simultaneously for "
-        f"{family}: for {perturbation.attack(tau, unit)}, the class most likely under noise "
-        f"(the majority class of the smoothed model) at the perturbed input is the certified "
-        f"class. "
-        f"[{perturbation.name} {sigma}, tau {tau!r}, alpha {alpha!r} {scope}, n {n} draws "
-        f"tested, n0 {n0}, selection {selection}, N {many} {things} ({kind}), correction "
-        f"{correction}]"
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """The decision on one tally; a pure function of it and of the arguments of `decide`.
+    """The decision on one tally; a pure function of it and of the rule.
 
     Attributes:
-        labels: certified class per component, `ABSTAIN` where there is none; int32 [*grid].
-        radius: size of the attack ruled out, in the tally's unit.
-        tau, alpha, correction: as asked.
-        alpha_scope: `input`, or `dataset`: alpha is shared equally by `inputs` inputs.
-        threshold: hits from which a component is certified; n + 1 where none could be.
+        tally: the votes.
+        rule: what was asked.
+        controls: what the correction controls: `FWER`, `k-FWER` or `FDR`.
+        levels: every tau at which components may be certified, ascending; float64 [L].
+        level: which of them each component is certified at: 0 for none (it abstains), j for
+            levels[j - 1] and with it every smaller one; unsigned integers [*grid].
+        thresholds: for each tau of the rule the hits from which a component is certified, under
+            looks those at the last look taken; one more than the draws where none could be.
+        own_radius: in place of the radius that follows from tau (IndivClass).
         notes: what the reader must know beside the statement, e.g. why everything abstains.
     """
 
-    labels: IntArray = field(repr=False)
-    radius: float
-    tau: float
-    alpha: float
-    alpha_scope: AlphaScope
-    inputs: int
-    correction: str
-    threshold: int
     tally: Tally = field(repr=False)
+    rule: Rule
+    controls: Controls
+    levels: LevelArray = field(repr=False)
+    level: IntArray = field(repr=False)
+    thresholds: tuple[int, ...]
+    own_radius: float | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def tau(self) -> float:
+        return self.rule.tau
+
+    @property
+    def threshold(self) -> int:
+        """Hits from which a component is certified at the rule's first tau."""
+        return self.thresholds[0]
+
+    @cached_property
+    def labels(self) -> IntArray:
+        """Classes certified at the rule's first tau, `ABSTAIN` elsewhere; int32 [*grid]."""
+        return self.labels_at(self.rule.tau)
+
+    def labels_at(self, tau: float) -> IntArray:
+        """Classes certified at tau or beyond, `ABSTAIN` elsewhere; int32 [*grid]."""
+        first = int(np.searchsorted(self.levels, tau, side="left"))
+        certified = self.level > first
+        return np.where(certified, self.tally.candidate.astype(np.int32), np.int32(ABSTAIN))
+
+    @property
+    def radius(self) -> float:
+        """Size of the attack ruled out for `labels`, in the tally's unit."""
+        return self.radius_at(self.rule.tau)
+
+    def radius_at(self, tau: float) -> float:
+        """Size of the attack ruled out for `labels_at(tau)`."""
+        return self.tally.perturbation.radius(tau) if self.own_radius is None else self.own_radius
+
+    @property
+    def level_radii(self) -> LevelArray:
+        """Radius of each of `levels`; float64 [L]."""
+        return np.array([self.radius_at(float(tau)) for tau in self.levels], dtype=np.float64)
+
+    @property
+    def radii(self) -> LevelArray:
+        """Largest radius each component is certified for, NaN where it abstains; [*grid]."""
+        table = np.concatenate([[np.nan], self.level_radii])
+        return np.asarray(table[self.level])
 
     @property
     def abstained(self) -> int:
@@ -176,23 +225,21 @@ class Certificate:
 
     @property
     def abstain_share(self) -> float:
-        return self.abstained / self.labels.size
+        return self.abstained / self.tally.components
 
     def statement(self) -> str:
         """The guarantee in one sentence, with every number it depends on."""
         return guarantee(
+            rule=self.rule,
+            controls=self.controls,
             perturbation=self.tally.perturbation,
             unit=self.tally.unit,
-            tau=self.tau,
-            alpha=self.alpha,
-            alpha_scope=self.alpha_scope,
-            inputs=self.inputs,
             n=self.tally.n,
             n0=self.tally.n0,
+            selection=self.tally.selection,
             components=self.tally.components,
             kind=self.tally.kind,
-            correction=self.correction,
-            selection=self.tally.selection,
+            radius=self.own_radius,
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError, ParameterError
-from onnxcert.result import PIXELS, UNIT, Selection, Tally, passes
+from onnxcert.result import PIXELS, UNIT, Ended, Selection, Tally, passes
 
 
 def noisy_labels(
@@ -86,6 +86,7 @@ class Hits:
     candidate: IntArray
     hits: IntArray
     counted: tuple[range, ...] = ()
+    joint: int = 0  # draws in which every component voted for its candidate
 
     @classmethod
     def none(cls, draws: Draws, candidate: IntArray, n: int) -> Self:
@@ -101,6 +102,7 @@ class Hits:
             )
         self._claim((indices,))
         matches = np.equal(labels, self.candidate)
+        self.joint += int(matches.reshape(len(indices), -1).all(axis=1).sum())
         if len(indices) < 256:
             self.hits += np.add.reduce(matches.view(np.uint8), axis=0, dtype=np.uint8)
         else:
@@ -122,6 +124,7 @@ class Hits:
         self._claim(other.counted)
         wide = _smallest_counter(sum(map(len, self.counted)))
         self.hits = self.hits.astype(np.promote_types(wide, self.hits.dtype)) + other.hits
+        self.joint += other.joint
 
     def _claim(self, new: tuple[range, ...]) -> None:
         for a in self.counted:
@@ -142,10 +145,14 @@ class Count:
     """A count under way: all that is needed to go on from the last counted draw.
 
     Attributes:
+        looks: numbers of tested draws at which the hits are noted, the last being n; or none.
+        second: whether to keep the votes of the class with second most votes, too (PREDICT).
         done: draws counted, always draws 0 .. done - 1.
         votes: votes per class, [classes, *grid], while the candidate is being chosen, else None.
         hits: counted for the candidate, once it is chosen.
         single: labels of draw 0.
+        path: hits at each look taken; nonfinite_path: votes withheld by then.
+        runner_up: votes for the class with second most of the first n0, if they are kept.
     """
 
     draws: Draws
@@ -153,22 +160,46 @@ class Count:
     n0: int
     selection: Selection
     classes: int
+    looks: tuple[int, ...] = ()
+    second: bool = False
     done: int = 0
     nonfinite: int = 0
     votes: IntArray | None = None
     hits: Hits | None = None
     single: IntArray | None = field(default=None, repr=False)
+    path: list[IntArray] = field(default_factory=list, repr=False)
+    nonfinite_path: list[int] = field(default_factory=list)
+    runner_up: IntArray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.total = passes(self.n, self.n0, self.selection)
+        extra = self.n0 if self.selection == "split" else 0
+        if self.looks and (self.looks[-1] != self.n or self.looks[0] + extra < self.n0):
+            raise ParameterError(
+                f"looks must lie between n0 {self.n0} and n {self.n} and end there, got "
+                f"{', '.join(map(str, self.looks))}."
+            )
+        self._look_at = {look + extra: k for k, look in enumerate(self.looks)}
+
+    @property
+    def next_stop(self) -> int:
+        """The draw that no batch may run over: the end of the selection, a look, or the last."""
+        stops = (self.n0, *self._look_at, self.total)
+        return next((stop for stop in sorted(stops) if stop > self.done), self.total)
+
+    @property
+    def at_look(self) -> bool:
+        """Whether the draws counted are just those of a look."""
+        return self.done in self._look_at
 
     def add(self, labels: IntArray) -> None:
-        """Count the labels [b, *grid] of the next b draws, all before or all after draw n0."""
+        """Count the labels [b, *grid] of the next b draws, which must not run over a stop."""
         indices = range(self.done, self.done + len(labels))
-        if self.done < self.n0 < indices.stop or indices.stop > self.total:
+        if indices.stop > self.next_stop:
             raise ParameterError(
                 f"draws {indices.start} to {indices.stop - 1} run over the end of the selection "
-                f"({self.n0}) or of the run ({self.total}); count them in two batches."
+                f"({self.n0}), a look or the end of the run ({self.total}); count them in two "
+                "batches."
             )
         if self.single is None:
             self.single = labels[0].copy()
@@ -185,6 +216,10 @@ class Count:
         self.done = indices.stop
         if self.done == self.n0 and self.hits is None:
             self._choose()
+        if self.at_look:
+            assert self.hits is not None
+            self.path.append(self.hits.hits.copy())
+            self.nonfinite_path.append(self.nonfinite)
 
     def _select(self, labels: IntArray) -> None:
         if self.votes is None:
@@ -198,6 +233,9 @@ class Count:
         assert self.votes is not None
         candidate = np.argmax(self.votes, axis=0).astype(_smallest_counter(self.classes - 1))
         self.hits = Hits.none(self.draws, candidate, self.n)
+        if self.second:
+            two = np.sort(self.votes, axis=0)
+            self.runner_up = two[-2] if self.classes > 1 else np.zeros_like(two[-1])
         if self.selection == "pooled":
             votes = np.take_along_axis(self.votes, candidate[None].astype(np.intp), axis=0)[0]
             self.hits.hits += votes
@@ -205,21 +243,48 @@ class Count:
         self.votes = None
 
     def tally(self, unit: str = UNIT, kind: str = PIXELS) -> Tally:
-        """The finished tally."""
-        if self.done != self.total or self.hits is None or self.single is None:
+        """The finished tally.
+
+        Raises:
+            ParameterError: draws are missing.
+        """
+        if self.done != self.total or self.hits is None:
             raise ParameterError(f"{self.done} of {self.total} draws are counted.")
+        if self.looks:
+            return self.tally_at_last_look("", unit, kind)
+        return self._tally(self.hits.hits, self.n, self.nonfinite, unit, kind)
+
+    def tally_at_last_look(self, ended: Ended, unit: str = UNIT, kind: str = PIXELS) -> Tally:
+        """The votes at the last look taken, whatever was counted since.
+
+        Raises:
+            ParameterError: no look was taken yet.
+        """
+        if not self.path:
+            raise ParameterError(f"{self.done} draws are counted, and no look was taken yet.")
+        taken = len(self.path)
+        path, at = np.stack(self.path), self.looks[:taken]
+        tally = self._tally(self.path[-1], at[-1], self.nonfinite_path[-1], unit, kind)
+        return replace(tally, looks=at, path=path, ended=ended)
+
+    def _tally(self, hits: IntArray, n: int, nonfinite: int, unit: str, kind: str) -> Tally:
+        assert self.hits is not None
+        assert self.single is not None
+        split = self.selection == "split" and not self.looks
         return Tally(
             candidate=self.hits.candidate,
-            hits=self.hits.hits,
+            hits=hits,
             single=self.single,
-            n=self.n,
+            n=n,
             n0=self.n0,
             selection=self.selection,
             classes=self.classes,
-            nonfinite=self.nonfinite,
+            nonfinite=nonfinite,
             draws=self.draws,
             unit=unit,
             kind=kind,
+            joint=self.hits.joint if split else None,
+            runner_up=self.runner_up,
         )
 
 
@@ -232,6 +297,7 @@ def sample(
     unit: str = UNIT,
     kind: str = PIXELS,
     on_batch: Callable[[Count], None] | None = None,
+    on_look: Callable[[Tally], Ended] | None = None,
 ) -> Tally:
     """Run the draws that `count` still lacks and return the tally.
 
@@ -243,14 +309,19 @@ def sample(
         unit: the unit of `x`, in words.
         kind: what a component is, in words.
         on_batch: called after every batch, to show progress or to keep a checkpoint.
+        on_look: called at every look with the votes so far; a reason to stop, or nothing.
     """
     count.draws.perturbation.check(x)
     if digest(x) != count.draws.digest:
         raise ParameterError("the count was begun for another input; count each input apart.")
     while count.done < count.total:
-        stop = count.n0 if count.done < count.n0 else count.total
-        for labels in noisy_labels(segment, x, count.draws, range(count.done, stop), batch_size):
+        indices = range(count.done, count.next_stop)
+        for labels in noisy_labels(segment, x, count.draws, indices, batch_size):
             count.add(labels)
             if on_batch is not None:
                 on_batch(count)
+        if on_look is not None and count.at_look:
+            ended = on_look(count.tally_at_last_look("", unit, kind))
+            if ended:
+                return count.tally_at_last_look(ended, unit, kind)
     return count.tally(unit, kind)

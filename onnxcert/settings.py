@@ -1,21 +1,25 @@
-"""What is asked of a certificate, fixed before anything is drawn."""
+"""What is asked of a run, fixed before anything is drawn."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from onnxcert._typing import Perturbation
 from onnxcert.decision import (
     Family,
-    alpha_per_input,
     can_certify,
-    correction_named,
+    can_certify_at_a_look,
+    check_combination,
+    check_procedure,
     decide,
+    looks_of,
     smallest_n,
 )
+from onnxcert.decision.stopping import Stopping
 from onnxcert.errors import ParameterError
-from onnxcert.result import AlphaScope, Certificate, Selection, Tally, passes
+from onnxcert.result import Certificate, Selection, Tally, passes
+from onnxcert.rule import Rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,77 +28,81 @@ class Settings:
 
     Args:
         perturbation: noise, and with it the attack ruled out.
-        tau: what P(vote = class) must exceed; in [1/2, 1).
-        n: draws tested, 1 or more.
+        n: draws tested, 1 or more; under looks the most there may be.
         n0: draws the candidate is chosen from, 1 or more.
-        alpha: chance that any certificate of the family is wrong; in (0, 1).
-        alpha_scope: family of one `input`, or of the `dataset` of `inputs` inputs.
-        inputs: number of inputs; matters for the scope `dataset`.
-        correction: multiple-testing procedure, by name.
         selection: `pooled` or `split`.
+        rule: how the votes become a certificate.
+        stopping: reasons to stop at a look.
 
     Raises:
-        ParameterError: one of them is out of range.
+        ParameterError: one of them is out of range, or they do not go together.
     """
 
     perturbation: Perturbation
-    tau: float = 0.75
     n: int = 100
     n0: int = 10
-    alpha: float = 0.001
-    alpha_scope: AlphaScope = "input"
-    inputs: int = 1
-    correction: str = "holm"
     selection: Selection = "pooled"
+    rule: Rule = field(default_factory=Rule)
+    stopping: Stopping = field(default_factory=Stopping)
 
     def __post_init__(self) -> None:
         passes(self.n, self.n0, self.selection)
-        self.family(1)
+        check_procedure(self.rule.procedure)
+        check_combination(self.rule, self.selection)
+        # That every number is in range, with as many components as the budget needs.
+        self.family(self.rule.budget.of(1) + 1)
+        schedule = self.rule.schedule
+        if schedule is not None and schedule.n != self.n:
+            raise ParameterError(f"the last look must be at n {self.n}, got {schedule.n}.")
+        if schedule is None and self.stopping:
+            raise ParameterError(
+                f"{next(iter(self.stopping.as_dict()))} stops at a look, and there are none; pass "
+                "--looks auto."
+            )
+        if self.rule.procedure == "predict" and self.n0 != self.n:
+            raise ParameterError(f"predict needs n0 to be n {self.n}, got {self.n0}.")
 
     def family(self, components: int) -> Family:
         """The hypotheses of one input with so many components."""
-        share = alpha_per_input(self.alpha, self.alpha_scope, self.inputs)
-        return Family(
-            components, self.tau, share, correction_named(self.correction), self.selection
-        )
+        return Family.of(self.rule, components, self.selection)
+
+    def looks(self, components: int) -> tuple[int, ...]:
+        """Tested draws at each look for so many components; empty without a schedule."""
+        if self.rule.schedule is None:
+            return ()
+        return looks_of(self.rule.schedule, self.family(components), self.n0)
 
     def can_certify(self, components: int) -> bool:
         """Whether n draws can certify any of `components` components."""
-        return can_certify(self.family(components), self.n)
+        if self.rule.procedure in ("predict", "indivclass"):
+            return True
+        family = self.family(1 if self.rule.procedure == "jointclass" else components)
+        if self.rule.schedule is not None:
+            return can_certify_at_a_look(family, self.rule.schedule, self.n0)
+        return can_certify(family, self.n)
 
     def refuse_hopeless(self, components: int) -> None:
         """Raise ParameterError if n is too small to certify any of `components` components."""
         if not self.can_certify(components):
             family = self.family(components)
             raise ParameterError(
-                f"n {self.n} is too small: with {components} components, tau {self.tau:g} and "
+                f"n {self.n} is too small: with {components} components, tau {family.tau:g} and "
                 f"alpha {family.alpha:.3g} even a unanimous component could not be certified; "
                 f"use --n {smallest_n(family)} or more."
             )
 
     def decide(self, tally: Tally) -> Certificate:
         """The certificate of a tally drawn under these settings."""
-        return decide(
-            tally,
-            tau=self.tau,
-            alpha=self.alpha,
-            correction=self.correction,
-            alpha_scope=self.alpha_scope,
-            inputs=self.inputs,
-        )
+        return decide(tally, self.rule)
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON values, by the names of the command line's options."""
-        shared = {"alpha_inputs": self.inputs} if self.alpha_scope == "dataset" else {}
         return {
             "perturbation": self.perturbation.name,
             **self.perturbation.parameters(),
-            "tau": self.tau,
             "n": self.n,
             "n0": self.n0,
-            "alpha": self.alpha,
-            "alpha_scope": self.alpha_scope,
-            **shared,
-            "correction": self.correction,
             "selection": self.selection,
+            **self.rule.as_dict(),
+            **self.stopping.as_dict(),
         }

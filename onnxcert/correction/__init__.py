@@ -4,12 +4,63 @@ Only procedures valid under *any* dependence between components are here: nobody
 the errors of neighbouring pixels depend on each other. A new one is one file and one line.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from onnxcert.correction._protocol import Correction
+from onnxcert.correction.benjamini_yekutieli import BenjaminiYekutieli
 from onnxcert.correction.bonferroni import Bonferroni
 from onnxcert.correction.holm import Holm
+from onnxcert.correction.kfwer import KFwer, KFwerStepDown
+from onnxcert.correction.refused import REFUSED, why_refused
+from onnxcert.errors import ParameterError
 
-CORRECTIONS: Final[dict[str, Correction]] = {c.name: c for c in (Bonferroni(), Holm())}
 
-__all__ = ["CORRECTIONS", "Bonferroni", "Correction", "Holm"]
+def registry(corrections: Iterable[Correction]) -> dict[str, Correction]:
+    """Name -> procedure.
+
+    Raises:
+        ParameterError: one of them is valid under some dependence only.
+    """
+    found = {}
+    for correction in corrections:
+        if correction.dependence != "any":
+            raise ParameterError(
+                f"a correction must be valid under any dependence between components to back a "
+                f"certificate, but {correction.name} is valid under {correction.dependence}."
+            )
+        found[correction.name] = correction
+    return found
+
+
+CORRECTIONS: Final[dict[str, Correction]] = registry(
+    (Bonferroni(), Holm(), KFwer(), KFwerStepDown(), BenjaminiYekutieli())
+)
+
+
+def correction_named(name: str) -> Correction:
+    """The correction called `name`.
+
+    Raises:
+        ParameterError: there is none, or it may not back a certificate; the reason is given.
+    """
+    if name in CORRECTIONS:
+        return CORRECTIONS[name]
+    if reason := why_refused(name):
+        raise ParameterError(f"{name} cannot back a certificate: {reason}.")
+    raise ParameterError(f"the correction must be one of {', '.join(CORRECTIONS)}, got {name!r}.")
+
+
+__all__ = [
+    "CORRECTIONS",
+    "REFUSED",
+    "BenjaminiYekutieli",
+    "Bonferroni",
+    "Correction",
+    "Holm",
+    "KFwer",
+    "KFwerStepDown",
+    "correction_named",
+    "registry",
+    "why_refused",
+]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, final
 
-import numpy as np
-
 from onnxcert._typing import IntArray, LevelArray
+from onnxcert.correction.single_step import first_rejected
+from onnxcert.statement import Controls
 
 
 @final
@@ -14,12 +14,20 @@ class Bonferroni:
     """Reject where p <= alpha / N. Controls the FWER at alpha by the union bound, whatever the
     dependence between components (Dunn 1961).
 
+    >>> import numpy as np
     >>> Bonferroni().threshold(np.array([1.0, 0.3, 0.01]), np.array([3, 0, 2]), 0.05)
     2
     """
 
     name: ClassVar[str] = "bonferroni"
+    controls: ClassVar[Controls] = "FWER"
+    dependence: ClassVar[str] = "any"
     stepwise: ClassVar[bool] = False
+
+    def entry_level(self, components: int, alpha: float, k: int) -> float:  # noqa: ARG002
+        return alpha / components
+
+    largest_level = entry_level
 
     def threshold(
         self,
@@ -27,7 +35,7 @@ class Bonferroni:
         histogram: IntArray,
         alpha: float,
         *,
+        k: int = 1,
         reserve: float = 0.0,  # noqa: ARG002 - no level exceeds alpha / N
     ) -> int:
-        rejected = p_values <= alpha / int(histogram.sum())
-        return int(np.argmax(rejected)) if rejected.any() else len(p_values)
+        return first_rejected(p_values, self.entry_level(int(histogram.sum()), alpha, k))

@@ -1,16 +1,34 @@
-"""From votes to certificates: p-values, the family, planning and the procedure itself."""
+"""From votes to certificates: p-values, bounds, boundaries, planning and the procedures."""
 
-from onnxcert.decision.family import Family
-from onnxcert.decision.planning import can_certify, smallest_n
+from onnxcert.correction import correction_named
+from onnxcert.decision.boundaries import boundaries
+from onnxcert.decision.bounds import OneSidedLevel
+from onnxcert.decision.combination import check_combination
+from onnxcert.decision.family import Family, splits_alpha
+from onnxcert.decision.planning import (
+    can_certify,
+    can_certify_at_a_look,
+    looks_of,
+    smallest_n,
+)
+from onnxcert.decision.procedures import PROCEDURES, check_procedure, decide
 from onnxcert.decision.pvalues import p_values
-from onnxcert.decision.segcertify import alpha_per_input, correction_named, decide
+from onnxcert.decision.spending import SPENDING
 
 __all__ = [
+    "PROCEDURES",
+    "SPENDING",
     "Family",
-    "alpha_per_input",
+    "OneSidedLevel",
+    "boundaries",
     "can_certify",
+    "can_certify_at_a_look",
+    "check_combination",
+    "check_procedure",
     "correction_named",
     "decide",
+    "looks_of",
     "p_values",
     "smallest_n",
+    "splits_alpha",
 ]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
-from onnxcert.correction import Correction
-from onnxcert.decision.pvalues import binomial_tail, check_alpha, check_tau, p_values
+from onnxcert._typing import IntArray
+from onnxcert.correction import Correction, correction_named
+from onnxcert.decision.pvalues import binomial_tail, p_values
 from onnxcert.errors import ParameterError
 from onnxcert.result import Selection
+from onnxcert.rule import Rule, check_alpha, check_tau
 
 SMALLEST_LEVEL: Final = 1e-200
 
@@ -22,9 +24,10 @@ class Family:
     Args:
         components: N, 1 or more.
         tau: in [1/2, 1).
-        alpha: family-wise error rate of this input, in (0, 1).
+        alpha: error rate of this input, in (0, 1).
         correction: the procedure.
         selection: where the candidate comes from.
+        k: number of wrong components that is one too many, from 1 to N.
 
     Raises:
         ParameterError: a number is out of range.
@@ -35,20 +38,58 @@ class Family:
     alpha: float
     correction: Correction
     selection: Selection
+    k: int = 1
 
     def __post_init__(self) -> None:
         check_tau(self.tau)
         check_alpha(self.alpha)
         if self.components < 1:
             raise ParameterError(f"an input has at least 1 component, got {self.components}.")
+        if not 1 <= self.k <= self.components:
+            raise ParameterError(
+                f"the budget must be below the number of components {self.components}, got "
+                f"{self.k - 1}; nothing would be guaranteed."
+            )
         if self.alpha / self.components < SMALLEST_LEVEL:
             raise ParameterError(
                 f"alpha {self.alpha:g} over {self.components} components is a level below "
                 f"{SMALLEST_LEVEL:g}, which is not computed; raise alpha."
             )
 
+    @classmethod
+    def of(cls, rule: Rule, components: int, selection: Selection) -> Self:
+        """The family that `rule` tests at its first tau.
+
+        Where a correction must share alpha between several tau, this has one tau's part of it.
+        """
+        correction = correction_named(rule.correction)
+        k = rule.budget.of(components) + 1 if correction.controls == "k-FWER" else 1
+        shares = len(rule.taus) if splits_alpha(correction) else 1
+        alpha = rule.alpha_per_input / shares
+        return cls(components, rule.tau, alpha, correction, selection, k)
+
+    @property
+    def entry_level(self) -> float:
+        """The p-value at which the family is certified where every component has it."""
+        return self.correction.entry_level(self.components, self.alpha, self.k)
+
+    @property
+    def single_level(self) -> float:
+        """What each component may err with so that k or more err with alpha: k alpha / N."""
+        return self.k * self.alpha / self.components
+
+    def threshold(self, n: int, histogram: IntArray) -> int:
+        """Hits of n from which a component is certified; n + 1 where none is."""
+        return self.correction.threshold(
+            p_values(n, self.tau, self.selection),
+            histogram,
+            self.alpha,
+            k=self.k,
+            reserve=self.reserve(n),
+        )
+
     def reserve(self, n: int) -> float:
-        """The part of alpha that steps above alpha / N must leave alone; n draws are tested.
+        """The part of alpha that steps above k alpha / N must leave alone; n draws are tested.
 
         It depends on nothing that is drawn. Split selection tests the candidate itself, so
         certifying a wrong class is always a false rejection, and nothing is reserved.
@@ -56,23 +97,38 @@ class Family:
         Pooled selection tests "no class exceeds tau". Where some class does exceed tau the
         hypothesis is false, and certifying *another* class there, with probability at most
         F_{1 - tau}(x), is an error that control of false rejections does not count. At the fixed
-        level alpha / N the p-value covers it, since F_{1 - tau}(x) <= p(x), so a single-step
-        procedure pays nothing. A stepwise procedure tests some components at levels up to alpha.
-        With x_min the smallest count whose p-value is at most alpha it reserves
-        r = N F_{1 - tau}(x_min) and takes the level max(alpha / N, (alpha - r) / left) with
-        `left` hypotheses left.
+        level k alpha / N the p-value covers it, since F_{1 - tau}(x) <= p(x), so a single-step
+        procedure pays nothing. A stepwise procedure tests some components at levels up to
+        `largest_level`. With x_min the smallest count whose p-value is at most that level at
+        alpha, it reserves r = N F_{1 - tau}(x_min) / k.
 
-        Proof. Let m hypotheses be true and d = N - m false. The first true one to be rejected
-        meets a level of at most max(alpha / N, (alpha - r) / m), as at least m are left, so
-        rejecting any has probability at most max(m alpha / N, alpha - r) (Holm 1979). The false
-        ones err in direction with probability at most d F_{1 - tau}(x_min) = d r / N together. If
-        r <= alpha the sum is at most max((m alpha + d r) / N, alpha - r + d r / N) <= alpha. If
-        r > alpha no level exceeds alpha / N, which is Bonferroni.
+        Proof for step-down (Holm: k = 1), whose i-th level is k alpha / N or, where that is more,
+        k (alpha - r) / (N + k - i). Let m hypotheses be true and d = N - m false. Before the k-th
+        error at most d rejections were right, so it is the (d + k)-th rejection at most and its
+        level is at most u = max(k alpha / N, k (alpha - r) / max(m, k)). Hence k errors need k
+        components that each err at the level u, and by Markov's inequality the chance of that is
+        at most (m u + d F_{1 - tau}(x_u)) / k. If u = k alpha / N, both kinds of error have
+        probability at most k alpha / N in each component, together alpha. Otherwise r <= alpha,
+        x_u >= x_min, and the sum is at most (alpha - r) + d r / N <= alpha.
+
+        Proof for Benjamini-Yekutieli at alpha - r: V / R <= (false rejections) / R + (directional
+        errors), whose expectations are at most alpha - r and d F_{1 - tau}(x_min) <= r.
         """
         if self.selection == "split" or not self.correction.stepwise:
             return 0.0
-        rejectable = np.flatnonzero(p_values(n, self.tau, self.selection) <= self.alpha)
+        largest = self.correction.largest_level(self.components, self.alpha, self.k)
+        rejectable = np.flatnonzero(p_values(n, self.tau, self.selection) <= largest)
         if rejectable.size == 0:
             return 0.0
         directional = float(binomial_tail(n, 1.0 - self.tau)[rejectable[0]])
-        return min(self.alpha, self.components * directional)
+        return min(self.alpha, self.components * directional / self.k)
+
+
+def splits_alpha(correction: Correction) -> bool:
+    """Whether several tau in one run must share alpha.
+
+    Single-step procedures need not: each component errs at any tau with probability k alpha / N at
+    most, whatever number of tau there is (`onnxcert.decision.bounds`). Expected shares (FDR) are
+    claimed for each tau by itself. Step-down procedures get alpha / J for each of J tau.
+    """
+    return correction.stepwise and correction.controls != "FDR"

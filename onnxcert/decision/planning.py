@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import math
 
+from onnxcert.decision.boundaries import auto_looks, boundaries
 from onnxcert.decision.family import Family
 from onnxcert.decision.pvalues import p_values
 from onnxcert.errors import ParameterError
 from onnxcert.result import LARGEST_N
+from onnxcert.rule import Schedule
 
 
 def can_certify(family: Family, n: int) -> bool:
-    """Whether n draws certify a component that gets all n votes when no other is certified."""
+    """Whether n draws certify anything where every component gets all n votes."""
     unanimous = p_values(n, family.tau, family.selection)[n]
-    return bool(unanimous <= family.alpha / family.components)
+    return bool(unanimous <= family.entry_level)
 
 
 def smallest_n(family: Family) -> int:
     """Smallest n at which a unanimous component can be certified.
 
-    tau^n <= alpha / N is necessary, so the search starts at ln(N / alpha) / ln(1 / tau).
+    tau^n <= level is necessary, so the search starts at ln(1 / level) / ln(1 / tau).
 
     Raises:
         ParameterError: more than ten million draws would be needed.
     """
-    bound = math.log(family.components / family.alpha) / -math.log(family.tau)
+    bound = math.log(1.0 / family.entry_level) / -math.log(family.tau)
     if bound > LARGEST_N:
         raise ParameterError(
             f"about {bound:.2g} draws would be needed to certify {family.components} components "
@@ -34,3 +36,33 @@ def smallest_n(family: Family) -> int:
     while not can_certify(family, n):  # a few times at most: p(n) is below 2 tau^n
         n += 1
     return n
+
+
+def looks_of(schedule: Schedule, family: Family, n0: int) -> tuple[int, ...]:
+    """The looks of `schedule` for the components of `family`; fixed before anything is drawn.
+
+    Raises:
+        ParameterError: pooled selection has no candidate yet at the first look.
+    """
+    earliest = n0 if family.selection == "pooled" else 1
+    if schedule.looks is None:
+        try:
+            smallest = smallest_n(family)
+        except ParameterError:
+            smallest = schedule.n
+        return auto_looks(schedule.n, max(earliest, smallest))
+    if schedule.looks[0] < earliest:
+        raise ParameterError(
+            f"pooled selection needs n0 {n0} draws before it can look, got a look at "
+            f"{schedule.looks[0]}; lower n0 or look later."
+        )
+    return schedule.looks
+
+
+def can_certify_at_a_look(family: Family, schedule: Schedule, n0: int) -> bool:
+    """Whether any look of `schedule` certifies a component that gets all votes."""
+    looks = looks_of(schedule, family, n0)
+    bounds = boundaries(
+        looks, [family.tau], family.single_level, family.selection, schedule.spending
+    )[0]
+    return any(bound <= look for bound, look in zip(bounds, looks, strict=True))

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.stats import binom
 
 from onnxcert._typing import LevelArray
-from onnxcert.errors import ParameterError
 from onnxcert.result import Selection
+from onnxcert.rule import check_tau
 
 # SciPy's binomial tail is good to about 1e-13; a p-value may be too large, never too small.
 _ROUND_UP = 1.0 + 1e-11
@@ -52,18 +52,3 @@ def p_values(n: int, tau: float, selection: Selection) -> LevelArray:
     summed = np.minimum(tail + binomial_tail(n, 1.0 - tau), 1.0)
     valid = (hits - 1 >= tau * (n - 1)) & (2 * hits > n)
     return np.where(valid, summed, 1.0)
-
-
-def check_tau(tau: float) -> None:
-    """Raise ParameterError unless 1/2 <= tau < 1."""
-    if not 0.5 <= tau < 1.0:
-        raise ParameterError(
-            f"tau must be at least 0.5 and below 1 (a certified class needs the majority), "
-            f"got {tau:.12g}."
-        )
-
-
-def check_alpha(alpha: float) -> None:
-    """Raise ParameterError unless 0 < alpha < 1."""
-    if not 0.0 < alpha < 1.0:
-        raise ParameterError(f"alpha must lie between 0 and 1, both excluded, got {alpha:g}.")

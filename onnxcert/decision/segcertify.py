@@ -1,101 +1,128 @@
-"""SegCertify: from a tally to a certificate (Fischer, Baader, Vechev 2021, Algorithm 3)."""
+"""SegCertify: certify each component whose candidate exceeds tau, abstain on the others."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from onnxcert.correction import CORRECTIONS, Correction
+from onnxcert._typing import IntArray, LevelArray
+from onnxcert.decision.boundaries import boundaries
+from onnxcert.decision.bounds import OneSidedLevel
 from onnxcert.decision.family import Family
-from onnxcert.decision.planning import can_certify, smallest_n
-from onnxcert.decision.pvalues import p_values
+from onnxcert.decision.planning import can_certify, looks_of, smallest_n
 from onnxcert.errors import ParameterError
-from onnxcert.result import ABSTAIN, AlphaScope, Certificate, Tally
+from onnxcert.result import Certificate, Tally
+from onnxcert.rule import Rule
 
 
-def decide(
-    tally: Tally,
-    *,
-    tau: float = 0.75,
-    alpha: float = 0.001,
-    correction: str = "holm",
-    alpha_scope: AlphaScope = "input",
-    inputs: int = 1,
-) -> Certificate:
-    """Certify each component whose candidate exceeds tau, abstain on the others.
+def segcertify(tally: Tally, rule: Rule) -> Certificate:
+    """SegCertify (Fischer, Baader, Vechev 2021, Algorithm 3), at one tau, several or all of them.
 
-    With probability at least 1 - alpha no certified class of this input (with `alpha_scope`
-    "dataset": of any of the `inputs` inputs, alpha / inputs each) is wrong. tau, alpha and the
-    correction must be fixed before the draws are seen.
-
-    Args:
-        tally: the votes.
-        tau: in [1/2, 1).
-        alpha: in (0, 1).
-        correction: a name in `onnxcert.correction.CORRECTIONS`.
-        alpha_scope: what alpha is shared by.
-        inputs: number of inputs in the data set, fixed beforehand; 1 or more.
-
-    Raises:
-        ParameterError: one of the above is out of range.
+    With one tau the correction decides. Several tau need no share of alpha under a single-step
+    correction (`onnxcert.decision.bounds`), get alpha / J each under a step-down one, and are
+    claimed one by one under FDR. A radius map is one lower bound for each component. Under looks
+    certified is whoever reached the boundary at any look.
     """
-    share = alpha_per_input(alpha, alpha_scope, inputs)
-    family = Family(tally.components, tau, share, correction_named(correction), tally.selection)
-    threshold = family.correction.threshold(
-        p_values(tally.n, tau, tally.selection),
-        tally.histogram,
-        share,
-        reserve=family.reserve(tally.n),
-    )
-    certified = tally.hits >= threshold
-    labels = np.where(certified, tally.candidate.astype(np.int32), np.int32(ABSTAIN))
-    notes = []
-    if not certified.any():
-        notes.append(_why_nothing(tally, family))
+    family = Family.of(rule, tally.components, tally.selection)
+    if rule.schedule is not None:
+        levels, level, thresholds = _at_looks(tally, rule, family)
+    else:
+        if rule.radius_map:
+            levels, ladder, thresholds = _map(tally, rule, family)
+        else:
+            levels, ladder, thresholds = _steps(tally, rule, family)
+        level = ladder[tally.hits]
+    notes = () if level.any() else (_why_nothing(tally, family, rule),)
     return Certificate(
-        labels=labels,
-        radius=tally.perturbation.radius(tau),
-        tau=tau,
-        alpha=alpha,
-        alpha_scope=alpha_scope,
-        inputs=inputs,
-        correction=correction,
-        threshold=threshold,
         tally=tally,
-        notes=tuple(notes),
+        rule=rule,
+        controls=family.correction.controls,
+        levels=levels,
+        level=level,
+        thresholds=thresholds,
+        notes=notes,
     )
 
 
-def alpha_per_input(alpha: float, alpha_scope: AlphaScope, inputs: int) -> float:
-    """The level of one input: alpha, or alpha / inputs when the data set shares it."""
-    if alpha_scope not in ("input", "dataset"):
-        raise ParameterError(f"the alpha scope must be input or dataset, got {alpha_scope!r}.")
-    if inputs < 1:
-        raise ParameterError(f"a data set has at least 1 input, got {inputs}.")
-    return alpha / inputs if alpha_scope == "dataset" else alpha
+def _steps(
+    tally: Tally, rule: Rule, family: Family
+) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
+    """Thresholds of one or several tau, and the index of the tau reached by each number of hits."""
+    n, taus = tally.n, rule.taus
+    single = family.correction.controls != "FDR" and not family.correction.stepwise
+    if len(taus) > 1 and single:
+        test = OneSidedLevel(n, family.single_level, tally.selection, min(taus))
+        thresholds = [test.threshold(tau) for tau in taus]
+    else:
+        histogram = tally.histogram
+        thresholds = [_family_at(family, tau).threshold(n, histogram) for tau in taus]
+    order = np.argsort(taus)
+    # Whoever is certified at a tau is so at every smaller one.
+    rising = np.maximum.accumulate(np.array(thresholds)[order])
+    ladder = np.searchsorted(rising, np.arange(n + 1), side="right")
+    found = np.empty_like(rising)
+    found[order] = rising
+    levels = np.array(taus, dtype=np.float64)[order]
+    return levels, ladder.astype(_smallest(len(taus))), tuple(found.tolist())
 
 
-def correction_named(name: str) -> Correction:
-    """The correction called `name`.
+def _map(tally: Tally, rule: Rule, family: Family) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
+    """Every number of hits at its own tau."""
+    test = OneSidedLevel(tally.n, family.single_level, tally.selection, rule.floor)
+    bounds = test.lower_bounds()
+    levels, ladder = np.unique(bounds, return_inverse=True)
+    if levels[0] > 0.0:
+        levels, ladder = np.concatenate([[0.0], levels]), ladder + 1
+    thresholds = [
+        int(np.argmax(bounds >= tau)) if bounds[-1] >= tau else tally.n + 1 for tau in rule.taus
+    ]
+    return levels[1:], ladder.reshape(-1).astype(_smallest(len(levels))), tuple(thresholds)
 
-    Raises:
-        ParameterError: there is none.
-    """
-    try:
-        return CORRECTIONS[name]
-    except KeyError:
+
+def _at_looks(
+    tally: Tally, rule: Rule, family: Family
+) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
+    """Who reached the boundary of which tau at any look taken."""
+    assert rule.schedule is not None
+    planned = looks_of(rule.schedule, family, tally.n0)
+    taken = len(tally.looks)
+    if tally.path is None or planned[:taken] != tally.looks:
         raise ParameterError(
-            f"the correction must be one of {', '.join(CORRECTIONS)}, got {name!r}."
-        ) from None
+            f"the votes must be known at the looks {', '.join(map(str, planned))}, got "
+            f"{', '.join(map(str, tally.looks)) or 'none'}; looks are fixed before drawing."
+        )
+    levels = np.array(sorted(rule.taus), dtype=np.float64)
+    bounds = boundaries(
+        planned, levels.tolist(), family.single_level, tally.selection, rule.schedule.spending
+    )
+    level = np.zeros(tally.hits.shape, dtype=_smallest(len(levels)))
+    for row in bounds:  # ascending in tau, and the boundaries rise with it
+        crossed = np.zeros(tally.hits.shape, dtype=np.bool_)
+        for hits, bound in zip(tally.path, row[:taken], strict=True):
+            crossed |= hits >= bound
+        level += crossed
+    last = {float(tau): int(row[taken - 1]) for tau, row in zip(levels, bounds, strict=True)}
+    return levels, level, tuple(min(last[tau], tally.n + 1) for tau in rule.taus)
 
 
-def _why_nothing(tally: Tally, family: Family) -> str:
-    if not can_certify(family, tally.n):
+def _family_at(family: Family, tau: float) -> Family:
+    return Family(
+        family.components, tau, family.alpha, family.correction, family.selection, family.k
+    )
+
+
+def _smallest(values: int) -> np.dtype[np.unsignedinteger]:
+    return np.dtype(np.min_scalar_type(values))
+
+
+def _why_nothing(tally: Tally, family: Family, rule: Rule) -> str:
+    most = tally.n if rule.schedule is None else rule.schedule.n
+    if not can_certify(family, most):
         try:
             enough = f"{smallest_n(family)} or more can"
         except ParameterError:
             enough = "and no practicable number can"
         return (
-            f"everything abstains: {tally.n} draws cannot certify any of {tally.components} "
+            f"everything abstains: {most} draws cannot certify any of {tally.components} "
             f"components, {enough}"
         )
     best = f"the best component got {int(tally.hits.max())} of {tally.n} votes, too few"

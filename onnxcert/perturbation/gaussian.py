@@ -89,8 +89,14 @@ class Gaussian:
         exact = min(self.sigma, float(self.applied)) * float(norm.ppf(tau))
         return max(0.0, exact * (1.0 - 1e-12))
 
-    def attack(self, tau: float, unit: str) -> str:
-        return (
-            f"every perturbation d of the input with L2 norm at most R = sigma * Phi^-1(tau) = "
-            f"{self.sigma!r} * Phi^-1({tau!r}) = {rounded_down(self.radius(tau))} ({unit})"
-        )
+    def formula(self, tau: float | None = None) -> str:
+        """How the radius follows from tau, in symbols or in numbers."""
+        if tau is None:
+            return "sigma * Phi^-1(tau)"
+        return f"{self.sigma!r} * Phi^-1({tau!r})"
+
+    def shown(self, radius: float) -> str:
+        return rounded_down(radius)
+
+    def attack(self, size: str, unit: str) -> str:
+        return f"every perturbation d of the input with L2 norm at most {size} ({unit})"

@@ -1,0 +1,35 @@
+"""Procedures that people ask for and that must not back a certificate, with the reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_PIXELS: Final = "which nobody can verify for the pixels of a picture"
+
+REFUSED: Final[dict[str, str]] = {
+    "hochberg": "Hochberg's step-up procedure needs independent or positively dependent p-values "
+    f"(Simes' inequality), {_PIXELS}; use holm",
+    "hommel": "Hommel's procedure needs independent or positively dependent p-values (Simes' "
+    f"inequality), {_PIXELS}; use holm",
+    "sidak": f"Sidak's levels need independent or positively orthant dependent errors, {_PIXELS}, "
+    "and gain next to nothing; use bonferroni or holm",
+    "simes": f"Simes' test needs independent or positively dependent p-values, {_PIXELS}, and it "
+    "says that some component is certified but not which; use holm",
+    "fdr_bh": "the Benjamini-Hochberg procedure needs independent or positively dependent "
+    f"p-values, {_PIXELS}; use benjamini-yekutieli, which needs no such thing",
+}
+
+_SPELLINGS: Final = {
+    "simes-hochberg": "hochberg",
+    "holm-sidak": "sidak",
+    "bh": "fdr_bh",
+    "benjamini-hochberg": "fdr_bh",
+    "fdr_tsbh": "fdr_bh",
+    "fdr_tsbky": "fdr_bh",
+}
+
+
+def why_refused(name: str) -> str | None:
+    """Why `name` may not back a certificate, if it is a procedure known not to."""
+    key = name.lower()
+    return REFUSED.get(_SPELLINGS.get(key, key))

@@ -1,0 +1,33 @@
+"""From the smallest p-value on, each against a level that rises with those before it."""
+
+from __future__ import annotations
+
+from onnxcert._typing import IntArray, LevelArray
+
+
+def step_down(
+    p_values: LevelArray, histogram: IntArray, alpha: float, *, k: int, reserve: float
+) -> int:
+    """Smallest number of hits that the Lehmann-Romano step-down rejects; k = 1 is Holm's.
+
+    The i-th smallest p-value meets k alpha / N for i <= k and k alpha / (N + k - i) beyond, until
+    one is not rejected. Components with equally many hits have one p-value, and the first of them
+    meets the smallest level, so they are rejected together or not at all: the histogram of hits
+    decides like the sorted list of N p-values. With a reserve r the levels are
+    max(k alpha / N, k (alpha - r) / (N + k - i)), never below the single-step ones.
+    """
+    n = len(p_values) - 1
+    components = int(histogram.sum())
+    single = k * alpha / components
+    lowest, before = n + 1, 0
+    for hits in range(n, -1, -1):
+        count = int(histogram[hits])
+        if count == 0:
+            continue
+        i = before + 1
+        stepped = k * (alpha - reserve) / (components + k - i) if i > k else 0.0
+        if p_values[hits] > max(single, stepped):
+            break
+        lowest = hits
+        before += count
+    return lowest

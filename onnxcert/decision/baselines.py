@@ -1,0 +1,110 @@
+"""What SegCertify is compared with, and Cohen et al.'s PREDICT."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.stats import binom
+
+from onnxcert.decision.bounds import OneSidedLevel
+from onnxcert.decision.family import Family
+from onnxcert.errors import ParameterError
+from onnxcert.result import Certificate, Tally
+from onnxcert.rule import Rule
+
+
+def indivclass(tally: Tally, rule: Rule) -> Certificate:
+    """IndivClass: CERTIFY for each component at alpha / N; one radius, the smallest.
+
+    Fischer, Baader, Vechev 2021, Section 4 (the naive extension): the Clopper-Pearson bounds hold
+    together by the union bound. If one of them is below 1/2 all components abstain: a single bad
+    component spoils the whole answer.
+    """
+    family = Family.of(rule.but(tau=0.5), tally.components, tally.selection)
+    bounds = OneSidedLevel(tally.n, family.single_level, tally.selection, 0.5).lower_bounds()
+    weakest = float(bounds[int(tally.hits.min())])
+    certified = weakest > 0.0
+    return Certificate(
+        tally=tally,
+        rule=rule,
+        controls="FWER",
+        levels=np.array([rule.tau]),
+        level=np.full(tally.hits.shape, int(certified), dtype=np.uint8),
+        thresholds=(int(np.argmax(bounds > 0.0)) if bounds.any() else tally.n + 1,),
+        # Not the radius of tau: the smallest of all components.
+        own_radius=tally.perturbation.radius(weakest) if certified else 0.0,
+        notes=()
+        if certified
+        else (
+            f"everything abstains: one component got {int(tally.hits.min())} of {tally.n} votes, "
+            "and IndivClass certifies all components or none",
+        ),
+    )
+
+
+def jointclass(tally: Tally, rule: Rule) -> Certificate:
+    """JointClass: the whole label map is one class, and a draw votes for it or not.
+
+    Fischer, Baader, Vechev 2021, Section 4 (the naive extension). One test at alpha, over the
+    draws in which every component has its candidate; the candidate map takes the most frequent
+    class of each component, which is the most frequent map wherever a map has the majority.
+
+    Raises:
+        ParameterError: the tally does not know how many draws agree in all components.
+    """
+    if tally.joint is None:
+        raise ParameterError(
+            "jointclass needs to know in how many draws all components agree with the candidate; "
+            "count with --selection split."
+        )
+    family = Family.of(rule, 1, tally.selection)
+    histogram = np.bincount([tally.joint], minlength=tally.n + 1)
+    threshold = family.threshold(tally.n, histogram)
+    certified = tally.joint >= threshold
+    return Certificate(
+        tally=tally,
+        rule=rule,
+        controls="FWER",
+        levels=np.array([rule.tau]),
+        level=np.full(tally.hits.shape, int(certified), dtype=np.uint8),
+        thresholds=(threshold,),
+        notes=()
+        if certified
+        else (
+            f"everything abstains: {tally.joint} of {tally.n} draws agree in all "
+            f"{tally.components} components, {threshold} would be needed",
+        ),
+    )
+
+
+def predict(tally: Tally, rule: Rule) -> Certificate:
+    """PREDICT: which class is most likely under noise, at the input itself.
+
+    Cohen, Rosenfeld, Kolter 2019, Section 3.2.1: with the two classes of most votes, n_A and n_B,
+    a two-sided binomial test of n_A in n_A + n_B at alpha / N; the answer is wrong with
+    probability alpha / N at most (Hung and Fithian 2019). No radius is certified.
+
+    Raises:
+        ParameterError: the tally does not know the votes of the second class.
+    """
+    if tally.runner_up is None or tally.n0 != tally.n:
+        raise ParameterError(
+            "predict needs the votes of the two leading classes over all draws; count with "
+            "--procedure predict."
+        )
+    family = Family.of(rule, tally.components, tally.selection)
+    first = tally.hits.astype(np.int64)
+    both = first + tally.runner_up
+    p = np.minimum(2.0 * binom.sf(first - 1, both, 0.5) * (1.0 + 1e-11), 1.0)
+    certified = (p <= family.single_level) & (first > tally.runner_up)
+    return Certificate(
+        tally=tally,
+        rule=rule,
+        controls="FWER",
+        levels=np.array([rule.tau]),
+        level=certified.astype(np.uint8),
+        thresholds=(math.ceil(tally.n / 2),),
+        own_radius=0.0,
+        notes=() if certified.any() else ("everything abstains: no class leads clearly",),
+    )

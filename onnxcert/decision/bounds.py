@@ -1,0 +1,91 @@
+"""Lower confidence bounds for the candidate's probability: every tau at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy.stats import beta, binom
+
+from onnxcert._typing import LevelArray
+from onnxcert.correction.single_step import first_rejected
+from onnxcert.decision.pvalues import binomial_tail, p_values
+from onnxcert.result import Selection
+
+# The part of a component's level that errors of direction may cost where several tau share it.
+_DIRECTIONAL: Final = 0.01
+
+
+@dataclass(frozen=True)
+class OneSidedLevel:
+    """What one component may err with, simultaneously for all tau from a floor on.
+
+    *Split* selection: the Clopper-Pearson bound. The tests of all tau are nested, so that with
+    p = P(vote = candidate) an error at any tau means F_p(x) <= level, which has probability
+    `level` at most (Clopper and Pearson 1934).
+
+    *Pooled* selection: let x_0 be the smallest count whose pooled p-value at the floor tau_0 is
+    at most the level and d = F_{1 - tau_0}(x_0). Certify from x_0 on, at every tau >= tau_0 with
+    F_tau(x) <= level - d, and at tau_0 itself. If no class exceeds tau_0, every certificate is an
+    error, and its probability is at most the pooled p-value at x_0. If the class c does, p_c >
+    tau_0: another class reaches x_0 with probability at most d, and c itself is certified beyond
+    p_c only where F_{p_c}(x) <= level - d. Together at most the level. x_0 is taken so large that
+    d is at most 1 % of the level; this costs a vote or two at a floor of 1/2 and none from 0.6 on.
+
+    Args:
+        n: draws tested.
+        level: for one component; in (0, 1).
+        selection: where the candidate comes from.
+        floor: tau_0, in [1/2, 1).
+        alone: whether the floor is the only tau; the plain p-value then decides.
+    """
+
+    n: int
+    level: float
+    selection: Selection
+    floor: float
+    alone: bool = False
+
+    @property
+    def first(self) -> int:
+        """x_0: hits from which a component is certified at the floor; n + 1 where none is."""
+        x = first_rejected(p_values(self.n, self.floor, self.selection), self.level)
+        if self.selection == "split" or self.alone:
+            return x
+        directional = binomial_tail(self.n, 1.0 - self.floor) <= _DIRECTIONAL * self.level
+        return max(x, int(np.argmax(directional)) if directional.any() else self.n + 1)
+
+    @property
+    def left(self) -> float:
+        """The level that is left for F_tau."""
+        if self.selection == "split" or self.first > self.n:
+            return self.level
+        return self.level - float(binomial_tail(self.n, 1.0 - self.floor)[self.first])
+
+    def threshold(self, tau: float) -> int:
+        """Hits from which a component is certified at tau; n + 1 where none is."""
+        if tau == self.floor:
+            return self.first
+        return max(self.first, first_rejected(binomial_tail(self.n, tau), self.left))
+
+    def lower_bounds(self) -> LevelArray:
+        """Largest tau each number of hits is certified at, rounded down; 0 for none; [n + 1]."""
+        bounds = np.zeros(self.n + 1)
+        first = self.first
+        hits = np.arange(first, self.n + 1)
+        if hits.size == 0:
+            return bounds
+        bound = np.minimum(beta.ppf(self.left, hits, self.n - hits + 1), np.nextafter(1.0, 0.0))
+        bound = np.maximum(bound * (1.0 - 1e-11), self.floor)
+        # SciPy's quantile is checked against its distribution, which is the one that counts.
+        for _ in range(60):
+            tail = binom.sf(hits - 1, self.n, bound) * (1.0 + 1e-11)
+            over = (tail > self.left) & (bound > self.floor)
+            if not over.any():
+                break
+            bound = np.where(over, np.maximum(bound * (1.0 - 1e-9), self.floor), bound)
+        else:
+            bound = np.where(over, self.floor, bound)
+        bounds[first:] = np.maximum.accumulate(bound)
+        return bounds

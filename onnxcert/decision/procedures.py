@@ -1,0 +1,39 @@
+"""From a tally to a certificate, by the procedure asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from onnxcert.decision.baselines import indivclass, jointclass, predict
+from onnxcert.decision.combination import check_combination
+from onnxcert.decision.segcertify import segcertify
+from onnxcert.errors import ParameterError
+from onnxcert.result import Certificate, Tally
+from onnxcert.rule import Rule
+
+PROCEDURES: Final[dict[str, Callable[[Tally, Rule], Certificate]]] = {
+    procedure.__name__: procedure for procedure in (segcertify, indivclass, jointclass, predict)
+}
+
+
+def decide(tally: Tally, rule: Rule | None = None) -> Certificate:
+    """The certificate of a tally: a pure function of it and of the rule.
+
+    With probability at least 1 - alpha no certified class is wrong, or, where the correction says
+    so, no more than the budget; see `Certificate.statement`. Everything in the rule must be fixed
+    before the draws are seen.
+
+    Raises:
+        ParameterError: parts of the rule do not go together, or not with this tally.
+    """
+    rule = Rule() if rule is None else rule
+    check_procedure(rule.procedure)
+    check_combination(rule, tally.selection)
+    return PROCEDURES[rule.procedure](tally, rule)
+
+
+def check_procedure(name: str) -> None:
+    """Raise ParameterError unless there is a procedure of this name."""
+    if name not in PROCEDURES:
+        raise ParameterError(f"the procedure must be one of {', '.join(PROCEDURES)}, got {name!r}.")

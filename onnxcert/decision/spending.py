@@ -1,0 +1,52 @@
+"""How much of the level may be spent up to each look (Lan and DeMets 1983)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+from scipy.stats import norm
+
+from onnxcert._typing import LevelArray
+from onnxcert.errors import ParameterError
+
+Spending = Callable[[Sequence[int], float], LevelArray]
+
+
+def equal(looks: Sequence[int], level: float) -> LevelArray:  # noqa: ARG001
+    """The same at each look: j / K after j of K looks."""
+    return np.arange(1, len(looks) + 1) / len(looks)
+
+
+def pocock(looks: Sequence[int], level: float) -> LevelArray:  # noqa: ARG001
+    """ln(1 + (e - 1) t) at the share t of the draws: boundaries of much the same height."""
+    return np.array([math.log1p((math.e - 1.0) * look / looks[-1]) for look in looks])
+
+
+def obrien_fleming(looks: Sequence[int], level: float) -> LevelArray:
+    """2 (1 - Phi(z / sqrt(t))) / level with z = Phi^-1(1 - level / 2): next to nothing early."""
+    z = float(norm.isf(level / 2.0))
+    share = np.array([look / looks[-1] for look in looks])
+    return np.asarray(np.minimum(2.0 * norm.sf(z / np.sqrt(share)) / level, 1.0))
+
+
+SPENDING: Final[dict[str, Spending]] = {
+    "equal": equal,
+    "pocock": pocock,
+    "obrien-fleming": obrien_fleming,
+}
+
+
+def cumulative(name: str, looks: Sequence[int], level: float) -> LevelArray:
+    """Share of `level` that may be spent up to each look, rising to 1; float64 [K].
+
+    Raises:
+        ParameterError: there is no such spending function.
+    """
+    if name not in SPENDING:
+        raise ParameterError(f"the spending must be one of {', '.join(SPENDING)}, got {name!r}.")
+    shares = np.minimum(SPENDING[name](looks, level), 1.0)
+    shares[-1] = 1.0
+    return np.asarray(np.maximum.accumulate(shares), dtype=np.float64)

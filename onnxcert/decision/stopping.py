@@ -1,0 +1,147 @@
+"""When to stop early. Any reason will do: boundaries hold for every stopping rule."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from onnxcert.decision.boundaries import boundaries
+from onnxcert.decision.family import Family
+from onnxcert.decision.outlook import expected_gain
+from onnxcert.decision.planning import looks_of
+from onnxcert.decision.procedures import decide
+from onnxcert.errors import ParameterError
+from onnxcert.result import Certificate, Ended, Tally
+from onnxcert.rule import Rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopping:
+    """Reasons to stop at a look, for each input by itself.
+
+    Args:
+        until: stop once this share of the components is certified at the first tau.
+        futility: stop once the share of components that further draws up to n could be expected
+            to certify is below this.
+        seconds: stop at the last look that fits into so much time.
+
+    Raises:
+        ParameterError: a share is not between 0 and 1, or the time is not positive.
+    """
+
+    until: float | None = None
+    futility: float | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, share in (("until", self.until), ("futility", self.futility)):
+            if share is not None and not 0.0 < share <= 1.0:
+                raise ParameterError(
+                    f"{name} must be a share of the components above 0 and at most 1, got "
+                    f"{share:g}."
+                )
+        if self.seconds is not None and not self.seconds > 0.0:
+            raise ParameterError(f"the time must be above 0 seconds, got {self.seconds:g}.")
+
+    def __bool__(self) -> bool:
+        return any(v is not None for v in (self.until, self.futility, self.seconds))
+
+    def as_dict(self) -> dict[str, Any]:
+        """What applies, by the names of the command line's options."""
+        values = {"until": self.until, "futility": self.futility, "time": self.seconds}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """How far an input has come, and what more draws would bring; shares of all components.
+
+    Attributes:
+        draws: tested so far.
+        certified: share certified at the first tau.
+        next_hundred: share that another hundred draws (or those left) would be expected to certify.
+        in_the_end: share that all draws up to n would be expected to certify.
+    """
+
+    draws: int
+    certified: float
+    next_hundred: float
+    in_the_end: float
+
+
+@dataclass(eq=False)
+class Looking:
+    """The looks at one input: what is certified so far, and whether to go on.
+
+    Args:
+        rule: has a schedule.
+        stopping: reasons to stop.
+    """
+
+    rule: Rule
+    stopping: Stopping
+    started: float = field(default_factory=time.monotonic)
+    outlook: Outlook | None = None
+
+    def at_look(self, tally: Tally) -> Ended:
+        """Look at the votes so far; a reason to stop, or nothing."""
+        certificate = decide(tally, self.rule)
+        self.outlook = outlook = outlook_of(certificate)
+        stopping = self.stopping
+        assert self.rule.schedule is not None
+        if tally.n >= self.rule.schedule.n:
+            return ""
+        if stopping.until is not None and outlook.certified >= stopping.until:
+            return "until"
+        if stopping.futility is not None and outlook.in_the_end < stopping.futility:
+            return "futility"
+        if stopping.seconds is not None and self._out_of_time(certificate):
+            return "time"
+        return ""
+
+    def _out_of_time(self, certificate: Certificate) -> bool:
+        """Whether the next look would come too late, at the speed so far."""
+        tally = certificate.tally
+        assert self.stopping.seconds is not None
+        planned = _planned(certificate)
+        following = planned[len(tally.looks)]
+        elapsed = time.monotonic() - self.started
+        return elapsed * following / tally.n > self.stopping.seconds
+
+
+def outlook_of(certificate: Certificate) -> Outlook:
+    """The outlook at the last look of a certificate under a schedule."""
+    tally, rule = certificate.tally, certificate.rule
+    assert rule.schedule is not None
+    family = Family.of(rule, tally.components, tally.selection)
+    planned = _planned(certificate)
+    bounds = boundaries(
+        planned, rule.taus, family.single_level, tally.selection, rule.schedule.spending
+    )[0]
+    open_ = np.bincount(tally.hits[certificate.labels < 0].ravel(), minlength=tally.n + 1)
+    left = rule.schedule.n - tally.n
+    soon = min(100, left)
+    gains = [
+        expected_gain(open_, tally.n, more, bound)
+        for more, bound in (
+            # Between looks a boundary is interpolated; nothing is decided by it.
+            (soon, round(float(np.interp(tally.n + soon, planned, np.minimum(bounds, planned))))),
+            (left, int(bounds[-1])),
+        )
+    ]
+    return Outlook(
+        draws=tally.n,
+        certified=1.0 - certificate.abstain_share,
+        next_hundred=gains[0] / tally.components,
+        in_the_end=gains[1] / tally.components,
+    )
+
+
+def _planned(certificate: Certificate) -> tuple[int, ...]:
+    rule, tally = certificate.rule, certificate.tally
+    assert rule.schedule is not None
+    family = Family.of(rule, tally.components, tally.selection)
+    return looks_of(rule.schedule, family, tally.n0)

@@ -1,0 +1,245 @@
+"""What is asked of a certificate beside the votes, fixed before anything is drawn."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any, Final, Literal, Self
+
+from onnxcert.errors import ParameterError
+
+AlphaScope = Literal["input", "dataset"]
+MOST_LOOKS: Final = 1000
+MOST_TAUS: Final = 100
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many certified components may be wrong: b, or a share of all components.
+
+    Args:
+        text: a whole number such as `4`, or a percentage such as `0.1%`.
+
+    Raises:
+        ParameterError: neither of these, or a share of 100 % or more.
+
+    >>> Budget("0.1%").of(43200), Budget("4").of(43200)
+    (43, 4)
+    """
+
+    text: str = "0"
+
+    def __post_init__(self) -> None:
+        number = re.fullmatch(r"(\d{1,12})(\.\d{1,12})?(%?)", self.text)
+        if number is None or (number[2] and not number[3]) or (number[3] and self._share >= 1):
+            raise ParameterError(
+                f"the budget must be a number of components such as 4, or a share below 100% such "
+                f"as 0.1%, got {self.text!r}."
+            )
+
+    @property
+    def _share(self) -> Fraction:
+        return Fraction(self.text.removesuffix("%")) / 100
+
+    def of(self, components: int) -> int:
+        """b for so many components: the number itself, or floor(share x N), computed exactly."""
+        if self.text.endswith("%"):
+            return math.floor(self._share * components)
+        return int(self.text)
+
+    def __bool__(self) -> bool:
+        return self._share > 0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When to look at the votes before all are drawn.
+
+    Args:
+        n: draws at most; the last look.
+        looks: numbers of draws, increasing; None takes a geometric schedule up to n.
+        spending: how the level is spent over the looks, a name in `onnxcert.decision.SPENDING`.
+
+    Raises:
+        ParameterError: the looks are not increasing or do not end at n.
+    """
+
+    n: int
+    looks: tuple[int, ...] | None = None
+    spending: str = "equal"
+
+    def __post_init__(self) -> None:
+        if self.looks is None:
+            return
+        looks = self.looks
+        rising = all(a < b for a, b in pairwise(looks))
+        if not looks or not rising or looks[0] < 1 or looks[-1] != self.n:
+            raise ParameterError(
+                f"looks must be increasing numbers of draws that end at n {self.n}, got "
+                f"{', '.join(map(str, looks)) or 'none'}."
+            )
+        if len(looks) > MOST_LOOKS:
+            raise ParameterError(f"at most {MOST_LOOKS} looks are allowed, got {len(looks)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """How a tally becomes a certificate.
+
+    Args:
+        tau: what P(vote = class) must exceed; in [1/2, 1).
+        more_taus: further ones, certified in the same run.
+        alpha: chance that the guarantee fails; in (0, 1).
+        alpha_scope: alpha is for one `input`, or for the `dataset` of `inputs` inputs together.
+        inputs: number of inputs, fixed beforehand; matters for the scope `dataset`.
+        correction: multiple-testing procedure, a name in `onnxcert.correction.CORRECTIONS`.
+        budget: wrong components tolerated, for k-FWER.
+        procedure: a name in `onnxcert.decision.PROCEDURES`.
+        radius_map: certify each component at the largest tau that its votes allow.
+        floor: smallest tau of the radius map.
+        schedule: looks for early stopping; None tests once.
+        hindsight: what was chosen after the votes were seen, where that voids the level.
+
+    Raises:
+        ParameterError: a number is out of range.
+    """
+
+    tau: float = 0.75
+    more_taus: tuple[float, ...] = ()
+    alpha: float = 0.001
+    alpha_scope: AlphaScope = "input"
+    inputs: int = 1
+    correction: str = "holm"
+    budget: Budget = Budget()
+    procedure: str = "segcertify"
+    radius_map: bool = False
+    floor: float = 0.5
+    schedule: Schedule | None = None
+    hindsight: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for tau in (*self.taus, self.floor):
+            check_tau(tau)
+        check_alpha(self.alpha)
+        if self.alpha_scope not in ("input", "dataset"):
+            raise ParameterError(
+                f"the alpha scope must be input or dataset, got {self.alpha_scope!r}."
+            )
+        if self.inputs < 1:
+            raise ParameterError(f"a data set has at least 1 input, got {self.inputs}.")
+        if len(set(self.taus)) != len(self.taus) or len(self.taus) > MOST_TAUS:
+            raise ParameterError(
+                f"several tau must differ, and be at most {MOST_TAUS}, got "
+                f"{', '.join(f'{tau:g}' for tau in self.taus)}."
+            )
+        if self.radius_map and self.floor > min(self.taus):
+            raise ParameterError(
+                f"the floor of the radius map must be at most tau, got floor {self.floor:g} and "
+                f"tau {min(self.taus):g}; lower the floor."
+            )
+
+    @property
+    def taus(self) -> tuple[float, ...]:
+        """Every tau asked for, the first being the one that label files and pictures show."""
+        return (self.tau, *self.more_taus)
+
+    @property
+    def alpha_per_input(self) -> float:
+        """The level of one input: alpha, or alpha / inputs when the data set shares it."""
+        return self.alpha / self.inputs if self.alpha_scope == "dataset" else self.alpha
+
+    def but(self, **changes: Any) -> Self:
+        """This rule with some of it changed."""
+        return replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The rule as JSON values by the names of the command line's options; what does not apply
+        is left out."""
+        values: dict[str, Any] = {"tau": self.tau}
+        if self.more_taus:
+            values["more_taus"] = list(self.more_taus)
+        values |= {"alpha": self.alpha, "alpha_scope": self.alpha_scope}
+        if self.alpha_scope == "dataset":
+            values["alpha_inputs"] = self.inputs
+        values["correction"] = self.correction
+        if self.budget:
+            values["budget"] = self.budget.text
+        if self.procedure != "segcertify":
+            values["procedure"] = self.procedure
+        if self.radius_map:
+            values |= {"radius_map": True, "floor": self.floor}
+        if self.schedule is not None:
+            looks = self.schedule.looks
+            values["n"] = self.schedule.n
+            values["looks"] = "auto" if looks is None else list(looks)
+            values["spending"] = self.schedule.spending
+        if self.hindsight:
+            values["hindsight"] = list(self.hindsight)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The rule that `as_dict` wrote.
+
+        Raises:
+            ValueError: something is missing or of another type.
+        """
+        try:
+            schedule = None
+            if "looks" in values:
+                looks = values["looks"]
+                at = None if looks == "auto" else tuple(_whole(look) for look in looks)
+                schedule = Schedule(_whole(values["n"]), at, _text(values["spending"]))
+            return cls(
+                tau=_number(values["tau"]),
+                more_taus=tuple(_number(tau) for tau in values.get("more_taus", ())),
+                alpha=_number(values["alpha"]),
+                alpha_scope=values["alpha_scope"],
+                inputs=_whole(values.get("alpha_inputs", 1)),
+                correction=_text(values["correction"]),
+                budget=Budget(_text(values.get("budget", "0"))),
+                procedure=_text(values.get("procedure", "segcertify")),
+                radius_map=values.get("radius_map", False) is True,
+                floor=_number(values.get("floor", 0.5)),
+                schedule=schedule,
+                hindsight=tuple(_text(name) for name in values.get("hindsight", ())),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"the rule of the certificate is incomplete ({error!r})") from None
+
+
+def check_tau(tau: float) -> None:
+    """Raise ParameterError unless 1/2 <= tau < 1."""
+    if not 0.5 <= tau < 1.0:
+        raise ParameterError(
+            f"tau must be at least 0.5 and below 1 (a certified class needs the majority), "
+            f"got {tau:.12g}."
+        )
+
+
+def check_alpha(alpha: float) -> None:
+    """Raise ParameterError unless 0 < alpha < 1."""
+    if not 0.0 < alpha < 1.0:
+        raise ParameterError(f"alpha must lie between 0 and 1, both excluded, got {alpha:g}.")
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value

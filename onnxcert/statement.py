@@ -1,0 +1,143 @@
+"""The guarantee, worded once."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from onnxcert._typing import Perturbation
+from onnxcert.rule import Rule
+
+Controls = Literal["FWER", "k-FWER", "FDR"]
+SIZES: Final = "the radius map's R of the component"
+
+
+def guarantee(
+    *,
+    rule: Rule,
+    controls: Controls,
+    perturbation: Perturbation,
+    unit: str,
+    n: int,
+    n0: int,
+    selection: str,
+    components: int,
+    smallest: int | None = None,
+    kind: str,
+    radius: float | None = None,
+) -> str:
+    """The guarantee in one sentence, with every number it depends on.
+
+    Args:
+        rule: what was asked.
+        controls: what the correction controls.
+        n: draws tested; under looks the most there may be.
+        components: N, or the largest N of several inputs of which `smallest` is the smallest.
+        radius: in place of the one that follows from tau.
+    """
+    smallest = components if smallest is None else smallest
+    family = f"of all {rule.inputs} inputs" if rule.alpha_scope == "dataset" else "of an input"
+    if rule.procedure == "predict":
+        what = (
+            "the class most likely under noise (the majority class of the smoothed model) at the "
+            "input itself is the certified class"
+        )
+    else:
+        what = (
+            f"for {perturbation.attack(_size(rule, perturbation, radius), unit)}, the class most "
+            f"likely under noise (the majority class of the smoothed model) at the perturbed input "
+            f"is the certified class"
+        )
+    if controls == "FDR":
+        said = (
+            f"The expected share, over the noise draws, of wrong ones among the certified "
+            f"components {family} is at most {rule.alpha!r}, where a component is right if {what}."
+        )
+    else:
+        whom = f"simultaneously for every certified component {family}"
+        if controls == "k-FWER":
+            whom = (
+                f"for all but at most {_budget(rule, smallest, components)} of the certified "
+                + (
+                    f"components of each of {rule.inputs} inputs"
+                    if rule.alpha_scope == "dataset"
+                    else "components of an input"
+                )
+            )
+        said = f"With probability at least 1 - {rule.alpha!r} over the noise draws, {whom}: {what}."
+    if rule.hindsight:
+        said = (
+            f"NOT A CERTIFICATE at this level, as {' and '.join(rule.hindsight)} "
+            f"{'was' if len(rule.hindsight) == 1 else 'were'} chosen after the votes had been "
+            f"counted; fixed beforehand it would have said: {said}"
+        )
+    return f"{said} [{_numbers(rule, perturbation, n, n0, selection, smallest, components, kind)}]"
+
+
+def _size(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:
+    if rule.radius_map:
+        return f"{SIZES}, R_i = {perturbation.formula()} with tau_i from {rule.floor!r}"
+    if radius is not None:
+        return f"R = {perturbation.shown(radius)}"
+    if rule.more_taus:
+        each = ", ".join(
+            f"{perturbation.shown(perturbation.radius(tau))} for tau {tau!r}"
+            for tau in sorted(rule.taus)
+        )
+        return f"R = {perturbation.formula()} of the tau it is certified at ({each})"
+    tau = rule.tau
+    return (
+        f"R = {perturbation.formula()} = {perturbation.formula(tau)} = "
+        f"{perturbation.shown(perturbation.radius(tau))}"
+    )
+
+
+def _budget(rule: Rule, smallest: int, components: int) -> str:
+    """b, and b / N."""
+    low, high = (rule.budget.of(count) for count in (smallest, components))
+    if rule.budget.text.endswith("%"):
+        b = f"{low}" if low == high else f"{low} to {high}"
+        return f"b = {b} (b/N = {rule.budget.text.removesuffix('%')} %, rounded down)"
+    return f"b = {low} (b/N = {_share(low, smallest, components)})"
+
+
+def _share(b: int, smallest: int, components: int) -> str:
+    shares = [f"{100 * b / count:.2g} %" for count in (components, smallest)]
+    return shares[0] if shares[0] == shares[1] else f"{shares[0]} to {shares[1]}"
+
+
+def _numbers(
+    rule: Rule,
+    perturbation: Perturbation,
+    n: int,
+    n0: int,
+    selection: str,
+    smallest: int,
+    components: int,
+    kind: str,
+) -> str:
+    many = f"{components}" if smallest == components else f"{smallest} to {components}"
+    sigma = ", ".join(f"{name} {value!r}" for name, value in perturbation.parameters().items())
+    scope = (
+        f"over the whole data set, {rule.alpha_per_input:.3g} for each of {rule.inputs} inputs"
+        if rule.alpha_scope == "dataset"
+        else "for each input by itself"
+    )
+    schedule = rule.schedule
+    if schedule is None:
+        draws = f"n {n} draws tested"
+    else:
+        looks = "auto" if schedule.looks is None else " ".join(map(str, schedule.looks))
+        draws = f"n at most {schedule.n} draws tested, looks {looks}, spending {schedule.spending}"
+    said = [
+        f"{perturbation.name} {sigma}",
+        f"tau {', '.join(map(repr, rule.taus))}",
+        f"alpha {rule.alpha!r} {scope}",
+        draws,
+        f"n0 {n0}",
+        f"selection {selection}",
+        f"N {many} {'component' if many == '1' else 'components'} ({kind})",
+        f"correction {rule.correction}",
+    ]
+    if rule.procedure != "segcertify":
+        said.append(f"procedure {rule.procedure}")
+    return ", ".join(said)
