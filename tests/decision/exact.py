@@ -37,9 +37,19 @@ def pmf(n: int, p: float) -> tuple[mpmath.mpf, ...]:
 
 
 def tail(n: int, p: float, x: int) -> mpmath.mpf:
-    """P(Bin(n, p) >= x), summed from the top."""
+    """P(Bin(n, p) >= x); terms that no digit depends on are left out."""
+    if x > n:
+        return mpmath.mpf(0)
     with mpmath.workdps(DIGITS):
-        return mpmath.fsum(reversed(pmf(n, p)[x:])) if x <= n else mpmath.mpf(0)
+        q = mpmath.mpf(p)
+        term = mpmath.binomial(n, x) * q**x * (1 - q) ** (n - x)
+        total = term
+        for k in range(x, n):
+            term *= q / (1 - q) * (n - k) / (k + 1)
+            total += term
+            if k > n * q and term < total * mpmath.mpf(10) ** (-DIGITS - 5):
+                break
+        return total
 
 
 def crossing(looks: Sequence[int], bounds: Sequence[int], p: float) -> mpmath.mpf:
