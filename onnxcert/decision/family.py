@@ -78,14 +78,20 @@ class Family:
         """What each component may err with so that k or more err with alpha: k alpha / N."""
         return self.k * self.alpha / self.components
 
-    def threshold(self, n: int, histogram: IntArray) -> int:
-        """Hits of n from which a component is certified; n + 1 where none is."""
+    def threshold(self, n: int, histogram: IntArray, reserve: float | None = None) -> int:
+        """Hits of n from which a component is certified; n + 1 where none is.
+
+        Args:
+            n: draws tested.
+            histogram: components with 0, 1, ..., n hits; [n + 1].
+            reserve: a larger one than `reserve(n)`, where several tau share it.
+        """
         return self.correction.threshold(
             p_values(n, self.tau, self.selection),
             histogram,
             self.alpha,
             k=self.k,
-            reserve=self.reserve(n),
+            reserve=self.reserve(n) if reserve is None else reserve,
         )
 
     def reserve(self, n: int) -> float:
@@ -128,7 +134,8 @@ def splits_alpha(correction: Correction) -> bool:
     """Whether several tau in one run must share alpha.
 
     Single-step procedures need not: each component errs at any tau with probability k alpha / N at
-    most, whatever number of tau there is (`onnxcert.decision.bounds`). Expected shares (FDR) are
-    claimed for each tau by itself. Step-down procedures get alpha / J for each of J tau.
+    most, whatever number of tau there is (`onnxcert.decision.bounds`). Nor need the FDR procedure,
+    whose bound is a sum over components of what each errs with. Step-down procedures get alpha / J
+    for each of J tau.
     """
     return correction.stepwise and correction.controls != "FDR"

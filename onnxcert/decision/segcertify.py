@@ -48,13 +48,19 @@ def _steps(
 ) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
     """Thresholds of one or several tau, and the index of the tau reached by each number of hits."""
     n, taus = tally.n, rule.taus
-    single = family.correction.controls != "FDR" and not family.correction.stepwise
+    families = [_family_at(family, tau) for tau in taus]
+    fdr = family.correction.controls == "FDR"
+    # An expected share does not survive that certificates are left out afterwards, as the right
+    # ones may be. With one reserve, the largest, thresholds rise with tau by themselves: the levels
+    # are the same and p-values rise.
+    shared = max(each.reserve(n) for each in families) if fdr else None
+    single = not family.correction.stepwise or (shared is not None and shared >= family.alpha)
     if len(taus) > 1 and single:
         test = OneSidedLevel(n, family.single_level, tally.selection, min(taus))
         thresholds = [test.threshold(tau) for tau in taus]
     else:
         histogram = tally.histogram
-        thresholds = [_family_at(family, tau).threshold(n, histogram) for tau in taus]
+        thresholds = [each.threshold(n, histogram, shared) for each in families]
     order = np.argsort(taus)
     # Whoever is certified at a tau is so at every smaller one.
     rising = np.maximum.accumulate(np.array(thresholds)[order])
