@@ -66,6 +66,8 @@ class Mixture:
 
 def _log_sum(logs: Array) -> float:
     most = float(logs.max())
+    if most == -np.inf:
+        return most
     return most + float(np.log(np.exp(logs - most).sum()))
 
 
@@ -87,7 +89,7 @@ def near_tau(name: str, sure: float) -> Mixture:
 
 
 def single(p: float) -> Mixture:
-    """The best that any e-process can do where the rate is p, and known beforehand."""
+    """The e-process that grows fastest where the rate is p: it must be known beforehand."""
     return Mixture(f"point at {p:g}", np.array([p]), np.ones(1))
 
 
@@ -205,7 +207,7 @@ def modes(level: float, horizon: int) -> dict[str, Array]:
         PHOTOGRAPHS,
     ]
     found = {f"e-process, {m.name}": m.boundary(level, horizon) for m in mixtures}
-    found["e-process, rate known (bound)"] = np.empty(0)
+    found["e-process, rate known"] = np.empty(0)
     for spending in ("equal", "pocock", "obrien-fleming"):
         found[f"10 looks to 1000, {spending}"] = at_looks(LOOKS, spending, level, horizon)
     fine = f"{len(FINE_LOOKS)} looks to 1000, equal"
