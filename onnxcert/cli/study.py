@@ -67,9 +67,7 @@ def _calibrate(out: Path | None, repetitions: int, seed: int, bar: _Bar) -> int:
     if out is None:
         print(page)
     else:
-        write_atomically(
-            out / "calibration.md", lambda path: _write(path, page)
-        )
+        write_atomically(out / "calibration.md", lambda path: _write(path, page))
         calibrate.write_csv(out / "calibration.csv", found)
         for name in ("calibration.md", "calibration.csv"):
             print(out / name)
@@ -131,6 +129,4 @@ class _Bar:
 
     def step(self) -> None:
         speed = self._progress.tasks[self._task].speed
-        self._progress.update(
-            self._task, advance=1, rate=f"{speed:.1f} steps/s" if speed else ""
-        )
+        self._progress.update(self._task, advance=1, rate=f"{speed:.1f} steps/s" if speed else "")

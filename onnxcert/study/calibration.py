@@ -79,9 +79,7 @@ def row(design: Design, law: Dependence, repetitions: int, seed: int) -> Row:
     )
 
 
-def tested(
-    design: Design, law: str, failures: LevelArray, exact: float | None, seed: int
-) -> Row:
+def tested(design: Design, law: str, failures: LevelArray, exact: float | None, seed: int) -> Row:
     """The row of these failures, before anything is raised."""
     alpha = design.rule.alpha
     return Row(
@@ -96,9 +94,7 @@ def tested(
     )
 
 
-def p_value(
-    failures: LevelArray, rate: float, seed: int, alternative: str = "greater"
-) -> float:
+def p_value(failures: LevelArray, rate: float, seed: int, alternative: str = "greater") -> float:
     """Exact binomial test of a mean of `rate` or less.
 
     A share between 0 and 1 counts as a failure with that probability: this leaves the mean as it

@@ -121,9 +121,7 @@ def several_tau() -> list[Design]:
         ]
         n = 642 if selection == "split" else 1041
         for tau in far:
-            found.append(
-                design(YEKUTIELI, selection, n, n0 or n, (tau,) * 6, taus=far, claim=tau)
-            )
+            found.append(design(YEKUTIELI, selection, n, n0 or n, (tau,) * 6, taus=far, claim=tau))
     return found
 
 

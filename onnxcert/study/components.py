@@ -53,9 +53,7 @@ def votes(
     return _pooled(s, p, n, n0, rng)
 
 
-def _split(
-    s: LevelArray, p: float, n: int, n0: int, rng: np.random.Generator
-) -> tuple[Ints, Ints]:
+def _split(s: LevelArray, p: float, n: int, n0: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Candidate by n0 votes of their own; hits among n others, of whichever class it is."""
     first = rng.binomial(n0, p, len(s))
     candidate = np.where(2 * first >= n0, 0, 1)

@@ -47,9 +47,7 @@ def holm_bounds(rule: Rule) -> Decider:
         rejected = _first_rejected(p, rule.alpha / left)
         levels = np.empty(tally.components)
         levels[order] = rule.alpha / left
-        bounds = np.where(
-            rejected > 0, beta.ppf(levels, tally.hits, tally.n - tally.hits + 1), 0.0
-        )
+        bounds = np.where(rejected > 0, beta.ppf(levels, tally.hits, tally.n - tally.hits + 1), 0.0)
         # Below tau a bound says less than the test does.
         values, place = np.unique(np.maximum(bounds, rule.tau), return_inverse=True)
         level = np.where(rejected > 0, place.reshape(-1) + 1, 0)
