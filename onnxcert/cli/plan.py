@@ -15,9 +15,8 @@ import typer
 
 from onnxcert._typing import FloatArray
 from onnxcert.cli.contract_options import with_contract_options
-from onnxcert.cli.parsing import height_and_width, named, numbers
-from onnxcert.correction import CORRECTIONS
-from onnxcert.decision import SPENDING
+from onnxcert.cli.parsing import height_and_width, named
+from onnxcert.cli.rule_options import AskedRule, with_rule_options
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import read_image
 from onnxcert.model.bundled import find_model
@@ -29,7 +28,6 @@ from onnxcert.perturbation import PERTURBATIONS
 from onnxcert.planning import Plan, Question, Scheme, Speed, VoteRates, measured
 from onnxcert.planning.plan import MOST_COMPONENTS
 from onnxcert.result import LARGEST_N
-from onnxcert.rule import Budget, Rule, Schedule
 from onnxcert.store import open_results
 
 _USUAL_MAXIMUM: Final = 1000
@@ -62,6 +60,7 @@ def draw_counts(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
+@with_rule_options
 @with_contract_options
 def command(
     components: Any | None = typer.Option(
@@ -71,31 +70,11 @@ def command(
         metavar="N",
         help="Components of an input: 43200, 2e6 or 1024x2048; with --model or --pilot, theirs.",
     ),
-    tau: Any = typer.Option(
-        "0.75",
-        "--tau",
-        parser=numbers,
-        metavar="TAU[,TAU...]",
-        help="What P(vote = class) must exceed, from 0.5; several are planned for in one run.",
-    ),
-    alpha: float = typer.Option(0.001, "--alpha", help="Chance that the guarantee fails."),
     sigma: float | None = typer.Option(
         None, "--sigma", help="Standard deviation of the noise, for the radius."
     ),
     perturbation: str = typer.Option(
         "gaussian", "--perturbation", help=f"The noise: {', '.join(PERTURBATIONS)}."
-    ),
-    correction: str | None = typer.Option(
-        None,
-        "--correction",
-        help=f"Multiple-testing procedure: {', '.join(CORRECTIONS)}; holm if not given, bonferroni "
-        "with --looks or --radius-map.",
-    ),
-    budget: str = typer.Option(
-        "0",
-        "--budget",
-        metavar="B|SHARE%",
-        help="Wrong components tolerated, for kfwer and kfwer-stepdown: 4 or 0.1%.",
     ),
     selection: str = typer.Option(
         "pooled",
@@ -110,18 +89,6 @@ def command(
         help="Numbers of draws to plan for; with --looks the most there may be.",
     ),
     n0: int = typer.Option(10, "--n0", help="Draws that choose the candidate class."),
-    radius_map: bool = typer.Option(
-        False, "--radius-map", help="Plan for a radius of its own for each component."
-    ),
-    floor: float = typer.Option(0.5, "--floor", help="Smallest tau of the radius map."),
-    looks: str | None = typer.Option(
-        None, "--looks", metavar="auto|N,N,...", help="Numbers of draws at which a run may stop."
-    ),
-    spending: str = typer.Option(
-        "equal",
-        "--spending",
-        help=f"How the level is spent over the looks: {', '.join(SPENDING)}.",
-    ),
     model: str | None = typer.Option(
         None, "--model", metavar="MODEL", help="Time a few noisy passes of this model."
     ),
@@ -163,6 +130,7 @@ def command(
         False, "--json", help="Print one JSON object to standard output and nothing else there."
     ),
     *,
+    asked: AskedRule,
     given: dict[str, Any],
 ) -> int:
     """Say, before anything is drawn, how many draws and votes a certificate takes and what it costs.
@@ -170,7 +138,6 @@ def command(
     Numbers of draws, tau and the correction are then to be fixed before the votes are seen: a
     pilot must be of other inputs than those to be certified.
     """
-    taus = tau
     rates, pilot_components, pilot_sigma = _read_pilot(pilot)
     if sigma is None:
         sigma = pilot_sigma
@@ -202,20 +169,9 @@ def command(
             "how many components an input has is needed; give --components, e.g. --components "
             "1024x2048, or --model and --picture."
         )
-    schedule = _schedule(looks, n, spending)
-    rule = Rule(
-        tau=taus[0],
-        more_taus=taus[1:],
-        alpha=alpha,
-        correction=correction or ("bonferroni" if schedule or radius_map else "holm"),
-        budget=Budget(budget),
-        radius_map=radius_map,
-        floor=floor,
-        schedule=schedule,
-    )
     question = Question(
         components=components,
-        rule=rule,
+        rule=asked.rule(_most(asked, n), inputs=inputs),
         selection=selection,  # type: ignore[arg-type]
         n0=n0,
         draws=n or (),
@@ -242,14 +198,14 @@ def command(
     return 0
 
 
-def _schedule(looks: str | None, n: tuple[int, ...] | None, spending: str) -> Schedule | None:
-    if looks is None:
-        return None
-    at = None if looks == "auto" else draw_counts(looks)
-    if n is not None and len(n) > 1:
+def _most(asked: AskedRule, n: tuple[int, ...] | None) -> int:
+    """The last look, where there are looks."""
+    at = asked.values["looks"]
+    if at is not None and n is not None and len(n) > 1:
         raise ParameterError("--n is one number with --looks: the most draws there may be.")
-    most = n[0] if n else at[-1] if at else _USUAL_MAXIMUM
-    return Schedule(most, at, spending)
+    if n is not None:
+        return n[-1]
+    return at[-1] if isinstance(at, tuple) else _USUAL_MAXIMUM
 
 
 def _read_pilot(path: Path | None) -> tuple[list[VoteRates], int | None, float | None]:
