@@ -328,7 +328,10 @@ def _one_tau(plan: Plan, place: int, tau: float) -> list[str]:
         least_said = "no practicable n" if least is None else f"smallest useful n {least}"
     lines = [f"{said}: {least_said}", "", *_table(_votes_table(plan, place))]
     if asked.stepwise:
-        lines.append("votes: whatever the other components get.")
+        lines.append(
+            "votes: whatever the other components get; 90 % certified: where nine in ten of the "
+            "others get every vote."
+        )
     savings = plan.savings(place)
     if savings:
         lines += ["", *savings]
