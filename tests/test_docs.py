@@ -48,7 +48,7 @@ def options(command: str) -> dict[str, Any]:
 
 
 def test_the_commands_are_these() -> None:
-    assert set(COMMANDS) == {"certify", "plan", "report", "inspect", "pack", "verify", "diff"}
+    assert set(COMMANDS) == {"certify", "decide", "plan", "report", "inspect", "pack", "verify", "diff"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

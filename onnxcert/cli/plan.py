@@ -52,7 +52,9 @@ def whole_product(text: str) -> int:
 def draw_counts(text: str) -> tuple[int, ...]:
     """Numbers of draws separated by commas, such as 100,300,1000."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and len(part) < 9 and 1 <= int(part) <= LARGEST_N for part in parts):
+    if not all(
+        part.isdecimal() and len(part) < 9 and 1 <= int(part) <= LARGEST_N for part in parts
+    ):
         raise typer.BadParameter(
             f"numbers of draws from 1 to {LARGEST_N}, separated by commas, were expected, got "
             f"{text!r}."
@@ -133,7 +135,7 @@ def command(
     asked: AskedRule,
     given: dict[str, Any],
 ) -> int:
-    """Say, before anything is drawn, how many draws and votes a certificate takes and what it costs.
+    """Say before anything is drawn how many draws and votes a certificate takes, and its cost.
 
     Numbers of draws, tau and the correction are then to be fixed before the votes are seen: a
     pilot must be of other inputs than those to be certified.
@@ -178,7 +180,7 @@ def command(
     )
     noise = None
     if sigma is not None:
-        noise = named(PERTURBATIONS, perturbation, "--perturbation")(sigma=sigma)
+        noise = named(PERTURBATIONS, perturbation, "--perturbation")(**{"sigma": sigma})
     plan = Plan(
         question=question,
         perturbation=noise,
@@ -245,9 +247,7 @@ def _opened(
         )
     if not 0 <= threads <= 1024:
         raise ParameterError(f"--threads must be from 0 (all cores) to 1024, got {threads}.")
-    fit = Fit(
-        scale=scale, size=contract.size if resize else size, pad_to=contract.multiple or 1
-    )
+    fit = Fit(scale=scale, size=contract.size if resize else size, pad_to=contract.multiple or 1)
     return OnnxSegmenter(file, contract, fit=fit, device=device, threads=threads)
 
 
@@ -261,7 +261,7 @@ def _timed(
     if batch_size is not None and not 1 <= batch_size <= 4096:
         raise ParameterError(f"--batch-size must be from 1 to 4096, got {batch_size}.")
     # Noise of any size takes the same time.
-    noise = named(PERTURBATIONS, perturbation, "--perturbation")(sigma=sigma or 0.25)
+    noise = named(PERTURBATIONS, perturbation, "--perturbation")(**{"sigma": sigma or 0.25})
     pixels = _picture(picture, segmenter)
     return measured(segmenter, pixels, noise, batch_size=batch_size)
 
@@ -302,7 +302,11 @@ def _page(plan: Plan, speed: Speed | None) -> list[str]:
     lines = [
         f"{asked.components} components, alpha {rule.alpha:g}, {rule.correction}, "
         f"{asked.selection} selection, n0 {asked.n0}"
-        + (f", {b} wrong components tolerated (b/N {100 * b / asked.components:.2g} %)" if b else "")
+        + (
+            f", {b} wrong components tolerated (b/N {100 * b / asked.components:.2g} %)"
+            if b
+            else ""
+        )
     ]
     if speed is not None:
         lines.append(

@@ -78,6 +78,6 @@ class VoteRates:
             alive = np.maximum(fftconvolve(alive, step, axes=1), 0.0)
             crossed += alive[:, bound:].sum(axis=1)
             alive = alive[:, :bound]
-            found.append(float(min(1.0, self.shares @ crossed)))
+            found.append(min(1.0, float(self.shares @ crossed)))
             before = look
         return tuple(found)

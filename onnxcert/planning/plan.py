@@ -100,7 +100,7 @@ class Question:
             others[LOOKS] = plain.but(correction=single, schedule=schedule)
         if not rule.budget:
             for text in _COMPARED:
-                if 1 <= Budget(text).of(self.components):
+                if Budget(text).of(self.components) >= 1:
                     # Levels of the step-down form differ from these only late in its steps.
                     name = f"kfwer, budget {text}"
                     others[name] = plain.but(correction="kfwer", budget=Budget(text))
@@ -203,7 +203,11 @@ class Plan:
             }
             if shares:
                 each = [share[i] for share in shares]
-                row |= {"certified": float(np.mean(each)), "lowest": min(each), "highest": max(each)}
+                row |= {
+                    "certified": float(np.mean(each)),
+                    "lowest": min(each),
+                    "highest": max(each),
+                }
             seconds = self.seconds(n)
             if seconds is not None:
                 row |= {

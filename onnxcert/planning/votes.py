@@ -76,9 +76,9 @@ def votes_needed(
 
     if not Family.of(rule, components, selection).correction.stepwise:
         return beside(0)
-    # More hits are never worse, so each tau has one smallest x with threshold(x) <= x.
+    # More hits are never worse, so each tau has one smallest x whose threshold is at most x.
     return tuple(
-        bisect_left(range(n + 1), True, key=lambda x, place=place: beside(x)[place] <= x)
+        bisect_left(range(n + 1), 0, key=lambda x: -int(beside(x)[place] > x))  # noqa: B023
         for place in range(len(rule.taus))
     )
 
@@ -94,9 +94,7 @@ def votes_at_looks(
     assert rule.schedule is not None
     family = Family.of(rule, components, selection)
     looks = looks_of(rule.schedule, family, n0)
-    rows = boundaries(
-        looks, rule.taus, family.single_level, selection, rule.schedule.spending
-    )
+    rows = boundaries(looks, rule.taus, family.single_level, selection, rule.schedule.spending)
     return looks, tuple(
         tuple(min(int(x), look + 1) for x, look in zip(row, looks, strict=True)) for row in rows
     )
