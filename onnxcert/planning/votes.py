@@ -78,7 +78,7 @@ def votes_needed(
         return beside(0)
     # More hits are never worse, so each tau has one smallest x whose threshold is at most x.
     return tuple(
-        bisect_left(range(n + 1), 0, key=lambda x: -int(beside(x)[place] > x))  # noqa: B023
+        bisect_left(range(n + 1), 0, key=lambda x: -int(beside(x)[place] > x))
         for place in range(len(rule.taus))
     )
 
