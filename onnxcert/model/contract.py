@@ -128,9 +128,7 @@ class Contract:
         if self.classes is not None and self.classes > LARGEST:
             raise ContractError(f"there may be {LARGEST} classes at most, got {self.classes}.")
         if self.classes is not None and self.classes < 2:
-            raise ContractError(
-                f"a model must score at least 2 classes, got {self.classes}."
-            )
+            raise ContractError(f"a model must score at least 2 classes, got {self.classes}.")
         if (
             self.class_names
             and self.output_form != "multilabel"

@@ -82,9 +82,6 @@ def _with_layout(
         return filled(contract, {"output_layout": "NCHW"}, GRAPH)
     if shape is None:
         return _with_layout_of_last_node(contract, graph, value, shape)
-    if contract.classifies and len(shape) == 4 and (1, 1) in (shape[1:3], shape[2:]):
-        found = "NCHW" if shape[2:] == (1, 1) else "NHWC"
-        return filled(contract, {"output_layout": found}, f"{GRAPH}: its one cell")
     if len(shape) == 3:
         return filled(contract, {"output_layout": "NCHW"}, GRAPH)
     source = next(i for i in graph.input if i.name == contract.input)
@@ -100,6 +97,9 @@ def _with_layout(
     fixed = [n for n in sides if channel[n] is not None and others[n] == (None, None)]
     if len(fixed) == 1:
         return filled(contract, {"output_layout": fixed[0]}, f"{GRAPH}: its one fixed axis")
+    if (1, 1) in (shape[1:3], shape[2:]):
+        found = "NCHW" if shape[2:] == (1, 1) else "NHWC"
+        return filled(contract, {"output_layout": found}, f"{GRAPH}: its one cell")
     return _with_layout_of_last_node(contract, graph, value, shape)
 
 

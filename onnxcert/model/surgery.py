@@ -86,8 +86,9 @@ def labelling_model(
     _drop_unused_domains(model)
     del graph.output[:]
     kind = helper.np_dtype_to_tensor_dtype(contract.label_type)
-    axes = [None, None] if contract.output_form == "multilabel" else [None]
-    axes = [rows, None] if contract.classifies else [rows, *axes, None]
+    sides = 0 if contract.classifies else 2
+    labels = 1 if contract.output_form == "multilabel" or contract.classifies else 0
+    axes: list[int | str | None] = [rows, *[None] * (labels + sides)]
     info = helper.make_tensor_value_info
     graph.output.append(info(LABELS, kind, axes))
     graph.output.append(info(SHAPE, TensorProto.INT64, [4]))
