@@ -93,7 +93,7 @@ def test_a_table_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_picture_that_is_not_in_the_table_is_named(tmp_path: Path) -> None:
     path = table(tmp_path, "a.png,1\n")
-    with pytest.raises(InputError, match="b.png: expected a class in .*labels.csv"):
+    with pytest.raises(InputError, match=r"b\.png: expected a class in .*labels\.csv"):
         classes_of(path, "b.png")
 
 
@@ -116,7 +116,7 @@ def test_a_class_is_called_by_name_or_index() -> None:
 
 @pytest.mark.parametrize("text", ["3", "-1", "bird", "Cat", "1.0"])
 def test_what_is_no_class_is_refused_with_its_place(text: str) -> None:
-    with pytest.raises(InputError, match="^labels.csv, line 4: expected the name of a class"):
+    with pytest.raises(InputError, match=r"^labels\.csv, line 4: expected the name of a class"):
         index(text, names=NAMES)
 
 
