@@ -68,7 +68,7 @@ def draw_classification(
         photograph: float32 [3, H, W], RGB in [0, 1].
         answers: one for each component; the first 40 are shown.
         further: lines below them, such as the truth.
-        mark: share of votes needed, marked on the bars.
+        mark: tau, marked on the bars.
         title: name of the picture.
         caption: what was certified.
 
@@ -122,7 +122,7 @@ def draw_classified(
         photograph=photograph,
         answers=_answers(record, class_names, many_labels=many_labels),
         further=further,
-        mark=record.decision.thresholds[0] / record.n,
+        mark=record.decision.tau,
         title=record.name,
         caption=record.decision.statement,
     )
@@ -179,9 +179,8 @@ def _answer(answer: Answer, mark: float) -> Image.Image:
         pen.rectangle((0, 26, end, 26 + _BAR), fill=answer.colour, outline=_LINE)
     elif end:
         pen.rectangle((0, 26, end, 26 + _BAR), fill=(255, 255, 255), outline=answer.colour, width=3)
-    if mark <= 1.0:
-        at = round(full * mark)
-        pen.line((at, 23, at, 29 + _BAR), fill=INK, width=2)
+    at = round(full * mark)
+    pen.line((at, 23, at, 29 + _BAR), fill=INK, width=2)
     pen.text((0, 30 + _BAR), shortened(answer.votes, foot, _COLUMN), FAINT, foot)
     return block
 
