@@ -70,6 +70,18 @@ def confusion(
     return counts.reshape(classes, classes + 1).astype(np.int64)
 
 
+def on_grid(labels: IntArray, grid: tuple[int, ...]) -> IntArray:
+    """`labels` [H, W] at the centres of the cells of another grid (h, w)."""
+    if labels.shape == grid:
+        return labels
+    rows, columns = (
+        (2 * np.arange(cells) + 1) * length // (2 * cells)
+        for length, cells in zip(labels.shape, grid, strict=True)
+    )
+    seen: IntArray = labels[rows[:, None], columns]
+    return seen
+
+
 def scores(matrix: npt.NDArray[np.int64]) -> Scores:
     """Scores of a confusion matrix, or of the sum of many.
 
@@ -115,19 +127,12 @@ class Curve:
     def __add__(self, other: Curve) -> Curve:
         """The curve of both, at every radius that occurs in either."""
         radii = np.union1d(self.radii, other.radii)
-        parts = []
-        for name in ("certified", "correct"):
-            parts.append(
-                sum(
-                    # What is certified at a radius between two steps is what is at the next one.
-                    np.append(getattr(c, name), 0)[np.searchsorted(c.radii, radii, side="left")]
-                    for c in (self, other)
-                )
-            )
+        # What is certified at a radius between two steps is what is at the next one.
+        a, b = (np.searchsorted(c.radii, radii, side="left") for c in (self, other))
         return Curve(
             radii,
-            parts[0],
-            parts[1],
+            np.append(self.certified, 0)[a] + np.append(other.certified, 0)[b],
+            np.append(self.correct, 0)[a] + np.append(other.correct, 0)[b],
             self.components + other.components,
             self.labelled + other.labelled,
         )

@@ -38,7 +38,7 @@ def parameters(
     }
     if listing.coding.key != INDEX.key:
         values["label_coding"] = listing.coding.key
-    if settings.alpha_scope == "dataset":
+    if settings.rule.alpha_scope == "dataset":
         # Alpha is shared by these inputs and no others.
         names = "\n".join(sorted(item.name for item in listing.items))
         values["dataset"] = hashlib.sha256(names.encode()).hexdigest()

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
-from onnxcert._typing import IntArray, LevelArray, Perturbation
+from onnxcert._typing import BoolArray, IntArray, LevelArray, Perturbation
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 from onnxcert.rule import Rule
@@ -195,9 +195,13 @@ class Certificate:
 
     def labels_at(self, tau: float) -> IntArray:
         """Classes certified at tau or beyond, `ABSTAIN` elsewhere; int32 [*grid]."""
-        first = int(np.searchsorted(self.levels, tau, side="left"))
-        certified = self.level > first
-        return np.where(certified, self.tally.candidate.astype(np.int32), np.int32(ABSTAIN))
+        return np.where(
+            self.certified_at(tau), self.tally.candidate.astype(np.int32), np.int32(ABSTAIN)
+        )
+
+    def certified_at(self, tau: float) -> BoolArray:
+        """Whether each component is certified at tau or beyond; bool [*grid]."""
+        return np.asarray(self.level > np.searchsorted(self.levels, tau, side="left"))
 
     @property
     def radius(self) -> float:

@@ -11,7 +11,8 @@ from onnxcert.certification import default_batch_size
 from onnxcert.class_names import names_of
 from onnxcert.counting import counted
 from onnxcert.draws import Draws, check_seed, digest
-from onnxcert.errors import InputError, ModelError, ParameterError, StoreError
+from onnxcert.errors import InputError, ModelError, ParameterError
+from onnxcert.finished import refuse_other
 from onnxcert.inputs import Item, Listing, read_image, usable_sizes
 from onnxcert.model.probe import LEAKS, OneDrawPerPass, leaks, probed
 from onnxcert.model.segmenter import OnnxSegmenter
@@ -20,10 +21,9 @@ from onnxcert.provenance import provenance
 from onnxcert.report.files import draw_record, has_labels, has_picture, write_labels
 from onnxcert.report.summary import Summary, summarise
 from onnxcert.result import PIXELS, Tally, passes
-from onnxcert.sampling import Count
 from onnxcert.settings import Settings
 from onnxcert.store import Record, ResultStore
-from onnxcert.truth import confusions, read_truth
+from onnxcert.truth import read_truth
 from onnxcert.watcher import Clock, Silent, Watcher
 
 
@@ -44,6 +44,7 @@ class Run:
         stopping: set it from a signal handler to stop after the present pass, with the count kept;
             `execute` then raises KeyboardInterrupt.
         skipped: after the run, the inputs that could not be used, with the reason.
+        interrupted: whether the last input was stopped at a look.
     """
 
     segmenter: OnnxSegmenter
@@ -61,6 +62,7 @@ class Run:
     watcher: Watcher = field(default_factory=Silent)
     clock: Clock = field(default_factory=Clock)
     skipped: dict[str, str] = field(default_factory=dict)
+    interrupted: bool = False
 
     def execute(self, fresh_seed: int) -> Summary | None:
         """Certify every input that is not done yet; the summary of those listed, if any.
@@ -125,6 +127,8 @@ class Run:
                 self._one(item, pixels, by_size)
             if item.name in self.store:
                 self._tell(item.name, self._passes)
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def _one(
         self,
@@ -137,7 +141,9 @@ class Run:
         if item.name in self.store:
             with self.store.open(item.name) as record:
                 self._check_again(item, picture, identity, record)
-            return
+                done = record.ended != "interrupted" or not self.store.kept(item.name)
+            if done:
+                return
         try:
             clean = self.segmenter(pixels[None])[0]
             other = self._other(picture)
@@ -162,22 +168,15 @@ class Run:
         segment, warning = by_size[pixels.shape]
         if not (first or warning) and leaks(segment, pixels, draws, batch_size=batch_size):
             segment, warning = OneDrawPerPass(segment), LEAKS
-        tally = self._count(item.name, pixels, segment, draws, batch_size)
+        tally = self._count(item.name, pixels, segment, draws, batch_size, int(clean.size))
         certificate = self.settings.decide(tally)
-        predictions = {"clean": clean, "noisy": tally.single, "certified": certificate.labels}
-        if other is not None:
-            predictions["nonrobust"] = other
         record = Record.of(
             item.name,
             certificate,
             clean=clean,
             nonrobust=other,
-            confusions=confusions(
-                truth,
-                predictions,
-                classes=self.segmenter.classes,
-                ignore_label=self.ignore_label,
-            ),
+            truth=truth,
+            ignore_label=self.ignore_label,
             provenance=provenance(
                 self.segmenter,
                 class_names=names,
@@ -193,33 +192,26 @@ class Run:
         if self.pictures:
             self._draw(record, picture, truth)
         self.store.write(record)
+        self.interrupted = tally.ended == "interrupted"
 
     def _check_again(self, item: Item, picture: FloatArray, identity: str, record: Record) -> None:
         """Refuse a finished input that has changed; write again what is derived and missing."""
         truth = self._truth(item, picture, record.classes)
-        known = record.provenance.input.get("label_sha256", "")
-        changed = item.path if record.draws.digest != identity else None
-        if truth is not None and known and known != digest(truth):
-            changed = item.label
-        if changed is not None:
-            raise StoreError(
-                f"{changed} has changed since {self.store.folder} was written; choose another "
-                "folder with --out."
-            )
         asked = {**self.asked(), "seed": self.seed}
-        stored, found = self.store.fingerprints(item.name)
-        if stored != found or record.provenance.parameters != asked:
-            raise StoreError(
-                f"the record {item.name} in {self.store.folder} was not made by this run; delete "
-                "it, and the same command makes it again."
-            )
+        refuse_other(self.store, record, item, identity=identity, truth=truth, asked=asked)
         if not has_labels(self.store.folder, item.name):
             write_labels(self.store.folder, record, self._names_of(record))
         if self.pictures and not has_picture(self.store.folder, item.name):
             self._draw(record.in_memory(), picture, truth)
 
     def _count(
-        self, name: str, pixels: FloatArray, segment: Segmenter, draws: Draws, batch_size: int
+        self,
+        name: str,
+        pixels: FloatArray,
+        segment: Segmenter,
+        draws: Draws,
+        batch_size: int,
+        components: int,
     ) -> Tally:
         settings, model = self.settings, self.segmenter
         return counted(
@@ -227,7 +219,7 @@ class Run:
             name,
             segment,
             pixels,
-            Count(draws, settings.n, settings.n0, settings.selection, model.classes),
+            settings.count(draws, model.classes, components),
             runtime={
                 "provider": model.session.provider,
                 "onnxruntime": model.session.version,
@@ -238,7 +230,9 @@ class Run:
             unit=model.unit,
             kind=model.components,
             checkpoint_seconds=self.checkpoint_seconds,
+            looking=settings.looking(),
             on_batch=lambda done: self._tell(name, done),
+            on_look=lambda outlook: self.watcher.say(outlook.shown()),
             stopping=lambda: self.stopping,
         )
 

@@ -16,10 +16,12 @@ from onnxcert.decision import (
     looks_of,
     smallest_n,
 )
-from onnxcert.decision.stopping import Stopping
+from onnxcert.decision.stopping import Looking, Stopping
+from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 from onnxcert.result import Certificate, Selection, Tally, passes
 from onnxcert.rule import Rule
+from onnxcert.sampling import Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,22 @@ class Settings:
         if self.rule.schedule is None:
             return ()
         return looks_of(self.rule.schedule, self.family(components), self.n0)
+
+    def count(self, draws: Draws, classes: int, components: int) -> Count:
+        """A count of one input that has not begun."""
+        return Count(
+            draws,
+            self.n,
+            self.n0,
+            self.selection,
+            classes,
+            looks=self.looks(components),
+            second=self.rule.procedure == "predict",
+        )
+
+    def looking(self) -> Looking | None:
+        """Who decides at each look of one input whether to go on; None without looks."""
+        return None if self.rule.schedule is None else Looking(self.rule, self.stopping)
 
     def can_certify(self, components: int) -> bool:
         """Whether n draws can certify any of `components` components."""

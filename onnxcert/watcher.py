@@ -18,12 +18,16 @@ class Watcher(Protocol):
     def advance(self, name: str, place: int, done: int) -> None:
         """`done` passes of the input `name`, the `place`-th from 1, are counted."""
 
+    def say(self, text: str) -> None:
+        """How the present input is doing, in a few words."""
+
 
 class Silent:
     """A watcher that says nothing."""
 
     def begin(self, inputs: int, passes: int) -> None: ...
     def advance(self, name: str, place: int, done: int) -> None: ...
+    def say(self, text: str) -> None: ...
 
 
 @dataclass

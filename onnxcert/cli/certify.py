@@ -11,9 +11,10 @@ from typing import Any
 import typer
 
 from onnxcert.cli.contract_options import with_contract_options
-from onnxcert.cli.parsing import height_and_width, named
+from onnxcert.cli.parsing import height_and_width, named, seconds
+from onnxcert.cli.rule_options import AskedRule, with_rule_options
 from onnxcert.cli.running import INTERRUPTED, SOME_SKIPPED, default_folder, executed, header, result
-from onnxcert.correction import CORRECTIONS
+from onnxcert.decision.stopping import Stopping
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs import LABEL_MAPS, READERS, Listing, read_class_names, select, with_coding
 from onnxcert.inputs.listing import safe_name
@@ -29,6 +30,7 @@ from onnxcert.settings import Settings
 from onnxcert.store import ResultStore
 
 
+@with_rule_options
 @with_contract_options
 def command(
     context: typer.Context,
@@ -74,24 +76,28 @@ def command(
         help="Standard deviation of the noise on pixels in [0, 1]; by default the one the model "
         "says it was trained with.",
     ),
-    tau: float = typer.Option(0.75, "--tau", help="What P(vote = class) must exceed, from 0.5."),
-    n: int = typer.Option(100, "--n", help="Noisy draws that are tested."),
+    n: int = typer.Option(100, "--n", help="Noisy draws that are tested; with looks the most."),
     n0: int = typer.Option(10, "--n0", help="Draws that choose the candidate class."),
-    alpha: float = typer.Option(0.001, "--alpha", help="Chance that any certificate is wrong."),
-    alpha_scope: str = typer.Option(
-        "input",
-        "--alpha-scope",
-        help="input: alpha is for each input by itself; dataset: all inputs share it.",
-    ),
-    correction: str = typer.Option(
-        "holm",
-        "--correction",
-        help=f"Multiple-testing procedure: {', '.join(CORRECTIONS)}.",
-    ),
     selection: str = typer.Option(
         "pooled",
         "--selection",
         help="pooled: the first n0 of the n draws choose the candidate; split: n0 extra draws do.",
+    ),
+    until: float | None = typer.Option(
+        None, "--until", metavar="SHARE", help="Stop at a look once this share is certified."
+    ),
+    futility: float | None = typer.Option(
+        None,
+        "--futility",
+        metavar="SHARE",
+        help="Stop at a look once all further draws are expected to certify less than this share.",
+    ),
+    seconds_each: Any | None = typer.Option(
+        None,
+        "--time",
+        parser=seconds,
+        metavar="TIME",
+        help="Stop each input at the last look that fits into this time, e.g. 60s or 2m.",
     ),
     seed: int | None = typer.Option(
         None, "--seed", help="Seed of the draws; fresh and recorded if not given."
@@ -149,6 +155,7 @@ def command(
     ),
     *,
     given: dict[str, Any],
+    asked: AskedRule,
 ) -> int:
     """Certify the model's answer on pictures, keep the evidence and print the table."""
     path = find_model(model)
@@ -189,14 +196,11 @@ def command(
             listing=listing,
             settings=Settings(
                 perturbation=noise(**_noise_parameters(sigma, segmenter)),
-                tau=tau,
                 n=n,
-                n0=n0,
-                alpha=alpha,
-                alpha_scope=alpha_scope,  # type: ignore[arg-type]
-                inputs=len(listing.items) if alpha_scope == "dataset" else 1,
-                correction=correction,
+                n0=n if asked.procedure == "predict" else n0,
                 selection=selection,  # type: ignore[arg-type]
+                rule=asked.rule(n, inputs=len(listing.items)),
+                stopping=Stopping(until=until, futility=futility, seconds=seconds_each),
             ),
             store=ResultStore("."),
             seed=seed,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from inspect import Parameter, signature
 from typing import Any, Final
 
 import typer
 
+from onnxcert.cli.options import with_options
 from onnxcert.cli.parsing import feeds, numbers, two_numbers
 from onnxcert.model.contract import CHANNEL_ORDERS, OUTPUT_FORMS
 
@@ -123,27 +121,12 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
 }
 
 
-def with_contract_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Add the contract's options to `command`.
+def _given(said: dict[str, Any]) -> dict[str, Any]:
+    """The fields that were given, by name."""
+    given = {name: value for name, value in said.items() if value not in (None, [])}
+    if "feeds" in given:
+        given["feeds"] = feeds(given["feeds"])
+    return given
 
-    The command takes them as one keyword, `given`: the fields that were given, by name.
-    """
-    own = signature(command, eval_str=True)
-    parameters = [p for name, p in own.parameters.items() if name != "given"]
-    parameters += [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=kind)
-        for name, (kind, option) in OPTIONS.items()
-    ]
 
-    @functools.wraps(command)
-    def wrapped(**values: Any) -> int:
-        said = {name: values.pop(name) for name in OPTIONS}
-        given = {name: value for name, value in said.items() if value not in (None, [])}
-        if "feeds" in given:
-            given["feeds"] = feeds(given["feeds"])
-        return command(**values, given=given)
-
-    # Typer reads a command's options from its signature.
-    wrapped.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": int}
-    return wrapped
+with_contract_options = with_options(OPTIONS, "given", _given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +40,26 @@ def height_and_width(text: str) -> tuple[int, int]:
     if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         raise typer.BadParameter(f"HEIGHTxWIDTH such as 512x1024 was expected, got {text!r}.")
     return int(height), int(width)
+
+
+def looks(text: str) -> tuple[int, ...] | str:
+    """`auto`, or increasing numbers of draws such as 100,200,400."""
+    if text == "auto":
+        return text
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise typer.BadParameter(
+            f"auto or numbers of draws such as 100,200,400 were expected, got {text!r}."
+        )
+    return tuple(int(part) for part in parts)
+
+
+def seconds(text: str) -> float:
+    """A time such as 60s, 1.5m, 2h or 90 (seconds)."""
+    match = re.fullmatch(r"(\d+\.?\d*)\s*([smh]?)", text.strip().lower())
+    if match is None:
+        raise typer.BadParameter(f"a time such as 60s, 1.5m or 2h was expected, got {text!r}.")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 def feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:

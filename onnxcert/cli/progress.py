@@ -22,6 +22,7 @@ class Bar:
             TextColumn("{task.fields[rate]}"),
             TextColumn("time left"),
             TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[said]}"),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -39,10 +40,12 @@ class Bar:
         self._progress.start()
         self._passes = passes
         self._task = self._progress.add_task(
-            "certify", total=max(1, inputs * passes), place=0, inputs=inputs, rate=""
+            "certify", total=max(1, inputs * passes), place=0, inputs=inputs, rate="", said=""
         )
 
     def advance(self, name: str, place: int, done: int) -> None:
+        if done == 0:
+            self._progress.update(self._task, said="")
         speed = self._progress.tasks[0].speed
         self._progress.update(
             self._task,
@@ -51,3 +54,6 @@ class Bar:
             completed=(place - 1) * self._passes + done,
             rate=f"{speed:.1f} draws/s" if speed else "",
         )
+
+    def say(self, text: str) -> None:
+        self._progress.update(self._task, said=text)

@@ -71,6 +71,10 @@ class Outlook:
     next_hundred: float
     in_the_end: float
 
+    def shown(self) -> str:
+        """In a few words, for whoever is waiting."""
+        return f"certified {self.certified:.3f}, +{self.next_hundred:.3f} with 100 more draws"
+
 
 @dataclass(eq=False)
 class Looking:

@@ -9,9 +9,10 @@ from typing import Any, Final
 import numpy as np
 
 from onnxcert.errors import StoreError
-from onnxcert.metrics import Scores, scores
-from onnxcert.result import guarantee, passes
-from onnxcert.store.record import Record
+from onnxcert.metrics import Curve, Scores, scores
+from onnxcert.result import passes
+from onnxcert.statement import guarantee
+from onnxcert.store.record import Record, certified_row
 
 # Row name in the store -> what the table calls it.
 ROWS: Final = {
@@ -40,7 +41,12 @@ class Summary:
         settings: the parameters as decided with, by option name.
         listed: inputs that were to be certified, `inputs` and `skipped` ones among them.
         components: largest number of components of an input.
-        draws: noisy passes per input, mean.
+        radius: of the first tau; the smallest one where inputs have their own.
+        budget: components of the largest input that may be wrong, under k-FWER.
+        draws: noisy passes per input, mean. most_draws: the most there may be.
+        ended: why inputs stopped at a look -> how many did.
+        curve: certified and correct against the radius, where there is more than one radius.
+        taus: every tau asked for -> its radius.
         statement: the guarantee, with the largest N.
         notes: what a reader must know beside it.
     """
@@ -55,8 +61,13 @@ class Summary:
     settings: dict[str, Any]
     seed: int
     draws: float
+    most_draws: int
+    ended: dict[str, int]
+    budget: int
     nonfinite: int
     rows: dict[str, Row]
+    taus: dict[float, float]
+    curve: Curve | None
     class_names: tuple[str, ...]
     statement: str
     notes: tuple[str, ...]
@@ -64,13 +75,18 @@ class Summary:
 
 def _settings(record: Record) -> tuple[Any, ...]:
     """What all records of one run have in common."""
-    decided = record.decision
     return (
         *(record.draws.perturbation, record.draws.seed, record.draws.generator),
-        *(record.n, record.n0, record.selection, record.unit, record.kind),
-        *(decided.tau, decided.alpha, decided.alpha_scope, decided.inputs, decided.correction),
+        *(_most(record), record.n0, record.selection, record.unit, record.kind),
+        *(record.decision.rule, record.decision.controls),
         record.provenance.model.get("sha256"),
     )
+
+
+def _most(record: Record) -> int:
+    """Draws tested, under looks the most there may be."""
+    schedule = record.decision.rule.schedule
+    return record.n if schedule is None else schedule.n
 
 
 def summarise(
@@ -88,8 +104,11 @@ def summarise(
     """
     matrices: dict[str, np.ndarray[Any, Any]] = {}
     last: Record | None = None
-    inputs = components = total = abstained = nonfinite = 0
-    smallest = 0
+    inputs = components = smallest = total = nonfinite = drawn = 0
+    abstained: list[int] = []
+    radii: list[float] = []
+    whole: Curve | None = None
+    ended: dict[str, int] = {}
     notes: dict[str, int] = {}
     warnings: dict[str, None] = {}
     shown = {"clean", "noisy", "certified"}
@@ -104,7 +123,17 @@ def summarise(
         components = max(components, record.decision.components)
         smallest = min(smallest or components, record.decision.components)
         total += record.decision.components
-        abstained += record.decision.abstained
+        here = record.decision
+        abstained = [
+            new + old
+            for new, old in zip(here.abstained, abstained or [0] * len(here.abstained), strict=True)
+        ]
+        radii = [min(pair) for pair in zip(here.radius, radii or here.radius, strict=True)]
+        drawn += passes(record.n, record.n0, record.selection)
+        if record.ended:
+            ended[record.ended] = ended.get(record.ended, 0) + 1
+        if here.rule.radius_map or here.rule.more_taus:
+            whole = record.curve if whole is None else whole + record.curve
         nonfinite += record.nonfinite
         for row, matrix in record.confusions.items():
             matrices[row] = matrices.get(row, 0) + np.asarray(matrix[...])
@@ -118,36 +147,40 @@ def summarise(
             "there are no results to report here; name the folder that onnxcert certify wrote, "
             "and of several outputs one."
         )
-    decision = last.decision
-    if decision.alpha_scope == "dataset" and inputs > decision.inputs:
+    decision, rule = last.decision, last.decision.rule
+    if rule.alpha_scope == "dataset" and inputs > rule.inputs:
         raise StoreError(
-            f"alpha is shared by {decision.inputs} inputs but there are {inputs} records; they are "
+            f"alpha is shared by {rule.inputs} inputs but there are {inputs} records; they are "
             "not of one run."
         )
     rows = {
         row: Row(
-            radius=decision.radius if row == "certified" else None,
+            radius=None,
             scores=scores(matrices[row]) if row in matrices else None,
-            abstain=abstained / total if row == "certified" else 0.0,
+            abstain=0.0,
         )
         for row in ROWS
-        if row in shown
+        if row in shown and row != "certified"
     }
+    for tau, radius, nothing in zip(rule.taus, radii, abstained, strict=True):
+        row = "certified" if tau == rule.tau else certified_row(tau)
+        rows[row] = Row(
+            radius=radius,
+            scores=scores(matrices[row]) if row in matrices else None,
+            abstain=nothing / total,
+        )
     settings = {
         "perturbation": last.draws.perturbation.name,
         **last.draws.perturbation.parameters(),
-        "tau": decision.tau,
-        "n": last.n,
+        "n": _most(last),
         "n0": last.n0,
-        "alpha": decision.alpha,
-        "alpha_scope": decision.alpha_scope,
-        "correction": decision.correction,
         "selection": last.selection,
+        **rule.as_dict(),
     }
     counted = [f"{note} ({k} of {inputs} inputs)" for note, k in notes.items()]
     if nonfinite:
         counted.append(f"{nonfinite} votes were withheld because the model's output was not finite")
-    share = abstained / total
+    share = abstained[0] / total
     if 0.75 <= share < 1:
         counted.append(
             f"{100 * share:.0f} % abstain; onnxcert inspect MODEL PICTURE shows whether the model "
@@ -159,28 +192,31 @@ def summarise(
         listed=max(listed, inputs + len(skipped or {})),
         skipped=dict(skipped or {}),
         components=components,
-        radius=decision.radius,
+        radius=radii[0],
         unit=last.unit,
         settings=settings,
         seed=last.draws.seed,
-        draws=float(passes(last.n, last.n0, last.selection)),
+        draws=drawn / inputs,
+        most_draws=passes(_most(last), last.n0, last.selection),
+        ended=ended,
+        budget=rule.budget.of(components),
         nonfinite=nonfinite,
         rows=rows,
+        taus=dict(zip(rule.taus, radii, strict=True)),
+        curve=whole,
         class_names=tuple(last.provenance.contract.get("class_names", ())),
         statement=guarantee(
+            rule=rule,
+            controls=decision.controls,
             perturbation=last.draws.perturbation,
             unit=last.unit,
-            tau=decision.tau,
-            alpha=decision.alpha,
-            alpha_scope=decision.alpha_scope,
-            inputs=decision.inputs,
-            n=last.n,
+            n=_most(last),
             n0=last.n0,
+            selection=last.selection,
             components=components,
             smallest=smallest,
             kind=last.kind,
-            correction=decision.correction,
-            selection=last.selection,
+            radius=None if decision.own_radius is None else radii[0],
         ),
         notes=(*warnings, *counted),
     )

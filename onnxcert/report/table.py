@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from onnxcert.metrics import Curve
 from onnxcert.perturbation import rounded_down
 from onnxcert.report.summary import ROWS, Row, Summary
 
@@ -16,7 +17,7 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
         scores = row.scores
         cells.append(
             [
-                ROWS[name],
+                row_name(name, summary),
                 "-" if row.radius is None else rounded_down(row.radius),
                 number(None if scores is None else scores.accuracy),
                 number(None if scores is None else scores.miou),
@@ -28,10 +29,54 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
     if certified is not None:
         share = number(certified.accuracy_certified)
         lines += ["", f"Of the certified pixels that have a label, {share} have the right class."]
+    if summary.curve is not None and summary.settings.get("radius_map"):
+        lines += ["", *_by_radius(summary.curve)]
+    if "looks" in summary.settings:
+        lines += ["", _drawn(summary)]
     if per_class and certified is not None:
         lines += ["", *_per_class(summary)]
     lines += ["", summary.statement, *(f"note: {note}" for note in summary.notes)]
     return "\n".join(lines)
+
+
+def row_name(row: str, summary: Summary) -> str:
+    """What the table calls a row."""
+    if len(summary.taus) == 1 or not row.startswith("certified"):
+        return ROWS[row]
+    tau = row.removeprefix("certified").removeprefix(" tau=") or repr(summary.settings["tau"])
+    return f"certified (tau {tau})"
+
+
+def _by_radius(curve: Curve) -> list[str]:
+    """Certified share and accuracy at a few radii of the radius map."""
+    cells = [["radius at least", "certified", *(["accuracy"] if curve.labelled else [])]]
+    count = len(curve.radii)
+    for j in sorted({round(i * (count - 1) / 7) for i in range(8)}) if count else []:
+        cells.append(
+            [
+                rounded_down(float(curve.radii[j])),
+                number(curve.certified[j] / curve.components),
+                *([number(curve.correct[j] / curve.labelled)] if curve.labelled else []),
+            ]
+        )
+    return columns(cells)
+
+
+def _drawn(summary: Summary) -> str:
+    """What early stopping saved."""
+    saved = 1.0 - summary.draws / summary.most_draws
+    said = (
+        f"Draws per input: {summary.draws:.5g} of at most {summary.most_draws}, "
+        f"{100 * saved:.0f} % saved"
+    )
+    reasons = {
+        "until": "the share asked for was certified",
+        "futility": "little more could be expected",
+        "time": "the time was over",
+        "interrupted": "it was interrupted",
+    }
+    stops = [f"{count} because {reasons[why]}" for why, count in sorted(summary.ended.items())]
+    return f"{said}; stopped early: {', '.join(stops)}." if stops else f"{said}."
 
 
 def coverage(summary: Summary) -> str:
@@ -67,6 +112,7 @@ def json_object(
         "unit": summary.unit if summary else None,
         **settings,
         "draws": summary.draws if summary else 0,
+        **(_more(summary) if summary else {}),
         "seed": summary.seed if summary else None,
         "nonrobust": _scores(rows.get("nonrobust")),
         "clean": _scores(rows.get("clean")),
@@ -87,6 +133,37 @@ def json_object(
     }
 
 
+def _more(summary: Summary) -> dict[str, Any]:
+    """What only some runs have: a budget, looks, several tau, a curve."""
+    found: dict[str, Any] = {}
+    if summary.budget:
+        found["budget_components"] = summary.budget
+        found["budget_share"] = summary.budget / summary.components
+    if "looks" in summary.settings:
+        found["draws_saved"] = 1.0 - summary.draws / summary.most_draws
+        found["stopped"] = summary.ended
+    if len(summary.taus) > 1:
+        rows = [row for name, row in summary.rows.items() if name.startswith("certified")]
+        found["taus"] = [
+            {
+                "tau": tau,
+                "radius": radius,
+                "accuracy": row.scores and row.scores.accuracy,
+                "miou": row.scores and row.scores.miou,
+                "abstain": row.abstain,
+            }
+            for (tau, radius), row in zip(summary.taus.items(), rows, strict=True)
+        ]
+    if summary.settings.get("radius_map") and summary.curve is not None:
+        curve = summary.curve
+        found["curve"] = {
+            "radius": curve.radii.tolist(),
+            "certified": (curve.certified / curve.components).tolist(),
+            "accuracy": (curve.correct / curve.labelled).tolist() if curve.labelled else None,
+        }
+    return found
+
+
 def _scores(row: Row | None) -> dict[str, float | None] | None:
     if row is None or row.scores is None:
         return None
@@ -96,7 +173,7 @@ def _scores(row: Row | None) -> dict[str, float | None] | None:
 def _per_class(summary: Summary) -> list[str]:
     shown = {name: row.scores for name, row in summary.rows.items() if row.scores is not None}
     names = summary.class_names or tuple(str(c) for c in range(len(next(iter(shown.values())).iou)))
-    cells = [["IoU", *(ROWS[name] for name in shown)]]
+    cells = [["IoU", *(row_name(name, summary) for name in shown)]]
     for c, class_name in enumerate(names):
         cells.append([class_name, *(number(scores.iou[c]) for scores in shown.values())])
     return columns(cells)

@@ -10,15 +10,16 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from onnxcert.metrics import Curve
 from onnxcert.result import Provenance
+from onnxcert.rule import Rule
+from onnxcert.statement import Controls
 from onnxcert.store.record import Array, Decision
 
-_NUMBERS = ("tau", "alpha", "radius")
-_WHOLE = ("inputs", "threshold", "components", "abstained")
 _ROWS = frozenset({"nonrobust", "clean", "noisy", "certified"})
 
 
@@ -46,17 +47,63 @@ def number(attributes: Mapping[str, Any], name: str) -> float:
     return float(value)
 
 
+def whole_numbers(attributes: Mapping[str, Any], name: str) -> tuple[int, ...]:
+    """Whole numbers not below 0, kept as JSON."""
+    values = json.loads(text(attributes, name))
+    if not isinstance(values, list):
+        raise ValueError(f"{name} must be whole numbers")
+    return tuple(whole({name: value}, name) for value in values)
+
+
+def whole_or_none(attributes: Mapping[str, Any], name: str) -> int | None:
+    """A whole number not below 0 or nothing, kept as JSON."""
+    value = json.loads(text(attributes, name))
+    return None if value is None else whole({name: value}, name)
+
+
 def decision(attributes: Mapping[str, Any]) -> Decision:
     """What was decided."""
-    values: dict[str, Any] = {}
-    for field in fields(Decision):
-        name = field.name
-        read = number if name in _NUMBERS else whole if name in _WHOLE else text
-        values[name] = read(attributes, name)
-    values["notes"] = tuple(_texts(json.loads(values["notes"]), "notes"))
-    if values["abstained"] > values["components"] or values["components"] < 1:
+    values = {f.name: json.loads(text(attributes, f.name)) for f in fields(Decision)}
+    if not isinstance(values["rule"], dict):
+        raise ValueError("the rule of the certificate is missing")
+    rule = Rule.from_dict(values["rule"])
+    count = len(rule.taus)
+    for name in ("thresholds", "abstained", "radius"):
+        read = number if name == "radius" else whole
+        each = values[name]
+        if not isinstance(each, list) or len(each) != count:
+            raise ValueError(f"{name} must have a number for each of {count} tau")
+        values[name] = tuple(read({name: value}, name) for value in each)
+    components = whole(values, "components")
+    if components < 1 or max(values["abstained"]) > components:
         raise ValueError("more components abstain than there are")
-    return Decision(**values)
+    own = values["own_radius"]
+    if values["controls"] not in get_args(Controls):
+        raise ValueError("what the correction controls is not known")
+    return Decision(
+        rule=rule,
+        controls=values["controls"],
+        components=components,
+        thresholds=values["thresholds"],
+        abstained=values["abstained"],
+        radius=values["radius"],
+        own_radius=None if own is None else number(values, "own_radius"),
+        statement=text(values, "statement"),
+        notes=tuple(_texts(values["notes"], "notes")),
+    )
+
+
+def curve(radii: Array, certified: Array, correct: Array, components: int, labelled: int) -> Curve:
+    """Certified and correct against the radius."""
+    if len(radii.shape) != 1 or radii.shape != certified.shape or radii.shape != correct.shape:
+        raise ValueError("the curve must have two numbers for each radius")
+    return Curve(
+        np.asarray(radii, np.float64),
+        np.asarray(certified, np.int64),
+        np.asarray(correct, np.int64),
+        components,
+        labelled,
+    )
 
 
 def provenance(attributes: Mapping[str, Any]) -> Provenance:
@@ -75,7 +122,8 @@ def provenance(attributes: Mapping[str, Any]) -> Provenance:
 def confusion(row: str, matrix: Array, classes: int) -> Array:
     """A confusion matrix of one of the table's rows."""
     shaped = matrix.shape == (classes, classes + 1)
-    if row not in _ROWS or not shaped or not np.issubdtype(matrix.dtype, np.integer):
+    known = row in _ROWS or row.startswith("certified tau=")
+    if not known or not shaped or not np.issubdtype(matrix.dtype, np.integer):
         raise ValueError(f"the confusion matrix {row} is not one of {classes} classes")
     return matrix
 

@@ -1,12 +1,12 @@
 """Records and counts <-> HDF5 groups, each marked with its type and version.
 
-Layout of a record (version 1)::
+Layout of a record::
 
     /                 onnxcert-record       attributes: name, sha256 (`onnxcert.store.fingerprint`)
-    /tally            onnxcert-tally        candidate, hits, single
-    /certificate      onnxcert-certificate  labels
+    /tally            onnxcert-tally        candidate, hits, single [, path] [, runner_up]
+    /certificate      onnxcert-certificate  labels, level, levels, radii, certified, correct
     /predictions      onnxcert-predictions  clean [, nonrobust]
-    /confusions       onnxcert-confusions   clean, noisy, certified [, nonrobust]
+    /confusions       onnxcert-confusions   clean, noisy, certified [, nonrobust] [, further tau]
     /provenance       onnxcert-provenance   attributes, JSON
 
 Names and numbers are attributes of the group they describe.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 import h5py
@@ -30,18 +30,18 @@ from onnxcert.store import checks
 from onnxcert.store.attributes import Attributes, put
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
 from onnxcert.store.hdf5 import array_in
-from onnxcert.store.record import Array, Record
+from onnxcert.store.record import Array, Decision, Record
 
 TYPE: Final = "encoding-type"
 VERSION: Final = "encoding-version"
 VERSIONS: Final = {
     "onnxcert-record": 1,
-    "onnxcert-tally": 1,
-    "onnxcert-certificate": 1,
+    "onnxcert-tally": 2,
+    "onnxcert-certificate": 2,
     "onnxcert-predictions": 1,
     "onnxcert-confusions": 1,
     "onnxcert-provenance": 1,
-    "onnxcert-count": 1,
+    "onnxcert-count": 2,
     "onnxcert-results": 1,
     "onnxcert-links": 1,
     "onnxcert-pack": 1,
@@ -81,14 +81,24 @@ def write_record(file: h5py.Group, record: Record) -> None:
     tally = mark(file.create_group("tally"), "onnxcert-tally")
     for name in ("candidate", "hits", "single"):
         _array(tally, name, getattr(record, name))
-    for name in ("n", "n0", "selection", "classes", "nonfinite", "unit", "kind"):
+    for name in ("n", "n0", "selection", "classes", "nonfinite", "unit", "kind", "ended"):
         put(tally, name, getattr(record, name))
+    put(tally, "looks", json.dumps(record.looks))
+    put(tally, "joint", json.dumps(record.joint))
+    if record.path is not None:
+        _array(tally, "path", record.path)
+    if record.runner_up is not None:
+        _array(tally, "runner_up", record.runner_up)
     _write_draws(tally, record.draws)
 
     certificate = mark(file.create_group("certificate"), "onnxcert-certificate")
-    _array(certificate, "labels", record.labels)
-    for name, value in asdict(record.decision).items():
-        put(certificate, name, json.dumps(value) if name == "notes" else value)
+    for name in ("labels", "level", "levels", "radii"):
+        _array(certificate, name, getattr(record, name))
+    for name in ("certified", "correct"):
+        _array(certificate, name, getattr(record.curve, name))
+    put(certificate, "labelled", record.curve.labelled)
+    for name, value in decision_values(record.decision).items():
+        put(certificate, name, json.dumps(value))
 
     predictions = mark(file.create_group("predictions"), "onnxcert-predictions")
     _array(predictions, "clean", record.clean)
@@ -112,6 +122,7 @@ def read_record(file: h5py.Group) -> Record:
     confusions = expect(file["confusions"], "onnxcert-confusions")
     provenance = expect(file["provenance"], "onnxcert-provenance")
     classes = checks.whole(Attributes(tally), "classes")
+    decision = checks.decision(Attributes(certificate))
     return Record(
         name=checks.text(Attributes(file), "name"),
         candidate=array_in(tally, "candidate"),
@@ -125,8 +136,23 @@ def read_record(file: h5py.Group) -> Record:
         draws=_read_draws(tally),
         unit=checks.text(Attributes(tally), "unit"),
         kind=checks.text(Attributes(tally), "kind"),
+        looks=checks.whole_numbers(Attributes(tally), "looks"),
+        path=array_in(tally, "path") if "path" in tally else None,
+        ended=checks.text(Attributes(tally), "ended"),  # type: ignore[arg-type]
+        joint=checks.whole_or_none(Attributes(tally), "joint"),
+        runner_up=array_in(tally, "runner_up") if "runner_up" in tally else None,
         labels=array_in(certificate, "labels"),
-        decision=checks.decision(Attributes(certificate)),
+        level=array_in(certificate, "level"),
+        levels=array_in(certificate, "levels"),
+        radii=array_in(certificate, "radii"),
+        decision=decision,
+        curve=checks.curve(
+            array_in(certificate, "radii")[...],
+            array_in(certificate, "certified")[...],
+            array_in(certificate, "correct")[...],
+            decision.components,
+            checks.whole(Attributes(certificate), "labelled"),
+        ),
         clean=array_in(predictions, "clean"),
         nonrobust=array_in(predictions, "nonrobust") if "nonrobust" in predictions else None,
         provenance=checks.provenance(Attributes(provenance)),
@@ -139,8 +165,10 @@ def read_record(file: h5py.Group) -> Record:
 def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> None:
     """Write a count under way into an empty file."""
     mark(file, "onnxcert-count")
-    for name in ("n", "n0", "selection", "classes", "done", "nonfinite"):
+    for name in ("n", "n0", "selection", "classes", "done", "nonfinite", "second"):
         put(file, name, getattr(count, name))
+    put(file, "looks", json.dumps(count.looks))
+    put(file, "nonfinite-path", json.dumps(count.nonfinite_path))
     put(file, "runtime", json.dumps(dict(runtime)))
     _write_draws(file, count.draws)
     if count.votes is not None:
@@ -151,6 +179,11 @@ def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> N
         _array(file, "candidate", count.hits.candidate)
         _array(file, "hits", count.hits.hits)
         put(file, "counted", [[r.start, r.stop] for r in count.hits.counted])
+        put(file, "joint", count.hits.joint)
+    if count.path:
+        _array(file, "path", np.stack(count.path))
+    if count.runner_up is not None:
+        _array(file, "runner_up", count.runner_up)
 
 
 def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
@@ -160,18 +193,24 @@ def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
     hits = None
     if "hits" in file:
         counted = tuple(range(int(a), int(b)) for a, b in Attributes(file)["counted"])
-        hits = Hits(draws, file["candidate"][...], file["hits"][...], counted)
+        joint = int(Attributes(file)["joint"])
+        hits = Hits(draws, file["candidate"][...], file["hits"][...], counted, joint)
     count = Count(
         draws=draws,
         n=int(Attributes(file)["n"]),
         n0=int(Attributes(file)["n0"]),
         selection=Attributes(file)["selection"],
         classes=int(Attributes(file)["classes"]),
+        looks=checks.whole_numbers(Attributes(file), "looks"),
+        second=bool(Attributes(file)["second"]),
         done=int(Attributes(file)["done"]),
         nonfinite=int(Attributes(file)["nonfinite"]),
         votes=file["votes"][...] if "votes" in file else None,
         hits=hits,
         single=file["single"][...] if "single" in file else None,
+        path=list(file["path"][...]) if "path" in file else [],
+        nonfinite_path=list(checks.whole_numbers(Attributes(file), "nonfinite-path")),
+        runner_up=file["runner_up"][...] if "runner_up" in file else None,
     )
     return count, json.loads(Attributes(file)["runtime"])
 
@@ -228,6 +267,16 @@ def _read_draws(group: h5py.Group) -> Draws:
         digest=Attributes(group)["digest"],
         generator=Attributes(group)["generator"],
     )
+
+
+def decision_values(decision: Decision) -> dict[str, Any]:
+    """A decision as JSON values."""
+    return {
+        field.name: decision.rule.as_dict()
+        if field.name == "rule"
+        else getattr(decision, field.name)
+        for field in fields(Decision)
+    }
 
 
 def _array(group: h5py.Group, name: str, values: Array) -> None:

@@ -194,10 +194,19 @@ class ResultStore(Results):
         write_atomically(self.folder / "run.json", lambda p: _write_text(p, text))
 
     def write(self, record: Record) -> None:
-        """Keep a finished input; it is either completely there or not at all."""
+        """Keep a finished input; it is either completely there or not at all.
+
+        What was interrupted after a look is finished as far as it goes, and its count is kept, so
+        that the same run can go on.
+        """
         path = self._record_path(record.name)
         write_atomically(path, lambda p: write_hdf5(p, lambda f: write_record(f, record)))
-        self._partial_path(record.name).unlink(missing_ok=True)
+        if record.ended != "interrupted":
+            self._partial_path(record.name).unlink(missing_ok=True)
+
+    def kept(self, name: str) -> bool:
+        """Whether a count of this input is kept."""
+        return self._partial_path(name).is_file()
 
     def checkpoint(self, name: str, count: Count, runtime: Mapping[str, str]) -> None:
         """Keep a count under way; `runtime` is what the model's answers may depend on."""
@@ -211,14 +220,11 @@ class ResultStore(Results):
         """
         with suppress(StoreError), reading(self._partial_path(name)) as file:
             count, made_by = read_count(file)
-            same = (count.draws, count.n, count.n0, count.selection, count.classes)
-            if made_by == dict(runtime) and same == (
-                fresh.draws,
-                fresh.n,
-                fresh.n0,
-                fresh.selection,
-                fresh.classes,
-            ):
+            same = all(
+                getattr(count, name) == getattr(fresh, name)
+                for name in ("draws", "n", "n0", "selection", "classes", "looks", "second")
+            )
+            if same and made_by == dict(runtime):
                 return count
         return fresh
 

@@ -68,17 +68,13 @@ def _provenance_misfits(record: Record) -> Iterator[str]:
 def _parameter_misfits(record: Record, run: Mapping[str, Any]) -> Iterator[str]:
     """What the run was asked for, against what the record says it was made with."""
     asked = {**run["parameters"], "seed": run["seed"]}
-    decision, draws = record.decision, record.draws
+    rule, draws = record.decision.rule, record.draws
     settings = Settings(
         perturbation=draws.perturbation,
-        tau=decision.tau,
-        n=record.n,
+        n=record.n if rule.schedule is None else rule.schedule.n,
         n0=record.n0,
-        alpha=decision.alpha,
-        alpha_scope=decision.alpha_scope,
-        inputs=decision.inputs,
-        correction=decision.correction,
         selection=record.selection,
+        rule=rule,
     )
     used = {**settings.as_dict(), "generator": draws.generator, "seed": draws.seed}
     written = record.provenance.parameters
