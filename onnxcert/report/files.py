@@ -82,9 +82,8 @@ def _radius(record: Record) -> LevelArray | None:
 
 
 def _map(record: Record, radius: LevelArray) -> RadiusMap:
-    asked = sorted(record.draws.perturbation.radius(tau) for tau in record.decision.rule.taus)
-    largest = float(np.asarray(record.radii[...])[-1])
-    return RadiusMap(radius, largest, tuple(asked), record.unit)
+    largest = float(record.radii[-1])
+    return RadiusMap(radius, largest, tuple(sorted(record.decision.radius)), record.unit)
 
 
 def _sheets(
