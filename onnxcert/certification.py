@@ -13,12 +13,13 @@ import numpy as np
 from onnxcert._typing import FloatArray, Perturbation, Segmenter
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import InputError, ParameterError
+from onnxcert.labelling import checked
 from onnxcert.model.bundled import find_model
 from onnxcert.model.probe import probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Certificate, Selection
 from onnxcert.rule import Rule
-from onnxcert.sampling import Count, checked, sample
+from onnxcert.sampling import Count, sample
 from onnxcert.settings import Settings
 
 # About 2 MB of pixels in a batch: more falls out of the processor's cache and gains nothing.
