@@ -153,6 +153,16 @@ def test_the_sum_of_curves_counts_every_component_at_every_radius(
     assert set(whole.radii.tolist()) == {r for made, _ in inputs for r in made.radii.tolist()}
 
 
+@given(components())
+def test_each_entry_counts_who_is_certified_at_its_radius_even_where_radii_are_equal(
+    one: tuple[Curve, list[tuple[float, bool, bool]]],
+) -> None:
+    made, everything = one
+    for radius, certified, correct in zip(made.radii, made.certified, made.correct, strict=True):
+        assert certified == sum(own >= radius for own, _, _ in everything)
+        assert correct == sum(own >= radius and right for own, _, right in everything)
+
+
 @given(components(), components(), components())
 def test_curves_add_up_in_any_order(
     first: tuple[Curve, object], second: tuple[Curve, object], third: tuple[Curve, object]

@@ -229,6 +229,26 @@ def test_no_band_of_a_sheet_is_blank(
     assert longest < 30 * max(1.0, pixels.shape[1] / 1500)
 
 
+def test_the_legend_stands_in_an_empty_cell_and_not_below(tmp_path: Path) -> None:
+    # Five wide panels: three and two. Of the cell left over no legend of few names needs all.
+    size = (200, 700)
+
+    def height(classes: int) -> int:
+        labels = np.arange(size[0] * size[1]).reshape(size) % classes
+        return drawn(
+            tmp_path / "x.png",
+            None,
+            photograph=np.zeros((3, *size), np.float32),
+            clean=labels,
+            certified=labels,
+            truth=labels,
+            hit_rate=np.zeros(size),
+            colours=palette.colours(classes),
+        ).shape[0]
+
+    assert height(1) == height(20) < height(150)
+
+
 def test_text_has_room_on_the_narrowest_sheet(tmp_path: Path) -> None:
     panel = sheet.Panel("One", np.zeros((4, 4, 3), np.uint8))
     entries = [("name", np.zeros((14, 20, 3), np.uint8))]
