@@ -18,9 +18,9 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
     """SegCertify (Fischer, Baader, Vechev 2021, Algorithm 3), at one tau, several or all of them.
 
     With one tau the correction decides. Several tau need no share of alpha under a single-step
-    correction (`onnxcert.decision.bounds`), get alpha / J each under a step-down one, and are
-    claimed one by one under FDR. A radius map is one lower bound for each component. Under looks
-    certified is whoever reached the boundary at any look.
+    correction (`onnxcert.decision.bounds`), get alpha / J each under a step-down one, and share a
+    reserve under FDR (`onnxcert.decision.Family.reserve`). A radius map is one lower bound for
+    each component. Under looks certified is whoever reached the boundary at any look.
     """
     family = Family.of(rule, tally.components, tally.selection)
     if rule.schedule is not None:
@@ -54,7 +54,12 @@ def _steps(
         thresholds = [test.threshold(tau) for tau in taus]
     else:
         histogram = tally.histogram
-        thresholds = [_family_at(family, tau).threshold(n, histogram) for tau in taus]
+        families = [_family_at(family, tau) for tau in taus]
+        # Expected shares count those certified, so that a threshold cannot be raised afterwards:
+        # one reserve for all tau keeps the thresholds in order (`Family.reserve`).
+        shared = family.correction.controls == "FDR"
+        reserve = max(one.reserve(n) for one in families) if shared else None
+        thresholds = [one.threshold(n, histogram, reserve) for one in families]
     order = np.argsort(taus)
     # Whoever is certified at a tau is so at every smaller one.
     rising = np.maximum.accumulate(np.array(thresholds)[order])
