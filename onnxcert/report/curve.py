@@ -15,6 +15,7 @@ import numpy as np
 from onnxcert.atomic import write_atomically
 from onnxcert.metrics import Curve
 from onnxcert.report.lettering import drawable
+from onnxcert.report.summary import Summary
 
 COLUMNS: Final = (
     "radius",
@@ -60,6 +61,18 @@ def write_curve(
     write_atomically(
         folder / f"{name}.png", lambda path: _write_picture(path, curve, unit, taus, caption)
     )
+
+
+def write_summary_curve(folder: Path, summary: Summary) -> None:
+    """Write the curve of a whole run, where it certifies at more than one radius."""
+    if summary.curve is not None and len(summary.curve.radii) > 1:
+        write_curve(
+            folder,
+            summary.curve,
+            unit=summary.unit,
+            taus=summary.taus,
+            caption=summary.statement,
+        )
 
 
 def _write_table(path: Path, curve: Curve) -> None:
