@@ -83,8 +83,8 @@ class Family:
 
         Args:
             n: draws tested.
-            histogram: components with 0, 1, ..., n hits; [n + 1].
-            reserve: a larger one than `reserve(n)`, where several tau share it.
+            histogram: components with 0, 1, ..., n hits.
+            reserve: more than this family's own, where several tau share one.
         """
         return self.correction.threshold(
             p_values(n, self.tau, self.selection),
@@ -119,6 +119,14 @@ class Family:
 
         Proof for Benjamini-Yekutieli at alpha - r: V / R <= (false rejections) / R + (directional
         errors), whose expectations are at most alpha - r and d F_{1 - tau}(x_min) <= r.
+
+        Several tau under Benjamini-Yekutieli take the largest reserve of all at each. The p-values
+        rise with tau, so R_tau falls, and no threshold has to be raised for the sake of order
+        (that would take right ones away from R and break the proof). A component counts as wrong
+        once: at the smallest tau that its class does not exceed, or, for another class, at the
+        smallest of all tau. Each such term over R at the smallest tau is at most the same term
+        over R at its own tau, whose expectation is at most (alpha - r) / N; so the share of
+        components wrong at the tau they are certified at is at most alpha, too.
         """
         if self.selection == "split" or not self.correction.stepwise:
             return 0.0
@@ -134,8 +142,10 @@ def splits_alpha(correction: Correction) -> bool:
     """Whether several tau in one run must share alpha.
 
     Single-step procedures need not: each component errs at any tau with probability k alpha / N at
-    most, whatever number of tau there is (`onnxcert.decision.bounds`). Nor need the FDR procedure,
-    whose bound is a sum over components of what each errs with. Step-down procedures get alpha / J
-    for each of J tau.
+    most, whatever number of tau there is (`onnxcert.decision.bounds`). Expected shares (FDR)
+    need none either (`Family.reserve`). Step-down procedures get alpha / J for each of J tau: the
+    first k errors at each tau are at p-values up to the u of `Family.reserve`, so k components
+    wrong in all, at whichever tau, need k errors at these J fixed levels, whose expected number is
+    J k (alpha / J) at most.
     """
     return correction.stepwise and correction.controls != "FDR"

@@ -18,9 +18,9 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
     """SegCertify (Fischer, Baader, Vechev 2021, Algorithm 3), at one tau, several or all of them.
 
     With one tau the correction decides. Several tau need no share of alpha under a single-step
-    correction (`onnxcert.decision.bounds`), get alpha / J each under a step-down one, and are
-    claimed one by one under FDR. A radius map is one lower bound for each component. Under looks
-    certified is whoever reached the boundary at any look.
+    correction (`onnxcert.decision.bounds`), get alpha / J each under a step-down one, and share a
+    reserve under FDR (`onnxcert.decision.Family.reserve`). A radius map is one lower bound for
+    each component. Under looks certified is whoever reached the boundary at any look.
     """
     family = Family.of(rule, tally.components, tally.selection)
     if rule.schedule is not None:
@@ -48,19 +48,18 @@ def _steps(
 ) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
     """Thresholds of one or several tau, and the index of the tau reached by each number of hits."""
     n, taus = tally.n, rule.taus
-    families = [_family_at(family, tau) for tau in taus]
-    fdr = family.correction.controls == "FDR"
-    # An expected share does not survive that certificates are left out afterwards, as the right
-    # ones may be. With one reserve, the largest, thresholds rise with tau by themselves: the levels
-    # are the same and p-values rise.
-    shared = max(each.reserve(n) for each in families) if fdr else None
-    single = not family.correction.stepwise or (shared is not None and shared >= family.alpha)
+    single = family.correction.controls != "FDR" and not family.correction.stepwise
     if len(taus) > 1 and single:
         test = OneSidedLevel(n, family.single_level, tally.selection, min(taus))
         thresholds = [test.threshold(tau) for tau in taus]
     else:
         histogram = tally.histogram
-        thresholds = [each.threshold(n, histogram, shared) for each in families]
+        families = [_family_at(family, tau) for tau in taus]
+        # Expected shares count those certified, so that a threshold cannot be raised afterwards:
+        # one reserve for all tau keeps the thresholds in order (`Family.reserve`).
+        shared = family.correction.controls == "FDR"
+        reserve = max(one.reserve(n) for one in families) if shared else None
+        thresholds = [one.threshold(n, histogram, reserve) for one in families]
     order = np.argsort(taus)
     # Whoever is certified at a tau is so at every smaller one.
     rising = np.maximum.accumulate(np.array(thresholds)[order])
