@@ -155,7 +155,7 @@ class Run:
         assert self.seed is not None
         if self.segmenter.components != PIXELS:
             self.settings.refuse_hopeless(clean.size)
-        truth = self._truth(item, picture, self.segmenter.classes)
+        truth = self._truth(item, picture, self.segmenter.classes, names)
         self._tell(item.name, 0)
         draws = Draws(self.settings.perturbation, self.seed, identity)
         batch_size = self.batch_size or default_batch_size(
@@ -196,7 +196,7 @@ class Run:
 
     def _check_again(self, item: Item, picture: FloatArray, identity: str, record: Record) -> None:
         """Refuse a finished input that has changed; write again what is derived and missing."""
-        truth = self._truth(item, picture, record.classes)
+        truth = self._truth(item, picture, record.classes, self._names_of(record))
         asked = {**self.asked(), "seed": self.seed}
         refuse_other(self.store, record, item, identity=identity, truth=truth, asked=asked)
         if not has_labels(self.store.folder, item.name):
@@ -258,20 +258,28 @@ class Run:
                 "leave --labels out."
             )
         mine, other = self.segmenter, self.nonrobust
+        if other is not None and other.classifies != mine.classifies:
+            raise ParameterError(
+                f"both models must answer for the same components, but {mine.file.path} labels "
+                f"{mine.components} and {other.file.path} {other.components}."
+            )
         if other is not None and other.classes != mine.classes:
             raise ParameterError(
                 f"both models must have the same classes, but {mine.file.path} scores "
                 f"{mine.classes} and {other.file.path} {other.classes}."
             )
 
-    def _truth(self, item: Item, picture: FloatArray, classes: int) -> IntArray | None:
+    def _truth(
+        self, item: Item, picture: FloatArray, classes: int, names: tuple[str, ...]
+    ) -> IntArray | None:
         height, width = picture.shape[1:]
         return read_truth(
             item,
-            (height, width),
+            None if self.segmenter.classifies else (height, width),
             classes=classes,
             ignore_label=self.ignore_label,
             coding=self.listing.coding,
+            class_names=names,
         )
 
     # -- what a person looks at ------------------------------------------------------------

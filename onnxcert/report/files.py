@@ -1,6 +1,7 @@
 """The files of one record that other programs and people open: labels and pictures.
 
-A multi-label record has one PNG for each label, in a folder of the input's name.
+A multi-label record has one PNG for each label, in a folder of the input's name. The labels of a
+classifier are a PNG of one row: its class, or yes (1) and no (0) for each label.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.atomic import write_atomically
 from onnxcert.report import palette
+from onnxcert.report.classification import draw_classified
 from onnxcert.report.panels import nearest
 from onnxcert.report.pictures import draw, write_label_png
 from onnxcert.store import Record
@@ -35,9 +37,15 @@ def has_labels(folder: Path, name: str) -> bool:
 def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
     """Certified labels as index PNG (abstain 255) and `.npy` (abstain -1), below `folder`."""
     labels = np.asarray(record.labels[...])
+    (folder / "labels").mkdir(exist_ok=True)
+    write_atomically(folder / "labels" / f"{record.name}.npy", lambda p: _save(p, labels))
+    if labels.ndim == 1:
+        many = record.provenance.contract.get("output_form") == "multilabel"
+        colours = palette.colours(("no", "yes") if many else class_names)
+        write_label_png(folder / "labels" / f"{record.name}.png", labels[None], colours)
+        return
     for path, names, index in _sheets(folder / "labels", record, class_names):
         write_label_png(path, labels[index], _colours(names, index))
-    write_atomically(folder / "labels" / f"{record.name}.npy", lambda p: _save(p, labels))
 
 
 def draw_record(
@@ -50,6 +58,11 @@ def draw_record(
     ignore_label: int | None,
 ) -> None:
     """The picture of an input: photograph, truth, clean and certified labels, hit rate."""
+    if len(record.labels.shape) == 1:
+        path = folder / "pictures" / f"{record.name}.png"
+        path.parent.mkdir(exist_ok=True)
+        draw_classified(path, record, photograph=photograph, truth=truth, class_names=class_names)
+        return
     size = (photograph.shape[1], photograph.shape[2])
     maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.hits)]
     for path, names, index in _sheets(folder / "pictures", record, class_names):
