@@ -10,9 +10,10 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+import mpmath
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import (
@@ -201,3 +202,29 @@ def test_the_benchmark_counts_crossings_rightly() -> None:
     assert 0.5 * TAU * level < chance <= TAU * level
     one = anytime.fixed(level, np.array([0.9]), 80)[80, 0]
     assert one == pytest.approx(binom.sf(votes(80, level) - 1, 80, 0.9))
+
+
+# -- rounding -----------------------------------------------------------------------------------
+
+
+def exact_tail(n: int, p: float, x: int) -> mpmath.mpf:
+    """P(Bin(n, p) >= x) to 30 digits, for x above the mean."""
+    p = mpmath.mpf(p)
+    term = mpmath.binomial(n, x) * p**x * (1 - p) ** (n - x)
+    total = mpmath.mpf(0)
+    for y in range(x, n + 1):
+        total += term
+        if term < total * mpmath.mpf(10) ** -30:
+            break
+        term *= mpmath.mpf(n - y) / (y + 1) * p / (1 - p)
+    return total
+
+
+@pytest.mark.parametrize("p", [0.5, 0.75, 0.95])
+@pytest.mark.parametrize(("n", "off"), [(10_000, 1.3e-12), (1_000_000, 1.3e-12), (10**7, 7e-12)])
+def test_how_good_scipys_tail_is(n: int, off: float, p: float) -> None:
+    assert "good to 1.3e-12 up to n = 1e6, 7e-12 at 1e7" in PROSE
+    with mpmath.workdps(40):
+        for level in np.geomspace(1e-3, 1e-60, 8):
+            x = int(n * p + norm.isf(level) * math.sqrt(n * p * (1 - p)))
+            assert abs(float(binom.sf(x - 1, n, p) / exact_tail(n, p, x) - 1)) < off
