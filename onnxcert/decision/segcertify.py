@@ -48,17 +48,18 @@ def _steps(
 ) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
     """Thresholds of one or several tau, and the index of the tau reached by each number of hits."""
     n, taus = tally.n, rule.taus
-    single = family.correction.controls != "FDR" and not family.correction.stepwise
+    families = [_family_at(family, tau) for tau in taus]
+    fdr = family.correction.controls == "FDR"
+    # Expected shares count those certified, so that a threshold cannot be raised afterwards: one
+    # reserve for all tau keeps the thresholds in order (`Family.reserve`).
+    reserve = max(one.reserve(n) for one in families) if fdr else None
+    # Where it takes all of alpha the procedure is Bonferroni's.
+    single = not family.correction.stepwise or (reserve is not None and reserve >= family.alpha)
     if len(taus) > 1 and single:
         test = OneSidedLevel(n, family.single_level, tally.selection, min(taus))
         thresholds = [test.threshold(tau) for tau in taus]
     else:
         histogram = tally.histogram
-        families = [_family_at(family, tau) for tau in taus]
-        # Expected shares count those certified, so that a threshold cannot be raised afterwards:
-        # one reserve for all tau keeps the thresholds in order (`Family.reserve`).
-        shared = family.correction.controls == "FDR"
-        reserve = max(one.reserve(n) for one in families) if shared else None
         thresholds = [one.threshold(n, histogram, reserve) for one in families]
     order = np.argsort(taus)
     # Whoever is certified at a tau is so at every smaller one.
