@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from soundness.recording import Recording, assert_every_draw_has_its_own_noise
 from statsmodels.stats.multitest import multipletests
 
 from onnxcert.correction import CORRECTIONS
-from onnxcert.decision import decide, p_values
+from onnxcert.decision import OneSidedLevel, decide, p_values
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
@@ -187,27 +188,134 @@ def test_a_correction_that_assumes_a_dependence_is_refused(name: str) -> None:
     assert name not in CORRECTIONS
 
 
-def test_the_harm_of_hochberg() -> None:
-    """Two components, each with the null law Bin(n, 1/2). Their joint law: p <= alpha / 2 never
-    happens to both at once, alpha / 2 < p <= alpha always to both. Holm errs at alpha, Hochberg
-    at 3/2 alpha (1.35 alpha here, as votes are whole numbers)."""
-    n, alpha = 394, 0.1
+def exclusive_errors(n: int, alpha: float) -> list[tuple[int, int, float]]:
+    """A joint law of two components with the null law Bin(n, 1/2) each: p <= alpha / 2 never
+    happens to both at once, alpha / 2 < p <= alpha always to both."""
     table = p_values(n, 0.5, "split")
     pmf = binom.pmf(np.arange(n + 1), n, 0.5)
     strong, weak = (int(np.argmax(table <= a)) for a in (alpha / 2, alpha))
     # The rest of each margin is far from every level; low stands for it.
     low = n // 2
-    joint = [(x, low, pmf[x]) for x in range(strong, n + 1)]
-    joint += [(low, x, pmf[x]) for x in range(strong, n + 1)]
-    joint += [(x, x, pmf[x]) for x in range(weak, strong)]
-    hochberg = holm = 0.0
+    joint = [(x, low, float(pmf[x])) for x in range(strong, n + 1)]
+    joint += [(low, x, float(pmf[x])) for x in range(strong, n + 1)]
+    return joint + [(x, x, float(pmf[x])) for x in range(weak, strong)]
+
+
+def error_of(name: str, joint: list[tuple[int, int, float]], n: int, alpha: float) -> float:
+    """P(any rejected) by our correction, or else by statsmodels' procedure of that name."""
+    table = p_values(n, 0.5, "split")
+    error = 0.0
     for *hits, chance in joint:
-        rejected = multipletests(table[hits], alpha, method="simes-hochberg")[0]
-        hochberg += chance * bool(rejected.any())
-        histogram = np.bincount(hits, minlength=n + 1)
-        holm += chance * (max(hits) >= CORRECTIONS["holm"].threshold(table, histogram, alpha))
-    assert 0.95 * alpha < holm <= alpha
-    assert hochberg > 1.3 * alpha
+        if name in CORRECTIONS:
+            histogram = np.bincount(hits, minlength=n + 1)
+            error += chance * (max(hits) >= CORRECTIONS[name].threshold(table, histogram, alpha))
+        else:
+            error += chance * bool(multipletests(table[hits], alpha, method=name)[0].any())
+    return error
+
+
+def test_the_harm_of_hochberg_and_of_benjamini_hochberg() -> None:
+    """Holm errs at alpha, Hochberg at 3/2 alpha (1.35 alpha here, as votes are whole numbers), and
+    so does Benjamini-Hochberg: where all hypotheses are true, the share of wrong ones is 1 as soon
+    as one is rejected. Benjamini-Yekutieli stays below alpha."""
+    n, alpha = 394, 0.1
+    joint = exclusive_errors(n, alpha)
+    assert 0.95 * alpha < error_of("holm", joint, n, alpha) <= alpha
+    assert error_of("benjamini-yekutieli", joint, n, alpha) <= alpha
+    for name in ("simes-hochberg", "hommel", "fdr_bh"):
+        assert error_of(name, joint, n, alpha) > 1.3 * alpha
+
+
+# -- k-FWER with the wrong denominator ------------------------------------------------------------
+
+
+def misread_step_down(p: np.ndarray, alpha: float, k: int) -> np.ndarray:
+    """k alpha / (N + 1 - i) in place of k alpha / (N + k - i) beyond the k-th."""
+    order = np.argsort(p, kind="stable")
+    rejected = np.zeros(len(p), bool)
+    for i, j in enumerate(order, 1):
+        if p[j] > (k * alpha / len(p) if i <= k else k * alpha / (len(p) + 1 - i)):
+            break
+        rejected[j] = True
+    return rejected
+
+
+def stepped_down(p: np.ndarray, alpha: float, k: int) -> np.ndarray:
+    """Ours, on a table with one row for each p-value."""
+    table, hits = np.unique(-p, return_inverse=True)
+    histogram = np.bincount(hits, minlength=len(table))
+    return hits >= CORRECTIONS["kfwer-stepdown"].threshold(-table, histogram, alpha, k=k)
+
+
+def test_the_misread_step_down_certifies_a_component_without_any_evidence() -> None:
+    p = np.array([0.0] * 99 + [1.0])
+    assert misread_step_down(p, 0.1, 10).all()
+    assert stepped_down(p, 0.1, 10).tolist() == [True] * 99 + [False]
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_the_harm_of_the_misread_step_down(k: int) -> None:
+    """Ten components that are certain, and k nulls of law Bin(n, 1/2). Of the nulls one has
+    p <= alpha, another one p between alpha and k alpha / (k - 1), and so on up to k alpha, in all
+    orders alike: the misread levels reject all k, with a probability far above alpha."""
+    n, alpha, certain = 3000, 0.05, 10
+    table = p_values(n, 0.5, "split")
+    levels = [k * alpha / (k + 1 - j) for j in range(1, k + 1)]
+    edges = [n + 1, *(int(np.argmax(table <= level)) for level in levels)]
+    # Rotating who is in which band gives each null every band with the chance of one rotation.
+    bands = [range(low, high) for high, low in itertools.pairwise(edges)]
+    chance = min(float(binom.pmf(np.array(band), n, 0.5).sum()) for band in bands)
+    hits = np.array([[bands[(j + turn) % k][0] for j in range(k)] for turn in range(k)])
+    misread = ours = 0.0
+    for row in hits:
+        p = np.concatenate([np.zeros(certain), table[row]])
+        misread += chance * (misread_step_down(p, alpha, k)[certain:].sum() >= k)
+        ours += chance * (stepped_down(p, alpha, k)[certain:].sum() >= k)
+    assert misread > 1.3 * alpha
+    assert ours <= alpha
+    # Ours at its own worst: the k nulls alike, or spread over its own levels.
+    alike = max(
+        float(table[x])
+        for x in range(n + 1)
+        if stepped_down(np.concatenate([np.zeros(certain), np.full(k, table[x])]), alpha, k).all()
+    )
+    assert alike <= alpha
+
+
+# -- Holm's levels as confidence bounds ------------------------------------------------------------
+
+
+def test_the_harm_of_holm_levels_as_confidence_bounds() -> None:
+    """Four components with P = .55, .65, .75 and .85: 2000 votes sort them. Lower bounds at the
+    level alpha / (5 - i) that Holm tested the i-th best at exclude the truth with alpha / 4, / 3,
+    / 2 and / 1: 2.08 alpha where no two happen at once. Bounds at alpha / 4 hold."""
+    n, alpha, truth = 2000, 0.05, (0.85, 0.75, 0.65, 0.55)
+    by_holm = by_map = 0.0
+    rule = Rule(tau=0.5, alpha=alpha, correction="bonferroni", radius_map=True)
+    zeros = np.zeros((1, 4), np.uint8)
+    draws = Draws(Gaussian(SIGMA), 1, digest(X))
+    for i, p in enumerate(truth, 1):
+        law = binom.pmf(np.arange(n + 1), n, p)
+        test = OneSidedLevel(n, alpha / (5 - i), "split", 0.5)
+        by_holm += float(law[test.lower_bounds() >= p].sum())
+        # The same through the certificate: whose radius exceeds that of the truth?
+        first = int(np.argmax(OneSidedLevel(n, alpha / 4, "split", 0.5).lower_bounds() >= p))
+        hits = np.array([[first, first - 1, n, 0]])
+        certificate = decide(Tally(zeros, hits, zeros, n, 10, "split", 2, 0, draws), rule)
+        exact = Gaussian(SIGMA).radius(p)
+        assert (certificate.radii >= exact).tolist() == [[True, False, True, False]]
+        by_map += float(law[first:].sum())
+    assert by_holm > 1.8 * alpha
+    assert 0.85 * alpha < by_map <= alpha
+
+
+@pytest.mark.parametrize("name", [name for name in CORRECTIONS if name != "bonferroni"])
+def test_no_radius_map_but_under_bonferroni(name: str) -> None:
+    zeros = np.zeros(2, np.uint8)
+    draws = Draws(Gaussian(SIGMA), 1, digest(X))
+    tally = Tally(zeros, np.array([100, 100]), zeros, 100, 10, "pooled", 2, 0, draws)
+    with pytest.raises(ParameterError, match="a radius map goes with --correction bonferroni"):
+        decide(tally, Rule(correction=name, radius_map=True))
 
 
 # -- no family-wise control at all -------------------------------------------------------------
