@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert._typing import FloatArray, IntArray
+from onnxcert._typing import FloatArray, IntArray, LevelArray
 from onnxcert.atomic import write_atomically
 from onnxcert.report import palette
 from onnxcert.report.classification import draw_classified
 from onnxcert.report.panels import nearest
-from onnxcert.report.pictures import draw, write_label_png
+from onnxcert.report.pictures import RadiusMap, draw, write_label_png
 from onnxcert.store import Record
 
 
@@ -57,7 +57,7 @@ def draw_record(
     class_names: Sequence[str],
     ignore_label: int | None,
 ) -> None:
-    """The picture of an input: photograph, truth, clean and certified labels, hit rate."""
+    """The picture of an input: photograph, truth, clean and certified labels, hit rate, radii."""
     if len(record.labels.shape) == 1:
         path = folder / "pictures" / f"{record.name}.png"
         path.parent.mkdir(exist_ok=True)
@@ -65,6 +65,7 @@ def draw_record(
         return
     size = (photograph.shape[1], photograph.shape[2])
     maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.hits)]
+    radius = _radius(record)
     for path, names, index in _sheets(folder / "pictures", record, class_names):
         clean, certified, hits = (nearest(array[index], size) for array in maps)
         draw(
@@ -80,7 +81,22 @@ def draw_record(
             tau=record.decision.tau,
             caption=record.decision.statement,
             title=record.name if path.stem == record.name else f"{record.name}: {path.stem}",
+            radii=None if radius is None else _map(record, nearest(radius[index], size)),
         )
+
+
+def _radius(record: Record) -> LevelArray | None:
+    """Largest certified radius of each component, or None where there is but one to certify."""
+    radii = np.asarray(record.radii[...], np.float64)
+    if len(radii) < 2:
+        return None
+    radius: LevelArray = np.concatenate([[np.nan], radii])[np.asarray(record.level[...])]
+    return radius
+
+
+def _map(record: Record, radius: LevelArray) -> RadiusMap:
+    largest = float(record.radii[-1])
+    return RadiusMap(radius, largest, tuple(sorted(record.decision.radius)), record.unit)
 
 
 def _sheets(

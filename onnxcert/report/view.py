@@ -12,8 +12,9 @@ from onnxcert._typing import FloatArray, IntArray
 from onnxcert.model.contract import ASSUMED
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report import palette
+from onnxcert.report.legend import legend_entries
 from onnxcert.report.panels import ByteArray, nearest, paint, panel_size, photograph_panel
-from onnxcert.report.pictures import Panel, legend_entries, write_sheet
+from onnxcert.report.sheet import Panel, write_sheet
 
 _MOST_LABELS: Final = 8
 
@@ -58,7 +59,6 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
         f"value range {contract.value_range}, mean {contract.mean or 'none'}, std "
         f"{contract.std or 'none'}. Where the picture is red, the first channel of RGB is bright; "
         "if the answer makes no sense, the channel order or the range may be another.",
-        tau=None,
     )
 
 
