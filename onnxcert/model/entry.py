@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 import numpy as np
 
+from onnxcert.errors import ModelError
 from onnxcert.model.contract import INTEGER_TYPES, Contract
 from onnxcert.model.fit import Fit
 from onnxcert.model.nodes import Nodes
+
+LARGEST_PICTURE: Final = 2**27
+
+
+def check_size(contract: Contract, fit: Fit, path: Path, height: int, width: int) -> None:
+    """Raise ModelError unless a picture of height x width reaches the network as it wants it."""
+    wanted, seen = contract.size, fit.padded(height, width)
+    if seen[0] * seen[1] > LARGEST_PICTURE:
+        raise ModelError(
+            f"a picture of {height}x{width} pixels would reach the model as {seen[0]}x{seen[1]}, "
+            f"more than {LARGEST_PICTURE} pixels; pass a smaller --size, --scale or --pad-to."
+        )
+    if wanted is not None and seen != wanted:
+        raise ModelError(
+            f"{path} takes pictures of {wanted[0]}x{wanted[1]} pixels only, got "
+            f"{seen[0]}x{seen[1]}; pass --resize to resize pictures to that size."
+        )
 
 
 def fitted(nodes: Nodes, pixels: str, fit: Fit, *, resized: str, pads: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from onnxcert.errors import ModelError
 from onnxcert.inputs.grey import grey
 from onnxcert.model.answers import close, labels_for
 from onnxcert.model.contract import Contract
+from onnxcert.model.entry import check_size
 from onnxcert.model.fit import Fit
 from onnxcert.model.graph import ModelFile, read_model
 from onnxcert.model.inference import infer
@@ -29,8 +30,6 @@ from onnxcert.model.surgery import (
     fit_feeds,
     labelling_model,
 )
-
-LARGEST_PICTURE: Final = 2**27
 
 
 class OnnxSegmenter:
@@ -150,7 +149,7 @@ class OnnxSegmenter:
                 f"the model takes pictures as [batch, {self.contract.channels}, height, width], "
                 f"got {list(batch.shape)}."
             )
-        self._check_size(batch.shape[2], batch.shape[3])
+        check_size(self.contract, self.fit, self.file.path, *batch.shape[2:])
         one = batch[:1]
         if not self._settled:
             self._count_classes(one)
@@ -273,20 +272,6 @@ class OnnxSegmenter:
         finally:
             self.seconds += time.perf_counter() - start
         return values
-
-    def _check_size(self, height: int, width: int) -> None:
-        wanted, seen = self.contract.size, self.fit.padded(height, width)
-        if seen[0] * seen[1] > LARGEST_PICTURE:
-            raise ModelError(
-                f"a picture of {height}x{width} pixels would reach the model as {seen[0]}x"
-                f"{seen[1]}, more than {LARGEST_PICTURE} pixels; pass a smaller --size, --scale or "
-                "--pad-to."
-            )
-        if wanted is not None and seen != wanted:
-            raise ModelError(
-                f"{self.file.path} takes pictures of {wanted[0]}x{wanted[1]} pixels only, got "
-                f"{seen[0]}x{seen[1]}; pass --resize to resize pictures to that size."
-            )
 
     def _open(self, *, free: bool = False) -> Session:
         model = labelling_model(
