@@ -39,7 +39,7 @@ def whole_product(text: str) -> int:
     try:
         factors = [Decimal(part) for part in text.lower().split("x")]
         value = prod(factors, start=Decimal(1))
-        whole = value.is_finite() and value == int(value) and 1 <= value <= MOST_COMPONENTS
+        whole = value.is_finite() and 1 <= value <= MOST_COMPONENTS and value == int(value)
     except (InvalidOperation, ValueError, OverflowError, ArithmeticError):
         whole = False
     if not whole:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
-from onnxcert._typing import IntArray
-from onnxcert.decision import Family, OneSidedLevel, boundaries, looks_of, smallest_n
+from onnxcert._typing import IntArray, LevelArray
+from onnxcert.decision import Family, OneSidedLevel, boundaries, looks_of, p_values, smallest_n
 from onnxcert.errors import ParameterError
 from onnxcert.result import LARGEST_N, Selection
 from onnxcert.rule import Rule
@@ -41,12 +42,23 @@ def thresholds(
         test = OneSidedLevel(n, family.single_level, selection, min(rule.taus))
         found = [test.threshold(tau) for tau in rule.taus]
     else:
-        found = [replace(family, tau=tau).threshold(n, histogram) for tau in rule.taus]
+        found = [_threshold(replace(family, tau=tau), n, histogram) for tau in rule.taus]
     # Whoever is certified at a tau is so at every smaller one.
     return tuple(
         max(votes for votes, lower in zip(found, rule.taus, strict=True) if lower <= tau)
         for tau in rule.taus
     )
+
+
+def _threshold(family: Family, n: int, histogram: IntArray) -> int:
+    """`Family.threshold`, which is asked for many histograms of one n here."""
+    p, reserve = _tabulated(family, n)
+    return family.correction.threshold(p, histogram, family.alpha, k=family.k, reserve=reserve)
+
+
+@lru_cache(maxsize=8)
+def _tabulated(family: Family, n: int) -> tuple[LevelArray, float]:
+    return p_values(n, family.tau, family.selection), family.reserve(n)
 
 
 def votes_needed(
