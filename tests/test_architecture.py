@@ -24,7 +24,7 @@ OWNERS = {
     "cupy": ("backend.py",),
     "typer": ("cli/",),
     "rich": ("cli/",),
-    "matplotlib": ("report/",),
+    "matplotlib": ("report/", "study/"),
     "statsmodels": ("decision/", "correction/"),
     "torch": (),
     "tensorflow": (),

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from onnxcert._version import __version__
-from onnxcert.cli import certify, decide, diff, inspect, pack, plan, report, verify
+from onnxcert.cli import certify, decide, diff, inspect, pack, plan, report, study, verify
 from onnxcert.errors import OnnxcertError
 
 DONE, USER_ERROR = 0, 2
@@ -46,6 +46,7 @@ app.command("inspect")(inspect.command)
 app.command("pack")(pack.command)
 app.command("verify")(verify.command)
 app.command("diff")(diff.command)
+app.command("study")(study.command)
 
 
 def run_command_line(arguments: list[str] | None = None, *, started: float | None = None) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Final
+
 import numpy as np
 from scipy.stats import binom
 
@@ -13,17 +16,34 @@ from onnxcert.rule import check_tau
 _ROUND_UP = 1.0 + 1e-11
 _SMALLEST = 1e-260
 
+# A table depends on these numbers alone, and the same few are asked for again and again. Longer
+# ones are not kept: 128 of these take 13 MB.
+_KEPT: Final = 12_800
+
 
 def binomial_tail(n: int, p: float) -> LevelArray:
-    """F_p(x) = P(Bin(n, p) >= x) for x = 0 .. n, rounded up; float64 [n + 1]."""
+    """F_p(x) = P(Bin(n, p) >= x) for x = 0 .. n, rounded up; float64 [n + 1], read-only."""
+    return (_kept_tail if n <= _KEPT else _tail)(n, p)
+
+
+def _tail(n: int, p: float) -> LevelArray:
     tail = binom.sf(np.arange(n + 1) - 1, n, p)
     # In the far tail SciPy's answer may be 0, and out of order; no level is anywhere near.
     tail = np.where(np.arange(n + 1) > 0, np.maximum(tail, _SMALLEST), 1.0)
-    return np.asarray(np.minimum(tail * _ROUND_UP, 1.0), dtype=np.float64)
+    return _read_only(np.minimum(tail * _ROUND_UP, 1.0))
+
+
+_kept_tail = lru_cache(maxsize=128)(_tail)
+
+
+def _read_only(table: LevelArray) -> LevelArray:
+    table.flags.writeable = False
+    return table
 
 
 def p_values(n: int, tau: float, selection: Selection) -> LevelArray:
-    """p-value of each number of hits 0 .. n among n tested draws; float64 [n + 1], decreasing.
+    """p-value of each number of hits 0 .. n among n tested draws; float64 [n + 1], decreasing,
+    read-only.
 
     *Split* selection (Fischer et al. 2021, Algorithm 3): the candidate was chosen from other
     draws, so under the null P(vote = candidate) <= tau the hits are binomial with p at most tau
@@ -45,10 +65,17 @@ def p_values(n: int, tau: float, selection: Selection) -> LevelArray:
         ParameterError: tau outside [1/2, 1).
     """
     check_tau(tau)
+    return (_kept_p_values if n <= _KEPT else _p_values)(n, tau, selection)
+
+
+def _p_values(n: int, tau: float, selection: Selection) -> LevelArray:
     tail = binomial_tail(n, tau)
     if selection == "split":
         return tail
     hits = np.arange(n + 1)
     summed = np.minimum(tail + binomial_tail(n, 1.0 - tau), 1.0)
     valid = (hits - 1 >= tau * (n - 1)) & (2 * hits > n)
-    return np.where(valid, summed, 1.0)
+    return _read_only(np.where(valid, summed, 1.0))
+
+
+_kept_p_values = lru_cache(maxsize=128)(_p_values)

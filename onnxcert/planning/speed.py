@@ -11,9 +11,10 @@ import numpy as np
 from onnxcert._typing import FloatArray, Perturbation
 from onnxcert.certification import default_batch_size, fresh_seed
 from onnxcert.draws import Draws, digest
+from onnxcert.labelling import noisy_labels
 from onnxcert.model.probe import probed
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.sampling import Count, noisy_labels
+from onnxcert.sampling import Count
 
 _TIMED: Final = 9
 _LONG_ENOUGH: Final = 20.0

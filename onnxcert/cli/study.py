@@ -1,0 +1,132 @@
+"""`onnxcert study`."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from pathlib import Path
+from typing import Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from onnxcert.atomic import write_atomically
+from onnxcert.errors import ParameterError, StoreError
+
+FAILED = 1
+
+
+def command(
+    out: Path | None = typer.Option(
+        None, "--out", metavar="DIR", help="Where figures, tables and study.json go."
+    ),
+    calibrate: bool = typer.Option(
+        False,
+        "--calibrate",
+        help="In place of the figures: simulate votes with known probabilities and test whether "
+        "every rule keeps its level. Exit status 1 unless all is as it should be.",
+    ),
+    repetitions: int = typer.Option(
+        20_000, "--repetitions", help="Of each row of the calibration."
+    ),
+    resolution: float = typer.Option(
+        1.0,
+        "--resolution",
+        help="Share of the grid points and repetitions of the figures, above 0 and at most 1.",
+    ),
+    seed: int = typer.Option(0, "--seed", help="Of all that is simulated."),
+) -> int:
+    """Repeat the paper's experiments on synthetic components, or calibrate the program's rules.
+
+    Figures (PNG) with their numbers (CSV): certified share against the rate of corrupted votes,
+    certified share against the number of components for several budgets, and draws needed with and
+    without early stopping.
+    """
+    if seed < 0:
+        raise ParameterError(f"the seed must be 0 or more, got {seed}.")
+    if out is not None:
+        _make(out)
+    with _Bar() as bar:
+        if calibrate:
+            return _calibrate(out, repetitions, seed, bar)
+        return _figures(out, resolution, seed, bar)
+
+
+def _calibrate(out: Path | None, repetitions: int, seed: int, bar: _Bar) -> int:
+    from onnxcert.study import calibrate
+
+    found = calibrate.calibrate(repetitions=repetitions, seed=seed, steps=bar)
+    bar.stop()
+    page = calibrate.document(
+        found,
+        command=f"onnxcert study --calibrate --repetitions {repetitions} --seed {seed}",
+        date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        repetitions=repetitions,
+    )
+    if out is None:
+        print(page)
+    else:
+        write_atomically(out / "calibration.md", lambda path: _write(path, page))
+        calibrate.write_csv(out / "calibration.csv", found)
+        for name in ("calibration.md", "calibration.csv"):
+            print(out / name)
+    print(calibrate.summary(found, repetitions), file=sys.stderr)
+    return 0 if all(row.as_it_should_be for row in found) else FAILED
+
+
+def _figures(out: Path | None, resolution: float, seed: int, bar: _Bar) -> int:
+    from onnxcert.study.experiments import run
+
+    if out is None:
+        raise ParameterError("the figures need a folder; pass --out DIR.")
+    for path in run(out, resolution=resolution, seed=seed, steps=bar):
+        print(path, flush=True)
+    return 0
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(f"the folder {out} cannot be made ({reason}); name another.") from None
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+class _Bar:
+    """Steps done, their rate and the time left, on standard error of a terminal."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("time left"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._progress.stop()
+
+    def begin(self, what: str, steps: int) -> None:
+        self._task = self._progress.add_task(what, total=steps, rate="")
+
+    def step(self) -> None:
+        speed = self._progress.tasks[self._task].speed
+        self._progress.update(self._task, advance=1, rate=f"{speed:.1f} steps/s" if speed else "")

@@ -1,0 +1,207 @@
+"""The designs: every permitted combination, with numbers that leave discreteness no room.
+
+With few draws an exact test may stay far below its level, and hide a mistake of a factor of two.
+n, tau and the components' probabilities were searched for, so that under the worst joint law the
+exact rate is 90 % of alpha and more (98 % and more where one tau is tested), at alpha and at 1.25
+alpha alike. alpha is 0.1 throughout: a rate of 0.125 is then soon told from it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from onnxcert.result import Selection
+from onnxcert.rule import Budget, Rule, Schedule
+from onnxcert.study.designs import Design
+
+ALPHA: Final = 0.1
+MANY: Final = 61
+VERY_MANY: Final = 201
+BONFERRONI, HOLM = "bonferroni", "holm"
+KFWER, STEPDOWN, YEKUTIELI = "kfwer", "kfwer-stepdown", "benjamini-yekutieli"
+
+
+def design(
+    correction: str,
+    selection: Selection,
+    n: int,
+    n0: int,
+    two: tuple[float, ...],
+    *,
+    taus: tuple[float, ...],
+    certain: int = 0,
+    b: int = 0,
+    claim: float | None = None,
+    note: str = "",
+    **further: Any,
+) -> Design:
+    """A design with its name."""
+    rule = Rule(
+        tau=taus[0],
+        more_taus=taus[1:],
+        alpha=ALPHA,
+        correction=correction,
+        budget=Budget(str(b)),
+        **further,
+    )
+    said = [
+        f"{correction} b = {b}" if b else correction,
+        selection,
+        f"tau {', '.join(f'{tau:g}' for tau in taus)}",
+        f"n {n}, n0 {n0}, N {len(two) + certain}",
+    ]
+    if rule.radius_map:
+        said.append("radius map")
+    if rule.schedule is not None:
+        looks = " ".join(map(str, rule.schedule.looks or ("auto",)))
+        said.append(f"looks {looks}, {rule.schedule.spending}")
+    if claim is not None and len(taus) > 1:
+        said.append(f"share at {claim:g}")
+    if note:
+        said.append(note)
+    return Design(
+        name="; ".join(said),
+        rule=rule,
+        selection=selection,
+        n=n,
+        n0=n0,
+        two=two,
+        certain=certain,
+        claim=claim,
+    )
+
+
+def one_tau() -> list[Design]:
+    """Each correction with each selection.
+
+    Split at 1/2: the n0 draws mislead, either class is selected equally often, neither is true.
+    Pooled with n0 = n: the candidate is whoever won the very votes it is tested on. With certain
+    components the others meet the later steps of a step-down procedure.
+    """
+    null, half, low = (0.75,), (0.5,), (0.6,)
+    return [
+        design(BONFERRONI, "split", 566, MANY, null * 4, taus=null),
+        design(BONFERRONI, "split", 394, 9, half * 4, taus=half),
+        design(BONFERRONI, "pooled", 566, 566, null * 4, taus=null),
+        design(BONFERRONI, "pooled", 497, 497, half * 4, taus=half),
+        design(HOLM, "split", 566, MANY, null * 4, taus=null, certain=4),
+        design(HOLM, "pooled", 415, 415, low * 4, taus=low, certain=4),
+        design(KFWER, "split", 566, MANY, null * 8, taus=null, b=1),
+        design(KFWER, "split", 509, MANY, null * 9, taus=null, b=2),
+        design(KFWER, "pooled", 566, 566, null * 8, taus=null, b=1),
+        design(KFWER, "pooled", 509, 509, null * 9, taus=null, b=2),
+        design(STEPDOWN, "split", 566, MANY, null * 8, taus=null, certain=4, b=1),
+        design(STEPDOWN, "split", 420, MANY, null * 6, taus=null, certain=6, b=2),
+        design(STEPDOWN, "pooled", 415, 415, low * 8, taus=low, certain=4, b=1),
+        design(STEPDOWN, "pooled", 325, 325, low * 6, taus=low, certain=6, b=2),
+        design(YEKUTIELI, "split", 642, MANY, null * 6, taus=null),
+        design(YEKUTIELI, "pooled", 1041, 1041, low * 6, taus=low),
+        design(YEKUTIELI, "split", 642, MANY, null * 6, taus=null, certain=2),
+    ]
+
+
+def several_tau() -> list[Design]:
+    """Components at each tau: certified beyond their own probability they are wrong.
+
+    Step-down corrections split alpha over the tau. The smaller tau spends its part on one group,
+    the larger one on many, since all of them are null at the larger.
+    """
+    near, far = (0.6, 0.7), (0.6, 0.75)
+    one = (0.6,) + 9 * (0.75,)
+    two = 2 * (0.6,) + 18 * (0.75,)
+    found: list[Design] = []
+    choices: tuple[tuple[Selection, int], ...] = (("split", VERY_MANY), ("pooled", 0))
+    for selection, n0 in choices:
+        first = 3 * (0.6,) + 3 * (0.7,)
+        found += [
+            design(BONFERRONI, selection, 679, n0 or 679, first, taus=near),
+            design(KFWER, selection, 484, n0 or 484, 4 * (0.6,) + 4 * (0.7,), taus=near, b=1),
+            design(HOLM, selection, 598, n0 or 598, one, taus=far, certain=2),
+            design(STEPDOWN, selection, 598, n0 or 598, two, taus=far, certain=2, b=1),
+        ]
+        n = 642 if selection == "split" else 1041
+        for tau in far:
+            found.append(design(YEKUTIELI, selection, n, n0 or n, (tau,) * 6, taus=far, claim=tau))
+    return found
+
+
+def radius_maps() -> list[Design]:
+    """Each component has a probability of its own, and is wrong where its bound reaches it."""
+    spread = (0.621, 0.654, 0.683, 0.708, 0.729, 0.748)
+    return [
+        design(
+            BONFERRONI, "split", 500, VERY_MANY, spread, taus=(0.6,), radius_map=True, floor=0.6
+        ),
+        design(BONFERRONI, "pooled", 500, 500, spread, taus=(0.6,), radius_map=True, floor=0.6),
+    ]
+
+
+def looks() -> list[Design]:
+    """Ever crossed: the worst that any stopping rule can do.
+
+    Pooled at 1/2, where each of the two classes spends half of the level; at larger tau the
+    smaller class hardly spends its part, and the rate stays near tau x alpha.
+    """
+    found = []
+    split = {"equal": 350, "pocock": 495, "obrien-fleming": 425}
+    pooled = {"equal": 395, "pocock": 377, "obrien-fleming": 534}
+    for correction, b, size in ((BONFERRONI, 0, 4), (KFWER, 1, 8)):
+        for spending, n in split.items():
+            schedule = Schedule(n, (n // 2, 3 * n // 4, n), spending)
+            found.append(
+                design(
+                    correction, "split", n, MANY, (0.75,) * size,
+                    taus=(0.75,), b=b, schedule=schedule,
+                )
+            )  # fmt: skip
+        for spending, n in pooled.items():
+            schedule = Schedule(n, (n // 2, 3 * n // 4, n), spending)
+            found.append(
+                design(
+                    correction, "pooled", n, n // 2, (0.5,) * size,
+                    taus=(0.5,), b=b, schedule=schedule,
+                )
+            )  # fmt: skip
+        schedule = Schedule(464, (232, 348, 464))
+        both = (0.6,) * size + (0.75,) * size
+        found.append(
+            design(
+                correction, "split", 464, VERY_MANY, both,
+                taus=(0.6, 0.75), b=b, schedule=schedule,
+            )
+        )  # fmt: skip
+        n = 454 if b == 0 else 714
+        schedule = Schedule(n, (n // 2, 3 * n // 4, n))
+        found.append(
+            design(
+                correction, "pooled", n, n // 2, (0.5,) * size + (0.75,) * 2,
+                taus=(0.5, 0.75), b=b, schedule=schedule,
+            )
+        )  # fmt: skip
+    return found
+
+
+def misled() -> list[Design]:
+    """Few draws choose the candidate, or a class just exceeds tau and another one wins.
+
+    Nothing here reaches alpha; it must not exceed it either.
+    """
+    few = [
+        design(BONFERRONI, "pooled", 497, n0, (0.5,) * 4, taus=(0.5,)) for n0 in (1, 10, 100)
+    ] + [design(HOLM, "pooled", 415, 10, (0.6,) * 4, taus=(0.6,), certain=4)]
+    over, half = (0.510001,), (0.500001,)
+    note = "a class just exceeds tau"
+    return [
+        *few,
+        design(BONFERRONI, "pooled", 497, 497, half * 4, taus=(0.5,), note=note),
+        design(HOLM, "pooled", 497, 497, half * 4, taus=(0.5,), note=note),
+        design(HOLM, "pooled", 518, 518, over * 4, taus=(0.51,), certain=8, note=note),
+        design(HOLM, "split", 518, 5, over * 4, taus=(0.51,), certain=8, note=note),
+        design(STEPDOWN, "pooled", 518, 518, over * 4, taus=(0.51,), certain=8, b=1, note=note),
+        design(YEKUTIELI, "pooled", 518, 518, over * 4, taus=(0.51,), certain=4, note=note),
+    ]
+
+
+def everything() -> list[Design]:
+    """All designs of the long form."""
+    return [*one_tau(), *several_tau(), *radius_maps(), *looks(), *misled()]

@@ -1,0 +1,109 @@
+"""Certified share against the rate of corrupted votes (Fischer et al. 2021, Section 6.1).
+
+Each of N components votes for another class with probability gamma, one of them with 5 gamma.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from onnxcert.decision import decide
+from onnxcert.result import Selection, Tally
+from onnxcert.rule import Rule
+from onnxcert.study.table import Share
+from onnxcert.study.tallies import Errors
+from onnxcert.study.watching import Steps
+
+TAU: Final = 0.75
+ALPHA: Final = 0.001
+COMPONENTS: Final = (100, 1_000, 10_000)
+DRAWS: Final = (100, 1_000)
+POINTS: Final = 44
+REPETITIONS: Final = {100: 160, 1_000: 40, 10_000: 12}
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A way to certify.
+
+    Attributes:
+        name: as in the legend.
+        rule: of each input.
+        selection: pooled runs as many passes as split does, n0 + n, and tests them all.
+    """
+
+    name: str
+    rule: Rule
+    selection: Selection = "split"
+
+
+def _scheme(name: str, selection: Selection = "split", **rule: str) -> Scheme:
+    return Scheme(name, Rule(tau=TAU, alpha=ALPHA, **rule), selection)  # type: ignore[arg-type]
+
+
+SCHEMES: Final = (
+    _scheme("SegCertify, Holm, pooled", "pooled", correction="holm"),
+    _scheme("SegCertify, Holm", correction="holm"),
+    _scheme("SegCertify, Bonferroni", correction="bonferroni"),
+    _scheme("IndivClass", correction="bonferroni", procedure="indivclass"),
+    _scheme("JointClass", correction="bonferroni", procedure="jointclass"),
+)
+
+
+def gammas(points: int) -> list[float]:
+    """From one error in 100,000 votes to where the bad component always errs."""
+    return [float(g) for g in np.geomspace(1e-5, 0.2, points)]
+
+
+def steps(resolution: float) -> int:
+    """How many steps `shares` takes."""
+    return len(DRAWS) * len(COMPONENTS) * points(resolution)
+
+
+def points(resolution: float) -> int:
+    """Rates on the axis."""
+    return max(6, round(POINTS * resolution))
+
+
+def shares(resolution: float, seed: int, watch: Steps) -> Iterator[Share]:
+    """One row for each scheme, N, n and gamma."""
+    for n in DRAWS:
+        for components in COMPONENTS:
+            repetitions = max(2, round(REPETITIONS[components] * resolution))
+            for place, gamma in enumerate(gammas(points(resolution))):
+                rng = np.random.default_rng([seed, n, components, place])
+                means = _means(n, components, gamma, repetitions, rng)
+                for scheme, mean in zip(SCHEMES, means, strict=True):
+                    tested = n if scheme.selection == "split" else 2 * n
+                    yield Share(
+                        scheme.name, components, tested, n, gamma, TAU, ALPHA, "0", mean,
+                        repetitions,
+                    )  # fmt: skip
+                watch.step()
+
+
+def _means(
+    n: int, components: int, gamma: float, repetitions: int, rng: np.random.Generator
+) -> list[float]:
+    errors = Errors.one_bad(components, gamma)
+    draw: dict[Selection, Callable[[], Tally]] = {
+        "split": lambda: errors.tally(n, n, "split", rng, joint=True),
+        "pooled": lambda: errors.tally(2 * n, n, "pooled", rng),
+    }
+    total = np.zeros(len(SCHEMES))
+    for _ in range(repetitions):
+        tallies = {selection: make() for selection, make in draw.items()}
+        total += [certified_share(tallies[s.selection], s.rule) for s in SCHEMES]
+    return [float(mean) for mean in total / repetitions]
+
+
+def certified_share(tally: Tally, rule: Rule) -> float:
+    """Share certified for the radius of tau; IndivClass has another radius, which may be less."""
+    certificate = decide(tally, rule)
+    if certificate.radius < tally.perturbation.radius(rule.tau):
+        return 0.0
+    return 1.0 - certificate.abstain_share

@@ -1,0 +1,203 @@
+"""What is simulated: components with known probabilities, a rule, and how often it should err."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, Self
+
+import numpy as np
+from scipy.stats import binom
+
+from onnxcert._typing import LevelArray
+from onnxcert.correction import correction_named
+from onnxcert.decision import Family, OneSidedLevel, boundaries, looks_of, p_values
+from onnxcert.result import Selection
+from onnxcert.rule import Rule
+from onnxcert.statement import Controls
+from onnxcert.study.components import right_candidate, tail
+from onnxcert.study.paths import Walk
+
+Dependence = Literal["independent", "blocks", "exclusive", "together", "windows"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Components, their laws, and how they are tested.
+
+    Args:
+        name: in words.
+        rule: at its nominal alpha.
+        selection: where the candidate comes from.
+        n: draws tested. n0: draws that choose the candidate.
+        two: probability of the first class of each component with two classes.
+        certain: number of components that always vote for one class.
+        claim: for an expected share, the tau whose certificates are counted.
+    """
+
+    name: str
+    rule: Rule
+    selection: Selection
+    n: int
+    n0: int
+    two: tuple[float, ...]
+    certain: int = 0
+    claim: float | None = None
+
+    def at(self, alpha: float) -> Self:
+        """The same at another alpha."""
+        return replace(self, rule=self.rule.but(alpha=alpha))
+
+    @property
+    def components(self) -> int:
+        return len(self.two) + self.certain
+
+    @property
+    def controls(self) -> Controls:
+        return correction_named(self.rule.correction).controls
+
+    @cached_property
+    def family(self) -> Family:
+        return Family.of(self.rule, self.components, self.selection)
+
+    @property
+    def dependences(self) -> tuple[Dependence, ...]:
+        """Joint laws to try, the worst one last."""
+        if self.controls == "FDR":
+            return ("independent", "windows")
+        return ("independent", "blocks", "exclusive" if self.family.k == 1 else "together")
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Numbers of draws looked at, if any."""
+        schedule = self.rule.schedule
+        return () if schedule is None else looks_of(schedule, self.family, self.n0)
+
+    def judged_at(self, p: float) -> float:
+        """The smallest tau that a component of probability p must not be certified at."""
+        return min((tau for tau in self.rule.taus if tau >= p), default=min(self.rule.taus))
+
+    # -- a fixed number of draws -------------------------------------------------------------
+
+    def bar(self, p: float) -> int:
+        """Hits from which a component errs, once all that exceed tau are certified.
+
+        For k-FWER as the k-th to err. The program's own thresholds: that they are reached no more
+        often than they should be is what is to be seen.
+        """
+        family, n = self.family, self.n
+        if self.rule.radius_map:
+            one = OneSidedLevel(n, family.single_level, self.selection, self.rule.floor)
+            reached = one.lower_bounds() >= p
+            return int(np.argmax(reached)) if reached.any() else n + 1
+        tau = self.judged_at(p)
+        if not family.correction.stepwise:
+            one = OneSidedLevel(
+                n, family.single_level, self.selection, min(self.rule.taus), not self.rule.more_taus
+            )
+            return one.threshold(tau)
+        at_tau = replace(family, tau=tau)
+        null = sum(q <= tau for q in self.two)
+        level = family.k * (family.alpha - at_tau.reserve(n)) / max(null, family.k)
+        return _first(p_values(n, tau, self.selection), max(level, family.single_level))
+
+    def reach(self, p: float) -> float:
+        """P(s puts a component at its bar or beyond)."""
+        if self.looks:
+            return self.error_chance(p)
+        table = np.append(tail(self.n, p, self.selection), 0.0)
+        return float(table[self.bar(p)])
+
+    def share_reaches(self) -> LevelArray:
+        """For Benjamini-Yekutieli: how far s may go where r components err, r = 1, 2, ..."""
+        family = self.family
+        tau = self.rule.tau if self.claim is None else self.claim
+        at_tau = replace(family, tau=tau)
+        one = family.correction.entry_level(self.components, 1.0, 1) / self.components
+        r = self.certain + np.arange(1, len(self.two) + 1)
+        table = p_values(self.n, tau, self.selection)
+        bars = [_first(table, rank * one * (family.alpha - at_tau.reserve(self.n))) for rank in r]
+        return np.append(tail(self.n, self.two[0], self.selection), 0.0)[bars]
+
+    # -- looks -------------------------------------------------------------------------------
+
+    def walk(self, p: float) -> Walk:
+        """The component under looks."""
+        schedule = self.rule.schedule
+        assert schedule is not None
+        taus = sorted(self.rule.taus)
+        rows = boundaries(
+            self.looks, taus, self.family.single_level, self.selection, schedule.spending
+        )
+        first = rows[taus.index(self.judged_at(p))]
+        return Walk(
+            p, self.looks, self.n0, self.selection, tuple(first.tolist()), tuple(rows[0].tolist())
+        )
+
+    # -- exact rates -------------------------------------------------------------------------
+
+    def error_chance(self, p: float) -> float:
+        """P(a component errs by itself).
+
+        Exact except that pooled selection takes n0 = n (with fewer it errs less).
+        """
+        if self.looks:
+            return self.walk(p).error_chance()
+        low = self.bar(min(self.two))
+        high = self.bar(p)
+        directional = p > max(self.rule.taus) and not self.rule.radius_map
+        first = 0.0 if directional else float(binom.sf(high - 1, self.n, p))
+        second = float(binom.sf(min(low, high) - 1, self.n, 1.0 - p))
+        if self.selection == "pooled":
+            return first + second
+        right = right_candidate(self.n0, p)
+        return right * first + (1.0 - right) * second
+
+    def rate(self, dependence: Dependence) -> float | None:
+        """Exact rate of what alpha bounds, where it is known."""
+        if self.selection == "pooled" and self.n0 < self.n and not self.looks:
+            return None
+        directional = max(self.two) > max(self.rule.taus) and not self.rule.radius_map
+        if directional and self.family.correction.stepwise:
+            return None
+        if dependence == "windows":
+            return self._share_rate()
+        if self.controls == "FDR":
+            return None
+        chances = [self.error_chance(p) for p in self.two]
+        k = self.family.k
+        if dependence == "independent":
+            if self.family.correction.stepwise and k > 1:
+                return None
+            count = np.ones(1)
+            for chance in chances:
+                count = np.convolve(count, [1.0 - chance, chance])
+            return float(count[k:].sum())
+        if k == 1:
+            size = 2 if dependence == "blocks" else len(chances)
+            groups = [sum(chances[i : i + size]) for i in range(0, len(chances), size)]
+        else:
+            groups = [self._group_rate(p) for p in self.two[::k]]
+        together = dependence != "blocks"
+        return sum(groups) if together else 1.0 - float(np.prod([1.0 - rate for rate in groups]))
+
+    def _group_rate(self, p: float) -> float:
+        """P(k components that reach their bars together are certified together)."""
+        reach = self.reach(p)
+        # The candidates of several components are chosen independently of each other.
+        return reach * (self.error_chance(p) / reach) ** self.family.k
+
+    def _share_rate(self) -> float:
+        reaches = self.share_reaches()
+        size = len(self.two)
+        right = 1.0
+        if self.selection == "split" and self.two[0] > 0.5:
+            right = right_candidate(self.n0, self.two[0])
+        gains = np.diff(reaches, prepend=0.0)
+        r = np.arange(1, size + 1)
+        return float((size * gains / r * right**r * r / (r + self.certain)).sum())
+
+
+def _first(table: LevelArray, level: float) -> int:
+    passed = table <= level
+    return int(np.argmax(passed)) if passed.any() else len(table)

@@ -1,0 +1,137 @@
+"""Rules that do not hold, each with votes that show it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from onnxcert.decision import decide, p_values
+from onnxcert.result import Certificate, Tally
+from onnxcert.rule import Rule
+from onnxcert.study import catalogue
+from onnxcert.study.calibration import Unsound
+from onnxcert.study.components import tail
+from onnxcert.study.designs import Design
+from onnxcert.study.laws import draw, exclusive, together
+from onnxcert.study.simulation import Decider, Simulated, simulate, simulate_from
+from onnxcert.study.unsound import holm_bounds, written_kfwer
+
+
+def _reach(design: Design, p: float, level: float) -> float:
+    """How likely the p-value of a component of probability p, at tau = p, is at most `level`."""
+    table = np.append(p_values(design.n, p, "split"), 0.0)
+    exact = np.append(tail(design.n, p, "split"), 0.0)
+    return float(exact[np.argmax(table <= level)])
+
+
+def _pair(design: Design, repetitions: int, seed: int) -> Simulated:
+    """Two null components, k = 2: one p-value up to alpha and one up to 2 alpha, together."""
+    rng = np.random.default_rng(seed)
+    reach = _reach(design, design.rule.tau, 2.0 * design.rule.alpha)
+    return simulate_from(design, draw([together([(2, reach)])], repetitions, rng), rng)
+
+
+def _in_order(design: Design, repetitions: int, seed: int) -> Simulated:
+    """The component with the j-th smallest probability errs with alpha / j, one at a time."""
+    rng = np.random.default_rng(seed)
+    reaches = [
+        _reach(design, p, design.rule.alpha / j) for j, p in enumerate(sorted(design.two), start=1)
+    ]
+    return simulate_from(design, draw([exclusive(reaches)], repetitions, rng), rng)
+
+
+def _exclusive(design: Design, repetitions: int, seed: int) -> Simulated:
+    return simulate(design, "exclusive", repetitions, seed)
+
+
+def _independent(design: Design, repetitions: int, seed: int) -> Simulated:
+    return simulate(design, "independent", repetitions, seed)
+
+
+def _unpaid(rule: Rule) -> Decider:
+    """The winner of n votes tested on those n votes with F_tau."""
+    return lambda tally: decide(replace(tally, selection="split"), rule)
+
+
+def _one_by_one(rule: Rule) -> Decider:
+    """Every component at alpha."""
+
+    def decider(tally: Tally) -> Certificate:
+        return decide(tally, rule.but(alpha=0.99 * rule.alpha * tally.components))
+
+    return decider
+
+
+def _peeking(rule: Rule) -> Decider:
+    """At each look the test that is meant for one."""
+
+    def decider(tally: Tally) -> Certificate:
+        assert tally.path is not None
+        level = rule.alpha / tally.components
+        reached = [
+            p_values(n, rule.tau, tally.selection)[hits] <= level
+            for n, hits in zip(tally.looks, tally.path, strict=True)
+        ]
+        return replace(
+            decide(tally, rule),
+            levels=np.array([rule.tau]),
+            level=np.any(reached, axis=0).astype(np.uint8),
+        )
+
+    return decider
+
+
+def _spread() -> Design:
+    spread = (0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
+    return catalogue.design(
+        "bonferroni", "split", 1500, 201, spread, taus=(0.6,), radius_map=True, floor=0.6
+    )
+
+
+def _two_of_four() -> Design:
+    return catalogue.design(
+        "kfwer-stepdown", "split", 566, 61, (0.75,) * 2, taus=(0.75,), certain=2, b=1
+    )
+
+
+def everything() -> list[Unsound]:
+    """All of them."""
+    one, looking = catalogue.one_tau(), catalogue.looks()
+    return [
+        Unsound(
+            "NOT OURS: k-FWER step-down with k alpha / (N + 1 - i)",
+            _two_of_four(),
+            "two together, the second up to 2 alpha",
+            _pair,
+            lambda design: written_kfwer(design.rule),
+        ),
+        Unsound(
+            "NOT OURS: Holm's levels as simultaneous confidence bounds",
+            _spread(),
+            "exclusive, alpha / j in the j-th place",
+            _in_order,
+            lambda design: holm_bounds(design.rule.but(radius_map=False, correction="holm")),
+        ),
+        Unsound(
+            "NOT OURS: pooled votes, split p-value",
+            one[3],
+            "exclusive",
+            _exclusive,
+            lambda design: _unpaid(design.rule),
+        ),
+        Unsound(
+            "NOT OURS: components tested one by one",
+            one[0],
+            "independent",
+            _independent,
+            lambda design: _one_by_one(design.rule),
+        ),
+        Unsound(
+            "NOT OURS: a fixed-n test at every look",
+            looking[0],
+            "independent",
+            _independent,
+            lambda design: _peeking(design.rule),
+        ),
+    ]

@@ -1,0 +1,138 @@
+"""Joint laws: how the errors of components hang together.
+
+A law is a list of *events*, no two of which happen together. In an event some components, its
+members, have their s in given intervals near 0 (many votes); everybody else has s beyond all of
+its intervals. Independent *parts* of the components have a law each. The s of each component by
+itself stays uniform: its intervals follow each other from 0 on, and the events that put it into an
+interval have the interval's length as their probability (`Law` refuses anything else).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from onnxcert._typing import LevelArray
+from onnxcert.errors import ParameterError
+
+_TOLERANCE: Final = 1e-9
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What may happen with `probability`: each of `members` has its s in its interval."""
+
+    probability: float
+    members: Mapping[int, Interval]
+
+
+@dataclass(frozen=True)
+class Law:
+    """Events that exclude each other, over the components 0 .. size - 1.
+
+    Raises:
+        ParameterError: the events do not leave each component's s uniform.
+    """
+
+    size: int
+    events: tuple[Event, ...] = ()
+
+    def __post_init__(self) -> None:
+        if sum(event.probability for event in self.events) > 1.0 + _TOLERANCE:
+            raise ParameterError("the events of a law must have probability 1 at most together.")
+        for i in range(self.size):
+            shares: dict[Interval, float] = {}
+            for event in self.events:
+                if i in event.members:
+                    interval = event.members[i]
+                    shares[interval] = shares.get(interval, 0.0) + event.probability
+            end = 0.0
+            for (low, high), share in sorted(shares.items()):
+                if abs(low - end) > _TOLERANCE or abs(share - (high - low)) > _TOLERANCE:
+                    raise ParameterError(f"component {i} would not be uniform on {low}..{high}.")
+                end = high
+
+    @cached_property
+    def reach(self) -> LevelArray:
+        """Where the intervals of each component end; float64 [size]."""
+        reach = np.zeros(self.size)
+        for event in self.events:
+            for i, (_, high) in event.members.items():
+                reach[i] = max(reach[i], high)
+        return reach
+
+    def draw(self, repetitions: int, rng: np.random.Generator) -> LevelArray:
+        """The components' s; float64 [repetitions, size]."""
+        reach = self.reach
+        s = reach + (1.0 - reach) * rng.random((repetitions, self.size))
+        chances = np.cumsum([event.probability for event in self.events])
+        happens = np.searchsorted(chances, rng.random(repetitions), side="right")
+        for number, event in enumerate(self.events):
+            rows = np.flatnonzero(happens == number)
+            for i, (low, high) in event.members.items():
+                s[rows, i] = low + (high - low) * rng.random(len(rows))
+        return s
+
+
+def draw(parts: Sequence[Law], repetitions: int, rng: np.random.Generator) -> LevelArray:
+    """The s of independent parts side by side; float64 [repetitions, components]."""
+    return np.concatenate([part.draw(repetitions, rng) for part in parts], axis=1)
+
+
+def independent(size: int) -> Law:
+    """Nobody knows of anybody."""
+    return Law(size)
+
+
+def exclusive(reaches: Sequence[float]) -> Law:
+    """At most one component at a time has s up to its own reach: the union bound is sharp."""
+    return Law(
+        len(reaches), tuple(Event(reach, {i: (0.0, reach)}) for i, reach in enumerate(reaches))
+    )
+
+
+def together(groups: Sequence[tuple[int, float]]) -> Law:
+    """Groups of k components whose s are up to the group's reach q all at once, or none is.
+
+    Groups exclude each other, so that Markov's inequality, P(k or more) <= E / k, is sharp. Within
+    a group the s lie one in each of the intervals (0, q / k], (q / k, 2 q / k], ... in turns: the
+    k - 1 first errors spend no more than they must, which makes step-down procedures sharp, too.
+
+    Args:
+        groups: k and q of each.
+    """
+    events = []
+    start = 0
+    for k, q in groups:
+        for turn in range(k):
+            members = {
+                start + j: (q * ((j + turn) % k) / k, q * ((j + turn) % k + 1) / k)
+                for j in range(k)
+            }
+            events.append(Event(q / k, members))
+        start += k
+    return Law(start, tuple(events))
+
+
+def windows(size: int, reaches: Sequence[float]) -> Law:
+    """Exactly r components have s between reaches[r - 2] and reaches[r - 1], for r = 1 .. size.
+
+    The law under which the bound of Benjamini and Yekutieli (2001, Theorem 1.3) is attained:
+    whoever is rejected has the largest p-value that is rejected in such company.
+    """
+    events = []
+    low = 0.0
+    for r, high in enumerate(reaches, start=1):
+        if high > low:
+            for turn in range(size):
+                members = {(turn + j) % size: (low, high) for j in range(r)}
+                # Each component is in r of the `size` windows; the last window is all of them.
+                events.append(Event((high - low) / r, members))
+            low = high
+    return Law(size, tuple(events))

@@ -1,0 +1,160 @@
+"""Draws needed with and without early stopping.
+
+A component's rate of wrong votes is drawn from Beta(0.25, 1.25): most hardly ever err, some
+never settle, as in a segmented photograph. tau = 0.75, alpha = 0.001, 1000 draws at most, pooled
+selection from the first 10. *Enough* is 95 % of what all 1000 draws certify without looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from onnxcert.decision import SPENDING, Family, decide, looks_of, smallest_n
+from onnxcert.decision.stopping import Looking, Stopping
+from onnxcert.rule import Rule, Schedule
+from onnxcert.study.table import Need
+from onnxcert.study.tallies import Errors, synthetic_tally
+from onnxcert.study.watching import Steps
+
+TAU: Final = 0.75
+ALPHA: Final = 0.001
+MOST: Final = 1_000
+N0: Final = 10
+ENOUGH: Final = 0.95
+SHAPE: Final = (0.25, 1.25)
+SHOWN: Final = 100_000  # components of the second panel
+LARGEST: Final = 1_000_000
+MOST_RUNS: Final = 16
+VOTES: Final = 1_600_000  # components in all repetitions of one N together
+
+UNANIMOUS: Final = "smallest useful n"
+FIXED: Final = "fixed n, as if known"
+FULL: Final = "fixed n = 1000"
+
+# What is asked when n is fixed.
+_FIXED_RULE: Final = Rule(tau=TAU, alpha=ALPHA, correction="bonferroni")
+
+
+def under_looks(spending: str) -> Rule:
+    """What is asked under looks."""
+    return _FIXED_RULE.but(schedule=Schedule(MOST, None, spending))
+
+
+def sizes(resolution: float) -> list[int]:
+    """Numbers of components on the axis."""
+    grid = np.geomspace(100, LARGEST, max(3, round(9 * resolution)))
+    return sorted({int(size) for size in np.rint(grid)} | {SHOWN})
+
+
+def steps(resolution: float) -> int:
+    """How many steps `needs` takes."""
+    return len(sizes(resolution))
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows of both panels: draws needed against N, and share certified against draws."""
+
+    needed: list[Need]
+    reached: list[Need]
+
+
+def needs(resolution: float, seed: int, watch: Steps) -> Iterator[Found]:
+    """One for each N."""
+    for components in sizes(resolution):
+        repetitions = max(1, round(resolution * min(MOST_RUNS, VOTES / components)))
+        found = [
+            _one(components, np.random.default_rng([seed, components, k]))
+            for k in range(repetitions)
+        ]
+        yield Found(
+            needed=_averaged([f.needed for f in found], components),
+            reached=_averaged([f.reached for f in found], components)
+            if components == SHOWN
+            else [],
+        )
+        watch.step()
+
+
+def _one(components: int, rng: np.random.Generator) -> Found:
+    errors = Errors(rng.beta(*SHAPE, components))
+    useful = smallest_n(Family.of(_FIXED_RULE, components, "pooled"))
+    full = decide(errors.tally(MOST, N0, "pooled", rng), _FIXED_RULE)
+    enough = ENOUGH * (1.0 - full.abstain_share)
+    # Nobody needs to go on once enough is certified, but where the whole curve is drawn.
+    whole = components == SHOWN
+    curves = {"fixed n": list(_fixed(errors, _grid(useful), None if whole else enough, rng))}
+    for spending in SPENDING:
+        rule = under_looks(spending)
+        curves[f"looks, {spending}"] = list(_looking(errors, rule, None if whole else enough, rng))
+    needed = [
+        Need(UNANIMOUS, components, useful, 0.0, 1),
+        Need(FULL, components, MOST, 1.0 - full.abstain_share, 1),
+    ]
+    for name, curve in curves.items():
+        n, share = next((point for point in curve if point[1] >= enough), curve[-1])
+        needed.append(Need(FIXED if name == "fixed n" else name, components, n, share, 1))
+    reached = [
+        Need(name, components, n, share, 1)
+        for name, curve in curves.items()
+        for n, share in curve
+        if whole
+    ]
+    return Found(needed, reached)
+
+
+def _fixed(
+    errors: Errors, grid: Sequence[int], enough: float | None, rng: np.random.Generator
+) -> Iterator[tuple[int, float]]:
+    """Share certified by n draws that were fixed beforehand, one n after the other."""
+    votes = errors.at_looks(grid, N0, rng)
+    for n, (candidate, hits) in zip(grid, votes, strict=True):
+        tally = synthetic_tally(candidate, hits, n, N0, "pooled")
+        share = 1.0 - decide(tally, _FIXED_RULE).abstain_share
+        yield n, share
+        if enough is not None and share >= enough:
+            return
+
+
+def _looking(
+    errors: Errors, rule: Rule, enough: float | None, rng: np.random.Generator
+) -> Iterator[tuple[int, float]]:
+    """Share certified at each look, until the program stops."""
+    assert rule.schedule is not None
+    looks = looks_of(rule.schedule, Family.of(rule, len(errors.rates), "pooled"), N0)
+    looking = Looking(rule, Stopping(until=enough))
+    path = np.empty((len(looks), len(errors.rates)), np.min_scalar_type(MOST))
+    for k, (candidate, hits) in enumerate(errors.at_looks(looks, N0, rng)):
+        path[k] = hits
+        tally = synthetic_tally(
+            candidate, hits, looks[k], N0, "pooled", looks=looks[: k + 1], path=path[: k + 1]
+        )
+        ended = looking.at_look(tally)
+        assert looking.outlook is not None
+        yield looks[k], looking.outlook.certified
+        if ended:
+            return
+
+
+def _grid(useful: int) -> tuple[int, ...]:
+    """Fixed n from the first useful one on, about 3 % apart."""
+    grid = np.geomspace(useful, MOST, max(2, round(np.log(MOST / useful) / np.log(1.03))))
+    return tuple(sorted({int(n) for n in np.rint(grid)}))
+
+
+def _averaged(runs: list[list[Need]], components: int) -> list[Need]:
+    """Means over the repetitions, row by row."""
+    return [
+        Need(
+            rows[0].scheme,
+            components,
+            float(np.mean([row.draws for row in rows])),
+            float(np.mean([row.certified for row in rows])),
+            len(rows),
+        )
+        for rows in zip(*runs, strict=True)
+    ]

@@ -1,0 +1,67 @@
+"""Numbers of a figure, one line each, to be written as CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from onnxcert.atomic import write_atomically
+
+
+@dataclass(frozen=True)
+class Share:
+    """Mean certified share of some repetitions, and what it was measured for.
+
+    Attributes:
+        scheme: how it was decided.
+        components: N. n: draws tested. n0: draws that chose the candidate.
+        gamma: rate of wrong votes.
+        tau, alpha, budget: of the rule.
+        certified: mean share of components certified. repetitions: how many were averaged.
+    """
+
+    scheme: str
+    components: int
+    n: int
+    n0: int
+    gamma: float
+    tau: float
+    alpha: float
+    budget: str
+    certified: float
+    repetitions: int
+
+
+@dataclass(frozen=True)
+class Need:
+    """Draws that something takes.
+
+    Attributes:
+        scheme: what takes them. components: N. draws: mean number. certified: mean share reached.
+    """
+
+    scheme: str
+    components: int
+    draws: float
+    certified: float
+    repetitions: int
+
+
+def write_csv(path: Path, rows: Sequence[Any]) -> None:
+    """Dataclass rows of one type, a column a field."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow([field.name for field in fields(rows[0])])
+            writer.writerows(_line(row) for row in rows)
+
+    write_atomically(path, write)
+
+
+def _line(row: Any) -> Iterator[str]:
+    for value in asdict(row).values():
+        yield f"{value:.6g}" if isinstance(value, float) else str(value)
