@@ -38,11 +38,24 @@ def thresholds(
         return tuple(
             int(np.argmax(bounds >= tau)) if bounds[-1] >= tau else n + 1 for tau in rule.taus
         )
-    if rule.more_taus and not family.correction.stepwise:
+    families = [replace(family, tau=tau) for tau in rule.taus]
+    tables = [_tabulated(each, n) for each in families]
+    # As in the decision: under FDR all tau share one reserve, and Bonferroni is left where it takes
+    # all of alpha.
+    fdr = family.correction.controls == "FDR"
+    shared = max(reserve for _, reserve in tables) if fdr else None
+    single = not family.correction.stepwise or (shared is not None and shared >= family.alpha)
+    if rule.more_taus and single:
         test = OneSidedLevel(n, family.single_level, selection, min(rule.taus))
         found = [test.threshold(tau) for tau in rule.taus]
     else:
-        found = [_threshold(replace(family, tau=tau), n, histogram) for tau in rule.taus]
+        # `Family.threshold`, with its tables kept, as many histograms of one n are tried.
+        found = [
+            family.correction.threshold(
+                p, histogram, family.alpha, k=family.k, reserve=own if shared is None else shared
+            )
+            for p, own in tables
+        ]
     # Whoever is certified at a tau is so at every smaller one.
     return tuple(
         max(votes for votes, lower in zip(found, rule.taus, strict=True) if lower <= tau)
@@ -50,13 +63,7 @@ def thresholds(
     )
 
 
-def _threshold(family: Family, n: int, histogram: IntArray) -> int:
-    """`Family.threshold`, which is asked for many histograms of one n here."""
-    p, reserve = _tabulated(family, n)
-    return family.correction.threshold(p, histogram, family.alpha, k=family.k, reserve=reserve)
-
-
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _tabulated(family: Family, n: int) -> tuple[LevelArray, float]:
     return p_values(n, family.tau, family.selection), family.reserve(n)
 
