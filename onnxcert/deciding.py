@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from onnxcert._typing import IntArray
-from onnxcert.correction import correction_named
 from onnxcert.decision import Family, check_combination, decide
+from onnxcert.decision.change import Change
 from onnxcert.decision.hindsight import hindsight
 from onnxcert.draws import digest
 from onnxcert.errors import InputError, StoreError
@@ -22,74 +22,11 @@ from onnxcert.inputs import read_labels
 from onnxcert.report.files import write_labels
 from onnxcert.report.summary import Summary, summarise
 from onnxcert.result import PIXELS, Provenance, Selection
-from onnxcert.rule import AlphaScope, Budget, Rule
+from onnxcert.rule import Rule
 from onnxcert.settings import Settings
 from onnxcert.store import Record, Results, ResultStore
 
 AGAIN = "decided_again"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """What is asked in place of what was stored; None keeps it."""
-
-    taus: tuple[float, ...] | None = None
-    alpha: float | None = None
-    alpha_scope: AlphaScope | None = None
-    correction: str | None = None
-    budget: str | None = None
-    procedure: str | None = None
-    radius_map: bool | None = None
-    floor: float | None = None
-
-    def of(self, stored: Rule, inputs: int) -> Rule:
-        """The rule asked for, without hindsight.
-
-        Where only a part is said, the rest follows as it does for a new run: a budget takes
-        k-FWER, a radius map Bonferroni. Tau that are all among the stored ones come first and the
-        others stay, as dropping them would be another rule.
-
-        Args:
-            stored: the rule of the results.
-            inputs: how many there are, should they share alpha now.
-
-        Raises:
-            ParameterError: a number is out of range.
-        """
-        taus = stored.taus if self.taus is None else self.taus
-        if not stored.radius_map and set(taus) <= set(stored.taus):
-            taus = (*taus, *(tau for tau in stored.taus if tau not in taus))
-        procedure = self.procedure or stored.procedure
-        radius_map = stored.radius_map if self.radius_map is None else self.radius_map
-        correction = self.correction or self._correction(stored, procedure)
-        tolerant = correction_named(correction).controls == "k-FWER"
-        budget = stored.budget if self.budget is None else Budget(self.budget)
-        if self.budget is None and not tolerant:
-            budget = Budget()
-        scope = self.alpha_scope or stored.alpha_scope
-        shared = stored.inputs if scope == stored.alpha_scope else inputs
-        return stored.but(
-            tau=taus[0],
-            more_taus=taus[1:],
-            alpha=stored.alpha if self.alpha is None else self.alpha,
-            alpha_scope=scope,
-            inputs=shared if scope == "dataset" else 1,
-            correction=correction,
-            budget=budget,
-            procedure=procedure,
-            radius_map=radius_map,
-            floor=stored.floor if self.floor is None else self.floor,
-            hindsight=(),
-        )
-
-    def _correction(self, stored: Rule, procedure: str) -> str:
-        """The correction where nobody says which."""
-        if self.radius_map or (self.procedure and procedure != "segcertify"):
-            return "bonferroni"
-        tolerant = correction_named(stored.correction).controls == "k-FWER"
-        if self.budget and Budget(self.budget) and not tolerant:
-            return "kfwer-stepdown" if stored.schedule is None else "kfwer"
-        return stored.correction
 
 
 @dataclass(frozen=True, kw_only=True)

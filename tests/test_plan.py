@@ -28,6 +28,12 @@ RULES = {
     "budget, stepwise": Rule(correction="kfwer-stepdown", budget=Budget("10%"), alpha=0.01),
     "several": Rule(tau=0.8, more_taus=(0.6, 0.9), correction="bonferroni", alpha=0.01),
     "several, stepwise": Rule(tau=0.8, more_taus=(0.6, 0.9), alpha=0.01),
+    "several, FDR": Rule(
+        tau=0.8, more_taus=(0.6, 0.9), correction="benjamini-yekutieli", alpha=0.01
+    ),
+    "several from 0.5, FDR": Rule(
+        tau=0.5, more_taus=(0.7,), correction="benjamini-yekutieli", alpha=0.01
+    ),
     "map": Rule(tau=0.8, correction="bonferroni", radius_map=True, alpha=0.01),
 }
 
@@ -50,7 +56,7 @@ def certified(rule: Rule, hits: list[int], n: int, selection: Selection, tau: fl
     n=st.integers(5, 160),
     others=st.sampled_from([0.0, 0.5, 0.9, 1.0]),
 )
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=250)
 def test_a_component_is_certified_from_just_these_votes_on(
     rule: str, selection: Selection, components: int, n: int, others: float
 ) -> None:

@@ -11,8 +11,9 @@ import typer
 
 from onnxcert.cli.parsing import numbers
 from onnxcert.correction import CORRECTIONS
-from onnxcert.deciding import Again, Change
+from onnxcert.deciding import Again
 from onnxcert.decision import PROCEDURES
+from onnxcert.decision.change import Change
 from onnxcert.perturbation import rounded_down
 from onnxcert.report.summary import Row, Summary
 from onnxcert.report.table import columns, json_object, number

@@ -14,11 +14,13 @@ from onnxcert.errors import ParameterError
 from onnxcert.planning.pilot import VoteRates
 from onnxcert.planning.scheme import Scheme
 from onnxcert.planning.votes import smallest_useful_n
-from onnxcert.result import LARGEST_N, Selection, passes
+from onnxcert.result import Selection, passes
 from onnxcert.rule import Budget, Rule, Schedule
 
 MOST_COMPONENTS: Final = 2**53
 MOST_DRAWS: Final = 50
+LARGEST_PLANNED: Final = 200_000
+_LARGEST_COMPARED: Final = 20_000
 _USUAL: Final = (100, 200, 300, 500, 1000)
 _LATER: Final = (1, 1.5, 2, 3, 5, 10)
 _COMPARED: Final = ("0.1%", "1%")
@@ -63,8 +65,12 @@ class Question:
                 f"at most {MOST_DRAWS} numbers of draws are planned for at once, got "
                 f"{len(self.draws)}."
             )
+        schedule = self.rule.schedule
+        if schedule is not None:
+            _refuse_many(schedule.n)  # before its looks are computed
         for n in self.planned:
             passes(n, self.n0, self.selection)
+            _refuse_many(n)
 
     @property
     def planned(self) -> tuple[int, ...]:
@@ -82,7 +88,7 @@ class Question:
             self.n0 if self.selection == "pooled" else 1,
         )
         usual = [n for n in _USUAL if n > least]
-        later = [min(round(least * factor), LARGEST_N) for factor in _LATER]
+        later = [min(round(least * factor), LARGEST_PLANNED) for factor in _LATER]
         return tuple(sorted({least, *(usual if len(usual) > 3 else later)}))
 
     def schemes(self) -> tuple[Scheme, ...]:
@@ -94,7 +100,7 @@ class Question:
             # Another rule's own looks would be elsewhere; it is compared at these.
             plain = plain.but(schedule=Schedule(draws[-1], draws, rule.schedule.spending))
             others[FIXED] = rule.but(schedule=None)
-        elif len(draws) > 1:
+        elif len(draws) > 1 and draws[-1] <= _LARGEST_COMPARED:
             single = "kfwer" if rule.correction in ("kfwer", "kfwer-stepdown") else "bonferroni"
             schedule = Schedule(draws[-1], draws)
             others[LOOKS] = plain.but(correction=single, schedule=schedule)
@@ -108,6 +114,14 @@ class Question:
         return tuple(
             Scheme(name, each, self.components, self.selection, self.n0, draws)
             for name, each in named.items()
+        )
+
+
+def _refuse_many(n: int) -> None:
+    if n > LARGEST_PLANNED:
+        raise ParameterError(
+            f"a plan is for at most {LARGEST_PLANNED} draws, and {n} would have to be looked at; "
+            "lower tau or raise alpha."
         )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
-from onnxcert._typing import IntArray
-from onnxcert.decision import Family, OneSidedLevel, boundaries, looks_of, smallest_n
+from onnxcert._typing import IntArray, LevelArray
+from onnxcert.decision import Family, OneSidedLevel, boundaries, looks_of, p_values, smallest_n
 from onnxcert.errors import ParameterError
 from onnxcert.result import LARGEST_N, Selection
 from onnxcert.rule import Rule
@@ -37,16 +38,34 @@ def thresholds(
         return tuple(
             int(np.argmax(bounds >= tau)) if bounds[-1] >= tau else n + 1 for tau in rule.taus
         )
-    if rule.more_taus and not family.correction.stepwise:
+    families = [replace(family, tau=tau) for tau in rule.taus]
+    tables = [_tabulated(each, n) for each in families]
+    # As in the decision: under FDR all tau share one reserve, and Bonferroni is left where it takes
+    # all of alpha.
+    fdr = family.correction.controls == "FDR"
+    shared = max(reserve for _, reserve in tables) if fdr else None
+    single = not family.correction.stepwise or (shared is not None and shared >= family.alpha)
+    if rule.more_taus and single:
         test = OneSidedLevel(n, family.single_level, selection, min(rule.taus))
         found = [test.threshold(tau) for tau in rule.taus]
     else:
-        found = [replace(family, tau=tau).threshold(n, histogram) for tau in rule.taus]
+        # `Family.threshold`, with its tables kept, as many histograms of one n are tried.
+        found = [
+            family.correction.threshold(
+                p, histogram, family.alpha, k=family.k, reserve=own if shared is None else shared
+            )
+            for p, own in tables
+        ]
     # Whoever is certified at a tau is so at every smaller one.
     return tuple(
         max(votes for votes, lower in zip(found, rule.taus, strict=True) if lower <= tau)
         for tau in rule.taus
     )
+
+
+@lru_cache(maxsize=16)
+def _tabulated(family: Family, n: int) -> tuple[LevelArray, float]:
+    return p_values(n, family.tau, family.selection), family.reserve(n)
 
 
 def votes_needed(
