@@ -110,6 +110,15 @@ class Tally:
             )
         if self.runner_up is not None and self.runner_up.shape != self.hits.shape:
             raise ParameterError("the runner-up's votes must have one number for each component.")
+        if self.runner_up is not None:
+            second = self.runner_up.astype(np.int64)
+            leads = self.n0 < self.n or bool((second <= self.hits).all())
+            both = second + (self.hits if self.n0 == self.n else 0)
+            if not leads or int(second.min()) < 0 or int(both.max()) > self.n0:
+                raise ParameterError(
+                    f"the runner-up's votes must be at most those for the candidate, and both "
+                    f"together at most the {self.n0} draws."
+                )
         if self.looks or self.path is not None:
             self._check_path()
 

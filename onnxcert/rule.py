@@ -193,21 +193,21 @@ class Rule:
             schedule = None
             if "looks" in values:
                 looks = values["looks"]
-                at = None if looks == "auto" else tuple(_whole(look) for look in looks)
+                at = None if looks == "auto" else tuple(_whole(look) for look in _list(looks))
                 schedule = Schedule(_whole(values["n"]), at, _text(values["spending"]))
             return cls(
                 tau=_number(values["tau"]),
-                more_taus=tuple(_number(tau) for tau in values.get("more_taus", ())),
+                more_taus=tuple(_number(tau) for tau in _list(values.get("more_taus", []))),
                 alpha=_number(values["alpha"]),
                 alpha_scope=values["alpha_scope"],
                 inputs=_whole(values.get("alpha_inputs", 1)),
                 correction=_text(values["correction"]),
                 budget=Budget(_text(values.get("budget", "0"))),
                 procedure=_text(values.get("procedure", "segcertify")),
-                radius_map=values.get("radius_map", False) is True,
+                radius_map=_truth(values.get("radius_map", False)),
                 floor=_number(values.get("floor", 0.5)),
                 schedule=schedule,
-                hindsight=tuple(_text(name) for name in values.get("hindsight", ())),
+                hindsight=tuple(_text(name) for name in _list(values.get("hindsight", []))),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the rule of the certificate is incomplete ({error!r})") from None
@@ -243,4 +243,16 @@ def _whole(value: Any) -> int:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
     return value

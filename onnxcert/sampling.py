@@ -259,14 +259,18 @@ def sample(
     count.draws.perturbation.check(x)
     if digest(x) != count.draws.digest:
         raise ParameterError("the count was begun for another input; count each input apart.")
+
+    def look() -> Ended:
+        return "" if on_look is None else on_look(count.tally_at_last_look("", unit, kind))
+
+    if count.at_look and count.done < count.total and (ended := look()):
+        return count.tally_at_last_look(ended, unit, kind)  # stopped just there, before looking
     while count.done < count.total:
         indices = range(count.done, count.next_stop)
         for labels in noisy_labels(segment, x, count.draws, indices, batch_size):
             count.add(labels)
             if on_batch is not None:
                 on_batch(count)
-        if on_look is not None and count.at_look:
-            ended = on_look(count.tally_at_last_look("", unit, kind))
-            if ended:
-                return count.tally_at_last_look(ended, unit, kind)
+        if count.at_look and (ended := look()):
+            return count.tally_at_last_look(ended, unit, kind)
     return count.tally(unit, kind)

@@ -135,7 +135,7 @@ def test_a_schedule_has_a_thousand_looks_at_most() -> None:
         ({"alpha": math.nan}, "alpha must lie between"),
         ({"alpha_scope": "pixel"}, "alpha scope must be input or dataset"),
         ({"inputs": 0}, "at least 1 input"),
-        ({"floor": 0.4}, "tau must be at least 0.5"),
+        ({"floor": 0.4}, "the floor of the radius map must be at least 0.5"),
         ({"radius_map": True, "floor": 0.8}, "floor of the radius map must be at most tau"),
         (
             {"radius_map": True, "floor": 0.7, "more_taus": (0.6,)},

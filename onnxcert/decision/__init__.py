@@ -14,6 +14,7 @@ from onnxcert.decision.planning import (
 from onnxcert.decision.procedures import PROCEDURES, check_procedure, decide
 from onnxcert.decision.pvalues import p_values
 from onnxcert.decision.spending import SPENDING
+from onnxcert.decision.thresholds import thresholds
 
 __all__ = [
     "PROCEDURES",
@@ -31,4 +32,5 @@ __all__ = [
     "p_values",
     "smallest_n",
     "splits_alpha",
+    "thresholds",
 ]

@@ -107,7 +107,7 @@ def auto_looks(n: int, smallest: int) -> tuple[int, ...]:
     Each look has about 1.3 times the draws of the one before.
 
     >>> auto_looks(1000, 73)
-    (77, 102, 136, 180, 239, 317, 422, 560, 744, 1000)
+    (76, 101, 135, 179, 239, 318, 424, 564, 751, 1000)
     """
     start = min(n, max(1, smallest + max(1, smallest // 20)))
     steps = max(1, round(np.log(n / start) / np.log(1.33))) if n > start else 0

@@ -43,20 +43,18 @@ class OneSidedLevel:
         level: for one component; in (0, 1).
         selection: where the candidate comes from.
         floor: tau_0, in [1/2, 1).
-        alone: whether the floor is the only tau; the plain p-value then decides.
     """
 
     n: int
     level: float
     selection: Selection
     floor: float
-    alone: bool = False
 
     @property
     def first(self) -> int:
         """x_0: hits from which a component is certified at the floor; n + 1 where none is."""
         x = first_rejected(p_values(self.n, self.floor, self.selection), self.level)
-        if self.selection == "split" or self.alone:
+        if self.selection == "split":
             return x
         directional = binomial_tail(self.n, 1.0 - self.floor) <= _DIRECTIONAL * self.level
         return max(x, int(np.argmax(directional)) if directional.any() else self.n + 1)

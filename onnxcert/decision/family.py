@@ -73,6 +73,13 @@ class Family:
         """The p-value at which the family is certified where every component has it."""
         return self.correction.entry_level(self.components, self.alpha, self.k)
 
+    def entry_level_at(self, n: int) -> float:
+        """The same for n draws, where errors of direction take their part of an expected share."""
+        if self.correction.controls != "FDR":
+            return self.entry_level
+        left = self.alpha - self.reserve(n)
+        return max(self.entry_level * left / self.alpha, self.alpha / self.components * (left <= 0))
+
     @property
     def single_level(self) -> float:
         """What each component may err with so that k or more err with alpha: k alpha / N."""

@@ -15,7 +15,7 @@ from onnxcert.rule import Schedule
 def can_certify(family: Family, n: int) -> bool:
     """Whether n draws certify anything where every component gets all n votes."""
     unanimous = p_values(n, family.tau, family.selection)[n]
-    return bool(unanimous <= family.entry_level)
+    return bool(unanimous <= family.entry_level_at(n))
 
 
 def smallest_n(family: Family) -> int:

@@ -6,9 +6,9 @@ import numpy as np
 
 from onnxcert._typing import IntArray, LevelArray
 from onnxcert.decision.boundaries import boundaries
-from onnxcert.decision.bounds import OneSidedLevel
 from onnxcert.decision.family import Family
 from onnxcert.decision.planning import can_certify, looks_of, smallest_n
+from onnxcert.decision.thresholds import one_sided, thresholds
 from onnxcert.errors import ParameterError
 from onnxcert.result import Certificate, Tally
 from onnxcert.rule import Rule
@@ -24,13 +24,12 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
     """
     family = Family.of(rule, tally.components, tally.selection)
     if rule.schedule is not None:
-        levels, level, thresholds = _at_looks(tally, rule, family)
+        levels, level, found = _at_looks(tally, rule, family)
     else:
-        if rule.radius_map:
-            levels, ladder, thresholds = _map(tally, rule, family)
-        else:
-            levels, ladder, thresholds = _steps(tally, rule, family)
-        level = ladder[tally.hits]
+        n = tally.n
+        found = thresholds(rule, family, n, tally.histogram)
+        levels, reached = _map(rule, family, n) if rule.radius_map else _steps(rule, found, n)
+        level = reached.astype(_smallest(len(levels)))[tally.hits]
     notes = () if level.any() else (_why_nothing(tally, family, rule),)
     return Certificate(
         tally=tally,
@@ -38,50 +37,24 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
         controls=family.correction.controls,
         levels=levels,
         level=level,
-        thresholds=thresholds,
+        thresholds=found,
         notes=notes,
     )
 
 
-def _steps(
-    tally: Tally, rule: Rule, family: Family
-) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
-    """Thresholds of one or several tau, and the index of the tau reached by each number of hits."""
-    n, taus = tally.n, rule.taus
-    families = [_family_at(family, tau) for tau in taus]
-    fdr = family.correction.controls == "FDR"
-    # Expected shares count those certified, so that a threshold cannot be raised afterwards: one
-    # reserve for all tau keeps the thresholds in order (`Family.reserve`).
-    reserve = max(one.reserve(n) for one in families) if fdr else None
-    # Where it takes all of alpha the procedure is Bonferroni's.
-    single = not family.correction.stepwise or (reserve is not None and reserve >= family.alpha)
-    if len(taus) > 1 and single:
-        test = OneSidedLevel(n, family.single_level, tally.selection, min(taus))
-        thresholds = [test.threshold(tau) for tau in taus]
-    else:
-        histogram = tally.histogram
-        thresholds = [one.threshold(n, histogram, reserve) for one in families]
-    order = np.argsort(taus)
-    # Whoever is certified at a tau is so at every smaller one.
-    rising = np.maximum.accumulate(np.array(thresholds)[order])
-    ladder = np.searchsorted(rising, np.arange(n + 1), side="right")
-    found = np.empty_like(rising)
-    found[order] = rising
-    levels = np.array(taus, dtype=np.float64)[order]
-    return levels, ladder.astype(_smallest(len(taus))), tuple(found.tolist())
+def _steps(rule: Rule, found: tuple[int, ...], n: int) -> tuple[LevelArray, IntArray]:
+    """Every tau ascending, and how many of them each number of hits reaches."""
+    reached = np.searchsorted(np.sort(found), np.arange(n + 1), side="right")
+    return np.array(sorted(rule.taus), dtype=np.float64), reached
 
 
-def _map(tally: Tally, rule: Rule, family: Family) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
+def _map(rule: Rule, family: Family, n: int) -> tuple[LevelArray, IntArray]:
     """Every number of hits at its own tau."""
-    test = OneSidedLevel(tally.n, family.single_level, tally.selection, rule.floor)
-    bounds = test.lower_bounds()
-    levels, ladder = np.unique(bounds, return_inverse=True)
+    bounds = one_sided(rule, family, n).lower_bounds()
+    levels, reached = np.unique(bounds, return_inverse=True)
     if levels[0] > 0.0:
-        levels, ladder = np.concatenate([[0.0], levels]), ladder + 1
-    thresholds = [
-        int(np.argmax(bounds >= tau)) if bounds[-1] >= tau else tally.n + 1 for tau in rule.taus
-    ]
-    return levels[1:], ladder.reshape(-1).astype(_smallest(len(levels))), tuple(thresholds)
+        levels, reached = np.concatenate([[0.0], levels]), reached + 1
+    return levels[1:], reached.reshape(-1)
 
 
 def _at_looks(
@@ -108,12 +81,6 @@ def _at_looks(
         level += crossed
     last = {float(tau): int(row[taken - 1]) for tau, row in zip(levels, bounds, strict=True)}
     return levels, level, tuple(min(last[tau], tally.n + 1) for tau in rule.taus)
-
-
-def _family_at(family: Family, tau: float) -> Family:
-    return Family(
-        family.components, tau, family.alpha, family.correction, family.selection, family.k
-    )
 
 
 def _smallest(values: int) -> np.dtype[np.unsignedinteger]:

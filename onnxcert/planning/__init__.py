@@ -4,7 +4,7 @@ from onnxcert.planning.pilot import VoteRates
 from onnxcert.planning.plan import Plan, Question
 from onnxcert.planning.scheme import Scheme
 from onnxcert.planning.speed import Speed, measured
-from onnxcert.planning.votes import smallest_useful_n, thresholds, votes_at_looks, votes_needed
+from onnxcert.planning.votes import smallest_useful_n, votes_at_looks, votes_needed
 
 __all__ = [
     "Plan",
@@ -14,7 +14,6 @@ __all__ = [
     "VoteRates",
     "measured",
     "smallest_useful_n",
-    "thresholds",
     "votes_at_looks",
     "votes_needed",
 ]

@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from onnxcert.correction import correction_named
+from onnxcert.decision import Family, thresholds
 from onnxcert.errors import ParameterError
 from onnxcert.planning.pilot import VoteRates
 from onnxcert.planning.votes import (
     MOST,
     smallest_useful_n,
-    thresholds,
     votes_at_looks,
     votes_needed,
 )
@@ -95,5 +95,6 @@ class Scheme:
             histogram = np.diff(edges, prepend=0)
         else:
             histogram[0] = self.components
-        first = thresholds(self.rule, self.components, self.selection, n, histogram)[place]
+        family = Family.of(self.rule, self.components, self.selection)
+        first = thresholds(self.rule, family, n, histogram)[place]
         return float(hits[first:].sum())

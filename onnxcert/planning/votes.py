@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import replace
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
-from onnxcert._typing import IntArray, LevelArray
-from onnxcert.decision import Family, OneSidedLevel, boundaries, looks_of, p_values, smallest_n
+from onnxcert.decision import Family, boundaries, looks_of, smallest_n, thresholds
 from onnxcert.errors import ParameterError
 from onnxcert.result import LARGEST_N, Selection
 from onnxcert.rule import Rule
@@ -18,54 +16,6 @@ from onnxcert.rule import Rule
 # "Most of the others": what a stepwise procedure asks for late in its steps.
 MOST: Final = 0.9
 _SEARCHED: Final = 1000
-
-
-def thresholds(
-    rule: Rule, components: int, selection: Selection, n: int, histogram: IntArray
-) -> tuple[int, ...]:
-    """Hits of n from which a component is certified at each tau of `rule`; n + 1 where none is.
-
-    Args:
-        rule: without a schedule.
-        components: N.
-        selection: where the candidate comes from.
-        n: draws tested.
-        histogram: components with 0, 1, ..., n hits; integers [n + 1].
-    """
-    family = Family.of(rule, components, selection)
-    if rule.radius_map:
-        bounds = OneSidedLevel(n, family.single_level, selection, rule.floor).lower_bounds()
-        return tuple(
-            int(np.argmax(bounds >= tau)) if bounds[-1] >= tau else n + 1 for tau in rule.taus
-        )
-    families = [replace(family, tau=tau) for tau in rule.taus]
-    tables = [_tabulated(each, n) for each in families]
-    # As in the decision: under FDR all tau share one reserve, and Bonferroni is left where it takes
-    # all of alpha.
-    fdr = family.correction.controls == "FDR"
-    shared = max(reserve for _, reserve in tables) if fdr else None
-    single = not family.correction.stepwise or (shared is not None and shared >= family.alpha)
-    if rule.more_taus and single:
-        test = OneSidedLevel(n, family.single_level, selection, min(rule.taus))
-        found = [test.threshold(tau) for tau in rule.taus]
-    else:
-        # `Family.threshold`, with its tables kept, as many histograms of one n are tried.
-        found = [
-            family.correction.threshold(
-                p, histogram, family.alpha, k=family.k, reserve=own if shared is None else shared
-            )
-            for p, own in tables
-        ]
-    # Whoever is certified at a tau is so at every smaller one.
-    return tuple(
-        max(votes for votes, lower in zip(found, rule.taus, strict=True) if lower <= tau)
-        for tau in rule.taus
-    )
-
-
-@lru_cache(maxsize=16)
-def _tabulated(family: Family, n: int) -> tuple[LevelArray, float]:
-    return p_values(n, family.tau, family.selection), family.reserve(n)
 
 
 def votes_needed(
@@ -77,10 +27,14 @@ def votes_needed(
     for less the more others are certified.
 
     Args:
-        rule, components, selection, n: as for `thresholds`.
+        rule: without a schedule.
+        components: N.
+        selection: where the candidate comes from.
+        n: draws tested.
         others: share of the other components that get all n votes, the rest getting none. 0: the
             component is certified whatever the others get, which under Holm is its first step.
     """
+    family = Family.of(rule, components, selection)
     full = int(others * (components - 1))
     histogram = np.zeros(n + 1, dtype=np.int64)
     histogram[0] += components - 1 - full
@@ -89,11 +43,11 @@ def votes_needed(
     def beside(x: int) -> tuple[int, ...]:
         """The thresholds where one more component has x hits."""
         histogram[x] += 1
-        found = thresholds(rule, components, selection, n, histogram)
+        found = thresholds(rule, family, n, histogram)
         histogram[x] -= 1
         return found
 
-    if not Family.of(rule, components, selection).correction.stepwise:
+    if not family.correction.stepwise:
         return beside(0)
     # More hits are never worse, so each tau has one smallest x whose threshold is at most x.
     return tuple(
