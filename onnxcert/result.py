@@ -18,6 +18,7 @@ ABSTAIN: Final = -1
 LARGEST_N: Final = 10_000_000
 UNIT: Final = "pixel values in [0, 1] at native resolution"
 PIXELS: Final = "pixels"
+WHOLE: Final = "the whole picture"
 
 Selection = Literal["pooled", "split"]
 Ended = Literal["", "until", "futility", "time", "interrupted"]

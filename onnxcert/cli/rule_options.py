@@ -17,14 +17,15 @@ from onnxcert.rule import AlphaScope, Budget, Rule, Schedule
 # Name -> (type, option).
 OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
     "tau": (
-        Any,
+        Any | None,
         typer.Option(
-            "0.75",
+            None,
             "--tau",
             parser=numbers,
             metavar="TAU[,TAU...]",
             help="What P(vote = class) must exceed, from 0.5; several are certified in one run, "
-            "and pictures and label files show the first.",
+            "and pictures and label files show the first. By default 0.75, and 0.5 for a "
+            "classifier with its radius map.",
         ),
     ),
     "alpha": (
@@ -112,19 +113,16 @@ class AskedRule:
     values: dict[str, Any]
 
     @property
-    def taus(self) -> tuple[float, ...]:
-        return tuple(self.values["tau"])
-
-    @property
     def procedure(self) -> str:
         return str(self.values["procedure"])
 
-    def rule(self, n: int, *, inputs: int = 1, radius_map: bool = False) -> Rule:
+    def rule(self, n: int, *, inputs: int = 1, whole: bool = False) -> Rule:
         """The rule for at most n draws.
 
         Args:
             inputs: how many share alpha, if the scope says so.
-            radius_map: whether a radius map is what is wanted where nobody says otherwise.
+            whole: whether the answer is one class for the whole input: then, unless something else
+                is asked, its radius is what is wanted (CERTIFY).
 
         Raises:
             ParameterError: a number is out of range.
@@ -132,13 +130,15 @@ class AskedRule:
         said = self.values
         at = said["looks"]
         radius_map = said["radius_map"] or (
-            radius_map
+            whole
             and at is None
             and said["procedure"] == "segcertify"
             and said["correction"] in (None, "bonferroni")
             and not said["budget"]
+            and len(said["tau"] or ()) < 2
         )
         scope: AlphaScope = said["alpha_scope"]
+        taus = said["tau"] or ((said["floor"] if whole and radius_map else 0.75),)
         schedule = None
         if at is not None:
             listed = None if at == "auto" else tuple(sorted({*at, n}))
@@ -149,8 +149,8 @@ class AskedRule:
             schedule = Schedule(n, listed, said["spending"])
         budget = Budget() if said["budget"] is None else Budget(said["budget"])
         return Rule(
-            tau=self.taus[0],
-            more_taus=self.taus[1:],
+            tau=taus[0],
+            more_taus=tuple(taus[1:]),
             alpha=said["alpha"],
             alpha_scope=scope,
             inputs=inputs if scope == "dataset" else 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
@@ -102,14 +103,14 @@ def crossing_probability(looks: Sequence[int], bounds: Sequence[int], p: float) 
 
 
 def auto_looks(n: int, smallest: int) -> tuple[int, ...]:
-    """A geometric schedule from just above the smallest useful number of draws up to n.
+    """A geometric schedule from the smallest useful number of draws up to n.
 
-    Each look has about 1.3 times the draws of the one before.
+    Each look has at most 1.35 times the draws of the one before.
 
     >>> auto_looks(1000, 73)
     (76, 101, 135, 179, 239, 318, 424, 564, 751, 1000)
     """
-    start = min(n, max(1, smallest + max(1, smallest // 20)))
-    steps = max(1, round(np.log(n / start) / np.log(1.33))) if n > start else 0
+    start = min(n, max(1, smallest))
+    steps = math.ceil(np.log(n / start) / np.log(1.35)) if n > start else 0
     looks = np.rint(np.geomspace(start, n, steps + 1)).astype(int)
     return tuple(sorted({*looks.tolist(), n}))

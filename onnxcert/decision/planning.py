@@ -7,6 +7,7 @@ import math
 from onnxcert.decision.boundaries import auto_looks, boundaries
 from onnxcert.decision.family import Family
 from onnxcert.decision.pvalues import p_values
+from onnxcert.decision.spending import cumulative
 from onnxcert.errors import ParameterError
 from onnxcert.result import LARGEST_N
 from onnxcert.rule import Schedule
@@ -46,17 +47,31 @@ def looks_of(schedule: Schedule, family: Family, n0: int) -> tuple[int, ...]:
     """
     earliest = n0 if family.selection == "pooled" else 1
     if schedule.looks is None:
-        try:
-            smallest = smallest_n(family)
-        except ParameterError:
-            smallest = schedule.n
-        return auto_looks(schedule.n, max(earliest, smallest))
+        return _auto(schedule, family, earliest)
     if schedule.looks[0] < earliest:
         raise ParameterError(
             f"looks under pooled selection must not be before the n0 {n0} draws that choose the "
             f"candidate, got {schedule.looks[0]}; lower n0 or look later."
         )
     return schedule.looks
+
+
+def _auto(schedule: Schedule, family: Family, earliest: int) -> tuple[int, ...]:
+    """Looks up to n, the first where what may be spent by then suffices for a unanimous component."""
+    try:
+        start = max(earliest, smallest_n(family))
+    except ParameterError:
+        return (schedule.n,)
+    level, tau = family.single_level, family.tau
+    total = tau * level if family.selection == "pooled" else level
+    while start < schedule.n:
+        looks = auto_looks(schedule.n, start)
+        spent = total * float(cumulative(schedule.spending, looks, level)[0])
+        enough = -math.log(max(spent, 1e-300)) / -math.log(tau)
+        if enough <= looks[0] - 1e-6:
+            return looks
+        start = max(start + 1, min(math.ceil(enough), schedule.n))
+    return (schedule.n,)
 
 
 def can_certify_at_a_look(family: Family, schedule: Schedule, n0: int) -> bool:

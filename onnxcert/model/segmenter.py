@@ -124,7 +124,7 @@ class OnnxSegmenter:
         """What one component is, in words."""
         if self.classifies:
             many = self.contract.output_form == "multilabel"
-            return "labels of the whole picture" if many else "the whole picture"
+            return f"labels of {WHOLE}" if many else WHOLE
         cells = "pixels" if self.fit.grid == "native" else "cells of the model's own output grid"
         return f"labels x {cells}" if self.contract.output_form == "multilabel" else cells
 

@@ -58,6 +58,7 @@ class Summary:
     components: int
     radius: float
     unit: str
+    kind: str
     settings: dict[str, Any]
     seed: int
     draws: float
@@ -194,6 +195,7 @@ def summarise(
         components=components,
         radius=radii[0],
         unit=last.unit,
+        kind=last.kind,
         settings=settings,
         seed=last.draws.seed,
         draws=drawn / inputs,

@@ -8,11 +8,14 @@ from typing import Any
 from onnxcert.metrics import Curve
 from onnxcert.perturbation import rounded_down
 from onnxcert.report.summary import ROWS, Row, Summary
+from onnxcert.result import WHOLE
 
 
 def table(summary: Summary, *, per_class: bool = False) -> str:
     """The table of the paper with the guarantee under it, as plain text."""
-    cells = [["", "certified radius", "pixel accuracy", "mIoU", "abstained"]]
+    whole = summary.kind == WHOLE
+    accuracy = "accuracy" if whole else "pixel accuracy"
+    cells = [["", "certified radius", accuracy, "mIoU", "abstained"]]
     for name, row in summary.rows.items():
         scores = row.scores
         cells.append(
@@ -28,7 +31,8 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
     certified = summary.rows["certified"].scores
     if certified is not None:
         share = number(certified.accuracy_certified)
-        lines += ["", f"Of the certified pixels that have a label, {share} have the right class."]
+        things = "inputs" if whole else "pixels"
+        lines += ["", f"Of the certified {things} that have a label, {share} have the right class."]
     if summary.curve is not None and summary.settings.get("radius_map"):
         lines += ["", *_by_radius(summary.curve)]
     if "looks" in summary.settings:
