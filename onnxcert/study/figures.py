@@ -101,9 +101,8 @@ def draw_needs(path: Path, needed: Sequence[Need], reached: Sequence[Need]) -> N
         name: style for name, style in _NEEDS.items() if name.startswith("looks")
     }
     for scheme, (colour, style, marker) in curves.items():
-        points = [(row.draws, row.certified) for row in reached if row.scheme == scheme]
-        right.plot(*zip(*points, strict=True), style, color=colour, marker=marker, ms=5, lw=1.8)
-    right.plot([], [])
+        curve = [(row.draws, row.certified) for row in reached if row.scheme == scheme]
+        right.plot(*zip(*curve, strict=True), style, color=colour, marker=marker, ms=5, lw=1.8)
     right.set(xlabel="draws", ylabel="certified share", xlim=(0, 1050), ylim=(0, 1.0))
     right.set_title(f"certified so far, N = {stopping.SHOWN:,}", fontsize=10)
     _legend_above(figure, left, columns=6)
