@@ -112,8 +112,8 @@ def _fixed(
 ) -> Iterator[tuple[int, float]]:
     """Share certified by n draws that were fixed beforehand, one n after the other."""
     votes = errors.at_looks(grid, N0, rng)
-    for n, (candidate, hits) in zip(grid, votes, strict=True):
-        tally = synthetic_tally(candidate, hits, n, N0, "pooled")
+    for n, hits in zip(grid, votes, strict=True):
+        tally = synthetic_tally(hits, n, N0, "pooled")
         share = 1.0 - decide(tally, _FIXED_RULE).abstain_share
         yield n, share
         if enough is not None and share >= enough:
@@ -128,10 +128,10 @@ def _looking(
     looks = looks_of(rule.schedule, Family.of(rule, len(errors.rates), "pooled"), N0)
     looking = Looking(rule, Stopping(until=enough))
     path = np.empty((len(looks), len(errors.rates)), np.min_scalar_type(MOST))
-    for k, (candidate, hits) in enumerate(errors.at_looks(looks, N0, rng)):
+    for k, hits in enumerate(errors.at_looks(looks, N0, rng)):
         path[k] = hits
         tally = synthetic_tally(
-            candidate, hits, looks[k], N0, "pooled", looks=looks[: k + 1], path=path[: k + 1]
+            hits, looks[k], N0, "pooled", looks=looks[: k + 1], path=path[: k + 1]
         )
         ended = looking.at_look(tally)
         assert looking.outlook is not None
