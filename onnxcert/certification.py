@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 
 from onnxcert._typing import FloatArray, Perturbation, Segmenter
+from onnxcert.decision.stopping import Stopping
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import InputError, ParameterError
+from onnxcert.labelling import checked
 from onnxcert.model.bundled import find_model
 from onnxcert.model.probe import probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Certificate, Selection
 from onnxcert.rule import Rule
-from onnxcert.sampling import Count, checked, sample
+from onnxcert.sampling import Count, sample
 from onnxcert.settings import Settings
 
 # About 2 MB of pixels in a batch: more falls out of the processor's cache and gains nothing.
@@ -36,6 +38,8 @@ def certify(
     alpha: float = 0.001,
     correction: str = "holm",
     selection: Selection = "pooled",
+    rule: Rule | None = None,
+    stopping: Stopping | None = None,
     seed: int | None = None,
     batch_size: int | None = None,
     classes: int | None = None,
@@ -51,7 +55,11 @@ def certify(
         x: the input, without a batch axis. For an ONNX model a picture, float32 [3, H, W], RGB in
             [0, 1]; a one-channel model sees it in grey.
         perturbation: e.g. `Gaussian(0.25)`, sigma in the unit of `x`.
-        tau, n, n0, alpha, correction, selection: see `onnxcert.settings.Settings`.
+        tau, alpha, correction: see `onnxcert.rule.Rule`. n, n0, selection: see
+            `onnxcert.settings.Settings`.
+        rule: in place of tau, alpha and correction, everything that can be asked: a budget, a
+            radius map, several tau, looks.
+        stopping: reasons to stop at a look of the rule's schedule.
         seed: of the draws; fresh if not given.
         batch_size: draws per call of the model; the result does not depend on it.
         classes: number of classes; only needed for a callable that has no `classes`.
@@ -67,8 +75,11 @@ def certify(
         n=n,
         n0=n0,
         selection=selection,
-        rule=Rule(tau=tau, alpha=alpha, correction=correction),
+        rule=Rule(tau=tau, alpha=alpha, correction=correction) if rule is None else rule,
+        stopping=stopping or Stopping(),
     )
+    if rule is not None and (tau, alpha, correction) != (0.75, 0.001, "holm"):
+        raise ParameterError("give tau, alpha and correction inside the rule, or no rule.")
     if isinstance(model, str | Path):
         segment: Segmenter = OnnxSegmenter.open(find_model(str(model)), **options)
     elif options:
@@ -90,15 +101,16 @@ def certify(
     draws = Draws(perturbation, fresh_seed() if seed is None else seed, digest(x))
     batch_size = batch_size or default_batch_size(values)
     segment, warning = probed(segment, x, draws, batch_size=batch_size)
-    count = Count(draws, n, n0, selection, classes)
+    looking = settings.looking()
     tally = sample(
         segment,
         x,
-        count,
+        settings.count(draws, classes, components),
         batch_size=batch_size,
         unit=unit or "in the unit of the input",
         kind=kind,
         on_batch=on_batch,
+        on_look=None if looking is None else looking.at_look,
     )
     certificate = settings.decide(tally)
     return replace(certificate, notes=(*certificate.notes, warning)) if warning else certificate

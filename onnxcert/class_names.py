@@ -14,12 +14,12 @@ def names_of(
     Args:
         segmenter: a model that has run once.
         given: names from the user; without any those of the contract, or numbers.
-        grid: shape of its labels for one input; [L, h, w] for a multi-label model.
+        grid: shape of its labels for one input; [L, ...] for a multi-label model.
 
     Raises:
         ParameterError: there are names, but not one for each.
     """
-    many = grid[0] if len(grid) == 3 else segmenter.classes
+    many = grid[0] if segmenter.contract.output_form == "multilabel" else segmenter.classes
     names = given or segmenter.contract.class_names
     if len(names) not in (0, many):
         raise ParameterError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert._typing import IntArray
+from onnxcert._typing import BoolArray, IntArray
 from onnxcert.errors import ParameterError
 
 
@@ -51,19 +51,8 @@ def confusion(
     Raises:
         ParameterError: the shapes differ, or a true label is neither a class nor `ignore_label`.
     """
-    if truth.shape != predicted.shape:
-        raise ParameterError(
-            f"expected a prediction for each of the true labels {truth.shape}, but predictions "
-            f"are {predicted.shape}: pass labels of the same picture."
-        )
-    if ignore_label is not None:
-        counted = truth != ignore_label
-        truth, predicted = truth[counted], predicted[counted]
-    if truth.size and not 0 <= int(truth.min()) <= int(truth.max()) < classes:
-        raise ParameterError(
-            f"expected true labels 0 to {classes - 1}, but they run from {truth.min()} to "
-            f"{truth.max()}: name the label of unlabelled pixels."
-        )
+    counted = _counted(truth, predicted, classes, ignore_label)
+    truth, predicted = truth[counted], predicted[counted]
     column = np.where((predicted >= 0) & (predicted < classes), predicted, classes)
     cell = truth.astype(np.int64).ravel() * (classes + 1) + column.astype(np.int64).ravel()
     counts = np.bincount(cell, minlength=classes * (classes + 1))
@@ -80,6 +69,27 @@ def on_grid(labels: IntArray, grid: tuple[int, ...]) -> IntArray:
     )
     seen: IntArray = labels[rows[:, None], columns]
     return seen
+
+
+def _counted(
+    truth: IntArray, predicted: IntArray, classes: int, ignore_label: int | None
+) -> BoolArray:
+    """Where there is a true class; every other truth than `ignore_label` must be one."""
+    if truth.shape != predicted.shape:
+        raise ParameterError(
+            f"expected a prediction for each of the true labels {truth.shape}, but predictions "
+            f"are {predicted.shape}: pass labels of the same picture."
+        )
+    counted: BoolArray = np.full(truth.shape, True)
+    if ignore_label is not None:
+        counted = truth != ignore_label
+    strange = truth[counted & ((truth < 0) | (truth >= classes))]
+    if strange.size:
+        raise ParameterError(
+            f"expected true labels 0 to {classes - 1}, but they run from {truth[counted].min()} to "
+            f"{truth[counted].max()}: name the label of unlabelled pixels."
+        )
+    return counted
 
 
 def scores(matrix: npt.NDArray[np.int64]) -> Scores:
@@ -111,7 +121,8 @@ class Curve:
     """How much is certified, and how much of it rightly, against the radius.
 
     Attributes:
-        radii: ascending, one for each level of a certificate; float64 [L].
+        radii: ascending, one for each level of a certificate; float64 [L]. Between two of them the
+            curve is what it is at the larger one, beyond the last it is 0.
         certified: components certified at that radius or a larger one; int64 [L].
         correct: of those that have a true class, how many are certified for it; int64 [L].
         components: number of components.
@@ -155,17 +166,23 @@ def curve(
         candidate: class tested; integers [*grid].
         truth: true classes, or None; integers [*grid].
         classes: number of classes. ignore_label: truth that does not count, or None.
+
+    Raises:
+        ParameterError: the shapes of truth and candidate differ, or a true label is neither a
+            class nor `ignore_label`.
     """
+
+    # Of equal radii, which several levels may have, each counts what the first does.
+    first = np.searchsorted(radii, radii, side="left")
 
     def at_least(levels: IntArray) -> npt.NDArray[np.int64]:
         counts = np.bincount(levels.ravel(), minlength=len(radii) + 1)
-        return np.cumsum(counts[::-1])[::-1][1:].astype(np.int64)
+        reached: npt.NDArray[np.int64] = np.cumsum(counts[::-1])[::-1][1:].astype(np.int64)
+        return reached[first]
 
     correct, labelled = np.zeros(len(radii), np.int64), 0
     if truth is not None:
-        known = (truth >= 0) & (truth < classes)
-        if ignore_label is not None:
-            known &= truth != ignore_label
-        labelled = int(known.sum())
+        known = _counted(truth, candidate, classes, ignore_label)
+        labelled = int(np.count_nonzero(known))
         correct = at_least(level[known & (truth == candidate)])
     return Curve(radii, at_least(level), correct, int(level.size), labelled)

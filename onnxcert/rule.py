@@ -122,8 +122,9 @@ class Rule:
     hindsight: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for tau in (*self.taus, self.floor):
+        for tau in self.taus:
             check_tau(tau)
+        check_tau(self.floor, "the floor of the radius map")
         check_alpha(self.alpha)
         if self.alpha_scope not in ("input", "dataset"):
             raise ParameterError(
@@ -212,11 +213,11 @@ class Rule:
             raise ValueError(f"the rule of the certificate is incomplete ({error!r})") from None
 
 
-def check_tau(tau: float) -> None:
+def check_tau(tau: float, name: str = "tau") -> None:
     """Raise ParameterError unless 1/2 <= tau < 1."""
     if not 0.5 <= tau < 1.0:
         raise ParameterError(
-            f"tau must be at least 0.5 and below 1 (a certified class needs the majority), "
+            f"{name} must be at least 0.5 and below 1 (a certified class needs the majority), "
             f"got {tau:.12g}."
         )
 

@@ -11,13 +11,14 @@ from onnxcert.certification import default_batch_size
 from onnxcert.class_names import names_of
 from onnxcert.counting import counted
 from onnxcert.draws import Draws, check_seed, digest
-from onnxcert.errors import InputError, ModelError, ParameterError
-from onnxcert.finished import refuse_other
+from onnxcert.errors import InputError, ModelError
 from onnxcert.inputs import Item, Listing, read_image, usable_sizes
+from onnxcert.misfits import refuse_other, refuse_unlike
 from onnxcert.model.probe import LEAKS, OneDrawPerPass, leaks, probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.parameters import digest_of, parameters
 from onnxcert.provenance import provenance
+from onnxcert.report.curve import write_summary_curve
 from onnxcert.report.files import draw_record, has_labels, has_picture, write_labels
 from onnxcert.report.summary import Summary, summarise
 from onnxcert.result import PIXELS, Tally, passes
@@ -84,9 +85,12 @@ class Run:
         done = [item.name for item in self.listing.items if item.name in self.store]
         if not done:
             return None
-        return summarise(
+        summary = summarise(
             self.store.records(done), listed=len(self.listing.items), skipped=self.skipped
         )
+        with self.clock.measure("report"):
+            write_summary_curve(self.store.folder, summary)
+        return summary
 
     def asked(self) -> dict[str, Any]:
         """Everything a stored result depends on, by name."""
@@ -151,11 +155,11 @@ class Run:
             self.skipped[item.name] = str(error)
             return
         names = names_of(self.segmenter, self.class_names, clean.shape)
-        self._refuse_other_classes()
+        refuse_unlike(self.segmenter, self.nonrobust, labelled=self._labelled)
         assert self.seed is not None
         if self.segmenter.components != PIXELS:
             self.settings.refuse_hopeless(clean.size)
-        truth = self._truth(item, picture, self.segmenter.classes)
+        truth = self._truth(item, picture, self.segmenter.classes, names)
         self._tell(item.name, 0)
         draws = Draws(self.settings.perturbation, self.seed, identity)
         batch_size = self.batch_size or default_batch_size(
@@ -196,7 +200,7 @@ class Run:
 
     def _check_again(self, item: Item, picture: FloatArray, identity: str, record: Record) -> None:
         """Refuse a finished input that has changed; write again what is derived and missing."""
-        truth = self._truth(item, picture, record.classes)
+        truth = self._truth(item, picture, record.classes, self._names_of(record))
         asked = {**self.asked(), "seed": self.seed}
         refuse_other(self.store, record, item, identity=identity, truth=truth, asked=asked)
         if not has_labels(self.store.folder, item.name):
@@ -250,28 +254,17 @@ class Run:
         labels: IntArray = self.nonrobust(self.nonrobust.declared(picture)[None])[0]
         return labels
 
-    def _refuse_other_classes(self) -> None:
-        """Raise ParameterError unless labels and the other model fit the model's classes."""
-        if self.segmenter.contract.output_form == "multilabel" and self._labelled:
-            raise ParameterError(
-                "label maps give one class a pixel, which is no truth for a multi-label model; "
-                "leave --labels out."
-            )
-        mine, other = self.segmenter, self.nonrobust
-        if other is not None and other.classes != mine.classes:
-            raise ParameterError(
-                f"both models must have the same classes, but {mine.file.path} scores "
-                f"{mine.classes} and {other.file.path} {other.classes}."
-            )
-
-    def _truth(self, item: Item, picture: FloatArray, classes: int) -> IntArray | None:
+    def _truth(
+        self, item: Item, picture: FloatArray, classes: int, names: tuple[str, ...]
+    ) -> IntArray | None:
         height, width = picture.shape[1:]
         return read_truth(
             item,
-            (height, width),
+            None if self.segmenter.classifies else (height, width),
             classes=classes,
             ignore_label=self.ignore_label,
             coding=self.listing.coding,
+            class_names=names,
         )
 
     # -- what a person looks at ------------------------------------------------------------

@@ -52,7 +52,9 @@ class Settings:
         check_procedure(self.rule.procedure)
         check_combination(self.rule, self.selection)
         # That every number is in range, with as many components as the budget needs.
-        self.family(self.rule.budget.of(1) + 1)
+        few = self.rule.budget.of(1) + 1
+        self.family(few)
+        self.looks(few)
         schedule = self.rule.schedule
         if schedule is not None and schedule.n != self.n:
             raise ParameterError(f"the last look must be at n {self.n}, got {schedule.n}.")

@@ -38,7 +38,7 @@ def guarantee(
     family = f"of all {rule.inputs} inputs" if rule.alpha_scope == "dataset" else "of an input"
     if rule.procedure == "predict":
         what = (
-            "the class most likely under noise (the majority class of the smoothed model) at the "
+            "the class most likely under noise (the class that the smoothed model predicts) at the "
             "input itself is the certified class"
         )
     else:

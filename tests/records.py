@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 import onnxcert
 from onnxcert import Certificate, Gaussian
-from onnxcert.metrics import confusion
 from onnxcert.result import Provenance
 from onnxcert.store import Record
 
@@ -57,18 +56,11 @@ def record(
     """A record as a run makes it."""
     certificate = certified(**options)
     tally = certificate.tally
-    rows = {"clean": tally.single, "noisy": tally.single, "certified": certificate.labels}
-    confusions = {
-        row: confusion(
-            np.asarray(tally.candidate, np.int32), labels, classes=tally.classes, ignore_label=None
-        )
-        for row, labels in (rows.items() if truth else ())
-    }
     return Record.of(
         name,
         certificate,
         clean=tally.single,
         nonrobust=tally.candidate if nonrobust else None,
-        confusions=confusions,
+        truth=np.asarray(tally.candidate, np.int32) if truth else None,
         provenance=provenance(),
     )

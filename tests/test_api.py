@@ -19,14 +19,19 @@ Array = npt.NDArray[Any]
 def test_the_public_names_are_these() -> None:
     assert sorted(onnxcert.__all__) == [
         "ABSTAIN",
+        "Budget",
         "Certificate",
         "Gaussian",
         "OnnxSegmenter",
         "OnnxcertError",
         "ResultStore",
+        "Rule",
+        "Schedule",
+        "Stopping",
         "Tally",
         "__version__",
         "certify",
+        "decide",
     ]
 
 

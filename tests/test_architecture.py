@@ -112,7 +112,9 @@ def test_each_registry_is_literal_and_keyed_by_the_names_of_its_entries() -> Non
     from onnxcert.inputs import READERS
     from onnxcert.perturbation import PERTURBATIONS
 
-    assert set(CORRECTIONS) == {"bonferroni", "holm"}
+    assert set(CORRECTIONS) == {
+        *("bonferroni", "holm", "kfwer", "kfwer-stepdown", "benjamini-yekutieli")
+    }
     assert set(PERTURBATIONS) == {"gaussian"}
     assert {"folder", "camvid"} <= set(READERS)
     for registry in (CORRECTIONS, PERTURBATIONS, READERS):

@@ -14,7 +14,9 @@ from typer.main import get_command
 import onnxcert
 from onnxcert import Gaussian, __version__
 from onnxcert.cli import app
-from onnxcert.result import UNIT, guarantee
+from onnxcert.result import UNIT
+from onnxcert.rule import Rule
+from onnxcert.statement import guarantee
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -48,7 +50,10 @@ def options(command: str) -> dict[str, Any]:
 
 
 def test_the_commands_are_these() -> None:
-    assert set(COMMANDS) == {"certify", "report", "inspect", "pack", "verify", "diff", "study"}
+    assert set(COMMANDS) == {
+        *("certify", "report", "inspect", "pack", "verify", "diff"),
+        *("plan", "decide", "study"),
+    }
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -102,17 +107,14 @@ def test_the_defaults_in_readme_are_those_of_the_program() -> None:
 def test_the_guarantee_is_quoted_word_for_word() -> None:
     readme = " ".join(re.sub(r"^> ?", "", README, flags=re.MULTILINE).split())
     statement = guarantee(
+        rule=Rule(),
+        controls="FWER",
         perturbation=Gaussian(0.25),
         unit=UNIT,
-        tau=0.75,
-        alpha=0.001,
-        alpha_scope="input",
-        inputs=1,
         n=100,
         n0=10,
         components=40960,
         kind="pixels",
-        correction="holm",
         selection="pooled",
     )
     assert statement in readme

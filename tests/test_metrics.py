@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxcert.errors import ParameterError
-from onnxcert.metrics import confusion, scores
+from onnxcert.metrics import Curve, confusion, curve, scores
 from onnxcert.result import ABSTAIN
 
 
@@ -95,3 +95,120 @@ def test_labels_that_cannot_be_counted_are_refused() -> None:
         confusion(ones, ones, classes=1, ignore_label=None)
     with pytest.raises(ParameterError, match="unlabelled"):
         confusion(-ones, ones, classes=2, ignore_label=None)
+
+
+@st.composite
+def components(draw: st.DrawFn) -> tuple[Curve, list[tuple[float, bool, bool]]]:
+    """A curve, and of each component (certified radius or -1, labelled, right)."""
+    classes = draw(st.integers(1, 4))
+    # Multiples of 1/8, so that inputs share some radii and not others; some inputs have none.
+    steps = sorted(draw(st.lists(st.integers(0, 12), max_size=5)))
+    radii = np.array(steps, np.float64) / 8
+    size = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    level = rng.integers(0, len(radii) + 1, size).astype(np.uint8)
+    candidate = rng.integers(0, classes, size).astype(np.uint8)
+    truth = rng.integers(0, classes, size).astype(np.int16)
+    ignore = draw(st.sampled_from([None, 255, -1, 0]))
+    if ignore is not None:
+        truth[rng.random(size) < 0.3] = ignore
+    given_truth = truth if draw(st.booleans()) else None
+    made = curve(radii, level, candidate, given_truth, classes=classes, ignore_label=ignore)
+    return made, [
+        (
+            -1.0 if j == 0 else float(radii[j - 1]),
+            given_truth is not None and t != ignore,
+            given_truth is not None and t != ignore and t == c,
+        )
+        for j, c, t in zip(level.flat, candidate.flat, truth.flat, strict=True)
+    ]
+
+
+def at(made: Curve, radius: float) -> tuple[int, int]:
+    """Certified and correct at any radius: what they are at the next larger step."""
+    j = int(np.searchsorted(made.radii, radius))
+    return (int(made.certified[j]), int(made.correct[j])) if j < len(made.radii) else (0, 0)
+
+
+@given(st.lists(components(), min_size=1, max_size=4))
+def test_the_sum_of_curves_counts_every_component_at_every_radius(
+    inputs: list[tuple[Curve, list[tuple[float, bool, bool]]]],
+) -> None:
+    whole = inputs[0][0]
+    for made, _ in inputs[1:]:
+        whole = whole + made
+    everything = [one for _, part in inputs for one in part]
+    assert whole.components == len(everything)
+    assert whole.labelled == sum(labelled for _, labelled, _ in everything)
+    assert len(whole.radii) == len(whole.certified) == len(whole.correct)
+    assert whole.certified.dtype == whole.correct.dtype == np.int64
+    for radius in (*whole.radii.tolist(), *(step / 16 for step in range(28))):
+        assert at(whole, radius) == (
+            sum(own >= radius for own, _, _ in everything),
+            sum(own >= radius and right for own, _, right in everything),
+        )
+    assert (np.diff(whole.certified) <= 0).all()
+    assert (np.diff(whole.correct) <= 0).all()
+    assert (whole.correct <= whole.certified).all()
+    assert set(whole.radii.tolist()) == {r for made, _ in inputs for r in made.radii.tolist()}
+
+
+@given(components())
+def test_each_entry_counts_who_is_certified_at_its_radius_even_where_radii_are_equal(
+    one: tuple[Curve, list[tuple[float, bool, bool]]],
+) -> None:
+    made, everything = one
+    for radius, certified, correct in zip(made.radii, made.certified, made.correct, strict=True):
+        assert certified == sum(own >= radius for own, _, _ in everything)
+        assert correct == sum(own >= radius and right for own, _, right in everything)
+
+
+@given(components(), components(), components())
+def test_curves_add_up_in_any_order(
+    first: tuple[Curve, object], second: tuple[Curve, object], third: tuple[Curve, object]
+) -> None:
+    a, b, c = first[0], second[0], third[0]
+    for one, other in ((a + b, b + a), ((a + b) + c, a + (b + c))):
+        for name in ("radii", "certified", "correct", "components", "labelled"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@given(seed=st.integers(0, 2**32), classes=st.integers(1, 5), ignore=st.sampled_from([None, 255]))
+def test_one_radius_gives_the_accuracy_of_the_confusion_matrix(
+    seed: int, classes: int, ignore: int | None
+) -> None:
+    rng = np.random.default_rng(seed)
+    truth, candidate = rng.integers(0, classes, (2, 6, 7))
+    if ignore is not None:
+        truth[rng.random(truth.shape) < 0.3] = ignore
+    level = rng.integers(0, 2, truth.shape).astype(np.uint8)
+    labels = np.where(level > 0, candidate, ABSTAIN)
+    made = curve(np.array([0.17]), level, candidate, truth, classes=classes, ignore_label=ignore)
+    matrix = confusion(truth, labels, classes=classes, ignore_label=ignore)
+    assert made.labelled == matrix.sum()
+    assert made.correct[0] == np.trace(matrix)
+    assert made.certified[0] == (labels != ABSTAIN).sum()
+    if made.labelled:
+        assert made.correct[0] / made.labelled == scores(matrix).accuracy
+
+
+def test_several_tau_give_the_accuracy_of_each_certificate() -> None:
+    rng = np.random.default_rng(8)
+    truth, candidate = rng.integers(0, 3, (2, 20, 30))
+    level = rng.integers(0, 4, truth.shape).astype(np.uint8)
+    radii = np.array([0.1, 0.2, 0.3])
+    made = curve(radii, level, candidate, truth, classes=3, ignore_label=None)
+    for j in range(3):
+        labels = np.where(level > j, candidate, ABSTAIN)
+        accuracy = scores(confusion(truth, labels, classes=3, ignore_label=None)).accuracy
+        assert made.correct[j] / made.labelled == accuracy
+
+
+def test_a_curve_refuses_labels_that_cannot_be_counted() -> None:
+    ones = np.ones((2, 3), int)
+    radii = np.array([0.1])
+    with pytest.raises(ParameterError, match="same picture"):
+        curve(radii, ones, ones, ones.T, classes=2, ignore_label=None)
+    with pytest.raises(ParameterError, match="unlabelled"):
+        curve(radii, ones, ones, -ones, classes=2, ignore_label=None)
+    assert curve(radii, ones, ones, -ones, classes=2, ignore_label=-1).labelled == 0

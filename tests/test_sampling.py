@@ -16,9 +16,10 @@ from soundness.recording import Recording, assert_every_draw_has_its_own_noise, 
 
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError, ParameterError
+from onnxcert.labelling import noisy_labels
 from onnxcert.perturbation import Gaussian
 from onnxcert.result import Selection, Tally
-from onnxcert.sampling import Count, Hits, noisy_labels, sample
+from onnxcert.sampling import Count, Hits, sample
 
 SELECTIONS: tuple[Selection, ...] = ("pooled", "split")
 X = np.random.default_rng(0).random((2, 4, 5), dtype=np.float32)

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from onnxcert.decision import decide
+from onnxcert.decision.stopping import Stopping
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
 from onnxcert.result import Tally
+from onnxcert.rule import Budget, Rule, Schedule
 from onnxcert.settings import Settings
 
 
@@ -24,12 +26,11 @@ def tally(n: int = 100) -> Tally:
 
 
 def test_a_data_set_shares_its_alpha_in_the_decision_too() -> None:
-    shared = Settings(
-        perturbation=Gaussian(0.25), alpha=0.1, alpha_scope="dataset", inputs=1000
-    ).decide(tally())
-    alone = Settings(perturbation=Gaussian(0.25), alpha=0.1).decide(tally())
-    assert shared.threshold == decide(tally(), alpha=0.1 / 1000).threshold
-    assert alone.threshold == decide(tally(), alpha=0.1).threshold
+    rule = Rule(alpha=0.1, alpha_scope="dataset", inputs=1000)
+    shared = Settings(perturbation=Gaussian(0.25), rule=rule).decide(tally())
+    alone = Settings(perturbation=Gaussian(0.25), rule=Rule(alpha=0.1)).decide(tally())
+    assert shared.threshold == decide(tally(), Rule(alpha=0.1 / 1000)).threshold
+    assert alone.threshold == decide(tally(), Rule(alpha=0.1)).threshold
     assert shared.threshold > alone.threshold
     assert "0.0001 for each of 1000 inputs" in shared.statement()
 
@@ -40,8 +41,8 @@ def test_a_data_set_shares_its_alpha_in_the_decision_too() -> None:
     ids=str,
 )
 def test_each_setting_is_the_one_decided_with(changed: dict[str, Any]) -> None:
-    got = Settings(perturbation=Gaussian(0.25), **changed).decide(tally())
-    wanted = decide(tally(), **changed)
+    got = Settings(perturbation=Gaussian(0.25), rule=Rule(**changed)).decide(tally())
+    wanted = decide(tally(), Rule(**changed))
     assert (got.threshold, got.radius, got.statement()) == (
         wanted.threshold,
         wanted.radius,
@@ -51,9 +52,50 @@ def test_each_setting_is_the_one_decided_with(changed: dict[str, Any]) -> None:
 
 
 def test_too_few_draws_for_a_shared_alpha_are_refused_with_the_number_that_is_enough() -> None:
-    settings = Settings(
-        perturbation=Gaussian(0.25), n=62, alpha=0.001, alpha_scope="dataset", inputs=50
-    )
-    assert Settings(perturbation=Gaussian(0.25), n=62, alpha=0.001).can_certify(43_200)
+    rule = Rule(alpha=0.001, alpha_scope="dataset", inputs=50)
+    settings = Settings(perturbation=Gaussian(0.25), n=62, rule=rule)
+    assert Settings(perturbation=Gaussian(0.25), n=62, rule=Rule(alpha=0.001)).can_certify(43_200)
     with pytest.raises(ParameterError, match="--n 75 or more"):
         settings.refuse_hopeless(43_200)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"rule": Rule(correction="bonferroni", schedule=Schedule(90))}, "last look must be at n"),
+        ({"stopping": Stopping(until=0.5)}, "until stops at a look, and there are none"),
+        ({"stopping": Stopping(seconds=9)}, "time stops at a look"),
+        ({"rule": Rule(correction="bonferroni", procedure="predict")}, "n0 to be n 100"),
+        ({"rule": Rule(procedure="certify")}, "procedure must be one of segcertify"),
+        ({"rule": Rule(budget=Budget("3"))}, "a budget of 3 wrong"),
+        ({"rule": Rule(correction="hommel")}, "cannot back a certificate"),
+        ({"n0": 101}, "n0 must be at most n"),
+    ],
+    ids=str,
+)
+def test_parts_that_do_not_go_together_are_refused_before_anything_is_drawn(
+    wrong: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ParameterError, match=said):
+        Settings(perturbation=Gaussian(0.25), **wrong)
+
+
+def test_looks_follow_from_the_settings_alone() -> None:
+    rule = Rule(correction="bonferroni", schedule=Schedule(1000))
+    settings = Settings(perturbation=Gaussian(0.25), n=1000, rule=rule)
+    assert settings.looks(10**6) == (76, 101, 135, 179, 239, 318, 424, 564, 751, 1000)
+    assert settings.looks(10) != settings.looks(10**6)
+    assert Settings(perturbation=Gaussian(0.25)).looks(5) == ()
+
+
+def test_the_settings_say_all_that_was_asked() -> None:
+    rule = Rule(
+        tau=0.8, correction="kfwer", budget=Budget("0.1%"), schedule=Schedule(100, (50, 100))
+    )
+    settings = Settings(perturbation=Gaussian(0.5), rule=rule, stopping=Stopping(futility=0.01))
+    assert settings.as_dict() == {
+        **{"perturbation": "gaussian", "sigma": 0.5, "n": 100, "n0": 10, "selection": "pooled"},
+        **{"tau": 0.8, "alpha": 0.001, "alpha_scope": "input", "correction": "kfwer"},
+        **{"budget": "0.1%", "looks": [50, 100], "spending": "equal", "futility": 0.01},
+    }
+    assert Rule.from_dict(settings.as_dict()) == rule

@@ -199,7 +199,7 @@ def command(
                 n=n,
                 n0=n if asked.procedure == "predict" else n0,
                 selection=selection,  # type: ignore[arg-type]
-                rule=asked.rule(n, inputs=len(listing.items)),
+                rule=asked.rule(n, inputs=len(listing.items), radius_map=segmenter.classifies),
                 stopping=Stopping(until=until, futility=futility, seconds=seconds_each),
             ),
             store=ResultStore("."),

@@ -147,14 +147,16 @@ class AskedRule:
                     f"the looks end at n {n}, got a look at {listed[-1]}; raise --n."
                 )
             schedule = Schedule(n, listed, said["spending"])
-        budget = Budget(said["budget"] or "0")
+        budget = Budget() if said["budget"] is None else Budget(said["budget"])
         return Rule(
             tau=self.taus[0],
             more_taus=self.taus[1:],
             alpha=said["alpha"],
             alpha_scope=scope,
             inputs=inputs if scope == "dataset" else 1,
-            correction=said["correction"] or self._default(radius_map),
+            correction=self._default(radius_map)
+            if said["correction"] is None
+            else said["correction"],
             budget=budget,
             procedure=said["procedure"],
             radius_map=radius_map,

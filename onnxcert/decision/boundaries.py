@@ -15,6 +15,8 @@ from onnxcert.result import Selection
 
 # Sums of positive terms, good to about 1e-12 after some convolutions; what is spent is rounded up.
 _ROUND_UP: Final = 1.0 + 1e-9
+# Where the tail underflows to 0 it would fit into nothing, too; no level is anywhere near.
+_SMALLEST: Final = 1e-260
 
 
 def boundaries(
@@ -72,7 +74,7 @@ def _of(
     for look, budget in zip(looks, allowed, strict=True):
         drawn = look - before
         alive = np.convolve(alive, binom.pmf(np.arange(drawn + 1), drawn, tau))
-        tail = np.cumsum(alive[::-1])[::-1] * _ROUND_UP
+        tail = np.maximum(np.cumsum(alive[::-1])[::-1] * _ROUND_UP, _SMALLEST)
         hits = np.arange(len(alive))
         certifies = tail <= budget - spent
         if selection == "pooled":

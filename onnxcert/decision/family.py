@@ -78,14 +78,20 @@ class Family:
         """What each component may err with so that k or more err with alpha: k alpha / N."""
         return self.k * self.alpha / self.components
 
-    def threshold(self, n: int, histogram: IntArray) -> int:
-        """Hits of n from which a component is certified; n + 1 where none is."""
+    def threshold(self, n: int, histogram: IntArray, reserve: float | None = None) -> int:
+        """Hits of n from which a component is certified; n + 1 where none is.
+
+        Args:
+            n: draws tested.
+            histogram: components with 0, 1, ..., n hits.
+            reserve: more than this family's own, where several tau share one.
+        """
         return self.correction.threshold(
             p_values(n, self.tau, self.selection),
             histogram,
             self.alpha,
             k=self.k,
-            reserve=self.reserve(n),
+            reserve=self.reserve(n) if reserve is None else reserve,
         )
 
     def reserve(self, n: int) -> float:
@@ -113,6 +119,14 @@ class Family:
 
         Proof for Benjamini-Yekutieli at alpha - r: V / R <= (false rejections) / R + (directional
         errors), whose expectations are at most alpha - r and d F_{1 - tau}(x_min) <= r.
+
+        Several tau under Benjamini-Yekutieli take the largest reserve of all at each. The p-values
+        rise with tau, so R_tau falls, and no threshold has to be raised for the sake of order
+        (that would take right ones away from R and break the proof). A component counts as wrong
+        once: at the smallest tau that its class does not exceed, or, for another class, at the
+        smallest of all tau. Each such term over R at the smallest tau is at most the same term
+        over R at its own tau, whose expectation is at most (alpha - r) / N; so the share of
+        components wrong at the tau they are certified at is at most alpha, too.
         """
         if self.selection == "split" or not self.correction.stepwise:
             return 0.0
@@ -128,7 +142,10 @@ def splits_alpha(correction: Correction) -> bool:
     """Whether several tau in one run must share alpha.
 
     Single-step procedures need not: each component errs at any tau with probability k alpha / N at
-    most, whatever number of tau there is (`onnxcert.decision.bounds`). Expected shares (FDR) are
-    claimed for each tau by itself. Step-down procedures get alpha / J for each of J tau.
+    most, whatever number of tau there is (`onnxcert.decision.bounds`). Expected shares (FDR)
+    need none either (`Family.reserve`). Step-down procedures get alpha / J for each of J tau: the
+    first k errors at each tau are at p-values up to the u of `Family.reserve`, so k components
+    wrong in all, at whichever tau, need k errors at these J fixed levels, whose expected number is
+    J k (alpha / J) at most.
     """
     return correction.stepwise and correction.controls != "FDR"

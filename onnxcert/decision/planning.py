@@ -53,8 +53,8 @@ def looks_of(schedule: Schedule, family: Family, n0: int) -> tuple[int, ...]:
         return auto_looks(schedule.n, max(earliest, smallest))
     if schedule.looks[0] < earliest:
         raise ParameterError(
-            f"pooled selection needs n0 {n0} draws before it can look, got a look at "
-            f"{schedule.looks[0]}; lower n0 or look later."
+            f"looks under pooled selection must not be before the n0 {n0} draws that choose the "
+            f"candidate, got {schedule.looks[0]}; lower n0 or look later."
         )
     return schedule.looks
 

@@ -18,9 +18,9 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
     """SegCertify (Fischer, Baader, Vechev 2021, Algorithm 3), at one tau, several or all of them.
 
     With one tau the correction decides. Several tau need no share of alpha under a single-step
-    correction (`onnxcert.decision.bounds`), get alpha / J each under a step-down one, and are
-    claimed one by one under FDR. A radius map is one lower bound for each component. Under looks
-    certified is whoever reached the boundary at any look.
+    correction (`onnxcert.decision.bounds`), get alpha / J each under a step-down one, and share a
+    reserve under FDR (`onnxcert.decision.Family.reserve`). A radius map is one lower bound for
+    each component. Under looks certified is whoever reached the boundary at any look.
     """
     family = Family.of(rule, tally.components, tally.selection)
     if rule.schedule is not None:
@@ -48,13 +48,19 @@ def _steps(
 ) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
     """Thresholds of one or several tau, and the index of the tau reached by each number of hits."""
     n, taus = tally.n, rule.taus
-    single = family.correction.controls != "FDR" and not family.correction.stepwise
+    families = [_family_at(family, tau) for tau in taus]
+    fdr = family.correction.controls == "FDR"
+    # Expected shares count those certified, so that a threshold cannot be raised afterwards: one
+    # reserve for all tau keeps the thresholds in order (`Family.reserve`).
+    reserve = max(one.reserve(n) for one in families) if fdr else None
+    # Where it takes all of alpha the procedure is Bonferroni's.
+    single = not family.correction.stepwise or (reserve is not None and reserve >= family.alpha)
     if len(taus) > 1 and single:
         test = OneSidedLevel(n, family.single_level, tally.selection, min(taus))
         thresholds = [test.threshold(tau) for tau in taus]
     else:
         histogram = tally.histogram
-        thresholds = [_family_at(family, tau).threshold(n, histogram) for tau in taus]
+        thresholds = [one.threshold(n, histogram, reserve) for one in families]
     order = np.argsort(taus)
     # Whoever is certified at a tau is so at every smaller one.
     rising = np.maximum.accumulate(np.array(thresholds)[order])

@@ -11,10 +11,12 @@ from typing import Final
 from onnxcert.inputs.ade20k import ADE20K
 from onnxcert.inputs.camvid import CamVid
 from onnxcert.inputs.cityscapes import Cityscapes
+from onnxcert.inputs.class_labels import ClassLabel
 from onnxcert.inputs.coding import INDEX, LabelCoding
 from onnxcert.inputs.convention import LABEL_MAPS, with_coding
 from onnxcert.inputs.folder import Folder
 from onnxcert.inputs.image import image_size, read_image
+from onnxcert.inputs.imagefolder import ImageFolder
 from onnxcert.inputs.label_map import LabelMap, read_label_map
 from onnxcert.inputs.labels import label_size, read_class_names, read_labels
 from onnxcert.inputs.listing import Item, Listing, Reader, select
@@ -25,6 +27,7 @@ from onnxcert.inputs.voc import PascalVOC
 
 _READERS: Final[tuple[type[Reader], ...]] = (
     Folder,
+    ImageFolder,
     CamVid,
     Cityscapes,
     PascalVOC,
@@ -42,7 +45,9 @@ __all__ = [
     "READERS",
     "CamVid",
     "Cityscapes",
+    "ClassLabel",
     "Folder",
+    "ImageFolder",
     "Item",
     "LabelCoding",
     "LabelMap",

@@ -53,6 +53,11 @@ def with_coding(
         )
     if not any(item.label for item in listing.items):
         raise ParameterError(f"expected labels to read by {flag}, but none came: give --labels.")
+    if any(item.class_label for item in listing.items):
+        raise ParameterError(
+            f"expected label maps to read by {flag}, but the labels name one class for each whole "
+            f"picture: leave {flag} out."
+        )
     if listing.coding != INDEX:
         raise ParameterError(
             f"expected {flag} with plain pictures only, but this data set says itself what its "

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar, NoReturn, final
 
 from onnxcert.errors import InputError
-from onnxcert.inputs import image
+from onnxcert.inputs import class_table, image
 from onnxcert.inputs import labels as label_maps
 from onnxcert.inputs.listing import Item, Listing, absolute, name_items
 
@@ -26,7 +26,7 @@ class Folder:
 
     `labels` is a folder that holds, for each picture, one PNG, BMP, TIFF or `.npy` file of the
     same stem, at its top or in subfolders called like those of the picture; or one such file, for
-    one picture.
+    one picture; or, for a classifier, a table of lines ``picture,class`` (.csv, .tsv, .txt).
     """
 
     name: ClassVar[str] = "folder"
@@ -44,11 +44,20 @@ class Folder:
                     # A picture named twice, by a file and by its folder, is one picture.
                     found.setdefault(absolute(path), path)
         paths = tuple(found.values())
+        names = name_items(paths)
         maps: Sequence[Path | None] = [None] * len(paths)
+        if root is not None and root.is_file() and root.suffix.lower() in class_table.SUFFIXES:
+            table = class_table.read_class_table(root)
+            told = [class_table.class_in(table, path, source=root) for path in paths]
+            return Listing(
+                tuple(
+                    Item(name, path, root, one)
+                    for name, path, one in zip(names, paths, told, strict=True)
+                )
+            )
         if labels is not None:
             with listing_errors(labels):
                 maps = _labels(Path(labels), paths)
-        names = name_items(paths)
         return Listing(tuple(Item(*one) for one in zip(names, paths, maps, strict=True)))
 
 
@@ -131,7 +140,7 @@ def _labels(root: Path, pictures: Sequence[Path]) -> list[Path]:
         return [root]
     if not root.is_dir():
         raise InputError(
-            f"{root}: expected a label map or a folder of them, "
+            f"{root}: expected a label map, a folder of them or a table of classes, "
             "but there is no such file or folder: check the path."
         )
     by_stem: dict[tuple[str, ...], list[Path]] = {}
@@ -144,7 +153,8 @@ def _labels(root: Path, pictures: Sequence[Path]) -> list[Path]:
             other = f"{picture} and {used[label]}" if label in used else "as the picture as well"
             raise InputError(
                 f"{label}: expected the label map of one picture, but it would serve {other}: "
-                "keep pictures and label maps of equal names in folders of their own."
+                "keep pictures and label maps of equal names in folders of their own, or, where "
+                "each folder holds one class, pass --dataset imagefolder without --labels."
             )
         used[label] = picture
     return list(used)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
 from onnxcert.errors import ParameterError
+from onnxcert.inputs.class_labels import ClassLabel
 from onnxcert.inputs.coding import INDEX, LabelCoding
 
 # Longest name in bytes: leaves room for suffixes within the 255 that file systems allow.
@@ -24,12 +25,14 @@ class Item:
     Attributes:
         name: unique in the run, in any letter case, and safe as a file name.
         path: the picture.
-        label: its label map, or None.
+        label: its label map, or what tells its class: a table or the folder it lies in; or None.
+        class_label: the class of the whole picture, where `label` tells one.
     """
 
     name: str
     path: Path
     label: Path | None
+    class_label: ClassLabel | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Reader(Protocol):
 
         Args:
             arguments: what stands on the command line: files, folders, patterns.
-            labels: where the label maps are, or None.
+            labels: where the label maps are, or the classes; or None.
 
         Raises:
             InputError: something named is missing, empty or ambiguous.

@@ -22,7 +22,7 @@ def usable_sizes(listing: Listing) -> tuple[dict[Item, tuple[int, int]], dict[st
         except InputError as error:
             unreadable[item.name] = str(error)
             continue
-        if item.label is not None:
+        if item.label is not None and item.class_label is None:
             labelled = label_size(item.label, coding=listing.coding)
             if labelled != size:
                 raise InputError(

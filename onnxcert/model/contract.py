@@ -27,12 +27,13 @@ CHANNEL_ORDERS: Final = ("RGB", "BGR", "RGBA", "BGRA", "GRAY")
 INTEGER_TYPES: Final = ("uint8", "int8")
 DTYPES: Final = ("float32", "float16", *INTEGER_TYPES)
 NORMALISE: Final = ("after", "before")
+TASKS: Final = ("segmentation", "classification")
 OUTPUT_FORMS: Final = ("logits", "probabilities", "sigmoid", "logit", "multilabel", "labels")
 
 
 @dataclass(frozen=True)
 class Contract:
-    """How to talk to one segmentation model.
+    """How to talk to one model.
 
     A pixel value `x` of the declared input unit, in [0, 1], reaches the network as
     ``(low + x * (high - low) - mean) / std`` with ``(low, high) = value_range``; mean and std are
@@ -53,10 +54,12 @@ class Contract:
         multiple: height and width must be multiples of this.
         feeds: values of further inputs, the same in every pass; (name, nested lists) pairs.
         output: name of the graph output that holds the answer.
+        task: `segmentation`, an answer for every pixel, or `classification`, one for the picture.
         output_form: `logits` or `probabilities` of classes (argmax); `sigmoid` or `logit`, one
             channel against a threshold; `multilabel`, one channel per label, each against the
             threshold, as labels do not exclude each other; `labels`, class indices.
-        output_layout, output_rank: order and number of the output's axes; 3 lacks the channels.
+        output_layout, output_rank: order and number of the output's axes; 3 lacks the channels, 2
+            height and width, 1 all of these.
         threshold: score above which a sigmoid, logit or multilabel output says yes.
         classes: number of classes (2 for yes and no), or None until the model has run once.
         class_names: one name a class, or a label of a multi-label output; or empty.
@@ -77,6 +80,7 @@ class Contract:
     multiple: int | None = None
     feeds: tuple[tuple[str, Any], ...] = ()
     output: str = ""
+    task: str = "segmentation"
     output_form: str = "logits"
     output_layout: str = "NCHW"
     output_rank: int = 4
@@ -92,9 +96,10 @@ class Contract:
             ("channel_order", CHANNEL_ORDERS),
             ("dtype", DTYPES),
             ("normalise", NORMALISE),
+            ("task", TASKS),
             ("output_form", OUTPUT_FORMS),
             ("output_layout", LAYOUTS),
-            ("output_rank", (3, 4)),
+            ("output_rank", (1, 2, 3, 4)),
         ):
             value = getattr(self, name)
             if value not in allowed:
@@ -123,9 +128,7 @@ class Contract:
         if self.classes is not None and self.classes > LARGEST:
             raise ContractError(f"there may be {LARGEST} classes at most, got {self.classes}.")
         if self.classes is not None and self.classes < 2:
-            raise ContractError(
-                f"a segmentation model must score at least 2 classes, got {self.classes}."
-            )
+            raise ContractError(f"a model must score at least 2 classes, got {self.classes}.")
         if (
             self.class_names
             and self.output_form != "multilabel"
@@ -166,6 +169,11 @@ class Contract:
     def channels(self) -> int:
         """Channels of the pictures that noise is added to: 1 for grey, else 3."""
         return 1 if self.channel_order == "GRAY" else 3
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the answer is about the whole picture, and not about each pixel."""
+        return self.task == "classification"
 
     @property
     def binary(self) -> bool:

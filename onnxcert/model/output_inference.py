@@ -9,6 +9,7 @@ import onnx
 from onnxcert.errors import ContractError
 from onnxcert.model.contract import ASSUMED, LARGEST, Contract
 from onnxcert.model.proposal import GRAPH, filled, named, only
+from onnxcert.model.task_inference import with_task
 from onnxcert.model.tracing import (
     Axes,
     attribute,
@@ -31,13 +32,17 @@ def with_output(contract: Contract, proto: onnx.ModelProto) -> Contract:
     if contract.output:
         value = named("output", contract.output, outputs)
     else:
+        # Where something has height and width, what has none is a by-product.
         fitting = [o for o in outputs if rank(o) in (None, 3, 4)]
-        value = only("output", fitting, outputs, "scores come out as [batch, classes, h, w]")
+        fitting = fitting or [o for o in outputs if rank(o) in (1, 2)]
+        wanted = "scores come out as [batch, classes, h, w] or [batch, classes]"
+        value = only("output", fitting, outputs, wanted)
     shape, kind = axes(value) or _inferred_axes(proto, value.name), element_type(value)
-    if shape is not None and len(shape) not in (3, 4):
+    if shape is not None and len(shape) not in (1, 2, 3, 4):
         raise ContractError(
-            f"scores come out as [batch, classes, height, width], but the output {value.name!r} "
-            f"has {len(shape)} axes {shown(shape)}; choose another with --output."
+            "scores come out as [batch, classes, height, width] or, of a classifier, [batch, "
+            f"classes], but the output {value.name!r} has {len(shape)} axes {shown(shape)}; choose "
+            "another with --output."
         )
     if kind not in (*_SCORES, *_LABELS):
         raise ContractError(
@@ -49,9 +54,14 @@ def with_output(contract: Contract, proto: onnx.ModelProto) -> Contract:
             f"the graph does not say how many axes the output {value.name!r} has; export it with "
             "its shape."
         )
-    contract = filled(
-        contract, {"output": value.name, "output_rank": 4 if shape is None else len(shape)}, GRAPH
-    )
+    found = {"output": value.name, "output_rank": _rank(proto, value.name, shape)}
+    contract = filled(contract, found, GRAPH)
+    if shape is not None and contract.output_rank != len(shape):
+        raise ContractError(
+            f"the contract says {contract.output_rank} axes but the output {value.name!r} has "
+            f"{len(shape)} {shown(shape)}; correct the contract."
+        )
+    contract = with_task(contract, graph, value.name, shape)
     contract = _with_layout(contract, graph, value, shape)
     channels = _channels(contract, shape)
     contract = _with_form(contract, graph, value.name, kind, channels)
@@ -68,6 +78,8 @@ def _with_layout(
 ) -> Contract:
     if "output_layout" in contract.sources:
         return contract
+    if contract.output_rank < 3:
+        return filled(contract, {"output_layout": "NCHW"}, GRAPH)
     if shape is None:
         return _with_layout_of_last_node(contract, graph, value, shape)
     if len(shape) == 3:
@@ -85,6 +97,9 @@ def _with_layout(
     fixed = [n for n in sides if channel[n] is not None and others[n] == (None, None)]
     if len(fixed) == 1:
         return filled(contract, {"output_layout": fixed[0]}, f"{GRAPH}: its one fixed axis")
+    if (1, 1) in (shape[1:3], shape[2:]):
+        found = "NCHW" if shape[2:] == (1, 1) else "NHWC"
+        return filled(contract, {"output_layout": found}, f"{GRAPH}: its one cell")
     return _with_layout_of_last_node(contract, graph, value, shape)
 
 
@@ -112,10 +127,12 @@ def _same_form(side: Axes, spatial: Axes) -> bool:
 
 
 def _channels(contract: Contract, shape: Axes | None) -> int | None:
-    if contract.output_rank == 3:
+    if contract.output_rank in (1, 3):
         return 1
     if shape is None:
         return None
+    if contract.output_rank == 2:
+        return lengths(shape)[1]
     return lengths(shape)[1 if contract.output_layout == "NCHW" else 3]
 
 
@@ -151,6 +168,12 @@ def _with_form(
             )
         return contract
     if kind in _LABELS:
+        if channels not in (1, None):
+            raise ContractError(
+                f"the output {name!r} holds {channels} whole numbers ({kind}) where one class "
+                "index was expected; pass --output-form logits if they are scores, or choose "
+                "another with --output."
+            )
         return filled(contract, {"output_form": "labels"}, f"{GRAPH}: {kind} values")
     if channels == 1:
         if ending == "Sigmoid":
@@ -199,6 +222,14 @@ def _with_classes(
                 "the contract."
             )
     return filled(contract, found, GRAPH)
+
+
+def _rank(proto: onnx.ModelProto, name: str, shape: Axes | None) -> int:
+    """Number of the output's axes; 4 where nothing tells."""
+    if shape is not None:
+        return len(shape)
+    maker = next((node for node in proto.graph.node if name in node.output), None)
+    return 2 if maker is not None and maker.op_type in ("Gemm", "Flatten") else 4
 
 
 def _classes_before_argmax(proto: onnx.ModelProto, name: str) -> int | None:

@@ -14,7 +14,9 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
-from onnxcert.sampling import checked
+from onnxcert.labelling import checked
+from onnxcert.model.answers import close
+from onnxcert.model.segmenter import OnnxSegmenter
 
 LEAKS: Final = (
     "the model's answer for one draw depends on the other draws of the batch, so it runs one draw "
@@ -33,10 +35,27 @@ class OneDrawPerPass:
         return np.concatenate([checked(self.segment(row), 1) for row in rows])
 
 
+def _scores(segment: Segmenter, batch: FloatArray, *, together: bool) -> FloatArray:
+    """Of a classifier the scores [B, C] of all rows, in one pass or in one each; else none [0, 0].
+
+    A classifier's draw has one label, which mostly stays what it is where scores are disturbed.
+    """
+    if isinstance(segment, OneDrawPerPass):
+        segment, together = segment.segment, False
+    if not isinstance(segment, OnnxSegmenter) or not segment.classifies:
+        return np.empty((0, 0), dtype=np.float32)
+    if together:
+        return segment.scores(batch)
+    return np.concatenate([segment.scores(batch[i : i + 1]) for i in range(len(batch))])
+
+
 def repeatable(segment: Segmenter, batch: FloatArray) -> bool:
     """Whether each row, given alone, gets the same answer every time."""
     rows = [batch[i : i + 1] for i in range(len(batch))]
-    return all(np.array_equal(checked(segment(row), 1), checked(segment(row), 1)) for row in rows)
+    first, second = (_scores(segment, batch, together=False) for _ in range(2))
+    return close(first, second) and all(
+        np.array_equal(checked(segment(row), 1), checked(segment(row), 1)) for row in rows
+    )
 
 
 def batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
@@ -44,7 +63,9 @@ def batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
     alone = np.concatenate([checked(segment(batch[i : i + 1]), 1) for i in range(len(batch))])
     together = checked(segment(batch), len(batch))
     reordered = checked(segment(np.ascontiguousarray(batch[::-1])), len(batch))
-    return np.array_equal(together, alone) and np.array_equal(reordered[::-1], alone)
+    same = np.array_equal(together, alone) and np.array_equal(reordered[::-1], alone)
+    scores = (_scores(segment, batch, together=together) for together in (True, False))
+    return same and close(*scores)
 
 
 def leaks(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -> bool:
@@ -58,7 +79,11 @@ def leaks(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -
     batch = np.empty((batch_size, *x.shape), dtype=np.float32)
     draws.rehearsal().write(x, range(batch_size), batch)
     together = checked(segment(batch), batch_size)
-    return not np.array_equal(together[-1:], checked(segment(batch[-1:]), 1))
+    same = np.array_equal(together[-1:], checked(segment(batch[-1:]), 1))
+    scores = _scores(segment, batch, together=True)
+    alone = scores.copy()
+    alone[-1:] = _scores(segment, batch[-1:], together=True)
+    return not (same and close(scores, alone))
 
 
 def probed(

@@ -12,6 +12,7 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
 from onnxcert.inputs.grey import grey
+from onnxcert.model.answers import close, labels_for
 from onnxcert.model.contract import Contract
 from onnxcert.model.fit import Fit
 from onnxcert.model.graph import ModelFile, read_model
@@ -21,11 +22,11 @@ from onnxcert.model.proposal import GRAPH
 from onnxcert.model.session import Session, first_line, open_session
 from onnxcert.model.surgery import (
     LABELS,
-    PADS,
     PIXELS,
-    RESIZED,
+    SCORES,
     SHAPE,
     entry_model,
+    fit_feeds,
     labelling_model,
 )
 
@@ -33,12 +34,13 @@ LARGEST_PICTURE: Final = 2**27
 
 
 class OnnxSegmenter:
-    """A segmentation model under ONNX Runtime.
+    """A segmentation model, or a classifier, under ONNX Runtime.
 
     Call it with float32 pixels [B, c, H, W] in [0, 1] (noise may lie outside), c = 1 for a grey
     model and 3 for a colour model, and get labels, unsigned integers; the largest value of their
     type is "no vote" (a score was not finite). Labels are [B, H, W], or [B, h, w] on the model's
-    own grid, or [B, L, H, W] for a multi-label model, whose labels are 0 (no) and 1 (yes).
+    own grid, or [B, L, H, W] for a multi-label model, whose labels are 0 (no) and 1 (yes). A
+    classifier, which has one answer for the picture, gives [B, 1], a multi-label one [B, L].
     Everything between pixels and labels happens inside the graph.
 
     Attributes:
@@ -114,8 +116,16 @@ class OnnxSegmenter:
         return any(finding.mixes for finding in self.findings)
 
     @property
+    def classifies(self) -> bool:
+        """Whether the answer is about the whole picture: labels [B, 1], or [B, L]."""
+        return self.contract.classifies
+
+    @property
     def components(self) -> str:
         """What one component is, in words."""
+        if self.classifies:
+            many = self.contract.output_form == "multilabel"
+            return "labels of the whole picture" if many else "the whole picture"
         cells = "pixels" if self.fit.grid == "native" else "cells of the model's own output grid"
         return f"labels x {cells}" if self.contract.output_form == "multilabel" else cells
 
@@ -150,11 +160,22 @@ class OnnxSegmenter:
         self._settled = True
         return self._labels(batch, self.session, self._rows)
 
+    def scores(self, batch: FloatArray) -> FloatArray:
+        """What a classifier scores: float32 [B, C].
+
+        For looking on only: votes come from the labels.
+        """
+        if not self._settled:
+            self(batch[:1])
+        rows = self._rows or len(batch)
+        parts = [batch[i : i + rows] for i in range(0, len(batch), rows)]
+        return np.concatenate([self._scores(part, self.session, self._rows) for part in parts])
+
     def seen(self, pixels: FloatArray) -> FloatArray:
         """What the network gets for one picture [c, H, W], channels first: float32 [k, h, w]."""
         model = entry_model(self.contract, self.fit)
         session = open_session(model, device="cpu", threads=1)
-        feeds = {PIXELS: pixels[None], **self._fit_feeds(*pixels.shape[1:])}
+        feeds = {PIXELS: pixels[None], **fit_feeds(self.fit, *pixels.shape[1:])}
         values = np.asarray(session.runtime.run([self.contract.input], feeds)[0][0], np.float32)
         return values.transpose(2, 0, 1) if self.contract.layout == "NHWC" else values
 
@@ -183,7 +204,8 @@ class OnnxSegmenter:
         size already, bringing them to it changes nothing.
         """
         size = one.shape[2:]
-        if self._upsample or self.fit.grid == "model" or size in self._tried:
+        native = self.fit.grid == "native" and not self.classifies
+        if self._upsample or not native or size in self._tried:
             return
         self._tried.add(size)
         shape = self._infer(self._filled_up(one, self._rows), self.session)[1]
@@ -200,6 +222,9 @@ class OnnxSegmenter:
             same = np.array_equal(
                 self._labels(trial, freed, None), self._labels(trial, self.session, self._rows)
             )
+            if self.classifies:  # three labels tell little; the scores behind them tell more
+                alone = [self._scores(row[None], self.session, self._rows) for row in trial]
+                same &= close(self._scores(trial, freed, None), np.concatenate(alone))
         except ModelError:
             return
         if same:
@@ -209,58 +234,45 @@ class OnnxSegmenter:
 
     def _labels(self, batch: FloatArray, session: Session, rows: int | None) -> IntArray:
         """Labels of `batch`, `rows` at a time; rows filled in are never counted."""
-        if rows is None:
-            return self._checked(self._infer(batch, session)[0], batch)
-        parts = [batch[i : i + rows] for i in range(0, len(batch), rows)]
-        return np.concatenate(
-            [
-                self._checked(
-                    self._infer(self._filled_up(part, rows), session)[0][: len(part)], part
-                )
-                for part in parts
-            ]
-        )
+        parts = [batch[i : i + rows] for i in range(0, len(batch), rows)] if rows else [batch]
+        labels = []
+        for part in parts:
+            found = self._infer(self._filled_up(part, rows), session)[0]
+            found = found if rows is None else found[: len(part)]
+            labels.append(labels_for(found, part, self.contract, self.fit, self.file.path))
+        return labels[0] if len(labels) == 1 else np.concatenate(labels)
+
+    def _scores(self, batch: FloatArray, session: Session, rows: int | None) -> FloatArray:
+        """Scores [B, C] of a batch of at most `rows`."""
+        filled = self._filled_up(batch, rows)
+        feeds = {PIXELS: np.ascontiguousarray(filled), **fit_feeds(self.fit, *batch.shape[2:])}
+        scores: FloatArray = self._run([SCORES], feeds, session)[0]
+        return scores[: len(batch), :, 0, 0]
 
     def _filled_up(self, batch: FloatArray, rows: int | None) -> FloatArray:
         """`batch` with its last row repeated up to the batch size the graph wants."""
         missing = 0 if rows is None else rows - len(batch)
         return np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
 
-    def _checked(self, labels: IntArray, batch: FloatArray) -> IntArray:
-        native = self.fit.grid == "native"
-        if len(labels) != len(batch) or (native and labels.shape[-2:] != batch.shape[2:]):
-            raise ModelError(
-                f"{self.file.path} must label every pixel of {list(batch.shape)}, got labels of "
-                f"shape {list(labels.shape)}."
-            )
-        return labels
-
     def _infer(self, batch: FloatArray, session: Session) -> tuple[IntArray, IntArray]:
         """(labels, shape of the scores) of one pass."""
-        height, width = batch.shape[2:]
-        feeds = {PIXELS: np.ascontiguousarray(batch), **self._fit_feeds(height, width)}
+        feeds = {PIXELS: np.ascontiguousarray(batch), **fit_feeds(self.fit, *batch.shape[2:])}
+        labels, shape = self._run([LABELS, SHAPE], feeds, session)
+        return labels, shape
+
+    def _run(self, outputs: list[str], feeds: dict[str, Any], session: Session) -> list[Any]:
         start = time.perf_counter()
         try:
-            labels, shape = session.runtime.run([LABELS, SHAPE], feeds)
+            values: list[Any] = session.runtime.run(outputs, feeds)
         except Exception as error:
+            many, _, height, width = feeds[PIXELS].shape
             raise ModelError(
-                f"{self.file.path} fails on {len(batch)} pictures of {height}x{width} pixels "
+                f"{self.file.path} fails on {many} pictures of {height}x{width} pixels "
                 f"({first_line(error)}); try --pad-to 32, --size or --scale."
             ) from None
         finally:
             self.seconds += time.perf_counter() - start
-        return labels, shape
-
-    def _fit_feeds(self, height: int, width: int) -> dict[str, IntArray]:
-        """Sizes that the graph needs to fit a picture of height x width."""
-        resized, padded = self.fit.resized(height, width), self.fit.padded(height, width)
-        feeds: dict[str, IntArray] = {}
-        if self.fit.resizes or self.fit.pad_to > 1:
-            feeds[RESIZED] = np.array(resized, dtype=np.int64)
-        if self.fit.pad_to > 1:
-            added = [after - before for before, after in zip(resized, padded, strict=True)]
-            feeds[PADS] = np.array([0, 0, 0, 0, 0, 0, *added], dtype=np.int64)
-        return feeds
+        return values
 
     def _check_size(self, height: int, width: int) -> None:
         wanted, seen = self.contract.size, self.fit.padded(height, width)

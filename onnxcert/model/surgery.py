@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from onnxcert._typing import IntArray
 from onnxcert.model import entry, vote
 from onnxcert.model.contract import Contract
 from onnxcert.model.fit import Fit
@@ -25,6 +26,7 @@ RESIZED: Final = "onnxcert_resized"
 PADS: Final = "onnxcert_pads"
 LABELS: Final = "onnxcert_labels"
 SHAPE: Final = "onnxcert_shape"
+SCORES: Final = "onnxcert_scores"
 
 
 def labelling_model(
@@ -41,7 +43,8 @@ def labelling_model(
     `RESIZED`, int64 [2], the size after resizing, and `PADS`, int64 [8], as the operator Pad takes
     them, where `fit` needs them. Outputs: `LABELS`, [batch, h, w] (multi-label: [batch, labels, h,
     w]) of `contract.label_type`, its largest value where a score was not finite; `SHAPE`, int64
-    [4], shape of the scores as [batch, channels, h, w].
+    [4], shape of the scores as [batch, channels, h, w]. Of a classifier `LABELS` is [batch, 1]
+    (multi-label: [batch, labels]), and there is `SCORES`, float32 [batch, channels, 1, 1].
 
     Args:
         proto: the model, opset 13 or later.
@@ -58,6 +61,8 @@ def labelling_model(
     entry.normalised(front, seen, contract)
     scores = vote.channels_first(back, contract)
     back.add("Shape", scores, output=SHAPE)
+    if contract.classifies:
+        back.add("Identity", scores, output=SCORES)
     native = vote.fitted_back(
         back, scores, contract, fit, seen=seen, pixels=PIXELS, resized=RESIZED, upsample=upsample
     )
@@ -81,9 +86,14 @@ def labelling_model(
     _drop_unused_domains(model)
     del graph.output[:]
     kind = helper.np_dtype_to_tensor_dtype(contract.label_type)
-    axes = [rows, None, None, None] if contract.output_form == "multilabel" else [rows, None, None]
-    graph.output.append(helper.make_tensor_value_info(LABELS, kind, axes))
-    graph.output.append(helper.make_tensor_value_info(SHAPE, TensorProto.INT64, [4]))
+    sides = 0 if contract.classifies else 2
+    labels = 1 if contract.output_form == "multilabel" or contract.classifies else 0
+    axes: list[int | str | None] = [rows, *[None] * (labels + sides)]
+    info = helper.make_tensor_value_info
+    graph.output.append(info(LABELS, kind, axes))
+    graph.output.append(info(SHAPE, TensorProto.INT64, [4]))
+    if contract.classifies:
+        graph.output.append(info(SCORES, TensorProto.FLOAT, [rows, None, None, None]))
     return model
 
 
@@ -105,6 +115,18 @@ def entry_model(contract: Contract, fit: Fit) -> onnx.ModelProto:
     inputs = _inputs(contract, fit, "batch")
     graph = helper.make_graph(front.nodes, "entry", inputs, [output], front.constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def fit_feeds(fit: Fit, height: int, width: int) -> dict[str, IntArray]:
+    """Sizes that `_inputs` asks for, of a picture of height x width."""
+    resized, padded = fit.resized(height, width), fit.padded(height, width)
+    feeds: dict[str, IntArray] = {}
+    if fit.resizes or fit.pad_to > 1:
+        feeds[RESIZED] = np.array(resized, dtype=np.int64)
+    if fit.pad_to > 1:
+        added = [after - before for before, after in zip(resized, padded, strict=True)]
+        feeds[PADS] = np.array([0, 0, 0, 0, 0, 0, *added], dtype=np.int64)
+    return feeds
 
 
 def _inputs(contract: Contract, fit: Fit, rows: int | str) -> list[onnx.ValueInfoProto]:

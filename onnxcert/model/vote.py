@@ -10,8 +10,11 @@ from onnxcert.model.nodes import Nodes
 
 
 def channels_first(nodes: Nodes, contract: Contract) -> str:
-    """The output as float32 scores [B, C, h, w]; a label map has C = 1."""
+    """The output as float32 scores [B, C, h, w]; class indices have C = 1, a classifier 1 x 1."""
     scores = contract.output
+    if contract.output_rank < 3:
+        axes = [2, 3] if contract.output_rank == 2 else [1, 2, 3]
+        return nodes.cast(nodes.add("Unsqueeze", scores, nodes.constant(axes)), np.float32)
     if contract.output_rank == 3:
         axis = 1 if contract.output_layout == "NCHW" else 3
         scores = nodes.add("Unsqueeze", scores, nodes.constant([axis]))
@@ -32,7 +35,7 @@ def fitted_back(
     upsample: bool,
 ) -> str:
     """Scores on the grid of the components: the picture's own size, or as they are."""
-    if fit.grid == "model":
+    if fit.grid == "model" or contract.classifies:
         return scores
     nearest = contract.output_form == "labels"
     if fit.pad_to > 1:
@@ -50,6 +53,7 @@ def labels(nodes: Nodes, scores: str, contract: Contract, *, output: str) -> Non
 
     NumPy and ONNX Runtime both answer class 0 for a column of NaN, and a comparison with NaN is
     false. A sum over classes is finite only if every score is, and costs one pass over them.
+    A classifier's one cell leaves as [B, 1], or [B, labels] where it is multi-label.
     """
     match contract.output_form:
         case "multilabel":
@@ -65,7 +69,11 @@ def labels(nodes: Nodes, scores: str, contract: Contract, *, output: str) -> Non
             total = nodes.add("ReduceSum", scores, nodes.constant([1]), keepdims=0)
     finite = nodes.add("Less", nodes.add("Abs", total), nodes.constant(np.inf, np.float32))
     no_vote = nodes.constant(np.iinfo(contract.label_type).max)
-    nodes.cast(nodes.add("Where", finite, votes, no_vote), contract.label_type, output)
+    votes = nodes.add("Where", finite, votes, no_vote)
+    if contract.classifies:
+        cell = [2, 3] if contract.output_form == "multilabel" else [2]
+        votes = nodes.add("Squeeze", votes, nodes.constant(cell))
+    nodes.cast(votes, contract.label_type, output)
 
 
 def _above(nodes: Nodes, scores: str, contract: Contract) -> str:

@@ -1,6 +1,7 @@
 """The files of one record that other programs and people open: labels and pictures.
 
-A multi-label record has one PNG for each label, in a folder of the input's name.
+A multi-label record has one PNG for each label, in a folder of the input's name. The labels of a
+classifier are a PNG of one row: its class, or yes (1) and no (0) for each label.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert._typing import FloatArray, IntArray
+from onnxcert._typing import FloatArray, IntArray, LevelArray
 from onnxcert.atomic import write_atomically
 from onnxcert.report import palette
+from onnxcert.report.classification import draw_classified
 from onnxcert.report.panels import nearest
-from onnxcert.report.pictures import draw, write_label_png
+from onnxcert.report.pictures import RadiusMap, draw, write_label_png
 from onnxcert.store import Record
 
 
@@ -35,9 +37,15 @@ def has_labels(folder: Path, name: str) -> bool:
 def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
     """Certified labels as index PNG (abstain 255) and `.npy` (abstain -1), below `folder`."""
     labels = np.asarray(record.labels[...])
+    (folder / "labels").mkdir(exist_ok=True)
+    write_atomically(folder / "labels" / f"{record.name}.npy", lambda p: _save(p, labels))
+    if labels.ndim == 1:
+        many = record.provenance.contract.get("output_form") == "multilabel"
+        colours = palette.colours(("no", "yes") if many else class_names)
+        write_label_png(folder / "labels" / f"{record.name}.png", labels[None], colours)
+        return
     for path, names, index in _sheets(folder / "labels", record, class_names):
         write_label_png(path, labels[index], _colours(names, index))
-    write_atomically(folder / "labels" / f"{record.name}.npy", lambda p: _save(p, labels))
 
 
 def draw_record(
@@ -49,9 +57,15 @@ def draw_record(
     class_names: Sequence[str],
     ignore_label: int | None,
 ) -> None:
-    """The picture of an input: photograph, truth, clean and certified labels, hit rate."""
+    """The picture of an input: photograph, truth, clean and certified labels, hit rate, radii."""
+    if len(record.labels.shape) == 1:
+        path = folder / "pictures" / f"{record.name}.png"
+        path.parent.mkdir(exist_ok=True)
+        draw_classified(path, record, photograph=photograph, truth=truth, class_names=class_names)
+        return
     size = (photograph.shape[1], photograph.shape[2])
     maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.hits)]
+    radius = _radius(record)
     for path, names, index in _sheets(folder / "pictures", record, class_names):
         clean, certified, hits = (nearest(array[index], size) for array in maps)
         draw(
@@ -67,7 +81,22 @@ def draw_record(
             tau=record.decision.tau,
             caption=record.decision.statement,
             title=record.name if path.stem == record.name else f"{record.name}: {path.stem}",
+            radii=None if radius is None else _map(record, nearest(radius[index], size)),
         )
+
+
+def _radius(record: Record) -> LevelArray | None:
+    """Largest certified radius of each component, or None where there is but one to certify."""
+    radii = np.asarray(record.radii[...], np.float64)
+    if len(radii) < 2:
+        return None
+    radius: LevelArray = np.concatenate([[np.nan], radii])[np.asarray(record.level[...])]
+    return radius
+
+
+def _map(record: Record, radius: LevelArray) -> RadiusMap:
+    largest = float(record.radii[-1])
+    return RadiusMap(radius, largest, tuple(sorted(record.decision.radius)), record.unit)
 
 
 def _sheets(

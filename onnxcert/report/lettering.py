@@ -32,7 +32,7 @@ def text_block(
 def wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     """Lines of `text` no wider than `width`; a word too long for a line is broken."""
     lines = []
-    for paragraph in _drawable(text).splitlines() or [""]:
+    for paragraph in drawable(text).splitlines() or [""]:
         line = ""
         for word in paragraph.split():
             longer = f"{line} {word}" if line else word
@@ -52,7 +52,7 @@ def wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
 
 
 def shortened(name: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    name = " ".join(_drawable(name[:200]).split())
+    name = " ".join(drawable(name[:200]).split())
     if font.getlength(name) <= width:
         return name
     while font.getlength(f"{name}…") > width:
@@ -60,8 +60,8 @@ def shortened(name: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     return f"{name}…"
 
 
-def _drawable(text: str) -> str:
-    # A file name may hold bytes that are no text, which no font can measure.
+def drawable(text: str) -> str:
+    """`text` with what is no letter replaced: a file name may hold bytes that no font measures."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -13,6 +13,8 @@ from onnxcert.report import palette
 
 ByteArray = npt.NDArray[np.uint8]
 
+LINE: Final = (176, 182, 190)  # around panels and swatches
+
 # Pixels of a panel.
 _NARROWEST: Final = 240
 _WIDEST: Final = 800
@@ -42,10 +44,24 @@ def photograph_panel(photograph: FloatArray, size: tuple[int, int]) -> ByteArray
     return np.stack([_resized(pixels[..., c], size) for c in range(3)], axis=-1)
 
 
-def heat_panel(hit_rate: npt.NDArray[np.floating[Any]], size: tuple[int, int]) -> ByteArray:
+def hit_rate_panel(hit_rate: npt.NDArray[np.floating[Any]], size: tuple[int, int]) -> ByteArray:
     level = np.rint(np.nan_to_num(hit_rate).clip(0, 1) * 255).astype(np.uint8)
-    heat: ByteArray = heat_colours()[_resized(level, size)]
+    heat: ByteArray = hit_rate_colours()[_resized(level, size)]
     return heat
+
+
+def radius_panel(
+    radius: npt.NDArray[np.floating[Any]], largest: float, size: tuple[int, int]
+) -> ByteArray:
+    """Radii from 0 to `largest` in colours, NaN in the white of abstention.
+
+    A panel smaller than the picture shows some pixels and not means of several, as the certified
+    prediction does: a mean of radii is certified for nobody.
+    """
+    shown = nearest(radius, size)
+    level = np.rint(np.nan_to_num(shown) / (largest or 1.0) * 255).clip(0, 255).astype(np.uint8)
+    table = radius_colours()
+    return np.where(np.isnan(shown)[..., None], np.array(palette.ABSTAIN, np.uint8), table[level])
 
 
 def _resized(plane: ByteArray, size: tuple[int, int]) -> ByteArray:
@@ -58,10 +74,25 @@ def _resized(plane: ByteArray, size: tuple[int, int]) -> ByteArray:
 
 
 @cache
-def heat_colours() -> ByteArray:
+def hit_rate_colours() -> ByteArray:
+    """uint8 [256, 3], from a rate of 0 to 1."""
     import matplotlib
 
     table: ByteArray = matplotlib.colormaps["viridis"](np.arange(256), bytes=True)[:, :3]
+    return table
+
+
+@cache
+def radius_colours() -> ByteArray:
+    """uint8 [256, 3], from a radius of 0 to the largest.
+
+    From light to dark, as abstention is white: the further certified, the further from paper. The
+    lightest colours are left out, so that the smallest radius cannot be taken for abstention.
+    """
+    import matplotlib
+
+    place = np.linspace(0.86, 0.12, 256)
+    table: ByteArray = matplotlib.colormaps["magma"](place, bytes=True)[:, :3]
     return table
 
 

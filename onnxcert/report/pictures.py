@@ -1,47 +1,60 @@
-"""Pictures of a certified picture: what was seen, what is true, what is sure."""
+"""Pictures of a certified picture: what was seen, what is true, what is sure, how far."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert._typing import BoolArray, FloatArray, IntArray
+from onnxcert._typing import BoolArray, FloatArray, IntArray, LevelArray
 from onnxcert.atomic import write_atomically
 from onnxcert.errors import ParameterError
 from onnxcert.report import palette
-from onnxcert.report.lettering import FAINT, INK, PAPER, font_of, shortened, text_block
+from onnxcert.report.legend import legend_entries
 from onnxcert.report.panels import (
     ByteArray,
-    hatching,
-    heat_colours,
-    heat_panel,
+    hit_rate_panel,
     ignored_pixels,
     nearest,
     paint,
     panel_size,
     photograph_panel,
+    radius_panel,
 )
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-# Wider sheets would be shrunk by every viewer until text is unreadable.
-_SHEET: Final = 2600
-_CELL: Final = 200  # a panel's share of the width, however narrow, so that its heading fits
-_MARGIN: Final = 20
-_GAP: Final = 14
-_LINE: Final = (176, 182, 190)
+from onnxcert.report.scale import hit_rate_scale, radius_scale
+from onnxcert.report.sheet import Panel, save_png, write_sheet
 
 
-@dataclass(frozen=True)
-class Panel:
-    heading: str
-    pixels: ByteArray  # [h, w, 3]
+@dataclass(frozen=True, eq=False)
+class RadiusMap:
+    """How far each component is certified.
+
+    Attributes:
+        radius: largest certified radius, NaN where it abstains; float64 [H, W].
+        largest: largest radius that the draws could have given; the end of the scale.
+        asked: radius of each tau that was asked for, marked on the scale.
+        unit: of the radii, in words.
+
+    Raises:
+        ParameterError: a radius is negative or beyond `largest`.
+    """
+
+    radius: LevelArray
+    largest: float
+    asked: tuple[float, ...] = ()
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        known = self.radius[~np.isnan(self.radius)]
+        if known.size and not 0 <= known.min() <= known.max() <= self.largest:
+            raise ParameterError(
+                f"expected certified radii from 0 to {self.largest:g}, but they run from "
+                f"{known.min():g} to {known.max():g}: pass the largest radius there can be."
+            )
 
 
 def draw(
@@ -58,6 +71,7 @@ def draw(
     tau: float,
     caption: str,
     title: str,
+    radii: RadiusMap | None = None,
 ) -> None:
     """Write one PNG with all panels side by side, a legend and a caption.
 
@@ -77,6 +91,7 @@ def draw(
         tau: the hit rate asked for, marked on the scale.
         caption: what was certified; wrapped, and broken at each newline.
         title: name of the picture.
+        radii: certified radius of each component, where they have more than one between them.
 
     Raises:
         ParameterError: the arrays are not of one size.
@@ -84,6 +99,8 @@ def draw(
     """
     height, width = photograph.shape[1:]
     maps = [clean, certified, hit_rate, *([] if truth is None else [truth])]
+    if radii is not None:
+        maps.append(radii.radius)
     if any(one.shape != (height, width) for one in maps):
         raise ParameterError(
             f"expected maps as large as the photograph, {height} x {width}, but their shapes are "
@@ -102,41 +119,16 @@ def draw(
     for heading, labels, hidden in painted:
         small = None if hidden is None else nearest(hidden, size)
         panels.append(Panel(heading, paint(nearest(labels, size), colours, small)))
-    panels.append(Panel("Hit rate", heat_panel(hit_rate, size)))
+    panels.append(Panel("Hit rate", hit_rate_panel(hit_rate, size), hit_rate_scale(tau)))
+    if radii is not None:
+        pixels = radius_panel(radii.radius, radii.largest, size)
+        scale = radius_scale(radii.largest, radii.asked, radii.unit)
+        panels.append(Panel("Certified radius", pixels, scale))
 
     entries = legend_entries(
         [(labels, ignored) for _, labels, ignored in painted], class_names, colours
     )
-    write_sheet(path, panels, entries, title=title, caption=caption, tau=tau)
-
-
-def write_sheet(
-    path: Path,
-    panels: Sequence[Panel],
-    entries: Sequence[tuple[str, ByteArray]],
-    *,
-    title: str,
-    caption: str,
-    tau: float | None,
-) -> None:
-    """Lay panels, legend and text out on one sheet; with `tau`, the last is a hit rate."""
-    from PIL import Image
-
-    row = _panel_block(panels, tau)
-    content, unit = max(row.width, 520), _unit(row.width)
-    blocks = [
-        text_block(title, content, unit * 17, bold=True, ink=INK),
-        row,
-        _legend_block(entries, content, unit),
-        text_block(caption, content, unit * 13, bold=False, ink=FAINT),
-    ]
-    tall = sum(block.height for block in blocks) + _GAP * (len(blocks) - 1) + 2 * _MARGIN
-    sheet = Image.new("RGB", (content + 2 * _MARGIN, tall), PAPER)
-    y = _MARGIN
-    for block in blocks:
-        sheet.paste(block, (_MARGIN, y))
-        y += block.height + _GAP
-    write_atomically(path, lambda p: _save(p, sheet))
+    write_sheet(path, panels, entries, title=title, caption=caption)
 
 
 def write_label_png(path: Path, labels: IntArray, colours: ByteArray) -> None:
@@ -160,7 +152,9 @@ def write_label_png(path: Path, labels: IntArray, colours: ByteArray) -> None:
     if classes > 255:
         write_atomically(
             path,
-            lambda p: _save(p, Image.fromarray(np.where(known, labels, 65535).astype(np.uint16))),
+            lambda p: save_png(
+                p, Image.fromarray(np.where(known, labels, 65535).astype(np.uint16))
+            ),
         )
         return
     image = Image.fromarray(np.where(known, labels, 255).astype(np.uint8))
@@ -168,113 +162,4 @@ def write_label_png(path: Path, labels: IntArray, colours: ByteArray) -> None:
     table[:classes] = colours
     table[255] = palette.ABSTAIN
     image.putpalette(table.tobytes())
-    write_atomically(path, lambda p: _save(p, image))
-
-
-def legend_entries(
-    painted: Sequence[tuple[IntArray, BoolArray | None]],
-    class_names: Sequence[str],
-    colours: ByteArray,
-    *,
-    nothing: str = "abstain",
-) -> list[tuple[str, ByteArray]]:
-    """Legend entries for what occurs in any panel: (name, swatch [h, w, 3])."""
-    classes = len(colours)
-    counts = np.zeros(classes + 1, np.int64)
-    hatched = False
-    for labels, ignored in painted:
-        shown = labels if ignored is None else labels[~ignored]
-        known = (shown >= 0) & (shown < classes)
-        counts += np.bincount(np.where(known, shown, classes).ravel(), minlength=classes + 1)
-        hatched = hatched or (ignored is not None and bool(ignored.any()))
-    shape = (14, 20)
-    entries = [
-        (
-            class_names[i] if i < len(class_names) else f"class {i}",
-            paint(np.full(shape, i), colours),
-        )
-        for i in np.flatnonzero(counts[:classes]).tolist()
-    ]
-    if counts[classes]:
-        entries.append((nothing, paint(np.full(shape, classes), colours)))
-    if hatched:
-        entries.append(("ignored", hatching(shape)))
-    return entries
-
-
-def _unit(width: int) -> float:
-    """What lettering is scaled by, so that a wide sheet fitted to a screen can still be read."""
-    return max(1.0, width / 1500)
-
-
-def _panel_block(panels: Sequence[Panel], tau: float | None) -> Image.Image:
-    from PIL import Image, ImageDraw
-
-    height, width = panels[0].pixels.shape[:2]
-    cell = max(width, _CELL) + 2
-    most = max(1, (_SHEET + _GAP) // (cell + _GAP))
-    rows = -(-len(panels) // most)
-    columns = -(-len(panels) // rows)
-    whole = columns * (cell + _GAP) - _GAP
-    unit = _unit(whole)
-    head, foot = round(24 * unit), round(40 * unit)
-    step = head + height + 2 + _GAP
-    block = Image.new("RGB", (whole, rows * step - _GAP + foot), PAPER)
-    pen = ImageDraw.Draw(block)
-    for i, panel in enumerate(panels):
-        x, y = i % columns * (cell + _GAP), i // columns * step
-        pen.text((x, y), panel.heading, INK, font_of(14 * unit, bold=True))
-        y += head
-        pen.rectangle((x, y, x + width + 1, y + height + 1), outline=_LINE)
-        block.paste(Image.fromarray(panel.pixels), (x + 1, y + 1))
-    if tau is not None:
-        # The hit rate is the last panel, and its scale stands below it.
-        scale = _scale_block(min(cell, round(360 * unit)), unit, tau)
-        block.paste(scale, (x, y + height + 6))
-    return block
-
-
-def _scale_block(width: int, unit: float, tau: float) -> Image.Image:
-    from PIL import Image, ImageDraw
-
-    top, height = 3, round(10 * unit)
-    block = Image.new("RGB", (width, round(34 * unit)), PAPER)
-    level = np.linspace(0, 255, width).round().astype(int)
-    bar = np.repeat(heat_colours()[level][None], height, axis=0)
-    block.paste(Image.fromarray(bar), (0, top))
-    pen, font = ImageDraw.Draw(block), font_of(12 * unit, bold=False)
-    at = round(tau * (width - 1))
-    pen.line((at, 0, at, top + height + 2), INK, round(2 * unit))
-    text = f"τ = {tau:g}"
-    long, below = font.getlength(text), top + height + 4
-    left = min(max(0.0, at - long / 2), width - long)
-    pen.text((left, below), text, INK, font)
-    digit = font.getlength("0")
-    if left > 2 * digit:
-        pen.text((0, below), "0", FAINT, font)
-    if left + long < width - 2 * digit:
-        pen.text((width - digit, below), "1", FAINT, font)
-    return block
-
-
-def _legend_block(entries: Sequence[tuple[str, ByteArray]], width: int, unit: float) -> Image.Image:
-    from PIL import Image, ImageDraw
-
-    font, line = font_of(13 * unit, bold=False), round(22 * unit)
-    names = [shortened(name, font, round(260 * unit)) for name, _ in entries]
-    column = max(int(font.getlength(name)) for name in names) + 32 + round(20 * unit)
-    columns = max(1, (width + 24) // column)
-    block = Image.new("RGB", (width, -(-len(entries) // columns) * line), PAPER)
-    pen = ImageDraw.Draw(block)
-    for i, (name, (_, swatch)) in enumerate(zip(names, entries, strict=True)):
-        x, y = i % columns * column, i // columns * line
-        high, wide = swatch.shape[:2]
-        top = y + (line - high - 2) // 2
-        pen.rectangle((x, top, x + wide + 1, top + high + 1), outline=_LINE)
-        block.paste(Image.fromarray(swatch), (x + 1, top + 1))
-        pen.text((x + wide + 8, y + line // 2), name, INK, font, anchor="lm")
-    return block
-
-
-def _save(path: Path, image: Image.Image) -> None:
-    image.save(path, "PNG", compress_level=4)
+    write_atomically(path, lambda p: save_png(p, image))

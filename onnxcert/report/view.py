@@ -12,8 +12,9 @@ from onnxcert._typing import FloatArray, IntArray
 from onnxcert.model.contract import ASSUMED
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report import palette
+from onnxcert.report.legend import legend_entries
 from onnxcert.report.panels import ByteArray, nearest, paint, panel_size, photograph_panel
-from onnxcert.report.pictures import Panel, legend_entries, write_sheet
+from onnxcert.report.sheet import Panel, write_sheet
 
 _MOST_LABELS: Final = 8
 
@@ -28,7 +29,7 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     """
     contract = segmenter.contract
     pixels = segmenter.declared(picture)
-    labels = segmenter(pixels[None])[0]
+    labels = _as_map(segmenter, pixels)
     many = len(labels) if labels.ndim == 3 else segmenter.classes
     names = contract.class_names or tuple(f"class {c}" for c in range(many))
     answers = _answers(labels, names, segmenter.classes)
@@ -37,7 +38,7 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
         other = OnnxSegmenter(segmenter.file, swapped, fit=segmenter.fit, device="cpu")
         answers += [
             (f"{heading} if the order were BGR", answer)
-            for heading, answer in _answers(other(pixels[None])[0], names, segmenter.classes)
+            for heading, answer in _answers(_as_map(other, pixels), names, segmenter.classes)
         ]
     colours = palette.colours(names)
     size = panel_size(picture.shape[1], picture.shape[2])
@@ -58,8 +59,16 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
         f"value range {contract.value_range}, mean {contract.mean or 'none'}, std "
         f"{contract.std or 'none'}. Where the picture is red, the first channel of RGB is bright; "
         "if the answer makes no sense, the channel order or the range may be another.",
-        tau=None,
     )
+
+
+def _as_map(segmenter: OnnxSegmenter, pixels: FloatArray) -> IntArray:
+    """The labels [h, w] or [L, h, w] of one picture; a classifier's have one cell."""
+    labels: IntArray = segmenter(pixels[None])[0]
+    if not segmenter.classifies:
+        return labels
+    many = segmenter.contract.output_form == "multilabel"
+    return labels[:, None, None] if many else labels[None]
 
 
 def _answers(labels: IntArray, names: Sequence[str], classes: int) -> list[tuple[str, IntArray]]:

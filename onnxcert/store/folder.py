@@ -103,7 +103,7 @@ class ResultStore(Results):
             foreign = self.run() is None and any(self.folder.glob("[!.]*")) and not self.names()
         except OSError:
             foreign = False
-        known = {"inputs", "partial", "labels", "pictures", "results.h5"}
+        known = {"inputs", "partial", "labels", "pictures", "results.h5", "curve.csv", "curve.png"}
         if foreign and {path.name for path in self.folder.glob("[!.]*")} - known:
             raise StoreError(
                 f"{self.folder} holds other files than results; choose an empty or new folder with "

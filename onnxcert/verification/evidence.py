@@ -43,15 +43,27 @@ def _certificate_misfits(record: Record) -> Iterator[str]:
         yield f"labels have the shape {labels.shape}, the votes {certificate.labels.shape}"
     elif changed := int(np.count_nonzero(labels != certificate.labels)):
         yield f"{changed} of {labels.size} labels are not those that the votes give"
+    level = np.asarray(record.level[...])
+    if level.shape != certificate.level.shape:
+        yield f"levels have the shape {level.shape}, the votes {certificate.level.shape}"
+    elif changed := int(np.count_nonzero(level != certificate.level)):
+        yield f"{changed} of {level.size} levels are not those that the votes give"
+    for name, now in (("levels", certificate.levels), ("radii", certificate.level_radii)):
+        stored = np.asarray(getattr(record, name)[...])
+        if stored.shape != now.shape or not np.allclose(stored, now, rtol=1e-9, atol=0.0):
+            yield f"{name} are not those that the rule gives"
+    certified = [int(np.count_nonzero(certificate.level > j)) for j in range(len(now))]
+    if record.curve.certified.tolist() != certified:
+        yield "the curve is not the one that the votes give"
     decided = Decision.of(certificate)
     for field in fields(Decision):
-        stored, now = getattr(record.decision, field.name), getattr(decided, field.name)
-        if _same(stored, now):
+        said, is_now = getattr(record.decision, field.name), getattr(decided, field.name)
+        if _same(said, is_now):
             continue
         if field.name in _LONG:
             yield f"{field.name} is not the one that votes and settings give{_elsewhere(record)}"
         else:
-            yield f"{field.name} is {stored}, votes and settings give {now}"
+            yield f"{field.name} is {said}, votes and settings give {is_now}"
 
 
 def _provenance_misfits(record: Record) -> Iterator[str]:
@@ -99,6 +111,8 @@ def _same(stored: Any, now: Any) -> bool:
     """Equal; numbers up to what another build of the mathematics library may round."""
     if isinstance(stored, float) and isinstance(now, float):
         return math.isclose(stored, now, rel_tol=1e-9)
+    if isinstance(stored, tuple) and isinstance(now, tuple) and len(stored) == len(now):
+        return all(_same(a, b) for a, b in zip(stored, now, strict=True))
     return bool(stored == now)
 
 

@@ -75,6 +75,13 @@ NUMBERS: list[tuple[str, str, str]] = [
     *(("--n0", value, "n0") for value in ("0", "-1", "x", "61")),
     *(("--tau", value, "tau") for value in ("0.4", "0", "1", "1.5", "-0.75", "nan", "inf", "high")),
     *(("--alpha", value, "alpha") for value in ("0", "1", "-0.1", "2", "nan", "inf", "5%")),
+    *(("--tau", value, "tau") for value in ("0.75,0.75", "0.6,", "0.75,0.4", "0.6;0.7")),
+    *(("--budget", value, "budget") for value in ("-1", "1.5", "100%", "%", "few", "", "999999")),
+    *(("--floor", value, "floor") for value in ("0.4", "1", "nan", "low")),
+    *(("--looks", value, "looks") for value in ("", "often", "10,x", "100", "0,60", "5,60", "-1")),
+    *(("--until", value, "until") for value in ("0", "1.1", "-1", "nan", "x")),
+    *(("--futility", value, "futility") for value in ("0", "1.1", "-1", "nan", "x")),
+    *(("--time", value, "time") for value in ("0", "-1s", "1x", "soon", "")),
     *(("--sigma", value, "sigma") for value in ("0", "-1", "nan", "inf", "big")),
     *(("--scale", value, "scale") for value in ("0", "-1", "nan", "inf", "100", "half")),
     *(("--batch-size", value, "batch-size") for value in ("0", "-1", "2.5", "all")),
@@ -124,7 +131,8 @@ def test_a_wrong_number_that_is_easily_overlooked(
 
 def test_every_flag_that_takes_a_number_is_tried(onnxcert: Any) -> None:
     text = onnxcert("certify", "--help").out
-    kinds = "<int>|<float>|INDEX|SECONDS|LOW,HIGH|R,G,B|HxW|K|NUMBER"
+    kinds = r"<int>|<float>|INDEX|SECONDS|LOW,HIGH|R,G,B|HxW|K|NUMBER|SHARE|TIME"
+    kinds += r"|TAU\[,TAU\.\.\.\]|B\|PERCENT%|auto\|N,N,\.\.\."
     numeric = set(re.findall(rf"(--[\w-]+) (?:{kinds})\s", text))
     assert len(numeric) > 10
     assert numeric == {flag for flag, _, _ in NUMBERS}
@@ -133,8 +141,9 @@ def test_every_flag_that_takes_a_number_is_tried(onnxcert: Any) -> None:
 @pytest.mark.parametrize(
     ("flag", "value", "choices"),
     [
-        ("--correction", "hochberg", "bonferroni, holm"),
-        ("--correction", "", "bonferroni, holm"),
+        ("--correction", "bonferoni", "bonferroni, holm, kfwer"),
+        ("--correction", "", "bonferroni, holm, kfwer"),
+        ("--procedure", "cohen", "segcertify, indivclass"),
         ("--selection", "both", "pooled or split"),
         ("--alpha-scope", "pixel", "input or dataset"),
         ("--perturbation", "laplace", "gaussian"),

@@ -82,6 +82,21 @@ def described(group: str, name: str, key: str, value: Any) -> Edit:
     return edit
 
 
+def decided(name: str, value: Any) -> Edit:
+    """Change one attribute of the certificate, all of which are JSON."""
+
+    def edit(record: Any) -> None:
+        assert json.loads(record["certificate"].attrs[name]) != value
+        record["certificate"].attrs[name] = json.dumps(value)
+
+    return edit
+
+
+def ruled(key: str, value: Any) -> Edit:
+    """Change what the certificate says was asked."""
+    return described("certificate", "rule", key, value)
+
+
 def somewhere(array: str, certified: bool, change: Callable[[int], int]) -> Edit:
     """Change one component that is certified, or one that is not."""
 
@@ -111,24 +126,41 @@ CONTRADICTIONS: dict[str, tuple[Edit, str]] = {
         somewhere("tally/candidate", True, lambda v: 1 - v),
         "1 of 192 labels are not those that the votes give",
     ),
-    "alpha": (attribute("certificate", "alpha", 0.5), "alpha is 0.5 in the certificate, run.json"),
-    "tau": (attribute("certificate", "tau", 0.6), "tau is 0.6 in the certificate, run.json"),
+    "alpha": (ruled("alpha", 0.5), "alpha is 0.5 in the certificate, run.json"),
+    "tau": (ruled("tau", 0.6), "tau is 0.6 in the certificate, run.json"),
     "correction": (
-        attribute("certificate", "correction", "bonferroni"),
+        ruled("correction", "bonferroni"),
         'correction is "bonferroni" in the certificate, run.json has "holm"',
     ),
     "scope": (
-        attribute("certificate", "alpha_scope", "dataset"),
+        ruled("alpha_scope", "dataset"),
         'alpha_scope is "dataset" in the certificate',
     ),
-    "radius": (attribute("certificate", "radius", 9.0), "radius is 9.0, votes and settings give"),
-    "threshold": (attribute("certificate", "threshold", 40), "threshold is 40, votes and settings"),
-    "abstained": (attribute("certificate", "abstained", 0), "abstained is 0, votes and settings"),
+    "radius": (decided("radius", [9.0]), "radius is (9.0,), votes and settings give"),
+    "threshold": (decided("thresholds", [40]), "thresholds is (40,), votes and settings"),
+    "abstained": (decided("abstained", [0]), "abstained is (0,), votes and settings"),
+    "level": (
+        somewhere("certificate/level", True, lambda v: 1 - v),
+        "1 of 192 levels are not those that the votes give",
+    ),
+    "tau of a level": (
+        lambda record: record["certificate/levels"].write_direct(np.array([0.9])),
+        "levels are not those that the rule gives",
+    ),
+    "radius of a level": (
+        lambda record: record["certificate/radii"].write_direct(np.array([9.0])),
+        "radii are not those that the rule gives",
+    ),
+    "curve": (
+        lambda record: record["certificate/certified"].write_direct(np.array([192])),
+        "the curve is not the one that the votes give",
+    ),
+    "what is controlled": (decided("controls", "FDR"), "controls is FDR, votes and settings"),
     "statement": (
-        attribute("certificate", "statement", "All is well."),
+        decided("statement", "All is well."),
         "statement is not the one that votes and settings give",
     ),
-    "notes": (attribute("certificate", "notes", '["fine"]'), "notes is not the one that votes"),
+    "notes": (decided("notes", ["fine"]), "notes is not the one that votes"),
     "n": (attribute("tally", "n", 61), "n is 61 in the certificate, run.json has 60"),
     "n0": (attribute("tally", "n0", 9), "n0 is 9 in the certificate, run.json has 10"),
     "n below the hits": (attribute("tally", "n", 40), "hits must lie between 0 and the 40 draws"),
@@ -159,8 +191,8 @@ CONTRADICTIONS: dict[str, tuple[Edit, str]] = {
         described("provenance", "input", "name", "p9"),
         "the provenance is that of the input p9",
     ),
-    "alpha that is none": (attribute("certificate", "alpha", 2.0), "damaged or not onnxcert's"),
-    "text for a number": (attribute("certificate", "tau", "high"), "damaged or not onnxcert's"),
+    "alpha that is none": (ruled("alpha", 2.0), "damaged or not onnxcert's"),
+    "text for a number": (ruled("tau", "high"), "damaged or not onnxcert's"),
     "list for a table": (attribute("provenance", "input", "[]"), "damaged or not onnxcert's"),
 }
 
@@ -218,7 +250,7 @@ def test_who_changes_votes_and_digest_in_step_is_not_found(onnxcert: Any) -> Non
 
 def test_a_statement_in_other_words_names_the_version_that_wrote_it(onnxcert: Any) -> None:
     def edit(record: Any) -> None:
-        record["certificate"].attrs["statement"] = "In older words."
+        record["certificate"].attrs["statement"] = json.dumps("In older words.")
         described("provenance", "environment", "packages", {"onnxcert": "0.0.1"})(record)
 
     edit_record("out", "p1", edit, sealed=True)

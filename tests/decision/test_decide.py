@@ -18,6 +18,7 @@ from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian, rounded_down
 from onnxcert.result import ABSTAIN, Selection, Tally
+from onnxcert.rule import Rule
 
 DRAWS = Draws(Gaussian(0.25), 1, "00" * 32)
 
@@ -68,7 +69,7 @@ def tallies(draw: st.DrawFn) -> Tally:
 def test_a_label_is_the_candidate_from_the_threshold_on_and_abstain_below(
     given_tally: Tally, tau: float, alpha: float, correction: str
 ) -> None:
-    certificate = decide(given_tally, tau=tau, alpha=alpha, correction=correction)
+    certificate = decide(given_tally, Rule(tau=tau, alpha=alpha, correction=correction))
     assert certificate.labels.dtype == np.int32
     assert certificate.labels.shape == given_tally.hits.shape
     assert 1 <= certificate.threshold <= given_tally.n + 1
@@ -102,9 +103,9 @@ def test_deciding_changes_nothing_and_always_decides_the_same(
     given_tally: Tally, correction: str
 ) -> None:
     before = (given_tally.hits.copy(), given_tally.candidate.copy(), given_tally.single.copy())
-    first = decide(given_tally, tau=0.6, alpha=0.05, correction=correction)
-    decide(given_tally, tau=0.9, alpha=0.5, correction=correction)
-    again = decide(given_tally, tau=0.6, alpha=0.05, correction=correction)
+    first = decide(given_tally, Rule(tau=0.6, alpha=0.05, correction=correction))
+    decide(given_tally, Rule(tau=0.9, alpha=0.5, correction=correction))
+    again = decide(given_tally, Rule(tau=0.6, alpha=0.05, correction=correction))
     np.testing.assert_array_equal(first.labels, again.labels)
     assert (first.threshold, first.notes) == (again.threshold, again.notes)
     assert first.statement() == again.statement()
@@ -113,19 +114,19 @@ def test_deciding_changes_nothing_and_always_decides_the_same(
     ):
         np.testing.assert_array_equal(old, new)
     with pytest.raises(FrozenInstanceError):
-        first.tau = 0.5  # type: ignore[misc]
+        first.rule = Rule()  # type: ignore[misc]
 
 
 def test_the_decision_depends_on_hits_and_not_on_the_order_of_components() -> None:
     rng = np.random.default_rng(0)
     hits = rng.integers(60, 101, 200)
     order = rng.permutation(200)
-    one = decide(tally(hits), alpha=0.05)
-    other = decide(tally(hits[order]), alpha=0.05)
+    one = decide(tally(hits), Rule(alpha=0.05))
+    other = decide(tally(hits[order]), Rule(alpha=0.05))
     assert 0 < one.abstained < 200
     np.testing.assert_array_equal(one.labels[order], other.labels)
     np.testing.assert_array_equal(
-        decide(tally(hits.reshape(10, 20)), alpha=0.05).labels.ravel(), one.labels
+        decide(tally(hits.reshape(10, 20)), Rule(alpha=0.05)).labels.ravel(), one.labels
     )
 
 
@@ -201,29 +202,29 @@ def test_split_selection_and_single_steps_reserve_nothing(tau: float) -> None:
 def test_where_direction_would_cost_all_of_alpha_holm_is_bonferroni() -> None:
     for hits in ([100, 100, 60], [100, 70, 69], [72, 71, 70, 69]):
         drawn = tally(hits)
-        steps = decide(drawn, tau=0.5, alpha=0.05, correction="holm")
-        single = decide(drawn, tau=0.5, alpha=0.05, correction="bonferroni")
+        steps = decide(drawn, Rule(tau=0.5, alpha=0.05, correction="holm"))
+        single = decide(drawn, Rule(tau=0.5, alpha=0.05, correction="bonferroni"))
         np.testing.assert_array_equal(steps.labels, single.labels)
 
 
 @given(given_tally=tallies(), inputs=st.integers(1, 500), alpha=st.floats(1e-3, 0.5))
 @settings(deadline=None, max_examples=100)
 def test_a_data_set_shares_alpha_equally(given_tally: Tally, inputs: int, alpha: float) -> None:
-    shared = decide(given_tally, alpha=alpha, alpha_scope="dataset", inputs=inputs)
-    own = decide(given_tally, alpha=alpha / inputs)
+    shared = decide(given_tally, Rule(alpha=alpha, alpha_scope="dataset", inputs=inputs))
+    own = decide(given_tally, Rule(alpha=alpha / inputs))
     np.testing.assert_array_equal(shared.labels, own.labels)
     assert shared.threshold == own.threshold
-    assert shared.alpha == alpha
+    assert shared.rule.alpha == alpha
     # For each input by itself the number of inputs means nothing.
-    alone = decide(given_tally, alpha=alpha, alpha_scope="input", inputs=inputs)
-    np.testing.assert_array_equal(alone.labels, decide(given_tally, alpha=alpha).labels)
+    alone = decide(given_tally, Rule(alpha=alpha, alpha_scope="input", inputs=inputs))
+    np.testing.assert_array_equal(alone.labels, decide(given_tally, Rule(alpha=alpha)).labels)
 
 
 # -- what is said ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("selection", ["pooled", "split"])
-@pytest.mark.parametrize("correction", ["holm", "bonferroni"])
+@pytest.mark.parametrize("correction", CORRECTIONS)
 def test_the_statement_holds_every_number_it_depends_on(
     selection: Selection, correction: str
 ) -> None:
@@ -231,10 +232,10 @@ def test_the_statement_holds_every_number_it_depends_on(
         tally(np.full((4, 3), 90), 120, n0=17, selection=selection),
         draws=Draws(Gaussian(0.125), 1, "00" * 32),
     )
-    certificate = decide(drawn, tau=0.8, alpha=0.004, correction=correction)
+    certificate = decide(drawn, Rule(tau=0.8, alpha=0.004, correction=correction))
     text = certificate.statement()
     for part in (
-        "probability at least 1 - 0.004",
+        "share" if correction == "benjamini-yekutieli" else "probability at least 1 - 0.004",
         "sigma 0.125",
         "tau 0.8",
         "alpha 0.004 for each input",
@@ -253,7 +254,7 @@ def test_the_statement_holds_every_number_it_depends_on(
 
 
 def test_the_statement_says_that_a_data_set_shares_alpha() -> None:
-    text = decide(tally([90]), alpha=0.01, alpha_scope="dataset", inputs=20).statement()
+    text = decide(tally([90]), Rule(alpha=0.01, alpha_scope="dataset", inputs=20)).statement()
     assert "all 20 inputs" in text
     assert "alpha 0.01 over the whole data set" in text
     assert "0.0005 for each of 20 inputs" in text
@@ -329,19 +330,19 @@ def test_a_tally_that_contradicts_itself_is_refused() -> None:
 )
 def test_a_parameter_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ParameterError):
-        decide(tally([100]), **wrong)
+        decide(tally([100]), Rule(**wrong))
 
 
 # -- what once went wrong ----------------------------------------------------------------------
 
 
 def test_all_abstain_is_a_value_at_a_hopeless_tau_too() -> None:
-    assert decide(tally([100]), tau=1 - 1e-8).abstain_share == 1.0
+    assert decide(tally([100]), Rule(tau=1 - 1e-8)).abstain_share == 1.0
 
 
 def test_holm_never_certifies_less_than_bonferroni() -> None:
     drawn = tally([18, 0], n=20)
-    single = decide(drawn, tau=0.51, alpha=0.001, correction="bonferroni")
-    steps = decide(drawn, tau=0.51, alpha=0.001, correction="holm")
+    single = decide(drawn, Rule(tau=0.51, alpha=0.001, correction="bonferroni"))
+    steps = decide(drawn, Rule(tau=0.51, alpha=0.001, correction="holm"))
     assert single.abstained == 1
     assert steps.abstained <= single.abstained

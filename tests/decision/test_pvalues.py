@@ -20,7 +20,7 @@ from onnxcert.result import Selection
 TAUS = (0.5, 0.51, 0.6, 0.75, 0.9, 0.99)
 DIGITS = 50
 # Below this SciPy's tail may be 0 or out of order; no level comes near it.
-TINY = mpmath.mpf(10) ** -250
+TINY = mpmath.mpf(10) ** -230
 
 
 @cache

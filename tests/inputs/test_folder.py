@@ -182,6 +182,7 @@ def test_readers_are_registered_by_name() -> None:
     assert all(reader.name == name for name, reader in READERS.items())
     assert list(READERS) == [
         "folder",
+        "imagefolder",
         "camvid",
         "cityscapes",
         "pascal-voc",

@@ -331,10 +331,13 @@ def test_two_readings_are_refused_with_the_flags_for_each(
         (graphs.identity([3, "h", "w"], FREE), ["[3, h, w]", "[batch, 3, height, width]"]),
         (graphs.identity(["b", 5, 8, 6], FREE), ["[b, 5, 8, 6]", "1, 3 or 4 channels"]),
         (graphs.identity(["b", 3, 8, "w"], FREE), ["[b, 3, 8, w]", "height and width"]),
-        (graphs.identity(FREE, ["b", 3]), ["[b, 3]", "[batch, classes, h, w]"]),
+        (
+            graphs.identity(FREE, [3, 2, 2, "h", "w"]),
+            ["has 'scores' [3, 2, 2, h, w]", "[batch, classes]"],
+        ),
         (graphs.whole_numbers("int32"), ["int32", "float32, float16, uint8, int8"]),
     ],
-    ids=["no batch axis", "five channels", "half fixed", "a vector out", "int32"],
+    ids=["no batch axis", "five channels", "half fixed", "five axes out", "int32"],
 )
 def test_a_form_that_is_not_taken_is_refused(
     tmp_path: Path, proto: onnx.ModelProto, words: list[str]

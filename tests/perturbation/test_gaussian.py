@@ -115,9 +115,25 @@ def test_the_radius_belongs_to_the_sigma_that_was_really_applied() -> None:
 
 def test_the_printed_radius_is_never_above_the_exact_one() -> None:
     for sigma in (0.2, 0.25, 0.5, 1.0):
-        text = Gaussian(sigma).attack(0.75, "unit")
-        printed = float(text.split(" = ")[-1].split(" (")[0])
-        assert printed <= sigma * quantile(0.75)
+        gaussian = Gaussian(sigma)
+        printed = float(gaussian.shown(gaussian.radius(0.75)))
+        assert 0.999 * sigma * quantile(0.75) <= printed <= sigma * quantile(0.75)
+
+
+@given(radius=st.floats(1e-30, 1e30))
+@settings(deadline=None, max_examples=500)
+def test_a_radius_is_shown_with_four_digits_and_never_above_the_exact_one(radius: float) -> None:
+    """`radius` has itself been rounded down by 1e-12."""
+    shown = float(Gaussian(1.0).shown(radius))
+    assert radius * (1 - 1.001e-3) <= shown <= radius * (1 + 1.01e-12)
+
+
+def test_the_attack_and_the_formula_hold_what_they_are_given() -> None:
+    assert Gaussian(0.25).attack("R = 3", "grey levels") == (
+        "every perturbation d of the input with L2 norm at most R = 3 (grey levels)"
+    )
+    assert Gaussian(0.25).formula() == "sigma * Phi^-1(tau)"
+    assert Gaussian(0.25).formula(0.8) == "0.25 * Phi^-1(0.8)"
 
 
 def test_a_sigma_that_float32_cannot_hold_is_refused() -> None:

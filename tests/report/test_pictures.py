@@ -13,7 +13,7 @@ from PIL import Image
 
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import read_labels
-from onnxcert.report import lettering, palette, panels, pictures
+from onnxcert.report import legend, lettering, palette, panels, pictures
 from onnxcert.result import ABSTAIN
 
 WHITE = np.array(palette.ABSTAIN)
@@ -176,7 +176,7 @@ def test_the_legend_names_what_occurs_and_nothing_else(tmp_path: Path) -> None:
     assert drawn(["sky", "road", "car", "x", "pole"]) != base
 
     swatch = (14, 20)
-    entries = pictures.legend_entries([(used, None)], names[:1], palette.colours(5))
+    entries = legend.legend_entries([(used, None)], names[:1], palette.colours(5))
     assert [name for name, _ in entries] == ["sky", "class 3"]
     for (_, pixels), colour in zip(entries, palette.colours(5)[[0, 3]], strict=True):
         assert pixels.shape == (*swatch, 3)
@@ -184,7 +184,7 @@ def test_the_legend_names_what_occurs_and_nothing_else(tmp_path: Path) -> None:
     ignored = np.zeros(size, bool)
     ignored[:5] = True
     everything = [(used, ignored), (np.full(size, ABSTAIN), None)]
-    entries = pictures.legend_entries(everything, names, palette.colours(5))
+    entries = legend.legend_entries(everything, names, palette.colours(5))
     assert [name for name, _ in entries] == ["tree", "abstain", "ignored"]
 
 
@@ -235,7 +235,7 @@ def test_the_heat_map_follows_the_hit_rate(tmp_path: Path) -> None:
     shown = {tuple(c) for row in sheet(tmp_path / "x.png", hit_rate=rate) for c in row.tolist()}
     # The ends of viridis.
     assert {(68, 1, 84), (253, 231, 36)} <= shown
-    heat = panels.heat_panel(rate, (20, 30)).astype(int).sum(axis=2)
+    heat = panels.hit_rate_panel(rate, (20, 30)).astype(int).sum(axis=2)
     assert (np.diff(heat) > 0).all()
 
 

@@ -16,6 +16,7 @@ from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
 from onnxcert.result import Tally
+from onnxcert.rule import Rule
 from onnxcert.sampling import Count, Hits, sample
 
 X = np.random.default_rng(1).random((3, 10, 12), dtype=np.float32)
@@ -179,8 +180,10 @@ def test_a_correction_that_assumes_a_dependence_is_refused(name: str) -> None:
     zeros = np.zeros(2, np.uint8)
     draws = Draws(Gaussian(SIGMA), 1, digest(X))
     tally = Tally(zeros, np.array([100, 100]), zeros, 100, 10, "pooled", 2, 0, draws)
-    with pytest.raises(ParameterError, match="bonferroni, holm"):
-        decide(tally, correction=name)
+    with pytest.raises(
+        ParameterError, match=r"cannot back a certificate|must be one of bonferroni, holm"
+    ):
+        decide(tally, Rule(correction=name))
     assert name not in CORRECTIONS
 
 

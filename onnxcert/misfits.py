@@ -1,4 +1,4 @@
-"""An input that was certified before, held against what is asked now."""
+"""What does not fit together: results of another run, another model, labels of another kind."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 from onnxcert._typing import IntArray
 from onnxcert.draws import digest
-from onnxcert.errors import StoreError
+from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import Item
+from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.store import Record, ResultStore
 
 
@@ -41,4 +42,23 @@ def refuse_other(
         raise StoreError(
             f"the record {item.name} in {store.folder} was not made by this run; delete it, and "
             "the same command makes it again."
+        )
+
+
+def refuse_unlike(mine: OnnxSegmenter, other: OnnxSegmenter | None, *, labelled: bool) -> None:
+    """Raise ParameterError unless labels and the other model fit the model's answers."""
+    if mine.contract.output_form == "multilabel" and labelled:
+        raise ParameterError(
+            "label maps give one class a pixel, which is no truth for a multi-label model; leave "
+            "--labels out."
+        )
+    if other is not None and other.classifies != mine.classifies:
+        raise ParameterError(
+            f"both models must answer for the same components, but {mine.file.path} labels "
+            f"{mine.components} and {other.file.path} {other.components}."
+        )
+    if other is not None and other.classes != mine.classes:
+        raise ParameterError(
+            f"both models must have the same classes, but {mine.file.path} scores {mine.classes} "
+            f"and {other.file.path} {other.classes}."
         )

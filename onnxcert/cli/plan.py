@@ -1,0 +1,426 @@
+"""`onnxcert plan`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import typer
+
+from onnxcert._typing import FloatArray
+from onnxcert.cli.contract_options import with_contract_options
+from onnxcert.cli.parsing import height_and_width, named
+from onnxcert.cli.rule_options import AskedRule, with_rule_options
+from onnxcert.errors import ParameterError, StoreError
+from onnxcert.inputs import read_image
+from onnxcert.model.bundled import find_model
+from onnxcert.model.fit import Fit
+from onnxcert.model.graph import read_model
+from onnxcert.model.inference import infer
+from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.perturbation import PERTURBATIONS
+from onnxcert.planning import Plan, Question, Scheme, Speed, VoteRates, measured
+from onnxcert.planning.plan import MOST_COMPONENTS
+from onnxcert.result import LARGEST_N
+from onnxcert.store import open_results
+
+_USUAL_MAXIMUM: Final = 1000
+_LARGEST_SIDE: Final = 2**14
+
+
+def whole_product(text: str) -> int:
+    """A number of components: 43200, 2e6 or 1024x2048."""
+    try:
+        factors = [Decimal(part) for part in text.lower().split("x")]
+        value = prod(factors, start=Decimal(1))
+        whole = value.is_finite() and value == int(value) and 1 <= value <= MOST_COMPONENTS
+    except (InvalidOperation, ValueError, OverflowError, ArithmeticError):
+        whole = False
+    if not whole:
+        raise typer.BadParameter(
+            f"a number of components such as 43200, 2e6 or 1024x2048 was expected, got {text!r}."
+        )
+    return int(value)
+
+
+def draw_counts(text: str) -> tuple[int, ...]:
+    """Numbers of draws separated by commas, such as 100,300,1000."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(
+        part.isdecimal() and len(part) < 9 and 1 <= int(part) <= LARGEST_N for part in parts
+    ):
+        raise typer.BadParameter(
+            f"numbers of draws from 1 to {LARGEST_N}, separated by commas, were expected, got "
+            f"{text!r}."
+        )
+    return tuple(map(int, parts))
+
+
+@with_rule_options
+@with_contract_options
+def command(
+    components: Any | None = typer.Option(
+        None,
+        "--components",
+        parser=whole_product,
+        metavar="N",
+        help="Components of an input: 43200, 2e6 or 1024x2048; with --model or --pilot, theirs.",
+    ),
+    sigma: float | None = typer.Option(
+        None, "--sigma", help="Standard deviation of the noise, for the radius."
+    ),
+    perturbation: str = typer.Option(
+        "gaussian", "--perturbation", help=f"The noise: {', '.join(PERTURBATIONS)}."
+    ),
+    selection: str = typer.Option(
+        "pooled",
+        "--selection",
+        help="pooled: the first n0 of the n draws choose the candidate; split: n0 extra draws do.",
+    ),
+    n: Any | None = typer.Option(
+        None,
+        "--n",
+        parser=draw_counts,
+        metavar="N[,N...]",
+        help="Numbers of draws to plan for; with --looks the most there may be.",
+    ),
+    n0: int = typer.Option(10, "--n0", help="Draws that choose the candidate class."),
+    model: str | None = typer.Option(
+        None, "--model", metavar="MODEL", help="Time a few noisy passes of this model."
+    ),
+    picture: str | None = typer.Option(
+        None,
+        "--picture",
+        metavar="FILE|HxW",
+        help="Picture to time it on, or the height and width of one.",
+    ),
+    scale: float = typer.Option(
+        1.0, "--scale", help="The model sees the noisy picture resized by this factor."
+    ),
+    size: Any | None = typer.Option(
+        None,
+        "--size",
+        parser=height_and_width,
+        metavar="HxW",
+        help="The model sees every noisy picture resized to this height and width.",
+    ),
+    resize: bool = typer.Option(
+        False, "--resize", help="Resize pictures to the one size that the model takes."
+    ),
+    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:1."),
+    threads: int = typer.Option(0, "--threads", help="Threads on the CPU; 0 for all cores."),
+    batch_size: int | None = typer.Option(
+        None, "--batch-size", help="Draws per pass; chosen as certify does if not given."
+    ),
+    draws_per_second: float | None = typer.Option(
+        None, "--draws-per-second", help="Noisy passes a second, in place of a measurement."
+    ),
+    inputs: int = typer.Option(1, "--inputs", help="How many inputs are to be certified."),
+    pilot: Path | None = typer.Option(
+        None,
+        "--pilot",
+        metavar="RESULTS",
+        help="Results of other inputs than those to be certified, to predict the share certified.",
+    ),
+    as_json: bool = typer.Option(
+        False, "--json", help="Print one JSON object to standard output and nothing else there."
+    ),
+    *,
+    asked: AskedRule,
+    given: dict[str, Any],
+) -> int:
+    """Say before anything is drawn how many draws and votes a certificate takes, and its cost.
+
+    Numbers of draws, tau and the correction are then to be fixed before the votes are seen: a
+    pilot must be of other inputs than those to be certified.
+    """
+    rates, pilot_components, pilot_sigma = _read_pilot(pilot)
+    if sigma is None:
+        sigma = pilot_sigma
+    elif pilot_sigma is not None and sigma != pilot_sigma:
+        raise ParameterError(
+            f"the pilot {pilot} was drawn at sigma {pilot_sigma:g}, which says nothing about sigma "
+            f"{sigma:g}; leave --sigma out."
+        )
+    speed = None
+    if model is not None:
+        if draws_per_second is not None:
+            raise ParameterError("--draws-per-second takes the place of --model; give one of them.")
+        segmenter = _opened(model, given, scale, size, resize, device, threads)
+        sigma = segmenter.contract.trained_sigma if sigma is None else sigma
+        speed = _timed(segmenter, picture, perturbation, sigma, batch_size)
+        draws_per_second = speed.draws_per_second
+        if components not in (None, speed.components):
+            raise ParameterError(
+                f"the model answers for {speed.components} components of such a picture, got "
+                f"--components {components}; leave it out."
+            )
+        components = speed.components
+    elif given or picture is not None:
+        raise ParameterError("options of a model and --picture go with --model; name the model.")
+    if components is None:
+        components = pilot_components
+    if components is None:
+        raise ParameterError(
+            "how many components an input has is needed; give --components, e.g. --components "
+            "1024x2048, or --model and --picture."
+        )
+    question = Question(
+        components=components,
+        rule=asked.rule(_most(asked, n), inputs=inputs),
+        selection=selection,  # type: ignore[arg-type]
+        n0=n0,
+        draws=n or (),
+    )
+    noise = None
+    if sigma is not None:
+        noise = named(PERTURBATIONS, perturbation, "--perturbation")(**{"sigma": sigma})
+    plan = Plan(
+        question=question,
+        perturbation=noise,
+        pilot=rates,
+        draws_per_second=draws_per_second,
+        inputs=inputs,
+    )
+    if as_json:
+        found = plan.as_dict()
+        if speed is not None:
+            found["batch_size"] = speed.batch_size
+        print(json.dumps(found, allow_nan=False))
+    else:
+        print("\n".join(_page(plan, speed)))
+    if speed is not None and speed.warning:
+        print(f"onnxcert: {speed.warning}", file=sys.stderr)
+    return 0
+
+
+def _most(asked: AskedRule, n: tuple[int, ...] | None) -> int:
+    """The last look, where there are looks."""
+    at = asked.values["looks"]
+    if at is not None and n is not None and len(n) > 1:
+        raise ParameterError("--n is one number with --looks: the most draws there may be.")
+    if n is not None:
+        return n[-1]
+    return at[-1] if isinstance(at, tuple) else _USUAL_MAXIMUM
+
+
+def _read_pilot(path: Path | None) -> tuple[list[VoteRates], int | None, float | None]:
+    """Vote rates of a run's inputs, the most components of one, and the noise."""
+    if path is None:
+        return [], None, None
+    rates, most, sigma = [], 0, None
+    for record in open_results(path).records():
+        tally = record.tally()
+        rates.append(VoteRates.of(tally.histogram))
+        most = max(most, tally.components)
+        sigma = tally.perturbation.parameters().get("sigma", sigma)
+    if not rates:
+        raise StoreError(
+            f"there are no results in {path}; name a folder that onnxcert certify wrote, or a file "
+            "that onnxcert pack wrote."
+        )
+    return rates, most, sigma
+
+
+def _opened(
+    model: str,
+    given: dict[str, Any],
+    scale: float,
+    size: tuple[int, int] | None,
+    resize: bool,
+    device: str,
+    threads: int,
+) -> OnnxSegmenter:
+    path = find_model(model)
+    file = read_model(path)
+    contract = infer(file, given)
+    if resize and (size is not None or contract.size is None):
+        raise ParameterError(
+            f"--resize goes with a model of one size and without --size, and {path} takes "
+            f"{contract.size or 'any size'}; give --size alone."
+        )
+    if not 0 <= threads <= 1024:
+        raise ParameterError(f"--threads must be from 0 (all cores) to 1024, got {threads}.")
+    fit = Fit(scale=scale, size=contract.size if resize else size, pad_to=contract.multiple or 1)
+    return OnnxSegmenter(file, contract, fit=fit, device=device, threads=threads)
+
+
+def _timed(
+    segmenter: OnnxSegmenter,
+    picture: str | None,
+    perturbation: str,
+    sigma: float | None,
+    batch_size: int | None,
+) -> Speed:
+    if batch_size is not None and not 1 <= batch_size <= 4096:
+        raise ParameterError(f"--batch-size must be from 1 to 4096, got {batch_size}.")
+    # Noise of any size takes the same time.
+    noise = named(PERTURBATIONS, perturbation, "--perturbation")(**{"sigma": sigma or 0.25})
+    pixels = _picture(picture, segmenter)
+    return measured(segmenter, pixels, noise, batch_size=batch_size)
+
+
+def _picture(said: str | None, segmenter: OnnxSegmenter) -> FloatArray:
+    """The picture named, or one of noise of the height and width given."""
+    if said is not None and Path(said).exists():
+        return read_image(Path(said))
+    sides = segmenter.contract.size
+    if said is not None:
+        try:
+            sides = height_and_width(said)
+        except typer.BadParameter:
+            raise ParameterError(
+                f"--picture must be a file or HEIGHTxWIDTH such as 512x1024, got {said!r}, which "
+                "is neither."
+            ) from None
+    if sides is None:
+        raise ParameterError(
+            f"{segmenter.file.path} takes pictures of any size; give one with --picture, a file or "
+            "HEIGHTxWIDTH."
+        )
+    if max(sides) > _LARGEST_SIDE:
+        raise ParameterError(
+            f"--picture may be {_LARGEST_SIDE}x{_LARGEST_SIDE} at most, got {said}."
+        )
+    rng = np.random.default_rng(0)
+    return rng.random((3, *sides), dtype=np.float32)
+
+
+# -- what a person reads -------------------------------------------------------------------------
+
+
+def _page(plan: Plan, speed: Speed | None) -> list[str]:
+    asked = plan.question
+    rule = asked.rule
+    b = rule.budget.of(asked.components)
+    lines = [
+        f"{asked.components} components, alpha {rule.alpha:g}, {rule.correction}, "
+        f"{asked.selection} selection, n0 {asked.n0}"
+        + (
+            f", {b} wrong components tolerated (b/N {100 * b / asked.components:.2g} %)"
+            if b
+            else ""
+        )
+    ]
+    if speed is not None:
+        lines.append(
+            f"measured {speed.draws_per_second:.4g} noisy passes a second, {speed.batch_size} in "
+            "a batch"
+        )
+    for place, tau in enumerate(plan.taus):
+        lines += ["", *_one_tau(plan, place, tau)]
+    return lines
+
+
+def _one_tau(plan: Plan, place: int, tau: float) -> list[str]:
+    asked = plan.schemes[0]
+    radius = plan.radius(tau)
+    said = f"tau {tau:g}"
+    if radius is not None:
+        assert plan.perturbation is not None
+        said += f", radius {plan.perturbation.shown(radius)}"
+    least = asked.smallest_n(place)
+    if asked.rule.schedule is not None:
+        least_said = "no look certifies anything" if least is None else f"first at look {least}"
+    else:
+        least_said = "no practicable n" if least is None else f"smallest useful n {least}"
+    lines = [f"{said}: {least_said}", "", *_table(_votes_table(plan, place))]
+    if asked.stepwise:
+        lines.append(
+            "votes: whatever the other components get; 90 % certified: where nine in ten of the "
+            "others get every vote."
+        )
+    savings = plan.savings(place)
+    if savings:
+        lines += ["", *savings]
+    if plan.pilot:
+        lines += ["", *_prediction(plan, place)]
+    return lines
+
+
+def _votes_table(plan: Plan, place: int) -> list[list[str]]:
+    asked, *others = plan.schemes
+    head = ["n", "votes", "share"]
+    if asked.stepwise:
+        head.append("90 % certified")
+    head += [scheme.name for scheme in others]
+    timed = plan.draws_per_second is not None
+    if timed:
+        head += ["per input"] + ([f"{plan.inputs} inputs"] if plan.inputs > 1 else [])
+    rows = [head]
+    for i, n in enumerate(asked.draws):
+        votes = asked.votes[place][i]
+        row = [str(n), _count(votes, n), f"{votes / n:.3f}" if votes <= n else "-"]
+        if asked.stepwise:
+            row.append(_count(asked.votes_beside_most[place][i], n))
+        row += [_count(scheme.votes[place][i], n) for scheme in others]
+        seconds = plan.seconds(n)
+        if seconds is not None:
+            row.append(_duration(seconds))
+            if plan.inputs > 1:
+                row.append(_duration(seconds * plan.inputs))
+        rows.append(row)
+    return rows
+
+
+def _prediction(plan: Plan, place: int) -> list[str]:
+    """The share certified that the pilot lets expect, scheme by scheme."""
+    found = {scheme.name: plan.predicted(scheme, place) or () for scheme in plan.schemes}
+    rows = [["n", *found]]
+    for i, n in enumerate(plan.schemes[0].draws):
+        rows.append([str(n), *(f"{shares[i]:.3f}" for shares in found.values())])
+    inputs = len(plan.pilot)
+    lines = [
+        f"share certified, as {inputs} input{'s' if inputs > 1 else ''} of the pilot let"
+        f"{'' if inputs > 1 else 's'} expect:",
+        "",
+        *_table(rows),
+    ]
+    early = next((s for s in plan.schemes if s.rule.schedule is not None), None)
+    if early is not None:
+        lines += _early(early, found[early.name])
+    lines.append(
+        "Inputs differ more than draws do, and the inputs of a pilot must not be those to be "
+        "certified."
+    )
+    return lines
+
+
+def _early(scheme: Scheme, shares: Sequence[float]) -> list[str]:
+    """How soon looks reach most of what the last one certifies."""
+    last = shares[-1]
+    if not last > 0.0:
+        return []
+    near = next(i for i, share in enumerate(shares) if share >= 0.9 * last)
+    most = scheme.draws[-1]
+    return [
+        f"{scheme.name}: {scheme.draws[near]} of {most} draws certify {shares[near] / last:.0%} of "
+        "what all of them do."
+    ]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+
+
+def _count(votes: int, n: int) -> str:
+    return str(votes) if votes <= n else "-"
+
+
+def _duration(seconds: float) -> str:
+    """Seconds, minutes or hours with three digits."""
+    for size, unit in ((3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"

@@ -1,0 +1,310 @@
+"""Certificates decided again from stored votes, by another rule and without the model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onnxcert._typing import IntArray
+from onnxcert.correction import correction_named
+from onnxcert.decision import Family, check_combination, decide
+from onnxcert.decision.hindsight import hindsight
+from onnxcert.draws import digest
+from onnxcert.errors import InputError, StoreError
+from onnxcert.inputs import read_labels
+from onnxcert.report.files import write_labels
+from onnxcert.report.summary import Summary, summarise
+from onnxcert.result import PIXELS, Provenance, Selection
+from onnxcert.rule import AlphaScope, Budget, Rule
+from onnxcert.settings import Settings
+from onnxcert.store import Record, Results, ResultStore
+
+AGAIN = "decided_again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What is asked in place of what was stored; None keeps it."""
+
+    taus: tuple[float, ...] | None = None
+    alpha: float | None = None
+    alpha_scope: AlphaScope | None = None
+    correction: str | None = None
+    budget: str | None = None
+    procedure: str | None = None
+    radius_map: bool | None = None
+    floor: float | None = None
+
+    def of(self, stored: Rule, inputs: int) -> Rule:
+        """The rule asked for, without hindsight.
+
+        Where only a part is said, the rest follows as it does for a new run: a budget takes
+        k-FWER, a radius map Bonferroni. Tau that are all among the stored ones come first and the
+        others stay, as dropping them would be another rule.
+
+        Args:
+            stored: the rule of the results.
+            inputs: how many there are, should they share alpha now.
+
+        Raises:
+            ParameterError: a number is out of range.
+        """
+        taus = stored.taus if self.taus is None else self.taus
+        if not stored.radius_map and set(taus) <= set(stored.taus):
+            taus = (*taus, *(tau for tau in stored.taus if tau not in taus))
+        procedure = self.procedure or stored.procedure
+        radius_map = stored.radius_map if self.radius_map is None else self.radius_map
+        correction = self.correction or self._correction(stored, procedure)
+        tolerant = correction_named(correction).controls == "k-FWER"
+        budget = stored.budget if self.budget is None else Budget(self.budget)
+        if self.budget is None and not tolerant:
+            budget = Budget()
+        scope = self.alpha_scope or stored.alpha_scope
+        shared = stored.inputs if scope == stored.alpha_scope else inputs
+        return stored.but(
+            tau=taus[0],
+            more_taus=taus[1:],
+            alpha=stored.alpha if self.alpha is None else self.alpha,
+            alpha_scope=scope,
+            inputs=shared if scope == "dataset" else 1,
+            correction=correction,
+            budget=budget,
+            procedure=procedure,
+            radius_map=radius_map,
+            floor=stored.floor if self.floor is None else self.floor,
+            hindsight=(),
+        )
+
+    def _correction(self, stored: Rule, procedure: str) -> str:
+        """The correction where nobody says which."""
+        if self.radius_map or (self.procedure and procedure != "segcertify"):
+            return "bonferroni"
+        tolerant = correction_named(stored.correction).controls == "k-FWER"
+        if self.budget and Budget(self.budget) and not tolerant:
+            return "kfwer-stepdown" if stored.schedule is None else "kfwer"
+        return stored.correction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """Stored results and the rule they are decided by again.
+
+    Attributes:
+        results: the stored ones; never written to.
+        stored: their rule. rule: the new one, with its hindsight.
+        fixed_beforehand: the user says that the new rule was fixed before the votes were seen.
+    """
+
+    results: Results
+    stored: Rule
+    rule: Rule
+    fixed_beforehand: bool
+
+    @classmethod
+    def of(cls, results: Results, change: Change, *, fixed_beforehand: bool = False) -> Again:
+        """The new rule for `results`, and whether it keeps the level.
+
+        Raises:
+            StoreError: there are no results, a record is damaged, or their rules differ.
+            ParameterError: the change does not go with them.
+        """
+        names = results.names()
+        rules: dict[tuple[Rule, Selection], str] = {}
+        sizes: dict[int, None] = {}
+        for name in names:
+            stored, found = results.fingerprints(name)
+            if stored != found:
+                raise StoreError(
+                    f"the record {name} in {results.path} is not what was written; onnxcert verify "
+                    f"{results.path} says more."
+                )
+            with results.open(name) as record:
+                rules.setdefault((record.decision.rule, record.selection), name)
+                sizes[record.decision.components] = None
+        if not rules:
+            raise StoreError(
+                f"there are no results in {results.path}; name a folder that onnxcert certify "
+                "wrote, or a file that onnxcert pack wrote."
+            )
+        if len(rules) > 1:
+            first, second, *_ = rules.values()
+            raise StoreError(
+                f"the records {first} and {second} were decided by different rules; onnxcert "
+                "verify says which does not belong here."
+            )
+        ((before, selection),) = rules
+        rule = change.of(before, len(names))
+        check_combination(rule, selection)
+        for components in sizes:
+            Family.of(rule, components, selection)  # so that nothing is refused half way
+        # A declaration is about the new rule alone; what was void before stays so.
+        late = before.hindsight if fixed_beforehand else hindsight(before, rule, selection)
+        return cls(
+            results=results,
+            stored=before,
+            rule=rule.but(hindsight=late),
+            fixed_beforehand=fixed_beforehand,
+        )
+
+    @property
+    def warning(self) -> str:
+        """What the reader must know of how the rule was chosen, or nothing."""
+        if self.rule.hindsight:
+            several = len(self.rule.hindsight) > 1
+            return (
+                f"{' and '.join(self.rule.hindsight)} {'were' if several else 'was'} chosen after "
+                "the votes had been counted, which voids the level; draw anew with certify, or "
+                "say --fixed-beforehand if this was fixed before anybody saw the votes"
+            )
+        if self._declared:
+            return (
+                "decided again by another rule, which the user declares to have been fixed before "
+                "the votes were seen"
+            )
+        return ""
+
+    @property
+    def _declared(self) -> bool:
+        """Whether the level rests on the user's word."""
+        return self.fixed_beforehand and self.rule != self.stored
+
+    def before(self) -> Summary:
+        """The results as stored."""
+        return summarise(self.results.records(), **self._listed())
+
+    def after(self, out: Path | None = None) -> Summary:
+        """The results decided by the new rule.
+
+        Args:
+            out: a new folder to write them to: records, label files and `run.json`.
+
+        Raises:
+            StoreError: `out` holds something already, or cannot be written.
+        """
+        if out is None:
+            return summarise(self._records(), **self._listed())
+        try:
+            taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
+        except OSError as error:
+            raise StoreError(
+                f"results cannot be written to {out} ({error.strerror}); choose another folder "
+                "with --out."
+            ) from None
+        if taken:
+            raise StoreError(f"{out} is not an empty or new folder; choose another with --out.")
+        store = ResultStore(out)
+        records = self._records()
+        first = next(records)  # what cannot be decided is refused before anything is written
+        with store.exclusive():
+            self._begin(store, first)
+            for record in chain([first], records):
+                names = tuple(record.provenance.contract.get("class_names", ()))
+                write_labels(store.folder, record, names)
+                store.write(record)
+            listed = self._listed()
+            run = self.results.run() or {}
+            store.note(run.get("listed") or store.names(), listed["skipped"])
+            store.derive()
+        return summarise(store.records(), **listed)
+
+    def _begin(self, store: ResultStore, record: Record) -> None:
+        asked = {k: v for k, v in record.provenance.parameters.items() if k != "seed"}
+        store.begin(asked, seed=record.draws.seed, fresh_seed=record.draws.seed)
+
+    def _listed(self) -> dict[str, Any]:
+        """What `summarise` must know of the inputs that have no record."""
+        run = self.results.run() or {}
+        listed, skipped = run.get("listed"), run.get("skipped")
+        return {
+            "listed": len(listed) if isinstance(listed, list) else 0,
+            "skipped": skipped if isinstance(skipped, dict) else {},
+        }
+
+    def _records(self) -> Iterator[Record]:
+        """Each record with the same votes and the new certificate."""
+        names = self.results.names()
+        for name in names:
+            yield self._again(self.results.read(name), names)
+
+    def _again(self, record: Record, names: Sequence[str]) -> Record:
+        truth = truth_of(record)
+        found = Record.of(
+            record.name,
+            decide(record.tally(), self.rule),
+            clean=record.clean,
+            nonrobust=record.nonrobust,
+            truth=truth,
+            ignore_label=record.provenance.parameters.get("ignore_label"),
+            provenance=self._provenance(record, names),
+        )
+        if truth is None:
+            # What the model says without a certificate does not change, and neither does its score.
+            kept = {k: v for k, v in record.confusions.items() if not k.startswith("certified")}
+            found = replace(found, confusions=kept)
+        return found
+
+    def _provenance(self, record: Record, names: Sequence[str]) -> Provenance:
+        """The provenance of the votes, with what was asked of the decision now."""
+        old = record.provenance
+        parameters = _without(old.parameters, _asked(record, self.stored))
+        parameters |= _asked(record, self.rule)
+        if self.rule.alpha_scope != self.stored.alpha_scope:
+            parameters.pop("dataset", None)
+            if self.rule.alpha_scope == "dataset":
+                all_names = "\n".join(sorted(names))
+                parameters["dataset"] = hashlib.sha256(all_names.encode()).hexdigest()
+        if self.rule != self.stored:
+            parameters[AGAIN] = {
+                "stored": self.stored.as_dict(),
+                "fixed_beforehand": self._declared,
+                "before": old.parameters.get(AGAIN),
+            }
+        said = old.environment.get("warnings", [])
+        warnings = [*said, *([self.warning] if self.warning and self.warning not in said else [])]
+        return replace(
+            old,
+            parameters=parameters,
+            environment={**old.environment, "warnings": warnings},
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+
+def _asked(record: Record, rule: Rule) -> dict[str, Any]:
+    """The settings of a rule by option name, as `run.json` has them."""
+    return Settings(
+        perturbation=record.draws.perturbation,
+        n=record.n if rule.schedule is None else rule.schedule.n,
+        n0=record.n0,
+        selection=record.selection,
+        rule=rule,
+    ).as_dict()
+
+
+def _without(values: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def truth_of(record: Record) -> IntArray | None:
+    """The labels of an input, if they are where they were, unchanged and plain numbers."""
+    provenance = record.provenance
+    known, path = provenance.input.get("label_sha256"), provenance.input.get("label")
+    if not known or not path or "label_coding" in provenance.parameters or record.kind != PIXELS:
+        return None
+    height, width = np.shape(record.candidate)[-2:]
+    try:
+        truth = read_labels(
+            Path(path),
+            size=(height, width),
+            classes=record.classes,
+            ignore_label=provenance.parameters.get("ignore_label"),
+        )
+    except InputError:
+        return None
+    return truth if digest(truth) == known else None

@@ -1,0 +1,56 @@
+"""What a model's answers must look like, and when two of them agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from onnxcert._typing import FloatArray, IntArray
+from onnxcert.errors import ModelError
+from onnxcert.model.contract import Contract
+from onnxcert.model.fit import Fit
+
+_ROUNDING: Final = 1e-5
+_LEAK: Final = 1e-2
+
+
+def labels_for(
+    labels: IntArray, batch: FloatArray, contract: Contract, fit: Fit, path: Path
+) -> IntArray:
+    """`labels` if they answer for every row of `batch` [B, c, H, W], and for every pixel of it.
+
+    Raises:
+        ModelError: they do not.
+    """
+    if contract.classifies:
+        fits, what = labels.ndim == 2, "give one answer for each picture"
+    else:
+        native = fit.grid == "native"
+        fits = not native or labels.shape[-2:] == batch.shape[2:]
+        what = "label every pixel"
+    if len(labels) != len(batch) or not fits:
+        raise ModelError(
+            f"{path} must {what} of {list(batch.shape)}, got labels of shape {list(labels.shape)}."
+        )
+    return labels
+
+
+def close(scores: FloatArray, others: FloatArray) -> bool:
+    """Whether two computations of the same rows [B, C] differ by rounding only.
+
+    A few labels may agree where the scores behind them do not. Rounding is what lies below 1 % of
+    the range that a class's score has over the rows, so that what one row might take over from
+    another shows, or below 1e-5 of the largest score.
+    """
+    if scores.shape != others.shape:
+        return False
+    if scores.size == 0:
+        return True
+    finite = np.isfinite(scores)
+    if not np.array_equal(finite, np.isfinite(others)):
+        return False
+    first, second = (np.where(finite, s, 0.0).astype(np.float64) for s in (scores, others))
+    allowed = max(_LEAK * float(np.ptp(first, axis=0).max()), _ROUNDING * float(abs(first).max()))
+    return bool((abs(first - second) <= allowed).all())

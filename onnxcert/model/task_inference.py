@@ -1,0 +1,61 @@
+"""Whether a model labels each pixel or the whole picture."""
+
+from __future__ import annotations
+
+import onnx
+
+from onnxcert.errors import ContractError
+from onnxcert.model.contract import Contract
+from onnxcert.model.proposal import GRAPH, filled
+from onnxcert.model.tracing import Axes, axes, lengths, shown
+
+
+def with_task(
+    contract: Contract, graph: onnx.GraphProto, name: str, shape: Axes | None
+) -> Contract:
+    """`contract` with its task.
+
+    An output without height and width classifies the picture, and so does one of 1 x 1 cell, as
+    classifiers that end in a convolution have, unless pictures have one pixel themselves.
+
+    Args:
+        contract: with the names and ranks of input and output.
+        graph: of the model.
+        name: of the output.
+        shape: of the output, or None where nobody knows.
+
+    Raises:
+        ContractError: the contract says otherwise.
+    """
+    rank = contract.output_rank
+    if rank < 3:
+        found, why = "classification", f"{GRAPH}: the output has no height and width"
+    elif _one_cell(contract, shape) and not _one_pixel(contract, graph):
+        found, why = "classification", f"{GRAPH}: the output has one cell"
+    else:
+        found, why = "segmentation", f"{GRAPH}: the output has height and width"
+    said = contract.task if "task" in contract.sources else found
+    free = shape is None or None in lengths(shape)[1:]
+    # One cell is a label map as well, and whether free sides are one cell shows in the run.
+    possible = rank > 2 if said == "segmentation" else rank == 4 and free
+    if said != found and not possible:
+        raise ContractError(
+            f"the contract says {said}, but the output {name!r} {shown(shape)} is one of {found}; "
+            "correct the contract."
+        )
+    return filled(contract, {"task": found}, why)
+
+
+def _one_cell(contract: Contract, shape: Axes | None) -> bool:
+    if shape is None or len(shape) != 4:
+        return False
+    sides = {"NCHW": shape[2:], "NHWC": shape[1:3]}
+    if "output_layout" in contract.sources:
+        return sides[contract.output_layout] == (1, 1)
+    return (1, 1) in sides.values()
+
+
+def _one_pixel(contract: Contract, graph: onnx.GraphProto) -> bool:
+    """Whether the graph takes pictures of one pixel only."""
+    seen = axes(next(i for i in graph.input if i.name == contract.input))
+    return seen is not None and (seen[2:] if contract.layout == "NCHW" else seen[1:3]) == (1, 1)

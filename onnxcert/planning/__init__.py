@@ -1,0 +1,20 @@
+"""Before a run: how many draws it needs, what it costs and what a budget or looks would save."""
+
+from onnxcert.planning.pilot import VoteRates
+from onnxcert.planning.plan import Plan, Question
+from onnxcert.planning.scheme import Scheme
+from onnxcert.planning.speed import Speed, measured
+from onnxcert.planning.votes import smallest_useful_n, thresholds, votes_at_looks, votes_needed
+
+__all__ = [
+    "Plan",
+    "Question",
+    "Scheme",
+    "Speed",
+    "VoteRates",
+    "measured",
+    "smallest_useful_n",
+    "thresholds",
+    "votes_at_looks",
+    "votes_needed",
+]

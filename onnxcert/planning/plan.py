@@ -1,0 +1,252 @@
+"""What a run would ask of the votes and cost, before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from onnxcert._typing import Perturbation
+from onnxcert.decision import Family, check_combination, looks_of
+from onnxcert.errors import ParameterError
+from onnxcert.planning.pilot import VoteRates
+from onnxcert.planning.scheme import Scheme
+from onnxcert.planning.votes import smallest_useful_n
+from onnxcert.result import LARGEST_N, Selection, passes
+from onnxcert.rule import Budget, Rule, Schedule
+
+MOST_COMPONENTS: Final = 2**53
+MOST_DRAWS: Final = 50
+_USUAL: Final = (100, 200, 300, 500, 1000)
+_LATER: Final = (1, 1.5, 2, 3, 5, 10)
+_COMPARED: Final = ("0.1%", "1%")
+ASKED: Final = "as asked"
+LOOKS: Final = "with looks"
+FIXED: Final = "fixed n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is planned for.
+
+    Args:
+        components: N of an input.
+        rule: what would be asked. With a schedule its looks are the numbers of draws.
+        selection: where the candidate comes from.
+        n0: draws the candidate is chosen from.
+        draws: numbers of draws to look at; chosen around the smallest useful one if empty.
+
+    Raises:
+        ParameterError: a number is out of range, or parts of the rule do not go together.
+    """
+
+    components: int
+    rule: Rule
+    selection: Selection = "pooled"
+    n0: int = 10
+    draws: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.components <= MOST_COMPONENTS:
+            raise ParameterError(
+                f"the number of components must be from 1 to {MOST_COMPONENTS}, got "
+                f"{self.components}."
+            )
+        if self.rule.procedure != "segcertify":
+            raise ParameterError(f"a plan is for segcertify, got {self.rule.procedure}.")
+        check_combination(self.rule, self.selection)
+        Family.of(self.rule, self.components, self.selection)
+        if len(self.draws) > MOST_DRAWS:
+            raise ParameterError(
+                f"at most {MOST_DRAWS} numbers of draws are planned for at once, got "
+                f"{len(self.draws)}."
+            )
+        for n in self.planned:
+            passes(n, self.n0, self.selection)
+
+    @property
+    def planned(self) -> tuple[int, ...]:
+        """The numbers of draws to look at, increasing."""
+        if self.rule.schedule is not None:
+            family = Family.of(self.rule, self.components, self.selection)
+            return looks_of(self.rule.schedule, family, self.n0)
+        if self.draws:
+            return tuple(sorted(set(self.draws)))
+        least = max(
+            min(
+                smallest_useful_n(self.rule, self.components, self.selection, tau)
+                for tau in self.rule.taus
+            ),
+            self.n0 if self.selection == "pooled" else 1,
+        )
+        usual = [n for n in _USUAL if n > least]
+        later = [min(round(least * factor), LARGEST_N) for factor in _LATER]
+        return tuple(sorted({least, *(usual if len(usual) > 3 else later)}))
+
+    def schemes(self) -> tuple[Scheme, ...]:
+        """The rule asked for first, then those it is compared with: budgets and early stopping."""
+        rule, draws = self.rule, self.planned
+        plain = rule.but(radius_map=False)
+        others: dict[str, Rule] = {}
+        if rule.schedule is not None:
+            # Another rule's own looks would be elsewhere; it is compared at these.
+            plain = plain.but(schedule=Schedule(draws[-1], draws, rule.schedule.spending))
+            others[FIXED] = rule.but(schedule=None)
+        elif len(draws) > 1:
+            single = "kfwer" if rule.correction in ("kfwer", "kfwer-stepdown") else "bonferroni"
+            schedule = Schedule(draws[-1], draws)
+            others[LOOKS] = plain.but(correction=single, schedule=schedule)
+        if not rule.budget:
+            for text in _COMPARED:
+                if Budget(text).of(self.components) >= 1:
+                    # Levels of the step-down form differ from these only late in its steps.
+                    name = f"kfwer, budget {text}"
+                    others[name] = plain.but(correction="kfwer", budget=Budget(text))
+        named = {ASKED: rule, **others}
+        return tuple(
+            Scheme(name, each, self.components, self.selection, self.n0, draws)
+            for name, each in named.items()
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The answers to a question.
+
+    Args:
+        question: what is planned for.
+        perturbation: for the radius, if it is known.
+        pilot: the vote rates of earlier inputs.
+        draws_per_second: noisy passes.
+        inputs: how many there are to be certified.
+
+    Raises:
+        ParameterError: the speed or the number of inputs is not positive.
+    """
+
+    question: Question
+    perturbation: Perturbation | None = None
+    pilot: Sequence[VoteRates] = ()
+    draws_per_second: float | None = None
+    inputs: int = 1
+    schemes: tuple[Scheme, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        speed = self.draws_per_second
+        if speed is not None and not 0.0 < speed < float("inf"):
+            raise ParameterError(f"draws per second must be a number above 0, got {speed:g}.")
+        if self.inputs < 1:
+            raise ParameterError(f"there must be at least 1 input, got {self.inputs}.")
+        object.__setattr__(self, "schemes", self.question.schemes())
+
+    @property
+    def taus(self) -> tuple[float, ...]:
+        return self.question.rule.taus
+
+    def radius(self, tau: float) -> float | None:
+        """Size of the attack ruled out at `tau`."""
+        return None if self.perturbation is None else self.perturbation.radius(tau)
+
+    def passes(self, n: int) -> int:
+        """Noisy passes that n tested draws take."""
+        return passes(n, self.question.n0, self.question.selection)
+
+    def seconds(self, n: int) -> float | None:
+        """Time of one input at n tested draws."""
+        return None if self.draws_per_second is None else self.passes(n) / self.draws_per_second
+
+    def savings(self, place: int) -> list[str]:
+        """What each other scheme saves or costs at the tau in that place, one sentence each."""
+        asked, *others = self.schemes
+        return [text for other in others if (text := _compared(asked, other, place))]
+
+    def predicted(self, scheme: Scheme, place: int) -> tuple[float, ...] | None:
+        """Share certified at each number of draws, mean over the pilot's inputs."""
+        shares = scheme.certified(self.pilot, place)
+        return tuple(np.mean(shares, axis=0).tolist()) if shares else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as JSON values."""
+        asked = self.question
+        b = asked.rule.budget.of(asked.components)
+        return {
+            "components": asked.components,
+            "selection": asked.selection,
+            "n0": asked.n0,
+            **asked.rule.as_dict(),
+            "wrong_components_tolerated": b,
+            "draws_per_second": self.draws_per_second,
+            "inputs": self.inputs,
+            "pilot_inputs": len(self.pilot),
+            "plans": [self._scheme(scheme) for scheme in self.schemes],
+        }
+
+    def _scheme(self, scheme: Scheme) -> dict[str, Any]:
+        return {
+            "name": scheme.name,
+            "rule": scheme.rule.as_dict(),
+            "taus": [self._tau(scheme, place) for place in range(len(self.taus))],
+        }
+
+    def _tau(self, scheme: Scheme, place: int) -> dict[str, Any]:
+        shares = scheme.certified(self.pilot, place)
+        rows = []
+        for i, n in enumerate(scheme.draws):
+            votes, most = scheme.votes[place][i], scheme.votes_beside_most[place][i]
+            row: dict[str, Any] = {
+                "n": n,
+                "votes": votes if votes <= n else None,
+                "share": votes / n if votes <= n else None,
+                "votes_beside_most": most if most <= n else None,
+            }
+            if shares:
+                each = [share[i] for share in shares]
+                row |= {
+                    "certified": float(np.mean(each)),
+                    "lowest": min(each),
+                    "highest": max(each),
+                }
+            seconds = self.seconds(n)
+            if seconds is not None:
+                row |= {
+                    "seconds_per_input": seconds,
+                    "seconds_for_all_inputs": seconds * self.inputs,
+                }
+            rows.append(row)
+        tau = self.taus[place]
+        found: dict[str, Any] = {"tau": tau}
+        if self.perturbation is not None:
+            found["radius"] = self.radius(tau)
+        return {**found, "smallest_n": scheme.smallest_n(place), "draws": rows}
+
+
+def _compared(asked: Scheme, other: Scheme, place: int) -> str:
+    """`other` beside `asked`: first useful draws, and votes where both certify."""
+    first = [scheme.smallest_n(place) for scheme in (asked, other)]
+    pairs = zip(asked.votes[place], other.votes[place], asked.draws, strict=True)
+    saved = [mine - its for mine, its, n in pairs if max(mine, its) <= n]
+    if None in first or not saved:
+        return ""
+    b = other.rule.budget.of(other.components)
+    tolerated = f" ({b} wrong ones tolerated)" if b else ""
+    return (
+        f"{other.name}{tolerated}: certifies from {first[1]} draws on in place of {first[0]}, "
+        f"{_fewer(min(saved), max(saved))}."
+    )
+
+
+def _fewer(low: int, high: int) -> str:
+    """So many votes fewer, or more where the numbers are negative."""
+    if low == high == 0:
+        return "with the same votes"
+    if high <= 0:
+        return f"with {_span(-high, -low)} votes more"
+    if low >= 0:
+        return f"with {_span(low, high)} votes fewer"
+    return f"with from {-low} votes more to {high} votes fewer"
+
+
+def _span(low: int, high: int) -> str:
+    return f"{low}" if low == high else f"{low} to {high}"

@@ -1,0 +1,99 @@
+"""One way to certify, and what it asks of the votes at several numbers of draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from onnxcert.correction import correction_named
+from onnxcert.errors import ParameterError
+from onnxcert.planning.pilot import VoteRates
+from onnxcert.planning.votes import (
+    MOST,
+    smallest_useful_n,
+    thresholds,
+    votes_at_looks,
+    votes_needed,
+)
+from onnxcert.result import Selection
+from onnxcert.rule import Rule
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A rule, applied to N components at each of several numbers of draws.
+
+    Args:
+        name: for the table.
+        rule: with a schedule, `draws` are its looks.
+        components: N.
+        selection: where the candidate comes from.
+        n0: draws the candidate is chosen from.
+        draws: numbers of draws tested, increasing.
+    """
+
+    name: str
+    rule: Rule
+    components: int
+    selection: Selection
+    n0: int
+    draws: tuple[int, ...]
+
+    @property
+    def stepwise(self) -> bool:
+        """Whether what certifies a component depends on the others."""
+        return correction_named(self.rule.correction).stepwise
+
+    @cached_property
+    def votes(self) -> tuple[tuple[int, ...], ...]:
+        """For each tau and number of draws the hits that certify, whatever the others get; one
+        more than the draws where none do."""
+        return self._votes(0.0)
+
+    @cached_property
+    def votes_beside_most(self) -> tuple[tuple[int, ...], ...]:
+        """The same where nine in ten of the other components get every vote."""
+        return self._votes(MOST) if self.stepwise else self.votes
+
+    def _votes(self, others: float) -> tuple[tuple[int, ...], ...]:
+        if self.rule.schedule is not None:
+            return votes_at_looks(self.rule, self.components, self.selection, self.n0)[1]
+        rows = [
+            votes_needed(self.rule, self.components, self.selection, n, others=others)
+            for n in self.draws
+        ]
+        return tuple(zip(*rows, strict=True))
+
+    def smallest_n(self, place: int) -> int | None:
+        """Fewest draws that certify anything at the tau in that place, under a schedule the first
+        look that does; None if none do."""
+        if self.rule.schedule is not None:
+            rows = zip(self.votes[place], self.draws, strict=True)
+            return next((look for votes, look in rows if votes <= look), None)
+        try:
+            return smallest_useful_n(
+                self.rule, self.components, self.selection, self.rule.taus[place]
+            )
+        except ParameterError:
+            return None
+
+    def certified(self, inputs: Sequence[VoteRates], place: int) -> list[tuple[float, ...]]:
+        """Predicted share certified at each number of draws, for each input of a pilot."""
+        if self.rule.schedule is not None:
+            return [rates.crossed(self.draws, self.votes[place]) for rates in inputs]
+        return [tuple(self._share(rates, n, place) for n in self.draws) for rates in inputs]
+
+    def _share(self, rates: VoteRates, n: int, place: int) -> float:
+        hits = rates.hits(n)
+        histogram = np.zeros(n + 1, dtype=np.int64)
+        if self.stepwise:
+            # Whole components, none lost by rounding.
+            edges = np.rint(np.cumsum(hits) / hits.sum() * self.components).astype(np.int64)
+            histogram = np.diff(edges, prepend=0)
+        else:
+            histogram[0] = self.components
+        first = thresholds(self.rule, self.components, self.selection, n, histogram)[place]
+        return float(hits[first:].sum())

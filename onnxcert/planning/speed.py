@@ -1,0 +1,75 @@
+"""How many noisy passes a second a model makes here, measured."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from onnxcert._typing import FloatArray, Perturbation
+from onnxcert.certification import default_batch_size, fresh_seed
+from onnxcert.draws import Draws, digest
+from onnxcert.labelling import noisy_labels
+from onnxcert.model.probe import probed
+from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.sampling import Count
+
+_TIMED: Final = 9
+_LONG_ENOUGH: Final = 20.0
+_FEWEST: Final = 3
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured.
+
+    Attributes:
+        draws_per_second: of noise, model and count together.
+        components: N of the input that it was measured on.
+        batch_size: draws per pass.
+        warning: why it is slower than it could be, or nothing.
+    """
+
+    draws_per_second: float
+    components: int
+    batch_size: int
+    warning: str = ""
+
+
+def measured(
+    segmenter: OnnxSegmenter,
+    picture: FloatArray,
+    perturbation: Perturbation,
+    *,
+    batch_size: int | None = None,
+) -> Speed:
+    """Time a few noisy passes as a run makes them: noise, model, count.
+
+    The first batch, with which the candidate is chosen, warms up and is left out; of the others
+    the median counts.
+
+    Args:
+        picture: float32 [3, H, W] in [0, 1].
+        batch_size: draws per pass; chosen as a run chooses it if not given.
+    """
+    x = np.ascontiguousarray(segmenter.declared(picture))
+    segmenter(x[None])  # settles the number of classes and the size of the answer
+    values = max(x.size, segmenter.values(*x.shape[1:]))
+    batch_size = batch_size or default_batch_size(values)
+    draws = Draws(perturbation, fresh_seed(), digest(x))
+    perturbation.check(x)
+    segment, warning = probed(segmenter, x, draws, batch_size=batch_size)
+    rehearsal = draws.rehearsal()  # none of these draws is ever counted for a certificate
+    total = (1 + _TIMED) * batch_size
+    count = Count(rehearsal, total, batch_size, "pooled", segmenter.classes)
+    components, stamps = 0, []
+    for labels in noisy_labels(segment, x, rehearsal, range(total), batch_size):
+        count.add(labels)
+        components = labels[0].size
+        stamps.append(time.perf_counter())
+        if stamps[-1] - stamps[0] > _LONG_ENOUGH and len(stamps) > _FEWEST:
+            break
+    seconds = float(np.median(np.diff(stamps)))
+    return Speed(batch_size / seconds, components, batch_size, warning)

@@ -1,0 +1,121 @@
+"""Votes that certify at a number of draws, as the decision itself asks for them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from onnxcert._typing import IntArray
+from onnxcert.decision import Family, OneSidedLevel, boundaries, looks_of, smallest_n
+from onnxcert.errors import ParameterError
+from onnxcert.result import LARGEST_N, Selection
+from onnxcert.rule import Rule
+
+# "Most of the others": what a stepwise procedure asks for late in its steps.
+MOST: Final = 0.9
+_SEARCHED: Final = 1000
+
+
+def thresholds(
+    rule: Rule, components: int, selection: Selection, n: int, histogram: IntArray
+) -> tuple[int, ...]:
+    """Hits of n from which a component is certified at each tau of `rule`; n + 1 where none is.
+
+    Args:
+        rule: without a schedule.
+        components: N.
+        selection: where the candidate comes from.
+        n: draws tested.
+        histogram: components with 0, 1, ..., n hits; integers [n + 1].
+    """
+    family = Family.of(rule, components, selection)
+    if rule.radius_map:
+        bounds = OneSidedLevel(n, family.single_level, selection, rule.floor).lower_bounds()
+        return tuple(
+            int(np.argmax(bounds >= tau)) if bounds[-1] >= tau else n + 1 for tau in rule.taus
+        )
+    if rule.more_taus and not family.correction.stepwise:
+        test = OneSidedLevel(n, family.single_level, selection, min(rule.taus))
+        found = [test.threshold(tau) for tau in rule.taus]
+    else:
+        found = [replace(family, tau=tau).threshold(n, histogram) for tau in rule.taus]
+    # Whoever is certified at a tau is so at every smaller one.
+    return tuple(
+        max(votes for votes, lower in zip(found, rule.taus, strict=True) if lower <= tau)
+        for tau in rule.taus
+    )
+
+
+def votes_needed(
+    rule: Rule, components: int, selection: Selection, n: int, *, others: float = 0.0
+) -> tuple[int, ...]:
+    """Hits of n that certify a component at each tau of `rule`; n + 1 where none do.
+
+    Single-step procedures ask for the same whatever the other components get. A stepwise one asks
+    for less the more others are certified.
+
+    Args:
+        rule, components, selection, n: as for `thresholds`.
+        others: share of the other components that get all n votes, the rest getting none. 0: the
+            component is certified whatever the others get, which under Holm is its first step.
+    """
+    full = int(others * (components - 1))
+    histogram = np.zeros(n + 1, dtype=np.int64)
+    histogram[0] += components - 1 - full
+    histogram[n] += full
+
+    def beside(x: int) -> tuple[int, ...]:
+        """The thresholds where one more component has x hits."""
+        histogram[x] += 1
+        found = thresholds(rule, components, selection, n, histogram)
+        histogram[x] -= 1
+        return found
+
+    if not Family.of(rule, components, selection).correction.stepwise:
+        return beside(0)
+    # More hits are never worse, so each tau has one smallest x whose threshold is at most x.
+    return tuple(
+        bisect_left(range(n + 1), 0, key=lambda x: -int(beside(x)[place] > x))
+        for place in range(len(rule.taus))
+    )
+
+
+def votes_at_looks(
+    rule: Rule, components: int, selection: Selection, n0: int
+) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """The looks of `rule`, and for each tau the hits that certify at each; look + 1 where none do.
+
+    Raises:
+        ParameterError: pooled selection has no candidate yet at the first look.
+    """
+    assert rule.schedule is not None
+    family = Family.of(rule, components, selection)
+    looks = looks_of(rule.schedule, family, n0)
+    rows = boundaries(looks, rule.taus, family.single_level, selection, rule.schedule.spending)
+    return looks, tuple(
+        tuple(min(int(x), look + 1) for x, look in zip(row, looks, strict=True)) for row in rows
+    )
+
+
+def smallest_useful_n(rule: Rule, components: int, selection: Selection, tau: float) -> int:
+    """Smallest n at which components that all get all n votes are certified at `tau`.
+
+    Raises:
+        ParameterError: more than ten million draws would be needed.
+    """
+    family = replace(Family.of(rule, components, selection), tau=tau)
+    place = rule.taus.index(tau)
+    start = smallest_n(family)
+    if not rule.radius_map and not rule.more_taus:
+        return start
+    # Several tau share a level at their floor, which costs a few draws more.
+    for n in range(start, min(start + _SEARCHED, LARGEST_N)):
+        if votes_needed(rule, components, selection, n, others=1.0)[place] <= n:
+            return n
+    raise ParameterError(
+        f"no practicable number of draws certifies {components} components at tau {tau:g} and "
+        f"alpha {rule.alpha:g}; lower tau or raise alpha."
+    )

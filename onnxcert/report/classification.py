@@ -1,0 +1,198 @@
+"""The picture of a classified picture: what was seen, which class is sure, how far, how clearly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from onnxcert._typing import FloatArray, IntArray
+from onnxcert.atomic import write_atomically
+from onnxcert.report import palette
+from onnxcert.report.lettering import FAINT, INK, PAPER, font_of, shortened, text_block
+from onnxcert.report.panels import panel_size, photograph_panel
+from onnxcert.result import ABSTAIN
+from onnxcert.store import Record
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_MARGIN: Final = 20
+_GAP: Final = 14
+_COLUMN: Final = 440
+_BAR: Final = 18
+_LINE: Final = (176, 182, 190)
+_MOST: Final = 40
+_YES, _NO = (38, 122, 84), (120, 126, 134)
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of one component.
+
+    Attributes:
+        text: the certified class and its radius, or that it abstains.
+        votes: what the bar shows, in words.
+        share: of the draws that voted for the candidate, 0 to 1.
+        colour: of the candidate.
+        certified: an abstention has a hollow bar.
+    """
+
+    text: str
+    votes: str
+    share: float
+    colour: Colour
+    certified: bool
+
+
+def draw_classification(
+    path: Path,
+    *,
+    photograph: FloatArray,
+    answers: Sequence[Answer],
+    further: Sequence[str],
+    mark: float,
+    title: str,
+    caption: str,
+) -> None:
+    """Write one PNG: the photograph beside the answers and their votes. Equal arguments give equal
+    bytes.
+
+    Args:
+        path: the PNG, replaced in one step.
+        photograph: float32 [3, H, W], RGB in [0, 1].
+        answers: one for each component; the first 40 are shown.
+        further: lines below them, such as the truth.
+        mark: tau, marked on the bars.
+        title: name of the picture.
+        caption: what was certified.
+
+    Raises:
+        StoreError: `path` cannot be written.
+    """
+    from PIL import Image
+
+    size = panel_size(photograph.shape[1], photograph.shape[2])
+    blocks = [_answer(answer, mark) for answer in answers[:_MOST]]
+    if len(answers) > _MOST:
+        further = [f"and {len(answers) - _MOST} more labels", *further]
+    blocks += [text_block(line, _COLUMN, 14, bold=False, ink=INK) for line in further]
+    column = _stacked(blocks, _COLUMN)
+    seen = Image.fromarray(photograph_panel(photograph, size))
+    width, height = seen.width + 2 * _GAP + column.width, max(seen.height, column.height)
+    row = Image.new("RGB", (width, height), PAPER)
+    row.paste(seen, (0, 0))
+    row.paste(column, (seen.width + 2 * _GAP, 0))
+    body = _stacked(
+        [
+            text_block(title, width, 17, bold=True, ink=INK),
+            row,
+            text_block(caption, width, 13, bold=False, ink=FAINT),
+        ],
+        width,
+    )
+    sheet = Image.new("RGB", (width + 2 * _MARGIN, body.height + 2 * _MARGIN), PAPER)
+    sheet.paste(body, (_MARGIN, _MARGIN))
+    write_atomically(path, lambda p: sheet.save(p, format="PNG"))
+
+
+def draw_classified(
+    path: Path,
+    record: Record,
+    *,
+    photograph: FloatArray,
+    truth: IntArray | None,
+    class_names: Sequence[str],
+) -> None:
+    """The picture of a classifier's record; see `draw_classification`."""
+    many_labels = record.provenance.contract.get("output_form") == "multilabel"
+    clean = [int(label) for label in np.asarray(record.clean[...])]
+    further = []
+    if not many_labels:
+        further.append(f"Clean prediction: {_named(class_names, clean[0])}")
+        if truth is not None:
+            further.append(f"Ground truth: {_named(class_names, int(truth[0]))}")
+    draw_classification(
+        path,
+        photograph=photograph,
+        answers=_answers(record, class_names, many_labels=many_labels),
+        further=further,
+        mark=record.decision.tau,
+        title=record.name,
+        caption=record.decision.statement,
+    )
+
+
+def _answers(record: Record, names: Sequence[str], *, many_labels: bool) -> list[Answer]:
+    arrays = (record.labels, record.candidate, record.hits, record.level)
+    rows = zip(*(np.asarray(array[...]).tolist() for array in arrays), strict=True)
+    radii = np.asarray(record.radii[...], np.float64)
+    colours = palette.colours(names)
+    answers = []
+    for i, (label, candidate, hits, level) in enumerate(rows):
+        if many_labels:
+            what, vote = f"{names[i]}: ", ("no", "yes")[candidate]
+            red, green, blue = (_NO, _YES)[candidate]
+            said = ("no", "yes")[label] if label != ABSTAIN else "abstain"
+        else:
+            what, vote = "", _named(names, candidate)
+            red, green, blue = map(int, colours[candidate])
+            said = _named(names, label) if label != ABSTAIN else "abstain"
+        reach = f", R = {_down(float(radii[level - 1]))}" if level else ""
+        answers.append(
+            Answer(
+                text=f"{what}{said}{reach}",
+                votes=f"{hits} of {record.n} votes for {vote}",
+                share=hits / record.n,
+                colour=(red, green, blue),
+                certified=label != ABSTAIN,
+            )
+        )
+    return answers
+
+
+def _named(names: Sequence[str], index: int) -> str:
+    return names[index] if 0 <= index < len(names) else "none"
+
+
+def _down(radius: float) -> str:
+    """The radius to four digits behind the point, rounded down."""
+    return f"{np.floor(radius * 1e4) / 1e4:.4f}"
+
+
+def _answer(answer: Answer, mark: float) -> Image.Image:
+    from PIL import Image, ImageDraw
+
+    head, foot = font_of(18, bold=True), font_of(12, bold=False)
+    block = Image.new("RGB", (_COLUMN, 24 + _BAR + 22), PAPER)
+    pen = ImageDraw.Draw(block)
+    pen.text((0, 0), shortened(answer.text, head, _COLUMN), INK, head)
+    full = _COLUMN - 1
+    pen.rectangle((0, 26, full, 26 + _BAR), fill=(255, 255, 255), outline=_LINE)
+    end = round(full * answer.share)
+    if answer.certified:
+        pen.rectangle((0, 26, end, 26 + _BAR), fill=answer.colour, outline=_LINE)
+    elif end:
+        pen.rectangle((0, 26, end, 26 + _BAR), fill=(255, 255, 255), outline=answer.colour, width=3)
+    at = round(full * mark)
+    pen.line((at, 23, at, 29 + _BAR), fill=INK, width=2)
+    pen.text((0, 30 + _BAR), shortened(answer.votes, foot, _COLUMN), FAINT, foot)
+    return block
+
+
+def _stacked(blocks: Sequence[Image.Image], width: int) -> Image.Image:
+    """Blocks one below the other."""
+    from PIL import Image
+
+    tall = sum(block.height + _GAP for block in blocks) - _GAP
+    whole = Image.new("RGB", (width, max(1, tall)), PAPER)
+    y = 0
+    for block in blocks:
+        whole.paste(block, (0, y))
+        y += block.height + _GAP
+    return whole

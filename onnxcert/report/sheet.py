@@ -1,0 +1,181 @@
+"""One sheet: panels in rows with their scales, the legend, title and caption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from onnxcert.atomic import write_atomically
+from onnxcert.report.legend import legend_block
+from onnxcert.report.lettering import FAINT, INK, PAPER, font_of, text_block
+from onnxcert.report.panels import LINE, ByteArray
+from onnxcert.report.scale import Scale, scale_block
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Wider sheets would be shrunk by every viewer until text is unreadable; in narrower ones text
+# breaks after a few words.
+_WIDEST: Final = 2600
+_NARROWEST: Final = 860
+_CELL: Final = 200  # a panel's share of the width, however narrow, so that its heading fits
+_MARGIN: Final = 20
+_GAP: Final = 14
+_CLOSE: Final = 6  # between a panel and its scale
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A heading, a picture, and what its colours mean where the legend does not say it.
+
+    Attributes:
+        pixels: uint8 [h, w, 3].
+    """
+
+    heading: str
+    pixels: ByteArray
+    scale: Scale | None = None
+
+
+def write_sheet(
+    path: Path,
+    panels: Sequence[Panel],
+    entries: Sequence[tuple[str, ByteArray]],
+    *,
+    title: str,
+    caption: str,
+) -> None:
+    """Lay panels of one size, legend and text out on one sheet, and write it as PNG.
+
+    Args:
+        path: the PNG, replaced in one step if it exists.
+        panels: in reading order; those with a scale come last.
+        entries: (name, swatch) of the legend, one at least.
+        title: name of the picture.
+        caption: wrapped, and broken at each newline.
+
+    Raises:
+        StoreError: `path` cannot be written.
+    """
+    from PIL import Image
+
+    height, width = panels[0].pixels.shape[:2]
+    grid = _Grid.of(len(panels), height, max(width, _CELL) + 2)
+    content = max(grid.width, _NARROWEST)
+    blocks = [
+        text_block(title, content, grid.unit * 17, bold=True, ink=INK),
+        _panel_block(panels, entries, grid, content),
+        text_block(caption, content, grid.unit * 13, bold=False, ink=FAINT),
+    ]
+    tall = sum(block.height for block in blocks) + _GAP * (len(blocks) - 1) + 2 * _MARGIN
+    sheet = Image.new("RGB", (content + 2 * _MARGIN, tall), PAPER)
+    y = _MARGIN
+    for block in blocks:
+        sheet.paste(block, (_MARGIN, y))
+        y += block.height + _GAP
+    write_atomically(path, lambda p: save_png(p, sheet))
+
+
+def save_png(path: Path, image: Image.Image) -> None:
+    image.save(path, "PNG", compress_level=4)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where the panels stand: `columns` cells a row, all of one size."""
+
+    columns: int
+    rows: int
+    cell: int
+    panel: int  # height
+
+    @classmethod
+    def of(cls, count: int, height: int, cell: int) -> _Grid:
+        most = max(1, (_WIDEST + _GAP) // (cell + _GAP))
+        rows = -(-count // most)
+        return cls(-(-count // rows), rows, cell, height)
+
+    @property
+    def width(self) -> int:
+        return self.left(self.columns) - _GAP
+
+    @property
+    def unit(self) -> float:
+        """What lettering is scaled by, so that a wide sheet fitted to a screen can be read."""
+        return max(1.0, self.width / 1500)
+
+    @property
+    def step(self) -> int:
+        return self.head + self.panel + 2 + _GAP
+
+    @property
+    def head(self) -> int:
+        return round(24 * self.unit)
+
+    @property
+    def bottom(self) -> int:
+        """Where the panels of the last row end."""
+        return self.rows * self.step - _GAP
+
+    def left(self, column: int) -> int:
+        return column * (self.cell + _GAP)
+
+
+def _panel_block(
+    panels: Sequence[Panel], entries: Sequence[tuple[str, ByteArray]], grid: _Grid, content: int
+) -> Image.Image:
+    """The panels, each scale below its own, and the legend where it leaves least paper blank."""
+    from PIL import Image, ImageDraw
+
+    wide = min(grid.cell, round(360 * grid.unit))
+    scales: dict[int, Image.Image] = {}  # by column of the last row
+    for i, panel in enumerate(panels):
+        if panel.scale is not None:
+            scales[i % grid.columns] = scale_block(panel.scale, wide, grid.unit)
+    band = max((scale.height + _CLOSE for scale in scales.values()), default=0)
+    first = min(scales, default=0)
+    legend, (left, top) = _legend(entries, grid, content, len(panels), first, band)
+    tall = max(grid.bottom + band, top + legend.height)
+    block = Image.new("RGB", (content, tall), PAPER)
+    pen = ImageDraw.Draw(block)
+    for i, panel in enumerate(panels):
+        x, y = grid.left(i % grid.columns), i // grid.columns * grid.step
+        high, long = panel.pixels.shape[:2]
+        pen.text((x, y), panel.heading, INK, font_of(14 * grid.unit, bold=True))
+        y += grid.head
+        pen.rectangle((x, y, x + long + 1, y + high + 1), outline=LINE)
+        block.paste(Image.fromarray(panel.pixels), (x + 1, y + 1))
+    for column, scale in scales.items():
+        block.paste(scale, (grid.left(column), grid.bottom + _CLOSE))
+    block.paste(legend, (left, top))
+    return block
+
+
+def _legend(
+    entries: Sequence[tuple[str, ByteArray]],
+    grid: _Grid,
+    content: int,
+    count: int,
+    first: int,
+    band: int,
+) -> tuple[Image.Image, tuple[int, int]]:
+    """The legend and its left upper corner; below everything only where it fits nowhere else.
+
+    Args:
+        count: of panels.
+        first: column of the last row where the scales begin; 0 if there is nothing left of them.
+        band: height of the scales below the last row.
+    """
+    empty = grid.rows * grid.columns - count
+    if empty:
+        left = grid.left(grid.columns - empty)
+        legend = legend_block(entries, content - left, grid.unit)
+        if legend.height <= grid.panel + band:
+            return legend, (left, grid.bottom - grid.panel)
+    if grid.left(first) >= 2 * _CELL:
+        legend = legend_block(entries, grid.left(first) - 2 * _GAP, grid.unit)
+        if legend.height <= 1.5 * band:
+            return legend, (0, grid.bottom + _GAP)
+    return legend_block(entries, content, grid.unit), (0, grid.bottom + band + _GAP)

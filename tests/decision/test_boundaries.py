@@ -1,0 +1,198 @@
+"""Boundaries spend no more than they may: at 50 digits, and against every path of few votes."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import mpmath
+import numpy as np
+import pytest
+from decision.exact import DIGITS, crossing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onnxcert.decision import SPENDING, boundaries, p_values
+from onnxcert.decision.boundaries import auto_looks, crossing_probability
+from onnxcert.decision.spending import cumulative
+from onnxcert.errors import ParameterError
+from onnxcert.result import Selection
+
+LOOKS = (80, 100, 130, 170, 230, 300, 400, 550, 750, 1000)
+SELECTIONS: tuple[Selection, ...] = ("split", "pooled")
+
+
+def bounds_of(
+    looks: tuple[int, ...], tau: float, level: float, selection: Selection, spending: str = "equal"
+) -> list[int]:
+    found: list[int] = boundaries(looks, [tau], level, selection, spending)[0].tolist()
+    return found
+
+
+def test_the_numbers_of_the_design() -> None:
+    level = 1e-3 / 1e6
+    assert bounds_of(LOOKS, 0.75, level, "split") == [
+        *(81, 98, 125, 160, 211, 269, 351, 474, 634, 834)
+    ]
+    fixed = [int(np.argmax(p_values(n, 0.75, "split") <= level)) for n in LOOKS]
+    assert fixed == [80, 98, 124, 159, 209, 267, 350, 471, 631, 830]
+
+
+@pytest.mark.parametrize("spending", SPENDING)
+@pytest.mark.parametrize("selection", SELECTIONS)
+@pytest.mark.parametrize("level", [0.2, 1e-3, 1e-10, 1e-15])
+@pytest.mark.parametrize(
+    ("looks", "tau"), [((7, 12, 30), 0.5), ((40, 60, 100, 150), 0.75), ((90, 200, 220), 0.9)]
+)
+def test_at_tau_no_more_is_spent_than_allowed_and_no_vote_is_asked_in_vain(
+    looks: tuple[int, ...], tau: float, level: float, selection: Selection, spending: str
+) -> None:
+    bounds = bounds_of(looks, tau, level, selection, spending)
+    total = level * (tau if selection == "pooled" else 1.0)
+    shares = cumulative(spending, looks, level)
+    with mpmath.workdps(DIGITS):
+        for k, look in enumerate(looks):
+            spent = crossing(looks[: k + 1], bounds[: k + 1], tau)
+            allowed = mpmath.mpf(float(total)) * mpmath.mpf(float(shares[k]))
+            assert spent <= allowed
+            assert 1 <= bounds[k] <= look + 1
+            valid = selection == "split" or bounds[k] - 2 >= tau * (look - 1)
+            if valid:  # one vote less would spend too much
+                lower = [*bounds[:k], bounds[k] - 1]
+                assert crossing(looks[: k + 1], lower, tau) > allowed * (1 - mpmath.mpf("1e-8"))
+            if selection == "pooled" and bounds[k] <= look:
+                assert bounds[k] - 1 >= tau * (look - 1) * (1 - 1e-15)
+
+
+@given(
+    looks=st.lists(st.integers(1, 60), min_size=1, max_size=5, unique=True).map(
+        lambda v: tuple(sorted(v))
+    ),
+    tau=st.floats(0.5, 0.95),
+    level=st.floats(1e-12, 0.5),
+    p=st.floats(1e-6, 1.0),
+    spending=st.sampled_from(sorted(SPENDING)),
+)
+@settings(deadline=None, max_examples=200)
+def test_a_class_below_tau_crosses_with_p_times_the_level(
+    looks: tuple[int, ...], tau: float, level: float, p: float, spending: str
+) -> None:
+    """Pooled: then whichever classes there are, together they cross with the level at most."""
+    p *= tau
+    pooled = bounds_of(looks, tau, level, "pooled", spending)
+    assert crossing_probability(looks, pooled, p) <= p * level * (1 + 1e-12)
+    split = bounds_of(looks, tau, level, "split", spending)
+    assert crossing_probability(looks, split, p) <= level * (1 + 1e-12)
+    assert all(a <= b for a, b in zip(split, pooled, strict=True)) or len(looks) > 1
+
+
+def any_class_errs(
+    looks: tuple[int, ...], rows: np.ndarray, taus: tuple[float, ...], law: tuple[float, ...]
+) -> float:
+    """P(some class ever crosses the boundary of a tau that it does not exceed), over the counts of
+    three classes after each draw; what has erred is taken out."""
+    alive = {(0, 0, 0): 1.0}
+    erred = 0.0
+    for draw in range(1, looks[-1] + 1):
+        following: dict[tuple[int, ...], float] = {}
+        for counts, chance in alive.items():
+            for c, p in enumerate(law):
+                if p > 0:
+                    key = tuple(v + (j == c) for j, v in enumerate(counts))
+                    following[key] = following.get(key, 0.0) + chance * p
+        alive = following  # type: ignore[assignment]
+        if draw in looks:
+            k = looks.index(draw)
+            wrong = [
+                counts
+                for counts in alive
+                if any(
+                    x >= row[k] and p <= tau
+                    for x, p in zip(counts, law, strict=True)
+                    for row, tau in zip(rows, taus, strict=True)
+                )
+            ]
+            erred += sum(alive.pop(counts) for counts in wrong)
+    return erred
+
+
+@pytest.mark.parametrize("level", [0.05, 0.3])
+@pytest.mark.parametrize("taus", [(0.5,), (0.6,), (0.75,), (0.5, 0.6, 0.8), (0.6, 0.62)])
+def test_no_law_of_three_classes_errs_at_any_look_with_more_than_the_level(
+    taus: tuple[float, ...], level: float
+) -> None:
+    looks = (6, 9, 14, 18)
+    rows = boundaries(looks, taus, level, "pooled", "equal")
+    assert np.all(np.diff(rows, axis=0) >= 0)
+    tops = {*taus, *(t - 0.01 for t in taus), *(t + 1e-9 for t in taus), 0.9, 1 / 3}
+    errs = []
+    for p in sorted(tops):
+        for share in (1.0, 0.8, 0.5):
+            law = (p, (1 - p) * share, (1 - p) * (1 - share))
+            errs.append(any_class_errs(looks, rows, taus, law))
+    assert max(errs) <= level
+    # And it is not for want of power that none does.
+    assert max(errs) > 0.1 * level
+
+
+def test_the_level_itself_would_be_too_much_for_pooled_votes() -> None:
+    """Why tau x level is spent: at (1/2, 1/2) two classes may cross."""
+    looks, level = (6, 9, 14, 18), 0.3
+    rows = boundaries(looks, [0.5], level, "split", "equal")
+    assert any_class_errs(looks, rows, (0.5,), (0.5, 0.5, 0.0)) > 1.5 * level
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+@pytest.mark.parametrize("spending", SPENDING)
+def test_several_tau_have_boundaries_that_rise_with_tau_in_any_order(
+    selection: Selection, spending: str
+) -> None:
+    taus = (0.5, 0.55, 0.6, 0.75, 0.9)
+    rows = boundaries(LOOKS, taus, 1e-7, selection, spending)
+    assert np.all(np.diff(rows, axis=0) >= 0)
+    for row, tau in zip(rows, taus, strict=True):
+        assert np.all(row >= bounds_of(LOOKS, tau, 1e-7, selection, spending))
+    for order in itertools.islice(itertools.permutations(range(5)), 0, 120, 17):
+        again = boundaries(LOOKS, [taus[i] for i in order], 1e-7, selection, spending)
+        np.testing.assert_array_equal(again, rows[list(order)])
+
+
+@pytest.mark.parametrize("spending", SPENDING)
+def test_shares_rise_to_all_of_the_level(spending: str) -> None:
+    for level in (0.3, 1e-9, 1e-30, 1e-190):
+        shares = cumulative(spending, LOOKS, level)
+        assert np.all(np.diff(shares) >= 0)
+        assert shares[0] >= 0
+        assert shares[-1] == 1.0
+        assert np.all(shares <= 1.0)
+    with pytest.raises(ParameterError, match="spending must be one of equal, pocock, obrien"):
+        cumulative("haybittle", LOOKS, 0.1)
+
+
+def test_the_spending_functions_are_those_of_lan_and_demets() -> None:
+    half = (50, 100)
+    assert cumulative("equal", half, 0.05)[0] == 0.5
+    assert cumulative("pocock", half, 0.05)[0] == pytest.approx(0.6201, abs=1e-4)
+    # 2 (1 - Phi(1.95996 / sqrt(1/2))) = 0.005575, of a level of 0.05.
+    assert cumulative("obrien-fleming", half, 0.05)[0] * 0.05 == pytest.approx(0.005575, abs=1e-6)
+
+
+@given(n=st.integers(1, 20_000), smallest=st.integers(1, 20_000))
+@settings(deadline=None)
+def test_automatic_looks_rise_to_n_from_where_something_can_be_certified(
+    n: int, smallest: int
+) -> None:
+    looks = auto_looks(n, smallest)
+    assert looks[-1] == n
+    assert list(looks) == sorted(set(looks))
+    assert looks[0] >= min(n, smallest)
+    assert all(b <= 1.45 * a + 1 for a, b in itertools.pairwise(looks))
+
+
+def test_ten_thousand_draws_with_twenty_looks_take_little_time() -> None:
+    """Under a second or two on one core; the bound is generous, not to fail on a busy one."""
+    looks = tuple(np.rint(np.geomspace(100, 10_000, 20)).astype(int).tolist())
+    started = time.perf_counter()
+    rows = boundaries(looks, [0.7431], 1e-3 / 2**21, "pooled", "pocock")
+    assert time.perf_counter() - started < 8.0
+    assert np.all(rows[0] <= looks)

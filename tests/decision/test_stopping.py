@@ -1,0 +1,120 @@
+"""Reasons to stop at a look: each stops when it says, and none touches the certificate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from decision.exact import tally_of
+
+from onnxcert.decision import boundaries, decide, stopping
+from onnxcert.decision.outlook import chance_to_reach, expected_gain
+from onnxcert.decision.stopping import Looking, Stopping, outlook_of
+from onnxcert.errors import ParameterError
+from onnxcert.result import Tally
+from onnxcert.rule import Rule, Schedule
+
+LOOKS = (40, 80, 160, 400)
+RULE = Rule(alpha=0.05, correction="bonferroni", schedule=Schedule(400, LOOKS))
+
+
+def at(look: int, shares: list[float]) -> Tally:
+    """Components with these hit rates at every look so far."""
+    looks = LOOKS[: LOOKS.index(look) + 1]
+    path = np.array([[math.floor(s * n) for s in shares] for n in looks])
+    return replace(tally_of(path[-1], look), looks=looks, path=path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"until": 0.0}, "until must be a share"),
+        ({"until": 1.01}, "until must be a share"),
+        ({"futility": -0.1}, "futility must be a share"),
+        ({"futility": math.nan}, "futility must be a share"),
+        ({"seconds": 0.0}, "time must be above 0 seconds"),
+        ({"seconds": math.nan}, "time must be above 0 seconds"),
+    ],
+    ids=str,
+)
+def test_what_is_no_reason_is_refused(wrong: dict[str, float], said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        Stopping(**wrong)
+
+
+def test_a_reason_is_one_only_if_asked_for() -> None:
+    assert not Stopping()
+    assert Stopping().as_dict() == {}
+    assert Stopping(until=1.0, seconds=60).as_dict() == {"until": 1.0, "time": 60}
+    tally = at(80, [1.0, 1.0, 0.1])
+    assert Looking(RULE, Stopping()).at_look(tally) == ""
+
+
+def test_until_stops_at_the_share_and_not_before() -> None:
+    tally = at(80, [1.0, 1.0, 1.0, 0.1])
+    assert outlook_of(decide(tally, RULE)).certified == 0.75
+    assert Looking(RULE, Stopping(until=0.75)).at_look(tally) == "until"
+    assert Looking(RULE, Stopping(until=0.76)).at_look(tally) == ""
+
+
+def test_futility_stops_where_little_is_left_to_win() -> None:
+    hopeless, open_ = at(80, [1.0, 0.1, 0.2]), at(80, [1.0, 0.84, 0.85])
+    assert Looking(RULE, Stopping(futility=0.005)).at_look(hopeless) == "futility"
+    looking = Looking(RULE, Stopping(futility=0.005))
+    assert looking.at_look(open_) == ""
+    assert looking.outlook is not None
+    assert looking.outlook.in_the_end > 0.2
+    assert Looking(RULE, Stopping(futility=0.99)).at_look(open_) == "futility"
+
+
+@pytest.mark.parametrize(("elapsed", "ended"), [(20.0, ""), (29.9, ""), (30.1, "time")])
+def test_time_stops_at_the_last_look_that_fits(
+    elapsed: float, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """80 draws took so long; the next look is at 160 and would take twice that."""
+    clock = iter([100.0, 100.0 + elapsed])
+    monkeypatch.setattr(stopping.time, "monotonic", lambda: next(clock))
+    looking = Looking(RULE, Stopping(seconds=60.0), started=stopping.time.monotonic())
+    assert looking.at_look(at(80, [0.9, 0.9])) == ended
+
+
+def test_the_last_look_is_no_early_stop() -> None:
+    every = Stopping(until=0.01, futility=1.0, seconds=1e-9)
+    assert Looking(RULE, every).at_look(at(400, [1.0, 0.1])) == ""
+    assert Looking(RULE, every).at_look(at(160, [1.0, 0.1])) == "until"
+
+
+def test_no_reason_changes_what_is_certified() -> None:
+    tally = at(160, [1.0, 0.9, 0.8, 0.5])
+    for ended in ("", "until", "futility", "time", "interrupted"):
+        certificate = decide(replace(tally, ended=ended), RULE)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(certificate.level, decide(tally, RULE).level)
+
+
+def test_the_outlook_is_what_more_draws_bring_on_average() -> None:
+    """Probabilities from a flat prior, votes from them: of those with 34 hits of 40, how many
+    reach 130 of 160?"""
+    rng = np.random.default_rng(3)
+    p = rng.beta(0.5, 0.5, 400_000)
+    first = rng.binomial(40, p)
+    seen = p[first == 34]
+    reached = (34 + rng.binomial(120, seen) >= 130).mean()
+    assert chance_to_reach(40, 120, 130)[34] == pytest.approx(
+        reached, abs=5 * 0.5 / math.sqrt(len(seen))
+    )
+    assert chance_to_reach(40, 120, 30)[34] == 1.0
+    assert chance_to_reach(40, 10, 45)[34] == 0.0
+    histogram = np.zeros(41, int)
+    histogram[34] = 7
+    assert expected_gain(histogram, 40, 120, 130) == pytest.approx(7 * reached, abs=0.1)
+    assert expected_gain(histogram, 40, 0, 130) == expected_gain(histogram, 40, 9, 50) == 0.0
+
+
+def test_the_outlook_in_shares_of_all_components() -> None:
+    outlook = outlook_of(decide(at(160, [1.0, 0.8, 0.8, 0.1]), RULE))
+    bound = int(boundaries(LOOKS, [0.75], 0.05 / 4, "pooled", "equal")[0, -1])
+    assert (outlook.draws, outlook.certified) == (160, 0.25)
+    assert outlook.in_the_end == pytest.approx(2 * chance_to_reach(160, 240, bound)[128] / 4)
+    assert 0 < outlook.next_hundred < outlook.in_the_end

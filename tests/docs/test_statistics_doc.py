@@ -1,0 +1,230 @@
+"""Every number in docs/statistics.md is what the program computes."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import mpmath
+import numpy as np
+import pytest
+from scipy.stats import binom, norm
+
+from onnxcert.correction import CORRECTIONS
+from onnxcert.decision import (
+    PROCEDURES,
+    SPENDING,
+    Family,
+    boundaries,
+    p_values,
+    smallest_n,
+)
+from onnxcert.perturbation import Gaussian
+from onnxcert.rule import Budget, Rule
+from onnxcert.statement import guarantee
+
+ROOT = Path(__file__).parents[2]
+DOC = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
+PROSE = " ".join(DOC.replace("*", "").split())
+N, TAU, ALPHA = 1_000_000, 0.75, 1e-3
+
+
+def row(start: str) -> list[str]:
+    """The cells after the first of the table row that starts with a text."""
+    found = re.findall(rf"^\| {re.escape(start)} \|(.*)\|$", DOC, re.MULTILINE)
+    assert len(found) == 1, f"{len(found)} rows start with {start!r}"
+    return [cell.strip() for cell in found[0].split("|")]
+
+
+def family(components: int = N, tau: float = TAU, name: str = "bonferroni", k: int = 1) -> Family:
+    return Family(components, tau, ALPHA, CORRECTIONS[name], "pooled", k)
+
+
+def votes(n: int, level: float) -> int:
+    return int(np.argmax(p_values(n, TAU, "pooled") <= level))
+
+
+LOOKS = tuple(int(n) for n in row("draws"))
+
+
+def test_the_votes_of_one_test() -> None:
+    assert [int(x) for x in row("one test at n")] == [votes(n, ALPHA / N) for n in LOOKS]
+
+
+@pytest.mark.parametrize("spending", SPENDING)
+def test_the_boundaries(spending: str) -> None:
+    bounds = boundaries(LOOKS, [TAU], ALPHA / N, "pooled", spending)[0]
+    expected = ["-" if b > n else str(b) for b, n in zip(bounds, LOOKS, strict=True)]
+    assert row(f"ten looks, {spending}") == expected
+
+
+def test_what_ten_looks_cost() -> None:
+    assert "1 to 4 votes for ten looks" in PROSE
+    bounds = boundaries(LOOKS, [TAU], ALPHA / N, "pooled", "equal")[0]
+    more = [b - votes(n, ALPHA / N) for b, n in zip(bounds, LOOKS, strict=True) if b <= n]
+    assert (min(more), max(more)) == (1, 4)
+
+
+def test_what_holm_could_gain_at_looks() -> None:
+    assert "worth 1 to 3 votes from 80 to 1000 draws" in PROSE
+    gain = [votes(n, ALPHA / N) - votes(n, 5 * ALPHA / N) for n in LOOKS]
+    assert (min(gain), max(gain)) == (1, 3)
+
+
+def test_the_smallest_n() -> None:
+    for shown, components in zip(row("smallest n"), (1, 2048, N, 2**21), strict=True):
+        assert int(shown) == smallest_n(family(components))
+        assert int(shown) == math.ceil(math.log(components / ALPHA) / math.log(1 / TAU))
+    assert "cost ln(1000) / ln(4/3) = 24 draws" in PROSE
+    assert round(math.log(1000) / math.log(4 / 3)) == 24
+
+
+def test_what_a_budget_saves() -> None:
+    ns = [smallest_n(family(name="kfwer", k=k)) for k in (1, 11, 1001)]
+    at_100 = [votes(100, k * ALPHA / N) for k in (1, 101, 1001)]
+    said = (
+        f"{ns[0]} draws for b = 0, {ns[1]} for b = 10, {ns[2]} for b = 1000) and the votes needed "
+        f"({at_100[0]} of 100 for b = 0, {at_100[1]} for b = 100, {at_100[2]} for b = 1000)"
+    )
+    assert said in PROSE
+
+
+@pytest.mark.parametrize("tau", ["0.5", "0.55", "0.6", "0.75"])
+def test_the_reserve(tau: str) -> None:
+    for shown, n in zip(row(tau), (100, 1000), strict=True):
+        share = family(tau=float(tau), name="holm").reserve(n) / ALPHA
+        if shown.startswith("1"):
+            assert share == 1.0
+        elif shown == "none":
+            assert share < 1e-200
+        else:
+            assert float(shown) == float(f"{share:.0e}")
+
+
+def test_the_two_components_that_break_hochberg() -> None:
+    n, alpha = 394, 0.1
+    table = p_values(n, 0.5, "split")
+    strong, weak = (binom.sf(int(np.argmax(table <= a)) - 1, n, 0.5) for a in (alpha / 2, alpha))
+    chance = strong + strong + (weak - strong)  # one, the other, or both in between
+    assert f"Hochberg errs with probability {chance:.3f};".replace(" 0.", " .") in PROSE
+
+
+def test_the_guarantees_are_worded_as_the_program_words_them() -> None:
+    def said(controls: str, **rule: object) -> str:
+        return guarantee(
+            rule=Rule(**rule),  # type: ignore[arg-type]
+            controls=controls,  # type: ignore[arg-type]
+            perturbation=Gaussian(0.25),
+            unit="unit",
+            n=100,
+            n0=10,
+            selection="pooled",
+            components=1000,
+            kind="pixels",
+        )
+
+    quoted = {
+        "simultaneously for every certified component of an input": said("FWER"),
+        "for every perturbation d of the input with L2 norm at most R": said("FWER"),
+        "the class most likely under noise (the majority class of the smoothed model) at the "
+        "perturbed input is the certified class": said("FWER"),
+        "for all but at most b": said("k-FWER", correction="kfwer", budget=Budget("4")),
+        "of the certified components of an input": said(
+            "k-FWER", correction="kfwer", budget=Budget("4")
+        ),
+        "The expected share, over the noise draws, of wrong ones among the certified components "
+        "of an input is at most": said("FDR", correction="benjamini-yekutieli"),
+        "NOT A CERTIFICATE at this level, as": said("FWER", hindsight=("tau",)),
+        "chosen after the votes had been counted; fixed beforehand it would have said:": said(
+            "FWER", hindsight=("tau",)
+        ),
+    }
+    for words, statement in quoted.items():
+        assert words in PROSE
+        assert words in statement
+
+
+@pytest.mark.parametrize("name", [*CORRECTIONS, *(p for p in PROCEDURES if p != "segcertify")])
+def test_every_correction_and_procedure_is_in_the_table_at_the_top(name: str) -> None:
+    top = DOC.split("## 1.")[0]
+    assert re.search(rf"^\|.*[ `]{name}[ `].*\|.*\|.*\|.*\|$", top, re.MULTILINE)
+
+
+# -- the anytime-valid mode that is not there ---------------------------------------------------
+
+
+@cache
+def benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("anytime", ROOT / "benchmarks" / "anytime.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["anytime"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_an_anytime_mode_would_cost() -> None:
+    anytime = benchmark()
+    rates, last, level = np.array([0.9]), 400, ALPHA / N
+    needed = anytime.first(anytime.fixed(level, rates, last)[:, 0], 0.5)
+    mixture = anytime.spread("uniform", 1.0, 1.0).boundary(level, last)
+    median = anytime.first(anytime.crossing(mixture, rates, last)[:, 0], 0.5)
+    fine = anytime.at_looks(anytime.FINE_LOOKS, "equal", level, last)
+    looks = anytime.first(anytime.crossing(fine, rates, last)[:, 0], 0.5)
+    assert f"needs {median:.0f} draws in the median where one test needs {needed:.0f}" in PROSE
+    assert f"+{100 * (median / needed - 1):.0f} %" in PROSE
+    assert f"{len(anytime.FINE_LOOKS)} looks, each some 5 %" in PROSE
+    assert f"need {looks:.0f} draws there" in PROSE
+
+
+def test_the_e_process_keeps_its_level() -> None:
+    """The benchmark compares with something valid: under tau it crosses with tau level at most,
+    and spends most of it."""
+    anytime = benchmark()
+    level, last = 0.05, 3000
+    bounds = anytime.spread("uniform", 1.0, 1.0).boundary(level, last)
+    chance = anytime.crossing(bounds, np.array([TAU]), last)[-1, 0]
+    assert 0.5 * TAU * level < chance <= TAU * level
+
+
+def test_the_benchmark_counts_crossings_rightly() -> None:
+    """Its recursion against the program's boundaries: the level spent, no more."""
+    anytime = benchmark()
+    level = 0.01
+    bounds = anytime.at_looks((20, 40, 80), "equal", level, 80)
+    chance = anytime.crossing(bounds, np.array([TAU]), 80)[-1, 0]
+    assert 0.5 * TAU * level < chance <= TAU * level
+    one = anytime.fixed(level, np.array([0.9]), 80)[80, 0]
+    assert one == pytest.approx(binom.sf(votes(80, level) - 1, 80, 0.9))
+
+
+# -- rounding -----------------------------------------------------------------------------------
+
+
+def exact_tail(n: int, p: float, x: int) -> mpmath.mpf:
+    """P(Bin(n, p) >= x) to 30 digits, for x above the mean."""
+    p = mpmath.mpf(p)
+    term = mpmath.binomial(n, x) * p**x * (1 - p) ** (n - x)
+    total = mpmath.mpf(0)
+    for y in range(x, n + 1):
+        total += term
+        if term < total * mpmath.mpf(10) ** -30:
+            break
+        term *= mpmath.mpf(n - y) / (y + 1) * p / (1 - p)
+    return total
+
+
+@pytest.mark.parametrize("p", [0.5, 0.75, 0.95])
+@pytest.mark.parametrize(("n", "off"), [(10_000, 1.3e-12), (1_000_000, 1.3e-12), (10**7, 7e-12)])
+def test_how_good_scipys_tail_is(n: int, off: float, p: float) -> None:
+    assert "good to 1.3e-12 up to n = 1e6, 7e-12 at 1e7" in PROSE
+    with mpmath.workdps(40):
+        for level in np.geomspace(1e-3, 1e-60, 8):
+            x = int(n * p + norm.isf(level) * math.sqrt(n * p * (1 - p)))
+            assert abs(float(binom.sf(x - 1, n, p) / exact_tail(n, p, x) - 1)) < off
