@@ -46,7 +46,7 @@ def _scheme(name: str, selection: Selection = "split", **rule: str) -> Scheme:
 
 
 SCHEMES: Final = (
-    _scheme("SegCertify, Holm, pooled", "pooled", correction="holm"),
+    _scheme("SegCertify, Holm, pooled (same passes)", "pooled", correction="holm"),
     _scheme("SegCertify, Holm", correction="holm"),
     _scheme("SegCertify, Bonferroni", correction="bonferroni"),
     _scheme("IndivClass", correction="bonferroni", procedure="indivclass"),

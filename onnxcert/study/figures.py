@@ -16,7 +16,7 @@ SKY, YELLOW, PURPLE, BLACK = "#56B4E9", "#E69F00", "#CC79A7", "#000000"
 
 _DPI: Final = 110
 _SCHEMES: Final = {
-    "SegCertify, Holm, pooled": (BLUE, "-"),
+    "SegCertify, Holm, pooled (same passes)": (BLUE, "-"),
     "SegCertify, Holm": (GREEN, "-"),
     "SegCertify, Bonferroni": (YELLOW, "--"),
     "IndivClass": (ORANGE, "-."),

@@ -1,8 +1,10 @@
 """Draws needed with and without early stopping.
 
-A component's rate of wrong votes is drawn from Beta(0.25, 1.25): most hardly ever err, some
-never settle, as in a segmented photograph. tau = 0.75, alpha = 0.001, 1000 draws at most, pooled
-selection from the first 10. *Enough* is 95 % of what all 1000 draws certify without looks.
+A component's rate of wrong votes is drawn from Beta(0.12, 1): most hardly ever err, some never
+settle, and with 43,200 of them 100, 170, 300 and 1000 draws certify shares of .69, .74, .78 and .81
+as was measured on photographs with a small U-Net (.684, .737, .773 and .812). tau = 0.75, alpha =
+0.001, 1000 draws at most, pooled selection from the first 10. *Enough* is 95 % of what all 1000
+draws certify without looks.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ ALPHA: Final = 0.001
 MOST: Final = 1_000
 N0: Final = 10
 ENOUGH: Final = 0.95
-SHAPE: Final = (0.25, 1.25)
+SHAPE: Final = (0.12, 1.0)
 SHOWN: Final = 100_000  # components of the second panel
 LARGEST: Final = 1_000_000
 MOST_RUNS: Final = 16
