@@ -120,8 +120,10 @@ def several_tau() -> list[Design]:
             design(STEPDOWN, selection, 598, n0 or 598, two, taus=far, certain=2, b=1),
         ]
         n = 642 if selection == "split" else 1041
-        for tau in far:
-            found.append(design(YEKUTIELI, selection, n, n0 or n, (tau,) * 6, taus=far, claim=tau))
+        found += [
+            design(YEKUTIELI, selection, n, n0 or n, (0.6,) * 6, taus=far),
+            design(YEKUTIELI, selection, n, n0 or n, (0.75,) * 6, taus=far, claim=0.75),
+        ]
     return found
 
 

@@ -1,6 +1,6 @@
-"""Certified share against the rate of corrupted votes (Fischer et al. 2021, Section 6.1).
+"""Certified share against the rate of corrupted votes (Fischer et al. 2021, synthetic data).
 
-Each of N components votes for another class with probability gamma, one of them with 5 gamma.
+Each of N components votes for a wrong class with probability gamma, one of them with 5 gamma.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _scheme(name: str, selection: Selection = "split", **rule: str) -> Scheme:
 
 
 SCHEMES: Final = (
-    _scheme("SegCertify, Holm, pooled", "pooled", correction="holm"),
+    _scheme("SegCertify, Holm, pooled (same passes)", "pooled", correction="holm"),
     _scheme("SegCertify, Holm", correction="holm"),
     _scheme("SegCertify, Bonferroni", correction="bonferroni"),
     _scheme("IndivClass", correction="bonferroni", procedure="indivclass"),
@@ -55,8 +55,8 @@ SCHEMES: Final = (
 
 
 def gammas(points: int) -> list[float]:
-    """From one error in 100,000 votes to where the bad component always errs."""
-    return [float(g) for g in np.geomspace(1e-5, 0.2, points)]
+    """From one error in 100,000 votes to where nobody reaches tau."""
+    return [float(g) for g in np.geomspace(1e-5, 0.3, points)]
 
 
 def steps(resolution: float) -> int:

@@ -112,11 +112,12 @@ class Design:
         """For Benjamini-Yekutieli: how far s may go where r components err, r = 1, 2, ..."""
         family = self.family
         tau = self.rule.tau if self.claim is None else self.claim
-        at_tau = replace(family, tau=tau)
+        # Several tau share the largest reserve.
+        reserve = max(replace(family, tau=t).reserve(self.n) for t in self.rule.taus)
         one = family.correction.entry_level(self.components, 1.0, 1) / self.components
         r = self.certain + np.arange(1, len(self.two) + 1)
         table = p_values(self.n, tau, self.selection)
-        bars = [_first(table, rank * one * (family.alpha - at_tau.reserve(self.n))) for rank in r]
+        bars = [_first(table, rank * one * (family.alpha - reserve)) for rank in r]
         return np.append(tail(self.n, self.two[0], self.selection), 0.0)[bars]
 
     # -- looks -------------------------------------------------------------------------------

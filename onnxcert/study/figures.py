@@ -16,7 +16,7 @@ SKY, YELLOW, PURPLE, BLACK = "#56B4E9", "#E69F00", "#CC79A7", "#000000"
 
 _DPI: Final = 110
 _SCHEMES: Final = {
-    "SegCertify, Holm, pooled": (BLUE, "-"),
+    "SegCertify, Holm, pooled (same passes)": (BLUE, "-"),
     "SegCertify, Holm": (GREEN, "-"),
     "SegCertify, Bonferroni": (YELLOW, "--"),
     "IndivClass": (ORANGE, "-."),
@@ -44,7 +44,7 @@ def draw_corruption(path: Path, rows: Sequence[Share]) -> None:
             for scheme, (colour, style) in _SCHEMES.items():
                 points = [(row.gamma, row.certified) for row in here if row.scheme == scheme]
                 panel.plot(*zip(*points, strict=True), style, color=colour, label=scheme, lw=2)
-            panel.set(xscale="log", ylim=(-0.03, 1.03), xlim=(1e-5, 0.2))
+            panel.set(xscale="log", ylim=(-0.03, 1.03), xlim=(1e-5, 0.3))
             panel.set_title(f"N = {components:,},  n = n0 = {n:,}", fontsize=10)
     for panel in axes[-1]:
         panel.set_xlabel("rate of wrong votes γ (one component: 5γ)")
@@ -67,7 +67,7 @@ def draw_budgets(path: Path, rows: Sequence[Share]) -> None:
                 ]
                 label = f"b = {budget.replace('%', ' % of N')}" if style == "-" else None
                 panel.plot(*zip(*points, strict=True), style, color=colour, label=label, lw=1.8)
-        panel.set(xscale="log", xlabel="components N", ylim=(-0.03, 1.03))
+        panel.set(xscale="log", xlabel="components N", ylim=(0.3, 1.02))
         panel.set_title(
             f"α = {alpha:g},  τ = {budgets.TAU:g},  n = n0 = {budgets.N:,}", fontsize=10
         )
@@ -101,9 +101,8 @@ def draw_needs(path: Path, needed: Sequence[Need], reached: Sequence[Need]) -> N
         name: style for name, style in _NEEDS.items() if name.startswith("looks")
     }
     for scheme, (colour, style, marker) in curves.items():
-        points = [(row.draws, row.certified) for row in reached if row.scheme == scheme]
-        right.plot(*zip(*points, strict=True), style, color=colour, marker=marker, ms=5, lw=1.8)
-    right.plot([], [])
+        curve = [(row.draws, row.certified) for row in reached if row.scheme == scheme]
+        right.plot(*zip(*curve, strict=True), style, color=colour, marker=marker, ms=5, lw=1.8)
     right.set(xlabel="draws", ylabel="certified share", xlim=(0, 1050), ylim=(0, 1.0))
     right.set_title(f"certified so far, N = {stopping.SHOWN:,}", fontsize=10)
     _legend_above(figure, left, columns=6)

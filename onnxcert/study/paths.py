@@ -87,4 +87,4 @@ class Walk:
         candidate = np.where(2 * votes >= self.n0, 0, 1)
         hits = np.where(candidate[:, None] == 0, zero, np.array(self.looks) - zero)
         bars = np.array([self.first, self.second])[candidate]
-        return candidate, hits, (hits >= bars).any(axis=1)
+        return candidate, hits, np.asarray((hits >= bars).any(axis=1))

@@ -1,8 +1,10 @@
 """Draws needed with and without early stopping.
 
-A component's rate of wrong votes is drawn from Beta(0.25, 1.25): most hardly ever err, some
-never settle, as in a segmented photograph. tau = 0.75, alpha = 0.001, 1000 draws at most, pooled
-selection from the first 10. *Enough* is 95 % of what all 1000 draws certify without looks.
+A component's rate of wrong votes is drawn from Beta(0.12, 1): most hardly ever err, some never
+settle, and with 43,200 of them 100, 170, 300 and 1000 draws certify shares of .69, .74, .78 and .81
+as was measured on photographs with a small U-Net (.684, .737, .773 and .812). tau = 0.75, alpha =
+0.001, 1000 draws at most, pooled selection from the first 10. *Enough* is 95 % of what all 1000
+draws certify without looks.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ ALPHA: Final = 0.001
 MOST: Final = 1_000
 N0: Final = 10
 ENOUGH: Final = 0.95
-SHAPE: Final = (0.25, 1.25)
+SHAPE: Final = (0.12, 1.0)
 SHOWN: Final = 100_000  # components of the second panel
 LARGEST: Final = 1_000_000
 MOST_RUNS: Final = 16
@@ -112,8 +114,8 @@ def _fixed(
 ) -> Iterator[tuple[int, float]]:
     """Share certified by n draws that were fixed beforehand, one n after the other."""
     votes = errors.at_looks(grid, N0, rng)
-    for n, (candidate, hits) in zip(grid, votes, strict=True):
-        tally = synthetic_tally(candidate, hits, n, N0, "pooled")
+    for n, hits in zip(grid, votes, strict=True):
+        tally = synthetic_tally(hits, n, N0, "pooled")
         share = 1.0 - decide(tally, _FIXED_RULE).abstain_share
         yield n, share
         if enough is not None and share >= enough:
@@ -128,10 +130,10 @@ def _looking(
     looks = looks_of(rule.schedule, Family.of(rule, len(errors.rates), "pooled"), N0)
     looking = Looking(rule, Stopping(until=enough))
     path = np.empty((len(looks), len(errors.rates)), np.min_scalar_type(MOST))
-    for k, (candidate, hits) in enumerate(errors.at_looks(looks, N0, rng)):
+    for k, hits in enumerate(errors.at_looks(looks, N0, rng)):
         path[k] = hits
         tally = synthetic_tally(
-            candidate, hits, looks[k], N0, "pooled", looks=looks[: k + 1], path=path[: k + 1]
+            hits, looks[k], N0, "pooled", looks=looks[: k + 1], path=path[: k + 1]
         )
         ended = looking.at_look(tally)
         assert looking.outlook is not None

@@ -1,4 +1,7 @@
-"""Votes of synthetic components that err independently, as tallies."""
+"""Votes of synthetic components that err independently, as tallies.
+
+Wrong votes are spread over many classes, none of which ever leads: the candidate is the right one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ DRAWS: Final = Draws(Gaussian(0.25), 1, "00" * 32)
 
 @dataclass(frozen=True)
 class Errors:
-    """How often each of N components votes for its other class.
+    """How often each of N components votes for a wrong class.
 
     Args:
         rates: of each component, 0 to 1; float64 [N].
@@ -29,7 +32,7 @@ class Errors:
 
     @classmethod
     def one_bad(cls, components: int, gamma: float) -> Errors:
-        """Every component at gamma, one at 5 gamma (Fischer et al. 2021, Section 6.1)."""
+        """Every component at gamma, one at 5 gamma (Fischer et al. 2021, synthetic data)."""
         rates = np.full(components, gamma)
         rates[0] = min(1.0, 5.0 * gamma)
         return cls(rates)
@@ -48,39 +51,26 @@ class Errors:
         Raises:
             ParameterError: n and n0 do not go together.
         """
-        early = rng.binomial(n0, self.rates)
-        fresh = n if selection == "split" else n - n0
-        late = rng.binomial(fresh, self.rates)
-        # The class that is right is 0, the other 1; the leader of n0 draws is the candidate.
-        candidate = (2 * early > n0).astype(np.uint8)
-        wrong = late if selection == "split" else late + early
-        hits = np.where(candidate == 0, n - wrong, wrong).astype(np.min_scalar_type(n))
-        return synthetic_tally(
-            candidate,
-            hits,
-            n,
-            n0,
-            selection,
-            joint=n - _struck(n - hits.astype(np.int64), n, rng)
-            if joint and selection == "split"
-            else None,
-        )
+        # Split selection has n0 draws more, which only choose the candidate.
+        wrong = rng.binomial(n, self.rates)
+        hits = (n - wrong).astype(np.min_scalar_type(n))
+        agree = None
+        if joint and selection == "split":
+            agree = n - _struck(wrong, n, rng)
+        return synthetic_tally(hits, n, n0, selection, joint=agree)
 
     def at_looks(
         self, looks: Sequence[int], n0: int, rng: np.random.Generator
-    ) -> Iterator[tuple[IntArray, IntArray]]:
-        """Candidate and hits, [N] each, at one look after the other; pooled selection."""
+    ) -> Iterator[IntArray]:
+        """Hits [N] at one look after the other; pooled selection."""
         before, wrong = n0, rng.binomial(n0, self.rates)
-        candidate = (2 * wrong > n0).astype(np.uint8)
         for look in looks:
             wrong = wrong + rng.binomial(look - before, self.rates)
-            hits = np.where(candidate == 0, look - wrong, wrong)
-            yield candidate, hits.astype(np.min_scalar_type(looks[-1]))
+            yield (look - wrong).astype(np.min_scalar_type(looks[-1]))
             before = look
 
 
 def synthetic_tally(
-    candidate: IntArray,
     hits: IntArray,
     n: int,
     n0: int,
@@ -91,6 +81,7 @@ def synthetic_tally(
     joint: int | None = None,
 ) -> Tally:
     """Votes of synthetic components as a tally."""
+    candidate = np.zeros(hits.shape, np.uint8)
     return Tally(
         candidate=candidate,
         hits=hits,
