@@ -57,7 +57,7 @@ def looks_of(schedule: Schedule, family: Family, n0: int) -> tuple[int, ...]:
 
 
 def _auto(schedule: Schedule, family: Family, earliest: int) -> tuple[int, ...]:
-    """Looks up to n, the first where what may be spent by then suffices for a unanimous component."""
+    """Looks up to n, the first where what may be spent certifies a unanimous component."""
     try:
         start = max(earliest, smallest_n(family))
     except ParameterError:

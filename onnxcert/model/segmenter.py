@@ -30,6 +30,7 @@ from onnxcert.model.surgery import (
     fit_feeds,
     labelling_model,
 )
+from onnxcert.result import WHOLE
 
 
 class OnnxSegmenter:

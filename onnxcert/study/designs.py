@@ -11,7 +11,14 @@ from scipy.stats import binom
 
 from onnxcert._typing import LevelArray
 from onnxcert.correction import correction_named
-from onnxcert.decision import Family, OneSidedLevel, boundaries, looks_of, p_values
+from onnxcert.decision import (
+    Family,
+    OneSidedLevel,
+    boundaries,
+    looks_of,
+    p_values,
+    thresholds,
+)
 from onnxcert.result import Selection
 from onnxcert.rule import Rule
 from onnxcert.statement import Controls
@@ -92,10 +99,9 @@ class Design:
             return int(np.argmax(reached)) if reached.any() else n + 1
         tau = self.judged_at(p)
         if not family.correction.stepwise:
-            one = OneSidedLevel(
-                n, family.single_level, self.selection, min(self.rule.taus), not self.rule.more_taus
-            )
-            return one.threshold(tau)
+            empty = np.zeros(n + 1, dtype=np.int64)
+            found = thresholds(self.rule, family, n, empty)
+            return found[self.rule.taus.index(tau)]
         at_tau = replace(family, tau=tau)
         null = sum(q <= tau for q in self.two)
         level = family.k * (family.alpha - at_tau.reserve(n)) / max(null, family.k)
