@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from scipy.stats import binom
 
-from onnxcert._typing import IntArray
+from onnxcert._typing import IntArray, LevelArray
 from onnxcert.decision.spending import cumulative
 from onnxcert.result import Selection
 
@@ -34,16 +34,18 @@ def boundaries(
     *Split* selection spends the level: the chance grows with P(vote = candidate), so it is at most
     that at tau.
 
-    *Pooled* selection tests whichever class leads, so every class counts. It spends tau x level,
-    and every boundary has (x - 1) / (n - 1) >= tau. A path that first crosses at x hits of n is,
-    under p <= tau, at most p / tau times as likely as under tau: p^(x - 1) (1 - p)^(n - x) rises
-    up to (x - 1) / (n - 1). So a class of probability p <= tau crosses with probability at most
-    p x level; the classes' p add up to 1 at most.
+    *Pooled* selection tests whichever class leads, so every class counts. Let C(p) be the chance
+    that a class of probability p ever crosses, a sum of p^x (1 - p)^(n - x) over the paths that
+    first cross at x hits of n. Such a term is convex in p up to x/n - sqrt(x (n - x) / (n - 1))/n,
+    which rises with x from n/2 on, and every boundary is so high that this is at least tau. So C
+    is convex on [0, tau] with C(0) = 0, and the sum over classes with p_c <= tau is largest at
+    (tau, 1 - tau): the recursion spends C(tau) + C(1 - tau). Where some class exceeds tau the
+    others err with C(1 - tau) at most. With a single look this is the pooled p-value.
 
     Several tau have boundaries that rise with tau. Split: an error is then a crossing at the
-    smallest tau that is not below p. Pooled, with some p_c above the smallest tau: c errs with
-    probability at most p_c x level, the others, who must cross at the smallest tau at least, with
-    (1 - p_c) x level.
+    smallest tau that is not below p. Pooled, with a class c above the smallest tau: the others
+    must cross at the smallest tau at least, with d = C(1 - tau) there, and c errs at the smallest
+    tau not below p_c; so every further tau spends level - d.
 
     Args:
         looks: numbers of draws, increasing.
@@ -56,38 +58,55 @@ def boundaries(
         integers [taus, looks], in the order of `taus`.
     """
     order = np.argsort(taus)
-    rows = np.array([_of(tuple(looks), float(taus[i]), level, selection, spending) for i in order])
-    rows = np.maximum.accumulate(rows, axis=0)
-    found = np.empty_like(rows)
-    found[order] = rows
+    pooled = selection == "pooled"
+    rows: list[tuple[int, ...]] = []
+    for place in order.tolist():
+        tau = float(taus[place])
+        if rows and pooled:
+            # Classes other than the leading one answer to the smallest tau alone.
+            others = crossing_probability(looks, rows[0], 1.0 - float(taus[order[0]])) * _ROUND_UP
+            rows.append(_of(tuple(looks), tau, level, max(level - others, 0.0), False, spending))
+        else:
+            rows.append(_of(tuple(looks), tau, level, level, pooled, spending))
+    found = np.empty((len(rows), len(looks)), dtype=np.int64)
+    found[order] = np.maximum.accumulate(np.array(rows, dtype=np.int64), axis=0)
     return found
 
 
 @lru_cache(maxsize=256)
 def _of(
-    looks: tuple[int, ...], tau: float, level: float, selection: Selection, spending: str
+    looks: tuple[int, ...], tau: float, level: float, total: float, both: bool, spending: str
 ) -> tuple[int, ...]:
-    total = level * tau if selection == "pooled" else level
-    allowed = total * cumulative(spending, looks, level)
-    alive = np.ones(1)  # P(hits = 0, 1, ..., nothing crossed so far)
+    """Boundaries of one tau that spend `total`; with `both`, on the law 1 - tau as well."""
+    laws = (tau, 1.0 - tau) if both else (tau,)
+    alive = [np.ones(1) for _ in laws]  # P(hits = 0, 1, ..., nothing crossed so far)
     spent, before = 0.0, 0
     found = []
-    for look, budget in zip(looks, allowed, strict=True):
+    for look, share in zip(looks, cumulative(spending, looks, level).tolist(), strict=True):
         drawn = look - before
-        alive = np.convolve(alive, binom.pmf(np.arange(drawn + 1), drawn, tau))
-        tail = np.maximum(np.cumsum(alive[::-1])[::-1] * _ROUND_UP, _SMALLEST)
-        hits = np.arange(len(alive))
-        certifies = tail <= budget - spent
-        if selection == "pooled":
-            certifies &= hits - 1 >= tau * (look - 1)
+        alive = [
+            np.convolve(mass, binom.pmf(np.arange(drawn + 1), drawn, p))
+            for mass, p in zip(alive, laws, strict=True)
+        ]
+        tail = sum(np.cumsum(mass[::-1])[::-1] for mass in alive) * _ROUND_UP
+        tail = np.maximum(tail, _SMALLEST)
+        certifies = tail <= share * total - spent
+        if both:
+            certifies &= _convex_up_to(np.arange(len(tail)), look) >= tau
         # The tail falls with the hits, so all from the first on certify.
-        first = int(np.argmax(certifies)) if certifies.any() else len(alive)
-        if first < len(alive):
+        first = int(np.argmax(certifies)) if certifies.any() else look + 1
+        if first < len(tail):
             spent += float(tail[first])
-            alive = alive[:first]
-        found.append(first if first <= look and certifies.any() else look + 1)
+            alive = [mass[:first] for mass in alive]
+        found.append(first)
         before = look
     return tuple(found)
+
+
+def _convex_up_to(hits: IntArray, n: int) -> LevelArray:
+    """The p up to which p^x (1 - p)^(n - x) is convex, for x >= n / 2 hits; 0 for fewer."""
+    spread = np.sqrt(hits * (n - hits) / max(n - 1, 1))
+    return np.where(2 * hits > n, (hits - spread) / n, 0.0)
 
 
 def crossing_probability(looks: Sequence[int], bounds: Sequence[int], p: float) -> float:

@@ -63,14 +63,13 @@ def _auto(schedule: Schedule, family: Family, earliest: int) -> tuple[int, ...]:
     except ParameterError:
         return (schedule.n,)
     level, tau = family.single_level, family.tau
-    total = tau * level if family.selection == "pooled" else level
     while start < schedule.n:
         looks = auto_looks(schedule.n, start)
-        spent = total * float(cumulative(schedule.spending, looks, level)[0])
-        enough = -math.log(max(spent, 1e-300)) / -math.log(tau)
-        if enough <= looks[0] - 1e-6:
+        spent = level * float(cumulative(schedule.spending, looks, level)[0])
+        enough = math.ceil(-math.log(max(spent, 1e-300)) / -math.log(tau))
+        if p_values(looks[0], tau, family.selection)[-1] <= spent:
             return looks
-        start = max(start + 1, min(math.ceil(enough), schedule.n))
+        start = max(start + 1, min(enough, schedule.n))
     return (schedule.n,)
 
 

@@ -12,6 +12,7 @@ from decision.exact import DIGITS, crossing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onnxcert.correction.single_step import first_rejected
 from onnxcert.decision import SPENDING, boundaries, p_values
 from onnxcert.decision.boundaries import auto_looks, crossing_probability
 from onnxcert.decision.spending import cumulative
@@ -48,20 +49,31 @@ def test_at_tau_no_more_is_spent_than_allowed_and_no_vote_is_asked_in_vain(
     looks: tuple[int, ...], tau: float, level: float, selection: Selection, spending: str
 ) -> None:
     bounds = bounds_of(looks, tau, level, selection, spending)
-    total = level * (tau if selection == "pooled" else 1.0)
+    laws = (tau, 1 - tau) if selection == "pooled" else (tau,)
     shares = cumulative(spending, looks, level)
     with mpmath.workdps(DIGITS):
         for k, look in enumerate(looks):
-            spent = crossing(looks[: k + 1], bounds[: k + 1], tau)
-            allowed = mpmath.mpf(float(total)) * mpmath.mpf(float(shares[k]))
+            spent = sum(crossing(looks[: k + 1], bounds[: k + 1], p) for p in laws)
+            allowed = mpmath.mpf(level) * mpmath.mpf(float(shares[k]))
             assert spent <= allowed
             assert 1 <= bounds[k] <= look + 1
-            valid = selection == "split" or bounds[k] - 2 >= tau * (look - 1)
+            valid = selection == "split" or convex_up_to(bounds[k] - 1, look) >= tau
             if valid:  # one vote less would spend too much
                 lower = [*bounds[:k], bounds[k] - 1]
-                assert crossing(looks[: k + 1], lower, tau) > allowed * (1 - mpmath.mpf("1e-8"))
+                more = sum(crossing(looks[: k + 1], lower, p) for p in laws)
+                assert more > allowed * (1 - mpmath.mpf("1e-8"))
             if selection == "pooled" and bounds[k] <= look:
-                assert bounds[k] - 1 >= tau * (look - 1) * (1 - 1e-15)
+                assert convex_up_to(bounds[k], look) >= tau * (1 - 1e-15)
+
+
+def convex_up_to(x: int, n: int) -> float:
+    """Where the second derivative of p^x (1 - p)^(n - x) first vanishes: the smaller root of
+    n (n - 1) p^2 - 2 x (n - 1) p + x (x - 1)."""
+    if 2 * x <= n:
+        return 0.0
+    if n == 1:
+        return 1.0
+    return float(min(np.roots([n * (n - 1), -2 * x * (n - 1), x * (x - 1)]).real))
 
 
 @given(
@@ -70,20 +82,24 @@ def test_at_tau_no_more_is_spent_than_allowed_and_no_vote_is_asked_in_vain(
     ),
     tau=st.floats(0.5, 0.95),
     level=st.floats(1e-12, 0.5),
-    p=st.floats(1e-6, 1.0),
+    cuts=st.tuples(st.integers(0, 1000), st.integers(0, 1000)),
     spending=st.sampled_from(sorted(SPENDING)),
 )
 @settings(deadline=None, max_examples=200)
-def test_a_class_below_tau_crosses_with_p_times_the_level(
-    looks: tuple[int, ...], tau: float, level: float, p: float, spending: str
+def test_whichever_classes_there_are_below_tau_they_cross_with_the_level_together(
+    looks: tuple[int, ...], tau: float, level: float, cuts: tuple[int, int], spending: str
 ) -> None:
-    """Pooled: then whichever classes there are, together they cross with the level at most."""
-    p *= tau
+    low, high = (cut / 1000 for cut in sorted(cuts))
+    law = [low, high - low, 1.0 - high]
     pooled = bounds_of(looks, tau, level, "pooled", spending)
-    assert crossing_probability(looks, pooled, p) <= p * level * (1 + 1e-12)
+    chance = [crossing_probability(looks, pooled, p) for p in law]
+    if max(law) <= tau:
+        assert sum(chance) <= level * (1 + 1e-12)
+    else:  # the others together are not worse than one of 1 - tau
+        others = sum(c for c, p in zip(chance, law, strict=True) if p <= tau)
+        assert others <= crossing_probability(looks, pooled, 1.0 - tau) * (1 + 1e-9) + 1e-250
     split = bounds_of(looks, tau, level, "split", spending)
-    assert crossing_probability(looks, split, p) <= level * (1 + 1e-12)
-    assert all(a <= b for a, b in zip(split, pooled, strict=True)) or len(looks) > 1
+    assert crossing_probability(looks, split, tau * low) <= level * (1 + 1e-12)
 
 
 def any_class_errs(
@@ -116,7 +132,7 @@ def any_class_errs(
     return erred
 
 
-@pytest.mark.parametrize("level", [0.05, 0.3])
+@pytest.mark.parametrize("level", [0.05, 0.3, 0.8])
 @pytest.mark.parametrize("taus", [(0.5,), (0.6,), (0.75,), (0.5, 0.6, 0.8), (0.6, 0.62)])
 def test_no_law_of_three_classes_errs_at_any_look_with_more_than_the_level(
     taus: tuple[float, ...], level: float
@@ -136,10 +152,28 @@ def test_no_law_of_three_classes_errs_at_any_look_with_more_than_the_level(
 
 
 def test_the_level_itself_would_be_too_much_for_pooled_votes() -> None:
-    """Why tau x level is spent: at (1/2, 1/2) two classes may cross."""
+    """Why the law 1 - tau is spent for, too: at (1/2, 1/2) two classes may cross."""
     looks, level = (6, 9, 14, 18), 0.3
     rows = boundaries(looks, [0.5], level, "split", "equal")
     assert any_class_errs(looks, rows, (0.5,), (0.5, 0.5, 0.0)) > 1.5 * level
+
+
+@given(
+    n=st.integers(1, 400),
+    tau=st.sampled_from([0.5, 0.51, 0.6, 0.75, 0.9, 0.99]),
+    level=st.sampled_from([0.5, 0.1, 1e-3, 1e-9, 1e-30]),
+    selection=st.sampled_from(SELECTIONS),
+)
+@settings(deadline=None, max_examples=300)
+def test_a_single_look_decides_as_the_p_value(
+    n: int, tau: float, level: float, selection: Selection
+) -> None:
+    bound = int(boundaries((n,), [tau], level, selection, "equal")[0, 0])
+    fixed = first_rejected(p_values(n, tau, selection), level)
+    if level <= 1e-3:
+        assert bound == fixed
+    # At a large level the boundary may have to be higher for its chance to be convex.
+    assert bound >= fixed
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)
