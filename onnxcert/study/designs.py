@@ -100,6 +100,7 @@ class Design:
         tau = self.judged_at(p)
         if not family.correction.stepwise:
             empty = np.zeros(n + 1, dtype=np.int64)
+            empty[0] = family.components
             found = thresholds(self.rule, family, n, empty)
             return found[self.rule.taus.index(tau)]
         at_tau = replace(family, tau=tau)
