@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Literal
 
 from onnxcert._typing import Perturbation
 from onnxcert.rule import Rule
 
 Controls = Literal["FWER", "k-FWER", "FDR"]
-SIZES: Final = "the radius map's R of the component"
 
 
 def guarantee(
@@ -75,7 +74,10 @@ def guarantee(
 
 def _size(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:
     if rule.radius_map:
-        return f"{SIZES}, R_i = {perturbation.formula()} with tau_i from {rule.floor!r}"
+        return (
+            f"R_i, the radius that the radius map gives component i ({perturbation.formula()} for "
+            f"its own tau, {rule.floor!r} or more)"
+        )
     if radius is not None:
         return f"R = {perturbation.shown(radius)}"
     if rule.more_taus:
