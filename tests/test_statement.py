@@ -70,7 +70,9 @@ def test_several_tau_have_a_radius_each() -> None:
 
 def test_a_radius_map_has_a_radius_for_each_component() -> None:
     text = said(Rule(correction="bonferroni", radius_map=True, floor=0.6))
-    assert "at most the radius map's R of the component, R_i = sigma * Phi^-1(tau)" in text
+    assert (
+        "at most R_i, the radius that the radius map gives component i (sigma * Phi^-1(tau)" in text
+    )
     assert "with tau_i from 0.6" in text
     assert "0.1686" not in text
 

@@ -41,7 +41,11 @@ def results(tmp_path: Path, out: str = "out") -> ResultStore:
         (("--correction", "benjamini-yekutieli"), "benjamini-yekutieli", "The expected share"),
         (("--looks", "auto"), "bonferroni", "n at most 60 draws tested, looks auto"),
         (("--looks", "auto", "--budget", "3"), "kfwer", "all but at most b = 3"),
-        (("--radius-map",), "bonferroni", "at most R_i, the radius that the radius map gives component i"),
+        (
+            ("--radius-map",),
+            "bonferroni",
+            "at most R_i, the radius that the radius map gives component i",
+        ),
         (("--tau", "0.6,0.75"), "holm", "0.05066 for tau 0.6, 0.1348 for tau 0.75"),
         (("--procedure", "predict"), "bonferroni", "at the input itself"),
         (
