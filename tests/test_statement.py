@@ -73,7 +73,7 @@ def test_a_radius_map_has_a_radius_for_each_component() -> None:
     assert (
         "at most R_i, the radius that the radius map gives component i (sigma * Phi^-1(tau)" in text
     )
-    assert "with tau_i from 0.6" in text
+    assert "for its own tau, 0.6 or more)" in text
     assert "0.1686" not in text
 
 
