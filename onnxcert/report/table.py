@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from onnxcert.metrics import Curve
 from onnxcert.perturbation import rounded_down
 from onnxcert.report.summary import ROWS, Row, Summary
@@ -54,7 +56,7 @@ def row_name(row: str, summary: Summary) -> str:
 def _by_radius(curve: Curve) -> list[str]:
     """Certified share and accuracy at a few radii of the radius map."""
     cells = [["radius at least", "certified", *(["accuracy"] if curve.labelled else [])]]
-    count = len(curve.radii)
+    count = int(np.count_nonzero(curve.certified))  # beyond, nothing is certified
     for j in sorted({round(i * (count - 1) / 7) for i in range(8)}) if count else []:
         cells.append(
             [
