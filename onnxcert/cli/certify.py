@@ -11,17 +11,16 @@ from typing import Any
 import typer
 
 from onnxcert.cli.contract_options import with_contract_options
-from onnxcert.cli.parsing import height_and_width, named, seconds
+from onnxcert.cli.parsing import named, seconds
 from onnxcert.cli.rule_options import AskedRule, with_rule_options
 from onnxcert.cli.running import INTERRUPTED, SOME_SKIPPED, default_folder, executed, header, result
+from onnxcert.cli.running_options import Running, with_running_options
 from onnxcert.decision.stopping import Stopping
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs import LABEL_MAPS, READERS, Listing, read_class_names, select, with_coding
 from onnxcert.inputs.listing import safe_name
 from onnxcert.model.bundled import find_model, samples
-from onnxcert.model.fit import Fit
 from onnxcert.model.graph import read_model
-from onnxcert.model.inference import infer
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.perturbation import PERTURBATIONS
 from onnxcert.report.table import table
@@ -31,6 +30,7 @@ from onnxcert.store import ResultStore
 
 
 @with_rule_options
+@with_running_options
 @with_contract_options
 def command(
     context: typer.Context,
@@ -102,39 +102,12 @@ def command(
     seed: int | None = typer.Option(
         None, "--seed", help="Seed of the draws; fresh and recorded if not given."
     ),
-    scale: float = typer.Option(
-        1.0, "--scale", help="The model sees the noisy picture resized by this factor."
-    ),
-    size: Any | None = typer.Option(
-        None,
-        "--size",
-        parser=height_and_width,
-        metavar="HxW",
-        help="The model sees every noisy picture resized to this height and width.",
-    ),
-    resize: bool = typer.Option(
-        False, "--resize", help="Resize pictures to the one size that the model takes."
-    ),
-    pad_to: int | None = typer.Option(
-        None, "--pad-to", metavar="K", help="Continue pictures until both sides are multiples of K."
-    ),
-    grid: str = typer.Option(
-        "native",
-        "--grid",
-        metavar="native|model",
-        help="Certify the picture's own pixels, or the cells of the model's output grid.",
-    ),
     nonrobust: str | None = typer.Option(
         None,
         "--nonrobust",
         metavar="MODEL",
         help="Another model, shown the clean inputs, for the table's first row; flags that say how "
         "to talk to a model go for both, so store the contract of either with inspect --write.",
-    ),
-    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:1."),
-    threads: int = typer.Option(0, "--threads", help="Threads on the CPU; 0 for all cores."),
-    batch_size: int | None = typer.Option(
-        None, "--batch-size", help="Draws per pass; chosen if not given."
     ),
     out: Path | None = typer.Option(
         None,
@@ -156,15 +129,10 @@ def command(
     *,
     given: dict[str, Any],
     asked: AskedRule,
+    running: Running,
 ) -> int:
     """Certify the model's answer on pictures, keep the evidence and print the table."""
     path = find_model(model)
-    if batch_size is not None and not 1 <= batch_size <= 4096:
-        raise ParameterError(f"--batch-size must be from 1 to 4096, got {batch_size}.")
-    if not 0 <= threads <= 1024:
-        raise ParameterError(f"--threads must be from 0 (all cores) to 1024, got {threads}.")
-    if resize and size is not None:
-        raise ParameterError("--resize and --size exclude each other; give one of them.")
     if not checkpoint > 0:
         raise ParameterError(f"--checkpoint must be a number of seconds above 0, got {checkpoint}.")
     listing = select(_listing(path, inputs or [], labels, dataset), limit=limit, every=every)
@@ -176,23 +144,13 @@ def command(
     def prepared(head: str | None) -> Run:
         """The run for one output of the model."""
         said = {**given, **({} if head is None else {"output": head})}
-        contract = infer(file, said)
-        if resize and contract.size is None:
-            raise ParameterError(
-                f"{path} takes pictures of any size; use --size in place of --resize."
-            )
-        fit = Fit(
-            scale=scale,
-            size=contract.size if resize else size,
-            pad_to=(contract.multiple or 1) if pad_to is None else pad_to,
-            grid=grid,  # type: ignore[arg-type]
-        )
-        options: dict[str, Any] = {"fit": fit, "device": device, "threads": threads}
-        segmenter = OnnxSegmenter(file, contract, **options)
+        segmenter = running.opened(file, said)
         noise = named(PERTURBATIONS, perturbation, "--perturbation")
         run = Run(
             segmenter=segmenter,
-            nonrobust=OnnxSegmenter.of(other_file, said, **options) if other_file else None,
+            nonrobust=OnnxSegmenter.of(other_file, said, fit=segmenter.fit, **running.options)
+            if other_file
+            else None,
             listing=listing,
             settings=Settings(
                 perturbation=noise(**_noise_parameters(sigma, segmenter)),
@@ -206,7 +164,7 @@ def command(
             seed=seed,
             class_names=tuple(names),
             ignore_label=listing.ignore_label if ignore_label is None else ignore_label,
-            batch_size=batch_size,
+            batch_size=running.batch_size,
             pictures=pictures,
             checkpoint_seconds=checkpoint,
         )

@@ -16,12 +16,11 @@ from onnxcert._typing import FloatArray
 from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.parsing import height_and_width, named
 from onnxcert.cli.rule_options import AskedRule, with_rule_options
+from onnxcert.cli.running_options import Running, with_running_options
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import read_image
 from onnxcert.model.bundled import find_model
-from onnxcert.model.fit import Fit
 from onnxcert.model.graph import read_model
-from onnxcert.model.inference import infer
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.perturbation import PERTURBATIONS
 from onnxcert.planning import Plan, Question, Speed, VoteRates, measured
@@ -63,6 +62,7 @@ def draw_counts(text: str) -> tuple[int, ...]:
 
 
 @with_rule_options
+@with_running_options
 @with_contract_options
 def command(
     components: Any | None = typer.Option(
@@ -100,24 +100,6 @@ def command(
         metavar="FILE|HxW",
         help="Picture to time it on, or the height and width of one.",
     ),
-    scale: float = typer.Option(
-        1.0, "--scale", help="The model sees the noisy picture resized by this factor."
-    ),
-    size: Any | None = typer.Option(
-        None,
-        "--size",
-        parser=height_and_width,
-        metavar="HxW",
-        help="The model sees every noisy picture resized to this height and width.",
-    ),
-    resize: bool = typer.Option(
-        False, "--resize", help="Resize pictures to the one size that the model takes."
-    ),
-    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:1."),
-    threads: int = typer.Option(0, "--threads", help="Threads on the CPU; 0 for all cores."),
-    batch_size: int | None = typer.Option(
-        None, "--batch-size", help="Draws per pass; chosen as certify does if not given."
-    ),
     draws_per_second: float | None = typer.Option(
         None, "--draws-per-second", help="Noisy passes a second, in place of a measurement."
     ),
@@ -133,6 +115,7 @@ def command(
     ),
     *,
     asked: AskedRule,
+    running: Running,
     given: dict[str, Any],
 ) -> int:
     """Say before anything is drawn how many draws and votes a certificate takes, and its cost.
@@ -152,9 +135,9 @@ def command(
     if model is not None:
         if draws_per_second is not None:
             raise ParameterError("--draws-per-second takes the place of --model; give one of them.")
-        segmenter = _opened(model, given, scale, size, resize, device, threads)
+        segmenter = running.opened(read_model(find_model(model)), given)
         sigma = segmenter.contract.trained_sigma if sigma is None else sigma
-        speed = _timed(segmenter, picture, perturbation, sigma, batch_size)
+        speed = _timed(segmenter, picture, perturbation, sigma, running.batch_size)
         draws_per_second = speed.draws_per_second
         if components not in (None, speed.components):
             raise ParameterError(
@@ -228,29 +211,6 @@ def _read_pilot(path: Path | None) -> tuple[list[VoteRates], int | None, float |
     return rates, most, sigma
 
 
-def _opened(
-    model: str,
-    given: dict[str, Any],
-    scale: float,
-    size: tuple[int, int] | None,
-    resize: bool,
-    device: str,
-    threads: int,
-) -> OnnxSegmenter:
-    path = find_model(model)
-    file = read_model(path)
-    contract = infer(file, given)
-    if resize and (size is not None or contract.size is None):
-        raise ParameterError(
-            f"--resize goes with a model of one size and without --size, and {path} takes "
-            f"{contract.size or 'any size'}; give --size alone."
-        )
-    if not 0 <= threads <= 1024:
-        raise ParameterError(f"--threads must be from 0 (all cores) to 1024, got {threads}.")
-    fit = Fit(scale=scale, size=contract.size if resize else size, pad_to=contract.multiple or 1)
-    return OnnxSegmenter(file, contract, fit=fit, device=device, threads=threads)
-
-
 def _timed(
     segmenter: OnnxSegmenter,
     picture: str | None,
@@ -258,8 +218,6 @@ def _timed(
     sigma: float | None,
     batch_size: int | None,
 ) -> Speed:
-    if batch_size is not None and not 1 <= batch_size <= 4096:
-        raise ParameterError(f"--batch-size must be from 1 to 4096, got {batch_size}.")
     # Noise of any size takes the same time.
     noise = named(PERTURBATIONS, perturbation, "--perturbation")(**{"sigma": sigma or 0.25})
     pixels = _picture(picture, segmenter)

@@ -1,0 +1,123 @@
+"""The options that say how pictures reach a model and where it runs, shared by the commands that
+run one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import typer
+
+from onnxcert.cli.options import with_options
+from onnxcert.cli.parsing import height_and_width
+from onnxcert.errors import ParameterError
+from onnxcert.model.contract import Contract
+from onnxcert.model.fit import Fit
+from onnxcert.model.graph import ModelFile
+from onnxcert.model.inference import infer
+from onnxcert.model.segmenter import OnnxSegmenter
+
+# Name -> (type, option).
+OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
+    "scale": (
+        float,
+        typer.Option(
+            1.0, "--scale", help="The model sees the noisy picture resized by this factor."
+        ),
+    ),
+    "size": (
+        Any | None,
+        typer.Option(
+            None,
+            "--size",
+            parser=height_and_width,
+            metavar="HxW",
+            help="The model sees every noisy picture resized to this height and width.",
+        ),
+    ),
+    "resize": (
+        bool,
+        typer.Option(
+            False, "--resize", help="Resize pictures to the one size that the model takes."
+        ),
+    ),
+    "pad_to": (
+        int | None,
+        typer.Option(
+            None,
+            "--pad-to",
+            metavar="K",
+            help="Continue pictures until both sides are multiples of K.",
+        ),
+    ),
+    "grid": (
+        str,
+        typer.Option(
+            "native",
+            "--grid",
+            metavar="native|model",
+            help="Certify the picture's own pixels, or the cells of the model's output grid.",
+        ),
+    ),
+    "device": (str, typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:1.")),
+    "threads": (int, typer.Option(0, "--threads", help="Threads on the CPU; 0 for all cores.")),
+    "batch_size": (
+        int | None,
+        typer.Option(None, "--batch-size", help="Draws per pass; chosen if not given."),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Running:
+    """What the options said."""
+
+    values: dict[str, Any]
+
+    @property
+    def batch_size(self) -> int | None:
+        size: int | None = self.values["batch_size"]
+        return size
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Device and threads, as `OnnxSegmenter` takes them."""
+        return {name: self.values[name] for name in ("device", "threads")}
+
+    def fit(self, contract: Contract, file: ModelFile) -> Fit:
+        """How pictures are brought to the size of the model.
+
+        Raises:
+            ParameterError: `--resize` for a model of any size.
+        """
+        said = self.values
+        if said["resize"] and contract.size is None:
+            raise ParameterError(
+                f"{file.path} takes pictures of any size; use --size in place of --resize."
+            )
+        return Fit(
+            scale=said["scale"],
+            size=contract.size if said["resize"] else said["size"],
+            pad_to=(contract.multiple or 1) if said["pad_to"] is None else said["pad_to"],
+            grid=said["grid"],
+        )
+
+    def opened(self, file: ModelFile, given: Mapping[str, Any]) -> OnnxSegmenter:
+        """The model, ready to run; `given` are fields of its contract."""
+        contract = infer(file, given)
+        return OnnxSegmenter(file, contract, fit=self.fit(contract, file), **self.options)
+
+
+def _checked(said: dict[str, Any]) -> Running:
+    batch_size, threads = said["batch_size"], said["threads"]
+    if batch_size is not None and not 1 <= batch_size <= 4096:
+        raise ParameterError(f"--batch-size must be from 1 to 4096, got {batch_size}.")
+    if not 0 <= threads <= 1024:
+        raise ParameterError(f"--threads must be from 0 (all cores) to 1024, got {threads}.")
+    if said["resize"] and said["size"] is not None:
+        raise ParameterError("--resize and --size exclude each other; give one of them.")
+    return Running(said)
+
+
+with_running_options = with_options(OPTIONS, "running", _checked)
