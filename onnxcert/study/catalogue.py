@@ -135,6 +135,8 @@ def radius_maps() -> list[Design]:
             BONFERRONI, "split", 500, VERY_MANY, spread, taus=(0.6,), radius_map=True, floor=0.6
         ),
         design(BONFERRONI, "pooled", 500, 500, spread, taus=(0.6,), radius_map=True, floor=0.6),
+        # At a floor of 1/2 both classes may reach it, and little of the level may be left to them.
+        design(BONFERRONI, "pooled", 497, 497, (0.5,) * 4, taus=(0.5,), radius_map=True, floor=0.5),
     ]
 
 
