@@ -127,7 +127,7 @@ def auto_looks(n: int, smallest: int) -> tuple[int, ...]:
     Each look has at most 1.35 times the draws of the one before.
 
     >>> auto_looks(1000, 73)
-    (76, 101, 135, 179, 239, 318, 424, 564, 751, 1000)
+    (73, 98, 131, 175, 234, 312, 418, 559, 748, 1000)
     """
     start = min(n, max(1, smallest))
     steps = math.ceil(np.log(n / start) / np.log(1.35)) if n > start else 0

@@ -45,7 +45,10 @@ def test_each_tau_certifies_no_more_than_it_would_alone(
     shares = len(taus) if correction in ("holm", "kfwer-stepdown") else 1
     for tau, threshold in zip(taus, together.thresholds, strict=True):
         alone = decide(tally, rule.but(tau=tau, more_taus=(), alpha=alpha / shares))
-        assert np.all((together.labels_at(tau) >= 0) <= (alone.labels >= 0))
+        if (
+            correction != "benjamini-yekutieli"
+        ):  # whose reserve may leave Bonferroni, which may be more
+            assert np.all((together.labels_at(tau) >= 0) <= (alone.labels >= 0))
         np.testing.assert_array_equal(together.labels_at(tau) >= 0, tally.hits >= threshold)
 
 

@@ -41,7 +41,8 @@ EVERYTHING = catalogue.everything()
 SHARP = [
     design
     for design in EVERYTHING
-    if design not in catalogue.misled() and not (design.controls == "FDR" and design.certain)
+    if design not in (*catalogue.misled(), *catalogue.floors())
+    and not (design.controls == "FDR" and design.certain)
 ]
 # One of each kind: correction, selection, several tau, radius map, looks.
 CHOSEN = [

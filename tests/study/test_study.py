@@ -6,10 +6,10 @@ import csv
 import json
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Command
 from PIL import Image
 
 from onnxcert.decision import Family, decide, smallest_n
@@ -181,7 +181,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("tiny")
 def test_the_study_writes_figures_tables_and_what_repeats_them(
-    onnxcert: Command, tmp_path: Path
+    onnxcert: Any, tmp_path: Path
 ) -> None:
     first, again, other = (tmp_path / name for name in ("first", "again", "other"))
     for folder, seed in ((first, 7), (again, 7), (other, 8)):
@@ -219,7 +219,7 @@ def test_the_study_writes_figures_tables_and_what_repeats_them(
     ],
 )
 def test_what_cannot_be_studied_is_one_sentence(
-    onnxcert: Command, tmp_path: Path, arguments: tuple[object, ...], said: str
+    onnxcert: Any, tmp_path: Path, arguments: tuple[object, ...], said: str
 ) -> None:
     done = onnxcert("study", *(str(a).replace("{}", str(tmp_path)) for a in arguments))
     assert done.status == 2
@@ -236,7 +236,7 @@ def _few(monkeypatch: pytest.MonkeyPatch, unsound: list[Unsound]) -> None:
 
 
 def test_calibrate_passes_and_leaves_evidence(
-    onnxcert: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    onnxcert: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _few(monkeypatch, everything()[:1])
     asked = ("study", "--calibrate", "--repetitions", 8000)
@@ -254,7 +254,7 @@ def test_calibrate_passes_and_leaves_evidence(
 
 
 def test_calibrate_fails_where_a_rule_errs_too_often(
-    onnxcert: Command, monkeypatch: pytest.MonkeyPatch
+    onnxcert: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _few(monkeypatch, [])
 
