@@ -107,6 +107,9 @@ def test_votes_withheld_after_the_last_look_are_not_counted_to_it() -> None:
     tally = sample(model, X, count, batch_size=4, on_look=lambda _: "time")
     assert tally.nonfinite == 40
     assert count.nonfinite_path == [40]
+    count.add(model(np.stack([X] * 5)))
+    assert count.nonfinite == 50
+    assert count.tally_at_last_look("interrupted").nonfinite == 40
 
 
 @pytest.mark.parametrize(
