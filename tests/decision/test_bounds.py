@@ -195,3 +195,24 @@ def test_the_same_through_decide_with_several_tau_or_a_map(
     # Nothing is given away: the worst law is near the level.
     near = beta.ppf(alpha / 2, n, 1)
     assert claimed[n] >= (near * 0.98 if radius_map else max(t for t in rule.taus if t <= near))
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("n", [1, 20, 100])
+def test_the_thresholds_of_a_map_are_the_hits_that_it_certifies_from_its_floor_on(
+    n: int, floor: float, selection: Selection
+) -> None:
+    """The bound of the fewest hits that are certified may be the floor itself."""
+    rule = Rule(
+        tau=floor,
+        more_taus=(0.8,),
+        alpha=0.3,
+        correction="bonferroni",
+        radius_map=True,
+        floor=floor,
+    )
+    tally = tally_of(np.arange(n + 1), n, selection)
+    certificate = decide(tally, rule)
+    for tau, threshold in zip(rule.taus, certificate.thresholds, strict=True):
+        np.testing.assert_array_equal(certificate.labels_at(tau) >= 0, tally.hits >= threshold)

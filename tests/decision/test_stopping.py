@@ -118,3 +118,24 @@ def test_the_outlook_in_shares_of_all_components() -> None:
     assert (outlook.draws, outlook.certified) == (160, 0.25)
     assert outlook.in_the_end == pytest.approx(2 * chance_to_reach(160, 240, bound)[128] / 4)
     assert 0 < outlook.next_hundred < outlook.in_the_end
+
+
+def test_futility_is_about_all_the_draws_that_are_left_and_not_the_next_hundred() -> None:
+    tally = at(80, [1.0, 0.80, 0.81])
+    outlook = outlook_of(decide(tally, RULE))
+    assert outlook.next_hundred < outlook.in_the_end
+    between = (outlook.next_hundred + outlook.in_the_end) / 2
+    assert Looking(RULE, Stopping(futility=between)).at_look(tally) == ""
+
+
+@pytest.mark.parametrize("first", [0.6, 0.75, 0.9])
+def test_the_outlook_is_that_of_the_first_of_several_tau(first: float) -> None:
+    taus = (first, *(tau for tau in (0.6, 0.75, 0.9) if tau != first))
+    rule = RULE.but(tau=first, more_taus=taus[1:])
+    tally = at(80, [1.0, 0.88, 0.75, 0.66, 0.5])
+    certificate = decide(tally, rule)
+    undecided = tally.hits[certificate.labels_at(first) < 0]
+    bound = int(boundaries(LOOKS, taus, 0.05 / 5, "pooled", "equal")[0, -1])
+    outlook = outlook_of(certificate)
+    assert outlook.certified == 1 - len(undecided) / 5
+    assert outlook.in_the_end == pytest.approx(chance_to_reach(80, 320, bound)[undecided].sum() / 5)
