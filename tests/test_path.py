@@ -155,3 +155,19 @@ def test_the_runner_up_has_the_second_most_votes(classes: int) -> None:
     np.testing.assert_array_equal(tally.runner_up, expected)  # type: ignore[arg-type]
     np.testing.assert_array_equal(tally.hits, counts.max(axis=0))
     assert sample(thirds, X, Count(DRAWS, N, N, "pooled", 3)).runner_up is None
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ([[5], [4]], "hits between the looks at 10 and 20"),
+        ([[5], [16]], "hits between the looks at 10 and 20"),
+        ([[11], [12]], "hits between the looks at 0 and 10"),
+    ],
+)
+def test_a_path_that_no_votes_could_take_is_refused(path: list[list[int]], said: str) -> None:
+    """Unsigned counters, so that a loss of votes is not a gain of many."""
+    walked = np.array(path, np.uint8)
+    zeros = np.zeros(1, np.uint8)
+    with pytest.raises(ParameterError, match=said):
+        Tally(zeros, walked[-1], zeros, 20, 5, "pooled", 3, 0, DRAWS, looks=(10, 20), path=walked)

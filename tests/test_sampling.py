@@ -192,6 +192,8 @@ def test_parts_counted_apart_add_up_in_any_order(
     np.testing.assert_array_equal(parts[0].hits, whole.hits)
     counted = sorted(i for r in parts[0].counted for i in r)
     assert counted == list(range(first, last))
+    if selection == "split":
+        assert parts[0].joint == whole.joint
 
 
 class _Stop(Exception):
