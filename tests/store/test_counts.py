@@ -29,7 +29,9 @@ def count_to(done: int, selection: Selection, looks: tuple[int, ...]) -> Count:
     count = Count(DRAWS, 30, 8, selection, 3, looks, second=True)
     while count.done < done:
         size = min(done, count.next_stop) - count.done
-        count.add(rng.integers(0, 4, (size, 4, 5)).astype(np.uint8))
+        labels = rng.integers(0, 4, (size, 4, 5)).astype(np.uint8)
+        labels[rng.random(size) < 0.5] = 0  # all components agree
+        count.add(labels)
     return count
 
 
@@ -64,6 +66,8 @@ def test_a_count_comes_back_as_it_was(
         assert min(count.nonfinite_path) > 0
         assert count.runner_up is not None
         assert count.runner_up.any()
+        assert count.hits is not None
+        assert count.hits.joint > 0
 
 
 def same(new: Any, old: Any) -> None:
