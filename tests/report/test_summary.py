@@ -34,6 +34,8 @@ def test_each_tau_has_the_share_of_all_components_that_abstain_at_it() -> None:
         # Pixels, not pictures, count alike.
         abstain = sum(np.count_nonzero(r.certificate().labels_at(tau) < 0) for r in found) / total
         assert summary.rows[row].abstain == abstain
+        # The truth is the candidate, so that whoever does not abstain is right.
+        assert summary.rows[row].scores.accuracy == pytest.approx(1 - abstain)  # type: ignore[union-attr]
         assert summary.rows[row].radius == found[0].draws.perturbation.radius(tau)
         assert summary.rows[row].scores == scores(sum(np.asarray(r.confusions[row]) for r in found))
         shares.append(abstain)
