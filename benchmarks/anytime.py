@@ -5,7 +5,8 @@
 Compared at one level alpha / N, all with pooled selection: one test at a fixed n; ten looks up to
 n = 1000 (and fourteen up to 4000) with boundaries by exact recursion; mixture e-processes, which
 need no schedule; a schedule of looks without an end, which is anytime-valid, too. All numbers are
-exact (recursion over the votes' path), nothing is simulated.
+exact (recursion over the votes' path), nothing is simulated. All of them spend for the laws tau
+and 1 - tau together (docs/statistics.md, Lemma 4, which does not ask for a last look).
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ MANY = 1000  # the last draw that matters for the mixture of vote rates
 MEASURED = {100: 0.684, 170: 0.737, 230: 0.758, 300: 0.773, 1000: 0.812}
 LOOKS = (80, 100, 130, 170, 230, 300, 400, 550, 750, 1000)
 MORE_LOOKS = (*LOOKS, 1400, 2000, 2800, 4000)
+# The part of the level that an e-process leaves to classes of probability 1 - tau.
+OTHERS = 1e-4
 FINE_LOOKS = tuple(sorted({*np.rint(np.geomspace(66, 1000, 50)).astype(int).tolist(), *LOOKS}))
 
 
@@ -41,27 +44,45 @@ class Mixture:
     weights: Array
 
     def boundary(self, level: float, horizon: int) -> Array:
-        """Smallest hits at which the wealth reaches 1 / (tau level), for n = 0 .. horizon.
+        """Smallest hits at which the wealth reaches 1 / level, for n = 0 .. horizon.
 
         The wealth sum_j w_j (p_j / tau)^x ((1 - p_j) / (1 - tau))^(n - x) is a martingale under
-        tau, so that it ever reaches 1 / u with probability u at most (Ville); tau times the level
-        is what pooled selection may spend. It rises with x, so one more draw raises the boundary
+        tau, so that it ever reaches 1 / u with probability u at most (Ville). Pooled selection
+        must spend for C(tau) + C(1 - tau), C(p) being the chance that a class of probability p
+        ever crosses; C is convex up to tau where every boundary b_n has tau <= g(b_n, n). A path
+        that crosses at x of n is ((1 - tau) / tau)^(2x - n) times as likely under 1 - tau, so
+        C(1 - tau) is at most that factor at the smallest 2 b_n - n, times C(tau): `OTHERS` is
+        left for it. The wealth rises with x, and so does g, so one more draw raises the boundary
         by 0 or 1.
+
+        Raises:
+            ValueError: the level is so large that OTHERS is too little.
         """
         with np.errstate(divide="ignore"):
             hit, miss = np.log(self.points / TAU), np.log((1.0 - self.points) / (1.0 - TAU))
             weight = np.log(self.weights)
-        needed, bound = -np.log(TAU * level), 0
+        needed, bound = -np.log((1.0 - OTHERS) * level), 0
         found = np.full(horizon + 1, horizon + 1.0)
         for n in range(1, horizon + 1):
             while bound <= n and not (
-                bound - 1 >= TAU * (n - 1)
+                convex_up_to(bound, n) >= TAU
                 and _log_sum(weight + bound * hit + _times(n - bound, miss)) >= needed
             ):
                 bound += 1
             found[n] = bound
             bound = min(bound, n)  # a unanimous component may not do yet
+        draws = np.arange(horizon + 1)
+        ahead = np.min((2 * found - draws)[found <= draws], initial=np.inf)
+        if ((1.0 - TAU) / TAU) ** ahead > OTHERS:
+            raise ValueError(f"the level {level:g} is too large for OTHERS")
         return found
+
+
+def convex_up_to(hits: int, n: int) -> float:
+    """g(x, n): p^x (1 - p)^(n - x) is convex in p up to here, for x > n / 2; 0 for fewer."""
+    if 2 * hits <= n:
+        return 0.0
+    return float(hits - np.sqrt(hits * (n - hits) / max(n - 1, 1))) / n
 
 
 def _log_sum(logs: Array) -> float:
@@ -133,16 +154,21 @@ def endless(level: float, horizon: int) -> Array:
     while looks[-1] * 1.33 <= horizon:
         looks.append(round(looks[-1] * 1.33))
     found = np.full(horizon + 1, horizon + 1.0)
-    alive, before, spent = np.ones(1), 0, 0.0
+    laws = (TAU, 1.0 - TAU)
+    alive, before, spent = [np.ones(1), np.ones(1)], 0, 0.0
     for j, look in enumerate(looks, start=1):
-        alive = np.convolve(alive, binom.pmf(np.arange(look - before + 1), look - before, TAU))
-        tail = np.cumsum(alive[::-1])[::-1] * (1 + 1e-9)
-        allowed = tail <= TAU * level * (1 - 1 / (j + 1)) - spent
-        allowed &= np.arange(len(alive)) - 1 >= TAU * (look - 1)
+        drawn = np.arange(look - before + 1)
+        alive = [
+            np.convolve(mass, binom.pmf(drawn, look - before, p))
+            for mass, p in zip(alive, laws, strict=True)
+        ]
+        tail = sum(np.cumsum(mass[::-1])[::-1] for mass in alive) * (1 + 1e-9)
+        allowed = tail <= level * (1 - 1 / (j + 1)) - spent
+        allowed &= np.array([convex_up_to(hits, look) for hits in range(len(tail))]) >= TAU
         if allowed.any():
             found[look] = first = int(np.argmax(allowed))
             spent += float(tail[first])
-            alive = alive[:first]
+            alive = [mass[:first] for mass in alive]
         before = look
     return found
 
@@ -322,7 +348,7 @@ def main() -> None:
     # How much of what it may spend an e-process really spends: the rest is lost to overshoot.
     level = ALPHA / 43200
     spent = crossing(PHOTOGRAPHS.boundary(level, HORIZON), np.array([TAU]), HORIZON)[-1, 0]
-    share = spent / (TAU * level)
+    share = spent / level
     print(
         f"\nThe e-process of the photographs' rates spends {share:.2f} of its level by {HORIZON}."
     )

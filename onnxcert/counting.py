@@ -63,6 +63,8 @@ def counted(
     def look(tally: Tally) -> Ended:
         if looking is None:
             return ""
+        if not store.begun:
+            store.checkpoint(name, count, runtime)  # before anybody sees how the votes fall
         ended = looking.at_look(tally)
         if looking.outlook is not None:
             on_look(looking.outlook)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -77,7 +77,7 @@ class Again:
                 "verify says which does not belong here."
             )
         ((before, selection),) = rules
-        rule = change.of(before, len(names))
+        rule = change.of(before, len(_listed(results)))
         check_combination(rule, selection)
         for components in sizes:
             Family.of(rule, components, selection)  # so that nothing is refused half way
@@ -166,11 +166,10 @@ class Again:
 
     def _records(self) -> Iterator[Record]:
         """Each record with the same votes and the new certificate."""
-        names = self.results.names()
-        for name in names:
-            yield self._again(self.results.read(name), names)
+        for name in self.results.names():
+            yield self._again(self.results.read(name))
 
-    def _again(self, record: Record, names: Sequence[str]) -> Record:
+    def _again(self, record: Record) -> Record:
         truth = truth_of(record)
         found = Record.of(
             record.name,
@@ -179,7 +178,7 @@ class Again:
             nonrobust=record.nonrobust,
             truth=truth,
             ignore_label=record.provenance.parameters.get("ignore_label"),
-            provenance=self._provenance(record, names),
+            provenance=self._provenance(record),
         )
         if truth is None:
             # What the model says without a certificate does not change, and neither does its score.
@@ -187,7 +186,7 @@ class Again:
             found = replace(found, confusions=kept)
         return found
 
-    def _provenance(self, record: Record, names: Sequence[str]) -> Provenance:
+    def _provenance(self, record: Record) -> Provenance:
         """The provenance of the votes, with what was asked of the decision now."""
         old = record.provenance
         parameters = _without(old.parameters, _asked(record, self.stored))
@@ -195,7 +194,7 @@ class Again:
         if self.rule.alpha_scope != self.stored.alpha_scope:
             parameters.pop("dataset", None)
             if self.rule.alpha_scope == "dataset":
-                all_names = "\n".join(sorted(names))
+                all_names = "\n".join(_listed(self.results))
                 parameters["dataset"] = hashlib.sha256(all_names.encode()).hexdigest()
         if self.rule != self.stored:
             parameters[AGAIN] = {
@@ -245,3 +244,12 @@ def truth_of(record: Record) -> IntArray | None:
     except InputError:
         return None
     return truth if digest(truth) == known else None
+
+
+def _listed(results: Results) -> list[str]:
+    """The inputs that the run was about, finished or not: fixed before anything was drawn."""
+    listed = (results.run() or {}).get("listed")
+    known = (
+        {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
+    )
+    return sorted(known | set(results.names()))

@@ -14,6 +14,7 @@ from onnxcert.errors import ParameterError
 
 AlphaScope = Literal["input", "dataset"]
 MOST_LOOKS: Final = 1000
+MOST_DRAWS_AT_LOOKS: Final = 200_000  # the recursion over the votes' path takes seconds there
 MOST_TAUS: Final = 100
 
 
@@ -73,6 +74,11 @@ class Schedule:
     spending: str = "equal"
 
     def __post_init__(self) -> None:
+        if not 1 <= self.n <= MOST_DRAWS_AT_LOOKS:
+            raise ParameterError(
+                f"looks go with 1 to {MOST_DRAWS_AT_LOOKS} draws, got n {self.n}; lower n or leave "
+                "looks out."
+            )
         if self.looks is None:
             return
         looks = self.looks
@@ -80,7 +86,7 @@ class Schedule:
         if not looks or not rising or looks[0] < 1 or looks[-1] != self.n:
             raise ParameterError(
                 f"looks must be increasing numbers of draws that end at n {self.n}, got "
-                f"{', '.join(map(str, looks)) or 'none'}."
+                f"{_shown(looks)}."
             )
         if len(looks) > MOST_LOOKS:
             raise ParameterError(f"at most {MOST_LOOKS} looks are allowed, got {len(looks)}.")
@@ -134,8 +140,7 @@ class Rule:
             raise ParameterError(f"a data set has at least 1 input, got {self.inputs}.")
         if len(set(self.taus)) != len(self.taus) or len(self.taus) > MOST_TAUS:
             raise ParameterError(
-                f"several tau must differ, and be at most {MOST_TAUS}, got "
-                f"{', '.join(f'{tau:g}' for tau in self.taus)}."
+                f"several tau must differ, and be at most {MOST_TAUS}, got {_shown(self.taus)}."
             )
         if self.radius_map and self.floor > min(self.taus):
             raise ParameterError(
@@ -256,3 +261,9 @@ def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{value!r} is neither true nor false")
     return value
+
+
+def _shown(values: tuple[float, ...]) -> str:
+    """The first few, and how many there are."""
+    few = ", ".join(f"{value:.12g}" for value in values[:12])
+    return f"{few}, ... ({len(values)} of them)" if len(values) > 12 else few or "none"

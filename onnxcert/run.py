@@ -145,7 +145,7 @@ class Run:
         if item.name in self.store:
             with self.store.open(item.name) as record:
                 self._check_again(item, picture, identity, record)
-                done = record.ended != "interrupted" or not self.store.kept(item.name)
+                done = record.ended != "interrupted"
             if done:
                 return
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_UP, Context, Decimal
 from typing import Literal
 
 from onnxcert._typing import Perturbation
@@ -103,8 +104,18 @@ def _budget(rule: Rule, smallest: int, components: int) -> str:
 
 
 def _share(b: int, smallest: int, components: int) -> str:
-    shares = [f"{100 * b / count:.2g} %" for count in (components, smallest)]
+    shares = [percent(b, count) for count in (components, smallest)]
     return shares[0] if shares[0] == shares[1] else f"{shares[0]} to {shares[1]}"
+
+
+def percent(b: int, components: int) -> str:
+    """b / N as a percentage of three significant digits, never less than it is.
+
+    >>> percent(1, 40960), percent(995, 1000), percent(2, 192)
+    ('0.00245 %', '99.5 %', '1.05 %')
+    """
+    share = Context(prec=3, rounding=ROUND_UP).divide(Decimal(100 * b), Decimal(components))
+    return f"{share.normalize():f} %"
 
 
 def _numbers(

@@ -5,27 +5,31 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from typer.main import get_command
 
 import onnxcert
 from onnxcert import Gaussian, __version__
-from onnxcert.cli import app
+from onnxcert.cli import app, run_command_line
+from onnxcert.inputs import READERS
 from onnxcert.result import UNIT
 from onnxcert.rule import Rule
 from onnxcert.statement import guarantee
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS: dict[str, Any] = dict(get_command(app).commands)  # type: ignore[attr-defined]
 
 
-def blocks(language: str) -> list[str]:
-    """The code blocks of README in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    """The code blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def commands() -> list[list[str]]:
@@ -83,9 +87,10 @@ def test_the_commands_of_readme_can_be_typed(words: list[str]) -> None:
     COMMANDS[command].make_context(command, list(rest), resilient_parsing=False)
 
 
-def test_every_option_that_readme_mentions_exists() -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_option_that_a_page_mentions_exists(page: Path) -> None:
     known = {name for command in COMMANDS for name in options(command)} | {"--help", "--version"}
-    mentioned = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", README))
+    mentioned = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", page.read_text(encoding="utf-8")))
     assert mentioned <= known
 
 
@@ -98,7 +103,12 @@ def test_the_defaults_in_readme_are_those_of_the_program() -> None:
         if len(values) != len(flags) or default == "from the model":
             continue
         for flag, value in zip(flags, values, strict=True):
-            assert str(certify[flag].default).rstrip("0").rstrip(".") in (
+            # Where another option may change the default, the one without any is meant.
+            usual = certify[flag].default
+            if usual is None:
+                usual = getattr(Rule(), flag.removeprefix("--"))
+                assert f"default {usual}" in certify[flag].help
+            assert str(usual).rstrip("0").rstrip(".") in (
                 value,
                 value.rstrip("0").rstrip("."),
             )
@@ -120,10 +130,25 @@ def test_the_guarantee_is_quoted_word_for_word() -> None:
     assert statement in readme
 
 
-def test_what_readme_links_to_exists() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        if "://" not in target:
-            assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_what_a_page_links_to_exists(page: Path) -> None:
+    for target, _, section in (
+        link.partition("#")
+        for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+        if "://" not in link
+    ):
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        if section:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+            assert section in anchors, section
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_every_data_set_has_its_row(reader: str) -> None:
+    page = (ROOT / "docs" / "models-and-pictures.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| `{reader}` \|", page, re.MULTILINE)
 
 
 def test_readme_names_the_second_command_that_runs_the_tests() -> None:
@@ -133,8 +158,12 @@ def test_readme_names_the_second_command_that_runs_the_tests() -> None:
     assert "make check" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-def test_python_in_readme_is_python_and_its_names_are_public() -> None:
-    found = blocks("python")
+PYTHON = [ROOT / "README.md", ROOT / "docs" / "python.md"]
+
+
+@pytest.mark.parametrize("page", PYTHON, ids=lambda path: path.name)
+def test_python_on_a_page_is_python_and_its_names_are_public(page: Path) -> None:
+    found = blocks("python", page.read_text(encoding="utf-8"))
     assert found
     for block in found:
         for node in ast.walk(ast.parse(block)):
@@ -142,6 +171,25 @@ def test_python_in_readme_is_python_and_its_names_are_public() -> None:
                 assert {alias.name for alias in node.names} <= set(onnxcert.__all__)
             if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "onnxcert":
                 assert node.attr in onnxcert.__all__
+
+
+def test_the_python_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every block after the other, on a small picture and a stored run."""
+    folder = ROOT / "models" / "street"
+    shutil.copy(folder / "model.onnx", tmp_path / "model.onnx")
+    with Image.open(folder / "samples" / "images" / "scene-01.png") as scene:
+        scene.crop((0, 0, 32, 32)).save(tmp_path / "photo.png")
+    monkeypatch.chdir(tmp_path)
+    scene_only = str(tmp_path / "photo.png")
+    (tmp_path / "scene-01.png").write_bytes(Path(scene_only).read_bytes())
+    arguments = ["certify", "model.onnx", "scene-01.png", "--no-pictures", "--out", "out/street"]
+    assert run_command_line(arguments) == 0
+    names: dict[str, Any] = {}
+    for block in blocks("python", (ROOT / "docs" / "python.md").read_text(encoding="utf-8")):
+        exec(block, names)
+    assert names["certificate"].tally.n <= 1000
+    assert (names["again"].labels == names["certificate"].labels).all()
+    assert names["record"].name == "scene-01"
 
 
 def test_the_changelog_has_the_version() -> None:

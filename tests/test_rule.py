@@ -17,7 +17,7 @@ from onnxcert.rule import Budget, Rule, Schedule
 
 TAUS = st.floats(0.5, 1.0, exclude_max=True)
 SCHEDULES = st.one_of(
-    st.builds(Schedule, st.integers(1, 10**6), st.none(), st.sampled_from(["equal", "pocock"])),
+    st.builds(Schedule, st.integers(1, 200_000), st.none(), st.sampled_from(["equal", "pocock"])),
     st.sets(st.integers(1, 10**5), min_size=1, max_size=8).map(
         lambda looks: Schedule(max(looks), tuple(sorted(looks)))
     ),

@@ -90,7 +90,8 @@ def command(
         None,
         "--futility",
         metavar="SHARE",
-        help="Stop at a look once all further draws are expected to certify less than this share.",
+        help="Stop at a look once further draws are expected to certify less than this share per "
+        "hundred of them.",
     ),
     seconds_each: Any | None = typer.Option(
         None,

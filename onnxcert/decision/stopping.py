@@ -24,8 +24,8 @@ class Stopping:
 
     Args:
         until: stop once this share of the components is certified at the first tau.
-        futility: stop once the share of components that further draws up to n could be expected
-            to certify is below this.
+        futility: stop once further draws can be expected to certify less than this share of the
+            components per hundred of them, both the next ones and all up to n on average.
         seconds: stop at the last look that fits into so much time.
 
     Raises:
@@ -64,12 +64,19 @@ class Outlook:
         certified: share certified at the first tau.
         next_hundred: share that another hundred draws (or those left) would be expected to certify.
         in_the_end: share that all draws up to n would be expected to certify.
+        left: draws up to n.
     """
 
     draws: int
     certified: float
     next_hundred: float
     in_the_end: float
+    left: int
+
+    @property
+    def per_hundred(self) -> float:
+        """Share that a hundred draws are worth: the next ones, or all up to n on average."""
+        return max(self.next_hundred, self.in_the_end * 100.0 / max(self.left, 100))
 
     def shown(self) -> str:
         """In a few words, for whoever is waiting."""
@@ -100,7 +107,7 @@ class Looking:
             return ""
         if stopping.until is not None and outlook.certified >= stopping.until:
             return "until"
-        if stopping.futility is not None and outlook.in_the_end < stopping.futility:
+        if stopping.futility is not None and outlook.per_hundred < stopping.futility:
             return "futility"
         if stopping.seconds is not None and self._out_of_time(certificate):
             return "time"
@@ -141,6 +148,7 @@ def outlook_of(certificate: Certificate) -> Outlook:
         certified=1.0 - certificate.abstain_share,
         next_hundred=gains[0] / tally.components,
         in_the_end=gains[1] / tally.components,
+        left=left,
     )
 
 

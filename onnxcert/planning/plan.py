@@ -256,11 +256,13 @@ def _fewer(low: int, high: int) -> str:
     if low == high == 0:
         return "with the same votes"
     if high <= 0:
-        return f"with {_span(-high, -low)} votes more"
+        return f"with {_votes(-high, -low)} more"
     if low >= 0:
-        return f"with {_span(low, high)} votes fewer"
-    return f"with from {-low} votes more to {high} votes fewer"
+        return f"with {_votes(low, high)} fewer"
+    return f"with from {_votes(-low, -low)} more to {_votes(high, high)} fewer"
 
 
-def _span(low: int, high: int) -> str:
-    return f"{low}" if low == high else f"{low} to {high}"
+def _votes(low: int, high: int) -> str:
+    if low == high:
+        return f"{low} vote{'' if low == 1 else 's'}"
+    return f"{low} to {high} votes"

@@ -166,7 +166,8 @@ def summarise(
     for tau, radius, nothing in zip(rule.taus, radii, abstained, strict=True):
         row = "certified" if tau == rule.tau else certified_row(tau)
         rows[row] = Row(
-            radius=radius,
+            # PREDICT is about the input itself.
+            radius=None if rule.procedure == "predict" else radius,
             scores=scores(matrices[row]) if row in matrices else None,
             abstain=nothing / total,
         )

@@ -184,11 +184,18 @@ def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> N
         _array(file, "path", np.stack(count.path))
     if count.runner_up is not None:
         _array(file, "runner_up", count.runner_up)
+    put(file, ATTRIBUTE, fingerprint(file))
 
 
 def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
-    """The count in `file`, and the runtime that made it."""
+    """The count in `file`, and the runtime that made it.
+
+    Raises:
+        StoreError: it is not what was written.
+    """
     expect(file, "onnxcert-count")
+    if Attributes(file).get(ATTRIBUTE) != fingerprint(file):
+        raise StoreError(f"{file.file.filename} is not what was written; the input starts again.")
     draws = _read_draws(file)
     hits = None
     if "hits" in file:

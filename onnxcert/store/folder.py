@@ -146,8 +146,12 @@ class ResultStore(Results):
                 files that are not onnxcert's.
         """
         stored = self.run()
-        if stored is not None and not self.names() and not any(self.folder.glob("partial/*.h5")):
-            fresh_seed, stored = stored["seed"], None  # nothing was drawn: all but the seed is open
+        if stored is not None and not self.begun:
+            # No votes were kept, and all is open. Some may have been seen, though: other parameters
+            # must not meet the same draws.
+            if stored["parameters"] == json.loads(json.dumps(dict(asked))):
+                fresh_seed = stored["seed"]
+            stored = None
         if stored is None:
             if self.names():
                 raise StoreError(
@@ -178,6 +182,11 @@ class ResultStore(Results):
                 "--out, or ask for the same."
             )
         return int(before["seed"])
+
+    @property
+    def begun(self) -> bool:
+        """Whether any votes are kept here."""
+        return bool(self.names()) or any(self.folder.glob("partial/[!.]*.h5"))
 
     def note(self, listed: Iterable[str], skipped: Mapping[str, str]) -> None:
         """Note which inputs were to be certified, and why some could not be."""

@@ -135,14 +135,16 @@ def radius_maps() -> list[Design]:
             BONFERRONI, "split", 500, VERY_MANY, spread, taus=(0.6,), radius_map=True, floor=0.6
         ),
         design(BONFERRONI, "pooled", 500, 500, spread, taus=(0.6,), radius_map=True, floor=0.6),
+        # At a floor of 1/2 both classes may reach it, and little of the level may be left to them.
+        design(BONFERRONI, "pooled", 497, 497, (0.5,) * 4, taus=(0.5,), radius_map=True, floor=0.5),
     ]
 
 
 def looks() -> list[Design]:
     """Ever crossed: the worst that any stopping rule can do.
 
-    Pooled at 1/2, where each of the two classes spends half of the level; at larger tau the
-    smaller class hardly spends its part, and the rate stays near tau x alpha.
+    Pooled at 1/2, where each of the two classes spends half of the level, and at 3/4, where the
+    larger one spends nearly all of it.
     """
     found = []
     split = {"equal": 350, "pocock": 495, "obrien-fleming": 425}
@@ -156,14 +158,15 @@ def looks() -> list[Design]:
                     taus=(0.75,), b=b, schedule=schedule,
                 )
             )  # fmt: skip
-        for spending, n in pooled.items():
-            schedule = Schedule(n, (n // 2, 3 * n // 4, n), spending)
-            found.append(
-                design(
-                    correction, "pooled", n, n // 2, (0.5,) * size,
-                    taus=(0.5,), b=b, schedule=schedule,
-                )
-            )  # fmt: skip
+        for tau, draws in ((0.5, pooled), (0.75, split)):
+            for spending, n in draws.items():
+                schedule = Schedule(n, (n // 2, 3 * n // 4, n), spending)
+                found.append(
+                    design(
+                        correction, "pooled", n, n // 2, (tau,) * size,
+                        taus=(tau,), b=b, schedule=schedule,
+                    )
+                )  # fmt: skip
         schedule = Schedule(464, (232, 348, 464))
         both = (0.6,) * size + (0.75,) * size
         found.append(

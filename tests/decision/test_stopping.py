@@ -69,6 +69,18 @@ def test_futility_stops_where_little_is_left_to_win() -> None:
     assert Looking(RULE, Stopping(futility=0.99)).at_look(open_) == "futility"
 
 
+def test_futility_waits_for_those_who_need_many_draws() -> None:
+    """Their next hundred draws certify next to nothing, and 4000 of them much."""
+    looks = (*LOOKS[: LOOKS.index(80) + 1], 500, 4000)
+    rule = RULE.but(alpha=1e-9, schedule=Schedule(4000, looks))
+    late = at(80, [0.82] * 8)
+    outlook = outlook_of(decide(late, rule))
+    assert outlook.per_hundred == pytest.approx(outlook.in_the_end * 100 / 3920)
+    assert outlook.next_hundred < outlook.per_hundred
+    assert Looking(rule, Stopping(futility=0.9 * outlook.per_hundred)).at_look(late) == ""
+    assert Looking(rule, Stopping(futility=1.1 * outlook.per_hundred)).at_look(late) == "futility"
+
+
 @pytest.mark.parametrize(("elapsed", "ended"), [(20.0, ""), (29.9, ""), (30.1, "time")])
 def test_time_stops_at_the_last_look_that_fits(
     elapsed: float, ended: str, monkeypatch: pytest.MonkeyPatch

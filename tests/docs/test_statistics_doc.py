@@ -7,13 +7,14 @@ import math
 import re
 import sys
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
 import mpmath
 import numpy as np
 import pytest
-from scipy.stats import binom, norm
+from scipy.stats import binom, multinomial, norm
 
 from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import (
@@ -21,11 +22,12 @@ from onnxcert.decision import (
     SPENDING,
     Family,
     boundaries,
+    looks_of,
     p_values,
     smallest_n,
 )
 from onnxcert.perturbation import Gaussian
-from onnxcert.rule import Budget, Rule
+from onnxcert.rule import Budget, Rule, Schedule
 from onnxcert.statement import guarantee
 
 ROOT = Path(__file__).parents[2]
@@ -64,10 +66,101 @@ def test_the_boundaries(spending: str) -> None:
 
 
 def test_what_ten_looks_cost() -> None:
-    assert "1 to 4 votes for ten looks" in PROSE
+    assert "0 to 4 votes for ten looks" in PROSE
     bounds = boundaries(LOOKS, [TAU], ALPHA / N, "pooled", "equal")[0]
     more = [b - votes(n, ALPHA / N) for b, n in zip(bounds, LOOKS, strict=True) if b <= n]
-    assert (min(more), max(more)) == (1, 4)
+    assert (min(more), max(more)) == (0, 4)
+
+
+def test_where_automatic_looks_lie() -> None:
+    def looks(spending: str) -> tuple[int, ...]:
+        return looks_of(Schedule(1000, None, spending), family(), 10)
+
+    equal = looks("equal")
+    assert f"component: {', '.join(map(str, equal))} for N = 1e6, tau .75, alpha .001" in PROSE
+    assert max(b / a for a, b in pairwise(equal)) <= 1.35
+    assert f"begins at {looks('obrien-fleming')[0]} of 1000 draws" in PROSE
+
+
+def convex_up_to(x: int, n: int) -> float:
+    return x / n - math.sqrt(x * (n - x) / (n - 1)) / n
+
+
+@pytest.mark.parametrize(("x", "n"), [(6, 10), (9, 10), (10, 10), (80, 100), (98, 100)])
+def test_up_to_where_the_chance_of_a_path_is_convex(x: int, n: int) -> None:
+    """g of Lemma 4 against second differences: convex below, and not just above."""
+
+    def bend(p: mpmath.mpf) -> mpmath.mpf:
+        h = mpmath.mpf(10) ** -12
+        return sum(w * q**x * (1 - q) ** (n - x) for w, q in ((1, p - h), (-2, p), (1, p + h)))
+
+    edge = mpmath.mpf(convex_up_to(x, n))
+    with mpmath.workdps(60):
+        assert all(bend(edge * j / 1000) > 0 for j in range(1, 1000))
+        assert x == n or bend(edge * mpmath.mpf("1.001")) < 0
+
+
+@pytest.mark.parametrize("spending", ["equal", "pocock"])
+@pytest.mark.parametrize("level", [0.4, 0.3, 0.05])
+@pytest.mark.parametrize("looks", [(8, 12), (5, 9, 14), (12,)])
+def test_lemma_4(looks: tuple[int, ...], level: float, spending: str) -> None:
+    """Three classes, their votes counted exactly: no law errs with more than the level, at one tau
+    or two."""
+    taus = (0.5, 0.55)
+    rows = boundaries(looks, taus, level, "pooled", spending)
+    laws = [(0.5, 0.5), (0.55, 0.45), (0.52, 0.48), (0.5, 0.25), (1 / 3, 1 / 3), (0.6, 0.4)]
+    for p in laws:
+        law = np.array([*p, 1.0 - sum(p)])
+        for used in ([0], [1], [0, 1]):
+            bounds = (
+                rows[used]
+                if len(used) > 1
+                else boundaries(looks, [taus[used[0]]], level, "pooled", spending)
+            )
+            assert error(looks, bounds, [taus[j] for j in used], law) <= level
+
+
+def test_boundaries_lie_where_the_chance_to_cross_is_convex() -> None:
+    """Also at a level that is large enough for less."""
+    bound = int(boundaries((16,), [TAU], 0.45, "pooled", "equal")[0, 0])
+    assert p_values(16, TAU, "pooled")[bound - 1] <= 0.45
+    assert convex_up_to(bound - 1, 16) < TAU <= convex_up_to(bound, 16)
+
+
+def test_lemma_4_has_little_to_spare() -> None:
+    """Most of the level is spent, and boundaries one vote lower would break it."""
+    looks, level = (20, 40), 0.05
+    bounds = boundaries(looks, [0.5], level, "pooled", "equal")
+    worst = error(looks, bounds, [0.5], np.array([0.5, 0.5, 0.0]))
+    assert 0.6 * level < worst <= level
+    assert error(looks, bounds - 1, [0.5], np.array([0.5, 0.5, 0.0])) > level
+
+
+def error(looks: tuple[int, ...], bounds: np.ndarray, taus: list[float], law: np.ndarray) -> float:
+    """P(some class crosses a boundary of a tau that it does not exceed), for three classes: an
+    upper bound for every way to choose the candidate."""
+    alive, before, wrong = {(0, 0): 1.0}, 0, 0.0
+    for j, look in enumerate(looks):
+        new = look - before
+        steps = [(a, b) for a in range(new + 1) for b in range(new + 1 - a)]
+        chances = multinomial.pmf([(a, b, new - a - b) for a, b in steps], new, law)
+        following: dict[tuple[int, int], float] = {}
+        for (x, y), mass in alive.items():
+            for (a, b), chance in zip(steps, chances, strict=True):
+                following[x + a, y + b] = following.get((x + a, y + b), 0.0) + mass * chance
+        alive = {}
+        for (x, y), mass in following.items():
+            hits = (x, y, look - x - y)
+            if any(
+                votes >= row[j] and p <= tau
+                for votes, p in zip(hits, law, strict=True)
+                for row, tau in zip(bounds, taus, strict=True)
+            ):
+                wrong += mass
+            else:
+                alive[x, y] = mass
+        before = look
+    return wrong
 
 
 def test_what_holm_could_gain_at_looks() -> None:
@@ -184,13 +277,22 @@ def test_what_an_anytime_mode_would_cost() -> None:
 
 
 def test_the_e_process_keeps_its_level() -> None:
-    """The benchmark compares with something valid: under tau it crosses with tau level at most,
-    and spends most of it."""
+    """The benchmark compares with something valid, and that spends most of its level."""
     anytime = benchmark()
     level, last = 0.05, 3000
     bounds = anytime.spread("uniform", 1.0, 1.0).boundary(level, last)
-    chance = anytime.crossing(bounds, np.array([TAU]), last)[-1, 0]
-    assert 0.5 * TAU * level < chance <= TAU * level
+    chance = anytime.crossing(bounds, np.array([TAU, 1.0 - TAU]), last)[-1].sum()
+    assert 0.5 * level < chance <= level
+    used = [n for n in range(1, last + 1) if bounds[n] <= n]
+    assert all(anytime.convex_up_to(int(bounds[n]), n) >= TAU for n in used)
+
+
+def test_looks_without_an_end_keep_their_level() -> None:
+    anytime = benchmark()
+    level, last = 0.01, 1500
+    bounds = anytime.endless(level, last)
+    chance = anytime.crossing(bounds, np.array([TAU, 1.0 - TAU]), last)[-1].sum()
+    assert 0.5 * level < chance <= level
 
 
 def test_the_benchmark_counts_crossings_rightly() -> None:
@@ -198,8 +300,8 @@ def test_the_benchmark_counts_crossings_rightly() -> None:
     anytime = benchmark()
     level = 0.01
     bounds = anytime.at_looks((20, 40, 80), "equal", level, 80)
-    chance = anytime.crossing(bounds, np.array([TAU]), 80)[-1, 0]
-    assert 0.5 * TAU * level < chance <= TAU * level
+    chance = anytime.crossing(bounds, np.array([TAU, 1.0 - TAU]), 80)[-1].sum()
+    assert 0.5 * level < chance <= level
     one = anytime.fixed(level, np.array([0.9]), 80)[80, 0]
     assert one == pytest.approx(binom.sf(votes(80, level) - 1, 80, 0.9))
 
