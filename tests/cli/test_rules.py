@@ -37,7 +37,11 @@ def results(tmp_path: Path, out: str = "out") -> ResultStore:
     [
         (("--correction", "bonferroni"), "bonferroni", "simultaneously for every certified"),
         (("--budget", "2%"), "kfwer-stepdown", "all but at most b = 3 (b/N = 2 %, rounded down)"),
-        (("--budget", "2", "--correction", "kfwer"), "kfwer", "all but at most b = 2 (b/N = 1.05 %)"),
+        (
+            ("--budget", "2", "--correction", "kfwer"),
+            "kfwer",
+            "all but at most b = 2 (b/N = 1.05 %)",
+        ),
         (("--correction", "benjamini-yekutieli"), "benjamini-yekutieli", "The expected share"),
         (("--looks", "auto"), "bonferroni", "n at most 60 draws tested, looks auto"),
         (("--looks", "auto", "--budget", "3"), "kfwer", "all but at most b = 3"),

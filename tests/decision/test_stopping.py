@@ -132,12 +132,16 @@ def test_the_outlook_in_shares_of_all_components() -> None:
     assert 0 < outlook.next_hundred < outlook.in_the_end
 
 
-def test_futility_is_about_all_the_draws_that_are_left_and_not_the_next_hundred() -> None:
-    tally = at(80, [1.0, 0.80, 0.81])
+@pytest.mark.parametrize("shares", [[1.0, 0.80, 0.81], [1.0, 0.88, 0.87]])
+def test_futility_is_about_a_hundred_draws_the_next_ones_or_all_that_are_left(
+    shares: list[float],
+) -> None:
+    tally = at(80, shares)
     outlook = outlook_of(decide(tally, RULE))
-    assert outlook.next_hundred < outlook.in_the_end
-    between = (outlook.next_hundred + outlook.in_the_end) / 2
-    assert Looking(RULE, Stopping(futility=between)).at_look(tally) == ""
+    worth = max(outlook.next_hundred, outlook.in_the_end * 100 / 320)
+    assert 0 < worth < outlook.in_the_end
+    for futility, ended in ((worth * 0.999, ""), (worth * 1.001, "futility")):
+        assert Looking(RULE, Stopping(futility=futility)).at_look(tally) == ended
 
 
 @pytest.mark.parametrize("first", [0.6, 0.75, 0.9])

@@ -104,16 +104,16 @@ def test_stopped_in_the_middle_it_leaves_the_last_look_and_goes_on_from_there(
     assert not list((store.folder / "partial").iterdir())
 
 
-def test_an_interrupted_input_whose_count_is_gone_stays_as_it_is(prepared: Any) -> None:
-    """Its certificate is valid; without the count there is nothing to go on with."""
+def test_an_interrupted_input_whose_count_is_gone_is_counted_anew(prepared: Any) -> None:
+    whole = prepared("whole")
+    whole.execute(0)
     with pytest.raises(KeyboardInterrupt):
         prepared("out", stopper=Stopper(1, 80)).execute(0)
     run = prepared("out")
     for count in (run.store.folder / "partial").iterdir():
         count.unlink()
     run.execute(0)
-    assert [record.ended for record in run.store.records()] == ["interrupted", "", ""]
-    assert run.store.read("p0").looks == (45, 60)
+    same(run.store, whole.store)
 
 
 def test_stopped_before_the_first_look_nothing_is_claimed(prepared: Any) -> None:
