@@ -107,6 +107,9 @@ def test_votes_withheld_after_the_last_look_are_not_counted_to_it() -> None:
     tally = sample(model, X, count, batch_size=4, on_look=lambda _: "time")
     assert tally.nonfinite == 40
     assert count.nonfinite_path == [40]
+    count.add(model(np.stack([X] * 5)))
+    assert count.nonfinite == 50
+    assert count.tally_at_last_look("interrupted").nonfinite == 40
 
 
 @pytest.mark.parametrize(
@@ -152,3 +155,64 @@ def test_the_runner_up_has_the_second_most_votes(classes: int) -> None:
     np.testing.assert_array_equal(tally.runner_up, expected)  # type: ignore[arg-type]
     np.testing.assert_array_equal(tally.hits, counts.max(axis=0))
     assert sample(thirds, X, Count(DRAWS, N, N, "pooled", 3)).runner_up is None
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ([[5], [4]], "hits between the looks at 10 and 20"),
+        ([[5], [16]], "hits between the looks at 10 and 20"),
+        ([[11], [12]], "hits between the looks at 0 and 10"),
+    ],
+)
+def test_a_path_that_no_votes_could_take_is_refused(path: list[list[int]], said: str) -> None:
+    """Unsigned counters, so that a loss of votes is not a gain of many."""
+    walked = np.array(path, np.uint8)
+    zeros = np.zeros(1, np.uint8)
+    with pytest.raises(ParameterError, match=said):
+        Tally(zeros, walked[-1], zeros, 20, 5, "pooled", 3, 0, DRAWS, looks=(10, 20), path=walked)
+
+
+def test_a_count_stopped_just_at_a_look_is_looked_at_when_it_goes_on() -> None:
+    """The stop came before anybody looked: the look must not be lost."""
+    count = Count(DRAWS, N, N0, "pooled", 3, (10, 20, N))
+
+    def stop(so_far: Count) -> None:
+        if so_far.done == 20:
+            raise _Stop
+
+    with pytest.raises(_Stop):
+        sample(thirds, X, count, on_batch=stop)
+    seen = []
+
+    def at_look(tally: Tally) -> Ended:
+        seen.append(tally.n)
+        return "until"
+
+    assert sample(thirds, X, count, on_look=at_look).n == 20
+    assert seen == [20]
+
+
+def test_joint_votes_are_those_of_all_draws_and_so_unknown_at_looks() -> None:
+    looks = (10, 20, N)
+    assert sample(thirds, X, Count(DRAWS, N, N0, "split", 3)).joint is not None
+    for ended in ("", "until"):
+        tally = sample(
+            thirds, X, Count(DRAWS, N, N0, "split", 3, looks), on_look=lambda _, why=ended: why
+        )
+        assert tally.joint is None
+
+
+@pytest.mark.parametrize(("first", "second"), [(9, 10), (11, 10), (21, 0)])
+def test_a_runner_up_is_never_ahead_and_both_have_no_more_votes_than_were_cast(
+    first: int, second: int
+) -> None:
+    zeros = np.zeros(1, np.uint8)
+
+    def tally(first: int, second: int) -> Tally:
+        hits, runner_up = np.array([first], np.uint8), np.array([second], np.uint8)
+        return Tally(zeros, hits, zeros, 20, 20, "pooled", 3, 0, DRAWS, runner_up=runner_up)
+
+    assert tally(11, 9).runner_up is not None
+    with pytest.raises(ParameterError):
+        tally(first, second)

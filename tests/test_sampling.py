@@ -194,6 +194,16 @@ def test_parts_counted_apart_add_up_in_any_order(
     assert counted == list(range(first, last))
 
 
+def test_draws_in_which_all_agree_add_up_over_parts() -> None:
+    labels = (np.random.default_rng(4).random((50, 3)) < 0.2).astype(np.uint8)
+    parts = [Hits.none(DRAWS, np.zeros(3, np.uint8), 50) for _ in range(3)]
+    for part, draws in zip(parts, (range(20), range(20, 31), range(31, 50)), strict=True):
+        part.add(labels[draws.start : draws.stop], draws)
+    parts[1].merge(parts[2])
+    parts[0].merge(parts[1])
+    assert parts[0].joint == int((labels == 0).all(axis=1).sum()) > 0
+
+
 class _Stop(Exception):
     pass
 

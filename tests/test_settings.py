@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onnxcert.decision import decide
+from onnxcert.decision import decide, p_values
 from onnxcert.decision.stopping import Stopping
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
@@ -83,8 +83,13 @@ def test_parts_that_do_not_go_together_are_refused_before_anything_is_drawn(
 def test_looks_follow_from_the_settings_alone() -> None:
     rule = Rule(correction="bonferroni", schedule=Schedule(1000))
     settings = Settings(perturbation=Gaussian(0.25), n=1000, rule=rule)
-    assert settings.looks(10**6) == (81, 107, 142, 187, 248, 327, 433, 572, 756, 1000)
-    assert settings.looks(10) != settings.looks(10**6)
+    looks = settings.looks(10**6)
+    assert looks[-1] == 1000
+    # The first is where what may be spent there certifies somebody, with few draws to spare.
+    level = 0.001 / 10**6 / len(looks)
+    assert p_values(looks[0], 0.75, "pooled")[-1] <= level < p_values(74, 0.75, "pooled")[-1]
+    assert looks[0] < 90
+    assert settings.looks(10) != looks
     assert Settings(perturbation=Gaussian(0.25)).looks(5) == ()
 
 

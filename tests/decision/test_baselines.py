@@ -75,6 +75,16 @@ def test_jointclass_tests_the_whole_map_once_at_alpha(hits: list[int], share: fl
     assert certificate.abstained == (0 if wanted else len(hits))
 
 
+def test_jointclass_certifies_from_the_first_number_of_votes_whose_p_value_is_alpha() -> None:
+    """At alpha and not at alpha / N, by the draws that agree and not by any component's."""
+    for joint in range(140, 190):
+        certificate = decide(split([N, 190, 195, 190], joint), rule("jointclass"))
+        enough = binomtest(joint, N, 0.75, alternative="greater").pvalue <= 0.01
+        assert certificate.abstained == (0 if enough else 4)
+        assert certificate.threshold == 165
+        assert (joint >= 165) == enough
+
+
 def test_jointclass_needs_the_joint_votes() -> None:
     with pytest.raises(ParameterError, match="count with --selection split"):
         decide(split([N]), rule("jointclass"))

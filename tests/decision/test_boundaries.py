@@ -41,7 +41,7 @@ def test_the_numbers_of_the_design() -> None:
 
 @pytest.mark.parametrize("spending", SPENDING)
 @pytest.mark.parametrize("selection", SELECTIONS)
-@pytest.mark.parametrize("level", [0.2, 1e-3, 1e-10, 1e-15])
+@pytest.mark.parametrize("level", [0.9, 0.2, 1e-3, 1e-10, 1e-15])
 @pytest.mark.parametrize(
     ("looks", "tau"), [((7, 12, 30), 0.5), ((40, 60, 100, 150), 0.75), ((90, 200, 220), 0.9)]
 )
@@ -149,6 +149,34 @@ def test_no_law_of_three_classes_errs_at_any_look_with_more_than_the_level(
     assert max(errs) <= level
     # And it is not for want of power that none does.
     assert max(errs) > 0.1 * level
+
+
+def test_a_further_tau_leaves_to_the_other_classes_what_they_may_err_with() -> None:
+    """At the level itself the two classes of (0.45, 0.55) err 1.13 times too often together."""
+    looks, taus, level = (3, 13), (0.52, 0.55), 0.1
+    rows = boundaries(looks, taus, level, "pooled", "equal")
+    assert any_class_errs(looks, rows, taus, (0.45, 0.55, 0.0)) <= level
+
+
+@given(
+    looks=st.lists(st.integers(2, 40), min_size=1, max_size=4, unique=True).map(
+        lambda v: tuple(sorted(v))
+    ),
+    taus=st.sampled_from([(0.5, 0.85), (0.55, 0.5), (0.52, 0.55, 0.6), (0.7, 0.5)]),
+    level=st.sampled_from([0.5, 0.4, 0.3, 0.2, 0.1, 0.01]),
+    spending=st.sampled_from(sorted(SPENDING)),
+)
+@settings(deadline=None, max_examples=150)
+def test_a_further_tau_spends_no_more_than_the_smallest_leaves(
+    looks: tuple[int, ...], taus: tuple[float, ...], level: float, spending: str
+) -> None:
+    """The level without d = C(1 - smallest tau), all at 50 digits."""
+    rows = boundaries(looks, taus, level, "pooled", spending)
+    smallest = int(np.argmin(taus))
+    others = crossing(looks, rows[smallest].tolist(), 1.0 - taus[smallest])
+    for place, (row, tau) in enumerate(zip(rows, taus, strict=True)):
+        if place != smallest:
+            assert crossing(looks, row.tolist(), tau) <= max(level - others, 0.0)
 
 
 def test_the_level_itself_would_be_too_much_for_pooled_votes() -> None:

@@ -195,3 +195,26 @@ def test_the_same_through_decide_with_several_tau_or_a_map(
     # Nothing is given away: the worst law is near the level.
     near = beta.ppf(alpha / 2, n, 1)
     assert claimed[n] >= (near * 0.98 if radius_map else max(t for t in rule.taus if t <= near))
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("n", [1, 20, 100])
+def test_the_thresholds_of_a_map_are_the_hits_that_it_certifies_from_its_floor_on(
+    n: int, floor: float, selection: Selection
+) -> None:
+    """Also where a p-value is just alpha, so that the bound of these hits is the floor itself."""
+    for alpha in {0.3, *p_values(n, floor, selection)[-3:].tolist()} - {1.0}:
+        rule = Rule(
+            tau=floor,
+            more_taus=(0.8,),
+            alpha=alpha,
+            correction="bonferroni",
+            radius_map=True,
+            floor=floor,
+        )
+        for hits in range(n + 1):
+            certificate = decide(tally_of([hits], n, selection), rule)
+            for tau, threshold in zip(rule.taus, certificate.thresholds, strict=True):
+                assert (certificate.abstained == 0) == (hits >= certificate.threshold)
+                assert (certificate.labels_at(tau) >= 0).all() == (hits >= threshold)

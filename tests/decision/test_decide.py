@@ -154,6 +154,18 @@ def test_holm_pooled_reserves_what_directional_errors_cost(
         assert reserve >= min(alpha, paid)
 
 
+@pytest.mark.parametrize("k", [1, 2, 5, 20])
+def test_of_errors_of_direction_too_k_must_come_together_so_a_budget_pays_a_kth(k: int) -> None:
+    """Markov's inequality: k such errors at once are k times rarer than their number."""
+    components, n, tau, alpha = 40, 60, 0.6, 0.05
+    correction = CORRECTIONS["kfwer-stepdown"]
+    reserve = Family(components, tau, alpha, correction, "pooled", k).reserve(n)
+    x_min = int(np.argmax(p_values(n, tau, "pooled") <= alpha))
+    paid = components * float(binom.sf(x_min - 1, n, 1 - tau)) / k
+    assert 0 < paid < alpha
+    assert reserve == pytest.approx(paid, rel=1e-9)
+
+
 @given(
     nulls=st.integers(0, 200),
     others=st.integers(0, 200),

@@ -141,3 +141,14 @@ def test_a_path_in_narrow_unsigned_counters_is_checked_without_wrapping() -> Non
     fallen[1, 0] = fallen[0, 0] - 1  # -1 would be 255, and 20 more are allowed
     with pytest.raises(ParameterError, match="hits between the looks"):
         looked(fallen, 4)
+
+
+def test_where_an_early_end_certifies_nothing_the_number_of_draws_is_not_to_blame() -> None:
+    """What can be certified is a matter of the draws planned, not of those at the last look."""
+    path = np.zeros((len(LOOKS), COMPONENTS), np.int64)
+    (note,) = decide(looked(path, 1), rule().but(alpha=1e-5)).notes
+    assert "too few" in note
+    hopeless = rule().but(schedule=Schedule(20, (10, 20)), alpha=1e-5)
+    few = replace(tally_of(path[0], 10, n0=10), looks=(10,), path=path[:1])
+    (note,) = decide(few, hopeless).notes
+    assert "20 draws cannot certify any" in note

@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onnxcert.correction import CORRECTIONS
-from onnxcert.decision import Family, can_certify, decide, smallest_n
+from onnxcert.decision import SPENDING, Family, can_certify, decide, p_values, smallest_n
+from onnxcert.decision.boundaries import boundaries
+from onnxcert.decision.planning import can_certify_at_a_look, looks_of
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
 from onnxcert.result import Selection, Tally
-from onnxcert.rule import Rule
+from onnxcert.rule import Rule, Schedule
 
 DRAWS = Draws(Gaussian(0.25), 1, "00" * 32)
 # An expected share lets a unanimous component in at a far larger level than alpha / N.
@@ -122,3 +124,70 @@ def test_a_budget_divides_the_components() -> None:
     for name in ("kfwer", "kfwer-stepdown"):
         with_budget = Family(10**6, 0.75, 1e-3, CORRECTIONS[name], "split", k=1000)
         assert smallest_n(with_budget) == smallest_n(family(1000, selection="split"))
+
+
+@given(
+    components=st.integers(1, 300),
+    n=st.integers(1, 120),
+    tau=st.sampled_from([0.5, 0.501, 0.51, 0.53, 0.6, 0.75]),
+    alpha=st.sampled_from([0.9, 0.3, 0.05, 1e-3]),
+    correction=st.sampled_from(sorted(CORRECTIONS)),
+    selection=st.sampled_from(["pooled", "split"]),
+)
+@settings(deadline=None, max_examples=400)
+def test_n_draws_are_said_to_certify_just_where_a_wholly_unanimous_input_is_certified(
+    components: int, n: int, tau: float, alpha: float, correction: str, selection: Selection
+) -> None:
+    """Under an expected share, too, whose errors of direction take their part of alpha."""
+    asked = family(components, tau, alpha, correction, selection)
+    histogram = np.zeros(n + 1, np.int64)
+    histogram[n] = components
+    # Where the levels differ by rounding alone there is nothing to say.
+    assert can_certify(asked, n) == (asked.threshold(n, histogram) <= n)
+
+
+@given(
+    n0=st.integers(1, 300),
+    n=st.integers(1, 400),
+    components=st.integers(1, 10**6),
+    spending=st.sampled_from(sorted(SPENDING)),
+    selection=st.sampled_from(["pooled", "split"]),
+)
+@settings(deadline=None, max_examples=60)
+def test_automatic_looks_begin_with_a_candidate_and_where_a_unanimous_component_is_certified(
+    n0: int, n: int, components: int, spending: str, selection: Selection
+) -> None:
+    n0 = min(n0, n)
+    asked = family(components, selection=selection, correction="bonferroni")
+    looks = looks_of(Schedule(n, None, spending), asked, n0)
+    assert looks[-1] == n
+    if selection == "pooled":
+        assert looks[0] >= n0
+    if len(looks) > 1:
+        level = asked.single_level
+        bounds = boundaries(looks, [asked.tau], level, selection, spending)[0]
+        assert bounds[0] <= looks[0]
+
+
+@pytest.mark.parametrize("selection", ["pooled", "split"])
+def test_looks_are_refused_just_where_none_of_them_certifies(selection: Selection) -> None:
+    asked = family(10**6, selection=selection, correction="bonferroni")
+    assert can_certify_at_a_look(asked, Schedule(100, (5, 100)), 1)
+    assert not can_certify_at_a_look(asked, Schedule(60, (5, 60)), 1)
+    # All that the last look may spend is its own share: the one before has taken the rest.
+    assert can_certify_at_a_look(asked, Schedule(100, (99, 100)), 1)
+
+
+def test_pooled_votes_cannot_be_looked_at_before_there_is_a_candidate() -> None:
+    pooled, split = (family(100, selection=selection) for selection in ("pooled", "split"))
+    schedule = Schedule(100, (9, 100))
+    with pytest.raises(ParameterError, match="must not be before the n0 10 draws"):
+        looks_of(schedule, pooled, 10)
+    assert looks_of(schedule, pooled, 9) == looks_of(schedule, split, 10) == (9, 100)
+
+
+@pytest.mark.parametrize("selection", ["pooled", "split"])
+def test_a_p_value_that_is_just_the_level_is_enough(selection: Selection) -> None:
+    alpha = float(p_values(20, 0.75, selection)[20])
+    assert can_certify(family(1, alpha=alpha, selection=selection), 20)
+    assert not can_certify(family(1, alpha=np.nextafter(alpha, 0), selection=selection), 20)

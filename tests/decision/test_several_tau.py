@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,3 +125,19 @@ def test_steps_share_alpha_between_the_tau(correction: str) -> None:
         assert (
             Family.of(Rule(alpha=0.3, more_taus=(0.6,), correction=free), 9, "split").alpha == 0.3
         )
+
+
+@pytest.mark.parametrize("correction", ["holm", "kfwer-stepdown"])
+def test_steps_that_go_further_at_a_larger_tau_are_cut_at_the_smaller_ones(correction: str) -> None:
+    """At 1/2 the reserve takes all of alpha and the first step is all there is; at .55 Holm's steps
+    go down to fewer votes. Whoever is certified at .55 must be so at 1/2."""
+    hits, n = np.array([73] * 49 + [50]), 73
+    rule = Rule(tau=0.5, more_taus=(0.55,), alpha=0.2, correction=correction)
+    family = Family.of(rule, 50, "pooled")
+    histogram = np.bincount(hits, minlength=n + 1)
+    low, high = (replace(family, tau=tau).threshold(n, histogram) for tau in rule.taus)
+    assert high <= 50 < low
+    certificate = decide(tally_of(hits, n), rule)
+    assert certificate.thresholds == (low, low)
+    for tau in rule.taus:
+        np.testing.assert_array_equal(certificate.labels_at(tau) >= 0, hits >= low)

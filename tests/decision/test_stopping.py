@@ -130,3 +130,28 @@ def test_the_outlook_in_shares_of_all_components() -> None:
     assert (outlook.draws, outlook.certified) == (160, 0.25)
     assert outlook.in_the_end == pytest.approx(2 * chance_to_reach(160, 240, bound)[128] / 4)
     assert 0 < outlook.next_hundred < outlook.in_the_end
+
+
+@pytest.mark.parametrize("shares", [[1.0, 0.80, 0.81], [1.0, 0.88, 0.87]])
+def test_futility_is_about_a_hundred_draws_the_next_ones_or_all_that_are_left(
+    shares: list[float],
+) -> None:
+    tally = at(80, shares)
+    outlook = outlook_of(decide(tally, RULE))
+    worth = max(outlook.next_hundred, outlook.in_the_end * 100 / 320)
+    assert 0 < worth < outlook.in_the_end
+    for futility, ended in ((worth * 0.999, ""), (worth * 1.001, "futility")):
+        assert Looking(RULE, Stopping(futility=futility)).at_look(tally) == ended
+
+
+@pytest.mark.parametrize("first", [0.6, 0.75, 0.9])
+def test_the_outlook_is_that_of_the_first_of_several_tau(first: float) -> None:
+    taus = (first, *(tau for tau in (0.6, 0.75, 0.9) if tau != first))
+    rule = RULE.but(tau=first, more_taus=taus[1:])
+    tally = at(80, [1.0, 0.88, 0.75, 0.66, 0.5])
+    certificate = decide(tally, rule)
+    undecided = tally.hits[certificate.labels_at(first) < 0]
+    bound = int(boundaries(LOOKS, taus, 0.05 / 5, "pooled", "equal")[0, -1])
+    outlook = outlook_of(certificate)
+    assert outlook.certified == 1 - len(undecided) / 5
+    assert outlook.in_the_end == pytest.approx(chance_to_reach(80, 320, bound)[undecided].sum() / 5)

@@ -104,6 +104,18 @@ def test_stopped_in_the_middle_it_leaves_the_last_look_and_goes_on_from_there(
     assert not list((store.folder / "partial").iterdir())
 
 
+def test_an_interrupted_input_whose_count_is_gone_is_counted_anew(prepared: Any) -> None:
+    whole = prepared("whole")
+    whole.execute(0)
+    with pytest.raises(KeyboardInterrupt):
+        prepared("out", stopper=Stopper(1, 80)).execute(0)
+    run = prepared("out")
+    for count in (run.store.folder / "partial").iterdir():
+        count.unlink()
+    run.execute(0)
+    same(run.store, whole.store)
+
+
 def test_stopped_before_the_first_look_nothing_is_claimed(prepared: Any) -> None:
     run = prepared("out", stopper=Stopper(2, 20))
     with pytest.raises(KeyboardInterrupt):
