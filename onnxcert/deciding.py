@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from onnxcert._typing import IntArray
-from onnxcert.decision import Family, check_combination, decide
+from onnxcert.decision import Family, check_combination, decide, looks_of
 from onnxcert.decision.change import Change
 from onnxcert.decision.hindsight import hindsight
 from onnxcert.draws import digest
-from onnxcert.errors import InputError, StoreError
+from onnxcert.errors import InputError, ParameterError, StoreError
 from onnxcert.inputs import read_labels
 from onnxcert.report.files import write_labels
 from onnxcert.report.summary import Summary, summarise
@@ -54,7 +54,7 @@ class Again:
         """
         names = results.names()
         rules: dict[tuple[Rule, Selection], str] = {}
-        sizes: dict[int, None] = {}
+        sizes: dict[tuple[int, int], None] = {}
         for name in names:
             stored, found = results.fingerprints(name)
             if stored != found:
@@ -64,7 +64,7 @@ class Again:
                 )
             with results.open(name) as record:
                 rules.setdefault((record.decision.rule, record.selection), name)
-                sizes[record.decision.components] = None
+                sizes[record.decision.components, record.n0] = None
         if not rules:
             raise StoreError(
                 f"there are no results in {results.path}; name a folder that onnxcert certify "
@@ -79,14 +79,14 @@ class Again:
         ((before, selection),) = rules
         rule = change.of(before, len(_listed(results)))
         check_combination(rule, selection)
-        for components in sizes:
+        for components, _ in sizes:
             Family.of(rule, components, selection)  # so that nothing is refused half way
         # A declaration is about the new rule alone; what was void before stays so.
         late = before.hindsight if fixed_beforehand else hindsight(before, rule, selection)
         return cls(
             results=results,
             stored=before,
-            rule=rule.but(hindsight=late),
+            rule=_with_the_looks_taken(rule, before, selection, sizes).but(hindsight=late),
             fixed_beforehand=fixed_beforehand,
         )
 
@@ -253,3 +253,28 @@ def _listed(results: Results) -> list[str]:
         {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
     )
     return sorted(known | set(results.names()))
+
+
+def _with_the_looks_taken(
+    rule: Rule, stored: Rule, selection: Selection, sizes: Iterable[tuple[int, int]]
+) -> Rule:
+    """`rule` with the looks that were planned for `stored`, where they were chosen automatically.
+
+    Args:
+        sizes: number of components and n0 of each input.
+
+    Raises:
+        ParameterError: inputs of different sizes have different looks.
+    """
+    schedule = stored.schedule
+    if schedule is None or schedule.looks is not None or rule.but(hindsight=()) == stored:
+        return rule
+    planned = {
+        looks_of(schedule, Family.of(stored, components, selection), n0) for components, n0 in sizes
+    }
+    if len(planned) > 1:
+        raise ParameterError(
+            "these inputs have different sizes, and with them different automatic looks, so that "
+            "only the same rule can be decided again; certify with a list of --looks instead."
+        )
+    return rule.but(schedule=replace(schedule, looks=planned.pop()))

@@ -95,17 +95,13 @@ def _size(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:
 
 
 def _budget(rule: Rule, smallest: int, components: int) -> str:
-    """b, and b / N."""
-    low, high = (rule.budget.of(count) for count in (smallest, components))
-    if rule.budget.text.endswith("%"):
-        b = f"{low}" if low == high else f"{low} to {high}"
-        return f"b = {b} (b/N = {rule.budget.text.removesuffix('%')} %, rounded down)"
-    return f"b = {low} (b/N = {_share(low, smallest, components)})"
-
-
-def _share(b: int, smallest: int, components: int) -> str:
-    shares = [percent(b, count) for count in (components, smallest)]
-    return shares[0] if shares[0] == shares[1] else f"{shares[0]} to {shares[1]}"
+    """b, and b / N, of the smallest and the largest input."""
+    budgets = [rule.budget.of(count) for count in (smallest, components)]
+    b = " to ".join(dict.fromkeys(map(str, budgets)))
+    if budgets[0] != budgets[1]:
+        return f"b = {b} (b/N at most {rule.budget.text.removesuffix('%')} %)"
+    shares = dict.fromkeys(percent(budgets[0], count) for count in (components, smallest))
+    return f"b = {b} (b/N = {' to '.join(shares)})"
 
 
 def percent(b: int, components: int) -> str:

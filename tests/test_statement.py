@@ -38,7 +38,7 @@ def test_family_wise() -> None:
     [
         ("2", "b = 2 (b/N = 50 %)"),
         ("0", "b = 0 (b/N = 0 %)"),
-        ("60%", "b = 2 (b/N = 60 %, rounded down)"),
+        ("60%", "b = 2 (b/N = 50 %)"),
     ],
 )
 def test_a_budget_is_a_number_and_a_share(correction: str, budget: str, words: str) -> None:

@@ -69,8 +69,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             "segcertify",
             "--procedure",
-            help=f"{', '.join(PROCEDURES)}: this program's, the two naive extensions of the paper, "
-            "and the test of the prediction without a radius.",
+            help=f"{', '.join(PROCEDURES)}: this program's, the two naive extensions of the paper "
+            "(with --selection split), and the test of the prediction without a radius.",
         ),
     ),
     "radius_map": (

@@ -43,7 +43,12 @@ def executed(run: Run, announcement: str) -> Summary | None:
     except KeyboardInterrupt:
         print(
             f"onnxcert: interrupted; what is done is kept in {run.store.folder}, and the same "
-            f"command with --out {run.store.folder} goes on from there.",
+            f"command with --out {run.store.folder} goes on from there"
+            + (
+                f"; onnxcert report {run.store.folder} shows what is certified so far."
+                if run.store.names()
+                else "."
+            ),
             file=sys.stderr,
         )
         return None

@@ -30,7 +30,13 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
         found = thresholds(rule, family, n, tally.histogram)
         levels, reached = _map(rule, family, n) if rule.radius_map else _steps(rule, found, n)
         level = reached.astype(_smallest(len(levels)))[tally.hits]
-    notes = () if level.any() else (_why_nothing(tally, family, rule),)
+    certified = int(np.count_nonzero(level))
+    notes = [] if certified else [_why_nothing(tally, family, rule)]
+    if family.k > certified > 0:
+        notes.append(
+            f"nothing is guaranteed: the budget of {family.k - 1} wrong components is not below "
+            f"the {certified} that are certified"
+        )
     return Certificate(
         tally=tally,
         rule=rule,
@@ -38,7 +44,7 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
         levels=levels,
         level=level,
         thresholds=found,
-        notes=notes,
+        notes=tuple(notes),
     )
 
 

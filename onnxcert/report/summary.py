@@ -144,6 +144,11 @@ def summarise(
             notes[note] = notes.get(note, 0) + 1
         warnings.update(dict.fromkeys(record.provenance.environment.get("warnings", ())))
     if last is None:
+        if listed:
+            raise StoreError(
+                f"none of {listed} inputs is finished yet; the same onnxcert certify command goes "
+                "on with them."
+            )
         raise StoreError(
             "there are no results to report here; name the folder that onnxcert certify wrote, "
             "and of several outputs one."

@@ -31,10 +31,14 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
         )
     lines = [coverage(summary), "", *columns(cells)]
     certified = summary.rows["certified"].scores
-    if certified is not None:
+    if certified is not None and certified.accuracy_certified is not None:
         share = number(certified.accuracy_certified)
         things = "inputs" if whole else "pixels"
-        lines += ["", f"Of the certified {things} that have a label, {share} have the right class."]
+        at = f" (tau {summary.settings['tau']})" if len(summary.taus) > 1 else ""
+        lines += [
+            "",
+            f"Of the certified {things} that have a label{at}, {share} have the right class.",
+        ]
     if summary.curve is not None and summary.settings.get("radius_map"):
         lines += ["", *_by_radius(summary.curve)]
     if "looks" in summary.settings:
@@ -47,10 +51,13 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
 
 def row_name(row: str, summary: Summary) -> str:
     """What the table calls a row."""
-    if len(summary.taus) == 1 or not row.startswith("certified"):
+    if not row.startswith("certified"):
         return ROWS[row]
+    kind = "in hindsight" if summary.settings.get("hindsight") else ROWS["certified"]
+    if len(summary.taus) == 1:
+        return kind
     tau = row.removeprefix("certified").removeprefix(" tau=") or repr(summary.settings["tau"])
-    return f"certified (tau {tau})"
+    return f"{kind} (tau {tau})"
 
 
 def _by_radius(curve: Curve) -> list[str]:
@@ -89,7 +96,9 @@ def coverage(summary: Summary) -> str:
     """How many inputs the table is about, of how many."""
     open_ = summary.listed - summary.inputs - len(summary.skipped)
     plural = "" if summary.inputs == 1 else "s"
-    said = [f"{summary.inputs} input{plural} certified"]
+    late = summary.settings.get("hindsight")
+    how = "decided in hindsight, which is no certificate" if late else "certified"
+    said = [f"{summary.inputs} input{plural} {how}"]
     if summary.skipped:
         said.append(f"{len(summary.skipped)} skipped")
     if open_:

@@ -48,6 +48,10 @@ def verify(
         run = None
         findings.append(Finding("run.json", _clause(error)))
     else:
+        if not names and run is not None and not (results.summary() or {}):
+            raise StoreError(
+                f"no input in {results.path} is finished yet, and there is nothing to verify."
+            )
         if run is None:
             if not names:
                 raise StoreError(

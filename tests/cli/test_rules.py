@@ -36,7 +36,7 @@ def results(tmp_path: Path, out: str = "out") -> ResultStore:
     ("options", "correction", "words"),
     [
         (("--correction", "bonferroni"), "bonferroni", "simultaneously for every certified"),
-        (("--budget", "2%"), "kfwer-stepdown", "all but at most b = 3 (b/N = 2 %, rounded down)"),
+        (("--budget", "2%"), "kfwer-stepdown", "all but at most b = 3 (b/N = 1.57 %)"),
         (
             ("--budget", "2", "--correction", "kfwer"),
             "kfwer",

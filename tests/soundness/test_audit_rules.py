@@ -160,3 +160,41 @@ def test_what_would_take_hours_or_lines_is_refused_in_a_sentence(
     outcome = onnxcert("certify", model, pictures, *BASE, "--out", tmp_path / "out", *options)
     assert outcome.status == 2
     assert len(outcome.err) < 400
+
+
+def test_automatic_looks_stay_those_that_were_taken_when_deciding_again(
+    model: Path, pictures: Path, tmp_path: Path, onnxcert: Any
+) -> None:
+    out = tmp_path / "out"
+    taus = ("--tau", "0.6,0.75")
+    asked = ("--looks", "auto", "--n", "300", "--until", "0.5", *taus)
+    assert onnxcert("certify", model, pictures, *BASE, "--out", out, *asked).status == 0
+    free = onnxcert("decide", out, "--tau", "0.75", "--json")
+    assert free.status == 0
+    assert free.json["hindsight"] == []
+    late = onnxcert("decide", out, "--alpha", "0.01", "--out", tmp_path / "late", "--json")
+    assert late.status == 0
+    assert late.json["hindsight"]
+    assert onnxcert("verify", tmp_path / "late").status == 0
+    assert "decided in hindsight" in onnxcert("report", tmp_path / "late").out
+
+
+def test_a_run_without_a_finished_input_is_nothing_to_verify(
+    model: Path, pictures: Path, tmp_path: Path, onnxcert: Any
+) -> None:
+    out = tmp_path / "out"
+    stops = KillsAt(20)
+    with pytest.raises(Killed):
+        run(model, pictures, out, stops).execute(7)
+    for command in ("verify", "report", "decide"):
+        outcome = onnxcert(command, out)
+        assert outcome.status == 2, command
+    assert "none of 3 inputs is finished yet" in onnxcert("report", out).err
+
+
+def test_a_budget_that_guarantees_nothing_says_so(
+    model: Path, pictures: Path, tmp_path: Path, onnxcert: Any
+) -> None:
+    asked = ("--budget", "99%", "--limit", "1")
+    outcome = onnxcert("certify", model, pictures, *BASE, "--out", tmp_path / "out", *asked)
+    assert "nothing is guaranteed: the budget of 190 wrong components" in outcome.out
