@@ -67,9 +67,11 @@ def _auto(schedule: Schedule, family: Family, earliest: int) -> tuple[int, ...]:
         looks = auto_looks(schedule.n, start)
         spent = level * float(cumulative(schedule.spending, looks, level)[0])
         enough = math.ceil(-math.log(max(spent, 1e-300)) / -math.log(tau))
-        if p_values(looks[0], tau, family.selection)[-1] <= spent:
+        others = (1.0 - tau) ** looks[0] if family.selection == "pooled" else 0.0
+        if (tau ** looks[0] + others) * (1.0 + 1e-8) <= spent:
             return looks
-        start = max(start + 1, min(enough, schedule.n))
+        # What may be spent by then rises with the start, so that it is approached in small steps.
+        start = min(max(start + 1, min(enough, start + start // 20)), schedule.n)
     return (schedule.n,)
 
 
