@@ -123,4 +123,8 @@ nobody stops: certified is whoever ever crossed, the worst that a stopping rule 
 begin with NOT OURS are rules in use elsewhere; the row above each is onnxcert's own rule on the
 same votes.
 
+Not covered: alpha shared by a data set and budgets given as a share, which are arithmetic on top of
+these rules; IndivClass, JointClass and PREDICT; and the reserve for errors of direction, whose
+absence no law here exposes (exact tests and the proof hold it).
+
 {table}"""
