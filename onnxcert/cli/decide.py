@@ -29,7 +29,8 @@ def command(
         "--tau",
         parser=numbers,
         metavar="TAU[,TAU...]",
-        help="What P(vote = class) must exceed, from 0.5.",
+        help="What P(vote = class) must exceed, from 0.5; of several stored tau the others stay, "
+        "behind the ones given.",
     ),
     alpha: float | None = typer.Option(None, "--alpha", help="Chance that the guarantee fails."),
     alpha_scope: str | None = typer.Option(
