@@ -57,7 +57,8 @@ def radius_scale(largest: float, asked: tuple[float, ...], unit: str) -> Scale:
     strong = [Tick(r / largest, rounded_down(r), strong=True) for r in asked if r <= largest]
     ends = [Tick(0, "0"), Tick(1, rounded_down(largest))]
     round_ones = [Tick(r / largest, f"{r:.6g}") for r in round_numbers(largest)]
-    return Scale(radius_colours(), (*strong, *ends, *round_ones), unit)
+    # A scale without its end cannot be read; the radii asked for are in the statement as well.
+    return Scale(radius_colours(), (*ends, *strong, *round_ones), unit)
 
 
 def round_numbers(largest: float) -> list[float]:
