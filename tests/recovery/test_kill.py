@@ -44,6 +44,10 @@ SEED = ("--seed", "7")
 ARRAYS = ("candidate", "hits", "labels", "single", "clean")
 
 
+def heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Workplace:
     """A model, its inputs, and the command that certifies them."""
 
@@ -69,6 +73,8 @@ class Workplace:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), *sys.path))},
+            # A shell starts what runs in the background with Ctrl-C ignored.
+            preexec_fn=heed_interrupts,
         )
 
     def finish(self, out: Path, *extra: object) -> dict[str, Any]:
