@@ -77,7 +77,7 @@ class Again:
                 "verify says which does not belong here."
             )
         ((before, selection),) = rules
-        rule = change.of(before, len(_listed(results)))
+        rule = change.of(before, len(_inputs_of(results)))
         check_combination(rule, selection)
         for components, _ in sizes:
             Family.of(rule, components, selection)  # so that nothing is refused half way
@@ -194,7 +194,7 @@ class Again:
         if self.rule.alpha_scope != self.stored.alpha_scope:
             parameters.pop("dataset", None)
             if self.rule.alpha_scope == "dataset":
-                all_names = "\n".join(_listed(self.results))
+                all_names = "\n".join(_inputs_of(self.results))
                 parameters["dataset"] = hashlib.sha256(all_names.encode()).hexdigest()
         if self.rule != self.stored:
             parameters[AGAIN] = {
@@ -246,7 +246,7 @@ def truth_of(record: Record) -> IntArray | None:
     return truth if digest(truth) == known else None
 
 
-def _listed(results: Results) -> list[str]:
+def _inputs_of(results: Results) -> list[str]:
     """The inputs that the run was about, finished or not: fixed before anything was drawn."""
     listed = (results.run() or {}).get("listed")
     known = (

@@ -23,7 +23,7 @@ _SMALLEST: Final = 1e-260
 def boundaries(
     looks: Sequence[int], taus: Sequence[float], level: float, selection: Selection, spending: str
 ) -> IntArray:
-    """Smallest hits that certify at each tau and look; more than the draws where none does.
+    """Smallest hits that certify at each tau and look; the look + 1 where none do.
 
     Certified is whoever reaches the boundary at any look. For one component and P(vote =
     candidate) = tau, the chance of ever reaching it, by exact recursion over the votes' path

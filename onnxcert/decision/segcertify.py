@@ -58,9 +58,7 @@ def _map(rule: Rule, family: Family, n: int) -> tuple[LevelArray, IntArray]:
     """Every number of hits at its own tau."""
     bounds = one_sided(rule, family, n).lower_bounds()
     levels, reached = np.unique(bounds, return_inverse=True)
-    if levels[0] > 0.0:
-        levels, reached = np.concatenate([[0.0], levels]), reached + 1
-    return levels[1:], reached.reshape(-1)
+    return levels[1:], reached.reshape(-1)  # the lowest is 0: no hits certify nothing
 
 
 def _at_looks(
@@ -85,8 +83,8 @@ def _at_looks(
         for hits, bound in zip(tally.path, row[:taken], strict=True):
             crossed |= hits >= bound
         level += crossed
-    last = {float(tau): int(row[taken - 1]) for tau, row in zip(levels, bounds, strict=True)}
-    return levels, level, tuple(min(last[tau], tally.n + 1) for tau in rule.taus)
+    at = np.searchsorted(levels, rule.taus)
+    return levels, level, tuple(bounds[at, taken - 1].tolist())
 
 
 def _smallest(values: int) -> np.dtype[np.unsignedinteger]:

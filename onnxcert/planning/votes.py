@@ -68,9 +68,7 @@ def votes_at_looks(
     family = Family.of(rule, components, selection)
     looks = looks_of(rule.schedule, family, n0)
     rows = boundaries(looks, rule.taus, family.single_level, selection, rule.schedule.spending)
-    return looks, tuple(
-        tuple(min(int(x), look + 1) for x, look in zip(row, looks, strict=True)) for row in rows
-    )
+    return looks, tuple(map(tuple, rows.tolist()))
 
 
 def smallest_useful_n(rule: Rule, components: int, selection: Selection, tau: float) -> int:

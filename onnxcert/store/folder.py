@@ -49,6 +49,7 @@ class ResultStore(Results):
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self._begun = False
 
     @property
     def path(self) -> Path:
@@ -185,8 +186,11 @@ class ResultStore(Results):
 
     @property
     def begun(self) -> bool:
-        """Whether any votes are kept here."""
-        return bool(self.names()) or any(self.folder.glob("partial/[!.]*.h5"))
+        """Whether any votes are, or were, kept here; looked up until they are."""
+        self._begun = self._begun or any(
+            any((self.folder / sub).glob("[!.]*.h5")) for sub in ("inputs", "partial")
+        )
+        return self._begun
 
     def note(self, listed: Iterable[str], skipped: Mapping[str, str]) -> None:
         """Note which inputs were to be certified, and why some could not be."""
