@@ -1,0 +1,1 @@
+"""Point clouds as files on disk: formats, data sets, and the points that are kept."""
