@@ -149,9 +149,7 @@ def command(
         noise = named(PERTURBATIONS, perturbation, "--perturbation")
         run = Run(
             segmenter=segmenter,
-            nonrobust=OnnxSegmenter.of(other_file, said, fit=segmenter.fit, **running.options)
-            if other_file
-            else None,
+            nonrobust=running.opened(other_file, said) if other_file else None,
             listing=listing,
             settings=Settings(
                 perturbation=noise(**_noise_parameters(sigma, segmenter)),

@@ -8,7 +8,8 @@ import typer
 
 from onnxcert.cli.options import with_options
 from onnxcert.cli.parsing import feeds, numbers, two_numbers
-from onnxcert.model.contract import CHANNEL_ORDERS, OUTPUT_FORMS
+from onnxcert.model.contract import OUTPUT_FORMS
+from onnxcert.model.pictures.contract import CHANNEL_ORDERS
 
 # Field of the contract -> (type, option).
 OPTIONS: Final[dict[str, tuple[Any, Any]]] = {

@@ -56,7 +56,7 @@ def measured(
     """
     x = np.ascontiguousarray(segmenter.declared(picture))
     segmenter(x[None])  # settles the number of classes and the size of the answer
-    values = max(x.size, segmenter.values(*x.shape[1:]))
+    values = max(x.size, segmenter.values(x.shape))
     batch_size = batch_size or default_batch_size(values)
     draws = Draws(perturbation, fresh_seed(), digest(x))
     perturbation.check(x)
