@@ -20,19 +20,23 @@ _LONGEST: Final = 180
 
 @dataclass(frozen=True)
 class Item:
-    """One picture of a run.
+    """One picture or point cloud of a run.
 
     Attributes:
         name: unique in the run, in any letter case, and safe as a file name.
-        path: the picture.
+        path: the file.
         label: its label map, or what tells its class: a table or the folder it lies in; or None.
-        class_label: the class of the whole picture, where `label` tells one.
+        class_label: the class of the whole input, where `label` tells one.
+        category: what the shape is, such as ``Chair``, where the data set tells; else empty.
+        index: place in the file, from 0, where one file holds several point clouds.
     """
 
     name: str
     path: Path
     label: Path | None
     class_label: ClassLabel | None = None
+    category: str = ""
+    index: int | None = None
 
 
 @dataclass(frozen=True)
