@@ -48,12 +48,16 @@ class Listing:
         class_names: the names that come with the data set, or None where it has none.
         ignore_label: the index of unlabelled pixels that comes with the data set, or None.
         coding: what the numbers or colours in its label files mean.
+        columns: what the columns of files of points are, where they have no names; or None.
+        categories: of shapes, name -> the classes of its parts, that come with the data set.
     """
 
     items: tuple[Item, ...]
     class_names: tuple[str, ...] | None = None
     ignore_label: int | None = None
     coding: LabelCoding = INDEX
+    columns: str | None = None
+    categories: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 class Reader(Protocol):

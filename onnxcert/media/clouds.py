@@ -12,7 +12,13 @@ import numpy as np
 from onnxcert._typing import IntArray
 from onnxcert.errors import InputError
 from onnxcert.inputs import Item, Listing
-from onnxcert.inputs.clouds import PointCloud, cloud_size, read_item, warnings_of
+from onnxcert.inputs.clouds import (
+    PointCloud,
+    cloud_size,
+    duplicates,
+    missing_normals,
+    read_item,
+)
 from onnxcert.model.points.entry import PointEntry
 from onnxcert.report.cloud_files import draw_cloud_record
 from onnxcert.store import Record
@@ -37,20 +43,21 @@ class Clouds:
         unreadable: dict[str, str] = {}
         for item in self.listing.items:
             try:
-                sizes[item] = wanted or cloud_size(item)
+                sizes[item] = wanted or cloud_size(item.path)
             except InputError as error:
                 unreadable[item.name] = str(error)
         return sizes, unreadable
 
     def read(self, item: Item) -> PointCloud:
         contract = self.entry.contract
-        return read_item(
+        cloud, _ = read_item(
             item,
             columns=self.listing.columns,
-            frame=contract.frame,
+            frame=contract.frame,  # type: ignore[arg-type]
             points=contract.points,
             fill=self.entry.fill,
         )
+        return cloud
 
     def truth(
         self, item: Item, prepared: PointCloud, *, classes: int, names: Sequence[str]
@@ -76,7 +83,7 @@ class Clouds:
         return labels
 
     def notes(self, prepared: PointCloud) -> tuple[str, ...]:
-        return warnings_of(prepared)
+        return tuple(filter(None, (duplicates(prepared), missing_normals(prepared))))
 
     def category(self, prepared: PointCloud) -> str:
         return prepared.category

@@ -73,6 +73,16 @@ def infer(
         raise ContractError(f"{model.path}: {error}") from None
 
 
+def medium(model: ModelFile, given: Mapping[str, Any]) -> str:
+    """What a model takes, `picture` or `points`; `given` as for `infer`.
+
+    Raises:
+        ContractError: its file says neither.
+    """
+    said = {name: value for name, value in given.items() if value is not None}
+    return _kind(model.metadata.get(METADATA_KEY), said, model.proto.graph).medium
+
+
 _NOUNS: Final = {"picture": "pictures", "points": "points"}
 
 

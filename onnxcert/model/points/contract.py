@@ -12,6 +12,7 @@ CHANNELS: Final = ("xyz", "xyz+normals", "xyz+features", "xyz+normals+features")
 FRAMES: Final = ("unit-sphere", "own")
 MOST_POINTS: Final = 10_000_000
 MOST_PASSES: Final = 100
+CATEGORY: Final = "category"  # what --feed NAME=category asks for
 
 
 @final

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import InputError, ModelError
-from onnxcert.inputs.clouds.cloud import PointCloud
+from onnxcert.inputs.clouds import PointCloud, framed, kept
 from onnxcert.model.entry import INPUT
 from onnxcert.model.nodes import Nodes
 from onnxcert.model.points.contract import PointContract
@@ -92,9 +92,7 @@ class PointEntry:
         """A `PointCloud` in the contract's frame, with as many points; an array as it is."""
         if not isinstance(given, PointCloud):
             return given
-        from onnxcert.inputs.clouds import framed, kept
-
-        cloud = framed(given, self.contract.frame)
+        cloud = framed(given, self.contract.frame)  # type: ignore[arg-type]
         return kept(cloud, self.contract.points, fill=self.fill)
 
     def declared(self, cloud: Any) -> FloatArray:

@@ -9,11 +9,10 @@ import onnx
 from onnxcert.errors import ContractError
 from onnxcert.model.contract import ASSUMED, LARGEST
 from onnxcert.model.input_inference import graph_inputs, typed
-from onnxcert.model.points.contract import MOST_POINTS, PointContract
+from onnxcert.model.points.contract import CATEGORY, MOST_POINTS, PointContract
 from onnxcert.model.proposal import GRAPH, agreed, filled, named, only
 from onnxcert.model.tracing import Axes, attribute, axes, first_reader, lengths, rank, shown
 
-CATEGORY: Final = "category"  # what --feed NAME=category asks for
 _MOST_CHANNELS: Final = 64  # where one axis is shorter than this and the other not, it is known
 _WANTED: Final = "points go in as [batch, 3, N] or [batch, N, 3], or with normals as [batch, 6, N]"
 
