@@ -100,8 +100,7 @@ def command(
     asked: AskedRule,
     running: Running,
 ) -> int:
-    """Certify the model's answer on pictures or point clouds, keep the evidence, print the table.
-    """
+    """Certify the model's answer on pictures or point clouds, keep the evidence, print the table."""
     path = find_model(model)
     if not checkpoint > 0:
         raise ParameterError(f"--checkpoint must be a number of seconds above 0, got {checkpoint}.")
@@ -162,4 +161,3 @@ def command(
         whole = {"heads": results} if len(heads) > 1 else next(iter(results.values()))
         print(json.dumps(whole, allow_nan=False))
     return status
-

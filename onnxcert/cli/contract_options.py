@@ -74,7 +74,12 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
     ),
     "input": (
         str | None,
-        typer.Option(None, "--input", metavar="NAME", help="Graph input that takes the picture or the points."),
+        typer.Option(
+            None,
+            "--input",
+            metavar="NAME",
+            help="Graph input of the picture or points.",
+        ),
     ),
     "feeds": (
         list[str] | None,
@@ -146,9 +151,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
     ),
     "output_layout": (
         str | None,
-        typer.Option(
-            None, "--output-layout", metavar="ORDER", help="Order of the output's axes."
-        ),
+        typer.Option(None, "--output-layout", metavar="ORDER", help="Order of the output's axes."),
     ),
     "output_form": (
         str | None,

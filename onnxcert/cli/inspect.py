@@ -14,6 +14,7 @@ from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.parsing import height_and_width
 from onnxcert.errors import ContractError
 from onnxcert.inputs import read_class_names, read_image
+from onnxcert.inputs.clouds import read_cloud
 from onnxcert.model.bundled import find_model
 from onnxcert.model.contract import Contract
 from onnxcert.model.graph import ModelFile, read_model, write_contract
@@ -23,6 +24,7 @@ from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.pictures.value_range import settled_range
 from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.report.cloud_view import draw_cloud_answer
 from onnxcert.report.view import draw_answer
 
 

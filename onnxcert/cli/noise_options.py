@@ -11,6 +11,7 @@ from onnxcert._typing import Perturbation
 from onnxcert.cli.options import with_options
 from onnxcert.cli.parsing import named
 from onnxcert.errors import ParameterError
+from onnxcert.model.contract import Contract
 from onnxcert.model.points.contract import PointContract
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
@@ -75,39 +76,59 @@ class Noise:
 
     values: dict[str, Any]
 
-    def of(self, segmenter: OnnxSegmenter, *, sigma: float | None = None) -> Perturbation:
-        """The noise for a model; `sigma` is taken where nobody said one.
+    def of(self, segmenter: OnnxSegmenter, usual: float | None = None) -> Perturbation:
+        """The noise for a model; sigma is what was said, what it was trained with, or `usual`.
 
         Raises:
             ParameterError: the options do not go together, or not with the model.
         """
-        said = self.values
-        kind = named(KINDS, said["perturbation"], "--perturbation")
-        turns = kind == ROTATION
-        for name in ("axis", "radius") if not turns else ("on",):
-            if said[name] is not None:
-                raise ParameterError(f"--{name} does not go with --perturbation {kind}; drop it.")
-        sigma = self._sigma(segmenter, turns) if sigma is None else sigma
-        if turns:
-            return self._rotation(segmenter, sigma)
-        return self._gaussian(segmenter, sigma)
-
-    def _sigma(self, segmenter: OnnxSegmenter, turns: bool) -> float:
-        sigma: float | None = self.values["sigma"]
+        self._check()
         contract = segmenter.contract
-        if sigma is None and not turns:
+        sigma = self.values["sigma"]
+        if sigma is None and not self._turns:
             sigma = contract.trained_sigma
         elif sigma is None and isinstance(contract, PointContract):
             sigma = contract.trained_rotation
+        sigma = usual if sigma is None else sigma
         if not sigma and sigma != 0.0:
             raise ParameterError(
                 f"{segmenter.file.path} does not say which noise it was trained with; give "
                 "--sigma, e.g. --sigma 0.25."
             )
-        return sigma
+        if self._turns:
+            return self._rotation(contract, sigma)
+        return self._gaussian(contract, sigma)
 
-    def _rotation(self, segmenter: OnnxSegmenter, sigma: float) -> Perturbation:
-        contract, said = segmenter.contract, self.values
+    def without_model(self) -> Perturbation | None:
+        """The noise as far as it is known without a model; None where nobody said a sigma.
+
+        Raises:
+            ParameterError: the options do not go together.
+        """
+        self._check()
+        sigma = self.values["sigma"]
+        if sigma is None:
+            return None
+        return self._rotation(PointContract(), sigma) if self._turns else Gaussian(sigma)
+
+    @property
+    def said(self) -> bool:
+        """Whether anything was said about the noise."""
+        usual = {name: option.default for name, (_, option) in OPTIONS.items()}
+        return self.values != usual
+
+    @property
+    def _turns(self) -> bool:
+        return named(KINDS, self.values["perturbation"], "--perturbation") == ROTATION
+
+    def _check(self) -> None:
+        for name in ("on",) if self._turns else ("axis", "radius"):
+            if self.values[name] is not None:
+                kind = self.values["perturbation"]
+                raise ParameterError(f"--{name} does not go with --perturbation {kind}; drop it.")
+
+    def _rotation(self, contract: Contract, sigma: float) -> Perturbation:
+        said = self.values
         if not isinstance(contract, PointContract):
             raise ParameterError(
                 "rotations in space are for point clouds, but the model takes pictures; leave "
@@ -122,8 +143,8 @@ class Noise:
             return AxisRotation(sigma, said["axis"], vectors)
         return Rotation(sigma, vectors, said["radius"] or "exact")
 
-    def _gaussian(self, segmenter: OnnxSegmenter, sigma: float) -> Perturbation:
-        contract, on = segmenter.contract, self.values["on"]
+    def _gaussian(self, contract: Contract, sigma: float) -> Perturbation:
+        on = self.values["on"]
         channels = contract.declared_channels
         noise = Gaussian(sigma)
         if isinstance(contract, PointContract) and on in (None, COORDINATES):

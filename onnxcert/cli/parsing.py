@@ -69,7 +69,7 @@ def feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
     Raises:
         ParameterError: neither of these, or a file that cannot be read.
     """
-    pairs = []
+    pairs: list[tuple[str, Any]] = []
     for text in given:
         name, equals, value = text.rpartition("=")
         if not equals or not name:
