@@ -89,7 +89,7 @@ def test_matrices_of_pictures_add_up() -> None:
 
 def test_labels_that_cannot_be_counted_are_refused() -> None:
     ones = np.ones((2, 3), int)
-    with pytest.raises(ParameterError, match="same picture"):
+    with pytest.raises(ParameterError, match="same input"):
         confusion(ones, ones.T, classes=2, ignore_label=None)
     with pytest.raises(ParameterError, match="0 to 0"):
         confusion(ones, ones, classes=1, ignore_label=None)
@@ -207,7 +207,7 @@ def test_several_tau_give_the_accuracy_of_each_certificate() -> None:
 def test_a_curve_refuses_labels_that_cannot_be_counted() -> None:
     ones = np.ones((2, 3), int)
     radii = np.array([0.1])
-    with pytest.raises(ParameterError, match="same picture"):
+    with pytest.raises(ParameterError, match="same input"):
         curve(radii, ones, ones, ones.T, classes=2, ignore_label=None)
     with pytest.raises(ParameterError, match="unlabelled"):
         curve(radii, ones, ones, -ones, classes=2, ignore_label=None)
