@@ -104,7 +104,7 @@ def _settings(record: Record) -> tuple[Any, ...]:
 def _component(record: Record) -> str:
     """What the table calls a component."""
     contract = record.provenance.contract
-    if record.kind == WHOLE:
+    if record.kind.startswith(WHOLE):
         return "input"
     if not _cloud(record):
         return "pixel"
