@@ -47,11 +47,9 @@ def use(path: Path, name: str) -> None:
 def use_cloud(cloud: PointCloud) -> None:
     """What follows must bear with every cloud that was read."""
     duplicates(cloud)
-    try:
-        inside = framed(cloud, "unit-sphere")
-    except InputError as error:
-        assert "all the same" in str(error)
+    if (cloud.points == cloud.points[0]).all():
         return
+    inside = framed(cloud, "unit-sphere")
     assert np.abs(inside.points).max() < 1 + 1e-6
     assert len(kept(inside, 20, fill=True)) == 20
 
@@ -117,8 +115,9 @@ def test_damaged_lists_of_shapes(tmp_path: Path, damaged: str) -> None:
             listing = ShapeNetPart.list([str(tmp_path)], None)
         except InputError as error:
             # Whichever of the two shows the damage is named.
-            _, _, said = str(error).partition(": expected ")
-            assert str(error).startswith(str(tmp_path))
+            start, _, said = str(error).partition(": expected ")
+            if start not in map(str, (*good, tmp_path)):
+                raise
             raise InputError(f"{written}: expected {said}") from error
         assert all(item.path.parent == tmp_path / "03001627" for item in listing.items)
 
@@ -154,5 +153,5 @@ def test_a_header_of_many_points_is_given_no_memory(tmp_path: Path, count: int) 
     for name, data in some.items():
         path = tmp_path / name
         path.write_bytes(data)
-        with pytest.raises(InputError, match="at most 10,000,000|damaged"):
+        with pytest.raises(InputError, match=r"at most 10,000,000|damaged"):
             read_cloud(path)

@@ -75,6 +75,13 @@ def test_points_that_are_all_the_same_have_no_unit_of_length(points: int) -> Non
     np.testing.assert_array_equal(framed(same, "own").points, same.points)
 
 
+def test_the_largest_coordinates_there_are_have_a_frame_as_well() -> None:
+    huge = np.finfo(np.float32).max
+    corners = huge * (2 * np.indices((2, 2, 2)).reshape(3, 8).T - 1).astype(np.float32)
+    inside = framed(PointCloud(corners), "unit-sphere").points
+    np.testing.assert_allclose(inside, np.sign(corners) / np.sqrt(3), rtol=1e-6)
+
+
 def test_a_frame_nobody_knows_is_refused() -> None:
     with pytest.raises(ParameterError, match="unit-sphere or own"):
         framed(shape(), "cube")  # type: ignore[arg-type]
