@@ -7,15 +7,19 @@ from torch import Tensor
 
 
 def nearest(distances: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` smallest of the last axis, smallest first: squared distances and indices.
+    """The `count` smallest squared distances of the last axis, smallest first, and their indices.
 
-    Of equal ones that with the lower index comes first, as ONNX's TopK has it.
+    Of equal ones that with the lower index comes first, as ONNX's TopK has it and PyTorch's not.
     """
     if torch.onnx.is_in_onnx_export():
         found, index = distances.topk(count, largest=False, sorted=True)
         return found, index
-    found, index = distances.sort(stable=True)
-    return found[..., :count], index[..., :count]
+    many = distances.shape[-1]
+    # The bits of floats not below 0 are in the order of the floats; with the index, none are equal.
+    bits = distances.float().contiguous().view(torch.int32).long()
+    order = bits * many + torch.arange(many, device=distances.device)
+    index = order.topk(count, largest=False, sorted=True).values % many
+    return distances.gather(-1, index), index
 
 
 def in_ball(found: Tensor, index: Tensor, radius: float, count: int) -> Tensor:
