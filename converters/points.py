@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxcert.errors import ModelError
+from onnxcert.model.points.contract import PointContract
 
 from .tracing import (
     Signature,
@@ -85,29 +85,27 @@ def export_points(
     Raises:
         ModelError: the module cannot be traced, does not give scores of that form, treats a shape
             differently in company, or the file does not agree with it.
+        ContractError: an argument is out of range or does not go with another.
     """
     require_torch()
     import torch
 
-    contract = {
-        "version": 1,
-        "medium": "points",
-        "input": INPUT,
-        "layout": input_layout,
-        "output": OUTPUT,
-        "output_layout": output_layout,
-        "output_rank": 3,
-        "classes": len(class_names),
-        "class_names": list(class_names),
-        "channels": channels,
-        "features": features,
-        "points": points,
-        "frame": frame,
-        "categories": [[name, list(classes)] for name, classes in categories],
-        "category_input": category_input,
-        "trained_sigma": trained_sigma,
-        "trained_rotation": trained_rotation,
-    }
+    contract = PointContract(
+        input=INPUT,
+        layout=input_layout,
+        output=OUTPUT,
+        output_layout=output_layout,
+        classes=len(class_names),
+        class_names=tuple(class_names),
+        channels=channels,
+        features=features,
+        points=points,
+        frame=frame,
+        categories=tuple((name, tuple(classes)) for name, classes in categories),
+        category_input=category_input,
+        trained_sigma=trained_sigma,
+        trained_rotation=trained_rotation,
+    )
     told = (category_input,) if category_input else ()
     signature = Signature(
         inputs=(INPUT, *told),
@@ -116,7 +114,7 @@ def export_points(
         class_axis=2 if output_layout == "BNC" else 1,
         sample="shape",
     )
-    shapes = _shapes(3, points, "normals" in channels, features)
+    shapes = _shapes(3, points, contract)
     if input_layout == "BNC":
         shapes = np.ascontiguousarray(shapes.transpose(0, 2, 1))
     inputs = [shapes]
@@ -135,7 +133,7 @@ def export_points(
             signature,
             axes={name: {0: "batch"} for name in (*signature.inputs, OUTPUT)},
             classes=len(class_names),
-            contract=json.dumps(contract),
+            contract=contract.to_json(),
             opset=opset,
             functions=functions,
         )
@@ -145,15 +143,15 @@ def export_points(
         return keep(draft, Path(path))
 
 
-def _shapes(count: int, points: int, normals: bool, features: int) -> NDArray[np.float32]:
+def _shapes(count: int, points: int, contract: PointContract) -> NDArray[np.float32]:
     """Noisy spheres [count, c, points], the last with each of its points twice."""
     rng = np.random.default_rng(0)
     outward = rng.normal(size=(count, 3, points))
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     channels = [outward + rng.normal(0, 0.1, outward.shape)]
-    if normals:
+    if contract.has_normals:
         channels.append(outward)
-    channels.append(rng.random((count, features, points)))
+    channels.append(rng.random((count, contract.features, points)))
     shapes = np.concatenate(channels, axis=1).astype(np.float32)
     shapes[-1, :, points // 2 :] = shapes[-1, :, : points - points // 2]
     return shapes

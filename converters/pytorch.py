@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxcert.errors import ModelError
-from onnxcert.model.contract import Contract
+from onnxcert.model.pictures.contract import PictureContract
 
 from .tracing import (
     Signature,
@@ -77,7 +77,7 @@ def export(
     require_torch()
     import torch
 
-    contract = Contract(
+    contract = PictureContract(
         input=INPUT,
         value_range=(0.0, 1.0),
         output=OUTPUT,
@@ -86,7 +86,7 @@ def export(
         trained_sigma=trained_sigma,
     )
     # The contract's own rules, so that a std of 0 or four means are refused here and not later.
-    Contract(value_range=value_range, mean=tuple(mean), std=tuple(std))
+    PictureContract(value_range=value_range, mean=tuple(mean), std=tuple(std))
     with evaluated(module), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
         whole = _with_normalisation(module, value_range, mean, std)
         pictures = _pictures(3, example_size)
@@ -156,7 +156,7 @@ def _write(
     module: torch.nn.Module,
     path: Path,
     size: tuple[int, int],
-    contract: Contract,
+    contract: PictureContract,
     opset: int,
     *,
     free_size: bool,

@@ -76,7 +76,8 @@ def load(root: Path, splits: tuple[str, ...], cache: Path | None = None) -> Shap
     start = time.monotonic()
     order = [name for name, _ in CATEGORIES]
     table = (root / "synsetoffset2category.txt").read_text().split()
-    category_of = {synset: order.index(name) for name, synset in zip(*[iter(table)] * 2)}
+    pairs = zip(table[::2], table[1::2], strict=True)
+    category_of = {synset: order.index(name) for name, synset in pairs}
     values, labels, categories = [], [], []
     entries = [entry for split in splits for entry in _entries(root, split)]
     for done, (synset, name) in enumerate(entries, 1):
@@ -125,4 +126,5 @@ def _entries(root: Path, split: str) -> list[tuple[str, str]]:
 
 def _in_unit_sphere(points: NDArray[np.float64]) -> NDArray[np.float64]:
     centred = points - points.mean(0)
-    return centred / np.linalg.norm(centred, axis=1).max()
+    inside: NDArray[np.float64] = centred / np.linalg.norm(centred, axis=1).max()
+    return inside

@@ -43,8 +43,11 @@ class Dense(nn.Module):
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Weight [out, width] and bias [out] with the running statistics inside."""
-        scale = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
-        return self.linear.weight * scale[:, None], self.norm.bias - self.norm.running_mean * scale
+        norm = self.norm
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        return self.linear.weight * scale[:, None], norm.bias - norm.running_mean * scale
 
 
 class Grouped(Dense):

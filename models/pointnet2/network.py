@@ -123,7 +123,8 @@ class PointNet2(nn.Module):
             if i > 0:
                 values = interpolated(distances[-i].transpose(1, 2), values)
             values = layers(torch.cat([features[-1 - i], values], 2))
-        return self.head(values).log_softmax(2)
+        scores: Tensor = self.head(values)
+        return scores.log_softmax(2)
 
     def _among(self, chosen: Tensor, away: Tensor) -> list[Tensor]:
         """Squared distances of each level's points from the next level's centres."""

@@ -54,4 +54,5 @@ def rotations(vectors: Tensor) -> Tensor:
     x, y, z = vectors.unbind(1)
     zero = torch.zeros_like(x)
     rows = (zero, -z, y, z, zero, -x, -y, x, zero)
-    return torch.linalg.matrix_exp(torch.stack(rows, 1).reshape(-1, 3, 3))
+    turns: Tensor = torch.linalg.matrix_exp(torch.stack(rows, 1).reshape(-1, 3, 3))
+    return turns

@@ -1,7 +1,7 @@
 """Train PointNet++ on ShapeNet's part benchmark and export it.
 
-From a checkout: ``python -m models.pointnet2.recipe --data FOLDER --out pointnet2.onnx --sigma 0.25``
-for coordinate noise, or ``--rotation 0.25`` for rotations.
+From a checkout: ``python -m models.pointnet2.recipe --data FOLDER --out FILE.onnx --sigma 0.25``,
+for coordinate noise, or with ``--rotation 0.25`` for rotations.
 """
 
 from __future__ import annotations

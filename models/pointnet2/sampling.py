@@ -82,7 +82,7 @@ def farthest_points(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
         The indices chosen, int64 [B, count], and the squared distances of all points from each of
         them, floats [B, count, N].
     """
-    chosen, distances = _FarthestPoints.apply(points, count)
+    chosen, distances = _FarthestPoints.apply(points, count)  # type: ignore[no-untyped-call]
     return chosen, distances
 
 

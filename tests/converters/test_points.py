@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from onnxcert.converters.points import export_points
 
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import METADATA_KEY
+from onnxcert.model.points.contract import PointContract
 
 torch = pytest.importorskip("torch")
 
@@ -59,10 +59,6 @@ def run(path: Path, **inputs):
     return session.run(["scores"], inputs)[0]
 
 
-def contract_of(path: Path):
-    return json.loads({p.key: p.value for p in onnx.load(path).metadata_props}[METADATA_KEY])
-
-
 @pytest.mark.parametrize("batch", [1, 2, 5])
 @pytest.mark.parametrize("layout", ["BCN", "BNC"])
 def test_the_file_agrees_with_the_module_at_any_batch(tmp_path, batch, layout):
@@ -96,16 +92,23 @@ def test_the_contract_travels_in_the_file(tmp_path):
         trained_sigma=0.1,
         trained_rotation=0.25,
     )
-    contract = contract_of(path)
-    assert contract["medium"] == "points"
-    assert contract["input"] == "points"
-    assert contract["points"] == POINTS
-    assert contract["categories"] == [["Table", [0, 1]], ["Kettle", [2, 3, 4]]]
-    assert contract["category_input"] == "kind"
-    assert contract["channels"] == "xyz+normals+features"
-    assert [contract["features"], contract["classes"]] == [2, 5]
-    assert [contract["trained_sigma"], contract["trained_rotation"]] == [0.1, 0.25]
-    assert [contract["layout"], contract["output_layout"]] == ["BCN", "BNC"]
+    text = {p.key: p.value for p in onnx.load(path).metadata_props}[METADATA_KEY]
+    assert PointContract.from_json(text, source="file") == PointContract(
+        input="points",
+        layout="BCN",
+        output="scores",
+        output_layout="BNC",
+        classes=5,
+        class_names=NAMES,
+        channels="xyz+normals+features",
+        features=2,
+        points=POINTS,
+        frame="unit-sphere",
+        categories=CATEGORIES,
+        category_input="kind",
+        trained_sigma=0.1,
+        trained_rotation=0.25,
+    )
     assert [i.name for i in onnx.load(path).graph.input] == ["points", "kind"]
 
 
