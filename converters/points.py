@@ -106,12 +106,13 @@ def export_points(
         trained_sigma=trained_sigma,
         trained_rotation=trained_rotation,
     )
+    class_axis = 2 if output_layout == "BNC" else 1
     told = (category_input,) if category_input else ()
     signature = Signature(
         inputs=(INPUT, *told),
         output=OUTPUT,
-        axes="[B, N, C]" if output_layout == "BNC" else "[B, C, N]",
-        class_axis=2 if output_layout == "BNC" else 1,
+        axes="[B, N, C]" if class_axis == 2 else "[B, C, N]",
+        class_axis=class_axis,
         sample="shape",
     )
     shapes = _shapes(3, points, contract)
@@ -132,7 +133,7 @@ def export_points(
             [array[:2] for array in inputs],
             signature,
             axes={name: {0: "batch"} for name in (*signature.inputs, OUTPUT)},
-            classes=len(class_names),
+            sizes={class_axis: len(class_names), 3 - class_axis: points},
             contract=contract.to_json(),
             opset=opset,
             functions=functions,

@@ -172,7 +172,8 @@ def _write(
         [_pictures(2, size)],
         SIGNATURE,
         axes={INPUT: batch | spatial, OUTPUT: batch | shown},
-        classes=len(contract.class_names),
+        # Behind a resize the exporter forgets how many channels there are; the form is checked.
+        sizes={SIGNATURE.class_axis: len(contract.class_names)},
         contract=contract.to_json(),
         opset=opset,
     )

@@ -122,7 +122,7 @@ def write(
     signature: Signature,
     *,
     axes: Mapping[str, Mapping[int, str]],
-    classes: int,
+    sizes: Mapping[int, int],
     contract: str,
     opset: int,
     functions: Sequence[onnx.FunctionProto] = (),
@@ -135,7 +135,7 @@ def write(
         example: one array for each input; a batch of two shows more than one of one.
         signature: names of the graph's inputs and output.
         axes: names of the free axes, by input or output.
-        classes: number of classes of the output.
+        sizes: of axes of the output that the caller knows and the exporter may forget.
         contract: JSON that goes into the file.
         opset: version of the ONNX operator set.
         functions: bodies of operators of the module's own, put in place of each use.
@@ -173,9 +173,8 @@ def write(
     if functions:
         model.functions.extend(functions)
         model = inline_local_functions(model)
-    # Behind a resize the exporter forgets how many channels there are; the caller has checked.
-    scored = model.graph.output[0].type.tensor_type.shape.dim[signature.class_axis]
-    scored.dim_value = classes
+    for axis, size in sizes.items():
+        model.graph.output[0].type.tensor_type.shape.dim[axis].dim_value = size
     onnx.helper.set_model_props(model, {METADATA_KEY: contract})
     onnx.save(model, path)
 

@@ -5,7 +5,6 @@ Yi et al., A scalable active framework for region annotation in 3D shape collect
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,18 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_COUNTS: Final = {
-    "Airplane": 4, "Bag": 2, "Cap": 2, "Car": 4, "Chair": 4, "Earphone": 3, "Guitar": 3,
-    "Knife": 2, "Lamp": 4, "Laptop": 2, "Motorbike": 6, "Mug": 2, "Pistol": 3, "Rocket": 3,
-    "Skateboard": 3, "Table": 3,
-}  # fmt: skip
-_ENDS: Final = np.cumsum(list(_COUNTS.values())).tolist()
+from onnxcert.inputs.clouds import SHAPENET_PARTS, ShapeNetPart, read_item
+
 # Name of each category and its part classes, in the order of the one-hot input.
-CATEGORIES: Final = tuple(
-    (name, tuple(range(end - count, end)))
-    for (name, count), end in zip(_COUNTS.items(), _ENDS, strict=True)
-)
-CLASS_NAMES: Final = tuple(f"{name}-{i}" for name, parts in CATEGORIES for i in range(len(parts)))
+CATEGORIES: Final = tuple(SHAPENET_PARTS.items())
 
 
 @final
@@ -69,25 +60,31 @@ def load(root: Path, splits: tuple[str, ...], cache: Path | None = None) -> Shap
     """All shapes of the splits named, e.g. ``("train", "val")``.
 
     The full benchmark takes minutes to read; with a `cache`, an .npz file, only once.
+
+    Raises:
+        InputError: `root` does not hold the benchmark, or a file of it is damaged.
     """
     if cache is not None and cache.exists():
         with np.load(cache) as stored:
             return Shapes(*(stored[name] for name in ("values", "labels", "ends", "categories")))
     start = time.monotonic()
     order = [name for name, _ in CATEGORIES]
-    table = (root / "synsetoffset2category.txt").read_text().split()
-    pairs = zip(table[::2], table[1::2], strict=True)
-    category_of = {synset: order.index(name) for name, synset in pairs}
+    items = [
+        item for split in splits for item in ShapeNetPart.list([str(root / split)], None).items
+    ]
     values, labels, categories = [], [], []
-    entries = [entry for split in splits for entry in _entries(root, split)]
-    for done, (synset, name) in enumerate(entries, 1):
-        read = np.loadtxt(root / synset / f"{name}.txt", dtype=np.float64, ndmin=2)
-        values.append(np.hstack([_in_unit_sphere(read[:, :3]), read[:, 3:6]]).astype(np.float32))
-        labels.append(read[:, 6].astype(np.int64))
-        categories.append(category_of[synset])
+    for done, item in enumerate(items, 1):
+        cloud, _ = read_item(
+            item, columns="xyz,normals,label", frame="unit-sphere", points=None, fill=False
+        )
+        assert cloud.normals is not None
+        assert cloud.labels is not None
+        values.append(np.hstack([cloud.points, cloud.normals]))
+        labels.append(cloud.labels.astype(np.int64))
+        categories.append(order.index(item.category))
         if done % 500 == 0:
             rate = done / (time.monotonic() - start)
-            print(f"read {done}/{len(entries)} shapes, {rate:.0f}/s", flush=True)
+            print(f"read {done}/{len(items)} shapes, {rate:.0f}/s", flush=True)
     ends = np.cumsum([len(each) for each in labels])
     shapes = Shapes(np.concatenate(values), np.concatenate(labels), ends, np.array(categories))
     if cache is not None:
@@ -114,17 +111,3 @@ def batches(
             torch.eye(len(CATEGORIES))[shapes.categories[chosen]],
             torch.from_numpy(np.stack(labels)),
         )
-
-
-def _entries(root: Path, split: str) -> list[tuple[str, str]]:
-    """(synset, name) of each shape, from entries ``shape_data/03001627/1a2b``."""
-    listed = json.loads(
-        (root / "train_test_split" / f"shuffled_{split}_file_list.json").read_text()
-    )
-    return [(synset, name) for _, synset, name in (entry.split("/") for entry in listed)]
-
-
-def _in_unit_sphere(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    centred = points - points.mean(0)
-    inside: NDArray[np.float64] = centred / np.linalg.norm(centred, axis=1).max()
-    return inside

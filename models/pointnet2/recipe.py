@@ -14,7 +14,9 @@ from typing import Final
 import torch
 from torch import nn
 
-from .dataset import CATEGORIES, CLASS_NAMES, load
+from onnxcert.inputs.clouds import SHAPENET_PART_NAMES
+
+from .dataset import CATEGORIES, load
 from .network import FULL, SMALL, PointNet2
 from .noise import Noise
 from .sampling import FARTHEST_POINTS
@@ -90,7 +92,7 @@ def write_model(
         path,
         points=points,
         channels="xyz+normals" if normals else "xyz",
-        class_names=CLASS_NAMES,
+        class_names=SHAPENET_PART_NAMES,
         categories=CATEGORIES,
         category_input="label",
         trained_sigma=sigma or None,
