@@ -80,7 +80,10 @@ def medium(model: ModelFile, given: Mapping[str, Any]) -> str:
         ContractError: its file says neither.
     """
     said = {name: value for name, value in given.items() if value is not None}
-    return _kind(model.metadata.get(METADATA_KEY), said, model.proto.graph).medium
+    try:
+        return _kind(model.metadata.get(METADATA_KEY), said, model.proto.graph).medium
+    except ContractError as error:
+        raise ContractError(f"{model.path}: {error}") from None
 
 
 _NOUNS: Final = {"picture": "pictures", "points": "points"}
