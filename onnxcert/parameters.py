@@ -29,7 +29,7 @@ def parameters(
     values: dict[str, Any] = {
         "model": segmenter.file.sha256,
         "contract": contract,
-        **segmenter.fit.as_dict(),
+        **segmenter.entry.as_dict(),
         "nonrobust": nonrobust.file.sha256 if nonrobust else None,
         "labels": any(item.label is not None for item in listing.items),
         "ignore_label": ignore_label,
@@ -38,6 +38,8 @@ def parameters(
     }
     if listing.coding.key != INDEX.key:
         values["label_coding"] = listing.coding.key
+    if listing.columns is not None:
+        values["columns"] = listing.columns
     if settings.rule.alpha_scope == "dataset":
         # Alpha is shared by these inputs and no others.
         names = "\n".join(sorted(item.name for item in listing.items))
