@@ -127,7 +127,9 @@ def cone_of(record: Record) -> Cone | None:
     if perturbation.unit(record.unit) != RADIANS:
         return None
     angle = record.decision.radius[0]
-    axis = perturbation.parameters().get("axis")  # of a rotation about one axis
+    parameters = perturbation.parameters()
+    parameters = parameters.get("of", parameters)  # of what is done to some channels
+    axis = parameters.get("axis")  # of a rotation about one axis
     about: Vector | None = None if axis is None else _AXES[axis]
     # A radius is rounded down in its last digits.
     return Cone(min(angle, math.pi), angle >= math.pi * (1 - 1e-9), about)
