@@ -14,6 +14,7 @@ from onnxcert._typing import FloatArray, Perturbation, Segmenter
 from onnxcert.decision.stopping import Stopping
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import InputError, ParameterError
+from onnxcert.inputs.clouds import PointCloud
 from onnxcert.labelling import checked
 from onnxcert.model.bundled import find_model
 from onnxcert.model.probe import probed
@@ -91,6 +92,8 @@ def certify(
     if isinstance(segment, OnnxSegmenter):
         x = segment.declared(segment.entry.prepared(x))
         unit, kind = unit or segment.unit, segment.components
+    elif isinstance(x, PointCloud):
+        raise InputError("a callable takes an array, got a point cloud; give its rows [c, N].")
     x = checked_input(x)
     values = x.size
     if isinstance(segment, OnnxSegmenter):
