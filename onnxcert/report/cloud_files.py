@@ -88,6 +88,8 @@ def draw_cloud_record(
     many = certified.ndim == 2
     for path, names, index in sheets(folder / "pictures", record.name, class_names, many=many):
         colours = sheet_colours(names, index) if many else part_colours(names, own)
+        if many:  # a lighter "no" would pass for abstention where light falls on it
+            colours[0] = _GREY
         write_cloud_ply(path.with_suffix(".ply"), cloud, certified[index], colours)
         draw_cloud(
             path,

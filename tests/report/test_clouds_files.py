@@ -257,6 +257,7 @@ def test_each_label_of_a_multi_label_record_has_its_files(
         np.testing.assert_array_equal(call["certified"], certificate.labels[i])
         np.testing.assert_array_equal(call["radii"].radius, certificate.radii[i])
         assert call["class_names"] == (f"no {names[i]}", names[i])
+        assert call["colours"][0].max() < 170  # in no light as pale as abstention
     stems = ["000-soft", "001-a_b", "002-red"]
     found = sorted(p.name for p in (tmp_path / "pictures" / "chair-03").iterdir())
     assert found == sorted(f"{stem}.{kind}" for stem in stems for kind in ("ply", "png"))
