@@ -139,7 +139,11 @@ def _print(file: ModelFile, contract: Contract, findings: Sequence[Finding]) -> 
         if field.name != "sources":
             value = getattr(contract, field.name)
             source = contract.sources.get(field.name)
-            shown = _show(value) if source else _OPEN.get(field.name, "not said")
+            shown = (
+                _SHOWN.get(field.name, _show)(value)
+                if source
+                else _OPEN.get(field.name, "not said")
+            )
             print(f"{field.name:14} {shown:32} {f'({source})' if source else ''}".rstrip())
     print(f"\nlint: {'nothing found' if not findings else ''}".rstrip())
     for finding in findings:
@@ -159,7 +163,15 @@ _OPEN = {
 }
 
 
+def _show_categories(categories: Sequence[tuple[str, Sequence[int]]]) -> str:
+    """Each category with its classes, as a file for --categories has them."""
+    return "; ".join(f"{name} {' '.join(map(str, parts))}" for name, parts in categories)
+
+
 def _show(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(_show(v) for v in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+_SHOWN = {"categories": _show_categories}
