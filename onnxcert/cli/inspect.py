@@ -139,12 +139,9 @@ def _print(file: ModelFile, contract: Contract, findings: Sequence[Finding]) -> 
         if field.name != "sources":
             value = getattr(contract, field.name)
             source = contract.sources.get(field.name)
-            shown = (
-                _SHOWN.get(field.name, _show)(value)
-                if source
-                else _OPEN.get(field.name, "not said")
-            )
-            print(f"{field.name:14} {shown:32} {f'({source})' if source else ''}".rstrip())
+            show = _SHOWN.get(field.name, _show)
+            shown = show(value) if source else _OPEN.get(field.name, "not said")
+            print(f"{field.name:16} {shown:32} {f'({source})' if source else ''}".rstrip())
     print(f"\nlint: {'nothing found' if not findings else ''}".rstrip())
     for finding in findings:
         print(f"  {finding.severity}: node {finding.node} {finding.message}")
@@ -158,6 +155,12 @@ _OPEN = {
     "std": "none",
     "normalise": "after",
     "feeds": "none",
+    "features": "none",
+    "points": "any number",
+    "categories": "none",
+    "category_input": "none",
+    "restricted": "no",
+    "passes": "1",
     "threshold": "usual for the form",
     "classes": "known after the first run",
 }
