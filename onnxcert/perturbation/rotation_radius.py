@@ -79,7 +79,7 @@ class RotationRadius:
     def __init__(self, sigma: float) -> None:
         self._sigma = sigma
         chained = sigma <= _CHAINED
-        self._step, pieces = (1.01, 3000) if chained else (1.004, 1500)
+        self._step, pieces = (1.006, 4000) if chained else (1.004, 1500)
         self._steps = math.ceil(-math.log(_DEPTH) / math.log(self._step))
         self._fine, self._coarse = Layers(sigma, pieces), Layers(sigma, _COARSE)
         self._end = min(math.pi, _REACH * sigma)
@@ -122,7 +122,9 @@ class RotationRadius:
                 return (0.5 - self._coarse.overlap(k, s)) / k
 
             most = 0.7 * (s / self._sigma) ** 2 + 0.1
-            found = minimize_scalar(reached, bounds=(-0.1, most), method="bounded")
+            found = minimize_scalar(
+                reached, bounds=(-0.1, most), method="bounded", options={"xatol": 3e-3}
+            )
             k = math.exp(float(found.x))
             self._kept[j] = (k, self._fine.overlap(k, s))
         return self._kept[j]

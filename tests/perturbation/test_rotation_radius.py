@@ -10,6 +10,7 @@ import itertools
 import math
 import time
 from functools import cache
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -229,3 +230,20 @@ def test_the_order_of_questions_does_not_change_the_answers() -> None:
     forward = [one(tau) for tau in taus]
     assert [other(tau) for tau in taus[::-1]] == forward[::-1]
     assert Rotation(0.4).radius(0.9) == forward[1]
+
+
+def test_the_table_of_the_documentation_is_what_the_program_computes() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "rotation.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if " %) |" in line]
+    assert [row[0] for row in rows] == ["0.125", "0.25", "0.5", "0.75", "1"]
+    for sigma, *written in rows:
+        for tau, cell in zip((0.6, 0.75, 0.85, 0.95), written, strict=True):
+            start, found = classical(float(sigma), tau), exact(float(sigma), tau)
+            one, other = cell.split(" / ")
+            assert 0 <= start - float(one) < 1e-4
+            if other == "pi":
+                assert found == math.pi
+            else:
+                radius, gain = other.removesuffix(" %)").split(" (")
+                assert 0 <= found - float(radius) < 1e-4
+                assert float(gain) == pytest.approx(100 * (found / start - 1), abs=0.02)
