@@ -98,10 +98,10 @@ class PointContract(Contract):
                 "the model needs to know each shape's category, and nothing says which there are; "
                 "pass --categories shapenet-part, or a file of them."
             )
-        if self.restricted and self.binary:
+        if self.restricted and (self.binary or self.output_form == "labels"):
             raise ContractError(
-                f"parts can be restricted where one class of several is chosen, not for an output "
-                f"of {self.output_form}; leave --restrict-parts out."
+                f"parts can be restricted where scores of several classes are compared, not for an "
+                f"output of {self.output_form}; leave --restrict-parts out."
             )
 
     @property
