@@ -20,13 +20,14 @@ def refuse_other(
     *,
     identity: str,
     truth: IntArray | None,
+    category: str,
     asked: Mapping[str, Any],
 ) -> None:
     """Raise StoreError unless `record` is what this run would make of `item`.
 
     Args:
         identity: digest of the input now. truth: its labels now, if there are any.
-        asked: every parameter of the run, with its seed.
+        category: what it is called now. asked: every parameter of the run, with its seed.
     """
     known = record.provenance.input.get("label_sha256", "")
     changed = item.path if record.draws.digest != identity else None
@@ -36,6 +37,12 @@ def refuse_other(
         raise StoreError(
             f"{changed} has changed since {store.folder} was written; choose another folder with "
             "--out."
+        )
+    called = record.provenance.input.get("category", "")
+    if category != called:
+        raise StoreError(
+            f"{item.path} is of the category {category!r} now and was of {called!r} when "
+            f"{store.folder} was written; choose another folder with --out."
         )
     stored, found = store.fingerprints(item.name)
     if stored != found or record.provenance.parameters != asked:
@@ -56,6 +63,13 @@ def refuse_unlike(mine: OnnxSegmenter, other: OnnxSegmenter | None, *, labelled:
         raise ParameterError(
             f"both models must answer for the same components, but {mine.file.path} labels "
             f"{mine.components} and {other.file.path} {other.components}."
+        )
+    frames = [getattr(one.contract, "frame", "") for one in (mine, other) if one is not None]
+    if other is not None and len(set(frames)) > 1:
+        raise ParameterError(
+            f"both models are shown the same input, but {mine.file.path} takes shapes in the "
+            f"{frames[0]} frame and {other.file.path} in the {frames[1]} frame, where it would "
+            "answer worse than it does; leave --nonrobust out, or certify it by itself."
         )
     if other is not None and other.classes != mine.classes:
         raise ParameterError(

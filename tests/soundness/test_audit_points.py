@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto
 
 from onnxcert import AxisRotation, Certificate, Gaussian, OnChannels, PointCloud, Rotation, certify
+from onnxcert.cli import run_command_line
 from onnxcert.errors import ContractError, InputError, OnnxcertError, ParameterError
 
 N = 40
@@ -161,3 +162,55 @@ def test_restricting_parts_of_an_unknown_number_is_one_sentence(tmp_path: Path) 
     model = network({"categories": CATEGORIES, "restricted": True}, classes="k")
     with pytest.raises(OnnxcertError, match="pass --classes"):
         certified(model, tmp_path, shape("table"), ON_COORDINATES)
+
+
+# -- a run -----------------------------------------------------------------------------------------
+
+
+class Bench:
+    """A folder with two shapes, and runs over them by the command line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.shapes = folder / "shapes"
+        self.shapes.mkdir()
+        for i in range(2):
+            rng = np.random.default_rng(i)
+            points = rng.standard_normal((N, 3)).astype(np.float32)
+            np.savez(
+                self.shapes / f"s{i}.npz", points=points, labels=(points[:, 0] < 0).astype(int)
+            )
+
+    def model(self, name: str, **contract: Any) -> str:
+        return str(graphs.save(network(contract), self.folder / name))
+
+    def certify(self, *arguments: str) -> int:
+        common = ("--sigma", "0.05", "--n", "60", "--threads", "1", "--no-pictures", "--seed", "1")
+        return run_command_line(
+            ["certify", arguments[0], str(self.shapes), *common, *arguments[1:]]
+        )
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_run_goes_on_with_the_categories_it_began_with(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Where no answer depends on the category the tables by category do: shapes of two names.
+    model, out = bench.model("m.onnx", categories=CATEGORIES), str(bench.folder / "out")
+    assert bench.certify(model, "--category", "table", "--limit", "1", "--out", out) == 0
+    assert bench.certify(model, "--category", "lamp", "--out", out) == 2
+    assert "is of the category 'Lamp' now and was of 'table'" in capsys.readouterr().err
+    assert bench.certify(model, "--category", "TABLE", "--out", out) == 0
+
+
+def test_another_model_is_not_shown_shapes_in_a_frame_that_is_not_its_own(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, other = bench.model("mine.onnx"), bench.model("other.onnx", frame="own")
+    out = str(bench.folder / "out")
+    assert bench.certify(mine, "--nonrobust", other, "--out", out) == 2
+    assert "unit-sphere frame and" in capsys.readouterr().err
