@@ -124,10 +124,10 @@ def test_after_an_attack_the_angle_has_the_law_of_the_two_dimensional_integral()
             t: Array, middle: Array = middle, u: Array = u, mass: Array = mass, s: float = s
         ) -> Array:
             w = np.cos(middle / 2) * math.cos(s / 2) - np.sin(middle / 2) * math.sin(s / 2) * u
-            angles = np.sort((2 * np.arccos(np.minimum(np.abs(w), 1))).ravel())
-            order = np.argsort((2 * np.arccos(np.minimum(np.abs(w), 1))).ravel())
+            angles = (2 * np.arccos(np.minimum(np.abs(w), 1))).ravel()
+            order = np.argsort(angles)
             weights = np.broadcast_to(mass[:, None] / u.size, w.shape).ravel()[order]
-            return np.asarray(np.interp(t, angles, np.cumsum(weights)))
+            return np.asarray(np.interp(t, angles[order], np.cumsum(weights)))
 
         assert kstest(b, law).pvalue > 1e-3
         assert kstest(b, lambda t, law=law: law(0.98 * t)).pvalue < 1e-3
