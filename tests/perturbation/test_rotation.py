@@ -257,8 +257,8 @@ def test_what_is_no_cloud_of_enough_channels_is_refused(shape: tuple[int, ...]) 
     for noise in (Rotation(0.25, vectors=2), AxisRotation(0.25, "z", vectors=2)):
         with pytest.raises(ParameterError, match="coordinates and normals of points, the first 6"):
             noise.check(np.zeros(shape, np.float32))
+        x = np.zeros(shape, np.float32)
         with pytest.raises(ParameterError, match="got an input of shape"):
-            x = np.zeros(shape, np.float32)
             noise.perturb(x, [np.random.default_rng(0)], np.empty((1, *shape), np.float32))
         noise.check(np.zeros((6, 1), np.float32))
 
