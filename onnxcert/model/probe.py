@@ -97,6 +97,7 @@ def probed(
         ModelError: the model answers differently on the same input.
         ParameterError: the noise reached what must stay as it is.
     """
+    draws.perturbation.check(x)
     batch = np.empty((max(2, batch_size), *x.shape), dtype=np.float32)
     draws.rehearsal().write(x, range(len(batch)), batch)
     if isinstance(segment, OnnxSegmenter):

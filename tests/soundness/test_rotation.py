@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest, chi
+from scipy.stats import binom, binomtest, chi, norm
 
 import onnxcert
 from onnxcert.decision import decide
 from onnxcert.draws import Draws, digest
+from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian, OnChannels, Rotation
 from onnxcert.perturbation.angle_law import density
 from onnxcert.perturbation.rotation_radius import RotationRadius
@@ -117,6 +118,23 @@ def test_noise_of_euler_angles_does_not_keep_the_promise_that_rotation_noise_kee
 
     assert kept(euler) < 0.5 - 5 * 0.5 / math.sqrt(count)
     assert kept(ours) > 0.5 + 5 * 0.5 / math.sqrt(count)
+
+
+def test_sigma_is_bounded_as_the_classical_radius_does_not_hold_far_beyond() -> None:
+    """At sigma 3 Q crowds at the identity: half is lost within the formula's angle."""
+    sigma, tau = 3.0, 0.6
+    with pytest.raises(ParameterError, match="to 1, got 3"):
+        Rotation(sigma, form="classical")
+    rng = np.random.default_rng(6)
+    v = sigma * rng.standard_normal((200_000, 3))
+    length = np.linalg.norm(v, axis=1)
+    s = sigma * norm.ppf(tau)
+    along = np.cos(length / 2) * math.cos(s / 2)
+    along += np.sin(length / 2) * math.sin(s / 2) * v[:, 0] / length
+    a, b = (2 * np.arccos(np.minimum(np.abs(c), 1 - 1e-12)) for c in (np.cos(length / 2), along))
+    ratio = density(b, sigma) / density(a, sigma)
+    kept = np.where(ratio <= np.quantile(ratio, tau), ratio, 0.0)
+    assert kept.mean() < 0.45
 
 
 def rooms(batch: Array) -> Array:
