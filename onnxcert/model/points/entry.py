@@ -226,7 +226,9 @@ class PointEntry:
             hot = nodes.add("Reshape", hot, nodes.constant([-1, count]))
         axes = [d.dim_value for d in value.type.tensor_type.shape.dim]
         if len(axes) == 3:
-            hot = nodes.add("Unsqueeze", hot, nodes.constant([1 if axes[2] == count else 2]))
+            # [B, 1, K] where both are free, as the field's networks take it.
+            last = axes[1] == count != axes[2] or axes[2] == 1 != axes[1]
+            hot = nodes.add("Unsqueeze", hot, nodes.constant([2 if last else 1]))
         nodes.cast(hot, kind, self.contract.category_input)
 
 
