@@ -119,6 +119,7 @@ def test_a_description_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         (b"", "there are 0"),
         (b"# nothing\n\n", "there are 0"),
         (b"7\n", "there are 0"),
+        (b"\n" * 1_100_000, "blank lines"),
         (b"3\n0 0 0\n1 1 1\n", "3 points, but there are 2"),
         (b"1\n2\n3\n", "line 2 has 1"),
         (b"0 0\n1 1\n", "line 1 has 2"),
@@ -129,6 +130,17 @@ def test_a_description_that_does_not_fit_is_refused(tmp_path: Path) -> None:
 )
 def test_a_broken_line_is_named(tmp_path: Path, data: bytes, said: str) -> None:
     assert said in refused(tmp_path / "x.txt", data)
+
+
+def test_lines_are_counted_without_reading_their_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    for data in (b"# a\n\n0 0 0\n1 1 1 # b\n", b"\xef\xbb\xbf2\n0,0,0\nno,number,here"):
+        path.write_bytes(data)
+        assert cloud_size(path) == 2
+    for data in (b"", b"7\n", b"\n" * 1_100_000):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match=r"no points|blank lines"):
+            cloud_size(path)
 
 
 @pytest.mark.parametrize("value", ["0.5", "3e9", "-3e9"])
@@ -263,6 +275,7 @@ def test_a_ply_that_is_no_cloud_is_refused(tmp_path: Path) -> None:
         (b"element vertex 40", b"element vertex 42", "line 60 has 4"),
         (b"element vertex 40", b"element vertex 99999999999999", "at most 10,000,000"),
         (b"element vertex", b"element corner", "vertex"),
+        (b"element vertex", b"element camera 10000001\nelement vertex", "camera"),
         (b"end_header", b"comment", "mend"),
         (b"comment category chair", b"comment category " + b"x" * 101, "category"),
     ):
