@@ -168,9 +168,7 @@ class Dialect:
             more["category_input"] = "label"
         return {"medium": "points", **self._fields(), **more}
 
-    def proto(
-        self, network: Network, categories: Parts = (), **more: Any
-    ) -> onnx.ModelProto:
+    def proto(self, network: Network, categories: Parts = (), **more: Any) -> onnx.ModelProto:
         """The file; `more` are further fields of its contract."""
         g = Graph()
         batch: int | str = self.batch or "batch"
@@ -188,9 +186,7 @@ class Dialect:
         scores = g.add("Add", g.add("MatMul", w["w2"], h), g.add("MatMul", w["w3"], best))
         scores = g.add("Add", scores, w["b"])
         if network.ordered:
-            start = g.add(
-                "Slice", points, *(g.constant([k]) for k in (0, 1, 2))
-            )
+            start = g.add("Slice", points, *(g.constant([k]) for k in (0, 1, 2)))
             weight = g.constant(network.weights["w5"] * network.ordered, np.float32)
             scores = g.add("Add", scores, g.add("MatMul", weight, start))
         if self.category:
@@ -320,7 +316,9 @@ def linear(
     )
 
 
-def halves(*, axis: int = 0, channels: int = 3, level: float = 0.0, **options: Any) -> onnx.ModelProto:
+def halves(
+    *, axis: int = 0, channels: int = 3, level: float = 0.0, **options: Any
+) -> onnx.ModelProto:
     """Class 1 where the coordinate `axis` exceeds `level`, class 0 elsewhere."""
     weight = np.zeros((2, channels))
     weight[1, axis] = 1.0

@@ -100,9 +100,9 @@ class PointContract(Contract):
                 "the model needs to know each shape's category, and nothing says which there are; "
                 "pass --categories shapenet-part, or a file of them."
             )
-        if self.restricted and self.binary:
+        if self.restricted and (self.binary or self.output_form == "labels"):
             raise ContractError(
-                f"parts can be restricted where one class of several is chosen, not for an output "
+                f"parts can be restricted where one of several scores is chosen, not for an output "
                 f"of {self.output_form}; leave --restrict-parts out."
             )
 

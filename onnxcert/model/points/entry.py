@@ -105,6 +105,8 @@ class PointEntry:
                     f"points must have the shape [{contract.declared_channels}, N], got "
                     f"{list(rows.shape)}."
                 )
+            if contract.needs_category:
+                self._check_category(rows[-1])
             return rows
         rows_ = [cloud.points.T]
         if contract.has_normals:
@@ -125,6 +127,15 @@ class PointEntry:
             number = self._number(cloud.category)
             rows_.append(np.full((1, len(cloud)), number, dtype=np.float32))
         return np.ascontiguousarray(np.concatenate(rows_), dtype=np.float32)
+
+    def _check_category(self, row: FloatArray) -> None:
+        last = len(self.contract.categories) - 1
+        if (row != row[0]).any() or row[0] not in range(last + 1):
+            raise InputError(
+                "the last row of points must hold the number of the shape's category, from 0 to "
+                f"{last}, once for each point, got {row.min():g} to {row.max():g}; give a "
+                "PointCloud, or such a row."
+            )
 
     def _number(self, category: str) -> int:
         names = [name for name, _ in self.contract.categories]
@@ -191,9 +202,9 @@ class PointEntry:
         contract = self.contract
         if contract.passes > 1:
             scores = back_in_order(nodes, scores, INVERSE, contract.passes)
-        if not contract.restricted:
+        # Classes are unknown before the first pass, whose answer does not count.
+        if not contract.restricted or contract.classes is None:
             return scores, scores
-        assert contract.classes is not None
         allowed = np.zeros((len(contract.categories), contract.classes, 1), dtype=np.bool_)
         for row, (_, parts) in enumerate(contract.categories):
             allowed[row, list(parts)] = True

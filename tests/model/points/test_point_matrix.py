@@ -21,7 +21,7 @@ from onnxcert._typing import FloatArray
 from onnxcert.draws import Draws, digest
 from onnxcert.perturbation import OnChannels
 
-MARGIN = 5e-6
+MARGIN = 2e-6
 POINTS = 80
 
 
@@ -72,9 +72,7 @@ def rows(dialect: Dialect, *, category: int | None = None, seed: int = 5) -> Flo
     return x
 
 
-def opened(
-    dialect: Dialect, network: Network, folder: Path, **more: object
-) -> OnnxSegmenter:
+def opened(dialect: Dialect, network: Network, folder: Path, **more: object) -> OnnxSegmenter:
     categories = CATEGORIES if dialect.category else ()
     path = save(dialect.proto(network, categories), folder / "model.onnx")
     return OnnxSegmenter.open(path, threads=1, **{**dialect.given(categories), **more})
