@@ -52,6 +52,14 @@ def _may_hold_points(value: onnx.ValueInfoProto) -> bool:
     return not (shape := axes(value)) or not {1, 2} & {*shape[1:]}
 
 
+def holds_points(value: onnx.ValueInfoProto) -> bool:
+    """Whether the axes of an input leave no doubt that it takes points."""
+    shape = axes(value)
+    if shape is None or len(shape) != 3 or not _may_hold_points(value):
+        return False
+    return any(n is not None and 3 <= n <= _MOST_CHANNELS for n in lengths(shape)[1:])
+
+
 def _with_layout(
     contract: PointContract, graph: onnx.GraphProto, name: str, shape: Axes | None
 ) -> PointContract:
