@@ -30,7 +30,7 @@ from onnxcert.report.view import draw_answer
 
 @with_contract_options
 def command(
-    model: str = typer.Argument(..., help="ONNX file, or the name of a bundled model: street."),
+    model: str = typer.Argument(..., help="ONNX file, or a bundled model: street, parts."),
     picture: Path | None = typer.Argument(
         None, help="Show what the model sees and answers on this picture, as a PNG."
     ),

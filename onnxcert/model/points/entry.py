@@ -137,16 +137,27 @@ class PointEntry:
                 "PointCloud, or such a row."
             )
 
-    def _number(self, category: str) -> int:
+    def category(self, told: str) -> str:
+        """The model's name of the category told, in any letter case or as a number in the order of
+        the categories; else as told."""
         names = [name for name, _ in self.contract.categories]
-        plain = [name.casefold() for name in names]
-        if category.casefold() not in plain:
-            came = f"it is called {category!r}" if category else "nothing says which it is"
+        known = {name.casefold(): name for name in names}
+        if told.casefold() in known:
+            return known[told.casefold()]
+        if told.isdecimal() and len(told) < 6 and int(told) < len(names):
+            return names[int(told)]
+        return told
+
+    def _number(self, told: str) -> int:
+        names = [name for name, _ in self.contract.categories]
+        category = self.category(told)
+        if category not in names:
+            came = f"it is called {told!r}" if told else "nothing says which it is"
             raise InputError(
                 f"the model needs the category of a shape, one of {', '.join(names)}, but {came}; "
                 "name it in the file, or with --category."
             )
-        return plain.index(category.casefold())
+        return names.index(category)
 
     def check(self, shape: tuple[int, ...], path: Path) -> None:
         wanted = self.contract.points
