@@ -86,6 +86,12 @@ def medium(model: ModelFile, given: Mapping[str, Any]) -> str:
         raise ContractError(f"{model.path}: {error}") from None
 
 
+def stored(model: ModelFile, field: str) -> bool:
+    """Whether the contract in the file says anything about `field`."""
+    text = model.metadata.get(METADATA_KEY)
+    return text is not None and field in parsed(text)
+
+
 _NOUNS: Final = {"picture": "pictures", "points": "points"}
 
 
