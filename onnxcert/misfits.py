@@ -19,23 +19,31 @@ def refuse_other(
     item: Item,
     *,
     identity: str,
+    category: str,
     truth: IntArray | None,
     asked: Mapping[str, Any],
 ) -> None:
     """Raise StoreError unless `record` is what this run would make of `item`.
 
     Args:
-        identity: digest of the input now. truth: its labels now, if there are any.
+        identity: digest of the input now. category: what it is called now.
+        truth: its labels now, if there are any.
         asked: every parameter of the run, with its seed.
     """
     known = record.provenance.input.get("label_sha256", "")
     changed = item.path if record.draws.digest != identity else None
     if truth is not None and known and known != digest(truth):
-        changed = item.label
+        changed = item.label or item.path
     if changed is not None:
         raise StoreError(
             f"{changed} has changed since {store.folder} was written; choose another folder with "
             "--out."
+        )
+    called = record.provenance.input.get("category", "")
+    if called != category:
+        raise StoreError(
+            f"{item.path} was of the category {called!r} when {store.folder} was written and is of "
+            f"{category!r} now; choose another folder with --out."
         )
     stored, found = store.fingerprints(item.name)
     if stored != found or record.provenance.parameters != asked:
@@ -43,6 +51,26 @@ def refuse_other(
             f"the record {item.name} in {store.folder} was not made by this run; delete it, and "
             "the same command makes it again."
         )
+
+
+def refuse_another_kind(mine: OnnxSegmenter, other: OnnxSegmenter | None) -> None:
+    """Raise ParameterError unless the other model can be shown the same prepared inputs."""
+    if other is None:
+        return
+    if mine.contract.medium != other.contract.medium:
+        raise ParameterError(
+            f"both models must take inputs of the same kind, but {mine.file.path} takes a "
+            f"{mine.entry.whole} and {other.file.path} a {other.entry.whole}."
+        )
+    for name, of in (("frame", "shapes in the frame"), ("points", "this number of points:")):
+        said = getattr(mine.contract, name, None)
+        wanted = getattr(other.contract, name, None)
+        if said != wanted and not (name == "points" and wanted is None):
+            raise ParameterError(
+                f"both models are shown the same prepared inputs, but {mine.file.path} takes {of} "
+                f"{said or 'any'} and {other.file.path} {wanted}; store a contract that fits, or "
+                f"give --{name} for both."
+            )
 
 
 def refuse_unlike(mine: OnnxSegmenter, other: OnnxSegmenter | None, *, labelled: bool) -> None:

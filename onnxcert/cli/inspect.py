@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import typer
 
 from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.parsing import height_and_width
-from onnxcert.errors import ContractError
+from onnxcert.errors import ContractError, ParameterError
 from onnxcert.inputs import read_class_names, read_image
 from onnxcert.inputs.clouds import read_cloud
 from onnxcert.model.bundled import find_model
@@ -59,6 +59,15 @@ def command(
     pad_to: int | None = typer.Option(
         None, "--pad-to", metavar="K", help="Continue PICTURE until both sides are multiples of K."
     ),
+    columns: str | None = typer.Option(
+        None,
+        "--columns",
+        metavar="NAMES",
+        help="What the columns of a point file are, e.g. xyz,normals,label.",
+    ),
+    category: str | None = typer.Option(
+        None, "--category", metavar="NAME", help="What the shape is, e.g. chair."
+    ),
     *,
     given: dict[str, Any],
 ) -> int:
@@ -90,7 +99,7 @@ def command(
         return 0
     refuse_errors(findings, file.path)
     if picture is not None:
-        segmenter = _drawn(file, contract, picture, out, size=size, scale=scale, pad_to=pad_to)
+        segmenter = _drawn(file, contract, picture, out, size, scale, pad_to, columns, category)
         contract = segmenter.contract  # now with the number of classes
         print(f"\nwhat the model sees and answers is drawn in {out}")
     if write is not None:
@@ -104,13 +113,19 @@ def _drawn(
     contract: Contract,
     path: Path,
     out: Path,
-    *,
     size: tuple[int, int] | None,
     scale: float,
     pad_to: int | None,
+    columns: str | None,
+    category: str | None,
 ) -> OnnxSegmenter:
     """The model, once it has answered on the input at `path` and `out` shows how."""
     if isinstance(contract, PictureContract):
+        if columns is not None or category is not None:
+            raise ParameterError(
+                "--columns and --category are for point clouds, but the model takes pictures; "
+                "leave them out."
+            )
         fit = Fit(
             size=size or (contract.size if scale == 1.0 else None),
             scale=scale,
@@ -119,8 +134,12 @@ def _drawn(
         segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
         draw_answer(out, segmenter, read_image(path))
         return segmenter
-    segmenter = OnnxSegmenter(file, contract, device="cpu")
-    draw_cloud_answer(out, segmenter, segmenter.entry.prepared(read_cloud(path)))
+    fit = Fit(size=size, scale=scale, pad_to=pad_to or 1)  # of points; refused if anything was said
+    segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
+    cloud = read_cloud(path, columns=columns)
+    if category is not None:
+        cloud = replace(cloud, category=category)
+    draw_cloud_answer(out, segmenter, segmenter.entry.prepared(cloud))
     return segmenter
 
 
@@ -139,8 +158,12 @@ def _print(file: ModelFile, contract: Contract, findings: Sequence[Finding]) -> 
         if field.name != "sources":
             value = getattr(contract, field.name)
             source = contract.sources.get(field.name)
-            shown = _show(value) if source else _OPEN.get(field.name, "not said")
-            print(f"{field.name:14} {shown:32} {f'({source})' if source else ''}".rstrip())
+            shown = (
+                _shown(field.name, value)
+                if source and value != ()
+                else _OPEN.get(field.name, "not said")
+            )
+            print(f"{field.name:16} {shown:32} {f'({source})' if source else ''}".rstrip())
     print(f"\nlint: {'nothing found' if not findings else ''}".rstrip())
     for finding in findings:
         print(f"  {finding.severity}: node {finding.node} {finding.message}")
@@ -156,7 +179,20 @@ _OPEN = {
     "feeds": "none",
     "threshold": "usual for the form",
     "classes": "known after the first run",
+    "features": "none",
+    "points": "any number",
+    "frame": "unit-sphere",
+    "categories": "none",
+    "category_input": "none",
+    "restricted": "False",
+    "passes": "1",
 }
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "categories":
+        return "; ".join(f"{called} {' '.join(map(str, parts))}" for called, parts in value)
+    return _show(value)
 
 
 def _show(value: Any) -> str:

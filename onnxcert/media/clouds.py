@@ -74,8 +74,8 @@ class Clouds:
                 return None
             return np.array([index], dtype=np.int32)
         labels = prepared.labels
-        if labels is None:
-            return None
+        if labels is None or self.entry.contract.output_form == "multilabel":
+            return None  # labels in the file give one class a point, no yes and no of each label
         ignored = np.zeros(labels.shape, np.bool_)
         if self.ignore_label is not None:
             ignored = labels == self.ignore_label
