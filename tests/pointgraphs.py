@@ -354,9 +354,9 @@ def ball(points: int = 60, *, seed: int = 0) -> npt.NDArray[np.float32]:
     return np.asarray(directions * rng.uniform(0.2, 1, (points, 1)), np.float32)
 
 
-def write_shape(path: Path, points: int = 60, *, seed: int = 0, **more: Any) -> Path:
+def write_shape(path: Path, *, many: int = 60, seed: int = 0, **more: Any) -> Path:
     """A cloud as .npz with labels 0 below and 1 above the middle; `more` replaces arrays."""
-    xyz = ball(points, seed=seed)
+    xyz = ball(many, seed=seed)
     arrays = {"points": xyz, "labels": (xyz[:, 0] > xyz[:, 0].mean()).astype(np.int64), **more}
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
