@@ -54,7 +54,7 @@ def _cloud(said: str | None, segmenter: OnnxSegmenter, contract: PointContract) 
     if said is not None and Path(said).exists():
         cloud = read_cloud(Path(said))
         if contract.needs_category and not cloud.category:
-            cloud = replace(cloud, category=contract.categories[0][0])  # each takes the same time
+            cloud = replace(cloud, category=contract.categories[0][0])  # any takes the same time
         return segmenter.entry.prepared(cloud)
     if said is not None and not (said.isdecimal() and 0 < int(said) <= MAX_POINTS):
         raise ParameterError(

@@ -75,7 +75,7 @@ class Clouds:
             return np.array([index], dtype=np.int32)
         labels = prepared.labels
         if labels is None or self.entry.contract.output_form == "multilabel":
-            return None  # labels in the file give one class a point, no yes and no of each label
+            return None  # one class a point is no truth about several labels
         ignored = np.zeros(labels.shape, np.bool_)
         if self.ignore_label is not None:
             ignored = labels == self.ignore_label

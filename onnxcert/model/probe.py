@@ -13,7 +13,7 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.draws import Draws
-from onnxcert.errors import ModelError, ParameterError
+from onnxcert.errors import ModelError
 from onnxcert.labelling import checked
 from onnxcert.model.answers import close
 from onnxcert.model.segmenter import OnnxSegmenter
@@ -95,11 +95,13 @@ def probed(
 
     Raises:
         ModelError: the model answers differently on the same input.
-        ParameterError: the noise changes what tells the model a shape's category.
+        ParameterError: the noise reached what must stay as it is.
     """
+    draws.perturbation.check(x)
     batch = np.empty((max(2, batch_size), *x.shape), dtype=np.float32)
     draws.rehearsal().write(x, range(len(batch)), batch)
-    _refuse_noise_on_the_category(segment, x, batch)
+    if isinstance(segment, OnnxSegmenter):
+        segment.entry.check_noise(x, batch[0])
     mixes = getattr(segment, "mixes_draws", False)
     if not mixes and batch_invariant(segment, batch) and repeatable(segment, batch[:2]):
         return segment, ""
@@ -110,14 +112,3 @@ def probed(
             "nothing; remove what is random in it and export it again."
         )
     return single, LEAKS
-
-
-def _refuse_noise_on_the_category(segment: Segmenter, x: FloatArray, noisy: FloatArray) -> None:
-    if not isinstance(segment, OnnxSegmenter):
-        return
-    told = segment.contract.network_channels  # the channels after them are no values of points
-    if not (noisy[:, told:] == x[told:]).all():
-        raise ParameterError(
-            "the last channel tells the model the shape's category, which takes no noise; wrap the "
-            f"noise, e.g. in OnChannels(Gaussian(0.25), 0, {told})."
-        )

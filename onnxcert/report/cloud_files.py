@@ -79,7 +79,8 @@ def draw_cloud_record(
         draw_classified(path, record, photograph=seen, truth=truth, class_names=class_names)
         return
     category = record.provenance.input.get("category", "") or cloud.category
-    title = f"{record.name}: {category}" if category else record.name
+    said = category and category != record.name
+    title = f"{record.name}: {category}" if said else record.name
     own = dict(contract.get("categories", ())).get(category, ())
     radius = radius_of(record)
     clean, certified, hits = (

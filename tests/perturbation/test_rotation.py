@@ -124,10 +124,10 @@ def test_after_an_attack_the_angle_has_the_law_of_the_two_dimensional_integral()
             t: Array, middle: Array = middle, u: Array = u, mass: Array = mass, s: float = s
         ) -> Array:
             w = np.cos(middle / 2) * math.cos(s / 2) - np.sin(middle / 2) * math.sin(s / 2) * u
-            angles = np.sort((2 * np.arccos(np.minimum(np.abs(w), 1))).ravel())
-            order = np.argsort((2 * np.arccos(np.minimum(np.abs(w), 1))).ravel())
+            angles = (2 * np.arccos(np.minimum(np.abs(w), 1))).ravel()
+            order = np.argsort(angles)
             weights = np.broadcast_to(mass[:, None] / u.size, w.shape).ravel()[order]
-            return np.asarray(np.interp(t, angles, np.cumsum(weights)))
+            return np.asarray(np.interp(t, angles[order], np.cumsum(weights)))
 
         assert kstest(b, law).pvalue > 1e-3
         assert kstest(b, lambda t, law=law: law(0.98 * t)).pvalue < 1e-3
@@ -257,6 +257,9 @@ def test_what_is_no_cloud_of_enough_channels_is_refused(shape: tuple[int, ...]) 
     for noise in (Rotation(0.25, vectors=2), AxisRotation(0.25, "z", vectors=2)):
         with pytest.raises(ParameterError, match="coordinates and normals of points, the first 6"):
             noise.check(np.zeros(shape, np.float32))
+        x = np.zeros(shape, np.float32)
+        with pytest.raises(ParameterError, match="got an input of shape"):
+            noise.perturb(x, [np.random.default_rng(0)], np.empty((1, *shape), np.float32))
         noise.check(np.zeros((6, 1), np.float32))
 
 

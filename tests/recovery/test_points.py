@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 SHAPES = 4
 SETTINGS = (
     *("--sigma", "0.2", "--n", "300", "--n0", "20", "--threads", "1", "--batch-size", "1"),
-    *("--checkpoint", "0.02", "--passes", "2", "--points", "2048", "--json"),
+    *("--checkpoint", "0.02", "--passes", "2", "--points", "1024", "--json"),
 )
 ARRAYS = ("candidate", "hits", "labels", "single", "clean")
 
@@ -40,7 +40,7 @@ class Workplace:
         self.shapes = folder / "shapes"
         for i in range(SHAPES):
             category = ("chair", "lamp", "rocket")[i % 3]
-            write_shape(self.shapes / f"s{i}.npz", many=2500, seed=i, category=category)
+            write_shape(self.shapes / f"s{i}.npz", many=1500, seed=i, category=category)
 
     def arguments(self, out: Path, *extra: object) -> list[str]:
         command = ("certify", self.model, self.shapes, *SETTINGS, "--out", out, *extra)
@@ -89,7 +89,7 @@ def assert_whole(out: Path) -> set[str]:
                 with h5py.File(path, "r") as file:
                     file.visititems(lambda _, item: item[...] if hasattr(item, "shape") else None)
             case ".npy":
-                assert np.load(path).shape == (2048,)
+                assert np.load(path).shape == (1024,)
             case ".ply":
                 assert path.read_bytes().startswith(b"ply")
     names = ResultStore(out).names() if (out / "run.json").exists() else []
@@ -196,7 +196,7 @@ def test_votes_for_another_cloud_are_not_gone_on_with(tmp_path: Path) -> None:
     process.communicate()
     if assert_whole(out):
         pytest.skip("the first shape was finished before it could be stopped")
-    write_shape(place.shapes / "s0.npz", many=2500, seed=99, category="lamp")
+    write_shape(place.shapes / "s0.npz", many=1500, seed=99, category="lamp")
     status = run_command_line(place.arguments(out, "--seed", "7"))
     assert run_command_line(place.arguments(fresh, "--seed", "7")) == 0
     # Refused, or counted anew: never the votes of the one for the other.

@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from onnxcert._typing import FloatArray, IntArray
-from onnxcert.errors import InputError, ModelError
+from onnxcert.errors import InputError, ModelError, ParameterError
 from onnxcert.inputs.clouds import PointCloud, framed, kept
 from onnxcert.model.entry import INPUT
 from onnxcert.model.nodes import Nodes
@@ -168,6 +168,14 @@ class PointEntry:
             )
         if wanted is not None and shape[1] != wanted:
             raise ModelError(f"{path} takes shapes of {wanted} points, got {shape[1]}.")
+
+    def check_noise(self, x: FloatArray, noisy: FloatArray, /) -> None:
+        """The category is no place in space, and takes no noise."""
+        if self.contract.needs_category and not np.array_equal(x[-1], noisy[-1]):
+            raise ParameterError(
+                "the last row tells the shape's category and must stay as it is, but the noise "
+                "reached it; use OnChannels(noise, 0, 3) for noise on the coordinates."
+            )
 
     def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return (shape[-1],)
