@@ -19,16 +19,15 @@ def refuse_other(
     item: Item,
     *,
     identity: str,
-    category: str,
     truth: IntArray | None,
+    category: str,
     asked: Mapping[str, Any],
 ) -> None:
     """Raise StoreError unless `record` is what this run would make of `item`.
 
     Args:
-        identity: digest of the input now. category: what it is called now.
-        truth: its labels now, if there are any.
-        asked: every parameter of the run, with its seed.
+        identity: digest of the input now. truth: its labels now, if there are any.
+        category: what it is called now. asked: every parameter of the run, with its seed.
     """
     known = record.provenance.input.get("label_sha256", "")
     changed = item.path if record.draws.digest != identity else None
@@ -40,10 +39,10 @@ def refuse_other(
             "--out."
         )
     called = record.provenance.input.get("category", "")
-    if called != category:
+    if category != called:
         raise StoreError(
-            f"{item.path} was of the category {called!r} when {store.folder} was written and is of "
-            f"{category!r} now; choose another folder with --out."
+            f"{item.path} is of the category {category!r} now and was of {called!r} when "
+            f"{store.folder} was written; choose another folder with --out."
         )
     stored, found = store.fingerprints(item.name)
     if stored != found or record.provenance.parameters != asked:
@@ -62,15 +61,12 @@ def refuse_another_kind(mine: OnnxSegmenter, other: OnnxSegmenter | None) -> Non
             f"both models must take inputs of the same kind, but {mine.file.path} takes a "
             f"{mine.entry.whole} and {other.file.path} a {other.entry.whole}."
         )
-    for name, of in (("frame", "shapes in the frame"), ("points", "this number of points:")):
-        said = getattr(mine.contract, name, None)
-        wanted = getattr(other.contract, name, None)
-        if said != wanted and not (name == "points" and wanted is None):
-            raise ParameterError(
-                f"both models are shown the same prepared inputs, but {mine.file.path} takes {of} "
-                f"{said or 'any'} and {other.file.path} {wanted}; store a contract that fits, or "
-                f"give --{name} for both."
-            )
+    shown, wanted = (getattr(one.contract, "points", None) for one in (mine, other))
+    if wanted not in (None, shown):
+        raise ParameterError(
+            f"both models are shown the same points, but {mine.file.path} takes {shown or 'all'} "
+            f"and {other.file.path} {wanted} of a shape; pass --points {wanted}."
+        )
 
 
 def refuse_unlike(mine: OnnxSegmenter, other: OnnxSegmenter | None, *, labelled: bool) -> None:
@@ -84,6 +80,13 @@ def refuse_unlike(mine: OnnxSegmenter, other: OnnxSegmenter | None, *, labelled:
         raise ParameterError(
             f"both models must answer for the same components, but {mine.file.path} labels "
             f"{mine.components} and {other.file.path} {other.components}."
+        )
+    frames = [getattr(one.contract, "frame", "") for one in (mine, other) if one is not None]
+    if other is not None and len(set(frames)) > 1:
+        raise ParameterError(
+            f"both models are shown the same input, but {mine.file.path} takes shapes in the "
+            f"{frames[0]} frame and {other.file.path} in the {frames[1]} frame, where it would "
+            "answer worse than it does; leave --nonrobust out, or certify it by itself."
         )
     if other is not None and other.classes != mine.classes:
         raise ParameterError(

@@ -16,8 +16,11 @@ def shape_iou(matrix: npt.NDArray[np.int64], parts: Sequence[int]) -> float | No
 
     Of each part, points that have it in truth and prediction are divided by points that have it in
     either; a part in neither counts 1. An abstaining point is a miss of its true part and belongs
-    to the prediction of none. Only the category's own parts are looked at: a point predicted as a
-    part of another category is a miss too and enters the union of its true part alone.
+    to the prediction of none; but each takes the 1 from one part in neither, since it could have
+    been labelled so. Else whoever abstains from every point of a shape that lacks half of its
+    category's parts would score one half, and abstaining in place of one wrong label could raise
+    the IoU of a part from 0 to 1. Only the category's own parts are looked at: a point predicted as
+    a part of another category is a miss too and enters the union of its true part alone.
 
     So does the field on ShapeNet part (Qi, Su, Mo, Guibas, "PointNet", CVPR 2017, section 5.1; Qi,
     Yi, Su, Guibas, "PointNet++", NIPS 2017, and its reference evaluation). That evaluation also
@@ -37,8 +40,10 @@ def shape_iou(matrix: npt.NDArray[np.int64], parts: Sequence[int]) -> float | No
     if not true.any():
         return None
     union = true + matrix[:, own].sum(axis=0) - hits
-    iou = np.where(union > 0, hits / np.maximum(union, 1), 1.0)
-    return math.fsum(iou) / len(own)
+    absent = int(np.count_nonzero(union == 0))
+    abstaining = int(matrix[:, -1].sum())
+    iou = hits / np.maximum(union, 1)
+    return (math.fsum(iou) + max(0, absent - abstaining)) / len(own)
 
 
 @final

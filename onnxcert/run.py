@@ -214,15 +214,14 @@ class Run:
         # Names given now, or those that were noted when the record was made.
         names = self.class_names or tuple(record.provenance.contract["class_names"])
         truth = self._medium.truth(item, prepared, classes=record.classes, names=names)
-        asked = {**self.asked(), "seed": self.seed}
         refuse_other(
             self.store,
             record,
             item,
             identity=identity,
-            category=self._medium.category(prepared),
             truth=truth,
-            asked=asked,
+            category=self._medium.category(prepared),
+            asked={**self.asked(), "seed": self.seed},
         )
         if not self._medium.has_labels(self.store.folder, item.name):
             write_labels(self.store.folder, record, names)

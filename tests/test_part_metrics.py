@@ -66,7 +66,7 @@ def test_the_iou_of_a_shape_by_hand() -> None:
     # is in neither.
     assert shape_iou(matrix_of(truth, predicted), (2, 3)) == pytest.approx((1 / 2 + 1 / 3) / 2)
     assert shape_iou(matrix_of(truth, predicted), (2, 3, 4)) == pytest.approx(
-        (1 / 2 + 1 / 3 + 1) / 3
+        (1 / 2 + 1 / 3 + 0) / 3
     )
 
 
@@ -94,18 +94,18 @@ def test_a_shape_without_labels_of_its_parts_has_no_iou(foreign: int) -> None:
 
 def test_the_averages_by_hand() -> None:
     shapes = [
-        ("Mug", np.array([2, 2, 3, 3]), np.array([2, 2, 3, ABSTAIN])),  # (1 + 1/2 + 1) / 3
+        ("Mug", np.array([2, 2, 3, 3]), np.array([2, 2, 3, ABSTAIN])),  # (1 + 1/2 + 0) / 3
         ("Bag", np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1])),  # 1
         ("Bag", np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0])),  # 0
         ("Bag", np.array([0, 1]), np.array([0, ABSTAIN])),  # (1 + 0) / 2
     ]
     found = scored(shapes)
     assert found is not None
-    assert found.instance_iou == pytest.approx((5 / 6 + 1 + 0 + 1 / 2) / 4)
-    assert found.category_iou == pytest.approx((5 / 6 + 1 / 2) / 2)
+    assert found.instance_iou == pytest.approx((1 / 2 + 1 + 0 + 1 / 2) / 4)
+    assert found.category_iou == pytest.approx((1 / 2 + 1 / 2) / 2)
     assert found.categories == {
         "Bag": CategoryScores(shapes=3, iou=pytest.approx(0.5), accuracy=5 / 10),
-        "Mug": CategoryScores(shapes=1, iou=pytest.approx(5 / 6), accuracy=3 / 4),
+        "Mug": CategoryScores(shapes=1, iou=pytest.approx(1 / 2), accuracy=3 / 4),
     }
     assert list(found.categories) == ["Bag", "Mug"]  # as asked for, not as they came
 
@@ -118,10 +118,15 @@ def plain(shape: Shape) -> Fraction | None:
     category, truth, predicted = shape
     there = {i for i, label in enumerate(truth) if label != IGNORE}
     every = []
+    loose = sum(predicted[i] == ABSTAIN for i in there)
     for part in PARTS[category]:
         of_truth = {i for i in there if truth[i] == part}
         of_answer = {i for i in there if predicted[i] == part}
         either = of_truth | of_answer
+        if not either and loose:
+            loose -= 1
+            every.append(Fraction(0))
+            continue
         every.append(Fraction(len(of_truth & of_answer), len(either)) if either else Fraction(1))
     if not any(truth[i] in PARTS[category] for i in there):
         return None

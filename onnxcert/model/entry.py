@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 import onnx
 
-from onnxcert._typing import FloatArray, IntArray
+from onnxcert._typing import FloatArray, IntArray, Perturbation
 from onnxcert.model.contract import Contract
 from onnxcert.model.nodes import Nodes
 
@@ -80,11 +80,12 @@ class Entry(Protocol):
         """Raise ModelError unless an input of this shape reaches the network of `path`."""
         ...
 
-    def check_noise(self, x: FloatArray, noisy: FloatArray, /) -> None:
-        """Raise ParameterError if the noise reached what must stay as it is.
+    def check_noise(self, x: FloatArray, noisy: FloatArray, perturbation: Perturbation, /) -> None:
+        """Raise ParameterError if the noise reached what must stay as it is, or speaks of what is
+        not there.
 
         Args:
-            x: a declared input. noisy: one perturbation of it.
+            x: a declared input. noisy: what the perturbation made of it once.
         """
         ...
 

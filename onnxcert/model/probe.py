@@ -101,7 +101,7 @@ def probed(
     batch = np.empty((max(2, batch_size), *x.shape), dtype=np.float32)
     draws.rehearsal().write(x, range(len(batch)), batch)
     if isinstance(segment, OnnxSegmenter):
-        segment.entry.check_noise(x, batch[0])
+        segment.entry.check_noise(x, batch[0], draws.perturbation)
     mixes = getattr(segment, "mixes_draws", False)
     if not mixes and batch_invariant(segment, batch) and repeatable(segment, batch[:2]):
         return segment, ""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Final, final
 
 import numpy as np
 
 from onnxcert._typing import FloatArray, Perturbation
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.plain import PLAIN
+
+_LONGEST: Final = 60
 
 
 @final
@@ -27,7 +29,8 @@ class OnChannels:
         called: what these channels are, in words such as ``the coordinates``.
 
     Raises:
-        ParameterError: the channels are no range, or `of` is no perturbation or itself on channels.
+        ParameterError: the channels are no range, or not those that a rotation turns, or `of` is no
+            perturbation or itself on channels.
 
     >>> from onnxcert.perturbation import Gaussian
     >>> OnChannels(Gaussian(0.25), 0, 3, "the coordinates").described()
@@ -58,8 +61,20 @@ class OnChannels:
                 f"the channels perturbed must be start to stop - 1 with 0 <= start < stop, got "
                 f"start {self.start} and stop {self.stop}."
             )
-        if not isinstance(self.called, str):
-            raise ParameterError(f"called must be the channels' name, got {self.called!r}.")
+        if not isinstance(self.called, str) or not (
+            self.called.isprintable() and len(self.called) <= _LONGEST
+        ):
+            raise ParameterError(
+                f"called must be the channels' name, of at most {_LONGEST} characters in one line, "
+                f"got {self.called!r}."
+            )
+        turned = 3 * int(self.of.parameters().get("vectors", 0))
+        if turned and self.stop - self.start != turned:
+            raise ParameterError(
+                f"{self.of.described()} turns {turned} channels, and the statement speaks of all "
+                f"that are named, but channels {self.start} to {self.stop - 1} are "
+                f"{self.stop - self.start}; name just those that turn."
+            )
 
     @property
     def sigma(self) -> float:
@@ -75,8 +90,7 @@ class OnChannels:
         }
 
     def described(self) -> str:
-        where = f"{self.called} ({self._channels})" if self.called else self._channels
-        return f"{self.of.described()} on {where}"
+        return f"{self.of.described()} on {self._where}"
 
     def unit(self, of_input: str) -> str:
         return self.of.unit(of_input)
@@ -106,7 +120,16 @@ class OnChannels:
         return self.of.shown(radius)
 
     def attack(self, size: str, unit: str, of: str = "") -> str:
-        return self.of.attack(size, unit, of or self.called or f"the {self._channels}")
+        return self.of.attack(size, unit, of or self._named)
+
+    @property
+    def _where(self) -> str:
+        return f"{self.called} ({self._channels})" if self.called else self._channels
+
+    @property
+    def _named(self) -> str:
+        # With their numbers: what a user calls them is no proof of what they are.
+        return self._where if self.called else f"the {self._channels}"
 
     @property
     def _channels(self) -> str:

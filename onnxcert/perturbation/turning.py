@@ -15,6 +15,8 @@ Vectors = npt.NDArray[np.float64]
 
 # Of 1024 steps of float32 at 1: a smaller turn is rounded away where the coordinates are largest.
 SMALLEST_SIGMA = 2.0**-13
+# So many values a point has, with normals, and fewer points no shape.
+_FEW = 6
 TURNED = {1: "the coordinates", 2: "the coordinates and normals"}
 
 
@@ -83,6 +85,12 @@ def check_points(x: FloatArray, vectors: int) -> None:
         raise ParameterError(
             f"rotation turns {TURNED[vectors]} of points, the first {3 * vectors} channels of an "
             f"input [channels, points], got an input of shape {list(x.shape)}."
+        )
+    if x.shape[1] <= _FEW < x.shape[0]:
+        raise ParameterError(
+            f"rotation takes points as [channels, points], but the shape {list(x.shape)} seems to "
+            "be [points, channels], where whole points would be turned into each other; transpose "
+            "the input."
         )
 
 

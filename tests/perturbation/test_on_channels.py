@@ -57,7 +57,7 @@ def test_the_statement_names_the_channels_that_may_be_attacked_and_no_others() -
     zero = np.zeros_like(hits)
     tally = Tally(zero, hits, zero, 100, 10, "pooled", 2, 0, draws, unit="metres", kind="points")
     text = decide(tally, Rule()).statement()
-    assert "every perturbation d of the coordinates with L2 norm at most R = sigma * Phi" in text
+    assert "every perturbation d of the coordinates (channels 0 to 2) with L2 norm" in text
     assert "[gaussian sigma 0.25 on the coordinates (channels 0 to 2), tau 0.75, " in text
     assert "of the input" not in text.replace("certified component of an input", "")
     assert "every perturbation d of the channels 4 to 6 with" in OnChannels(
@@ -100,8 +100,8 @@ def test_the_input_must_have_the_channels_and_they_must_hold_the_noise() -> None
     OnChannels(Rotation(0.1), 4, 7).check(X)
     with pytest.raises(ParameterError, match=r"at least 8 channels first, got the shape \[7, 50\]"):
         OnChannels(Gaussian(0.1), 0, 8).check(X)
-    with pytest.raises(ParameterError, match="an input of shape"):
-        OnChannels(Rotation(0.1), 0, 2).check(X)
+    with pytest.raises(ParameterError, match="turns 3 channels"):
+        OnChannels(Rotation(0.1), 0, 2)
     # Only what is perturbed counts.
     large = X.copy()
     large[6] = 1e9

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from onnxcert._typing import FloatArray, IntArray
+from onnxcert._typing import FloatArray, IntArray, Perturbation
 from onnxcert.errors import InputError, ModelError
 from onnxcert.inputs.grey import grey
 from onnxcert.model.entry import INPUT
@@ -118,7 +118,9 @@ class PictureEntry:
                 f"{seen[0]}x{seen[1]}; pass --resize to resize pictures to that size."
             )
 
-    def check_noise(self, _x: FloatArray, _noisy: FloatArray, /) -> None:
+    def check_noise(
+        self, _x: FloatArray, _noisy: FloatArray, _perturbation: Perturbation, /
+    ) -> None:
         """Every channel may be perturbed."""
 
     def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:

@@ -102,8 +102,8 @@ class PointContract(Contract):
             )
         if self.restricted and (self.binary or self.output_form == "labels"):
             raise ContractError(
-                f"parts can be restricted where one of several scores is chosen, not for an output "
-                f"of {self.output_form}; leave --restrict-parts out."
+                f"parts can be restricted where scores of several classes are compared, not for an "
+                f"output of {self.output_form}; leave --restrict-parts out."
             )
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from onnxcert._typing import FloatArray, IntArray
+from onnxcert._typing import FloatArray, IntArray, Perturbation
 from onnxcert.errors import InputError, ModelError, ParameterError
 from onnxcert.inputs.clouds import PointCloud, framed, kept
 from onnxcert.model.entry import INPUT
@@ -23,10 +23,12 @@ from onnxcert.result import POINTS
 ORDERS: Final = "onnxcert_orders"
 INVERSE: Final = "onnxcert_inverse"
 _UNITS: Final = {
-    "unit-sphere": "coordinates of all points together, centred at the shape's mean and divided by "
-    "the largest distance from it, both held fixed",
-    "own": "coordinates of all points together, as the file holds them",
+    "unit-sphere": "coordinates centred at the shape's mean and divided by the largest distance "
+    "from it, both held fixed",
+    "own": "coordinates as the file holds them",
 }
+# A vector of length 1 in float32, and what it may be off.
+_SPHERE: Final = 1 + 1e-3
 
 
 @final
@@ -47,7 +49,9 @@ class PointEntry:
 
     @property
     def unit(self) -> str:
-        return _UNITS[self.contract.frame]
+        # The norm is over all that takes noise, and a copy that --fill made has a share of its own.
+        every = "all points together" + (", copies of points counted each" if self.fill else "")
+        return f"{every}, {_UNITS[self.contract.frame]}"
 
     @property
     def whole(self) -> str:
@@ -105,8 +109,7 @@ class PointEntry:
                     f"points must have the shape [{contract.declared_channels}, N], got "
                     f"{list(rows.shape)}."
                 )
-            if contract.needs_category:
-                self._check_category(rows[-1])
+            self._check_rows(rows)
             return rows
         rows_ = [cloud.points.T]
         if contract.has_normals:
@@ -128,19 +131,33 @@ class PointEntry:
             rows_.append(np.full((1, len(cloud)), number, dtype=np.float32))
         return np.ascontiguousarray(np.concatenate(rows_), dtype=np.float32)
 
-    def _check_category(self, row: FloatArray) -> None:
-        last = len(self.contract.categories) - 1
-        if (row != row[0]).any() or row[0] not in range(last + 1):
+    def _check_rows(self, rows: FloatArray) -> None:
+        """Raise InputError where rows given as they are cannot be what the statement says."""
+        if self.contract.frame == "unit-sphere":
+            farthest = float(np.sqrt(np.square(rows[:3].astype(np.float64)).sum(axis=0)).max())
+            if farthest > _SPHERE:
+                raise InputError(
+                    f"the model takes shapes in the unit sphere, and a point is {farthest:.6g} "
+                    "from its centre; give a PointCloud, which is brought there, or open the model "
+                    "with frame='own'."
+                )
+        count = len(self.contract.categories)
+        if self.contract.needs_category and not (
+            (rows[-1] == rows[-1, 0]).all() and float(rows[-1, 0]) in range(count)
+        ):
             raise InputError(
-                "the last row of points must hold the number of the shape's category, from 0 to "
-                f"{last}, once for each point, got {row.min():g} to {row.max():g}; give a "
-                "PointCloud, or such a row."
+                f"the last row holds the number of the shape's category, 0 to {count - 1}, at each "
+                f"point, and here it runs from {rows[-1].min():g} to {rows[-1].max():g}; give a "
+                "PointCloud with a category, or its number N times."
             )
 
     def category(self, told: str) -> str:
-        """The model's name of the category told, in any letter case or as a number in the order of
-        the categories; else as told."""
+        """The model's name of the category told: that name itself, or in other letter case where
+        only one is like it, or as a number in the order of the categories; else as told."""
         names = [name for name, _ in self.contract.categories]
+        alike = [name for name in names if name.casefold() == told.casefold()]
+        if told in alike or len(alike) > 1:
+            return told
         known = {name.casefold(): name for name in names}
         if told.casefold() in known:
             return known[told.casefold()]
@@ -169,8 +186,13 @@ class PointEntry:
         if wanted is not None and shape[1] != wanted:
             raise ModelError(f"{path} takes shapes of {wanted} points, got {shape[1]}.")
 
-    def check_noise(self, x: FloatArray, noisy: FloatArray, /) -> None:
-        """The category is no place in space, and takes no noise."""
+    def check_noise(self, x: FloatArray, noisy: FloatArray, perturbation: Perturbation, /) -> None:
+        """The category is no place in space, and takes no noise; and only normals are normals."""
+        if perturbation.parameters().get("vectors") == 2 and not self.contract.has_normals:
+            raise ParameterError(
+                f"the rotation turns coordinates and normals, and the model takes "
+                f"{self.contract.channels}; use vectors=1."
+            )
         if self.contract.needs_category and not np.array_equal(x[-1], noisy[-1]):
             raise ParameterError(
                 "the last row tells the shape's category and must stay as it is, but the noise "

@@ -34,7 +34,9 @@ def opened(network: Network, folder: Path, dialect: Dialect = PLAIN, **more: Any
     """The network in `dialect`; `more` are fields of its contract."""
     categories = CATEGORIES if dialect.category else ()
     path = save(dialect.proto(network, categories), folder / "model.onnx")
-    return OnnxSegmenter.open(path, threads=1, **{**dialect.given(categories), **more})
+    return OnnxSegmenter.open(
+        path, threads=1, **{"frame": "own", **dialect.given(categories), **more}
+    )
 
 
 def noisy(x: FloatArray, n: int = 9) -> FloatArray:
