@@ -15,7 +15,7 @@ def aeroplane(rng: np.random.Generator) -> Things:
     size = radius * np.array([0.15, 0.3, 0.55, 0.8, 1, 1, 1, 0.92, 0.72, 0.42, 0.08])
     rise = radius * np.array([0.7, 0.65, 0.45, 0.2, 0, 0, 0, -0.03, -0.12, -0.22, -0.3])
     sections = [
-        np.insert(ring((s, s), 16), 2, length * u, 1) + (0, r, 0)
+        np.insert(ring((s, s), 16), 2, length * u, 1) + np.array((0, r, 0))
         for u, s, r in zip(t, size, rise, strict=True)
     ]
     parts: Things = [("fuselage", loft(sections))]

@@ -193,7 +193,7 @@ def lamp(rng: np.random.Generator) -> Things:
         [(wide, 0), (narrow, tall), (narrow - wall, tall), (wide - wall, 0)],
     )
     if rng.random() < 0.35:  # a bent pole with the shade at its end
-        out = rng.uniform(0.2, 0.4)
+        out = 1.1 * wide + rng.uniform(0.0, 0.12)  # clear of the shade
         angle = np.linspace(0, 0.85 * np.pi, 12)
         arch = np.stack([out / 2 * (1 - np.cos(angle)), height + out / 2 * np.sin(angle)], 1)
         path = np.concatenate([[(0, rise / 2)], arch])

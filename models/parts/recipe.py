@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from .catalogue import CLASS_NAMES
 from .export import write_model
@@ -55,8 +55,7 @@ def main() -> None:
     stream = batches(clouds, labels, options.batch, rng)
     network = PartsNet(len(CLASS_NAMES), inputs)
     print(f"{sum(p.numel() for p in network.parameters())} parameters", flush=True)
-    blend = get_ema_multi_avg_fn(0.998)  # type: ignore[no-untyped-call]
-    average = AveragedModel(network, multi_avg_fn=blend, use_buffers=True)
+    average = AveragedModel(network, avg_fn=_blend, use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=0.02)
 
     start, step, done, smooth = time.monotonic(), 0, 0.0, math.nan
@@ -89,6 +88,11 @@ def main() -> None:
             torch.save(average.module.state_dict(), options.out.with_suffix(".pt"))
     torch.save(average.module.state_dict(), options.out.with_suffix(".pt"))
     write_model(average.module, options.out, channels=options.channels, noisy=options.sigma > 0)
+
+
+def _blend(average: Tensor, current: Tensor, seen: Tensor) -> Tensor:
+    """The running average of the weights over about 500 steps, over fewer at the start."""
+    return average + (current - average) * max(0.002, 1 / (0.2 * float(seen) + 1))
 
 
 def _schedule(done: float) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -55,13 +56,13 @@ def loft(sections: ArrayLike) -> Solid:
     polygon convex, and of nearly the same form as its neighbours. A polygon may shrink to a point.
     """
     rings = np.asarray(sections, float)
-    sides = np.concatenate([_side(low, high) for low, high in zip(rings, rings[1:], strict=False)])
+    sides = np.concatenate([_side(low, high) for low, high in pairwise(rings)])
     mesh = _solid_faces(np.concatenate([sides, _lid(rings[0])[:, ::-1], _lid(rings[-1])]))
     if np.linalg.det(mesh).sum() < 0:  # six times the volume, negative when inside out
         mesh = mesh[:, ::-1]
     pieces = [
         _planes(np.concatenate([_side(low, high), _lid(low)[:, ::-1], _lid(high)]))
-        for low, high in zip(rings, rings[1:], strict=False)
+        for low, high in pairwise(rings)
     ]
     low, high = rings.min((0, 1)), rings.max((0, 1))
 

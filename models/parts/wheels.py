@@ -18,9 +18,8 @@ def car(rng: np.random.Generator) -> Things:
     wide = half * np.array([0.82, 0.94, 1, 1, 1, 0.93, 0.78])
     low = floor * np.array([1.6, 1.1, 1, 1, 1, 1.1, 1.6])
     sections = [
-        [(-w, b, u), (-w, (b + h) / 2, u), (-0.9 * w, h, u), (0.9 * w, h, u), (w, (b + h) / 2, u)]
-        + [(w, b, u)]
-        for u, h, w, b in zip(z, top, wide, low, strict=True)
+        [(-w, b, u), (-w, m, u), (-0.9 * w, h, u), (0.9 * w, h, u), (w, m, u), (w, b, u)]
+        for u, h, m, w, b in zip(z, top, (top + low) / 2, wide, low, strict=True)
     ]
     parts: Things = [("body", loft(sections))]
 
@@ -57,7 +56,7 @@ def car(rng: np.random.Generator) -> Things:
 def skateboard(rng: np.random.Generator) -> Things:
     """A skateboard: deck with turned-up ends, trucks, wheels."""
     half, thick = rng.uniform(0.1, 0.15), rng.uniform(0.02, 0.035)
-    radius, level = rng.uniform(0.035, 0.06), 0.0
+    radius = rng.uniform(0.035, 0.06)
     level = 2 * radius + rng.uniform(0.01, 0.04)
     kick, tail = rng.uniform(0.02, 0.12), rng.uniform(0.02, 0.12)
     point = rng.uniform(0.35, 0.8)
