@@ -101,8 +101,8 @@ class PartsNet(nn.Module):
         self.pose = Whole(channels // 2, width)
         # Starts as no turn at all; what it learns is to undo some of the rotation and the noise.
         self.turn = nn.Conv1d(width, 9, 1)
-        nn.init.zeros_(self.turn.weight)
-        nn.init.zeros_(self.turn.bias)
+        for parameter in self.turn.parameters():
+            nn.init.zeros_(parameter)
         self.lift = Layer(2 * inputs + channels // 2, channels)
         self.tell = nn.Conv1d(width, channels, 1)
         self.blocks = nn.ModuleList(Block(channels, width, count) for count in slots)

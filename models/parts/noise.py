@@ -41,7 +41,7 @@ def two_views(clouds: Tensor, diet: Diet, rng: np.random.Generator) -> Tensor:
     sigma, spin = (values.repeat(2) for values in diet.strengths(len(clouds), rng))
     twice = clouds.repeat(2, 1, 1)
     turn = rotations(spin[:, None] * torch.randn(len(twice), 3))
-    views = torch.cat([turn @ triple for triple in twice.split(3, 1)], 1)
+    views = torch.cat([turn @ triple for triple in torch.split(twice, 3, 1)], 1)
     views[:, :3] += sigma[:, None, None] * torch.randn_like(views[:, :3])
     return views
 

@@ -90,7 +90,7 @@ def main() -> None:
     write_model(average.module, options.out, channels=options.channels, noisy=options.sigma > 0)
 
 
-def _blend(average: Tensor, current: Tensor, seen: Tensor) -> Tensor:
+def _blend(average: Tensor, current: Tensor, seen: Tensor | int) -> Tensor:
     """The running average of the weights over about 500 steps, over fewer at the start."""
     return average + (current - average) * max(0.002, 1 / (0.2 * float(seen) + 1))
 

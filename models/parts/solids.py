@@ -67,9 +67,9 @@ def loft(sections: ArrayLike) -> Solid:
     low, high = rings.min((0, 1)), rings.max((0, 1))
 
     def contains(points: Floats) -> NDArray[np.bool_]:
-        inside = ((points > low) & (points < high)).all(1)
+        inside: NDArray[np.bool_] = ((points > low) & (points < high)).all(1)
         near = points[inside]
-        hit = np.zeros(len(near), bool)
+        hit = np.zeros(len(near), np.bool_)
         for normals, heights in pieces:
             hit |= (near @ normals.T < heights - 1e-9).all(1)
         inside[inside] = hit
