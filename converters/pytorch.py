@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxcert.errors import ModelError
-from onnxcert.model.contract import METADATA_KEY, Contract
+from onnxcert.model.contract import METADATA_KEY
+from onnxcert.model.pictures.contract import PictureContract
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +72,7 @@ def export(
             "the converter needs PyTorch, which is not installed; pip install torch."
         ) from None
 
-    contract = Contract(
+    contract = PictureContract(
         input=INPUT,
         value_range=(0.0, 1.0),
         output=OUTPUT,
@@ -80,7 +81,7 @@ def export(
         trained_sigma=trained_sigma,
     )
     # The contract's own rules, so that a std of 0 or four means are refused here and not later.
-    Contract(value_range=value_range, mean=tuple(mean), std=tuple(std))
+    PictureContract(value_range=value_range, mean=tuple(mean), std=tuple(std))
     path = Path(path)
     with _evaluated(module), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
         whole = _with_normalisation(module, value_range, mean, std)
@@ -203,7 +204,7 @@ def _write(
     module: torch.nn.Module,
     path: Path,
     size: tuple[int, int],
-    contract: Contract,
+    contract: PictureContract,
     opset: int,
     *,
     free_size: bool,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -29,16 +30,37 @@ class Perturbation(Protocol):
 
     name: ClassVar[str]
 
-    def parameters(self) -> dict[str, float]:
-        """What reproduces this perturbation: ``PERTURBATIONS[name](**parameters())``."""
+    @property
+    def sigma(self) -> float:
+        """The standard deviation of the noise, in `unit`."""
+        ...
+
+    def parameters(self) -> dict[str, Any]:
+        """JSON values that reproduce this perturbation: ``PERTURBATIONS[name](**parameters())``."""
+        ...
+
+    def described(self) -> str:
+        """The noise and its parameters in a few words, e.g. ``gaussian sigma 0.25``."""
+        ...
+
+    def unit(self, of_input: str) -> str:
+        """The unit of sigma and of the radius, in words, where `of_input` is that of the input."""
         ...
 
     def check(self, x: FloatArray) -> None:
         """Raise ParameterError if `x` cannot hold this perturbation as it is."""
         ...
 
-    def perturb(self, x: FloatArray, rng: np.random.Generator, out: FloatArray) -> None:
-        """Write one independent random perturbation of `x` into `out`, of the same shape."""
+    def perturb(self, x: FloatArray, rngs: Sequence[np.random.Generator], out: FloatArray) -> None:
+        """Write one independent random perturbation of `x` per generator into `out`.
+
+        Row b is a pure function of (x, rngs[b]), bit for bit, however many rows there are.
+
+        Args:
+            x: the input, float32, without a batch axis.
+            rngs: one generator a row.
+            out: float32 [len(rngs), *x.shape], each row C-contiguous.
+        """
         ...
 
     def radius(self, tau: float) -> float:
@@ -53,10 +75,11 @@ class Perturbation(Protocol):
         """A radius as text, never more than it is."""
         ...
 
-    def attack(self, size: str, unit: str) -> str:
+    def attack(self, size: str, unit: str, of: str = "") -> str:
         """The attack ruled out, as the middle of a sentence: `for every ... `.
 
         Args:
             size: of the attack, in words. unit: the unit of the input, in words.
+            of: what is attacked, in words, where it is not the whole input.
         """
         ...

@@ -86,11 +86,14 @@ def certify(
         raise ParameterError(f"{next(iter(options))} applies to an ONNX file only.")
     else:
         segment = model
-    x = checked_input(x, picture=isinstance(segment, OnnxSegmenter))
-    kind, values = "of the callable's labels", x.size
+    kind = "of the callable's labels"
     if isinstance(segment, OnnxSegmenter):
-        x, unit, kind = segment.declared(x), unit or segment.unit, segment.components
-        values = max(x.size, segment.values(*x.shape[1:]))
+        x = segment.declared(segment.entry.prepared(x))
+        unit, kind = unit or segment.unit, segment.components
+    x = checked_input(x)
+    values = x.size
+    if isinstance(segment, OnnxSegmenter):
+        values = max(values, segment.values(x.shape))
     components = int(checked(segment(x[None]), 1)[0].size)
     classes = classes or getattr(segment, "classes", None)
     if classes != getattr(segment, "classes", classes):
@@ -116,12 +119,11 @@ def certify(
     return replace(certificate, notes=(*certificate.notes, warning)) if warning else certificate
 
 
-def checked_input(x: FloatArray, *, picture: bool) -> FloatArray:
+def checked_input(x: FloatArray) -> FloatArray:
     """`x` as contiguous float32.
 
     Raises:
-        InputError: not numbers, not finite, or not a picture [3, H, W] in [0, 1] where one is
-            wanted.
+        InputError: not numbers, or not finite.
     """
     x = np.asarray(x)
     if not np.issubdtype(x.dtype, np.floating):
@@ -131,13 +133,6 @@ def checked_input(x: FloatArray, *, picture: bool) -> FloatArray:
         )
     if not np.isfinite(x).all():
         raise InputError("the input must hold finite numbers, got NaN or infinity.")
-    if picture and (x.ndim != 3 or x.shape[0] != 3 or x.size == 0):
-        raise InputError(f"a picture must have the shape [3, height, width], got {list(x.shape)}.")
-    if picture and not 0.0 <= float(x.min()) <= float(x.max()) <= 1.0:
-        raise InputError(
-            f"pixels must lie in [0, 1], got {x.min():g} to {x.max():g}; for 8-bit pixels divide "
-            "by 255."
-        )
     return np.ascontiguousarray(x, dtype=np.float32)
 
 

@@ -60,8 +60,7 @@ class Draws:
 
     def write(self, x: FloatArray, indices: range, out: FloatArray) -> None:
         """Write the draws `indices` of `x` into the rows of `out` [len(indices), *x.shape]."""
-        for row, i in enumerate(indices):
-            self.perturbation.perturb(x, self.rng(i), out[row])
+        self.perturbation.perturb(x, [self.rng(i) for i in indices], out)
 
     def rehearsal(self) -> Self:
         """Draws for trying the model out, independent of those that are counted."""

@@ -29,7 +29,7 @@ def parameters(
     values: dict[str, Any] = {
         "model": segmenter.file.sha256,
         "contract": contract,
-        **segmenter.fit.as_dict(),
+        **segmenter.entry.as_dict(),
         "nonrobust": nonrobust.file.sha256 if nonrobust else None,
         "labels": any(item.label is not None for item in listing.items),
         "ignore_label": ignore_label,

@@ -28,19 +28,25 @@ def provenance(
     draws: Draws,
     parameters: Mapping[str, Any],
     batch_size: int,
+    category: str = "",
     warnings: Sequence[str],
 ) -> Provenance:
     """The provenance of one input's result, dated now."""
     session = segmenter.session
     return Provenance(
         model={"name": str(segmenter.file.path), "sha256": segmenter.file.sha256},
-        contract=asdict(segmenter.contract) | {"class_names": list(class_names)},
+        contract={
+            **asdict(segmenter.contract),
+            "medium": segmenter.contract.medium,
+            "class_names": list(class_names),
+        },
         input={
             "name": item.name,
             "path": str(item.path),
             "label": str(item.label or ""),
             "label_sha256": "" if truth is None else digest(truth),
             "sha256": draws.digest,
+            "category": category,
         },
         parameters={**parameters, "seed": draws.seed},
         environment={

@@ -18,7 +18,8 @@ ABSTAIN: Final = -1
 LARGEST_N: Final = 10_000_000
 UNIT: Final = "pixel values in [0, 1] at native resolution"
 PIXELS: Final = "pixels"
-WHOLE: Final = "the whole picture"
+POINTS: Final = "points"
+WHOLE: Final = "the whole "  # what begins the kind of a classifier's one component
 
 Selection = Literal["pooled", "split"]
 Ended = Literal["", "until", "futility", "time", "interrupted"]

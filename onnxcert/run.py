@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,19 +12,19 @@ from onnxcert.class_names import names_of
 from onnxcert.counting import counted
 from onnxcert.draws import Draws, check_seed, digest
 from onnxcert.errors import InputError, ModelError
-from onnxcert.inputs import Item, Listing, read_image, usable_sizes
+from onnxcert.inputs import Item, Listing
+from onnxcert.media import medium_of
 from onnxcert.misfits import refuse_other, refuse_unlike
 from onnxcert.model.probe import LEAKS, OneDrawPerPass, leaks, probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.parameters import digest_of, parameters
 from onnxcert.provenance import provenance
 from onnxcert.report.curve import write_summary_curve
-from onnxcert.report.files import draw_record, has_labels, has_picture, write_labels
+from onnxcert.report.files import has_labels, has_picture, write_labels
 from onnxcert.report.summary import Summary, summarise
-from onnxcert.result import PIXELS, Tally, passes
+from onnxcert.result import PIXELS, POINTS, Tally, passes
 from onnxcert.settings import Settings
 from onnxcert.store import Record, ResultStore
-from onnxcert.truth import read_truth
 from onnxcert.watcher import Clock, Silent, Watcher
 
 
@@ -71,7 +71,8 @@ class Run:
         Raises:
             OnnxcertError: nothing can be certified as asked; what is finished stays.
         """
-        usable, self.skipped = usable_sizes(self.listing)
+        self._medium = medium_of(self.segmenter.entry, self.listing, self.ignore_label)
+        usable, self.skipped = self._medium.usable()
         self._refuse_hopeless(usable)
         check_seed(self.seed or 0)
         with self.store.exclusive():
@@ -104,31 +105,35 @@ class Run:
     def _labelled(self) -> bool:
         return any(item.label is not None for item in self.listing.items)
 
-    def _refuse_hopeless(self, sizes: Mapping[Item, tuple[int, int]]) -> None:
-        """Refuse an n at which not even the smallest picture could be certified."""
-        if self.segmenter.components != PIXELS:
-            return  # how many there are is known after the first pass
-        components = [height * width for height, width in sizes.values()]
-        if components and not self.settings.can_certify(min(components)):
-            self.settings.refuse_hopeless(max(components))  # so that n serves every picture
+    def _refuse_hopeless(self, usable: Mapping[Item, int]) -> None:
+        """Refuse an n at which not even the smallest input could be certified."""
+        if not self._parts_are_components:
+            return  # how many components there are is known after the first pass
+        if usable and not self.settings.can_certify(min(usable.values())):
+            self.settings.refuse_hopeless(max(usable.values()))  # so that n serves every input
+
+    @property
+    def _parts_are_components(self) -> bool:
+        return self.segmenter.components in (PIXELS, POINTS)
 
     # -- one input after the other ---------------------------------------------------------
 
-    def _go_through(self, sizes: Mapping[Item, tuple[int, int]]) -> None:
+    def _go_through(self, usable: Mapping[Item, int]) -> None:
         settings = self.settings
-        self._inputs = len(sizes)
+        self._inputs = len(usable)
         self._passes = passes(settings.n, settings.n0, settings.selection)
         self._told = False
         by_size: dict[tuple[int, ...], tuple[Segmenter, str]] = {}
-        for self._place, item in enumerate(sizes, start=1):
+        for self._place, item in enumerate(usable, start=1):
             if self.stopping:
                 raise KeyboardInterrupt
             try:
-                pixels = read_image(item.path)
+                prepared = self._medium.read(item)
+                x = self.segmenter.declared(prepared)
             except InputError as error:
                 self.skipped[item.name] = str(error)
             else:
-                self._one(item, pixels, by_size)
+                self._one(item, prepared, x, by_size)
             if item.name in self.store:
                 self._tell(item.name, self._passes)
         if self.interrupted:
@@ -137,42 +142,42 @@ class Run:
     def _one(
         self,
         item: Item,
-        pixels: FloatArray,
+        prepared: Any,
+        x: FloatArray,
         by_size: dict[tuple[int, ...], tuple[Segmenter, str]],
     ) -> None:
-        picture, pixels = pixels, self.segmenter.declared(pixels)
-        identity = digest(pixels)
+        identity = digest(x)
         if item.name in self.store:
             with self.store.open(item.name) as record:
-                self._check_again(item, picture, identity, record)
+                self._check_again(item, prepared, identity, record)
                 done = record.ended != "interrupted"
             if done:
                 return
         try:
-            clean = self.segmenter(pixels[None])[0]
-            other = self._other(picture)
+            clean = self.segmenter(x[None])[0]
+            other = self._other(prepared)
         except ModelError as error:
             self.skipped[item.name] = str(error)
             return
         names = names_of(self.segmenter, self.class_names, clean.shape)
         refuse_unlike(self.segmenter, self.nonrobust, labelled=self._labelled)
         assert self.seed is not None
-        if self.segmenter.components != PIXELS:
+        if not self._parts_are_components:
             self.settings.refuse_hopeless(clean.size)
-        truth = self._truth(item, picture, self.segmenter.classes, names)
+        truth = self._medium.truth(item, prepared, classes=self.segmenter.classes, names=names)
         self._tell(item.name, 0)
         draws = Draws(self.settings.perturbation, self.seed, identity)
         batch_size = self.batch_size or default_batch_size(
-            max(pixels.size, self.segmenter.values(*pixels.shape[1:]))
+            max(x.size, self.segmenter.values(x.shape))
         )
-        first = pixels.shape not in by_size
+        first = x.shape not in by_size
         if first:
             with self.clock.measure("startup"):
-                by_size[pixels.shape] = probed(self.segmenter, pixels, draws, batch_size=batch_size)
-        segment, warning = by_size[pixels.shape]
-        if not (first or warning) and leaks(segment, pixels, draws, batch_size=batch_size):
+                by_size[x.shape] = probed(self.segmenter, x, draws, batch_size=batch_size)
+        segment, warning = by_size[x.shape]
+        if not (first or warning) and leaks(segment, x, draws, batch_size=batch_size):
             segment, warning = OneDrawPerPass(segment), LEAKS
-        tally = self._count(item.name, pixels, segment, draws, batch_size, int(clean.size))
+        tally = self._count(item.name, x, segment, draws, batch_size, int(clean.size))
         certificate = self.settings.decide(tally)
         record = Record.of(
             item.name,
@@ -189,29 +194,36 @@ class Run:
                 draws=draws,
                 parameters=self.asked(),
                 batch_size=batch_size,
-                warnings=[w for w in (self.segmenter.session.note, warning) if w],
+                category=self._medium.category(prepared),
+                warnings=[
+                    w
+                    for w in (self.segmenter.session.note, warning, *self._medium.notes(prepared))
+                    if w
+                ],
             ),
         )
         write_labels(self.store.folder, record, names)
         if self.pictures:
-            self._draw(record, picture, truth)
+            self._draw(record, prepared, truth, names)
         self.store.write(record)
         self.interrupted = tally.ended == "interrupted"
 
-    def _check_again(self, item: Item, picture: FloatArray, identity: str, record: Record) -> None:
+    def _check_again(self, item: Item, prepared: Any, identity: str, record: Record) -> None:
         """Refuse a finished input that has changed; write again what is derived and missing."""
-        truth = self._truth(item, picture, record.classes, self._names_of(record))
+        # Names given now, or those that were noted when the record was made.
+        names = self.class_names or tuple(record.provenance.contract["class_names"])
+        truth = self._medium.truth(item, prepared, classes=record.classes, names=names)
         asked = {**self.asked(), "seed": self.seed}
         refuse_other(self.store, record, item, identity=identity, truth=truth, asked=asked)
         if not has_labels(self.store.folder, item.name):
-            write_labels(self.store.folder, record, self._names_of(record))
+            write_labels(self.store.folder, record, names)
         if self.pictures and not has_picture(self.store.folder, item.name):
-            self._draw(record.in_memory(), picture, truth)
+            self._draw(record.in_memory(), prepared, truth, names)
 
     def _count(
         self,
         name: str,
-        pixels: FloatArray,
+        x: FloatArray,
         segment: Segmenter,
         draws: Draws,
         batch_size: int,
@@ -222,7 +234,7 @@ class Run:
             self.store,
             name,
             segment,
-            pixels,
+            x,
             settings.count(draws, model.classes, components),
             runtime={
                 "provider": model.session.provider,
@@ -247,39 +259,15 @@ class Run:
             self._told = True
         self.watcher.advance(name, self._place, done)
 
-    def _other(self, picture: FloatArray) -> IntArray | None:
+    def _other(self, prepared: Any) -> IntArray | None:
         """What the other model says without noise."""
         if self.nonrobust is None:
             return None
-        labels: IntArray = self.nonrobust(self.nonrobust.declared(picture)[None])[0]
+        labels: IntArray = self.nonrobust(self.nonrobust.declared(prepared)[None])[0]
         return labels
 
-    def _truth(
-        self, item: Item, picture: FloatArray, classes: int, names: tuple[str, ...]
-    ) -> IntArray | None:
-        height, width = picture.shape[1:]
-        return read_truth(
-            item,
-            None if self.segmenter.classifies else (height, width),
-            classes=classes,
-            ignore_label=self.ignore_label,
-            coding=self.listing.coding,
-            class_names=names,
-        )
-
-    # -- what a person looks at ------------------------------------------------------------
-
-    def _names_of(self, record: Record) -> tuple[str, ...]:
-        """Names given now, or those that were noted when the record was made."""
-        return self.class_names or tuple(record.provenance.contract["class_names"])
-
-    def _draw(self, record: Record, pixels: FloatArray, truth: IntArray | None) -> None:
+    def _draw(
+        self, record: Record, prepared: Any, truth: IntArray | None, names: Sequence[str]
+    ) -> None:
         with self.clock.measure("report"):
-            draw_record(
-                self.store.folder,
-                record,
-                photograph=pixels,
-                truth=truth,
-                class_names=self._names_of(record),
-                ignore_label=self.ignore_label,
-            )
+            self._medium.draw(self.store.folder, record, prepared, truth, names)

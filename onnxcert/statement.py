@@ -125,7 +125,6 @@ def _numbers(
     kind: str,
 ) -> str:
     many = f"{components}" if smallest == components else f"{smallest} to {components}"
-    sigma = ", ".join(f"{name} {value!r}" for name, value in perturbation.parameters().items())
     scope = (
         f"over the whole data set, {rule.alpha_per_input:.3g} for each of {rule.inputs} inputs"
         if rule.alpha_scope == "dataset"
@@ -138,7 +137,7 @@ def _numbers(
         looks = "auto" if schedule.looks is None else " ".join(map(str, schedule.looks))
         draws = f"n at most {schedule.n} draws tested, looks {looks}, spending {schedule.spending}"
     said = [
-        f"{perturbation.name} {sigma}",
+        perturbation.described(),
         f"tau {', '.join(map(repr, rule.taus))}",
         f"alpha {rule.alpha!r} {scope}",
         draws,

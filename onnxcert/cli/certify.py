@@ -11,18 +11,18 @@ from typing import Any
 import typer
 
 from onnxcert.cli.contract_options import with_contract_options
-from onnxcert.cli.parsing import named, seconds
+from onnxcert.cli.input_options import Chosen, with_input_options
+from onnxcert.cli.noise_options import Noise, with_noise_options
+from onnxcert.cli.parsing import seconds
 from onnxcert.cli.rule_options import AskedRule, with_rule_options
 from onnxcert.cli.running import INTERRUPTED, SOME_SKIPPED, default_folder, executed, header, result
 from onnxcert.cli.running_options import Running, with_running_options
 from onnxcert.decision.stopping import Stopping
-from onnxcert.errors import InputError, ParameterError
-from onnxcert.inputs import LABEL_MAPS, READERS, Listing, read_class_names, select, with_coding
+from onnxcert.errors import ParameterError
 from onnxcert.inputs.listing import safe_name
-from onnxcert.model.bundled import find_model, samples
+from onnxcert.model.bundled import find_model
 from onnxcert.model.graph import read_model
-from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.perturbation import PERTURBATIONS
+from onnxcert.model.inference import medium
 from onnxcert.report.table import table
 from onnxcert.run import Run
 from onnxcert.settings import Settings
@@ -30,51 +30,17 @@ from onnxcert.store import ResultStore
 
 
 @with_rule_options
+@with_noise_options
+@with_input_options
 @with_running_options
 @with_contract_options
 def command(
     context: typer.Context,
     model: str = typer.Argument(..., help="ONNX file, or the name of a bundled model: street."),
     inputs: list[str] | None = typer.Argument(
-        None, help="Pictures, folders or globs; without any, the samples beside the model."
-    ),
-    labels: str | None = typer.Option(
-        None, "--labels", metavar="PATH", help="Label maps: a folder with the pictures' names."
-    ),
-    dataset: str = typer.Option(
-        "folder", "--dataset", help=f"Layout of the inputs: {', '.join(READERS)}."
-    ),
-    ignore_label: int | None = typer.Option(
-        None, "--ignore-label", metavar="INDEX", help="Label of pixels that do not count."
-    ),
-    palette: Path | None = typer.Option(
         None,
-        "--palette",
-        metavar="FILE",
-        help="Labels are colours: lines 'r g b name' or 'index r g b name' say which.",
-    ),
-    label_map: str | None = typer.Option(
-        None,
-        "--label-map",
-        metavar="NAME|FILE",
-        help="Labels are other numbers than the model's classes: lines 'from to' say which, or "
-        f"{', '.join(LABEL_MAPS)}.",
-    ),
-    class_names: Path | None = typer.Option(
-        None, "--class-names", metavar="FILE", help="Class names, one a line, in order."
-    ),
-    limit: int | None = typer.Option(None, "--limit", help="Certify the first so many inputs."),
-    every: int | None = typer.Option(None, "--every", help="Take every K-th input."),
-    perturbation: str = typer.Option(
-        "gaussian",
-        "--perturbation",
-        help=f"The noise, and with it the attack certified against: {', '.join(PERTURBATIONS)}.",
-    ),
-    sigma: float | None = typer.Option(
-        None,
-        "--sigma",
-        help="Standard deviation of the noise on pixels in [0, 1]; by default the one the model "
-        "says it was trained with.",
+        help="Pictures or point clouds, folders or globs; without any, the samples beside the "
+        "model.",
     ),
     n: int = typer.Option(100, "--n", help="Noisy draws that are tested; with looks the most."),
     n0: int = typer.Option(10, "--n0", help="Draws that choose the candidate class."),
@@ -129,32 +95,29 @@ def command(
     ),
     *,
     given: dict[str, Any],
+    chosen: Chosen,
+    noise: Noise,
     asked: AskedRule,
     running: Running,
 ) -> int:
-    """Certify the model's answer on pictures, keep the evidence and print the table."""
+    """Certify the model's answer on pictures or point clouds, keep the evidence, print the table."""
     path = find_model(model)
     if not checkpoint > 0:
         raise ParameterError(f"--checkpoint must be a number of seconds above 0, got {checkpoint}.")
-    listing = select(_listing(path, inputs or [], labels, dataset), limit=limit, every=every)
-    listing = with_coding(listing, palette=palette, label_map=label_map, ignore_label=ignore_label)
-    names = read_class_names(class_names) if class_names else listing.class_names or ()
     file = read_model(path)
     other_file = read_model(find_model(nonrobust)) if nonrobust else None
+    listing = chosen.listing(path, inputs or [], medium(file, given))
 
     def prepared(head: str | None) -> Run:
         """The run for one output of the model."""
         said = {**given, **({} if head is None else {"output": head})}
         segmenter = running.opened(file, said)
-        noise = named(PERTURBATIONS, perturbation, "--perturbation")
         run = Run(
             segmenter=segmenter,
-            nonrobust=OnnxSegmenter.of(other_file, said, fit=segmenter.fit, **running.options)
-            if other_file
-            else None,
+            nonrobust=running.opened(other_file, said) if other_file else None,
             listing=listing,
             settings=Settings(
-                perturbation=noise(**_noise_parameters(sigma, segmenter)),
+                perturbation=noise.of(segmenter),
                 n=n,
                 n0=n if asked.procedure == "predict" else n0,
                 selection=selection,  # type: ignore[arg-type]
@@ -163,8 +126,8 @@ def command(
             ),
             store=ResultStore("."),
             seed=seed,
-            class_names=tuple(names),
-            ignore_label=listing.ignore_label if ignore_label is None else ignore_label,
+            class_names=chosen.names(listing),
+            ignore_label=chosen.ignored(listing),
             batch_size=running.batch_size,
             pictures=pictures,
             checkpoint_seconds=checkpoint,
@@ -198,26 +161,3 @@ def command(
         whole = {"heads": results} if len(heads) > 1 else next(iter(results.values()))
         print(json.dumps(whole, allow_nan=False))
     return status
-
-
-def _listing(model: Path, inputs: list[str], labels: str | None, dataset: str) -> Listing:
-    """What to certify: the inputs named, or the samples beside the model."""
-    if inputs:
-        return named(READERS, dataset, "--dataset").list(inputs, labels)
-    beside = samples(model)
-    if beside is None:
-        raise InputError(
-            f"no inputs were named and {model} has no samples beside it; name pictures or folders."
-        )
-    return READERS["folder"].list([str(beside[0])], labels or str(beside[1]))
-
-
-def _noise_parameters(sigma: float | None, segmenter: OnnxSegmenter) -> dict[str, float]:
-    if sigma is None:
-        sigma = segmenter.contract.trained_sigma
-    if not sigma and sigma != 0.0:
-        raise ParameterError(
-            f"{segmenter.file.path} does not say which noise it was trained with; give --sigma, "
-            "e.g. --sigma 0.25."
-        )
-    return {"sigma": sigma}

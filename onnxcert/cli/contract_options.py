@@ -8,7 +8,10 @@ import typer
 
 from onnxcert.cli.options import with_options
 from onnxcert.cli.parsing import feeds, numbers, two_numbers
-from onnxcert.model.contract import CHANNEL_ORDERS, OUTPUT_FORMS
+from onnxcert.inputs.clouds.categories import read_categories
+from onnxcert.model.contract import OUTPUT_FORMS
+from onnxcert.model.pictures.contract import CHANNEL_ORDERS
+from onnxcert.model.points.contract import CHANNELS
 
 # Field of the contract -> (type, option).
 OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
@@ -17,8 +20,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--layout",
-            metavar="NCHW|NHWC",
-            help="Order of the input's axes: channels first or last.",
+            metavar="ORDER",
+            help="Order of the input's axes: NCHW or NHWC, of points BCN or BNC.",
         ),
     ),
     "channel_order": (
@@ -71,7 +74,12 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
     ),
     "input": (
         str | None,
-        typer.Option(None, "--input", metavar="NAME", help="Graph input that takes the picture."),
+        typer.Option(
+            None,
+            "--input",
+            metavar="NAME",
+            help="Graph input of the picture or points.",
+        ),
     ),
     "feeds": (
         list[str] | None,
@@ -79,7 +87,62 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--feed",
             metavar="NAME=VALUE",
-            help="Value of a further input: a number, numbers separated by commas, or a .npy file.",
+            help="Value of a further input: a number, numbers separated by commas, a .npy file, or "
+            "category: the shape's category as one-hot.",
+        ),
+    ),
+    "channels": (
+        str | None,
+        typer.Option(
+            None,
+            "--channels",
+            metavar="WHAT",
+            help=f"What the values of a point are: {', '.join(CHANNELS)}.",
+        ),
+    ),
+    "points": (
+        int | None,
+        typer.Option(
+            None,
+            "--points",
+            metavar="N",
+            help="Keep so many points of each shape, chosen once and before the noise.",
+        ),
+    ),
+    "frame": (
+        str | None,
+        typer.Option(
+            None,
+            "--frame",
+            metavar="unit-sphere|own",
+            help="Centre and scale each shape to the unit sphere before the noise, or not.",
+        ),
+    ),
+    "categories": (
+        str | None,
+        typer.Option(
+            None,
+            "--categories",
+            metavar="NAME|FILE",
+            help="Categories of shapes and their parts: shapenet-part, or a file of lines 'name "
+            "class class ...'.",
+        ),
+    ),
+    "restricted": (
+        bool | None,
+        typer.Option(
+            None,
+            "--restrict-parts/--all-parts",
+            help="Points get only parts that shapes of their category have.",
+        ),
+    ),
+    "passes": (
+        int | None,
+        typer.Option(
+            None,
+            "--passes",
+            metavar="K",
+            help="Average the scores over K passes with the points in fixed orders.",
         ),
     ),
     "output": (
@@ -88,9 +151,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
     ),
     "output_layout": (
         str | None,
-        typer.Option(
-            None, "--output-layout", metavar="NCHW|NHWC", help="Order of the output's axes."
-        ),
+        typer.Option(None, "--output-layout", metavar="ORDER", help="Order of the output's axes."),
     ),
     "output_form": (
         str | None,
@@ -126,6 +187,8 @@ def _given(said: dict[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in said.items() if value not in (None, [])}
     if "feeds" in given:
         given["feeds"] = feeds(given["feeds"])
+    if "categories" in given:
+        given["categories"] = read_categories(given["categories"])
     return given
 
 

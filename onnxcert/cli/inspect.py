@@ -14,13 +14,17 @@ from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.parsing import height_and_width
 from onnxcert.errors import ContractError
 from onnxcert.inputs import read_class_names, read_image
+from onnxcert.inputs.clouds import read_cloud
 from onnxcert.model.bundled import find_model
 from onnxcert.model.contract import Contract
-from onnxcert.model.fit import Fit
 from onnxcert.model.graph import ModelFile, read_model, write_contract
-from onnxcert.model.inference import infer, settled_range
+from onnxcert.model.inference import infer
 from onnxcert.model.lint import Finding, lint, refuse_errors
+from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.fit import Fit
+from onnxcert.model.pictures.value_range import settled_range
 from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.report.cloud_view import draw_cloud_answer
 from onnxcert.report.view import draw_answer
 
 
@@ -72,7 +76,8 @@ def command(
         raise
     question = ""
     try:
-        contract = settled_range(contract)
+        if isinstance(contract, PictureContract):
+            contract = settled_range(contract)
     except ContractError as error:
         question = str(error)
     findings = lint(file.proto, dict(contract.feeds))
@@ -85,19 +90,38 @@ def command(
         return 0
     refuse_errors(findings, file.path)
     if picture is not None:
-        fit = Fit(
-            size=size or (contract.size if scale == 1.0 else None),
-            scale=scale,
-            pad_to=(contract.multiple or 1) if pad_to is None else pad_to,
-        )
-        segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
-        draw_answer(out, segmenter, read_image(picture))
+        segmenter = _drawn(file, contract, picture, out, size=size, scale=scale, pad_to=pad_to)
         contract = segmenter.contract  # now with the number of classes
         print(f"\nwhat the model sees and answers is drawn in {out}")
     if write is not None:
         write_contract(file, contract, write)
         print(f"\ncontract stored in {write}")
     return 0
+
+
+def _drawn(
+    file: ModelFile,
+    contract: Contract,
+    path: Path,
+    out: Path,
+    *,
+    size: tuple[int, int] | None,
+    scale: float,
+    pad_to: int | None,
+) -> OnnxSegmenter:
+    """The model, once it has answered on the input at `path` and `out` shows how."""
+    if isinstance(contract, PictureContract):
+        fit = Fit(
+            size=size or (contract.size if scale == 1.0 else None),
+            scale=scale,
+            pad_to=(contract.multiple or 1) if pad_to is None else pad_to,
+        )
+        segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
+        draw_answer(out, segmenter, read_image(path))
+        return segmenter
+    segmenter = OnnxSegmenter(file, contract, device="cpu")
+    draw_cloud_answer(out, segmenter, segmenter.entry.prepared(read_cloud(path)))
+    return segmenter
 
 
 def _print_readings(file: ModelFile, question: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from onnxcert.errors import ParameterError
+from onnxcert.model.points.contract import CATEGORY
 
 Numbers = tuple[float, ...]
 T = TypeVar("T")
@@ -63,16 +64,19 @@ def seconds(text: str) -> float:
 
 
 def feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
-    """Values of further inputs from NAME=NUMBER, NAME=1,2,3 or NAME=FILE.npy.
+    """Values of further inputs from NAME=NUMBER, NAME=1,2,3, NAME=FILE.npy or NAME=category.
 
     Raises:
         ParameterError: neither of these, or a file that cannot be read.
     """
-    pairs = []
+    pairs: list[tuple[str, Any]] = []
     for text in given:
         name, equals, value = text.rpartition("=")
         if not equals or not name:
             raise ParameterError(f"--feed must be NAME=VALUE, got {text!r}.")
+        if value == CATEGORY:
+            pairs.append((name, value))
+            continue
         if value.endswith(".npy"):
             try:
                 pairs.append((name, np.load(Path(value), allow_pickle=False).tolist()))
@@ -83,8 +87,8 @@ def feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
             parts = [float(part) for part in value.split(",")]
         except ValueError:
             raise ParameterError(
-                f"--feed {name} must be a number, numbers separated by commas or a .npy file, got "
-                f"{value!r}."
+                f"--feed {name} must be a number, numbers separated by commas, a .npy file or "
+                f"category, got {value!r}."
             ) from None
         pairs.append((name, parts if "," in value else parts[0]))
     return tuple(pairs)

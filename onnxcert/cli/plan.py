@@ -9,28 +9,24 @@ from math import prod
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import typer
 
-from onnxcert._typing import FloatArray
+from onnxcert._typing import Perturbation
 from onnxcert.cli.contract_options import with_contract_options
-from onnxcert.cli.parsing import height_and_width, named
+from onnxcert.cli.noise_options import Noise, with_noise_options
 from onnxcert.cli.rule_options import AskedRule, with_rule_options
 from onnxcert.cli.running_options import Running, with_running_options
+from onnxcert.cli.trial_input import trial_input
 from onnxcert.errors import ParameterError, StoreError
-from onnxcert.inputs import read_image
 from onnxcert.model.bundled import find_model
 from onnxcert.model.graph import read_model
-from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.perturbation import PERTURBATIONS
-from onnxcert.planning import Plan, Question, Speed, VoteRates, measured
+from onnxcert.planning import Plan, Question, VoteRates, measured
 from onnxcert.planning.page import page
 from onnxcert.planning.plan import MOST_COMPONENTS
 from onnxcert.result import LARGEST_N
 from onnxcert.store import open_results
 
 _USUAL_MAXIMUM: Final = 1000
-_LARGEST_SIDE: Final = 2**14
 
 
 def whole_product(text: str) -> int:
@@ -62,6 +58,7 @@ def draw_counts(text: str) -> tuple[int, ...]:
 
 
 @with_rule_options
+@with_noise_options
 @with_running_options
 @with_contract_options
 def command(
@@ -71,12 +68,6 @@ def command(
         parser=whole_product,
         metavar="N",
         help="Components of an input: 43200, 2e6 or 1024x2048; with --model or --pilot, theirs.",
-    ),
-    sigma: float | None = typer.Option(
-        None, "--sigma", help="Standard deviation of the noise, for the radius."
-    ),
-    perturbation: str = typer.Option(
-        "gaussian", "--perturbation", help=f"The noise: {', '.join(PERTURBATIONS)}."
     ),
     selection: str = typer.Option(
         "pooled",
@@ -115,6 +106,7 @@ def command(
     ),
     *,
     asked: AskedRule,
+    noise: Noise,
     running: Running,
     given: dict[str, Any],
 ) -> int:
@@ -123,21 +115,25 @@ def command(
     Numbers of draws, tau and the correction are then to be fixed before the votes are seen: a
     pilot must be of other inputs than those to be certified.
     """
-    rates, pilot_components, pilot_sigma = _read_pilot(pilot)
-    if sigma is None:
-        sigma = pilot_sigma
-    elif pilot_sigma is not None and sigma != pilot_sigma:
+    rates, pilot_components, perturbation = _read_pilot(pilot)
+    if perturbation is None:
+        perturbation = noise.without_model()
+    elif noise.said and noise.without_model() != perturbation:
         raise ParameterError(
-            f"the pilot {pilot} was drawn at sigma {pilot_sigma:g}, which says nothing about sigma "
-            f"{sigma:g}; leave --sigma out."
+            f"the pilot {pilot} was drawn with {perturbation.described()}, which says nothing "
+            "about any other noise; leave --sigma, --perturbation, --on, --axis and --radius out."
         )
     speed = None
     if model is not None:
         if draws_per_second is not None:
             raise ParameterError("--draws-per-second takes the place of --model; give one of them.")
         segmenter = running.opened(read_model(find_model(model)), given)
-        sigma = segmenter.contract.trained_sigma if sigma is None else sigma
-        speed = _timed(segmenter, picture, perturbation, sigma, running.batch_size)
+        x = segmenter.declared(trial_input(picture, segmenter))
+        # Noise of any size takes the same time.
+        drawn = perturbation or noise.of(segmenter, 0.25)
+        speed = measured(segmenter, x, drawn, batch_size=running.batch_size)
+        trained = segmenter.contract.trained_sigma
+        perturbation = drawn if perturbation or trained is not None else None
         draws_per_second = speed.draws_per_second
         if components not in (None, speed.components):
             raise ParameterError(
@@ -161,12 +157,9 @@ def command(
         n0=n0,
         draws=n or (),
     )
-    noise = None
-    if sigma is not None:
-        noise = named(PERTURBATIONS, perturbation, "--perturbation")(**{"sigma": sigma})
     plan = Plan(
         question=question,
-        perturbation=noise,
+        perturbation=perturbation,
         pilot=rates,
         draws_per_second=draws_per_second,
         inputs=inputs,
@@ -193,58 +186,20 @@ def _most(asked: AskedRule, n: tuple[int, ...] | None) -> int:
     return at[-1] if isinstance(at, tuple) else _USUAL_MAXIMUM
 
 
-def _read_pilot(path: Path | None) -> tuple[list[VoteRates], int | None, float | None]:
+def _read_pilot(path: Path | None) -> tuple[list[VoteRates], int | None, Perturbation | None]:
     """Vote rates of a run's inputs, the most components of one, and the noise."""
     if path is None:
         return [], None, None
-    rates, most, sigma = [], 0, None
+    rates, most = [], 0
+    perturbation = None
     for record in open_results(path).records():
         tally = record.tally()
         rates.append(VoteRates.of(tally.histogram))
         most = max(most, tally.components)
-        sigma = tally.perturbation.parameters().get("sigma", sigma)
+        perturbation = tally.perturbation
     if not rates:
         raise StoreError(
             f"there are no results in {path}; name a folder that onnxcert certify wrote, or a file "
             "that onnxcert pack wrote."
         )
-    return rates, most, sigma
-
-
-def _timed(
-    segmenter: OnnxSegmenter,
-    picture: str | None,
-    perturbation: str,
-    sigma: float | None,
-    batch_size: int | None,
-) -> Speed:
-    # Noise of any size takes the same time.
-    noise = named(PERTURBATIONS, perturbation, "--perturbation")(**{"sigma": sigma or 0.25})
-    pixels = _picture(picture, segmenter)
-    return measured(segmenter, pixels, noise, batch_size=batch_size)
-
-
-def _picture(said: str | None, segmenter: OnnxSegmenter) -> FloatArray:
-    """The picture named, or one of noise of the height and width given."""
-    if said is not None and Path(said).exists():
-        return read_image(Path(said))
-    sides = segmenter.contract.size
-    if said is not None:
-        try:
-            sides = height_and_width(said)
-        except typer.BadParameter:
-            raise ParameterError(
-                f"--picture must be a file or HEIGHTxWIDTH such as 512x1024, got {said!r}, which "
-                "is neither."
-            ) from None
-    if sides is None:
-        raise ParameterError(
-            f"{segmenter.file.path} takes pictures of any size; give one with --picture, a file or "
-            "HEIGHTxWIDTH."
-        )
-    if max(sides) > _LARGEST_SIDE:
-        raise ParameterError(
-            f"--picture may be {_LARGEST_SIDE}x{_LARGEST_SIDE} at most, got {said}."
-        )
-    rng = np.random.default_rng(0)
-    return rng.random((3, *sides), dtype=np.float32)
+    return rates, most, perturbation

@@ -14,10 +14,8 @@ from rich.console import Console
 
 from onnxcert.certification import fresh_seed
 from onnxcert.cli.interrupt import stopping_on_signal
-from onnxcert.cli.parsing import Numbers
 from onnxcert.cli.progress import Bar
 from onnxcert.errors import InputError
-from onnxcert.model.fit import Fit
 from onnxcert.report.summary import Summary
 from onnxcert.report.table import json_object
 from onnxcert.run import Run
@@ -88,27 +86,13 @@ def default_folder(model: Path, run: Run, seed: int | None) -> Path:
 
 def header(run: Run) -> str:
     """What is about to be done, and on which grounds."""
-    contract, session = run.segmenter.contract, run.segmenter.session
-    low, high = contract.value_range or (0.0, 1.0)
-    source = contract.sources.get("value_range", "")
+    session = run.segmenter.session
     lines = [
         f"model   {run.segmenter.file.path} on {session.device} ({session.provider}, "
         f"{session.threads} threads)",
-        f"pixels  {contract.channel_order} ({contract.sources.get('channel_order', '')}), "
-        f"{low:g} to {high:g} ({source}), mean {_list(contract.mean)}, std {_list(contract.std)}, "
-        f"{_list_fit(run.segmenter.fit)}",
+        run.segmenter.entry.said,
         *(f"lint    {f.node} {f.message}" for f in run.segmenter.findings),
     ]
     if session.note:
         lines.append(f"device  {session.note}")
     return "\n".join(lines)
-
-
-def _list_fit(fit: Fit) -> str:
-    """How pictures reach the model's size, where they do not just have it."""
-    said = {name: value for name, value in fit.as_dict().items() if value != Fit().as_dict()[name]}
-    return ", ".join(f"{name} {value}" for name, value in said.items()) or "own size"
-
-
-def _list(values: Numbers) -> str:
-    return ",".join(f"{v:g}" for v in values) or "none"

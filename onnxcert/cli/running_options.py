@@ -13,9 +13,10 @@ from onnxcert.cli.options import with_options
 from onnxcert.cli.parsing import height_and_width
 from onnxcert.errors import ParameterError
 from onnxcert.model.contract import Contract
-from onnxcert.model.fit import Fit
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.inference import infer
+from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.segmenter import OnnxSegmenter
 
 # Name -> (type, option).
@@ -60,6 +61,14 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             help="Certify the picture's own pixels, or the cells of the model's output grid.",
         ),
     ),
+    "fill": (
+        bool,
+        typer.Option(
+            False,
+            "--fill",
+            help="Repeat points of shapes that have fewer than the model takes.",
+        ),
+    ),
     "device": (str, typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:1.")),
     "threads": (int, typer.Option(0, "--threads", help="Threads on the CPU; 0 for all cores.")),
     "batch_size": (
@@ -85,12 +94,17 @@ class Running:
         """Device and threads, as `OnnxSegmenter` takes them."""
         return {name: self.values[name] for name in ("device", "threads")}
 
-    def fit(self, contract: Contract, file: ModelFile) -> Fit:
-        """How pictures are brought to the size of the model.
+    def entry(self, contract: Contract, file: ModelFile) -> dict[str, Any]:
+        """How inputs are brought to the model, as `OnnxSegmenter` takes it.
 
         Raises:
             ParameterError: `--resize` for a model of any size.
         """
+        if isinstance(contract, PictureContract):
+            return {"fit": self._fit(contract, file), "fill": self.values["fill"]}
+        return {"fit": self._fit(PictureContract(), file), "fill": self.values["fill"]}
+
+    def _fit(self, contract: PictureContract, file: ModelFile) -> Fit:
         said = self.values
         if said["resize"] and contract.size is None:
             raise ParameterError(
@@ -106,7 +120,7 @@ class Running:
     def opened(self, file: ModelFile, given: Mapping[str, Any]) -> OnnxSegmenter:
         """The model, ready to run; `given` are fields of its contract."""
         contract = infer(file, given)
-        return OnnxSegmenter(file, contract, fit=self.fit(contract, file), **self.options)
+        return OnnxSegmenter(file, contract, **self.entry(contract, file), **self.options)
 
 
 def _checked(said: dict[str, Any]) -> Running:

@@ -1,4 +1,4 @@
-"""Pictures in files and folders, with labels of the same stem in a folder of their own."""
+"""Inputs in files and folders, with labels of the same stem in a folder of their own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,52 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NoReturn, final
+from typing import ClassVar, Final, NoReturn, final
 
 from onnxcert.errors import InputError
 from onnxcert.inputs import class_table, image
 from onnxcert.inputs import labels as label_maps
 from onnxcert.inputs.listing import Item, Listing, absolute, name_items
+
+
+@final
+@dataclass(frozen=True)
+class Files:
+    """The files that one kind of input and its labels come in, and their names in messages.
+
+    Attributes:
+        one: an input, such as ``picture``; `many`: several.
+        suffixes: of inputs, in lower case; `formats`: the same in words.
+        label: the labels of one input, such as ``label map``.
+        label_suffixes: of its file; `label_formats`: the same in words.
+        tables: suffixes of a file that gives each input one class.
+        apart: what else to do where inputs and labels cannot be told apart; may be empty.
+    """
+
+    one: str
+    many: str
+    suffixes: tuple[str, ...]
+    formats: str
+    label: str
+    label_suffixes: tuple[str, ...]
+    label_formats: str
+    tables: tuple[str, ...]
+    apart: str = ""
+
+
+PICTURES: Final = Files(
+    one="picture",
+    many="pictures",
+    suffixes=image.SUFFIXES,
+    formats="PNG, JPEG, BMP, TIFF, WebP or .npy",
+    label="label map",
+    label_suffixes=label_maps.SUFFIXES,
+    label_formats=".png, .bmp, .tif or .npy",
+    tables=class_table.SUFFIXES,
+    apart=", or, where each folder holds one class, pass --dataset imagefolder without --labels",
+)
 
 
 @final
@@ -34,31 +73,33 @@ class Folder:
     @staticmethod
     def list(arguments: Sequence[str], labels: str | None) -> Listing:
         """List the pictures that `arguments` name, with their labels; see `Reader.list`."""
-        if not arguments:
-            raise InputError("expected a picture or a folder, but nothing was named: name one.")
-        root = None if labels is None else Path(labels)
-        found: dict[Path, Path] = {}
-        for argument in arguments:
-            with listing_errors(argument):
-                for path in _expand(argument, root):
-                    # A picture named twice, by a file and by its folder, is one picture.
-                    found.setdefault(absolute(path), path)
-        paths = tuple(found.values())
-        names = name_items(paths)
-        maps: Sequence[Path | None] = [None] * len(paths)
-        if root is not None and root.is_file() and root.suffix.lower() in class_table.SUFFIXES:
-            table = class_table.read_class_table(root)
-            told = [class_table.class_in(table, path, source=root) for path in paths]
-            return Listing(
-                tuple(
-                    Item(name, path, root, one)
-                    for name, path, one in zip(names, paths, told, strict=True)
-                )
-            )
-        if labels is not None:
-            with listing_errors(labels):
-                maps = _labels(Path(labels), paths)
-        return Listing(tuple(Item(*one) for one in zip(names, paths, maps, strict=True)))
+        return Listing(list_items(arguments, labels, PICTURES))
+
+
+def list_items(arguments: Sequence[str], labels: str | None, kind: Files) -> tuple[Item, ...]:
+    """The inputs that `arguments` name, with their labels; see `Folder` and `Reader.list`."""
+    if not arguments:
+        raise InputError(f"expected a {kind.one} or a folder, but nothing was named: name one.")
+    root = None if labels is None else Path(labels)
+    found: dict[Path, Path] = {}
+    for argument in arguments:
+        with listing_errors(argument):
+            for path in _expand(argument, root, kind):
+                # What is named twice, by a file and by its folder, is one input.
+                found.setdefault(absolute(path), path)
+    paths = tuple(found.values())
+    names = name_items(paths)
+    maps: Sequence[Path | None] = [None] * len(paths)
+    if root is not None and root.is_file() and root.suffix.lower() in kind.tables:
+        table = class_table.read_class_table(root)
+        told = [class_table.class_in(table, path, source=root) for path in paths]
+        return tuple(
+            Item(name, path, root, one) for name, path, one in zip(names, paths, told, strict=True)
+        )
+    if labels is not None:
+        with listing_errors(labels):
+            maps = _labels(Path(labels), paths, kind)
+    return tuple(Item(*one) for one in zip(names, paths, maps, strict=True))
 
 
 @contextmanager
@@ -73,35 +114,35 @@ def listing_errors(named: str) -> Iterator[None]:
         ) from error
 
 
-def _expand(argument: str, labels: Path | None) -> list[Path]:
+def _expand(argument: str, labels: Path | None, kind: Files) -> list[Path]:
     path = Path(argument)
     if path.is_file():
         return [path]
     if path.is_dir():
-        kind, pictures = "a folder", _pictures(path)
+        named, inputs = "a folder", _inputs(path, kind)
     elif glob.has_magic(argument):
-        kind, pictures = "a pattern", []
+        named, inputs = "a pattern", []
         for match in map(Path, sorted(glob.glob(argument, recursive=True))):  # noqa: PTH207
             if match.is_dir():
-                pictures += _pictures(match)
-            elif match.suffix.lower() in image.SUFFIXES:
-                pictures.append(match)
+                inputs += _inputs(match, kind)
+            elif match.suffix.lower() in kind.suffixes:
+                inputs.append(match)
     else:
         raise InputError(
-            f"{argument}: expected a picture, a folder of them or a pattern, "
+            f"{argument}: expected a {kind.one}, a folder of them or a pattern, "
             "but there is no such file or folder: check the path."
         )
-    if not pictures:
+    if not inputs:
         raise InputError(
-            f"{argument}: expected {kind} with PNG, JPEG, BMP, TIFF, WebP or .npy pictures, "
+            f"{argument}: expected {named} with {kind.formats} {kind.many}, "
             "but there is none: check the path."
         )
-    # Index pictures in a folder below the photographs are labels and no photographs.
-    return [path for path in pictures if not _within(path, labels)] or pictures
+    # Files of labels in a folder below the inputs are no inputs, whatever their suffix.
+    return [path for path in inputs if not _within(path, labels)] or inputs
 
 
-def _pictures(folder: Path) -> list[Path]:
-    return files(folder, image.SUFFIXES, deep=False) or files(folder, image.SUFFIXES, deep=True)
+def _inputs(folder: Path, kind: Files) -> list[Path]:
+    return files(folder, kind.suffixes, deep=False) or files(folder, kind.suffixes, deep=True)
 
 
 def files(folder: Path, suffixes: tuple[str, ...], *, deep: bool) -> list[Path]:
@@ -129,46 +170,46 @@ def _within(path: Path, folder: Path | None) -> bool:
     return folder is not None and absolute(folder) in absolute(path).parents
 
 
-def _labels(root: Path, pictures: Sequence[Path]) -> list[Path]:
-    """The label map of each picture, from the folder or the single file `root`."""
+def _labels(root: Path, inputs: Sequence[Path], kind: Files) -> list[Path]:
+    """The labels of each input, from the folder or the single file `root`."""
     if root.is_file():
-        if len(pictures) != 1:
+        if len(inputs) != 1:
             raise InputError(
-                f"{root}: expected a folder of label maps for {len(pictures)} pictures, "
+                f"{root}: expected a folder of {kind.label}s for {len(inputs)} {kind.many}, "
                 "but it is one file: name the folder."
             )
         return [root]
     if not root.is_dir():
         raise InputError(
-            f"{root}: expected a label map, a folder of them or a table of classes, "
+            f"{root}: expected a {kind.label}, a folder of them or a table of classes, "
             "but there is no such file or folder: check the path."
         )
     by_stem: dict[tuple[str, ...], list[Path]] = {}
-    for path in files(root, label_maps.SUFFIXES, deep=True):
+    for path in files(root, kind.label_suffixes, deep=True):
         by_stem.setdefault(path.relative_to(root).with_suffix("").parts, []).append(path)
     used: dict[Path, Path] = {}
-    for picture in pictures:
-        label = _label(root, by_stem, picture)
-        if label in used or label.resolve() == picture.resolve():
-            other = f"{picture} and {used[label]}" if label in used else "as the picture as well"
+    for one in inputs:
+        label = _label(root, by_stem, one, kind)
+        if label in used or label.resolve() == one.resolve():
+            other = f"{one} and {used[label]}" if label in used else f"as the {kind.one} as well"
             raise InputError(
-                f"{label}: expected the label map of one picture, but it would serve {other}: "
-                "keep pictures and label maps of equal names in folders of their own, or, where "
-                "each folder holds one class, pass --dataset imagefolder without --labels."
+                f"{label}: expected the {kind.label} of one {kind.one}, but it would serve "
+                f"{other}: keep {kind.many} and {kind.label}s of equal names in folders of their "
+                f"own{kind.apart}."
             )
-        used[label] = picture
+        used[label] = one
     return list(used)
 
 
-def _label(root: Path, by_stem: dict[tuple[str, ...], list[Path]], picture: Path) -> Path:
-    # The longest part of the picture's path that the labels share, so that cam1/x and cam2/x
+def _label(root: Path, by_stem: dict[tuple[str, ...], list[Path]], one: Path, kind: Files) -> Path:
+    # The longest part of the input's path that the labels share, so that cam1/x and cam2/x
     # find theirs whether named by folder, by file or by pattern.
-    parts = absolute(picture).with_suffix("").parts
+    parts = absolute(one).with_suffix("").parts
     options = next((by_stem[parts[i:]] for i in range(len(parts)) if parts[i:] in by_stem), [])
     if len(options) == 1:
         return options[0]
     came = "both " + " and ".join(map(str, options)) if options else f"none in {root}"
     raise InputError(
-        f"{picture}: expected one label map called {parts[-1]}.png, .bmp, .tif or .npy, "
-        f"but there is {came}: add or remove label maps, or leave --labels out."
+        f"{one}: expected one {kind.label} called {parts[-1]}{kind.label_formats}, "
+        f"but there is {came}: add or remove {kind.label}s, or leave --labels out."
     )

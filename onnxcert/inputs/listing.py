@@ -20,19 +20,23 @@ _LONGEST: Final = 180
 
 @dataclass(frozen=True)
 class Item:
-    """One picture of a run.
+    """One picture or point cloud of a run.
 
     Attributes:
         name: unique in the run, in any letter case, and safe as a file name.
-        path: the picture.
+        path: the file.
         label: its label map, or what tells its class: a table or the folder it lies in; or None.
-        class_label: the class of the whole picture, where `label` tells one.
+        class_label: the class of the whole input, where `label` tells one.
+        category: what the shape is, such as ``Chair``, where the data set tells; else empty.
+        index: place in the file, from 0, where one file holds several point clouds.
     """
 
     name: str
     path: Path
     label: Path | None
     class_label: ClassLabel | None = None
+    category: str = ""
+    index: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,16 @@ class Listing:
         class_names: the names that come with the data set, or None where it has none.
         ignore_label: the index of unlabelled pixels that comes with the data set, or None.
         coding: what the numbers or colours in its label files mean.
+        columns: what the columns of files of points are, where they have no names; or None.
+        categories: of shapes, name -> the classes of its parts, that come with the data set.
     """
 
     items: tuple[Item, ...]
     class_names: tuple[str, ...] | None = None
     ignore_label: int | None = None
     coding: LabelCoding = INDEX
+    columns: str | None = None
+    categories: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 class Reader(Protocol):

@@ -9,27 +9,24 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
-from onnxcert.model.contract import Contract
-from onnxcert.model.fit import Fit
+from onnxcert.model.entry import Entry
 
 _ROUNDING: Final = 1e-5
 _LEAK: Final = 1e-2
 
 
-def labels_for(
-    labels: IntArray, batch: FloatArray, contract: Contract, fit: Fit, path: Path
-) -> IntArray:
-    """`labels` if they answer for every row of `batch` [B, c, H, W], and for every pixel of it.
+def labels_for(labels: IntArray, batch: FloatArray, entry: Entry, path: Path) -> IntArray:
+    """`labels` if they answer for every row of `batch`, and for every component of it.
 
     Raises:
         ModelError: they do not.
     """
-    if contract.classifies:
-        fits, what = labels.ndim == 2, "give one answer for each picture"
+    if entry.contract.classifies:
+        fits, what = labels.ndim == 2, f"give one answer for each {entry.whole}"
     else:
-        native = fit.grid == "native"
-        fits = not native or labels.shape[-2:] == batch.shape[2:]
-        what = "label every pixel"
+        wanted = entry.labelled(batch.shape[1:])
+        fits = wanted is None or labels.shape[-len(wanted) :] == wanted
+        what = f"label every {entry.parts.removesuffix('s')}"
     if len(labels) != len(batch) or not fits:
         raise ModelError(
             f"{path} must {what} of {list(batch.shape)}, got labels of shape {list(labels.shape)}."

@@ -41,7 +41,14 @@ def find_model(name: str) -> Path:
     )
 
 
-def samples(model: Path) -> tuple[Path, Path] | None:
-    """Folders of sample images and labels beside a model, if it has them."""
-    images, labels = (model.parent / "samples" / kind for kind in ("images", "labels"))
+def samples(model: Path) -> tuple[Path, Path | None] | None:
+    """Folders of samples and of their labels beside a model, if it has them.
+
+    Point clouds lie in `samples/shapes` and hold their labels themselves.
+    """
+    shapes, images, labels = (
+        model.parent / "samples" / kind for kind in ("shapes", "images", "labels")
+    )
+    if shapes.is_dir():
+        return shapes, None
     return (images, labels) if images.is_dir() and labels.is_dir() else None

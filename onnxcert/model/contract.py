@@ -4,14 +4,18 @@ A tensor's shape does not say whether pixels run to 1 or to 255, or in which ord
 come. A contract says it, field by field, each with its source. It travels inside the ONNX file as
 one JSON value under the `metadata_props` key ``onnxcert``; what the file leaves open is inferred
 where the graph says it, given by flags, or refused.
+
+Here is what contracts of every kind of input have in common; `onnxcert.model.pictures` and
+`onnxcert.model.points` add what is their own.
 """
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
@@ -22,44 +26,30 @@ ASSUMED: Final = "assumed"  # the source of what nobody said
 VERSION: Final = 1
 LARGEST: Final = 65536  # of a batch, a side or a number of classes
 
-LAYOUTS: Final = ("NCHW", "NHWC")
-CHANNEL_ORDERS: Final = ("RGB", "BGR", "RGBA", "BGRA", "GRAY")
 INTEGER_TYPES: Final = ("uint8", "int8")
-DTYPES: Final = ("float32", "float16", *INTEGER_TYPES)
-NORMALISE: Final = ("after", "before")
 TASKS: Final = ("segmentation", "classification")
 OUTPUT_FORMS: Final = ("logits", "probabilities", "sigmoid", "logit", "multilabel", "labels")
 
 
 @dataclass(frozen=True)
-class Contract:
-    """How to talk to one model.
-
-    A pixel value `x` of the declared input unit, in [0, 1], reaches the network as
-    ``(low + x * (high - low) - mean) / std`` with ``(low, high) = value_range``; mean and std are
-    per channel, in the network's channel order and in the unit of `value_range`. With `normalise`
-    "before" they are in the declared unit: ``low + (x - mean) / std * (high - low)``.
+class Contract(ABC):
+    """How to talk to one model, whatever its inputs are.
 
     Attributes:
-        input: name of the graph input that takes the picture.
+        medium: what an input is: `picture` or `points`.
+        layouts, output_layouts, ranks, dtypes: what the fields of these names may be.
+        input: name of the graph input that takes the picture or the points.
         layout: order of the input's axes.
-        channel_order: the input's channels; GRAY takes one grey channel, an alpha channel is
-            always opaque.
         dtype: element type of the input; integers are rounded and cut off after the noise.
-        value_range: what 0 and 1 of the declared unit become before normalising.
-        mean, std: subtracted and divided by, per channel; empty where the graph does it itself.
-        normalise: whether mean and std apply after or before the value range.
         batch: the only batch size the graph takes, or None where it is free.
-        size: the only (height, width) the graph takes, or None where it is free.
-        multiple: height and width must be multiples of this.
         feeds: values of further inputs, the same in every pass; (name, nested lists) pairs.
         output: name of the graph output that holds the answer.
-        task: `segmentation`, an answer for every pixel, or `classification`, one for the picture.
+        task: `segmentation`, an answer for every component, or `classification`, one for all.
         output_form: `logits` or `probabilities` of classes (argmax); `sigmoid` or `logit`, one
             channel against a threshold; `multilabel`, one channel per label, each against the
             threshold, as labels do not exclude each other; `labels`, class indices.
-        output_layout, output_rank: order and number of the output's axes; 3 lacks the channels, 2
-            height and width, 1 all of these.
+        output_layout, output_rank: order and number of the output's axes; those missing from the
+            full rank are first the channels, then the components, then the batch.
         threshold: score above which a sigmoid, logit or multilabel output says yes.
         classes: number of classes (2 for yes and no), or None until the model has run once.
         class_names: one name a class, or a label of a multi-label output; or empty.
@@ -67,64 +57,36 @@ class Contract:
         sources: for each field above that is set, who said so.
     """
 
+    medium: ClassVar[str]
+    layouts: ClassVar[tuple[str, ...]]
+    ranks: ClassVar[tuple[int, ...]]
+    dtypes: ClassVar[tuple[str, ...]]
+
     input: str = ""
-    layout: str = "NCHW"
-    channel_order: str = "RGB"
+    layout: str = ""
     dtype: str = "float32"
-    value_range: tuple[float, float] | None = None
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    normalise: str = "after"
     batch: int | None = None
-    size: tuple[int, int] | None = None
-    multiple: int | None = None
     feeds: tuple[tuple[str, Any], ...] = ()
     output: str = ""
     task: str = "segmentation"
     output_form: str = "logits"
-    output_layout: str = "NCHW"
-    output_rank: int = 4
+    output_layout: str = ""
+    output_rank: int = 0
     threshold: float | None = None
     classes: int | None = None
     class_names: tuple[str, ...] = ()
     trained_sigma: float | None = None
-    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ("layout", LAYOUTS),
-            ("channel_order", CHANNEL_ORDERS),
-            ("dtype", DTYPES),
-            ("normalise", NORMALISE),
-            ("task", TASKS),
-            ("output_form", OUTPUT_FORMS),
-            ("output_layout", LAYOUTS),
-            ("output_rank", (1, 2, 3, 4)),
-        ):
-            value = getattr(self, name)
-            if value not in allowed:
-                choices = " or ".join(map(str, allowed))
-                raise ContractError(f"the contract's {name} must be {choices}, got {value!r}.")
-        for name in ("value_range", "mean", "std"):
-            values = getattr(self, name) or ()
-            if not all(abs(value) < 1e30 for value in values):
-                raise ContractError(
-                    f"the contract's {name} must hold finite numbers, got {list(values)}."
-                )
-        if self.value_range is not None and self.value_range[0] >= self.value_range[1]:
-            low, high = self.value_range
-            raise ContractError(
-                f"the value range must run from a smaller to a larger number, got {low:g},{high:g}."
-            )
-        for name in ("mean", "std"):
-            if len(getattr(self, name)) not in (0, 1, self.network_channels):
-                raise ContractError(
-                    f"{name} must hold one number, or one for each of the {self.network_channels} "
-                    f"channels ({self.channel_order}), got {len(getattr(self, name))} numbers."
-                )
-        self._refuse_range_outside_type()
-        if any(value < 1e-30 for value in self.std):
-            raise ContractError(f"std must be positive, got {list(self.std)}.")
+        self.check_choices(
+            layout=self.layouts,
+            dtype=self.dtypes,
+            task=TASKS,
+            output_form=OUTPUT_FORMS,
+            output_layout=self.layouts,
+            output_rank=self.ranks,
+        )
         if self.classes is not None and self.classes > LARGEST:
             raise ContractError(f"there may be {LARGEST} classes at most, got {self.classes}.")
         if self.classes is not None and self.classes < 2:
@@ -147,32 +109,27 @@ class Contract:
                 f"trained_sigma must be a number not below 0, got {self.trained_sigma}."
             )
 
-    def _refuse_range_outside_type(self) -> None:
-        """Black and white must be values that an integer input can hold, with grey between."""
-        if self.dtype not in INTEGER_TYPES or self.value_range is None:
-            return
-        held = np.iinfo(np.dtype(self.dtype))
-        low, high = self.value_range
-        if low < held.min or high > held.max or high - low < 2:
-            raise ContractError(
-                f"the input is {self.dtype}, which holds whole numbers from {held.min} to "
-                f"{held.max}, got the value range {low:g},{high:g}; pass --range "
-                f"{held.min},{held.max}."
-            )
+    def check_choices(self, **allowed: Sequence[Any]) -> None:
+        """Raise ContractError unless each field named has one of the values allowed."""
+        for name, values in allowed.items():
+            value = getattr(self, name)
+            if value not in values:
+                choices = " or ".join(map(str, values))
+                raise ContractError(f"the contract's {name} must be {choices}, got {value!r}.")
 
     @property
+    @abstractmethod
     def network_channels(self) -> int:
         """Channels of the network's input."""
-        return {"GRAY": 1, "RGBA": 4, "BGRA": 4}.get(self.channel_order, 3)
 
     @property
-    def channels(self) -> int:
-        """Channels of the pictures that noise is added to: 1 for grey, else 3."""
-        return 1 if self.channel_order == "GRAY" else 3
+    @abstractmethod
+    def declared_channels(self) -> int:
+        """Channels of the array that noise is added to."""
 
     @property
     def classifies(self) -> bool:
-        """Whether the answer is about the whole picture, and not about each pixel."""
+        """Whether the answer is about the whole input, and not about each of its parts."""
         return self.task == "classification"
 
     @property
@@ -206,7 +163,8 @@ class Contract:
             and value not in (None, (), "")
             and self.sources.get(name) != ASSUMED
         }
-        return json.dumps({"version": VERSION, **values})
+        medium = {} if self.medium == "picture" else {"medium": self.medium}
+        return json.dumps({"version": VERSION, **medium, **values})
 
     @classmethod
     def from_json(cls, text: str, *, source: str) -> Self:
@@ -215,74 +173,91 @@ class Contract:
         Raises:
             ContractError: not JSON, another version, an unknown field or a wrong value.
         """
-        try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ContractError(f"the contract is not valid JSON ({error}).") from None
-        if not isinstance(values, dict):
-            raise ContractError("the contract must be a JSON object.")
-        version = values.pop("version", None)
-        if version != VERSION:
-            raise ContractError(
-                f"the contract has version {version!r}, this onnxcert reads {VERSION}; "
-                "use the onnxcert that wrote it or export the model again."
-            )
+        values = parsed(text)
+        del values["medium"]
         known = {f.name for f in fields(cls)} - {"sources"}
         if unknown := sorted(set(values) - known):
             raise ContractError(f"the contract has an unknown field {unknown[0]!r}.")
-        checked = {name: _parse(name, value) for name, value in values.items()}
+        checked = {name: cls.parse(name, value) for name, value in values.items()}
         return cls(**checked, sources=dict.fromkeys(checked, source))
 
+    @classmethod
+    def parse(cls, name: str, value: Any) -> Any:
+        """Turn one JSON value into the field's type.
 
-def _parse(name: str, value: Any) -> Any:
-    """Turn one JSON value into the field's type, or say what was expected."""
-
-    def refuse(expected: str) -> ContractError:
-        return ContractError(f"the contract's {name} must be {expected}, got {value!r}.")
-
-    match name:
-        case "value_range":
-            if not _numbers(value) or len(value) != 2:
-                raise refuse("two numbers")
-            return float(value[0]), float(value[1])
-        case "mean" | "std":
-            if not _numbers(value):
-                raise refuse("a list of numbers")
-            return tuple(float(v) for v in value)
-        case "batch" | "classes" | "multiple" | "output_rank":
-            if not _natural(value):
-                raise refuse(f"a whole number from 1 to {LARGEST}")
-            return value
-        case "size":
-            if not isinstance(value, list) or len(value) != 2 or not all(map(_natural, value)):
-                raise refuse("[height, width]")
-            return value[0], value[1]
-        case "class_names":
-            if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-                raise refuse("a list of names")
-            return tuple(value)
-        case "feeds":
-            pairs = isinstance(value, list) and all(
-                isinstance(v, list) and len(v) == 2 and isinstance(v[0], str) for v in value
-            )
-            if not pairs:
-                raise refuse("a list of [name, values]")
-            return tuple((name, values) for name, values in value)
-        case "trained_sigma" | "threshold":
-            if not _numbers([value]):
-                raise refuse("a number")
-            return float(value)
-        case _:
-            if not isinstance(value, str):
-                raise refuse("a text")
-            return value
+        Raises:
+            ContractError: it is of another type.
+        """
+        match name:
+            case "batch" | "classes" | "output_rank":
+                return natural(name, value)
+            case "class_names":
+                if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+                    raise refused(name, "a list of names", value)
+                return tuple(value)
+            case "feeds":
+                pairs = isinstance(value, list) and all(
+                    isinstance(v, list) and len(v) == 2 and isinstance(v[0], str) for v in value
+                )
+                if not pairs:
+                    raise refused(name, "a list of [name, values]", value)
+                return tuple((name, values) for name, values in value)
+            case "trained_sigma" | "threshold":
+                return number(name, value)
+            case _:
+                if not isinstance(value, str):
+                    raise refused(name, "a text", value)
+                return value
 
 
-def _natural(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST
+def parsed(text: str) -> dict[str, Any]:
+    """The fields of a contract as JSON values, its `medium` always among them.
+
+    Raises:
+        ContractError: not JSON, not an object or another version.
+    """
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"the contract is not valid JSON ({error}).") from None
+    if not isinstance(values, dict):
+        raise ContractError("the contract must be a JSON object.")
+    version = values.pop("version", None)
+    if version != VERSION:
+        raise ContractError(
+            f"the contract has version {version!r}, this onnxcert reads {VERSION}; "
+            "use the onnxcert that wrote it or export the model again."
+        )
+    return {"medium": "picture", **values}
 
 
-def _numbers(value: Any) -> bool:
-    return isinstance(value, Sequence) and all(
-        isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e30 for v in value
-    )
+def refused(name: str, expected: str, value: Any) -> ContractError:
+    """What to raise where a field has a value of another kind."""
+    return ContractError(f"the contract's {name} must be {expected}, got {value!r}.")
+
+
+def natural(name: str, value: Any, *, zero: bool = False) -> int:
+    """A whole number from 1 (0 with `zero`) to `LARGEST`."""
+    least = 0 if zero else 1
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
+        raise refused(name, f"a whole number from {least} to {LARGEST}", value)
+    return value
+
+
+def number(name: str, value: Any) -> float:
+    """A number."""
+    if not is_number(value):
+        raise refused(name, "a number", value)
+    return float(value)
+
+
+def numbers(name: str, value: Any, expected: str = "a list of numbers") -> tuple[float, ...]:
+    """A list of numbers."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or not all(map(is_number, value)):
+        raise refused(name, expected, value)
+    return tuple(float(v) for v in value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a number that float32 holds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30

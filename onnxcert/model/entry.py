@@ -1,95 +1,117 @@
-"""From pixels in the declared unit to what the network's input wants."""
+"""What differs between kinds of input: the way into the network, and back to the components."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
-import numpy as np
+import onnx
 
-from onnxcert.errors import ModelError
-from onnxcert.model.contract import INTEGER_TYPES, Contract
-from onnxcert.model.fit import Fit
+from onnxcert._typing import FloatArray, IntArray
+from onnxcert.model.contract import Contract
 from onnxcert.model.nodes import Nodes
 
-LARGEST_PICTURE: Final = 2**27
+INPUT: Final = "onnxcert_input"
 
 
-def check_size(contract: Contract, fit: Fit, path: Path, height: int, width: int) -> None:
-    """Raise ModelError unless a picture of height x width reaches the network as it wants it."""
-    wanted, seen = contract.size, fit.padded(height, width)
-    if seen[0] * seen[1] > LARGEST_PICTURE:
-        raise ModelError(
-            f"a picture of {height}x{width} pixels would reach the model as {seen[0]}x{seen[1]}, "
-            f"more than {LARGEST_PICTURE} pixels; pass a smaller --size, --scale or --pad-to."
-        )
-    if wanted is not None and seen != wanted:
-        raise ModelError(
-            f"{path} takes pictures of {wanted[0]}x{wanted[1]} pixels only, got "
-            f"{seen[0]}x{seen[1]}; pass --resize to resize pictures to that size."
-        )
+class Entry(Protocol):
+    """The way of one kind of input into one network, and of its scores back.
 
-
-def fitted(nodes: Nodes, pixels: str, fit: Fit, *, resized: str, pads: str) -> str:
-    """Pixels at the size the network sees; [B, c, h, w]."""
-    if fit.resizes:
-        pixels = nodes.resized(pixels, resized)
-    if fit.pad_to > 1:
-        pixels = nodes.add("Pad", pixels, pads, mode="edge")
-    return pixels
-
-
-def normalised(nodes: Nodes, source: str, contract: Contract) -> None:
-    """Channel order, value range, mean and std, element type and layout, as the contract says.
-
-    All arithmetic is one multiplication and one addition per channel, in float32.
+    `shape` is always that of one declared input, without a batch axis. The graph around the
+    network is made of `front`, which ends in the graph input of the contract, and `back`.
     """
-    match contract.channel_order:
-        case "BGR":
-            source = nodes.add("Gather", source, nodes.constant([2, 1, 0]), axis=1)
-        case "RGBA" | "BGRA":
-            if contract.channel_order == "BGRA":
-                source = nodes.add("Gather", source, nodes.constant([2, 1, 0]), axis=1)
-            first = nodes.add("Slice", source, *(nodes.constant([v]) for v in (0, 1, 1)))
-            opaque = nodes.add(
-                "Add",
-                nodes.add("Mul", first, nodes.constant(0.0, np.float32)),
-                nodes.constant(1.0, np.float32),
-            )
-            source = nodes.add("Concat", source, opaque, axis=1)
-    factor, offset = affine(contract)
-    if np.any(factor != 1):
-        source = nodes.add("Mul", source, nodes.constant(factor, np.float32))
-    if np.any(offset != 0):
-        source = nodes.add("Add", source, nodes.constant(offset, np.float32))
-    if contract.dtype in INTEGER_TYPES:
-        kind = np.dtype(contract.dtype)
-        low, high = (
-            nodes.constant(v, np.float32) for v in (np.iinfo(kind).min, np.iinfo(kind).max)
-        )
-        # Noise leaves the range of an integer: it is cut off, as storing the picture would do.
-        source = nodes.add("Clip", nodes.add("Round", source), low, high)
-    if contract.dtype != "float32":
-        source = nodes.cast(source, contract.dtype)
-    if contract.layout == "NHWC":
-        source = nodes.add("Transpose", source, perm=[0, 2, 3, 1])
-    nodes.add("Identity", source, output=contract.input)
 
+    @property
+    def contract(self) -> Contract:
+        """How to talk to the model."""
+        ...
 
-def affine(contract: Contract) -> tuple[np.ndarray, np.ndarray]:
-    """Factor and offset per channel, float32 [1, c, 1, 1], in the network's channel order.
+    @property
+    def unit(self) -> str:
+        """The unit of the declared input, in words."""
+        ...
 
-    With mean and std in the unit of the range: (low + x (high - low) - mean) / std. With
-    `normalise` "before": low + (x - mean) / std (high - low).
-    """
-    assert contract.value_range is not None
-    low, high = contract.value_range
-    channels = contract.network_channels
-    std = np.broadcast_to(np.asarray(contract.std or (1.0,), dtype=np.float64), channels)
-    mean = np.broadcast_to(np.asarray(contract.mean or (0.0,), dtype=np.float64), channels)
-    if contract.normalise == "before":
-        factor, offset = (high - low) / std, low - mean / std * (high - low)
-    else:
-        factor, offset = (high - low) / std, (low - mean) / std
-    shape = (1, channels, 1, 1)
-    return factor.reshape(shape).astype(np.float32), offset.reshape(shape).astype(np.float32)
+    @property
+    def whole(self) -> str:
+        """What one input is, in words: `picture`."""
+        ...
+
+    @property
+    def parts(self) -> str:
+        """What the components are, in words: `pixels`."""
+        ...
+
+    @property
+    def remedy(self) -> str:
+        """What may help where the network fails on an input, in words."""
+        ...
+
+    @property
+    def said(self) -> str:
+        """How inputs reach the network, and who said so, in one line."""
+        ...
+
+    def as_dict(self) -> dict[str, Any]:
+        """What is asked for beside the contract, as JSON values by option name."""
+        ...
+
+    def values(self, shape: tuple[int, ...]) -> int:
+        """How many values the network gets for one input."""
+        ...
+
+    def described(self, shape: tuple[int, ...]) -> str:
+        """Inputs of this shape, in words."""
+        ...
+
+    def prepared(self, given: Any) -> Any:
+        """An input as a file holds it, brought to what is certified, once and before any noise."""
+        ...
+
+    def declared(self, prepared: Any) -> FloatArray:
+        """The array that is perturbed: float32, contiguous.
+
+        Raises:
+            InputError: it is no input of this model.
+        """
+        ...
+
+    def check(self, shape: tuple[int, ...], path: Path) -> None:
+        """Raise ModelError unless an input of this shape reaches the network of `path`."""
+        ...
+
+    def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Grid of the scores that belong to the components as they are; None for any grid."""
+        ...
+
+    def labelled(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Grid of the labels, or None where it is the model's own."""
+        ...
+
+    def inputs(self, rows: int | str) -> list[onnx.ValueInfoProto]:
+        """Inputs of the graph: `INPUT`, and what `feeds` gives."""
+        ...
+
+    def feeds(self, shape: tuple[int, ...]) -> dict[str, IntArray]:
+        """Values of the inputs beside `INPUT`."""
+        ...
+
+    def front(self, nodes: Nodes, inputs: Mapping[str, onnx.ValueInfoProto], /) -> str:
+        """Nodes from `INPUT` to the network's inputs; the name of what the network sees of it.
+
+        Args:
+            inputs: the network's inputs by name.
+        """
+        ...
+
+    def back(self, nodes: Nodes, scores: str, seen: str, other_size: bool, /) -> tuple[str, str]:
+        """Nodes from scores [B, C, *grid] of the network to those of the components.
+
+        Args:
+            seen: what `front` returned.
+            other_size: the scores come out on another grid than went in.
+
+        Returns:
+            The scores of the components, and the same with minus infinity for classes ruled out.
+        """
+        ...

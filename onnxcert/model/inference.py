@@ -6,18 +6,30 @@ the error shows the flags for both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import METADATA_KEY, Contract
+from onnxcert.model.contract import METADATA_KEY, Contract, parsed
 from onnxcert.model.graph import ModelFile
-from onnxcert.model.input_inference import with_feeds, with_input
-from onnxcert.model.output_inference import with_output
-from onnxcert.model.proposal import filled
+from onnxcert.model.input_inference import graph_inputs, with_feeds
+from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.input_inference import with_input as with_picture
+from onnxcert.model.pictures.output_inference import with_output as with_picture_output
+from onnxcert.model.pictures.value_range import settled_range
+from onnxcert.model.points.contract import PointContract
+from onnxcert.model.points.inference import with_category, with_points
+from onnxcert.model.points.output_inference import with_output as with_point_output
+from onnxcert.model.tracing import rank
 
 METADATA = "the file's metadata"
 FLAG = "given"
+CONTRACTS: Final[dict[str, type[Contract]]] = {
+    kind.medium: kind for kind in (PictureContract, PointContract)
+}
 
 
 def infer(
@@ -27,7 +39,7 @@ def infer(
 
     Args:
         model: the file.
-        given: fields of `Contract` by name, as the user gave them; None values are ignored.
+        given: fields of the contract by name, as the user gave them; None values are ignored.
         settle: whether a value range that nobody said is refused, or left open.
 
     Raises:
@@ -38,50 +50,58 @@ def infer(
         if said.get(name) == "":
             raise ContractError(f"--{name} must be a name, got none; name one of the graph's.")
     text = model.metadata.get(METADATA_KEY)
+    graph = model.proto.graph
     try:
-        contract = Contract() if text is None else Contract.from_json(text, source=METADATA)
+        kind = _kind(text, said, graph)
+        known = {field.name for field in fields(kind)}
+        if foreign := sorted(set(said) - known):
+            raise ContractError(
+                f"{foreign[0].replace('_', ' ')} means nothing for a model of {_NOUNS[kind.medium]}"
+                "; leave it out."
+            )
+        contract = kind() if text is None else kind.from_json(text, source=METADATA)
         contract = contract.override(FLAG, **said)
-        contract = with_input(contract, model.proto.graph)
-        contract = with_feeds(contract, model.proto.graph)
-        contract = with_output(contract, model.proto)
+        if isinstance(contract, PointContract):
+            contract = with_category(with_points(contract, graph), graph)
+            contract = with_feeds(contract, graph, made=(contract.category_input,))
+            return with_point_output(contract, model.proto)
+        assert isinstance(contract, PictureContract)
+        contract = with_feeds(with_picture(contract, graph), graph)
+        contract = with_picture_output(contract, model.proto)
         return settled_range(contract) if settle else contract
     except ContractError as error:
         raise ContractError(f"{model.path}: {error}") from None
 
 
-def settled_range(contract: Contract) -> Contract:
-    """`contract` with its value range, taken from the type, mean and std if need be.
+def medium(model: ModelFile, given: Mapping[str, Any]) -> str:
+    """What a model takes, `picture` or `points`; `given` as for `infer`.
 
     Raises:
-        ContractError: nobody said it and they do not tell.
+        ContractError: its file says neither.
     """
-    if contract.value_range is not None:
-        return contract
-    if not contract.mean and not contract.std:
-        if contract.dtype == "uint8":
-            return filled(contract, {"value_range": (0.0, 255.0)}, "the uint8 input")
-        if contract.dtype == "int8":
+    said = {name: value for name, value in given.items() if value is not None}
+    return _kind(model.metadata.get(METADATA_KEY), said, model.proto.graph).medium
+
+
+_NOUNS: Final = {"picture": "pictures", "points": "points"}
+
+
+def _kind(text: str | None, said: Mapping[str, Any], graph: onnx.GraphProto) -> type[Contract]:
+    """What kind of input the model takes: as its file says, or by the axes of its inputs."""
+    if text is not None:
+        medium = parsed(text)["medium"]
+        if medium not in CONTRACTS:
             raise ContractError(
-                "nothing says which values of the int8 input black and white are; pass --range "
-                "-128,127 or --range 0,127."
+                f"the contract's medium must be {' or '.join(CONTRACTS)}, got {medium!r}."
             )
-        raise ContractError(
-            "nothing says which pixel values the model was trained on; pass --range 0,1 or --range "
-            "0,255 or --range -1,1 for plain pixels, or --mean and --std if they are normalised."
-        )
-    within_one = all(0 <= v <= 1 for v in contract.mean) and all(v <= 1 for v in contract.std)
-    if not any(contract.mean) and all(v == 1 for v in contract.std):
-        within_one = False  # nothing is subtracted or divided by, so nothing is said
-    above_one = bool(contract.mean) and all(v > 1 for v in contract.mean)
-    if within_one:
-        return filled(contract, {"value_range": (0.0, 1.0)}, "mean and std, none above 1")
-    if above_one and all(v >= 1 for v in contract.std):
-        return filled(contract, {"value_range": (0.0, 255.0)}, "mean and std, all above 1")
-    raise ContractError(
-        f"mean {_numbers(contract.mean)} and std {_numbers(contract.std)} do not tell whether they "
-        "apply to pixels in [0, 1] or in [0, 255]; pass --range 0,1 or --range 0,255 as well."
-    )
-
-
-def _numbers(values: Sequence[float]) -> str:
-    return ",".join(f"{v:g}" for v in values) or "(none)"
+        return CONTRACTS[medium]
+    fields_of = {kind: {f.name for f in fields(kind)} for kind in CONTRACTS.values()}
+    shared = set.intersection(*fields_of.values())
+    told = [kind for kind, own in fields_of.items() if set(said) & (own - shared)]
+    if len(told) == 1:
+        return told[0]  # only a model of this kind has such a field
+    fed = {name for name, _ in said.get("feeds", ())}
+    free = [i for i in graph_inputs(graph) if i.name not in fed]
+    named = [i for i in free if i.name == said.get("input")]
+    ranks = {rank(value) for value in named or free}
+    return PointContract if 3 in ranks and not ranks & {4, None} else PictureContract

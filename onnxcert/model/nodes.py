@@ -45,6 +45,12 @@ class Nodes:
         shape = self.add("Shape", source)
         return self.add("Slice", shape, self.constant([start]), self.constant([stop]))
 
+    def sliced(self, source: str, start: int, stop: int | None, *, axis: int) -> str:
+        """`source` from `start` to `stop` (None: to its end) along one axis."""
+        end = np.iinfo(np.int64).max if stop is None else stop
+        ends = (self.constant([value]) for value in (start, end, axis))
+        return self.add("Slice", source, *ends)
+
     def resized(self, source: str, size: str, *, nearest: bool = False) -> str:
         """`source` [B, C, h, w] brought to `size`, int64 [2].
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import onnx
 
@@ -12,12 +12,29 @@ from onnxcert.model.contract import Contract
 from onnxcert.model.tracing import axes, element_type, shown
 
 GRAPH: Final = "the graph"
+AnyContract = TypeVar("AnyContract", bound=Contract)
 
 
-def filled(contract: Contract, values: Mapping[str, Any], source: str) -> Contract:
+def filled(contract: AnyContract, values: Mapping[str, Any], source: str) -> AnyContract:
     """`contract` with those of `values` that nobody has said yet."""
     new = {name: v for name, v in values.items() if name not in contract.sources}
     return contract.override(source, **new)
+
+
+def agreed(contract: AnyContract, found: Mapping[str, Any]) -> AnyContract:
+    """`contract` with what the graph fixes.
+
+    Raises:
+        ContractError: something else was said.
+    """
+    for field, value in found.items():
+        said = getattr(contract, field)
+        if said not in (None, value):
+            raise ContractError(
+                f"the contract says {field} {said} but the graph takes only {value}; drop one of "
+                "them."
+            )
+    return filled(contract, found, GRAPH)
 
 
 def named(role: str, name: str, values: Sequence[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:

@@ -1,9 +1,10 @@
-"""An ONNX file as a `Segmenter`: pixels in, labels out."""
+"""An ONNX file as a `Segmenter`: declared inputs in, labels out."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,42 +12,35 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
-from onnxcert.inputs.grey import grey
 from onnxcert.model.answers import close, labels_for
 from onnxcert.model.contract import Contract
-from onnxcert.model.entry import check_size
-from onnxcert.model.fit import Fit
+from onnxcert.model.entries import entry_of
+from onnxcert.model.entry import INPUT, Entry
 from onnxcert.model.graph import ModelFile, read_model
 from onnxcert.model.inference import infer
 from onnxcert.model.lint import Finding, lint, refuse_errors
+from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.proposal import GRAPH
 from onnxcert.model.session import Session, first_line, open_session
-from onnxcert.model.surgery import (
-    LABELS,
-    PIXELS,
-    SCORES,
-    SHAPE,
-    entry_model,
-    fit_feeds,
-    labelling_model,
-)
-from onnxcert.result import WHOLE
+from onnxcert.model.surgery import LABELS, SCORES, SHAPE, entry_model, labelling_model
 
 
 class OnnxSegmenter:
     """A segmentation model, or a classifier, under ONNX Runtime.
 
-    Call it with float32 pixels [B, c, H, W] in [0, 1] (noise may lie outside), c = 1 for a grey
-    model and 3 for a colour model, and get labels, unsigned integers; the largest value of their
-    type is "no vote" (a score was not finite). Labels are [B, H, W], or [B, h, w] on the model's
-    own grid, or [B, L, H, W] for a multi-label model, whose labels are 0 (no) and 1 (yes). A
-    classifier, which has one answer for the picture, gives [B, 1], a multi-label one [B, L].
-    Everything between pixels and labels happens inside the graph.
+    Call it with a float32 batch of declared inputs and get labels, unsigned integers; the largest
+    value of their type is "no vote" (a score was not finite).
+
+    Pictures are pixels [B, c, H, W] in [0, 1] (noise may lie outside), c = 1 for a grey model and 3
+    for a colour model; labels are [B, H, W], or [B, h, w] on the model's own grid. Point clouds are
+    [B, c, N], see `onnxcert.model.points.entry.PointEntry`; labels are [B, N]. A multi-label model,
+    whose labels are 0 (no) and 1 (yes), gives [B, L, *grid]. A classifier, which has one answer for
+    the whole input, gives [B, 1], a multi-label one [B, L]. Everything between the declared input
+    and the labels happens inside the graph.
 
     Attributes:
         file: the model read.
-        contract: how to talk to it, with the source of each field.
-        fit: how pictures are brought to its size.
+        entry: how inputs reach it.
         findings: of the graph lint; warnings only, errors are refused.
         seconds: time spent inside the runtime so far.
     """
@@ -57,19 +51,19 @@ class OnnxSegmenter:
         contract: Contract,
         *,
         fit: Fit | None = None,
+        fill: bool = False,
         device: str = "auto",
         threads: int = 0,
     ) -> None:
         self.file = file
-        self.contract = contract
-        self.fit = fit or Fit(pad_to=contract.multiple or 1)
+        self.entry: Entry = entry_of(contract, fit=fit, fill=fill)
         self.findings: tuple[Finding, ...] = lint(file.proto, dict(contract.feeds))
         refuse_errors(self.findings, file.path)
         self.seconds = 0.0
         self._device = device
         self._threads = threads
-        # Scores usually come out at the size that went in; the first call shows whether they do.
-        self._upsample = False
+        # Scores usually come out on the grid that went in; the first call shows whether they do.
+        self._other_size = False
         self._rows = contract.batch
         self._settled = False
         self._tried: set[tuple[int, ...]] = set()
@@ -81,23 +75,34 @@ class OnnxSegmenter:
         path: str | Path,
         *,
         fit: Fit | None = None,
+        fill: bool = False,
         device: str = "auto",
         threads: int = 0,
         **contract: Any,
     ) -> Self:
         """Open the model at `path`; `contract` gives fields that its file leaves open.
 
+        Args:
+            path: the ONNX file.
+            fit, fill: see `onnxcert.model.entries.entry_of`.
+            device, threads: see `onnxcert.model.session.open_session`.
+
         Raises:
             ModelError: the file, its graph or its contract cannot be used.
             DeviceError: the device is not there.
         """
         file = read_model(path)
-        return cls.of(file, contract, fit=fit, device=device, threads=threads)
+        return cls.of(file, contract, fit=fit, fill=fill, device=device, threads=threads)
 
     @classmethod
     def of(cls, file: ModelFile, given: Mapping[str, Any], **options: Any) -> Self:
         """Like `open`, for a model that has been read."""
         return cls(file, infer(file, given), **options)
+
+    @property
+    def contract(self) -> Contract:
+        """How to talk to the model, with the source of each field."""
+        return self.entry.contract
 
     @property
     def classes(self) -> int:
@@ -117,40 +122,37 @@ class OnnxSegmenter:
 
     @property
     def classifies(self) -> bool:
-        """Whether the answer is about the whole picture: labels [B, 1], or [B, L]."""
+        """Whether the answer is about the whole input: labels [B, 1], or [B, L]."""
         return self.contract.classifies
 
     @property
     def components(self) -> str:
         """What one component is, in words."""
+        many = self.contract.output_form == "multilabel"
         if self.classifies:
-            many = self.contract.output_form == "multilabel"
-            return f"labels of {WHOLE}" if many else WHOLE
-        cells = "pixels" if self.fit.grid == "native" else "cells of the model's own output grid"
-        return f"labels x {cells}" if self.contract.output_form == "multilabel" else cells
+            whole = f"the whole {self.entry.whole}"
+            return f"labels of {whole}" if many else whole
+        return f"labels x {self.entry.parts}" if many else self.entry.parts
 
     @property
     def unit(self) -> str:
-        """The unit of the input, of sigma and of the radius, in words."""
-        kind = "grey" if self.contract.channels == 1 else "pixel"
-        return f"{kind} values in [0, 1] at native resolution"
+        """The unit of the declared input, in words."""
+        return self.entry.unit
 
-    def values(self, height: int, width: int) -> int:
-        """How many values the network gets for a picture of height x width."""
-        high, wide = self.fit.padded(height, width)
-        return self.contract.network_channels * high * wide
+    def values(self, shape: tuple[int, ...]) -> int:
+        """How many values the network gets for one declared input of this shape."""
+        return self.entry.values(shape)
 
-    def declared(self, picture: FloatArray) -> FloatArray:
-        """The picture [3, H, W] as this model's input: itself, or grey [1, H, W] (ITU-R 601)."""
-        return grey(picture) if self.contract.channels == 1 else picture
+    def declared(self, prepared: Any) -> FloatArray:
+        """An input as the array that is perturbed.
+
+        Raises:
+            InputError: it is no input of this model.
+        """
+        return self.entry.declared(prepared)
 
     def __call__(self, batch: FloatArray) -> IntArray:
-        if batch.ndim != 4 or batch.shape[1] != self.contract.channels:
-            raise ModelError(
-                f"the model takes pictures as [batch, {self.contract.channels}, height, width], "
-                f"got {list(batch.shape)}."
-            )
-        check_size(self.contract, self.fit, self.file.path, *batch.shape[2:])
+        self.entry.check(batch.shape[1:], self.file.path)
         one = batch[:1]
         if not self._settled:
             self._count_classes(one)
@@ -171,13 +173,14 @@ class OnnxSegmenter:
         parts = [batch[i : i + rows] for i in range(0, len(batch), rows)]
         return np.concatenate([self._scores(part, self.session, self._rows) for part in parts])
 
-    def seen(self, pixels: FloatArray) -> FloatArray:
-        """What the network gets for one picture [c, H, W], channels first: float32 [k, h, w]."""
-        model = entry_model(self.contract, self.fit)
+    def seen(self, x: FloatArray) -> FloatArray:
+        """What the network gets for one declared input, channels first: float32 [k, ...]."""
+        model = entry_model(self.entry, self.file.proto)
         session = open_session(model, device="cpu", threads=1)
-        feeds = {PIXELS: pixels[None], **fit_feeds(self.fit, *pixels.shape[1:])}
+        feeds = {INPUT: x[None], **self.entry.feeds(x.shape)}
         values = np.asarray(session.runtime.run([self.contract.input], feeds)[0][0], np.float32)
-        return values.transpose(2, 0, 1) if self.contract.layout == "NHWC" else values
+        first = self.contract.layout in ("NCHW", "BCN")
+        return values if first else np.moveaxis(values, -1, 0)
 
     # -- what the first calls show -----------------------------------------------------------
 
@@ -188,7 +191,8 @@ class OnnxSegmenter:
         kind = self.contract.label_type
         classes = int(self._infer(self._filled_up(one, self._rows), self.session)[1][1])
         if self.contract.classes is None:
-            self.contract = self.contract.override(f"{GRAPH}, when run", classes=classes)
+            known = self.contract.override(f"{GRAPH}, when run", classes=classes)
+            self.entry = replace(self.entry, contract=known)  # type: ignore[type-var]
         if self.contract.classes != classes:
             raise ModelError(
                 f"{self.file.path} scores {classes} classes, its contract says "
@@ -198,19 +202,19 @@ class OnnxSegmenter:
             self.session = self._open()
 
     def _enlarge_if_needed(self, one: FloatArray) -> None:
-        """Bring scores to the picture's size from now on if they come out at another.
+        """Bring scores to the components' grid from now on if they come out on another.
 
         Whether they do may depend on the size, so every new one is tried. Where they have the
         size already, bringing them to it changes nothing.
         """
-        size = one.shape[2:]
-        native = self.fit.grid == "native" and not self.classifies
-        if self._upsample or not native or size in self._tried:
+        shape = one.shape[1:]
+        wanted = None if self.classifies else self.entry.scored(shape)
+        if self._other_size or wanted is None or shape in self._tried:
             return
-        self._tried.add(size)
-        shape = self._infer(self._filled_up(one, self._rows), self.session)[1]
-        if tuple(shape[2:]) != self.fit.padded(*size):
-            self._upsample = True
+        self._tried.add(shape)
+        found = self._infer(self._filled_up(one, self._rows), self.session)[1]
+        if tuple(found[2:]) != wanted:
+            self._other_size = True
             self.session = self._open()
 
     def _free_batch(self, one: FloatArray) -> None:
@@ -239,15 +243,14 @@ class OnnxSegmenter:
         for part in parts:
             found = self._infer(self._filled_up(part, rows), session)[0]
             found = found if rows is None else found[: len(part)]
-            labels.append(labels_for(found, part, self.contract, self.fit, self.file.path))
+            labels.append(labels_for(found, part, self.entry, self.file.path))
         return labels[0] if len(labels) == 1 else np.concatenate(labels)
 
     def _scores(self, batch: FloatArray, session: Session, rows: int | None) -> FloatArray:
         """Scores [B, C] of a batch of at most `rows`."""
         filled = self._filled_up(batch, rows)
-        feeds = {PIXELS: np.ascontiguousarray(filled), **fit_feeds(self.fit, *batch.shape[2:])}
-        scores: FloatArray = self._run([SCORES], feeds, session)[0]
-        return scores[: len(batch), :, 0, 0]
+        scores: FloatArray = self._run([SCORES], filled, session)[0]
+        return scores.reshape(len(filled), -1)[: len(batch)]
 
     def _filled_up(self, batch: FloatArray, rows: int | None) -> FloatArray:
         """`batch` with its last row repeated up to the batch size the graph wants."""
@@ -256,19 +259,19 @@ class OnnxSegmenter:
 
     def _infer(self, batch: FloatArray, session: Session) -> tuple[IntArray, IntArray]:
         """(labels, shape of the scores) of one pass."""
-        feeds = {PIXELS: np.ascontiguousarray(batch), **fit_feeds(self.fit, *batch.shape[2:])}
-        labels, shape = self._run([LABELS, SHAPE], feeds, session)
+        labels, shape = self._run([LABELS, SHAPE], batch, session)
         return labels, shape
 
-    def _run(self, outputs: list[str], feeds: dict[str, Any], session: Session) -> list[Any]:
+    def _run(self, outputs: list[str], batch: FloatArray, session: Session) -> list[Any]:
+        shape = batch.shape[1:]
+        feeds = {INPUT: np.ascontiguousarray(batch), **self.entry.feeds(shape)}
         start = time.perf_counter()
         try:
             values: list[Any] = session.runtime.run(outputs, feeds)
         except Exception as error:
-            many, _, height, width = feeds[PIXELS].shape
             raise ModelError(
-                f"{self.file.path} fails on {many} pictures of {height}x{width} pixels "
-                f"({first_line(error)}); try --pad-to 32, --size or --scale."
+                f"{self.file.path} fails on {len(batch)} {self.entry.described(shape)} "
+                f"({first_line(error)}); {self.entry.remedy}."
             ) from None
         finally:
             self.seconds += time.perf_counter() - start
@@ -277,10 +280,9 @@ class OnnxSegmenter:
     def _open(self, *, free: bool = False) -> Session:
         model = labelling_model(
             self.file.proto,
-            self.contract,
-            self.fit,
+            self.entry,
             batch=None if free else self._rows,
-            upsample=self._upsample,
+            other_size=self._other_size,
         )
         try:
             return open_session(model, device=self._device, threads=self._threads)

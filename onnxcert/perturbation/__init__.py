@@ -1,13 +1,27 @@
 """Perturbations: the noise and the radius it certifies, one final class a file.
 
-A new one is one file here and one line in `PERTURBATIONS`.
+A new one is one file here and one line in `PLAIN`. `PERTURBATIONS` has them and the wrapper
+`OnChannels`.
 """
 
 from typing import Final
 
 from onnxcert._typing import Perturbation
-from onnxcert.perturbation.gaussian import Gaussian, rounded_down
+from onnxcert.perturbation.axis_rotation import AxisRotation
+from onnxcert.perturbation.gaussian import Gaussian
+from onnxcert.perturbation.on_channels import OnChannels
+from onnxcert.perturbation.plain import PLAIN
+from onnxcert.perturbation.rotation import Rotation
+from onnxcert.perturbation.rounding import rounded_down
 
-PERTURBATIONS: Final[dict[str, type[Perturbation]]] = {p.name: p for p in (Gaussian,)}
+PERTURBATIONS: Final[dict[str, type[Perturbation]]] = {**PLAIN, OnChannels.name: OnChannels}
 
-__all__ = ["PERTURBATIONS", "Gaussian", "rounded_down"]
+__all__ = [
+    "PERTURBATIONS",
+    "PLAIN",
+    "AxisRotation",
+    "Gaussian",
+    "OnChannels",
+    "Rotation",
+    "rounded_down",
+]

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from scipy.stats import norm
 
 from onnxcert._typing import FloatArray
 from onnxcert.errors import ParameterError
-
-
-def rounded_down(radius: float) -> str:
-    """`radius` with four significant digits, never more than it is.
-
-    >>> rounded_down(0.16862)
-    '0.1686'
-    >>> rounded_down(0.16868)
-    '0.1686'
-    """
-    if radius == 0:
-        return "0"
-    unit = 10.0 ** (math.floor(math.log10(radius)) - 3)
-    digits = math.floor(radius / unit * (1 + 1e-12))
-    return f"{digits * unit:.4g}"
+from onnxcert.perturbation.rounding import rounded_down
 
 
 @final
@@ -65,8 +51,14 @@ class Gaussian:
         """The standard deviation that is really drawn: sigma in the type of the input."""
         return np.float32(self.sigma)
 
-    def parameters(self) -> dict[str, float]:
+    def parameters(self) -> dict[str, Any]:
         return {"sigma": self.sigma}
+
+    def described(self) -> str:
+        return f"{self.name} sigma {self.sigma!r}"
+
+    def unit(self, of_input: str) -> str:
+        return of_input
 
     def check(self, x: FloatArray) -> None:
         """Raise ParameterError if adding the noise to float32 `x` would round its law away."""
@@ -78,9 +70,10 @@ class Gaussian:
                 f"{1024 * step:.2g} or more."
             )
 
-    def perturb(self, x: FloatArray, rng: np.random.Generator, out: FloatArray) -> None:
-        """Write x + e into `out`; all three float32 of one shape, `out` C-contiguous."""
-        rng.standard_normal(dtype=np.float32, out=out)
+    def perturb(self, x: FloatArray, rngs: Sequence[np.random.Generator], out: FloatArray) -> None:
+        """Write x + e into each row of `out`, with an e of its own."""
+        for row, rng in zip(out, rngs, strict=True):
+            rng.standard_normal(dtype=np.float32, out=row)
         np.multiply(out, self.applied, out=out)
         np.add(out, x, out=out)
 
@@ -98,5 +91,5 @@ class Gaussian:
     def shown(self, radius: float) -> str:
         return rounded_down(radius)
 
-    def attack(self, size: str, unit: str) -> str:
-        return f"every perturbation d of the input with L2 norm at most {size} ({unit})"
+    def attack(self, size: str, unit: str, of: str = "") -> str:
+        return f"every perturbation d of {of or 'the input'} with L2 norm at most {size} ({unit})"

@@ -40,7 +40,7 @@ class Speed:
 
 def measured(
     segmenter: OnnxSegmenter,
-    picture: FloatArray,
+    x: FloatArray,
     perturbation: Perturbation,
     *,
     batch_size: int | None = None,
@@ -51,12 +51,11 @@ def measured(
     the median counts.
 
     Args:
-        picture: float32 [3, H, W] in [0, 1].
+        x: one declared input, float32.
         batch_size: draws per pass; chosen as a run chooses it if not given.
     """
-    x = np.ascontiguousarray(segmenter.declared(picture))
     segmenter(x[None])  # settles the number of classes and the size of the answer
-    values = max(x.size, segmenter.values(*x.shape[1:]))
+    values = max(x.size, segmenter.values(x.shape))
     batch_size = batch_size or default_batch_size(values)
     draws = Draws(perturbation, fresh_seed(), digest(x))
     perturbation.check(x)

@@ -1,21 +1,23 @@
 """The files of one record that other programs and people open: labels and pictures.
 
 A multi-label record has one PNG for each label, in a folder of the input's name. The labels of a
-classifier are a PNG of one row: its class, or yes (1) and no (0) for each label.
+classifier are a PNG of one row: its class, or yes (1) and no (0) for each label. Point clouds have
+theirs in `cloud_files`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from onnxcert._typing import FloatArray, IntArray, LevelArray
 from onnxcert.atomic import write_atomically
 from onnxcert.report import palette
 from onnxcert.report.classification import draw_classified
+from onnxcert.report.cloud_files import write_cloud_labels
+from onnxcert.report.of_record import radius_of, sheet_colours, sheets, write_array
 from onnxcert.report.panels import nearest
 from onnxcert.report.pictures import RadiusMap, draw, write_label_png
 from onnxcert.store import Record
@@ -36,16 +38,20 @@ def has_labels(folder: Path, name: str) -> bool:
 
 def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
     """Certified labels as index PNG (abstain 255) and `.npy` (abstain -1), below `folder`."""
+    if record.provenance.contract.get("medium") == "points":
+        write_cloud_labels(folder, record)
+        return
     labels = np.asarray(record.labels[...])
     (folder / "labels").mkdir(exist_ok=True)
-    write_atomically(folder / "labels" / f"{record.name}.npy", lambda p: _save(p, labels))
+    write_atomically(folder / "labels" / f"{record.name}.npy", lambda p: write_array(p, labels))
     if labels.ndim == 1:
         many = record.provenance.contract.get("output_form") == "multilabel"
         colours = palette.colours(("no", "yes") if many else class_names)
         write_label_png(folder / "labels" / f"{record.name}.png", labels[None], colours)
         return
-    for path, names, index in _sheets(folder / "labels", record, class_names):
-        write_label_png(path, labels[index], _colours(names, index))
+    many = labels.ndim == 3
+    for path, names, index in sheets(folder / "labels", record.name, class_names, many=many):
+        write_label_png(path, labels[index], sheet_colours(names, index))
 
 
 def draw_record(
@@ -65,8 +71,8 @@ def draw_record(
         return
     size = (photograph.shape[1], photograph.shape[2])
     maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.hits)]
-    radius = _radius(record)
-    for path, names, index in _sheets(folder / "pictures", record, class_names):
+    radius, many = radius_of(record), len(record.labels.shape) == 3
+    for path, names, index in sheets(folder / "pictures", record.name, class_names, many=many):
         clean, certified, hits = (nearest(array[index], size) for array in maps)
         draw(
             path,
@@ -76,7 +82,7 @@ def draw_record(
             certified=certified,
             hit_rate=hits / record.n,
             class_names=names,
-            colours=_colours(names, index),
+            colours=sheet_colours(names, index),
             ignore_label=ignore_label,
             tau=record.decision.tau,
             caption=record.decision.statement,
@@ -85,44 +91,6 @@ def draw_record(
         )
 
 
-def _radius(record: Record) -> LevelArray | None:
-    """Largest certified radius of each component, or None where there is but one to certify."""
-    radii = np.asarray(record.radii[...], np.float64)
-    if len(radii) < 2:
-        return None
-    radius: LevelArray = np.concatenate([[np.nan], radii])[np.asarray(record.level[...])]
-    return radius
-
-
 def _map(record: Record, radius: LevelArray) -> RadiusMap:
     largest = float(record.radii[-1])
     return RadiusMap(radius, largest, tuple(sorted(record.decision.radius)), record.unit)
-
-
-def _sheets(
-    folder: Path, record: Record, class_names: Sequence[str]
-) -> Iterator[tuple[Path, Sequence[str], int | slice]]:
-    """(file, names of the classes on it, index into the label maps) of each PNG."""
-    if len(record.labels.shape) == 2:
-        folder.mkdir(exist_ok=True)
-        yield folder / f"{record.name}.png", class_names, slice(None)
-        return
-    folder = folder / record.name
-    folder.mkdir(parents=True, exist_ok=True)
-    for i, name in enumerate(class_names):
-        safe = "".join(c if c.isalnum() or c in "-_ " else "_" for c in name)
-        yield folder / f"{i:03d}-{safe[:60]}.png", (f"no {name}", name), i
-
-
-def _colours(names: Sequence[str], index: int | slice) -> npt.NDArray[np.uint8]:
-    """Colours of the classes; where one label is shown, "no" is grey."""
-    colours = palette.colours(names)
-    if isinstance(index, int):
-        colours[0] = (208, 210, 214)
-    return colours
-
-
-def _save(path: Path, labels: IntArray) -> None:
-    # By way of an open file, as NumPy appends its suffix to a name that lacks it.
-    with path.open("wb") as file:
-        np.save(file, labels)

@@ -15,7 +15,7 @@ from onnxcert.result import WHOLE
 
 def table(summary: Summary, *, per_class: bool = False) -> str:
     """The table of the paper with the guarantee under it, as plain text."""
-    whole = summary.kind == WHOLE
+    whole = summary.kind.startswith(WHOLE)
     accuracy = "accuracy" if whole else "pixel accuracy"
     cells = [["", "certified radius", accuracy, "mIoU", "abstained"]]
     for name, row in summary.rows.items():

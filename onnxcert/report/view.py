@@ -10,6 +10,8 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.model.contract import ASSUMED
+from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report import palette
 from onnxcert.report.legend import legend_entries
@@ -27,7 +29,9 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
         segmenter: the model.
         picture: float32 [3, H, W], RGB in [0, 1].
     """
-    contract = segmenter.contract
+    contract, entry = segmenter.contract, segmenter.entry
+    assert isinstance(contract, PictureContract)
+    assert isinstance(entry, PictureEntry)
     pixels = segmenter.declared(picture)
     labels = _as_map(segmenter, pixels)
     many = len(labels) if labels.ndim == 3 else segmenter.classes
@@ -35,7 +39,7 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     answers = _answers(labels, names, segmenter.classes)
     if contract.sources.get("channel_order") == ASSUMED and contract.network_channels == 3:
         swapped = contract.override("tried", channel_order="BGR")
-        other = OnnxSegmenter(segmenter.file, swapped, fit=segmenter.fit, device="cpu")
+        other = OnnxSegmenter(segmenter.file, swapped, fit=entry.fit, device="cpu")
         answers += [
             (f"{heading} if the order were BGR", answer)
             for heading, answer in _answers(_as_map(other, pixels), names, segmenter.classes)

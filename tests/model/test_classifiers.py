@@ -22,10 +22,10 @@ from graphs import conv, identity
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ContractError, ModelError
-from onnxcert.model.contract import Contract
-from onnxcert.model.fit import Fit
 from onnxcert.model.graph import read_model
 from onnxcert.model.inference import infer
+from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.probe import OneDrawPerPass, leaks, probed
 
 TWO = MeanColour()
@@ -45,7 +45,7 @@ def opened(proto: onnx.ModelProto, folder: Path, **given: Any) -> OnnxSegmenter:
     return OnnxSegmenter.open(path, **{"device": "cpu", "threads": 1, **given})
 
 
-def contract_of(proto: onnx.ModelProto, folder: Path, **given: Any) -> Contract:
+def contract_of(proto: onnx.ModelProto, folder: Path, **given: Any) -> PictureContract:
     path = zoo.save(proto, folder / "model.onnx")
     return infer(read_model(path), {"value_range": (0.0, 1.0), **given})
 

@@ -10,15 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import (
-    CHANNEL_ORDERS,
-    DTYPES,
-    INTEGER_TYPES,
-    LAYOUTS,
-    NORMALISE,
-    OUTPUT_FORMS,
-    Contract,
-)
+from onnxcert.model.contract import INTEGER_TYPES, OUTPUT_FORMS
+from onnxcert.model.pictures.contract import CHANNEL_ORDERS, NORMALISE, PictureContract
 
 finite = st.floats(-(2.0**90), 2.0**90, width=32)  # what float32 pixels can be brought to
 positive = st.floats(min_value=0.0009765625, max_value=1e6, width=32)
@@ -27,7 +20,7 @@ CHANNELS = {"RGB": 3, "BGR": 3, "RGBA": 4, "BGRA": 4, "GRAY": 1}
 
 
 @st.composite
-def contracts(draw: st.DrawFn) -> Contract:
+def contracts(draw: st.DrawFn) -> PictureContract:
     """Any contract that may be."""
     names = draw(st.lists(st.text(min_size=1), max_size=5).filter(lambda v: len(v) != 1))
     low = draw(finite)
@@ -35,18 +28,18 @@ def contracts(draw: st.DrawFn) -> Contract:
     channels = draw(st.sampled_from((0, 1, count)))
     form = draw(st.sampled_from(OUTPUT_FORMS))
     classes = len(names) or draw(st.none() | st.integers(2, 1000))
-    dtype = draw(st.sampled_from(DTYPES))
+    dtype = draw(st.sampled_from(PictureContract.dtypes))
     ranges = finite.filter(lambda high: high > low).map(lambda high: (low, high))
-    return Contract(
+    return PictureContract(
         input=draw(st.text()),
-        layout=draw(st.sampled_from(LAYOUTS)),
+        layout=draw(st.sampled_from(PictureContract.layouts)),
         channel_order=order,
         dtype=dtype,
         normalise=draw(st.sampled_from(NORMALISE)),
         multiple=draw(st.none() | st.integers(1, 64)),
         feeds=tuple(draw(st.dictionaries(st.text(min_size=1), values, max_size=2)).items()),
         output=draw(st.text()),
-        output_layout=draw(st.sampled_from(LAYOUTS)),
+        output_layout=draw(st.sampled_from(PictureContract.layouts)),
         output_rank=draw(st.sampled_from((1, 2, 3, 4))),
         task=draw(st.sampled_from(("segmentation", "classification"))),
         threshold=draw(st.none() | finite),
@@ -63,20 +56,24 @@ def contracts(draw: st.DrawFn) -> Contract:
 
 
 @given(contracts())
-def test_json_keeps_every_field(contract: Contract) -> None:
-    assert Contract.from_json(contract.to_json(), source="a test") == contract
+def test_json_keeps_every_field(contract: PictureContract) -> None:
+    assert PictureContract.from_json(contract.to_json(), source="a test") == contract
 
 
 @given(contracts())
-def test_what_json_says_has_a_source_and_what_it_leaves_open_has_none(contract: Contract) -> None:
+def test_what_json_says_has_a_source_and_what_it_leaves_open_has_none(
+    contract: PictureContract,
+) -> None:
     said = set(json.loads(contract.to_json())) - {"version"}
-    assert Contract.from_json(contract.to_json(), source="a test").sources == dict.fromkeys(
+    assert PictureContract.from_json(contract.to_json(), source="a test").sources == dict.fromkeys(
         said, "a test"
     )
 
 
 def test_an_overridden_field_names_who_overrode_it() -> None:
-    contract = Contract.from_json('{"version": 1, "mean": [0.5], "std": [0.2]}', source="the file")
+    contract = PictureContract.from_json(
+        '{"version": 1, "mean": [0.5], "std": [0.2]}', source="the file"
+    )
     changed = contract.override("given", mean=(0.4, 0.4, 0.4))
     assert changed.mean == (0.4, 0.4, 0.4)
     assert changed.sources == {"mean": "given", "std": "the file"}
@@ -99,7 +96,7 @@ def test_an_overridden_field_names_who_overrode_it() -> None:
 )
 def test_another_document_is_refused(text: str, complaint: str) -> None:
     with pytest.raises(ContractError, match=complaint):
-        Contract.from_json(text, source="a test")
+        PictureContract.from_json(text, source="a test")
 
 
 @pytest.mark.parametrize(
@@ -168,7 +165,7 @@ def test_another_document_is_refused(text: str, complaint: str) -> None:
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(field: str, value: Any) -> None:
     text = json.dumps({"version": 1, field: value})
     with pytest.raises(ContractError) as caught:
-        Contract.from_json(text, source="a test")
+        PictureContract.from_json(text, source="a test")
     message = str(caught.value)
     shown = {"value_range": "value.range", "class_names": "class.names", "classes": "class"}
     assert field in message or shown.get(field, field).replace(".", " ") in message
@@ -178,7 +175,7 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(field: str, value: An
 
 def test_as_many_names_as_classes() -> None:
     with pytest.raises(ContractError, match=r"3 classes but 2 class names"):
-        Contract(classes=3, class_names=("sky", "road"))
+        PictureContract(classes=3, class_names=("sky", "road"))
 
 
 def test_every_channel_order_is_drawn_above() -> None:
@@ -201,10 +198,10 @@ def test_every_channel_order_is_drawn_above() -> None:
 def test_what_a_field_may_be(field: str, values: tuple[Any, ...]) -> None:
     for value in values:
         text = json.dumps({"version": 1, field: value})
-        assert getattr(Contract.from_json(text, source="a test"), field) == value
+        assert getattr(PictureContract.from_json(text, source="a test"), field) == value
     other: dict[str, Any] = {field: "other"}
     with pytest.raises(ContractError) as caught:
-        Contract(**other)
+        PictureContract(**other)
     assert " or ".join(map(str, values)) in str(caught.value)
 
 
@@ -215,10 +212,10 @@ def test_what_a_field_may_be(field: str, values: tuple[Any, ...]) -> None:
 def test_mean_and_std_have_one_number_or_one_for_each_channel_of_the_network(
     order: str, network: int, picture: int
 ) -> None:
-    contract = Contract(channel_order=order, mean=(0.5,) * network, std=(0.5,))
-    assert (contract.network_channels, contract.channels) == (network, picture)
+    contract = PictureContract(channel_order=order, mean=(0.5,) * network, std=(0.5,))
+    assert (contract.network_channels, contract.declared_channels) == (network, picture)
     with pytest.raises(ContractError, match=rf"each of the {network} channels \({order}\)"):
-        Contract(channel_order=order, mean=(0.5,) * 2)
+        PictureContract(channel_order=order, mean=(0.5,) * 2)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +231,7 @@ def test_mean_and_std_have_one_number_or_one_for_each_channel_of_the_network(
 def test_a_threshold_that_nobody_said_is_the_usual_one(
     form: str, threshold: float | None, decides: float
 ) -> None:
-    assert Contract(output_form=form, threshold=threshold).decision_threshold == decides
+    assert PictureContract(output_form=form, threshold=threshold).decision_threshold == decides
 
 
 @pytest.mark.parametrize(
@@ -252,17 +249,19 @@ def test_a_threshold_that_nobody_said_is_the_usual_one(
 def test_labels_and_no_vote_have_room_in_the_type_of_the_labels(
     form: str, classes: int | None, kind: str
 ) -> None:
-    found = Contract(output_form=form, classes=classes).label_type
+    found = PictureContract(output_form=form, classes=classes).label_type
     assert found.name == kind
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_threshold_is_a_finite_number(value: float) -> None:
     with pytest.raises(ContractError, match="threshold"):
-        Contract(output_form="sigmoid", threshold=value)
+        PictureContract(output_form="sigmoid", threshold=value)
 
 
 def test_as_many_names_as_labels_and_not_as_answers_in_a_multi_label_model() -> None:
-    contract = Contract(output_form="multilabel", classes=2, class_names=("rain", "fog", "night"))
+    contract = PictureContract(
+        output_form="multilabel", classes=2, class_names=("rain", "fog", "night")
+    )
     assert contract.binary
     assert contract.class_names == ("rain", "fog", "night")

@@ -11,14 +11,14 @@ import onnx
 import pytest
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import Contract
 from onnxcert.model.graph import read_model
 from onnxcert.model.inference import infer
+from onnxcert.model.pictures.contract import PictureContract
 
 FREE = ["batch", 3, "height", "width"]
 
 
-def contract_of(proto: onnx.ModelProto, folder: Path, **given: Any) -> Contract:
+def contract_of(proto: onnx.ModelProto, folder: Path, **given: Any) -> PictureContract:
     return infer(read_model(graphs.save(proto, folder / "model.onnx")), given)
 
 
@@ -67,8 +67,8 @@ def test_what_is_given_beats_the_metadata_and_the_metadata_the_graph(tmp_path: P
 
 def test_nothing_that_is_set_is_without_a_source(tmp_path: Path) -> None:
     found = contract_of(graphs.softmax(), tmp_path)
-    plain = Contract()
-    for field in Contract.__dataclass_fields__:
+    plain = PictureContract()
+    for field in PictureContract.__dataclass_fields__:
         if field != "sources" and getattr(found, field) != getattr(plain, field):
             assert found.sources.get(field), field
     # What the graph shows has a source even where it is what would be expected.
@@ -235,12 +235,12 @@ FORMS: dict[str, tuple[onnx.ModelProto, dict[str, Any], dict[str, str]]] = {
     ),
     "grey": (
         graphs.identity(["b", 1, "h", "w"], FREE),
-        {"channel_order": "GRAY", "network_channels": 1, "channels": 1},
+        {"channel_order": "GRAY", "network_channels": 1, "declared_channels": 1},
         {"channel_order": "the graph"},
     ),
     "four channels": (
         graphs.identity(["b", 4, "h", "w"], FREE),
-        {"channel_order": "RGBA", "network_channels": 4, "channels": 3},
+        {"channel_order": "RGBA", "network_channels": 4, "declared_channels": 3},
         {"channel_order": "assumed"},
     ),
     "float16": (graphs.half_precision(), {"dtype": "float16"}, {"dtype": "the graph"}),

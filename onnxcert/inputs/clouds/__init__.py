@@ -1,1 +1,50 @@
-"""Point clouds as files on disk: formats, data sets, and the points that are kept."""
+"""Point clouds as files on disk: formats, data sets, and the points that are kept.
+
+A reader lists clouds as those of `onnxcert.inputs` list pictures; `read_item` makes of each what a
+model gets. A new data set is one file with one class and one entry in `CLOUD_READERS`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from onnxcert.inputs.clouds.cloud import PointCloud
+from onnxcert.inputs.clouds.columns import Columns
+from onnxcert.inputs.clouds.folder import CloudFolder
+from onnxcert.inputs.clouds.frame import FRAMES, Frame, framed
+from onnxcert.inputs.clouds.limits import MAX_POINTS
+from onnxcert.inputs.clouds.oddities import duplicates, missing_normals
+from onnxcert.inputs.clouds.point_labels import read_cloud_labels
+from onnxcert.inputs.clouds.preparation import read_item
+from onnxcert.inputs.clouds.reading import cloud_shapes, cloud_size, read_cloud
+from onnxcert.inputs.clouds.resampling import chosen, kept
+from onnxcert.inputs.clouds.shapenet import ShapeNetPart
+from onnxcert.inputs.clouds.shapenet_parts import SHAPENET_PART_NAMES, SHAPENET_PARTS
+from onnxcert.inputs.listing import Reader
+
+_READERS: Final[tuple[type[Reader], ...]] = (CloudFolder, ShapeNetPart)
+
+CLOUD_READERS: Final[dict[str, type[Reader]]] = {reader.name: reader for reader in _READERS}
+
+__all__ = [
+    "CLOUD_READERS",
+    "FRAMES",
+    "MAX_POINTS",
+    "SHAPENET_PARTS",
+    "SHAPENET_PART_NAMES",
+    "CloudFolder",
+    "Columns",
+    "Frame",
+    "PointCloud",
+    "ShapeNetPart",
+    "chosen",
+    "cloud_shapes",
+    "cloud_size",
+    "duplicates",
+    "framed",
+    "kept",
+    "missing_normals",
+    "read_cloud",
+    "read_cloud_labels",
+    "read_item",
+]

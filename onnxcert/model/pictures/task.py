@@ -5,14 +5,14 @@ from __future__ import annotations
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import Contract
+from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.proposal import GRAPH, filled
 from onnxcert.model.tracing import Axes, axes, lengths, shown
 
 
 def with_task(
-    contract: Contract, graph: onnx.GraphProto, name: str, shape: Axes | None
-) -> Contract:
+    contract: PictureContract, graph: onnx.GraphProto, name: str, shape: Axes | None
+) -> PictureContract:
     """`contract` with its task.
 
     An output without height and width classifies the picture, and so does one of 1 x 1 cell, as
@@ -46,7 +46,7 @@ def with_task(
     return filled(contract, {"task": found}, why)
 
 
-def _one_cell(contract: Contract, shape: Axes | None) -> bool:
+def _one_cell(contract: PictureContract, shape: Axes | None) -> bool:
     if shape is None or len(shape) != 4:
         return False
     sides = {"NCHW": shape[2:], "NHWC": shape[1:3]}
@@ -55,7 +55,7 @@ def _one_cell(contract: Contract, shape: Axes | None) -> bool:
     return (1, 1) in sides.values()
 
 
-def _one_pixel(contract: Contract, graph: onnx.GraphProto) -> bool:
+def _one_pixel(contract: PictureContract, graph: onnx.GraphProto) -> bool:
     """Whether the graph takes pictures of one pixel only."""
     seen = axes(next(i for i in graph.input if i.name == contract.input))
     return seen is not None and (seen[2:] if contract.layout == "NCHW" else seen[1:3]) == (1, 1)

@@ -1,0 +1,68 @@
+"""An input to time a model on: a file, or one of noise of the size given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import typer
+
+from onnxcert.cli.parsing import height_and_width
+from onnxcert.errors import ParameterError
+from onnxcert.inputs import read_image
+from onnxcert.inputs.clouds import MAX_POINTS, read_cloud
+from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.points.contract import PointContract
+from onnxcert.model.segmenter import OnnxSegmenter
+
+_LARGEST_SIDE: Final = 2**14
+
+
+def trial_input(said: str | None, segmenter: OnnxSegmenter) -> Any:
+    """The picture named, or one of noise of the height and width given; for points, a cloud."""
+    if isinstance(segmenter.contract, PointContract):
+        return _cloud(said, segmenter, segmenter.contract)
+    assert isinstance(segmenter.contract, PictureContract)
+    if said is not None and Path(said).exists():
+        return read_image(Path(said))
+    sides = segmenter.contract.size
+    if said is not None:
+        try:
+            sides = height_and_width(said)
+        except typer.BadParameter:
+            raise ParameterError(
+                f"--picture must be a file or HEIGHTxWIDTH such as 512x1024, got {said!r}, which "
+                "is neither."
+            ) from None
+    if sides is None:
+        raise ParameterError(
+            f"{segmenter.file.path} takes pictures of any size; give one with --picture, a file or "
+            "HEIGHTxWIDTH."
+        )
+    if max(sides) > _LARGEST_SIDE:
+        raise ParameterError(
+            f"--picture may be {_LARGEST_SIDE}x{_LARGEST_SIDE} at most, got {said}."
+        )
+    rng = np.random.default_rng(0)
+    return rng.random((3, *sides), dtype=np.float32)
+
+
+def _cloud(said: str | None, segmenter: OnnxSegmenter, contract: PointContract) -> Any:
+    """The point cloud named, or a random one of the number of points given."""
+    if said is not None and Path(said).exists():
+        return segmenter.entry.prepared(read_cloud(Path(said)))
+    if said is not None and not (said.isdecimal() and 0 < int(said) <= MAX_POINTS):
+        raise ParameterError(
+            f"--picture must be a file of points or their number, got {said!r}, which is neither."
+        )
+    points = int(said) if said is not None else contract.points
+    if points is None:
+        raise ParameterError(
+            f"{segmenter.file.path} takes any number of points; give one with --picture, a file or "
+            "their number."
+        )
+    rows = np.random.default_rng(0).normal(size=(contract.declared_channels, points))
+    if contract.needs_category:
+        rows[-1] = 0
+    return rows.astype(np.float32)

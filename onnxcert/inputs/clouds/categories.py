@@ -1,0 +1,52 @@
+"""Which categories of shapes there are, and which parts shapes of each have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from onnxcert.errors import InputError
+from onnxcert.inputs.clouds.shapenet_parts import SHAPENET_PARTS
+
+Categories = tuple[tuple[str, tuple[int, ...]], ...]
+
+CATEGORIES: Final[dict[str, Categories]] = {"shapenet-part": tuple(SHAPENET_PARTS.items())}
+_LARGEST: Final = 1_000_000
+
+
+def read_categories(named: str) -> Categories:
+    """The categories called `named`, or those in the text file at that path.
+
+    Each line is ``name class class ...``; `#` begins a comment. The order of the lines is that of
+    a model's one-hot input.
+
+    Raises:
+        InputError: there is neither, or a line is none of these.
+    """
+    if named in CATEGORIES:
+        return CATEGORIES[named]
+    path = Path(named)
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise InputError(f"{path}: expected a short text file of categories, but it is large.")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: expected {' or '.join(CATEGORIES)}, or a text file with a line `name class "
+            f"class ...` for each category, but it cannot be read ({error}); check the path."
+        ) from None
+    found: list[tuple[str, tuple[int, ...]]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        name, *parts = words
+        if not parts or not all(part.isdecimal() and len(part) < 6 for part in parts):
+            raise InputError(
+                f"{path}, line {number}: expected a name and the classes of its parts, such as "
+                f"`chair 2 3 4`, got {line.strip()[:60]!r}; mend the line."
+            )
+        found.append((name, tuple(map(int, parts))))
+    if not found:
+        raise InputError(f"{path}: expected a line for each category, but there is none.")
+    return tuple(found)

@@ -1,0 +1,146 @@
+"""What arrays in archives are called, and the cloud that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+import numpy as np
+
+from onnxcert.errors import InputError
+from onnxcert.inputs.clouds.assembly import Numbers, Place, assembled, colours, from_table
+from onnxcert.inputs.clouds.cloud import PointCloud
+from onnxcert.inputs.clouds.columns import Columns
+
+POINTS: Final = ("points", "point", "xyz", "pos", "coords", "coordinates", "data")
+NORMALS: Final = ("normals", "normal")
+FEATURES: Final = ("features", "feature")
+COLOURS: Final = ("colors", "colours", "color", "colour", "rgb")
+LABELS: Final = ("labels", "label", "seg", "segmentation", "label_seg", "pid", "mask")
+CATEGORY: Final = ("category",)
+
+
+def one_of(where: str, names: Collection[str], wanted: tuple[str, ...]) -> str | None:
+    """Which of the `wanted` names is there; InputError where several are."""
+    found = [name for name in wanted if name in names]
+    if len(found) > 1:
+        raise InputError(
+            f"{where}: expected one array out of {', '.join(wanted)}, but it has "
+            f"{' and '.join(found)}: keep one of them."
+        )
+    return found[0] if found else None
+
+
+def no_points(where: str, names: Collection[str]) -> InputError:
+    """The error for an archive without coordinates."""
+    came = ", ".join(repr(name[:40]) for name in sorted(names)[:8]) or "nothing"
+    return InputError(
+        f"{where}: expected an array called {', '.join(POINTS[:-1])} or {POINTS[-1]}, but there "
+        f"is {came}: rename the coordinates."
+    )
+
+
+def row(number: int) -> str:
+    """How a point is called in messages about arrays, counted from 0."""
+    return f"point {number}"
+
+
+def from_arrays(
+    where: str,
+    points: Numbers,
+    columns: Columns | None,
+    *,
+    normals: Numbers | None = None,
+    features: Numbers | None = None,
+    rgb: Numbers | None = None,
+    labels: Numbers | None = None,
+    category: str = "",
+    place: Place = row,
+) -> PointCloud:
+    """A cloud from named arrays; points of more than three columns are a table.
+
+    Args:
+        where: the file, for messages.
+        points: [N, k].
+        columns: what the columns of points are, where there are more than three.
+        normals, features, rgb, labels: [N, 3], [N, k], [N, 3], [N], or None.
+        category: of the shape.
+        place: how a row is called.
+
+    Raises:
+        InputError: the arrays do not belong together, or their numbers cannot be what they should.
+    """
+    many = len(points)
+    for name, array in (("normals", normals), ("colours", rgb)):
+        if array is not None and array.shape != (many, 3):
+            raise _misfit(where, name, f"[{many}, 3]", array)
+    if features is not None and (features.ndim != 2 or len(features) != many):
+        raise _misfit(where, "features", f"[{many}, k]", features)
+    if labels is not None:
+        if labels.shape not in ((many,), (many, 1)):
+            raise _misfit(where, "labels", f"[{many}]", labels)
+        labels = labels.reshape(many)
+    further = [] if features is None else [features]
+    if rgb is not None:
+        further.append(rgb if rgb.dtype.kind == "f" else colours(where, rgb, _whole(rgb), place))
+    if points.shape[1] == 3:
+        return assembled(
+            where,
+            points,
+            normals=normals,
+            features=np.hstack(further) if further else None,
+            labels=labels,
+            category=category,
+            place=place,
+        )
+    if further or normals is not None:
+        raise InputError(
+            f"{where}: expected points of 3 columns beside arrays of normals or features, but "
+            f"they have {points.shape[1]}: keep each in one place."
+        )
+    cloud = from_table(where, points, columns, place, category=category)
+    if labels is None:
+        return cloud
+    if cloud.labels is not None:
+        raise InputError(
+            f"{where}: expected labels once, but the points have a column of them beside the "
+            "array: name that column skip in --columns."
+        )
+    return assembled(
+        where,
+        cloud.points,
+        normals=cloud.normals,
+        features=cloud.features,
+        labels=labels,
+        category=category,
+        place=place,
+    )
+
+
+def _whole(rgb: Numbers) -> int:
+    return 2**16 - 1 if rgb.dtype == np.uint16 else 255
+
+
+def _misfit(where: str, name: str, wanted: str, array: Numbers) -> InputError:
+    return InputError(
+        f"{where}: expected {name} as {wanted}, one row a point, but they are "
+        f"{list(array.shape)}: reshape them."
+    )
+
+
+def check_numbers(where: str, name: str, dtype: np.dtype[np.generic]) -> None:
+    """InputError unless an array holds integers or floats of up to 64 bits."""
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise InputError(
+            f"{where}: expected integers or floats of up to 64 bits, but {name} holds "
+            f"{str(dtype)[:60]}: convert it."
+        )
+
+
+def check_table(where: str, shape: tuple[int, ...]) -> None:
+    """InputError unless points are [N, k] with k of three or more."""
+    if len(shape) != 2 or shape[1] < 3:
+        raise InputError(
+            f"{where}: expected points as [N, 3] or [N, k], but they are {list(shape)}: reshape "
+            "them, and save each shape in a file of its own."
+        )

@@ -1,0 +1,54 @@
+"""The class of each point, in a file of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from onnxcert.errors import InputError
+from onnxcert.inputs.bounds import check_file
+from onnxcert.inputs.clouds.assembly import classes
+from onnxcert.inputs.clouds.keys import row
+from onnxcert.inputs.clouds.limits import MAX_BYTES
+from onnxcert.inputs.clouds.rows import read_rows
+from onnxcert.inputs.decoding import decoding, load_array
+
+SUFFIXES: Final = (".npy", ".txt", ".seg")
+
+_EXPECTED: Final = "a label file as .npy or as text with one whole number for each point"
+
+
+def read_cloud_labels(path: Path, points: int) -> npt.NDArray[np.int32]:
+    """Read the class of each point: `.npy` integers [N], or text with one integer a line.
+
+    Args:
+        path: the label file. points: N, how many the cloud in its file has.
+
+    Returns:
+        int32 [N], in the order of the file.
+
+    Raises:
+        InputError: the file is missing, damaged, or has no whole number for each of N points.
+    """
+    with decoding(path, _EXPECTED):
+        check_file(path, limit=MAX_BYTES)
+        if path.suffix.lower() == ".npy":
+            mapped = load_array(path, mapped=True)
+            if mapped.shape not in ((points,), (points, 1)) or mapped.dtype.kind not in "iu":
+                raise InputError(
+                    f"{path}: expected integers [{points}], one for each point, but it is "
+                    f"{str(mapped.dtype)[:60]} of shape {list(mapped.shape)}: use the labels of "
+                    "this cloud."
+                )
+            return classes(str(path), load_array(path).reshape(points), row)
+        with path.open("rb") as file:
+            rows = read_rows(file, str(path), width=1)
+        if len(rows.lines) != points:
+            raise InputError(
+                f"{path}: expected {points:,} lines, one for each point, but there are "
+                f"{len(rows.lines):,}: use the labels of this cloud."
+            )
+        return classes(str(path), rows.values[:, 0], rows.place)

@@ -1,0 +1,139 @@
+"""Lines of numbers, read one by one so that the wrong one can be named."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+import numpy as np
+
+from onnxcert._typing import LevelArray
+from onnxcert.errors import InputError
+from onnxcert.inputs.clouds.limits import MAX_NUMBERS, MAX_POINTS, check_counts
+
+_LONGEST: Final = 2**14
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table of numbers with the line, from 1, that each row stands on.
+
+    Attributes:
+        values: float64 [N, k]. lines: N line numbers.
+    """
+
+    values: LevelArray
+    lines: array[int]
+
+    def place(self, row: int) -> str:
+        """The line of a row, for messages."""
+        return f"line {self.lines[row]}"
+
+
+def read_line(file: BinaryIO, where: str, number: int) -> bytes:
+    """The next line, empty at the end of the file; InputError where it is absurdly long."""
+    line = file.readline(_LONGEST)
+    if len(line) == _LONGEST:
+        raise InputError(
+            f"{where}: expected lines of less than {_LONGEST:,} bytes, but line {number} is "
+            "longer: write each point on a line of its own."
+        )
+    return line
+
+
+def read_rows(
+    file: BinaryIO, where: str, *, before: int = 0, width: int = 0, count: int | None = None
+) -> Rows:
+    """The rows of numbers from here on, parted by blanks or commas; blank lines are skipped.
+
+    Without `count`, what follows ``#`` is a comment. Without `width` as well, a first line of one
+    number tells how many points follow, as `.pts` files of scanners have it.
+
+    Args:
+        file: opened for bytes, after `before` lines.
+        where: the file, for messages.
+        width: numbers a line; 0 for as many as the first line has.
+        count: rows to read; None for all there are.
+
+    Raises:
+        InputError: a line is no row of so many numbers, or there are too few or too many.
+    """
+    values, lines, number, told = array("d"), array("L"), before, None
+    most = min(MAX_POINTS, MAX_NUMBERS // max(1, width))
+    while count is None or len(lines) < count:
+        number += 1
+        line = read_line(file, where, number)
+        if not line:
+            break
+        if number == 1:
+            line = line.removeprefix(_BOM)
+        if count is None:
+            line = line.partition(b"#")[0]
+        fields = line.replace(b",", b" ").split()
+        if not fields:
+            continue
+        if not width:
+            if told is None and len(fields) == 1:
+                told = _number(fields[0], where, number)
+                continue
+            width = max(3, len(fields))
+            most = min(MAX_POINTS, MAX_NUMBERS // width)
+        if len(fields) != width:
+            raise InputError(
+                f"{where}: expected {width} number{'s' * (width > 1)} a line, but line {number} "
+                f"has {len(fields)}: mend the line."
+            )
+        if len(lines) >= most:
+            check_counts(where, len(lines) + 1, width)
+        try:
+            if b"_" in line:  # Python reads 1_0 as ten
+                raise ValueError
+            values.extend(map(float, fields))
+        except ValueError:
+            del values[len(lines) * width :]
+            for field in fields:
+                _number(field, where, number)
+        lines.append(number)
+    wanted = count if told is None else told
+    if not lines or wanted not in (None, len(lines)):
+        promised = "a point on each line" if wanted is None else f"{wanted:,.15g} points"
+        raise InputError(
+            f"{where}: expected {promised}, but there are {len(lines):,}: mend the file, or leave "
+            "it out."
+        )
+    return Rows(np.frombuffer(values).reshape(len(lines), width), lines)
+
+
+def _number(field: bytes, where: str, number: int) -> float:
+    try:
+        if b"_" in field:
+            raise ValueError
+        return float(field)
+    except ValueError:
+        raise InputError(
+            f"{where}: expected numbers, but line {number} has "
+            f"{field[:40].decode('ascii', 'replace')!r}: mend the line."
+        ) from None
+
+
+def count_rows(file: BinaryIO, where: str) -> int:
+    """How many rows `read_rows` would find, without reading their numbers.
+
+    Raises:
+        InputError: there are none, or a line is absurdly long.
+    """
+    number = count = 0
+    told = False
+    while line := read_line(file, where, number + 1):
+        number += 1
+        if number == 1:
+            line = line.removeprefix(_BOM)
+        fields = line.partition(b"#")[0].replace(b",", b" ").split(None, 1)
+        if fields and not (told or count) and len(fields) == 1:
+            told = True
+        elif fields:
+            count += 1
+    check_counts(where, count)
+    return count

@@ -1,0 +1,26 @@
+"""Kinds of input as a run goes through them: pictures and point clouds."""
+
+from __future__ import annotations
+
+from onnxcert.inputs import Listing
+from onnxcert.media.medium import Medium
+from onnxcert.media.pictures import Pictures
+from onnxcert.model.entry import Entry
+from onnxcert.model.points.entry import PointEntry
+
+__all__ = ["Medium", "medium_of"]
+
+
+def medium_of(entry: Entry, listing: Listing, ignore_label: int | None) -> Medium:
+    """The kind of input that a model takes, for one listing.
+
+    Args:
+        entry: the way into the model.
+        listing: the inputs.
+        ignore_label: truth that does not count, or None.
+    """
+    if isinstance(entry, PointEntry):
+        from onnxcert.media.clouds import Clouds
+
+        return Clouds(entry, listing, ignore_label)
+    return Pictures(listing, ignore_label, classifies=entry.contract.classifies)

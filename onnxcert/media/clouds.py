@@ -1,0 +1,106 @@
+"""Point clouds, as a run goes through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from onnxcert._typing import IntArray
+from onnxcert.errors import InputError
+from onnxcert.inputs import Item, Listing
+from onnxcert.inputs.clouds import (
+    PointCloud,
+    cloud_size,
+    duplicates,
+    missing_normals,
+    read_item,
+)
+from onnxcert.model.points.entry import PointEntry
+from onnxcert.report.cloud_files import draw_cloud_record
+from onnxcert.store import Record
+
+
+@final
+@dataclass(frozen=True)
+class Clouds:
+    """Point clouds of a listing, for one model.
+
+    Prepared, one is a `PointCloud` in its frame with as many points as the model takes. See
+    `onnxcert.media.medium.Medium`.
+    """
+
+    entry: PointEntry
+    listing: Listing
+    ignore_label: int | None
+
+    def usable(self) -> tuple[dict[Item, int], dict[str, str]]:
+        wanted = self.entry.contract.points
+        sizes: dict[Item, int] = {}
+        unreadable: dict[str, str] = {}
+        for item in self.listing.items:
+            try:
+                sizes[item] = wanted or cloud_size(item.path)
+            except InputError as error:
+                unreadable[item.name] = str(error)
+        return sizes, unreadable
+
+    def read(self, item: Item) -> PointCloud:
+        contract = self.entry.contract
+        cloud, _ = read_item(
+            item,
+            columns=self.listing.columns,
+            frame=contract.frame,  # type: ignore[arg-type]
+            points=contract.points,
+            fill=self.entry.fill,
+        )
+        return cloud
+
+    def truth(
+        self, item: Item, prepared: PointCloud, *, classes: int, names: Sequence[str]
+    ) -> IntArray | None:
+        if self.entry.contract.classifies:
+            if item.class_label is None:
+                return None
+            index = item.class_label.index(names, classes=classes, ignore_label=self.ignore_label)
+            return np.array([index], dtype=np.int32)
+        labels = prepared.labels
+        if labels is None:
+            return None
+        ignored = np.zeros(labels.shape, np.bool_)
+        if self.ignore_label is not None:
+            ignored = labels == self.ignore_label
+        strange = labels[~ignored & ((labels < 0) | (labels >= classes))]
+        if strange.size:
+            raise InputError(
+                f"{item.label or item.path}: expected classes from 0 to {classes - 1}, but a point "
+                f"has {strange[0]}: pass --ignore-label {strange[0]} if that means unlabelled, or "
+                "give the labels that belong to this model."
+            )
+        return labels
+
+    def notes(self, prepared: PointCloud) -> tuple[str, ...]:
+        return tuple(filter(None, (duplicates(prepared), missing_normals(prepared))))
+
+    def category(self, prepared: PointCloud) -> str:
+        return prepared.category
+
+    def draw(
+        self,
+        folder: Path,
+        record: Record,
+        prepared: PointCloud,
+        truth: IntArray | None,
+        names: Sequence[str],
+    ) -> None:
+        draw_cloud_record(
+            folder,
+            record,
+            cloud=prepared,
+            truth=truth,
+            class_names=names,
+            ignore_label=self.ignore_label,
+        )

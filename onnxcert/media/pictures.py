@@ -1,0 +1,70 @@
+"""Pictures, as a run goes through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from onnxcert._typing import FloatArray, IntArray
+from onnxcert.inputs import Item, Listing, read_image, usable_sizes
+from onnxcert.report.files import draw_record
+from onnxcert.store import Record
+from onnxcert.truth import read_truth
+
+
+@final
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of a listing; prepared, one is float32 [3, H, W] in [0, 1].
+
+    See `onnxcert.media.medium.Medium`.
+    """
+
+    listing: Listing
+    ignore_label: int | None
+    classifies: bool = False
+
+    def usable(self) -> tuple[dict[Item, int], dict[str, str]]:
+        sizes, unreadable = usable_sizes(self.listing)
+        return {item: height * width for item, (height, width) in sizes.items()}, unreadable
+
+    def read(self, item: Item) -> FloatArray:
+        return read_image(item.path)
+
+    def truth(
+        self, item: Item, prepared: FloatArray, *, classes: int, names: Sequence[str]
+    ) -> IntArray | None:
+        height, width = prepared.shape[1:]
+        return read_truth(
+            item,
+            None if self.classifies else (height, width),
+            classes=classes,
+            ignore_label=self.ignore_label,
+            coding=self.listing.coding,
+            class_names=names,
+        )
+
+    def notes(self, _prepared: FloatArray, /) -> tuple[str, ...]:
+        return ()
+
+    def category(self, _prepared: FloatArray, /) -> str:
+        return ""
+
+    def draw(
+        self,
+        folder: Path,
+        record: Record,
+        prepared: FloatArray,
+        truth: IntArray | None,
+        names: Sequence[str],
+    ) -> None:
+        draw_record(
+            folder,
+            record,
+            photograph=prepared,
+            truth=truth,
+            class_names=names,
+            ignore_label=self.ignore_label,
+        )

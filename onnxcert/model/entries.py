@@ -1,0 +1,36 @@
+"""Which entry goes with which contract."""
+
+from __future__ import annotations
+
+from onnxcert.errors import ParameterError
+from onnxcert.model.contract import Contract
+from onnxcert.model.entry import Entry
+from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.entry import PictureEntry
+from onnxcert.model.pictures.fit import Fit
+from onnxcert.model.points.contract import PointContract
+from onnxcert.model.points.entry import PointEntry
+
+
+def entry_of(contract: Contract, *, fit: Fit | None = None, fill: bool = False) -> Entry:
+    """The way into a model with this contract.
+
+    Args:
+        contract: of the model.
+        fit: how pictures are brought to its size; by default to a multiple of what it takes.
+        fill: whether points are repeated where a shape has fewer than the model takes.
+
+    Raises:
+        ParameterError: what is given is for models of another kind of input.
+    """
+    if isinstance(contract, PointContract):
+        if fit not in (None, Fit()):
+            raise ParameterError(
+                "--scale, --size, --resize, --pad-to and --grid are for pictures, but the model "
+                "takes points; leave them out."
+            )
+        return PointEntry(contract, fill)
+    if fill:
+        raise ParameterError("--fill is for points, but the model takes pictures; leave it out.")
+    assert isinstance(contract, PictureContract)
+    return PictureEntry(contract, fit or Fit(pad_to=contract.multiple or 1))

@@ -1,0 +1,1 @@
+"""Models of pictures: their contract, and how a picture reaches them."""

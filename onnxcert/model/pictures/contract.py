@@ -1,0 +1,118 @@
+"""The contract of a model of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, final
+
+import numpy as np
+
+from onnxcert.errors import ContractError
+from onnxcert.model.contract import INTEGER_TYPES, Contract, natural, numbers, refused
+
+CHANNEL_ORDERS: Final = ("RGB", "BGR", "RGBA", "BGRA", "GRAY")
+NORMALISE: Final = ("after", "before")
+
+
+@final
+@dataclass(frozen=True)
+class PictureContract(Contract):
+    """How to talk to a model of pictures.
+
+    A pixel value `x` of the declared input unit, in [0, 1], reaches the network as
+    ``(low + x * (high - low) - mean) / std`` with ``(low, high) = value_range``; mean and std are
+    per channel, in the network's channel order and in the unit of `value_range`. With `normalise`
+    "before" they are in the declared unit: ``low + (x - mean) / std * (high - low)``.
+
+    Attributes:
+        channel_order: the input's channels; GRAY takes one grey channel, an alpha channel is
+            always opaque.
+        value_range: what 0 and 1 of the declared unit become before normalising.
+        mean, std: subtracted and divided by, per channel; empty where the graph does it itself.
+        normalise: whether mean and std apply after or before the value range.
+        size: the only (height, width) the graph takes, or None where it is free.
+        multiple: height and width must be multiples of this.
+    """
+
+    medium: ClassVar[str] = "picture"
+    layouts: ClassVar[tuple[str, ...]] = ("NCHW", "NHWC")
+    ranks: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
+    dtypes: ClassVar[tuple[str, ...]] = ("float32", "float16", *INTEGER_TYPES)
+
+    layout: str = "NCHW"
+    output_layout: str = "NCHW"
+    output_rank: int = 4
+    channel_order: str = "RGB"
+    value_range: tuple[float, float] | None = None
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    normalise: str = "after"
+    size: tuple[int, int] | None = None
+    multiple: int | None = None
+
+    def __post_init__(self) -> None:
+        self.check_choices(channel_order=CHANNEL_ORDERS, normalise=NORMALISE)
+        for name in ("value_range", "mean", "std"):
+            values = getattr(self, name) or ()
+            if not all(abs(value) < 1e30 for value in values):
+                raise ContractError(
+                    f"the contract's {name} must hold finite numbers, got {list(values)}."
+                )
+        if self.value_range is not None and self.value_range[0] >= self.value_range[1]:
+            low, high = self.value_range
+            raise ContractError(
+                f"the value range must run from a smaller to a larger number, got {low:g},{high:g}."
+            )
+        for name in ("mean", "std"):
+            if len(getattr(self, name)) not in (0, 1, self.network_channels):
+                raise ContractError(
+                    f"{name} must hold one number, or one for each of the {self.network_channels} "
+                    f"channels ({self.channel_order}), got {len(getattr(self, name))} numbers."
+                )
+        self._refuse_range_outside_type()
+        if any(value < 1e-30 for value in self.std):
+            raise ContractError(f"std must be positive, got {list(self.std)}.")
+        super().__post_init__()
+
+    def _refuse_range_outside_type(self) -> None:
+        """Black and white must be values that an integer input can hold, with grey between."""
+        if self.dtype not in INTEGER_TYPES or self.value_range is None:
+            return
+        held = np.iinfo(np.dtype(self.dtype))
+        low, high = self.value_range
+        if low < held.min or high > held.max or high - low < 2:
+            raise ContractError(
+                f"the input is {self.dtype}, which holds whole numbers from {held.min} to "
+                f"{held.max}, got the value range {low:g},{high:g}; pass --range "
+                f"{held.min},{held.max}."
+            )
+
+    @property
+    def network_channels(self) -> int:
+        """Channels of the network's input."""
+        return {"GRAY": 1, "RGBA": 4, "BGRA": 4}.get(self.channel_order, 3)
+
+    @property
+    def declared_channels(self) -> int:
+        """Channels of the pictures that noise is added to: 1 for grey, else 3."""
+        return 1 if self.channel_order == "GRAY" else 3
+
+    @classmethod
+    def parse(cls, name: str, value: Any) -> Any:
+        """Turn one JSON value into the field's type."""
+        match name:
+            case "value_range":
+                low_high = numbers(name, value, "two numbers")
+                if len(low_high) != 2:
+                    raise refused(name, "two numbers", value)
+                return low_high
+            case "mean" | "std":
+                return numbers(name, value)
+            case "multiple":
+                return natural(name, value)
+            case "size":
+                if not isinstance(value, list) or len(value) != 2:
+                    raise refused(name, "[height, width]", value)
+                return natural(name, value[0]), natural(name, value[1])
+            case _:
+                return super().parse(name, value)

@@ -1,0 +1,169 @@
+"""How a picture reaches the network, and the scores come back to its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, final
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from onnxcert._typing import FloatArray, IntArray
+from onnxcert.errors import InputError, ModelError
+from onnxcert.inputs.grey import grey
+from onnxcert.model.entry import INPUT
+from onnxcert.model.nodes import Nodes
+from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.fit import Fit
+from onnxcert.model.pictures.normalisation import normalised
+from onnxcert.result import PIXELS
+
+LARGEST_PICTURE: Final = 2**27
+RESIZED: Final = "onnxcert_resized"
+PADS: Final = "onnxcert_pads"
+
+
+@final
+@dataclass(frozen=True)
+class PictureEntry:
+    """Pixels [c, H, W] in [0, 1] to the network's input; see `onnxcert.model.entry.Entry`.
+
+    The graph in front resizes, pads, orders the channels and normalises. Beside the pixels it
+    takes `RESIZED`, int64 [2], the size after resizing, and `PADS`, int64 [8], as the operator Pad
+    takes them, where `fit` needs them.
+
+    Attributes:
+        contract: how to talk to the model.
+        fit: how pictures are brought to its size.
+    """
+
+    contract: PictureContract
+    fit: Fit
+
+    @property
+    def unit(self) -> str:
+        kind = "grey" if self.contract.declared_channels == 1 else "pixel"
+        return f"{kind} values in [0, 1] at native resolution"
+
+    @property
+    def whole(self) -> str:
+        return "picture"
+
+    @property
+    def parts(self) -> str:
+        return PIXELS if self.fit.grid == "native" else "cells of the model's own output grid"
+
+    @property
+    def said(self) -> str:
+        contract = self.contract
+        low, high = contract.value_range or (0.0, 1.0)
+        mean, std = (",".join(f"{v:g}" for v in v) or "none" for v in (contract.mean, contract.std))
+        usual = Fit().as_dict()
+        fit = [f"{name} {v}" for name, v in self.fit.as_dict().items() if v != usual[name]]
+        return (
+            f"pixels  {contract.channel_order} ({contract.sources.get('channel_order', '')}), "
+            f"{low:g} to {high:g} ({contract.sources.get('value_range', '')}), mean {mean}, std "
+            f"{std}, {', '.join(fit) or 'own size'}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        return self.fit.as_dict()
+
+    def values(self, shape: tuple[int, ...]) -> int:
+        height, width = self.fit.padded(*shape[1:])
+        return self.contract.network_channels * height * width
+
+    def described(self, shape: tuple[int, ...]) -> str:
+        return f"pictures of {shape[1]}x{shape[2]} pixels"
+
+    @property
+    def remedy(self) -> str:
+        return "try --pad-to 32, --size or --scale"
+
+    def prepared(self, given: Any) -> Any:
+        return given
+
+    def declared(self, picture: FloatArray) -> FloatArray:
+        """The picture [3, H, W] as the model's input: itself, or grey [1, H, W] (ITU-R 601)."""
+        if np.ndim(picture) != 3 or len(picture) != 3 or np.size(picture) == 0:
+            raise InputError(
+                f"a picture must have the shape [3, height, width], got {list(np.shape(picture))}."
+            )
+        if not 0.0 <= float(picture.min()) <= float(picture.max()) <= 1.0:
+            raise InputError(
+                f"pixels must lie in [0, 1], got {picture.min():g} to {picture.max():g}; for 8-bit "
+                "pixels divide by 255."
+            )
+        return grey(picture) if self.contract.declared_channels == 1 else picture
+
+    def check(self, shape: tuple[int, ...], path: Path) -> None:
+        if len(shape) != 3 or shape[0] != self.contract.declared_channels:
+            raise ModelError(
+                f"the model takes pictures as [batch, {self.contract.declared_channels}, height, "
+                f"width], got {['batch', *shape]}."
+            )
+        wanted, seen = self.contract.size, self.fit.padded(*shape[1:])
+        if seen[0] * seen[1] > LARGEST_PICTURE:
+            raise ModelError(
+                f"a picture of {shape[1]}x{shape[2]} pixels would reach the model as "
+                f"{seen[0]}x{seen[1]}, more than {LARGEST_PICTURE} pixels; pass a smaller --size, "
+                "--scale or --pad-to."
+            )
+        if wanted is not None and seen != wanted:
+            raise ModelError(
+                f"{path} takes pictures of {wanted[0]}x{wanted[1]} pixels only, got "
+                f"{seen[0]}x{seen[1]}; pass --resize to resize pictures to that size."
+            )
+
+    def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        return None if self.fit.grid == "model" else self.fit.padded(*shape[1:])
+
+    def labelled(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        return None if self.fit.grid == "model" else shape[1:]
+
+    def inputs(self, rows: int | str) -> list[onnx.ValueInfoProto]:
+        info = helper.make_tensor_value_info
+        channels = self.contract.declared_channels
+        inputs = [info(INPUT, TensorProto.FLOAT, [rows, channels, "height", "width"])]
+        if self.fit.resizes or self.fit.pad_to > 1:
+            inputs.append(info(RESIZED, TensorProto.INT64, [2]))
+        if self.fit.pad_to > 1:
+            inputs.append(info(PADS, TensorProto.INT64, [8]))
+        return inputs
+
+    def feeds(self, shape: tuple[int, ...]) -> dict[str, IntArray]:
+        resized, padded = self.fit.resized(*shape[1:]), self.fit.padded(*shape[1:])
+        feeds: dict[str, IntArray] = {}
+        if self.fit.resizes or self.fit.pad_to > 1:
+            feeds[RESIZED] = np.array(resized, dtype=np.int64)
+        if self.fit.pad_to > 1:
+            added = [after - before for before, after in zip(resized, padded, strict=True)]
+            feeds[PADS] = np.array([0, 0, 0, 0, 0, 0, *added], dtype=np.int64)
+        return feeds
+
+    def front(self, nodes: Nodes, _inputs: Mapping[str, onnx.ValueInfoProto], /) -> str:
+        """Returns the pixels at the size the network sees; [B, c, h, w]."""
+        seen = INPUT
+        if self.fit.resizes:
+            seen = nodes.resized(seen, RESIZED)
+        if self.fit.pad_to > 1:
+            seen = nodes.add("Pad", seen, PADS, mode="edge")
+        normalised(nodes, seen, self.contract)
+        return seen
+
+    def back(self, nodes: Nodes, scores: str, seen: str, other_size: bool, /) -> tuple[str, str]:
+        """Scores on the picture's own size, or as they are."""
+        if self.fit.grid == "model" or self.contract.classifies:
+            return scores, scores
+        nearest = self.contract.output_form == "labels"
+        if self.fit.pad_to > 1:
+            if other_size:
+                scores = nodes.resized(scores, nodes.axes(seen, 2, 4), nearest=nearest)
+            begin, axes = nodes.constant([0, 0]), nodes.constant([2, 3])
+            scores = nodes.add("Slice", scores, begin, RESIZED, axes)
+        if self.fit.resizes or (other_size and self.fit.pad_to == 1):
+            scores = nodes.resized(scores, nodes.axes(INPUT, 2, 4), nearest=nearest)
+        return scores, scores

@@ -1,0 +1,47 @@
+"""What black and white are to the network, where nobody said it outright."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from onnxcert.errors import ContractError
+from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.proposal import filled
+
+
+def settled_range(contract: PictureContract) -> PictureContract:
+    """`contract` with its value range, taken from the type, mean and std if need be.
+
+    Raises:
+        ContractError: nobody said it and they do not tell.
+    """
+    if contract.value_range is not None:
+        return contract
+    if not contract.mean and not contract.std:
+        if contract.dtype == "uint8":
+            return filled(contract, {"value_range": (0.0, 255.0)}, "the uint8 input")
+        if contract.dtype == "int8":
+            raise ContractError(
+                "nothing says which values of the int8 input black and white are; pass --range "
+                "-128,127 or --range 0,127."
+            )
+        raise ContractError(
+            "nothing says which pixel values the model was trained on; pass --range 0,1 or --range "
+            "0,255 or --range -1,1 for plain pixels, or --mean and --std if they are normalised."
+        )
+    within_one = all(0 <= v <= 1 for v in contract.mean) and all(v <= 1 for v in contract.std)
+    if not any(contract.mean) and all(v == 1 for v in contract.std):
+        within_one = False  # nothing is subtracted or divided by, so nothing is said
+    above_one = bool(contract.mean) and all(v > 1 for v in contract.mean)
+    if within_one:
+        return filled(contract, {"value_range": (0.0, 1.0)}, "mean and std, none above 1")
+    if above_one and all(v >= 1 for v in contract.std):
+        return filled(contract, {"value_range": (0.0, 255.0)}, "mean and std, all above 1")
+    raise ContractError(
+        f"mean {_numbers(contract.mean)} and std {_numbers(contract.std)} do not tell whether they "
+        "apply to pixels in [0, 1] or in [0, 255]; pass --range 0,1 or --range 0,255 as well."
+    )
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ",".join(f"{v:g}" for v in values) or "(none)"

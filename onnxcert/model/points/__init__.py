@@ -1,0 +1,1 @@
+"""Models of point clouds: their contract, and how points reach them."""

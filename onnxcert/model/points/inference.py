@@ -1,0 +1,125 @@
+"""What the graph says about the input that takes the points, and about the category."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import onnx
+
+from onnxcert.errors import ContractError
+from onnxcert.model.contract import ASSUMED, LARGEST
+from onnxcert.model.input_inference import graph_inputs, typed
+from onnxcert.model.points.contract import CATEGORY, MOST_POINTS, PointContract
+from onnxcert.model.proposal import GRAPH, agreed, filled, named, only
+from onnxcert.model.tracing import Axes, attribute, axes, first_reader, lengths, rank, shown
+
+_MOST_CHANNELS: Final = 64  # where one axis is shorter than this and the other not, it is known
+_WANTED: Final = "points go in as [batch, 3, N] or [batch, N, 3], or with normals as [batch, 6, N]"
+
+
+def with_points(contract: PointContract, graph: onnx.GraphProto) -> PointContract:
+    """`contract` with everything the graph says about the points' input."""
+    inputs = graph_inputs(graph)
+    if contract.input:
+        value = named("input", contract.input, inputs)
+    else:
+        fed = {name for name, _ in contract.feeds} | {contract.category_input}
+        fitting = [i for i in inputs if i.name not in fed and _may_hold_points(i)]
+        value = only("input", fitting, inputs, _WANTED)
+    shape = axes(value)
+    if shape is not None and len(shape) != 3:
+        raise ContractError(
+            f"{_WANTED}, but the input {value.name!r} has {len(shape)} axes {shown(shape)}; choose "
+            "another with --input."
+        )
+    contract = typed(filled(contract, {"input": value.name}, GRAPH), value)
+    contract = _with_layout(contract, graph, value.name, shape)
+    known = lengths(shape) if shape else (None,) * 3
+    channels, points = known[1:] if contract.layout == "BCN" else known[:0:-1]
+    contract = _with_channels(contract, value.name, channels)
+    if (points or 1) > MOST_POINTS or (known[0] or 1) > LARGEST:
+        raise ContractError(
+            f"the input {value.name!r} {shown(shape)} is too large; export the model with free "
+            "axes."
+        )
+    found: dict[str, Any] = {"batch": known[0], "points": points}
+    return agreed(contract, {name: size for name, size in found.items() if size is not None})
+
+
+def _may_hold_points(value: onnx.ValueInfoProto) -> bool:
+    if rank(value) not in (None, 3):
+        return False
+    return not (shape := axes(value)) or not {1, 2} & {*shape[1:]}
+
+
+def _with_layout(
+    contract: PointContract, graph: onnx.GraphProto, name: str, shape: Axes | None
+) -> PointContract:
+    if "layout" in contract.sources:
+        return contract
+    second, third = lengths(shape)[1:] if shape else (None, None)
+    few = [n is not None and 3 <= n <= _MOST_CHANNELS for n in (second, third)]
+    if few == [True, False]:
+        return filled(contract, {"layout": "BCN"}, f"{GRAPH}: axis 1 of {shown(shape)}")
+    if few == [False, True]:
+        return filled(contract, {"layout": "BNC"}, f"{GRAPH}: axis 2 of {shown(shape)}")
+    reader = first_reader(graph, name)
+    if reader is not None and reader.op_type == "Conv":
+        return filled(contract, {"layout": "BCN"}, f"{GRAPH}: a convolution reads it")
+    if reader is not None and attribute(reader, "perm") == [0, 2, 1]:
+        raise ContractError(
+            f"the input {name!r} {shown(shape)} is transposed first; pass --layout BNC if its "
+            "points come before their values, else --layout BCN."
+        )
+    raise ContractError(
+        f"the input {name!r} {shown(shape)} may have the values of a point second or last; pass "
+        "--layout BCN or --layout BNC."
+    )
+
+
+def _with_channels(contract: PointContract, name: str, channels: int | None) -> PointContract:
+    if "channels" in contract.sources:
+        own = 6 if contract.has_normals else 3
+        if channels is not None and "features" in contract.channels:
+            contract = filled(contract, {"features": channels - own}, GRAPH)
+        if channels not in (None, contract.network_channels):
+            raise ContractError(
+                f"the input {name!r} takes {channels} values of each point, but "
+                f"{contract.channels} are {contract.network_channels}; pass other --channels."
+            )
+        return contract
+    if channels in (3, None):
+        return filled(contract, {"channels": "xyz"}, GRAPH if channels else ASSUMED)
+    if channels == 6:
+        return filled(contract, {"channels": "xyz+normals"}, ASSUMED)
+    choices = ["xyz+features", *(["xyz+normals+features"] if channels > 6 else [])]
+    raise ContractError(
+        f"the input {name!r} takes {channels} values of each point, and nothing says which; pass "
+        + " or ".join(f"--channels {choice}" for choice in choices)
+        + "."
+    )
+
+
+def with_category(contract: PointContract, graph: onnx.GraphProto) -> PointContract:
+    """`contract` with the input that takes the category, where one was named or fits.
+
+    ``--feed NAME=category`` names it; the feed is then no constant.
+    """
+    named_ = [name for name, value in contract.feeds if value == CATEGORY]
+    if len(named_) > 1:
+        raise ContractError(f"only one input can take the category, got {', '.join(named_)}.")
+    if named_:
+        rest = tuple(pair for pair in contract.feeds if pair[0] != named_[0])
+        source = contract.sources.get("feeds", GRAPH)
+        contract = contract.override(source, category_input=named_[0], feeds=rest)
+    if not contract.category_input:
+        return contract
+    value = named("further input", contract.category_input, graph_inputs(graph))
+    shape, wanted = axes(value), len(contract.categories)
+    fixed = set(lengths(shape)[1:]) - {None, 1} if shape else set()
+    if rank(value) not in (None, 2, 3) or fixed - {wanted}:
+        raise ContractError(
+            f"the further input {value.name!r} {shown(shape)} must take one of {wanted} categories "
+            "as [batch, categories]; pass the --categories that the model was trained on."
+        )
+    return contract

@@ -1,0 +1,96 @@
+"""Rotation about one fixed axis by a random angle; certifies every smaller angle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, final
+
+import numpy as np
+from scipy.stats import norm
+
+from onnxcert._typing import FloatArray
+from onnxcert.errors import ParameterError
+from onnxcert.perturbation.turning import (
+    TURNED,
+    check_parameters,
+    check_points,
+    exponential,
+    shown_angle,
+    turn,
+)
+
+_AXES = ("x", "y", "z")
+_LARGEST_SIGMA = 100.0
+
+
+@final
+@dataclass(frozen=True)
+class AxisRotation:
+    """x turned about one axis through its origin by an angle t ~ N(0, sigma^2).
+
+    Turning by t and then by s is turning by t + s, so that the angles add as Gaussian noise does
+    on a line: if P(f_i = c) > tau >= 1/2, the class c keeps the majority when x has first been
+    turned about the same axis by any angle s with |s| <= sigma * Phi^-1(tau). From pi on that is
+    every angle. Rotations about other axes are not covered; see `Rotation`.
+
+    Args:
+        sigma: standard deviation of the angle in radians.
+        axis: ``x``, ``y`` or ``z``.
+        vectors: 1 turns the first three channels, 2 the first and second three together.
+
+    Raises:
+        ParameterError: a parameter is out of range.
+
+    >>> AxisRotation(0.25, "z").shown(AxisRotation(0.25, "z").radius(0.75))
+    '0.1686 rad (9.661 degrees)'
+    """
+
+    name: ClassVar[str] = "axis-rotation"
+    sigma: float
+    axis: Literal["x", "y", "z"]
+    vectors: int = 1
+
+    def __post_init__(self) -> None:
+        check_parameters(self.sigma, self.vectors, _LARGEST_SIGMA)
+        if self.axis not in _AXES:
+            raise ParameterError(f"the axis of a rotation must be x, y or z, got {self.axis!r}.")
+
+    def parameters(self) -> dict[str, Any]:
+        return {"sigma": self.sigma, "axis": self.axis, "vectors": self.vectors}
+
+    def described(self) -> str:
+        return f"{self.name} sigma {self.sigma!r} rad about {self.axis} of {TURNED[self.vectors]}"
+
+    def unit(self, of_input: str) -> str:  # noqa: ARG002
+        return "radians"
+
+    def check(self, x: FloatArray) -> None:
+        """Raise ParameterError unless `x` is [c, N] with the channels that turn."""
+        check_points(x, self.vectors)
+
+    def perturb(self, x: FloatArray, rngs: Sequence[np.random.Generator], out: FloatArray) -> None:
+        """Write x, turned by an angle of its own, into each row of `out`."""
+        v = np.zeros((len(rngs), 3))
+        v[:, _AXES.index(self.axis)] = [self.sigma * rng.standard_normal() for rng in rngs]
+        turn(x, exponential(v), self.vectors, out)
+
+    def radius(self, tau: float) -> float:
+        """sigma * Phi^-1(tau), pi at most, in radians and rounded down; tau in [1/2, 1)."""
+        return min(math.pi, max(0.0, self.sigma * float(norm.ppf(tau)) * (1.0 - 1e-12)))
+
+    def formula(self, tau: float | None = None) -> str:
+        """How the radius follows from tau, in symbols or in numbers."""
+        if tau is None:
+            return "min(pi, sigma * Phi^-1(tau))"
+        return f"min(pi, {self.sigma!r} * Phi^-1({tau!r}))"
+
+    def shown(self, radius: float) -> str:
+        return shown_angle(radius, "every angle")
+
+    def attack(self, size: str, unit: str, of: str = "") -> str:
+        return (
+            f"every rotation of {of or TURNED[self.vectors]} about the {self.axis} axis through "
+            f"the origin of the input's frame ({unit}), by an angle of at most {size}"
+        )

@@ -1,0 +1,121 @@
+"""Any other perturbation on some channels of the input only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from onnxcert._typing import FloatArray, Perturbation
+from onnxcert.errors import ParameterError
+from onnxcert.perturbation.plain import PLAIN
+
+
+@final
+@dataclass(frozen=True)
+class OnChannels:
+    """`of` on the channels start .. stop - 1 of axis 0; all others stay what they are.
+
+    The guarantee is that of `of` for an input of these channels alone, the others being constants
+    of the model: attacks on these channels are ruled out, and no others.
+
+    Args:
+        of: the perturbation, or its ``{"perturbation": name, ...}`` from `parameters`.
+        start, stop: the channels, 0 <= start < stop.
+        called: what these channels are, in words such as ``the coordinates``.
+
+    Raises:
+        ParameterError: the channels are no range, or `of` is no perturbation or itself on channels.
+
+    >>> from onnxcert.perturbation import Gaussian
+    >>> OnChannels(Gaussian(0.25), 0, 3, "the coordinates").described()
+    'gaussian sigma 0.25 on the coordinates (channels 0 to 2)'
+    """
+
+    name: ClassVar[str] = "on-channels"
+    of: Perturbation
+    start: int
+    stop: int
+    called: str = ""
+
+    def __post_init__(self) -> None:
+        of: object = self.of
+        if isinstance(of, Mapping):
+            of = _made(of)
+        if type(of) not in PLAIN.values():
+            raise ParameterError(
+                f"channels are perturbed by one of {', '.join(PLAIN)}, got {of!r}."
+            )
+        object.__setattr__(self, "of", of)
+        whole = all(
+            isinstance(k, int | np.integer) and not isinstance(k, bool)
+            for k in (self.start, self.stop)
+        )
+        if not whole or not 0 <= self.start < self.stop:
+            raise ParameterError(
+                f"the channels perturbed must be start to stop - 1 with 0 <= start < stop, got "
+                f"start {self.start} and stop {self.stop}."
+            )
+        if not isinstance(self.called, str):
+            raise ParameterError(f"called must be the channels' name, got {self.called!r}.")
+
+    @property
+    def sigma(self) -> float:
+        """That of the perturbation on the channels."""
+        return self.of.sigma
+
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "of": {"perturbation": self.of.name, **self.of.parameters()},
+            "start": int(self.start),
+            "stop": int(self.stop),
+            "called": self.called,
+        }
+
+    def described(self) -> str:
+        where = f"{self.called} ({self._channels})" if self.called else self._channels
+        return f"{self.of.described()} on {where}"
+
+    def unit(self, of_input: str) -> str:
+        return self.of.unit(of_input)
+
+    def check(self, x: FloatArray) -> None:
+        """Raise ParameterError if `x` has not these channels, or they cannot hold the noise."""
+        if x.ndim < 1 or x.shape[0] < self.stop:
+            raise ParameterError(
+                f"{self.described()} needs an input with at least {self.stop} channels first, got "
+                f"the shape {list(x.shape)}."
+            )
+        self.of.check(x[self.start : self.stop])
+
+    def perturb(self, x: FloatArray, rngs: Sequence[np.random.Generator], out: FloatArray) -> None:
+        """Write x with these channels perturbed into each row of `out`."""
+        out[:, : self.start] = x[: self.start]
+        out[:, self.stop :] = x[self.stop :]
+        self.of.perturb(x[self.start : self.stop], rngs, out[:, self.start : self.stop])
+
+    def radius(self, tau: float) -> float:
+        return self.of.radius(tau)
+
+    def formula(self, tau: float | None = None) -> str:
+        return self.of.formula(tau)
+
+    def shown(self, radius: float) -> str:
+        return self.of.shown(radius)
+
+    def attack(self, size: str, unit: str, of: str = "") -> str:
+        return self.of.attack(size, unit, of or self.called or f"the {self._channels}")
+
+    @property
+    def _channels(self) -> str:
+        last = self.stop - 1
+        return f"channel {last}" if last == self.start else f"channels {self.start} to {last}"
+
+
+def _made(said: Mapping[str, Any]) -> Perturbation:
+    name = said.get("perturbation")
+    if not isinstance(name, str) or name not in PLAIN:
+        raise ParameterError(f"channels are perturbed by one of {', '.join(PLAIN)}, got {name!r}.")
+    return PLAIN[name](**{k: v for k, v in said.items() if k != "perturbation"})

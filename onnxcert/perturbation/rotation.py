@@ -1,0 +1,96 @@
+"""Random rotation in space about the origin; certifies every rotation by a smaller angle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, final
+
+import numpy as np
+from scipy.stats import norm
+
+from onnxcert._typing import FloatArray
+from onnxcert.errors import ParameterError
+from onnxcert.perturbation.turning import (
+    TURNED,
+    check_parameters,
+    check_points,
+    exponential,
+    shown_angle,
+    turn,
+)
+
+_LARGEST_SIGMA = 1.0
+
+
+@final
+@dataclass(frozen=True)
+class Rotation:
+    """x turned about its origin by exp([v]x), v ~ N(0, sigma^2 I_3).
+
+    If P(f_i = c) > tau >= 1/2, the class c keeps the majority when x has first been turned by any
+    rotation, around any axis, whose angle is at most `radius(tau)` (docs/rotation.md).
+
+    Args:
+        sigma: standard deviation of each component of v, in radians.
+        vectors: 1 turns the first three channels, 2 the first and second three together.
+        form: of the radius; ``exact`` (Neyman-Pearson, never below the other) or ``classical``
+            (sigma * Phi^-1(tau), Fischer, Baader, Vechev 2021).
+
+    Raises:
+        ParameterError: a parameter is out of range.
+    """
+
+    name: ClassVar[str] = "rotation"
+    sigma: float
+    vectors: int = 1
+    form: Literal["exact", "classical"] = "exact"
+
+    def __post_init__(self) -> None:
+        check_parameters(self.sigma, self.vectors, _LARGEST_SIGMA)
+        if self.form not in ("exact", "classical"):
+            raise ParameterError(
+                f"the form of the radius must be exact or classical, got {self.form!r}."
+            )
+
+    def parameters(self) -> dict[str, Any]:
+        return {"sigma": self.sigma, "vectors": self.vectors, "form": self.form}
+
+    def described(self) -> str:
+        return f"{self.name} sigma {self.sigma!r} rad of {TURNED[self.vectors]}"
+
+    def unit(self, of_input: str) -> str:  # noqa: ARG002
+        return "radians"
+
+    def check(self, x: FloatArray) -> None:
+        """Raise ParameterError unless `x` is [c, N] with the channels that turn."""
+        check_points(x, self.vectors)
+
+    def perturb(self, x: FloatArray, rngs: Sequence[np.random.Generator], out: FloatArray) -> None:
+        """Write x, turned by a rotation of its own, into each row of `out`."""
+        v = np.array([rng.standard_normal(3) for rng in rngs]).reshape(len(rngs), 3)
+        turn(x, exponential(self.sigma * v), self.vectors, out)
+
+    def radius(self, tau: float) -> float:
+        """Angle in radians, pi at most, rounded down; tau in [1/2, 1)."""
+        return min(math.pi, max(0.0, self.sigma * float(norm.ppf(tau)) * (1.0 - 1e-12)))
+
+    def formula(self, tau: float | None = None) -> str:
+        """How the radius follows from tau, in symbols or in numbers."""
+        if self.form == "classical":
+            if tau is None:
+                return "min(pi, sigma * Phi^-1(tau))"
+            return f"min(pi, {self.sigma!r} * Phi^-1({tau!r}))"
+        if tau is None:
+            return "the Neyman-Pearson radius NP(sigma, tau) of rotations"
+        return f"NP({self.sigma!r}, {tau!r})"
+
+    def shown(self, radius: float) -> str:
+        return shown_angle(radius, "every rotation")
+
+    def attack(self, size: str, unit: str, of: str = "") -> str:
+        return (
+            f"every rotation of {of or TURNED[self.vectors]} about the origin of the input's frame "
+            f"({unit}), around any axis, by a geodesic angle of at most {size}"
+        )

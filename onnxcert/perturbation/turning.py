@@ -1,0 +1,99 @@
+"""Rotations of points: matrices, turning channels by them, and angles in words."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from onnxcert._typing import FloatArray
+from onnxcert.errors import ParameterError
+from onnxcert.perturbation.rounding import rounded_down
+
+Vectors = npt.NDArray[np.float64]
+
+# Of 1024 steps of float32 at 1: a smaller turn is rounded away where the coordinates are largest.
+SMALLEST_SIGMA = 2.0**-13
+TURNED = {1: "the coordinates", 2: "the coordinates and normals"}
+
+
+def exponential(v: Vectors) -> Vectors:
+    """exp([v]x) of each row: the rotation about v by the angle |v|, right-handed; [B, 3, 3].
+
+    Rodrigues' formula by way of the unit quaternion (cos |v|/2, sin(|v|/2) v/|v|), which loses
+    nothing near the angle 0. Sine and cosine are taken number by number, as NumPy's may differ in
+    the last bit with the length of the array.
+    """
+    angle = np.sqrt(v[:, 0] * v[:, 0] + v[:, 1] * v[:, 1] + v[:, 2] * v[:, 2])
+    w = np.array([math.cos(a / 2) for a in angle.tolist()])
+    s = np.array([math.sin(a / 2) / a if a > 0 else 0.5 for a in angle.tolist()])
+    x, y, z = s * v[:, 0], s * v[:, 1], s * v[:, 2]
+    matrices = np.empty((len(v), 3, 3))
+    matrices[:, 0, 0] = 1 - 2 * (y * y + z * z)
+    matrices[:, 1, 1] = 1 - 2 * (x * x + z * z)
+    matrices[:, 2, 2] = 1 - 2 * (x * x + y * y)
+    matrices[:, 0, 1] = 2 * (x * y - w * z)
+    matrices[:, 1, 0] = 2 * (x * y + w * z)
+    matrices[:, 0, 2] = 2 * (x * z + w * y)
+    matrices[:, 2, 0] = 2 * (x * z - w * y)
+    matrices[:, 1, 2] = 2 * (y * z - w * x)
+    matrices[:, 2, 1] = 2 * (y * z + w * x)
+    return matrices
+
+
+def turn(x: FloatArray, matrices: Vectors, vectors: int, out: FloatArray) -> None:
+    """Write `x` with its first `vectors` triples of channels turned by each matrix into `out`.
+
+    Products and sums are written out, so that a row does not depend on the others, as it might in
+    a matrix product.
+
+    Args:
+        x: float32 [c, N]. matrices: float64 [B, 3, 3], used as float32. out: float32 [B, c, N].
+    """
+    m = matrices.astype(np.float32)[..., None]
+    product = np.empty((len(m), *x.shape[1:]), np.float32)
+    for first in range(0, 3 * vectors, 3):
+        for i in range(3):
+            row = out[:, first + i]
+            np.multiply(m[:, i, 0], x[first], out=row)
+            for j in (1, 2):
+                np.multiply(m[:, i, j], x[first + j], out=product)
+                np.add(row, product, out=row)
+    out[:, 3 * vectors :] = x[3 * vectors :]
+
+
+def check_parameters(sigma: float, vectors: int, largest: float) -> None:
+    """Raise ParameterError unless sigma, in radians, and vectors are in range."""
+    is_number = isinstance(sigma, int | float | np.floating) and not isinstance(sigma, bool)
+    if not is_number or not SMALLEST_SIGMA <= sigma <= largest:
+        raise ParameterError(
+            f"sigma of a rotation must be a number of radians from {SMALLEST_SIGMA:.4g} (less is "
+            f"rounded away in float32) to {largest:g}, got {sigma}."
+        )
+    if isinstance(vectors, bool) or vectors not in TURNED:
+        raise ParameterError(
+            f"vectors must be 1 (coordinates turn) or 2 (coordinates and normals), got {vectors}."
+        )
+
+
+def check_points(x: FloatArray, vectors: int) -> None:
+    """Raise ParameterError unless `x` [c, N] has the channels that turn."""
+    if x.ndim != 2 or x.shape[0] < 3 * vectors:
+        raise ParameterError(
+            f"rotation turns {TURNED[vectors]} of points, the first {3 * vectors} channels of an "
+            f"input [channels, points], got an input of shape {list(x.shape)}."
+        )
+
+
+def shown_angle(radius: float, everything: str) -> str:
+    """An angle in radians and degrees, both rounded down.
+
+    >>> shown_angle(0.084525, "every rotation")
+    '0.08452 rad (4.842 degrees)'
+    >>> shown_angle(math.pi, "every rotation")
+    'pi rad (180 degrees: every rotation)'
+    """
+    if radius >= math.pi:
+        return f"pi rad (180 degrees: {everything})"
+    return f"{rounded_down(radius)} rad ({rounded_down(math.degrees(radius))} degrees)"

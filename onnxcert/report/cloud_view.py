@@ -1,0 +1,106 @@
+"""What a model sees of a cloud and answers: one look tells wrong axes, or another frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from onnxcert._typing import FloatArray, IntArray
+from onnxcert.inputs.clouds.cloud import PointCloud
+from onnxcert.report.cloud_files import part_colours
+from onnxcert.report.cloud_panels import Scene
+from onnxcert.report.legend import legend_entries
+from onnxcert.report.sheet import Panel, write_sheet
+
+_MOST_LABELS: Final = 8
+_MOST_CHANNELS: Final = 9
+
+
+class CloudSegmenter(Protocol):
+    """What the view needs of a model of clouds."""
+
+    @property
+    def contract(self) -> Any: ...
+    @property
+    def file(self) -> Any: ...
+    @property
+    def classes(self) -> int: ...
+    @property
+    def classifies(self) -> bool: ...
+    def declared(self, cloud: PointCloud, /) -> FloatArray: ...
+    def __call__(self, batch: FloatArray, /) -> IntArray: ...
+
+
+def draw_cloud_answer(path: Path, segmenter: CloudSegmenter, cloud: PointCloud) -> None:
+    """Write one PNG: each channel as the model gets it, with its range, and the model's answer.
+
+    Args:
+        path: the PNG, replaced in one step.
+        segmenter: the model.
+        cloud: as the file holds it; shown in the model's frame, with the points that it gets.
+    """
+    contract = segmenter.contract
+    x = segmenter.declared(cloud)
+    labels = segmenter(x[None])[0]
+    own = dict(contract.categories).get(cloud.category, ())
+    many = contract.output_form == "multilabel"
+    names = contract.class_names or tuple(
+        f"class {c}" for c in range(len(labels) if many else segmenter.classes)
+    )
+    channels = channel_names(contract.channels, contract.features)
+    normals = x[3:6].T.copy() if "normals" in contract.channels else None
+    scene = Scene.of(PointCloud(x[:3].T.copy(), normals))
+    if segmenter.classifies:  # one answer for all points
+        labels = np.repeat(labels[:, None] if many else labels, x.shape[1], axis=-1)
+    answers = _answers(labels, names, segmenter.classes)
+    colours = part_colours(names, own)
+    panels = [
+        Panel(f"{name}: {row.min():.3g} to {row.max():.3g}", scene.grey(row))
+        for name, row in zip(channels[:_MOST_CHANNELS], x, strict=False)
+    ]
+    panels += [Panel(heading, scene.labels(answer, colours)) for heading, answer in answers]
+    write_sheet(
+        path,
+        panels,
+        legend_entries([(a, None) for _, a in answers], names, colours, nothing="none"),
+        title=f"{segmenter.file.name}: {cloud.category}" if cloud.category else segmenter.file.name,
+        caption=_caption(contract, x.shape[1], len(cloud)),
+    )
+
+
+def channel_names(channels: str, features: int) -> list[str]:
+    """What each row of x holds, by the contract's `channels`.
+
+    >>> channel_names("xyz+normals", 0)
+    ['x', 'y', 'z', 'normal x', 'normal y', 'normal z']
+    """
+    names = ["x", "y", "z"]
+    if "normals" in channels:
+        names += [f"normal {axis}" for axis in "xyz"]
+    if "features" in channels:
+        names += [f"feature {i + 1}" for i in range(features)]
+    return names
+
+
+def _answers(labels: IntArray, names: Sequence[str], classes: int) -> list[tuple[str, IntArray]]:
+    """(heading, class of each point, -1 for none) of the answer, or of each label."""
+    if labels.ndim == 1:
+        return [("Answer", np.where(labels < classes, labels, -1))]
+    return [
+        (f"Answer: {names[i]}", np.where(yes == 1, i, -1))
+        for i, yes in enumerate(labels[:_MOST_LABELS])
+    ]
+
+
+def _caption(contract: Any, points: int, of: int) -> str:
+    category = f", category from {contract.category_input}" if contract.category_input else ""
+    return (
+        f"{points} points of the file's {of} as the model gets them, dark to light from "
+        f"the lowest to the highest value: {contract.channels}, {contract.layout}, frame "
+        f"{contract.frame}{category}. The shape should stand upright, and y be bright at its top; "
+        "if not, or if the answer makes no sense, its axes or its frame may be others than those "
+        "the model was trained with."
+    )

@@ -1,0 +1,182 @@
+"""The rotations a certificate covers, drawn: where a direction may point after any of them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from onnxcert.inputs.clouds.cloud import PointCloud
+from onnxcert.report.cloud_panels import GROUND
+from onnxcert.report.cone import Cone
+from onnxcert.report.lettering import FAINT, INK, font_of, wrapped
+from onnxcert.report.panels import LINE, ByteArray
+from onnxcert.report.rendering import FINE, Rendering, Window
+from onnxcert.report.surface import Surface
+from onnxcert.report.viewpoint import UP, Vector, Viewpoint
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
+SWEPT: Final = (32, 108, 150)  # the edge of what is covered
+
+_GREY: Final = (176, 180, 186)
+_OVER: Final = 3  # pixels drawn for each one shown
+_REACH: Final = 0.40  # length of the cone, in sides of its drawing
+_SHAPE: Final = 0.30  # half the shape's extent
+_OPEN: Final = 0.2  # of the ellipse at the cone's end: how far it is seen from above
+_SIDE: Final = (0.0, 0.0)  # where the shape is looked at from: azimuth, elevation
+
+
+def cone_panel(cone: Cone, cloud: PointCloud, size: tuple[int, int], up: Vector = UP) -> ByteArray:
+    """The shape with the cone that an upright and, below, a level direction sweeps.
+
+    Where one axis is given: the sector swept, seen along the axis, and below it the axis.
+
+    Args:
+        cone: what is covered.
+        cloud: the shape, drawn in grey.
+        size: (height, width) of the panel in pixels.
+        up: the direction that is upright.
+
+    Returns:
+        uint8 [*size, 3]. Angles in the picture are those covered.
+    """
+    from PIL import Image, ImageDraw
+
+    height, width = size
+    panel = Image.new("RGB", (width, height), GROUND)
+    pen = ImageDraw.Draw(panel)
+    font = font_of(12, bold=False)
+    lines = wrapped(cone.said(), font, width - 16)
+    foot = height - 16 * len(lines) - 8
+    for i, line in enumerate(lines):
+        pen.text((width / 2, foot + 16 * i), line, INK, font, anchor="ma")
+    side = Viewpoint.around(*_SIDE, up)
+    if cone.axis is None:
+        drawings = (("from the side", side), ("from above", Viewpoint.along(up, _back(side.near))))
+    else:
+        drawings = (
+            ("along the axis", Viewpoint.along(cone.axis, up)),
+            ("the axis", Viewpoint.around(-52, 20, up)),
+        )
+    surface = Surface.of(cloud)
+    high = foot // 2
+    for i, (words, viewpoint) in enumerate(drawings):
+        drawing = _drawing(cone, surface, viewpoint, (high, width), swept=words != "the axis")
+        panel.paste(drawing, (0, i * high))
+        pen.text((8, i * high + 6), words, FAINT, font)
+    pen.line((0, high, width, high), LINE)
+    pen.line((0, foot - 5, width, foot - 5), LINE)
+    return np.asarray(panel)
+
+
+def _drawing(
+    cone: Cone, surface: Surface, viewpoint: Viewpoint, size: tuple[int, int], *, swept: bool
+) -> Image.Image:
+    """The shape from one side with what is swept, or with the axis alone."""
+    from PIL import Image, ImageDraw
+
+    high, wide = size
+    side = min(high - 34, wide)
+    centre = (wide / 2, 24 + (high - 24) / 2)
+    shape = Image.fromarray(_shape(surface, viewpoint, size, centre, _SHAPE * side))
+    drawing = shape if cone.whole or not swept else _turned(shape, cone.angle, centre)
+    over = Image.new("RGBA", (wide * _OVER, high * _OVER), (*SWEPT, 0))
+    pen = ImageDraw.Draw(over)
+    at, reach = (centre[0] * _OVER, centre[1] * _OVER), _REACH * side * _OVER
+    if swept:
+        _sweep(pen, cone, at, reach)
+    elif cone.axis is not None:
+        across, above, _ = viewpoint.seen(np.array([cone.axis]))[0] / np.linalg.norm(cone.axis)
+        tip = (at[0] + 1.1 * reach * across, at[1] - 1.1 * reach * above)
+        pen.line((2 * at[0] - tip[0], 2 * at[1] - tip[1], *tip), (*SWEPT, 255), 2 * _OVER)
+        _arrow(pen, at, tip, (*SWEPT, 255))
+    small = over.resize((wide, high), Image.Resampling.BOX)
+    drawing.paste(small, (0, 0), small)
+    if swept:
+        words = ImageDraw.Draw(drawing)
+        top = centre[1] - _REACH * side - 5
+        words.text(
+            (centre[0], top), f"R = {cone.degrees}", INK, font_of(15, bold=True), anchor="mb"
+        )
+    return drawing
+
+
+def _shape(
+    surface: Surface,
+    viewpoint: Viewpoint,
+    size: tuple[int, int],
+    centre: tuple[float, float],
+    half: float,
+) -> ByteArray:
+    """The shape in grey, `half` of its extent that many pixels, its middle at `centre` (x, y)."""
+    high, wide = size
+    extent = float(np.linalg.norm(surface.points, axis=1).max())
+    scale = FINE * half / (extent or 1.0)
+    window = Window(0.0, (centre[1] - high / 2) * FINE / scale, scale, high * FINE, wide * FINE)
+    rendering = Rendering.of(surface, viewpoint, window, None)
+    grey = np.full((len(surface.points), 3), _GREY, np.float32)
+    return rendering.painted(grey, GROUND)
+
+
+def _turned(shape: Image.Image, angle: float, centre: tuple[float, float]) -> Image.Image:
+    """The shape before what it looks like turned by the angle to the left and to the right."""
+    from PIL import Image, ImageChops
+
+    both = shape
+    for degrees in (math.degrees(angle), -math.degrees(angle)):
+        turned = shape.rotate(degrees, Image.Resampling.BICUBIC, center=centre, fillcolor=GROUND)
+        both = ImageChops.darker(
+            both, Image.blend(Image.new("RGB", shape.size, GROUND), turned, 0.35)
+        )
+    return both
+
+
+def _back(vector: Vector) -> Vector:
+    x, y, z = vector
+    return -x, -y, -z
+
+
+def _sweep(pen: ImageDraw.ImageDraw, cone: Cone, centre: tuple[float, float], reach: float) -> None:
+    """What the upright direction of the picture sweeps; drawn large, to be made smaller."""
+    x, y = centre
+    line, fill, edge = 2 * _OVER, (*SWEPT, 90), (*SWEPT, 255)
+    circle = (x - reach, y - reach, x + reach, y + reach)
+    pen.ellipse(circle, outline=(*LINE, 255), width=_OVER)
+    if cone.whole:
+        pen.ellipse(circle, fill, edge, line)
+        if cone.axis is None:
+            rim = (x - reach, y - _OPEN * reach, x + reach, y + _OPEN * reach)
+            pen.ellipse(rim, outline=edge, width=_OVER)
+    else:
+        # Pillow measures from the right, clockwise.
+        turned = math.degrees(cone.angle)
+        pen.pieslice(circle, -90 - turned, -90 + turned, fill, edge, line)
+        if cone.axis is None:
+            wide, level = reach * math.sin(cone.angle), y - reach * math.cos(cone.angle)
+            rim = (x - wide, level - _OPEN * wide, x + wide, level + _OPEN * wide)
+            pen.ellipse(rim, (*SWEPT, 60), edge, _OVER)
+    _arrow(pen, centre, (x, y - reach), (*INK, 255))
+    if cone.axis is not None:
+        for radius, colour in ((5, edge), (3, (*GROUND, 255)), (1.5, edge)):
+            r = radius * _OVER
+            pen.ellipse((x - r, y - r, x + r, y + r), colour)
+
+
+def _arrow(
+    pen: ImageDraw.ImageDraw,
+    foot: tuple[float, float],
+    tip: tuple[float, float],
+    colour: tuple[int, int, int, int],
+) -> None:
+    along = np.subtract(tip, foot)
+    long = float(np.linalg.norm(along))
+    if long < 1:
+        return
+    along = along / long * 8 * _OVER
+    across = np.array([-along[1], along[0]]) * 0.4
+    back = np.subtract(tip, along)
+    pen.line((*foot, *back), colour, round(1.5 * _OVER))
+    pen.polygon([tip, tuple(back + across), tuple(back - across)], colour)

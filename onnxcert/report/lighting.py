@@ -1,0 +1,52 @@
+"""How light falls on the points of a cloud: by their normals, and by what stands before them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from onnxcert._typing import FloatArray
+from onnxcert.report.viewpoint import Vectors
+
+_ROUND: Final = 0.38  # how much of its own roundness a point shows, the rest is the surface's
+_LIGHT: Final = np.array([-0.28, 0.5, 0.8])  # where it comes from, as seen by the viewer
+_DARKEST: Final = 0.62  # on a surface turned away from it
+
+
+def shading(normals: Vectors, ball: Vectors) -> FloatArray:
+    """Light on each pixel, by Lambert; `normals` [P, 3] as seen, `ball` [P, 2] within the disc."""
+    # Normals of real scans point either way; a surface that is seen faces the viewer.
+    facing = normals * np.where(normals[:, 2:] < 0, -1.0, 1.0)
+    facing[~facing.any(axis=1)] = (0, 0, 1)
+    bulge = np.sqrt(np.clip(1 - (ball**2).sum(axis=1), 0, 1))
+    mixed = (1 - _ROUND) * facing + _ROUND * np.column_stack([ball, bulge])
+    mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
+    towards = _LIGHT / np.linalg.norm(_LIGHT)
+    # A surface straight across the view has the colour of the legend, most others nearly.
+    lit = np.clip(mixed @ towards / towards[2], 0, 1)
+    shade: FloatArray = (_DARKEST + (1 - _DARKEST) * lit).astype(np.float32)
+    return shade
+
+
+def crevices(depth: Vectors, radius: float) -> FloatArray:
+    """Darker where the surroundings are nearer to the viewer: edges and hollows stand out.
+
+    After C. Boucheny's eye-dome lighting (2009): no light is traced, depths are compared.
+    """
+    known = np.where(np.isfinite(depth), depth, depth[np.isfinite(depth)].min(initial=0) - 1e3)
+    dark = np.zeros(depth.shape)
+    rings = (2, 5)
+    for ring in rings:
+        for y, x in ((0, ring), (0, -ring), (ring, 0), (-ring, 0)):
+            dark += np.clip((_shifted(known, y, x) - known) / (radius + 8), 0, 2)
+    lit: FloatArray = np.exp(-0.11 * dark).astype(np.float32)
+    return lit
+
+
+def _shifted(array: Vectors, y: int, x: int) -> Vectors:
+    padded = np.pad(array, max(abs(y), abs(x)), mode="edge")
+    margin = max(abs(y), abs(x))
+    h, w = array.shape
+    shifted: Vectors = padded[margin + y : margin + y + h, margin + x : margin + x + w]
+    return shifted

@@ -1,0 +1,56 @@
+"""What the files and pictures of a record have in common: their names, colours, radii."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from onnxcert._typing import LevelArray
+from onnxcert.report import palette
+from onnxcert.store import Record
+
+
+def sheets(
+    folder: Path, name: str, class_names: Sequence[str], *, many: bool
+) -> Iterator[tuple[Path, Sequence[str], int | slice]]:
+    """(file, names of the classes on it, index into the label maps) of each PNG below `folder`.
+
+    Args:
+        name: of the record.
+        many: whether it is a multi-label record, which has one PNG for each label.
+    """
+    if not many:
+        folder.mkdir(exist_ok=True)
+        yield folder / f"{name}.png", class_names, slice(None)
+        return
+    folder = folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, label in enumerate(class_names):
+        safe = "".join(c if c.isalnum() or c in "-_ " else "_" for c in label)
+        yield folder / f"{i:03d}-{safe[:60]}.png", (f"no {label}", label), i
+
+
+def sheet_colours(names: Sequence[str], index: int | slice) -> npt.NDArray[np.uint8]:
+    """Colours of the classes; where one label is shown, "no" is grey."""
+    colours = palette.colours(names)
+    if isinstance(index, int):
+        colours[0] = (208, 210, 214)
+    return colours
+
+
+def radius_of(record: Record) -> LevelArray | None:
+    """Largest certified radius of each component, or None where there is but one to certify."""
+    radii = np.asarray(record.radii[...], np.float64)
+    if len(radii) < 2:
+        return None
+    radius: LevelArray = np.concatenate([[np.nan], radii])[np.asarray(record.level[...])]
+    return radius
+
+
+def write_array(path: Path, array: npt.NDArray[np.generic]) -> None:
+    """The array as `.npy`; by way of an open file, as NumPy appends its suffix to other names."""
+    with path.open("wb") as file:
+        np.save(file, array)
