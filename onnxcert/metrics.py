@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,19 +14,24 @@ from onnxcert.errors import ParameterError
 
 @dataclass(frozen=True)
 class Scores:
-    """How predictions agree with the truth, over the pixels that somebody labelled.
+    """How predictions agree with the truth, over the components that somebody labelled.
+
+    A component is a pixel of a picture or a point of a cloud.
 
     Attributes:
-        accuracy: share of pixels that have the true class; abstaining pixels are wrong. None
-            where no pixel is labelled.
-        miou: mean of `iou` over all classes. None where no pixel is labelled.
-        iou: for each class, pixels that have it in truth and prediction, of those that have it in
-            either; 0 for a class in neither.
-        accuracy_certified: share of true classes among the pixels that were given one. None where
-            every pixel abstains.
+        accuracy: share of components that have the true class; abstaining components are wrong.
+            None where no component is labelled.
+        class_accuracy: for each class that occurs in the truth, the share of its components that
+            have it; the mean of these. None where no component is labelled.
+        miou: mean of `iou` over all classes. None where no component is labelled.
+        iou: for each class, components that have it in truth and prediction, of those that have it
+            in either; 0 for a class in neither.
+        accuracy_certified: share of true classes among the components that were given one. None
+            where every component abstains.
     """
 
     accuracy: float | None
+    class_accuracy: float | None
     miou: float | None
     iou: tuple[float, ...]
     accuracy_certified: float | None
@@ -34,15 +40,16 @@ class Scores:
 def confusion(
     truth: IntArray, predicted: IntArray, *, classes: int, ignore_label: int | None
 ) -> npt.NDArray[np.int64]:
-    """Count pixels by true and predicted class.
+    """Count components by true and predicted class.
 
-    The matrices of several pictures add up to the matrix of them all.
+    The matrices of several inputs add up to the matrix of them all.
 
     Args:
-        truth: integers [H, W], each 0 .. classes - 1 or `ignore_label`.
-        predicted: integers [H, W]; what is no class is an abstention.
+        truth: integers [*grid], each 0 .. classes - 1 or `ignore_label`; the grid is [H, W] of a
+            picture, [N] of a cloud.
+        predicted: integers [*grid]; what is no class is an abstention.
         classes: number of classes.
-        ignore_label: pixels with this truth are left out, or None.
+        ignore_label: components with this truth are left out, or None.
 
     Returns:
         int64 [classes, classes + 1]: rows are true classes, columns predicted ones, the last
@@ -60,8 +67,11 @@ def confusion(
 
 
 def on_grid(labels: IntArray, grid: tuple[int, ...]) -> IntArray:
-    """`labels` [H, W] at the centres of the cells of another grid (h, w)."""
-    if labels.shape == grid:
+    """`labels` [H, W] at the centres of the cells of another grid (h, w).
+
+    Labels of anything else than a picture belong to their own components and come back as they are.
+    """
+    if labels.shape == grid or not labels.ndim == len(grid) == 2:
         return labels
     rows, columns = (
         (2 * np.arange(cells) + 1) * length // (2 * cells)
@@ -78,7 +88,7 @@ def _counted(
     if truth.shape != predicted.shape:
         raise ParameterError(
             f"expected a prediction for each of the true labels {truth.shape}, but predictions "
-            f"are {predicted.shape}: pass labels of the same picture."
+            f"are {predicted.shape}: pass labels of the same input."
         )
     counted: BoolArray = np.full(truth.shape, True)
     if ignore_label is not None:
@@ -87,7 +97,7 @@ def _counted(
     if strange.size:
         raise ParameterError(
             f"expected true labels 0 to {classes - 1}, but they run from {truth[counted].min()} to "
-            f"{truth[counted].max()}: name the label of unlabelled pixels."
+            f"{truth[counted].max()}: name the label of unlabelled components."
         )
     return counted
 
@@ -95,21 +105,25 @@ def _counted(
 def scores(matrix: npt.NDArray[np.int64]) -> Scores:
     """Scores of a confusion matrix, or of the sum of many.
 
-    An abstaining pixel is wrong in the accuracy and a miss in the IoU of its true class. The mean
-    IoU runs over all classes, and a class in neither truth nor prediction counts 0: the reference
-    implementation of Fischer et al., "Scalable Certified Segmentation via Randomized Smoothing",
-    does the same, so that the numbers compare.
+    An abstaining component is wrong in both accuracies and a miss in the IoU of its true class. The
+    mean IoU runs over all classes, and a class in neither truth nor prediction counts 0: the
+    reference implementation of Fischer et al., "Scalable Certified Segmentation via Randomized
+    Smoothing", does the same, so that the numbers compare. The class-average accuracy leaves such
+    classes out, as the reference evaluation of PointNet++ does ("avg class acc").
 
     Args:
         matrix: int64 [classes, classes + 1], from `confusion`.
     """
     hits = np.diagonal(matrix)
+    true = matrix.sum(axis=1)
+    occurs = true > 0
     total = int(matrix.sum())
     certified = int(matrix[:, :-1].sum())
-    union = matrix.sum(axis=1) + matrix[:, :-1].sum(axis=0) - hits
+    union = true + matrix[:, :-1].sum(axis=0) - hits
     iou = hits / np.maximum(union, 1)
     return Scores(
         accuracy=float(hits.sum() / total) if total else None,
+        class_accuracy=math.fsum(hits[occurs] / true[occurs]) / occurs.sum() if total else None,
         miou=float(iou.mean()) if total else None,
         iou=tuple(iou.tolist()),
         accuracy_certified=float(hits.sum() / certified) if certified else None,

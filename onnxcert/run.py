@@ -20,7 +20,7 @@ from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.parameters import digest_of, parameters
 from onnxcert.provenance import provenance
 from onnxcert.report.curve import write_summary_curve
-from onnxcert.report.files import has_labels, has_picture, write_labels
+from onnxcert.report.files import has_picture, write_labels
 from onnxcert.report.summary import Summary, summarise
 from onnxcert.result import PIXELS, POINTS, Tally, passes
 from onnxcert.settings import Settings
@@ -215,7 +215,7 @@ class Run:
         truth = self._medium.truth(item, prepared, classes=record.classes, names=names)
         asked = {**self.asked(), "seed": self.seed}
         refuse_other(self.store, record, item, identity=identity, truth=truth, asked=asked)
-        if not has_labels(self.store.folder, item.name):
+        if not self._medium.has_labels(self.store.folder, item.name):
             write_labels(self.store.folder, record, names)
         if self.pictures and not has_picture(self.store.folder, item.name):
             self._draw(record.in_memory(), prepared, truth, names)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxcert.errors import ParameterError
-from onnxcert.metrics import Curve, confusion, curve, scores
+from onnxcert.metrics import Curve, confusion, curve, on_grid, scores
 from onnxcert.result import ABSTAIN
 
 
@@ -58,9 +58,14 @@ def test_every_number_is_what_a_loop_over_pixels_counts(
     assert result.iou == pytest.approx(iou)
     if pixels:
         assert result.accuracy == pytest.approx(right / len(pixels))
+        shares = [
+            sum(pair == (c, c) for pair in pixels) / sum(t == c for t, _ in pixels)
+            for c in {t for t, _ in pixels}
+        ]
+        assert result.class_accuracy == pytest.approx(sum(shares) / len(shares))
         assert result.miou == pytest.approx(sum(iou) / classes)
     else:
-        assert result.accuracy is result.miou is None
+        assert result.accuracy is result.class_accuracy is result.miou is None
     if given_a_class:
         assert result.accuracy_certified == pytest.approx(right / len(given_a_class))
     else:
@@ -74,6 +79,7 @@ def test_an_example_by_hand() -> None:
     assert matrix.tolist() == [[1, 0, 0, 2], [1, 1, 0, 0], [0, 0, 0, 0]]
     result = scores(matrix)
     assert result.accuracy == 2 / 5
+    assert result.class_accuracy == (1 / 3 + 1 / 2) / 2
     assert result.accuracy_certified == 2 / 3
     assert result.iou == (1 / 4, 1 / 2, 0.0)
     assert result.miou == 0.25
@@ -87,9 +93,18 @@ def test_matrices_of_pictures_add_up() -> None:
     np.testing.assert_array_equal(both, sum(parts))
 
 
+def test_labels_of_points_belong_to_their_points() -> None:
+    labels = np.array([0, 1, 1, 0])
+    # Every other one of a picture's rows would do; of points that would be others.
+    assert on_grid(labels, (2,)) is labels
+    with pytest.raises(ParameterError, match="same input"):
+        confusion(on_grid(labels, (2,)), labels[:2], classes=2, ignore_label=None)
+    assert on_grid(np.array([[0, 1], [1, 0]]), (1, 2)).shape == (1, 2)
+
+
 def test_labels_that_cannot_be_counted_are_refused() -> None:
     ones = np.ones((2, 3), int)
-    with pytest.raises(ParameterError, match="same picture"):
+    with pytest.raises(ParameterError, match="same input"):
         confusion(ones, ones.T, classes=2, ignore_label=None)
     with pytest.raises(ParameterError, match="0 to 0"):
         confusion(ones, ones, classes=1, ignore_label=None)
@@ -207,7 +222,7 @@ def test_several_tau_give_the_accuracy_of_each_certificate() -> None:
 def test_a_curve_refuses_labels_that_cannot_be_counted() -> None:
     ones = np.ones((2, 3), int)
     radii = np.array([0.1])
-    with pytest.raises(ParameterError, match="same picture"):
+    with pytest.raises(ParameterError, match="same input"):
         curve(radii, ones, ones, ones.T, classes=2, ignore_label=None)
     with pytest.raises(ParameterError, match="unlabelled"):
         curve(radii, ones, ones, -ones, classes=2, ignore_label=None)

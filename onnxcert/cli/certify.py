@@ -100,7 +100,7 @@ def command(
     asked: AskedRule,
     running: Running,
 ) -> int:
-    """Certify the model's answer on pictures or point clouds, keep the evidence, print the table."""
+    """Certify the model's answers on inputs, keep the evidence and print the table."""
     path = find_model(model)
     if not checkpoint > 0:
         raise ParameterError(f"--checkpoint must be a number of seconds above 0, got {checkpoint}.")

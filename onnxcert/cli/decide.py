@@ -15,8 +15,9 @@ from onnxcert.deciding import Again
 from onnxcert.decision import PROCEDURES
 from onnxcert.decision.change import Change
 from onnxcert.perturbation import rounded_down
+from onnxcert.report.lines import columns, number
 from onnxcert.report.summary import Row, Summary
-from onnxcert.report.table import columns, json_object, number
+from onnxcert.report.table import json_object
 from onnxcert.store import open_results
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onnxcert.inputs import Listing
+from onnxcert.media.clouds import Clouds
 from onnxcert.media.medium import Medium
 from onnxcert.media.pictures import Pictures
 from onnxcert.model.entry import Entry
@@ -20,7 +21,5 @@ def medium_of(entry: Entry, listing: Listing, ignore_label: int | None) -> Mediu
         ignore_label: truth that does not count, or None.
     """
     if isinstance(entry, PointEntry):
-        from onnxcert.media.clouds import Clouds
-
         return Clouds(entry, listing, ignore_label)
     return Pictures(listing, ignore_label, classifies=entry.contract.classifies)

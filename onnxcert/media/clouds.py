@@ -20,7 +20,7 @@ from onnxcert.inputs.clouds import (
     read_item,
 )
 from onnxcert.model.points.entry import PointEntry
-from onnxcert.report.cloud_files import draw_cloud_record
+from onnxcert.report.cloud_files import draw_cloud_record, has_cloud_labels
 from onnxcert.store import Record
 
 
@@ -87,6 +87,9 @@ class Clouds:
 
     def category(self, prepared: PointCloud) -> str:
         return prepared.category
+
+    def has_labels(self, folder: Path, name: str) -> bool:
+        return has_cloud_labels(folder, name)
 
     def draw(
         self,

@@ -53,6 +53,10 @@ class Medium(Protocol):
         """What the whole input is called, for metrics by category; empty where nobody said."""
         ...
 
+    def has_labels(self, folder: Path, name: str) -> bool:
+        """Whether the label files of a result are there below `folder`."""
+        ...
+
     def draw(
         self,
         folder: Path,

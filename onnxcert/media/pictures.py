@@ -9,7 +9,7 @@ from typing import final
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.inputs import Item, Listing, read_image, usable_sizes
-from onnxcert.report.files import draw_record
+from onnxcert.report.files import draw_record, has_labels
 from onnxcert.store import Record
 from onnxcert.truth import read_truth
 
@@ -51,6 +51,9 @@ class Pictures:
 
     def category(self, _prepared: FloatArray, /) -> str:
         return ""
+
+    def has_labels(self, folder: Path, name: str) -> bool:
+        return has_labels(folder, name)
 
     def draw(
         self,

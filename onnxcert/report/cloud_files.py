@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -32,6 +32,11 @@ from onnxcert.store import Record
 
 RADIANS: Final = "radians"  # unit of a radius that is the angle of a rotation
 _GREY: Final = (150, 156, 164)
+_AXES: Final[dict[str, Vector]] = {
+    "x": (1.0, 0.0, 0.0),
+    "y": (0.0, 1.0, 0.0),
+    "z": (0.0, 0.0, 1.0),
+}
 
 
 def has_cloud_labels(folder: Path, name: str) -> bool:
@@ -118,21 +123,19 @@ def part_colours(class_names: Sequence[str], own: Sequence[int]) -> ByteArray:
 
 def cone_of(record: Record) -> Cone | None:
     """The rotations that `labels` are certified for; None for another kind of attack."""
-    if record.unit != RADIANS:
+    perturbation = record.draws.perturbation
+    if perturbation.unit(record.unit) != RADIANS:
         return None
     angle = record.decision.radius[0]
-    parameters: dict[str, Any] = dict(record.draws.perturbation.parameters())
-    axis = parameters.get("axis")  # of a rotation about one axis
-    about: Vector | None = None
-    if axis is not None:
-        x, y, z = (float(value) for value in axis)
-        about = (x, y, z)
+    axis = perturbation.parameters().get("axis")  # of a rotation about one axis
+    about: Vector | None = None if axis is None else _AXES[axis]
     # A radius is rounded down in its last digits.
     return Cone(min(angle, math.pi), angle >= math.pi * (1 - 1e-9), about)
 
 
 def _map(record: Record, radius: LevelArray) -> RadiusMap:
-    largest, asked, unit = float(record.radii[-1]), sorted(record.decision.radius), record.unit
+    largest, asked = float(record.radii[-1]), sorted(record.decision.radius)
+    unit = record.draws.perturbation.unit(record.unit)
     if unit != RADIANS:
         return RadiusMap(radius, largest, tuple(asked), unit)
     return RadiusMap(

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from onnxcert.perturbation import rounded_down
 from onnxcert.report.comparison import Comparison, InputDifference
+from onnxcert.report.lines import columns, number
 from onnxcert.report.summary import Summary
-from onnxcert.report.table import columns, number
 
 # Longer values, such as digests, are cut in the table and whole in the JSON object.
 _WIDEST: Final = 40

@@ -8,9 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from onnxcert._typing import Perturbation
 from onnxcert.errors import StoreError
 from onnxcert.metrics import Curve, Scores, scores
-from onnxcert.result import passes
+from onnxcert.part_metrics import PartScores
+from onnxcert.report.by_category import ByCategory, Category
+from onnxcert.result import WHOLE, passes
 from onnxcert.statement import guarantee
 from onnxcert.store.record import Record, certified_row
 
@@ -25,11 +28,17 @@ ROWS: Final = {
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table; `abstain` is a share of all components, truth or not."""
+    """One row of the table.
+
+    Attributes:
+        abstain: a share of all components, truth or not.
+        parts: IoU shape by shape, where the shapes' categories and their labels are known.
+    """
 
     radius: float | None
     scores: Scores | None
     abstain: float
+    parts: PartScores | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,11 @@ class Summary:
     """What a run found, over all its inputs.
 
     Attributes:
+        component: what one component is: "pixel", "point", or "input" as a whole.
+        cloud: whether the inputs are point clouds.
         rows: by the keys of `ROWS`; those that apply.
+        categories: those of the shapes, by name.
+        perturbation: which; it says how a radius is written.
         settings: the parameters as decided with, by option name.
         listed: inputs that were to be certified, `inputs` and `skipped` ones among them.
         components: largest number of components of an input.
@@ -59,6 +72,9 @@ class Summary:
     radius: float
     unit: str
     kind: str
+    component: str
+    cloud: bool
+    perturbation: Perturbation
     settings: dict[str, Any]
     seed: int
     draws: float
@@ -67,6 +83,7 @@ class Summary:
     budget: int
     nonfinite: int
     rows: dict[str, Row]
+    categories: dict[str, Category]
     taus: dict[float, float]
     curve: Curve | None
     class_names: tuple[str, ...]
@@ -82,6 +99,20 @@ def _settings(record: Record) -> tuple[Any, ...]:
         *(record.decision.rule, record.decision.controls),
         record.provenance.model.get("sha256"),
     )
+
+
+def _component(record: Record) -> str:
+    """What the table calls a component."""
+    contract = record.provenance.contract
+    if record.kind.startswith(WHOLE):
+        return "input"
+    if not _cloud(record):
+        return "pixel"
+    return "input" if contract.get("task") == "classification" else "point"
+
+
+def _cloud(record: Record) -> bool:
+    return record.provenance.contract.get("medium") == "points"
 
 
 def _most(record: Record) -> int:
@@ -105,6 +136,7 @@ def summarise(
     """
     matrices: dict[str, np.ndarray[Any, Any]] = {}
     last: Record | None = None
+    by_category = ByCategory()
     inputs = components = smallest = total = nonfinite = drawn = 0
     abstained: list[int] = []
     radii: list[float] = []
@@ -136,8 +168,10 @@ def summarise(
         if here.rule.radius_map or here.rule.more_taus:
             whole = record.curve if whole is None else whole + record.curve
         nonfinite += record.nonfinite
-        for row, matrix in record.confusions.items():
-            matrices[row] = matrices.get(row, 0) + np.asarray(matrix[...])
+        read = {row: np.asarray(matrix[...]) for row, matrix in record.confusions.items()}
+        for row, matrix in read.items():
+            matrices[row] = matrices.get(row, 0) + matrix
+        by_category.add(record, read)
         if record.nonrobust is not None:
             shown.add("nonrobust")
         for note in record.decision.notes:
@@ -159,11 +193,13 @@ def summarise(
             f"alpha is shared by {rule.inputs} inputs but there are {inputs} records; they are "
             "not of one run."
         )
+    parts = by_category.scores()
     rows = {
         row: Row(
             radius=None,
             scores=scores(matrices[row]) if row in matrices else None,
             abstain=0.0,
+            parts=parts.get(row),
         )
         for row in ROWS
         if row in shown and row != "certified"
@@ -175,6 +211,7 @@ def summarise(
             radius=None if rule.procedure == "predict" else radius,
             scores=scores(matrices[row]) if row in matrices else None,
             abstain=nothing / total,
+            parts=parts.get(row),
         )
     settings = {
         "perturbation": last.draws.perturbation.name,
@@ -187,11 +224,13 @@ def summarise(
     counted = [f"{note} ({k} of {inputs} inputs)" for note, k in notes.items()]
     if nonfinite:
         counted.append(f"{nonfinite} votes were withheld because the model's output was not finite")
+    counted += by_category.notes()
     share = abstained[0] / total
     if 0.75 <= share < 1:
         counted.append(
-            f"{100 * share:.0f} % abstain; onnxcert inspect MODEL PICTURE shows whether the model "
-            "sees what it was trained on, and the noise should be that of its training"
+            f"{100 * share:.0f} % abstain; onnxcert inspect MODEL "
+            f"{'SHAPE' if _cloud(last) else 'PICTURE'} shows whether the model sees what it was "
+            "trained on, and the noise should be that of its training"
         )
     return Summary(
         model=last.provenance.model.get("name", ""),
@@ -200,8 +239,11 @@ def summarise(
         skipped=dict(skipped or {}),
         components=components,
         radius=radii[0],
-        unit=last.unit,
+        unit=last.draws.perturbation.unit(last.unit),
         kind=last.kind,
+        component=_component(last),
+        cloud=_cloud(last),
+        perturbation=last.draws.perturbation,
         settings=settings,
         seed=last.draws.seed,
         draws=drawn / inputs,
@@ -210,6 +252,7 @@ def summarise(
         budget=rule.budget.of(components),
         nonfinite=nonfinite,
         rows=rows,
+        categories=by_category.categories(),
         taus=dict(zip(rule.taus, radii, strict=True)),
         curve=whole,
         class_names=tuple(last.provenance.contract.get("class_names", ())),

@@ -8,45 +8,68 @@ from typing import Any
 import numpy as np
 
 from onnxcert.metrics import Curve
-from onnxcert.perturbation import rounded_down
+from onnxcert.report.lines import columns, number
+from onnxcert.report.parts_table import categories_object, category_table
 from onnxcert.report.summary import ROWS, Row, Summary
-from onnxcert.result import WHOLE
 
 
 def table(summary: Summary, *, per_class: bool = False) -> str:
     """The table of the paper with the guarantee under it, as plain text."""
-    whole = summary.kind.startswith(WHOLE)
-    accuracy = "accuracy" if whole else "pixel accuracy"
-    cells = [["", "certified radius", accuracy, "mIoU", "abstained"]]
+    cells = [["", *headings(summary)]]
     for name, row in summary.rows.items():
-        scores = row.scores
-        cells.append(
-            [
-                row_name(name, summary),
-                "-" if row.radius is None else rounded_down(row.radius),
-                number(None if scores is None else scores.accuracy),
-                number(None if scores is None else scores.miou),
-                number(row.abstain),
-            ]
-        )
+        cells.append([row_name(name, summary), *row_cells(summary, row)])
     lines = [coverage(summary), "", *columns(cells)]
     certified = summary.rows["certified"].scores
     if certified is not None and certified.accuracy_certified is not None:
         share = number(certified.accuracy_certified)
-        things = "inputs" if whole else "pixels"
         at = f" (tau {summary.settings['tau']})" if len(summary.taus) > 1 else ""
         lines += [
             "",
-            f"Of the certified {things} that have a label{at}, {share} have the right class.",
+            f"Of the certified {summary.component}s that have a label{at}, {share} have the right "
+            "class.",
         ]
     if summary.curve is not None and summary.settings.get("radius_map"):
-        lines += ["", *_by_radius(summary.curve)]
+        lines += ["", *_by_radius(summary, summary.curve)]
     if "looks" in summary.settings:
         lines += ["", _drawn(summary)]
     if per_class and certified is not None:
         lines += ["", *_per_class(summary)]
+    if per_class and summary.categories:
+        lines += ["", *category_table(summary)]
     lines += ["", summary.statement, *(f"note: {note}" for note in summary.notes)]
     return "\n".join(lines)
+
+
+def headings(summary: Summary) -> list[str]:
+    """Of the columns that `row_cells` fills."""
+    accuracy = "accuracy" if summary.component == "input" else f"{summary.component} accuracy"
+    if not summary.cloud:
+        return ["certified radius", accuracy, "mIoU", "abstained"]
+    iou = ["instance\nIoU", "class\nIoU"] if _parts(summary) else ["mIoU"]
+    # Two lines each, as there are more columns, and an angle in two units takes its room.
+    return [
+        *("certified\nradius", accuracy.replace(" ", "\n"), "class\naccuracy"),
+        *(*iou, "abstained"),
+    ]
+
+
+def row_cells(summary: Summary, row: Row) -> list[str]:
+    """One row of the table, a cell for each of `headings`."""
+    scores, parts = row.scores, row.parts
+    found = [None if scores is None else scores.accuracy]
+    if summary.cloud:
+        found.append(None if scores is None else scores.class_accuracy)
+    if summary.cloud and _parts(summary):
+        found += [parts and parts.instance_iou, parts and parts.category_iou]
+    else:
+        found.append(None if scores is None else scores.miou)
+    radius = "-" if row.radius is None else summary.perturbation.shown(row.radius)
+    return [radius, *map(number, found), number(row.abstain)]
+
+
+def _parts(summary: Summary) -> bool:
+    """Whether some shape has an IoU over the parts of its category."""
+    return any(row.parts is not None for row in summary.rows.values())
 
 
 def row_name(row: str, summary: Summary) -> str:
@@ -60,14 +83,14 @@ def row_name(row: str, summary: Summary) -> str:
     return f"{kind} (tau {tau})"
 
 
-def _by_radius(curve: Curve) -> list[str]:
+def _by_radius(summary: Summary, curve: Curve) -> list[str]:
     """Certified share and accuracy at a few radii of the radius map."""
     cells = [["radius at least", "certified", *(["accuracy"] if curve.labelled else [])]]
     count = int(np.count_nonzero(curve.certified))  # beyond, nothing is certified
     for j in sorted({round(i * (count - 1) / 7) for i in range(8)}) if count else []:
         cells.append(
             [
-                rounded_down(float(curve.radii[j])),
+                summary.perturbation.shown(float(curve.radii[j])),
                 number(curve.certified[j] / curve.components),
                 *([number(curve.correct[j] / curve.labelled)] if curve.labelled else []),
             ]
@@ -129,16 +152,16 @@ def json_object(
         "draws": summary.draws if summary else 0,
         **(_more(summary) if summary else {}),
         "seed": summary.seed if summary else None,
-        "nonrobust": _scores(rows.get("nonrobust")),
-        "clean": _scores(rows.get("clean")),
-        "noisy": _scores(rows.get("noisy")),
+        **{name: _scores(summary, rows.get(name)) for name in ("nonrobust", "clean", "noisy")},
         "certified": certified
         and {
             "accuracy": certified.scores and certified.scores.accuracy,
             "miou": certified.scores and certified.scores.miou,
             "abstain": certified.abstain,
             "accuracy_certified": certified.scores and certified.scores.accuracy_certified,
+            **_of_parts(summary, certified),
         },
+        **({"categories": categories_object(summary)} if summary and summary.categories else {}),
         "skipped": list(skipped),
         "nonfinite": summary.nonfinite if summary else 0,
         "warnings": list(warnings),
@@ -166,6 +189,7 @@ def _more(summary: Summary) -> dict[str, Any]:
                 "accuracy": row.scores and row.scores.accuracy,
                 "miou": row.scores and row.scores.miou,
                 "abstain": row.abstain,
+                **_of_parts(summary, row),
             }
             for (tau, radius), row in zip(summary.taus.items(), rows, strict=True)
         ]
@@ -179,10 +203,25 @@ def _more(summary: Summary) -> dict[str, Any]:
     return found
 
 
-def _scores(row: Row | None) -> dict[str, float | None] | None:
+def _scores(summary: Summary | None, row: Row | None) -> dict[str, float | None] | None:
     if row is None or row.scores is None:
         return None
-    return {"accuracy": row.scores.accuracy, "miou": row.scores.miou}
+    return {
+        "accuracy": row.scores.accuracy,
+        "miou": row.scores.miou,
+        **_of_parts(summary, row),
+    }
+
+
+def _of_parts(summary: Summary | None, row: Row) -> dict[str, float | None]:
+    """What point clouds have beside; nothing for pictures."""
+    if summary is None or not summary.cloud:
+        return {}
+    found = {"class_accuracy": None if row.scores is None else row.scores.class_accuracy}
+    if _parts(summary):
+        found["instance_iou"] = row.parts and row.parts.instance_iou
+        found["category_iou"] = row.parts and row.parts.category_iou
+    return found
 
 
 def _per_class(summary: Summary) -> list[str]:
@@ -192,22 +231,3 @@ def _per_class(summary: Summary) -> list[str]:
     for c, class_name in enumerate(names):
         cells.append([class_name, *(number(scores.iou[c]) for scores in shown.values())])
     return columns(cells)
-
-
-def columns(cells: Sequence[Sequence[str]]) -> list[str]:
-    """First column left, the others right, headings underlined."""
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    lines = [
-        "  ".join(
-            [
-                row[0].ljust(widths[0]),
-                *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
-            ]
-        )
-        for row in cells
-    ]
-    return [lines[0], "-" * len(lines[0]), *lines[1:]]
-
-
-def number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,89 @@
+"""The table of part segmentation by category of shape, as text and as plain values."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from onnxcert.part_metrics import CategoryScores
+from onnxcert.report.lines import columns, number
+from onnxcert.report.summary import Row, Summary
+
+# Short, as each row of the run's table heads a column here.
+_NAMES: Final = {"nonrobust": "non-robust", "clean": "clean", "noisy": "base"}
+
+
+def category_table(summary: Summary) -> list[str]:
+    """A line a category: its shapes, their IoU in every row of the run's table, and of what is
+    certified the point accuracy and the share that abstains.
+    """
+    certified = _certified(summary)
+    scored = {name: row for name, row in summary.rows.items() if row.parts is not None}
+    cells = [["category", "shapes"]]
+    cells[0] += [f"{_NAMES.get(name) or certified[name]}\nIoU" for name in scored]
+    for head in certified.values():
+        cells[0] += [f"{head}\naccuracy"] if scored else []
+        cells[0] += ["\n".join([*head.split("\n")[1:], "abstained"])]
+    for category, found in summary.categories.items():
+        line = [category, str(found.shapes)]
+        for row in scored.values():
+            scores = _of(row, category)
+            line.append(number(scores and scores.iou))
+        for name, abstain in zip(certified, found.abstain, strict=True):
+            scores = _of(summary.rows[name], category)
+            line += [number(scores and scores.accuracy)] if scored else []
+            line.append(number(abstain))
+        cells.append(line)
+    return columns(cells)
+
+
+def categories_object(summary: Summary) -> dict[str, dict[str, Any]]:
+    """Category -> its shapes, and what `json_object` says of the run, of them alone."""
+    certified = _certified(summary)
+    return {
+        category: {
+            "shapes": found.shapes,
+            **{name: _plain(summary.rows.get(name), category) for name in _NAMES},
+            "certified": _decided(summary.rows["certified"], category, found.abstain[0]),
+            **(
+                {
+                    "taus": [
+                        {"tau": tau, **_decided(summary.rows[row], category, nothing)}
+                        for tau, row, nothing in zip(
+                            summary.taus, certified, found.abstain, strict=True
+                        )
+                    ]
+                }
+                if len(summary.taus) > 1
+                else {}
+            ),
+        }
+        for category, found in summary.categories.items()
+    }
+
+
+def _certified(summary: Summary) -> dict[str, str]:
+    """The rows of what is certified, in the order of their tau, and the headings of these."""
+    late = summary.settings.get("hindsight")
+    word = "in hindsight" if late else "certified"
+    rows = [name for name in summary.rows if name.startswith("certified")]
+    if len(rows) == 1:
+        return {rows[0]: word}
+    return {row: f"{word}\ntau {tau!r}" for row, tau in zip(rows, summary.taus, strict=True)}
+
+
+def _of(row: Row | None, category: str) -> CategoryScores | None:
+    return row.parts.categories.get(category) if row is not None and row.parts else None
+
+
+def _plain(row: Row | None, category: str) -> dict[str, float | None] | None:
+    found = _of(row, category)
+    return found and {"accuracy": found.accuracy, "iou": found.iou}
+
+
+def _decided(row: Row, category: str, abstain: float) -> dict[str, float | None]:
+    found = _of(row, category)
+    return {
+        "accuracy": found and found.accuracy,
+        "iou": found and found.iou,
+        "abstain": abstain,
+    }
