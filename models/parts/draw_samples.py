@@ -36,12 +36,11 @@ def draw_shape(axes: Axes, shape: Shape) -> None:
     colours = np.array([matplotlib.colors.to_rgb(c) for c in COLOURS])[shape.labels[order] - first]
     bright = 0.55 + 0.5 * np.clip(normals @ LIGHT, 0, 1)[:, None]
     x, y = points @ side, points @ up
-    axes.scatter(x, y, c=np.clip(colours * bright, 0, 1), s=9, linewidths=0)
+    axes.scatter(x, y, c=np.clip(colours * bright, 0, 1), s=17, linewidths=0)
     middle = (x.max() + x.min()) / 2, (y.max() + y.min()) / 2
     reach = 0.52 * max(np.ptp(x), np.ptp(y))
-    axes.set(
-        xlim=(middle[0] - reach, middle[0] + reach), ylim=(middle[1] - reach, middle[1] + reach)
-    )
+    axes.set_xlim(middle[0] - reach, middle[0] + reach)
+    axes.set_ylim(middle[1] - reach, middle[1] + reach)
     axes.set_aspect("equal")
     axes.axis("off")
     names = PARTS[shape.category]
@@ -68,7 +67,11 @@ def main() -> None:
         draw_shape(axes, make_shape(seed))
         axes.set_title(name, fontsize=11)
     figure.subplots_adjust(0.01, 0.06, 0.99, 0.95, 0.08, 0.24)
-    figure.savefig(Path(__file__).parent / "samples" / "samples.png", dpi=80)
+    path = Path(__file__).parent / "samples" / "samples.png"
+    figure.savefig(path, dpi=80)
+    with Image.open(path) as picture:
+        palette = picture.convert("RGB").quantize(96)
+    palette.save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ def table(rng: np.random.Generator) -> Things:
         level = rng.uniform(0.12, 0.5) * height
         reach = splay * (1 - level / height)
         y = level, level + rng.uniform(0.02, 0.05)
-        u, v = x - head + reach, z - head + reach
-        parts.append(("shelf", box((-u, y[0], -v), (u, y[1], v))))
+        along, across = x - head + reach, z - head + reach
+        parts.append(("shelf", box((-along, y[0], -across), (along, y[1], across))))
     return parts
 
 

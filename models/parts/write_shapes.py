@@ -1,7 +1,7 @@
 """Write shapes as files: points, normals, labels and category in one .npz each.
 
-From a checkout, the samples beside the model: ``python -m models.parts.write_shapes``; and a hundred
-shapes to measure a model on: ``python -m models.parts.write_shapes --out held-out --count 100``.
+From a checkout, the samples beside the model: ``python -m models.parts.write_shapes``; and a
+hundred to measure a model on: ``python -m models.parts.write_shapes --out held-out --count 100``.
 """
 
 from __future__ import annotations
