@@ -112,24 +112,16 @@ def rocket(rng: np.random.Generator) -> Things:
     root, end = rng.uniform(0.2, 0.32), rng.uniform(0.06, 0.15)
     drop, thick = rng.uniform(-0.02, 0.12), rng.uniform(0.02, 0.035)
     low = rng.uniform(0.0, 0.04)
-    start = 0.7 * radius
     fin = loft(
         [
-            [(start, low, -thick), (start, low + root, -thick / 2), *_far(start, low, root, thick)],
-            [
-                (radius + reach, low - drop, -thick / 3),
-                (radius + reach, low - drop + end, -thick / 3),
-                (radius + reach, low - drop + end, thick / 3),
-                (radius + reach, low - drop, thick / 3),
-            ],
+            [(out, y, -half), (out, y + tall, -half), (out, y + tall, half), (out, y, half)]
+            for out, y, tall, half in (
+                (0.7 * radius, low, root, 0.75 * thick),
+                (radius + reach, low - drop, end, thick / 3),
+            )
         ]
     )
     for angle in 2 * np.pi * np.arange(count) / count:
         c, s = np.cos(angle), np.sin(angle)
         parts.append(("fins", fin.moved([[c, 0, s], [0, 1, 0], [-s, 0, c]])))
     return parts
-
-
-def _far(start: float, low: float, root: float, thick: float) -> list[tuple[float, float, float]]:
-    """The other half of a fin's root."""
-    return [(start, low + root, thick / 2), (start, low, thick)]

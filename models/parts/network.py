@@ -7,15 +7,20 @@ few large ones, are the two scales; unlike nearest neighbours they need no searc
 and no loop over the data.
 
 Everything is a 1 x 1 convolution or a product of matrices *within one shape*, also where vectors of
-a whole shape are computed: a matrix product across the batch would be summed in another order for
-another batch size, and labels would then depend on the company a shape is in.
+a whole shape are computed, and no product sums more than RUN terms over many columns: a longer sum,
+or a product across the batch, would be cut up otherwise for another batch size or number of
+threads, and labels would then depend on the company a shape is in.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+RUN: Final = 128
 
 
 class Layer(nn.Sequential):
@@ -56,13 +61,22 @@ class Slots(nn.Module):
     def forward(self, points: Tensor) -> Tensor:
         share = self.share(points).softmax(1)  # [B, K, N]
         mass = share.sum(2, keepdim=True)
-        held = share @ self.value(points).transpose(1, 2) / (mass + 1.0)  # [B, K, W]
+        held = _gather(share, self.value(points)) / (mass + 1.0)  # [B, K, W]
         mixed = held + self.among(functional.relu(held))
         columns = mixed.transpose(1, 2)  # [B, W, K]
         first, second = self.within
         columns = columns + second(functional.relu(first(columns)))
         back: Tensor = self.back(columns @ share)
         return back
+
+
+def _gather(share: Tensor, values: Tensor) -> Tensor:
+    """Sums over the points, share [B, K, N] times values [B, W, N]: [B, K, W], run by run."""
+    runs = zip(torch.split(share, RUN, 2), torch.split(values, RUN, 2), strict=True)
+    held, *more = [part @ value.transpose(1, 2) for part, value in runs]
+    for one in more:
+        held = held + one
+    return held
 
 
 class Block(nn.Module):
@@ -106,7 +120,11 @@ class PartsNet(nn.Module):
         self.lift = Layer(2 * inputs + channels // 2, channels)
         self.tell = nn.Conv1d(width, channels, 1)
         self.blocks = nn.ModuleList(Block(channels, width, count) for count in slots)
-        self.head = nn.Sequential(Layer(2 * channels, channels), nn.Conv1d(channels, classes, 1))
+        self.early = nn.Conv1d(channels, channels, 1, bias=False)
+        self.late = nn.Conv1d(channels, channels, 1, bias=False)
+        self.head = nn.Sequential(
+            nn.BatchNorm1d(channels), nn.ReLU(inplace=True), nn.Conv1d(channels, classes, 1)
+        )
 
     def forward(self, points: Tensor) -> Tensor:
         """Logits of points in the unit-sphere frame."""
@@ -118,5 +136,5 @@ class PartsNet(nn.Module):
         start = features
         for block in self.blocks:
             features = block(features)
-        logits: Tensor = self.head(torch.cat([start, features], 1))
+        logits: Tensor = self.head(self.early(start) + self.late(features))
         return logits

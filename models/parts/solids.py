@@ -60,10 +60,7 @@ def loft(sections: ArrayLike) -> Solid:
     mesh = _solid_faces(np.concatenate([sides, _lid(rings[0])[:, ::-1], _lid(rings[-1])]))
     if np.linalg.det(mesh).sum() < 0:  # six times the volume, negative when inside out
         mesh = mesh[:, ::-1]
-    pieces = [
-        _planes(np.concatenate([_side(low, high), _lid(low)[:, ::-1], _lid(high)]))
-        for low, high in pairwise(rings)
-    ]
+    pieces = [_planes(low, high) for low, high in pairwise(rings)]
     low, high = rings.min((0, 1)), rings.max((0, 1))
 
     def contains(points: Floats) -> NDArray[np.bool_]:
@@ -100,7 +97,11 @@ def revolve(profile: ArrayLike, around: int = 28) -> Solid:
         mesh = mesh[:, ::-1]
 
     def contains(points: Floats) -> NDArray[np.bool_]:
-        return _in_polygon(np.hypot(points[:, 0], points[:, 2]), points[:, 1], outline)
+        x, y, z = points.T
+        # How far out as a share of the flat faces' distance, which is less than the corners'.
+        aside = np.arctan2(z, x) % (2 * np.pi / around) - np.pi / around
+        distance = np.hypot(x, z) * np.cos(aside) / np.cos(np.pi / around)
+        return _in_polygon(distance, y, outline)
 
     return Solid(mesh, contains)
 
@@ -154,14 +155,21 @@ def _solid_faces(triangles: Floats) -> Floats:
     return kept
 
 
-def _planes(triangles: Floats) -> tuple[Floats, Floats]:
-    """Outward normals [F, 3] and heights [F] of a convex piece's faces."""
-    faces = _solid_faces(triangles)
-    normals = _normals(faces)
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    heights = (normals * faces[:, 0]).sum(1)
-    inward = normals @ faces.mean((0, 1)) > heights
-    return np.where(inward[:, None], -normals, normals), np.where(inward, -heights, heights)
+def _planes(low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Outward normals [F, 3] and heights [F] of the piece between two polygons.
+
+    Sides that are not quite flat get the plane that fits best; without area, none.
+    """
+    quads = np.stack([low, np.roll(low, -1, 0), np.roll(high, -1, 0), high], 1)
+    normals = [np.cross(quads[:, 2] - quads[:, 0], quads[:, 3] - quads[:, 1])]
+    normals += [_normals(_lid(end)).sum(0, keepdims=True) for end in (low, high)]
+    middles = np.concatenate([quads.mean(1), low.mean(0)[None], high.mean(0)[None]])
+    faces = np.concatenate(normals)
+    sizes = np.linalg.norm(faces, axis=1, keepdims=True)
+    faces, middles = (rows[sizes[:, 0] > 1e-10] for rows in (faces / (sizes + 1e-30), middles))
+    heights = (faces * middles).sum(1)
+    inward = faces @ quads.mean((0, 1)) > heights
+    return np.where(inward[:, None], -faces, faces), np.where(inward, -heights, heights)
 
 
 def _in_polygon(x: Floats, y: Floats, outline: Floats) -> NDArray[np.bool_]:
