@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,19 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxcert.errors import ModelError
-from onnxcert.model.contract import METADATA_KEY
 from onnxcert.model.pictures.contract import PictureContract
+
+from .tracing import (
+    Signature,
+    agrees,
+    check_company,
+    check_finite,
+    check_parity,
+    evaluated,
+    keep,
+    require_torch,
+    run,
+    scores_of,
+    write,
+)
 
 if TYPE_CHECKING:
     import torch
 
 INPUT: Final = "image"
 OUTPUT: Final = "logits"
-
-# Two runtimes add in different orders: scores may differ by this share of the largest one. Labels
-# may then differ only on ties, which are rarer than this share of all pixels.
-SCORE_TOLERANCE: Final = 1e-3
-LABEL_TOLERANCE: Final = 1e-3
+SIGNATURE: Final = Signature(
+    inputs=(INPUT,), output=OUTPUT, axes="[B, C, H, W]", class_axis=1, sample="picture"
+)
 
 
 def export(
@@ -65,12 +74,8 @@ def export(
         ModelError: the module cannot be traced, does not give logits [B, C, H', W'], treats a
             picture differently in company, or the file does not agree with it.
     """
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise ModelError(
-            "the converter needs PyTorch, which is not installed; pip install torch."
-        ) from None
+    require_torch()
+    import torch
 
     contract = PictureContract(
         input=INPUT,
@@ -82,13 +87,12 @@ def export(
     )
     # The contract's own rules, so that a std of 0 or four means are refused here and not later.
     PictureContract(value_range=value_range, mean=tuple(mean), std=tuple(std))
-    path = Path(path)
-    with _evaluated(module), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+    with evaluated(module), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
         whole = _with_normalisation(module, value_range, mean, std)
         pictures = _pictures(3, example_size)
-        scores = _scores(whole, pictures)
+        scores = scores_of(whole, [pictures], SIGNATURE)
         _check_form(scores, len(pictures), len(class_names))
-        _check_company(whole, pictures, scores)
+        check_company(whole, [pictures], scores, SIGNATURE)
 
         draft = Path(folder) / "draft.onnx"
         second = (2 * example_size[0], 2 * example_size[1])
@@ -97,30 +101,8 @@ def export(
             contract = contract.override("the exporter", size=example_size)
             _write(whole, draft, example_size, contract, opset, free_size=False)
         for batch in (1, len(pictures)):
-            _check_parity(_run(draft, pictures[:batch]), scores[:batch])
-        try:
-            path.write_bytes(draft.read_bytes())
-        except OSError as error:
-            raise ModelError(f"cannot write {path} ({error.strerror}).") from None
-    return path
-
-
-@contextmanager
-def _evaluated(module: torch.nn.Module) -> Iterator[None]:
-    """Put every layer into evaluation mode, and back into its own mode afterwards."""
-    before = [(layer, layer.training) for layer in module.modules()]
-    try:
-        module.eval()
-        for name, layer in module.named_modules():
-            if layer.training:
-                raise ModelError(
-                    f"layer {name or 'module'} ({type(layer).__name__}) stays in training mode "
-                    "after eval(); a certificate needs a module whose output does not change."
-                )
-        yield
-    finally:
-        for layer, training in before:
-            layer.training = training
+            check_parity(run(draft, [pictures[:batch]], SIGNATURE), scores[:batch], SIGNATURE)
+        return keep(draft, Path(path))
 
 
 def _with_normalisation(
@@ -161,43 +143,13 @@ def _pictures(count: int, size: tuple[int, int]) -> NDArray[np.float32]:
     return pictures.astype(np.float32)
 
 
-def _scores(module: torch.nn.Module, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What PyTorch says, or a ModelError in place of whatever the module raises."""
-    import torch
-
-    device = next(module.buffers()).device
-    try:
-        scores = module(torch.from_numpy(pictures).to(device))
-    except Exception as error:
-        raise ModelError(
-            f"the module does not take floats {list(pictures.shape)} ({_first_line(error)})."
-        ) from error
-    if not isinstance(scores, torch.Tensor):
-        raise ModelError(
-            f"the module must return one tensor of logits [B, C, H, W], got a "
-            f"{type(scores).__name__}; wrap it in a module that picks the logits."
-        )
-    return np.asarray(scores.cpu().float().numpy(), dtype=np.float32)
-
-
 def _check_form(scores: NDArray[np.float32], batch: int, classes: int) -> None:
     if scores.ndim != 4 or scores.shape[:2] != (batch, classes):
         raise ModelError(
             f"the module must return logits [B, C, H, W], here [{batch}, {classes}, H, W] for "
             f"{classes} class names, got {list(scores.shape)}."
         )
-    if not np.isfinite(scores).all():
-        raise ModelError("the module returns scores that are not finite; check its weights.")
-
-
-def _check_company(
-    module: torch.nn.Module, pictures: NDArray[np.float32], scores: NDArray[np.float32]
-) -> None:
-    if _gap(_scores(module, pictures[:1]), scores[:1]) > SCORE_TOLERANCE:
-        raise ModelError(
-            "the module scores a picture differently alone and among others, or from call to call; "
-            "a certificate needs one fixed answer for each picture."
-        )
+    check_finite(scores)
 
 
 def _write(
@@ -209,93 +161,29 @@ def _write(
     *,
     free_size: bool,
 ) -> None:
-    """Trace the module at `size` and store the graph with its contract."""
-    import onnx
-    import torch
-    from torch.jit._trace import TracerWarning
-
-    axes = {0: "batch"}
+    """Trace the module at `size`, with height and width free or fixed to it."""
+    batch = {0: "batch"}
     spatial = {2: "height", 3: "width"} if free_size else {}
     # The output may have a resolution of its own, so its axes get names of their own.
     shown = {2: "logits_height", 3: "logits_width"} if free_size else {}
-    example = torch.from_numpy(_pictures(2, size)).to(next(module.buffers()).device)
-    with warnings.catch_warnings():
-        # The tracing exporter is chosen on purpose: its graph has no extra dependency and keeps
-        # sizes free. What it cannot trace is found by the parity check, not by its warnings.
-        for category in (DeprecationWarning, UserWarning, TracerWarning):
-            warnings.filterwarnings("ignore", category=category)
-        try:
-            torch.onnx.export(
-                module,
-                (example,),
-                str(path),
-                dynamo=False,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_axes={INPUT: axes | spatial, OUTPUT: axes | shown},
-                opset_version=opset,
-            )
-        except Exception as error:
-            raise ModelError(
-                f"PyTorch cannot export the module to ONNX ({_first_line(error)})."
-            ) from error
-    model = onnx.load(path)
-    # Behind a resize the exporter forgets how many channels there are; the check above knows.
-    scored = model.graph.output[0].type.tensor_type.shape.dim[1]
-    scored.dim_value = len(contract.class_names)
-    onnx.helper.set_model_props(model, {METADATA_KEY: contract.to_json()})
-    onnx.save(model, path)
+    write(
+        module,
+        path,
+        [_pictures(2, size)],
+        SIGNATURE,
+        axes={INPUT: batch | spatial, OUTPUT: batch | shown},
+        # Behind a resize the exporter forgets how many channels there are; the form is checked.
+        sizes={SIGNATURE.class_axis: len(contract.class_names)},
+        contract=contract.to_json(),
+        opset=opset,
+    )
 
 
 def _follows(module: torch.nn.Module, path: Path, size: tuple[int, int]) -> bool:
     """Whether module and file agree at another size too."""
-    pictures = _pictures(1, size)
+    pictures = [_pictures(1, size)]
     try:
-        return _agrees(_run(path, pictures), _scores(module, pictures))
+        found = run(path, pictures, SIGNATURE)
+        return agrees(found, scores_of(module, pictures, SIGNATURE), SIGNATURE.class_axis)
     except ModelError:
         return False
-
-
-def _run(path: Path, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What onnxruntime says."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # a size that the graph does not follow is no news here
-    try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-        return np.asarray(session.run([OUTPUT], {INPUT: pictures})[0])
-    except Exception as error:  # onnxruntime's exceptions have no public base
-        raise ModelError(
-            f"onnxruntime cannot run the exported file ({_first_line(error)})."
-        ) from error
-
-
-def _gap(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Largest difference of scores as a share of the largest score (at least 1)."""
-    return float(np.abs(first - second).max() / max(1.0, float(np.abs(second).max())))
-
-
-def _agrees(found: NDArray[np.float32], expected: NDArray[np.float32]) -> bool:
-    if found.shape != expected.shape or not _gap(found, expected) <= SCORE_TOLERANCE:
-        return False
-    return bool(np.mean(found.argmax(1) != expected.argmax(1)) <= LABEL_TOLERANCE)
-
-
-def _check_parity(found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
-    if not _agrees(found, expected):
-        how = (
-            f"shape {list(found.shape)} instead of {list(expected.shape)}"
-            if found.shape != expected.shape
-            else f"scores that differ by {_gap(found, expected):.2g} of their range"
-        )
-        raise ModelError(
-            f"the exported file does not agree with the module at batch size {len(found)} ({how}); "
-            "the module does something that tracing cannot record."
-        )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

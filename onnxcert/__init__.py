@@ -1,4 +1,4 @@
-"""Certified segmentation for any ONNX model, by randomized smoothing.
+"""Certified segmentation for any ONNX model, of pictures and point clouds, by randomized smoothing.
 
 Fischer, Baader, Vechev: Scalable Certified Segmentation via Randomized Smoothing, ICML 2021.
 
@@ -19,20 +19,25 @@ if TYPE_CHECKING:
     from onnxcert.certification import certify
     from onnxcert.decision import decide
     from onnxcert.decision.stopping import Stopping
+    from onnxcert.inputs.clouds import PointCloud
     from onnxcert.model.segmenter import OnnxSegmenter
-    from onnxcert.perturbation import Gaussian
+    from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
     from onnxcert.result import ABSTAIN, Certificate, Tally
     from onnxcert.rule import Budget, Rule, Schedule
     from onnxcert.store import ResultStore
 
 __all__ = [
     "ABSTAIN",
+    "AxisRotation",
     "Budget",
     "Certificate",
     "Gaussian",
+    "OnChannels",
     "OnnxSegmenter",
     "OnnxcertError",
+    "PointCloud",
     "ResultStore",
+    "Rotation",
     "Rule",
     "Schedule",
     "Stopping",
@@ -45,11 +50,15 @@ __all__ = [
 # Loaded when first used: `import onnxcert` starts neither ONNX Runtime nor HDF5.
 _HOMES = {
     "ABSTAIN": "onnxcert.result",
+    "AxisRotation": "onnxcert.perturbation",
     "Budget": "onnxcert.rule",
     "Certificate": "onnxcert.result",
     "Gaussian": "onnxcert.perturbation",
+    "OnChannels": "onnxcert.perturbation",
     "OnnxSegmenter": "onnxcert.model.segmenter",
+    "PointCloud": "onnxcert.inputs.clouds",
     "ResultStore": "onnxcert.store",
+    "Rotation": "onnxcert.perturbation",
     "Rule": "onnxcert.rule",
     "Schedule": "onnxcert.rule",
     "Stopping": "onnxcert.decision.stopping",

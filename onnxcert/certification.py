@@ -14,6 +14,7 @@ from onnxcert._typing import FloatArray, Perturbation, Segmenter
 from onnxcert.decision.stopping import Stopping
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import InputError, ParameterError
+from onnxcert.inputs.clouds import PointCloud
 from onnxcert.labelling import checked
 from onnxcert.model.bundled import find_model
 from onnxcert.model.probe import probed
@@ -29,7 +30,7 @@ _BATCH_VALUES = 2**19
 
 def certify(
     model: str | Path | Segmenter,
-    x: FloatArray,
+    x: FloatArray | PointCloud,
     perturbation: Perturbation,
     *,
     tau: float = 0.75,
@@ -52,8 +53,9 @@ def certify(
     Args:
         model: an ONNX file, the name of a bundled model, or any callable from a float32 batch
             [B, ...] to integer labels [B, *grid].
-        x: the input, without a batch axis. For an ONNX model a picture, float32 [3, H, W], RGB in
-            [0, 1]; a one-channel model sees it in grey.
+        x: the input, without a batch axis. For an ONNX model of pictures, float32 [3, H, W], RGB
+            in [0, 1]; a one-channel model sees it in grey. For one of points a `PointCloud`, which
+            is brought to the model's frame and number of points, or [c, N] that is just that.
         perturbation: e.g. `Gaussian(0.25)`, sigma in the unit of `x`.
         tau, alpha, correction: see `onnxcert.rule.Rule`. n, n0, selection: see
             `onnxcert.settings.Settings`.
@@ -90,6 +92,8 @@ def certify(
     if isinstance(segment, OnnxSegmenter):
         x = segment.declared(segment.entry.prepared(x))
         unit, kind = unit or segment.unit, segment.components
+    elif isinstance(x, PointCloud):
+        raise InputError("a callable takes an array, got a point cloud; give its rows [c, N].")
     x = checked_input(x)
     values = x.size
     if isinstance(segment, OnnxSegmenter):

@@ -10,18 +10,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from onnxcert._typing import IntArray
 from onnxcert.decision import Family, check_combination, decide, looks_of
 from onnxcert.decision.change import Change
 from onnxcert.decision.hindsight import hindsight
-from onnxcert.draws import digest
-from onnxcert.errors import InputError, ParameterError, StoreError
-from onnxcert.inputs import read_labels
+from onnxcert.errors import ParameterError, StoreError
+from onnxcert.media.again import truth_again
 from onnxcert.report.files import write_labels
 from onnxcert.report.summary import Summary, summarise
-from onnxcert.result import PIXELS, Provenance, Selection
+from onnxcert.result import Provenance, Selection
 from onnxcert.rule import Rule
 from onnxcert.settings import Settings
 from onnxcert.store import Record, Results, ResultStore
@@ -170,7 +166,7 @@ class Again:
             yield self._again(self.results.read(name))
 
     def _again(self, record: Record) -> Record:
-        truth = truth_of(record)
+        truth = truth_again(record)
         found = Record.of(
             record.name,
             decide(record.tally(), self.rule),
@@ -225,25 +221,6 @@ def _asked(record: Record, rule: Rule) -> dict[str, Any]:
 
 def _without(values: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in names}
-
-
-def truth_of(record: Record) -> IntArray | None:
-    """The labels of an input, if they are where they were, unchanged and plain numbers."""
-    provenance = record.provenance
-    known, path = provenance.input.get("label_sha256"), provenance.input.get("label")
-    if not known or not path or "label_coding" in provenance.parameters or record.kind != PIXELS:
-        return None
-    height, width = np.shape(record.candidate)[-2:]
-    try:
-        truth = read_labels(
-            Path(path),
-            size=(height, width),
-            classes=record.classes,
-            ignore_label=provenance.parameters.get("ignore_label"),
-        )
-    except InputError:
-        return None
-    return truth if digest(truth) == known else None
 
 
 def _inputs_of(results: Results) -> list[str]:

@@ -38,6 +38,8 @@ def parameters(
     }
     if listing.coding.key != INDEX.key:
         values["label_coding"] = listing.coding.key
+    if listing.columns is not None:
+        values["columns"] = listing.columns
     if settings.rule.alpha_scope == "dataset":
         # Alpha is shared by these inputs and no others.
         names = "\n".join(sorted(item.name for item in listing.items))

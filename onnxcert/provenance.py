@@ -47,6 +47,7 @@ def provenance(
             "label_sha256": "" if truth is None else digest(truth),
             "sha256": draws.digest,
             "category": category,
+            "index": "" if item.index is None else str(item.index),
         },
         parameters={**parameters, "seed": draws.seed},
         environment={

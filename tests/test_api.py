@@ -19,12 +19,16 @@ Array = npt.NDArray[Any]
 def test_the_public_names_are_these() -> None:
     assert sorted(onnxcert.__all__) == [
         "ABSTAIN",
+        "AxisRotation",
         "Budget",
         "Certificate",
         "Gaussian",
+        "OnChannels",
         "OnnxSegmenter",
         "OnnxcertError",
+        "PointCloud",
         "ResultStore",
+        "Rotation",
         "Rule",
         "Schedule",
         "Stopping",

@@ -222,6 +222,14 @@ def test_names_of_parts_within_a_category_do_not_matter(shapes: list[Shape], ran
     assert scored(turned) == scored(shapes)
 
 
+def test_the_order_of_many_parts_does_not_matter_to_the_last_digit() -> None:
+    rng = np.random.default_rng(1)
+    truth, predicted = rng.integers(0, CLASSES, (2, 200))
+    matrix = matrix_of(truth, predicted)
+    found = {shape_iou(matrix, tuple(rng.permutation(CLASSES).tolist())) for _ in range(50)}
+    assert len(found) == 1
+
+
 @given(clouds(), st.randoms(use_true_random=False))
 def test_the_order_of_shapes_and_of_points_does_not_matter(
     shapes: list[Shape], random: Any

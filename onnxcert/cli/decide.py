@@ -14,10 +14,9 @@ from onnxcert.correction import CORRECTIONS
 from onnxcert.deciding import Again
 from onnxcert.decision import PROCEDURES
 from onnxcert.decision.change import Change
-from onnxcert.perturbation import rounded_down
-from onnxcert.report.lines import columns, number
-from onnxcert.report.summary import Row, Summary
-from onnxcert.report.table import json_object
+from onnxcert.report.lines import columns
+from onnxcert.report.summary import Summary
+from onnxcert.report.table import headings, json_object, row_cells
 from onnxcert.store import open_results
 
 
@@ -119,11 +118,11 @@ def _object(summary: Summary, where: str) -> dict[str, Any]:
 
 
 def _page(before: Summary, after: Summary) -> list[str]:
-    cells = [["", "certified radius", "pixel accuracy", "mIoU", "abstained"]]
+    cells = [["", *headings(after)]]
     for name, summary in (("stored", before), ("decided again", after)):
         rows = [row for key, row in summary.rows.items() if key.startswith("certified")]
         for tau, row in zip(summary.taus, rows, strict=True):
-            cells.append([f"{name}, tau {tau:g}", *_cells(row)])
+            cells.append([f"{name}, tau {tau:g}", *row_cells(summary, row)])
     changed = [
         f"{name}: {_said(before, name)}, now {_said(after, name)}"
         for name in dict.fromkeys((*before.settings, *after.settings))
@@ -138,15 +137,6 @@ def _page(before: Summary, after: Summary) -> list[str]:
         "",
         after.statement,
         *(f"note: {note}" for note in after.notes),
-    ]
-
-
-def _cells(row: Row) -> list[str]:
-    return [
-        "-" if row.radius is None else rounded_down(row.radius),
-        number(None if row.scores is None else row.scores.accuracy),
-        number(None if row.scores is None else row.scores.miou),
-        number(row.abstain),
     ]
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 import numpy as np
-from scipy.stats import norm
 
 from onnxcert._typing import FloatArray
 from onnxcert.errors import ParameterError
+from onnxcert.perturbation.rotation_radius import classical, exact
 from onnxcert.perturbation.turning import (
     TURNED,
     check_parameters,
@@ -74,7 +73,7 @@ class Rotation:
 
     def radius(self, tau: float) -> float:
         """Angle in radians, pi at most, rounded down; tau in [1/2, 1)."""
-        return min(math.pi, max(0.0, self.sigma * float(norm.ppf(tau)) * (1.0 - 1e-12)))
+        return (exact if self.form == "exact" else classical)(self.sigma, tau)
 
     def formula(self, tau: float | None = None) -> str:
         """How the radius follows from tau, in symbols or in numbers."""

@@ -96,7 +96,9 @@ def _answers(labels: IntArray, names: Sequence[str], classes: int) -> list[tuple
 
 
 def _caption(contract: Any, points: int, of: int) -> str:
-    category = f", category from {contract.category_input}" if contract.category_input else ""
+    category = (
+        f", category to the input {contract.category_input}" if contract.category_input else ""
+    )
     return (
         f"{points} points of the file's {of} as the model gets them, dark to light from "
         f"the lowest to the highest value: {contract.channels}, {contract.layout}, frame "

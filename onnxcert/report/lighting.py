@@ -10,8 +10,8 @@ from onnxcert._typing import FloatArray
 from onnxcert.report.viewpoint import Vectors
 
 _ROUND: Final = 0.38  # how much of its own roundness a point shows, the rest is the surface's
-_LIGHT: Final = np.array([-0.28, 0.5, 0.8])  # where it comes from, as seen by the viewer
-_DARKEST: Final = 0.62  # on a surface turned away from it
+_LIGHT: Final = np.array([-0.22, 0.45, 0.86])  # where it comes from, as seen by the viewer
+_DARKEST: Final = 0.66  # on a surface turned away from it
 
 
 def shading(normals: Vectors, ball: Vectors) -> FloatArray:
@@ -39,8 +39,8 @@ def crevices(depth: Vectors, radius: float) -> FloatArray:
     rings = (2, 5)
     for ring in rings:
         for y, x in ((0, ring), (0, -ring), (ring, 0), (-ring, 0)):
-            dark += np.clip((_shifted(known, y, x) - known) / (radius + 8), 0, 2)
-    lit: FloatArray = np.exp(-0.11 * dark).astype(np.float32)
+            dark += np.clip((_shifted(known, y, x) - known) / (radius + 8) - 0.2, 0, 2)
+    lit: FloatArray = np.exp(-0.11 * np.minimum(dark, 7)).astype(np.float32)
     return lit
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from onnxcert._typing import FloatArray
 from onnxcert.draws import digest
 from onnxcert.errors import InputError, ModelError
-from onnxcert.inputs import READERS, read_image
-from onnxcert.inputs.grey import grey
+from onnxcert.inputs import READERS, Item
+from onnxcert.inputs.clouds import CLOUD_READERS
+from onnxcert.media.again import Way
 from onnxcert.model.graph import read_model
 from onnxcert.store import Record
 
@@ -55,52 +56,60 @@ class InputCheck:
     """Compares inputs with those that votes were drawn for.
 
     Args:
-        given: pictures, folders or patterns that must hold every input, under any name; without
+        given: inputs, folders or patterns that must hold every input, under any name; without
             them, the file that each record names.
 
     Attributes:
         missing: files that records name and that are not there.
-        unreadable: given pictures that cannot be read, with the reason.
+        unreadable: given inputs that cannot be read, with the reason.
 
     Raises:
         InputError: something given is not there.
     """
 
     def __init__(self, given: Sequence[str] = ()) -> None:
-        self._given = [i.path for i in READERS["folder"].list(given, None).items] if given else None
-        self._digests: dict[bool, set[str]] = {}
+        self._given = list(given)
+        self._listed: dict[bool, tuple[Item, ...]] = {}
+        self._digests: dict[str, set[str]] = {}
         self.missing: list[str] = []
         self.unreadable: dict[Path, str] = {}
 
     def misfit(self, record: Record) -> str | None:
         """What is wrong with the input of `record`, if anything."""
-        # A model of one channel sees, and is certified on, the picture in grey.
-        in_grey = record.provenance.contract.get("channel_order") == "GRAY"
-        if self._given is not None:
-            if record.draws.digest in self._known(self._given, in_grey):
+        try:
+            way = Way.of(record)
+        except InputError as error:
+            return str(error)
+        if self._given:
+            if record.draws.digest in self._known(way):
                 return None
             return "none of the inputs given is the one that was certified"
-        path = Path(record.provenance.input.get("path", ""))
-        if not path.is_file():
-            self.missing.append(str(path))
+        item = way.item(record)
+        if not item.path.is_file():
+            self.missing.append(str(item.path))
             return None
         try:
-            same = _digest(read_image(path), in_grey) == record.draws.digest
+            same = digest(way.read(item)[0]) == record.draws.digest
         except InputError:
             same = False
-        return None if same else f"the input {path} is not the one that was certified"
+        return None if same else f"the input {item.path} is not the one that was certified"
 
-    def _known(self, given: Sequence[Path], in_grey: bool) -> set[str]:
+    def _items(self, *, of_points: bool) -> tuple[Item, ...]:
+        """The inputs given, as those of one kind."""
+        if of_points not in self._listed:
+            reader = CLOUD_READERS["clouds"] if of_points else READERS["folder"]
+            self._listed[of_points] = reader.list(self._given, None).items
+        return self._listed[of_points]
+
+    def _known(self, way: Way) -> set[str]:
         """Digests of all inputs given."""
-        if in_grey not in self._digests:
-            self._digests[in_grey] = set()
-            for path in given:
+        key = repr(way)
+        if key not in self._digests:
+            self._digests[key] = set()
+            for item in self._items(of_points=way.points is not None):
                 try:
-                    self._digests[in_grey].add(_digest(read_image(path), in_grey))
+                    x, _ = way.read(replace(item, category=way.category))
+                    self._digests[key].add(digest(x))
                 except InputError as error:
-                    self.unreadable[path] = str(error)
-        return self._digests[in_grey]
-
-
-def _digest(picture: FloatArray, in_grey: bool) -> str:
-    return digest(grey(picture) if in_grey else picture)
+                    self.unreadable[item.path] = str(error)
+        return self._digests[key]

@@ -183,6 +183,18 @@ def test_several_tau_have_their_own_numbers_in_every_category() -> None:
     assert lines[start + 2].split() == bag_line
 
 
+def test_points_and_not_shapes_count_alike_in_what_abstains() -> None:
+    small = shape("Mug", [2], clean=[2], noisy=[2], certified=[A])
+    large = shape("Mug", [2] * 9, clean=[2] * 9, noisy=[2] * 9, certified=[2] * 9)
+    summary = summarise([small, large])
+    assert summary.categories["Mug"].abstain == (1 / 10,)
+    assert summary.rows["certified"].abstain == 1 / 10
+    certified = summary.rows["certified"].parts
+    assert certified is not None
+    # Of the shapes each counts alike: of the small one part 2 is missed, the others are not there.
+    assert certified.instance_iou == pytest.approx((2 / 3 + 1) / 2)
+
+
 # -- what is left out ------------------------------------------------------------------------------
 
 

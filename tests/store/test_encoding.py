@@ -126,7 +126,7 @@ def test_an_unknown_perturbation_is_refused_with_those_that_are_known(store: Res
     with h5py.File(store.folder / "inputs" / "one.h5", "r+") as file:
         file["tally"].attrs["perturbation"] = "affine"
     message = refusal(lambda: store.read("one"))
-    assert "'rotation'" in message
+    assert "'affine'" in message
     assert "gaussian" in message
 
 

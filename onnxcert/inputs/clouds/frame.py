@@ -43,8 +43,8 @@ def framed(cloud: PointCloud, frame: Frame) -> PointCloud:
 
 
 def _in_sphere(points: FloatArray) -> FloatArray:
-    # By the bounds and not by the distances, which rounding of the mean makes tiny, but not zero.
-    if not np.ptp(points, axis=0).any():
+    # By the points and not by the distances, which rounding of the mean makes tiny, but not zero.
+    if (points == points[0]).all():
         raise InputError(
             "expected points that are not all the same, since their extent becomes the unit of "
             f"length, but all {len(points):,} lie at {', '.join(f'{v:g}' for v in points[0])}: "

@@ -26,6 +26,7 @@ SUFFIXES: Final = (".h5", ".hdf5")
 _MAX_SHAPES: Final = 100_000
 _MAX_CHUNK: Final = 2**29
 _MAX_NAMES: Final = 1000
+_MAX_NAME: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ def read_hdf5(path: Path, where: str, columns: Columns | None, index: int | None
         if file.shapes is None:
             at: Any = ()
             if index is not None:
-                raise InputError(f"{where}: expected several shapes, but it holds one: mend it.")
+                raise InputError(
+                    f"{where}: expected several shapes, but the file holds one without an index: "
+                    "list the file again if it was changed."
+                )
         else:
             if index is None and file.shapes > 1:
                 raise InputError(
@@ -51,10 +55,10 @@ def read_hdf5(path: Path, where: str, columns: Columns | None, index: int | None
                     "an input of its own, which stands for all of them."
                 )
             at = index or 0
-            if at >= file.shapes:
+            if not 0 <= at < file.shapes:
                 raise InputError(
                     f"{where}: expected more than {at:,} shapes, but it holds {file.shapes:,}: "
-                    "was the file changed?"
+                    "list the file again if it was changed."
                 )
         many = file.points.shape[-2]
 
@@ -139,6 +143,12 @@ def _values(
         )
     part = shape[1:] if at != () else shape
     check_counts(where, 1, max(1, math.prod(part)))
+    _check_storage(where, dataset)
+    return np.asarray(dataset[at])
+
+
+def _check_storage(where: str, dataset: Any) -> None:
+    name = dataset.name.lstrip("/")[:40]
     if dataset.is_virtual or dataset.external:
         raise InputError(
             f"{where}: expected numbers in the file itself, but {name} refers to other files: "
@@ -150,7 +160,6 @@ def _values(
             f"{where}: expected chunks of at most {_MAX_CHUNK >> 20} MiB, but {name} has chunks "
             f"of {chunk >> 20:,} MiB: save it in smaller ones."
         )
-    return np.asarray(dataset[at])
 
 
 def _classes(
@@ -181,15 +190,14 @@ def _one_a_shape(dataset: Any, shapes: int | None) -> bool:
 
 
 def _name(where: str, dataset: Any, at: int | tuple[()]) -> str:
-    import h5py
-
-    shape = tuple(dataset.shape or ())
+    shape, dtype = tuple(dataset.shape or ()), dataset.dtype
     told = shape in ((), (1,)) if at == () else len(shape) == 1 and at < shape[0]
-    text = h5py.check_string_dtype(dataset.dtype) or dataset.dtype.kind in "iu"
-    if not told or not text or dataset.dtype.itemsize > 2**12:
+    # A text of variable length may claim gigabytes in a damaged file, which HDF5 then allocates.
+    if not told or dtype.kind not in "Siu" or dtype.itemsize > _MAX_NAME:
         raise InputError(
-            f"{where}: expected one name of a category for each shape, but it is "
-            f"{str(dataset.dtype)[:60]} of shape {list(shape)}: save one text for each."
+            f"{where}: expected the name of a category for each shape as text of fixed length, but "
+            f"it is {str(dtype)[:60]} of shape {list(shape)}: save it as numpy.bytes_."
         )
+    _check_storage(where, dataset)
     value = np.asarray(dataset[at]).reshape(-1)[0]
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)

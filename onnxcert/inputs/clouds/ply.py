@@ -16,7 +16,7 @@ import numpy as np
 from onnxcert.errors import InputError
 from onnxcert.inputs.clouds.assembly import Numbers, Place, assembled, colours
 from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.inputs.clouds.limits import check_counts
+from onnxcert.inputs.clouds.limits import MAX_POINTS, check_counts
 from onnxcert.inputs.clouds.ply_header import Element, Header, read_header
 from onnxcert.inputs.clouds.rows import read_line, read_rows
 
@@ -98,6 +98,12 @@ def _label(where: str, types: Mapping[str, str]) -> str | None:
 def _text(file: BinaryIO, where: str, header: Header) -> tuple[dict[str, Numbers], Place]:
     number, vertex = header.lines, header.vertex
     for element in header.before:
+        if element.count > MAX_POINTS:
+            raise InputError(
+                f"{where}: expected at most {MAX_POINTS:,} of each element in front of the "
+                f"vertices, but of {element.name[:20]} there are {element.count:,}: export the "
+                "points alone."
+            )
         for _ in range(element.count):
             number += 1
             if not read_line(file, where, number):

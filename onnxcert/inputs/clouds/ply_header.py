@@ -16,7 +16,7 @@ _TYPES: Final = {
     **{"float": "f4", "float32": "f4", "double": "f8", "float64": "f8"},
 }
 _ORDERS: Final = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
-_COUNT: Final = re.compile("[0-9]{1,18}")
+_COUNT: Final = re.compile("[0-9]{1,30}")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from onnxcert.errors import InputError
 from onnxcert.inputs.clouds.limits import MAX_NUMBERS, MAX_POINTS, check_counts
 
 _LONGEST: Final = 2**14
+# A file of nothing but blank lines would keep Python busy for minutes.
+_MAX_BLANK: Final = 1_000_000
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -73,6 +75,7 @@ def read_rows(
             line = line.partition(b"#")[0]
         fields = line.replace(b",", b" ").split()
         if not fields:
+            _check_blank(where, number - before - len(lines))
             continue
         if not width:
             if told is None and len(fields) == 1:
@@ -106,6 +109,14 @@ def read_rows(
     return Rows(np.frombuffer(values).reshape(len(lines), width), lines)
 
 
+def _check_blank(where: str, lines: int) -> None:
+    if lines > _MAX_BLANK:
+        raise InputError(
+            f"{where}: expected at most {_MAX_BLANK:,} blank lines and comments, but there are "
+            "more: take them out."
+        )
+
+
 def _number(field: bytes, where: str, number: int) -> float:
     try:
         if b"_" in field:
@@ -135,5 +146,7 @@ def count_rows(file: BinaryIO, where: str) -> int:
             told = True
         elif fields:
             count += 1
+        else:
+            _check_blank(where, number - count)
     check_counts(where, count)
     return count

@@ -23,9 +23,9 @@ from onnxcert.result import POINTS
 ORDERS: Final = "onnxcert_orders"
 INVERSE: Final = "onnxcert_inverse"
 _UNITS: Final = {
-    "unit-sphere": "coordinates of the shape centred at its mean and divided by the largest "
-    "distance from it, both fixed before the noise",
-    "own": "coordinates as the file holds them",
+    "unit-sphere": "coordinates of all points together, centred at the shape's mean and divided by "
+    "the largest distance from it, both held fixed",
+    "own": "coordinates of all points together, as the file holds them",
 }
 
 

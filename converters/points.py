@@ -1,0 +1,170 @@
+"""From a PyTorch module on point clouds to an ONNX file that onnxcert certifies without a flag."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxcert.errors import ModelError
+from onnxcert.model.points.contract import PointContract
+
+from .tracing import (
+    Signature,
+    check_company,
+    check_finite,
+    check_parity,
+    evaluated,
+    keep,
+    require_torch,
+    run,
+    scores_of,
+    write,
+)
+
+if TYPE_CHECKING:
+    import onnx
+    import torch
+
+INPUT: Final = "points"
+OUTPUT: Final = "scores"
+
+
+def export_points(
+    module: torch.nn.Module,
+    path: str | Path,
+    *,
+    points: int,
+    class_names: Sequence[str],
+    channels: str = "xyz",
+    features: int = 0,
+    categories: Sequence[tuple[str, Sequence[int]]] = (),
+    category_input: str = "",
+    frame: str = "unit-sphere",
+    trained_sigma: float | None = None,
+    trained_rotation: float | None = None,
+    input_layout: str = "BCN",
+    output_layout: str = "BNC",
+    opset: int = 17,
+    functions: Sequence[onnx.FunctionProto] = (),
+) -> Path:
+    """Export a part segmentation module to ONNX, with its contract inside, and check the file.
+
+    The batch axis of the file is free, the number of points is fixed. Among the shapes that module
+    and file are compared on is one that has each of its points twice, as a shape with fewer points
+    than the model wants will have.
+
+    Args:
+        module: maps floats [B, c, points] (`input_layout` "BCN") or [B, points, c] ("BNC"), and
+            with a `category_input` the one-hot category [B, G] as second argument, to scores
+            [B, points, C] (`output_layout` "BNC") or [B, C, points] ("BCN"). It is exported in
+            evaluation mode and left in the mode it came in.
+        path: file to write; nothing is written unless every check passes.
+        points: how many points a shape has.
+        class_names: one name for each of the C classes.
+        channels: what c counts: "xyz", "xyz+normals", "xyz+features" or "xyz+normals+features".
+        features: how many further features there are.
+        categories: name of each category and its classes, in the order of the one-hot input.
+        category_input: name that the one-hot input gets; empty where the module takes none.
+        frame: "unit-sphere" if shapes are centred and scaled into it first, "own" if not.
+        trained_sigma: Gaussian noise the module was trained with, in the unit of the coordinates
+            in their frame.
+        trained_rotation: rotation noise it was trained with, in radians.
+        input_layout, output_layout: order of the axes, see above.
+        opset: version of the ONNX operator set.
+        functions: bodies of operators that layers write by a ``symbolic`` of their own; the file
+            holds the bodies.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ModelError: the module cannot be traced, does not give scores of that form, treats a shape
+            differently in company, or the file does not agree with it.
+        ContractError: an argument is out of range or does not go with another.
+    """
+    require_torch()
+    import torch
+
+    contract = PointContract(
+        input=INPUT,
+        layout=input_layout,
+        output=OUTPUT,
+        output_layout=output_layout,
+        classes=len(class_names),
+        class_names=tuple(class_names),
+        channels=channels,
+        features=features,
+        points=points,
+        frame=frame,
+        categories=tuple((name, tuple(classes)) for name, classes in categories),
+        category_input=category_input,
+        trained_sigma=trained_sigma,
+        trained_rotation=trained_rotation,
+    )
+    class_axis = 2 if output_layout == "BNC" else 1
+    told = (category_input,) if category_input else ()
+    signature = Signature(
+        inputs=(INPUT, *told),
+        output=OUTPUT,
+        axes="[B, N, C]" if class_axis == 2 else "[B, C, N]",
+        class_axis=class_axis,
+        sample="shape",
+    )
+    shapes = _shapes(3, points, contract)
+    if input_layout == "BNC":
+        shapes = np.ascontiguousarray(shapes.transpose(0, 2, 1))
+    inputs = [shapes]
+    if category_input:
+        inputs.append(np.eye(len(categories), dtype=np.float32)[np.arange(3) % len(categories)])
+    with evaluated(module), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+        scores = scores_of(module, inputs, signature)
+        _check_form(scores, points, len(class_names), signature)
+        check_company(module, inputs, scores, signature)
+
+        draft = Path(folder) / "draft.onnx"
+        write(
+            module,
+            draft,
+            [array[:2] for array in inputs],
+            signature,
+            axes={name: {0: "batch"} for name in (*signature.inputs, OUTPUT)},
+            sizes={class_axis: len(class_names), 3 - class_axis: points},
+            contract=contract.to_json(),
+            opset=opset,
+            functions=functions,
+        )
+        for batch in (1, 3):
+            found = run(draft, [array[:batch] for array in inputs], signature)
+            check_parity(found, scores[:batch], signature)
+        return keep(draft, Path(path))
+
+
+def _shapes(count: int, points: int, contract: PointContract) -> NDArray[np.float32]:
+    """Noisy spheres [count, c, points], the last with each of its points twice."""
+    rng = np.random.default_rng(0)
+    outward = rng.normal(size=(count, 3, points))
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    channels = [outward + rng.normal(0, 0.1, outward.shape)]
+    if contract.has_normals:
+        channels.append(outward)
+    channels.append(rng.random((count, contract.features, points)))
+    shapes = np.concatenate(channels, axis=1).astype(np.float32)
+    shapes[-1, :, points // 2 :] = shapes[-1, :, : points - points // 2]
+    return shapes
+
+
+def _check_form(
+    scores: NDArray[np.float32], points: int, classes: int, signature: Signature
+) -> None:
+    expected = (3, points, classes) if signature.class_axis == 2 else (3, classes, points)
+    if scores.shape != expected:
+        raise ModelError(
+            f"the module must return scores {signature.axes}, here {list(expected)} for {points} "
+            f"points and {classes} class names, got {list(scores.shape)}."
+        )
+    check_finite(scores)

@@ -1,0 +1,132 @@
+"""Train PointNet++ on ShapeNet's part benchmark and export it.
+
+From a checkout: ``python -m models.pointnet2.recipe --data FOLDER --out FILE.onnx --sigma 0.25``,
+for coordinate noise, or with ``--rotation 0.25`` for rotations.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import nn
+
+from onnxcert.inputs.clouds import SHAPENET_PART_NAMES
+
+from .dataset import CATEGORIES, load
+from .network import FULL, SMALL, PointNet2
+from .noise import Noise
+from .sampling import FARTHEST_POINTS
+from .training import Settings, train
+
+SIZES: Final = {"full": FULL, "small": SMALL}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line, train, export."""
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    # Scaling and shifting leave the unit sphere, about whose centre rotations turn.
+    scale, shift = (1.25, 0.1) if options.rotation == 0 else (1.0, 0.0)
+    settings = Settings(
+        epochs=options.epochs,
+        batch=options.batch,
+        points=options.points,
+        normals=options.normals,
+        optimizer=options.optimizer,
+        rate=options.rate,
+        noise=Noise(
+            drop=options.drop,
+            scale=scale if options.scale is None else options.scale,
+            shift=shift if options.shift is None else options.shift,
+            rotation=options.rotation,
+            sigma=options.sigma,
+        ),
+        seed=options.seed,
+        device=options.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+    )
+    checkpoint = options.out.with_suffix(".pt")
+    if checkpoint.exists() and not options.resume:
+        raise SystemExit(f"{checkpoint} exists; pass --resume to go on from it, or remove it.")
+    network = PointNet2(features=3 if options.normals else 0, sizes=SIZES[options.size])
+    print(f"{sum(p.numel() for p in network.parameters())} parameters", flush=True)
+    train(
+        network,
+        load(options.data, ("train", "val"), options.cache),
+        settings,
+        checkpoint=checkpoint,
+        held_out=load(options.data, ("test",)) if options.test else None,
+        say=lambda line: print(line, flush=True),
+    )
+    write_model(
+        network.cpu(),
+        options.out,
+        points=options.points,
+        normals=options.normals,
+        sigma=options.sigma,
+        rotation=options.rotation,
+    )
+
+
+def write_model(
+    network: nn.Module,
+    path: Path,
+    *,
+    points: int = 2048,
+    normals: bool = True,
+    sigma: float = 0.0,
+    rotation: float = 0.0,
+) -> Path:
+    """Export a trained network to `path` with its contract inside."""
+    # Known by this name once the checkout is installed; a type checker sees only the folders.
+    from onnxcert.converters.points import (  # type: ignore[import-not-found,unused-ignore]
+        export_points,
+    )
+
+    written: Path = export_points(
+        network,
+        path,
+        points=points,
+        channels="xyz+normals" if normals else "xyz",
+        class_names=SHAPENET_PART_NAMES,
+        categories=CATEGORIES,
+        category_input="label",
+        trained_sigma=sigma or None,
+        trained_rotation=rotation or None,
+        functions=[FARTHEST_POINTS],
+    )
+    return written
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder with synsetoffset2category.txt")
+    add("--out", type=Path, required=True, help="ONNX file to write; the checkpoint lies beside it")
+    add("--cache", type=Path, help=".npz file to keep the shapes read in")
+    add("--resume", action="store_true", help="go on from the checkpoint beside --out")
+    add("--test", action="store_true", help="say the accuracy on the test split at every epoch")
+    add("--size", choices=SIZES, default="full")
+    add("--epochs", type=int, default=251)
+    add("--batch", type=int, default=16)
+    add("--points", type=int, default=2048)
+    add("--normals", action=argparse.BooleanOptionalAction, default=True)
+    add("--sigma", type=float, default=0.0, help="Gaussian noise on the coordinates")
+    add("--rotation", type=float, default=0.0, help="rotation noise, in radians")
+    add("--scale", type=float, help="largest factor of size; 1.25, or 1 with --rotation")
+    add("--shift", type=float, help="largest shift along an axis; 0.1, or 0 with --rotation")
+    add("--drop", type=float, default=0.0, help="largest share of points dropped")
+    add("--optimizer", choices=("adam", "sgd"), default="adam")
+    add("--rate", type=float, default=1e-3, help="first learning rate")
+    add("--device", help="cuda or cpu; cuda where there is one")
+    add("--threads", type=int, default=1)
+    add("--seed", type=int, default=0)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,270 @@
+"""Files of a cloud's record: label arrays from the record alone, PLY and sheets with the points."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from solids import chair
+
+from onnxcert import Gaussian
+from onnxcert.decision import decide
+from onnxcert.draws import Draws
+from onnxcert.errors import ParameterError
+from onnxcert.inputs.clouds.cloud import PointCloud
+from onnxcert.report import cloud_files, clouds, palette
+from onnxcert.report.files import has_picture, write_labels
+from onnxcert.report.ply import write_cloud_ply
+from onnxcert.result import ABSTAIN, Provenance, Tally
+from onnxcert.rule import Rule
+from onnxcert.store import Record
+from onnxcert.verification.label_files import label_file_misfits
+
+CLOUD = chair(400)
+N = len(CLOUD)
+NAMES = ("lamp shade", "chair seat", "chair back", "chair legs", "table top")
+CATEGORIES = [["lamp", [0]], ["chair", [1, 2, 3]], ["table", [4]]]
+LEVELS = Rule(radius_map=True, correction="bonferroni")
+
+
+def record(
+    shape: tuple[int, ...] = (N,),
+    *,
+    rule: Rule = LEVELS,
+    unit: str = "unit spheres",
+    **contract: Any,
+) -> Record:
+    """A record of made-up votes for the parts of a chair; some points abstain."""
+    rng = np.random.default_rng(1)
+    candidate = (
+        rng.integers(1, 4, shape)
+        if contract.get("output_form") != "multilabel"
+        else (rng.integers(0, 2, shape))
+    )
+    tally = Tally(
+        candidate=candidate,
+        hits=rng.integers(55, 101, shape),
+        single=candidate,
+        n=100,
+        n0=10,
+        selection="pooled",
+        classes=len(NAMES),
+        nonfinite=0,
+        draws=Draws(Gaussian(0.25), 0, "0" * 64),
+        unit=unit,
+    )
+    provenance = Provenance(
+        {"name": "m"},
+        {"medium": "points", "class_names": list(NAMES), "categories": CATEGORIES, **contract},
+        {"name": "x", "category": "chair"},
+        {},
+        {},
+        "2026-01-01T00:00:00+00:00",
+    )
+    return Record.of(
+        "chair-03", decide(tally, rule), clean=candidate, nonrobust=None, provenance=provenance
+    )
+
+
+def draw(folder: Path, shown: Record, **changed: Any) -> None:
+    options: dict[str, Any] = {
+        "cloud": CLOUD,
+        "truth": None,
+        "class_names": NAMES,
+        "ignore_label": None,
+        **changed,
+    }
+    cloud_files.draw_cloud_record(folder, shown, **options)
+
+
+def seen_by_draw(
+    folder: Path, shown: Record, monkeypatch: pytest.MonkeyPatch, **changed: Any
+) -> list[dict[str, Any]]:
+    calls: list[dict[str, Any]] = []
+
+    def keep(path: Path, **arguments: Any) -> None:
+        calls.append(arguments)
+        clouds.draw_cloud(path, **arguments)
+
+    monkeypatch.setattr(cloud_files, "draw_cloud", keep)
+    draw(folder, shown, **changed)
+    return calls
+
+
+def read_ply(path: Path) -> tuple[list[str], np.ndarray]:
+    """(header lines, vertices), by the words of the format alone."""
+    head, body = path.read_bytes().split(b"end_header\n", 1)
+    lines = head.decode("ascii").splitlines()
+    types = {"float": "<f4", "uchar": "u1", "int": "<i4"}
+    fields = [line.split()[1:] for line in lines if line.startswith("property ")]
+    return lines, np.frombuffer(body, [(name, types[kind]) for kind, name in fields])
+
+
+@pytest.mark.parametrize("normals", [True, False])
+def test_a_ply_holds_points_normals_colours_and_labels(tmp_path: Path, normals: bool) -> None:
+    path = tmp_path / "x.ply"
+    cloud = CLOUD if normals else replace(CLOUD, normals=None)
+    labels = np.random.default_rng(0).integers(-1, 6, N)
+    colours = palette.colours(5)
+    write_cloud_ply(path, cloud, labels, colours)
+    lines, vertices = read_ply(path)
+    assert lines[:2] == ["ply", "format binary_little_endian 1.0"]
+    assert f"element vertex {N}" in lines
+    facing = ("nx", "ny", "nz") if normals else ()
+    names = ("x", "y", "z", *facing, "red", "green", "blue", "label")
+    assert vertices.dtype.names == names
+    np.testing.assert_array_equal(np.stack([vertices[a] for a in "xyz"], axis=1), CLOUD.points)
+    if normals:
+        np.testing.assert_array_equal(
+            np.stack([vertices[a] for a in facing], axis=1), CLOUD.normals
+        )
+    shown = np.stack([vertices[a] for a in ("red", "green", "blue")], axis=1).astype(int)
+    known = (labels >= 0) & (labels < 5)
+    np.testing.assert_array_equal(vertices["label"], np.where(known, labels, ABSTAIN))
+    np.testing.assert_array_equal(shown[known], colours[labels[known]])
+    pale = shown[~known]
+    assert pale.min() > 200
+    assert np.ptp(pale, axis=1).max() < 10
+    assert [one.name for one in tmp_path.iterdir()] == ["x.ply"]
+
+
+def test_another_program_reads_the_ply(tmp_path: Path) -> None:
+    trimesh = pytest.importorskip("trimesh")
+    path = tmp_path / "x.ply"
+    labels = np.random.default_rng(0).integers(-1, 5, N)
+    colours = palette.colours(5)
+    write_cloud_ply(path, CLOUD, labels, colours)
+    read = trimesh.load(path)
+    np.testing.assert_array_equal(np.asarray(read.vertices, np.float32), CLOUD.points)
+    known = labels >= 0
+    np.testing.assert_array_equal(np.asarray(read.colors)[known, :3], colours[labels[known]])
+
+
+def test_labels_of_another_cloud_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=f"each of {N} points"):
+        write_cloud_ply(tmp_path / "x.ply", CLOUD, np.zeros(N - 1, int), palette.colours(1))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", [(N,), (3, N), (1,)])
+def test_label_files_need_the_record_alone(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    shown = record(shape)
+    assert not cloud_files.has_cloud_labels(tmp_path, shown.name)
+    write_labels(tmp_path, shown, NAMES)
+    assert cloud_files.has_cloud_labels(tmp_path, shown.name)
+    assert [p.name for p in (tmp_path / "labels").iterdir()] == ["chair-03.npy"]
+    path = tmp_path / "labels" / "chair-03.npy"
+    labels = np.load(path)
+    assert (labels.dtype, labels.shape) == (np.int32, shape)
+    np.testing.assert_array_equal(labels, shown.certificate().labels)
+    assert list(label_file_misfits(tmp_path, shown)) == []
+    labels.flat[0] += 1
+    np.save(path, labels)
+    assert len(list(label_file_misfits(tmp_path, shown))) == 1
+    path.unlink()
+    assert list(label_file_misfits(tmp_path, shown)) == ["labels/chair-03.npy is missing"]
+
+
+def test_a_record_shows_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = record()
+    certificate = shown.certificate()
+    (call,) = seen_by_draw(tmp_path, shown, monkeypatch, truth=np.ones(N, int))
+    assert call["title"] == "chair-03: chair"
+    assert call["caption"] == certificate.statement()
+    np.testing.assert_array_equal(call["certified"], certificate.labels)
+    np.testing.assert_allclose(call["hit_rate"], certificate.tally.hit_rate)
+    np.testing.assert_array_equal(call["radii"].radius, certificate.radii)
+    assert call["radii"].unit == "unit spheres"
+    assert call["cone"] is None
+    assert has_picture(tmp_path, "chair-03")
+    _, vertices = read_ply(tmp_path / "pictures" / "chair-03.ply")
+    np.testing.assert_array_equal(vertices["label"], certificate.labels)
+    assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == [
+        *("chair-03.ply", "chair-03.png")
+    ]
+    sure = certificate.labels == 2
+    colour = np.stack([vertices[a] for a in ("red", "green", "blue")], axis=1)[sure]
+    assert (colour == call["colours"][2]).all()
+
+
+def test_one_level_needs_no_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (call,) = seen_by_draw(tmp_path, record(rule=Rule()), monkeypatch)
+    assert call["radii"] is None
+
+
+def test_a_radius_in_radians_is_a_cone_and_shown_in_degrees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = record(unit="radians")
+    certificate = shown.certificate()
+    (call,) = seen_by_draw(tmp_path, shown, monkeypatch)
+    assert call["cone"].angle == certificate.radius
+    assert not call["cone"].whole
+    assert call["cone"].axis is None
+    radii = call["radii"]
+    np.testing.assert_allclose(radii.radius, np.degrees(certificate.radii))
+    assert radii.unit == "degrees"
+    assert radii.asked == (math.degrees(certificate.radius),)
+
+
+@pytest.mark.parametrize("axis", [None, [0, 0, 1]])
+@pytest.mark.parametrize("angle", [0.2, math.pi, math.pi * (1 - 1e-12), 5.0])
+def test_a_cone_is_whole_where_the_radius_reaches_pi(angle: float, axis: list[int] | None) -> None:
+    parameters = {"sigma": 1.0} if axis is None else {"sigma": 1.0, "axis": axis}
+    shown: Any = SimpleNamespace(
+        unit="radians",
+        decision=SimpleNamespace(radius=(angle,)),
+        draws=SimpleNamespace(perturbation=SimpleNamespace(parameters=lambda: parameters)),
+    )
+    cone = cloud_files.cone_of(shown)
+    assert cone is not None
+    assert cone.whole == (angle > 3)
+    assert cone.angle == min(angle, math.pi)
+    assert cone.axis == (None if axis is None else (0.0, 0.0, 1.0))
+
+
+def test_each_label_of_a_multi_label_record_has_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = record((3, N), output_form="multilabel")
+    names = ("soft", "a/b", "red")
+    calls = seen_by_draw(tmp_path, shown, monkeypatch, class_names=names)
+    assert len(calls) == 3
+    certificate = shown.certificate()
+    for i, call in enumerate(calls):
+        np.testing.assert_array_equal(call["certified"], certificate.labels[i])
+        np.testing.assert_array_equal(call["radii"].radius, certificate.radii[i])
+        assert call["class_names"] == (f"no {names[i]}", names[i])
+    stems = ["000-soft", "001-a_b", "002-red"]
+    found = sorted(p.name for p in (tmp_path / "pictures" / "chair-03").iterdir())
+    assert found == sorted(f"{stem}.{kind}" for stem in stems for kind in ("ply", "png"))
+    assert has_picture(tmp_path, "chair-03")
+
+
+def test_a_classified_cloud_is_shown_beside_its_answer(tmp_path: Path) -> None:
+    draw(tmp_path, record((1,), task="classification"), truth=np.array([2]))
+    assert [p.name for p in (tmp_path / "pictures").iterdir()] == ["chair-03.png"]
+    with Image.open(tmp_path / "pictures" / "chair-03.png") as image:
+        assert image.width > 600
+
+
+def test_another_number_of_points_is_refused(tmp_path: Path) -> None:
+    few = PointCloud(CLOUD.points[:-1])
+    with pytest.raises(ParameterError, match="points"):
+        draw(tmp_path, record(), cloud=few)
+
+
+def test_parts_of_a_shape_have_the_clearest_colours_and_no_two_share_one() -> None:
+    names = [f"part {i}" for i in range(50)]
+    for own in ((0, 1, 2, 3), (12, 13, 14, 15), (30, 31, 32, 33, 34, 35)):
+        colours = cloud_files.part_colours(names, own)
+        assert len(np.unique(colours, axis=0)) == 50
+        np.testing.assert_array_equal(colours[list(own)], palette.colours(len(own)))
+        np.testing.assert_array_equal(colours, cloud_files.part_colours(names, own))
+    np.testing.assert_array_equal(cloud_files.part_colours(names, ()), palette.colours(names))
