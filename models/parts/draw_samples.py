@@ -11,67 +11,66 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 from PIL import Image
 
-from .catalogue import CATEGORIES, PARTS
-from .shapes import Shape, make_shape
+from onnxcert.inputs.clouds.cloud import PointCloud
+from onnxcert.report.cloud_files import part_colours
+from onnxcert.report.cloud_panels import Scene
+from onnxcert.report.rendering import FINE
+
+from .catalogue import CATEGORIES, CLASS_NAMES, PARTS
+from .shapes import make_shape
 from .write_shapes import SAMPLES
 
-COLOURS: Final = ("#3b6fb6", "#e0803a", "#4a9c5b", "#b8435a")  # first to fourth part of a thing
-LIGHT: Final = np.array([0.25, 0.85, 0.46])
-TURN, TILT = np.radians(35), np.radians(20)  # where the camera stands: to the right and above
-
-
-def draw_shape(axes: Axes, shape: Shape) -> None:
-    """The points that face the camera, nearer ones over farther ones, shaded by their normals."""
-    side = np.array([np.cos(TURN), 0, -np.sin(TURN)])
-    ahead = np.array([np.sin(TURN) * np.cos(TILT), np.sin(TILT), np.cos(TURN) * np.cos(TILT)])
-    up = np.cross(ahead, side)
-    facing = np.flatnonzero(shape.normals @ ahead > 0)
-    order = facing[np.argsort(shape.points[facing] @ ahead)]
-    points, normals = shape.points[order], shape.normals[order]
-    first = dict(CATEGORIES)[shape.category][0]
-    colours = np.array([matplotlib.colors.to_rgb(c) for c in COLOURS])[shape.labels[order] - first]
-    bright = 0.55 + 0.5 * np.clip(normals @ LIGHT, 0, 1)[:, None]
-    x, y = points @ side, points @ up
-    axes.scatter(x, y, c=np.clip(colours * bright, 0, 1), s=17, linewidths=0)
-    middle = (x.max() + x.min()) / 2, (y.max() + y.min()) / 2
-    reach = 0.52 * max(np.ptp(x), np.ptp(y))
-    axes.set_xlim(middle[0] - reach, middle[0] + reach)
-    axes.set_ylim(middle[1] - reach, middle[1] + reach)
-    axes.set_aspect("equal")
-    axes.axis("off")
-    names = PARTS[shape.category]
-    marks = [
-        Line2D([], [], marker="o", linestyle="", markersize=5, color=colour, label=name)
-        for colour, name in zip(COLOURS, names, strict=False)
-    ]
-    axes.legend(
-        handles=marks,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.02),
-        ncols=len(names),
-        frameon=False,
-        fontsize=9,
-        handletextpad=0.1,
-        columnspacing=0.9,
-    )
+WIDTH: Final = 4
+SIDE: Final = 310
 
 
 def main() -> None:
-    """Write ``samples/samples.png``."""
-    figure, grid = plt.subplots(2, 4, figsize=(12, 6.6))
+    """Write ``samples/samples.png``: the labelled samples as reports show them."""
+    rows = -(-len(SAMPLES) // WIDTH)
+    figure, grid = plt.subplots(rows, WIDTH, figsize=(2.75 * WIDTH, 3.2 * rows), dpi=100)
     for axes, (name, seed) in zip(grid.ravel(), SAMPLES.items(), strict=True):
-        draw_shape(axes, make_shape(seed))
+        shape = make_shape(seed)
+        own = dict(CATEGORIES)[name]
+        colours = part_colours(CLASS_NAMES, own)
+        scene = Scene.of(PointCloud(shape.points, shape.normals))
+        panel = scene.labels(shape.labels.astype(np.int32), colours)
+        axes.imshow(_square(panel[: scene.views[0].visible.shape[0] // FINE]), interpolation="none")
         axes.set_title(name, fontsize=11)
-    figure.subplots_adjust(0.01, 0.06, 0.99, 0.95, 0.08, 0.24)
+        axes.axis("off")
+        marks = [
+            Line2D([], [], marker="s", linestyle="", color=tuple(colours[part] / 255), label=label)
+            for part, label in zip(own, PARTS[name], strict=True)
+        ]
+        axes.legend(
+            handles=marks,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0.02),
+            ncols=len(marks),
+            frameon=False,
+            fontsize=8.5,
+            handletextpad=0.0,
+            columnspacing=0.5,
+        )
+    figure.subplots_adjust(0.005, 0.06, 0.995, 0.95, 0.03, 0.18)
     path = Path(__file__).parent / "samples" / "samples.png"
-    figure.savefig(path, dpi=80)
+    figure.savefig(path)
     with Image.open(path) as picture:
-        palette = picture.convert("RGB").quantize(96)
+        palette = picture.convert("RGB").quantize(192)
     palette.save(path, optimize=True)
+
+
+def _square(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """With more of its ground around it, all samples in squares of one size."""
+    high, wide, _ = picture.shape
+    square = np.empty((SIDE, SIDE, 3), np.uint8)
+    square[:] = picture[0, 0]
+    top, left = (SIDE - high) // 2, (SIDE - wide) // 2
+    square[top : top + high, left : left + wide] = picture
+    return square
 
 
 if __name__ == "__main__":
