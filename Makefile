@@ -21,10 +21,12 @@ lint: $(BIN)/.ready
 test: $(BIN)/.ready
 	$(BIN)/python -m pytest -n 2
 
-# Ten thousand damaged models, contracts, flags and stores, and as many pictures and labels.
+# Ten thousand damaged models, contracts, flags and stores, and as many pictures,
+# labels and point clouds.
 fuzz: $(BIN)/.ready
 	ONNXCERT_FUZZ=2500 $(BIN)/python -m pytest tests/fuzz -s
 	ONNXCERT_FUZZ=10000 $(BIN)/python -m pytest tests/inputs/test_fuzz.py -s
+	ONNXCERT_FUZZ=2500 $(BIN)/python -m pytest tests/inputs/clouds/test_cloud_fuzz.py -s
 
 demo: $(BIN)/.ready
 	$(BIN)/onnxcert certify street --out out/street

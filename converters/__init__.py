@@ -1,4 +1,4 @@
-"""Exporters to ONNX, one file for each framework.
+"""Exporters of PyTorch modules to ONNX: of pictures (`pytorch`) and of point clouds (`points`).
 
 Each module imports its framework only when it is used, so that onnxcert installs without any.
 """

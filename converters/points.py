@@ -56,7 +56,9 @@ def export_points(
 
     The batch axis of the file is free, the number of points is fixed. Among the shapes that module
     and file are compared on is one that has each of its points twice, as a shape with fewer points
-    than the model wants will have.
+    than the model wants will have. Assigning through a mask (``d[mask] = e[mask]``), as sampling of
+    points is often written, is traced with the example's counts and fails the check: write
+    ``torch.where`` or ``torch.minimum``.
 
     Args:
         module: maps floats [B, c, points] (`input_layout` "BCN") or [B, points, c] ("BNC"), and

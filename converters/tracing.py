@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxcert.errors import ModelError
+from onnxcert.inputs.quiet import quiet
 from onnxcert.model.contract import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -148,7 +149,9 @@ def write(
     from onnx.inliner import inline_local_functions
     from torch.jit._trace import TracerWarning
 
-    with warnings.catch_warnings():
+    # Of what it cannot export PyTorch prints the whole graph, and to standard output at that.
+    torch._C._jit_set_onnx_log_output_stream("stderr")
+    with warnings.catch_warnings(), quiet():
         # The tracing exporter is chosen on purpose: its graph has no extra dependency and keeps
         # sizes free. What it cannot trace is found by the parity check, not by its warnings.
         for category in (DeprecationWarning, UserWarning, TracerWarning):

@@ -89,12 +89,13 @@ def certify(
     else:
         segment = model
     kind = "of the callable's labels"
+    if not isinstance(x, PointCloud):
+        x = checked_input(x)
     if isinstance(segment, OnnxSegmenter):
         x = segment.declared(segment.entry.prepared(x))
         unit, kind = unit or segment.unit, segment.components
     elif isinstance(x, PointCloud):
         raise InputError("a callable takes an array, got a point cloud; give its rows [c, N].")
-    x = checked_input(x)
     values = x.size
     if isinstance(segment, OnnxSegmenter):
         values = max(values, segment.values(x.shape))

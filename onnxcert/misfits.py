@@ -49,7 +49,7 @@ def refuse_unlike(mine: OnnxSegmenter, other: OnnxSegmenter | None, *, labelled:
     """Raise ParameterError unless labels and the other model fit the model's answers."""
     if mine.contract.output_form == "multilabel" and labelled:
         raise ParameterError(
-            "label maps give one class a pixel, which is no truth for a multi-label model; leave "
+            "labels give one class a component, which is no truth for a multi-label model; leave "
             "--labels out."
         )
     if other is not None and other.classifies != mine.classifies:

@@ -110,6 +110,7 @@ def test_statistics_without_a_model_load_no_runtime() -> None:
 def test_each_registry_is_literal_and_keyed_by_the_names_of_its_entries() -> None:
     from onnxcert.correction import CORRECTIONS
     from onnxcert.inputs import READERS
+    from onnxcert.inputs.clouds import CLOUD_READERS
     from onnxcert.perturbation import PERTURBATIONS
 
     assert set(CORRECTIONS) == {
@@ -117,7 +118,7 @@ def test_each_registry_is_literal_and_keyed_by_the_names_of_its_entries() -> Non
     }
     assert set(PERTURBATIONS) == {"gaussian", "rotation", "axis-rotation", "on-channels"}
     assert {"folder", "camvid"} <= set(READERS)
-    for registry in (CORRECTIONS, PERTURBATIONS, READERS):
+    for registry in (CORRECTIONS, PERTURBATIONS, READERS, CLOUD_READERS):
         assert all(entry.name == name for name, entry in registry.items())
 
 

@@ -11,7 +11,7 @@ from onnxcert.decision import decide, p_values
 from onnxcert.decision.stopping import Stopping
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation import Gaussian
+from onnxcert.perturbation import Gaussian, OnChannels, Rotation
 from onnxcert.result import Tally
 from onnxcert.rule import Budget, Rule, Schedule
 from onnxcert.settings import Settings
@@ -104,3 +104,16 @@ def test_the_settings_say_all_that_was_asked() -> None:
         **{"budget": "0.1%", "looks": [50, 100], "spending": "equal", "futility": 0.01},
     }
     assert Rule.from_dict(settings.as_dict()) == rule
+
+
+def test_a_perturbation_of_channels_is_said_with_the_one_inside() -> None:
+    said = Settings(perturbation=OnChannels(Gaussian(0.5), 0, 3, "the coordinates")).as_dict()
+    assert said["perturbation"] == "on-channels"
+    assert said["of"] == {"perturbation": "gaussian", "sigma": 0.5}
+    assert (said["start"], said["stop"], said["called"]) == (0, 3, "the coordinates")
+    said = Settings(perturbation=Rotation(0.25, 2)).as_dict()
+    assert (said["sigma"], said["vectors"], said["form"]) == (0.25, 2, "exact")
+    # No name of a parameter is that of another setting.
+    for perturbation in (OnChannels(Gaussian(0.5), 0, 3), Rotation(0.25)):
+        others = set(Settings(perturbation=Gaussian(0.5)).as_dict()) - {"sigma"}
+        assert not others & set(perturbation.parameters())

@@ -1,8 +1,8 @@
 """Farthest point sampling: well spread points, chosen one after the other.
 
 The exported graph holds it as one ONNX `Loop`. Tracing would unroll it, 512 times a dozen nodes,
-and a scripted loop would copy its list of distances once a step; so the loop is written here in
-ONNX's own text form, under a name that the exporter replaces by it (`FARTHEST_POINTS`).
+which ONNX Runtime takes half a minute to load; so the loop is written here in ONNX's own text form,
+under a name that the exporter replaces by it (`FARTHEST_POINTS`).
 """
 
 from __future__ import annotations

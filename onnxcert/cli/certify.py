@@ -22,7 +22,7 @@ from onnxcert.errors import ParameterError
 from onnxcert.inputs.listing import safe_name
 from onnxcert.model.bundled import find_model
 from onnxcert.model.graph import read_model
-from onnxcert.model.inference import medium
+from onnxcert.model.inference import medium, stored
 from onnxcert.report.table import table
 from onnxcert.run import Run
 from onnxcert.settings import Settings
@@ -36,7 +36,7 @@ from onnxcert.store import ResultStore
 @with_contract_options
 def command(
     context: typer.Context,
-    model: str = typer.Argument(..., help="ONNX file, or the name of a bundled model: street."),
+    model: str = typer.Argument(..., help="ONNX file, or a bundled model: street, parts."),
     inputs: list[str] | None = typer.Argument(
         None,
         help="Pictures or point clouds, folders or globs; without any, the samples beside the "
@@ -107,6 +107,8 @@ def command(
     file = read_model(path)
     other_file = read_model(find_model(nonrobust)) if nonrobust else None
     listing = chosen.listing(path, inputs or [], medium(file, given))
+    if listing.categories and "categories" not in given and not stored(file, "categories"):
+        given = {**given, "categories": listing.categories}
 
     def prepared(head: str | None) -> Run:
         """The run for one output of the model."""

@@ -13,7 +13,7 @@ from onnxcert.cli.options import with_options
 from onnxcert.cli.parsing import named
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs import LABEL_MAPS, READERS, Listing, read_class_names, select, with_coding
-from onnxcert.inputs.clouds import CLOUD_READERS
+from onnxcert.inputs.clouds import CLOUD_READERS, Columns
 from onnxcert.model.bundled import samples
 
 # What a model's inputs are -> (readers, the one taken if none is named).
@@ -135,6 +135,8 @@ class Chosen:
                     f"--{name.replace('_', '-')} is for pictures, but the model takes points; "
                     "leave it out."
                 )
+        if said["columns"] is not None:
+            Columns.parse(said["columns"])  # refused now, and not with the first input
         items = listing.items
         if said["category"] is not None:
             items = tuple(replace(item, category=said["category"]) for item in items)

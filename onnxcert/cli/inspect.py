@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,9 @@ from onnxcert.report.view import draw_answer
 
 @with_contract_options
 def command(
-    model: str = typer.Argument(..., help="ONNX file, or the name of a bundled model: street."),
+    model: str = typer.Argument(..., help="ONNX file, or a bundled model: street, parts."),
     picture: Path | None = typer.Argument(
-        None, help="Show what the model sees and answers on this picture, as a PNG."
+        None, help="Show what the model sees and answers on this picture or shape, as a PNG."
     ),
     out: Path = typer.Option(
         Path("inspect.png"), "--out", metavar="FILE", help="Where the PNG of PICTURE goes."
@@ -58,6 +58,12 @@ def command(
     ),
     pad_to: int | None = typer.Option(
         None, "--pad-to", metavar="K", help="Continue PICTURE until both sides are multiples of K."
+    ),
+    columns: str | None = typer.Option(
+        None, "--columns", metavar="NAMES", help="What the columns of a point file are."
+    ),
+    category: str | None = typer.Option(
+        None, "--category", metavar="NAME", help="What the shape is, e.g. chair."
     ),
     *,
     given: dict[str, Any],
@@ -90,38 +96,25 @@ def command(
         return 0
     refuse_errors(findings, file.path)
     if picture is not None:
-        segmenter = _drawn(file, contract, picture, out, size=size, scale=scale, pad_to=pad_to)
+        if isinstance(contract, PictureContract):
+            fit = Fit(
+                size=size or (contract.size if scale == 1.0 else None),
+                scale=scale,
+                pad_to=(contract.multiple or 1) if pad_to is None else pad_to,
+            )
+            segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
+            draw_answer(out, segmenter, read_image(picture))
+        else:
+            segmenter = OnnxSegmenter(file, contract, device="cpu")
+            cloud = read_cloud(picture, columns=columns)
+            cloud = replace(cloud, category=category) if category else cloud
+            draw_cloud_answer(out, segmenter, segmenter.entry.prepared(cloud))
         contract = segmenter.contract  # now with the number of classes
         print(f"\nwhat the model sees and answers is drawn in {out}")
     if write is not None:
         write_contract(file, contract, write)
         print(f"\ncontract stored in {write}")
     return 0
-
-
-def _drawn(
-    file: ModelFile,
-    contract: Contract,
-    path: Path,
-    out: Path,
-    *,
-    size: tuple[int, int] | None,
-    scale: float,
-    pad_to: int | None,
-) -> OnnxSegmenter:
-    """The model, once it has answered on the input at `path` and `out` shows how."""
-    if isinstance(contract, PictureContract):
-        fit = Fit(
-            size=size or (contract.size if scale == 1.0 else None),
-            scale=scale,
-            pad_to=(contract.multiple or 1) if pad_to is None else pad_to,
-        )
-        segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
-        draw_answer(out, segmenter, read_image(path))
-        return segmenter
-    segmenter = OnnxSegmenter(file, contract, device="cpu")
-    draw_cloud_answer(out, segmenter, segmenter.entry.prepared(read_cloud(path)))
-    return segmenter
 
 
 def _print_readings(file: ModelFile, question: str) -> None:
@@ -139,8 +132,9 @@ def _print(file: ModelFile, contract: Contract, findings: Sequence[Finding]) -> 
         if field.name != "sources":
             value = getattr(contract, field.name)
             source = contract.sources.get(field.name)
-            shown = _show(value) if source else _OPEN.get(field.name, "not said")
-            print(f"{field.name:14} {shown:32} {f'({source})' if source else ''}".rstrip())
+            show = _SHOWN.get(field.name, _show)
+            shown = show(value) if source else _OPEN.get(field.name, "not said")
+            print(f"{field.name:16} {shown:32} {f'({source})' if source else ''}".rstrip())
     print(f"\nlint: {'nothing found' if not findings else ''}".rstrip())
     for finding in findings:
         print(f"  {finding.severity}: node {finding.node} {finding.message}")
@@ -154,12 +148,26 @@ _OPEN = {
     "std": "none",
     "normalise": "after",
     "feeds": "none",
+    "features": "none",
+    "points": "any number",
+    "categories": "none",
+    "category_input": "none",
+    "restricted": "no",
+    "passes": "1",
     "threshold": "usual for the form",
     "classes": "known after the first run",
 }
+
+
+def _show_categories(categories: Sequence[tuple[str, Sequence[int]]]) -> str:
+    """Each category with its classes, as a file for --categories has them."""
+    return "; ".join(f"{name} {' '.join(map(str, parts))}" for name, parts in categories)
 
 
 def _show(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(_show(v) for v in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+_SHOWN = {"categories": _show_categories}

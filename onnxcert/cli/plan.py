@@ -88,8 +88,9 @@ def command(
     picture: str | None = typer.Option(
         None,
         "--picture",
-        metavar="FILE|HxW",
-        help="Picture to time it on, or the height and width of one.",
+        metavar="FILE|HxW|N",
+        help="Picture or point cloud to time it on, or the size of one: height and width, or the "
+        "number of points.",
     ),
     draws_per_second: float | None = typer.Option(
         None, "--draws-per-second", help="Noisy passes a second, in place of a measurement."

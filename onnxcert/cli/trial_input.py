@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +52,10 @@ def trial_input(said: str | None, segmenter: OnnxSegmenter) -> Any:
 def _cloud(said: str | None, segmenter: OnnxSegmenter, contract: PointContract) -> Any:
     """The point cloud named, or a random one of the number of points given."""
     if said is not None and Path(said).exists():
-        return segmenter.entry.prepared(read_cloud(Path(said)))
+        cloud = read_cloud(Path(said))
+        if contract.needs_category and not cloud.category:
+            cloud = replace(cloud, category=contract.categories[0][0])  # any takes the same time
+        return segmenter.entry.prepared(cloud)
     if said is not None and not (said.isdecimal() and 0 < int(said) <= MAX_POINTS):
         raise ParameterError(
             f"--picture must be a file of points or their number, got {said!r}, which is neither."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-_PIXELS: Final = "which nobody can verify for the pixels of a picture"
+_PIXELS: Final = "which nobody can verify for the pixels of a picture or the points of a shape"
 
 REFUSED: Final[dict[str, str]] = {
     "hochberg": "Hochberg's step-up procedure needs independent or positively dependent p-values "

@@ -63,13 +63,19 @@ class Clouds:
         self, item: Item, prepared: PointCloud, *, classes: int, names: Sequence[str]
     ) -> IntArray | None:
         if self.entry.contract.classifies:
-            if item.class_label is None:
+            label, told = item.class_label, prepared.category
+            if label is not None:
+                index = label.index(names, classes=classes, ignore_label=self.ignore_label)
+            elif told in names:
+                index = names.index(told)
+            elif told.isdecimal() and len(told) < 6 and int(told) < classes:
+                index = int(told)
+            else:
                 return None
-            index = item.class_label.index(names, classes=classes, ignore_label=self.ignore_label)
             return np.array([index], dtype=np.int32)
         labels = prepared.labels
-        if labels is None:
-            return None
+        if labels is None or self.entry.contract.output_form == "multilabel":
+            return None  # one class a point is no truth about several labels
         ignored = np.zeros(labels.shape, np.bool_)
         if self.ignore_label is not None:
             ignored = labels == self.ignore_label
@@ -86,7 +92,7 @@ class Clouds:
         return tuple(filter(None, (duplicates(prepared), missing_normals(prepared))))
 
     def category(self, prepared: PointCloud) -> str:
-        return prepared.category
+        return self.entry.category(prepared.category)
 
     def has_labels(self, folder: Path, name: str) -> bool:
         return has_cloud_labels(folder, name)

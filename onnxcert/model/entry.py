@@ -80,6 +80,14 @@ class Entry(Protocol):
         """Raise ModelError unless an input of this shape reaches the network of `path`."""
         ...
 
+    def check_noise(self, x: FloatArray, noisy: FloatArray, /) -> None:
+        """Raise ParameterError if the noise reached what must stay as it is.
+
+        Args:
+            x: a declared input. noisy: one perturbation of it.
+        """
+        ...
+
     def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         """Grid of the scores that belong to the components as they are; None for any grid."""
         ...

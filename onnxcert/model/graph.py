@@ -54,7 +54,7 @@ def read_model(path: str | Path) -> ModelFile:
     except OSError as error:
         raise ModelError(
             f"the model {path} cannot be read ({error.strerror}); name an ONNX file, or a bundled "
-            "model such as street."
+            "model such as street or parts."
         ) from None
     try:
         proto = onnx.load_model_from_string(content)

@@ -80,7 +80,16 @@ def medium(model: ModelFile, given: Mapping[str, Any]) -> str:
         ContractError: its file says neither.
     """
     said = {name: value for name, value in given.items() if value is not None}
-    return _kind(model.metadata.get(METADATA_KEY), said, model.proto.graph).medium
+    try:
+        return _kind(model.metadata.get(METADATA_KEY), said, model.proto.graph).medium
+    except ContractError as error:
+        raise ContractError(f"{model.path}: {error}") from None
+
+
+def stored(model: ModelFile, field: str) -> bool:
+    """Whether the contract in the file says anything about `field`."""
+    text = model.metadata.get(METADATA_KEY)
+    return text is not None and field in parsed(text)
 
 
 _NOUNS: Final = {"picture": "pictures", "points": "points"}

@@ -95,9 +95,13 @@ def probed(
 
     Raises:
         ModelError: the model answers differently on the same input.
+        ParameterError: the noise reached what must stay as it is.
     """
+    draws.perturbation.check(x)
     batch = np.empty((max(2, batch_size), *x.shape), dtype=np.float32)
     draws.rehearsal().write(x, range(len(batch)), batch)
+    if isinstance(segment, OnnxSegmenter):
+        segment.entry.check_noise(x, batch[0])
     mixes = getattr(segment, "mixes_draws", False)
     if not mixes and batch_invariant(segment, batch) and repeatable(segment, batch[:2]):
         return segment, ""

@@ -47,8 +47,9 @@ def lower_polygon(a: Numbers, sigma: float) -> Numbers:
     """Heights over the angles `a` of a falling broken line that h is nowhere below.
 
     A chord exceeds h by at most width^2 / 8 times the largest h'' between its ends; both ends are
-    lowered by as much, by `ROUNDING`, and then made to fall. To the left of the highest point, and
-    of a[0], the line is level, as h is higher there still.
+    lowered by as much and by `ROUNDING`. Left of sigma / 16, where h has a pole of very little
+    mass, the line is level, as h is higher there; elsewhere a height that is not below the one
+    before is lowered to it.
 
     Args:
         a: rising angles in (0, pi], evenly spaced. sigma: 1 at most.
@@ -57,8 +58,8 @@ def lower_polygon(a: Numbers, sigma: float) -> Numbers:
     lowered = np.concatenate([bend, bend[-1:]])
     lowered[1:-1] = np.maximum(bend[:-1], bend[1:])
     heights = np.maximum(density(a, sigma) * (1 - ROUNDING) - lowered * (1 + ROUNDING), 0.0)
-    top = int(np.argmax(heights))
-    heights[:top] = heights[top]
+    level = int(np.searchsorted(a, sigma / 16))
+    heights[:level] = heights[level]
     return np.asarray(np.minimum.accumulate(heights))
 
 
@@ -85,4 +86,4 @@ def curvature_bound(low: Numbers, high: Numbers, sigma: float) -> Numbers:
 
 
 def _scale(sigma: float) -> float:
-    return 4 * math.pi**2 / (2 * math.pi * sigma**2) ** 1.5
+    return 4 * math.pi**2 / math.sqrt(2 * math.pi * sigma**2) ** 3

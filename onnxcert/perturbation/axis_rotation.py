@@ -72,6 +72,7 @@ class AxisRotation:
 
     def perturb(self, x: FloatArray, rngs: Sequence[np.random.Generator], out: FloatArray) -> None:
         """Write x, turned by an angle of its own, into each row of `out`."""
+        check_points(x, self.vectors)  # a model may be tried out before anything is counted
         v = np.zeros((len(rngs), 3))
         v[:, _AXES.index(self.axis)] = [self.sigma * rng.standard_normal() for rng in rngs]
         turn(x, exponential(v), self.vectors, out)

@@ -133,6 +133,7 @@ def _answers(record: Record, names: Sequence[str], *, many_labels: bool) -> list
     rows = zip(*(np.asarray(array[...]).tolist() for array in arrays), strict=True)
     radii = np.asarray(record.radii[...], np.float64)
     colours = palette.colours(names)
+    shown = record.draws.perturbation.shown
     answers = []
     for i, (label, candidate, hits, level) in enumerate(rows):
         if many_labels:
@@ -143,7 +144,9 @@ def _answers(record: Record, names: Sequence[str], *, many_labels: bool) -> list
             what, vote = "", _named(names, candidate)
             red, green, blue = map(int, colours[candidate])
             said = _named(names, label) if label != ABSTAIN else "abstain"
-        reach = f", R = {_down(float(radii[level - 1]))}" if level else ""
+        if label == ABSTAIN and level:  # a radius map certifies below the tau asked for, too
+            said = f"{('no', 'yes')[candidate] if many_labels else vote}, short of tau"
+        reach = f", R = {shown(float(radii[level - 1]))}" if level else ""
         answers.append(
             Answer(
                 text=f"{what}{said}{reach}",
@@ -158,11 +161,6 @@ def _answers(record: Record, names: Sequence[str], *, many_labels: bool) -> list
 
 def _named(names: Sequence[str], index: int) -> str:
     return names[index] if 0 <= index < len(names) else "none"
-
-
-def _down(radius: float) -> str:
-    """The radius to four digits behind the point, rounded down."""
-    return f"{np.floor(radius * 1e4) / 1e4:.4f}"
 
 
 def _answer(answer: Answer, mark: float) -> Image.Image:

@@ -79,7 +79,8 @@ def draw_cloud_record(
         draw_classified(path, record, photograph=seen, truth=truth, class_names=class_names)
         return
     category = record.provenance.input.get("category", "") or cloud.category
-    title = f"{record.name}: {category}" if category else record.name
+    said = category and category != record.name
+    title = f"{record.name}: {category}" if said else record.name
     own = dict(contract.get("categories", ())).get(category, ())
     radius = radius_of(record)
     clean, certified, hits = (
@@ -88,6 +89,8 @@ def draw_cloud_record(
     many = certified.ndim == 2
     for path, names, index in sheets(folder / "pictures", record.name, class_names, many=many):
         colours = sheet_colours(names, index) if many else part_colours(names, own)
+        if many:  # a lighter "no" would pass for abstention where light falls on it
+            colours[0] = _GREY
         write_cloud_ply(path.with_suffix(".ply"), cloud, certified[index], colours)
         draw_cloud(
             path,
@@ -127,7 +130,9 @@ def cone_of(record: Record) -> Cone | None:
     if perturbation.unit(record.unit) != RADIANS:
         return None
     angle = record.decision.radius[0]
-    axis = perturbation.parameters().get("axis")  # of a rotation about one axis
+    parameters = perturbation.parameters()
+    parameters = parameters.get("of", parameters)  # of what is done to some channels
+    axis = parameters.get("axis")  # of a rotation about one axis
     about: Vector | None = None if axis is None else _AXES[axis]
     # A radius is rounded down in its last digits.
     return Cone(min(angle, math.pi), angle >= math.pi * (1 - 1e-9), about)

@@ -40,7 +40,7 @@ def draw_cloud_answer(path: Path, segmenter: CloudSegmenter, cloud: PointCloud) 
     Args:
         path: the PNG, replaced in one step.
         segmenter: the model.
-        cloud: as the file holds it; shown in the model's frame, with the points that it gets.
+        cloud: in the model's frame, with as many points as the model takes.
     """
     contract = segmenter.contract
     x = segmenter.declared(cloud)
@@ -67,7 +67,7 @@ def draw_cloud_answer(path: Path, segmenter: CloudSegmenter, cloud: PointCloud) 
         panels,
         legend_entries([(a, None) for _, a in answers], names, colours, nothing="none"),
         title=f"{segmenter.file.name}: {cloud.category}" if cloud.category else segmenter.file.name,
-        caption=_caption(contract, x.shape[1], len(cloud)),
+        caption=_caption(contract, x.shape[1]),
     )
 
 
@@ -95,12 +95,12 @@ def _answers(labels: IntArray, names: Sequence[str], classes: int) -> list[tuple
     ]
 
 
-def _caption(contract: Any, points: int, of: int) -> str:
+def _caption(contract: Any, points: int) -> str:
     category = (
         f", category to the input {contract.category_input}" if contract.category_input else ""
     )
     return (
-        f"{points} points of the file's {of} as the model gets them, dark to light from "
+        f"{points} points as the model gets them, dark to light from "
         f"the lowest to the highest value: {contract.channels}, {contract.layout}, frame "
         f"{contract.frame}{category}. The shape should stand upright, and y be bright at its top; "
         "if not, or if the answer makes no sense, its axes or its frame may be others than those "

@@ -19,7 +19,7 @@ class InputDifference:
     """How the certified labels of one input differ between run A and run B.
 
     Attributes:
-        same_pixels: whether both runs saw the same picture under this name.
+        same_input: whether both runs saw the same input under this name.
         components: how many there are, or None where the runs label different grids; nothing can
             be counted then.
         other_class: certified in both, to different classes.
@@ -27,7 +27,7 @@ class InputDifference:
     """
 
     name: str
-    same_pixels: bool
+    same_input: bool
     components: int | None
     other_class: int = 0
     only_a: int = 0
@@ -113,7 +113,7 @@ def _counted(a: Record, b: Record) -> InputDifference:
     sure_a, sure_b = (array != ABSTAIN for array in labels)
     return InputDifference(
         name=a.name,
-        same_pixels=same,
+        same_input=same,
         components=labels[0].size,
         other_class=int(np.count_nonzero(sure_a & sure_b & (labels[0] != labels[1]))),
         only_a=int(np.count_nonzero(sure_a & ~sure_b)),

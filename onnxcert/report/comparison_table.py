@@ -53,7 +53,7 @@ def comparison_object(comparison: Comparison) -> dict[str, Any]:
         "inputs": [
             {
                 "name": d.name,
-                "same_pixels": d.same_pixels,
+                "same_input": d.same_input,
                 "components": d.components,
                 "differing": None if d.components is None else d.differing,
                 "share": None if d.components is None else d.differing / d.components,
@@ -94,7 +94,7 @@ def _over(comparison: Comparison) -> str:
 
 
 def _cells(d: InputDifference) -> list[str]:
-    name = d.name if d.same_pixels else f"{d.name} (another picture)"
+    name = d.name if d.same_input else f"{d.name} (another input)"
     if d.components is None:
         return [name, "other grid", "-", "-", "-", "-"]
     counts = [str(n) for n in (d.components, d.other_class, d.only_a, d.only_b)]

@@ -20,7 +20,7 @@ from onnxcert.report.viewpoint import Vector, Vectors, Viewpoint
 FINE: Final = 2  # pixels rendered for each one shown, along both sides
 
 _BALL: Final = 1.05  # radius of a point, in spacings
-_SMALLEST, _LARGEST = 3.0, 13.0  # radius of a point in fine pixels
+_SMALLEST, _LARGEST = 3.0, 17.0  # radius of a point in fine pixels
 _SHADOW: Final = 0.16  # how much darker the ground is in the middle of the shadow
 
 

@@ -100,6 +100,7 @@ NUMBERS: list[tuple[str, str, str]] = [
     ),
     *(("--pad-to", value, "--pad-to") for value in ("-1", "2.5", "5000", "two")),
     *(("--threshold", value, "threshold") for value in ("high", "", "0.5,0.5")),
+    *(("--passes", value, "passes") for value in ("0", "-1", "1.5", "x", "3")),
     *(("--classes", value, "classes") for value in ("0", "-1", "1", "1.5", "x", "7")),
 ]
 

@@ -58,7 +58,7 @@ def test_a_run_does_not_differ_from_itself(onnxcert: Any) -> None:
     assert found["parameters"] == {}
     assert (found["only_a"], found["only_b"]) == ([], [])
     assert [d["differing"] for d in found["inputs"]] == [0, 0]
-    assert all(d["same_pixels"] for d in found["inputs"])
+    assert all(d["same_input"] for d in found["inputs"])
     for score in ("radius", "accuracy", "miou", "abstain", "clean_accuracy", "clean_miou"):
         assert found[score]["difference"] == 0
     text = onnxcert("diff", "b", "b.h5")
@@ -139,11 +139,11 @@ def test_another_picture_or_grid_under_the_same_name_is_said(onnxcert: Any) -> N
     write_picture(Path("pictures/p1.png"), seed=9, height=10)
     assert onnxcert("certify", "a.onnx", "pictures", *CERTIFY, "--out", "c").status == 0
     p0, p1, p2 = onnxcert("diff", "a", "c", "--json").json["inputs"]
-    assert (p0["same_pixels"], p1["same_pixels"], p2["same_pixels"]) == (False, False, True)
+    assert (p0["same_input"], p1["same_input"], p2["same_input"]) == (False, False, True)
     assert p0["components"] == 192
     assert {p1[key] for key in ("components", "differing", "share", "only_a")} == {None}
     text = onnxcert("diff", "a", "c").out
-    assert "p0 (another picture)" in text
+    assert "p0 (another input)" in text
     assert "other grid" in text
 
 

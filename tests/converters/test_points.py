@@ -162,13 +162,15 @@ def test_an_operator_of_the_modules_own_is_replaced_by_its_body(tmp_path):
             ),
             "not finite",
         ),
+        # An operator that the exporter does not know.
+        (Changed(lambda scores, points: scores + points.mT.mean(2, keepdim=True)), "cannot export"),
         (
             Changed(lambda scores, points: scores + (0.0 if len(points) == 2 else 9.0)),
             "does not agree with the module at batch size 1",
         ),
     ],
 )
-def test_refusals_are_one_sentence_and_leave_no_file(tmp_path, module, said):
+def test_refusals_are_one_sentence_and_leave_no_file(tmp_path, capfd, module, said):
     path = tmp_path / "bad.onnx"
     with pytest.raises(ModelError) as caught:
         write(module, path)
@@ -177,3 +179,4 @@ def test_refusals_are_one_sentence_and_leave_no_file(tmp_path, module, said):
     assert "\n" not in message
     assert message.endswith(".")
     assert not path.exists()
+    assert capfd.readouterr() == ("", "")

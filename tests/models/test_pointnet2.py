@@ -7,6 +7,7 @@ file against the network; and that the recipe learns, goes on and exports.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -391,21 +392,49 @@ def fresh():
     return PointNet2(sizes=TINY)
 
 
-def test_training_learns(benchmark):
-    lines = []
-    noise = Noise(rotation=0.1, sigma=0.02)
+@dataclass(frozen=True)
+class Trained:
+    """What a short training leaves."""
+
+    network: PointNet2
+    losses: list[float]
+    lines: list[str]
+
+
+@pytest.fixture(scope="module")
+def trained(benchmark):
+    network, lines = fresh(), []
     losses = train(
-        fresh(),
+        network,
         load(benchmark, ("train",)),
-        settings(40, noise=noise, batch=2, rate=1e-2),
+        settings(40, noise=Noise(rotation=0.1, sigma=0.02), batch=2, rate=1e-2),
         held_out=load(benchmark, ("test",)),
         say=lines.append,
     )
-    assert losses[0] > 3
-    assert losses[-1] < 1
-    assert "shapes/s" in lines[0]
-    assert "min left" in lines[0]
-    assert float(lines[-1].split("accuracy ")[1].split()[0]) > 0.7
+    return Trained(network, losses, lines)
+
+
+def test_training_learns_and_says_how_far_it_is(trained):
+    assert trained.losses[0] > 3
+    assert trained.losses[-1] < 1
+    assert "shapes/s" in trained.lines[0]
+    assert "min left" in trained.lines[0]
+    assert float(trained.lines[-1].split("accuracy ")[1].split()[0]) > 0.7
+
+
+@pytest.mark.parametrize("perturbation", ["gaussian", "rotation"])
+def test_what_was_trained_is_certified(trained, benchmark, tmp_path, onnxcert, perturbation):
+    path = tmp_path / "trained.onnx"
+    write_model(trained.network, path, points=POINTS, sigma=0.02, rotation=0.1)
+    outcome = onnxcert(
+        *("certify", path, benchmark, "--dataset", "shapenet-part", "--out", tmp_path / "out"),
+        *("--perturbation", perturbation, "--n", 40, "--seed", 1, "--no-pictures", "--json"),
+    )
+    assert outcome.status == 0, outcome.err
+    certified = outcome.json["certified"]
+    assert certified["abstain"] < 0.5
+    assert certified["accuracy_certified"] > 0.9
+    assert outcome.json["warnings"] == []  # among them that draws of a batch do not mix
 
 
 def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(benchmark, tmp_path):

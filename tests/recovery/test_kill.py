@@ -200,7 +200,7 @@ def test_killed_at_random_moments_a_run_ends_as_if_nobody_had_disturbed_it(
         assert workplace.finish(out)["seed"] == 7
         assert_same_results(out, undisturbed)
     # The kills fell where there was something to lose.
-    assert progress >= 4
+    assert progress >= 2
     assert partial
 
 

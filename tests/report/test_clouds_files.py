@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,12 @@ from PIL import Image
 from solids import chair
 
 from onnxcert import Gaussian
+from onnxcert._typing import Perturbation
 from onnxcert.decision import decide
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.clouds.cloud import PointCloud
+from onnxcert.perturbation import AxisRotation, OnChannels, Rotation
 from onnxcert.report import cloud_files, clouds, palette
 from onnxcert.report.files import has_picture, write_labels
 from onnxcert.report.ply import write_cloud_ply
@@ -30,6 +31,7 @@ CLOUD = chair(400)
 N = len(CLOUD)
 NAMES = ("lamp shade", "chair seat", "chair back", "chair legs", "table top")
 CATEGORIES = [["lamp", [0]], ["chair", [1, 2, 3]], ["table", [4]]]
+NOISE = Gaussian(0.25)
 LEVELS = Rule(radius_map=True, correction="bonferroni")
 
 
@@ -37,7 +39,7 @@ def record(
     shape: tuple[int, ...] = (N,),
     *,
     rule: Rule = LEVELS,
-    unit: str = "unit spheres",
+    perturbation: Perturbation = NOISE,
     **contract: Any,
 ) -> Record:
     """A record of made-up votes for the parts of a chair; some points abstain."""
@@ -56,8 +58,8 @@ def record(
         selection="pooled",
         classes=len(NAMES),
         nonfinite=0,
-        draws=Draws(Gaussian(0.25), 0, "0" * 64),
-        unit=unit,
+        draws=Draws(perturbation, 0, "0" * 64),
+        unit="unit spheres",
     )
     provenance = Provenance(
         {"name": "m"},
@@ -201,7 +203,7 @@ def test_one_level_needs_no_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_radius_in_radians_is_a_cone_and_shown_in_degrees(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = record(unit="radians")
+    shown = record(perturbation=Rotation(0.125))
     certificate = shown.certificate()
     (call,) = seen_by_draw(tmp_path, shown, monkeypatch)
     assert call["cone"].angle == certificate.radius
@@ -213,20 +215,34 @@ def test_a_radius_in_radians_is_a_cone_and_shown_in_degrees(
     assert radii.asked == (math.degrees(certificate.radius),)
 
 
-@pytest.mark.parametrize("axis", [None, [0, 0, 1]])
-@pytest.mark.parametrize("angle", [0.2, math.pi, math.pi * (1 - 1e-12), 5.0])
-def test_a_cone_is_whole_where_the_radius_reaches_pi(angle: float, axis: list[int] | None) -> None:
-    parameters = {"sigma": 1.0} if axis is None else {"sigma": 1.0, "axis": axis}
-    shown: Any = SimpleNamespace(
-        unit="radians",
-        decision=SimpleNamespace(radius=(angle,)),
-        draws=SimpleNamespace(perturbation=SimpleNamespace(parameters=lambda: parameters)),
-    )
+@pytest.mark.parametrize(
+    ("perturbation", "tau", "axis", "whole"),
+    [
+        (Rotation(0.125), 0.75, None, False),
+        (Rotation(1.0), 0.999, None, True),
+        (Rotation(1.0, form="classical"), 0.9999, None, True),
+        (AxisRotation(0.25, "z", vectors=2), 0.75, (0.0, 0.0, 1.0), False),
+        (AxisRotation(0.25, "x"), 0.75, (1.0, 0.0, 0.0), False),
+        (AxisRotation(6.0, "y"), 0.75, (0.0, 1.0, 0.0), True),
+        (OnChannels(AxisRotation(0.25, "z"), 0, 3), 0.75, (0.0, 0.0, 1.0), False),
+        (OnChannels(Rotation(0.125), 0, 3), 0.75, None, False),
+    ],
+)
+def test_a_cone_is_about_the_axis_turned_about_and_whole_where_the_radius_reaches_pi(
+    perturbation: Perturbation, tau: float, axis: tuple[float, float, float] | None, whole: bool
+) -> None:
+    shown = record(rule=Rule(tau=tau), perturbation=perturbation)
     cone = cloud_files.cone_of(shown)
     assert cone is not None
-    assert cone.whole == (angle > 3)
-    assert cone.angle == min(angle, math.pi)
-    assert cone.axis == (None if axis is None else (0.0, 0.0, 1.0))
+    assert cone.angle == shown.certificate().radius
+    assert cone.axis == axis
+    assert cone.whole == whole
+    assert (cone.degrees == "180°") == whole
+
+
+def test_noise_on_coordinates_has_no_cone() -> None:
+    assert cloud_files.cone_of(record()) is None
+    assert cloud_files.cone_of(record(perturbation=OnChannels(Gaussian(0.1), 0, 3))) is None
 
 
 def test_each_label_of_a_multi_label_record_has_its_files(
@@ -241,6 +257,7 @@ def test_each_label_of_a_multi_label_record_has_its_files(
         np.testing.assert_array_equal(call["certified"], certificate.labels[i])
         np.testing.assert_array_equal(call["radii"].radius, certificate.radii[i])
         assert call["class_names"] == (f"no {names[i]}", names[i])
+        assert call["colours"][0].max() < 170  # in no light as pale as abstention
     stems = ["000-soft", "001-a_b", "002-red"]
     found = sorted(p.name for p in (tmp_path / "pictures" / "chair-03").iterdir())
     assert found == sorted(f"{stem}.{kind}" for stem in stems for kind in ("ply", "png"))

@@ -84,7 +84,7 @@ def test_each_channel_is_shown_with_its_range_as_the_model_gets_it(
     names = ["x", "y", "z", "normal x", "normal y", "normal z"]
     expected = [f"{n}: {r.min():.3g} to {r.max():.3g}" for n, r in zip(names, x, strict=True)]
     assert [panel.heading for panel in panels] == [*expected, "Answer"]
-    assert "300 points of the file's 500" in caption
+    assert "300 points as the model gets them" in caption
     assert "input label" in caption
     # y is up: the top of the first view is lighter than its foot.
     y = panels[1].pixels[: len(panels[1].pixels) // 2]

@@ -14,7 +14,10 @@ import pytest
 import records
 
 from onnxcert import ResultStore
+from onnxcert._typing import Perturbation
+from onnxcert.draws import Draws
 from onnxcert.errors import StoreError
+from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
 from onnxcert.sampling import Count
 from onnxcert.store.attributes import Attributes
 
@@ -313,3 +316,27 @@ def test_a_write_that_fails_leaves_the_former_file_as_it_was(
     assert "No space left on device" in message
     assert (tmp_path / "inputs" / "x.h5").read_bytes() == before
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize(
+    "perturbation",
+    [
+        Rotation(0.25, 2, "classical"),
+        AxisRotation(0.25, "z"),
+        OnChannels(Gaussian(0.1), 0, 3, "the coordinates"),
+        OnChannels(Rotation(0.5), 3, 6),
+    ],
+    ids=lambda p: p.name,
+)
+def test_a_count_keeps_its_perturbation_and_what_that_is_made_of(
+    tmp_path: Path, perturbation: Perturbation
+) -> None:
+    store = ResultStore(tmp_path)
+    count = Count(Draws(perturbation, 3, "ab" * 32), 100, 10, "pooled", 3)
+    count.add(np.zeros((4, 7), np.uint8))
+    with store.exclusive():
+        store.begin({"tau": 0.75}, seed=3, fresh_seed=4)
+        store.checkpoint("one", count, RUNTIME)
+        fresh = Count(count.draws, 100, 10, "pooled", 3)
+        found = store.resume(fresh, "one", RUNTIME)
+    assert (found.draws, found.done) == (count.draws, 4)

@@ -51,7 +51,8 @@ class ShapeNetPart:
             raise InputError(
                 f"{entries}: expected shapes of {named.name}, but it has none: check the path."
             )
-        return Listing(items, SHAPENET_PART_NAMES)
+        parts = tuple(SHAPENET_PARTS.items())
+        return Listing(items, SHAPENET_PART_NAMES, categories=parts)
 
 
 def _chosen(named: Path) -> tuple[Path, str, str]:

@@ -118,6 +118,9 @@ class PictureEntry:
                 f"{seen[0]}x{seen[1]}; pass --resize to resize pictures to that size."
             )
 
+    def check_noise(self, _x: FloatArray, _noisy: FloatArray, /) -> None:
+        """Every channel may be perturbed."""
+
     def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return None if self.fit.grid == "model" else self.fit.padded(*shape[1:])
 

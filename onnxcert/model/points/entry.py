@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from onnxcert._typing import FloatArray, IntArray
-from onnxcert.errors import InputError, ModelError
+from onnxcert.errors import InputError, ModelError, ParameterError
 from onnxcert.inputs.clouds import PointCloud, framed, kept
 from onnxcert.model.entry import INPUT
 from onnxcert.model.nodes import Nodes
@@ -126,16 +126,27 @@ class PointEntry:
             rows_.append(np.full((1, len(cloud)), number, dtype=np.float32))
         return np.ascontiguousarray(np.concatenate(rows_), dtype=np.float32)
 
-    def _number(self, category: str) -> int:
+    def category(self, told: str) -> str:
+        """The model's name of the category told, in any letter case or as a number in the order of
+        the categories; else as told."""
         names = [name for name, _ in self.contract.categories]
-        plain = [name.casefold() for name in names]
-        if category.casefold() not in plain:
-            came = f"it is called {category!r}" if category else "nothing says which it is"
+        known = {name.casefold(): name for name in names}
+        if told.casefold() in known:
+            return known[told.casefold()]
+        if told.isdecimal() and len(told) < 6 and int(told) < len(names):
+            return names[int(told)]
+        return told
+
+    def _number(self, told: str) -> int:
+        names = [name for name, _ in self.contract.categories]
+        category = self.category(told)
+        if category not in names:
+            came = f"it is called {told!r}" if told else "nothing says which it is"
             raise InputError(
                 f"the model needs the category of a shape, one of {', '.join(names)}, but {came}; "
                 "name it in the file, or with --category."
             )
-        return plain.index(category.casefold())
+        return names.index(category)
 
     def check(self, shape: tuple[int, ...], path: Path) -> None:
         wanted = self.contract.points
@@ -146,6 +157,14 @@ class PointEntry:
             )
         if wanted is not None and shape[1] != wanted:
             raise ModelError(f"{path} takes shapes of {wanted} points, got {shape[1]}.")
+
+    def check_noise(self, x: FloatArray, noisy: FloatArray, /) -> None:
+        """The category is no place in space, and takes no noise."""
+        if self.contract.needs_category and not np.array_equal(x[-1], noisy[-1]):
+            raise ParameterError(
+                "the last row tells the shape's category and must stay as it is, but the noise "
+                "reached it; use OnChannels(noise, 0, 3) for noise on the coordinates."
+            )
 
     def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return (shape[-1],)

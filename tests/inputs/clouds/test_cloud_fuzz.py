@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from inputs.clouds.writers import every_format, hdf5, npy, shape, table, text
@@ -142,12 +145,16 @@ def test_a_file_cut_anywhere_is_whole_or_refused(tmp_path: Path, name: str) -> N
         np.testing.assert_array_equal(cloud.points[:whole], CLOUD.points[:whole])
 
 
+def header(count: int) -> bytes:
+    """The start of a `.npy` file of `count` points."""
+    words = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({count}, 3), }}"
+    return b"\x93NUMPY\1\0" + (118).to_bytes(2, "little") + words.ljust(117).encode() + b"\n"
+
+
 @pytest.mark.parametrize("count", [10_000_001, 2**31, 2**40, 2**62])
 def test_a_header_of_many_points_is_given_no_memory(tmp_path: Path, count: int) -> None:
-    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({count}, 3), }}"
-    body = b"\x93NUMPY\1\0" + (118).to_bytes(2, "little") + header.ljust(117).encode() + b"\n"
     head = f"element vertex {count}\n" + "".join(f"property float {c}\n" for c in "xyz")
-    some = {"x.npy": body + bytes(99)}
+    some = {"x.npy": header(count) + bytes(99)}
     for kind in ("ascii", "binary_little_endian"):
         some[f"{kind}.ply"] = f"ply\nformat {kind} 1.0\n{head}end_header\n0 0 0\n".encode()
     for name, data in some.items():
@@ -155,3 +162,42 @@ def test_a_header_of_many_points_is_given_no_memory(tmp_path: Path, count: int) 
         path.write_bytes(data)
         with pytest.raises(InputError, match=r"at most 10,000,000|damaged"):
             read_cloud(path)
+
+
+def archive(members: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as target:
+        for name, data in members.items():
+            target.writestr(f"{name}.npy", data)
+    return out.getvalue()
+
+
+def test_an_archive_that_asks_for_too_much_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    for members, said in (
+        ({"points": header(9_000_000) + bytes(99)}, "names 27,000,000"),
+        ({"points": header(2**62) + bytes(99)}, "all of them in the file"),
+        ({f"x{i}": b"" for i in range(1001)}, "1,001 members"),
+    ):
+        path.write_bytes(archive(members))
+        with pytest.raises(InputError, match=said):
+            read_cloud(path)
+
+
+def test_an_hdf5_file_that_asks_for_too_much_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    for extent, chunks, said in (
+        ((10, 20, 3), (100, 1_000_000, 3), "chunks of 1,144 MiB"),
+        ((100_001, 20, 3), (1, 20, 3), "it holds 100,001"),
+        ((10, 10_000_001, 3), (1, 20, 3), "10,000,001 points"),
+        ((1, 9_000_000, 12), (1, 20, 12), "of 12 numbers each"),
+    ):
+        with h5py.File(path, "w") as file:
+            file.create_dataset("data", extent, "f4", chunks=chunks, maxshape=(None, None, None))
+        with pytest.raises(InputError, match=said):
+            read_cloud(path, index=0)
+    with h5py.File(path, "w") as file:
+        for number in range(1001):
+            file[f"{number}"] = 0
+    with pytest.raises(InputError, match="1,001 members"):
+        read_cloud(path)

@@ -325,6 +325,21 @@ def test_floats_are_colours_from_0_to_1_in_ply(tmp_path: Path) -> None:
     assert "from 0 to 1" in refused(path, (head + "end_header\n0 0 0 0 .5 200\n").encode())
 
 
+@pytest.mark.parametrize(
+    ("kind", "largest"), [(np.uint8, 255), (np.int64, 255), (np.uint16, 65535)]
+)
+def test_whole_colours_in_arrays_are_scaled_by_the_largest_of_their_kind(
+    tmp_path: Path, kind: type[np.integer[Any]], largest: int
+) -> None:
+    rgb = np.array([[0, 51, 255], [largest, 0, 1]], kind)
+    for name, data in (
+        ("x.npz", npz(points=CLOUD.points[:2], rgb=rgb)),
+        ("x.h5", hdf5(points=CLOUD.points[:2], rgb=rgb)),
+    ):
+        (tmp_path / name).write_bytes(data)
+        same(read_cloud(tmp_path / name).features, (rgb / largest).astype(np.float32))
+
+
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     for name in FILES:
         with pytest.raises(InputError, match="no such file"):

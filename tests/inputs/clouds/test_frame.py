@@ -38,12 +38,14 @@ def test_the_mean_is_the_origin_and_the_farthest_point_has_length_one(
 
 
 def test_the_frame_does_not_depend_on_the_order_of_the_points() -> None:
-    points = cloud_of(1, 5000, 1e3, 700)
-    order = np.random.default_rng(2).permutation(len(points))
-    np.testing.assert_array_equal(
-        framed(PointCloud(points), "unit-sphere").points[order],
-        framed(PointCloud(points[order]), "unit-sphere").points,
-    )
+    wide = np.array([[2.0**60] * 3, [1, 2, 3], [-(2.0**60)] * 3, [4, 5, 6]], np.float32)
+    for points in (cloud_of(1, 5000, 1e3, 700), wide):
+        for seed in range(6):
+            order = np.random.default_rng(seed).permutation(len(points))
+            np.testing.assert_array_equal(
+                framed(PointCloud(points), "unit-sphere").points[order],
+                framed(PointCloud(points[order]), "unit-sphere").points,
+            )
 
 
 def test_a_power_of_two_changes_no_bit_and_a_frame_twice_next_to_none() -> None:

@@ -1,0 +1,110 @@
+"""A perturbation of some channels is that perturbation there, and nothing elsewhere."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from onnxcert._typing import Perturbation
+from onnxcert.decision import decide
+from onnxcert.draws import Draws
+from onnxcert.errors import ParameterError
+from onnxcert.perturbation import PERTURBATIONS, AxisRotation, Gaussian, OnChannels, Rotation
+from onnxcert.result import Tally
+from onnxcert.rule import Rule
+
+X = np.random.default_rng(0).standard_normal((7, 50)).astype(np.float32)
+EACH: list[Perturbation] = [Gaussian(0.25), Rotation(0.25), AxisRotation(0.25, "y")]
+
+
+def rngs(count: int) -> list[np.random.Generator]:
+    return [np.random.default_rng(seed) for seed in range(count)]
+
+
+def perturbed(perturbation: Perturbation, x: np.ndarray, count: int = 5) -> np.ndarray:
+    out = np.full((count, *x.shape), np.nan, np.float32)
+    perturbation.perturb(x, rngs(count), out)
+    return out
+
+
+@pytest.mark.parametrize("of", EACH, ids=lambda p: p.name)
+def test_the_chosen_channels_get_the_noise_of_an_input_of_their_own(of: Perturbation) -> None:
+    out = perturbed(OnChannels(of, 2, 5), X)
+    np.testing.assert_array_equal(out[:, 2:5], perturbed(of, X[2:5]))
+    for other in (slice(0, 2), slice(5, 7)):
+        np.testing.assert_array_equal(out[:, other], np.broadcast_to(X[other], out[:, other].shape))
+    assert np.isfinite(out).all()
+
+
+@pytest.mark.parametrize("of", EACH, ids=lambda p: p.name)
+def test_all_that_is_said_of_size_is_said_by_the_perturbation_inside(of: Perturbation) -> None:
+    wrapped = OnChannels(of, 0, 3, "the coordinates")
+    assert wrapped.sigma == of.sigma
+    assert wrapped.radius(0.8) == of.radius(0.8) > 0
+    assert wrapped.unit("metres") == of.unit("metres")
+    assert (wrapped.formula(), wrapped.formula(0.8)) == (of.formula(), of.formula(0.8))
+    assert wrapped.shown(0.1) == of.shown(0.1)
+    assert of.described() in wrapped.described()
+    assert "the coordinates (channels 0 to 2)" in wrapped.described()
+    assert " the coordinates " in wrapped.attack("R", "metres")
+
+
+def test_the_statement_names_the_channels_that_may_be_attacked_and_no_others() -> None:
+    hits = np.array([[90, 50]])
+    draws = Draws(OnChannels(Gaussian(0.25), 0, 3, "the coordinates"), 1, "ab" * 32)
+    zero = np.zeros_like(hits)
+    tally = Tally(zero, hits, zero, 100, 10, "pooled", 2, 0, draws, unit="metres", kind="points")
+    text = decide(tally, Rule()).statement()
+    assert "every perturbation d of the coordinates with L2 norm at most R = sigma * Phi" in text
+    assert "[gaussian sigma 0.25 on the coordinates (channels 0 to 2), tau 0.75, " in text
+    assert "of the input" not in text.replace("certified component of an input", "")
+    assert "every perturbation d of the channels 4 to 6 with" in OnChannels(
+        Gaussian(0.25), 4, 7
+    ).attack("R", "metres")
+    assert "the channel 4 with" in OnChannels(Gaussian(0.25), 4, 5).attack("R", "metres")
+
+
+@pytest.mark.parametrize("of", EACH, ids=lambda p: p.name)
+def test_parameters_are_plain_values_that_make_it_again(of: Perturbation) -> None:
+    for one in (of, OnChannels(of, 1, 4, "these"), OnChannels(of, 0, 3)):
+        plain = json.loads(json.dumps(one.parameters()))
+        again = PERTURBATIONS[one.name](**plain)
+        assert again == one
+        assert hash(again) == hash(one)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"of": {"perturbation": "affine", "sigma": 1.0}},
+        {"of": {"sigma": 1.0}},
+        {"of": "gaussian"},
+        {"of": OnChannels(Gaussian(0.1), 0, 1)},
+        {"start": -1},
+        {"start": 3},
+        {"stop": 2.0},
+        {"start": True},
+        {"called": 3},
+    ],
+    ids=str,
+)
+def test_what_is_no_range_or_no_perturbation_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ParameterError) as caught:
+        OnChannels(**{"of": Gaussian(0.1), "start": 0, "stop": 3, **wrong})  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_the_input_must_have_the_channels_and_they_must_hold_the_noise() -> None:
+    OnChannels(Rotation(0.1), 4, 7).check(X)
+    with pytest.raises(ParameterError, match=r"at least 8 channels first, got the shape \[7, 50\]"):
+        OnChannels(Gaussian(0.1), 0, 8).check(X)
+    with pytest.raises(ParameterError, match="an input of shape"):
+        OnChannels(Rotation(0.1), 0, 2).check(X)
+    # Only what is perturbed counts.
+    large = X.copy()
+    large[6] = 1e9
+    OnChannels(Gaussian(0.1), 0, 3).check(large)
+    with pytest.raises(ParameterError, match="too small"):
+        OnChannels(Gaussian(0.1), 4, 7).check(large)
