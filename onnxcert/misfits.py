@@ -20,6 +20,7 @@ def refuse_other(
     *,
     identity: str,
     truth: IntArray | None,
+    category: str,
     asked: Mapping[str, Any],
 ) -> None:
     """Raise StoreError unless `record` is what this run would make of `item`.
@@ -79,6 +80,13 @@ def refuse_unlike(mine: OnnxSegmenter, other: OnnxSegmenter | None, *, labelled:
         raise ParameterError(
             f"both models must answer for the same components, but {mine.file.path} labels "
             f"{mine.components} and {other.file.path} {other.components}."
+        )
+    frames = [getattr(one.contract, "frame", "") for one in (mine, other) if one is not None]
+    if other is not None and len(set(frames)) > 1:
+        raise ParameterError(
+            f"both models are shown the same input, but {mine.file.path} takes shapes in the "
+            f"{frames[0]} frame and {other.file.path} in the {frames[1]} frame, where it would "
+            "answer worse than it does; leave --nonrobust out, or certify it by itself."
         )
     if other is not None and other.classes != mine.classes:
         raise ParameterError(
