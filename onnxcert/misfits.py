@@ -19,8 +19,8 @@ def refuse_other(
     item: Item,
     *,
     identity: str,
-    truth: IntArray | None,
     category: str,
+    truth: IntArray | None,
     asked: Mapping[str, Any],
 ) -> None:
     """Raise StoreError unless `record` is what this run would make of `item`.
@@ -50,6 +50,26 @@ def refuse_other(
             f"the record {item.name} in {store.folder} was not made by this run; delete it, and "
             "the same command makes it again."
         )
+
+
+def refuse_another_kind(mine: OnnxSegmenter, other: OnnxSegmenter | None) -> None:
+    """Raise ParameterError unless the other model can be shown the same prepared inputs."""
+    if other is None:
+        return
+    if mine.contract.medium != other.contract.medium:
+        raise ParameterError(
+            f"both models must take inputs of the same kind, but {mine.file.path} takes a "
+            f"{mine.entry.whole} and {other.file.path} a {other.entry.whole}."
+        )
+    for name, of in (("frame", "shapes in the frame"), ("points", "this number of points:")):
+        said = getattr(mine.contract, name, None)
+        wanted = getattr(other.contract, name, None)
+        if said != wanted and not (name == "points" and wanted is None):
+            raise ParameterError(
+                f"both models are shown the same prepared inputs, but {mine.file.path} takes {of} "
+                f"{said or 'any'} and {other.file.path} {wanted}; store a contract that fits, or "
+                f"give --{name} for both."
+            )
 
 
 def refuse_unlike(mine: OnnxSegmenter, other: OnnxSegmenter | None, *, labelled: bool) -> None:

@@ -14,7 +14,7 @@ from onnxcert.draws import Draws, check_seed, digest
 from onnxcert.errors import InputError, ModelError
 from onnxcert.inputs import Item, Listing
 from onnxcert.media import medium_of
-from onnxcert.misfits import refuse_other, refuse_unlike
+from onnxcert.misfits import refuse_another_kind, refuse_other, refuse_unlike
 from onnxcert.model.probe import LEAKS, OneDrawPerPass, leaks, probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.parameters import digest_of, parameters
@@ -71,6 +71,7 @@ class Run:
         Raises:
             OnnxcertError: nothing can be certified as asked; what is finished stays.
         """
+        refuse_another_kind(self.segmenter, self.nonrobust)
         self._medium = medium_of(self.segmenter.entry, self.listing, self.ignore_label)
         usable, self.skipped = self._medium.usable()
         self._refuse_hopeless(usable)

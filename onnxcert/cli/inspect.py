@@ -12,7 +12,7 @@ import typer
 
 from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.parsing import height_and_width
-from onnxcert.errors import ContractError
+from onnxcert.errors import ContractError, ParameterError
 from onnxcert.inputs import read_class_names, read_image
 from onnxcert.inputs.clouds import read_cloud
 from onnxcert.model.bundled import find_model
@@ -97,6 +97,11 @@ def command(
     refuse_errors(findings, file.path)
     if picture is not None:
         if isinstance(contract, PictureContract):
+            if columns is not None or category is not None:
+                raise ParameterError(
+                    "--columns and --category are for point clouds, but the model takes pictures; "
+                    "leave them out."
+                )
             fit = Fit(
                 size=size or (contract.size if scale == 1.0 else None),
                 scale=scale,
@@ -105,7 +110,8 @@ def command(
             segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
             draw_answer(out, segmenter, read_image(picture))
         else:
-            segmenter = OnnxSegmenter(file, contract, device="cpu")
+            fit = Fit(size=size, scale=scale, pad_to=pad_to or 1)  # refused if anything was said
+            segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
             cloud = read_cloud(picture, columns=columns)
             cloud = replace(cloud, category=category) if category else cloud
             draw_cloud_answer(out, segmenter, segmenter.entry.prepared(cloud))
@@ -133,7 +139,7 @@ def _print(file: ModelFile, contract: Contract, findings: Sequence[Finding]) -> 
             value = getattr(contract, field.name)
             source = contract.sources.get(field.name)
             show = _SHOWN.get(field.name, _show)
-            shown = show(value) if source else _OPEN.get(field.name, "not said")
+            shown = show(value) if source and value != () else _OPEN.get(field.name, "not said")
             print(f"{field.name:16} {shown:32} {f'({source})' if source else ''}".rstrip())
     print(f"\nlint: {'nothing found' if not findings else ''}".rstrip())
     for finding in findings:
@@ -156,6 +162,7 @@ _OPEN = {
     "passes": "1",
     "threshold": "usual for the form",
     "classes": "known after the first run",
+    "frame": "unit-sphere",
 }
 
 

@@ -84,11 +84,7 @@ class Noise:
         """
         self._check()
         contract = segmenter.contract
-        sigma = self.values["sigma"]
-        if sigma is None and not self._turns:
-            sigma = contract.trained_sigma
-        elif sigma is None and isinstance(contract, PointContract):
-            sigma = contract.trained_rotation
+        sigma = self.sigma(contract)
         sigma = usual if sigma is None else sigma
         if not sigma and sigma != 0.0:
             raise ParameterError(
@@ -98,6 +94,15 @@ class Noise:
         if self._turns:
             return self._rotation(contract, sigma)
         return self._gaussian(contract, sigma)
+
+    def sigma(self, contract: Contract) -> float | None:
+        """What was said, or what the model was trained with, if anything tells it."""
+        said: float | None = self.values["sigma"]
+        if said is not None:
+            return said
+        if not self._turns:
+            return contract.trained_sigma
+        return contract.trained_rotation if isinstance(contract, PointContract) else None
 
     def without_model(self) -> Perturbation | None:
         """The noise as far as it is known without a model; None where nobody said a sigma.
@@ -145,6 +150,7 @@ class Noise:
 
     def _gaussian(self, contract: Contract, sigma: float) -> Perturbation:
         on = self.values["on"]
+        of_points = isinstance(contract, PointContract)
         channels = contract.declared_channels
         noise = Gaussian(sigma)
         if isinstance(contract, PointContract) and on in (None, COORDINATES):
@@ -159,9 +165,9 @@ class Noise:
             return OnChannels(noise, 0, 6, "the coordinates and normals")
         first, colon, end = on.partition(":")
         if not (colon and first.isdecimal() and end.isdecimal() and int(end) <= channels):
+            words = f"{COORDINATES}, {WITH_NORMALS} or " if of_points else ""
             raise ParameterError(
-                f"--on must be coordinates, coordinates+normals or channels FIRST:END, at most "
-                f"0:{channels}, got {on!r}."
+                f"--on must be {words}channels FIRST:END, at most 0:{channels}, got {on!r}."
             )
         if isinstance(contract, PointContract) and int(end) > contract.network_channels:
             raise ParameterError(

@@ -130,11 +130,13 @@ def command(
             raise ParameterError("--draws-per-second takes the place of --model; give one of them.")
         segmenter = running.opened(read_model(find_model(model)), given)
         x = segmenter.declared(trial_input(picture, segmenter))
-        # Noise of any size takes the same time.
-        drawn = perturbation or noise.of(segmenter, 0.25)
+        # As certify would draw it on this model; noise of any size takes the same time.
+        drawn = noise.of(segmenter, 0.25)
+        if pilot is not None and perturbation is not None:
+            drawn = perturbation
         speed = measured(segmenter, x, drawn, batch_size=running.batch_size)
-        trained = segmenter.contract.trained_sigma
-        perturbation = drawn if perturbation or trained is not None else None
+        known = perturbation is not None or noise.sigma(segmenter.contract) is not None
+        perturbation = drawn if known else None
         draws_per_second = speed.draws_per_second
         if components not in (None, speed.components):
             raise ParameterError(

@@ -102,7 +102,8 @@ class Running:
         """
         if isinstance(contract, PictureContract):
             return {"fit": self._fit(contract, file), "fill": self.values["fill"]}
-        return {"fit": self._fit(PictureContract(), file), "fill": self.values["fill"]}
+        fit = Fit(grid="model") if self.values["resize"] else self._fit(PictureContract(), file)
+        return {"fit": fit, "fill": self.values["fill"]}  # a fit that is not the usual is refused
 
     def _fit(self, contract: PictureContract, file: ModelFile) -> Fit:
         said = self.values

@@ -63,6 +63,11 @@ class Way:
             ) from (None)
         columns = parameters.get("columns")
         category = record.provenance.input.get("category", "")
+        if not isinstance(columns, str | None) or not isinstance(category, str):
+            raise InputError(
+                f"the record {record.name} has no columns and category that can be understood, got "
+                f"{columns!r} and {category!r}."
+            )
         return cls(points=entry, columns=columns, category=category)
 
     def read(self, item: Item) -> tuple[FloatArray, IntArray | None]:

@@ -171,10 +171,12 @@ class Contract(ABC):
         """Read a contract back.
 
         Raises:
-            ContractError: not JSON, another version, an unknown field or a wrong value.
+            ContractError: not JSON, another version or medium, an unknown field or a wrong value.
         """
         values = parsed(text)
-        del values["medium"]
+        medium = values.pop("medium")
+        if medium != cls.medium:
+            raise ContractError(f"the contract's medium must be {cls.medium!r}, got {medium!r}.")
         known = {f.name for f in fields(cls)} - {"sources"}
         if unknown := sorted(set(values) - known):
             raise ContractError(f"the contract has an unknown field {unknown[0]!r}.")

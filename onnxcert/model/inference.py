@@ -21,7 +21,7 @@ from onnxcert.model.pictures.input_inference import with_input as with_picture
 from onnxcert.model.pictures.output_inference import with_output as with_picture_output
 from onnxcert.model.pictures.value_range import settled_range
 from onnxcert.model.points.contract import PointContract
-from onnxcert.model.points.inference import with_category, with_points
+from onnxcert.model.points.inference import holds_points, with_category, with_points
 from onnxcert.model.points.output_inference import with_output as with_point_output
 from onnxcert.model.tracing import rank
 
@@ -96,21 +96,24 @@ _NOUNS: Final = {"picture": "pictures", "points": "points"}
 
 
 def _kind(text: str | None, said: Mapping[str, Any], graph: onnx.GraphProto) -> type[Contract]:
-    """What kind of input the model takes: as its file says, or by the axes of its inputs."""
+    """What kind of input the model takes: as its file says, by the axes of its inputs, or by what
+    was given for it."""
     if text is not None:
         medium = parsed(text)["medium"]
-        if medium not in CONTRACTS:
+        if not isinstance(medium, str) or medium not in CONTRACTS:
             raise ContractError(
                 f"the contract's medium must be {' or '.join(CONTRACTS)}, got {medium!r}."
             )
         return CONTRACTS[medium]
-    fields_of = {kind: {f.name for f in fields(kind)} for kind in CONTRACTS.values()}
-    shared = set.intersection(*fields_of.values())
-    told = [kind for kind, own in fields_of.items() if set(said) & (own - shared)]
-    if len(told) == 1:
-        return told[0]  # only a model of this kind has such a field
     fed = {name for name, _ in said.get("feeds", ())}
     free = [i for i in graph_inputs(graph) if i.name not in fed]
     named = [i for i in free if i.name == said.get("input")]
     ranks = {rank(value) for value in named or free}
+    if any(holds_points(value) for value in named or free) and not ranks & {4, None}:
+        return PointContract
+    fields_of = {kind: {f.name for f in fields(kind)} for kind in CONTRACTS.values()}
+    shared = set.intersection(*fields_of.values())
+    told = [kind for kind, own in fields_of.items() if set(said) & (own - shared)]
+    if len(told) == 1 and 4 not in ranks:
+        return told[0]  # only a model of this kind has such a field
     return PointContract if 3 in ranks and not ranks & {4, None} else PictureContract

@@ -188,18 +188,16 @@ class OnnxSegmenter:
         """Note how many classes there are, or hold the contract to it."""
         if self.contract.binary or self.contract.output_form == "labels":
             return
-        kind = self.contract.label_type
         classes = int(self._infer(self._filled_up(one, self._rows), self.session)[1][1])
         if self.contract.classes is None:
             known = self.contract.override(f"{GRAPH}, when run", classes=classes)
             self.entry = replace(self.entry, contract=known)  # type: ignore[type-var]
+            self.session = self._open()
         if self.contract.classes != classes:
             raise ModelError(
                 f"{self.file.path} scores {classes} classes, its contract says "
                 f"{self.contract.classes}; correct the contract."
             )
-        if self.contract.label_type != kind:
-            self.session = self._open()
 
     def _enlarge_if_needed(self, one: FloatArray) -> None:
         """Bring scores to the components' grid from now on if they come out on another.
@@ -221,6 +219,8 @@ class OnnxSegmenter:
         """Take the fixed batch axis as free if the graph then gives the same labels."""
         rng = np.random.default_rng(0)
         trial = rng.random((3, *one.shape[1:]), dtype=np.float32)
+        told = self.contract.network_channels  # what comes after them is not for any values
+        trial[:, told:] = one[:, told:]
         try:
             freed = self._open(free=True)
             same = np.array_equal(

@@ -171,6 +171,7 @@ class ResultStore(Results):
         after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
         if seed is not None:
             after["seed"] = seed
+        before, after = _flat(before), _flat(after)
         changed = [
             f"{name} {_show(before.get(name))}, now {_show(after.get(name))} was asked"
             for name in sorted(set(before) | set(after))
@@ -269,6 +270,17 @@ class ResultStore(Results):
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with the entries of the objects among them in their place, as `contract frame`."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= {f"{name} {key}": entry for key, entry in value.items()}
+        else:
+            found[name] = value
+    return found
 
 
 def _show(value: Any) -> str:

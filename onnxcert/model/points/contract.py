@@ -22,7 +22,8 @@ class PointContract(Contract):
 
     Attributes:
         channels: what the values of a point are, in this order.
-        features: how many further values a point has beside coordinates and normals.
+        features: how many further values a point has beside coordinates and normals; 0 where the
+            channels name some and nobody has said how many.
         points: how many points the model takes or was made for, or None for any number.
         frame: `unit-sphere`: coordinates are centred at their mean and divided by the largest
             distance from it, once, before the noise; `own`: they are as the file holds them.
@@ -55,7 +56,8 @@ class PointContract(Contract):
     def __post_init__(self) -> None:
         self.check_choices(channels=CHANNELS, frame=FRAMES)
         super().__post_init__()
-        if not 0 <= self.features <= 1024 or (self.features > 0) != ("features" in self.channels):
+        # 0 of them with channels that name some: the graph is still to say how many.
+        if not 0 <= self.features <= 1024 or (self.features and "features" not in self.channels):
             raise ContractError(
                 f"the channels {self.channels} do not go with {self.features} further features; "
                 "correct the contract."

@@ -243,7 +243,8 @@ class PointEntry:
         contract = self.contract
         if contract.passes > 1:
             scores = back_in_order(nodes, scores, INVERSE, contract.passes)
-        if not contract.restricted:
+        # Classes are unknown before the first pass, whose answer does not count.
+        if not contract.restricted or contract.classes is None:
             return scores, scores
         if contract.classes is None:
             raise ContractError(
@@ -282,7 +283,9 @@ class PointEntry:
             hot = nodes.add("Reshape", hot, nodes.constant([-1, count]))
         axes = [d.dim_value for d in value.type.tensor_type.shape.dim]
         if len(axes) == 3:
-            hot = nodes.add("Unsqueeze", hot, nodes.constant([1 if axes[2] == count else 2]))
+            # [B, 1, K] where both are free, as the field's networks take it.
+            last = axes[1] == count != axes[2] or axes[2] == 1 != axes[1]
+            hot = nodes.add("Unsqueeze", hot, nodes.constant([2 if last else 1]))
         nodes.cast(hot, kind, self.contract.category_input)
 
 

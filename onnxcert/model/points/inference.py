@@ -52,6 +52,14 @@ def _may_hold_points(value: onnx.ValueInfoProto) -> bool:
     return not (shape := axes(value)) or not {1, 2} & {*shape[1:]}
 
 
+def holds_points(value: onnx.ValueInfoProto) -> bool:
+    """Whether the axes of an input leave no doubt that it takes points."""
+    shape = axes(value)
+    if shape is None or len(shape) != 3 or not _may_hold_points(value):
+        return False
+    return any(n is not None and 3 <= n <= _MOST_CHANNELS for n in lengths(shape)[1:])
+
+
 def _with_layout(
     contract: PointContract, graph: onnx.GraphProto, name: str, shape: Axes | None
 ) -> PointContract:
@@ -80,8 +88,16 @@ def _with_layout(
 def _with_channels(contract: PointContract, name: str, channels: int | None) -> PointContract:
     if "channels" in contract.sources:
         own = 6 if contract.has_normals else 3
-        if channels is not None and "features" in contract.channels:
-            contract = filled(contract, {"features": channels - own}, GRAPH)
+        featured = "features" in contract.channels
+        if channels is not None and featured and channels > own and not contract.features:
+            contract = contract.override(GRAPH, features=channels - own)
+        if featured and not contract.features:
+            few = "any number of" if channels is None else channels
+            raise ContractError(
+                f"the input {name!r} takes {few} values of each point, so that nothing says how "
+                f"many features {contract.channels} has; pass other --channels, or store the "
+                "contract in the file with the number of features."
+            )
         if channels not in (None, contract.network_channels):
             raise ContractError(
                 f"the input {name!r} takes {channels} values of each point, but "
