@@ -15,8 +15,10 @@ import pytest
 from pointgraphs import Dialect, Network, ball, halves, of_category, write_shape
 from zoo import save
 
-from onnxcert import ResultStore
+from onnxcert import Gaussian, ResultStore
+from onnxcert._typing import Perturbation
 from onnxcert.cli import run_command_line
+from onnxcert.perturbation import AxisRotation, OnChannels, Rotation
 
 SETTINGS = ("--sigma", "0.1", "--n", "60", "--threads", "1", "--seed", "1", "--no-pictures")
 CATEGORIES = ("chair", "lamp", "rocket")
@@ -111,6 +113,36 @@ def test_a_shape_votes_by_its_category_and_the_digest_carries_it(onnxcert: Any) 
     again = ("certify", "category.onnx", "shapes/s0.npz", *SETTINGS, "--out", "again")
     assert onnxcert(*again, "--category", "LAMP").status == 0
     assert ResultStore("again").read("s0").draws == records[1].draws
+
+
+@pytest.mark.parametrize(
+    ("model", "flags", "wanted"),
+    [
+        ("halves.onnx", (), Gaussian(0.1)),
+        ("category.onnx", (), OnChannels(Gaussian(0.1), 0, 3, "the coordinates")),
+        ("normals.onnx", (), OnChannels(Gaussian(0.1), 0, 3, "the coordinates")),
+        (
+            "normals.onnx",
+            ("--on", "coordinates+normals"),
+            OnChannels(Gaussian(0.1), 0, 6, "the coordinates and normals"),
+        ),
+        ("category.onnx", ("--on", "1:3"), OnChannels(Gaussian(0.1), 1, 3)),
+        ("category.onnx", ("--perturbation", "rotation"), Rotation(0.1, 1)),
+        ("normals.onnx", ("--perturbation", "rotation"), Rotation(0.1, 2)),
+        ("normals.onnx", ("--perturbation", "rotation", "--axis", "y"), AxisRotation(0.1, "y", 2)),
+    ],
+    ids=str,
+)
+def test_the_noise_that_is_drawn(
+    model: str, flags: tuple[str, ...], wanted: Perturbation, onnxcert: Any
+) -> None:
+    write_shape(Path("one.npz"), normals=ball(60, seed=1), category="lamp")
+    found = certify(onnxcert, model, "one.npz", *flags)
+    assert found.status == 0, found.err
+    record = ResultStore("new").read("one")
+    assert record.draws.perturbation == wanted
+    if "coordinates" in wanted.described():
+        assert "of the coordinates" in found.out
 
 
 def test_a_file_of_categories_the_parts_and_the_passes(onnxcert: Any) -> None:

@@ -124,6 +124,12 @@ def test_several_passes_see_one_draw(tmp_path: Path) -> None:
 N, TAU, ALPHA, SIGMA = 2048, 0.75, 0.2, 0.1
 
 
+def half_space(folder: Path) -> OnnxSegmenter:
+    """Class 1 where x > 0, coordinates as they are."""
+    path = save(halves(contract={"frame": "own"}), folder / "model.onnx")
+    return OnnxSegmenter.open(path, threads=1)
+
+
 def exact(offsets: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """P(class 1) of points at these signed distances from the boundary."""
     return np.asarray(norm.cdf(offsets / SIGMA))
@@ -131,7 +137,7 @@ def exact(offsets: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def test_family_wise_error_over_2048_points(tmp_path: Path) -> None:
     """Every point a hair below tau for its own class: any certificate is false."""
-    segmenter = OnnxSegmenter.open(save(halves(contract={}), tmp_path / "model.onnx"), threads=1)
+    segmenter = half_space(tmp_path)
     x = np.random.default_rng(1).normal(0, 0.3, (3, N)).astype(np.float32)
     x[0] = SIGMA * norm.ppf(TAU) - 1e-6
     assert (exact(x[0].astype(np.float64)) < TAU).all()
@@ -183,7 +189,7 @@ def certified_at_the_edge(
 
 def test_certified_points_keep_their_class_up_to_the_radius_and_not_beyond(tmp_path: Path) -> None:
     """Half-space x > 0: the worst perturbation for one point moves that point along x."""
-    segmenter = OnnxSegmenter.open(save(halves(contract={}), tmp_path / "model.onnx"), threads=1)
+    segmenter = half_space(tmp_path)
     x = np.random.default_rng(1).normal(0, 0.3, (3, 400)).astype(np.float32)
     x[0] = np.linspace(-0.3, 0.3, 400)
     noise = Gaussian(SIGMA)
@@ -216,7 +222,7 @@ def test_certified_points_keep_their_class_up_to_the_radius_and_not_beyond(tmp_p
 
 def test_noise_is_shared_between_no_points(tmp_path: Path) -> None:
     """An attack on all points at once has sqrt(N) times less for each: R is of the whole input."""
-    segmenter = OnnxSegmenter.open(save(halves(contract={}), tmp_path / "model.onnx"), threads=1)
+    segmenter = half_space(tmp_path)
     x = np.zeros((3, 64), np.float32)
     x[0] = 0.16
     noise = Gaussian(SIGMA)
@@ -232,7 +238,7 @@ def test_certified_under_rotation_they_keep_their_class_up_to_the_radius_and_not
     kind: str, tmp_path: Path
 ) -> None:
     """Half-space x > 0 again, points on the unit circle about z: turning by s moves the angle."""
-    segmenter = OnnxSegmenter.open(save(halves(contract={}), tmp_path / "model.onnx"), threads=1)
+    segmenter = half_space(tmp_path)
     sigma = 0.25
     noise: Perturbation = Rotation(sigma) if kind == "any axis" else AxisRotation(sigma, "z")
     angles = np.linspace(-0.6, 0.6, 241)
@@ -259,7 +265,7 @@ def turned(x: FloatArray, angle: float) -> FloatArray:
 
 def test_x_and_an_attack_on_it_are_answered_by_one_function(tmp_path: Path) -> None:
     """Nothing between x and the network may look at its content: frame and choice are of before."""
-    path = save(linear(np.eye(3), contract={}), tmp_path / "model.onnx")
+    path = save(linear(np.eye(3), contract={"frame": "own"}), tmp_path / "model.onnx")
     segmenter = OnnxSegmenter.open(path, threads=1, points=50)
     x = ball(50).T.copy() * 3 + 2  # neither centred nor of unit extent
     noise = Gaussian(0.1)

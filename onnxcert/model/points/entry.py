@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from onnxcert._typing import FloatArray, IntArray, Perturbation
-from onnxcert.errors import ContractError, InputError, ModelError, ParameterError
+from onnxcert.errors import InputError, ModelError, ParameterError
 from onnxcert.inputs.clouds import PointCloud, framed, kept
 from onnxcert.model.entry import INPUT
 from onnxcert.model.nodes import Nodes
@@ -246,11 +246,6 @@ class PointEntry:
         # Classes are unknown before the first pass, whose answer does not count.
         if not contract.restricted or contract.classes is None:
             return scores, scores
-        if contract.classes is None:
-            raise ContractError(
-                "parts are restricted by the number of classes, which the graph leaves open; pass "
-                "--classes."
-            )
         allowed = np.zeros((len(contract.categories), contract.classes, 1), dtype=np.bool_)
         for row, (_, parts) in enumerate(contract.categories):
             allowed[row, list(parts)] = True

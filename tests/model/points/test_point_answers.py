@@ -34,7 +34,9 @@ def opened(network: Network, folder: Path, dialect: Dialect = PLAIN, **more: Any
     """The network in `dialect`; `more` are fields of its contract."""
     categories = CATEGORIES if dialect.category else ()
     path = save(dialect.proto(network, categories), folder / "model.onnx")
-    return OnnxSegmenter.open(path, threads=1, **{**dialect.given(categories), **more})
+    return OnnxSegmenter.open(
+        path, threads=1, **{"frame": "own", **dialect.given(categories), **more}
+    )
 
 
 def noisy(x: FloatArray, n: int = 9) -> FloatArray:
@@ -80,9 +82,10 @@ def test_restricted_is_the_largest_of_the_categorys_scores(
     assert not np.isin(free, allowed).all()
 
 
-def test_each_row_of_a_batch_has_its_own_category(tmp_path: Path) -> None:
+@pytest.mark.parametrize("passes", [1, 2])
+def test_each_row_of_a_batch_has_its_own_category(passes: int, tmp_path: Path) -> None:
     network = Network(3, 5, 3, seed=2)
-    segmenter = opened(network, tmp_path, ASKING, restricted=True)
+    segmenter = opened(network, tmp_path, ASKING, restricted=True, passes=passes)
     mixed = np.stack([shape(i % 3) for i in range(7)])
     wanted = Reference(network, ASKING, CATEGORIES, restricted=True)(mixed)
     assert np.array_equal(segmenter(mixed), wanted)

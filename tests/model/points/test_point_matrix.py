@@ -75,7 +75,9 @@ def rows(dialect: Dialect, *, category: int | None = None, seed: int = 5) -> Flo
 def opened(dialect: Dialect, network: Network, folder: Path, **more: object) -> OnnxSegmenter:
     categories = CATEGORIES if dialect.category else ()
     path = save(dialect.proto(network, categories), folder / "model.onnx")
-    return OnnxSegmenter.open(path, threads=1, **{**dialect.given(categories), **more})
+    return OnnxSegmenter.open(
+        path, threads=1, **{"frame": "own", **dialect.given(categories), **more}
+    )
 
 
 def draws_of(x: FloatArray, n: int, sigma: float = 0.1) -> FloatArray:

@@ -1,0 +1,1 @@
+"""A bundled point-cloud model: parts of drawn things, from chairs to rockets."""

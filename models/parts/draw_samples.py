@@ -1,0 +1,77 @@
+"""Draw the samples for the card: ``python -m models.parts.draw_samples`` from a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+from PIL import Image
+
+from onnxcert.inputs.clouds.cloud import PointCloud
+from onnxcert.report.cloud_files import part_colours
+from onnxcert.report.cloud_panels import Scene
+from onnxcert.report.rendering import FINE
+
+from .catalogue import CATEGORIES, CLASS_NAMES, PARTS
+from .shapes import make_shape
+from .write_shapes import SAMPLES
+
+WIDTH: Final = 4
+SIDE: Final = 310
+
+
+def main() -> None:
+    """Write ``samples/samples.png``: the labelled samples as reports show them."""
+    rows = -(-len(SAMPLES) // WIDTH)
+    figure, grid = plt.subplots(rows, WIDTH, figsize=(2.75 * WIDTH, 3.2 * rows), dpi=100)
+    for axes, (name, seed) in zip(grid.ravel(), SAMPLES.items(), strict=True):
+        shape = make_shape(seed)
+        own = dict(CATEGORIES)[name]
+        colours = part_colours(CLASS_NAMES, own)
+        scene = Scene.of(PointCloud(shape.points, shape.normals))
+        panel = scene.labels(shape.labels.astype(np.int32), colours)
+        axes.imshow(_square(panel[: scene.views[0].visible.shape[0] // FINE]), interpolation="none")
+        axes.set_title(name, fontsize=11)
+        axes.axis("off")
+        marks = [
+            Line2D([], [], marker="s", linestyle="", color=tuple(colours[part] / 255), label=label)
+            for part, label in zip(own, PARTS[name], strict=True)
+        ]
+        axes.legend(
+            handles=marks,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0.02),
+            ncols=len(marks),
+            frameon=False,
+            fontsize=8.5,
+            handletextpad=0.0,
+            columnspacing=0.5,
+        )
+    figure.subplots_adjust(0.005, 0.06, 0.995, 0.95, 0.03, 0.18)
+    path = Path(__file__).parent / "samples" / "samples.png"
+    figure.savefig(path)
+    with Image.open(path) as picture:
+        palette = picture.convert("RGB").quantize(192)
+    palette.save(path, optimize=True)
+
+
+def _square(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """With more of its ground around it, all samples in squares of one size."""
+    high, wide, _ = picture.shape
+    square = np.empty((SIDE, SIDE, 3), np.uint8)
+    square[:] = picture[0, 0]
+    top, left = (SIDE - high) // 2, (SIDE - wide) // 2
+    square[top : top + high, left : left + wide] = picture
+    return square
+
+
+if __name__ == "__main__":
+    main()
