@@ -23,6 +23,10 @@ from onnxcert.settings import Settings
 from onnxcert.store import Record, Results, ResultStore
 
 AGAIN = "decided_again"
+UNLABELLED = (
+    "labels that some inputs had are not where they were, or have changed; what is certified of "
+    "those inputs is compared with none"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +184,8 @@ class Again:
             # What the model says without a certificate does not change, and neither does its score.
             kept = {k: v for k, v in record.confusions.items() if not k.startswith("certified")}
             found = replace(found, confusions=kept)
+            if len(kept) < len(record.confusions):
+                found = replace(found, provenance=_warned(found.provenance, UNLABELLED))
         return found
 
     def _provenance(self, record: Record) -> Provenance:
@@ -255,3 +261,10 @@ def _with_the_looks_taken(
             "only the same rule can be decided again; certify with a list of --looks instead."
         )
     return rule.but(schedule=replace(schedule, looks=planned.pop()))
+
+
+def _warned(provenance: Provenance, warning: str) -> Provenance:
+    """The same with one warning more for whoever reads the result."""
+    known = provenance.environment.get("warnings", ())
+    warnings = [*known, *([] if warning in known else [warning])]
+    return replace(provenance, environment={**provenance.environment, "warnings": warnings})

@@ -31,8 +31,8 @@ def refuse_other(
     """
     known = record.provenance.input.get("label_sha256", "")
     changed = item.path if record.draws.digest != identity else None
-    if truth is not None and known and known != digest(truth):
-        changed = item.label or item.path
+    if truth is not None and known != digest(truth):
+        changed = item.label or item.path  # which may hold the labels itself
     if changed is not None:
         raise StoreError(
             f"{changed} has changed since {store.folder} was written; choose another folder with "

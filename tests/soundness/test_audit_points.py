@@ -215,6 +215,37 @@ def test_a_run_goes_on_with_the_categories_it_began_with(
     assert bench.certify(model, "--category", "TABLE", "--out", out) == 0
 
 
+@pytest.mark.parametrize("before", [True, False], ids=["other labels", "labels at last"])
+def test_labels_inside_the_file_do_not_change_unnoticed(
+    bench: Bench, capsys: pytest.CaptureFixture[str], before: bool
+) -> None:
+    # The table was then made of shapes with the old labels and others with the new.
+    model, out = bench.model("m.onnx"), str(bench.folder / "out")
+    first = bench.shapes / "s0.npz"
+    held = dict(np.load(first))
+    if not before:
+        np.savez(first, points=held["points"])
+    assert bench.certify(model, "--limit", "1", "--out", out) == 0
+    np.savez(first, points=held["points"], labels=1 - held["labels"])
+    assert bench.certify(model, "--out", out) == 2
+    assert "s0.npz has changed since" in capsys.readouterr().err
+
+
+def test_a_decision_again_says_which_labels_it_lacks(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Its accuracy was over fewer shapes than the one beside it, and nothing said so.
+    out = str(bench.folder / "out")
+    assert bench.certify(bench.model("m.onnx"), "--out", out) == 0
+    assert run_command_line(["decide", out, "--alpha", "0.01"]) == 0
+    assert "labels that some inputs had" not in capsys.readouterr().out
+    first = bench.shapes / "s0.npz"
+    held = dict(np.load(first))
+    np.savez(first, points=held["points"], labels=1 - held["labels"])
+    assert run_command_line(["decide", out, "--alpha", "0.01"]) == 0
+    assert "note: labels that some inputs had are not where they were" in capsys.readouterr().out
+
+
 def test_another_model_is_not_shown_shapes_in_a_frame_that_is_not_its_own(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
