@@ -67,7 +67,7 @@ def _cloud(said: str | None, segmenter: OnnxSegmenter, contract: PointContract) 
             "their number."
         )
     rows = np.random.default_rng(0).normal(size=(contract.declared_channels, points))
-    rows[:3] /= np.linalg.norm(rows[:3], axis=0).max()  # the unit sphere, which suits any frame
+    rows[:3] /= 2 * np.linalg.norm(rows[:3], axis=0).max()  # well within the unit sphere
     if contract.needs_category:
         rows[-1] = 0
     return rows.astype(np.float32)
