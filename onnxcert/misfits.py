@@ -19,6 +19,7 @@ def refuse_other(
     item: Item,
     *,
     identity: str,
+    category: str,
     truth: IntArray | None,
     category: str,
     asked: Mapping[str, Any],
@@ -61,12 +62,15 @@ def refuse_another_kind(mine: OnnxSegmenter, other: OnnxSegmenter | None) -> Non
             f"both models must take inputs of the same kind, but {mine.file.path} takes a "
             f"{mine.entry.whole} and {other.file.path} a {other.entry.whole}."
         )
-    shown, wanted = (getattr(one.contract, "points", None) for one in (mine, other))
-    if wanted not in (None, shown):
-        raise ParameterError(
-            f"both models are shown the same points, but {mine.file.path} takes {shown or 'all'} "
-            f"and {other.file.path} {wanted} of a shape; pass --points {wanted}."
-        )
+    for name, of in (("frame", "shapes in the frame"), ("points", "this number of points:")):
+        said = getattr(mine.contract, name, None)
+        wanted = getattr(other.contract, name, None)
+        if said != wanted and not (name == "points" and wanted is None):
+            raise ParameterError(
+                f"both models are shown the same prepared inputs, but {mine.file.path} takes {of} "
+                f"{said or 'any'} and {other.file.path} {wanted}; store a contract that fits, or "
+                f"give --{name} for both."
+            )
 
 
 def refuse_unlike(mine: OnnxSegmenter, other: OnnxSegmenter | None, *, labelled: bool) -> None:
@@ -80,13 +84,6 @@ def refuse_unlike(mine: OnnxSegmenter, other: OnnxSegmenter | None, *, labelled:
         raise ParameterError(
             f"both models must answer for the same components, but {mine.file.path} labels "
             f"{mine.components} and {other.file.path} {other.components}."
-        )
-    frames = [getattr(one.contract, "frame", "") for one in (mine, other) if one is not None]
-    if other is not None and len(set(frames)) > 1:
-        raise ParameterError(
-            f"both models are shown the same input, but {mine.file.path} takes shapes in the "
-            f"{frames[0]} frame and {other.file.path} in the {frames[1]} frame, where it would "
-            "answer worse than it does; leave --nonrobust out, or certify it by itself."
         )
     if other is not None and other.classes != mine.classes:
         raise ParameterError(
