@@ -252,7 +252,7 @@ def test_another_model_is_not_shown_shapes_in_a_frame_that_is_not_its_own(
     mine, other = bench.model("mine.onnx"), bench.model("other.onnx", frame="own")
     out = str(bench.folder / "out")
     assert bench.certify(mine, "--nonrobust", other, "--out", out) == 2
-    assert "unit-sphere frame and" in capsys.readouterr().err
+    assert "frame unit-sphere and" in capsys.readouterr().err
 
 
 # -- what the table says ---------------------------------------------------------------------------
