@@ -20,6 +20,7 @@ def refuse_other(
     *,
     identity: str,
     truth: IntArray | None,
+    category: str,
     asked: Mapping[str, Any],
 ) -> None:
     """Raise StoreError unless `record` is what this run would make of `item`.
