@@ -19,6 +19,7 @@ def refuse_other(
     item: Item,
     *,
     identity: str,
+    category: str,
     truth: IntArray | None,
     category: str,
     asked: Mapping[str, Any],
@@ -26,8 +27,8 @@ def refuse_other(
     """Raise StoreError unless `record` is what this run would make of `item`.
 
     Args:
-        identity: digest of the input now. truth: its labels now, if there are any.
-        category: what it is called now. asked: every parameter of the run, with its seed.
+        identity: digest of the input now. category: what it is called now.
+        truth: its labels now, if there are any. asked: every parameter of the run, with its seed.
     """
     known = record.provenance.input.get("label_sha256", "")
     changed = item.path if record.draws.digest != identity else None
@@ -61,15 +62,19 @@ def refuse_another_kind(mine: OnnxSegmenter, other: OnnxSegmenter | None) -> Non
             f"both models must take inputs of the same kind, but {mine.file.path} takes a "
             f"{mine.entry.whole} and {other.file.path} a {other.entry.whole}."
         )
-    for name, of in (("frame", "shapes in the frame"), ("points", "this number of points:")):
-        said = getattr(mine.contract, name, None)
-        wanted = getattr(other.contract, name, None)
-        if said != wanted and not (name == "points" and wanted is None):
-            raise ParameterError(
-                f"both models are shown the same prepared inputs, but {mine.file.path} takes {of} "
-                f"{said or 'any'} and {other.file.path} {wanted}; store a contract that fits, or "
-                f"give --{name} for both."
-            )
+    frames = [getattr(one.contract, "frame", "") for one in (mine, other)]
+    if frames[0] != frames[1]:
+        raise ParameterError(
+            f"both models are shown the same shapes, but {mine.file.path} takes them in the "
+            f"{frames[0]} frame and {other.file.path} in the {frames[1]} frame; leave --nonrobust "
+            "out, or certify it by itself."
+        )
+    shown, wanted = (getattr(one.contract, "points", None) for one in (mine, other))
+    if wanted not in (None, shown):
+        raise ParameterError(
+            f"both models are shown the same points, but {mine.file.path} takes {shown or 'all'} "
+            f"and {other.file.path} {wanted} of a shape; pass --points {wanted}."
+        )
 
 
 def refuse_unlike(mine: OnnxSegmenter, other: OnnxSegmenter | None, *, labelled: bool) -> None:
