@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onnxcert.errors import OnnxcertError, StoreError
+from onnxcert.errors import InputError, OnnxcertError, StoreError
 from onnxcert.store import Pack, Results, ResultStore
 from onnxcert.verification.evidence import record_misfits
 from onnxcert.verification.finding import Finding, Verification
@@ -65,6 +65,8 @@ def verify(
         try:
             for text in _misfits(results, name, run, rows, models, pictures):
                 findings.append(Finding(name, text))
+        except InputError:
+            raise  # something given is not there: no record is to blame
         except OnnxcertError as error:
             findings.append(Finding(name, _clause(error)))
         on_record()
