@@ -19,7 +19,6 @@ def refuse_other(
     item: Item,
     *,
     identity: str,
-    category: str,
     truth: IntArray | None,
     category: str,
     asked: Mapping[str, Any],
