@@ -65,7 +65,7 @@ def refuse_another_kind(mine: OnnxSegmenter, other: OnnxSegmenter | None) -> Non
     if frames[0] != frames[1]:
         raise ParameterError(
             f"both models are shown the same shapes, but {mine.file.path} takes them in the "
-            f"{frames[0]} frame and {other.file.path} in the {frames[1]} frame; leave --nonrobust "
+            f"frame {frames[0]} and {other.file.path} in the frame {frames[1]}; leave --nonrobust "
             "out, or certify it by itself."
         )
     shown, wanted = (getattr(one.contract, "points", None) for one in (mine, other))
