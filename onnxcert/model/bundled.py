@@ -29,10 +29,9 @@ def find_model(name: str) -> Path:
     Raises:
         ModelError: neither exists.
     """
-    path = Path(name)
-    if path.exists():
+    path, bundled = Path(name), bundled_models()
+    if path.is_file() or (path.exists() and name not in bundled):  # a folder hides no model
         return path
-    bundled = bundled_models()
     if name in bundled:
         return bundled[name]
     raise ModelError(

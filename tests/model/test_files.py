@@ -107,3 +107,11 @@ def test_samples_lie_beside_a_model_or_nowhere(tmp_path: Path) -> None:
     for kind in ("images", "labels"):
         (tmp_path / "samples" / kind).mkdir(parents=True)
     assert samples(path) == (tmp_path / "samples/images", tmp_path / "samples/labels")
+
+
+def test_a_folder_of_the_name_of_a_bundled_model_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "street").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_model("street").is_file()
