@@ -68,6 +68,8 @@ class ByCategory:
         self._shapes[name] = self._shapes.get(name, 0) + 1
         self._components[name] = self._components.get(name, 0) + decision.components
         scored = True
+        if record.provenance.contract.get("task") == "classification":
+            return  # one class for the whole shape has no parts
         for row, matrix in matrices.items():
             tally = self._tallies.setdefault(row, PartTally())
             # All rows have the same truth: where one has no IoU, none has.

@@ -252,7 +252,9 @@ def test_another_model_is_not_shown_shapes_in_a_frame_that_is_not_its_own(
     mine, other = bench.model("mine.onnx"), bench.model("other.onnx", frame="own")
     out = str(bench.folder / "out")
     assert bench.certify(mine, "--nonrobust", other, "--out", out) == 2
-    assert "frame unit-sphere and" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("onnxcert: both models are shown")
+    assert "frame" in said
 
 
 # -- what the table says ---------------------------------------------------------------------------
@@ -273,3 +275,25 @@ def test_abstaining_is_no_way_to_an_iou_of_parts_that_are_not_there() -> None:
         wrong, instead = range(1, absent + 1), [-1] * absent
         assert part_iou(*[0] * 97, *instead) == part_iou(*[0] * 97, *wrong)
     assert part_iou(0, 0, -1, -1, 1) == part_iou(0, 0, 2, 3, 1)
+
+
+def test_a_classifier_has_no_iou_of_parts(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    # Right or wrong about a whole shape was printed as the IoU of its parts.
+    model = graphs.model(
+        [
+            graphs.node("Conv", "points w b", "each"),
+            graphs.node("ReduceMax", "each", "scores", axes=[2], keepdims=0),
+        ],
+        inputs={"points": ["batch", 3, "n"]},
+        outputs={"scores": ["batch", 3]},
+        constants={"w": np.eye(3)[:, :, None].astype(np.float32), "b": np.zeros(3, np.float32)},
+        contract={
+            **{"medium": "points", "layout": "BCN", "class_names": ["table", "Lamp", "cup"]},
+            "categories": [*CATEGORIES, ["cup", [0]]],
+        },
+    )
+    path = str(graphs.save(model, bench.folder / "m.onnx"))
+    assert bench.certify(path, "--category", "table", "--out", str(bench.folder / "out")) == 0
+    said = capsys.readouterr().out
+    assert "accuracy" in said
+    assert "instance" not in said
