@@ -12,7 +12,8 @@ from PIL import Image
 from solids import chair
 
 from onnxcert.errors import ParameterError, StoreError
-from onnxcert.report import clouds, palette
+from onnxcert.report import palette
+from onnxcert.report.clouds import sheet as clouds
 from onnxcert.report.clouds.cone import Cone
 from onnxcert.report.clouds.panels import Scene
 from onnxcert.report.clouds.rendering import FINE
