@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxcert.errors import ModelError
-from onnxcert.inputs.quiet import quiet
+from onnxcert.inputs.pictures.quiet import quiet
 from onnxcert.model.contract import METADATA_KEY
 
 if TYPE_CHECKING:

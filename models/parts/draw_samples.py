@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.report.cloud_files import part_colours
-from onnxcert.report.cloud_panels import Scene
-from onnxcert.report.rendering import FINE
+from onnxcert.report.clouds.files import part_colours
+from onnxcert.report.clouds.panels import Scene
+from onnxcert.report.clouds.rendering import FINE
 
 from .catalogue import CATEGORIES, CLASS_NAMES, PARTS
 from .shapes import make_shape

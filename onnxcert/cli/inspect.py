@@ -24,7 +24,7 @@ from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.pictures.value_range import settled_range
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.report.cloud_view import draw_cloud_answer
+from onnxcert.report.clouds.view import draw_cloud_answer
 from onnxcert.report.view import draw_answer
 
 

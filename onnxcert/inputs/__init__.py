@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from onnxcert.inputs.ade20k import ADE20K
-from onnxcert.inputs.camvid import CamVid
-from onnxcert.inputs.cityscapes import Cityscapes
 from onnxcert.inputs.class_labels import ClassLabel
 from onnxcert.inputs.coding import INDEX, LabelCoding
 from onnxcert.inputs.convention import LABEL_MAPS, with_coding
+from onnxcert.inputs.datasets.ade20k import ADE20K
+from onnxcert.inputs.datasets.camvid import CamVid
+from onnxcert.inputs.datasets.cityscapes import Cityscapes
+from onnxcert.inputs.datasets.imagefolder import ImageFolder
+from onnxcert.inputs.datasets.pascal_context import PascalContext, PascalContext59
+from onnxcert.inputs.datasets.voc import PascalVOC
 from onnxcert.inputs.folder import Folder
-from onnxcert.inputs.image import image_size, read_image
-from onnxcert.inputs.imagefolder import ImageFolder
 from onnxcert.inputs.label_map import LabelMap, read_label_map
 from onnxcert.inputs.labels import label_size, read_class_names, read_labels
 from onnxcert.inputs.listing import Item, Listing, Reader, select
 from onnxcert.inputs.palette import Palette, read_palette
-from onnxcert.inputs.pascal_context import PascalContext, PascalContext59
-from onnxcert.inputs.sizes import usable_sizes
-from onnxcert.inputs.voc import PascalVOC
+from onnxcert.inputs.pictures.image import image_size, read_image
+from onnxcert.inputs.pictures.sizes import usable_sizes
 
 _READERS: Final[tuple[type[Reader], ...]] = (
     Folder,

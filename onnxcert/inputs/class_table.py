@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from onnxcert.errors import InputError
-from onnxcert.inputs import image
 from onnxcert.inputs.class_labels import ClassLabel
 from onnxcert.inputs.decoding import read_lines
 from onnxcert.inputs.listing import absolute
+from onnxcert.inputs.pictures import image
 
 SUFFIXES: Final = (".csv", ".tsv", ".txt")
 

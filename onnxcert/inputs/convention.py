@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from onnxcert.errors import ParameterError
-from onnxcert.inputs import ade20k, cityscapes, pascal_context
 from onnxcert.inputs.coding import INDEX
+from onnxcert.inputs.datasets import ade20k, cityscapes, pascal_context
 from onnxcert.inputs.label_map import LabelMap, read_label_map
 from onnxcert.inputs.listing import Listing
 from onnxcert.inputs.palette import read_palette

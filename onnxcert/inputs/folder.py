@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import ClassVar, Final, NoReturn, final
 
 from onnxcert.errors import InputError
-from onnxcert.inputs import class_table, image
+from onnxcert.inputs import class_table
 from onnxcert.inputs import labels as label_maps
 from onnxcert.inputs.listing import Item, Listing, absolute, name_items
+from onnxcert.inputs.pictures import image
 
 
 @final

@@ -13,9 +13,9 @@ from onnxcert.errors import InputError
 from onnxcert.inputs.bounds import check_pixels
 from onnxcert.inputs.coding import INDEX, LabelCoding
 from onnxcert.inputs.decoding import decoding, load_array, open_picture, read_lines
-from onnxcert.inputs.orientation import upright_size
-from onnxcert.inputs.pixels import check_kind, load, strips
-from onnxcert.inputs.samples import Samples, samples_of
+from onnxcert.inputs.pictures.orientation import upright_size
+from onnxcert.inputs.pictures.pixels import check_kind, load, strips
+from onnxcert.inputs.pictures.samples import Samples, samples_of
 
 if TYPE_CHECKING:
     from PIL import ImageFile

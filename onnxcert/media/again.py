@@ -12,7 +12,7 @@ from onnxcert.draws import digest
 from onnxcert.errors import ContractError, InputError
 from onnxcert.inputs import Item, read_image, read_labels
 from onnxcert.inputs.clouds import read_item
-from onnxcert.inputs.grey import grey
+from onnxcert.inputs.pictures.grey import grey
 from onnxcert.model.contract import VERSION
 from onnxcert.model.points.contract import PointContract
 from onnxcert.model.points.entry import PointEntry

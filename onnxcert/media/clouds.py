@@ -20,7 +20,7 @@ from onnxcert.inputs.clouds import (
     read_item,
 )
 from onnxcert.model.points.entry import PointEntry
-from onnxcert.report.cloud_files import draw_cloud_record, has_cloud_labels
+from onnxcert.report.clouds.files import draw_cloud_record, has_cloud_labels
 from onnxcert.store import Record
 
 

@@ -16,7 +16,7 @@ from onnxcert._typing import FloatArray, IntArray, LevelArray
 from onnxcert.atomic import write_atomically
 from onnxcert.report import palette
 from onnxcert.report.classification import draw_classified
-from onnxcert.report.cloud_files import write_cloud_labels
+from onnxcert.report.clouds.files import write_cloud_labels
 from onnxcert.report.of_record import radius_of, sheet_colours, sheets, write_array
 from onnxcert.report.panels import nearest
 from onnxcert.report.pictures import RadiusMap, draw, write_label_png

@@ -12,12 +12,13 @@ from PIL import Image
 from solids import chair
 
 from onnxcert.errors import ParameterError, StoreError
-from onnxcert.report import clouds, palette
-from onnxcert.report.cloud_panels import Scene
-from onnxcert.report.cone import Cone
+from onnxcert.report import palette
+from onnxcert.report.clouds import sheet as clouds
+from onnxcert.report.clouds.cone import Cone
+from onnxcert.report.clouds.panels import Scene
+from onnxcert.report.clouds.rendering import FINE
 from onnxcert.report.panels import hatching, hit_rate_colours, radius_colours
 from onnxcert.report.pictures import RadiusMap
-from onnxcert.report.rendering import FINE
 from onnxcert.report.sheet import Panel
 from onnxcert.result import ABSTAIN
 

@@ -12,8 +12,8 @@ from solids import chair
 
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.report.cone import Cone
-from onnxcert.report.cone_panel import cone_panel
+from onnxcert.report.clouds.cone import Cone
+from onnxcert.report.clouds.cone_panel import cone_panel
 
 SIZE = (600, 400)  # wide enough that the words take one line, whatever they are
 SPOT = PointCloud(np.zeros((1, 3), np.float32))

@@ -19,9 +19,11 @@ from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.perturbation import AxisRotation, OnChannels, Rotation
-from onnxcert.report import cloud_files, clouds, palette
+from onnxcert.report import palette
+from onnxcert.report.clouds import files as cloud_files
+from onnxcert.report.clouds import sheet as clouds
+from onnxcert.report.clouds.ply import write_cloud_ply
 from onnxcert.report.files import has_picture, write_labels
-from onnxcert.report.ply import write_cloud_ply
 from onnxcert.result import ABSTAIN, Provenance, Tally
 from onnxcert.rule import Rule
 from onnxcert.store import Record

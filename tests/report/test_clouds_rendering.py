@@ -14,10 +14,10 @@ from solids import chair, sphere
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.report import palette
-from onnxcert.report.cloud_panels import GROUND, Scene
-from onnxcert.report.rendering import FINE, Rendering, Window
-from onnxcert.report.surface import Surface
-from onnxcert.report.viewpoint import Viewpoint
+from onnxcert.report.clouds.panels import GROUND, Scene
+from onnxcert.report.clouds.rendering import FINE, Rendering, Window
+from onnxcert.report.clouds.surface import Surface
+from onnxcert.report.clouds.viewpoint import Viewpoint
 from onnxcert.result import ABSTAIN
 
 COLOURS = palette.colours(3)

@@ -13,7 +13,7 @@ from PIL import Image
 from solids import chair
 
 from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.report import cloud_view
+from onnxcert.report.clouds import view as cloud_view
 from onnxcert.report.sheet import Panel
 
 CLOUD = chair(500)

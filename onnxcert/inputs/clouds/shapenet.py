@@ -10,9 +10,9 @@ from typing import ClassVar, Final, final
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.clouds.shapenet_parts import SHAPENET_PART_NAMES, SHAPENET_PARTS
+from onnxcert.inputs.datasets.layout import only_argument, require
 from onnxcert.inputs.decoding import decoding, read_lines
 from onnxcert.inputs.folder import listing_errors
-from onnxcert.inputs.layout import only_argument, require
 from onnxcert.inputs.listing import Item, Listing
 
 _LISTS, _CATEGORIES = "train_test_split", "synsetoffset2category.txt"

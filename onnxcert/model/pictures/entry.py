@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from onnxcert._typing import FloatArray, IntArray, Perturbation
 from onnxcert.errors import InputError, ModelError
-from onnxcert.inputs.grey import grey
+from onnxcert.inputs.pictures.grey import grey
 from onnxcert.model.entry import INPUT
 from onnxcert.model.nodes import Nodes
 from onnxcert.model.pictures.contract import PictureContract

@@ -8,7 +8,7 @@ from typing import final
 
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import rounded_down
-from onnxcert.report.viewpoint import Vector
+from onnxcert.report.clouds.viewpoint import Vector
 
 
 @final

@@ -12,15 +12,15 @@ import numpy.typing as npt
 from onnxcert._typing import BoolArray, IntArray
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.report.cloud_panels import Scene
-from onnxcert.report.cone import Cone
-from onnxcert.report.cone_panel import cone_panel
+from onnxcert.report.clouds.cone import Cone
+from onnxcert.report.clouds.cone_panel import cone_panel
+from onnxcert.report.clouds.panels import Scene
+from onnxcert.report.clouds.viewpoint import UP, Vector
 from onnxcert.report.legend import legend_entries
 from onnxcert.report.panels import ByteArray, ignored_pixels
 from onnxcert.report.pictures import RadiusMap
 from onnxcert.report.scale import hit_rate_scale, radius_scale
 from onnxcert.report.sheet import Panel, write_sheet
-from onnxcert.report.viewpoint import UP, Vector
 
 
 def draw_cloud(

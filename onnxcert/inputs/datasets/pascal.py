@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from onnxcert.errors import InputError
+from onnxcert.inputs.datasets.layout import paired, require
 from onnxcert.inputs.decoding import read_lines
 from onnxcert.inputs.folder import listing_errors
-from onnxcert.inputs.layout import paired, require
 from onnxcert.inputs.listing import Item
 
 _EXPECTED = "a UTF-8 text file with the name of one picture a line"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final, final
 
-from onnxcert.inputs.layout import only_argument
+from onnxcert.inputs.datasets.layout import only_argument
+from onnxcert.inputs.datasets.pascal import pascal_items
 from onnxcert.inputs.listing import Listing
-from onnxcert.inputs.pascal import pascal_items
 
 CLASSES: Final = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat"),

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import ClassVar, Final, final
 
 from onnxcert.errors import InputError
+from onnxcert.inputs.datasets.layout import only_argument, require
 from onnxcert.inputs.folder import Folder
 from onnxcert.inputs.label_map import LabelMap
-from onnxcert.inputs.layout import only_argument, require
 from onnxcert.inputs.listing import Listing
 from onnxcert.inputs.translation import Translation
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.report.cloud_files import part_colours
-from onnxcert.report.cloud_panels import Scene
+from onnxcert.report.clouds.files import part_colours
+from onnxcert.report.clouds.panels import Scene
 from onnxcert.report.legend import legend_entries
 from onnxcert.report.sheet import Panel, write_sheet
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from onnxcert.errors import InputError
-from onnxcert.inputs.image import image_size
 from onnxcert.inputs.labels import label_size
 from onnxcert.inputs.listing import Item, Listing
+from onnxcert.inputs.pictures.image import image_size
 
 
 def usable_sizes(listing: Listing) -> tuple[dict[Item, tuple[int, int]], dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from onnxcert._typing import FloatArray
-from onnxcert.report.viewpoint import Vectors
+from onnxcert.report.clouds.viewpoint import Vectors
 
 _ROUND: Final = 0.38  # how much of its own roundness a point shows, the rest is the surface's
 _LIGHT: Final = np.array([-0.22, 0.45, 0.86])  # where it comes from, as seen by the viewer

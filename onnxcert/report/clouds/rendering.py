@@ -12,10 +12,10 @@ from typing import Final, Self, final
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
-from onnxcert.report.lighting import crevices, shading
+from onnxcert.report.clouds.lighting import crevices, shading
+from onnxcert.report.clouds.surface import Surface
+from onnxcert.report.clouds.viewpoint import Vector, Vectors, Viewpoint
 from onnxcert.report.panels import ByteArray
-from onnxcert.report.surface import Surface
-from onnxcert.report.viewpoint import Vector, Vectors, Viewpoint
 
 FINE: Final = 2  # pixels rendered for each one shown, along both sides
 

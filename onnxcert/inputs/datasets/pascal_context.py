@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final, final
 
+from onnxcert.inputs.datasets.layout import only_argument
+from onnxcert.inputs.datasets.pascal import pascal_items
 from onnxcert.inputs.label_map import LabelMap
-from onnxcert.inputs.layout import only_argument
 from onnxcert.inputs.listing import Item, Listing
-from onnxcert.inputs.pascal import pascal_items
 from onnxcert.inputs.translation import Translation
 
 _IGNORE: Final = 255

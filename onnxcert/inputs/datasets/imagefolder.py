@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import ClassVar, final
 
 from onnxcert.errors import InputError
-from onnxcert.inputs import image
 from onnxcert.inputs.class_labels import ClassLabel
+from onnxcert.inputs.datasets.layout import only_argument
 from onnxcert.inputs.folder import files, listing_errors
-from onnxcert.inputs.layout import only_argument
 from onnxcert.inputs.listing import Item, Listing, name_items
+from onnxcert.inputs.pictures import image
 
 
 @final

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.decoding import open_picture
-from onnxcert.inputs.quiet import quiet
-from onnxcert.inputs.samples import Samples
+from onnxcert.inputs.pictures.quiet import quiet
+from onnxcert.inputs.pictures.samples import Samples
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFile

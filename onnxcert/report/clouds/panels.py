@@ -11,10 +11,10 @@ import numpy.typing as npt
 from onnxcert._typing import BoolArray, FloatArray, IntArray
 from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.report import palette
+from onnxcert.report.clouds.rendering import FINE, Rendering, Window, on_ground
+from onnxcert.report.clouds.surface import Surface
+from onnxcert.report.clouds.viewpoint import UP, Vector, Viewpoint
 from onnxcert.report.panels import LINE, ByteArray, hatching, hit_rate_colours, radius_colours
-from onnxcert.report.rendering import FINE, Rendering, Window, on_ground
-from onnxcert.report.surface import Surface
-from onnxcert.report.viewpoint import UP, Vector, Viewpoint
 
 GROUND: Final = (219, 224, 231)  # between the paper and the white of abstention
 SOFT: Final = 0.45  # of a heat map: shading must not be read as a value

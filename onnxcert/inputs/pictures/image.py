@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert.inputs.array import array_size, read_array
 from onnxcert.inputs.decoding import decoding, open_picture
-from onnxcert.inputs.orientation import turn_of, upright_size
-from onnxcert.inputs.pixels import check_kind, strips
-from onnxcert.inputs.samples import samples_of
+from onnxcert.inputs.pictures.array import array_size, read_array
+from onnxcert.inputs.pictures.orientation import turn_of, upright_size
+from onnxcert.inputs.pictures.pixels import check_kind, strips
+from onnxcert.inputs.pictures.samples import samples_of
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".npy")
 

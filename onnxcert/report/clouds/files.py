@@ -20,14 +20,14 @@ from onnxcert.atomic import write_atomically
 from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.report import palette
 from onnxcert.report.classification import draw_classified
-from onnxcert.report.cloud_panels import Scene
-from onnxcert.report.clouds import draw_cloud
-from onnxcert.report.cone import Cone
+from onnxcert.report.clouds.cone import Cone
+from onnxcert.report.clouds.panels import Scene
+from onnxcert.report.clouds.ply import write_cloud_ply
+from onnxcert.report.clouds.sheet import draw_cloud
+from onnxcert.report.clouds.viewpoint import Vector
 from onnxcert.report.of_record import radius_of, sheet_colours, sheets, write_array
 from onnxcert.report.panels import ByteArray
 from onnxcert.report.pictures import RadiusMap
-from onnxcert.report.ply import write_cloud_ply
-from onnxcert.report.viewpoint import Vector
 from onnxcert.store import Record
 
 RADIANS: Final = "radians"  # unit of a radius that is the angle of a rotation

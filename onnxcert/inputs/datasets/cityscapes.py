@@ -8,9 +8,9 @@ from typing import ClassVar, Final, final
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.coding import INDEX, LabelCoding
+from onnxcert.inputs.datasets.layout import only_argument, paired, require
 from onnxcert.inputs.folder import files, listing_errors
 from onnxcert.inputs.label_map import LabelMap
-from onnxcert.inputs.layout import only_argument, paired, require
 from onnxcert.inputs.listing import Listing
 from onnxcert.inputs.translation import Translation
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.report.cloud_panels import GROUND
-from onnxcert.report.cone import Cone
+from onnxcert.report.clouds.cone import Cone
+from onnxcert.report.clouds.panels import GROUND
+from onnxcert.report.clouds.rendering import FINE, Rendering, Window
+from onnxcert.report.clouds.surface import Surface
+from onnxcert.report.clouds.viewpoint import UP, Vector, Viewpoint
 from onnxcert.report.lettering import FAINT, INK, font_of, wrapped
 from onnxcert.report.panels import LINE, ByteArray
-from onnxcert.report.rendering import FINE, Rendering, Window
-from onnxcert.report.surface import Surface
-from onnxcert.report.viewpoint import UP, Vector, Viewpoint
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw

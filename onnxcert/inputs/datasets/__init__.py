@@ -1,0 +1,1 @@
+"""Readers of published data sets of pictures, one file each."""

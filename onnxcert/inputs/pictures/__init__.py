@@ -1,0 +1,1 @@
+"""Pictures as files on disk: decoded, upright, in the declared unit."""

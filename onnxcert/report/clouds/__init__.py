@@ -1,0 +1,1 @@
+"""Pictures and files of certified point clouds."""
