@@ -62,8 +62,9 @@ class Outlook:
     Attributes:
         draws: tested so far.
         certified: share certified at the first tau.
-        next_hundred: share that another hundred draws (or those left) would be expected to certify.
-        in_the_end: share that all draws up to n would be expected to certify.
+        next_hundred: share that another hundred draws (or those left) would be expected to certify,
+            at the tau where it is largest.
+        in_the_end: share that all draws up to n would be expected to certify, likewise.
         left: draws up to n.
     """
 
@@ -129,20 +130,19 @@ def outlook_of(certificate: Certificate) -> Outlook:
     assert rule.schedule is not None
     family = Family.of(rule, tally.components, tally.selection)
     planned = _planned(certificate)
-    bounds = boundaries(
+    each = boundaries(
         planned, rule.taus, family.single_level, tally.selection, rule.schedule.spending
-    )[0]
-    open_ = np.bincount(tally.hits[certificate.labels < 0].ravel(), minlength=tally.n + 1)
+    )
     left = rule.schedule.n - tally.n
     soon = min(100, left)
-    gains = [
-        expected_gain(open_, tally.n, more, bound)
-        for more, bound in (
-            # Between looks a boundary is interpolated; nothing is decided by it.
-            (soon, round(float(np.interp(tally.n + soon, planned, np.minimum(bounds, planned))))),
-            (left, int(bounds[-1])),
-        )
-    ]
+    gains = [0.0, 0.0]
+    for tau, bounds in zip(rule.taus, each, strict=True):
+        undecided = tally.hits[certificate.labels_at(tau) < 0]
+        open_ = np.bincount(undecided.ravel(), minlength=tally.n + 1)
+        # Between looks a boundary is interpolated; nothing is decided by it.
+        at_soon = round(float(np.interp(tally.n + soon, planned, np.minimum(bounds, planned))))
+        for k, (more, bound) in enumerate(((soon, at_soon), (left, int(bounds[-1])))):
+            gains[k] = max(gains[k], expected_gain(open_, tally.n, more, bound))
     return Outlook(
         draws=tally.n,
         certified=1.0 - certificate.abstain_share,

@@ -17,7 +17,7 @@ Vectors = npt.NDArray[np.float64]
 SMALLEST_SIGMA = 2.0**-13
 # So many values a point has, with normals, and fewer points no shape.
 _FEW = 6
-TURNED = {1: "the coordinates", 2: "the coordinates and normals"}
+TURNED = {1: "the coordinates alone", 2: "the coordinates and normals"}
 
 
 def exponential(v: Vectors) -> Vectors:

@@ -227,7 +227,7 @@ def test_the_attack_says_what_turns_about_what_and_how_far() -> None:
         "(unit sphere), around any axis, by a geodesic angle of at most R = 1"
     )
     said = AxisRotation(0.25, "y").attack("R = 1", "unit sphere")
-    assert "every rotation of the coordinates about the y axis through the origin" in said
+    assert "every rotation of the coordinates alone about the y axis through the origin" in said
     assert Rotation(0.25).unit("metres") == AxisRotation(0.25, "z").unit("metres") == "radians"
     assert Rotation(0.25, form="classical").formula(0.8) == "min(pi, 0.25 * Phi^-1(0.8))"
     assert Rotation(0.25).formula(0.8) == "NP(0.25, 0.8)"

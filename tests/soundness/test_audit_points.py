@@ -87,7 +87,7 @@ def test_features_are_not_called_normals(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="the model takes xyz\\+features"):
         certified(model, tmp_path, shape(features=3), Rotation(0.2, vectors=2))
     said = certified(model, tmp_path, shape(features=3), Rotation(0.2)).statement()
-    assert "every rotation of the coordinates about" in said
+    assert "every rotation of the coordinates alone about" in said
 
 
 def test_points_that_come_first_are_not_turned_into_each_other() -> None:

@@ -155,9 +155,9 @@ def test_a_callable_is_certified_against_rotations_from_end_to_end() -> None:
     assert certificate.radius == noise.radius(0.75) == RotationRadius(0.25)(0.75)
     assert 0.2 < np.mean(certificate.labels >= 0) < 0.95
     text = certificate.statement()
-    assert "every rotation of the coordinates about the origin of the input's frame" in text
+    assert "every rotation of the coordinates alone about the origin of the input's frame" in text
     assert "NP(0.25, 0.75) = 0.1703 rad (9.76" in text
-    assert "[rotation sigma 0.25 rad of the coordinates, tau 0.75" in text
+    assert "[rotation sigma 0.25 rad of the coordinates alone, tau 0.75" in text
     # It is true: rotated by as much, the majority under fresh noise is the certified class.
     rng = np.random.default_rng(2)
     for seed in range(4):
