@@ -17,6 +17,7 @@ import onnxcert
 from onnxcert import Gaussian, __version__
 from onnxcert.cli import app, run_command_line
 from onnxcert.inputs import READERS
+from onnxcert.inputs.clouds import CLOUD_READERS
 from onnxcert.result import UNIT
 from onnxcert.rule import Rule
 from onnxcert.statement import guarantee
@@ -151,6 +152,23 @@ def test_every_data_set_has_its_row(reader: str) -> None:
     assert re.search(rf"^\| `{reader}` \|", page, re.MULTILINE)
 
 
+@pytest.mark.parametrize("reader", CLOUD_READERS)
+def test_every_data_set_of_point_clouds_has_its_row(reader: str) -> None:
+    page = (ROOT / "docs" / "point-clouds.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| `{reader}` \|", page, re.MULTILINE)
+
+
+def test_the_page_on_point_clouds_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = ROOT / "models" / "parts" / "samples" / "shapes" / "chair.npz"
+    shutil.copy(shape, tmp_path / "chair.npz")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in blocks("python", (ROOT / "docs" / "point-clouds.md").read_text(encoding="utf-8")):
+        exec(block, names)
+    assert names["certificate"].labels.shape == (2048,)
+    assert str(names["certificate"].radius).startswith("0.0845")
+
+
 def test_readme_names_the_second_command_that_runs_the_tests() -> None:
     assert any("make check" in block for block in blocks("sh"))
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -158,7 +176,10 @@ def test_readme_names_the_second_command_that_runs_the_tests() -> None:
     assert "make check" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-PYTHON = [ROOT / "README.md", ROOT / "docs" / "python.md"]
+PYTHON = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / name for name in ("python.md", "point-clouds.md")),
+]
 
 
 @pytest.mark.parametrize("page", PYTHON, ids=lambda path: path.name)
