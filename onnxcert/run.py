@@ -132,7 +132,8 @@ class Run:
                 prepared = self._medium.read(item)
                 x = self.segmenter.declared(prepared)
             except InputError as error:
-                self.skipped[item.name] = str(error)
+                said = str(error)
+                self.skipped[item.name] = said if str(item.path) in said else f"{item.path}: {said}"
             else:
                 self._one(item, prepared, x, by_size)
             if item.name in self.store:

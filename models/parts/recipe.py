@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    _exporter()
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
@@ -90,17 +92,22 @@ def main() -> None:
     write_model(average.module, options.out, options.channels, diet)
 
 
-def write_model(network: nn.Module, path: Path, channels: str, diet: Diet) -> Path:
-    """Export a trained network to `path` with its contract inside.
-
-    What the contract names is what the network certifies well with, not the most it has seen.
-    """
+def _exporter() -> Callable[..., Path]:
+    """What writes the model, looked for before an hour of training and not after it."""
     # Known by this name once the checkout is installed; a type checker sees only the folders.
     from onnxcert.converters.points import (  # type: ignore[import-not-found,unused-ignore]
         export_points,
     )
 
-    written: Path = export_points(
+    return export_points  # type: ignore[no-any-return,unused-ignore]
+
+
+def write_model(network: nn.Module, path: Path, channels: str, diet: Diet) -> Path:
+    """Export a trained network to `path` with its contract inside.
+
+    What the contract names is what the network certifies well with, not the most it has seen.
+    """
+    written: Path = _exporter()(
         network,
         path,
         points=POINTS,

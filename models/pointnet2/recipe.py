@@ -7,7 +7,7 @@ for coordinate noise, or with ``--rotation 0.25`` for rotations.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ SIZES: Final = {"full": FULL, "small": SMALL}
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line, train, export."""
     options = _parser().parse_args(arguments)
+    _exporter()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     # Scaling and shifting leave the unit sphere, about whose centre rotations turn.
@@ -72,6 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
 
 
+def _exporter() -> Callable[..., Path]:
+    """What writes the model, looked for before an hour of training and not after it."""
+    # Known by this name once the checkout is installed; a type checker sees only the folders.
+    from onnxcert.converters.points import (  # type: ignore[import-not-found,unused-ignore]
+        export_points,
+    )
+
+    return export_points  # type: ignore[no-any-return,unused-ignore]
+
+
 def write_model(
     network: nn.Module,
     path: Path,
@@ -82,12 +93,7 @@ def write_model(
     rotation: float = 0.0,
 ) -> Path:
     """Export a trained network to `path` with its contract inside."""
-    # Known by this name once the checkout is installed; a type checker sees only the folders.
-    from onnxcert.converters.points import (  # type: ignore[import-not-found,unused-ignore]
-        export_points,
-    )
-
-    written: Path = export_points(
+    written: Path = _exporter()(
         network,
         path,
         points=points,

@@ -114,6 +114,7 @@ def command(
         """The run for one output of the model."""
         said = {**given, **({} if head is None else {"output": head})}
         segmenter = running.opened(file, said)
+        chosen.check_category(segmenter.entry)
         run = Run(
             segmenter=segmenter,
             nonrobust=running.opened(other_file, said) if other_file else None,

@@ -15,6 +15,8 @@ from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs import LABEL_MAPS, READERS, Listing, read_class_names, select, with_coding
 from onnxcert.inputs.clouds import CLOUD_READERS, Columns
 from onnxcert.model.bundled import samples
+from onnxcert.model.entry import Entry
+from onnxcert.model.points.entry import PointEntry
 
 # What a model's inputs are -> (readers, the one taken if none is named).
 DATASETS: Final = {"picture": (READERS, "folder"), "points": (CLOUD_READERS, "clouds")}
@@ -156,6 +158,15 @@ class Chosen:
         folder, labels = beside
         given = self.values["labels"] or (None if labels is None else str(labels))
         return readers[usual].list([str(folder)], given)
+
+    def check_category(self, entry: Entry) -> None:
+        """Raise ParameterError if --category names none of those that the model knows."""
+        told = self.values["category"]
+        if told is None or not isinstance(entry, PointEntry) or not entry.contract.categories:
+            return
+        names = [name for name, _ in entry.contract.categories]
+        if entry.category(told) not in names:
+            raise ParameterError(f"--category must be one of {', '.join(names)}, got {told!r}.")
 
     def names(self, listing: Listing) -> tuple[str, ...]:
         """Class names of the inputs' labels, where anything tells them."""

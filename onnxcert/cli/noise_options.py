@@ -84,12 +84,18 @@ class Noise:
         """
         self._check()
         contract = segmenter.contract
+        of_points = isinstance(contract, PointContract)
+        if self._turns and not of_points:
+            raise ParameterError(
+                "rotations in space are for point clouds, but the model takes pictures; leave "
+                "--perturbation out."
+            )
         sigma = self.sigma(contract)
         sigma = usual if sigma is None else sigma
         if not sigma and sigma != 0.0:
             raise ParameterError(
                 f"{segmenter.file.path} does not say which noise it was trained with; give "
-                "--sigma, e.g. --sigma 0.25."
+                f"--sigma, e.g. --sigma {0.05 if of_points and not self._turns else 0.25}."
             )
         if self._turns:
             return self._rotation(contract, sigma)

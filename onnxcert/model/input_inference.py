@@ -50,12 +50,13 @@ def with_feeds(
     fed = dict(contract.feeds)
     for name in fed:
         named("further input", name, list(others.values()))
+    told = ", or --feed NAME=category for a shape's category" if made else ""
     for name, value in others.items():
         kind, shape = element_type(value), axes(value)
         if name not in fed:
             raise ContractError(
                 f"the model has a further input {name!r} {shown(shape)} {kind}; say what it gets "
-                f"with --feed {name}=VALUE."
+                f"with --feed {name}=VALUE{told}."
             )
         fed[name] = _fitting(name, fed[name], kind, shape)
     if not fed:

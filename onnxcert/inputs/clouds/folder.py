@@ -9,6 +9,7 @@ from typing import ClassVar, Final, final
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.clouds import point_labels, reading
+from onnxcert.inputs.clouds.shapenet import CATEGORY_TABLE
 from onnxcert.inputs.folder import Files, list_items
 from onnxcert.inputs.listing import Item, Listing, name_items
 
@@ -41,6 +42,12 @@ class CloudFolder:
     @staticmethod
     def list(arguments: Sequence[str], labels: str | None) -> Listing:
         """List the clouds that `arguments` name, with their labels; see `Reader.list`."""
+        for argument in arguments:
+            if (Path(argument) / CATEGORY_TABLE).is_file():
+                raise InputError(
+                    f"{argument}: expected point clouds, but it is laid out as ShapeNet's parts "
+                    "are; pass --dataset shapenet-part."
+                )
         items = [one for item in list_items(arguments, labels, CLOUDS) for one in _shapes(item)]
         # A file of several shapes counts as a folder of them, so that no name comes twice.
         names = name_items([_place(item) for item in items])

@@ -15,7 +15,8 @@ from onnxcert.inputs.decoding import decoding, read_lines
 from onnxcert.inputs.folder import listing_errors
 from onnxcert.inputs.listing import Item, Listing
 
-_LISTS, _CATEGORIES = "train_test_split", "synsetoffset2category.txt"
+_LISTS = "train_test_split"
+CATEGORY_TABLE: Final = "synsetoffset2category.txt"
 _SPLITS: Final = ("train", "val", "test")
 _EXPECTED: Final = (
     "the folder of ShapeNet's part benchmark, such as "
@@ -43,7 +44,10 @@ class ShapeNetPart:
         named = only_argument(arguments, labels, expected=_EXPECTED)
         with listing_errors(arguments[0]):
             root, split, synset = _chosen(named)
-            table, entries = root / _CATEGORIES, root / _LISTS / f"shuffled_{split}_file_list.json"
+            table, entries = (
+                root / CATEGORY_TABLE,
+                root / _LISTS / f"shuffled_{split}_file_list.json",
+            )
             require(arguments[0], _EXPECTED, root / _LISTS, table, entries)
             categories = _categories(table)
             items = _items(root, entries, categories, synset)
@@ -93,7 +97,7 @@ def _items(root: Path, entries: Path, categories: dict[str, str], synset: str) -
         match = _ENTRY.fullmatch(entry) if isinstance(entry, str) else None
         if match is None or match[1] not in categories:
             raise InputError(
-                f"{entries}: expected {expected}, of a category in {_CATEGORIES}, but "
+                f"{entries}: expected {expected}, of a category in {CATEGORY_TABLE}, but "
                 f"{str(entry)[:80]!r} occurs: mend the file."
             )
         if synset in ("", match[1]):

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 
 from onnxcert._typing import FloatArray, IntArray, Perturbation
 from onnxcert.errors import InputError, ModelError
+from onnxcert.inputs.clouds import PointCloud
 from onnxcert.inputs.pictures.grey import grey
 from onnxcert.model.entry import INPUT
 from onnxcert.model.nodes import Nodes
@@ -86,8 +87,10 @@ class PictureEntry:
     def prepared(self, given: Any) -> Any:
         return given
 
-    def declared(self, picture: FloatArray) -> FloatArray:
+    def declared(self, picture: Any) -> FloatArray:
         """The picture [3, H, W] as the model's input: itself, or grey [1, H, W] (ITU-R 601)."""
+        if isinstance(picture, PointCloud):
+            raise InputError("the model takes pictures, got a point cloud; give a picture.")
         if np.ndim(picture) != 3 or len(picture) != 3 or np.size(picture) == 0:
             raise InputError(
                 f"a picture must have the shape [3, height, width], got {list(np.shape(picture))}."

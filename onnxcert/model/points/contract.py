@@ -98,7 +98,7 @@ class PointContract(Contract):
         if (self.restricted or self.category_input) and not self.categories:
             raise ContractError(
                 "the model needs to know each shape's category, and nothing says which there are; "
-                "pass --categories shapenet-part, or a file of them."
+                "pass --categories shapenet-part, or a file of lines `name class class ...`."
             )
         if self.restricted and (self.binary or self.output_form == "labels"):
             raise ContractError(

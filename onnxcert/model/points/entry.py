@@ -78,7 +78,7 @@ class PointEntry:
         return ", ".join(
             [
                 f"points  {contract.channels} ({contract.sources.get('channels', '')}), "
-                f"{contract.frame} frame, {many}",
+                f"{contract.frame} frame ({contract.sources.get('frame', '')}), {many}",
                 *more,
             ]
         )
@@ -107,7 +107,7 @@ class PointEntry:
             if rows.ndim != 2 or len(rows) != contract.declared_channels or rows.size == 0:
                 raise InputError(
                     f"points must have the shape [{contract.declared_channels}, N], got "
-                    f"{list(rows.shape)}."
+                    f"{list(rows.shape)}; give a PointCloud, or just these rows."
                 )
             self._check_rows(rows)
             return rows

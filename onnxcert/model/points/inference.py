@@ -36,7 +36,15 @@ def with_points(contract: PointContract, graph: onnx.GraphProto) -> PointContrac
     contract = _with_layout(contract, graph, value.name, shape)
     known = lengths(shape) if shape else (None,) * 3
     channels, points = known[1:] if contract.layout == "BCN" else known[:0:-1]
+    if channels is None and points is not None and 3 <= points <= _MOST_CHANNELS:
+        other = {"BCN": "BNC", "BNC": "BCN"}[contract.layout]
+        raise ContractError(
+            f"the input {value.name!r} {shown(shape)} would take shapes of {points} points with "
+            f"the layout {contract.layout}, so these are rather the values of a point; pass "
+            f"--layout {other}."
+        )
     contract = _with_channels(contract, value.name, channels)
+    contract = filled(contract, {"frame": contract.frame}, ASSUMED)  # no graph tells it
     if (points or 1) > MOST_POINTS or (known[0] or 1) > LARGEST:
         raise ContractError(
             f"the input {value.name!r} {shown(shape)} is too large; export the model with free "

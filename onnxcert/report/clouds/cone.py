@@ -48,7 +48,11 @@ class Cone:
         """Which rotations these are."""
         about = "any axis"
         if self.axis is not None:
-            about = f"the axis ({', '.join(f'{value:.3g}' for value in self.axis)})"
+            named = {(1.0, 0.0, 0.0): "x", (0.0, 1.0, 0.0): "y", (0.0, 0.0, 1.0): "z"}
+            numbers = ", ".join(f"{value:.3g}" for value in self.axis)
+            about = (
+                f"the {named[self.axis]} axis" if self.axis in named else f"the axis ({numbers})"
+            )
         if self.whole:
             return f"every rotation about {about}"
         return f"rotations by at most {self.degrees} about {about}"

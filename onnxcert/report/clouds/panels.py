@@ -16,7 +16,7 @@ from onnxcert.report.clouds.surface import Surface
 from onnxcert.report.clouds.viewpoint import UP, Vector, Viewpoint
 from onnxcert.report.panels import LINE, ByteArray, hatching, hit_rate_colours, radius_colours
 
-GROUND: Final = (219, 224, 231)  # between the paper and the white of abstention
+GROUND: Final = (201, 210, 223)  # between the paper and the white of abstention
 SOFT: Final = 0.45  # of a heat map: shading must not be read as a value
 _PALE: Final = 0.6  # of points that abstain, which shall stay paler than any class
 

@@ -102,7 +102,6 @@ def _caption(contract: Any, points: int) -> str:
     return (
         f"{points} points as the model gets them, dark to light from "
         f"the lowest to the highest value: {contract.channels}, {contract.layout}, frame "
-        f"{contract.frame}{category}. The shape should stand upright, and y be bright at its top; "
-        "if not, or if the answer makes no sense, its axes or its frame may be others than those "
-        "the model was trained with."
+        f"{contract.frame}{category}. The shape should stand as those that the model was trained "
+        "on; if not, or if the answer makes no sense, its axes or its frame may be others."
     )
