@@ -84,8 +84,7 @@ class Noise:
         """
         self._check()
         contract = segmenter.contract
-        of_points = isinstance(contract, PointContract)
-        if self._turns and not of_points:
+        if self._turns and not isinstance(contract, PointContract):
             raise ParameterError(
                 "rotations in space are for point clouds, but the model takes pictures; leave "
                 "--perturbation out."
@@ -95,9 +94,10 @@ class Noise:
         if not sigma and sigma != 0.0:
             raise ParameterError(
                 f"{segmenter.file.path} does not say which noise it was trained with; give "
-                f"--sigma, e.g. --sigma {0.05 if of_points and not self._turns else 0.25}."
+                f"--sigma, e.g. --sigma {0.05 if contract.medium == 'points' else 0.25}."
             )
         if self._turns:
+            assert isinstance(contract, PointContract)
             return self._rotation(contract, sigma)
         return self._gaussian(contract, sigma)
 
@@ -138,13 +138,8 @@ class Noise:
                 kind = self.values["perturbation"]
                 raise ParameterError(f"--{name} does not go with --perturbation {kind}; drop it.")
 
-    def _rotation(self, contract: Contract, sigma: float) -> Perturbation:
+    def _rotation(self, contract: PointContract, sigma: float) -> Perturbation:
         said = self.values
-        if not isinstance(contract, PointContract):
-            raise ParameterError(
-                "rotations in space are for point clouds, but the model takes pictures; leave "
-                "--perturbation out."
-            )
         vectors = 2 if contract.has_normals else 1
         if said["axis"] is not None:
             if said["radius"] is not None:

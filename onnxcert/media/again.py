@@ -60,7 +60,7 @@ class Way:
         except (ContractError, ValueError, TypeError) as error:
             raise InputError(
                 f"the record {record.name} has no contract of points ({error})."
-            ) from (None)
+            ) from None
         columns = parameters.get("columns")
         category = record.provenance.input.get("category", "")
         if not isinstance(columns, str | None) or not isinstance(category, str):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 import numpy as np
-from scipy.stats import norm
 
 from onnxcert._typing import FloatArray
 from onnxcert.errors import ParameterError
+from onnxcert.perturbation.rotation_radius import classical
 from onnxcert.perturbation.turning import (
     TURNED,
     check_parameters,
@@ -72,14 +71,13 @@ class AxisRotation:
 
     def perturb(self, x: FloatArray, rngs: Sequence[np.random.Generator], out: FloatArray) -> None:
         """Write x, turned by an angle of its own, into each row of `out`."""
-        check_points(x, self.vectors)  # a model may be tried out before anything is counted
         v = np.zeros((len(rngs), 3))
         v[:, _AXES.index(self.axis)] = [self.sigma * rng.standard_normal() for rng in rngs]
         turn(x, exponential(v), self.vectors, out)
 
     def radius(self, tau: float) -> float:
         """sigma * Phi^-1(tau), pi at most, in radians and rounded down; tau in [1/2, 1)."""
-        return min(math.pi, max(0.0, self.sigma * float(norm.ppf(tau)) * (1.0 - 1e-12)))
+        return classical(self.sigma, tau)
 
     def formula(self, tau: float | None = None) -> str:
         """How the radius follows from tau, in symbols or in numbers."""

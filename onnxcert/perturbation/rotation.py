@@ -68,7 +68,6 @@ class Rotation:
 
     def perturb(self, x: FloatArray, rngs: Sequence[np.random.Generator], out: FloatArray) -> None:
         """Write x, turned by a rotation of its own, into each row of `out`."""
-        check_points(x, self.vectors)  # a model may be tried out before anything is counted
         v = np.array([rng.standard_normal(3) for rng in rngs]).reshape(len(rngs), 3)
         turn(x, exponential(self.sigma * v), self.vectors, out)
 

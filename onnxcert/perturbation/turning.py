@@ -52,7 +52,11 @@ def turn(x: FloatArray, matrices: Vectors, vectors: int, out: FloatArray) -> Non
 
     Args:
         x: float32 [c, N]. matrices: float64 [B, 3, 3], used as float32. out: float32 [B, c, N].
+
+    Raises:
+        ParameterError: `x` has not the channels that turn.
     """
+    check_points(x, vectors)
     m = matrices.astype(np.float32)[..., None]
     product = np.empty((len(m), *x.shape[1:]), np.float32)
     for first in range(0, 3 * vectors, 3):

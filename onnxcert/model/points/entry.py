@@ -22,6 +22,7 @@ from onnxcert.result import POINTS
 
 ORDERS: Final = "onnxcert_orders"
 INVERSE: Final = "onnxcert_inverse"
+_ORDERS: Final = (ORDERS, INVERSE)
 _UNITS: Final = {
     "unit-sphere": "coordinates centred at the shape's mean and divided by the largest distance "
     "from it, both held fixed",
@@ -282,6 +283,3 @@ class PointEntry:
             last = axes[1] == count != axes[2] or axes[2] == 1 != axes[1]
             hot = nodes.add("Unsqueeze", hot, nodes.constant([2 if last else 1]))
         nodes.cast(hot, kind, self.contract.category_input)
-
-
-_ORDERS: Final = (ORDERS, INVERSE)
