@@ -12,7 +12,7 @@ from onnxcert.class_names import names_of
 from onnxcert.counting import counted
 from onnxcert.draws import Draws, check_seed, digest
 from onnxcert.errors import InputError, ModelError
-from onnxcert.inputs import Item, Listing
+from onnxcert.inputs import Item, Listing, Shard
 from onnxcert.media import medium_of
 from onnxcert.misfits import refuse_another_kind, refuse_other, refuse_unlike
 from onnxcert.model.probe import LEAKS, OneDrawPerPass, leaks, probed
@@ -38,6 +38,7 @@ class Run:
         settings: of the certificate.
         store: where the results go.
         seed: of the draws; None takes the stored one, or a fresh one.
+        shard: the part of the listing that this run is for; None for all of it.
         class_names, ignore_label: of the labels.
         batch_size: draws per pass; None chooses.
         pictures: whether to draw them.
@@ -54,6 +55,7 @@ class Run:
     store: ResultStore
     nonrobust: OnnxSegmenter | None = None
     seed: int | None = None
+    shard: Shard | None = None
     class_names: tuple[str, ...] = ()
     ignore_label: int | None = None
     batch_size: int | None = None
@@ -72,24 +74,27 @@ class Run:
             OnnxcertError: nothing can be certified as asked; what is finished stays.
         """
         refuse_another_kind(self.segmenter, self.nonrobust)
-        self._medium = medium_of(self.segmenter.entry, self.listing, self.ignore_label)
+        mine = self.listing if self.shard is None else self.shard.of(self.listing)
+        self._medium = medium_of(self.segmenter.entry, mine, self.ignore_label)
         usable, self.skipped = self._medium.usable()
         self._refuse_hopeless(usable)
         check_seed(self.seed or 0)
         with self.store.exclusive():
             self.seed = self.store.begin(self.asked(), seed=self.seed, fresh_seed=fresh_seed)
-            self.store.note((item.name for item in self.listing.items), self.skipped)
+            self.store.note(
+                (item.name for item in self.listing.items),
+                self.skipped,
+                shards=None if self.shard is None else self.shard.count,
+            )
             try:
                 self._go_through(usable)
             finally:
                 self.store.note((), self.skipped)
                 self.store.derive()
-        done = [item.name for item in self.listing.items if item.name in self.store]
+        done = [item.name for item in mine.items if item.name in self.store]
         if not done:
             return None
-        summary = summarise(
-            self.store.records(done), listed=len(self.listing.items), skipped=self.skipped
-        )
+        summary = summarise(self.store.records(done), listed=len(mine.items), skipped=self.skipped)
         with self.clock.measure("report"):
             write_summary_curve(self.store.folder, summary)
         return summary

@@ -57,7 +57,7 @@ def options(command: str) -> dict[str, Any]:
 def test_the_commands_are_these() -> None:
     assert set(COMMANDS) == {
         *("certify", "report", "inspect", "pack", "verify", "diff"),
-        *("plan", "decide", "study"),
+        *("plan", "decide", "study", "merge"),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from onnxcert._version import __version__
-from onnxcert.cli import certify, decide, diff, inspect, pack, plan, report, study, verify
+from onnxcert.cli import certify, decide, diff, inspect, merge, pack, plan, report, study, verify
 from onnxcert.errors import OnnxcertError
 
 DONE, USER_ERROR = 0, 2
@@ -43,6 +43,7 @@ app.command("plan")(plan.command)
 app.command("decide")(decide.command)
 app.command("report")(report.command)
 app.command("inspect")(inspect.command)
+app.command("merge")(merge.command)
 app.command("pack")(pack.command)
 app.command("verify")(verify.command)
 app.command("diff")(diff.command)

@@ -13,6 +13,7 @@ import typer
 from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.input_options import Chosen, with_input_options
 from onnxcert.cli.noise_options import Noise, with_noise_options
+from onnxcert.cli.parallel_options import Parallel, with_parallel_options
 from onnxcert.cli.parsing import seconds
 from onnxcert.cli.rule_options import AskedRule, with_rule_options
 from onnxcert.cli.running import INTERRUPTED, SOME_SKIPPED, default_folder, executed, header, result
@@ -33,6 +34,7 @@ from onnxcert.store import ResultStore
 @with_noise_options
 @with_input_options
 @with_running_options
+@with_parallel_options
 @with_contract_options
 def command(
     context: typer.Context,
@@ -99,11 +101,13 @@ def command(
     noise: Noise,
     asked: AskedRule,
     running: Running,
+    parallel: Parallel,
 ) -> int:
     """Certify the model's answers on inputs, keep the evidence and print the table."""
     path = find_model(model)
     if not checkpoint > 0:
         raise ParameterError(f"--checkpoint must be a number of seconds above 0, got {checkpoint}.")
+    parallel.check_seed(seed)
     file = read_model(path)
     other_file = read_model(find_model(nonrobust)) if nonrobust else None
     listing = chosen.listing(path, inputs or [], medium(file, given))
@@ -129,6 +133,7 @@ def command(
             ),
             store=ResultStore("."),
             seed=seed,
+            shard=parallel.shard,
             class_names=chosen.names(listing),
             ignore_label=chosen.ignored(listing),
             batch_size=running.batch_size,

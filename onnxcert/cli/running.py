@@ -52,7 +52,7 @@ def executed(run: Run, announcement: str) -> Summary | None:
         return None
     if summary is None:
         raise InputError(
-            f"none of {len(run.listing.items)} inputs could be used; the first: "
+            f"none of {len(run.skipped)} inputs could be used; the first: "
             f"{next(iter(run.skipped.values()), 'there is none')}"
         )
     return summary
@@ -78,10 +78,13 @@ def result(run: Run, summary: Summary, model: str, started: float) -> dict[str, 
 
 
 def default_folder(model: Path, run: Run, seed: int | None) -> Path:
-    """A folder that another model or other parameters never share."""
+    """A folder that another model, other parameters or another shard never share."""
     name = model.resolve().parent.name if model.name == "model.onnx" else model.stem
     asked = json.dumps({**run.asked(), "seed": seed}, sort_keys=True)
-    return Path("onnxcert-results") / f"{name}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+    name = f"{name}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+    if run.shard is not None:
+        name += f"-shard-{run.shard.number}-of-{run.shard.count}"
+    return Path("onnxcert-results") / name
 
 
 def header(run: Run) -> str:

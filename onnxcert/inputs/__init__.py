@@ -24,6 +24,7 @@ from onnxcert.inputs.listing import Item, Listing, Reader, select
 from onnxcert.inputs.palette import Palette, read_palette
 from onnxcert.inputs.pictures.image import image_size, read_image
 from onnxcert.inputs.pictures.sizes import usable_sizes
+from onnxcert.inputs.shard import Shard
 
 _READERS: Final[tuple[type[Reader], ...]] = (
     Folder,
@@ -57,6 +58,7 @@ __all__ = [
     "PascalContext59",
     "PascalVOC",
     "Reader",
+    "Shard",
     "image_size",
     "label_size",
     "read_class_names",

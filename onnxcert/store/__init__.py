@@ -1,8 +1,19 @@
 """Results on disk: HDF5 records, one file per input, or packed into one. Alone imports h5py."""
 
 from onnxcert.store.folder import ResultStore
+from onnxcert.store.merge import Merged, merge
 from onnxcert.store.pack import Pack, open_results, pack
 from onnxcert.store.record import Decision, Record
 from onnxcert.store.results import Results
 
-__all__ = ["Decision", "Pack", "Record", "ResultStore", "Results", "open_results", "pack"]
+__all__ = [
+    "Decision",
+    "Merged",
+    "Pack",
+    "Record",
+    "ResultStore",
+    "Results",
+    "merge",
+    "open_results",
+    "pack",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,3 +40,37 @@ def read_run(text: str, where: Path) -> dict[str, Any]:
             f"{RUN_VERSION}; use the onnxcert that wrote it, or another folder."
         )
     return run
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any], worded: str) -> str:
+    """The first thing that was asked otherwise, in words, and how many more; empty if none.
+
+    Args:
+        worded: what to say of the other's value, which stands for `{}`.
+    """
+    one, other = _flat(one), _flat(other)
+    changed = [
+        f"{name} {_show(one.get(name))}, {worded.format(_show(other.get(name)))}"
+        for name in sorted(set(one) | set(other))
+        if one.get(name) != other.get(name)
+    ]
+    if not changed:
+        return ""
+    return changed[0] + (f" (and {len(changed) - 1} more differences)" if changed[1:] else "")
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with the entries of the objects among them in their place, as `contract frame`."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= {f"{name} {key}": entry for key, entry in value.items()}
+        else:
+            found[name] = value
+    return found
+
+
+def _show(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    return value if isinstance(value, str) else json.dumps(value)

@@ -25,7 +25,7 @@ from onnxcert.atomic import LEFT_OVER, write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.sampling import Count
 from onnxcert.store import encoding
-from onnxcert.store.asked import RUN_TYPE, RUN_VERSION, read_run
+from onnxcert.store.asked import RUN_TYPE, RUN_VERSION, differences, read_run
 from onnxcert.store.attributes import put
 from onnxcert.store.encoding import read_count, write_count, write_record
 from onnxcert.store.hdf5 import reading, write_hdf5
@@ -171,16 +171,10 @@ class ResultStore(Results):
         after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
         if seed is not None:
             after["seed"] = seed
-        before, after = _flat(before), _flat(after)
-        changed = [
-            f"{name} {_show(before.get(name))}, now {_show(after.get(name))} was asked"
-            for name in sorted(set(before) | set(after))
-            if before.get(name) != after.get(name)
-        ]
+        changed = differences(before, after, "now {} was asked")
         if changed:
-            more = f" (and {len(changed) - 1} more differences)" if len(changed) > 1 else ""
             raise StoreError(
-                f"{self.folder} holds a run with {changed[0]}{more}; choose another folder with "
+                f"{self.folder} holds a run with {changed}; choose another folder with "
                 "--out, or ask for the same."
             )
         return int(before["seed"])
@@ -193,14 +187,22 @@ class ResultStore(Results):
         )
         return self._begun
 
-    def note(self, listed: Iterable[str], skipped: Mapping[str, str]) -> None:
-        """Note which inputs were to be certified, and why some could not be."""
+    def note(
+        self, listed: Iterable[str], skipped: Mapping[str, str], *, shards: int | None = None
+    ) -> None:
+        """Note which inputs were to be certified, and why some could not be.
+
+        Args:
+            shards: in how many parts, of which this folder holds one; None to leave it as it is.
+        """
         run = self.run()
         if run is None:
             return
         before = run.get("listed")
         known = set(before if isinstance(before, list) else []) | set(listed)
         run |= {"listed": sorted(known), "skipped": dict(skipped)}
+        if shards is not None:
+            run["shards"] = shards
         self._write_run(run)
 
     def _write_run(self, run: Mapping[str, Any]) -> None:
@@ -270,20 +272,3 @@ class ResultStore(Results):
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text + "\n", encoding="utf-8")
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with the entries of the objects among them in their place, as `contract frame`."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            found |= {f"{name} {key}": entry for key, entry in value.items()}
-        else:
-            found[name] = value
-    return found
-
-
-def _show(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    return value if isinstance(value, str) else json.dumps(value)

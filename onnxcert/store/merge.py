@@ -1,0 +1,238 @@
+"""The parts of one run brought together in one folder, as if one process had made them.
+
+Draws, votes and certificate of an input are made by one part alone, so there is nothing to add
+up: records are checked and copied as they are.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from onnxcert.atomic import write_atomically
+from onnxcert.errors import StoreError
+from onnxcert.inputs.shard import Shard
+from onnxcert.store.asked import differences
+from onnxcert.store.encoding import read_count
+from onnxcert.store.fingerprint import fingerprint
+from onnxcert.store.folder import ResultStore
+from onnxcert.store.hdf5 import reading
+
+# Of a record: what its votes are, and what follows from them. Not where and when it was made.
+_CONTENT: Final = ("tally", "certificate", "predictions", "confusions")
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merged folder holds.
+
+    Attributes:
+        names: the finished inputs.
+        listed: how many the run is about.
+        missing: those that no part has finished or skipped.
+        skipped: inputs that could not be used, with the reason.
+        lacking: shard -> how many of the missing inputs are its own, where the parts are shards.
+    """
+
+    names: tuple[str, ...]
+    listed: int
+    missing: tuple[str, ...]
+    skipped: Mapping[str, str]
+    lacking: Mapping[str, int]
+
+
+def merge(out: Path, folders: Sequence[Path]) -> Merged:
+    """Bring the parts of one run together in the folder `out`.
+
+    `out` may hold what an earlier merge, or the run itself, left of the same run: it is one more
+    part, so that a merge that was stopped, or came too early, is simply given again. Nothing is
+    written before everything is checked.
+
+    Raises:
+        StoreError: the folders are not parts of one run, a record is not what was written, an input
+            has two results, or `out` cannot be written.
+    """
+    target = ResultStore(out)
+    parts = [ResultStore(folder) for folder in dict.fromkeys(folders)]
+    if target.run() is not None and out.resolve() not in [part.folder.resolve() for part in parts]:
+        parts.insert(0, target)
+    runs = [_run(part) for part in parts]
+    for part, run in zip(parts[1:], runs[1:], strict=True):
+        _refuse_another(parts[0], runs[0], part, run)
+    listed, shards = _listed(parts, runs)
+    chosen: dict[str, ResultStore] = {}
+    for part, run in zip(parts, runs, strict=True):
+        for name in part.names():
+            _check(part, name, run)
+            chosen[name] = _further(name, chosen[name], part) if name in chosen else part
+    listed |= set(chosen)
+    skipped = {
+        name: str(reason)
+        for run in runs
+        for name, reason in dict(run.get("skipped") or {}).items()
+        if name not in chosen
+    }
+    with target.exclusive():
+        target.begin(runs[0]["parameters"], seed=runs[0]["seed"], fresh_seed=runs[0]["seed"])
+        target.note(listed, skipped)
+        for name, part in sorted(chosen.items()):
+            _copy(name, part, target)
+        for name, part in _under_way(parts):
+            if name not in chosen or part is chosen[name]:
+                _copy_file(part.folder, target.folder, Path("partial", f"{name}.h5"))
+        target.derive()
+    missing = tuple(sorted(listed - set(chosen) - set(skipped)))
+    lacking: Counter[str] = Counter()
+    for number in range(1, shards + 1):
+        shard = Shard(number, shards)
+        lacking[str(shard)] = len(set(shard.names(sorted(listed))) & set(missing))
+    return Merged(tuple(sorted(chosen)), len(listed), missing, skipped, +lacking)
+
+
+# -- whether they are parts of one run -----------------------------------------------------
+
+
+def _run(part: ResultStore) -> dict[str, Any]:
+    run = part.run()
+    if run is None:
+        raise StoreError(
+            f"there are no results in {part.folder}; name folders that onnxcert certify wrote."
+        )
+    return run
+
+
+def _refuse_another(
+    first: ResultStore, asked: Mapping[str, Any], part: ResultStore, run: Mapping[str, Any]
+) -> None:
+    """Raise StoreError unless both were asked for the same."""
+    before, after = ({**one["parameters"], "seed": one["seed"]} for one in (asked, run))
+    found = differences(before, after, f"{part.folder} with {{}}")
+    if found:
+        raise StoreError(
+            f"only parts of one run are merged, but {first.folder} was made with {found}; leave "
+            "out what belongs to another run."
+        )
+
+
+def _listed(
+    parts: Sequence[ResultStore], runs: Sequence[Mapping[str, Any]]
+) -> tuple[set[str], int]:
+    """Every input that the run is about, and in how many shards; 0 where these are not said.
+
+    Raises:
+        StoreError: two shards list different inputs, and so may both have left one out.
+    """
+    every: set[str] = set()
+    shares: dict[int, tuple[ResultStore, set[str]]] = {}
+    for part, run in zip(parts, runs, strict=True):
+        said = run.get("listed")
+        names = (
+            {name for name in said if isinstance(name, str)} if isinstance(said, list) else set()
+        )
+        every |= names
+        count = run.get("shards")
+        if not isinstance(count, int) or count < 1:
+            continue
+        before, known = shares.setdefault(count, (part, names))
+        if known != names:
+            raise StoreError(
+                f"{before.folder} and {part.folder} are shards of different lists of inputs, such "
+                f"as {min(known ^ names)}; run both over the same inputs."
+            )
+    return every, next(iter(shares)) if len(shares) == 1 else 0
+
+
+def _check(part: ResultStore, name: str, run: Mapping[str, Any]) -> None:
+    """Raise StoreError unless the record is what was written, by the run that the folder names."""
+    stored, found = part.fingerprints(name)
+    if stored != found:
+        raise StoreError(
+            f"{name} in {part.folder} is not what was written; onnxcert verify {part.folder} says "
+            "more."
+        )
+    with part.open(name) as record:
+        if record.provenance.parameters != {**run["parameters"], "seed": run["seed"]}:
+            raise StoreError(
+                f"the record {name} in {part.folder} was not made by the run that run.json tells "
+                "of; delete it, and certify it again."
+            )
+
+
+def _further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
+    """Whichever of two parts has come further with an input that both have.
+
+    Raises:
+        StoreError: they have different results for it.
+    """
+    with one.group(name) as a, other.group(name) as b:
+        same = all(fingerprint(a[group]) == fingerprint(b[group]) for group in _CONTENT)
+    if same:
+        return one
+    with one.open(name) as first, other.open(name) as second:
+        both = sorted((first, second), key=lambda record: len(record.looks))
+        if (
+            both[0].ended == "interrupted"
+            and both[0].path is not None
+            and both[1].path is not None
+            and (both[0].path[...] == both[1].path[: len(both[0].looks)]).all()
+        ):
+            return one if both[1] is first else other
+    raise StoreError(
+        f"{name} has different results in {one.folder} and {other.folder}; leave one of them out."
+    )
+
+
+# -- copied ----------------------------------------------------------------------------------
+
+
+def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
+    """Copy the files of one input, the record last, as it says that the input is done."""
+    if part is target:
+        return
+    for sub in ("labels", "pictures"):
+        for path in _files(part.folder / sub, name):
+            _copy_file(part.folder, target.folder, path.relative_to(part.folder))
+    _copy_file(part.folder, target.folder, Path("inputs", f"{name}.h5"))
+    with target.open(name) as record:
+        if record.ended != "interrupted":
+            (target.folder / "partial" / f"{name}.h5").unlink(missing_ok=True)
+
+
+def _files(folder: Path, name: str) -> Iterator[Path]:
+    """The files called `name`, whatever their suffix, and those in a folder of that name."""
+    if (folder / name).is_dir():
+        yield from sorted(path for path in (folder / name).iterdir() if path.is_file())
+    for suffix in (".npy", ".png", ".ply"):
+        path = folder / f"{name}{suffix}"
+        if path.is_file():
+            yield path
+
+
+def _copy_file(source: Path, target: Path, below: Path) -> None:
+    if source.resolve() == target.resolve():
+        return
+    path = target / below
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda temporary: _fill(source / below, temporary))
+
+
+def _fill(source: Path, temporary: Path) -> None:
+    shutil.copyfile(source, temporary)
+
+
+def _under_way(parts: Sequence[ResultStore]) -> Iterator[tuple[str, ResultStore]]:
+    """Each input with a kept count, and the part that has come furthest with it."""
+    best: dict[str, tuple[int, ResultStore]] = {}
+    for part in parts:
+        for path in sorted((part.folder / "partial").glob("[!.]*.h5")):
+            with suppress(StoreError), reading(path) as file:  # a damaged one is counted again
+                done = read_count(file)[0].done
+                if done > best.get(path.stem, (0, part))[0]:
+                    best[path.stem] = (done, part)
+    for name, (_, part) in best.items():
+        yield name, part
