@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from onnxcert._typing import FloatArray, Segmenter
 from onnxcert.decision.stopping import Looking, Outlook
@@ -12,76 +13,103 @@ from onnxcert.sampling import Count, sample
 from onnxcert.store import ResultStore
 
 
-def counted(
-    store: ResultStore,
-    name: str,
-    segment: Segmenter,
-    x: FloatArray,
-    fresh: Count,
-    *,
-    runtime: Mapping[str, str],
-    batch_size: int,
-    unit: str,
-    kind: str,
-    checkpoint_seconds: float,
-    looking: Looking | None,
-    on_batch: Callable[[int], None],
-    on_look: Callable[[Outlook], None],
-    stopping: Callable[[], bool],
-) -> Tally:
-    """The tally of the input `name`, gone on with where it was stopped.
+@dataclass(eq=False, kw_only=True)
+class Counting:
+    """The count of one input, gone on with where it was stopped and kept on the way.
 
-    Args:
-        store: keeps the count on the way.
-        segment: the model.
-        x: the input.
-        fresh: a count that has not begun.
+    Attributes:
+        store: keeps the count. name: of the input.
+        count: one that has not begun; then the one under way.
         runtime: what the model's answers may depend on; a count made on another starts again.
-        batch_size: draws per pass.
         unit, kind: of the tally.
         checkpoint_seconds: how often the count is kept.
         looking: decides at each look whether to go on; None without looks.
-        on_batch: told the number of draws done after every batch.
+        on_draws: told the number of draws done.
         on_look: told at every look how far the input has come.
-        stopping: asked after every batch; True keeps the count and raises KeyboardInterrupt, or
-            ends with the votes at the last look where there was one.
     """
-    kept = time.monotonic()
-    count = store.resume(fresh, name, runtime)
 
-    def after(count: Count) -> None:
-        nonlocal kept
-        on_batch(count.done)
-        stop = stopping()
-        due = time.monotonic() - kept >= checkpoint_seconds
-        if (due or stop) and count.done < count.total:
-            store.checkpoint(name, count, runtime)
-            kept = time.monotonic()
-        if stop and count.done < count.total:
-            raise KeyboardInterrupt
+    store: ResultStore
+    name: str
+    count: Count
+    runtime: Mapping[str, str]
+    unit: str
+    kind: str
+    checkpoint_seconds: float
+    looking: Looking | None
+    on_draws: Callable[[int], None]
+    on_look: Callable[[Outlook], None]
 
-    def look(tally: Tally) -> Ended:
-        if looking is None:
+    def __post_init__(self) -> None:
+        self.count = self.store.resume(self.count, self.name, self.runtime)
+        self._kept = time.monotonic()
+
+    def sampled(
+        self, segment: Segmenter, x: FloatArray, batch_size: int, stopping: Callable[[], bool]
+    ) -> Tally:
+        """Count here what is missing; the tally.
+
+        Args:
+            segment: the model. x: the input.
+            stopping: asked after every batch; True keeps the count and raises KeyboardInterrupt, or
+                ends with the votes at the last look where there was one.
+        """
+
+        def after(count: Count) -> None:
+            self.advanced()
+            if stopping() and count.done < count.total:
+                self.keep()
+                raise KeyboardInterrupt
+
+        try:
+            return sample(
+                segment,
+                x,
+                self.count,
+                batch_size=batch_size,
+                unit=self.unit,
+                kind=self.kind,
+                on_batch=after,
+                on_look=self._look,
+            )
+        except KeyboardInterrupt:
+            tally = self.interrupted()
+            if tally is None:
+                raise
+            return tally
+
+    def tally(self) -> Tally | None:
+        """The tally, once nothing is missing or a look says so; to be asked after each part."""
+        count = self.count
+        if count.at_look and count.done < count.total:
+            ended = self._look(count.tally_at_last_look("", self.unit, self.kind))
+            return count.tally_at_last_look(ended, self.unit, self.kind) if ended else None
+        return count.tally(self.unit, self.kind) if count.done == count.total else None
+
+    def advanced(self) -> None:
+        """Draws were counted: tell of it, and keep them if it is time."""
+        self.on_draws(self.count.done)
+        if time.monotonic() - self._kept >= self.checkpoint_seconds:
+            self.keep()
+
+    def keep(self) -> None:
+        """Keep the count on disk, where any draws are counted and more are to come."""
+        if not 0 < self.count.done < self.count.total:
+            return
+        self.store.checkpoint(self.name, self.count, self.runtime)
+        self._kept = time.monotonic()
+
+    def interrupted(self) -> Tally | None:
+        """The votes at the last look, if one was taken."""
+        if not self.count.path:
+            return None
+        return self.count.tally_at_last_look("interrupted", self.unit, self.kind)
+
+    def _look(self, tally: Tally) -> Ended:
+        if self.looking is None:
             return ""
-        if not store.begun:
-            store.checkpoint(name, count, runtime)  # before anybody sees how the votes fall
-        ended = looking.at_look(tally)
-        if looking.outlook is not None:
-            on_look(looking.outlook)
+        if not self.store.begun:
+            self.keep()  # before anybody sees how the votes fall
+        ended = self.looking.at_look(tally)
+        if self.looking.outlook is not None:
+            self.on_look(self.looking.outlook)
         return ended
-
-    try:
-        return sample(
-            segment,
-            x,
-            count,
-            batch_size=batch_size,
-            unit=unit,
-            kind=kind,
-            on_batch=after,
-            on_look=look,
-        )
-    except KeyboardInterrupt:
-        if not count.path:
-            raise
-        return count.tally_at_last_look("interrupted", unit, kind)

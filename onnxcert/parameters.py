@@ -19,6 +19,7 @@ def parameters(
     listing: Listing,
     settings: Settings,
     ignore_label: int | None,
+    generator: str,
 ) -> dict[str, Any]:
     """The parameters of a run as JSON values, by name; all but its seed."""
     contract = asdict(segmenter.contract)
@@ -32,7 +33,7 @@ def parameters(
         "nonrobust": nonrobust.file.sha256 if nonrobust else None,
         "labels": any(item.label is not None for item in listing.items),
         "ignore_label": ignore_label,
-        "generator": segmenter.backend.generator,
+        "generator": generator,
         **settings.as_dict(),
     }
     if listing.coding.key != INDEX.key:

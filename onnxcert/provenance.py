@@ -13,6 +13,7 @@ from onnxcert._typing import IntArray
 from onnxcert._version import __version__
 from onnxcert.draws import Draws, digest
 from onnxcert.inputs import Item
+from onnxcert.model.runtime import Runtime
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Provenance
 
@@ -21,6 +22,7 @@ PACKAGES: Final = ("numpy", "scipy", "onnx", "onnxruntime-gpu", "onnxruntime", "
 
 def provenance(
     segmenter: OnnxSegmenter,
+    runtime: Runtime,
     *,
     class_names: Sequence[str],
     item: Item,
@@ -29,10 +31,14 @@ def provenance(
     parameters: Mapping[str, Any],
     batch_size: int,
     category: str = "",
+    workers: str = "",
     warnings: Sequence[str],
 ) -> Provenance:
-    """The provenance of one input's result, dated now."""
-    session = segmenter.session
+    """The provenance of one input's result, dated now.
+
+    Args:
+        runtime: where the model ran. workers: the processes it ran in, if not in this one.
+    """
     return Provenance(
         model={"name": str(segmenter.file.path), "sha256": segmenter.file.sha256},
         contract={
@@ -52,11 +58,12 @@ def provenance(
         parameters={**parameters, "seed": draws.seed},
         environment={
             **_environment(),
-            "onnxruntime": session.version,
-            "provider": session.provider,
-            "device": session.device,
-            "threads": session.threads,
+            "onnxruntime": runtime.version,
+            "provider": runtime.provider,
+            "device": runtime.device,
+            "threads": runtime.threads,
             "batch_size": batch_size,
+            **({"workers": workers} if workers else {}),
             "warnings": list(warnings),
         },
         date=datetime.now(UTC).isoformat(timespec="seconds"),

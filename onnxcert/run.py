@@ -1,31 +1,31 @@
-"""A run over many inputs: read, label, count, decide, keep; and go on where it was stopped."""
+"""A run over many inputs, here or by workers; it goes on where it was stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from onnxcert._typing import FloatArray, IntArray, Segmenter
-from onnxcert.certification import default_batch_size
-from onnxcert.class_names import names_of
-from onnxcert.counting import counted
-from onnxcert.draws import Draws, check_seed, digest
+from onnxcert._typing import FloatArray
+from onnxcert.case import Case
+from onnxcert.counting import Counting
+from onnxcert.draws import check_seed
 from onnxcert.errors import InputError, ModelError
 from onnxcert.inputs import Item, Listing, Shard
 from onnxcert.media import medium_of
-from onnxcert.misfits import refuse_another_kind, refuse_other, refuse_unlike
-from onnxcert.model.probe import LEAKS, OneDrawPerPass, leaks, probed
+from onnxcert.misfits import refuse_another_kind
+from onnxcert.model.runtime import Runtime
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.parameters import digest_of, parameters
-from onnxcert.provenance import provenance
+from onnxcert.parameters import parameters
+from onnxcert.rehearsal import Rehearsal, rehearse
 from onnxcert.report.curve import write_summary_curve
-from onnxcert.report.files import has_picture, write_labels
 from onnxcert.report.summary import Summary, summarise
 from onnxcert.result import PIXELS, POINTS, Tally, passes
 from onnxcert.settings import Settings
-from onnxcert.store import Record, ResultStore
+from onnxcert.store import ResultStore
 from onnxcert.watcher import Clock, Silent, Watcher
+from onnxcert.workers import Answers, Course, Crew, Dispatch, clean_labels
 
 
 @dataclass(kw_only=True)
@@ -39,6 +39,7 @@ class Run:
         store: where the results go.
         seed: of the draws; None takes the stored one, or a fresh one.
         shard: the part of the listing that this run is for; None for all of it.
+        crew: who runs the model; None for this process.
         class_names, ignore_label: of the labels.
         batch_size: draws per pass; None chooses.
         pictures: whether to draw them.
@@ -46,7 +47,9 @@ class Run:
         stopping: set it from a signal handler to stop after the present pass, with the count kept;
             `execute` then raises KeyboardInterrupt.
         skipped: after the run, the inputs that could not be used, with the reason.
-        interrupted: whether the last input was stopped at a look.
+        interrupted: whether inputs were left out, or one was stopped at a look.
+        runtime: where the model runs.
+        forward: seconds spent in the runtime, by all workers together.
     """
 
     segmenter: OnnxSegmenter
@@ -56,6 +59,7 @@ class Run:
     nonrobust: OnnxSegmenter | None = None
     seed: int | None = None
     shard: Shard | None = None
+    crew: Crew | None = None
     class_names: tuple[str, ...] = ()
     ignore_label: int | None = None
     batch_size: int | None = None
@@ -67,6 +71,10 @@ class Run:
     skipped: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
 
+    def __post_init__(self) -> None:
+        self.runtime = Runtime.of(self.segmenter)
+        self.forward = 0.0
+
     def execute(self, fresh_seed: int) -> Summary | None:
         """Certify every input that is not done yet; the summary of those listed, if any.
 
@@ -75,11 +83,13 @@ class Run:
         """
         refuse_another_kind(self.segmenter, self.nonrobust)
         mine = self.listing if self.shard is None else self.shard.of(self.listing)
-        self._medium = medium_of(self.segmenter.entry, mine, self.ignore_label)
-        usable, self.skipped = self._medium.usable()
+        self.medium = medium_of(self.segmenter.entry, mine, self.ignore_label)
+        usable, self.skipped = self.medium.usable()
         self._refuse_hopeless(usable)
         check_seed(self.seed or 0)
-        with self.store.exclusive():
+        with ExitStack() as stack:
+            dispatch = None if self.crew is None else self._dispatch(self.crew, stack)
+            stack.enter_context(self.store.exclusive())
             self.seed = self.store.begin(self.asked(), seed=self.seed, fresh_seed=fresh_seed)
             self.store.note(
                 (item.name for item in self.listing.items),
@@ -87,8 +97,10 @@ class Run:
                 shards=None if self.shard is None else self.shard.count,
             )
             try:
-                self._go_through(usable)
+                self._go_through(usable, dispatch)
             finally:
+                order = [item.name for item in mine.items]
+                self.skipped = dict(sorted(self.skipped.items(), key=lambda s: order.index(s[0])))
                 self.store.note((), self.skipped)
                 self.store.derive()
         done = [item.name for item in mine.items if item.name in self.store]
@@ -102,187 +114,161 @@ class Run:
     def asked(self) -> dict[str, Any]:
         """Everything a stored result depends on, by name."""
         return parameters(
-            self.segmenter, self.nonrobust, self.listing, self.settings, self.ignore_label
+            self.segmenter,
+            self.nonrobust,
+            self.listing,
+            self.settings,
+            self.ignore_label,
+            self.runtime.generator,
         )
 
     # -- before anything is drawn ----------------------------------------------------------
 
     @property
-    def _labelled(self) -> bool:
+    def labelled(self) -> bool:
+        """Whether anybody gave labels."""
         return any(item.label is not None for item in self.listing.items)
+
+    def _dispatch(self, crew: Crew, stack: ExitStack) -> Dispatch:
+        """The driver of the crew, whose first worker is there."""
+        with self.clock.measure("startup"):
+            dispatch = Dispatch(stack.enter_context(crew))
+            self.runtime = dispatch.start(lambda: self.stopping)
+        return dispatch
 
     def _refuse_hopeless(self, usable: Mapping[Item, int]) -> None:
         """Refuse an n at which not even the smallest input could be certified."""
-        if not self._parts_are_components:
+        if not self.parts_are_components:
             return  # how many components there are is known after the first pass
         if usable and not self.settings.can_certify(min(usable.values())):
             self.settings.refuse_hopeless(max(usable.values()))  # so that n serves every input
 
     @property
-    def _parts_are_components(self) -> bool:
+    def parts_are_components(self) -> bool:
+        """Whether the number of components is that of pixels or points."""
         return self.segmenter.components in (PIXELS, POINTS)
 
     # -- one input after the other ---------------------------------------------------------
 
-    def _go_through(self, usable: Mapping[Item, int]) -> None:
+    def _go_through(self, usable: Mapping[Item, int], dispatch: Dispatch | None) -> None:
         settings = self.settings
         self._inputs = len(usable)
         self._passes = passes(settings.n, settings.n0, settings.selection)
         self._told = False
-        by_size: dict[tuple[int, ...], tuple[Segmenter, str]] = {}
-        for self._place, item in enumerate(usable, start=1):
-            if self.stopping:
-                raise KeyboardInterrupt
+        self._ended = 0
+        self._under_way: dict[str, int] = {}
+        if dispatch is not None:
             try:
-                prepared = self._medium.read(item)
-                x = self.segmenter.declared(prepared)
-            except InputError as error:
-                said = str(error)
-                self.skipped[item.name] = said if str(item.path) in said else f"{item.path}: {said}"
-            else:
-                self._one(item, prepared, x, by_size)
-            if item.name in self.store:
-                self._tell(item.name, self._passes)
+                dispatch.run(map(self._course, self._cases(usable)), lambda: self.stopping)
+            finally:
+                self.forward = dispatch.forward
+        else:
+            self._alone(usable)
         if self.interrupted:
             raise KeyboardInterrupt
 
-    def _one(
-        self,
-        item: Item,
-        prepared: Any,
-        x: FloatArray,
-        by_size: dict[tuple[int, ...], tuple[Segmenter, str]],
-    ) -> None:
-        identity = digest(x)
-        if item.name in self.store:
-            with self.store.open(item.name) as record:
-                self._check_again(item, prepared, identity, record)
-                done = record.ended != "interrupted"
-            if done:
-                return
+    def _alone(self, usable: Mapping[Item, int]) -> None:
+        """Run the model in this process."""
+        by_shape: dict[tuple[int, ...], Rehearsal] = {}
+        before = self._seconds()
         try:
-            clean = self.segmenter(x[None])[0]
-            other = self._other(prepared)
+            for case in self._cases(usable):
+                self._one(case, by_shape)
+                self.end(case.name)
+        finally:
+            self.forward = self._seconds() - before
+
+    def _cases(self, usable: Mapping[Item, int]) -> Iterator[Case]:
+        """Each input that is not done yet, read when its turn comes."""
+        for item in usable:
+            if self.stopping:
+                self.interrupted = True
+                return
+            try:
+                prepared = self.medium.read(item)
+                case = Case(self, item, prepared, self.segmenter.declared(prepared))
+            except InputError as error:
+                said = str(error)
+                self.skipped[item.name] = said if str(item.path) in said else f"{item.path}: {said}"
+                self.end(item.name)
+                continue
+            if case.done():
+                self.end(item.name)
+            else:
+                yield case
+
+    def _one(self, case: Case, by_shape: dict[tuple[int, ...], Rehearsal]) -> None:
+        x = case.x
+        try:
+            clean, other = clean_labels(self.segmenter, self.nonrobust, x, self._other(case))
         except ModelError as error:
-            self.skipped[item.name] = str(error)
+            self.skipped[case.name] = str(error)
             return
-        names = names_of(self.segmenter, self.class_names, clean.shape)
-        refuse_unlike(self.segmenter, self.nonrobust, labelled=self._labelled)
-        assert self.seed is not None
-        if not self._parts_are_components:
-            self.settings.refuse_hopeless(clean.size)
-        truth = self._medium.truth(item, prepared, classes=self.segmenter.classes, names=names)
-        self._tell(item.name, 0)
-        backend = self.segmenter.backend
-        draws = Draws(self.settings.perturbation, self.seed, identity, backend.generator)
-        batch_size = self.batch_size or default_batch_size(
-            max(x.size, self.segmenter.values(x.shape))
-        )
-        first = x.shape not in by_size
-        if first:
-            with self.clock.measure("startup"):
-                by_size[x.shape] = probed(self.segmenter, x, draws, batch_size=batch_size)
-        segment, warning = by_size[x.shape]
-        if not (first or warning) and leaks(segment, x, draws, batch_size=batch_size):
-            segment, warning = OneDrawPerPass(segment), LEAKS
-        tally = self._count(item.name, x, segment, draws, batch_size, int(clean.size))
-        certificate = self.settings.decide(tally)
-        record = Record.of(
-            item.name,
-            certificate,
-            clean=clean,
-            nonrobust=other,
-            truth=truth,
-            ignore_label=self.ignore_label,
-            provenance=provenance(
-                self.segmenter,
-                class_names=names,
-                item=item,
-                truth=truth,
-                draws=draws,
-                parameters=self.asked(),
-                batch_size=batch_size,
-                category=self._medium.category(prepared),
-                warnings=[
-                    w
-                    for w in (self.segmenter.session.note, warning, *self._medium.notes(prepared))
-                    if w
-                ],
-            ),
-        )
-        write_labels(self.store.folder, record, names)
-        if self.pictures:
-            self._draw(record, prepared, truth, names)
-        self.store.write(record)
+        case.accept(clean, other)
+        self.tell(case.name, 0)
+        known = by_shape.get(x.shape)
+        with self.clock.measure("startup") if known is None else nullcontext():
+            rehearsal = rehearse(
+                self.segmenter, x, case.draws, batch_size=self.batch_size, known=known
+            )
+        by_shape.setdefault(x.shape, rehearsal)
+        counting = case.counting(rehearsal)
+        segment, batch_size = rehearsal.shown(self.segmenter), rehearsal.batch_size
+        tally = counting.sampled(segment, x, batch_size, lambda: self.stopping)
+        case.finish(tally)
         self.interrupted = tally.ended == "interrupted"
 
-    def _check_again(self, item: Item, prepared: Any, identity: str, record: Record) -> None:
-        """Refuse a finished input that has changed; write again what is derived and missing."""
-        # Names given now, or those that were noted when the record was made.
-        names = self.class_names or tuple(record.provenance.contract["class_names"])
-        truth = self._medium.truth(item, prepared, classes=record.classes, names=names)
-        refuse_other(
-            self.store,
-            record,
-            item,
-            identity=identity,
-            truth=truth,
-            category=self._medium.category(prepared),
-            asked={**self.asked(), "seed": self.seed},
-        )
-        if not self._medium.has_labels(self.store.folder, item.name):
-            write_labels(self.store.folder, record, names)
-        if self.pictures and not has_picture(self.store.folder, item.name):
-            self._draw(record.in_memory(), prepared, truth, names)
+    def _course(self, case: Case) -> Course:
+        """The way of an input through the workers."""
 
-    def _count(
-        self,
-        name: str,
-        x: FloatArray,
-        segment: Segmenter,
-        draws: Draws,
-        batch_size: int,
-        components: int,
-    ) -> Tally:
-        settings, model = self.settings, self.segmenter
-        return counted(
-            self.store,
-            name,
-            segment,
-            x,
-            settings.count(draws, model.classes, components, model.backend),
-            runtime={
-                "provider": model.session.provider,
-                "onnxruntime": model.session.version,
-                "one_draw_per_pass": str(isinstance(segment, OneDrawPerPass)),
-                "asked": digest_of(self.asked()),
-            },
-            batch_size=batch_size,
-            unit=model.unit,
-            kind=model.components,
-            checkpoint_seconds=self.checkpoint_seconds,
-            looking=settings.looking(),
-            on_batch=lambda done: self._tell(name, done),
-            on_look=lambda outlook: self.watcher.say(outlook.shown()),
-            stopping=lambda: self.stopping,
+        def begin(answers: Answers) -> Counting:
+            self.segmenter.learn(answers.entry)
+            if self.nonrobust is not None and answers.nonrobust_entry is not None:
+                self.nonrobust.learn(answers.nonrobust_entry)
+            case.accept(answers.clean, answers.nonrobust)
+            self.tell(case.name, 0)
+            return case.counting(answers.rehearsal)
+
+        def finish(tally: Tally) -> None:
+            case.finish(tally)
+            self.end(case.name)
+
+        def skip(reason: str) -> None:
+            self.skipped[case.name] = reason
+            self.end(case.name)
+
+        return Course(
+            case.name,
+            case.x,
+            self._other(case),
+            case.draws,
+            batch_size=self.batch_size,
+            begin=begin,
+            finish=finish,
+            skip=skip,
         )
 
-    def _tell(self, name: str, done: int) -> None:
-        """Tell the watcher, for the first time only when nothing is refused any more."""
-        if not self._told:
+    def _other(self, case: Case) -> FloatArray | None:
+        """The input as the other model declares it."""
+        return None if self.nonrobust is None else self.nonrobust.declared(case.prepared)
+
+    def _seconds(self) -> float:
+        return self.segmenter.seconds + (self.nonrobust.seconds if self.nonrobust else 0.0)
+
+    # -- told ------------------------------------------------------------------------------
+
+    def tell(self, name: str, done: int) -> None:
+        """Tell the watcher that so many draws of an input are counted."""
+        self._under_way[name] = done
+        if not self._told:  # nothing is refused any more
             self.watcher.begin(self._inputs, self._passes)
             self._told = True
-        self.watcher.advance(name, self._place, done)
+        self.watcher.advance(name, self._ended + 1, sum(self._under_way.values()))
 
-    def _other(self, prepared: Any) -> IntArray | None:
-        """What the other model says without noise."""
-        if self.nonrobust is None:
-            return None
-        labels: IntArray = self.nonrobust(self.nonrobust.declared(prepared)[None])[0]
-        return labels
-
-    def _draw(
-        self, record: Record, prepared: Any, truth: IntArray | None, names: Sequence[str]
-    ) -> None:
-        with self.clock.measure("report"):
-            self._medium.draw(self.store.folder, record, prepared, truth, names)
+    def end(self, name: str) -> None:
+        """Tell the watcher that an input is finished, or skipped."""
+        if name in self.store:
+            self._under_way.pop(name, None)
+            self.tell(name, self._passes)
+        self._under_way.pop(name, None)
+        self._ended += 1

@@ -16,7 +16,7 @@ from onnxcert.cli.noise_options import Noise, with_noise_options
 from onnxcert.cli.parallel_options import Parallel, with_parallel_options
 from onnxcert.cli.parsing import seconds
 from onnxcert.cli.rule_options import AskedRule, with_rule_options
-from onnxcert.cli.running import INTERRUPTED, SOME_SKIPPED, default_folder, executed, header, result
+from onnxcert.cli.running import INTERRUPTED, SOME_SKIPPED, default_folder, executed, result
 from onnxcert.cli.running_options import Running, with_running_options
 from onnxcert.decision.stopping import Stopping
 from onnxcert.errors import ParameterError
@@ -117,11 +117,12 @@ def command(
     def prepared(head: str | None) -> Run:
         """The run for one output of the model."""
         said = {**given, **({} if head is None else {"output": head})}
-        segmenter = running.opened(file, said)
+        segmenter = running.opened(file, said, here)
+        other = running.opened(other_file, said, here) if other_file else None
         chosen.check_category(segmenter.entry)
         run = Run(
             segmenter=segmenter,
-            nonrobust=running.opened(other_file, said) if other_file else None,
+            nonrobust=other,
             listing=listing,
             settings=Settings(
                 perturbation=noise.of(segmenter),
@@ -134,6 +135,7 @@ def command(
             store=ResultStore("."),
             seed=seed,
             shard=parallel.shard,
+            crew=parallel.crew(segmenter, other, running.options),
             class_names=chosen.names(listing),
             ignore_label=chosen.ignored(listing),
             batch_size=running.batch_size,
@@ -144,13 +146,14 @@ def command(
         run.store = ResultStore(folder / safe_name(head) if head and len(heads) > 1 else folder)
         return run
 
+    here = parallel.here(running.options)
     heads = given["output"].split(",") if "output" in given else [None]
     started = context.obj["started"]
     results: dict[str, Any] = {}
     status = 0
     for head, run in [(head, prepared(head)) for head in heads]:
         run.clock.startup += time.perf_counter() - started
-        summary = executed(run, "" if as_json else header(run))
+        summary = executed(run, announced=not as_json)
         if summary is None:
             return INTERRUPTED
         writing = time.perf_counter()

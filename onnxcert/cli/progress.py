@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Self
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 class Bar:
     """Inputs and draws done, draws per second and time left, on standard error."""
 
-    def __init__(self, console: Console, announcement: str) -> None:
+    def __init__(self, console: Console, announcement: Callable[[], str]) -> None:
         self._announcement = announcement
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -35,8 +36,8 @@ class Bar:
         self._progress.stop()
 
     def begin(self, inputs: int, passes: int) -> None:
-        if self._announcement:
-            print(self._announcement, file=sys.stderr)
+        if text := self._announcement():
+            print(text, file=sys.stderr)
         self._progress.start()
         self._passes = passes
         self._task = self._progress.add_task(

@@ -24,10 +24,10 @@ SOME_SKIPPED: Final = 3
 INTERRUPTED: Final = 130
 
 
-def executed(run: Run, announcement: str) -> Summary | None:
+def executed(run: Run, *, announced: bool) -> Summary | None:
     """The summary of the run, or None if it was interrupted.
 
-    `announcement` goes to standard error once nothing is refused any more.
+    Where it is `announced`, the header goes to standard error once nothing is refused any more.
 
     Raises:
         InputError: no input could be used.
@@ -35,7 +35,9 @@ def executed(run: Run, announcement: str) -> Summary | None:
     console = Console(stderr=True)
     try:
         with ExitStack() as stack:
-            run.watcher = stack.enter_context(Bar(console, announcement))
+            run.watcher = stack.enter_context(
+                Bar(console, lambda: header(run) if announced else "")
+            )
             stack.enter_context(stopping_on_signal(run))
             summary = run.execute(fresh_seed())
     except KeyboardInterrupt:
@@ -60,7 +62,6 @@ def executed(run: Run, announcement: str) -> Summary | None:
 
 def result(run: Run, summary: Summary, model: str, started: float) -> dict[str, Any]:
     """The run as JSON values."""
-    other = run.nonrobust.seconds if run.nonrobust else 0.0
     return json_object(
         summary,
         model=model,
@@ -69,7 +70,7 @@ def result(run: Run, summary: Summary, model: str, started: float) -> dict[str, 
         warnings=summary.notes,
         seconds={
             "total": time.perf_counter() - started,
-            "forward": run.segmenter.seconds + other,
+            "forward": run.forward,
             "startup": run.clock.startup,
             "report": run.clock.report,
         },
@@ -89,13 +90,14 @@ def default_folder(model: Path, run: Run, seed: int | None) -> Path:
 
 def header(run: Run) -> str:
     """What is about to be done, and on which grounds."""
-    session = run.segmenter.session
+    runtime = run.runtime
+    crew = "" if run.crew is None else f" in {run.crew.described}"
     lines = [
-        f"model   {run.segmenter.file.path} on {session.device} ({session.provider}, "
-        f"{session.threads} threads)",
+        f"model   {run.segmenter.file.path} on {runtime.device} ({runtime.provider}, "
+        f"{runtime.threads} threads){crew}",
         run.segmenter.entry.said,
         *(f"lint    {f.node} {f.message}" for f in run.segmenter.findings),
     ]
-    if session.note:
-        lines.append(f"device  {session.note}")
+    if runtime.note:
+        lines.append(f"device  {runtime.note}")
     return "\n".join(lines)

@@ -118,10 +118,18 @@ class Running:
             grid=said["grid"],
         )
 
-    def opened(self, file: ModelFile, given: Mapping[str, Any]) -> OnnxSegmenter:
-        """The model, ready to run; `given` are fields of its contract."""
+    def opened(
+        self, file: ModelFile, given: Mapping[str, Any], options: Mapping[str, Any] | None = None
+    ) -> OnnxSegmenter:
+        """The model, ready to run; `given` are fields of its contract.
+
+        Args:
+            options: device and threads, in place of those asked for.
+        """
         contract = infer(file, given)
-        return OnnxSegmenter(file, contract, **self.entry(contract, file), **self.options)
+        return OnnxSegmenter(
+            file, contract, **self.entry(contract, file), **(options or self.options)
+        )
 
 
 def _checked(said: dict[str, Any]) -> Running:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,6 +41,8 @@ class OnnxSegmenter:
         file: the model read.
         findings: of the graph lint; warnings only, errors are refused.
         backend: where noise for it is drawn, and its answers are counted.
+        anew: opens the same model again, here or elsewhere: it is sent with all that it needs, and
+            takes `device` and `threads`.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class OnnxSegmenter:
         self.findings: tuple[Finding, ...] = lint(file.proto, dict(contract.feeds))
         refuse_errors(self.findings, file.path)
         self.backend: Backend = NUMPY
+        self.anew = partial(type(self), file, contract, fit=fit, fill=fill)
         self._network = Network(file, entry, device=device, threads=threads)
 
     @classmethod
@@ -93,6 +97,10 @@ class OnnxSegmenter:
     def entry(self) -> Entry:
         """How inputs reach the model."""
         return self._network.entry
+
+    def learn(self, entry: Entry) -> None:
+        """Take over what the same model, opened elsewhere, has shown in its first passes."""
+        self._network.entry = entry
 
     @property
     def session(self) -> Session:

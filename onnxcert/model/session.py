@@ -106,20 +106,30 @@ def _cuda(proto: onnx.ModelProto, index: int, threads: int) -> tuple[Any, str]:
     return runtime, ""
 
 
+def visible_gpus() -> list[str]:
+    """The GPUs that this process sees, each as `CUDA_VISIBLE_DEVICES` would name it."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    count = _gpu_count()
+    return [name.strip() for name in named[:count]] if named[0] else list(map(str, range(count)))
+
+
 def _gpu_present() -> bool:
     """Whether the NVIDIA driver answers and has a device."""
+    return _gpu_count() > 0
+
+
+def _gpu_count() -> int:
+    """How many devices the NVIDIA driver has for this process."""
     for name in ("libcuda.so.1", "nvcuda.dll"):
         try:
             driver = ctypes.CDLL(name)
         except OSError:
             continue
         count = ctypes.c_int(0)
-        return (
-            driver.cuInit(0) == 0
-            and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-            and count.value > 0
-        )
-    return False
+        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
+            return max(0, count.value)
+        return 0
+    return 0
 
 
 def _create(proto: onnx.ModelProto, providers: list[Any], threads: int) -> Any:

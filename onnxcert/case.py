@@ -1,0 +1,149 @@
+"""One input of a run: what is checked before its draws, how they are counted, what is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+from onnxcert._typing import FloatArray, IntArray
+from onnxcert.backend import NUMPY
+from onnxcert.class_names import names_of
+from onnxcert.counting import Counting
+from onnxcert.draws import Draws, digest
+from onnxcert.inputs import Item
+from onnxcert.misfits import refuse_other, refuse_unlike
+from onnxcert.parameters import digest_of
+from onnxcert.provenance import provenance
+from onnxcert.rehearsal import Rehearsal
+from onnxcert.report.files import has_picture, write_labels
+from onnxcert.result import Tally
+from onnxcert.store import Record
+
+if TYPE_CHECKING:
+    from onnxcert.run import Run
+
+
+@final
+class Case:
+    """One input.
+
+    Args:
+        run: what it is part of.
+        item: the input. prepared: read, see `onnxcert.media.Medium`.
+        x: the array that is perturbed.
+    """
+
+    def __init__(self, run: Run, item: Item, prepared: Any, x: FloatArray) -> None:
+        assert run.seed is not None
+        self.run, self.item, self.prepared, self.x = run, item, prepared, x
+        self.name = item.name
+        self.draws = Draws(run.settings.perturbation, run.seed, digest(x), run.runtime.generator)
+
+    def done(self) -> bool:
+        """Whether it is finished; then what is derived from it and missing is written again.
+
+        Raises:
+            StoreError: it has changed since, or another run made it.
+        """
+        store = self.run.store
+        if self.name not in store:
+            return False
+        with store.open(self.name) as record:
+            self._check_again(record)
+            return record.ended != "interrupted"
+
+    def _check_again(self, record: Record) -> None:
+        run = self.run
+        # Names given now, or those that were noted when the record was made.
+        names = run.class_names or tuple(record.provenance.contract["class_names"])
+        truth = run.medium.truth(self.item, self.prepared, classes=record.classes, names=names)
+        refuse_other(
+            run.store,
+            record,
+            self.item,
+            identity=self.draws.digest,
+            truth=truth,
+            category=run.medium.category(self.prepared),
+            asked={**run.asked(), "seed": run.seed},
+        )
+        if not run.medium.has_labels(run.store.folder, self.name):
+            write_labels(run.store.folder, record, names)
+        if run.pictures and not has_picture(run.store.folder, self.name):
+            self._draw(record.in_memory(), truth, names)
+
+    def accept(self, clean: IntArray, other: IntArray | None) -> None:
+        """Check what belongs to the input now that the models have run on it.
+
+        Args:
+            clean: labels without noise. other: those of the other model, if there is one.
+
+        Raises:
+            OnnxcertError: names, labels, the other model or n do not fit.
+        """
+        run = self.run
+        self.clean, self.other = clean, other
+        self.names = names_of(run.segmenter, run.class_names, clean.shape)
+        refuse_unlike(run.segmenter, run.nonrobust, labelled=run.labelled)
+        if not run.parts_are_components:
+            run.settings.refuse_hopeless(clean.size)
+        self.truth = run.medium.truth(
+            self.item, self.prepared, classes=run.segmenter.classes, names=self.names
+        )
+
+    def counting(self, rehearsal: Rehearsal) -> Counting:
+        """The count of its draws, gone on with where it was stopped."""
+        run, model = self.run, self.run.segmenter
+        backend = model.backend if run.crew is None else NUMPY  # workers send NumPy's arrays
+        self.rehearsal = rehearsal
+        return Counting(
+            store=run.store,
+            name=self.name,
+            count=run.settings.count(self.draws, model.classes, int(self.clean.size), backend),
+            runtime={
+                "provider": run.runtime.provider,
+                "onnxruntime": run.runtime.version,
+                "one_draw_per_pass": str(rehearsal.one_draw_per_pass),
+                "asked": digest_of(run.asked()),
+            },
+            unit=model.unit,
+            kind=model.components,
+            checkpoint_seconds=run.checkpoint_seconds,
+            looking=run.settings.looking(),
+            on_draws=lambda done: run.tell(self.name, done),
+            on_look=lambda outlook: run.watcher.say(outlook.shown()),
+        )
+
+    def finish(self, tally: Tally) -> None:
+        """Decide and keep: label files, picture, record."""
+        run = self.run
+        certificate = run.settings.decide(tally)
+        notes = (run.runtime.note, self.rehearsal.warning, *run.medium.notes(self.prepared))
+        record = Record.of(
+            self.name,
+            certificate,
+            clean=self.clean,
+            nonrobust=self.other,
+            truth=self.truth,
+            ignore_label=run.ignore_label,
+            provenance=provenance(
+                run.segmenter,
+                run.runtime,
+                class_names=self.names,
+                item=self.item,
+                truth=self.truth,
+                draws=self.draws,
+                parameters=run.asked(),
+                batch_size=self.rehearsal.batch_size,
+                category=run.medium.category(self.prepared),
+                workers="" if run.crew is None else run.crew.described,
+                warnings=[note for note in notes if note],
+            ),
+        )
+        write_labels(run.store.folder, record, self.names)
+        if run.pictures:
+            self._draw(record, self.truth, self.names)
+        run.store.write(record)
+
+    def _draw(self, record: Record, truth: IntArray | None, names: tuple[str, ...]) -> None:
+        run = self.run
+        with run.clock.measure("report"):
+            run.medium.draw(run.store.folder, record, self.prepared, truth, names)

@@ -1,0 +1,15 @@
+"""Workers: processes that run a model for a driver, on this machine or on many.
+
+The driver reads inputs, decides and writes; a worker opens the model once and answers `Task`s. As
+draw i is a pure function of seed, input and i, and counts of disjoint draws add up, it does not
+matter which worker counts a draw, or how often somebody tried: the result is that of one process,
+bit for bit.
+"""
+
+from onnxcert.workers.course import Course
+from onnxcert.workers.crew import Crew
+from onnxcert.workers.dispatch import Dispatch
+from onnxcert.workers.task import Answers, clean_labels
+from onnxcert.workers.worker import Opening
+
+__all__ = ["Answers", "Course", "Crew", "Dispatch", "Opening", "clean_labels"]

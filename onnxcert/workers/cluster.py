@@ -1,0 +1,158 @@
+"""Workers on a Ray cluster, of one machine or many. The only file that imports Ray."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, Self, final
+
+from onnxcert.errors import DeviceError, ParameterError
+from onnxcert.workers.task import Task
+from onnxcert.workers.worker import Opening, Outcome, Worker
+
+
+@final
+class Cluster:
+    """Ray actors; see `onnxcert.workers.crew.Crew`.
+
+    Each has a GPU of its own where there are any, else as many cores as it has threads. One whose
+    process or machine is gone is started again wherever there is room.
+
+    Args:
+        opening: how each opens the models.
+        size: how many; 0 for as many as the cluster has room for.
+        address: of a cluster, such as ``10.0.0.1:6379``; None joins the one that runs on this
+            machine, or else starts one that ends with the run.
+    """
+
+    def __init__(self, opening: Opening, size: int = 0, address: str | None = None) -> None:
+        self._opening = opening
+        self._asked = size
+        self._address = address
+        self._actors: dict[int, Any] = {}
+        self._size = 0
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def described(self) -> str:
+        return f"{self._size} Ray worker{'s' if self._size > 1 else ''}"
+
+    @property
+    def lost(self) -> tuple[type[BaseException], ...]:
+        errors = self._ray.exceptions
+        return (
+            errors.RayActorError,
+            errors.ObjectLostError,
+            errors.OutOfMemoryError,
+            errors.WorkerCrashedError,
+        )
+
+    def __enter__(self) -> Self:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of Ray about itself
+                import ray
+        except ImportError:
+            raise DeviceError(
+                "Ray is not installed; install onnxcert[ray], or use --workers."
+            ) from None
+        self._ray: Any = ray
+        self._mine = not ray.is_initialized()
+        if self._mine:
+            self._join()
+        try:
+            self._size = self._room()
+        except BaseException:
+            self.__exit__()
+            raise
+        self._sent = ray.put(self._opening)
+        needs = {"num_gpus": 1} if self._gpus else {}
+        self._make = ray.remote(Worker).options(
+            num_cpus=self._cores, max_restarts=0, max_task_retries=0, **needs
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for actor in self._actors.values():
+            with suppress(Exception):
+                self._ray.kill(actor)
+        self._actors.clear()
+        if self._mine:
+            self._ray.shutdown()
+
+    def start(self, place: int) -> Future[Outcome]:
+        actor = self._actors.pop(place, None)
+        if actor is not None:
+            with suppress(Exception):  # as it is gone already
+                self._ray.kill(actor)
+        self._actors[place] = self._make.remote(self._sent)
+        return _future(self._actors[place].hello.remote())
+
+    def share(self, value: Any) -> Any:
+        return self._ray.put(value)
+
+    def release(self, handle: Any) -> None:
+        """Ray forgets what nobody refers to any more."""
+
+    def submit(self, place: int, task: Task, *handles: Any) -> Future[Outcome]:
+        return _future(self._actors[place].do.remote(task, *handles))
+
+    # -- the cluster -------------------------------------------------------------------------------
+
+    def _join(self) -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._ray.init(
+                    address=self._address,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            where = self._address or "on this machine"
+            raise DeviceError(
+                f"no Ray cluster could be reached {where} ({reason}); start one with ray start "
+                "--head, and name its address with --ray-address."
+            ) from None
+
+    @property
+    def _gpus(self) -> int:
+        if self._opening.device == "cpu":
+            return 0
+        return int(self._ray.cluster_resources().get("GPU", 0))
+
+    @property
+    def _cores(self) -> int:
+        return 1 if self._gpus else max(1, self._opening.threads)
+
+    def _room(self) -> int:
+        """How many workers there are to be.
+
+        Raises:
+            DeviceError: there is no GPU, and one was asked for.
+            ParameterError: there is no room for so many.
+        """
+        cores = int(self._ray.cluster_resources().get("CPU", 0))
+        if self._opening.device.startswith("cuda") and not self._gpus:
+            raise DeviceError(
+                "the Ray cluster has no GPU; use --device cpu, or start Ray on machines with GPUs."
+            )
+        room = self._gpus or cores // self._cores
+        has = f"{self._gpus} GPUs" if self._gpus else f"{cores} cores"
+        if room < 1 or self._asked > room:
+            raise ParameterError(
+                f"the Ray cluster has {has}, which is room for {room} workers of "
+                f"{self._cores} threads; use fewer --workers or --threads."
+            )
+        return self._asked or room
+
+
+def _future(reference: Any) -> Future[Outcome]:
+    future: Future[Outcome] = reference.future()
+    return future

@@ -1,0 +1,185 @@
+"""One input on its way through the workers: which tasks it offers, and what their results mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, final
+
+from onnxcert._typing import FloatArray
+from onnxcert.counting import Counting
+from onnxcert.draws import Draws
+from onnxcert.rehearsal import Rehearsal
+from onnxcert.result import Tally
+from onnxcert.sampling import Part
+from onnxcert.workers.crew import Crew
+from onnxcert.workers.task import Answers, CountDraws, Rehearse, Task
+from onnxcert.workers.worker import Outcome
+
+# About the time that a task takes: what a worker that dies costs, and what a driver must answer in.
+_SECONDS: Final = 2.0
+
+
+@dataclass
+class Sizes:
+    """What is known of inputs of one shape, from those that came before.
+
+    Attributes:
+        rehearsals: shape -> what came out of trying its first input. tried: shapes of which a
+            first input is being tried, or was.
+        paces: shape -> seconds a draw takes a worker.
+    """
+
+    rehearsals: dict[tuple[int, ...], Rehearsal] = field(default_factory=dict)
+    tried: set[tuple[int, ...]] = field(default_factory=set)
+    paces: dict[tuple[int, ...], float] = field(default_factory=dict)
+
+
+@final
+class Course:
+    """One input, from its first pass to its last draw.
+
+    Args:
+        name: of the input.
+        x: the input as the model declares it. other: as the other model does, if there is one.
+        draws: of the input.
+        batch_size: draws per pass, as asked for; None chooses.
+        begin: makes a count of what the models say without noise.
+        finish: told the tally. skip: told why the input cannot be used.
+
+    Attributes:
+        input: what is shared of it: as the model declares it, and as the other one does.
+        ended: whether it is finished or skipped.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        x: FloatArray,
+        other: FloatArray | None,
+        draws: Draws,
+        *,
+        batch_size: int | None,
+        begin: Callable[[Answers], Counting],
+        finish: Callable[[Tally], None],
+        skip: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self.ended = False
+        self.input = (x, other)
+        self._x, self._draws = x, draws
+        self._batch_size = batch_size
+        self._begin, self._finish, self._skip = begin, finish, skip
+        self._trying = False
+        self._rehearsal: Rehearsal | None = None
+        self._counting: Counting | None = None
+        self._given = 0  # all draws below are counted or handed out
+        self._again: list[range] = []  # but these, whose worker died
+        self._early: dict[int, Part] = {}  # parts that came before one in front of them
+        self._handles: list[Any] = []  # of the input and, once it is chosen, the candidate
+
+    def next_task(self, sizes: Sizes, workers: int, *, last: bool) -> Task | None:
+        """A task that can be begun now, or None while results are waited for.
+
+        Args:
+            workers: how many could share what is left.
+            last: whether no other input is waiting, so that all of them should.
+        """
+        if self._counting is None:
+            return None if self._trying else self._rehearse(sizes)
+        count = self._counting.count
+        if self._again:
+            return self._count(self._again.pop(0))
+        start, stop = max(self._given, count.done), count.next_stop
+        if self.ended or start >= stop:
+            return None
+        assert self._rehearsal is not None
+        batch, pace = self._rehearsal.batch_size, sizes.paces.get(self._x.shape)
+        batches = 1 if pace is None else max(1, int(_SECONDS / (pace * batch)))
+        if last:
+            batches = min(batches, math.ceil((stop - start) / (workers * batch)))
+        # Whole batches, so that passes are the same, draw for draw, as in one process.
+        self._given = min(stop, start + batches * batch)
+        return self._count(range(start, self._given))
+
+    def _rehearse(self, sizes: Sizes) -> Task | None:
+        shape = self._x.shape
+        known = sizes.rehearsals.get(shape)
+        if known is None and shape in sizes.tried:
+            return None
+        sizes.tried.add(shape)
+        self._trying = True
+        return Rehearse(self._draws, self._batch_size, known)
+
+    def _count(self, indices: range) -> Task:
+        assert self._counting is not None
+        assert self._rehearsal is not None
+        return CountDraws(self._draws, indices, self._counting.count.classes, self._rehearsal)
+
+    def handles(self, task: Task, crew: Crew) -> tuple[Any, ...]:
+        """What the task needs of what is shared."""
+        if not self._handles:
+            self._handles.append(crew.share(self.input))
+        hits = None if self._counting is None else self._counting.count.hits
+        if hits is not None and len(self._handles) == 1:
+            self._handles.append(crew.share(hits.candidate))
+        return tuple(self._handles) if isinstance(task, CountDraws) else (self._handles[0],)
+
+    def give_back(self, task: Task, sizes: Sizes) -> None:
+        """The worker that had `task` is gone."""
+        if isinstance(task, CountDraws):
+            self._again = sorted([*self._again, task.indices], key=lambda indices: indices.start)
+        elif isinstance(task, Rehearse):
+            self._trying = False
+            if task.known is None:
+                sizes.tried.discard(self._x.shape)
+
+    def receive(self, outcome: Outcome, sizes: Sizes) -> None:
+        """Go on with the result of a task."""
+        if isinstance(outcome.value, Part):
+            sizes.paces[self._x.shape] = outcome.seconds / len(outcome.value.indices)
+            self._absorb(outcome.value)
+        elif isinstance(outcome.value, Answers):
+            self._rehearsal = outcome.value.rehearsal
+            sizes.rehearsals.setdefault(self._x.shape, self._rehearsal)
+            self._counting = self._begin(outcome.value)
+            self._go_on()
+        else:
+            if self._x.shape not in sizes.rehearsals:
+                sizes.tried.discard(self._x.shape)
+            self.ended = True
+            self._skip(outcome.value)
+
+    def _absorb(self, part: Part) -> None:
+        assert self._counting is not None
+        self._early[part.indices.start] = part
+        while not self.ended and self._counting.count.done in self._early:
+            self._counting.count.absorb(self._early.pop(self._counting.count.done))
+            self._counting.advanced()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Finish the input if nothing is missing, or a look says so."""
+        assert self._counting is not None
+        tally = self._counting.tally()
+        if tally is not None:
+            self.ended = True
+            self._finish(tally)
+
+    def keep(self) -> None:
+        """Keep what is counted."""
+        if self._counting is not None:
+            self._counting.keep()
+
+    def interrupt(self) -> None:
+        """Keep what is counted; with looks, finish with the votes at the last one."""
+        self.keep()
+        tally = None if self._counting is None else self._counting.interrupted()
+        if tally is not None:
+            self._finish(tally)
+
+    def release(self, crew: Crew) -> None:
+        """Nothing of this input is needed any more."""
+        for handle in self._handles:
+            crew.release(handle)

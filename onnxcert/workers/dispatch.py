@@ -1,0 +1,234 @@
+"""Hand out tasks to workers, several inputs at a time, whatever becomes of the workers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from typing import Any, Final, final
+
+from onnxcert.errors import DeviceError, ModelError, OnnxcertError
+from onnxcert.model.runtime import Runtime
+from onnxcert.workers.course import Course, Sizes
+from onnxcert.workers.crew import Crew
+from onnxcert.workers.task import Answers, CountDraws, Settle, Task
+from onnxcert.workers.worker import Outcome
+
+# Tasks that a worker holds: one that it does and one that waits, so that it never does.
+_DEPTH: Final = 2
+_TRIES: Final = 3
+_PATIENCE: Final = 0.2  # seconds after which the driver looks up from waiting
+
+
+@dataclass(eq=False)
+class _Place:
+    """One worker: what it holds, oldest first.
+
+    Attributes:
+        hello: of a worker that is starting.
+        settled: whether it has seen the run's first input.
+    """
+
+    number: int
+    hello: Future[Outcome] | None = None
+    settled: bool = False
+    held: dict[Future[Outcome], tuple[Course | None, Task]] = field(default_factory=dict)
+
+
+@final
+class Dispatch:
+    """The driver of a crew.
+
+    Attributes:
+        forward: seconds that they spent in it so far.
+    """
+
+    def __init__(self, crew: Crew) -> None:
+        self.crew = crew
+        self.forward = 0.0
+        self._places = [_Place(number) for number in range(crew.size)]
+        self._sizes = Sizes()
+        self._courses: list[Course] = []
+        self._waiting: Iterator[Course] = iter(())
+        self._exhausted = False
+        self._first: Any = None  # handle of the input that all workers settle on
+        self._deaths: Counter[tuple[str, str]] = Counter()
+        self._stillborn = 0
+        self._runtimes: list[Runtime] = []  # of the workers that have started
+
+    def start(self, stopping: Callable[[], bool]) -> Runtime:
+        """Start all workers and wait for the first; what it runs on.
+
+        Raises:
+            OnnxcertError: it cannot open the model.
+            KeyboardInterrupt: `stopping` says so.
+        """
+        for place in self._places:
+            self._start(place)
+        while not self._runtimes:
+            if stopping():
+                raise KeyboardInterrupt
+            self._wait()
+        return self._runtimes[0]
+
+    def run(self, courses: Iterator[Course], stopping: Callable[[], bool]) -> None:
+        """Bring every input to its end.
+
+        Args:
+            courses: the inputs, in order; each is read when its turn comes.
+            stopping: True keeps what is counted and raises KeyboardInterrupt.
+
+        Raises:
+            OnnxcertError: one of them cannot be certified as asked; the others' counts are kept.
+        """
+        self._waiting = courses
+        try:
+            while self._courses or self._admit():
+                if stopping():
+                    for course in self._courses:
+                        course.interrupt()
+                    raise KeyboardInterrupt
+                self._hand_out()
+                self._wait()
+        except OnnxcertError:
+            for course in self._courses:
+                course.keep()
+            raise
+
+    # -- handing out ---------------------------------------------------------------------------
+
+    def _admit(self) -> bool:
+        """Take in one more input, if there is one and there are not enough."""
+        if self._exhausted or len(self._courses) > _DEPTH * len(self._places):
+            return False
+        course = next(self._waiting, None)
+        if course is None:
+            self._exhausted = True
+            return False
+        self._courses.append(course)
+        return True
+
+    def _hand_out(self) -> None:
+        while True:
+            free = [p for p in self._places if p.hello is None and len(p.held) < _DEPTH]
+            found = self._next_task() if free else None
+            if found is None:
+                return
+            self._submit(min(free, key=lambda place: len(place.held)), *found)
+
+    def _next_task(self) -> tuple[Course, Task] | None:
+        if self._first is None and any(place.held for place in self._places):
+            return None  # all workers settle on the first input that a model can take
+        fresh = 0
+        while True:
+            for course in self._courses[fresh:]:
+                ready = sum(place.hello is None for place in self._places)
+                task = course.next_task(self._sizes, ready, last=self._exhausted)
+                if task is not None:
+                    return course, task
+            fresh = len(self._courses)
+            if not self._admit():
+                return None
+
+    def _submit(self, place: _Place, course: Course, task: Task) -> None:
+        if self._first is not None and not place.settled:
+            settling = Settle()
+            place.held[self.crew.submit(place.number, settling, self._first)] = None, settling
+            place.settled = True
+        future = self.crew.submit(place.number, task, *course.handles(task, self.crew))
+        place.held[future] = course, task
+
+    # -- taking in -----------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        futures = [place.hello for place in self._places if place.hello is not None]
+        futures += [future for place in self._places for future in place.held]
+        wait(futures, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
+        for place in self._places:
+            if place.hello is not None and place.hello.done():
+                self._welcome(place, place.hello)
+            for future in [future for future in place.held if future.done()]:
+                self._take(place, future)
+
+    def _welcome(self, place: _Place, hello: Future[Outcome]) -> None:
+        if isinstance(hello.exception(), self.crew.lost):
+            self._stillborn += 1
+            if self._stillborn >= _TRIES:
+                raise DeviceError(
+                    "workers end while they open the model; there may be too little memory for "
+                    f"{self.crew.described}: use fewer."
+                )
+            self._start(place)
+            return
+        runtime = _value(hello)
+        assert isinstance(runtime, Runtime)
+        self._runtimes.append(runtime)
+        if runtime.kind != self._runtimes[0].kind:
+            raise DeviceError(
+                f"all workers must run the model alike, but one has {self._runtimes[0]} and "
+                f"another {runtime}; install the same onnxcert everywhere, or use --device cpu."
+            )
+        self._stillborn = 0
+        place.hello = None
+
+    def _take(self, place: _Place, future: Future[Outcome]) -> None:
+        if future not in place.held:
+            return  # its worker was found dead a moment ago
+        if isinstance(future.exception(), self.crew.lost):
+            self._lose(place)
+            return
+        course, _ = place.held.pop(future)
+        value = _value(future)
+        self.forward += future.result().forward
+        if course is None:
+            return
+        if self._first is None and isinstance(value, Answers):
+            # Shared for good, as workers that replace others settle on it, too.
+            self._first = self.crew.share(course.input)
+            place.settled = True
+        course.receive(future.result(), self._sizes)
+        if course.ended:
+            course.release(self.crew)
+            self._courses.remove(course)
+
+    def _lose(self, place: _Place) -> None:
+        """The worker is gone: what it was doing is to blame, and all that it held is done again."""
+        for future in [f for f in place.held if f.done() and f.exception() is None]:
+            self._take(place, future)
+        held = list(place.held.values())
+        place.held.clear()
+        self._start(place)
+        for course, task in held:
+            if course is not None:
+                course.give_back(task, self._sizes)
+        if held and held[0][0] is not None:
+            self._blame(held[0][0], held[0][1])
+
+    def _blame(self, course: Course, task: Task) -> None:
+        doing = "trying it"
+        if isinstance(task, CountDraws):
+            doing = f"counting its draws {task.indices.start} to {task.indices.stop - 1}"
+        self._deaths[course.name, doing] += 1
+        if self._deaths[course.name, doing] < _TRIES:
+            return
+        raise ModelError(
+            f"{course.name}: {_TRIES} workers ended while {doing}; they may lack memory: use fewer "
+            "workers or a smaller --batch-size."
+        )
+
+    def _start(self, place: _Place) -> None:
+        place.settled = False
+        place.hello = self.crew.start(place.number)
+
+
+def _value(future: Future[Outcome]) -> Any:
+    """The result of a task.
+
+    Raises:
+        OnnxcertError: the task's own.
+    """
+    value = future.result().value
+    if isinstance(value, OnnxcertError):
+        raise value
+    return value

@@ -1,0 +1,151 @@
+"""Workers on this machine: one process each, so that one that dies takes no other along."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from typing import Any, Final, Self, final
+
+from onnxcert.workers.task import Task
+from onnxcert.workers.worker import Opening, Outcome, Worker
+
+
+@dataclass(eq=False)
+class _Handle:
+    """Something shared, and which workers have it."""
+
+    key: int
+    value: Any
+    sent: set[int] = field(default_factory=set)
+
+
+@final
+class Processes:
+    """So many processes; see `onnxcert.workers.crew.Crew`.
+
+    Args:
+        opening: how each opens the models.
+        size: how many.
+        devices: what each sees of the GPUs, as `CUDA_VISIBLE_DEVICES` says it; empty for all.
+    """
+
+    def __init__(self, opening: Opening, size: int, devices: Sequence[str] = ()) -> None:
+        self.size: Final = size
+        self._opening = opening
+        self._devices = devices
+        self._pools: dict[int, ProcessPoolExecutor] = {}
+        self._keys = 0
+        self._released: dict[int, list[int]] = {place: [] for place in range(size)}
+        self._handles: set[_Handle] = set()
+
+    @property
+    def described(self) -> str:
+        return f"{self.size} processes" if self.size > 1 else "1 process"
+
+    @property
+    def lost(self) -> tuple[type[BaseException], ...]:
+        return (BrokenProcessPool,)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for place in list(self._pools):
+            self._end(place)
+
+    def start(self, place: int) -> Future[Outcome]:
+        self._end(place)
+        self._released[place].clear()
+        for handle in self._handles:
+            handle.sent.discard(place)
+        pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        self._pools[place] = pool
+        visible = self._devices[place] if self._devices else None
+        with _undisturbed():  # the process starts with the first task
+            return pool.submit(_open, self._opening, visible)
+
+    def share(self, value: Any) -> _Handle:
+        self._keys += 1
+        handle = _Handle(self._keys, value)
+        self._handles.add(handle)
+        return handle
+
+    def release(self, handle: _Handle) -> None:
+        self._handles.discard(handle)
+        for place in handle.sent:
+            self._released[place].append(handle.key)
+
+    def submit(self, place: int, task: Task, *handles: _Handle) -> Future[Outcome]:
+        new = {handle.key: handle.value for handle in handles if place not in handle.sent}
+        for handle in handles:
+            handle.sent.add(place)
+        gone, self._released[place] = self._released[place], []
+        keys = [handle.key for handle in handles]
+        try:
+            return self._pools[place].submit(_do, task, keys, new, gone)
+        except BrokenProcessPool as error:  # found out before the tasks under way could tell
+            future: Future[Outcome] = Future()
+            future.set_exception(error)
+            return future
+
+    def _end(self, place: int) -> None:
+        pool = self._pools.pop(place, None)
+        if pool is None:
+            return
+        for process in list((pool._processes or {}).values()):
+            process.kill()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+# -- in the process of a worker ------------------------------------------------------------------
+
+_here: dict[str, Worker] = {}
+_shared: dict[int, Any] = {}
+
+
+def _open(opening: Opening, visible: str | None) -> Outcome:
+    # The driver decides when to stop; Ctrl-C in a terminal reaches every process of a command.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+    if visible is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible
+    _here["worker"] = worker = Worker(opening)
+    return worker.hello()
+
+
+def _do(task: Task, keys: list[int], new: dict[int, Any], gone: list[int]) -> Outcome:
+    for key in gone:
+        _shared.pop(key, None)
+    _shared.update(new)
+    return _here["worker"].do(task, *(_shared[key] for key in keys))
+
+
+def _end_with_driver() -> None:
+    """A driver that is killed cannot end its workers; they would wait for it for ever."""
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    wait([driver.sentinel])
+    os._exit(1)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep Ctrl-C from a process that starts here until it can ignore it itself."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

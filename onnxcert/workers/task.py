@@ -1,0 +1,122 @@
+"""What a driver asks of a worker."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, final
+
+from onnxcert._typing import FloatArray, IntArray
+from onnxcert.draws import Draws
+from onnxcert.errors import ModelError
+from onnxcert.model.entry import Entry
+from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.rehearsal import Rehearsal, rehearse
+from onnxcert.sampling import Part, count_part
+from onnxcert.workers.worker import Worker
+
+
+class Task(ABC):
+    """One request; `run` gets what is shared with all workers, and may be tried again anywhere."""
+
+    @abstractmethod
+    def run(self, worker: Worker, *shared: Any) -> Any:
+        """The result.
+
+        Raises:
+            OnnxcertError: one sentence; the driver raises it again.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the models say of an input without noise, and how it is to be shown with noise.
+
+    Attributes:
+        clean: labels [*grid]. nonrobust: those of the other model, if there is one.
+        rehearsal: how draws are shown to the model.
+        entry: of the model, now that it has run; nonrobust_entry: of the other one.
+    """
+
+    clean: IntArray
+    nonrobust: IntArray | None
+    rehearsal: Rehearsal
+    entry: Entry
+    nonrobust_entry: Entry | None
+
+
+def clean_labels(
+    model: OnnxSegmenter, nonrobust: OnnxSegmenter | None, x: FloatArray, other: FloatArray | None
+) -> tuple[IntArray, IntArray | None]:
+    """Labels of an input without noise, by both models.
+
+    Args:
+        x: the input as the model declares it. other: as the other one does.
+    """
+    clean: IntArray = model(x[None])[0]
+    if nonrobust is None or other is None:
+        return clean, None
+    labels: IntArray = nonrobust(other[None])[0]
+    return clean, labels
+
+
+@final
+@dataclass(frozen=True)
+class Settle(Task):
+    """Let the model find out from the run's first input what only a pass shows of it.
+
+    So every worker, whatever input it gets first, runs the graph that one process would run.
+    """
+
+    def run(self, worker: Worker, *shared: Any) -> None:
+        ((x, other),) = shared
+        clean_labels(worker.model, worker.nonrobust, x, other)
+
+
+@final
+@dataclass(frozen=True)
+class Rehearse(Task):
+    """Label an input without noise and try draws that are never counted: `Answers`.
+
+    Of an input that a model fails on, the reason.
+    """
+
+    draws: Draws
+    batch_size: int | None
+    known: Rehearsal | None
+
+    def run(self, worker: Worker, *shared: Any) -> Answers | str:
+        ((x, other),) = shared
+        model, nonrobust = worker.model, worker.nonrobust
+        try:
+            clean, labels = clean_labels(model, nonrobust, x, other)
+        except ModelError as error:
+            return str(error)
+        rehearsal = rehearse(model, x, self.draws, batch_size=self.batch_size, known=self.known)
+        return Answers(
+            clean, labels, rehearsal, model.entry, nonrobust.entry if nonrobust else None
+        )
+
+
+@final
+@dataclass(frozen=True)
+class CountDraws(Task):
+    """Count the draws `indices` of an input: a `Part`."""
+
+    draws: Draws
+    indices: range
+    classes: int
+    rehearsal: Rehearsal
+
+    def run(self, worker: Worker, *shared: Any) -> Part:
+        (x, _), *chosen = shared
+        return count_part(
+            self.rehearsal.shown(worker.model),
+            x,
+            self.draws,
+            self.indices,
+            classes=self.classes,
+            candidate=chosen[0] if chosen else None,
+            batch_size=self.rehearsal.batch_size,
+            backend=worker.model.backend,
+        )
