@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, final
+from typing import Any, final
 
 from onnxcert._typing import FloatArray
 from onnxcert.counting import Counting
@@ -17,20 +17,19 @@ from onnxcert.workers.crew import Crew
 from onnxcert.workers.task import Answers, CountDraws, Rehearse, Task
 from onnxcert.workers.worker import Outcome
 
-# About the time that a task takes: what a worker that dies costs, and what a driver must answer in.
-_SECONDS: Final = 2.0
-
 
 @dataclass
 class Sizes:
     """What is known of inputs of one shape, from those that came before.
 
     Attributes:
+        seconds: that a task is to take; so much is lost with a worker.
         rehearsals: shape -> what came out of trying its first input. tried: shapes of which a
             first input is being tried, or was.
         paces: shape -> seconds a draw takes a worker.
     """
 
+    seconds: float
     rehearsals: dict[tuple[int, ...], Rehearsal] = field(default_factory=dict)
     tried: set[tuple[int, ...]] = field(default_factory=set)
     paces: dict[tuple[int, ...], float] = field(default_factory=dict)
@@ -96,7 +95,7 @@ class Course:
             return None
         assert self._rehearsal is not None
         batch, pace = self._rehearsal.batch_size, sizes.paces.get(self._x.shape)
-        batches = 1 if pace is None else max(1, int(_SECONDS / (pace * batch)))
+        batches = 1 if pace is None else max(1, int(sizes.seconds / (pace * batch)))
         if last:
             batches = min(batches, math.ceil((stop - start) / (workers * batch)))
         # Whole batches, so that passes are the same, draw for draw, as in one process.

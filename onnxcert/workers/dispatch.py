@@ -40,15 +40,20 @@ class _Place:
 class Dispatch:
     """The driver of a crew.
 
+    Args:
+        crew: entered.
+        seconds: that a task takes, about: so much is lost with a worker, and so long it takes
+            until a count can be kept.
+
     Attributes:
         forward: seconds that they spent in it so far.
     """
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, seconds: float = 2.0) -> None:
         self.crew = crew
         self.forward = 0.0
         self._places = [_Place(number) for number in range(crew.size)]
-        self._sizes = Sizes()
+        self._sizes = Sizes(seconds)
         self._courses: list[Course] = []
         self._waiting: Iterator[Course] = iter(())
         self._exhausted = False

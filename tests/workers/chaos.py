@@ -1,0 +1,103 @@
+"""A crew of threads that answer late and in any order, and die when it hurts."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Self
+
+from onnxcert.workers import Opening
+from onnxcert.workers.task import Task
+from onnxcert.workers.worker import Outcome, Worker
+
+
+class Gone(Exception):
+    """What is heard of a worker that is dead."""
+
+
+class Chaos:
+    """See `onnxcert.workers.Crew`.
+
+    Args:
+        opening: of the models. size: how many workers.
+        seed: of what happens.
+        deaths: share of the tasks that a worker dies of.
+        fatal: tasks that every worker dies of.
+        disguise: changes what the worker at a place says that it runs on.
+
+    Attributes:
+        done: (place, task) in the order they were begun. shared: handles that are in use.
+    """
+
+    described = "threads"
+    lost = (Gone,)
+
+    def __init__(
+        self,
+        opening: Opening,
+        size: int,
+        *,
+        seed: int = 0,
+        deaths: float = 0.0,
+        fatal: Callable[[Task], bool] = lambda _: False,
+        disguise: Callable[[int, Any], Any] = lambda _, runtime: runtime,
+    ) -> None:
+        self.size, self.opening = size, opening
+        self.chance, self.deaths, self.fatal = random.Random(seed), deaths, fatal
+        self.disguise = disguise
+        self.done: list[tuple[int, Task]] = []
+        self.shared: dict[int, Any] = {}
+        self.most_shared = 0
+        self.starts = 0
+        self._threads: dict[int, ThreadPoolExecutor] = {}
+        self._workers: dict[int, Worker | None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for threads in self._threads.values():
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    def start(self, place: int) -> Future[Outcome]:
+        self.starts += 1
+        if place in self._threads:
+            self._threads[place].shutdown(wait=True, cancel_futures=True)
+        self._threads[place] = ThreadPoolExecutor(1)
+        self._workers[place] = None
+        return self._threads[place].submit(self._open, place)
+
+    def _open(self, place: int) -> Outcome:
+        worker = self._workers[place] = Worker(pickle.loads(pickle.dumps(self.opening)))
+        hello = worker.hello()
+        return replace(hello, value=self.disguise(place, hello.value))
+
+    def share(self, value: Any) -> int:
+        key = max(self.shared, default=0) + 1
+        self.shared[key] = value
+        self.most_shared = max(self.most_shared, len(self.shared))
+        return key
+
+    def release(self, handle: int) -> None:
+        del self.shared[handle]
+
+    def submit(self, place: int, task: Task, *handles: int) -> Future[Outcome]:
+        values = [self.shared[handle] for handle in handles]
+        return self._threads[place].submit(self._do, place, pickle.dumps((task, values)))
+
+    def _do(self, place: int, sent: bytes) -> Outcome:
+        task, values = pickle.loads(sent)
+        worker = self._workers[place]
+        if worker is None:
+            raise Gone
+        time.sleep(self.chance.random() * 0.003)
+        self.done.append((place, task))
+        if self.fatal(task) or self.chance.random() < self.deaths:
+            self._workers[place] = None
+            raise Gone
+        outcome: Outcome = pickle.loads(pickle.dumps(worker.do(task, *values)))
+        return outcome
