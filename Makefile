@@ -19,7 +19,7 @@ lint: $(BIN)/.ready
 	$(BIN)/lint-imports --no-cache
 
 test: $(BIN)/.ready
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # Ten thousand damaged models, contracts, flags and stores, and as many pictures,
 # labels and point clouds.

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "onnxcert"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-HEAVY = ("onnxruntime", "onnx", "cupy", "h5py", "typer", "torch", "matplotlib", "rich", "PIL")
+HEAVY = ("onnxruntime", "onnx", "cupy", "h5py", "typer", "torch", "matplotlib", "rich", "PIL", "ray")
 
 # The only rooms that may import a library, wherever in the file.
 OWNERS = {
@@ -26,6 +26,7 @@ OWNERS = {
     "rich": ("cli/",),
     "matplotlib": ("report/", "study/"),
     "statsmodels": ("decision/", "correction/"),
+    "ray": ("workers/cluster.py",),
     "torch": (),
     "tensorflow": (),
     "jax": (),
