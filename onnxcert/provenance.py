@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -63,7 +64,9 @@ def provenance(
     )
 
 
+@cache
 def _environment() -> dict[str, Any]:
+    """Asked for once, as it takes longer than many an input."""
     versions = {"onnxcert": __version__}
     for package in PACKAGES:
         try:

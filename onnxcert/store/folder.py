@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, final
 
 import h5py
 
-from onnxcert.atomic import LEFT_OVER, write_atomically
+from onnxcert.atomic import LEFT_OVER, together, write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.sampling import Count
 from onnxcert.store import encoding
@@ -50,6 +50,7 @@ class ResultStore(Results):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._begun = False
+        self._rows: dict[str, dict[str, Any]] = {}  # of the summary table, as records are written
 
     @property
     def path(self) -> Path:
@@ -207,14 +208,19 @@ class ResultStore(Results):
         text = json.dumps(run, indent=2)
         write_atomically(self.folder / "run.json", lambda p: _write_text(p, text))
 
-    def write(self, record: Record) -> None:
+    def write(self, record: Record, *, beside: Callable[[], None] = lambda: None) -> None:
         """Keep a finished input; it is either completely there or not at all.
+
+        `beside` writes the files made from it, which are put on disk in the same step.
 
         What was interrupted after a look is finished as far as it goes, and its count is kept, so
         that the same run can go on.
         """
         path = self._record_path(record.name)
-        write_atomically(path, lambda p: write_hdf5(p, lambda f: write_record(f, record)))
+        with together():
+            beside()
+            write_atomically(path, lambda p: write_hdf5(p, lambda f: write_record(f, record)))
+        self._rows[record.name] = record.summary()
         if record.ended != "interrupted":
             self._partial_path(record.name).unlink(missing_ok=True)
 
@@ -243,8 +249,8 @@ class ResultStore(Results):
         return fresh
 
     def derive(self) -> None:
-        """Write `results.h5` anew from the finished inputs."""
-        records = [self._summary(name) for name in self.names()]
+        """Write `results.h5` anew from the finished inputs; those just written are not read."""
+        records = [self._rows.get(name) or self._summary(name) for name in self.names()]
 
         def fill(file: h5py.File) -> None:
             encoding.mark(file, "onnxcert-results")
