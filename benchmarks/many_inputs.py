@@ -53,7 +53,9 @@ def main() -> None:
     if options.certify is not None:
         print(json.dumps(_certify(options.certify, options.n, pictures=options.pictures)))
         return
-    print("| inputs | start-up, ms an input: median | 90 % | of the last tenth | wall, ms an input |")
+    print(
+        "| inputs | start-up, ms an input: median | 90 % | of the last tenth | wall, ms an input |"
+    )
     print(" | end, s | memory, MiB | growth, MiB | again, s | report, s | verify, s | pack, s |")
     print("|" + "---|" * 12)
     for count in options.inputs:
@@ -105,7 +107,7 @@ class _Stopwatch:
         self._before = self._first = (0, time.perf_counter())
         self._ends = time.perf_counter()
 
-    def begin(self, inputs: int, passes: int) -> None:
+    def begin(self, _inputs: int, passes: int) -> None:
         self._passes = passes
 
     def advance(self, _name: str, _place: int, done: int) -> None:
@@ -117,6 +119,10 @@ class _Stopwatch:
             self._ends = now
             self.resident.append(_resident())
         self._before = (done, now) if self._before[0] != done else self._before
+
+    def chosen(self, draws: int, why: str) -> None:
+        if not self.startup:
+            print(f"{draws} draws a pass: {why}", file=sys.stderr)
 
     def say(self, text: str) -> None: ...
 
@@ -179,7 +185,11 @@ def _make(folder: Path, count: int) -> None:
     graph = helper.make_graph(
         [helper.make_node("Conv", ["image", "weight"], ["scores"], pads=[1, 1, 1, 1])],
         "patches",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, "height", "width"])],
+        [
+            helper.make_tensor_value_info(
+                "image", TensorProto.FLOAT, ["batch", 3, "height", "width"]
+            )
+        ],
         [
             helper.make_tensor_value_info(
                 "scores", TensorProto.FLOAT, ["batch", 3, "height", "width"]

@@ -14,6 +14,7 @@ from onnxcert._typing import IntArray
 from onnxcert._version import __version__
 from onnxcert.draws import Draws, digest
 from onnxcert.inputs import Item
+from onnxcert.model.batching import BatchSize
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Provenance
 
@@ -28,7 +29,7 @@ def provenance(
     truth: IntArray | None,
     draws: Draws,
     parameters: Mapping[str, Any],
-    batch_size: int,
+    batch_size: BatchSize,
     category: str = "",
     warnings: Sequence[str],
 ) -> Provenance:
@@ -57,7 +58,8 @@ def provenance(
             "provider": session.provider,
             "device": session.device,
             "threads": session.threads,
-            "batch_size": batch_size,
+            "batch_size": batch_size.draws,
+            "batch_size_because": batch_size.why,
             "warnings": list(warnings),
         },
         date=datetime.now(UTC).isoformat(timespec="seconds"),

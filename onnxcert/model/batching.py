@@ -15,11 +15,12 @@ from typing import Final, final
 import numpy as np
 
 from onnxcert._typing import FloatArray, Segmenter
+from onnxcert.backend import NUMPY, Backend
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
-from onnxcert.labelling import checked
 from onnxcert.model.memory import HostMemory, Memory
 from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.sampling.answers import noisy_answers
 
 # About 2 MB of pixels in a batch: more falls out of the processor's cache and mostly gains nothing.
 _GUESSED_VALUES: Final = 2**19
@@ -29,8 +30,10 @@ _SHARE: Final = 0.03  # of the draws to come, at most this many are spent on try
 _GAIN: Final = 0.04  # of the time of a draw, that a batch of twice the size must save
 _MEMORY: Final = 0.5  # of what is free, at most this much is taken by a larger batch
 _PASS_SECONDS: Final = 1.0  # longer passes gain nothing, and a stop waits for the end of one
-_TRIAL_SECONDS: Final = 0.01  # of timing, where passes are short
+_TRIAL_SECONDS: Final = 0.02  # of timing, where passes are short
 _PASSES_EACH: Final = 4  # fewer passes leave no noise to draw while the model runs
+_FEWEST: Final = 2  # passes of each size tried: one warms up, one is timed
+_PASSES_TIMED: Final = 100
 _MOST: Final = 512
 
 
@@ -60,11 +63,11 @@ def batch_size_for(
 ) -> BatchSize:
     """How many draws to give the model in one pass, for inputs like `x`.
 
-    One, two, four, ... draws are timed while a draw gets cheaper by a few per cent. What is tried
-    are rehearsal draws, which are never counted. Trying takes at most 3 % as many draws as there
-    are to come, so with few it is not tried but guessed by the size of the input.
+    One, two, four, ... draws are timed until twice in a row a draw gets no cheaper by a few per
+    cent. What is tried are rehearsal draws, which are never counted, and at most 3 % as many as
+    are to come; with too few of these the number is guessed by the size of the input.
 
-    A pass of twice as many draws takes at most twice of all the memory that is taken now; where
+    A pass of twice as many draws takes at most as much again as the process holds by now; where
     that is more than half of what is free, it is not tried.
 
     Args:
@@ -81,80 +84,72 @@ def batch_size_for(
         return BatchSize(rows, "the model takes just so many")
     values = max(x.size, segment.values(x.shape) if isinstance(segment, OnnxSegmenter) else 0)
     most = max(1, min(_MOST, each // _PASSES_EACH))
-    guess = BatchSize(min(guessed(values), most), "by the size of the input")
-    if getattr(segment, "mixes_draws", False):
-        return guess
-    left = int(_SHARE * each * inputs)
-    if left < _spent(1) + _spent(2):
-        return guess
-    trial = _Trial(segment, x, draws.rehearsal(), clock)
-    best, seconds = 1, trial.seconds_a_draw(1, left)
-    left -= trial.spent
-    size = 2
-    why = "more do not make a draw cheaper"
+    trial = _Trial(segment, x, draws.rehearsal(), int(_SHARE * each * inputs), clock)
+    if getattr(segment, "mixes_draws", False) or not (trial.affords(1) and trial.affords(2, 1)):
+        return BatchSize(min(guessed(values), most), "by the size of the input")
+    best, seconds, size, missed = 1, trial.seconds_a_draw(1), 1, False
     while True:
+        size *= 2
         if size > most:
             why = "an input has too few draws for more"
-        elif left < _spent(size):
+        elif not trial.affords(size):
             why = "too few draws are to come to try more"
-        elif 2 * best * seconds > _PASS_SECONDS:
+        elif size * seconds > _PASS_SECONDS:
             why = "a pass of more would take long"
-        elif not _fits(memory, trial.bytes(size)):
+        elif not _fits(memory, 3 * size * x.nbytes):  # two batches of noise, and answers
             why = "memory may not do for more"
         else:
             try:
-                now = trial.seconds_a_draw(size, left)
+                now = trial.seconds_a_draw(size)
             except ModelError:
                 return BatchSize(best, "the model fails on more")
-            left -= trial.spent
-            if now <= (1.0 - _GAIN) * seconds:
-                best, seconds, size = size, now, 2 * size
+            better = now <= (1.0 - _GAIN) * seconds
+            if better:
+                best, seconds = size, now
+            if better or not missed:  # one size that does not gain may be a hiccup
+                missed = not better
                 continue
+            why = "with more none gets cheaper"
         return BatchSize(best, f"{1e3 * seconds:.3g} ms a draw; {why}")
-
-
-def _spent(size: int) -> int:
-    """The fewest draws that a trial of this size takes: one pass to warm up, one to time."""
-    return 2 * size
 
 
 def _fits(memory: Memory, buffers: int) -> bool:
     """Whether a pass of twice as many draws as the last one stays within the memory."""
     free, held = memory.free(), memory.held()
     if free is None:
-        return buffers <= 16 * _GUESSED_VALUES  # nobody says: a few times what was guessed
-    return max(buffers, held or buffers) <= _MEMORY * free
+        return buffers <= 16 * _GUESSED_VALUES  # nobody says: a few times what would be guessed
+    return max(buffers, held or 0) <= _MEMORY * free
 
 
 class _Trial:
-    """Times passes over rehearsal draws.
-
-    Attributes:
-        spent: draws that the last timing took.
-    """
+    """Times passes over rehearsal draws, as many as there may be."""
 
     def __init__(
-        self, segment: Segmenter, x: FloatArray, draws: Draws, clock: Callable[[], float]
+        self,
+        segment: Segmenter,
+        x: FloatArray,
+        draws: Draws,
+        left: int,
+        clock: Callable[[], float],
     ) -> None:
         self._segment, self._x, self._draws, self._clock = segment, x, draws, clock
-        self.spent = 0
+        self._left = left
 
-    def bytes(self, size: int) -> int:
-        """Of the arrays that such a batch itself needs: two of noise, and as much for answers."""
-        return 3 * size * self._x.nbytes
+    def affords(self, size: int, before: int = 0) -> bool:
+        """Whether draws are left to try this size, and one `before` it."""
+        return _FEWEST * (size + before) <= self._left
 
-    def seconds_a_draw(self, size: int, left: int) -> float:
-        """The shortest of a few passes, over `size`; takes at most `left` draws, or two passes."""
-        batch = np.empty((size, *self._x.shape), dtype=np.float32)
-        self._draws.write(self._x, range(size), batch)
-        self._pass(batch)
-        took = [self._pass(batch)]
-        while sum(took) < _TRIAL_SECONDS and (len(took) + 2) * size <= left // 2:
-            took.append(self._pass(batch))
-        self.spent = (1 + len(took)) * size
-        return min(took) / size
-
-    def _pass(self, batch: FloatArray) -> float:
-        start = self._clock()
-        checked(self._segment(batch), len(batch))
-        return self._clock() - start
+    def seconds_a_draw(self, size: int) -> float:
+        """Of passes of `size` draws as a run makes them; the first one warms up."""
+        backend: Backend = getattr(self._segment, "backend", NUMPY)
+        passes = max(_FEWEST, min(_PASSES_TIMED, self._left // (2 * size)))
+        draws = range(passes * size)
+        stamps: list[float] = []
+        for _ in noisy_answers(self._segment, self._x, self._draws, draws, size, backend):
+            stamps.append(self._clock())
+            self._left -= size
+            if len(stamps) >= _FEWEST and stamps[-1] - stamps[0] > _TRIAL_SECONDS:
+                break
+        # What else runs on the machine makes passes longer, so the shorter ones tell; not the very
+        # shortest, for which the noise may have been ready.
+        return float(np.quantile(np.diff(stamps), 0.25)) / size

@@ -105,6 +105,11 @@ class OnnxSegmenter:
         return self._network.stopwatch.seconds
 
     @property
+    def rows(self) -> int | None:
+        """Draws that the graph takes at a time, or None where it takes any number."""
+        return self._network.forward.rows
+
+    @property
     def contract(self) -> Contract:
         """How to talk to the model, with the source of each field."""
         return self.entry.contract

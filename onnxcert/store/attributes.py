@@ -26,11 +26,11 @@ class Attributes(Mapping[str, Any]):
         attribute = h5a.open(self._id, name.encode())
         kind = attribute.get_type()
         # Nearly all of ours are such texts, and this way takes half the time.
-        if isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str():
-            if attribute.shape == ():
-                content = np.empty((), dtype=f"S{kind.get_size()}")
-                attribute.read(content, mtype=kind)
-                return bytes(content[()]).decode()
+        text = isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str()
+        if text and attribute.shape == ():
+            content = np.empty((), dtype=f"S{kind.get_size()}")
+            attribute.read(content, mtype=kind)
+            return bytes(content[()]).decode()
         value = self._attributes[name]
         return value.decode() if isinstance(value, bytes) else value
 
