@@ -95,7 +95,15 @@ def _timed(command: list[str]) -> tuple[str, float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return said, time.perf_counter() - start, used.ru_maxrss / 1024
+    seconds = time.perf_counter() - start
+    stage = command[3] if command[1] == "-m" else "certify"
+    own = used.ru_utime + used.ru_stime
+    print(
+        f"{stage}: {seconds:.1f} s, {own:.1f} s of the processor, {used.ru_maxrss // 1024} MiB",
+        file=sys.stderr,
+        flush=True,
+    )
+    return said, seconds, used.ru_maxrss / 1024
 
 
 class _Stopwatch:

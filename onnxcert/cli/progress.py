@@ -18,8 +18,8 @@ _TELL_EVERY: Final = 0.05  # seconds; the bar is drawn less often than that
 class Pace:
     """How fast a run is, from what it did of late and nothing that was done before it began.
 
-    Inputs that an earlier run finished go by in no time and say nothing about the others, so they
-    count neither as done here nor as left.
+    Inputs that an earlier run finished go by in no time and say nothing about the others, nor do
+    draws that it kept; so what is told first only starts the clock.
     """
 
     def __init__(self, inputs: int, passes: int) -> None:
@@ -27,16 +27,14 @@ class Pace:
         self._marks: deque[tuple[float, float]] = deque()
         self._drawn = 0.0
         self._fresh = False  # whether draws of the present input were counted here
-        self._from = 0  # its draws that were counted before
+        self._from = 0  # its draws that were told before
 
     def advance(self, now: float, done: int) -> None:
         """At `now`, in seconds, `done` draws of the present input are counted; 0 begins it."""
         if done == 0:
             self._fresh, self._from = True, 0
-            if not self._marks:
-                self._marks.append((now, 0.0))
         elif self._fresh:
-            self._drawn += done - self._from
+            self._drawn += done - self._from if self._marks else 0
             self._from = done
             self._marks.append((now, self._drawn))
             self._fresh = done < self._passes

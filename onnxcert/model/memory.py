@@ -88,7 +88,8 @@ def _left(group: Path) -> int | None:
         try:
             most = int((group / limit).read_text())  # "max" where there is no limit
             taken = int((group / used).read_text())
-            facts = dict(line.split()[:2] for line in (group / "memory.stat").open())
+            lines = (group / "memory.stat").read_text().splitlines()
+            facts = dict(line.split()[:2] for line in lines)
             return most - taken + int(facts.get(droppable, 0))
         except (OSError, ValueError):
             continue
