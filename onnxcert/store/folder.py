@@ -50,7 +50,7 @@ class ResultStore(Results):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._begun = False
-        self._rows: dict[str, dict[str, Any]] = {}  # of the summary table, as records are written
+        self._rows: dict[str, dict[str, Any]] = {}  # of the summary table, of records met here
 
     @property
     def path(self) -> Path:
@@ -69,6 +69,12 @@ class ResultStore(Results):
     def group(self, name: str) -> Iterator[h5py.Group]:
         with reading(self._record_path(name)) as file:
             yield file
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[Record]:
+        with super().open(name) as record:
+            self._rows[name] = record.summary()
+            yield record
 
     def summary(self) -> dict[str, dict[str, Any]] | None:
         path = self.folder / "results.h5"
@@ -129,6 +135,7 @@ class ResultStore(Results):
                         f"another run is writing to {self.folder}; wait for it, or choose another "
                         "folder with --out."
                     ) from None
+            self._rows = {}  # until now somebody else may have written
             for sub in ("", "inputs", "partial", "labels", "pictures"):
                 for left_over in (self.folder / sub).glob(LEFT_OVER):
                     left_over.unlink(missing_ok=True)
@@ -250,8 +257,12 @@ class ResultStore(Results):
         return fresh
 
     def derive(self) -> None:
-        """Write `results.h5` anew from the finished inputs; those just written are not read."""
-        records = [self._rows.get(name) or self._summary(name) for name in self.names()]
+        """Write `results.h5` anew from the finished inputs; those met before are not read again."""
+        for name in (names := self.names()):
+            if name not in self._rows:
+                with self.open(name):
+                    pass
+        records = [self._rows[name] for name in names]
 
         def fill(file: h5py.File) -> None:
             encoding.mark(file, "onnxcert-results")
@@ -263,10 +274,6 @@ class ResultStore(Results):
             encoding.write_table(file.create_group("summary"), records)
 
         write_atomically(self.folder / "results.h5", lambda p: write_hdf5(p, fill))
-
-    def _summary(self, name: str) -> dict[str, Any]:
-        with self.open(name) as record:
-            return record.summary()
 
     def _record_path(self, name: str) -> Path:
         return self.folder / "inputs" / f"{name}.h5"
