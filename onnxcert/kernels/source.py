@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Final
 
-OPTIONS: Final = ("--std=c++17",)
+OPTIONS: Final = ("-std=c++17",)
 
 
 def source() -> str:
