@@ -8,7 +8,8 @@ from typing import Any, final
 
 import numpy as np
 
-from onnxcert.kernels.interface import Array, Channels, Scores
+from onnxcert._typing import Array
+from onnxcert.kernels.interface import Channels, Scores
 from onnxcert.kernels.interpolation import Interpolation
 from onnxcert.kernels.normal import standard_normals
 from onnxcert.kernels.philox import Key

@@ -139,11 +139,27 @@ def test_what_a_kernel_would_misread_is_refused(compiled: Compiled) -> None:
         compiled.noise(x[:, :, ::2], sigma, KEY, 0, out[..., ::2])
     with pytest.raises(ValueError, match="equally far apart"):
         compiled.noise(x, sigma, KEY, 0, np.zeros((2, 3, 4, 9), np.float32)[..., :5])
+    with pytest.raises(ValueError, match="does not become"):
+        compiled.noise(x, sigma, KEY, 0, out[:, :2])
+    with pytest.raises(ValueError, match="does not become"):
+        compiled.noise(x, sigma, KEY, 0, out.astype(np.float64))
+    for channels in (Channels(np.zeros(3)), Channels(affine=np.zeros((2, 4), np.float32))):
+        with pytest.raises(ValueError, match="expected contiguous"):
+            compiled.noise(x, sigma, KEY, 0, out, channels)
     scores = Scores(np.zeros((1, 2, 4, 5), np.float32), (4, 5))
-    with pytest.raises(ValueError, match="uint8"):
-        compiled.labels(scores, np.zeros((1, 4, 5), np.int64))
-    with pytest.raises(ValueError, match="contiguous"):
-        compiled.labels(scores, np.zeros((1, 4, 10), np.uint8)[..., ::2])
+    fits = {"candidate": (4, 5), "hits": (4, 5), "missed": (1,)}
+    for name in fits:
+        arrays = {key: np.zeros(shape, np.uint8) for key, shape in fits.items()}
+        arrays[name] = np.zeros((7, 2), np.uint8)
+        with pytest.raises(ValueError, match=r"got uint8 \[7, 2\]"):
+            compiled.match(scores, **arrays, withheld=np.zeros(1, np.uint64))
+    with pytest.raises(ValueError, match="uint64"):
+        compiled.select(scores, np.zeros((2, 4, 5), np.uint8), np.zeros(1, np.int64))
+    for wrong in (np.zeros((1, 4, 5), np.int64), np.zeros((1, 4, 10), np.uint8)[..., ::2]):
+        with pytest.raises(ValueError, match="contiguous uint8"):
+            compiled.labels(scores, wrong)
+    with pytest.raises(ValueError, match="float64"):
+        compiled.labels(Scores(np.zeros((1, 2, 9)), (9,)), np.zeros((1, 9), np.uint8))
 
 
 @pytest.mark.parametrize(
