@@ -11,8 +11,10 @@ Start-up is what an input takes beyond its draws: its wall time less passes x se
 a draw is timed between the first batch of an input and its last, noise and counting included. The
 median and the 90th percentile over all inputs are printed, and the median of the last tenth, which
 shows whether anything grows with the number of inputs. Where other programs run on the machine the
-seconds of the processor tell more; they are those of the whole input, draws included. Memory is the peak of the process, and the
-growth of its resident memory after the first tenth of the inputs.
+seconds of the processor tell more; they are those of the whole input, draws included.
+
+Memory is the peak of the process, and the growth of its resident memory after the first tenth of
+the inputs.
 """
 
 from __future__ import annotations
