@@ -19,7 +19,7 @@ LEFT_OVER: Final = ".*.tmp"
 _waiting: ContextVar[dict[Path, Path] | None] = ContextVar("waiting", default=None)
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Write under another name, put it on disk, rename, put the folder on disk.
 
     Within `together` all but the first step is done at its end.

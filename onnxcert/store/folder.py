@@ -212,15 +212,13 @@ class ResultStore(Results):
         self._write_run(run)
 
     def _write_run(self, run: Mapping[str, Any]) -> None:
-        text = json.dumps(run, indent=2)
-        write_atomically(self.folder / "run.json", lambda p: _write_text(p, text))
+        content = f"{json.dumps(run, indent=2)}\n".encode()
+        write_atomically(self.folder / "run.json", lambda p: p.write_bytes(content))
 
     def write(self, record: Record, *, beside: Callable[[], None] = lambda: None) -> None:
         """Keep a finished input; it is either completely there or not at all.
 
-        `beside` writes the files made from it, which are put on disk in the same step.
-
-        What was interrupted after a look is finished as far as it goes, and its count is kept, so
+        `beside` writes the files made from it, which are put on disk in the same step. What was interrupted after a look is finished as far as it goes, and its count is kept, so
         that the same run can go on.
         """
         path = self._record_path(record.name)
@@ -258,10 +256,9 @@ class ResultStore(Results):
 
     def derive(self) -> None:
         """Write `results.h5` anew from the finished inputs; those met before are not read again."""
-        for name in (names := self.names()):
-            if name not in self._rows:
-                with self.open(name):
-                    pass
+        names = self.names()
+        for _ in self.records(name for name in names if name not in self._rows):
+            pass  # opened, and its row noted
         records = [self._rows[name] for name in names]
 
         def fill(file: h5py.File) -> None:
@@ -280,10 +277,6 @@ class ResultStore(Results):
 
     def _partial_path(self, name: str) -> Path:
         return self.folder / "partial" / f"{name}.h5"
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
