@@ -10,7 +10,7 @@ from typing import Any, Final
 import typer
 
 from onnxcert.cli.options import with_options
-from onnxcert.cli.parsing import height_and_width
+from onnxcert.cli.parsing import height_and_width, numbers, overlap, tile
 from onnxcert.errors import ParameterError
 from onnxcert.model.contract import Contract
 from onnxcert.model.graph import ModelFile
@@ -50,6 +50,47 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             "--pad-to",
             metavar="K",
             help="Continue pictures until both sides are multiples of K.",
+        ),
+    ),
+    "scales": (
+        Any | None,
+        typer.Option(
+            None,
+            "--scales",
+            parser=numbers,
+            metavar="S,S,...",
+            help="The model sees the noisy picture resized by each of these factors; probabilities "
+            "are averaged.",
+        ),
+    ),
+    "flip": (
+        bool,
+        typer.Option(
+            False,
+            "--flip",
+            help="The model sees the noisy picture and its mirror image; probabilities are "
+            "averaged.",
+        ),
+    ),
+    "tile": (
+        Any | None,
+        typer.Option(
+            None,
+            "--tile",
+            parser=tile,
+            metavar="HxW|model",
+            help="The model sees the noisy picture in tiles of this height and width, or of the "
+            "one size that it takes; scores are averaged where tiles overlap.",
+        ),
+    ),
+    "overlap": (
+        Any | None,
+        typer.Option(
+            None,
+            "--overlap",
+            parser=overlap,
+            metavar="PIXELS|HxW",
+            help="What neighbouring tiles share; a third of their size if not given.",
         ),
     ),
     "grid": (
@@ -111,11 +152,19 @@ class Running:
             raise ParameterError(
                 f"{file.path} takes pictures of any size; use --size in place of --resize."
             )
+        if said["tile"] == "model" and contract.size is None:
+            raise ParameterError(
+                f"{file.path} takes pictures of any size; give the size of the tiles as --tile HxW."
+            )
         return Fit(
             scale=said["scale"],
             size=contract.size if said["resize"] else said["size"],
             pad_to=(contract.multiple or 1) if said["pad_to"] is None else said["pad_to"],
             grid=said["grid"],
+            scales=said["scales"] or (),
+            flip=said["flip"],
+            tile=contract.size if said["tile"] == "model" else said["tile"],
+            overlap=said["overlap"],
         )
 
     def opened(self, file: ModelFile, given: Mapping[str, Any]) -> OnnxSegmenter:
