@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
+from onnxcert.backend import NUMPY, Backend
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import Contract
 from onnxcert.model.entries import entry_of
@@ -41,6 +42,7 @@ class OnnxSegmenter:
     Attributes:
         file: the model read.
         findings: of the graph lint; warnings only, errors are refused.
+        backend: where noise for it is drawn, and its answers are counted.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class OnnxSegmenter:
         self._entry = entry_of(contract, fit=fit, fill=fill)
         self.findings: tuple[Finding, ...] = lint(file.proto, dict(contract.feeds))
         refuse_errors(self.findings, file.path)
+        self.backend: Backend = NUMPY
         self._network, self._averaging = _opened(file, self._entry, device=device, threads=threads)
 
     @classmethod
