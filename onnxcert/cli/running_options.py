@@ -20,38 +20,7 @@ from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.segmenter import OnnxSegmenter
 
 # Name -> (type, option).
-OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
-    "scale": (
-        float,
-        typer.Option(
-            1.0, "--scale", help="The model sees the noisy picture resized by this factor."
-        ),
-    ),
-    "size": (
-        Any | None,
-        typer.Option(
-            None,
-            "--size",
-            parser=height_and_width,
-            metavar="HxW",
-            help="The model sees every noisy picture resized to this height and width.",
-        ),
-    ),
-    "resize": (
-        bool,
-        typer.Option(
-            False, "--resize", help="Resize pictures to the one size that the model takes."
-        ),
-    ),
-    "pad_to": (
-        int | None,
-        typer.Option(
-            None,
-            "--pad-to",
-            metavar="K",
-            help="Continue pictures until both sides are multiples of K.",
-        ),
-    ),
+VIEWS: Final[dict[str, tuple[Any, Any]]] = {
     "scales": (
         Any | None,
         typer.Option(
@@ -93,6 +62,40 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             help="What neighbouring tiles share; a third of their size if not given.",
         ),
     ),
+}
+OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
+    "scale": (
+        float,
+        typer.Option(
+            1.0, "--scale", help="The model sees the noisy picture resized by this factor."
+        ),
+    ),
+    "size": (
+        Any | None,
+        typer.Option(
+            None,
+            "--size",
+            parser=height_and_width,
+            metavar="HxW",
+            help="The model sees every noisy picture resized to this height and width.",
+        ),
+    ),
+    "resize": (
+        bool,
+        typer.Option(
+            False, "--resize", help="Resize pictures to the one size that the model takes."
+        ),
+    ),
+    "pad_to": (
+        int | None,
+        typer.Option(
+            None,
+            "--pad-to",
+            metavar="K",
+            help="Continue pictures until both sides are multiples of K.",
+        ),
+    ),
+    **VIEWS,
     "grid": (
         str,
         typer.Option(
@@ -143,7 +146,10 @@ class Running:
         """
         if isinstance(contract, PictureContract):
             return {"fit": self._fit(contract, file), "fill": self.values["fill"]}
-        fit = Fit(grid="model") if self.values["resize"] else self._fit(PictureContract(), file)
+        if self.values["resize"] or self.values["tile"] == "model":
+            fit = Fit(grid="model")
+        else:
+            fit = self._fit(PictureContract(), file)
         return {"fit": fit, "fill": self.values["fill"]}  # a fit that is not the usual is refused
 
     def _fit(self, contract: PictureContract, file: ModelFile) -> Fit:
@@ -152,10 +158,6 @@ class Running:
             raise ParameterError(
                 f"{file.path} takes pictures of any size; use --size in place of --resize."
             )
-        if said["tile"] == "model" and contract.size is None:
-            raise ParameterError(
-                f"{file.path} takes pictures of any size; give the size of the tiles as --tile HxW."
-            )
         return Fit(
             scale=said["scale"],
             size=contract.size if said["resize"] else said["size"],
@@ -163,7 +165,7 @@ class Running:
             grid=said["grid"],
             scales=said["scales"] or (),
             flip=said["flip"],
-            tile=contract.size if said["tile"] == "model" else said["tile"],
+            tile=model_tile(contract, file) if said["tile"] == "model" else said["tile"],
             overlap=said["overlap"],
         )
 
@@ -171,6 +173,19 @@ class Running:
         """The model, ready to run; `given` are fields of its contract."""
         contract = infer(file, given)
         return OnnxSegmenter(file, contract, **self.entry(contract, file), **self.options)
+
+
+def model_tile(contract: PictureContract, file: ModelFile) -> tuple[int, int]:
+    """The size of tiles that is the only one the model takes.
+
+    Raises:
+        ParameterError: it takes any.
+    """
+    if contract.size is None:
+        raise ParameterError(
+            f"{file.path} takes pictures of any size; give the size of the tiles as --tile HxW."
+        )
+    return contract.size
 
 
 def _checked(said: dict[str, Any]) -> Running:
