@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -405,3 +406,22 @@ def test_what_differs_is_another_function(tmp_path: Path) -> None:
     words = "the scales 0.5, 0.8, 1; mirror images; tiles of 8x8 that overlap by 3x2"
     assert words in certificate.statement()
     assert words in segmenter.entry.said
+
+
+# -- large pictures --------------------------------------------------------------------------------
+
+
+def test_a_large_picture_is_answered_in_tiles_with_little_memory(tmp_path: Path) -> None:
+    """Where a pixel's scores depend on it alone, tiles change nothing; and all scores of the
+    picture, 128 MiB of them, are never there at once."""
+    centres = np.linspace(0, 1, 8)
+    path = graphs.save(graphs.quantiser(centres, contract=graphs.UNIT_RANGE), tmp_path / "m.onnx")
+    picture = zoo.picture(2048, 2048)[None]
+    segmenter = OnnxSegmenter.open(path, fit=Fit(tile=(256, 300), overlap=(20, 16)), **CPU)
+    segmenter(picture[:, :, :300, :300])
+    tracemalloc.start()
+    labels = segmenter(picture)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(labels, OnnxSegmenter.open(path, **CPU)(picture))
+    assert peak < 64 * 2**20

@@ -111,7 +111,8 @@ class Fit:
         """
         if self.overlap is not None or self.tile is None:
             return self.overlap or (0, 0)
-        return self.tile[0] - self.tile[0] * 2 // 3, self.tile[1] - self.tile[1] * 2 // 3
+        height, width = (side - max(1, side * 2 // 3) for side in self.tile)
+        return height, width
 
     @property
     def resizes(self) -> bool:
