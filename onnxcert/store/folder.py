@@ -218,8 +218,9 @@ class ResultStore(Results):
     def write(self, record: Record, *, beside: Callable[[], None] = lambda: None) -> None:
         """Keep a finished input; it is either completely there or not at all.
 
-        `beside` writes the files made from it, which are put on disk in the same step. What was interrupted after a look is finished as far as it goes, and its count is kept, so
-        that the same run can go on.
+        `beside` writes the files made from it, which are put on disk in the same step. What was
+        interrupted after a look is finished as far as it goes, and its count is kept, so that the
+        same run can go on.
         """
         path = self._record_path(record.name)
         with together():
