@@ -11,9 +11,9 @@ from onnxcert.counting import Counting
 from onnxcert.draws import Draws, digest
 from onnxcert.inputs import Item
 from onnxcert.misfits import refuse_other, refuse_unlike
+from onnxcert.model.trying import Tried
 from onnxcert.parameters import digest_of
 from onnxcert.provenance import provenance
-from onnxcert.rehearsal import Rehearsal
 from onnxcert.report.files import has_picture, write_labels
 from onnxcert.result import Tally
 from onnxcert.store import Record
@@ -30,10 +30,12 @@ class Case:
         run: what it is part of.
         item: the input. prepared: read, see `onnxcert.media.Medium`.
         x: the array that is perturbed.
+        alike: how many inputs of the run are of its size.
     """
 
-    def __init__(self, run: Run, item: Item, prepared: Any, x: FloatArray) -> None:
+    def __init__(self, run: Run, item: Item, prepared: Any, x: FloatArray, *, alike: int) -> None:
         assert run.seed is not None
+        self.alike = alike
         self.run, self.item, self.prepared, self.x = run, item, prepared, x
         self.name = item.name
         self.draws = Draws(run.settings.perturbation, run.seed, digest(x), run.runtime.generator)
@@ -63,7 +65,7 @@ class Case:
             identity=self.draws.digest,
             truth=truth,
             category=run.medium.category(self.prepared),
-            asked={**run.asked(), "seed": run.seed},
+            asked={**run.parameters, "seed": run.seed},
         )
         if not run.medium.has_labels(run.store.folder, self.name):
             write_labels(run.store.folder, record, names)
@@ -89,11 +91,12 @@ class Case:
             self.item, self.prepared, classes=run.segmenter.classes, names=self.names
         )
 
-    def counting(self, rehearsal: Rehearsal) -> Counting:
+    def counting(self, tried: Tried) -> Counting:
         """The count of its draws, gone on with where it was stopped."""
         run, model = self.run, self.run.segmenter
         backend = model.backend if run.crew is None else NUMPY  # workers send NumPy's arrays
-        self.rehearsal = rehearsal
+        self.tried = tried
+        run.watcher.chosen(tried.batch.draws, tried.batch.why)
         return Counting(
             store=run.store,
             name=self.name,
@@ -101,8 +104,8 @@ class Case:
             runtime={
                 "provider": run.runtime.provider,
                 "onnxruntime": run.runtime.version,
-                "one_draw_per_pass": str(rehearsal.one_draw_per_pass),
-                "asked": digest_of(run.asked()),
+                "one_draw_per_pass": str(tried.one_draw_per_pass),
+                "asked": digest_of(run.parameters),
             },
             unit=model.unit,
             kind=model.components,
@@ -116,7 +119,7 @@ class Case:
         """Decide and keep: label files, picture, record."""
         run = self.run
         certificate = run.settings.decide(tally)
-        notes = (run.runtime.note, self.rehearsal.warning, *run.medium.notes(self.prepared))
+        notes = (run.runtime.note, self.tried.warning, *run.medium.notes(self.prepared))
         record = Record.of(
             self.name,
             certificate,
@@ -131,17 +134,20 @@ class Case:
                 item=self.item,
                 truth=self.truth,
                 draws=self.draws,
-                parameters=run.asked(),
-                batch_size=self.rehearsal.batch_size,
+                parameters=run.parameters,
+                batch_size=self.tried.batch,
                 category=run.medium.category(self.prepared),
                 workers="" if run.crew is None else run.crew.described,
                 warnings=[note for note in notes if note],
             ),
         )
-        write_labels(run.store.folder, record, self.names)
-        if run.pictures:
-            self._draw(record, self.truth, self.names)
-        run.store.write(record)
+
+        def beside() -> None:
+            write_labels(run.store.folder, record, self.names)
+            if run.pictures:
+                self._draw(record, self.truth, self.names)
+
+        run.store.write(record, beside=beside)
 
     def _draw(self, record: Record, truth: IntArray | None, names: tuple[str, ...]) -> None:
         run = self.run

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from onnxcert._typing import IntArray
 from onnxcert._version import __version__
 from onnxcert.draws import Draws, digest
 from onnxcert.inputs import Item
+from onnxcert.model.batching import BatchSize
 from onnxcert.model.runtime import Runtime
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Provenance
@@ -29,7 +31,7 @@ def provenance(
     truth: IntArray | None,
     draws: Draws,
     parameters: Mapping[str, Any],
-    batch_size: int,
+    batch_size: BatchSize,
     category: str = "",
     workers: str = "",
     warnings: Sequence[str],
@@ -62,7 +64,8 @@ def provenance(
             "provider": runtime.provider,
             "device": runtime.device,
             "threads": runtime.threads,
-            "batch_size": batch_size,
+            "batch_size": batch_size.draws,
+            "batch_size_because": batch_size.why,
             **({"workers": workers} if workers else {}),
             "warnings": list(warnings),
         },
@@ -70,7 +73,9 @@ def provenance(
     )
 
 
+@cache
 def _environment() -> dict[str, Any]:
+    """Asked for once, as it takes longer than many an input."""
     versions = {"onnxcert": __version__}
     for package in PACKAGES:
         try:

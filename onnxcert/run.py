@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from onnxcert._typing import FloatArray
@@ -17,8 +19,8 @@ from onnxcert.media import medium_of
 from onnxcert.misfits import refuse_another_kind
 from onnxcert.model.runtime import Runtime
 from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.model.trying import Trying
 from onnxcert.parameters import parameters
-from onnxcert.rehearsal import Rehearsal, rehearse
 from onnxcert.report.curve import write_summary_curve
 from onnxcert.report.summary import Summary, summarise
 from onnxcert.result import PIXELS, POINTS, Tally, passes
@@ -90,7 +92,8 @@ class Run:
         with ExitStack() as stack:
             dispatch = None if self.crew is None else self._dispatch(self.crew, stack)
             stack.enter_context(self.store.exclusive())
-            self.seed = self.store.begin(self.asked(), seed=self.seed, fresh_seed=fresh_seed)
+            self.parameters = self.asked()
+            self.seed = self.store.begin(self.parameters, seed=self.seed, fresh_seed=fresh_seed)
             self.store.note(
                 (item.name for item in self.listing.items),
                 self.skipped,
@@ -124,7 +127,7 @@ class Run:
 
     # -- before anything is drawn ----------------------------------------------------------
 
-    @property
+    @cached_property
     def labelled(self) -> bool:
         """Whether anybody gave labels."""
         return any(item.label is not None for item in self.listing.items)
@@ -146,7 +149,7 @@ class Run:
     @property
     def parts_are_components(self) -> bool:
         """Whether the number of components is that of pixels or points."""
-        return self.segmenter.components in (PIXELS, POINTS)
+        return self.segmenter.components.startswith((PIXELS, POINTS))
 
     # -- one input after the other ---------------------------------------------------------
 
@@ -156,7 +159,7 @@ class Run:
         self._passes = passes(settings.n, settings.n0, settings.selection)
         self._told = False
         self._ended = 0
-        self._under_way: dict[str, int] = {}
+        self._alike = Counter(usable.values())
         if dispatch is not None:
             try:
                 dispatch.run(map(self._course, self._cases(usable)), lambda: self.stopping)
@@ -169,11 +172,11 @@ class Run:
 
     def _alone(self, usable: Mapping[Item, int]) -> None:
         """Run the model in this process."""
-        by_shape: dict[tuple[int, ...], Rehearsal] = {}
         before = self._seconds()
+        trying = Trying(self.segmenter, each=self._passes, batch_size=self.batch_size)
         try:
             for case in self._cases(usable):
-                self._one(case, by_shape)
+                self._one(case, trying)
                 self.end(case.name)
         finally:
             self.forward = self._seconds() - before
@@ -186,7 +189,13 @@ class Run:
                 return
             try:
                 prepared = self.medium.read(item)
-                case = Case(self, item, prepared, self.segmenter.declared(prepared))
+                case = Case(
+                    self,
+                    item,
+                    prepared,
+                    self.segmenter.declared(prepared),
+                    alike=self._alike[usable[item]],
+                )
             except InputError as error:
                 said = str(error)
                 self.skipped[item.name] = said if str(item.path) in said else f"{item.path}: {said}"
@@ -197,24 +206,18 @@ class Run:
             else:
                 yield case
 
-    def _one(self, case: Case, by_shape: dict[tuple[int, ...], Rehearsal]) -> None:
-        x = case.x
+    def _one(self, case: Case, trying: Trying) -> None:
         try:
-            clean, other = clean_labels(self.segmenter, self.nonrobust, x, self._other(case))
+            labels = clean_labels(self.segmenter, self.nonrobust, case.x, self._other(case))
         except ModelError as error:
             self.skipped[case.name] = str(error)
             return
-        case.accept(clean, other)
+        case.accept(*labels)
         self.tell(case.name, 0)
-        known = by_shape.get(x.shape)
-        with self.clock.measure("startup") if known is None else nullcontext():
-            rehearsal = rehearse(
-                self.segmenter, x, case.draws, batch_size=self.batch_size, known=known
-            )
-        by_shape.setdefault(x.shape, rehearsal)
-        counting = case.counting(rehearsal)
-        segment, batch_size = rehearsal.shown(self.segmenter), rehearsal.batch_size
-        tally = counting.sampled(segment, x, batch_size, lambda: self.stopping)
+        with self.clock.measure("startup"):
+            tried = trying.tried(case.x, case.draws, inputs=case.alike)
+        segment, draws = tried.shown(self.segmenter), tried.batch.draws
+        tally = case.counting(tried).sampled(segment, case.x, draws, lambda: self.stopping)
         case.finish(tally)
         self.interrupted = tally.ended == "interrupted"
 
@@ -222,12 +225,12 @@ class Run:
         """The way of an input through the workers."""
 
         def begin(answers: Answers) -> Counting:
-            self.segmenter.learn(answers.entry)
-            if self.nonrobust is not None and answers.nonrobust_entry is not None:
-                self.nonrobust.learn(answers.nonrobust_entry)
+            self.segmenter.learn(answers.contract)
+            if self.nonrobust is not None and answers.other_contract is not None:
+                self.nonrobust.learn(answers.other_contract)
             case.accept(answers.clean, answers.nonrobust)
             self.tell(case.name, 0)
-            return case.counting(answers.rehearsal)
+            return case.counting(answers.tried)
 
         def finish(tally: Tally) -> None:
             case.finish(tally)
@@ -242,7 +245,11 @@ class Run:
             case.x,
             self._other(case),
             case.draws,
-            batch_size=self.batch_size,
+            trial={
+                "each": self._passes,
+                "inputs": case.alike,
+                "batch_size": self.batch_size,
+            },
             begin=begin,
             finish=finish,
             skip=skip,
@@ -259,16 +266,13 @@ class Run:
 
     def tell(self, name: str, done: int) -> None:
         """Tell the watcher that so many draws of an input are counted."""
-        self._under_way[name] = done
         if not self._told:  # nothing is refused any more
             self.watcher.begin(self._inputs, self._passes)
             self._told = True
-        self.watcher.advance(name, self._ended + 1, sum(self._under_way.values()))
+        self.watcher.advance(name, self._ended + 1, done)
 
     def end(self, name: str) -> None:
         """Tell the watcher that an input is finished, or skipped."""
         if name in self.store:
-            self._under_way.pop(name, None)
             self.tell(name, self._passes)
-        self._under_way.pop(name, None)
         self._ended += 1

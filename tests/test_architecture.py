@@ -14,7 +14,18 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "onnxcert"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-HEAVY = ("onnxruntime", "onnx", "cupy", "h5py", "typer", "torch", "matplotlib", "rich", "PIL", "ray")
+HEAVY = (
+    "onnxruntime",
+    "onnx",
+    "cupy",
+    "h5py",
+    "typer",
+    "torch",
+    "matplotlib",
+    "rich",
+    "PIL",
+    "ray",
+)
 
 # The only rooms that may import a library, wherever in the file.
 OWNERS = {

@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 
 from onnxcert._typing import FloatArray, Perturbation
-from onnxcert.certification import default_batch_size, fresh_seed
+from onnxcert.certification import fresh_seed
 from onnxcert.draws import Draws, digest
+from onnxcert.model.batching import batch_size_for
 from onnxcert.model.probe import probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.sampling import Count, noisy_answers
@@ -18,6 +19,7 @@ from onnxcert.sampling import Count, noisy_answers
 _TIMED: Final = 9
 _LONG_ENOUGH: Final = 20.0
 _FEWEST: Final = 3
+_PLANNED: Final = 1000  # draws, in choosing a batch size as a run of many would
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,10 @@ def measured(
         batch_size: draws per pass; chosen as a run chooses it if not given.
     """
     segmenter(x[None])  # settles the number of classes and the size of the answer
-    values = max(x.size, segmenter.values(x.shape))
-    batch_size = batch_size or default_batch_size(values)
     draws = Draws(perturbation, fresh_seed(), digest(x))
     perturbation.check(x)
+    if batch_size is None:
+        batch_size = batch_size_for(segmenter, x, draws, each=_PLANNED).draws
     segment, warning = probed(segmenter, x, draws, batch_size=batch_size)
     rehearsal = draws.rehearsal()  # none of these draws is ever counted for a certificate
     total = (1 + _TIMED) * batch_size

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from onnxcert.atomic import write_atomically
+from onnxcert.atomic import together, write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.inputs.shard import Shard
 from onnxcert.store.asked import differences
@@ -194,10 +194,11 @@ def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
     """Copy the files of one input, the record last, as it says that the input is done."""
     if part is target:
         return
-    for sub in ("labels", "pictures"):
-        for path in _files(part.folder / sub, name):
-            _copy_file(part.folder, target.folder, path.relative_to(part.folder))
-    _copy_file(part.folder, target.folder, Path("inputs", f"{name}.h5"))
+    with together():
+        for sub in ("labels", "pictures"):
+            for path in _files(part.folder / sub, name):
+                _copy_file(part.folder, target.folder, path.relative_to(part.folder))
+        _copy_file(part.folder, target.folder, Path("inputs", f"{name}.h5"))
     with target.open(name) as record:
         if record.ended != "interrupted":
             (target.folder / "partial" / f"{name}.h5").unlink(missing_ok=True)
@@ -218,11 +219,7 @@ def _copy_file(source: Path, target: Path, below: Path) -> None:
         return
     path = target / below
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda temporary: _fill(source / below, temporary))
-
-
-def _fill(source: Path, temporary: Path) -> None:
-    shutil.copyfile(source, temporary)
+    write_atomically(path, lambda temporary: shutil.copyfile(source / below, temporary))
 
 
 def _under_way(parts: Sequence[ResultStore]) -> Iterator[tuple[str, ResultStore]]:

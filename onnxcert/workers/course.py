@@ -10,11 +10,11 @@ from typing import Any, final
 from onnxcert._typing import FloatArray
 from onnxcert.counting import Counting
 from onnxcert.draws import Draws
-from onnxcert.rehearsal import Rehearsal
+from onnxcert.model.trying import Tried
 from onnxcert.result import Tally
 from onnxcert.sampling import Part
 from onnxcert.workers.crew import Crew
-from onnxcert.workers.task import Answers, CountDraws, Rehearse, Task
+from onnxcert.workers.task import Answers, CountDraws, Task, TryOut
 from onnxcert.workers.worker import Outcome
 
 
@@ -24,13 +24,13 @@ class Sizes:
 
     Attributes:
         seconds: that a task is to take; so much is lost with a worker.
-        rehearsals: shape -> what came out of trying its first input. tried: shapes of which a
+        found: shape -> what came out of trying its first input. tried: shapes of which a
             first input is being tried, or was.
         paces: shape -> seconds a draw takes a worker.
     """
 
     seconds: float
-    rehearsals: dict[tuple[int, ...], Rehearsal] = field(default_factory=dict)
+    found: dict[tuple[int, ...], Tried] = field(default_factory=dict)
     tried: set[tuple[int, ...]] = field(default_factory=set)
     paces: dict[tuple[int, ...], float] = field(default_factory=dict)
 
@@ -43,7 +43,7 @@ class Course:
         name: of the input.
         x: the input as the model declares it. other: as the other model does, if there is one.
         draws: of the input.
-        batch_size: draws per pass, as asked for; None chooses.
+        trial: what `TryOut` needs beside its draws.
         begin: makes a count of what the models say without noise.
         finish: told the tally. skip: told why the input cannot be used.
 
@@ -59,7 +59,7 @@ class Course:
         other: FloatArray | None,
         draws: Draws,
         *,
-        batch_size: int | None,
+        trial: dict[str, Any],
         begin: Callable[[Answers], Counting],
         finish: Callable[[Tally], None],
         skip: Callable[[str], None],
@@ -68,10 +68,10 @@ class Course:
         self.ended = False
         self.input = (x, other)
         self._x, self._draws = x, draws
-        self._batch_size = batch_size
+        self._trial = trial
         self._begin, self._finish, self._skip = begin, finish, skip
         self._trying = False
-        self._rehearsal: Rehearsal | None = None
+        self._tried: Tried | None = None
         self._counting: Counting | None = None
         self._given = 0  # all draws below are counted or handed out
         self._again: list[range] = []  # but these, whose worker died
@@ -86,15 +86,15 @@ class Course:
             last: whether no other input is waiting, so that all of them should.
         """
         if self._counting is None:
-            return None if self._trying else self._rehearse(sizes)
+            return None if self._trying else self._try_out(sizes)
         count = self._counting.count
         if self._again:
             return self._count(self._again.pop(0))
         start, stop = max(self._given, count.done), count.next_stop
         if self.ended or start >= stop:
             return None
-        assert self._rehearsal is not None
-        batch, pace = self._rehearsal.batch_size, sizes.paces.get(self._x.shape)
+        assert self._tried is not None
+        batch, pace = self._tried.batch.draws, sizes.paces.get(self._x.shape)
         batches = 1 if pace is None else max(1, int(sizes.seconds / (pace * batch)))
         if last:
             batches = min(batches, math.ceil((stop - start) / (workers * batch)))
@@ -102,19 +102,19 @@ class Course:
         self._given = min(stop, start + batches * batch)
         return self._count(range(start, self._given))
 
-    def _rehearse(self, sizes: Sizes) -> Task | None:
+    def _try_out(self, sizes: Sizes) -> Task | None:
         shape = self._x.shape
-        known = sizes.rehearsals.get(shape)
+        known = sizes.found.get(shape)
         if known is None and shape in sizes.tried:
             return None
         sizes.tried.add(shape)
         self._trying = True
-        return Rehearse(self._draws, self._batch_size, known)
+        return TryOut(self._draws, known=known, **self._trial)
 
     def _count(self, indices: range) -> Task:
         assert self._counting is not None
-        assert self._rehearsal is not None
-        return CountDraws(self._draws, indices, self._counting.count.classes, self._rehearsal)
+        assert self._tried is not None
+        return CountDraws(self._draws, indices, self._counting.count.classes, self._tried)
 
     def handles(self, task: Task, crew: Crew) -> tuple[Any, ...]:
         """What the task needs of what is shared."""
@@ -129,7 +129,7 @@ class Course:
         """The worker that had `task` is gone."""
         if isinstance(task, CountDraws):
             self._again = sorted([*self._again, task.indices], key=lambda indices: indices.start)
-        elif isinstance(task, Rehearse):
+        elif isinstance(task, TryOut):
             self._trying = False
             if task.known is None:
                 sizes.tried.discard(self._x.shape)
@@ -140,12 +140,12 @@ class Course:
             sizes.paces[self._x.shape] = outcome.seconds / len(outcome.value.indices)
             self._absorb(outcome.value)
         elif isinstance(outcome.value, Answers):
-            self._rehearsal = outcome.value.rehearsal
-            sizes.rehearsals.setdefault(self._x.shape, self._rehearsal)
+            self._tried = outcome.value.tried
+            sizes.found.setdefault(self._x.shape, self._tried)
             self._counting = self._begin(outcome.value)
             self._go_on()
         else:
-            if self._x.shape not in sizes.rehearsals:
+            if self._x.shape not in sizes.found:
                 sizes.tried.discard(self._x.shape)
             self.ended = True
             self._skip(outcome.value)

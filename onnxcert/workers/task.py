@@ -9,9 +9,9 @@ from typing import Any, final
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
-from onnxcert.model.entry import Entry
+from onnxcert.model.contract import Contract
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.rehearsal import Rehearsal, rehearse
+from onnxcert.model.trying import Tried, try_out
 from onnxcert.sampling import Part, count_part
 from onnxcert.workers.worker import Worker
 
@@ -34,15 +34,15 @@ class Answers:
 
     Attributes:
         clean: labels [*grid]. nonrobust: those of the other model, if there is one.
-        rehearsal: how draws are shown to the model.
-        entry: of the model, now that it has run; nonrobust_entry: of the other one.
+        tried: how draws are shown to the model.
+        contract: of the model, now that it has run; other_contract: of the other one.
     """
 
     clean: IntArray
     nonrobust: IntArray | None
-    rehearsal: Rehearsal
-    entry: Entry
-    nonrobust_entry: Entry | None
+    tried: Tried
+    contract: Contract
+    other_contract: Contract | None
 
 
 def clean_labels(
@@ -75,15 +75,17 @@ class Settle(Task):
 
 @final
 @dataclass(frozen=True)
-class Rehearse(Task):
+class TryOut(Task):
     """Label an input without noise and try draws that are never counted: `Answers`.
 
-    Of an input that a model fails on, the reason.
+    Of an input that a model fails on, the reason. See `onnxcert.model.trying.try_out`.
     """
 
     draws: Draws
+    each: int
+    inputs: int
     batch_size: int | None
-    known: Rehearsal | None
+    known: Tried | None
 
     def run(self, worker: Worker, *shared: Any) -> Answers | str:
         ((x, other),) = shared
@@ -92,9 +94,17 @@ class Rehearse(Task):
             clean, labels = clean_labels(model, nonrobust, x, other)
         except ModelError as error:
             return str(error)
-        rehearsal = rehearse(model, x, self.draws, batch_size=self.batch_size, known=self.known)
+        tried = try_out(
+            model,
+            x,
+            self.draws,
+            each=self.each,
+            inputs=self.inputs,
+            batch_size=self.batch_size,
+            known=self.known,
+        )
         return Answers(
-            clean, labels, rehearsal, model.entry, nonrobust.entry if nonrobust else None
+            clean, labels, tried, model.contract, nonrobust.contract if nonrobust else None
         )
 
 
@@ -106,17 +116,17 @@ class CountDraws(Task):
     draws: Draws
     indices: range
     classes: int
-    rehearsal: Rehearsal
+    tried: Tried
 
     def run(self, worker: Worker, *shared: Any) -> Part:
         (x, _), *chosen = shared
         return count_part(
-            self.rehearsal.shown(worker.model),
+            self.tried.shown(worker.model),
             x,
             self.draws,
             self.indices,
             classes=self.classes,
             candidate=chosen[0] if chosen else None,
-            batch_size=self.rehearsal.batch_size,
+            batch_size=self.tried.batch.draws,
             backend=worker.model.backend,
         )

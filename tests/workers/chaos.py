@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -55,6 +56,7 @@ class Chaos:
         self.starts = 0
         self._threads: dict[int, ThreadPoolExecutor] = {}
         self._workers: dict[int, Worker | None] = {}
+        self._killed: Counter[bytes] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +98,10 @@ class Chaos:
             raise Gone
         time.sleep(self.chance.random() * 0.003)
         self.done.append((place, task))
-        if self.fatal(task) or self.chance.random() < self.deaths:
+        # What kills three workers is an error, and so is not left to chance.
+        unlucky = self._killed[sent] < 2 and self.chance.random() < self.deaths
+        if self.fatal(task) or unlucky:
+            self._killed[sent] += 1
             self._workers[place] = None
             raise Gone
         outcome: Outcome = pickle.loads(pickle.dumps(worker.do(task, *values)))

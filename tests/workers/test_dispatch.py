@@ -28,7 +28,7 @@ from onnxcert.run import Run
 from onnxcert.settings import Settings
 from onnxcert.watcher import Silent
 from onnxcert.workers import Opening
-from onnxcert.workers.task import CountDraws, Rehearse, Settle, Task
+from onnxcert.workers.task import CountDraws, Settle, Task, TryOut
 
 LOOKS = Rule(correction="bonferroni", schedule=Schedule(150, (45, 60, 100, 150)))
 SETTINGS = {
@@ -138,7 +138,7 @@ def test_the_first_input_of_a_size_is_tried_at_length_and_the_others_in_short(
     run = place.run(tmp_path / "out")
     chaos = crew(run, 4)
     run.execute(0)
-    tried = [task for _, task in chaos.done if isinstance(task, Rehearse)]
+    tried = [task for _, task in chaos.done if isinstance(task, TryOut)]
     assert [task.known is None for task in tried].count(True) == 2
     assert len(tried) == 6
 
@@ -271,7 +271,7 @@ def test_draws_that_kill_three_workers_are_an_error_and_nothing_else_is_lost(
     digest_of_p0: list[str] = []
 
     def fatal(task: Task) -> bool:
-        if isinstance(task, Rehearse) and not digest_of_p0:
+        if isinstance(task, TryOut) and not digest_of_p0:
             digest_of_p0.append(task.draws.digest)
         return (
             isinstance(task, CountDraws)
@@ -293,7 +293,7 @@ def test_an_input_that_kills_workers_before_its_first_draw_is_named(
     place: Place, tmp_path: Path
 ) -> None:
     run = place.run(tmp_path / "out")
-    crew(run, 2, fatal=lambda task: isinstance(task, Rehearse))
+    crew(run, 2, fatal=lambda task: isinstance(task, TryOut))
     with pytest.raises(ModelError, match="p0: 3 workers ended while trying it"):
         run.execute(0)
 

@@ -218,14 +218,14 @@ class Stopped:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, at: int) -> None:
         from onnxcert.run import Run
 
-        told = Run._tell
+        told = Run.tell
 
         def tell(this: Run, who: str, done: int) -> None:
             told(this, who, done)
             if who == name and done >= at:
                 this.stopping = True
 
-        monkeypatch.setattr(Run, "_tell", tell)
+        monkeypatch.setattr(Run, "tell", tell)
 
 
 def test_a_count_under_way_comes_along_and_is_gone_on_from(
