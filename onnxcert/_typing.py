@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -12,6 +11,8 @@ FloatArray = npt.NDArray[np.float32]
 LevelArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
+# An array of any library that follows the array API standard: NumPy, CuPy.
+Array = Any
 
 
 class Segmenter(Protocol):
@@ -22,6 +23,28 @@ class Segmenter(Protocol):
     """
 
     def __call__(self, batch: FloatArray, /) -> IntArray: ...
+
+
+class Noise(Protocol):
+    """The randomness of a batch of draws: independent standard normals, one stream a draw.
+
+    It is used up by one of the two methods, called once.
+    """
+
+    def __len__(self) -> int: ...
+
+    def add_normal(self, x: Array, sigma: np.float32, out: Array) -> None:
+        """Write x + sigma z, with a standard normal z of its own, into each row of `out`.
+
+        Args:
+            x: float32, without a batch axis. out: float32 [draws, *x.shape], each row
+                C-contiguous.
+        """
+        ...
+
+    def normals(self, count: int) -> LevelArray:
+        """So many standard normals of each draw: float64 [draws, count], in memory."""
+        ...
 
 
 @runtime_checkable
@@ -51,15 +74,16 @@ class Perturbation(Protocol):
         """Raise ParameterError if `x` cannot hold this perturbation as it is."""
         ...
 
-    def perturb(self, x: FloatArray, rngs: Sequence[np.random.Generator], out: FloatArray) -> None:
-        """Write one independent random perturbation of `x` per generator into `out`.
+    def perturb(self, x: Array, noise: Noise, out: Array) -> None:
+        """Write one independent random perturbation of `x` per draw into `out`.
 
-        Row b is a pure function of (x, rngs[b]), bit for bit, however many rows there are.
+        Row b is a pure function of x and the noise of draw b, bit for bit, however many rows
+        there are.
 
         Args:
             x: the input, float32, without a batch axis.
-            rngs: one generator a row.
-            out: float32 [len(rngs), *x.shape], each row C-contiguous.
+            noise: of the draws, one a row.
+            out: float32 [len(noise), *x.shape], each row C-contiguous.
         """
         ...
 

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 
 from onnxcert._typing import FloatArray, Perturbation, Segmenter
+from onnxcert.backend import NUMPY, Backend
 from onnxcert.decision.stopping import Stopping
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs.clouds import PointCloud
-from onnxcert.labelling import checked
 from onnxcert.model.bundled import find_model
 from onnxcert.model.probe import probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Certificate, Selection
 from onnxcert.rule import Rule
-from onnxcert.sampling import Count, sample
+from onnxcert.sampling import Count, checked, sample
 from onnxcert.settings import Settings
 
 # About 2 MB of pixels in a batch: more falls out of the processor's cache and gains nothing.
@@ -106,14 +106,16 @@ def certify(
     if classes is None:
         raise ParameterError("classes is needed: how many classes the callable distinguishes.")
     settings.refuse_hopeless(components)
-    draws = Draws(perturbation, fresh_seed() if seed is None else seed, digest(x))
+    backend: Backend = getattr(segment, "backend", NUMPY)
+    seed = fresh_seed() if seed is None else seed
+    draws = Draws(perturbation, seed, digest(x), backend.generator)
     batch_size = batch_size or default_batch_size(values)
     segment, warning = probed(segment, x, draws, batch_size=batch_size)
     looking = settings.looking()
     tally = sample(
         segment,
         x,
-        settings.count(draws, classes, components),
+        settings.count(draws, classes, components, backend),
         batch_size=batch_size,
         unit=unit or "in the unit of the input",
         kind=kind,

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert._typing import FloatArray, Perturbation
+from onnxcert._typing import Array, Perturbation
+from onnxcert.backend import NUMPY, Backend
 from onnxcert.errors import ParameterError
-
-GENERATOR: Final = "numpy-seedsequence-sfc64"
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Draws:
     perturbation: Perturbation
     seed: int
     digest: str
-    generator: str = GENERATOR
+    generator: str = NUMPY.generator
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
@@ -43,24 +42,19 @@ class Draws:
                 f"the digest of an input is 64 hexadecimal digits, got {self.digest!r}."
             )
 
-    def rng(self, i: int) -> np.random.Generator:
-        """The generator of draw i.
+    def write(self, x: Array, indices: range, out: Array, backend: Backend = NUMPY) -> None:
+        """Write the draws `indices` of `x` into the rows of `out` [len(indices), *x.shape].
 
-        The seed fills the sequence's own entropy; digest and i are its spawn key. For one seed
-        and input, different i below 2^32 have different states.
+        Raises:
+            ParameterError: the backend has another generator.
         """
-        if self.generator != GENERATOR:
+        if self.generator != backend.generator:
             raise ParameterError(
                 f"these draws were made by the generator {self.generator!r} and this onnxcert has "
-                f"{GENERATOR!r}; draws of two generators are never mixed, so start a new run."
+                f"{backend.generator!r} here; draws of two generators are never mixed, so start a "
+                "new run."
             )
-        words = np.frombuffer(bytes.fromhex(self.digest), dtype=">u4").tolist()
-        sequence = np.random.SeedSequence(self.seed, spawn_key=(*words, i))
-        return np.random.Generator(np.random.SFC64(sequence))
-
-    def write(self, x: FloatArray, indices: range, out: FloatArray) -> None:
-        """Write the draws `indices` of `x` into the rows of `out` [len(indices), *x.shape]."""
-        self.perturbation.perturb(x, [self.rng(i) for i in indices], out)
+        self.perturbation.perturb(x, backend.noise(self.seed, self.digest, indices), out)
 
     def rehearsal(self) -> Self:
         """Draws for trying the model out, independent of those that are counted."""

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from onnxcert.draws import GENERATOR
 from onnxcert.inputs import INDEX, Listing
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.settings import Settings
@@ -33,7 +32,7 @@ def parameters(
         "nonrobust": nonrobust.file.sha256 if nonrobust else None,
         "labels": any(item.label is not None for item in listing.items),
         "ignore_label": ignore_label,
-        "generator": GENERATOR,
+        "generator": segmenter.backend.generator,
         **settings.as_dict(),
     }
     if listing.coding.key != INDEX.key:

@@ -168,7 +168,8 @@ class Run:
             self.settings.refuse_hopeless(clean.size)
         truth = self._medium.truth(item, prepared, classes=self.segmenter.classes, names=names)
         self._tell(item.name, 0)
-        draws = Draws(self.settings.perturbation, self.seed, identity)
+        backend = self.segmenter.backend
+        draws = Draws(self.settings.perturbation, self.seed, identity, backend.generator)
         batch_size = self.batch_size or default_batch_size(
             max(x.size, self.segmenter.values(x.shape))
         )
@@ -244,7 +245,7 @@ class Run:
             name,
             segment,
             x,
-            settings.count(draws, model.classes, components),
+            settings.count(draws, model.classes, components, model.backend),
             runtime={
                 "provider": model.session.provider,
                 "onnxruntime": model.session.version,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from onnxcert._typing import Perturbation
+from onnxcert.backend import NUMPY, Backend
 from onnxcert.decision import (
     Family,
     can_certify,
@@ -76,7 +77,7 @@ class Settings:
             return ()
         return looks_of(self.rule.schedule, self.family(components), self.n0)
 
-    def count(self, draws: Draws, classes: int, components: int) -> Count:
+    def count(self, draws: Draws, classes: int, components: int, backend: Backend = NUMPY) -> Count:
         """A count of one input that has not begun."""
         return Count(
             draws,
@@ -86,6 +87,7 @@ class Settings:
             classes,
             looks=self.looks(components),
             second=self.rule.procedure == "predict",
+            backend=backend,
         )
 
     def looking(self) -> Looking | None:

@@ -14,9 +14,9 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
-from onnxcert.labelling import checked
 from onnxcert.model.answers import close
 from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.sampling import checked
 
 LEAKS: Final = (
     "the model's answer for one draw depends on the other draws of the batch, so it runs one draw "

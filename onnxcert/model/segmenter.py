@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
+from onnxcert.backend import NUMPY, Backend
 from onnxcert.errors import ModelError
 from onnxcert.model.answers import close, labels_for
 from onnxcert.model.contract import Contract
@@ -43,6 +44,7 @@ class OnnxSegmenter:
         entry: how inputs reach it.
         findings: of the graph lint; warnings only, errors are refused.
         seconds: time spent inside the runtime so far.
+        backend: where noise for it is drawn, and its answers are counted.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class OnnxSegmenter:
         self.findings: tuple[Finding, ...] = lint(file.proto, dict(contract.feeds))
         refuse_errors(self.findings, file.path)
         self.seconds = 0.0
+        self.backend: Backend = NUMPY
         self._device = device
         self._threads = threads
         # Scores usually come out on the grid that went in; the first call shows whether they do.

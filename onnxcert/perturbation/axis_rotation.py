@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
-from onnxcert._typing import FloatArray
+from onnxcert._typing import Array, FloatArray, Noise
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.rotation_radius import classical
 from onnxcert.perturbation.turning import (
@@ -69,10 +68,10 @@ class AxisRotation:
         """Raise ParameterError unless `x` is [c, N] with the channels that turn."""
         check_points(x, self.vectors)
 
-    def perturb(self, x: FloatArray, rngs: Sequence[np.random.Generator], out: FloatArray) -> None:
+    def perturb(self, x: Array, noise: Noise, out: Array) -> None:
         """Write x, turned by an angle of its own, into each row of `out`."""
-        v = np.zeros((len(rngs), 3))
-        v[:, _AXES.index(self.axis)] = [self.sigma * rng.standard_normal() for rng in rngs]
+        v = np.zeros((len(noise), 3))
+        v[:, _AXES.index(self.axis)] = self.sigma * noise.normals(1)[:, 0]
         turn(x, exponential(v), self.vectors, out)
 
     def radius(self, tau: float) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import numpy as np
 from scipy.stats import norm
 
-from onnxcert._typing import FloatArray
+from onnxcert._typing import Array, FloatArray, Noise
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.rounding import rounded_down
 
@@ -70,12 +69,9 @@ class Gaussian:
                 f"{1024 * step:.2g} or more."
             )
 
-    def perturb(self, x: FloatArray, rngs: Sequence[np.random.Generator], out: FloatArray) -> None:
+    def perturb(self, x: Array, noise: Noise, out: Array) -> None:
         """Write x + e into each row of `out`, with an e of its own."""
-        for row, rng in zip(out, rngs, strict=True):
-            rng.standard_normal(dtype=np.float32, out=row)
-        np.multiply(out, self.applied, out=out)
-        np.add(out, x, out=out)
+        noise.add_normal(x, self.applied, out)
 
     def radius(self, tau: float) -> float:
         """sigma * Phi^-1(tau) for the sigma applied, never above it; tau in [1/2, 1)."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, final
 
 import numpy as np
 
-from onnxcert._typing import FloatArray, Perturbation
+from onnxcert._typing import Array, FloatArray, Noise, Perturbation
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.plain import PLAIN
 
@@ -104,11 +104,11 @@ class OnChannels:
             )
         self.of.check(x[self.start : self.stop])
 
-    def perturb(self, x: FloatArray, rngs: Sequence[np.random.Generator], out: FloatArray) -> None:
+    def perturb(self, x: Array, noise: Noise, out: Array) -> None:
         """Write x with these channels perturbed into each row of `out`."""
         out[:, : self.start] = x[: self.start]
         out[:, self.stop :] = x[self.stop :]
-        self.of.perturb(x[self.start : self.stop], rngs, out[:, self.start : self.stop])
+        self.of.perturb(x[self.start : self.stop], noise, out[:, self.start : self.stop])
 
     def radius(self, tau: float) -> float:
         return self.of.radius(tau)

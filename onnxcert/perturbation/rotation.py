@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
-import numpy as np
-
-from onnxcert._typing import FloatArray
+from onnxcert._typing import Array, FloatArray, Noise
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.rotation_radius import classical, exact
 from onnxcert.perturbation.turning import (
@@ -66,10 +63,9 @@ class Rotation:
         """Raise ParameterError unless `x` is [c, N] with the channels that turn."""
         check_points(x, self.vectors)
 
-    def perturb(self, x: FloatArray, rngs: Sequence[np.random.Generator], out: FloatArray) -> None:
+    def perturb(self, x: Array, noise: Noise, out: Array) -> None:
         """Write x, turned by a rotation of its own, into each row of `out`."""
-        v = np.array([rng.standard_normal(3) for rng in rngs]).reshape(len(rngs), 3)
-        turn(x, exponential(self.sigma * v), self.vectors, out)
+        turn(x, exponential(self.sigma * noise.normals(3)), self.vectors, out)
 
     def radius(self, tau: float) -> float:
         """Angle in radians, pi at most, rounded down; tau in [1/2, 1)."""

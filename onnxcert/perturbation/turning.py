@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from array_api_compat import array_namespace
 
-from onnxcert._typing import FloatArray
+from onnxcert._typing import Array, FloatArray
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.rounding import rounded_down
 
@@ -44,7 +45,7 @@ def exponential(v: Vectors) -> Vectors:
     return matrices
 
 
-def turn(x: FloatArray, matrices: Vectors, vectors: int, out: FloatArray) -> None:
+def turn(x: Array, matrices: Vectors, vectors: int, out: Array) -> None:
     """Write `x` with its first `vectors` triples of channels turned by each matrix into `out`.
 
     Products and sums are written out, so that a row does not depend on the others, as it might in
@@ -57,15 +58,16 @@ def turn(x: FloatArray, matrices: Vectors, vectors: int, out: FloatArray) -> Non
         ParameterError: `x` has not the channels that turn.
     """
     check_points(x, vectors)
-    m = matrices.astype(np.float32)[..., None]
-    product = np.empty((len(m), *x.shape[1:]), np.float32)
+    xp = array_namespace(x)
+    m = xp.asarray(matrices.astype(np.float32)[..., None])
+    product = xp.empty((len(matrices), *x.shape[1:]), dtype=xp.float32)
     for first in range(0, 3 * vectors, 3):
         for i in range(3):
             row = out[:, first + i]
-            np.multiply(m[:, i, 0], x[first], out=row)
+            xp.multiply(m[:, i, 0], x[first], out=row)
             for j in (1, 2):
-                np.multiply(m[:, i, j], x[first + j], out=product)
-                np.add(row, product, out=row)
+                xp.multiply(m[:, i, j], x[first + j], out=product)
+                xp.add(row, product, out=row)
     out[:, 3 * vectors :] = x[3 * vectors :]
 
 

@@ -11,10 +11,9 @@ import numpy as np
 from onnxcert._typing import FloatArray, Perturbation
 from onnxcert.certification import default_batch_size, fresh_seed
 from onnxcert.draws import Draws, digest
-from onnxcert.labelling import noisy_labels
 from onnxcert.model.probe import probed
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.sampling import Count
+from onnxcert.sampling import Count, noisy_answers
 
 _TIMED: Final = 9
 _LONG_ENOUGH: Final = 20.0
@@ -64,7 +63,7 @@ def measured(
     total = (1 + _TIMED) * batch_size
     count = Count(rehearsal, total, batch_size, "pooled", segmenter.classes)
     components, stamps = 0, []
-    for labels in noisy_labels(segment, x, rehearsal, range(total), batch_size):
+    for labels in noisy_answers(segment, x, rehearsal, range(total), batch_size):
         count.add(labels)
         components = labels[0].size
         stamps.append(time.perf_counter())

@@ -22,6 +22,7 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
+from onnxcert.backend import NUMPY
 from onnxcert.draws import Draws
 from onnxcert.errors import StoreError
 from onnxcert.perturbation import PERTURBATIONS
@@ -164,6 +165,7 @@ def read_record(file: h5py.Group) -> Record:
 
 def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> None:
     """Write a count under way into an empty file."""
+    count = count.on(NUMPY)
     mark(file, "onnxcert-count")
     for name in ("n", "n0", "selection", "classes", "done", "nonfinite", "second"):
         put(file, name, getattr(count, name))

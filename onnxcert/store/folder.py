@@ -228,7 +228,8 @@ class ResultStore(Results):
         write_atomically(path, lambda p: write_hdf5(p, lambda f: write_count(f, count, runtime)))
 
     def resume(self, fresh: Count, name: str, runtime: Mapping[str, str]) -> Count:
-        """The kept count of `name` if it is one of the same draws on the same runtime, or `fresh`.
+        """The kept count of `name` if it is one of the same draws on the same runtime, or `fresh`;
+        on the backend of `fresh`.
 
         Counts made by another generator or runtime are not mixed: the input starts again.
         """
@@ -239,7 +240,7 @@ class ResultStore(Results):
                 for name in ("draws", "n", "n0", "selection", "classes", "looks", "second")
             )
             if same and made_by == dict(runtime):
-                return count
+                return count.on(fresh.backend)
         return fresh
 
     def derive(self) -> None:

@@ -13,6 +13,7 @@ from scipy.stats import kstest, norm
 
 from onnxcert._typing import Perturbation
 from onnxcert.errors import ParameterError
+from onnxcert.noise import NumpyNoise
 from onnxcert.perturbation import PERTURBATIONS, Gaussian
 
 SIGMAS = (0.01, 0.25, 0.7, 30.0)
@@ -21,7 +22,7 @@ SIGMAS = (0.01, 0.25, 0.7, 30.0)
 def noise(sigma: float, size: int, seed: int = 1) -> np.ndarray:
     x = np.zeros(size, np.float32)
     out = np.empty((1, size), np.float32)
-    Gaussian(sigma).perturb(x, [np.random.default_rng(seed)], out)
+    Gaussian(sigma).perturb(x, NumpyNoise([np.random.default_rng(seed)]), out)
     return out[0].astype(np.float64)
 
 
@@ -47,9 +48,9 @@ def test_the_noise_is_added_to_the_input_and_nothing_else_is_touched() -> None:
     x = rng.random((3, 8, 9), dtype=np.float32)
     kept = x.copy()
     out = np.full((1, *x.shape), np.nan, np.float32)
-    Gaussian(0.5).perturb(x, [np.random.default_rng(1)], out)
+    Gaussian(0.5).perturb(x, NumpyNoise([np.random.default_rng(1)]), out)
     zero = np.empty_like(out)
-    Gaussian(0.5).perturb(np.zeros_like(x), [np.random.default_rng(1)], zero)
+    Gaussian(0.5).perturb(np.zeros_like(x), NumpyNoise([np.random.default_rng(1)]), zero)
     np.testing.assert_array_equal(out, zero + x)
     np.testing.assert_array_equal(x, kept)
     assert out.dtype == np.float32

@@ -11,6 +11,7 @@ from onnxcert._typing import Perturbation
 from onnxcert.decision import decide
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
+from onnxcert.noise import NumpyNoise
 from onnxcert.perturbation import PERTURBATIONS, AxisRotation, Gaussian, OnChannels, Rotation
 from onnxcert.result import Tally
 from onnxcert.rule import Rule
@@ -25,7 +26,7 @@ def rngs(count: int) -> list[np.random.Generator]:
 
 def perturbed(perturbation: Perturbation, x: np.ndarray, count: int = 5) -> np.ndarray:
     out = np.full((count, *x.shape), np.nan, np.float32)
-    perturbation.perturb(x, rngs(count), out)
+    perturbation.perturb(x, NumpyNoise(rngs(count)), out)
     return out
 
 

@@ -13,6 +13,7 @@ from scipy.stats import chi, ks_2samp, kstest, norm
 
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError
+from onnxcert.noise import NumpyNoise
 from onnxcert.perturbation import PERTURBATIONS, AxisRotation, Rotation
 from onnxcert.perturbation.turning import exponential
 
@@ -23,7 +24,7 @@ FRAME = np.eye(3, dtype=np.float32)
 def turns(noise: Rotation | AxisRotation, count: int, seed: int = 1) -> Array:
     """Rotations as the noise makes them: what becomes of the three unit vectors."""
     out = np.empty((count, 3, 3), np.float32)
-    noise.perturb(FRAME, [np.random.default_rng(seed)] * count, out)
+    noise.perturb(FRAME, NumpyNoise([np.random.default_rng(seed)] * count), out)
     return out.astype(np.float64)
 
 
@@ -142,16 +143,16 @@ def test_points_and_normals_turn_together_and_nothing_else_does() -> None:
     kept = x.copy()
     seeds = range(20)
     out = np.full((20, 8, 500), np.nan, np.float32)
-    Rotation(0.5, vectors=2).perturb(x, [np.random.default_rng(k) for k in seeds], out)
+    Rotation(0.5, vectors=2).perturb(x, NumpyNoise([np.random.default_rng(k) for k in seeds]), out)
     q = np.empty((20, 3, 3), np.float32)
-    Rotation(0.5).perturb(FRAME, [np.random.default_rng(k) for k in seeds], q)
+    Rotation(0.5).perturb(FRAME, NumpyNoise([np.random.default_rng(k) for k in seeds]), q)
     np.testing.assert_allclose(out[:, :3], q @ x[:3], atol=2e-6)
     np.testing.assert_allclose(out[:, 3:6], q @ x[3:6], atol=1e-6)
     np.testing.assert_array_equal(out[:, 6:], np.broadcast_to(x[6:], (20, 2, 500)))
     np.testing.assert_allclose(np.linalg.norm(out[:, 3:6], axis=1), 1, atol=5e-7)
     np.testing.assert_array_equal(x, kept)
     # With one triple the normals stay.
-    Rotation(0.5).perturb(x, [np.random.default_rng(k) for k in seeds], out)
+    Rotation(0.5).perturb(x, NumpyNoise([np.random.default_rng(k) for k in seeds]), out)
     np.testing.assert_array_equal(out[:, 3:], np.broadcast_to(x[3:], (20, 5, 500)))
 
 
@@ -259,14 +260,16 @@ def test_what_is_no_cloud_of_enough_channels_is_refused(shape: tuple[int, ...]) 
             noise.check(np.zeros(shape, np.float32))
         x = np.zeros(shape, np.float32)
         with pytest.raises(ParameterError, match="got an input of shape"):
-            noise.perturb(x, [np.random.default_rng(0)], np.empty((1, *shape), np.float32))
+            noise.perturb(
+                x, NumpyNoise([np.random.default_rng(0)]), np.empty((1, *shape), np.float32)
+            )
         noise.check(np.zeros((6, 1), np.float32))
 
 
 def test_the_smallest_noise_still_turns_in_float32() -> None:
     x = np.random.default_rng(0).standard_normal((3, 2000)).astype(np.float32)
     out = np.empty((1, *x.shape), np.float32)
-    Rotation(2.0**-13).perturb(x, [np.random.default_rng(1)], out)
+    Rotation(2.0**-13).perturb(x, NumpyNoise([np.random.default_rng(1)]), out)
     moved = np.linalg.norm(out[0].astype(np.float64) - x, axis=0)
     exact = np.linalg.norm(
         exponential(2.0**-13 * np.random.default_rng(1).standard_normal((1, 3)))[0] @ x - x, axis=0

@@ -157,4 +157,4 @@ def test_a_damaged_count_is_counted_again(store: ResultStore, kind: str) -> None
 def test_draws_of_a_generator_that_is_not_here_are_refused_and_not_imitated() -> None:
     foreign = replace(DRAWS, generator="cupy-philox")
     with pytest.raises(ParameterError, match=r"cupy-philox.*never mixed"):
-        foreign.rng(0)
+        foreign.write(X, range(1), np.empty((1, *X.shape), np.float32))

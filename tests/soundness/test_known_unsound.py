@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import OneSidedLevel, decide, p_values
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError
+from onnxcert.noise import stream
 from onnxcert.perturbation import Gaussian
 from onnxcert.result import Tally
 from onnxcert.rule import Rule
@@ -30,7 +32,7 @@ SIGMA = 0.3
 class Copied(Draws):
     """`aug(img) for im in images`: the first draw of a batch, once for every row."""
 
-    def write(self, x: np.ndarray, indices: range, out: np.ndarray) -> None:
+    def write(self, x: np.ndarray, indices: range, out: np.ndarray, *_: Any) -> None:
         super().write(x, indices[:1], out[:1])
         out[1:] = out[0]
 
@@ -38,8 +40,8 @@ class Copied(Draws):
 class CopiedInPart(Draws):
     """The last row of each batch shares a third of its noise with the first."""
 
-    def write(self, x: np.ndarray, indices: range, out: np.ndarray) -> None:
-        super().write(x, indices, out)
+    def write(self, x: np.ndarray, indices: range, out: np.ndarray, *on: Any) -> None:
+        super().write(x, indices, out, *on)
         if len(indices) > 1:
             out[-1, 0] = out[0, 0]
 
@@ -47,8 +49,8 @@ class CopiedInPart(Draws):
 class CleanFirst(Draws):
     """The clean input counted as draw 0."""
 
-    def write(self, x: np.ndarray, indices: range, out: np.ndarray) -> None:
-        super().write(x, indices, out)
+    def write(self, x: np.ndarray, indices: range, out: np.ndarray, *on: Any) -> None:
+        super().write(x, indices, out, *on)
         if indices[0] == 0:
             out[0] = x
 
@@ -56,18 +58,18 @@ class CleanFirst(Draws):
 class InNetworkUnits(Draws):
     """Noise after a division by a standard deviation of 0.229: 1/0.229 of what was declared."""
 
-    def write(self, x: np.ndarray, indices: range, out: np.ndarray) -> None:
-        super().write(x, indices, out)
+    def write(self, x: np.ndarray, indices: range, out: np.ndarray, *on: Any) -> None:
+        super().write(x, indices, out, *on)
         out[...] = x + (out - x) / np.float32(0.229)
 
 
 class Uniform(Draws):
     """The declared mean and variance, but not the law."""
 
-    def write(self, x: np.ndarray, indices: range, out: np.ndarray) -> None:
+    def write(self, x: np.ndarray, indices: range, out: np.ndarray, *_: Any) -> None:
         for row, i in enumerate(indices):
             half = SIGMA * 3**0.5
-            out[row] = x + self.rng(i).uniform(-half, half, x.shape)
+            out[row] = x + stream(self.seed, self.digest, i).uniform(-half, half, x.shape)
 
 
 def inputs_of(kind: type[Draws], batch_size: int) -> np.ndarray:

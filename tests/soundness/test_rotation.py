@@ -12,6 +12,7 @@ import onnxcert
 from onnxcert.decision import decide
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError
+from onnxcert.noise import NumpyNoise
 from onnxcert.perturbation import Gaussian, OnChannels, Rotation
 from onnxcert.perturbation.angle_law import density
 from onnxcert.perturbation.rotation_radius import RotationRadius
@@ -27,7 +28,7 @@ TAU = 0.8
 def turned(sigma: float, x: Array, count: int, seed: int) -> Array:
     """The first three points of `count` rotated copies of x, as a model sees them."""
     out = np.empty((count, *x.shape), np.float32)
-    Rotation(sigma).perturb(x, [np.random.default_rng(seed)] * count, out)
+    Rotation(sigma).perturb(x, NumpyNoise([np.random.default_rng(seed)] * count), out)
     return out[:, :, :3]
 
 
@@ -165,7 +166,7 @@ def test_a_callable_is_certified_against_rotations_from_end_to_end() -> None:
         attack = exponential((certificate.radius / np.linalg.norm(v) * v)[None])[0]
         out = np.empty((2000, *x.shape), np.float32)
         attacked = (attack @ x).astype(np.float32)
-        noise.perturb(attacked, [np.random.default_rng(seed)] * 2000, out)
+        noise.perturb(attacked, NumpyNoise([np.random.default_rng(seed)] * 2000), out)
         labels = rooms(out)
         votes = np.stack([(labels == c).mean(axis=0) for c in range(3)])
         sure = certificate.labels >= 0

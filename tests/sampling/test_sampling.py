@@ -16,10 +16,9 @@ from soundness.recording import Recording, assert_every_draw_has_its_own_noise, 
 
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError, ParameterError
-from onnxcert.labelling import noisy_labels
 from onnxcert.perturbation import Gaussian
 from onnxcert.result import Selection, Tally
-from onnxcert.sampling import Count, Hits, sample
+from onnxcert.sampling import Count, Hits, noisy_answers, sample
 
 SELECTIONS: tuple[Selection, ...] = ("pooled", "split")
 X = np.random.default_rng(0).random((2, 4, 5), dtype=np.float32)
@@ -180,7 +179,7 @@ def test_parts_counted_apart_add_up_in_any_order(
     for k, (a, b) in enumerate(itertools.pairwise(bounds)):
         part = Hits.none(DRAWS, whole.candidate, n)
         done = a
-        for labels in noisy_labels(thirds, X, DRAWS, range(a, b), sizes[k % len(sizes)]):
+        for labels in noisy_answers(thirds, X, DRAWS, range(a, b), sizes[k % len(sizes)]):
             part.add(labels, range(done, done + len(labels)))
             done += len(labels)
         parts.append(part)

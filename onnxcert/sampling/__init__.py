@@ -1,0 +1,13 @@
+"""From an input to its tally: perturb, run the model, count votes.
+
+`sample` runs all draws of a `Count`; `count_part` runs some, anywhere, and `Count.absorb` adds
+them.
+"""
+
+from onnxcert.sampling.answers import checked, noisy_answers
+from onnxcert.sampling.count import Count
+from onnxcert.sampling.hits import Hits
+from onnxcert.sampling.part import Part, count_part
+from onnxcert.sampling.sample import sample
+
+__all__ = ["Count", "Hits", "Part", "checked", "count_part", "noisy_answers", "sample"]

@@ -1,0 +1,224 @@
+"""A count of one input under way: all that is needed to go on from the last counted draw.
+
+Memory does not grow with n: of every pass only the counts survive. Votes per class are counted
+over the n0 selection draws alone; after that one counter per component is enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+
+from onnxcert._typing import Array, IntArray
+from onnxcert.backend import NUMPY, Backend
+from onnxcert.draws import Draws
+from onnxcert.errors import ModelError, ParameterError
+from onnxcert.result import PIXELS, UNIT, Ended, Selection, Tally, passes
+from onnxcert.sampling.hits import Hits, smallest_counter
+from onnxcert.sampling.part import Part
+
+
+@dataclass(eq=False)
+class Count:
+    """A count under way.
+
+    Attributes:
+        looks: numbers of tested draws at which the hits are noted, the last being n; or none.
+        second: whether to keep the votes of the class with second most votes, too (PREDICT).
+        done: draws counted, always draws 0 .. done - 1.
+        votes: votes per class, [classes, *grid], while the candidate is being chosen, else None.
+        hits: counted for the candidate, once it is chosen.
+        single: labels of draw 0.
+        path: hits at each look taken; nonfinite_path: votes withheld by then.
+        runner_up: votes for the class with second most of the first n0, if they are kept.
+        backend: whose arrays these are; `path`, `single` and `runner_up` are always NumPy's.
+    """
+
+    draws: Draws
+    n: int
+    n0: int
+    selection: Selection
+    classes: int
+    looks: tuple[int, ...] = ()
+    second: bool = False
+    done: int = 0
+    nonfinite: Any = 0
+    votes: Array | None = None
+    hits: Hits | None = None
+    single: IntArray | None = field(default=None, repr=False)
+    path: list[IntArray] = field(default_factory=list, repr=False)
+    nonfinite_path: list[int] = field(default_factory=list)
+    runner_up: IntArray | None = field(default=None, repr=False)
+    backend: Backend = field(default=NUMPY, repr=False)
+
+    def __post_init__(self) -> None:
+        self.total = passes(self.n, self.n0, self.selection)
+        extra = self.n0 if self.selection == "split" else 0
+        if self.looks and (self.looks[-1] != self.n or self.looks[0] + extra < self.n0):
+            raise ParameterError(
+                f"looks must lie between n0 {self.n0} and n {self.n} and end there, got "
+                f"{', '.join(map(str, self.looks))}."
+            )
+        self._look_at = {look + extra: k for k, look in enumerate(self.looks)}
+        self._grid = None if self.single is None else self.single.shape
+
+    @property
+    def next_stop(self) -> int:
+        """The draw that no batch may run over: the end of the selection, a look, or the last."""
+        stops = (self.n0, *self._look_at, self.total)
+        return next((stop for stop in sorted(stops) if stop > self.done), self.total)
+
+    @property
+    def at_look(self) -> bool:
+        """Whether the draws counted are just those of a look."""
+        return self.done in self._look_at
+
+    def add(self, answer: Any) -> None:
+        """Count the labels [b, *grid] of the next b draws, which must not run over a stop."""
+        indices = self._next(answer.shape[0])
+        self._hold_to_grid(answer.shape[1:])
+        if self.single is None:
+            self.single = np.array(self.backend.host(self.backend.labels(answer[:1])[0]))
+        if self.hits is None:
+            self.votes = self._no_votes() if self.votes is None else self.votes
+            withheld = self.backend.select(answer, self.votes)
+        else:
+            withheld = self.hits.add(answer, indices, self.backend, self.classes)
+        self._advance(indices, withheld)
+
+    def absorb(self, part: Part) -> None:
+        """Add the counts of the next draws, made elsewhere.
+
+        Raises:
+            ParameterError: they are of other draws, not the next ones, or of other candidates.
+        """
+        if part.draws != self.draws or part.indices.start != self.done:
+            raise ParameterError(
+                f"counts of the draws from {self.done} on of {self.draws} were expected, got those "
+                f"from {part.indices.start} on of {part.draws}."
+            )
+        self._next(len(part.indices))
+        if (part.hits is None) != (self.hits is None):
+            raise ParameterError("candidates are chosen after the first n0 draws, and not before.")
+        self._hold_to_grid(part.grid)
+        if self.single is None:
+            self.single = part.single
+        if self.hits is None:
+            self.votes = self._no_votes() if self.votes is None else self.votes
+            assert part.votes is not None
+            self.votes += self.backend.device(part.votes)
+        else:
+            assert part.hits is not None
+            self.hits.merge(part.hits.on(self.backend))
+        self._advance(part.indices, part.withheld)
+
+    def on(self, backend: Backend) -> Self:
+        """The same count with arrays of another backend."""
+        return replace(
+            self,
+            backend=backend,
+            nonfinite=int(self.nonfinite),
+            votes=None if self.votes is None else backend.device(self.backend.host(self.votes)),
+            hits=None if self.hits is None else self.hits.on(backend, self.backend),
+            path=list(self.path),
+            nonfinite_path=list(self.nonfinite_path),
+        )
+
+    def _next(self, rows: int) -> range:
+        indices = range(self.done, self.done + rows)
+        if indices.stop > self.next_stop:
+            raise ParameterError(
+                f"draws {indices.start} to {indices.stop - 1} run over the end of the selection "
+                f"({self.n0}), a look or the end of the run ({self.total}); count them in two "
+                "batches."
+            )
+        return indices
+
+    def _hold_to_grid(self, grid: tuple[int, ...]) -> None:
+        """Raise ModelError unless labels come on the grid of those before; note the first."""
+        if self._grid is None:
+            self._grid = tuple(grid)
+        if tuple(grid) != self._grid:
+            raise ModelError(
+                f"the model must label the same components in every pass, got a grid of "
+                f"{tuple(grid)} after {self._grid}."
+            )
+
+    def _no_votes(self) -> Array:
+        assert self._grid is not None
+        shape = (self.classes, *self._grid)
+        return self.backend.xp.zeros(shape, dtype=smallest_counter(self.n0))
+
+    def _advance(self, indices: range, withheld: Any) -> None:
+        self.nonfinite = self.nonfinite + withheld
+        self.done = indices.stop
+        if self.done == self.n0 and self.hits is None:
+            self._choose()
+        if self.at_look:
+            assert self.hits is not None
+            self.path.append(np.array(self.backend.host(self.hits.hits)))
+            self.nonfinite_path.append(int(self.nonfinite))
+
+    def _choose(self) -> None:
+        """Fix the candidate: the class with most votes, the first of several."""
+        assert self.votes is not None
+        xp = self.backend.xp
+        candidate = xp.argmax(self.votes, axis=0).astype(smallest_counter(self.classes - 1))
+        self.hits = Hits.none(self.draws, candidate, self.n, self.backend)
+        if self.second:
+            two = xp.sort(self.votes, axis=0)
+            runner_up = two[-2] if self.classes > 1 else xp.zeros_like(two[-1])
+            self.runner_up = np.array(self.backend.host(runner_up))
+        if self.selection == "pooled":
+            # The candidate is the class with most votes, so these are its own.
+            self.hits.hits += xp.max(self.votes, axis=0)
+            self.hits.counted = (range(self.n0),)
+        self.votes = None
+
+    def tally(self, unit: str = UNIT, kind: str = PIXELS) -> Tally:
+        """The finished tally.
+
+        Raises:
+            ParameterError: draws are missing.
+        """
+        if self.done != self.total or self.hits is None:
+            raise ParameterError(f"{self.done} of {self.total} draws are counted.")
+        if self.looks:
+            return self.tally_at_last_look("", unit, kind)
+        hits = self.backend.host(self.hits.hits)
+        return self._tally(hits, self.n, int(self.nonfinite), unit, kind)
+
+    def tally_at_last_look(self, ended: Ended, unit: str = UNIT, kind: str = PIXELS) -> Tally:
+        """The votes at the last look taken, whatever was counted since.
+
+        Raises:
+            ParameterError: no look was taken yet.
+        """
+        if not self.path:
+            raise ParameterError(f"{self.done} draws are counted, and no look was taken yet.")
+        taken = len(self.path)
+        path, at = np.stack(self.path), self.looks[:taken]
+        tally = self._tally(self.path[-1], at[-1], self.nonfinite_path[-1], unit, kind)
+        return replace(tally, looks=at, path=path, ended=ended)
+
+    def _tally(self, hits: IntArray, n: int, nonfinite: int, unit: str, kind: str) -> Tally:
+        assert self.hits is not None
+        assert self.single is not None
+        split = self.selection == "split" and not self.looks
+        return Tally(
+            candidate=self.backend.host(self.hits.candidate),
+            hits=hits,
+            single=self.single,
+            n=n,
+            n0=self.n0,
+            selection=self.selection,
+            classes=self.classes,
+            nonfinite=nonfinite,
+            draws=self.draws,
+            unit=unit,
+            kind=kind,
+            joint=int(self.hits.joint) if split else None,
+            runner_up=self.runner_up,
+        )

@@ -1,0 +1,93 @@
+"""Votes for fixed candidates over some draws; disjoint parts add up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from onnxcert._typing import Array
+from onnxcert.backend import NUMPY, Backend
+from onnxcert.draws import Draws
+from onnxcert.errors import ParameterError
+
+
+def smallest_counter(n: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """The narrowest unsigned type that holds n."""
+    return np.dtype(np.min_scalar_type(n))
+
+
+@dataclass(eq=False)
+class Hits:
+    """Votes for a fixed candidate over some draws. Disjoint parts add up to the whole."""
+
+    draws: Draws
+    candidate: Array
+    hits: Array
+    counted: tuple[range, ...] = ()
+    joint: Any = 0  # draws in which every component voted for its candidate
+
+    @classmethod
+    def none(cls, draws: Draws, candidate: Array, n: int, backend: Backend = NUMPY) -> Self:
+        """No draw counted yet, with counters wide enough for n."""
+        return cls(draws, candidate, backend.xp.zeros(candidate.shape, dtype=smallest_counter(n)))
+
+    def add(
+        self, labels: Array, indices: range, backend: Backend = NUMPY, classes: int = 2**31
+    ) -> Any:
+        """Count the labels [b, *grid] of the b draws `indices`.
+
+        Returns:
+            How many of them were withheld, being none of the classes.
+        """
+        if labels.shape != (len(indices), *self.candidate.shape):
+            raise ParameterError(
+                f"labels of {len(indices)} draws on the grid {self.candidate.shape} were expected, "
+                f"got {labels.shape}."
+            )
+        self._claim((indices,))
+        joint, withheld = backend.match(labels, self.candidate, self.hits, classes)
+        self.joint = self.joint + joint
+        return withheld
+
+    def on(self, backend: Backend, of: Backend = NUMPY) -> Self:
+        """The same counts, arrays of the backend `of`, as arrays of another."""
+        return replace(
+            self,
+            candidate=backend.device(of.host(self.candidate)),
+            hits=backend.device(of.host(self.hits)),
+            joint=int(self.joint),
+        )
+
+    def merge(self, other: Hits) -> None:
+        """Add another part of the same tally.
+
+        Raises:
+            ParameterError: other draws (seed, input, generator, perturbation), another candidate,
+                or a draw that was counted already.
+        """
+        if self.draws != other.draws:
+            raise ParameterError(
+                f"only counts of the same draws add up, got {self.draws} and {other.draws}."
+            )
+        same = self.candidate.shape == other.candidate.shape
+        if not (same and bool((self.candidate == other.candidate).all())):
+            raise ParameterError("only counts of the same candidates add up.")
+        self._claim(other.counted)
+        wide = smallest_counter(sum(map(len, self.counted)))
+        self.hits = self.hits.astype(np.promote_types(wide, self.hits.dtype)) + other.hits
+        self.joint = self.joint + other.joint
+
+    def _claim(self, new: tuple[range, ...]) -> None:
+        for a in self.counted:
+            for b in new:
+                if max(a.start, b.start) < min(a.stop, b.stop):
+                    raise ParameterError(f"draws {b.start} to {b.stop - 1} were counted already.")
+        joined = list(self.counted)
+        for b in new:
+            if joined and joined[-1].stop == b.start:
+                joined[-1] = range(joined[-1].start, b.stop)
+            else:
+                joined.append(b)
+        self.counted = tuple(joined)

@@ -1,0 +1,94 @@
+"""Counts of some draws of one input, made by anybody: disjoint parts add up to the whole.
+
+Draw i is a pure function of seed, input and i, so it does not matter who counts it, when, or how
+often somebody tried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from onnxcert._typing import FloatArray, IntArray, Segmenter
+from onnxcert.backend import NUMPY, Backend
+from onnxcert.draws import Draws
+from onnxcert.errors import ParameterError
+from onnxcert.sampling.answers import noisy_answers
+from onnxcert.sampling.hits import Hits, smallest_counter
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Counts of the draws `indices`, in memory.
+
+    Attributes:
+        withheld: labels that were no vote.
+        single: labels of the first of these draws, [*grid].
+        votes: for each class, [classes, *grid]; of draws that choose the candidate.
+        hits: for the candidate; of all others.
+    """
+
+    draws: Draws
+    indices: range
+    withheld: int
+    single: IntArray
+    votes: IntArray | None = None
+    hits: Hits | None = None
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Shape of the components."""
+        return self.single.shape
+
+
+def count_part(
+    segment: Segmenter,
+    x: FloatArray,
+    draws: Draws,
+    indices: range,
+    *,
+    classes: int,
+    candidate: IntArray | None = None,
+    batch_size: int = 1,
+    backend: Backend = NUMPY,
+) -> Part:
+    """Run the draws `indices` and count them.
+
+    Args:
+        segment: the model.
+        x: the input, float32, without a batch axis.
+        draws: of this input.
+        indices: at least one draw.
+        classes: number of classes.
+        candidate: classes [*grid] to count the votes for; None counts those for every class.
+        batch_size: draws per call of the model; the counts do not depend on it.
+        backend: where noise is drawn and votes are counted.
+    """
+    if not indices:
+        raise ParameterError(f"a part must have at least one draw, got {indices}.")
+    counter = smallest_counter(len(indices))
+    single, votes, hits, withheld = None, None, None, 0
+    if candidate is not None:
+        hits = Hits.none(draws, backend.device(candidate), len(indices), backend)
+    done = indices.start
+    for answer in noisy_answers(segment, x, draws, indices, batch_size, backend):
+        if single is None:
+            single = np.array(backend.host(backend.labels(answer[:1])[0]))
+        if hits is not None:
+            rows = range(done, done + answer.shape[0])
+            withheld = withheld + hits.add(answer, rows, backend, classes)
+        else:
+            if votes is None:
+                votes = backend.xp.zeros((classes, *answer.shape[1:]), dtype=counter)
+            withheld = withheld + backend.select(answer, votes)
+        done += answer.shape[0]
+    assert single is not None
+    return Part(
+        draws,
+        indices,
+        int(withheld),
+        single,
+        votes=None if votes is None else backend.host(votes),
+        hits=None if hits is None else hits.on(NUMPY, backend),
+    )

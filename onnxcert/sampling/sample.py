@@ -1,0 +1,55 @@
+"""Perturb, run the model, count votes. Knows nothing of ONNX, pictures or statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from onnxcert._typing import FloatArray, Segmenter
+from onnxcert.draws import digest
+from onnxcert.errors import ParameterError
+from onnxcert.result import PIXELS, UNIT, Ended, Tally
+from onnxcert.sampling.answers import noisy_answers
+from onnxcert.sampling.count import Count
+
+
+def sample(
+    segment: Segmenter,
+    x: FloatArray,
+    count: Count,
+    *,
+    batch_size: int = 1,
+    unit: str = UNIT,
+    kind: str = PIXELS,
+    on_batch: Callable[[Count], None] | None = None,
+    on_look: Callable[[Tally], Ended] | None = None,
+) -> Tally:
+    """Run the draws that `count` still lacks and return the tally.
+
+    Args:
+        segment: the model.
+        x: one input, float32, without a batch axis.
+        count: a fresh count, or one to go on with; its backend draws and counts.
+        batch_size: draws per call of the model; the tally does not depend on it.
+        unit: the unit of `x`, in words.
+        kind: what a component is, in words.
+        on_batch: called after every batch, to show progress or to keep a checkpoint.
+        on_look: called at every look with the votes so far; a reason to stop, or nothing.
+    """
+    count.draws.perturbation.check(x)
+    if digest(x) != count.draws.digest:
+        raise ParameterError("the count was begun for another input; count each input apart.")
+
+    def look() -> Ended:
+        return "" if on_look is None else on_look(count.tally_at_last_look("", unit, kind))
+
+    if count.at_look and count.done < count.total and (ended := look()):
+        return count.tally_at_last_look(ended, unit, kind)  # stopped just there, before looking
+    while count.done < count.total:
+        indices = range(count.done, count.next_stop)
+        for answer in noisy_answers(segment, x, count.draws, indices, batch_size, count.backend):
+            count.add(answer)
+            if on_batch is not None:
+                on_batch(count)
+        if count.at_look and (ended := look()):
+            return count.tally_at_last_look(ended, unit, kind)
+    return count.tally(unit, kind)
