@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +19,10 @@ from onnxcert.model.entry import INPUT, Entry
 from onnxcert.model.graph import ModelFile, read_model
 from onnxcert.model.inference import infer
 from onnxcert.model.lint import Finding, lint, refuse_errors
+from onnxcert.model.pass_clock import PassClock
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.proposal import GRAPH
-from onnxcert.model.session import Session, first_line, open_session
+from onnxcert.model.session import Session, first_line, open_session, passes_at_once
 from onnxcert.model.surgery import LABELS, SCORES, SHAPE, entry_model, labelling_model
 
 
@@ -43,7 +43,6 @@ class OnnxSegmenter:
         file: the model read.
         entry: how inputs reach it.
         findings: of the graph lint; warnings only, errors are refused.
-        seconds: time spent inside the runtime so far.
         backend: where noise for it is drawn, and its answers are counted.
     """
 
@@ -61,10 +60,11 @@ class OnnxSegmenter:
         self.entry: Entry = entry_of(contract, fit=fit, fill=fill)
         self.findings: tuple[Finding, ...] = lint(file.proto, dict(contract.feeds))
         refuse_errors(self.findings, file.path)
-        self.seconds = 0.0
         self.backend: Backend = NUMPY
         self._device = device
         self._threads = threads
+        self._values: int | None = None
+        self._clock = PassClock()
         # Scores usually come out on the grid that went in; the first call shows whether they do.
         self._other_size = False
         self._rows = contract.batch
@@ -119,6 +119,16 @@ class OnnxSegmenter:
         return self.contract.classes
 
     @property
+    def at_once(self) -> int:
+        """How many threads may call it at once, on inputs of the size it was called with last."""
+        return self.session.passes
+
+    @property
+    def seconds(self) -> float:
+        """Time so far in which the runtime had a pass to run."""
+        return self._clock.seconds
+
+    @property
     def mixes_draws(self) -> bool:
         """Whether the lint found that draws of one batch act on each other."""
         return any(finding.mixes for finding in self.findings)
@@ -157,6 +167,7 @@ class OnnxSegmenter:
     def __call__(self, batch: FloatArray) -> IntArray:
         self.entry.check(batch.shape[1:], self.file.path)
         one = batch[:1]
+        self._arrange(self.values(batch.shape[1:]))
         if not self._settled:
             self._count_classes(one)
         self._enlarge_if_needed(one)
@@ -186,6 +197,13 @@ class OnnxSegmenter:
         return values if first else np.moveaxis(values, -1, 0)
 
     # -- what the first calls show -----------------------------------------------------------
+
+    def _arrange(self, values: int) -> None:
+        """Open the session anew if inputs of this size are run in another number at once."""
+        before, self._values = self._values, values
+        if before != values and self.session.device == "cpu":
+            if passes_at_once(self.session.threads, values) != self.session.passes:
+                self.session = self._open()
 
     def _count_classes(self, one: FloatArray) -> None:
         """Note how many classes there are, or hold the contract to it."""
@@ -268,16 +286,14 @@ class OnnxSegmenter:
     def _run(self, outputs: list[str], batch: FloatArray, session: Session) -> list[Any]:
         shape = batch.shape[1:]
         feeds = {INPUT: np.ascontiguousarray(batch), **self.entry.feeds(shape)}
-        start = time.perf_counter()
         try:
-            values: list[Any] = session.runtime.run(outputs, feeds)
+            with self._clock:
+                values: list[Any] = session.runtime.run(outputs, feeds)
         except Exception as error:
             raise ModelError(
                 f"{self.file.path} fails on {len(batch)} {self.entry.described(shape)} "
                 f"({first_line(error)}); {self.entry.remedy}."
             ) from None
-        finally:
-            self.seconds += time.perf_counter() - start
         return values
 
     def _open(self, *, free: bool = False) -> Session:
@@ -288,6 +304,8 @@ class OnnxSegmenter:
             other_size=self._other_size,
         )
         try:
-            return open_session(model, device=self._device, threads=self._threads)
+            return open_session(
+                model, device=self._device, threads=self._threads, values=self._values
+            )
         except ModelError as error:
             raise ModelError(f"{self.file.path}: {error}") from None
