@@ -258,11 +258,11 @@ def test_a_fixed_batch_is_not_freed_where_that_changes_scores(tmp_path: Path) ->
         value.type.tensor_type.shape.dim[0].dim_value = 1
     segment = opened(proto, tmp_path, value_range=(0.0, 1.0))
     segment(pictures())
-    assert segment._rows == 1
+    assert segment.session.runtime.get_inputs()[0].shape[0] == 1
     free = ClassifierDialect(batch=1).proto(THREE)
     segment = opened(free, tmp_path, value_range=(0.0, 1.0))
     segment(pictures())
-    assert segment._rows is None
+    assert segment.session.runtime.get_inputs()[0].shape[0] == "batch"
 
 
 @pytest.mark.parametrize("batch", [None, 4])

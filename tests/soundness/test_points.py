@@ -7,6 +7,7 @@ known in closed form.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,27 @@ from zoo import save
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert._typing import FloatArray, Perturbation
 from onnxcert.draws import Draws, digest
+from onnxcert.model.entry import INPUT
+from onnxcert.model.forward import Forward
 from onnxcert.perturbation import AxisRotation, OnChannels, Rotation
 from onnxcert.result import ABSTAIN
 
 CATEGORIES = (("chair", (0, 1)), ("lamp", (2, 3)), ("rocket", (1, 4)))
 
 # -- what the network gets -----------------------------------------------------------------------
+
+
+class Recorder:
+    """A runtime that keeps every batch it is fed."""
+
+    def __init__(self, runtime: Any, batches: list[FloatArray]) -> None:
+        self._runtime = runtime
+        self._batches = batches
+
+    def run(self, outputs: list[str], feeds: dict[str, Any]) -> list[Any]:
+        self._batches.append(feeds[INPUT].copy())
+        values: list[Any] = self._runtime.run(outputs, feeds)
+        return values
 
 
 class Watched:
@@ -39,13 +55,16 @@ class Watched:
         given = {**dialect.given(CATEGORIES), **more}
         self.segmenter = OnnxSegmenter.open(path, threads=1, **given)
         self.batches: list[FloatArray] = []
-        run = self.segmenter._run
+        network = self.segmenter._network
+        opened = network._open
 
-        def kept(outputs: list[str], batch: FloatArray, session: Any) -> list[Any]:
-            self.batches.append(batch.copy())
-            return run(outputs, batch, session)
+        def watched(rows: int | None) -> Forward:
+            forward = opened(rows)
+            runtime = Recorder(forward.session.runtime, self.batches)
+            return replace(forward, session=replace(forward.session, runtime=runtime))
 
-        self.segmenter._run = kept  # type: ignore[method-assign]
+        network._open = watched  # type: ignore[method-assign]
+        network.forward = watched(None)
 
     def inputs(self, x: FloatArray, noise: Perturbation, n: int, batch_size: int) -> FloatArray:
         """The n draws that are counted: the last ones that were run."""

@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 
 
-class PassClock:
+class Stopwatch:
     """Goes on while at least one pass is inside its `with` block.
 
     Attributes:

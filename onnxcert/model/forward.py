@@ -1,0 +1,91 @@
+"""How a batch runs through one session: rows filled up, inputs fed, answers checked, time taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from onnxcert._typing import FloatArray, IntArray
+from onnxcert.errors import ModelError
+from onnxcert.model.answers import labels_for
+from onnxcert.model.entry import INPUT, Entry
+from onnxcert.model.session import Session, first_line
+from onnxcert.model.stopwatch import Stopwatch
+from onnxcert.model.surgery import LABELS, SCORES, SHAPE
+
+
+@final
+@dataclass(frozen=True)
+class Forward:
+    """Batches of any length through a session made of `onnxcert.model.surgery.labelling_model`.
+
+    Attributes:
+        session: the running model.
+        rows: the only batch size that its graph takes, or None where it is free.
+        path: of the model, for messages.
+        stopwatch: goes while the model runs.
+    """
+
+    session: Session
+    rows: int | None
+    path: Path
+    stopwatch: Stopwatch
+
+    def labels(self, batch: FloatArray, entry: Entry) -> IntArray:
+        """Labels of `batch`; see `onnxcert.model.segmenter.OnnxSegmenter`.
+
+        Args:
+            batch: float32 [B, ...] of declared inputs. entry: how they reach the network.
+
+        Raises:
+            ModelError: the model fails, or does not label every component of every row.
+        """
+        parts = self._parts(LABELS, batch, entry)
+        labels = [labels_for(found, part, entry, self.path) for part, found in parts]
+        return labels[0] if len(labels) == 1 else np.concatenate(labels)
+
+    def scores(self, batch: FloatArray, entry: Entry) -> FloatArray:
+        """Scores of `batch`, float32 [B, channels, *grid], where the session gives them.
+
+        Raises:
+            ModelError: the model fails.
+        """
+        scores: list[FloatArray] = [found for _, found in self._parts(SCORES, batch, entry)]
+        return scores[0] if len(scores) == 1 else np.concatenate(scores)
+
+    def shape(self, one: FloatArray, entry: Entry) -> tuple[int, ...]:
+        """Channels and grid of the scores as they leave the network, for the one row of `one`."""
+        return tuple(map(int, self._run(SHAPE, self._filled_up(one), entry)[1:]))
+
+    def _parts(
+        self, output: str, batch: FloatArray, entry: Entry
+    ) -> Iterator[tuple[FloatArray, Any]]:
+        """(rows, what `output` is for them), as many at a time as the graph takes.
+
+        Rows filled in are never counted.
+        """
+        rows = self.rows
+        for part in [batch[i : i + rows] for i in range(0, len(batch), rows)] if rows else [batch]:
+            found = self._run(output, self._filled_up(part), entry)
+            yield part, found if rows is None else found[: len(part)]
+
+    def _filled_up(self, batch: FloatArray) -> FloatArray:
+        """`batch` with its last row repeated up to the batch size the graph wants."""
+        missing = 0 if self.rows is None else self.rows - len(batch)
+        return np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
+
+    def _run(self, output: str, batch: FloatArray, entry: Entry) -> Any:
+        shape = batch.shape[1:]
+        feeds = {INPUT: np.ascontiguousarray(batch), **entry.feeds(shape)}
+        try:
+            with self.stopwatch:
+                return self.session.runtime.run([output], feeds)[0]
+        except Exception as error:
+            raise ModelError(
+                f"{self.path} fails on {len(batch)} {entry.described(shape)} "
+                f"({first_line(error)}); {entry.remedy}."
+            ) from None

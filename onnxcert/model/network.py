@@ -1,0 +1,137 @@
+"""A network under ONNX Runtime, and what only its first passes show of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from onnxcert._typing import FloatArray, IntArray
+from onnxcert.errors import ModelError
+from onnxcert.model.answers import close
+from onnxcert.model.entry import Entry
+from onnxcert.model.forward import Forward
+from onnxcert.model.graph import ModelFile
+from onnxcert.model.proposal import GRAPH
+from onnxcert.model.session import open_session, passes_at_once
+from onnxcert.model.stopwatch import Stopwatch
+from onnxcert.model.surgery import labelling_model
+
+
+class Network:
+    """A graph from declared inputs to labels, opened again where the first passes show it must be.
+
+    They show how many classes there are, whether the scores come out on another grid than went in,
+    and whether a fixed batch axis may be taken as free.
+
+    Attributes:
+        entry: how inputs reach the network; its contract knows the number of classes after a pass.
+        forward: how batches run through it.
+        stopwatch: goes while the model runs.
+    """
+
+    def __init__(self, file: ModelFile, entry: Entry, *, device: str, threads: int) -> None:
+        self.entry = entry
+        self.stopwatch = Stopwatch()
+        self._file = file
+        self._device = device
+        self._threads = threads
+        self._values: int | None = None  # that the network gets for one input of the last batch
+        # Scores usually come out on the grid that went in; the first call shows whether they do.
+        self._other_size = False
+        self._settled = False
+        self._tried: set[tuple[int, ...]] = set()
+        self.forward = self._open(entry.contract.batch)
+
+    def labels(self, batch: FloatArray) -> IntArray:
+        """Labels of declared inputs; see `onnxcert.model.segmenter.OnnxSegmenter`."""
+        self._settle(batch)
+        return self.forward.labels(batch, self.entry)
+
+    def scores(self, batch: FloatArray) -> FloatArray:
+        """What a classifier scores: float32 [B, C]."""
+        self._settle(batch)
+        return self.forward.scores(batch, self.entry).reshape(len(batch), -1)
+
+    def _settle(self, batch: FloatArray) -> None:
+        self.entry.check(batch.shape[1:], self._file.path)
+        self._arrange(self.entry.values(batch.shape[1:]))
+        one = batch[:1]
+        if not self._settled:
+            self._count_classes(one)
+        self._enlarge_if_needed(one)
+        if not self._settled and self.forward.rows is not None:
+            self._free_batch(one)
+        self._settled = True
+
+    def _arrange(self, values: int) -> None:
+        """Open the session again if inputs of so many values run in another number at once."""
+        before, self._values = self._values, values
+        session = self.forward.session
+        if (
+            values != before
+            and session.device == "cpu"
+            and session.passes != passes_at_once(session.threads, values)
+        ):
+            self.forward = self._open(self.forward.rows)
+
+    def _count_classes(self, one: FloatArray) -> None:
+        """Note how many classes there are, or hold the contract to it."""
+        contract = self.entry.contract
+        if contract.binary or contract.output_form == "labels":
+            return
+        classes = self.forward.shape(one, self.entry)[0]
+        if contract.classes is None:
+            known = contract.override(f"{GRAPH}, when run", classes=classes)
+            self.entry = replace(self.entry, contract=known)  # type: ignore[type-var]
+            self.forward = self._open(self.forward.rows)
+        elif contract.classes != classes:
+            raise ModelError(
+                f"{self._file.path} scores {classes} classes, its contract says "
+                f"{contract.classes}; correct the contract."
+            )
+
+    def _enlarge_if_needed(self, one: FloatArray) -> None:
+        """Bring scores to the components' grid from now on if they come out on another.
+
+        Whether they do may depend on the size, so every new one is tried. Where they have the
+        size already, bringing them to it changes nothing.
+        """
+        shape = one.shape[1:]
+        wanted = None if self.entry.contract.classifies else self.entry.scored(shape)
+        if self._other_size or wanted is None or shape in self._tried:
+            return
+        self._tried.add(shape)
+        if self.forward.shape(one, self.entry)[1:] != wanted:
+            self._other_size = True
+            self.forward = self._open(self.forward.rows)
+
+    def _free_batch(self, one: FloatArray) -> None:
+        """Take the fixed batch axis as free if the graph then gives the same labels."""
+        rng = np.random.default_rng(0)
+        trial = rng.random((3, *one.shape[1:]), dtype=np.float32)
+        told = self.entry.contract.network_channels  # what comes after them is not for any values
+        trial[:, told:] = one[:, told:]
+        try:
+            freed = self._open(None)
+            first, second = (way.labels(trial, self.entry) for way in (freed, self.forward))
+            same = np.array_equal(first, second)
+            if self.entry.contract.classifies:  # three labels tell little; scores tell more
+                alone = [self.forward.scores(row[None], self.entry) for row in trial]
+                same &= close(freed.scores(trial, self.entry), np.concatenate(alone))
+        except ModelError:
+            return
+        if same:
+            self.forward = freed
+
+    def _open(self, rows: int | None) -> Forward:
+        model = labelling_model(
+            self._file.proto, self.entry, batch=rows, other_size=self._other_size
+        )
+        try:
+            session = open_session(
+                model, device=self._device, threads=self._threads, values=self._values
+            )
+        except ModelError as error:
+            raise ModelError(f"{self._file.path}: {error}") from None
+        return Forward(session, rows, self._file.path, self.stopwatch)
