@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -41,53 +42,59 @@ class Contender(ABC):
 
 
 class Network(Contender):
-    """ONNX Runtime runs the model as it was exported: pixels in, scores out; no votes."""
+    """ONNX Runtime runs the model as exported, pass after pass: pixels in, scores out, no votes."""
 
     def __init__(self, cell: Cell, model: Path) -> None:
         import onnx
 
         from onnxcert.model.session import open_session
 
-        self.proto = onnx.load(model)
-        self.session = open_session(self.proto, device=cell.device, threads=cell.threads).runtime
-        self.cell = cell
+        session = open_session(onnx.load(model), device=cell.device, threads=cell.threads)
+        self.cell, self.runtime, self.at_once = cell, session.runtime, 1
+        self.outputs = [self.runtime.get_outputs()[0].name]
         self.batch = np.stack([picture(cell)] * cell.batch)
-        self.outputs = [self.session.get_outputs()[0].name]
         self.step(cell.batch)
 
     def step(self, rows: int) -> None:
-        name = self.session.get_inputs()[0].name
+        name = self.runtime.get_inputs()[0].name
         if self.cell.device == "cpu":
-            self.session.run(self.outputs, {name: self.batch[:rows]})
+            self.runtime.run(self.outputs, {name: self.batch[:rows]})
             return
         from onnxruntime import OrtValue
 
-        binding = self.session.io_binding()
-        value = OrtValue.ortvalue_from_numpy(self.batch[:rows], "cuda", 0)
-        binding.bind_ortvalue_input(name, value)
+        binding = self.runtime.io_binding()
+        binding.bind_ortvalue_input(
+            name, OrtValue.ortvalue_from_numpy(self.batch[:rows], "cuda", 0)
+        )
         for output in self.outputs:
             binding.bind_output(output, "cuda")
-        self.session.run_with_iobinding(binding)
+        self.runtime.run_with_iobinding(binding)
         binding.synchronize_outputs()
 
     def run(self) -> Parts:
         start = time.perf_counter()
-        for rows in self.cell.passes():
-            self.step(rows)
+        if self.at_once == 1:
+            for rows in self.cell.passes():
+                self.step(rows)
+        else:
+            with ThreadPoolExecutor(self.at_once) as threads:
+                list(threads.map(self.step, self.cell.passes()))
         return {"passes": time.perf_counter() - start}
 
 
-class Votes(Network):
-    """ONNX Runtime runs the graph that onnxcert runs, with the vote inside; labels are not read."""
+class Labels(Network):
+    """ONNX Runtime runs the very graph that onnxcert runs, as many passes at once; labels out."""
 
     def __init__(self, cell: Cell, model: Path) -> None:
         from onnxcert import OnnxSegmenter
         from onnxcert.model.surgery import LABELS
 
-        super().__init__(cell, model)
         segmenter = OnnxSegmenter.open(model, device=cell.device, threads=cell.threads)
-        segmenter(self.batch[:1])
-        self.session, self.outputs = segmenter.session.runtime, [LABELS]
+        self.cell, self.batch = cell, np.stack([picture(cell)] * cell.batch)
+        segmenter(self.batch)
+        self.runtime, self.outputs = segmenter.session.runtime, [LABELS]
+        self.at_once = segmenter.at_once
+        self.step(cell.batch)
 
 
 class Onnxcert(Contender):
@@ -95,7 +102,6 @@ class Onnxcert(Contender):
 
     def __init__(self, cell: Cell, model: Path) -> None:
         from onnxcert import Gaussian, OnnxSegmenter
-        from onnxcert.draws import Draws, digest
         from onnxcert.model.probe import probed
         from onnxcert.rule import Rule
         from onnxcert.settings import Settings
@@ -103,20 +109,27 @@ class Onnxcert(Contender):
         rule = Rule(tau=TAU, alpha=ALPHA)
         self.cell, self.x = cell, picture(cell)
         self.settings = Settings(perturbation=Gaussian(SIGMA), n=cell.n, n0=N0, rule=rule)
-        segmenter = OnnxSegmenter.open(model, device=cell.device, threads=cell.threads)
-        segmenter(self.x[None])
-        draws = Draws(self.settings.perturbation, 0, digest(self.x))
-        self.segment, warning = probed(segmenter, self.x, draws, batch_size=cell.batch)
+        self.segmenter = OnnxSegmenter.open(model, device=cell.device, threads=cell.threads)
+        self.segmenter(self.x[None])
+        draws = self.draws()
+        self.segment, warning = probed(self.segmenter, self.x, draws, batch_size=cell.batch)
         if warning:
             raise AssertionError(warning)
 
-    def run(self) -> Parts:
+    def draws(self) -> Any:
         from onnxcert.draws import Draws, digest
+
+        perturbation, backend = self.settings.perturbation, self.segmenter.backend
+        return Draws(perturbation, 0, digest(self.x), backend.generator)
+
+    def run(self) -> Parts:
         from onnxcert.sampling import sample
 
         start = time.perf_counter()
-        draws = Draws(self.settings.perturbation, 0, digest(self.x))
-        count = self.settings.count(draws, self.cell.classes, self.cell.components)
+        draws = self.draws()
+        count = self.settings.count(
+            draws, self.cell.classes, self.cell.components, self.segmenter.backend
+        )
         tally = sample(self.segment, self.x, count, batch_size=self.cell.batch)
         counted = time.perf_counter()
         self.settings.decide(tally)
@@ -153,7 +166,11 @@ class Reference(Contender):
         from statsmodels.stats.multitest import multipletests
 
         start = time.perf_counter()
-        samples = np.concatenate([self.sampled(rows) for rows in self.cell.passes()])
+        shape = (self.cell.n, self.cell.height, self.cell.width)
+        samples, done = np.empty(shape, dtype=np.int64), 0
+        for rows in self.cell.passes():
+            samples[done : done + rows] = self.sampled(rows)
+            done += rows
         sampled = time.perf_counter()
         samples = samples.reshape(len(samples), -1)
         votes = np.stack([(samples[:N0] == c).sum(axis=0) for c in range(self.cell.classes)])
@@ -188,7 +205,7 @@ class Reference(Contender):
 
 CONTENDERS: dict[str, type[Contender]] = {
     "network": Network,
-    "votes": Votes,
+    "labels": Labels,
     "onnxcert": Onnxcert,
     "reference": Reference,
 }

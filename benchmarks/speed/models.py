@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from onnxcert.converters.pytorch import export
 from torch import nn
 from torch.nn import functional
-
-from onnxcert.converters.pytorch import export
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
