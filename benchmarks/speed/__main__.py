@@ -80,10 +80,10 @@ def run(options: argparse.Namespace, folder: Path) -> str:
     goals = wanted[:2] if options.grid == "small" else []
     if options.device == "cpu" and not options.threads and everybody > 1:
         # One core is left for noise.
-        wanted = [*wanted[:2], *(replace(cell, threads=everybody - 1) for cell in goals)] + (
-            wanted[2:]
-        )
-    start, rows = time.monotonic(), []
+        alone = [replace(cell, threads=everybody - 1) for cell in goals]
+        wanted = [*wanted[:2], *alone, *wanted[2:]]
+    rows: list[Row] = []
+    start = time.monotonic()
     for cell in wanted:
         if options.minutes and time.monotonic() - start > 60 * options.minutes:
             print(f"out of time before {cell.described()}", file=sys.stderr)

@@ -18,7 +18,7 @@ def too_large(cell: Cell) -> bool:
 def seconds_of(row: Row) -> float:
     """One round of a measured row, without the loop of tests that was itself extrapolated."""
     every = ("network", "labels", "onnxcert", "reference")
-    return sum(row[f"{name}_passes"] for name in every)
+    return float(sum(row[f"{name}_passes"] for name in every))
 
 
 def extrapolated(cell: Cell, row: Row) -> Row:

@@ -17,13 +17,14 @@ from .cells import Cell
 MIB: Final = 2**20
 Row = dict[str, Any]
 NAMES: Final = ("network", "labels", "onnxcert", "reference")
+SHORT: Final = 15.0
 
 
 def measured(cell: Cell, model: Path, *, rounds: int, seconds: float) -> Row:
     """One row of the table: medians over the rounds, ratios taken within each round.
 
     Args:
-        cell: what everybody runs.
+        cell: what everybody runs. Where the reference design takes long, it runs once.
         model: its ONNX file.
         rounds: at most so many, and at least one.
         seconds: no new round begins after so long.
@@ -33,11 +34,15 @@ def measured(cell: Cell, model: Path, *, rounds: int, seconds: float) -> Row:
         found: list[dict[str, dict[str, float]]] = []
         start = time.perf_counter()
         while len(found) < rounds and (not found or time.perf_counter() - start < seconds):
-            found.append({name: worker.run() for name, worker in workers.items()})
+            turn = {name: workers[name].run() for name in NAMES[:-1]}
+            last = found[-1].get("reference", {"passes": SHORT}) if found else None
+            if last is None or last["passes"] < SHORT:
+                turn["reference"] = workers["reference"].run()
+            found.append(turn)
         row: Row = {**asdict(cell), "rounds": len(found)}
         for name in NAMES:
             for part in found[0][name]:
-                values = [turn[name][part] for turn in found]
+                values = [turn[name][part] for turn in found if name in turn]
                 row[f"{name}_{part}"] = max(values) if part == "peak" else statistics.median(values)
             row[f"{name}_loaded"] = workers[name].loaded
     return row | ratios(found)
@@ -52,9 +57,10 @@ def ratios(found: list[dict[str, dict[str, float]]]) -> Row:
         row[f"over_{other}_least"], row[f"over_{other}_most"] = min(values), max(values)
         cpu = [turn["onnxcert"]["cpu"] / turn[other]["cpu"] for turn in found]
         row[f"over_{other}_cpu"] = statistics.median(cpu)
-    pairs = [(turn["reference"], turn["onnxcert"]) for turn in found]
+    pairs = [(turn["reference"], turn["onnxcert"]) for turn in found if "reference" in turn]
     row["speedup"] = statistics.median(whole(c) / whole(b) for c, b in pairs)
     row["speedup_passes"] = statistics.median(c["passes"] / b["passes"] for c, b in pairs)
+    row["speedup_cpu"] = statistics.median(c["passes_cpu"] / b["passes_cpu"] for c, b in pairs)
     row["speedup_decision"] = statistics.median(c["decision"] / b["decision"] for c, b in pairs)
     return row
 

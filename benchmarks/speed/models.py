@@ -15,7 +15,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 def network(name: str, classes: int) -> nn.Module:
     """The network `unet` or `light`: normalised pictures [B, 3, H, W] to scores [B, C, H, W]."""
     torch.manual_seed(0)
-    made = {"unet": UNet, "light": Light}[name](classes)
+    made: nn.Module = {"unet": UNet, "light": Light}[name](classes)
     return made.eval()
 
 

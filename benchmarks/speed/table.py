@@ -29,6 +29,7 @@ HEAD = (
     "CPU b/a'",
     "c/b",
     "passes c/b",
+    "CPU passes c/b",
     "decision b, ms",
     "decision c, s",
     "decision c/b",
@@ -43,7 +44,7 @@ that onnxcert runs, with the vote inside, as many at once as onnxcert runs, and 
 (b) onnxcert: draws, passes, votes, decision. (c) the reference design: PyTorch eager, a fresh draw
 for every sample, argmax, all labels kept, one SciPy binomial test per component in a loop, Holm by
 statsmodels. Every contender has a process of its own and they take turns; times are medians of the
-rounds, ratios medians of the ratio within each round. "CPU b/a'" compares processor seconds, on
+rounds, ratios medians of the ratio within each round. "CPU" compares processor seconds, on
 which other users of the machine have the least influence. MiB: most memory in use while running,
 and in brackets above what the loaded process had. All do n passes; (c) chooses from the first {N0}
 and tests the others. "~": the loop of tests was timed on {TESTED} random components and
@@ -112,6 +113,7 @@ def cells(row: Row) -> tuple[str, ...]:
         *(f"{row[key]:.2f}" for key in ("over_network", "over_labels", "over_labels_cpu")),
         f"{partly}{row['speedup']:.1f}",
         f"{row['speedup_passes']:.1f}",
+        f"{row['speedup_cpu']:.1f}",
         f"{1e3 * row['onnxcert_decision']:.2f}",
         f"{partly}{row['reference_decision']:.2f}",
         f"{partly}{row['speedup_decision']:.0f}",
