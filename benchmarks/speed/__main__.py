@@ -25,7 +25,7 @@ from . import cells, command, extrapolation, measure, plot, table, threads
 from .cells import Cell
 from .measure import Row
 
-SECONDS = {"small": 40.0, "full": 600.0}  # after which a cell begins no new round
+SECONDS = {"small": 25.0, "full": 600.0}  # after which a cell begins no new round
 LONGEST = {"small": 60.0, "full": 1800.0}  # of one round; more passes are extrapolated
 
 

@@ -45,10 +45,10 @@ def measured(cell: Cell, model: Path, *, rounds: int, seconds: float) -> Row:
                 values = [turn[name][part] for turn in found if name in turn]
                 row[f"{name}_{part}"] = max(values) if part == "peak" else statistics.median(values)
             row[f"{name}_loaded"] = workers[name].loaded
-    return row | ratios(found)
+    return row | ratios(found, cell.threads)
 
 
-def ratios(found: list[dict[str, dict[str, float]]]) -> Row:
+def ratios(found: list[dict[str, dict[str, float]]], threads: int) -> Row:
     """Medians of the ratios of each round, the extremes of the first two as well."""
     row: Row = {}
     for other in ("network", "labels"):
@@ -57,6 +57,9 @@ def ratios(found: list[dict[str, dict[str, float]]]) -> Row:
         row[f"over_{other}_least"], row[f"over_{other}_most"] = min(values), max(values)
         cpu = [turn["onnxcert"]["cpu"] / turn[other]["cpu"] for turn in found]
         row[f"over_{other}_cpu"] = statistics.median(cpu)
+    if threads == 1:  # the model and the count are in the first thread, the noise in another
+        apart = [turn["onnxcert"]["thread"] / turn["labels"]["thread"] for turn in found]
+        row["over_labels_apart"] = statistics.median(apart)
     pairs = [(turn["reference"], turn["onnxcert"]) for turn in found if "reference" in turn]
     row["speedup"] = statistics.median(whole(c) / whole(b) for c, b in pairs)
     row["speedup_passes"] = statistics.median(c["passes"] / b["passes"] for c, b in pairs)
@@ -118,10 +121,10 @@ def _serve(pipe: Connection, name: str, cell: Cell, model: Path) -> None:
         while True:
             pipe.recv()
             _forget_peak()
-            before = time.process_time()
+            cpu, thread = time.process_time(), time.thread_time()
             parts = contender.run()
-            cpu = time.process_time() - before
-            pipe.send(("ran", {**parts, "cpu": cpu, "peak": _status("VmHWM")}))
+            used = {"cpu": time.process_time() - cpu, "thread": time.thread_time() - thread}
+            pipe.send(("ran", {**parts, **used, "peak": _status("VmHWM")}))
     except EOFError:
         return
     except Exception:
