@@ -16,12 +16,12 @@ BARE, LABELS, OURS, REFERENCE, TESTS = "#999999", "#56B4E9", "#0072B2", "#E69F00
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """Bars of seconds per draw, each cell a group, on a logarithmic axis."""
+    """Milliseconds a draw, each cell a group of points, on a logarithmic axis."""
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(9.5, 1.6 + 0.72 * len(rows)), layout="constrained")
         axes = figure.subplots()
         places = np.arange(len(rows))[::-1]
-        bars = (
+        series = (
             ("(a) ONNX Runtime, scores only", BARE, ["network_passes"]),
             ("(a') ONNX Runtime, the same graph with votes", LABELS, ["labels_passes"]),
             ("(b) onnxcert, all of it", OURS, ["onnxcert_passes", "onnxcert_decision"]),
@@ -32,15 +32,23 @@ def draw(rows: Sequence[Row], path: Path) -> None:
                 ["reference_passes", "reference_decision"],
             ),
         )
-        for k, (label, colour, keys) in enumerate(bars):
+        for k, (label, colour, keys) in enumerate(series):
             values = [1e3 * sum(row[key] for key in keys) / row["n"] for row in rows]
             at = places + 0.32 - 0.16 * k
-            axes.barh(at, values, height=0.15, color=colour, label=label)
+            axes.scatter(values, at, s=34, color=colour, label=label, zorder=2)
             for y, value in zip(at, values, strict=True):
-                axes.text(value * 1.03, y, f"{value:.3g}", va="center", fontsize=6.5)
+                shown = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+                axes.annotate(
+                    shown, (value, y), (6, 0), textcoords="offset points", va="center", fontsize=7
+                )
+        for place in places[::2]:
+            axes.axhspan(place - 0.5, place + 0.5, color="#F2F2F2", zorder=0)
         axes.set_yticks(places, [_named(row) for row in rows])
         axes.set_xscale("log")
-        axes.margins(x=0.08, y=0.01)
+        axes.xaxis.set_major_formatter("{x:,g}")
+        axes.xaxis.grid(visible=True, color="#DDDDDD", zorder=1)
+        axes.margins(x=0.08)
+        axes.set_ylim(-0.5, len(rows) - 0.5)
         axes.set_xlabel("milliseconds a draw (logarithmic)")
         figure.legend(loc="outside upper center", ncols=3, frameon=False)
         figure.savefig(path, dpi=130)
