@@ -33,7 +33,7 @@ demo: $(BIN)/.ready
 
 # Beside bare ONNX Runtime and the reference design, under 15 minutes on two quiet cores; docs/speed.md.
 bench: $(BIN)/.ready
-	$(BIN)/python -m benchmarks.speed --minutes 9 --out bench-results
+	$(BIN)/python -m benchmarks.speed --minutes 8 --out bench-results
 
 # Every size, number of classes, n and batch that fits memory: hours.
 bench-full: $(BIN)/.ready
