@@ -115,7 +115,7 @@ class Run:
 
     @property
     def _parts_are_components(self) -> bool:
-        return self.segmenter.components in (PIXELS, POINTS)
+        return self.segmenter.components.startswith((PIXELS, POINTS))
 
     # -- one input after the other ---------------------------------------------------------
 

@@ -12,6 +12,7 @@ import typer
 
 from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.parsing import height_and_width
+from onnxcert.cli.running_options import VIEWS, model_tile
 from onnxcert.errors import ContractError, ParameterError
 from onnxcert.inputs import read_class_names, read_image
 from onnxcert.inputs.clouds import read_cloud
@@ -59,6 +60,10 @@ def command(
     pad_to: int | None = typer.Option(
         None, "--pad-to", metavar="K", help="Continue PICTURE until both sides are multiples of K."
     ),
+    scales: Any | None = VIEWS["scales"][1],
+    flip: bool = VIEWS["flip"][1],
+    tile: Any | None = VIEWS["tile"][1],
+    overlap: Any | None = VIEWS["overlap"][1],
     columns: str | None = typer.Option(
         None, "--columns", metavar="NAMES", help="What the columns of a point file are."
     ),
@@ -96,21 +101,34 @@ def command(
         return 0
     refuse_errors(findings, file.path)
     if picture is not None:
+        views: dict[str, Any] = {
+            "scales": scales or (),
+            "flip": flip,
+            "tile": tile,
+            "overlap": overlap,
+        }
         if isinstance(contract, PictureContract):
             if columns is not None or category is not None:
                 raise ParameterError(
                     "--columns and --category are for point clouds, but the model takes pictures; "
                     "leave them out."
                 )
+            if tile == "model":
+                views["tile"] = model_tile(contract, file)
+            whole = scale == 1.0 and tile is None and not scales
             fit = Fit(
-                size=size or (contract.size if scale == 1.0 else None),
+                size=size or (contract.size if whole else None),
                 scale=scale,
                 pad_to=(contract.multiple or 1) if pad_to is None else pad_to,
+                **views,
             )
             segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
             draw_answer(out, segmenter, read_image(picture))
         else:
-            fit = Fit(size=size, scale=scale, pad_to=pad_to or 1)  # refused if anything was said
+            if tile == "model":
+                views["tile"] = (1, 1)
+            # Refused if anything was said.
+            fit = Fit(size=size, scale=scale, pad_to=pad_to or 1, **views)
             segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
             cloud = read_cloud(picture, columns=columns)
             cloud = replace(cloud, category=category) if category else cloud

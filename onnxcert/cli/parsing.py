@@ -43,6 +43,19 @@ def height_and_width(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def tile(text: str) -> tuple[int, int] | str:
+    """HEIGHTxWIDTH, or `model` for the one size that the model takes."""
+    return text if text == "model" else height_and_width(text)
+
+
+def overlap(text: str) -> tuple[int, int]:
+    """PIXELS, or HEIGHTxWIDTH; either may be 0."""
+    height, cross, width = text.lower().partition("x")
+    if not (height.isdecimal() and (width if cross else height).isdecimal()):
+        raise typer.BadParameter(f"PIXELS or HEIGHTxWIDTH were expected, got {text!r}.")
+    return int(height), int(width if cross else height)
+
+
 def looks(text: str) -> tuple[int, ...] | str:
     """`auto`, or increasing numbers of draws such as 100,200,400."""
     if text == "auto":

@@ -10,7 +10,7 @@ from typing import Any, Final
 import typer
 
 from onnxcert.cli.options import with_options
-from onnxcert.cli.parsing import height_and_width
+from onnxcert.cli.parsing import height_and_width, numbers, overlap, tile
 from onnxcert.errors import ParameterError
 from onnxcert.model.contract import Contract
 from onnxcert.model.graph import ModelFile
@@ -20,6 +20,49 @@ from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.segmenter import OnnxSegmenter
 
 # Name -> (type, option).
+VIEWS: Final[dict[str, tuple[Any, Any]]] = {
+    "scales": (
+        Any | None,
+        typer.Option(
+            None,
+            "--scales",
+            parser=numbers,
+            metavar="S,S,...",
+            help="The model sees the noisy picture resized by each of these factors; probabilities "
+            "are averaged.",
+        ),
+    ),
+    "flip": (
+        bool,
+        typer.Option(
+            False,
+            "--flip",
+            help="The model sees the noisy picture and its mirror image; probabilities are "
+            "averaged.",
+        ),
+    ),
+    "tile": (
+        Any | None,
+        typer.Option(
+            None,
+            "--tile",
+            parser=tile,
+            metavar="HxW|model",
+            help="The model sees the noisy picture in tiles of this height and width, or of the "
+            "one size that it takes; scores are averaged where tiles overlap.",
+        ),
+    ),
+    "overlap": (
+        Any | None,
+        typer.Option(
+            None,
+            "--overlap",
+            parser=overlap,
+            metavar="PIXELS|HxW",
+            help="What neighbouring tiles share; a third of their size if not given.",
+        ),
+    ),
+}
 OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
     "scale": (
         float,
@@ -52,6 +95,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             help="Continue pictures until both sides are multiples of K.",
         ),
     ),
+    **VIEWS,
     "grid": (
         str,
         typer.Option(
@@ -102,7 +146,10 @@ class Running:
         """
         if isinstance(contract, PictureContract):
             return {"fit": self._fit(contract, file), "fill": self.values["fill"]}
-        fit = Fit(grid="model") if self.values["resize"] else self._fit(PictureContract(), file)
+        if self.values["resize"] or self.values["tile"] == "model":
+            fit = Fit(grid="model")
+        else:
+            fit = self._fit(PictureContract(), file)
         return {"fit": fit, "fill": self.values["fill"]}  # a fit that is not the usual is refused
 
     def _fit(self, contract: PictureContract, file: ModelFile) -> Fit:
@@ -116,12 +163,29 @@ class Running:
             size=contract.size if said["resize"] else said["size"],
             pad_to=(contract.multiple or 1) if said["pad_to"] is None else said["pad_to"],
             grid=said["grid"],
+            scales=said["scales"] or (),
+            flip=said["flip"],
+            tile=model_tile(contract, file) if said["tile"] == "model" else said["tile"],
+            overlap=said["overlap"],
         )
 
     def opened(self, file: ModelFile, given: Mapping[str, Any]) -> OnnxSegmenter:
         """The model, ready to run; `given` are fields of its contract."""
         contract = infer(file, given)
         return OnnxSegmenter(file, contract, **self.entry(contract, file), **self.options)
+
+
+def model_tile(contract: PictureContract, file: ModelFile) -> tuple[int, int]:
+    """The size of tiles that is the only one the model takes.
+
+    Raises:
+        ParameterError: it takes any.
+    """
+    if contract.size is None:
+        raise ParameterError(
+            f"{file.path} takes pictures of any size; give the size of the tiles as --tile HxW."
+        )
+    return contract.size
 
 
 def _checked(said: dict[str, Any]) -> Running:

@@ -112,7 +112,7 @@ def truth_again(record: Record) -> IntArray | None:
         way = Way.of(record)
         if way.points is not None:
             truth = way.read(way.item(record))[1]
-        elif label and record.kind == PIXELS:
+        elif label and record.kind.startswith(PIXELS):
             height, width = record.candidate.shape[-2:]
             truth = read_labels(
                 Path(label),

@@ -26,8 +26,8 @@ def entry_of(contract: Contract, *, fit: Fit | None = None, fill: bool = False) 
     if isinstance(contract, PointContract):
         if fit not in (None, Fit()):
             raise ParameterError(
-                "--scale, --size, --resize, --pad-to and --grid are for pictures, but the model "
-                "takes points; leave them out."
+                "--scale, --size, --resize, --pad-to, --grid, --scales, --flip and --tile are for "
+                "pictures, but the model takes points; leave them out."
             )
         return PointEntry(contract, fill)
     if fill:

@@ -52,6 +52,11 @@ class Entry(Protocol):
         """How inputs reach the network, and who said so, in one line."""
         ...
 
+    @property
+    def averaged(self) -> str:
+        """What scores are a mean of beside what the contract says, in words, or nothing."""
+        ...
+
     def as_dict(self) -> dict[str, Any]:
         """What is asked for beside the contract, as JSON values by option name."""
         ...

@@ -19,7 +19,8 @@ from onnxcert.model.surgery import labelling_model
 
 
 class Network:
-    """A graph from declared inputs to labels, opened again where the first passes show it must be.
+    """A graph from declared inputs to labels, or to the scores behind them, opened again where the
+    first passes show it must be.
 
     They show how many classes there are, whether the scores come out on another grid than went in,
     and whether a fixed batch axis may be taken as free.
@@ -30,8 +31,11 @@ class Network:
         stopwatch: goes while the model runs.
     """
 
-    def __init__(self, file: ModelFile, entry: Entry, *, device: str, threads: int) -> None:
+    def __init__(
+        self, file: ModelFile, entry: Entry, *, device: str, threads: int, votes: bool = True
+    ) -> None:
         self.entry = entry
+        self._votes = votes
         self.stopwatch = Stopwatch()
         self._file = file
         self._device = device
@@ -45,23 +49,31 @@ class Network:
 
     def labels(self, batch: FloatArray) -> IntArray:
         """Labels of declared inputs; see `onnxcert.model.segmenter.OnnxSegmenter`."""
-        self._settle(batch)
+        self._settle(batch, self.entry)
         return self.forward.labels(batch, self.entry)
 
-    def scores(self, batch: FloatArray) -> FloatArray:
-        """What a classifier scores: float32 [B, C]."""
-        self._settle(batch)
-        return self.forward.scores(batch, self.entry).reshape(len(batch), -1)
+    def scores(self, batch: FloatArray, entry: Entry | None = None) -> FloatArray:
+        """Scores of declared inputs: float32 [B, C, *grid], of a classifier [B, C, 1 ...].
 
-    def _settle(self, batch: FloatArray) -> None:
-        self.entry.check(batch.shape[1:], self._file.path)
-        self._arrange(self.entry.values(batch.shape[1:]))
+        Without votes, or for a classifier.
+
+        Args:
+            batch: of declared inputs.
+            entry: how just these reach the network, where others do so in another way.
+        """
+        entry = entry or self.entry
+        self._settle(batch, entry)
+        return self.forward.scores(batch, entry)
+
+    def _settle(self, batch: FloatArray, entry: Entry) -> None:
+        entry.check(batch.shape[1:], self._file.path)
+        self._arrange(entry.values(batch.shape[1:]))
         one = batch[:1]
         if not self._settled:
-            self._count_classes(one)
-        self._enlarge_if_needed(one)
+            self._count_classes(one, entry)
+        self._enlarge_if_needed(one, entry)
         if not self._settled and self.forward.rows is not None:
-            self._free_batch(one)
+            self._free_batch(one, entry)
         self._settled = True
 
     def _arrange(self, values: int) -> None:
@@ -75,12 +87,12 @@ class Network:
         ):
             self.forward = self._open(self.forward.rows)
 
-    def _count_classes(self, one: FloatArray) -> None:
+    def _count_classes(self, one: FloatArray, entry: Entry) -> None:
         """Note how many classes there are, or hold the contract to it."""
         contract = self.entry.contract
         if contract.binary or contract.output_form == "labels":
             return
-        classes = self.forward.shape(one, self.entry)[0]
+        classes = self.forward.shape(one, entry)[0]
         if contract.classes is None:
             known = contract.override(f"{GRAPH}, when run", classes=classes)
             self.entry = replace(self.entry, contract=known)  # type: ignore[type-var]
@@ -91,34 +103,35 @@ class Network:
                 f"{contract.classes}; correct the contract."
             )
 
-    def _enlarge_if_needed(self, one: FloatArray) -> None:
+    def _enlarge_if_needed(self, one: FloatArray, entry: Entry) -> None:
         """Bring scores to the components' grid from now on if they come out on another.
 
         Whether they do may depend on the size, so every new one is tried. Where they have the
         size already, bringing them to it changes nothing.
         """
-        shape = one.shape[1:]
-        wanted = None if self.entry.contract.classifies else self.entry.scored(shape)
-        if self._other_size or wanted is None or shape in self._tried:
+        wanted = None if entry.contract.classifies else entry.scored(one.shape[1:])
+        if self._other_size or wanted is None or wanted in self._tried:
             return
-        self._tried.add(shape)
-        if self.forward.shape(one, self.entry)[1:] != wanted:
+        self._tried.add(wanted)
+        if self.forward.shape(one, entry)[1:] != wanted:
             self._other_size = True
             self.forward = self._open(self.forward.rows)
 
-    def _free_batch(self, one: FloatArray) -> None:
-        """Take the fixed batch axis as free if the graph then gives the same labels."""
+    def _free_batch(self, one: FloatArray, entry: Entry) -> None:
+        """Take the fixed batch axis as free if the graph then gives the same answers."""
         rng = np.random.default_rng(0)
         trial = rng.random((3, *one.shape[1:]), dtype=np.float32)
-        told = self.entry.contract.network_channels  # what comes after them is not for any values
+        told = entry.contract.network_channels  # what comes after them is not for any values
         trial[:, told:] = one[:, told:]
         try:
             freed = self._open(None)
-            first, second = (way.labels(trial, self.entry) for way in (freed, self.forward))
-            same = np.array_equal(first, second)
-            if self.entry.contract.classifies:  # three labels tell little; scores tell more
-                alone = [self.forward.scores(row[None], self.entry) for row in trial]
-                same &= close(freed.scores(trial, self.entry), np.concatenate(alone))
+            same = True
+            if self._votes:
+                first, second = (way.labels(trial, entry) for way in (freed, self.forward))
+                same = np.array_equal(first, second)
+            if not self._votes or entry.contract.classifies:  # whose three labels tell little
+                alone = [self.forward.scores(row[None], entry) for row in trial]
+                same &= close(freed.scores(trial, entry), np.concatenate(alone))
         except ModelError:
             return
         if same:
@@ -126,7 +139,11 @@ class Network:
 
     def _open(self, rows: int | None) -> Forward:
         model = labelling_model(
-            self._file.proto, self.entry, batch=rows, other_size=self._other_size
+            self._file.proto,
+            self.entry,
+            batch=rows,
+            other_size=self._other_size,
+            votes=self._votes,
         )
         try:
             session = open_session(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +19,8 @@ from onnxcert.model.graph import ModelFile, read_model
 from onnxcert.model.inference import infer
 from onnxcert.model.lint import Finding, lint, refuse_errors
 from onnxcert.model.network import Network
+from onnxcert.model.pictures.averaging import Averaging
+from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.session import Session, open_session
 from onnxcert.model.surgery import entry_model
@@ -53,11 +56,11 @@ class OnnxSegmenter:
         threads: int = 0,
     ) -> None:
         self.file = file
-        entry = entry_of(contract, fit=fit, fill=fill)
+        self._entry = entry_of(contract, fit=fit, fill=fill)
         self.findings: tuple[Finding, ...] = lint(file.proto, dict(contract.feeds))
         refuse_errors(self.findings, file.path)
         self.backend: Backend = NUMPY
-        self._network = Network(file, entry, device=device, threads=threads)
+        self._network, self._averaging = _opened(file, self._entry, device=device, threads=threads)
 
     @classmethod
     def open(
@@ -92,7 +95,7 @@ class OnnxSegmenter:
     @property
     def entry(self) -> Entry:
         """How inputs reach the model."""
-        return self._network.entry
+        return replace(self._entry, contract=self._network.entry.contract)  # type: ignore[type-var]
 
     @property
     def session(self) -> Session:
@@ -112,7 +115,7 @@ class OnnxSegmenter:
     @property
     def contract(self) -> Contract:
         """How to talk to the model, with the source of each field."""
-        return self.entry.contract
+        return self._network.entry.contract
 
     @property
     def classes(self) -> int:
@@ -141,8 +144,10 @@ class OnnxSegmenter:
         many = self.contract.output_form == "multilabel"
         if self.classifies:
             whole = f"the whole {self.entry.whole}"
-            return f"labels of {whole}" if many else whole
-        return f"labels x {self.entry.parts}" if many else self.entry.parts
+            words = f"labels of {whole}" if many else whole
+        else:
+            words = f"labels x {self.entry.parts}" if many else self.entry.parts
+        return ", ".join(filter(None, (words, self.entry.averaged)))
 
     @property
     def unit(self) -> str:
@@ -162,20 +167,36 @@ class OnnxSegmenter:
         return self.entry.declared(prepared)
 
     def __call__(self, batch: FloatArray) -> IntArray:
-        return self._network.labels(batch)
+        return (self._averaging or self._network).labels(batch)
 
     def scores(self, batch: FloatArray) -> FloatArray:
         """What a classifier scores: float32 [B, C].
 
         For looking on only: votes come from the labels.
         """
-        return self._network.scores(batch)
+        return (self._averaging or self._network).scores(batch).reshape(len(batch), -1)
 
     def seen(self, x: FloatArray) -> FloatArray:
-        """What the network gets for one declared input, channels first: float32 [k, ...]."""
-        model = entry_model(self.entry, self.file.proto)
-        session = open_session(model, device="cpu", threads=1)
-        feeds = {INPUT: x[None], **self.entry.feeds(x.shape)}
+        """What the network gets for one declared input, channels first: float32 [k, ...].
+
+        Where it sees an input in several views, the first of them.
+        """
+        entry = self.entry
+        if self._averaging is not None:
+            x, entry = self._averaging.first(x)
+        session = open_session(entry_model(entry, self.file.proto), device="cpu", threads=1)
+        feeds = {INPUT: np.ascontiguousarray(x[None]), **entry.feeds(x.shape)}
         values = np.asarray(session.runtime.run([self.contract.input], feeds)[0][0], np.float32)
         first = self.contract.layout in ("NCHW", "BCN")
         return values if first else np.moveaxis(values, -1, 0)
+
+
+def _opened(
+    file: ModelFile, entry: Entry, *, device: str, threads: int
+) -> tuple[Network, Averaging | None]:
+    """The network, and what averages its scores where it sees an input in several views."""
+    if not isinstance(entry, PictureEntry) or not entry.fit.averages:
+        return Network(file, entry, device=device, threads=threads), None
+    one = replace(entry, fit=entry.fit.plain((1, 1)))
+    network = Network(file, one, device=device, threads=threads, votes=False)
+    return network, Averaging(network, entry, file.path, threads=threads)

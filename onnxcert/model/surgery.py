@@ -25,20 +25,28 @@ SCORES: Final = "onnxcert_scores"
 
 
 def labelling_model(
-    proto: onnx.ModelProto, entry: Entry, *, batch: int | None, other_size: bool = False
+    proto: onnx.ModelProto,
+    entry: Entry,
+    *,
+    batch: int | None,
+    other_size: bool = False,
+    votes: bool = True,
 ) -> onnx.ModelProto:
-    """A copy of `proto` that maps declared inputs to labels.
+    """A copy of `proto` that maps declared inputs to labels, or to the scores behind them.
 
     Inputs: those of `entry`. Outputs: `LABELS`, [batch, *grid] (multi-label: [batch, labels,
     *grid]) of `contract.label_type`, its largest value where a score was not finite; `SHAPE`,
     int64, shape of the scores as [batch, channels, *grid]. Of a classifier `LABELS` is [batch, 1]
-    (multi-label: [batch, labels]), and there is `SCORES`, float32 [batch, channels, 1 ...].
+    (multi-label: [batch, labels]), and there is `SCORES`, float32 [batch, channels, 1 ...]. Without
+    `votes` there is no `LABELS`, and `SCORES`, float32 [batch, channels, *grid], are those of the
+    components.
 
     Args:
         proto: the model, opset 13 or later.
         entry: the way into the model and back.
         batch: the batch size to declare; None leaves it free.
         other_size: the scores come out on another grid than went in; bring them to that first.
+        votes: whether the graph ends at labels.
     """
     contract = entry.contract
     model = onnx.ModelProto()
@@ -49,10 +57,11 @@ def labelling_model(
     seen = entry.front(front, inputs)
     scores = vote.channels_first(back, contract)
     back.add("Shape", scores, output=SHAPE)
-    if contract.classifies:
-        back.add("Identity", scores, output=SCORES)
     native, candidates = entry.back(back, scores, seen, other_size)
-    vote.labels(back, native, contract, candidates=candidates, output=LABELS)
+    if contract.classifies or not votes:
+        back.add("Identity", native if not votes else scores, output=SCORES)
+    if votes:
+        vote.labels(back, native, contract, candidates=candidates, output=LABELS)
 
     fed = dict(contract.feeds)
     made = {contract.input, *fed, *(name for node in front.nodes for name in node.output)}
@@ -76,9 +85,10 @@ def labelling_model(
     labels = 1 if contract.output_form == "multilabel" or contract.classifies else 0
     axes: list[int | str | None] = [rows, *[None] * (labels + sides)]
     info = helper.make_tensor_value_info
-    graph.output.append(info(LABELS, kind, axes))
+    if votes:
+        graph.output.append(info(LABELS, kind, axes))
     graph.output.append(info(SHAPE, TensorProto.INT64, [full]))
-    if contract.classifies:
+    if contract.classifies or not votes:
         graph.output.append(info(SCORES, TensorProto.FLOAT, [rows, *[None] * (full - 1)]))
     return model
 

@@ -59,7 +59,12 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
         panels,
         legend_entries([(a, None) for _, a in answers], names, colours, nothing="none"),
         title=segmenter.file.name,
-        caption=f"Channels as the network gets them: {contract.channel_order}, {contract.layout}, "
+        caption=(
+            f"The answer is of {entry.averaged}; the channels are those of the first view. "
+            if entry.averaged
+            else ""
+        )
+        + f"Channels as the network gets them: {contract.channel_order}, {contract.layout}, "
         f"value range {contract.value_range}, mean {contract.mean or 'none'}, std "
         f"{contract.std or 'none'}. Where the picture is red, the first channel of RGB is bright; "
         "if the answer makes no sense, the channel order or the range may be another.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from onnxcert._typing import Array, FloatArray, IntArray, Segmenter
 from onnxcert.backend import NUMPY, Backend
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError, ParameterError
+
+_MOST_VALUES: Final = 2**30  # of all buffers together, 4 GiB
 
 
 def noisy_answers(
@@ -35,6 +37,8 @@ def noisy_answers(
     x = backend.device(np.ascontiguousarray(x, dtype=np.float32))
     batches = -(-len(indices) // batch_size)
     threads = min(getattr(segment, "at_once", 1), batches) if backend.threaded else 0
+    if threads > 1:  # not more noise at once than fits an ordinary memory
+        threads = max(1, min(threads, _MOST_VALUES // (batch_size * x.size) - 1))
     shape = (min(batch_size, max(1, len(indices))), *x.shape)
     buffers = [backend.empty(shape, np.float32) for _ in range(threads + 1)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from onnxcert._typing import FloatArray, IntArray, Perturbation
-from onnxcert.errors import InputError, ModelError
+from onnxcert.errors import InputError, ModelError, ParameterError
 from onnxcert.inputs.clouds import PointCloud
 from onnxcert.inputs.pictures.grey import grey
 from onnxcert.model.entry import INPUT
@@ -20,6 +21,7 @@ from onnxcert.model.nodes import Nodes
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.pictures.normalisation import normalised
+from onnxcert.model.pictures.views import sweeps
 from onnxcert.result import PIXELS
 
 LARGEST_PICTURE: Final = 2**27
@@ -44,6 +46,17 @@ class PictureEntry:
     contract: PictureContract
     fit: Fit
 
+    def __post_init__(self) -> None:
+        if self.fit.averages and self.contract.output_form == "labels":
+            raise ParameterError(
+                "the model answers with class indices, which have no mean; leave out --scales, "
+                "--flip and --tile, or name an output of scores with --output."
+            )
+        if self.fit.tile is not None and self.contract.classifies:
+            raise ParameterError(
+                "the model answers for a whole picture, which no tile is; leave out --tile."
+            )
+
     @property
     def unit(self) -> str:
         kind = "grey" if self.contract.declared_channels == 1 else "pixel"
@@ -63,19 +76,28 @@ class PictureEntry:
         low, high = contract.value_range or (0.0, 1.0)
         mean, std = (",".join(f"{v:g}" for v in v) or "none" for v in (contract.mean, contract.std))
         usual = Fit().as_dict()
-        fit = [f"{name} {v}" for name, v in self.fit.as_dict().items() if v != usual[name]]
+        fit = [f"{name} {v}" for name, v in self.fit.as_dict().items() if v != usual.get(name, v)]
+        fit += [self.averaged] if self.averaged else []
         return (
             f"pixels  {contract.channel_order} ({contract.sources.get('channel_order', '')}), "
             f"{low:g} to {high:g} ({contract.sources.get('value_range', '')}), mean {mean}, std "
             f"{std}, {', '.join(fit) or 'own size'}"
         )
 
+    @property
+    def averaged(self) -> str:
+        return self.fit.averaged
+
     def as_dict(self) -> dict[str, Any]:
         return self.fit.as_dict()
 
     def values(self, shape: tuple[int, ...]) -> int:
-        height, width = self.fit.padded(*shape[1:])
-        return self.contract.network_channels * height * width
+        return self.contract.network_channels * max(map(math.prod, self._seen(shape)))
+
+    def _seen(self, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+        """Every size at which the network sees a picture or a view of it, in rising order."""
+        ways = sweeps(self.fit, *shape[1:])
+        return sorted({self.fit.plain(way.seen).padded(*way.window) for way in ways})
 
     def described(self, shape: tuple[int, ...]) -> str:
         return f"pictures of {shape[1]}x{shape[2]} pixels"
@@ -108,18 +130,22 @@ class PictureEntry:
                 f"the model takes pictures as [batch, {self.contract.declared_channels}, height, "
                 f"width], got {['batch', *shape]}."
             )
-        wanted, seen = self.contract.size, self.fit.padded(*shape[1:])
-        if seen[0] * seen[1] > LARGEST_PICTURE:
-            raise ModelError(
-                f"a picture of {shape[1]}x{shape[2]} pixels would reach the model as "
-                f"{seen[0]}x{seen[1]}, more than {LARGEST_PICTURE} pixels; pass a smaller --size, "
-                "--scale or --pad-to."
-            )
-        if wanted is not None and seen != wanted:
-            raise ModelError(
-                f"{path} takes pictures of {wanted[0]}x{wanted[1]} pixels only, got "
-                f"{seen[0]}x{seen[1]}; pass --resize to resize pictures to that size."
-            )
+        wanted = self.contract.size
+        for seen in self._seen(shape):
+            if seen[0] * seen[1] > LARGEST_PICTURE:
+                raise ModelError(
+                    f"a picture of {shape[1]}x{shape[2]} pixels would reach the model as "
+                    f"{seen[0]}x{seen[1]}, more than {LARGEST_PICTURE} pixels; pass a smaller "
+                    "--size, --scale or --pad-to, or --tile."
+                )
+            if wanted is not None and seen != wanted:
+                remedy = "pass --resize to resize pictures to that size"
+                if self.fit.averages:
+                    remedy = "pass --tile model, and --pad-to for pictures smaller than a tile"
+                raise ModelError(
+                    f"{path} takes pictures of {wanted[0]}x{wanted[1]} pixels only, got "
+                    f"{seen[0]}x{seen[1]}; {remedy}."
+                )
 
     def check_noise(
         self, _x: FloatArray, _noisy: FloatArray, _perturbation: Perturbation, /

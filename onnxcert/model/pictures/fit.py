@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from onnxcert.errors import ParameterError
 
 Grid = Literal["native", "model"]
+
+_MOST_SCALES: Final = 8
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,21 @@ class Fit:
     Noise is added before any of it and R is in the unit of the picture as it is: all of this is
     part of the function that is certified.
 
+    With `scales`, `flip` or `tile` the network sees a picture several times, and its answer is the
+    mean, see `onnxcert.model.pictures.averaging`.
+
     Args:
         scale: the network sees the picture resized by this factor.
         size: the network sees every picture at this (height, width); excludes `scale`.
-        pad_to: the resized picture is continued at the bottom and right, by repeating its last
-            row and column, until both sides are multiples of this; scores there are cut off.
+        pad_to: what the network would see is continued at the bottom and right, by repeating its
+            last row and column, until both sides are multiples of this; scores there are cut off.
         grid: `native`: scores are brought back to the picture's own size before the vote, and its
             pixels are the components; `model`: the components are the cells of the model's output.
+        scales: the network sees the picture resized by each of these; excludes `scale`, `size`.
+        flip: the network sees the picture's mirror image, too.
+        tile: (height, width) that the network sees at once, in its own pixels; the resized picture
+            is cut into tiles of this size.
+        overlap: (height, width) that neighbouring tiles share at least; by default a third.
 
     Raises:
         ParameterError: a value is out of range, or two of them exclude each other.
@@ -34,14 +44,20 @@ class Fit:
     size: tuple[int, int] | None = None
     pad_to: int = 1
     grid: Grid = "native"
+    scales: tuple[float, ...] = ()
+    flip: bool = False
+    tile: tuple[int, int] | None = None
+    overlap: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.scale <= 16.0:
-            raise ParameterError(f"the scale must be above 0 and at most 16, got {self.scale:g}.")
-        if self.size is not None and not all(0 < side <= 65536 for side in self.size):
-            raise ParameterError(
-                f"the size must be HEIGHTxWIDTH in pixels, each from 1 to 65536, got {self.size}."
-            )
+        for scale in (self.scale, *self.scales):
+            if not 0.0 < scale <= 16.0:
+                raise ParameterError(f"the scale must be above 0 and at most 16, got {scale:g}.")
+        for name, sides in (("size", self.size), ("tile", self.tile)):
+            if sides is not None and not all(0 < side <= 65536 for side in sides):
+                raise ParameterError(
+                    f"the {name} must be HEIGHTxWIDTH in pixels, each from 1 to 65536, got {sides}."
+                )
         if self.size is not None and self.scale != 1.0:
             raise ParameterError("a fixed size and a scale exclude each other; give one of them.")
         if not 1 <= self.pad_to <= 4096:
@@ -53,27 +69,105 @@ class Fit:
                 "padding adds cells to the model's grid that belong to no pixel, so --pad-to and "
                 "--grid model exclude each other; use --size instead."
             )
+        self._check_views()
+
+    def _check_views(self) -> None:
+        if self.scales and (self.size is not None or self.scale != 1.0):
+            raise ParameterError(
+                "several scales exclude one scale and a fixed size; leave out --scale, --size and "
+                "--resize, or --scales."
+            )
+        if len(self.scales) > _MOST_SCALES or len(set(self.scales)) < len(self.scales):
+            raise ParameterError(
+                f"--scales takes at most {_MOST_SCALES} different factors, got "
+                f"{_listed(self.scales)}."
+            )
+        if self.overlap is not None and self.tile is None:
+            raise ParameterError("only tiles overlap; give --tile, too, or leave out --overlap.")
+        if self.tile is not None and not all(
+            0 <= shared < side for shared, side in zip(self.shared, self.tile, strict=True)
+        ):
+            raise ParameterError(
+                f"tiles must overlap by 0 or more pixels and less than their size, got "
+                f"{_sides(self.shared)} for tiles of {_sides(self.tile)}."
+            )
+        if self.averages and self.grid == "model":
+            raise ParameterError(
+                "the cells of the model's grid are others at every scale, mirrored and in tiles, "
+                "so --grid model excludes --scales, --flip and --tile; leave it out."
+            )
+
+    @property
+    def averages(self) -> bool:
+        """Whether the answer is a mean over several views of the picture."""
+        return bool(self.scales) or self.flip or self.tile is not None
+
+    @property
+    def shared(self) -> tuple[int, int]:
+        """Height and width that neighbouring tiles share at least.
+
+        By default tiles go on by two thirds of their side, as the field's published configurations
+        for sliding windows do.
+        """
+        if self.overlap is not None or self.tile is None:
+            return self.overlap or (0, 0)
+        height, width = (side - max(1, side * 2 // 3) for side in self.tile)
+        return height, width
 
     @property
     def resizes(self) -> bool:
         """Whether the network may see another resolution than the picture's."""
-        return self.scale != 1.0 or self.size is not None
+        return self.scale != 1.0 or self.size is not None or any(s != 1.0 for s in self.scales)
 
     def resized(self, height: int, width: int) -> tuple[int, int]:
-        """Size of the picture after resizing; at least one pixel."""
-        if self.size is not None:
-            return self.size
-        return self._scaled(height), self._scaled(width)
+        """Size of the picture after resizing by `scale` or to `size`; at least one pixel."""
+        return self.size or scaled(height, width, self.scale)
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
         """Size at which the network sees a picture of height x width."""
         height, width = self.resized(height, width)
         return -(-height // self.pad_to) * self.pad_to, -(-width // self.pad_to) * self.pad_to
 
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON values, by the names of the command line's options."""
-        size = None if self.size is None else f"{self.size[0]}x{self.size[1]}"
-        return {"scale": self.scale, "size": size, "pad_to": self.pad_to, "grid": self.grid}
+    def plain(self, seen: tuple[int, int]) -> Fit:
+        """The fit of one view, which the network sees at the size `seen`."""
+        return Fit(size=seen if self.resizes else None, pad_to=self.pad_to)
 
-    def _scaled(self, side: int) -> int:
-        return max(1, math.floor(side * self.scale))
+    @property
+    def averaged(self) -> str:
+        """What the answer is a mean of, in words; empty where the network sees a picture once."""
+        over = []
+        if self.scales:
+            over.append(
+                f"the {'scales' if len(self.scales) > 1 else 'scale'} {_listed(self.scales)}"
+            )
+        over += ["mirror images"] if self.flip else []
+        if self.tile is not None:
+            over.append(f"tiles of {_sides(self.tile)} that overlap by {_sides(self.shared)}")
+        return f"scores averaged over {'; '.join(over)}" if over else ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON values, by the names of the command line's options; views only where asked for,
+        so that results made before there were any still fit."""
+        size = None if self.size is None else _sides(self.size)
+        views: dict[str, Any] = {}
+        if self.scales:
+            views["scales"] = sorted(self.scales)
+        if self.flip:
+            views["flip"] = True
+        if self.tile is not None:
+            views |= {"tile": _sides(self.tile), "overlap": _sides(self.shared)}
+        one = {"scale": self.scale, "size": size, "pad_to": self.pad_to, "grid": self.grid}
+        return {**one, **views}
+
+
+def scaled(height: int, width: int, scale: float) -> tuple[int, int]:
+    """Size of a picture resized by `scale`; at least one pixel."""
+    return max(1, math.floor(height * scale)), max(1, math.floor(width * scale))
+
+
+def _listed(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in sorted(values))
+
+
+def _sides(sides: tuple[int, int]) -> str:
+    return f"{sides[0]}x{sides[1]}"

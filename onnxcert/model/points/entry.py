@@ -84,6 +84,10 @@ class PointEntry:
             ]
         )
 
+    @property
+    def averaged(self) -> str:
+        return ""
+
     def as_dict(self) -> dict[str, Any]:
         return {"fill": self.fill}
 

@@ -1,0 +1,98 @@
+"""From scores outside of the network's session to votes, by the very nodes that end it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final, final
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from onnxcert._typing import FloatArray, IntArray
+from onnxcert.model import vote
+from onnxcert.model.contract import Contract
+from onnxcert.model.nodes import Nodes
+from onnxcert.model.session import open_session
+from onnxcert.model.surgery import LABELS, SCORES
+
+_GIVEN: Final = "onnxcert_given"
+
+
+@final
+class Ballot:
+    """Scores [B, C, *grid] to probabilities, and to labels.
+
+    Args:
+        contract: of the model, with its classes.
+        probabilities: whether labels are of means of probabilities, and not of raw scores.
+    """
+
+    def __init__(self, contract: Contract, *, probabilities: bool, threads: int) -> None:
+        self.contract = contract
+        raw = probabilities and contract.output_form in ("logits", "logit")
+        self._probabilities = _session(_activated(contract), threads) if raw else None
+        self._labels = _session(_voted(_of_means(contract) if raw else contract), threads)
+
+    def probabilities(self, scores: FloatArray) -> FloatArray:
+        """The softmax of logits, the sigmoid of a logit, other scores as they are.
+
+        What is not finite stays so: a class ruled out by minus infinity withholds the vote as it
+        does where nothing is averaged.
+        """
+        found: FloatArray = scores if self._probabilities is None else self._probabilities(scores)
+        return found
+
+    def labels(self, scores: FloatArray) -> IntArray:
+        """Labels, and "no vote" where a score is not finite; see `onnxcert.model.vote.labels`."""
+        labels: IntArray = self._labels(scores)
+        return labels
+
+
+def _of_means(contract: Contract) -> Contract:
+    """The contract of probabilities, with the threshold that says the same of them."""
+    if contract.output_form == "logits":
+        return replace(contract, output_form="probabilities")
+    threshold = 1 / (1 + math.exp(-min(max(contract.decision_threshold, -700), 700)))
+    return replace(contract, output_form="sigmoid", threshold=threshold)
+
+
+def _activated(contract: Contract) -> onnx.ModelProto:
+    """Probabilities, NaN where a score is not finite: there the total less itself is no 0."""
+    nodes = Nodes("ballot")
+    if contract.output_form == "logit":
+        nothing = nodes.add("Sub", _GIVEN, _GIVEN)
+        nodes.add("Add", nodes.add("Sigmoid", _GIVEN), nothing, output=SCORES)
+    else:
+        # The operator Softmax is many times slower along any axis but the last.
+        total = nodes.add("ReduceSum", _GIVEN, nodes.constant([1]))
+        most = nodes.add("ReduceMax", _GIVEN, axes=[1])
+        powers = nodes.add("Exp", nodes.add("Sub", _GIVEN, most))
+        whole = nodes.add("ReduceSum", powers, nodes.constant([1]))
+        whole = nodes.add("Add", whole, nodes.add("Sub", total, total))
+        nodes.add("Div", powers, whole, output=SCORES)
+    return _model(nodes, SCORES, TensorProto.FLOAT, 4)
+
+
+def _voted(contract: Contract) -> onnx.ModelProto:
+    nodes = Nodes("ballot")
+    vote.labels(nodes, _GIVEN, contract, candidates=_GIVEN, output=LABELS)
+    kind = helper.np_dtype_to_tensor_dtype(contract.label_type)
+    many = contract.output_form == "multilabel"
+    return _model(nodes, LABELS, kind, 2 if contract.classifies else 3 + many)
+
+
+def _model(nodes: Nodes, output: str, kind: int, axes: int) -> onnx.ModelProto:
+    given, made = (
+        helper.make_tensor_value_info(name, of, [None] * rank)
+        for name, of, rank in ((_GIVEN, TensorProto.FLOAT, 4), (output, kind, axes))
+    )
+    graph = helper.make_graph(nodes.nodes, "ballot", [given], [made], nodes.constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def _session(model: onnx.ModelProto, threads: int) -> Callable[[FloatArray], Any]:
+    runtime = open_session(model, device="cpu", threads=threads).runtime
+    return lambda scores: runtime.run(None, {_GIVEN: np.ascontiguousarray(scores)})[0]
