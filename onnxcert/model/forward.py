@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,8 @@ from onnxcert.errors import ModelError
 from onnxcert.model.answers import labels_for
 from onnxcert.model.entry import INPUT, Entry
 from onnxcert.model.session import Session, first_line
+from onnxcert.model.stopwatch import Stopwatch
 from onnxcert.model.surgery import LABELS, SCORES, SHAPE
-
-
-@dataclass
-class Stopwatch:
-    """Wall seconds spent inside the runtime so far."""
-
-    seconds: float = 0.0
 
 
 @final
@@ -88,13 +81,11 @@ class Forward:
     def _run(self, output: str, batch: FloatArray, entry: Entry) -> Any:
         shape = batch.shape[1:]
         feeds = {INPUT: np.ascontiguousarray(batch), **entry.feeds(shape)}
-        start = time.perf_counter()
         try:
-            return self.session.runtime.run([output], feeds)[0]
+            with self.stopwatch:
+                return self.session.runtime.run([output], feeds)[0]
         except Exception as error:
             raise ModelError(
                 f"{self.path} fails on {len(batch)} {entry.described(shape)} "
                 f"({first_line(error)}); {entry.remedy}."
             ) from None
-        finally:
-            self.stopwatch.seconds += time.perf_counter() - start

@@ -32,6 +32,11 @@ class OneDrawPerPass:
     def __init__(self, segment: Segmenter) -> None:
         self.segment = segment
 
+    @property
+    def at_once(self) -> int:
+        """How many threads may call it at once."""
+        return getattr(self.segment, "at_once", 1)
+
     def __call__(self, batch: FloatArray) -> IntArray:
         rows = [batch[i : i + 1] for i in range(len(batch))]
         return np.concatenate([checked(self.segment(row), 1) for row in rows])

@@ -62,14 +62,17 @@ def measured(
         batch_size = batch_size_for(segmenter, x, draws, each=_PLANNED).draws
     segment, warning = probed(segmenter, x, draws, batch_size=batch_size)
     rehearsal = draws.rehearsal()  # none of these draws is ever counted for a certificate
-    total = (1 + _TIMED) * batch_size
+    at_once = getattr(segment, "at_once", 1)
+    total = (_TIMED + 2 * at_once - 1) * batch_size
     count = Count(rehearsal, total, batch_size, "pooled", segmenter.classes)
     components, stamps = 0, []
     for labels in noisy_answers(segment, x, rehearsal, range(total), batch_size):
         count.add(labels)
         components = labels[0].size
         stamps.append(time.perf_counter())
-        if stamps[-1] - stamps[0] > _LONG_ENOUGH and len(stamps) > _FEWEST:
+        if stamps[-1] - stamps[0] > _LONG_ENOUGH and len(stamps) > _FEWEST * at_once:
             break
-    seconds = float(np.median(np.diff(stamps)))
+    # Passes that run at once end at once: only as many together tell how long one takes.
+    taken = np.subtract(stamps[at_once:], stamps[:-at_once])
+    seconds = float(np.median(taken)) / at_once
     return Speed(batch_size / seconds, components, batch_size, warning)
