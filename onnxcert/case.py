@@ -51,7 +51,10 @@ class Case:
             return False
         with store.open(self.name) as record:
             self._check_again(record)
-            return record.ended != "interrupted"
+            done = record.ended != "interrupted"
+        if done:
+            store.forget(self.name)  # the run may have been killed before it could
+        return done
 
     def _check_again(self, record: Record) -> None:
         run = self.run

@@ -230,7 +230,11 @@ class ResultStore(Results):
             write_atomically(path, lambda p: write_hdf5(p, lambda f: write_record(f, record)))
         self._rows[record.name] = record.summary()
         if record.ended != "interrupted":
-            self._partial_path(record.name).unlink(missing_ok=True)
+            self.forget(record.name)
+
+    def forget(self, name: str) -> None:
+        """Remove the count of a finished input, if one is left of it."""
+        self._partial_path(name).unlink(missing_ok=True)
 
     def kept(self, name: str) -> bool:
         """Whether a count of this input is kept."""

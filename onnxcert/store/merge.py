@@ -201,7 +201,7 @@ def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
         _copy_file(part.folder, target.folder, Path("inputs", f"{name}.h5"))
     with target.open(name) as record:
         if record.ended != "interrupted":
-            (target.folder / "partial" / f"{name}.h5").unlink(missing_ok=True)
+            target.forget(name)
 
 
 def _files(folder: Path, name: str) -> Iterator[Path]:
