@@ -227,7 +227,7 @@ def test_stopped_at_any_time_the_run_goes_on_with_workers_or_without(
         run.watcher = Stopper(run, at)
         with pytest.raises(KeyboardInterrupt):
             run.execute(0)
-        kept = list((out / "partial").glob("*.h5"))
+        assert settings == "looks" or len(ResultStore(out).names()) < 6
         if settings == "looks":
             ended = {record.ended for record in ResultStore(out).records()}
             assert ended <= {"", "interrupted"}
@@ -236,7 +236,6 @@ def test_stopped_at_any_time_the_run_goes_on_with_workers_or_without(
             crew(again, 2)
         again.execute(0)
         assert_equal_runs(out, place.whole(settings))
-        assert kept or at == 1
 
 
 def test_a_count_begun_by_one_process_is_gone_on_with_by_workers(
