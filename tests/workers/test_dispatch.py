@@ -190,14 +190,24 @@ def test_one_input_is_spread_over_all_workers_by_its_draws(place: Place, tmp_pat
 
 def test_inputs_under_way_are_bounded(place: Place, tmp_path: Path) -> None:
     run = place.run(tmp_path / "out")
-    items = run.listing.items
-    run.listing = replace(
-        run.listing,
-        items=tuple(replace(items[0], name=f"x{i}") for i in range(40)),
-    )
+    first, _, other, *_ = run.listing.items
+    # While the first input of a size is tried, the others of that size have to wait.
+    items = (first, *(replace(other, name=f"x{i}") for i in range(39)))
+    run.listing = replace(run.listing, items=items)
+    under_way = most = 0
+    course = run._course
+
+    def counted(case: Any) -> Any:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way - run._ended)
+        return course(case)
+
+    run._course = counted  # type: ignore[method-assign]
     chaos = crew(run, 2)
     run.execute(0)
     assert len(run.store.names()) == 40
+    assert most <= 2 * 2 + 1
     # Inputs, their candidates, and the one that workers settle on.
     assert chaos.most_shared <= 2 * (2 * 2 + 1) + 1
 
