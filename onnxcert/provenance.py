@@ -16,7 +16,10 @@ from onnxcert.inputs import Item
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Provenance
 
-PACKAGES: Final = ("numpy", "scipy", "onnx", "onnxruntime-gpu", "onnxruntime", "h5py", "pillow")
+PACKAGES: Final = (
+    *("numpy", "scipy", "onnx", "onnxruntime-gpu", "onnxruntime", "h5py", "pillow"),
+    *("cupy-cuda12x", "cupy-cuda13x"),
+)
 
 
 def provenance(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import onnx
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
 from onnxcert.model.answers import close
+from onnxcert.model.bound_graph import Ends, bound_graph
 from onnxcert.model.entry import Entry
 from onnxcert.model.forward import Forward, Stopwatch
 from onnxcert.model.graph import ModelFile
@@ -62,6 +64,19 @@ class Network:
         entry = entry or self.entry
         self._settle(batch, entry)
         return self.forward.scores(batch, entry)
+
+    def settled(self, x: FloatArray) -> Forward:
+        """How inputs like `x` run once the first passes have shown what they show."""
+        self._settle(x[None], self.entry)
+        return self.forward
+
+    def bound(self) -> tuple[Forward, Ends]:
+        """How batches run between noise and votes that are no part of the graph."""
+        rows = self.forward.rows
+        model, ends = bound_graph(
+            self._file.proto, self.entry, batch=rows, other_size=self._other_size
+        )
+        return self._opened(model, rows), ends
 
     def _settle(self, batch: FloatArray, entry: Entry) -> None:
         entry.check(batch.shape[1:], self._file.path)
@@ -131,6 +146,9 @@ class Network:
             other_size=self._other_size,
             votes=self._votes,
         )
+        return self._opened(model, rows)
+
+    def _opened(self, model: onnx.ModelProto, rows: int | None) -> Forward:
         try:
             session = open_session(model, device=self._device, threads=self._threads)
         except ModelError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -56,16 +57,17 @@ def measured(
     segmenter(x[None])  # settles the number of classes and the size of the answer
     values = max(x.size, segmenter.values(x.shape))
     batch_size = batch_size or default_batch_size(values)
-    draws = Draws(perturbation, fresh_seed(), digest(x))
+    backend = segmenter.backend
+    draws = Draws(perturbation, fresh_seed(), digest(x), backend.generator)
     perturbation.check(x)
     segment, warning = probed(segmenter, x, draws, batch_size=batch_size)
     rehearsal = draws.rehearsal()  # none of these draws is ever counted for a certificate
     total = (1 + _TIMED) * batch_size
-    count = Count(rehearsal, total, batch_size, "pooled", segmenter.classes)
+    count = Count(rehearsal, total, batch_size, "pooled", segmenter.classes, backend=backend)
     components, stamps = 0, []
-    for labels in noisy_answers(segment, x, rehearsal, range(total), batch_size):
-        count.add(labels)
-        components = labels[0].size
+    for answer in noisy_answers(segment, x, rehearsal, range(total), batch_size, backend):
+        count.add(answer)
+        components = math.prod(answer.shape[1:])
         stamps.append(time.perf_counter())
         if stamps[-1] - stamps[0] > _LONG_ENOUGH and len(stamps) > _FEWEST:
             break
