@@ -1,0 +1,150 @@
+"""The compiled kernels, launched on the arrays of a device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, final
+
+import numpy as np
+
+from onnxcert.kernels.interface import Array, Channels, Scores
+from onnxcert.kernels.philox import Key
+
+BLOCK: Final = 256  # threads a block
+THREADS: Final = 2**21  # fills any device several times over
+LARGEST: Final = (2**31 - 1, 2**16 - 1, 2**16 - 1)  # grid of blocks; kernels loop beyond it
+NOWHERE: Final = np.uint64(0)  # a null pointer
+
+
+class Module(Protocol):
+    """A compiled `source()`, CuPy's RawModule for example."""
+
+    def get_function(self, name: str, /) -> Callable[[Any, Any, Any], Any]:
+        """A kernel by its name, to be called with grid, block and arguments."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class Compiled:
+    """The kernels on a device; see `onnxcert.kernels.Kernels`.
+
+    They start on the library's current stream, and nothing waits for them.
+
+    Args:
+        module: the compiled `source()`.
+    """
+
+    module: Module
+
+    def noise(
+        self,
+        x: Array,
+        sigma: np.float32,
+        key: Key,
+        first: int,
+        out: Array,
+        channels: Channels | None = None,
+    ) -> None:
+        _check(x, np.float32)
+        if out.size == 0:
+            return
+        order = _check(channels and channels.order, np.int32)
+        affine = _check(channels and channels.affine, np.float32)
+        draw_step, *steps = (s // out.itemsize for s in out.strides)
+        rows, cells, channel_step = 1, x.size, 0
+        cell_step = _step(out.shape[1:], steps)
+        if channels is not None or cell_step is None:
+            rows, cells = out.shape[1], x.size // x.shape[0]
+            channel_step, cell_step = steps[0], _step(out.shape[2:], steps[1:])
+        if cell_step is None:
+            raise ValueError(f"cells of the strides {out.strides} are not equally far apart.")
+        side_by_side = (rows, channel_step, cell_step) == (3, 1, 3) and cells % 4 == 0
+        shared = (np.int64(cells), order, affine, out, np.int64(draw_step))
+        counts = (np.float32(sigma), *map(np.uint32, key), np.uint64(first), np.int64(len(out)))
+        across = math.ceil(cells / (4 * BLOCK))
+        down = 1 if side_by_side else rows
+        deep = min(len(out), math.ceil(THREADS / (across * down * BLOCK)))
+        if side_by_side:
+            name, arguments = f"noise_interleaved_{out.dtype}", (*counts, *shared)
+        else:
+            name = f"noise_{out.dtype}"
+            arguments = (
+                *counts,
+                np.int64(rows),
+                *shared,
+                *map(np.int64, (channel_step, cell_step)),
+            )
+        self._launch(name, (across, down, deep), (x, *arguments))
+
+    def labels(self, scores: Scores, out: Array) -> None:
+        self._count("labels", scores, (_counter(out), np.int32(out.itemsize)))
+
+    def select(self, scores: Scores, votes: Array, withheld: Array) -> None:
+        counters = (_counter(votes), np.int32(votes.itemsize))
+        self._count("select", scores, (*counters, _check(withheld, np.uint64)))
+
+    def match(
+        self, scores: Scores, candidate: Array, hits: Array, missed: Array, withheld: Array
+    ) -> None:
+        counters = (
+            *(_counter(candidate), np.int32(candidate.itemsize)),
+            *(_counter(hits), np.int32(hits.itemsize)),
+        )
+        scalars = (_check(missed, np.uint8), _check(withheld, np.uint64))
+        self._count("match", scores, (*counters, *scalars))
+
+    def _count(self, what: str, scores: Scores, counters: tuple[Any, ...]) -> None:
+        values = scores.values
+        if values.size == 0:
+            return
+        # A cloud is a picture of one row, a classifier's answer one of one cell.
+        missing = 4 - values.ndim
+        steps = [s // values.itemsize for s in values.strides]
+        sizes = (
+            *(*values.shape[:2], *missing * (1,), *values.shape[2:]),
+            *(*steps[:2], *missing * (0,), *steps[2:]),
+            *(*(2 - len(scores.grid)) * (1,), *scores.grid),
+        )
+        above = scores.threshold is not None
+        how = (np.int32(above), np.float32(scores.threshold if above else 0.0))
+        kind = f"interpolated_{values.dtype}" if scores.interpolated else str(values.dtype)
+        grid = (math.ceil(math.prod(scores.grid) / BLOCK), 1, 1)
+        arguments = (values, *map(np.int64, sizes), *how, *counters)
+        self._launch(f"{what}_{kind}", grid, arguments)
+
+    def _launch(self, name: str, grid: tuple[int, int, int], arguments: tuple[Any, ...]) -> None:
+        kernel = self.module.get_function(name)
+        limited = tuple(min(n, most) for n, most in zip(grid, LARGEST, strict=True))
+        kernel(limited, (BLOCK, 1, 1), tuple(NOWHERE if a is None else a for a in arguments))
+
+
+def _step(shape: tuple[int, ...], steps: list[int]) -> int | None:
+    """How far apart the elements of these axes lie if that is one number, else None."""
+    step, size = 0, 1
+    for n, s in zip(reversed(shape), reversed(steps), strict=True):
+        if n > 1:
+            if size > 1 and s != step * size:
+                return None
+            step, size = step or s, size * n
+    return step or 1
+
+
+def _check(array: Array, dtype: Any) -> Array:
+    """A C-contiguous array of this type, or None, as it is.
+
+    Raises:
+        ValueError: it is another, and a kernel would read elsewhere.
+    """
+    if array is not None and not (array.dtype == dtype and array.flags.c_contiguous):
+        raise ValueError(f"expected contiguous {np.dtype(dtype)}, got {array.dtype}.")
+    return array
+
+
+def _counter(array: Array) -> Array:
+    """A C-contiguous array of unsigned integers, as it is."""
+    if array.dtype not in (np.uint8, np.uint16, np.uint32):
+        raise ValueError(f"counters are uint8, uint16 or uint32, got {array.dtype}.")
+    return _check(array, array.dtype)

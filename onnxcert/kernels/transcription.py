@@ -1,0 +1,103 @@
+"""`noise.cu` and `votes.cu` in the array API: the same numbers, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from onnxcert.kernels.interface import Array, Channels, Scores
+from onnxcert.kernels.interpolation import Interpolation
+from onnxcert.kernels.normal import standard_normals
+from onnxcert.kernels.philox import Key
+
+
+@final
+@dataclass(frozen=True)
+class Transcription:
+    """The kernels on the arrays of any library; see `onnxcert.kernels.Kernels`.
+
+    Args:
+        xp: the array library, by the array API standard.
+    """
+
+    xp: Any = np
+
+    def noise(
+        self,
+        x: Array,
+        sigma: np.float32,
+        key: Key,
+        first: int,
+        out: Array,
+        channels: Channels | None = None,
+    ) -> None:
+        xp, channels = self.xp, channels or Channels()
+        per_channel = (-1, *(1 for _ in x.shape[1:]))
+        for b in range(out.shape[0]):
+            z = standard_normals(key, first + b, x.size).reshape(x.shape)
+            row = xp.asarray(z) * float(sigma) + x
+            if channels.order is not None:
+                row = xp.take(row, channels.order, axis=0)
+            if channels.affine is not None:
+                factor, offset = (
+                    xp.reshape(channels.affine[i, ...], per_channel) for i in range(2)
+                )
+                row = factor * row + offset
+            out[b, ...] = xp.astype(row, out.dtype)
+
+    def labels(self, scores: Scores, out: Array) -> None:
+        none = self.xp.iinfo(out.dtype).max
+        for b, (label, voted) in enumerate(self._votes(scores)):
+            label[~voted] = none
+            out[b, ...] = self.xp.astype(label, out.dtype)
+
+    def select(self, scores: Scores, votes: Array, withheld: Array) -> None:
+        for label, voted in self._votes(scores):
+            for c in range(scores.classes):
+                votes[c, ...] += self.xp.astype((label == c) & voted, votes.dtype)
+            withheld[0] += self._count(~voted)
+
+    def match(
+        self, scores: Scores, candidate: Array, hits: Array, missed: Array, withheld: Array
+    ) -> None:
+        wanted = self.xp.astype(candidate, self.xp.int64)
+        for b, (label, voted) in enumerate(self._votes(scores)):
+            hit = (label == wanted) & voted
+            hits[...] += self.xp.astype(hit, hits.dtype)
+            missed[b] = int(missed[b]) | int(not self.xp.all(hit))
+            withheld[0] += self._count(~voted)
+
+    def _votes(self, scores: Scores) -> Iterator[tuple[Array, Array]]:
+        """The labels of each draw, int64 [*grid], and where there is one."""
+        cells = scores.values.shape[2:] or (1,)
+        to_grid = Interpolation(cells, scores.grid, self.xp) if scores.interpolated else None
+        for b in range(scores.values.shape[0]):
+            # What is not finite is found afterwards: here it may do what it likes.
+            with np.errstate(invalid="ignore", over="ignore"):
+                yield self._vote(scores, b, cells, to_grid)
+
+    def _vote(
+        self, scores: Scores, b: int, cells: tuple[int, ...], to_grid: Interpolation | None
+    ) -> tuple[Array, Array]:
+        xp = self.xp
+
+        def score(c: int) -> Array:
+            plane = xp.reshape(xp.astype(scores.values[b, c, ...], xp.float32), cells)
+            return to_grid(plane) if to_grid else plane
+
+        best = total = score(0)
+        label = xp.zeros(scores.grid, dtype=xp.int64)
+        for c in range(1, scores.values.shape[1]):
+            other = score(c)
+            total = total + other
+            label = xp.where(other > best, xp.full_like(label, c), label)
+            best = xp.where(other > best, other, best)
+        if scores.threshold is not None:
+            label = xp.astype(best > float(np.float32(scores.threshold)), xp.int64)
+        return label, xp.isfinite(total)
+
+    def _count(self, where: Array) -> int:
+        return int(self.xp.count_nonzero(where))

@@ -1,0 +1,86 @@
+"""The sources compile for old and new devices, with and without a CUDA toolkit installed."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from onnxcert.kernels import OPTIONS, source
+
+NVCC = shutil.which("nvcc")
+
+
+def nvrtc() -> ctypes.CDLL | None:
+    """The run-time compiler as pip installs it, if it is there."""
+    found = importlib.util.find_spec("nvidia")
+    for folder in (found and found.submodule_search_locations) or ():
+        for path in sorted(Path(folder).rglob("libnvrtc.so.*")):
+            return ctypes.CDLL(str(path))
+    return None
+
+
+def devices() -> list[str]:
+    """The oldest device that this nvcc knows, and the H100's generation."""
+    assert NVCC is not None
+    listed = subprocess.run([NVCC, "--list-gpu-code"], capture_output=True, text=True, check=True)
+    known = re.findall(r"sm_\d+", listed.stdout)
+    return [known[0], *(name for name in ("sm_90",) if name in known)]
+
+
+@pytest.mark.skipif(NVCC is None, reason="no nvcc")
+def test_nvcc_compiles_both_files_without_a_warning(tmp_path: Path) -> None:
+    assert NVCC is not None
+    file = tmp_path / "kernels.cu"
+    file.write_text(source(), encoding="utf-8")
+    for device in devices():
+        target = tmp_path / f"{device}.cubin"
+        command = [NVCC, *OPTIONS, f"-arch={device}", "-Werror", "all-warnings", "-cubin"]
+        command += ["-Xptxas", "-warn-spills,-warn-lmem-usage", "-o", str(target), str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert target.stat().st_size > 10_000
+
+
+@pytest.mark.skipif(NVCC is None, reason="no nvcc")
+def test_no_arithmetic_is_loosened_on_the_way(tmp_path: Path) -> None:
+    """No approximate function, no subnormal flushed, and fused only what the source fuses."""
+    assert NVCC is not None
+    file, target = tmp_path / "kernels.cu", tmp_path / "kernels.ptx"
+    file.write_text(source(), encoding="utf-8")
+    command = [NVCC, *OPTIONS, f"-arch={devices()[0]}", "-ptx", "-o", str(target), str(file)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    kernels = re.split(r"\.entry ", target.read_text(encoding="utf-8"))[1:]
+    assert len(kernels) == 16
+    for kernel in kernels:
+        assert ".approx" not in kernel
+        assert ".ftz" not in kernel
+        fused = len(re.findall(r"\bfma\.rn", kernel))
+        # A quadruple is two pairs of 16 fused operations; three channels make three of them.
+        each = 3 if kernel.startswith("noise_interleaved") else 1
+        assert fused == (2 * 16 * each if kernel.startswith("noise") else 0), kernel[:40]
+
+
+@pytest.mark.parametrize("device", ["compute_75", "compute_90"])
+def test_the_run_time_compiler_takes_them_as_they_are(device: str) -> None:
+    """As CuPy compiles them: no file, no include path, no toolkit."""
+    library = nvrtc()
+    if library is None:
+        pytest.skip("no libnvrtc: pip install nvidia-cuda-nvrtc")
+    program, size = ctypes.c_void_p(), ctypes.c_size_t()
+    text = source().encode()
+    created = library.nvrtcCreateProgram(ctypes.byref(program), text, b"onnxcert.cu", 0, None, None)
+    assert created == 0
+    options = [option.encode() for option in (*OPTIONS, f"--gpu-architecture={device}")]
+    array = (ctypes.c_char_p * len(options))(*options)
+    status = library.nvrtcCompileProgram(program, len(options), array)
+    assert library.nvrtcGetProgramLogSize(program, ctypes.byref(size)) == 0
+    log = ctypes.create_string_buffer(size.value)
+    assert library.nvrtcGetProgramLog(program, log) == 0
+    assert (status, log.value.decode()) == (0, "")
+    library.nvrtcDestroyProgram(ctypes.byref(program))

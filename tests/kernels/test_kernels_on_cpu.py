@@ -1,0 +1,157 @@
+"""The CUDA sources, compiled for the CPU, give what their transcription gives, bit for bit."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from compiled_on_cpu import CpuModule, kernels, module
+from kernel_cases import KEY, NoiseCase, VotesCase, noise_cases, same_bits, votes_cases
+
+from onnxcert.kernels import Channels, Compiled, Scores, Transcription, source
+
+
+def here(array: object) -> object:
+    return array
+
+
+def noise_agrees(compiled: Compiled, case: NoiseCase) -> bool:
+    expected = case.run(Transcription(), here, here)
+    assert (expected != -7).any()
+    return same_bits(case.run(compiled, here, here), expected)
+
+
+def votes_agree(compiled: Compiled, case: VotesCase) -> bool:
+    found, expected = (case.run(k, here, here) for k in (compiled, Transcription()))
+    return all(same_bits(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("case", [*noise_cases()], ids=str)
+def test_noise_is_that_of_the_transcription(compiled: Compiled, case: NoiseCase) -> None:
+    assert noise_agrees(compiled, case)
+
+
+@pytest.mark.parametrize("case", [*votes_cases()], ids=str)
+def test_votes_are_those_of_the_transcription(compiled: Compiled, case: VotesCase) -> None:
+    assert votes_agree(compiled, case)
+
+
+def test_every_kernel_ran(compiled: Compiled) -> None:
+    module().launched.clear()
+    for noise in noise_cases():
+        noise.run(compiled, here, here)
+    for votes in votes_cases():
+        votes.run(compiled, here, here)
+    assert set(module().launched) == set(kernels(source()))
+    assert len(kernels(source())) == 16
+
+
+@pytest.mark.usefixtures("compiled")
+def test_draws_do_not_depend_on_how_they_are_split_over_threads() -> None:
+    """The grid's limits lead every loop through more than one step."""
+
+    class Narrow:
+        def __init__(self, limit: tuple[int, int, int]) -> None:
+            self.limit = limit
+
+        def get_function(self, name: str, /) -> object:
+            kernel = module().get_function(name)
+            return lambda grid, block, arguments: kernel(
+                tuple(min(n, m) for n, m in zip(grid, self.limit, strict=True)), block, arguments
+            )
+
+    for limit in ((1, 1, 1), (2, 1, 3), (3, 2, 1)):
+        narrow = Compiled(Narrow(limit))  # type: ignore[arg-type]
+        for place in ("whole", "last"):
+            assert noise_agrees(narrow, NoiseCase((3, 90, 100), place, affine=True, draws=4))
+        assert noise_agrees(narrow, NoiseCase((2, 50, 101), order=(1, 0), draws=4))
+        assert votes_agree(narrow, VotesCase(3, 4, (50, 60), (50, 60), content="broken"))
+
+
+BREAKS = {
+    "a round too few": ("round < 10", "round < 9"),
+    "the key of another input": ("second + round", "second + 1 + round"),
+    "one draw for the whole batch": ("first + (u64)b", "first"),
+    "upper half of the draw dropped": ("(u32)(high >> 32)", "0u"),
+    "a rounding less": ("__fadd_rn(__fmul_rn(sigma, z), x)", "__fmaf_rn(sigma, z, x)"),
+    "sine without its sign": ("^ (quarter & 0x80000000u)", "^ 0u"),
+    "the short tail of 32 bits": ("b & 0xFFu", "0u * b"),
+    "channels not mapped": ("from ? from[c] : c", "c"),
+    "the last quadruple cut": ("4 * q < end; q", "4 * q + 4 <= end; q"),
+    "the last of equal classes": ("if (score > best)", "if (score >= best)"),
+    "broken scores vote": ("if (!(fabsf(total) <= 0x1.fffffep+127f))", "if (total != total && 0)"),
+    "infinity votes": ("if (!(fabsf(total) <= 0x1.fffffep+127f))", "if (total != total)"),
+    "at the threshold": ("best > s.threshold", "best >= s.threshold + 0.5f"),
+    "corners instead of centres": ("__fadd_rn((float)i, 0.5f)", "(float)i"),
+    "nearest neighbour": ("__fadd_rn(at, -(float)n.low)", "0.0f"),
+    "counters overwritten": ("load(hits, bytes, i) + found", "found"),
+    "misses unseen": ("missed[b] = 1", "missed[b] = 0"),
+    "withheld votes uncounted": ("if (none) atomicAdd", "if (none > 1000) atomicAdd"),
+    "one stride for all layouts": ("c * s.class_step", "c * s.height * s.width"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+@pytest.mark.usefixtures("compiled")
+def test_a_broken_kernel_is_found(name: str) -> None:
+    whole, broken = BREAKS[name]
+    text = source()
+    assert text.count(whole) >= 1
+    wrong = Compiled(CpuModule(text.replace(whole, broken), "-O0", "-w"))
+    assert not (
+        all(noise_agrees(wrong, case) for case in noise_cases())
+        and all(votes_agree(wrong, case) for case in votes_cases())
+    )
+
+
+def test_the_sources_need_no_header() -> None:
+    assert not re.search(r"#\s*include", source())
+
+
+def test_half_precision_is_rounded_to_nearest_even(compiled: Compiled) -> None:
+    """Every float16, and the middles between them: the stand-in for the device is right itself."""
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    finite = np.sort(halves[np.isfinite(halves)]).astype(np.float32)
+    middles = (finite[1:] + finite[:-1]) / 2
+    x = np.concatenate([finite, middles, np.nextafter(middles, np.float32(np.inf))])
+    x = np.concatenate([x, np.array([65519, 65520, 1e9, -1e9, 1e-9, -1e-9], dtype=np.float32)])
+    affine = Channels(affine=np.array([[1.0], [0.0]], dtype=np.float32))
+    out = np.zeros((1, 1, x.size), dtype=np.float16)
+    compiled.noise(x[None], np.float32(0), KEY, 0, out, affine)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(out[0, 0], x.astype(np.float16))
+    scores = Scores(
+        np.concatenate([halves[None, None], np.zeros_like(halves)[None, None]], 1), (65536,)
+    )
+    labels = np.zeros((1, 65536), dtype=np.uint8)
+    compiled.labels(scores, labels)
+    expected = np.where(halves >= 0, 0, 1)
+    np.testing.assert_array_equal(labels[0], np.where(np.isfinite(halves), expected, 255))
+
+
+def test_what_a_kernel_would_misread_is_refused(compiled: Compiled) -> None:
+    x, out = np.zeros((3, 4, 5), np.float32), np.zeros((2, 3, 4, 5), np.float32)
+    sigma = np.float32(1)
+    with pytest.raises(ValueError, match="contiguous float32"):
+        compiled.noise(x.astype(np.float64), sigma, KEY, 0, out)
+    with pytest.raises(ValueError, match="contiguous float32"):
+        compiled.noise(x[:, :, ::2], sigma, KEY, 0, out[..., ::2])
+    with pytest.raises(ValueError, match="equally far apart"):
+        compiled.noise(x, sigma, KEY, 0, np.zeros((2, 3, 4, 9), np.float32)[..., :5])
+    scores = Scores(np.zeros((1, 2, 4, 5), np.float32), (4, 5))
+    with pytest.raises(ValueError, match="uint8"):
+        compiled.labels(scores, np.zeros((1, 4, 5), np.int64))
+    with pytest.raises(ValueError, match="contiguous"):
+        compiled.labels(scores, np.zeros((1, 4, 10), np.uint8)[..., ::2])
+
+
+@pytest.mark.parametrize(
+    ("shape", "grid", "threshold"),
+    [((1, 2, 9), (8,), None), ((1, 2, 4, 4), (4, 4), 0.5), ((1, 2, 4, 4), (16,), None)],
+)
+def test_scores_that_are_no_votes_are_refused(
+    shape: tuple[int, ...], grid: tuple[int, ...], threshold: float | None
+) -> None:
+    with pytest.raises(ValueError, match="no votes"):
+        Scores(np.zeros(shape, np.float32), grid, threshold)
