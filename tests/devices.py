@@ -1,6 +1,7 @@
-"""A device that every machine has: NumPy's arrays, and the transcription of the kernels.
+"""A GPU and two stand-ins that every machine has, on which the same tests run.
 
-All that runs on a GPU runs on it, ONNX Runtime's binding by addresses included, but for CuPy.
+On NumPy's arrays runs all that runs on a GPU, ONNX Runtime's binding by addresses included, but for
+the lines of `onnxcert/backend/cuda.py`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from compiled_on_cpu import COMPILER, module
 
-from onnxcert.backend import DeviceBackend
-from onnxcert.kernels import Transcription
+from onnxcert.backend import DeviceBackend, cuda_backend
+from onnxcert.kernels import Compiled, Transcription
 
 
 class HostDevice:
@@ -58,19 +60,27 @@ class HostDevice:
 
 
 def transcribed() -> DeviceBackend:
-    """The backend of a GPU on this machine's CPU."""
+    """What a GPU does, by NumPy."""
     return DeviceBackend(HostDevice(), Transcription(np))
 
 
+def sources() -> DeviceBackend:
+    """What a GPU does, by the very sources of its kernels, compiled for this processor."""
+    if COMPILER is None:
+        pytest.skip("no C++ compiler to run the CUDA sources on the CPU with")
+    return DeviceBackend(HostDevice(), Compiled(module()))
+
+
 def gpu() -> DeviceBackend:
-    """The backend of the first GPU; skips the test where there is none that CuPy can use."""
-    cupy = pytest.importorskip("cupy", reason="needs CuPy and a GPU")
+    """The first GPU; skips the test where there is none that CuPy can use."""
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed", exc_type=ImportError)
     try:
         found = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        pytest.skip(f"needs a GPU ({error})")
+        pytest.skip(f"no CUDA device: {error}")
     if not found:
-        pytest.skip("needs a GPU")
-    from onnxcert.backend import cuda_backend
-
+        pytest.skip("no CUDA device")
     return cuda_backend(0)
+
+
+BACKENDS = {"transcribed": transcribed, "sources": sources, "gpu": gpu}
