@@ -61,7 +61,7 @@ class HostDevice:
 
 def transcribed() -> DeviceBackend:
     """What a GPU does, by NumPy."""
-    return DeviceBackend(HostDevice(), Transcription(np))
+    return DeviceBackend(HostDevice(), Transcription())
 
 
 def sources() -> DeviceBackend:

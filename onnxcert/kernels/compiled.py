@@ -9,12 +9,14 @@ from typing import Any, Final, Protocol, final
 
 import numpy as np
 
-from onnxcert.kernels.interface import Array, Channels, Scores
+from onnxcert._typing import Array
+from onnxcert.kernels.interface import Channels, Scores
 from onnxcert.kernels.philox import Key
 
 BLOCK: Final = 256  # threads a block
 THREADS: Final = 2**21  # fills any device several times over
 LARGEST: Final = (2**31 - 1, 2**16 - 1, 2**16 - 1)  # grid of blocks; kernels loop beyond it
+FLOATS: Final = (np.float32, np.float16)
 NOWHERE: Final = np.uint64(0)  # a null pointer
 
 
@@ -48,11 +50,17 @@ class Compiled:
         out: Array,
         channels: Channels | None = None,
     ) -> None:
-        _check(x, np.float32)
+        order, affine = (channels.order, channels.affine) if channels else (None, None)
+        count = x.shape[0] if order is None else len(order)
+        if order is not None:
+            _check(order, (count,), np.int32)
+        if affine is not None:
+            _check(affine, (2, count), np.float32)
+        _check(x, x.shape, np.float32)
+        if out.shape != (len(out), count, *x.shape[1:]) or out.dtype not in FLOATS:
+            raise ValueError(f"x {x.shape} does not become {out.dtype} {out.shape}.")
         if out.size == 0:
             return
-        order = _check(channels and channels.order, np.int32)
-        affine = _check(channels and channels.affine, np.float32)
         draw_step, *steps = (s // out.itemsize for s in out.strides)
         rows, cells, channel_step = 1, x.size, 0
         cell_step = _step(out.shape[1:], steps)
@@ -63,41 +71,36 @@ class Compiled:
             raise ValueError(f"cells of the strides {out.strides} are not equally far apart.")
         side_by_side = (rows, channel_step, cell_step) == (3, 1, 3) and cells % 4 == 0
         shared = (np.int64(cells), order, affine, out, np.int64(draw_step))
-        counts = (np.float32(sigma), *map(np.uint32, key), np.uint64(first), np.int64(len(out)))
+        source = (x, np.float32(sigma), *map(np.uint32, key), np.uint64(first))
+        draws = np.int64(len(out))
         across = math.ceil(cells / (4 * BLOCK))
         down = 1 if side_by_side else rows
         deep = min(len(out), math.ceil(THREADS / (across * down * BLOCK)))
         if side_by_side:
-            name, arguments = f"noise_interleaved_{out.dtype}", (*counts, *shared)
+            name, arguments = f"noise_interleaved_{out.dtype}", (draws, *shared)
         else:
-            name = f"noise_{out.dtype}"
-            arguments = (
-                *counts,
-                np.int64(rows),
-                *shared,
-                *map(np.int64, (channel_step, cell_step)),
-            )
-        self._launch(name, (across, down, deep), (x, *arguments))
+            steps = [np.int64(channel_step), np.int64(cell_step)]
+            name, arguments = f"noise_{out.dtype}", (draws, np.int64(rows), *shared, *steps)
+        self._launch(name, (across, down, deep), (*source, *arguments))
 
     def labels(self, scores: Scores, out: Array) -> None:
-        self._count("labels", scores, (_counter(out), np.int32(out.itemsize)))
+        self._count("labels", scores, _counter(out, (len(scores.values), *scores.grid)))
 
     def select(self, scores: Scores, votes: Array, withheld: Array) -> None:
-        counters = (_counter(votes), np.int32(votes.itemsize))
-        self._count("select", scores, (*counters, _check(withheld, np.uint64)))
+        counters = _counter(votes, (scores.classes, *scores.grid))
+        self._count("select", scores, (*counters, _check(withheld, (1,), np.uint64)))
 
     def match(
         self, scores: Scores, candidate: Array, hits: Array, missed: Array, withheld: Array
     ) -> None:
-        counters = (
-            *(_counter(candidate), np.int32(candidate.itemsize)),
-            *(_counter(hits), np.int32(hits.itemsize)),
-        )
-        scalars = (_check(missed, np.uint8), _check(withheld, np.uint64))
-        self._count("match", scores, (*counters, *scalars))
+        counters = (*_counter(candidate, scores.grid), *_counter(hits, scores.grid))
+        flags = _check(missed, (len(scores.values),), np.uint8)
+        self._count("match", scores, (*counters, flags, _check(withheld, (1,), np.uint64)))
 
     def _count(self, what: str, scores: Scores, counters: tuple[Any, ...]) -> None:
         values = scores.values
+        if values.dtype not in FLOATS:
+            raise ValueError(f"scores are float32 or float16, got {values.dtype}.")
         if values.size == 0:
             return
         # A cloud is a picture of one row, a classifier's answer one of one cell.
@@ -132,19 +135,20 @@ def _step(shape: tuple[int, ...], steps: list[int]) -> int | None:
     return step or 1
 
 
-def _check(array: Array, dtype: Any) -> Array:
-    """A C-contiguous array of this type, or None, as it is.
+def _check(array: Array, shape: tuple[int, ...], *dtypes: Any) -> Array:
+    """`array`, if it is contiguous and what a kernel will take it for.
 
     Raises:
-        ValueError: it is another, and a kernel would read elsewhere.
+        ValueError: it is not, and a kernel would read or write elsewhere.
     """
-    if array is not None and not (array.dtype == dtype and array.flags.c_contiguous):
-        raise ValueError(f"expected contiguous {np.dtype(dtype)}, got {array.dtype}.")
+    if not (array.shape == shape and array.dtype in dtypes and array.flags.c_contiguous):
+        names = " or ".join(np.dtype(dtype).name for dtype in dtypes)
+        raise ValueError(
+            f"expected contiguous {names} {list(shape)}, got {array.dtype} {list(array.shape)}."
+        )
     return array
 
 
-def _counter(array: Array) -> Array:
-    """A C-contiguous array of unsigned integers, as it is."""
-    if array.dtype not in (np.uint8, np.uint16, np.uint32):
-        raise ValueError(f"counters are uint8, uint16 or uint32, got {array.dtype}.")
-    return _check(array, array.dtype)
+def _counter(array: Array, shape: tuple[int, ...]) -> tuple[Array, np.int32]:
+    """An array of unsigned integers, and the bytes of one."""
+    return _check(array, shape, np.uint8, np.uint16, np.uint32), np.int32(array.itemsize)

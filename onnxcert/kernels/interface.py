@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 
+from onnxcert._typing import Array
 from onnxcert.kernels.philox import Key
-
-Array = Any  # of NumPy, CuPy or another library that follows the array API standard
 
 
 @dataclass(frozen=True)

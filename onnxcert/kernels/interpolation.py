@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxcert.kernels.interface import Array
+from onnxcert._typing import Array
 
 
 class Interpolation:

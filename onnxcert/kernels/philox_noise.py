@@ -8,7 +8,8 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert.kernels.interface import Array, Channels, Kernels
+from onnxcert._typing import Array
+from onnxcert.kernels.interface import Channels, Kernels
 from onnxcert.kernels.normal import standard_normals
 from onnxcert.kernels.philox import NORMALS, Key
 

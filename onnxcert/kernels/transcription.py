@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
+from array_api_compat import array_namespace
 
-from onnxcert.kernels.interface import Array, Channels, Scores
+from onnxcert._typing import Array
+from onnxcert.kernels.interface import Channels, Scores
 from onnxcert.kernels.interpolation import Interpolation
 from onnxcert.kernels.normal import standard_normals
 from onnxcert.kernels.philox import Key
 
 
 @final
-@dataclass(frozen=True)
 class Transcription:
-    """The kernels on the arrays of any library; see `onnxcert.kernels.Kernels`.
-
-    Args:
-        xp: the array library, by the array API standard.
-    """
-
-    xp: Any = np
+    """The kernels on the arrays of any library; see `onnxcert.kernels.Kernels`."""
 
     def noise(
         self,
@@ -34,7 +28,7 @@ class Transcription:
         out: Array,
         channels: Channels | None = None,
     ) -> None:
-        xp, channels = self.xp, channels or Channels()
+        xp, channels = array_namespace(x), channels or Channels()
         per_channel = (-1, *(1 for _ in x.shape[1:]))
         for b in range(out.shape[0]):
             z = standard_normals(key, first + b, x.size).reshape(x.shape)
@@ -49,40 +43,46 @@ class Transcription:
             out[b, ...] = xp.astype(row, out.dtype)
 
     def labels(self, scores: Scores, out: Array) -> None:
-        none = self.xp.iinfo(out.dtype).max
+        xp = array_namespace(out)
+        none = xp.iinfo(out.dtype).max
         for b, (label, voted) in enumerate(self._votes(scores)):
             label[~voted] = none
-            out[b, ...] = self.xp.astype(label, out.dtype)
+            out[b, ...] = xp.astype(label, out.dtype)
 
     def select(self, scores: Scores, votes: Array, withheld: Array) -> None:
+        xp = array_namespace(votes)
         for label, voted in self._votes(scores):
             for c in range(scores.classes):
-                votes[c, ...] += self.xp.astype((label == c) & voted, votes.dtype)
-            withheld[0] += self._count(~voted)
+                votes[c, ...] += xp.astype((label == c) & voted, votes.dtype)
+            withheld[0] += int(xp.count_nonzero(~voted))
 
     def match(
         self, scores: Scores, candidate: Array, hits: Array, missed: Array, withheld: Array
     ) -> None:
-        wanted = self.xp.astype(candidate, self.xp.int64)
+        xp = array_namespace(hits)
+        wanted = xp.astype(candidate, xp.int64)
         for b, (label, voted) in enumerate(self._votes(scores)):
             hit = (label == wanted) & voted
-            hits[...] += self.xp.astype(hit, hits.dtype)
-            missed[b] = int(missed[b]) | int(not self.xp.all(hit))
-            withheld[0] += self._count(~voted)
+            hits[...] += xp.astype(hit, hits.dtype)
+            missed[b] = int(missed[b]) | int(not xp.all(hit))
+            withheld[0] += int(xp.count_nonzero(~voted))
 
     def _votes(self, scores: Scores) -> Iterator[tuple[Array, Array]]:
         """The labels of each draw, int64 [*grid], and where there is one."""
         cells = scores.values.shape[2:] or (1,)
-        to_grid = Interpolation(cells, scores.grid, self.xp) if scores.interpolated else None
+        to_grid = None
+        if scores.interpolated:
+            to_grid = Interpolation(cells, scores.grid, array_namespace(scores.values))
         for b in range(scores.values.shape[0]):
             # What is not finite is found afterwards: here it may do what it likes.
             with np.errstate(invalid="ignore", over="ignore"):
-                yield self._vote(scores, b, cells, to_grid)
+                vote = self._vote(scores, b, cells, to_grid)
+            yield vote
 
     def _vote(
         self, scores: Scores, b: int, cells: tuple[int, ...], to_grid: Interpolation | None
     ) -> tuple[Array, Array]:
-        xp = self.xp
+        xp = array_namespace(scores.values)
 
         def score(c: int) -> Array:
             plane = xp.reshape(xp.astype(scores.values[b, c, ...], xp.float32), cells)
@@ -98,6 +98,3 @@ class Transcription:
         if scores.threshold is not None:
             label = xp.astype(best > float(np.float32(scores.threshold)), xp.int64)
         return label, xp.isfinite(total)
-
-    def _count(self, where: Array) -> int:
-        return int(self.xp.count_nonzero(where))

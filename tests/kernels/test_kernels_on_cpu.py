@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,14 +18,24 @@ def here(array: object) -> object:
     return array
 
 
-def noise_agrees(compiled: Compiled, case: NoiseCase) -> bool:
+@cache
+def expected_noise(case: NoiseCase) -> np.ndarray[Any, Any]:
     expected = case.run(Transcription(), here, here)
     assert (expected != -7).any()
-    return same_bits(case.run(compiled, here, here), expected)
+    return expected
+
+
+@cache
+def expected_votes(case: VotesCase) -> dict[str, np.ndarray[Any, Any]]:
+    return case.run(Transcription(), here, here)
+
+
+def noise_agrees(compiled: Compiled, case: NoiseCase) -> bool:
+    return same_bits(case.run(compiled, here, here), expected_noise(case))
 
 
 def votes_agree(compiled: Compiled, case: VotesCase) -> bool:
-    found, expected = (case.run(k, here, here) for k in (compiled, Transcription()))
+    found, expected = case.run(compiled, here, here), expected_votes(case)
     return all(same_bits(found[name], expected[name]) for name in expected)
 
 
@@ -139,11 +151,27 @@ def test_what_a_kernel_would_misread_is_refused(compiled: Compiled) -> None:
         compiled.noise(x[:, :, ::2], sigma, KEY, 0, out[..., ::2])
     with pytest.raises(ValueError, match="equally far apart"):
         compiled.noise(x, sigma, KEY, 0, np.zeros((2, 3, 4, 9), np.float32)[..., :5])
+    with pytest.raises(ValueError, match="does not become"):
+        compiled.noise(x, sigma, KEY, 0, out[:, :2])
+    with pytest.raises(ValueError, match="does not become"):
+        compiled.noise(x, sigma, KEY, 0, out.astype(np.float64))
+    for channels in (Channels(np.zeros(3)), Channels(affine=np.zeros((2, 4), np.float32))):
+        with pytest.raises(ValueError, match="expected contiguous"):
+            compiled.noise(x, sigma, KEY, 0, out, channels)
     scores = Scores(np.zeros((1, 2, 4, 5), np.float32), (4, 5))
-    with pytest.raises(ValueError, match="uint8"):
-        compiled.labels(scores, np.zeros((1, 4, 5), np.int64))
-    with pytest.raises(ValueError, match="contiguous"):
-        compiled.labels(scores, np.zeros((1, 4, 10), np.uint8)[..., ::2])
+    fits = {"candidate": (4, 5), "hits": (4, 5), "missed": (1,)}
+    for name in fits:
+        arrays = {key: np.zeros(shape, np.uint8) for key, shape in fits.items()}
+        arrays[name] = np.zeros((7, 2), np.uint8)
+        with pytest.raises(ValueError, match=r"got uint8 \[7, 2\]"):
+            compiled.match(scores, **arrays, withheld=np.zeros(1, np.uint64))
+    with pytest.raises(ValueError, match="uint64"):
+        compiled.select(scores, np.zeros((2, 4, 5), np.uint8), np.zeros(1, np.int64))
+    for wrong in (np.zeros((1, 4, 5), np.int64), np.zeros((1, 4, 10), np.uint8)[..., ::2]):
+        with pytest.raises(ValueError, match="contiguous uint8"):
+            compiled.labels(scores, wrong)
+    with pytest.raises(ValueError, match="float64"):
+        compiled.labels(Scores(np.zeros((1, 2, 9)), (9,)), np.zeros((1, 9), np.uint8))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import sys
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from onnxcert.kernels.normal import box_muller
 from onnxcert.kernels.philox import blocks
 
 KEY = (1, 2)
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks for memory as Linux lends it")
 NORESERVE = 0x4000  # of Linux: pages are found when they are touched
 
 
