@@ -53,9 +53,9 @@ def test_the_tally_is_that_of_the_labels(
     draws = Draws(Gaussian(0.3), 1, digest(X), GENERATOR)
     n0 = 5
     n = 10 if selection == "pooled" else 5
-    second = selection == "pooled"
+    second, classes = selection == "pooled", 4 if threshold is None else 2
     there, here = (
-        Count(draws, n, n0, selection, 4, second=second, backend=b) for b in (backend, NUMPY)
+        Count(draws, n, n0, selection, classes, second=second, backend=b) for b in (backend, NUMPY)
     )
     for scores in score_batches(threshold, kind, grid):
         labels = voted(scores, threshold)
