@@ -5,7 +5,7 @@
 // Everything below rounds as IEEE 754 says, operation by operation (no contraction, no approximate
 // function), so onnxcert/kernels/normal.py repeats it on a CPU bit for bit.
 //
-// The file needs no header. It is compiled at run time; see onnxcert/kernels/compiled.py.
+// The file needs no header. It is compiled at run time; see onnxcert/kernels/source.py.
 
 typedef unsigned int u32;
 typedef unsigned long long u64;

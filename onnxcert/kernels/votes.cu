@@ -91,15 +91,16 @@ struct Interpolated {
   }
 };
 
-// The vote of one component in one draw, or NONE. Of equal scores the first class wins.
+// The vote of one component in one draw, or none; `best` is its score for class 0. Of equal scores
+// the first class wins.
 #define ONNXCERT_NO_VOTE 0xFFFFFFFFu
 
-template <typename Score, typename Cell>
-__device__ inline u32 vote(const Score* draw, const Cell& cell, const Scores& s) {
-  float best = cell.at(draw), total = best;
+template <bool single, typename Score, typename Cell>
+__device__ inline u32 vote(float best, const Score* draw, const Cell& cell, const Scores& s) {
+  float total = best;
   u32 label = 0;
 #pragma unroll 8
-  for (i64 c = 1; c < s.classes; ++c) {
+  for (i64 c = 1; !single && c < s.classes; ++c) {
     const float score = cell.at(draw + c * s.class_step);
     total = __fadd_rn(total, score);
     if (score > best) best = score, label = (u32)c;
@@ -109,17 +110,39 @@ __device__ inline u32 vote(const Score* draw, const Cell& cell, const Scores& s)
   return label;
 }
 
-// For every component of this thread and every draw: count(component, draw, vote).
-template <typename Score, typename Cell, typename Count>
+// For every component of this thread and every draw: count.add(component, draw, vote). Memory
+// answers late, so that many scores are asked for at once: of the classes of one draw, or of some
+// draws if there is but one score in each.
+template <bool single, typename Score, typename Cell, typename Count>
 __device__ inline void ballots(const Score* scores, const Scores& s, Count& count) {
+  constexpr int ahead = single ? 4 : 1;
   const i64 components = s.rows * s.columns, threads = (i64)gridDim.x * blockDim.x;
   for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < components; i += threads) {
     const Cell cell(s, i / s.columns, i % s.columns);
     count.begin(i);
-    for (i64 b = 0; b < s.draws; ++b) {
-      count.add(i, b, vote<Score, Cell>(scores + b * s.draw_step, cell, s));
+    for (i64 b = 0; b < s.draws; b += ahead) {
+      const Score* const draw = scores + b * s.draw_step;
+      float first[ahead];
+#pragma unroll
+      for (int k = 0; k < ahead; ++k) {
+        first[k] = b + k < s.draws ? cell.at(draw + k * s.draw_step) : 0.0f;
+      }
+#pragma unroll
+      for (int k = 0; k < ahead; ++k) {
+        if (b + k == s.draws) break;
+        count.add(i, b + k, vote<single>(first[k], draw + k * s.draw_step, cell, s));
+      }
     }
     count.end(i);
+  }
+}
+
+template <typename Score, typename Cell, typename Count>
+__device__ inline void count_votes(const Score* scores, const Scores& s, Count& count) {
+  if (s.classes == 1) {
+    ballots<true, Score, Cell>(scores, s, count);
+  } else {
+    ballots<false, Score, Cell>(scores, s, count);
   }
 }
 
@@ -190,7 +213,7 @@ __device__ inline void withhold(u64* withheld, u64 none) {
                                              int bytes, u64* withheld) {                         \
     const Scores s = ONNXCERT_PACKED;                                                            \
     Select count = {votes, bytes, rows * columns, 0};                                            \
-    ballots<Score, Cell>(scores, s, count);                                                      \
+    count_votes<Score, Cell>(scores, s, count);                                                  \
     withhold(withheld, count.none);                                                              \
   }                                                                                              \
   extern "C" __global__ void match_##suffix(const Score* scores, ONNXCERT_SCORES,                \
@@ -199,14 +222,14 @@ __device__ inline void withhold(u64* withheld, u64 none) {
                                             u64* withheld) {                                     \
     const Scores s = ONNXCERT_PACKED;                                                            \
     Match count = {candidate, candidate_bytes, hits, bytes, missed, 0, 0, 0};                    \
-    ballots<Score, Cell>(scores, s, count);                                                      \
+    count_votes<Score, Cell>(scores, s, count);                                                  \
     withhold(withheld, count.none);                                                              \
   }                                                                                              \
   extern "C" __global__ void labels_##suffix(const Score* scores, ONNXCERT_SCORES, void* labels, \
                                              int bytes) {                                        \
     const Scores s = ONNXCERT_PACKED;                                                            \
     Labels count = {labels, bytes, rows * columns};                                              \
-    ballots<Score, Cell>(scores, s, count);                                                      \
+    count_votes<Score, Cell>(scores, s, count);                                                  \
   }
 
 ONNXCERT_VOTES(float, Direct, float32)
