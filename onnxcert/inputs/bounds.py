@@ -12,8 +12,8 @@ from onnxcert.errors import InputError
 if TYPE_CHECKING:
     from PIL import ImageFile
 
-#: Largest picture that is read. As float32 RGB it takes 480 MB, and the decoder as much again.
-MAX_PIXELS: Final = 40_000_000
+#: Largest picture that is read: 8192 x 8192, and somewhat more. As float32 RGB it takes 960 MB.
+MAX_PIXELS: Final = 80_000_000
 
 _MAX_SCANS: Final = 100
 # Pillow unpacks these in Python and, in older versions, follows one jump of 255 rows blindly.

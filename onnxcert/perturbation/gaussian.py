@@ -61,11 +61,12 @@ class Gaussian:
 
     def check(self, x: FloatArray) -> None:
         """Raise ParameterError if adding the noise to float32 `x` would round its law away."""
-        step = float(np.spacing(np.float32(np.abs(x).max(initial=0.0))))
+        largest = max(float(x.max(initial=0.0)), -float(x.min(initial=0.0)))
+        step = float(np.spacing(np.float32(largest)))
         if self.sigma < 1024 * step:
             raise ParameterError(
                 f"sigma {self.sigma!r} is too small for an input with values up to "
-                f"{float(np.abs(x).max()):g} in float32, which rounds to steps of {step:.1g}; use "
+                f"{largest:g} in float32, which rounds to steps of {step:.1g}; use "
                 f"{1024 * step:.2g} or more."
             )
 

@@ -95,6 +95,11 @@ class Averaging:
         self._whole.check(batch.shape[1:], self._path)
         height, width = batch.shape[2:]
         ways = sweeps(self._fit, height, width)
+        if self._whole.contract.classifies:
+            views = [self._view(batch, way, way.rows[0], way.columns[0]) for way in ways]
+            each = [self._voting.probabilities(scores) for scores in views]
+            yield np.mean(each, axis=0, dtype=np.float32)
+            return
         bands, whole = [_Band(width) for _ in ways], _Band(width)
         for i, rows, mine, every in in_order(ways):
             way, band = ways[i], bands[i]

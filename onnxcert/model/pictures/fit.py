@@ -80,7 +80,7 @@ class Fit:
         if len(self.scales) > _MOST_SCALES or len(set(self.scales)) < len(self.scales):
             raise ParameterError(
                 f"--scales takes at most {_MOST_SCALES} different factors, got "
-                f"{','.join(f'{scale:g}' for scale in self.scales)}."
+                f"{_listed(self.scales)}."
             )
         if self.overlap is not None and self.tile is None:
             raise ParameterError("only tiles overlap; give --tile, too, or leave out --overlap.")
@@ -111,7 +111,8 @@ class Fit:
         """
         if self.overlap is not None or self.tile is None:
             return self.overlap or (0, 0)
-        return self.tile[0] - self.tile[0] * 2 // 3, self.tile[1] - self.tile[1] * 2 // 3
+        height, width = (side - max(1, side * 2 // 3) for side in self.tile)
+        return height, width
 
     @property
     def resizes(self) -> bool:
@@ -134,11 +135,15 @@ class Fit:
     @property
     def averaged(self) -> str:
         """What the answer is a mean of, in words; empty where the network sees a picture once."""
-        over = [f"the scales {', '.join(f'{s:g}' for s in self.scales)}"] if self.scales else []
-        over += ["the picture and its mirror image"] if self.flip else []
+        over = []
+        if self.scales:
+            over.append(
+                f"the {'scales' if len(self.scales) > 1 else 'scale'} {_listed(self.scales)}"
+            )
+        over += ["mirror images"] if self.flip else []
         if self.tile is not None:
-            over += [f"tiles of {_sides(self.tile)} that overlap by {_sides(self.shared)}"]
-        return f"scores averaged over {', '.join(over)}" if over else ""
+            over.append(f"tiles of {_sides(self.tile)} that overlap by {_sides(self.shared)}")
+        return f"scores averaged over {'; '.join(over)}" if over else ""
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON values, by the names of the command line's options; views only where asked for,
@@ -158,6 +163,10 @@ class Fit:
 def scaled(height: int, width: int, scale: float) -> tuple[int, int]:
     """Size of a picture resized by `scale`; at least one pixel."""
     return max(1, math.floor(height * scale)), max(1, math.floor(width * scale))
+
+
+def _listed(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in sorted(values))
 
 
 def _sides(sides: tuple[int, int]) -> str:
