@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: check test lint fuzz demo clean
+.PHONY: check test lint fuzz demo bench bench-full clean
 
 check: lint test
 
@@ -30,6 +30,14 @@ fuzz: $(BIN)/.ready
 
 demo: $(BIN)/.ready
 	$(BIN)/onnxcert certify street --out out/street
+
+# Beside bare ONNX Runtime and the reference design, under 15 minutes on two quiet cores; docs/speed.md.
+bench: $(BIN)/.ready
+	$(BIN)/python -m benchmarks.speed --minutes 8 --out bench-results
+
+# Every size, number of classes, n and batch that fits memory: hours.
+bench-full: $(BIN)/.ready
+	$(BIN)/python -m benchmarks.speed --grid full --out bench-results
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -16,16 +16,14 @@ from onnxcert.decision.stopping import Stopping
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs.clouds import PointCloud
+from onnxcert.model.batching import batch_size_for
 from onnxcert.model.bundled import find_model
 from onnxcert.model.probe import probed
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.result import Certificate, Selection
+from onnxcert.result import Certificate, Selection, passes
 from onnxcert.rule import Rule
 from onnxcert.sampling import Count, checked, sample
 from onnxcert.settings import Settings
-
-# About 2 MB of pixels in a batch: more falls out of the processor's cache and gains nothing.
-_BATCH_VALUES = 2**19
 
 
 def certify(
@@ -96,9 +94,6 @@ def certify(
         unit, kind = unit or segment.unit, segment.components
     elif isinstance(x, PointCloud):
         raise InputError("a callable takes an array, got a point cloud; give its rows [c, N].")
-    values = x.size
-    if isinstance(segment, OnnxSegmenter):
-        values = max(values, segment.values(x.shape))
     components = int(checked(segment(x[None]), 1)[0].size)
     classes = classes or getattr(segment, "classes", None)
     if classes != getattr(segment, "classes", classes):
@@ -109,7 +104,9 @@ def certify(
     backend: Backend = getattr(segment, "backend", NUMPY)
     seed = fresh_seed() if seed is None else seed
     draws = Draws(perturbation, seed, digest(x), backend.generator)
-    batch_size = batch_size or default_batch_size(values)
+    if batch_size is None:
+        each = passes(n, n0, selection)
+        batch_size = batch_size_for(segment, x, draws, each=each).draws
     segment, warning = probed(segment, x, draws, batch_size=batch_size)
     looking = settings.looking()
     tally = sample(
@@ -141,11 +138,6 @@ def checked_input(x: FloatArray) -> FloatArray:
     if not np.isfinite(x).all():
         raise InputError("the input must hold finite numbers, got NaN or infinity.")
     return np.ascontiguousarray(x, dtype=np.float32)
-
-
-def default_batch_size(values: int) -> int:
-    """Draws per pass where the model sees so many values: 1 for large inputs, 8 for small."""
-    return int(min(8, max(1, _BATCH_VALUES // values)))
 
 
 def fresh_seed() -> int:

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from onnxcert._typing import IntArray
 from onnxcert._version import __version__
 from onnxcert.draws import Draws, digest
 from onnxcert.inputs import Item
+from onnxcert.model.batching import BatchSize
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Provenance
 
@@ -30,7 +32,7 @@ def provenance(
     truth: IntArray | None,
     draws: Draws,
     parameters: Mapping[str, Any],
-    batch_size: int,
+    batch_size: BatchSize,
     category: str = "",
     warnings: Sequence[str],
 ) -> Provenance:
@@ -59,14 +61,17 @@ def provenance(
             "provider": session.provider,
             "device": session.device,
             "threads": session.threads,
-            "batch_size": batch_size,
+            "batch_size": batch_size.draws,
+            "batch_size_because": batch_size.why,
             "warnings": list(warnings),
         },
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
+@cache
 def _environment() -> dict[str, Any]:
+    """Asked for once, as it takes longer than many an input."""
     versions = {"onnxcert": __version__}
     for package in PACKAGES:
         try:

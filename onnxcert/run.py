@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from onnxcert._typing import FloatArray, IntArray, Segmenter
-from onnxcert.certification import default_batch_size
+from onnxcert._typing import FloatArray, IntArray
 from onnxcert.class_names import names_of
 from onnxcert.counting import counted
 from onnxcert.draws import Draws, check_seed, digest
@@ -15,8 +16,9 @@ from onnxcert.errors import InputError, ModelError
 from onnxcert.inputs import Item, Listing
 from onnxcert.media import medium_of
 from onnxcert.misfits import refuse_another_kind, refuse_other, refuse_unlike
-from onnxcert.model.probe import LEAKS, OneDrawPerPass, leaks, probed
+from onnxcert.model.probe import OneDrawPerPass
 from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.model.trying import Tried, Trying
 from onnxcert.parameters import digest_of, parameters
 from onnxcert.provenance import provenance
 from onnxcert.report.curve import write_summary_curve
@@ -76,8 +78,9 @@ class Run:
         usable, self.skipped = self._medium.usable()
         self._refuse_hopeless(usable)
         check_seed(self.seed or 0)
+        self._asked = self.asked()
         with self.store.exclusive():
-            self.seed = self.store.begin(self.asked(), seed=self.seed, fresh_seed=fresh_seed)
+            self.seed = self.store.begin(self._asked, seed=self.seed, fresh_seed=fresh_seed)
             self.store.note((item.name for item in self.listing.items), self.skipped)
             try:
                 self._go_through(usable)
@@ -102,7 +105,7 @@ class Run:
 
     # -- before anything is drawn ----------------------------------------------------------
 
-    @property
+    @cached_property
     def _labelled(self) -> bool:
         return any(item.label is not None for item in self.listing.items)
 
@@ -124,7 +127,8 @@ class Run:
         self._inputs = len(usable)
         self._passes = passes(settings.n, settings.n0, settings.selection)
         self._told = False
-        by_size: dict[tuple[int, ...], tuple[Segmenter, str]] = {}
+        self._trying = Trying(self.segmenter, each=self._passes, batch_size=self.batch_size)
+        alike = Counter(usable.values())
         for self._place, item in enumerate(usable, start=1):
             if self.stopping:
                 raise KeyboardInterrupt
@@ -135,19 +139,13 @@ class Run:
                 said = str(error)
                 self.skipped[item.name] = said if str(item.path) in said else f"{item.path}: {said}"
             else:
-                self._one(item, prepared, x, by_size)
+                self._one(item, prepared, x, alike[usable[item]])
             if item.name in self.store:
                 self._tell(item.name, self._passes)
         if self.interrupted:
             raise KeyboardInterrupt
 
-    def _one(
-        self,
-        item: Item,
-        prepared: Any,
-        x: FloatArray,
-        by_size: dict[tuple[int, ...], tuple[Segmenter, str]],
-    ) -> None:
+    def _one(self, item: Item, prepared: Any, x: FloatArray, alike: int) -> None:
         identity = digest(x)
         if item.name in self.store:
             with self.store.open(item.name) as record:
@@ -170,17 +168,10 @@ class Run:
         self._tell(item.name, 0)
         backend = self.segmenter.backend
         draws = Draws(self.settings.perturbation, self.seed, identity, backend.generator)
-        batch_size = self.batch_size or default_batch_size(
-            max(x.size, self.segmenter.values(x.shape))
-        )
-        first = x.shape not in by_size
-        if first:
-            with self.clock.measure("startup"):
-                by_size[x.shape] = probed(self.segmenter, x, draws, batch_size=batch_size)
-        segment, warning = by_size[x.shape]
-        if not (first or warning) and leaks(segment, x, draws, batch_size=batch_size):
-            segment, warning = OneDrawPerPass(segment), LEAKS
-        tally = self._count(item.name, x, segment, draws, batch_size, int(clean.size))
+        with self.clock.measure("startup"):
+            tried = self._trying.tried(x, draws, inputs=alike)
+        self.watcher.chosen(tried.batch.draws, tried.batch.why)
+        tally = self._count(item.name, x, tried, draws, int(clean.size))
         certificate = self.settings.decide(tally)
         record = Record.of(
             item.name,
@@ -195,20 +186,27 @@ class Run:
                 item=item,
                 truth=truth,
                 draws=draws,
-                parameters=self.asked(),
-                batch_size=batch_size,
+                parameters=self._asked,
+                batch_size=tried.batch,
                 category=self._medium.category(prepared),
                 warnings=[
                     w
-                    for w in (self.segmenter.session.note, warning, *self._medium.notes(prepared))
+                    for w in (
+                        self.segmenter.session.note,
+                        tried.warning,
+                        *self._medium.notes(prepared),
+                    )
                     if w
                 ],
             ),
         )
-        write_labels(self.store.folder, record, names)
-        if self.pictures:
-            self._draw(record, prepared, truth, names)
-        self.store.write(record)
+
+        def beside() -> None:
+            write_labels(self.store.folder, record, names)
+            if self.pictures:
+                self._draw(record, prepared, truth, names)
+
+        self.store.write(record, beside=beside)
         self.interrupted = tally.ended == "interrupted"
 
     def _check_again(self, item: Item, prepared: Any, identity: str, record: Record) -> None:
@@ -223,7 +221,7 @@ class Run:
             identity=identity,
             truth=truth,
             category=self._medium.category(prepared),
-            asked={**self.asked(), "seed": self.seed},
+            asked={**self._asked, "seed": self.seed},
         )
         if not self._medium.has_labels(self.store.folder, item.name):
             write_labels(self.store.folder, record, names)
@@ -231,28 +229,22 @@ class Run:
             self._draw(record.in_memory(), prepared, truth, names)
 
     def _count(
-        self,
-        name: str,
-        x: FloatArray,
-        segment: Segmenter,
-        draws: Draws,
-        batch_size: int,
-        components: int,
+        self, name: str, x: FloatArray, tried: Tried, draws: Draws, components: int
     ) -> Tally:
         settings, model = self.settings, self.segmenter
         return counted(
             self.store,
             name,
-            segment,
+            tried.segment,
             x,
             settings.count(draws, model.classes, components, model.backend),
             runtime={
                 "provider": model.session.provider,
                 "onnxruntime": model.session.version,
-                "one_draw_per_pass": str(isinstance(segment, OneDrawPerPass)),
-                "asked": digest_of(self.asked()),
+                "one_draw_per_pass": str(isinstance(tried.segment, OneDrawPerPass)),
+                "asked": digest_of(self._asked),
             },
-            batch_size=batch_size,
+            batch_size=tried.batch.draws,
             unit=model.unit,
             kind=model.components,
             checkpoint_seconds=self.checkpoint_seconds,

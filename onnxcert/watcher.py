@@ -18,6 +18,9 @@ class Watcher(Protocol):
     def advance(self, name: str, place: int, done: int) -> None:
         """`done` passes of the input `name`, the `place`-th from 1, are counted."""
 
+    def chosen(self, draws: int, why: str) -> None:
+        """The present input gets so many draws in a pass, for this reason."""
+
     def say(self, text: str) -> None:
         """How the present input is doing, in a few words."""
 
@@ -27,6 +30,7 @@ class Silent:
 
     def begin(self, inputs: int, passes: int) -> None: ...
     def advance(self, name: str, place: int, done: int) -> None: ...
+    def chosen(self, draws: int, why: str) -> None: ...
     def say(self, text: str) -> None: ...
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,14 +15,8 @@ from onnxcert.errors import ModelError
 from onnxcert.model.answers import labels_for
 from onnxcert.model.entry import INPUT, Entry
 from onnxcert.model.session import Session, first_line
+from onnxcert.model.stopwatch import Stopwatch
 from onnxcert.model.surgery import LABELS, SCORES, SHAPE
-
-
-@dataclass
-class Stopwatch:
-    """Wall seconds spent inside the runtime so far."""
-
-    seconds: float = 0.0
 
 
 @final
@@ -99,13 +92,11 @@ class Forward:
         Raises:
             ModelError: the model fails.
         """
-        start = time.perf_counter()
         try:
-            yield
+            with self.stopwatch:
+                yield
         except Exception as error:
             raise ModelError(
                 f"{self.path} fails on {many} {entry.described(shape)} "
                 f"({first_line(error)}); {entry.remedy}."
             ) from None
-        finally:
-            self.stopwatch.seconds += time.perf_counter() - start

@@ -12,10 +12,11 @@ from onnxcert.errors import ModelError
 from onnxcert.model.answers import close
 from onnxcert.model.bound_graph import Ends, bound_graph
 from onnxcert.model.entry import Entry
-from onnxcert.model.forward import Forward, Stopwatch
+from onnxcert.model.forward import Forward
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.proposal import GRAPH
-from onnxcert.model.session import open_session
+from onnxcert.model.session import open_session, passes_at_once
+from onnxcert.model.stopwatch import Stopwatch
 from onnxcert.model.surgery import labelling_model
 
 
@@ -41,6 +42,7 @@ class Network:
         self._file = file
         self._device = device
         self._threads = threads
+        self._values: int | None = None  # that the network gets for one input of the last batch
         # Scores usually come out on the grid that went in; the first call shows whether they do.
         self._other_size = False
         self._settled = False
@@ -80,6 +82,7 @@ class Network:
 
     def _settle(self, batch: FloatArray, entry: Entry) -> None:
         entry.check(batch.shape[1:], self._file.path)
+        self._arrange(entry.values(batch.shape[1:]))
         one = batch[:1]
         if not self._settled:
             self._count_classes(one, entry)
@@ -87,6 +90,17 @@ class Network:
         if not self._settled and self.forward.rows is not None:
             self._free_batch(one, entry)
         self._settled = True
+
+    def _arrange(self, values: int) -> None:
+        """Open the session again if inputs of so many values run in another number at once."""
+        before, self._values = self._values, values
+        session = self.forward.session
+        if (
+            values != before
+            and session.device == "cpu"
+            and session.passes != passes_at_once(session.threads, values)
+        ):
+            self.forward = self._open(self.forward.rows)
 
     def _count_classes(self, one: FloatArray, entry: Entry) -> None:
         """Note how many classes there are, or hold the contract to it."""
@@ -151,7 +165,9 @@ class Network:
 
     def _opened(self, model: onnx.ModelProto, rows: int | None) -> Forward:
         try:
-            session = open_session(model, device=self._device, threads=self._threads)
+            session = open_session(
+                model, device=self._device, threads=self._threads, values=self._values
+            )
         except ModelError as error:
             raise ModelError(f"{self._file.path}: {error}") from None
         return Forward(session, rows, self._file.path, self.stopwatch)

@@ -24,12 +24,19 @@ LEAKS: Final = (
     "per pass"
 )
 
+_FEW: Final = 4  # draws in the probe of each input
+
 
 class OneDrawPerPass:
     """A segmenter that shows the model one draw at a time."""
 
     def __init__(self, segment: Segmenter) -> None:
         self.segment = segment
+
+    @property
+    def at_once(self) -> int:
+        """How many threads may call it at once."""
+        return getattr(self.segment, "at_once", 1)
 
     @property
     def backend(self) -> Backend:
@@ -89,13 +96,17 @@ def batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
 def leaks(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -> bool:
     """Whether a batch of draws of `x` shows that batch mates matter; a small probe for each input.
 
-    The large one (`probed`) runs for the first input of each size, and a model may leak for some
-    inputs only.
+    The large one (`probed`) runs for the first input of each shape, at the full batch size, and
+    finds what depends on the size of a batch or on places in it: both are the graph's, and do not
+    change with the values. A model may still leak for some inputs only. What then leaks are
+    values of one draw into another (a range, a mean, a tie among rows), and any mate with other
+    values shows it: three do, so the probe costs five draws however large the batches are.
     """
     if batch_size == 1:
         return False
-    batch = _rehearsed(segment, x, draws, batch_size)
-    together = checked(segment(batch), batch_size)
+    rows = min(batch_size, _FEW)
+    batch = rehearsed(segment, x, draws, rows)
+    together = checked(segment(batch), rows)
     same = np.array_equal(together[-1:], checked(segment(batch[-1:]), 1))
     scores = _scores(segment, batch, together=True)
     alone = scores.copy()
@@ -103,7 +114,7 @@ def leaks(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -
     return not (same and close(scores, alone))
 
 
-def _rehearsed(segment: Segmenter, x: FloatArray, draws: Draws, rows: int) -> FloatArray:
+def rehearsed(segment: Segmenter, x: FloatArray, draws: Draws, rows: int) -> FloatArray:
     """So many noisy copies of `x`, in memory, by draws that are never counted."""
     backend: Backend = getattr(segment, "backend", NUMPY)
     batch = backend.inputs(rows, x.shape)
@@ -123,7 +134,7 @@ def probed(
         ParameterError: the noise reached what must stay as it is.
     """
     draws.perturbation.check(x)
-    batch = _rehearsed(segment, x, draws, max(2, batch_size))
+    batch = rehearsed(segment, x, draws, max(2, batch_size))
     if isinstance(segment, OnnxSegmenter):
         segment.entry.check_noise(x, batch[0], draws.perturbation)
     mixes = getattr(segment, "mixes_draws", False)

@@ -109,8 +109,18 @@ class OnnxSegmenter:
 
     @property
     def seconds(self) -> float:
-        """Time spent inside the runtime so far."""
+        """Wall seconds so far in which the runtime had a pass to run."""
         return self._network.stopwatch.seconds
+
+    @property
+    def rows(self) -> int | None:
+        """Draws that the graph takes at a time, or None where it takes any number."""
+        return self._network.forward.rows
+
+    @property
+    def at_once(self) -> int:
+        """How many threads may call it at once, on inputs of the size it was last called with."""
+        return self.session.passes
 
     @property
     def contract(self) -> Contract:

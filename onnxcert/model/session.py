@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +12,15 @@ import onnxruntime
 
 from onnxcert.backend import NUMPY, Backend, cuda_backend
 from onnxcert.errors import DeviceError, ModelError
+from onnxcert.model.cores import available_cores
 from onnxcert.model.gpu_providers import gpu_providers
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 _ON_GPU = {"cuda": _CUDA, "tensorrt": "TensorrtExecutionProvider"}
 _FATAL_ONLY = 4
+_MOST_AT_ONCE = 8
+_LARGE_INPUT = 2**23  # values; a colour picture of 1024x2048 is somewhat smaller
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,10 @@ class Session:
         runtime: the `onnxruntime.InferenceSession`.
         provider: execution provider that the session really has.
         device: `cpu`, `cuda:i` or `tensorrt:i`.
-        threads: intra-operator threads on the CPU.
+        threads: on the CPU, of all passes at once together.
         note: what `auto` did not take of a GPU that is there, and why, else empty.
         version: of ONNX Runtime.
+        passes: how many may run at once, from as many threads.
         backend: draws noise and counts votes where the model runs.
     """
 
@@ -41,6 +44,7 @@ class Session:
     threads: int
     note: str = ""
     version: str = onnxruntime.__version__
+    passes: int = 1
     backend: Backend = NUMPY
 
 
@@ -56,14 +60,23 @@ def parse_device(device: str) -> tuple[str, int]:
     )
 
 
-def available_cores() -> int:
-    """Processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def passes_at_once(threads: int, values: int) -> int:
+    """How many passes of the model run side by side on the CPU, each with its share of threads.
+
+    Several passes keep the cores busier than several threads in one, which wait for each other
+    after every operator (`docs/speed.md`). Each needs the model's memory once more, so there are
+    not more than a few, and very large inputs go one by one.
+
+    Args:
+        threads: for all of them together.
+        values: that the network gets for one input.
+    """
+    return 1 if values > _LARGE_INPUT else min(threads, _MOST_AT_ONCE)
 
 
-def open_session(proto: onnx.ModelProto, *, device: str = "auto", threads: int = 0) -> Session:
+def open_session(
+    proto: onnx.ModelProto, *, device: str = "auto", threads: int = 0, values: int | None = None
+) -> Session:
     """A session for `proto`.
 
     Args:
@@ -71,6 +84,7 @@ def open_session(proto: onnx.ModelProto, *, device: str = "auto", threads: int =
         device: `auto` (a GPU if one really runs the model, else the CPU), `cpu`, `cuda`,
             `cuda:1`, `tensorrt`, `tensorrt:1`.
         threads: on the CPU; 0 for all available cores.
+        values: that the network gets for one input, if several passes may run at once.
 
     Raises:
         DeviceError: CUDA or TensorRT was asked for and the session does not have it, where ONNX
@@ -93,8 +107,9 @@ def open_session(proto: onnx.ModelProto, *, device: str = "auto", threads: int =
                 "install onnxcert[gpu] and a driver, or use --device cpu."
             )
         note = f"a GPU is present but ONNX Runtime cannot use it ({reason}); running on the CPU"
-    runtime = _create(proto, [_CPU], threads)
-    return Session(runtime, _CPU, "cpu", threads, note)
+    passes = 1 if values is None else passes_at_once(threads, values)
+    runtime = _create(proto, [_CPU], threads // passes)
+    return Session(runtime, _CPU, "cpu", threads, note, passes=passes)
 
 
 def _on_gpu(
@@ -159,7 +174,11 @@ def _create(proto: onnx.ModelProto, providers: list[Any], threads: int) -> Any:
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(
-            proto.SerializeToString(), sess_options=options, providers=providers
+            proto.SerializeToString(),
+            sess_options=options,
+            providers=providers,
+            # It gathers slices into one Split, which keeps the scores of all classes once more.
+            disabled_optimizers=["GatherSliceToSplitFusion"],
         )
     except Exception as error:
         raise ModelError(f"ONNX Runtime cannot load the model ({first_line(error)}).") from None

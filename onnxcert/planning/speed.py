@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 
 from onnxcert._typing import FloatArray, Perturbation
-from onnxcert.certification import default_batch_size, fresh_seed
+from onnxcert.certification import fresh_seed
 from onnxcert.draws import Draws, digest
+from onnxcert.model.batching import batch_size_for
 from onnxcert.model.probe import probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.sampling import Count, noisy_answers
@@ -19,6 +20,7 @@ from onnxcert.sampling import Count, noisy_answers
 _TIMED: Final = 9
 _LONG_ENOUGH: Final = 20.0
 _FEWEST: Final = 3
+_PLANNED: Final = 1000  # draws, in choosing a batch size as a run of many would
 
 
 @dataclass(frozen=True)
@@ -55,21 +57,24 @@ def measured(
         batch_size: draws per pass; chosen as a run chooses it if not given.
     """
     segmenter(x[None])  # settles the number of classes and the size of the answer
-    values = max(x.size, segmenter.values(x.shape))
-    batch_size = batch_size or default_batch_size(values)
     backend = segmenter.backend
     draws = Draws(perturbation, fresh_seed(), digest(x), backend.generator)
     perturbation.check(x)
+    if batch_size is None:
+        batch_size = batch_size_for(segmenter, x, draws, each=_PLANNED).draws
     segment, warning = probed(segmenter, x, draws, batch_size=batch_size)
     rehearsal = draws.rehearsal()  # none of these draws is ever counted for a certificate
-    total = (1 + _TIMED) * batch_size
+    at_once = getattr(segment, "at_once", 1)
+    total = (_TIMED + 2 * at_once - 1) * batch_size
     count = Count(rehearsal, total, batch_size, "pooled", segmenter.classes, backend=backend)
     components, stamps = 0, []
     for answer in noisy_answers(segment, x, rehearsal, range(total), batch_size, backend):
         count.add(answer)
         components = math.prod(answer.shape[1:])
         stamps.append(time.perf_counter())
-        if stamps[-1] - stamps[0] > _LONG_ENOUGH and len(stamps) > _FEWEST:
+        if stamps[-1] - stamps[0] > _LONG_ENOUGH and len(stamps) > _FEWEST * at_once:
             break
-    seconds = float(np.median(np.diff(stamps)))
+    # Passes that run at once end at once: only as many together tell how long one takes.
+    taken = np.subtract(stamps[at_once:], stamps[:-at_once])
+    seconds = float(np.median(taken)) / at_once
     return Speed(batch_size / seconds, components, batch_size, warning)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray, LevelArray
-from onnxcert.atomic import write_atomically
+from onnxcert.atomic import together, write_atomically
 from onnxcert.report import palette
 from onnxcert.report.classification import draw_classified
 from onnxcert.report.clouds.files import write_cloud_labels
@@ -38,9 +38,14 @@ def has_labels(folder: Path, name: str) -> bool:
 
 def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
     """Certified labels as index PNG (abstain 255) and `.npy` (abstain -1), below `folder`."""
-    if record.provenance.contract.get("medium") == "points":
-        write_cloud_labels(folder, record)
-        return
+    with together():
+        if record.provenance.contract.get("medium") == "points":
+            write_cloud_labels(folder, record)
+        else:
+            _write_labels(folder, record, class_names)
+
+
+def _write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
     labels = np.asarray(record.labels[...])
     (folder / "labels").mkdir(exist_ok=True)
     write_atomically(folder / "labels" / f"{record.name}.npy", lambda p: write_array(p, labels))

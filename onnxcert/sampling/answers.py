@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from onnxcert.backend import NUMPY, Backend
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.kernels import Scores
+
+_MOST_VALUES: Final = 2**30  # of all buffers together, 4 GiB
 
 
 def noisy_answers(
@@ -26,12 +28,13 @@ def noisy_answers(
 ) -> Iterator[Any]:
     """Labels of the draws `indices` in order, at most `batch_size` at a time; [b, *grid] each.
 
+    A segmenter that may be called from several threads at once says from how many, `at_once`; each
+    of them then draws its noise, too. With one the noise of the next batch is drawn while the model
+    runs; on a GPU everything waits in one queue and nothing is gained by a thread. So many buffers
+    and one more, whatever n is. An answer holds until the next one is asked for.
+
     A segmenter that can take and give arrays of a device says how, `bind`, see
     `onnxcert.model.segmenter.OnnxSegmenter`; instead of labels it may then give scores.
-
-    Two buffers, whatever n is. In memory the noise of the next batch is drawn while the model
-    runs; on a GPU everything waits in one queue and nothing is gained by a thread. An answer holds
-    until the next one is asked for.
     """
     if batch_size < 1:
         raise ParameterError(f"the batch size must be at least 1, got {batch_size}.")
@@ -39,28 +42,44 @@ def noisy_answers(
     bind = getattr(segment, "bind", None)
     if bind is not None and backend is not NUMPY:
         segment, backend = bind(x, draws.perturbation)
+    batches = -(-len(indices) // batch_size)
+    threads = min(getattr(segment, "at_once", 1), batches) if backend.threaded else 0
+    if threads > 1:  # not more noise at once than fits an ordinary memory
+        threads = max(1, min(threads, _MOST_VALUES // (batch_size * x.size) - 1))
     rows = min(batch_size, max(1, len(indices)))
-    buffers = [backend.inputs(rows, x.shape) for _ in range(2)]
+    buffers = [backend.inputs(rows, x.shape) for _ in range(threads + 1)]
     x = backend.device(x)
 
-    def draw(start: int) -> tuple[Array, range]:
-        part = range(start, min(start + batch_size, indices.stop))
-        noisy = buffers[(start - indices.start) // batch_size % 2][: len(part)]
-        if part:
-            draws.write(x, part, noisy, backend)
-        return noisy, part
+    def draw(k: int) -> Array:
+        part = indices[k * batch_size : (k + 1) * batch_size]
+        noisy = buffers[k % len(buffers)][: len(part)]
+        draws.write(x, part, noisy, backend)
+        return noisy
 
-    ahead: AbstractContextManager[Executor | None] = nullcontext()
-    if backend.threaded and len(indices) > batch_size:
-        ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="onnxcert-noise")
-    with ahead as worker:
-        noisy, part = draw(indices.start)
-        while part:
-            drawn: Future[tuple[Array, range]] | None = None
-            if worker is not None:
-                drawn = worker.submit(draw, part.stop)
-            yield checked(segment(noisy), len(part), backend)
-            noisy, part = draw(part.stop) if drawn is None else drawn.result()
+    def answer(noisy: Array) -> Any:
+        return checked(segment(noisy), len(noisy), backend)
+
+    if threads == 0:
+        yield from (answer(draw(k)) for k in range(batches))
+    elif threads == 1:
+        yield from map(answer, _ahead(draw, batches, 1))
+    else:
+        yield from _ahead(lambda k: answer(draw(k)), batches, threads)
+
+
+def _ahead(work: Callable[[int], Any], count: int, threads: int) -> Iterator[Any]:
+    """work(0), work(1), ... in order, done in threads, with `threads` of them on the way."""
+    workers = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="onnxcert-draws")
+    try:
+        first = min(threads, count)
+        waiting = deque(workers.submit(work, k) for k in range(first))
+        for k in range(first, count + first):
+            done = waiting.popleft().result()
+            if k < count:
+                waiting.append(workers.submit(work, k))
+            yield done
+    finally:
+        workers.shutdown(cancel_futures=True)
 
 
 def checked(found: Any, rows: int, backend: Backend = NUMPY) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5a, h5t
 
 
 class Attributes(Mapping[str, Any]):
@@ -19,8 +20,17 @@ class Attributes(Mapping[str, Any]):
 
     def __init__(self, group: h5py.Group) -> None:
         self._attributes = group.attrs
+        self._id = group.id
 
     def __getitem__(self, name: str) -> Any:
+        attribute = h5a.open(self._id, name.encode())
+        kind = attribute.get_type()
+        # Nearly all of ours are such texts, and this way takes half the time.
+        text = isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str()
+        if text and attribute.shape == ():
+            content = np.empty((), dtype=f"S{kind.get_size()}")
+            attribute.read(content, mtype=kind)
+            return bytes(content[()]).decode()
         value = self._attributes[name]
         return value.decode() if isinstance(value, bytes) else value
 

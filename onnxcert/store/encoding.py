@@ -64,10 +64,11 @@ def expect(group: h5py.Group, kind: str) -> h5py.Group:
     Raises:
         StoreError: it is something else, or of another version; both are named.
     """
-    found = Attributes(group).get(TYPE)
+    attributes = Attributes(group)
+    found = attributes.get(TYPE)
     if found != kind:
         raise StoreError(f"{group.file.filename} holds {found!r} where {kind!r} was expected.")
-    version = Attributes(group).get(VERSION)
+    version = attributes.get(VERSION)
     if version != VERSIONS[kind]:
         raise StoreError(
             f"{group.file.filename} holds {kind} of version {version}, this onnxcert reads "

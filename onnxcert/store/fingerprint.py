@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from onnxcert.store.attributes import Attributes
-from onnxcert.store.hdf5 import array_in
+from onnxcert.store.hdf5 import array_of
 
 ATTRIBUTE: Final = "sha256"
 
@@ -35,7 +35,7 @@ def fingerprint(record: h5py.Group) -> str:
                 attributes.pop(ATTRIBUTE, None)
             sha.update(_line(path, attributes))
             continue
-        values = np.asarray(node[...])
+        values = node[...]
         values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
         sha.update(_line(path, attributes, values.dtype.str, list(node.shape)))
         sha.update(values.tobytes())
@@ -45,11 +45,11 @@ def fingerprint(record: h5py.Group) -> str:
 def _nodes(group: h5py.Group, path: str) -> Iterator[tuple[str, Any]]:
     yield path, group
     for name in sorted(group):
-        below = f"{path}/{name}"
-        if isinstance(group[name], h5py.Group):
-            yield from _nodes(group[name], below)
+        below, node = f"{path}/{name}", group[name]
+        if isinstance(node, h5py.Group):
+            yield from _nodes(node, below)
         else:
-            yield below, array_in(group, name)
+            yield below, array_of(node)
 
 
 def _line(*values: Any) -> bytes:

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, final
 
 import h5py
 
-from onnxcert.atomic import LEFT_OVER, write_atomically
+from onnxcert.atomic import LEFT_OVER, together, write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.sampling import Count
 from onnxcert.store import encoding
@@ -50,6 +50,7 @@ class ResultStore(Results):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._begun = False
+        self._rows: dict[str, dict[str, Any]] = {}  # of the summary table, of records met here
 
     @property
     def path(self) -> Path:
@@ -68,6 +69,12 @@ class ResultStore(Results):
     def group(self, name: str) -> Iterator[h5py.Group]:
         with reading(self._record_path(name)) as file:
             yield file
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[Record]:
+        with super().open(name) as record:
+            self._rows[name] = record.summary()
+            yield record
 
     def summary(self) -> dict[str, dict[str, Any]] | None:
         path = self.folder / "results.h5"
@@ -128,6 +135,7 @@ class ResultStore(Results):
                         f"another run is writing to {self.folder}; wait for it, or choose another "
                         "folder with --out."
                     ) from None
+            self._rows = {}  # until now somebody else may have written
             for sub in ("", "inputs", "partial", "labels", "pictures"):
                 for left_over in (self.folder / sub).glob(LEFT_OVER):
                     left_over.unlink(missing_ok=True)
@@ -204,17 +212,21 @@ class ResultStore(Results):
         self._write_run(run)
 
     def _write_run(self, run: Mapping[str, Any]) -> None:
-        text = json.dumps(run, indent=2)
-        write_atomically(self.folder / "run.json", lambda p: _write_text(p, text))
+        content = f"{json.dumps(run, indent=2)}\n".encode()
+        write_atomically(self.folder / "run.json", lambda p: p.write_bytes(content))
 
-    def write(self, record: Record) -> None:
+    def write(self, record: Record, *, beside: Callable[[], None] = lambda: None) -> None:
         """Keep a finished input; it is either completely there or not at all.
 
-        What was interrupted after a look is finished as far as it goes, and its count is kept, so
-        that the same run can go on.
+        `beside` writes the files made from it, which are put on disk in the same step. What was
+        interrupted after a look is finished as far as it goes, and its count is kept, so that the
+        same run can go on.
         """
         path = self._record_path(record.name)
-        write_atomically(path, lambda p: write_hdf5(p, lambda f: write_record(f, record)))
+        with together():
+            beside()
+            write_atomically(path, lambda p: write_hdf5(p, lambda f: write_record(f, record)))
+        self._rows[record.name] = record.summary()
         if record.ended != "interrupted":
             self._partial_path(record.name).unlink(missing_ok=True)
 
@@ -244,8 +256,11 @@ class ResultStore(Results):
         return fresh
 
     def derive(self) -> None:
-        """Write `results.h5` anew from the finished inputs."""
-        records = [self._summary(name) for name in self.names()]
+        """Write `results.h5` anew from the finished inputs; those met before are not read again."""
+        names = self.names()
+        for _ in self.records(name for name in names if name not in self._rows):
+            pass  # opened, and its row noted
+        records = [self._rows[name] for name in names]
 
         def fill(file: h5py.File) -> None:
             encoding.mark(file, "onnxcert-results")
@@ -258,19 +273,11 @@ class ResultStore(Results):
 
         write_atomically(self.folder / "results.h5", lambda p: write_hdf5(p, fill))
 
-    def _summary(self, name: str) -> dict[str, Any]:
-        with self.open(name) as record:
-            return record.summary()
-
     def _record_path(self, name: str) -> Path:
         return self.folder / "inputs" / f"{name}.h5"
 
     def _partial_path(self, name: str) -> Path:
         return self.folder / "partial" / f"{name}.h5"
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:

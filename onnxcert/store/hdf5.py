@@ -71,7 +71,11 @@ def array_in(group: h5py.Group, name: str) -> Any:
     Raises:
         KeyError, TypeError, ValueError: there is none, or it claims more than it holds.
     """
-    array = group[name]
+    return array_of(group[name])
+
+
+def array_of(array: Any) -> Any:
+    """`array` if it is one, and stored as large as it claims to be; see `array_in`."""
     if not isinstance(array, h5py.Dataset):
         raise TypeError(f"{array.name} is no array")
     if array.size * array.dtype.itemsize > _PACKED * array.id.get_storage_size() + _SLACK:

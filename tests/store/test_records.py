@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onnxcert import ABSTAIN, ResultStore
+from onnxcert.atomic import write_atomically
 from onnxcert.result import Certificate, Tally
 from onnxcert.store import Record
 from onnxcert.store.record import ARRAYS, OPTIONAL_ARRAYS
@@ -109,3 +110,49 @@ def test_arrays_keep_their_small_types(tmp_path: Path) -> None:
     assert kept(records.record(classes=300), tmp_path / "wide").read("x").candidate.dtype == (
         np.uint16
     )
+
+
+def test_files_beside_a_record_are_there_when_it_is_and_not_before(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    (tmp_path / "inputs").mkdir()
+    beside = tmp_path / "labels.txt"
+
+    def write() -> None:
+        write_atomically(beside, _put)
+        assert not beside.exists()
+
+    store.write(records.record("one"), beside=write)
+    assert beside.exists()
+    assert store.names() == ["one"]
+
+    def fail() -> None:
+        write()
+        raise KeyboardInterrupt
+
+    beside.unlink()
+    with pytest.raises(KeyboardInterrupt):
+        store.write(records.record("two"), beside=fail)
+    assert not beside.exists()
+    assert store.names() == ["one"]
+    assert not list(tmp_path.rglob(".*.tmp"))
+
+
+def test_the_table_is_the_same_whether_records_were_just_written_or_are_read(
+    tmp_path: Path,
+) -> None:
+    store = ResultStore(tmp_path)
+    for folder in ("inputs", "partial"):
+        (tmp_path / folder).mkdir()
+    for name in ("b", "a", "c"):
+        store.write(records.record(name, seed=ord(name)))
+    (tmp_path / "inputs" / "c.h5").unlink()  # what is gone is not listed
+    store.derive()
+    found = store.summary()
+    ResultStore(tmp_path).derive()
+    assert found == ResultStore(tmp_path).summary() != {}
+    assert found is not None
+    assert list(found) == ["a", "b"]
+
+
+def _put(path: Path) -> None:
+    path.write_text("labels")

@@ -1,0 +1,227 @@
+"""What ten thousand small inputs cost beside the model: start-up of each, the end, memory.
+
+    python benchmarks/many_inputs.py 500 2000 10000
+    python benchmarks/many_inputs.py 500 --pictures
+
+Makes pictures of 32 x 32 and a model of one convolution in a temporary folder, certifies them all
+with labels in one process, and then runs every command that goes through all results: the same
+run again (nothing left to do), `report`, `verify`, `pack`. Each stage is a process of its own.
+
+Start-up is what an input takes beyond its draws: its wall time less passes x seconds a draw, where
+a draw is timed between the first batch of an input and its last, noise and counting included. The
+median and the 90th percentile over all inputs are printed, and the median of the last tenth, which
+shows whether anything grows with the number of inputs. Where other programs run on the machine the
+seconds of the processor tell more; they are those of the whole input, draws included.
+
+Memory is the peak of the process, and the growth of its resident memory after the first tenth of
+the inputs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from onnxcert import OnnxSegmenter
+from onnxcert.inputs import Folder
+from onnxcert.perturbation import Gaussian
+from onnxcert.run import Run
+from onnxcert.settings import Settings
+from onnxcert.store import ResultStore
+
+SIDE: Final = 32
+COLOURS: Final = np.array([[0.8, 0.2, 0.2], [0.2, 0.8, 0.2], [0.2, 0.2, 0.8]], np.float32)
+
+
+def main() -> None:
+    """Measure and print, or be one of the measured processes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("inputs", type=int, nargs="*", default=[500, 2000])
+    parser.add_argument("--n", type=int, default=100)
+    parser.add_argument("--pictures", action="store_true", help="draw a picture of each input")
+    parser.add_argument("--certify", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.certify is not None:
+        print(json.dumps(_certify(options.certify, options.n, pictures=options.pictures)))
+        return
+    print(
+        "| inputs | start-up, ms an input: median | 90 % | of the last tenth "
+        "| whole, ms an input: wall | processor "
+        "| end, s | memory, MiB | growth, MiB | again, s | report, s | verify, s | pack, s |"
+    )
+    print("|" + "---|" * 13)
+    for count in options.inputs:
+        with tempfile.TemporaryDirectory() as folder:
+            print(_row(Path(folder), count, options.n, pictures=options.pictures), flush=True)
+
+
+def _row(folder: Path, count: int, n: int, *, pictures: bool) -> str:
+    """Make the inputs, run every stage, and return the line of the table."""
+    _make(folder, count)
+    flags = ["--pictures"] if pictures else []
+    command = [sys.executable, __file__, "--certify", str(folder), "--n", str(n), *flags]
+    first, _, peak = _timed(command)
+    said = json.loads(first)
+    again, report, verify, packed = (
+        _timed([sys.executable, *stage])[1]
+        for stage in (
+            command[1:],
+            ["-m", "onnxcert", "report", str(folder / "out")],
+            ["-m", "onnxcert", "verify", str(folder / "out")],
+            ["-m", "onnxcert", "pack", str(folder / "out"), str(folder / "all.h5")],
+        )
+    )
+    cells = [
+        count,
+        *(f"{1e3 * said[key]:.1f}" for key in ("median", "most", "last", "wall", "own")),
+    ]
+    cells += [f"{said['end']:.1f}", f"{peak:.0f}", f"{said['growth']:.1f}"]
+    cells += [f"{seconds:.1f}" for seconds in (again, report, verify, packed)]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _timed(command: list[str]) -> tuple[str, float, float]:
+    """(standard output, wall seconds, peak MiB) of a process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    seconds = time.perf_counter() - start
+    stage = command[3] if command[1] == "-m" else "certify"
+    own = used.ru_utime + used.ru_stime
+    print(
+        f"{stage}: {seconds:.1f} s, {own:.1f} s of the processor, {used.ru_maxrss // 1024} MiB",
+        file=sys.stderr,
+        flush=True,
+    )
+    return said, seconds, used.ru_maxrss / 1024
+
+
+class _Stopwatch:
+    """A watcher that times each input and its draws, and looks at the memory."""
+
+    def __init__(self) -> None:
+        self.startup: list[float] = []
+        self.own: list[float] = []
+        self.resident: list[float] = []
+        self._before = self._first = (0, time.perf_counter())
+        self._ends, self._own = time.perf_counter(), time.process_time()
+
+    def begin(self, _inputs: int, passes: int) -> None:
+        self._passes = passes
+
+    def advance(self, _name: str, _place: int, done: int) -> None:
+        now = time.perf_counter()
+        if self._before[0] == 0 and 0 < done < self._passes:
+            self._first = (done, now)
+        if done == self._passes and self._before[0] == self._passes:  # told that it is kept
+            self.startup.append(now - self._ends - self._passes * self._per_draw())
+            own = time.process_time()
+            self.own.append(own - self._own)
+            self._ends, self._own = now, own
+            self.resident.append(_resident())
+        self._before = (done, now) if self._before[0] != done else self._before
+
+    def chosen(self, draws: int, why: str) -> None:
+        if not self.startup:
+            print(f"{draws} draws a pass: {why}", file=sys.stderr)
+
+    def say(self, text: str) -> None: ...
+
+    def _per_draw(self) -> float:
+        (first, start), (last, end) = self._first, self._before
+        return (end - start) / max(1, last - first)
+
+
+def _certify(folder: Path, n: int, *, pictures: bool) -> dict[str, Any]:
+    """Certify all pictures of `folder` and say what it took."""
+    listing = Folder.list([str(folder / "pictures")], str(folder / "labels"))
+    watch = _Stopwatch()
+    run = Run(
+        segmenter=OnnxSegmenter.open(folder / "model.onnx", threads=1),
+        listing=listing,
+        settings=Settings(perturbation=Gaussian(0.1), n=n),
+        store=ResultStore(folder / "out"),
+        class_names=("red", "green", "blue"),
+        pictures=pictures,
+        watcher=watch,
+    )
+    start = time.perf_counter()
+    run.execute(0)
+    end = time.perf_counter()
+    took = watch.startup[1:]
+    if not took:
+        return {}
+    tenth = max(1, len(took) // 10)
+    return {
+        "median": float(np.median(took)),
+        "most": float(np.quantile(took, 0.9)),
+        "last": float(np.median(took[-tenth:])),
+        "own": float(np.median(watch.own[1:])),
+        "wall": (watch._ends - start) / len(listing.items),
+        "end": end - watch._ends,
+        "growth": watch.resident[-1] - watch.resident[tenth],
+    }
+
+
+def _resident() -> float:
+    """MiB of memory that this process holds now, where the system says."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _make(folder: Path, count: int) -> None:
+    """Pictures of coloured patches, their labels, and a model that tells the colours apart."""
+    rng = np.random.default_rng(0)
+    for sub in ("pictures", "labels"):
+        (folder / sub).mkdir()
+    for i in range(count):
+        labels = np.kron(rng.integers(0, 3, (4, 4)), np.ones((SIDE // 4, SIDE // 4), np.int64))
+        picture = np.clip(COLOURS[labels] + rng.normal(0, 0.02, (SIDE, SIDE, 3)), 0, 1)
+        Image.fromarray((255 * picture).astype(np.uint8)).save(folder / "pictures" / f"{i:05}.png")
+        Image.fromarray(labels.astype(np.uint8)).save(folder / "labels" / f"{i:05}.png")
+    weight = np.zeros((3, 3, 3, 3), np.float32)
+    weight[range(3), range(3)] = 1 / 9
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["image", "weight"], ["scores"], pads=[1, 1, 1, 1])],
+        "patches",
+        [
+            helper.make_tensor_value_info(
+                "image", TensorProto.FLOAT, ["batch", 3, "height", "width"]
+            )
+        ],
+        [
+            helper.make_tensor_value_info(
+                "scores", TensorProto.FLOAT, ["batch", 3, "height", "width"]
+            )
+        ],
+        [numpy_helper.from_array(weight, "weight")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    contract = {"version": 1, "value_range": [0, 1], "classes": 3}
+    helper.set_model_props(model, {"onnxcert": json.dumps(contract)})
+    onnx.save(model, folder / "model.onnx")
+
+
+if __name__ == "__main__":
+    main()

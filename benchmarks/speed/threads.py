@@ -1,0 +1,51 @@
+"""One thread, all threads in one pass, or a pass for each thread: passes a second of each."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from onnxcert.model.graph import read_model
+from onnxcert.model.session import open_session
+
+from .cells import Cell
+from .contenders import picture
+from .measure import Row
+
+
+def arrangements(cell: Cell, model: Path, *, rounds: int) -> list[Row]:
+    """Wall and processor milliseconds a picture under each arrangement; they take turns."""
+    proto = read_model(model).proto
+    one, many = (open_session(proto, device="cpu", threads=t).runtime for t in (1, cell.threads))
+    feeds = {one.get_inputs()[0].name: np.stack([picture(cell)] * cell.batch)}
+    passes = max(2 * cell.threads, 40 // cell.batch)
+    ways = {
+        "1 thread": (one, 1),
+        f"{cell.threads} threads in one pass": (many, 1),
+        f"{cell.threads} passes at once, 1 thread each": (one, cell.threads),
+    }
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for name, (session, at_once) in [*ways.items()] * (rounds + 1):
+        wall, cpu = time.perf_counter(), time.process_time()
+        with ThreadPoolExecutor(at_once) as pool:
+            list(pool.map(lambda _, s=session: s.run(None, feeds), range(passes)))
+        pair = (time.perf_counter() - wall, time.process_time() - cpu)
+        found[name].append(pair)
+    shown = []
+    for name, pairs in found.items():
+        walls, cpus = zip(*pairs[1:], strict=True)  # the first round warms up
+        pictures = passes * cell.batch
+        shown.append(
+            {
+                "model": cell.model,
+                "size": f"{cell.height}x{cell.width}",
+                "arrangement": name,
+                "wall": 1e3 * statistics.median(walls) / pictures,
+                "cpu": 1e3 * statistics.median(cpus) / pictures,
+            }
+        )
+    return shown

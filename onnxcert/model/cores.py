@@ -1,0 +1,74 @@
+"""Processor cores that this process may keep busy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+_CPUS: Final = Path("/sys/devices/system/cpu")
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+_MEMBERSHIP: Final = Path("/proc/self/cgroup")
+
+
+def available_cores() -> int:
+    """Cores for computing: those it may run on, one a hyperthreaded pair, within its quota.
+
+    The two threads of a core share its arithmetic, so that two convolutions on them take turns. A
+    container may be given less than the cores that it sees; with more threads than that all of
+    them are stopped until the next period.
+    """
+    cores = _physical(_allowed())
+    quota = _quota()
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def _allowed() -> set[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return set(os.sched_getaffinity(0))
+    return set(range(os.cpu_count() or 1))
+
+
+def _physical(cpus: set[int], root: Path = _CPUS) -> int:
+    """How many different cores `cpus` are on; as many as there are cpus where nobody says."""
+    cores = set()
+    for cpu in cpus:
+        try:
+            shared = (root / f"cpu{cpu}/topology/thread_siblings_list").read_text().strip()
+        except OSError:
+            return max(1, len(cpus))
+        cores.add(shared)
+    return max(1, len(cores))
+
+
+def _quota(root: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> float | None:
+    """Cores' worth of time that the control groups (version 2 or 1) grant; None for no limit."""
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return None
+    found = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = root if not controllers else root / "cpu"
+        group = top / path.lstrip("/")
+        # Every group above limits, too. Inside a container the path may lead out of what it sees.
+        for folder in (group, *group.parents):
+            if folder.is_relative_to(top):
+                found.append(_granted(folder))
+    limits = [limit for limit in found if limit is not None]
+    return min(limits, default=None)
+
+
+def _granted(folder: Path) -> float | None:
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu.cfs_period_us").read_text().strip()
+        return int(quota) / int(period) if quota.isdecimal() and int(period) > 0 else None
+    except (OSError, ValueError):
+        return None

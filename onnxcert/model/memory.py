@@ -1,0 +1,96 @@
+"""How much memory there is to run a model in, and how much is taken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, final
+
+
+class Memory(Protocol):
+    """The memory that passes of a model run in: this machine's, or a device's."""
+
+    def free(self) -> int | None:
+        """Bytes that may still be taken, or None if nobody says."""
+        ...
+
+    def held(self) -> int | None:
+        """Bytes that are taken by this process, the model's passes among them, or None."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class HostMemory:
+    """The memory of this machine, or the part of it that this process is given.
+
+    Attributes:
+        root: where the system's files are, for tests.
+    """
+
+    root: Path = Path("/")
+
+    def free(self) -> int | None:
+        """What the system can give without swapping, but never more than the control groups leave.
+
+        Containers and batch schedulers limit a process by control groups; the system kills who
+        goes beyond. Pages that hold files and can be dropped do not count as taken.
+        """
+        left = [_available(self.root), *(_left(group) for group in self._groups())]
+        known = [number for number in left if number is not None]
+        return max(0, min(known)) if known else None
+
+    def held(self) -> int | None:
+        try:
+            pages = int((self.root / "proc/self/statm").read_text().split()[1])
+            return pages * int(os.sysconf("SC_PAGE_SIZE"))
+        except (OSError, ValueError, IndexError, AttributeError):
+            return None
+
+    def _groups(self) -> Iterator[Path]:
+        """The control groups of this process, from its own up to the root of those it sees."""
+        top = self.root / "sys/fs/cgroup"
+        try:
+            lines = (self.root / "proc/self/cgroup").read_text().splitlines()
+        except OSError:
+            lines = []
+        for line in lines:
+            _, _, rest = line.partition(":")
+            kinds, _, below = rest.partition(":")
+            if kinds and "memory" not in kinds.split(","):
+                continue
+            start = (top / "memory" if kinds else top) / below.strip("/")
+            for group in (start, *start.parents):
+                yield group
+                if group in (top, top / "memory"):
+                    break
+
+
+def _available(root: Path) -> int | None:
+    try:
+        for line in (root / "proc/meminfo").read_text().splitlines():
+            name, _, rest = line.partition(":")
+            if name == "MemAvailable":
+                return int(rest.split()[0]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return None
+
+
+def _left(group: Path) -> int | None:
+    """What a control group, of the second version or the first, may still take."""
+    for limit, used, droppable in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        try:
+            most = int((group / limit).read_text())  # "max" where there is no limit
+            taken = int((group / used).read_text())
+            lines = (group / "memory.stat").read_text().splitlines()
+            facts = dict(line.split()[:2] for line in lines)
+            return most - taken + int(facts.get(droppable, 0))
+        except (OSError, ValueError):
+            continue
+    return None
