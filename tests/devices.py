@@ -38,7 +38,7 @@ class HostDevice:
 
     def own(self, array: Any) -> Any:
         self.crossed += np.size(array)
-        return np.array(array)
+        return np.array(array, order="C")
 
     def host(self, array: Any) -> Any:
         self.crossed += np.size(array)

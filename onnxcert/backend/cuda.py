@@ -65,7 +65,7 @@ class CupyDevice:
 
     def own(self, array: Any) -> Array:
         self._gpu.use()  # a thread begins on the first GPU
-        return self.xp.asarray(array)
+        return self.xp.asarray(array, order="C")
 
     def host(self, array: Any) -> Any:
         return self.xp.asnumpy(array)

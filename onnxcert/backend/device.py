@@ -50,7 +50,7 @@ class Device(Protocol):
         ...
 
     def own(self, array: Any) -> Array:
-        """`array`, NumPy's or of this device, as one of this device."""
+        """`array`, NumPy's or of this device, as one of this device, C-contiguous."""
         ...
 
     def host(self, array: Any) -> Any:

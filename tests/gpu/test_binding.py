@@ -43,6 +43,7 @@ DIALECTS = [
     zoo.Dialect(layout="NHWC", output_layout="NHWC", order="BGR"),
     zoo.Dialect(dtype="float16", value_range=(0, 255), layout="NHWC"),
     zoo.Dialect(order="BGR", **IMAGENET),  # type: ignore[arg-type]
+    zoo.Dialect(mean=(0.5, 0.4, 0.3), std=(1.0, 1.0, 1.0)),
     zoo.Dialect(order="RGBA"),
     zoo.Dialect(order="GRAY"),
     zoo.Dialect(dtype="uint8", value_range=(0, 255)),
@@ -114,6 +115,7 @@ def test_what_kernels_can_do_is_left_out_of_the_graph(
 @pytest.mark.parametrize(
     "fit",
     [
+        Fit(),
         Fit(scale=0.5),
         Fit(size=(16, 16)),
         Fit(pad_to=16),
@@ -167,6 +169,22 @@ def test_points_are_counted_on_the_device(
     expected = plain_tally(path, x, draws, backend, 12)
     on_gpu = backend.of.place[0] == "cuda"
     assert np.mean(found.hits != expected.hits) <= (0.02 if on_gpu else 0.0)
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+def test_a_category_rules_classes_out_on_the_device_too(
+    tmp_path: Path, backend: DeviceBackend, opened: Any, passes: int
+) -> None:
+    path = graphs.save(pointgraphs.of_category(), tmp_path / "model.onnx")
+    x = np.concatenate([pointgraphs.ball(40).T, np.ones((1, 40))]).astype(np.float32)
+    model = opened(path, passes=passes)
+    model(x[None])
+    draws = Draws(OnChannels(Gaussian(0.2), 0, 3), 5, digest(x), backend.generator)
+    count = Count(draws, 12, 5, "pooled", model.classes, backend=backend)
+    found = sample(model, x, count, batch_size=4)
+    expected = plain_tally(path, x, draws, backend, 12, passes=passes)
+    np.testing.assert_array_equal(found.hits, expected.hits)
+    assert set(np.unique(found.candidate)) == {1, 2}
 
 
 def test_scores_that_are_not_finite_are_withheld(
