@@ -19,7 +19,10 @@ from onnxcert.model.runtime import Runtime
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Provenance
 
-PACKAGES: Final = ("numpy", "scipy", "onnx", "onnxruntime-gpu", "onnxruntime", "h5py", "pillow")
+PACKAGES: Final = (
+    *("numpy", "scipy", "onnx", "onnxruntime-gpu", "onnxruntime", "h5py", "pillow"),
+    *("cupy-cuda12x", "cupy-cuda13x"),
+)
 
 
 def provenance(

@@ -32,7 +32,7 @@ OWNERS = {
     "h5py": ("store/", "inputs/clouds/hdf5.py"),
     "onnx": ("model/",),
     "onnxruntime": ("model/",),
-    "cupy": ("backend.py",),
+    "cupy": ("backend/cuda.py",),
     "typer": ("cli/",),
     "rich": ("cli/",),
     "matplotlib": ("report/", "study/"),

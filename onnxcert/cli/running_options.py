@@ -113,7 +113,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             help="Repeat points of shapes that have fewer than the model takes.",
         ),
     ),
-    "device": (str, typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:1.")),
+    "device": (str, typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or tensorrt.")),
     "threads": (int, typer.Option(0, "--threads", help="Threads on the CPU; 0 for all cores.")),
     "batch_size": (
         int | None,

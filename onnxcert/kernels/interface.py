@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -55,6 +55,15 @@ class Scores:
                 f"scores of shape {shape} have no votes on the grid {self.grid} "
                 f"with the threshold {self.threshold}."
             )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[B, *grid], that of the labels."""
+        return (int(self.values.shape[0]), *self.grid)
+
+    def __getitem__(self, rows: slice) -> Self:
+        """The scores of some draws."""
+        return replace(self, values=self.values[rows])
 
     @property
     def classes(self) -> int:

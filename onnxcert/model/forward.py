@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -81,11 +82,21 @@ class Forward:
     def _run(self, output: str, batch: FloatArray, entry: Entry) -> Any:
         shape = batch.shape[1:]
         feeds = {INPUT: np.ascontiguousarray(batch), **entry.feeds(shape)}
+        with self.passing(len(batch), shape, entry):
+            return self.session.runtime.run([output], feeds)[0]
+
+    @contextmanager
+    def passing(self, many: int, shape: tuple[int, ...], entry: Entry) -> Iterator[None]:
+        """Within it the runtime runs a pass over so many inputs of this shape.
+
+        Raises:
+            ModelError: the model fails.
+        """
         try:
             with self.stopwatch:
-                return self.session.runtime.run([output], feeds)[0]
+                yield
         except Exception as error:
             raise ModelError(
-                f"{self.path} fails on {len(batch)} {entry.described(shape)} "
+                f"{self.path} fails on {many} {entry.described(shape)} "
                 f"({first_line(error)}); {entry.remedy}."
             ) from None

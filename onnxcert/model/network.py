@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import onnx
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
 from onnxcert.model.answers import close
+from onnxcert.model.bound_graph import Ends, bound_graph
 from onnxcert.model.entry import Entry
 from onnxcert.model.forward import Forward
 from onnxcert.model.graph import ModelFile
@@ -65,6 +67,19 @@ class Network:
         self._settle(batch, entry)
         return self.forward.scores(batch, entry)
 
+    def settled(self, x: FloatArray) -> Forward:
+        """How inputs like `x` run once the first passes have shown what they show."""
+        self._settle(x[None], self.entry)
+        return self.forward
+
+    def bound(self) -> tuple[Forward, Ends]:
+        """How batches run between noise and votes that are no part of the graph."""
+        rows = self.forward.rows
+        model, ends = bound_graph(
+            self._file.proto, self.entry, batch=rows, other_size=self._other_size
+        )
+        return self._opened(model, rows), ends
+
     def _settle(self, batch: FloatArray, entry: Entry) -> None:
         entry.check(batch.shape[1:], self._file.path)
         self._arrange(entry.values(batch.shape[1:]))
@@ -120,7 +135,8 @@ class Network:
     def _free_batch(self, one: FloatArray, entry: Entry) -> None:
         """Take the fixed batch axis as free if the graph then gives the same answers."""
         rng = np.random.default_rng(0)
-        trial = rng.random((3, *one.shape[1:]), dtype=np.float32)
+        many = 4 if self.forward.rows == 3 else 3  # another number than the graph may have baked in
+        trial = rng.random((many, *one.shape[1:]), dtype=np.float32)
         told = entry.contract.network_channels  # what comes after them is not for any values
         trial[:, told:] = one[:, told:]
         try:
@@ -145,6 +161,9 @@ class Network:
             other_size=self._other_size,
             votes=self._votes,
         )
+        return self._opened(model, rows)
+
+    def _opened(self, model: onnx.ModelProto, rows: int | None) -> Forward:
         try:
             session = open_session(
                 model, device=self._device, threads=self._threads, values=self._values

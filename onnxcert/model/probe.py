@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from onnxcert._typing import FloatArray, IntArray, Segmenter
+from onnxcert._typing import Array, FloatArray, IntArray, Perturbation, Segmenter
+from onnxcert.backend import NUMPY, Backend
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
 from onnxcert.model.answers import close
@@ -36,6 +37,23 @@ class OneDrawPerPass:
     def at_once(self) -> int:
         """How many threads may call it at once."""
         return getattr(self.segment, "at_once", 1)
+
+    @property
+    def backend(self) -> Backend:
+        """That of the model."""
+        return getattr(self.segment, "backend", NUMPY)
+
+    def bind(self, x: FloatArray, perturbation: Perturbation) -> tuple[Segmenter, Backend]:
+        """See `onnxcert.model.segmenter.OnnxSegmenter`."""
+        segment, backend = self.segment, self.backend
+        if hasattr(segment, "bind"):
+            segment, backend = segment.bind(x, perturbation)
+
+        def one_by_one(batch: Array) -> Array:
+            rows = [batch[i : i + 1] for i in range(batch.shape[0])]
+            return backend.xp.concatenate([backend.labels(segment(row)) for row in rows])
+
+        return one_by_one, backend
 
     def __call__(self, batch: FloatArray) -> IntArray:
         rows = [batch[i : i + 1] for i in range(len(batch))]
@@ -87,14 +105,21 @@ def leaks(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -
     if batch_size == 1:
         return False
     rows = min(batch_size, _FEW)
-    batch = np.empty((rows, *x.shape), dtype=np.float32)
-    draws.rehearsal().write(x, range(rows), batch)
+    batch = rehearsed(segment, x, draws, rows)
     together = checked(segment(batch), rows)
     same = np.array_equal(together[-1:], checked(segment(batch[-1:]), 1))
     scores = _scores(segment, batch, together=True)
     alone = scores.copy()
     alone[-1:] = _scores(segment, batch[-1:], together=True)
     return not (same and close(scores, alone))
+
+
+def rehearsed(segment: Segmenter, x: FloatArray, draws: Draws, rows: int) -> FloatArray:
+    """So many noisy copies of `x`, in memory, by draws that are never counted."""
+    backend: Backend = getattr(segment, "backend", NUMPY)
+    batch = backend.inputs(rows, x.shape)
+    draws.rehearsal().write(backend.device(x), range(rows), batch, backend)
+    return np.array(backend.host(batch))
 
 
 def probed(
@@ -109,8 +134,7 @@ def probed(
         ParameterError: the noise reached what must stay as it is.
     """
     draws.perturbation.check(x)
-    batch = np.empty((max(2, batch_size), *x.shape), dtype=np.float32)
-    draws.rehearsal().write(x, range(len(batch)), batch)
+    batch = rehearsed(segment, x, draws, max(2, batch_size))
     if isinstance(segment, OnnxSegmenter):
         segment.entry.check_noise(x, batch[0], draws.perturbation)
     mixes = getattr(segment, "mixes_draws", False)

@@ -10,9 +10,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from onnxcert._typing import FloatArray, IntArray
-from onnxcert.backend import NUMPY, Backend
+from onnxcert._typing import FloatArray, IntArray, Perturbation, Segmenter
+from onnxcert.backend import Backend, DeviceBackend
 from onnxcert.errors import ModelError
+from onnxcert.model.binding import Binding
 from onnxcert.model.contract import Contract
 from onnxcert.model.entries import entry_of
 from onnxcert.model.entry import INPUT, Entry
@@ -43,7 +44,7 @@ class OnnxSegmenter:
     Attributes:
         file: the model read.
         findings: of the graph lint; warnings only, errors are refused.
-        backend: where noise for it is drawn, and its answers are counted.
+        backend: where noise for it is drawn, and its answers are counted; that of the device.
         anew: opens the same model again, here or elsewhere: it is sent with all that it needs, and
             takes `device` and `threads`.
     """
@@ -57,14 +58,18 @@ class OnnxSegmenter:
         fill: bool = False,
         device: str = "auto",
         threads: int = 0,
+        backend: Backend | None = None,
     ) -> None:
         self.file = file
         self._entry = entry_of(contract, fit=fit, fill=fill)
         self.findings: tuple[Finding, ...] = lint(file.proto, dict(contract.feeds))
         refuse_errors(self.findings, file.path)
-        self.backend: Backend = NUMPY
         self.anew = partial(type(self), file, contract, fit=fit, fill=fill)
         self._network, self._averaging = _opened(file, self._entry, device=device, threads=threads)
+        self.backend: Backend = backend or self.session.backend
+        self._binding: Binding | None = None
+        if isinstance(self.backend, DeviceBackend) and self._averaging is None:
+            self._binding = Binding(self._network, self.backend)
 
     @classmethod
     def open(
@@ -180,7 +185,16 @@ class OnnxSegmenter:
         return self.entry.declared(prepared)
 
     def __call__(self, batch: FloatArray) -> IntArray:
+        if self._binding is not None:
+            return self._binding.labels(batch)
         return (self._averaging or self._network).labels(batch)
+
+    def bind(self, x: FloatArray, perturbation: Perturbation) -> tuple[Segmenter, Backend]:
+        """The model for noisy copies of `x` as arrays of its backend, and the backend that writes
+        them for it; see `onnxcert.model.binding`."""
+        if self._binding is None:
+            return lambda batch: self(self.backend.host(batch)), self.backend
+        return self._binding.bind(x, perturbation)
 
     def scores(self, batch: FloatArray) -> FloatArray:
         """What a classifier scores: float32 [B, C].

@@ -11,11 +11,14 @@ from typing import Any
 import onnx
 import onnxruntime
 
+from onnxcert.backend import NUMPY, Backend, cuda_backend
 from onnxcert.errors import DeviceError, ModelError
 from onnxcert.model.cores import available_cores
+from onnxcert.model.gpu_providers import gpu_providers
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
+_ON_GPU = {"cuda": _CUDA, "tensorrt": "TensorrtExecutionProvider"}
 _FATAL_ONLY = 4
 _MOST_AT_ONCE = 8
 _LARGE_INPUT = 2**23  # values; a colour picture of 1024x2048 is somewhat smaller
@@ -28,11 +31,12 @@ class Session:
     Attributes:
         runtime: the `onnxruntime.InferenceSession`.
         provider: execution provider that the session really has.
-        device: `cpu` or `cuda:i`.
+        device: `cpu`, `cuda:i` or `tensorrt:i`.
         threads: on the CPU, of all passes at once together.
-        note: why `auto` did not take a GPU that is there, else empty.
+        note: what `auto` did not take of a GPU that is there, and why, else empty.
         version: of ONNX Runtime.
         passes: how many may run at once, from as many threads.
+        backend: draws noise and counts votes where the model runs.
     """
 
     runtime: Any
@@ -42,16 +46,19 @@ class Session:
     note: str = ""
     version: str = onnxruntime.__version__
     passes: int = 1
+    backend: Backend = NUMPY
 
 
 def parse_device(device: str) -> tuple[str, int]:
-    """(`auto` | `cpu` | `cuda`, index) from `auto|cpu|cuda[:i]`."""
+    """(`auto` | `cpu` | `cuda` | `tensorrt`, index) from `auto|cpu|cuda[:i]|tensorrt[:i]`."""
     kind, _, index = device.partition(":")
     if kind in ("auto", "cpu") and not index and ":" not in device:
         return kind, 0
-    if kind == "cuda" and (index.isdecimal() or device == "cuda"):
+    if kind in _ON_GPU and (index.isdecimal() or device == kind):
         return kind, int(index or 0)
-    raise DeviceError(f"the device must be auto, cpu, cuda or cuda:0, got {device!r}.")
+    raise DeviceError(
+        f"the device must be auto, cpu, cuda or cuda:0, tensorrt or tensorrt:0, got {device!r}."
+    )
 
 
 def passes_at_once(threads: int, values: int) -> int:
@@ -76,13 +83,14 @@ def open_session(
     Args:
         proto: the model.
         device: `auto` (a GPU if one really runs the model, else the CPU), `cpu`, `cuda`,
-            `cuda:1`.
+            `cuda:1`, `tensorrt`, `tensorrt:1`.
         threads: on the CPU; 0 for all available cores.
         values: that the network gets for one input, if several passes may run at once.
 
     Raises:
-        DeviceError: CUDA was asked for and the session does not have it; ONNX Runtime itself
-            would fall back to the CPU without a word.
+        DeviceError: CUDA or TensorRT was asked for and the session does not have it, where ONNX
+            Runtime itself would fall back to the CPU without a word; or noise cannot be drawn
+            there.
         ModelError: ONNX Runtime cannot load the model.
     """
     kind, index = parse_device(device)
@@ -90,11 +98,11 @@ def open_session(
         raise DeviceError(f"threads must be 0 (all cores) or more, got {threads}.")
     threads = threads or available_cores()
     note = ""
-    if kind == "cuda" or (kind == "auto" and _gpu_present()):
-        runtime, reason = _cuda(proto, index, threads)
-        if runtime is not None:
-            return Session(runtime, _CUDA, f"cuda:{index}", threads)
-        if kind == "cuda":
+    if kind in _ON_GPU or (kind == "auto" and _gpu_present()):
+        found, reason = _on_gpu(proto, kind, index, threads)
+        if found is not None:
+            return found
+        if kind in _ON_GPU:
             raise DeviceError(
                 f"{device} was asked for but ONNX Runtime cannot run the model there ({reason}); "
                 "install onnxcert[gpu] and a driver, or use --device cpu."
@@ -105,21 +113,39 @@ def open_session(
     return Session(runtime, _CPU, "cpu", threads, note, passes=passes)
 
 
-def _cuda(proto: onnx.ModelProto, index: int, threads: int) -> tuple[Any, str]:
-    """A session that has CUDA, or (None, why not)."""
-    if _CUDA not in onnxruntime.get_available_providers():
-        return None, "this onnxruntime is built without CUDA"
+def _on_gpu(
+    proto: onnx.ModelProto, kind: str, index: int, threads: int
+) -> tuple[Session | None, str]:
+    """A session that has the provider asked for, or (None, why not).
+
+    Its noise and votes are on the GPU, too; only `auto` does without, and says so. The guarantee is
+    the same, as every count keeps the name of its generator.
+    """
+    by_name = kind in _ON_GPU
+    kind = kind if by_name else "cuda"
+    if _ON_GPU[kind] not in onnxruntime.get_available_providers():
+        return None, f"this onnxruntime is built without {_ON_GPU[kind]}"
     if not _gpu_present():
         return None, "no NVIDIA driver or device was found"
     if hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()  # CUDA libraries installed as Python packages
+    backend: Backend = NUMPY
+    stream, note = 0, ""
     try:
-        runtime = _create(proto, [(_CUDA, {"device_id": index}), _CPU], threads)
+        device = cuda_backend(index)
+        backend, stream = device, device.of.stream
+    except DeviceError as error:
+        if by_name:
+            raise
+        note = f"{str(error).rstrip('.')}; until then noise is drawn on the CPU"
+    try:
+        runtime = _create(proto, gpu_providers(proto, kind, index, stream), threads)
     except ModelError as error:
         return None, str(error).rstrip(".")
-    if runtime.get_providers()[0] != _CUDA:
-        return None, "its CUDA provider did not load; CUDA or cuDNN libraries may be missing"
-    return runtime, ""
+    if runtime.get_providers()[0] != _ON_GPU[kind]:
+        libraries = "CUDA or cuDNN" if kind == "cuda" else "TensorRT, CUDA or cuDNN"
+        return None, f"{_ON_GPU[kind]} did not load; {libraries} libraries may be missing"
+    return Session(runtime, _ON_GPU[kind], f"{kind}:{index}", threads, note, backend=backend), ""
 
 
 def visible_gpus() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -56,7 +57,8 @@ def measured(
         batch_size: draws per pass; chosen as a run chooses it if not given.
     """
     segmenter(x[None])  # settles the number of classes and the size of the answer
-    draws = Draws(perturbation, fresh_seed(), digest(x))
+    backend = segmenter.backend
+    draws = Draws(perturbation, fresh_seed(), digest(x), backend.generator)
     perturbation.check(x)
     if batch_size is None:
         batch_size = batch_size_for(segmenter, x, draws, each=_PLANNED).draws
@@ -64,11 +66,11 @@ def measured(
     rehearsal = draws.rehearsal()  # none of these draws is ever counted for a certificate
     at_once = getattr(segment, "at_once", 1)
     total = (_TIMED + 2 * at_once - 1) * batch_size
-    count = Count(rehearsal, total, batch_size, "pooled", segmenter.classes)
+    count = Count(rehearsal, total, batch_size, "pooled", segmenter.classes, backend=backend)
     components, stamps = 0, []
-    for labels in noisy_answers(segment, x, rehearsal, range(total), batch_size):
-        count.add(labels)
-        components = labels[0].size
+    for answer in noisy_answers(segment, x, rehearsal, range(total), batch_size, backend):
+        count.add(answer)
+        components = math.prod(answer.shape[1:])
         stamps.append(time.perf_counter())
         if stamps[-1] - stamps[0] > _LONG_ENOUGH and len(stamps) > _FEWEST * at_once:
             break

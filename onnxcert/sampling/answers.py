@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from onnxcert._typing import Array, FloatArray, IntArray, Segmenter
+from onnxcert._typing import Array, FloatArray, Segmenter
 from onnxcert.backend import NUMPY, Backend
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError, ParameterError
+from onnxcert.kernels import Scores
 
 _MOST_VALUES: Final = 2**30  # of all buffers together, 4 GiB
 
@@ -31,16 +32,23 @@ def noisy_answers(
     of them then draws its noise, too. With one the noise of the next batch is drawn while the model
     runs; on a GPU everything waits in one queue and nothing is gained by a thread. So many buffers
     and one more, whatever n is. An answer holds until the next one is asked for.
+
+    A segmenter that can take and give arrays of a device says how, `bind`, see
+    `onnxcert.model.segmenter.OnnxSegmenter`; instead of labels it may then give scores.
     """
     if batch_size < 1:
         raise ParameterError(f"the batch size must be at least 1, got {batch_size}.")
-    x = backend.device(np.ascontiguousarray(x, dtype=np.float32))
+    x = np.ascontiguousarray(x, dtype=np.float32)
+    bind = getattr(segment, "bind", None)
+    if bind is not None and backend is not NUMPY:
+        segment, backend = bind(x, draws.perturbation)
     batches = -(-len(indices) // batch_size)
     threads = min(getattr(segment, "at_once", 1), batches) if backend.threaded else 0
     if threads > 1:  # not more noise at once than fits an ordinary memory
         threads = max(1, min(threads, _MOST_VALUES // (batch_size * x.size) - 1))
-    shape = (min(batch_size, max(1, len(indices))), *x.shape)
-    buffers = [backend.empty(shape, np.float32) for _ in range(threads + 1)]
+    rows = min(batch_size, max(1, len(indices)))
+    buffers = [backend.inputs(rows, x.shape) for _ in range(threads + 1)]
+    x = backend.device(x)
 
     def draw(k: int) -> Array:
         part = indices[k * batch_size : (k + 1) * batch_size]
@@ -48,8 +56,8 @@ def noisy_answers(
         draws.write(x, part, noisy, backend)
         return noisy
 
-    def answer(noisy: Array) -> IntArray:
-        return checked(segment(noisy), len(noisy))
+    def answer(noisy: Array) -> Any:
+        return checked(segment(noisy), len(noisy), backend)
 
     if threads == 0:
         yield from (answer(draw(k)) for k in range(batches))
@@ -74,20 +82,19 @@ def _ahead(work: Callable[[int], Any], count: int, threads: int) -> Iterator[Any
         workers.shutdown(cancel_futures=True)
 
 
-def checked(labels: Any, rows: int) -> IntArray:
-    """`labels` if they are what a `Segmenter` promises.
+def checked(found: Any, rows: int, backend: Backend = NUMPY) -> Any:
+    """What a model returned, if it is what a `Segmenter` promises: labels, or on a device scores.
 
     Raises:
         ModelError: not integers, not one row per input, or no components.
     """
-    # A copy, as a model may fill one buffer again and again.
-    labels = np.array(labels)
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise ModelError(f"the model must return integer labels, got {labels.dtype}.")
-    if labels.ndim < 1 or labels.shape[0] != rows or labels.size == 0:
+    answer = backend.answer(found)
+    if not isinstance(answer, Scores) and not np.issubdtype(answer.dtype, np.integer):
+        raise ModelError(f"the model must return integer labels, got {answer.dtype}.")
+    shape = tuple(answer.shape)
+    if len(shape) < 1 or shape[0] != rows or 0 in shape:
         raise ModelError(
             f"the model must return labels for each of the {rows} inputs, got an array of shape "
-            f"{labels.shape}."
+            f"{shape}."
         )
-    found: IntArray = labels
-    return found
+    return answer

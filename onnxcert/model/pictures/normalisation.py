@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from onnxcert.backend import NetworkInput
+from onnxcert.kernels import Channels
 from onnxcert.model.contract import INTEGER_TYPES
 from onnxcert.model.nodes import Nodes
 from onnxcert.model.pictures.contract import PictureContract
@@ -44,6 +46,21 @@ def normalised(nodes: Nodes, source: str, contract: PictureContract) -> None:
     if contract.layout == "NHWC":
         source = nodes.add("Transpose", source, perm=[0, 2, 3, 1])
     nodes.add("Identity", source, output=contract.input)
+
+
+def channelwise(contract: PictureContract) -> NetworkInput | None:
+    """The same as `normalised` channel by channel, or None where there is more to it: a channel
+    that no input has, or rounding to whole numbers."""
+    if contract.dtype in INTEGER_TYPES or contract.channel_order in ("RGBA", "BGRA"):
+        return None
+    turned = contract.channel_order == "BGR"
+    factor, offset = affine(contract)
+    plain = bool((factor == 1).all() and (offset == 0).all())
+    channels = Channels(
+        order=np.array([2, 1, 0], dtype=np.int32) if turned else None,
+        affine=None if plain else np.stack([factor, offset]).reshape(2, -1),
+    )
+    return NetworkInput(channels, np.dtype(contract.dtype), last=contract.layout == "NHWC")
 
 
 def affine(contract: PictureContract) -> tuple[np.ndarray, np.ndarray]:

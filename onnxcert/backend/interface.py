@@ -1,17 +1,10 @@
-"""Where noise is drawn and votes are counted: NumPy on the CPU, CuPy on a GPU.
-
-A backend is passed explicitly; there is no global one. It is the only file that imports CuPy.
-"""
+"""What a backend does, wherever it does it."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol, final
+from typing import Any, Protocol
 
-import numpy as np
-
-from onnxcert import counters
-from onnxcert._typing import Array, IntArray, Noise
-from onnxcert.noise import SFC64, NumpyNoise, stream
+from onnxcert._typing import Array, Noise
 
 
 class Backend(Protocol):
@@ -41,8 +34,8 @@ class Backend(Protocol):
         """The noise of the draws `indices` of the input with this digest."""
         ...
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        """An array, C-contiguous, with anything in it."""
+    def inputs(self, rows: int, shape: tuple[int, ...]) -> Array:
+        """A batch of so many inputs of this shape, with anything in it, for noise to be written."""
         ...
 
     def device(self, array: Any) -> Array:
@@ -51,6 +44,11 @@ class Backend(Protocol):
 
     def host(self, array: Any) -> Any:
         """`array`, NumPy's or its own, as NumPy's; no copy where it is."""
+        ...
+
+    def answer(self, found: Any) -> Any:
+        """What a model returned, as something that the model does not write over in its next
+        pass."""
         ...
 
     def labels(self, answer: Any) -> Array:
@@ -69,41 +67,3 @@ class Backend(Protocol):
             withheld: integers, or arrays without axes, so that nothing need wait for them.
         """
         ...
-
-
-@final
-class NumpyBackend:
-    """Arrays in memory; see `Backend`."""
-
-    name: Final = "numpy"
-    generator: Final = SFC64
-    xp: Final[Any] = np
-    threaded: Final = True
-
-    def noise(self, seed: int, digest: str, indices: range) -> Noise:
-        return NumpyNoise([stream(seed, digest, i) for i in indices])
-
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        return np.empty(shape, dtype=dtype)
-
-    def device(self, array: Any) -> Array:
-        return array
-
-    def host(self, array: Any) -> Any:
-        return array
-
-    def labels(self, answer: IntArray) -> IntArray:
-        return answer
-
-    def select(self, answer: IntArray, votes: IntArray) -> int:
-        counters.select(answer, votes)
-        return int(counters.withheld(answer, len(votes)))
-
-    def match(
-        self, answer: IntArray, candidate: IntArray, hits: IntArray, classes: int
-    ) -> tuple[int, int]:
-        joint = counters.match(answer, candidate, hits)
-        return int(joint), int(counters.withheld(answer, classes))
-
-
-NUMPY: Final = NumpyBackend()

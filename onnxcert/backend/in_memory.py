@@ -1,0 +1,53 @@
+"""Noise and counts by NumPy."""
+
+from __future__ import annotations
+
+from typing import Any, Final, final
+
+import numpy as np
+
+from onnxcert import counters
+from onnxcert._typing import Array, IntArray, Noise
+from onnxcert.noise import SFC64, NumpyNoise, stream
+
+
+@final
+class NumpyBackend:
+    """Arrays in memory; see `onnxcert.backend.Backend`."""
+
+    name: Final = "numpy"
+    generator: Final = SFC64
+    xp: Final[Any] = np
+    threaded: Final = True
+
+    def noise(self, seed: int, digest: str, indices: range) -> Noise:
+        return NumpyNoise([stream(seed, digest, i) for i in indices])
+
+    def inputs(self, rows: int, shape: tuple[int, ...]) -> Array:
+        return np.empty((rows, *shape), dtype=np.float32)
+
+    def device(self, array: Any) -> Array:
+        return array
+
+    def host(self, array: Any) -> Any:
+        return array
+
+    def answer(self, found: Any) -> IntArray:
+        # A copy, as a model may fill one buffer again and again.
+        return np.array(found)
+
+    def labels(self, answer: IntArray) -> IntArray:
+        return answer
+
+    def select(self, answer: IntArray, votes: IntArray) -> int:
+        counters.select(answer, votes)
+        return int(counters.withheld(answer, len(votes)))
+
+    def match(
+        self, answer: IntArray, candidate: IntArray, hits: IntArray, classes: int
+    ) -> tuple[int, int]:
+        joint = counters.match(answer, candidate, hits)
+        return int(joint), int(counters.withheld(answer, classes))
+
+
+NUMPY: Final = NumpyBackend()

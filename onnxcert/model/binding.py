@@ -1,0 +1,129 @@
+"""A network whose inputs and answers stay on a device: nothing crosses to the host between draws.
+
+ONNX Runtime reads the batch where noise was written and leaves its answer where it computed it. The
+answer is memory of the session's arena, which an array here keeps from being given out again; once
+that array is gone, the session may write over it in its next pass. Both are safe without a word to
+the host, because the device runs a pass after all that was asked for before it and before all that
+is asked for later (`onnxcert.backend.Device.model_runs`). ONNX Runtime also waits, at the end of a
+pass, until it is done, as it does by default; so a clock around it measures it, and a failure
+belongs to its batch. Not to wait (its run option ``disable_synchronize_execution_providers``) would
+save the gap between two passes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+from onnx import helper
+
+from onnxcert._typing import Array, FloatArray, IntArray, Perturbation, Segmenter
+from onnxcert.backend import Backend, DeviceBackend
+from onnxcert.errors import ModelError
+from onnxcert.kernels import Scores
+from onnxcert.model.answers import labels_for
+from onnxcert.model.bound_graph import Ends, as_planes
+from onnxcert.model.forward import Forward
+from onnxcert.model.network import Network
+from onnxcert.perturbation import Gaussian
+
+
+@final
+class Binding:
+    """A network for batches that lie on the device of a backend.
+
+    Args:
+        network: what is run; it has the same answers for batches in memory.
+        backend: whose arrays batches and answers are.
+    """
+
+    def __init__(self, network: Network, backend: DeviceBackend) -> None:
+        self._network = network
+        self._backend = backend
+        self._shapes: set[tuple[int, ...]] = set()
+        self._settled: Forward | None = None  # the network's own, when this was opened
+        self._ends: Ends
+        self._forward: Forward
+
+    def labels(self, batch: FloatArray) -> IntArray:
+        """Labels of declared inputs in memory, by the very graph whose answers are counted."""
+        segment, backend = self.bind(batch[0], None)
+        labels: IntArray = backend.host(backend.labels(segment(backend.device(batch))))
+        return labels
+
+    def bind(self, x: FloatArray, perturbation: Perturbation | None) -> tuple[Segmenter, Backend]:
+        """The network for noisy copies of `x` on the device, and the backend that writes them.
+
+        Where noise is added to all channels of inputs that reach the network pixel by pixel, it is
+        written as the network's own input. Other noise is written first, and then brought there.
+
+        Args:
+            x: a declared input in memory.
+        """
+        if x.shape not in self._shapes:
+            self._open(self._network.settled(x))
+            self._shapes.add(x.shape)
+        made = self._ends.network_input
+        if made is None:
+            return lambda batch: self._answers(batch, x.shape), self._backend
+        writing = self._backend.writing(made)
+        if isinstance(perturbation, Gaussian):
+            return lambda batch: self._answers(batch, x.shape), writing
+        return lambda batch: self._answers(writing.written(batch), x.shape), self._backend
+
+    def _open(self, settled: Forward) -> None:
+        if settled is self._settled:
+            return
+        self._forward, self._ends = self._network.bound()
+        self._settled = settled
+
+    def _answers(self, batch: Array, shape: tuple[int, ...]) -> Any:
+        """Labels or scores of a batch of what the graph takes, channels first.
+
+        Rows are filled in up to the batch size that the graph wants, and left out afterwards.
+        """
+        xp, many, rows = self._backend.xp, batch.shape[0], self._forward.rows or batch.shape[0]
+        found = []
+        for start in range(0, many, rows):
+            part = batch[start : start + rows]
+            missing = rows - part.shape[0]
+            if missing:
+                part = xp.concatenate([part, xp.repeat(part[-1:], missing, axis=0)])
+            found.append(self._run(part, shape)[: rows - missing])
+        answer = found[0] if len(found) == 1 else xp.concatenate(found)
+        entry = self._network.entry
+        if not self._ends.scores:
+            return labels_for(answer, batch, entry, self._forward.path)
+        values = as_planes(answer, entry.contract, xp)
+        grid = entry.labelled(shape) or tuple(values.shape[2:])
+        threshold = entry.contract.decision_threshold if entry.contract.binary else None
+        try:
+            return Scores(values, grid, threshold)
+        except ValueError:
+            raise ModelError(
+                f"{self._forward.path} must label every {entry.parts.removesuffix('s')} of "
+                f"{entry.described(shape)}, got scores of shape {list(values.shape)}."
+            ) from None
+
+    def _run(self, batch: Array, shape: tuple[int, ...]) -> Array:
+        """What the graph gives for one batch, channels first, of the size that it takes."""
+        device, made = self._backend.of, self._ends.network_input
+        xp, runtime = self._backend.xp, self._forward.session.runtime
+        lies = xp.moveaxis(batch, 1, -1) if made is not None and made.last else batch
+        lies = xp.ascontiguousarray(lies)  # as it is already, but for rows filled in
+        kind, index = device.place
+        binding = runtime.io_binding()
+        with self._forward.passing(batch.shape[0], shape, self._network.entry):
+            binding.bind_input(
+                *(self._ends.input, kind, index, lies.dtype.type),
+                *(list(lies.shape), device.pointer(lies)),
+            )
+            feeds = self._network.entry.feeds(shape)
+            for further in {i.name for i in runtime.get_inputs()} & set(feeds):
+                binding.bind_cpu_input(further, np.ascontiguousarray(feeds[further]))
+            binding.bind_output(self._ends.output, kind, index)
+            with device.model_runs():
+                runtime.run_with_iobinding(binding)
+            (value,) = binding.get_outputs()
+        dtype = helper.tensor_dtype_to_np_dtype(value.element_type())
+        return device.view(value.data_ptr(), tuple(value.shape()), dtype, value)

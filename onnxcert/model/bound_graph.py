@@ -1,0 +1,97 @@
+"""What of a graph is left where noise is written, and votes are counted, by kernels of our own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from onnxcert.backend import NetworkInput
+from onnxcert.model.contract import Contract
+from onnxcert.model.cutting import cut
+from onnxcert.model.entry import INPUT, Entry
+from onnxcert.model.nodes import Nodes
+from onnxcert.model.pictures.entry import PictureEntry
+from onnxcert.model.pictures.normalisation import channelwise
+from onnxcert.model.surgery import labelling_model
+
+_SCORES: Final = ("logits", "probabilities", "sigmoid", "logit")
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """Where a graph begins and ends.
+
+    Attributes:
+        input, output: names of what it takes and gives.
+        network_input: what it takes, where nothing stands in front of the network but the order of
+            channels, their normalisation, a cast and the layout; None: it takes declared inputs.
+        scores: whether it ends at the network's scores, where nothing stands behind them but a
+            resize to the components and one vote; else at labels.
+    """
+
+    input: str
+    output: str
+    network_input: NetworkInput | None
+    scores: bool
+
+
+def bound_graph(
+    proto: onnx.ModelProto, entry: Entry, *, batch: int | None, other_size: bool
+) -> tuple[onnx.ModelProto, Ends]:
+    """The graph of `onnxcert.model.surgery.labelling_model` without what kernels do.
+
+    It is the same function. The kernels round every product and sum, as the operators left out do
+    one by one; a provider that fuses those may differ from either in the last bit of a score.
+    """
+    whole = labelling_model(proto, entry, batch=batch, other_size=other_size)
+    contract = entry.contract
+    made = None
+    if isinstance(entry, PictureEntry) and _alone(entry):
+        made = channelwise(entry.contract)
+    last = next(o for o in proto.graph.output if o.name == contract.output)
+    scores = _votes_are_plain(entry, last)
+    start = None
+    if made is not None:
+        axes = [batch or "batch", *[None] * (max(contract.ranks) - 1)]
+        kind = helper.np_dtype_to_tensor_dtype(made.dtype)
+        start = helper.make_tensor_value_info(contract.input, kind, axes)
+    output = whole.graph.output[0]
+    if scores:
+        kind, rank = last.type.tensor_type.elem_type, contract.output_rank
+        axes = [batch or "batch", *[None] * (rank - 1)]
+        output = helper.make_tensor_value_info(contract.output, kind, axes)
+    ends = Ends(INPUT if start is None else start.name, output.name, made, scores)
+    return cut(whole, output, start=start), ends
+
+
+def as_planes(scores: Any, contract: Contract, xp: Any) -> Any:
+    """The network's output as a view [B, C, *grid]."""
+    if len(scores.shape) < max(contract.ranks):
+        return scores[:, None]
+    if contract.output_layout in ("NHWC", "BNC"):
+        return xp.moveaxis(scores, -1, 1)
+    return scores
+
+
+def _alone(entry: PictureEntry) -> bool:
+    """Whether a picture reaches the network pixel by pixel."""
+    fit = entry.fit
+    return not (fit.resizes or fit.pad_to > 1 or fit.averages)
+
+
+def _votes_are_plain(entry: Entry, output: onnx.ValueInfoProto) -> bool:
+    contract = entry.contract
+    if contract.classifies or contract.output_form not in _SCORES:
+        return False
+    if contract.output_rank < max(contract.ranks) - 1:
+        return False
+    float_types = [helper.np_dtype_to_tensor_dtype(np.dtype(t)) for t in ("float32", "float16")]
+    if output.type.tensor_type.elem_type not in float_types:
+        return False
+    behind = Nodes("tried")
+    entry.back(behind, "scores", "seen", False)
+    return not behind.nodes

@@ -1,0 +1,48 @@
+"""A part of a graph: from an inner input to an inner output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx
+
+
+def cut(
+    model: onnx.ModelProto,
+    output: onnx.ValueInfoProto,
+    *,
+    start: onnx.ValueInfoProto | None = None,
+) -> onnx.ModelProto:
+    """A copy of `model` with only what `output` is computed of.
+
+    Args:
+        output: the only output of the copy, a value anywhere in the graph.
+        start: a value that becomes an input; what it was computed of is left out.
+    """
+    part = onnx.ModelProto()
+    part.CopyFrom(model)
+    given = set() if start is None else {start.name}
+    wanted, kept = {output.name}, []
+    for node in reversed(model.graph.node):  # which are in the order of computation
+        if wanted & ({*node.output} - given):
+            kept.append(node)
+            wanted.update(_read(node))
+    inputs = [i for i in model.graph.input if i.name in wanted - given]
+    del part.graph.node[:], part.graph.input[:], part.graph.output[:]
+    part.graph.node.extend(reversed(kept))
+    part.graph.input.extend([*([start] if start is not None else []), *inputs])
+    part.graph.output.append(output)
+    constants = [i for i in model.graph.initializer if i.name in wanted]
+    del part.graph.initializer[:]
+    part.graph.initializer.extend(constants)
+    return part
+
+
+def _read(node: onnx.NodeProto) -> Iterator[str]:
+    """Names of the values that a node reads; those that its branches read from outside, too."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                yield from _read(inner)
+            yield from (output.name for output in graph.output)
