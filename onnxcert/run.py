@@ -135,7 +135,9 @@ class Run:
     def _dispatch(self, crew: Crew, stack: ExitStack) -> Dispatch:
         """The driver of the crew, whose first worker is there."""
         with self.clock.measure("startup"):
-            dispatch = Dispatch(stack.enter_context(crew), min(2.0, self.checkpoint_seconds))
+            dispatch = Dispatch(
+                stack.enter_context(crew), min(2.0, self.checkpoint_seconds), self.watcher.say
+            )
             self.runtime = dispatch.start(lambda: self.stopping)
         return dispatch
 
