@@ -17,9 +17,9 @@ from onnxcert.errors import InputError, ModelError
 from onnxcert.inputs import Item, Listing, Shard
 from onnxcert.media import medium_of
 from onnxcert.misfits import refuse_another_kind
-from onnxcert.model.runtime import Runtime
+from onnxcert.model.running.runtime import Runtime
+from onnxcert.model.running.trying import Trying
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.model.trying import Trying
 from onnxcert.parameters import parameters
 from onnxcert.report.curve import write_summary_curve
 from onnxcert.report.summary import Summary, summarise

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, final
 
 from onnxcert.errors import DeviceError, ModelError, OnnxcertError
-from onnxcert.model.runtime import Runtime
+from onnxcert.model.running.runtime import Runtime
 from onnxcert.workers.course import Course, Sizes
 from onnxcert.workers.crew import Crew
 from onnxcert.workers.task import Answers, CountDraws, Settle, Task

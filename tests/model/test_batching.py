@@ -18,9 +18,9 @@ import onnxcert
 from onnxcert import Gaussian, OnnxSegmenter
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError
-from onnxcert.model.batching import batch_size_for
-from onnxcert.model.memory import HostMemory
-from onnxcert.model.trying import Trying
+from onnxcert.model.running.batching import batch_size_for
+from onnxcert.model.running.memory import HostMemory
+from onnxcert.model.running.trying import Trying
 
 X = np.full((3, 6, 5), 0.5, np.float32)
 DRAWS = Draws(Gaussian(0.25), 3, digest(X))

@@ -18,7 +18,7 @@ from onnxcert._typing import FloatArray, Segmenter
 from onnxcert.backend import NUMPY, Backend
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
-from onnxcert.model.memory import HostMemory, Memory
+from onnxcert.model.running.memory import HostMemory, Memory
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.sampling.answers import noisy_answers
 
