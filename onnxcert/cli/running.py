@@ -94,7 +94,7 @@ def header(run: Run) -> str:
     crew = "" if run.crew is None else f" in {run.crew.described}"
     lines = [
         f"model   {run.segmenter.file.path} on {runtime.device} ({runtime.provider}, "
-        f"{runtime.threads} threads){crew}",
+        f"{runtime.threads} thread{'s' if runtime.threads > 1 else ''}){crew}",
         run.segmenter.entry.said,
         *(f"lint    {f.node} {f.message}" for f in run.segmenter.findings),
     ]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import socket
 import warnings
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Self, final
+from typing import Any, Final, Self, final
 
 from onnxcert.errors import DeviceError, ParameterError
 from onnxcert.workers.task import Task
 from onnxcert.workers.worker import Opening, Outcome, Worker
+
+_KNOCK: Final = 5.0  # seconds for a machine of the cluster to answer
 
 
 @final
@@ -50,6 +53,7 @@ class Cluster:
             errors.ObjectLostError,
             errors.OutOfMemoryError,
             errors.WorkerCrashedError,
+            errors.ActorUnschedulableError,
         )
 
     def __enter__(self) -> Self:
@@ -106,6 +110,7 @@ class Cluster:
 
     def _join(self) -> None:
         try:
+            _knock(self._address)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self._ray.init(
@@ -115,10 +120,11 @@ class Cluster:
                 )
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-            where = self._address or "on this machine"
+            where = f"at {self._address}" if self._address else "on this machine"
             raise DeviceError(
                 f"no Ray cluster could be reached {where} ({reason}); start one with ray start "
-                "--head, and name its address with --ray-address."
+                "--head, name its address with --ray-address, and if it asks for a token, set "
+                "RAY_AUTH_MODE=token here, too."
             ) from None
 
     @property
@@ -151,6 +157,16 @@ class Cluster:
                 f"{self._cores} threads; use fewer --workers or --threads."
             )
         return self._asked or room
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError unless anybody listens at host:port.
+
+    Ray itself waits for minutes, and cannot be interrupted meanwhile.
+    """
+    host, _, port = (address or "").rpartition(":")
+    if host and "/" not in host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK).close()
 
 
 def _future(reference: Any) -> Future[Outcome]:

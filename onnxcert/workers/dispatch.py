@@ -104,7 +104,7 @@ class Dispatch:
                     raise KeyboardInterrupt
                 self._hand_out()
                 self._wait()
-        except OnnxcertError:
+        except Exception:
             for course in self._courses:
                 course.keep()
             raise
@@ -167,16 +167,16 @@ class Dispatch:
 
     def _tell_of_waiting(self) -> None:
         """Say it where all workers are gone and none comes back: nothing else shows it."""
-        alone = all(place.hello is not None for place in self._places)
-        if not alone:
-            if self._told:
-                self._say("")
-            self._alone_since, self._told = None, False
+        if not all(place.hello is not None for place in self._places):
+            self._alone_since = None
         elif self._alone_since is None:
             self._alone_since = time.monotonic()
-        elif not self._told and time.monotonic() - self._alone_since > _SILENCE:
-            self._say(f"waiting for room for {self.crew.described}")
-            self._told = True
+        elif time.monotonic() - self._alone_since > _SILENCE:
+            self._tell(f"waiting for room for {self.crew.described}")
+
+    def _tell(self, text: str) -> None:
+        self._say(text)
+        self._told = bool(text)
 
     def _welcome(self, place: _Place, hello: Future[Outcome]) -> None:
         if isinstance(hello.exception(), self.crew.lost):
@@ -198,6 +198,8 @@ class Dispatch:
             )
         self._stillborn = 0
         place.hello = None
+        if self._told:
+            self._tell("")
 
     def _take(self, place: _Place, future: Future[Outcome]) -> None:
         if future not in place.held:
@@ -225,6 +227,7 @@ class Dispatch:
             self._take(place, future)
         held = list(place.held.values())
         place.held.clear()
+        self._tell(f"worker {place.number + 1} ended and is started again")
         self._start(place)
         for course, task in held:
             if course is not None:
@@ -253,9 +256,15 @@ def _value(future: Future[Outcome]) -> Any:
     """The result of a task.
 
     Raises:
-        OnnxcertError: the task's own.
+        OnnxcertError: the task's own, or a want of memory.
     """
-    value = future.result().value
+    try:
+        value = future.result().value
+    except MemoryError:
+        raise DeviceError(
+            "a worker has too little memory for its task; use fewer --workers, or a smaller "
+            "--batch-size."
+        ) from None
     if isinstance(value, OnnxcertError):
         raise value
     return value

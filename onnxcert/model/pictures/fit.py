@@ -79,7 +79,7 @@ class Fit:
             )
         if len(self.scales) > _MOST_SCALES or len(set(self.scales)) < len(self.scales):
             raise ParameterError(
-                f"--scales takes at most {_MOST_SCALES} different factors, got "
+                f"--scales takes at most {_MOST_SCALES} factors, each once, got "
                 f"{_listed(self.scales)}."
             )
         if self.overlap is not None and self.tile is None:

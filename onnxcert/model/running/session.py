@@ -105,7 +105,7 @@ def open_session(
         if kind in _ON_GPU:
             raise DeviceError(
                 f"{device} was asked for but ONNX Runtime cannot run the model there ({reason}); "
-                "install onnxcert[gpu] and a driver, or use --device cpu."
+                "install onnxcert[cuda13], or [cuda12], and a driver, or use --device cpu."
             )
         note = f"a GPU is present but ONNX Runtime cannot use it ({reason}); running on the CPU"
     passes = 1 if values is None else passes_at_once(threads, values)
