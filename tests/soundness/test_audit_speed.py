@@ -19,7 +19,9 @@ from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import READERS
+from onnxcert.model.ballot import Ballot
 from onnxcert.model.batching import BatchSize
+from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.probe import leaks
 from onnxcert.model.trying import Tried
 from onnxcert.run import Run
@@ -87,6 +89,44 @@ def test_a_number_of_threads_that_is_none_is_refused_in_one_sentence(said: Any) 
 
     with pytest.raises(ParameterError, match="at_once of a model must be a whole number"):
         onnxcert.certify(Odd(), noisy_picture(0, 4, 4), NOISE, n=60, classes=2)
+
+
+# -- several views ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classes", [2, 11, 19])
+@pytest.mark.parametrize("side", [1, 48])
+def test_probabilities_do_not_depend_on_how_many_inputs_are_in_the_pass(
+    tmp_path: Path, classes: int, side: int
+) -> None:
+    """The runtime adds classes up in another order for one input than for several."""
+    proto = graphs.conv(classes, contract={**graphs.UNIT_RANGE, "output_form": "logits"})
+    segment = OnnxSegmenter.open(graphs.save(proto, tmp_path / "model.onnx"), threads=1)
+    segment(noisy_picture(0, 8, 8)[None])
+    ballot = Ballot(segment.contract, probabilities=True, threads=1)
+    rng = np.random.default_rng(classes)
+    scores = rng.normal(0, 3, (6, classes, side, side)).astype(np.float32)
+    alone = np.concatenate([ballot.probabilities(row[None]) for row in scores])
+    for many in (2, 3, 6):
+        batches = [scores[i : i + many] for i in range(0, 6, many)]
+        assert np.array_equal(np.concatenate([*map(ballot.probabilities, batches)]), alone)
+
+
+@pytest.mark.parametrize("fit", [Fit(scales=(0.5, 1.0)), Fit(flip=True, tile=(40, 40))])
+def test_the_votes_of_several_views_do_not_depend_on_the_batch_size(
+    tmp_path: Path, fit: Fit
+) -> None:
+    """A smooth model on a flat picture: many pixels lie on the edge between two classes."""
+    weight = 1e-4 * np.random.default_rng(0).normal(size=(11, 3, 1, 1))
+    proto = graphs.conv(11, weight=weight, contract={**graphs.UNIT_RANGE, "output_form": "logits"})
+    segment = OnnxSegmenter.open(graphs.save(proto, tmp_path / "model.onnx"), fit=fit, threads=1)
+    x = np.full((3, 64, 64), 0.5, dtype=np.float32)
+    draws = Draws(NOISE, 1, digest(x))
+    segment(x[None])
+    parts = [
+        count_part(segment, x, draws, range(13), classes=11, batch_size=size) for size in (1, 2, 6)
+    ]
+    assert all(np.array_equal(part.votes, parts[0].votes) for part in parts)
 
 
 # -- leaks that only some inputs show --------------------------------------------------------------
