@@ -77,7 +77,7 @@ def merge(out: Path, folders: Sequence[Path]) -> Merged:
     skipped = {
         name: str(reason)
         for run in runs
-        for name, reason in dict(run.get("skipped") or {}).items()
+        for name, reason in _skipped(run).items()
         if name not in chosen
     }
     with target.exclusive():
@@ -91,7 +91,7 @@ def merge(out: Path, folders: Sequence[Path]) -> Merged:
         target.derive()
     missing = tuple(sorted(listed - set(chosen) - set(skipped)))
     lacking: Counter[str] = Counter()
-    for number in range(1, shards + 1):
+    for number in range(1, min(shards, len(listed)) + 1):  # a shard beyond these is empty
         shard = Shard(number, shards)
         lacking[str(shard)] = len(set(shard.names(sorted(listed))) & set(missing))
     return Merged(tuple(sorted(chosen)), len(listed), missing, skipped, +lacking)
@@ -120,6 +120,12 @@ def _refuse_another(
             f"only parts of one run are merged, but {first.folder} was made with {found}; leave "
             "out what belongs to another run."
         )
+
+
+def _skipped(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs that could not be used, as far as the run says."""
+    said = run.get("skipped")
+    return said if isinstance(said, dict) else {}
 
 
 def _listed(

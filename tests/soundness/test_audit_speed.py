@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -351,3 +352,15 @@ def test_a_record_under_another_name_is_refused_before_anything_is_written(
     with pytest.raises(StoreError, match=r"b in .* is the record of a"):
         merge(pictures.folder / "out", [folder])
     assert not (pictures.folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "edit", [{"skipped": [1]}, {"skipped": "abc"}, {"shards": 10**12}, {"listed": [["a"]]}]
+)
+def test_an_edited_note_of_a_run_ends_in_no_traceback_and_no_endless_loop(
+    pictures: Pictures, edit: dict[str, Any]
+) -> None:
+    folder = pictures.certified("whole", 0)
+    path = folder / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **edit}))
+    assert merge(pictures.folder / "out", [folder]).names == ("a",)
