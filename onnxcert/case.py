@@ -11,7 +11,7 @@ from onnxcert.counting import Counting
 from onnxcert.draws import Draws, digest
 from onnxcert.inputs import Item
 from onnxcert.misfits import refuse_other, refuse_unlike
-from onnxcert.model.trying import Tried
+from onnxcert.model.running.trying import Tried
 from onnxcert.parameters import digest_of
 from onnxcert.provenance import provenance
 from onnxcert.report.files import has_picture, write_labels

@@ -16,9 +16,9 @@ from onnxcert.decision.stopping import Stopping
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs.clouds import PointCloud
-from onnxcert.model.batching import batch_size_for
 from onnxcert.model.bundled import find_model
-from onnxcert.model.probe import probed
+from onnxcert.model.running.batching import batch_size_for
+from onnxcert.model.running.probe import probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Certificate, Selection, passes
 from onnxcert.rule import Rule

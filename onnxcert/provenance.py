@@ -14,8 +14,8 @@ from onnxcert._typing import IntArray
 from onnxcert._version import __version__
 from onnxcert.draws import Draws, digest
 from onnxcert.inputs import Item
-from onnxcert.model.batching import BatchSize
-from onnxcert.model.runtime import Runtime
+from onnxcert.model.running.batching import BatchSize
+from onnxcert.model.running.runtime import Runtime
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Provenance
 

@@ -17,9 +17,9 @@ from onnxcert.errors import InputError, ModelError
 from onnxcert.inputs import Item, Listing, Shard
 from onnxcert.media import medium_of
 from onnxcert.misfits import refuse_another_kind
-from onnxcert.model.runtime import Runtime
+from onnxcert.model.running.runtime import Runtime
+from onnxcert.model.running.trying import Trying
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.model.trying import Trying
 from onnxcert.parameters import parameters
 from onnxcert.report.curve import write_summary_curve
 from onnxcert.report.summary import Summary, summarise
@@ -135,7 +135,9 @@ class Run:
     def _dispatch(self, crew: Crew, stack: ExitStack) -> Dispatch:
         """The driver of the crew, whose first worker is there."""
         with self.clock.measure("startup"):
-            dispatch = Dispatch(stack.enter_context(crew), min(2.0, self.checkpoint_seconds))
+            dispatch = Dispatch(
+                stack.enter_context(crew), min(2.0, self.checkpoint_seconds), self.watcher.say
+            )
             self.runtime = dispatch.start(lambda: self.stopping)
         return dispatch
 

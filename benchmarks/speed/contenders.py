@@ -50,7 +50,7 @@ class Network(Contender):
     def __init__(self, cell: Cell, model: Path) -> None:
         import onnx
 
-        from onnxcert.model.session import open_session
+        from onnxcert.model.running.session import open_session
 
         session = open_session(onnx.load(model), device=cell.device, threads=cell.threads)
         self.cell, self.runtime, self.at_once = cell, session.runtime, 1
@@ -107,7 +107,7 @@ class Onnxcert(Contender):
 
     def __init__(self, cell: Cell, model: Path) -> None:
         from onnxcert import Gaussian, OnnxSegmenter
-        from onnxcert.model.probe import probed
+        from onnxcert.model.running.probe import probed
         from onnxcert.rule import Rule
         from onnxcert.settings import Settings
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from onnxcert.model.graph import read_model
-from onnxcert.model.session import open_session
+from onnxcert.model.running.session import open_session
 
 from .cells import Cell
 from .contenders import picture

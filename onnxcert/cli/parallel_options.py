@@ -11,9 +11,9 @@ import typer
 from onnxcert.cli.options import with_options
 from onnxcert.errors import ParameterError
 from onnxcert.inputs import Shard
-from onnxcert.model.cores import available_cores
+from onnxcert.model.running.cores import available_cores
+from onnxcert.model.running.session import visible_gpus
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.model.session import visible_gpus
 from onnxcert.workers import Crew, Opening
 from onnxcert.workers.cluster import Cluster
 from onnxcert.workers.processes import Processes

@@ -13,18 +13,18 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray, Perturbation, Segmenter
 from onnxcert.backend import Backend, DeviceBackend
 from onnxcert.errors import ModelError
-from onnxcert.model.binding import Binding
 from onnxcert.model.contract import Contract
 from onnxcert.model.entries import entry_of
 from onnxcert.model.entry import INPUT, Entry
 from onnxcert.model.graph import ModelFile, read_model
 from onnxcert.model.inference import infer
 from onnxcert.model.lint import Finding, lint, refuse_errors
-from onnxcert.model.network import Network
 from onnxcert.model.pictures.averaging import Averaging
 from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.session import Session, open_session
+from onnxcert.model.running.binding import Binding
+from onnxcert.model.running.network import Network
+from onnxcert.model.running.session import Session, open_session
 from onnxcert.model.surgery import entry_model
 
 
@@ -87,7 +87,7 @@ class OnnxSegmenter:
         Args:
             path: the ONNX file.
             fit, fill: see `onnxcert.model.entries.entry_of`.
-            device, threads: see `onnxcert.model.session.open_session`.
+            device, threads: see `onnxcert.model.running.session.open_session`.
 
         Raises:
             ModelError: the file, its graph or its contract cannot be used.
@@ -191,7 +191,7 @@ class OnnxSegmenter:
 
     def bind(self, x: FloatArray, perturbation: Perturbation) -> tuple[Segmenter, Backend]:
         """The model for noisy copies of `x` as arrays of its backend, and the backend that writes
-        them for it; see `onnxcert.model.binding`."""
+        them for it; see `onnxcert.model.running.binding`."""
         if self._binding is None:
             return lambda batch: self(self.backend.host(batch)), self.backend
         return self._binding.bind(x, perturbation)

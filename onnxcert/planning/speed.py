@@ -12,8 +12,8 @@ import numpy as np
 from onnxcert._typing import FloatArray, Perturbation
 from onnxcert.certification import fresh_seed
 from onnxcert.draws import Draws, digest
-from onnxcert.model.batching import batch_size_for
-from onnxcert.model.probe import probed
+from onnxcert.model.running.batching import batch_size_for
+from onnxcert.model.running.probe import probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.sampling import Count, noisy_answers
 

@@ -139,7 +139,7 @@ class Cluster:
             ParameterError: there is no room for so many.
         """
         cores = int(self._ray.cluster_resources().get("CPU", 0))
-        if self._opening.device.startswith("cuda") and not self._gpus:
+        if self._opening.device not in ("auto", "cpu") and not self._gpus:
             raise DeviceError(
                 "the Ray cluster has no GPU; use --device cpu, or start Ray on machines with GPUs."
             )

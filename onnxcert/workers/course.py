@@ -10,7 +10,7 @@ from typing import Any, final
 from onnxcert._typing import FloatArray
 from onnxcert.counting import Counting
 from onnxcert.draws import Draws
-from onnxcert.model.trying import Tried
+from onnxcert.model.running.trying import Tried
 from onnxcert.result import Tally
 from onnxcert.sampling import Part
 from onnxcert.workers.crew import Crew

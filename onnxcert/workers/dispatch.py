@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, final
 
 from onnxcert.errors import DeviceError, ModelError, OnnxcertError
-from onnxcert.model.runtime import Runtime
+from onnxcert.model.running.runtime import Runtime
 from onnxcert.workers.course import Course, Sizes
 from onnxcert.workers.crew import Crew
 from onnxcert.workers.task import Answers, CountDraws, Settle, Task
@@ -19,6 +20,7 @@ from onnxcert.workers.worker import Outcome
 _DEPTH: Final = 2
 _TRIES: Final = 3
 _PATIENCE: Final = 0.2  # seconds after which the driver looks up from waiting
+_SILENCE: Final = 15.0  # seconds without any worker, as on a cluster that is full, until it says so
 
 
 @dataclass(eq=False)
@@ -44,13 +46,19 @@ class Dispatch:
         crew: entered.
         seconds: that a task takes, about: so much is lost with a worker, and so long it takes
             until a count can be kept.
+        say: told while there is no worker to hand anything to, and once there is one again.
 
     Attributes:
         forward: seconds that they spent in it so far.
     """
 
-    def __init__(self, crew: Crew, seconds: float = 2.0) -> None:
+    def __init__(
+        self, crew: Crew, seconds: float = 2.0, say: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.crew = crew
+        self._say = say
+        self._alone_since: float | None = None
+        self._told = False
         self.forward = 0.0
         self._places = [_Place(number) for number in range(crew.size)]
         self._sizes = Sizes(seconds)
@@ -150,11 +158,25 @@ class Dispatch:
         futures = [place.hello for place in self._places if place.hello is not None]
         futures += [future for place in self._places for future in place.held]
         wait(futures, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
+        self._tell_of_waiting()
         for place in self._places:
             if place.hello is not None and place.hello.done():
                 self._welcome(place, place.hello)
             for future in [future for future in place.held if future.done()]:
                 self._take(place, future)
+
+    def _tell_of_waiting(self) -> None:
+        """Say it where all workers are gone and none comes back: nothing else shows it."""
+        alone = all(place.hello is not None for place in self._places)
+        if not alone:
+            if self._told:
+                self._say("")
+            self._alone_since, self._told = None, False
+        elif self._alone_since is None:
+            self._alone_since = time.monotonic()
+        elif not self._told and time.monotonic() - self._alone_since > _SILENCE:
+            self._say(f"waiting for room for {self.crew.described}")
+            self._told = True
 
     def _welcome(self, place: _Place, hello: Future[Outcome]) -> None:
         if isinstance(hello.exception(), self.crew.lost):

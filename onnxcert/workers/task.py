@@ -10,8 +10,8 @@ from onnxcert._typing import FloatArray, IntArray
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import Contract
+from onnxcert.model.running.trying import Tried, try_out
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.model.trying import Tried, try_out
 from onnxcert.sampling import Part, count_part
 from onnxcert.workers.worker import Worker
 
@@ -78,7 +78,7 @@ class Settle(Task):
 class TryOut(Task):
     """Label an input without noise and try draws that are never counted: `Answers`.
 
-    Of an input that a model fails on, the reason. See `onnxcert.model.trying.try_out`.
+    Of an input that a model fails on, the reason. See `onnxcert.model.running.trying.try_out`.
     """
 
     draws: Draws

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 from onnxcert.errors import OnnxcertError
-from onnxcert.model.runtime import Runtime
+from onnxcert.model.running.runtime import Runtime
 from onnxcert.model.segmenter import OnnxSegmenter
 
 if TYPE_CHECKING:

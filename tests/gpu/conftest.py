@@ -11,8 +11,8 @@ from devices import BACKENDS
 
 from onnxcert import OnnxSegmenter
 from onnxcert.backend import DeviceBackend
-from onnxcert.model import session
-from onnxcert.model.session import Session
+from onnxcert.model.running import session
+from onnxcert.model.running.session import Session
 
 Opened = Callable[..., OnnxSegmenter]
 

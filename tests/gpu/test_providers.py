@@ -13,7 +13,7 @@ from devices import gpu
 from onnxcert import OnnxSegmenter
 from onnxcert.backend import DeviceBackend
 from onnxcert.errors import DeviceError
-from onnxcert.model import session
+from onnxcert.model.running import session
 
 
 @pytest.fixture

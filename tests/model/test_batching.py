@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ import onnxcert
 from onnxcert import Gaussian, OnnxSegmenter
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError
-from onnxcert.model.batching import batch_size_for
-from onnxcert.model.memory import HostMemory
-from onnxcert.model.trying import Trying
+from onnxcert.model.running.batching import batch_size_for
+from onnxcert.model.running.memory import HostMemory
+from onnxcert.model.running.trying import Trying
 
 X = np.full((3, 6, 5), 0.5, np.float32)
 DRAWS = Draws(Gaussian(0.25), 3, digest(X))
@@ -291,3 +292,18 @@ def test_an_input_for_which_batch_mates_leak_runs_one_draw_per_pass(size: int) -
         found.append(tried.one_draw_per_pass)
         assert bool(tried.warning) is found[-1]
     assert found == [False, True, False, True]
+
+
+def test_passes_that_run_at_once_are_not_taken_for_fast_ones() -> None:
+    """Their answers come in bunches, and between two of a bunch there is next to no time."""
+
+    class Slow:
+        at_once = 3
+
+        def __call__(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            time.sleep(0.012 * len(batch))
+            return (batch[:, 0] > 0.5).astype(np.uint8)
+
+    found = batch_size_for(Slow(), X, DRAWS, each=1000, inputs=4, memory=Plenty())
+    milliseconds = float(found.why.split(" ms a draw")[0])
+    assert milliseconds >= 0.9 * 12 / 3

@@ -26,7 +26,7 @@ from onnxcert.model.graph import read_model
 from onnxcert.model.inference import infer
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.probe import OneDrawPerPass, leaks, probed
+from onnxcert.model.running.probe import OneDrawPerPass, leaks, probed
 
 TWO = MeanColour()
 FREE = ["b", 3, "h", "w"]

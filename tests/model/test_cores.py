@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onnxcert.model import cores
+from onnxcert.model.running import cores
 
 
 def topology(root: Path, siblings: dict[int, str]) -> Path:

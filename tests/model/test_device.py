@@ -14,8 +14,8 @@ from devices import transcribed
 from onnxcert import OnnxSegmenter
 from onnxcert.backend import NUMPY
 from onnxcert.errors import DeviceError
-from onnxcert.model import session
-from onnxcert.model.gpu_providers import engine_folder, gpu_providers
+from onnxcert.model.running import session
+from onnxcert.model.running.gpu_providers import engine_folder, gpu_providers
 
 no_gpu = pytest.mark.skipif(session._gpu_present(), reason="this machine has a GPU")
 

@@ -293,7 +293,7 @@ def test_a_run_interrupted_before_it_began_leaves_nothing(
     # Interrupted while the model is being opened, before there is a folder.
     code = """
 import signal
-import onnxcert.model.network as network
+import onnxcert.model.running.network as network
 # To this very thread: one sent to the process may reach it any time later.
 network.open_session = lambda *_, **__: signal.raise_signal(signal.SIGINT)
 from onnxcert.__main__ import main

@@ -18,7 +18,7 @@ from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import Family
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ContractError, ModelError, ParameterError, StoreError
-from onnxcert.model.probe import leaks
+from onnxcert.model.running.probe import leaks
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.perturbation import Gaussian
 from onnxcert.sampling import Count, Hits

@@ -23,7 +23,7 @@ from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert._typing import FloatArray, Perturbation
 from onnxcert.draws import Draws, digest
 from onnxcert.model.entry import INPUT
-from onnxcert.model.forward import Forward
+from onnxcert.model.running.forward import Forward
 from onnxcert.perturbation import AxisRotation, OnChannels, Rotation
 from onnxcert.result import ABSTAIN
 

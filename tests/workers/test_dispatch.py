@@ -4,6 +4,7 @@ process, bit for bit."""
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -338,3 +339,29 @@ def test_an_input_that_the_model_fails_on_is_skipped(place: Place, tmp_path: Pat
     assert skipped[0] == skipped[1]
     assert list(skipped[0]) == ["p2", "p5"]
     assert_equal_runs(tmp_path / "out", tmp_path / "whole")
+
+
+def test_a_run_that_waits_for_any_worker_at_all_says_so(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a cluster that gives the room of dead workers to somebody else."""
+    monkeypatch.setattr("onnxcert.workers.dispatch._SILENCE", 0.05)
+    said: list[str] = []
+
+    class Listening(Silent):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    class Full(Chaos):
+        def _open(self, place: int) -> Any:
+            if self.starts > self.size:
+                time.sleep(1.0)
+            return super()._open(place)
+
+    run = place.run(tmp_path / "out")
+    run.watcher = Listening()
+    other = None if run.nonrobust is None else run.nonrobust.anew
+    run.crew = Full(Opening(run.segmenter.anew, other, "cpu", 1), 1, deaths=0.2, seed=1)
+    run.execute(1)
+    assert "waiting for room for threads" in said
+    assert said[-1] == ""

@@ -19,10 +19,10 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
-from onnxcert.model.ballot import Ballot
-from onnxcert.model.network import Network
 from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.pictures.views import Sweep, in_order, sweeps
+from onnxcert.model.running.ballot import Ballot
+from onnxcert.model.running.network import Network
 
 _DOWN: Final = 2  # the axis of rows in scores [B, C, h, w]
 

@@ -15,7 +15,7 @@ from onnxcert._typing import Array, FloatArray, IntArray, Perturbation, Segmente
 from onnxcert.backend import NUMPY, Backend
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
-from onnxcert.model.answers import close
+from onnxcert.model.running.answers import close
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.sampling import checked
 

@@ -21,10 +21,10 @@ from onnxcert._typing import Array, FloatArray, IntArray, Perturbation, Segmente
 from onnxcert.backend import Backend, DeviceBackend
 from onnxcert.errors import ModelError
 from onnxcert.kernels import Scores
-from onnxcert.model.answers import labels_for
-from onnxcert.model.bound_graph import Ends, as_planes
-from onnxcert.model.forward import Forward
-from onnxcert.model.network import Network
+from onnxcert.model.running.answers import labels_for
+from onnxcert.model.running.bound_graph import Ends, as_planes
+from onnxcert.model.running.forward import Forward
+from onnxcert.model.running.network import Network
 from onnxcert.perturbation import Gaussian
 
 

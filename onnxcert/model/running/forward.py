@@ -12,10 +12,10 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
-from onnxcert.model.answers import labels_for
 from onnxcert.model.entry import INPUT, Entry
-from onnxcert.model.session import Session, first_line
-from onnxcert.model.stopwatch import Stopwatch
+from onnxcert.model.running.answers import labels_for
+from onnxcert.model.running.session import Session, first_line
+from onnxcert.model.running.stopwatch import Stopwatch
 from onnxcert.model.surgery import LABELS, SCORES, SHAPE
 
 

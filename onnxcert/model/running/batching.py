@@ -18,7 +18,7 @@ from onnxcert._typing import FloatArray, Segmenter
 from onnxcert.backend import NUMPY, Backend
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
-from onnxcert.model.memory import HostMemory, Memory
+from onnxcert.model.running.memory import HostMemory, Memory
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.sampling.answers import noisy_answers
 
@@ -32,7 +32,6 @@ _MEMORY: Final = 0.5  # of what is free, at most this much is taken by a larger 
 _PASS_SECONDS: Final = 1.0  # longer passes gain nothing, and a stop waits for the end of one
 _TRIAL_SECONDS: Final = 0.02  # of timing, where passes are short
 _PASSES_EACH: Final = 4  # fewer passes leave no noise to draw while the model runs
-_FEWEST: Final = 2  # passes of each size tried: one warms up, one is timed
 _PASSES_TIMED: Final = 100
 _MOST: Final = 512
 
@@ -134,22 +133,29 @@ class _Trial:
     ) -> None:
         self._segment, self._x, self._draws, self._clock = segment, x, draws, clock
         self._left = left
+        self._at_once: int = getattr(segment, "at_once", 1)
+        # Passes of each size tried: some that run at once warm up, and one more is timed.
+        self._fewest = self._at_once + 1
 
     def affords(self, size: int, before: int = 0) -> bool:
         """Whether draws are left to try this size, and one `before` it."""
-        return _FEWEST * (size + before) <= self._left
+        return self._fewest * (size + before) <= self._left
 
     def seconds_a_draw(self, size: int) -> float:
-        """Of passes of `size` draws as a run makes them; the first one warms up."""
+        """Of passes of `size` draws as a run makes them; the first ones warm up."""
         backend: Backend = getattr(self._segment, "backend", NUMPY)
-        passes = max(_FEWEST, min(_PASSES_TIMED, self._left // (2 * size)))
+        passes = max(self._fewest, min(_PASSES_TIMED, self._left // (2 * size)))
         draws = range(passes * size)
         stamps: list[float] = []
         for _ in noisy_answers(self._segment, self._x, self._draws, draws, size, backend):
             stamps.append(self._clock())
             self._left -= size
-            if len(stamps) >= _FEWEST and stamps[-1] - stamps[0] > _TRIAL_SECONDS:
+            if len(stamps) >= self._fewest and stamps[-1] - stamps[0] > _TRIAL_SECONDS:
                 break
         # What else runs on the machine makes passes longer, so the shorter ones tell; not the very
-        # shortest, for which the noise may have been ready.
-        return float(np.quantile(np.diff(stamps), 0.25)) / size
+        # shortest, for which the noise may have been ready. Passes that run at once end together:
+        # between one and the next there may be nothing, but never between one and its successor in
+        # the same thread.
+        found, threads = np.array(stamps), self._at_once
+        spans = found[threads:] - found[:-threads]
+        return float(np.quantile(spans, 0.25)) / (threads * size)

@@ -10,14 +10,14 @@ import onnx
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
-from onnxcert.model.answers import close
-from onnxcert.model.bound_graph import Ends, bound_graph
 from onnxcert.model.entry import Entry
-from onnxcert.model.forward import Forward
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.proposal import GRAPH
-from onnxcert.model.session import open_session, passes_at_once
-from onnxcert.model.stopwatch import Stopwatch
+from onnxcert.model.running.answers import close
+from onnxcert.model.running.bound_graph import Ends, bound_graph
+from onnxcert.model.running.forward import Forward
+from onnxcert.model.running.session import open_session, passes_at_once
+from onnxcert.model.running.stopwatch import Stopwatch
 from onnxcert.model.surgery import labelling_model
 
 

@@ -15,7 +15,7 @@ from onnxcert._typing import FloatArray, IntArray
 from onnxcert.model import vote
 from onnxcert.model.contract import Contract
 from onnxcert.model.nodes import Nodes
-from onnxcert.model.session import open_session
+from onnxcert.model.running.session import open_session
 from onnxcert.model.surgery import LABELS, SCORES
 
 _GIVEN: Final = "onnxcert_given"

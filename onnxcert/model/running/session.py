@@ -13,8 +13,8 @@ import onnxruntime
 
 from onnxcert.backend import NUMPY, Backend, cuda_backend
 from onnxcert.errors import DeviceError, ModelError
-from onnxcert.model.cores import available_cores
-from onnxcert.model.gpu_providers import gpu_providers
+from onnxcert.model.running.cores import available_cores
+from onnxcert.model.running.gpu_providers import gpu_providers
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"

@@ -11,11 +11,11 @@ from onnx import helper
 
 from onnxcert.backend import NetworkInput
 from onnxcert.model.contract import Contract
-from onnxcert.model.cutting import cut
 from onnxcert.model.entry import INPUT, Entry
 from onnxcert.model.nodes import Nodes
 from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.pictures.normalisation import channelwise
+from onnxcert.model.running.cutting import cut
 from onnxcert.model.surgery import labelling_model
 
 _SCORES: Final = ("logits", "probabilities", "sigmoid", "logit")

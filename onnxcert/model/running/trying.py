@@ -7,8 +7,8 @@ from typing import final
 
 from onnxcert._typing import FloatArray, Segmenter
 from onnxcert.draws import Draws
-from onnxcert.model.batching import BatchSize, batch_size_for
-from onnxcert.model.probe import LEAKS, OneDrawPerPass, leaks, probed
+from onnxcert.model.running.batching import BatchSize, batch_size_for
+from onnxcert.model.running.probe import LEAKS, OneDrawPerPass, leaks, probed
 
 
 @final
@@ -48,7 +48,7 @@ class Trying:
         self._found: dict[tuple[int, ...], Tried] = {}
 
     def tried(self, x: FloatArray, draws: Draws, *, inputs: int = 1) -> Tried:
-        """How to run `x`; see `onnxcert.model.probe` and `onnxcert.model.batching`.
+        """How to run `x`; see `onnxcert.model.running.probe` and `onnxcert.model.running.batching`.
 
         Args:
             x: the declared input, for which the model has answered before.
