@@ -20,11 +20,11 @@ from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import READERS
-from onnxcert.model.ballot import Ballot
-from onnxcert.model.batching import BatchSize
 from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.probe import leaks
-from onnxcert.model.trying import Tried
+from onnxcert.model.running.ballot import Ballot
+from onnxcert.model.running.batching import BatchSize
+from onnxcert.model.running.probe import leaks
+from onnxcert.model.running.trying import Tried
 from onnxcert.run import Run
 from onnxcert.sampling import Count, Part, count_part, sample
 from onnxcert.settings import Settings
