@@ -43,7 +43,7 @@ def noisy_answers(
     if bind is not None and backend is not NUMPY:
         segment, backend = bind(x, draws.perturbation)
     batches = -(-len(indices) // batch_size)
-    threads = min(_at_once(segment), batches) if backend.threaded else 0
+    threads = min(passes_at_most(segment), batches) if backend.threaded else 0
     if threads > 1:  # not more noise at once than fits an ordinary memory
         threads = max(1, min(threads, _MOST_VALUES // (batch_size * x.size) - 1))
     rows = min(batch_size, max(1, len(indices)))
@@ -67,7 +67,7 @@ def noisy_answers(
         yield from _ahead(lambda k: answer(draw(k)), batches, threads)
 
 
-def _at_once(segment: Segmenter) -> int:
+def passes_at_most(segment: Segmenter) -> int:
     """From how many threads at once a segmenter may be called.
 
     Raises:
