@@ -94,7 +94,7 @@ def certify(
         unit, kind = unit or segment.unit, segment.components
     elif isinstance(x, PointCloud):
         raise InputError("a callable takes an array, got a point cloud; give its rows [c, N].")
-    components = int(checked(segment(x[None]), 1)[0].size)
+    components = int(checked(segment(x[None].copy()), 1)[0].size)  # a callable may overwrite it
     classes = classes or getattr(segment, "classes", None)
     if classes != getattr(segment, "classes", classes):
         raise ParameterError(f"classes {classes} is not the number of classes that the model has.")

@@ -43,7 +43,7 @@ def noisy_answers(
     if bind is not None and backend is not NUMPY:
         segment, backend = bind(x, draws.perturbation)
     batches = -(-len(indices) // batch_size)
-    threads = min(getattr(segment, "at_once", 1), batches) if backend.threaded else 0
+    threads = min(passes_at_most(segment), batches) if backend.threaded else 0
     if threads > 1:  # not more noise at once than fits an ordinary memory
         threads = max(1, min(threads, _MOST_VALUES // (batch_size * x.size) - 1))
     rows = min(batch_size, max(1, len(indices)))
@@ -65,6 +65,20 @@ def noisy_answers(
         yield from map(answer, _ahead(draw, batches, 1))
     else:
         yield from _ahead(lambda k: answer(draw(k)), batches, threads)
+
+
+def passes_at_most(segment: Segmenter) -> int:
+    """From how many threads at once a segmenter may be called.
+
+    Raises:
+        ParameterError: it says something that is no number of threads.
+    """
+    said = getattr(segment, "at_once", 1)
+    if not isinstance(said, int) or said < 1:
+        raise ParameterError(
+            f"at_once of a model must be a whole number of threads from 1, got {said!r}."
+        )
+    return said
 
 
 def _ahead(work: Callable[[int], Any], count: int, threads: int) -> Iterator[Any]:

@@ -92,9 +92,10 @@ class Count:
         """Add the counts of the next draws, made elsewhere.
 
         Raises:
-            ParameterError: they are of other draws, not the next ones, or of other candidates.
+            ParameterError: they are of other draws, not the next ones, or of other candidates or
+                classes.
         """
-        if part.draws != self.draws or part.indices.start != self.done:
+        if part.draws != self.draws or part.indices.start != self.done or part.indices.step != 1:
             raise ParameterError(
                 f"counts of the draws from {self.done} on of {self.draws} were expected, got those "
                 f"from {part.indices.start} on of {part.draws}."
@@ -102,6 +103,14 @@ class Count:
         self._next(len(part.indices))
         if (part.hits is None) != (self.hits is None):
             raise ParameterError("candidates are chosen after the first n0 draws, and not before.")
+        if part.hits is not None and part.hits.counted != (part.indices,):
+            raise ParameterError(
+                f"counts of the draws {part.indices} were expected, got {part.hits.counted}."
+            )
+        if part.votes is not None and len(part.votes) != self.classes:
+            raise ParameterError(
+                f"votes for {self.classes} classes were expected, got some for {len(part.votes)}."
+            )
         self._hold_to_grid(part.grid)
         if self.single is None:
             self.single = part.single

@@ -59,14 +59,16 @@ def count_part(
         segment: the model.
         x: the input, float32, without a batch axis.
         draws: of this input.
-        indices: at least one draw.
+        indices: at least one draw, in steps of 1.
         classes: number of classes.
         candidate: classes [*grid] to count the votes for; None counts those for every class.
         batch_size: draws per call of the model; the counts do not depend on it.
         backend: where noise is drawn and votes are counted.
     """
-    if not indices:
-        raise ParameterError(f"a part must have at least one draw, got {indices}.")
+    if not indices or indices.step != 1:
+        raise ParameterError(
+            f"a part must have at least one draw, and one after the other, got {indices}."
+        )
     counter = smallest_counter(len(indices))
     single, votes, hits, withheld = None, None, None, 0
     if candidate is not None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from onnxcert.atomic import together, write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.inputs.shard import Shard
@@ -22,6 +24,7 @@ from onnxcert.store.encoding import read_count
 from onnxcert.store.fingerprint import fingerprint
 from onnxcert.store.folder import ResultStore
 from onnxcert.store.hdf5 import reading
+from onnxcert.store.record import Record
 
 # Of a record: what its votes are, and what follows from them. Not where and when it was made.
 _CONTENT: Final = ("tally", "certificate", "predictions", "confusions")
@@ -74,7 +77,7 @@ def merge(out: Path, folders: Sequence[Path]) -> Merged:
     skipped = {
         name: str(reason)
         for run in runs
-        for name, reason in dict(run.get("skipped") or {}).items()
+        for name, reason in _skipped(run).items()
         if name not in chosen
     }
     with target.exclusive():
@@ -88,7 +91,7 @@ def merge(out: Path, folders: Sequence[Path]) -> Merged:
         target.derive()
     missing = tuple(sorted(listed - set(chosen) - set(skipped)))
     lacking: Counter[str] = Counter()
-    for number in range(1, shards + 1):
+    for number in range(1, min(shards, len(listed)) + 1):  # a shard beyond these is empty
         shard = Shard(number, shards)
         lacking[str(shard)] = len(set(shard.names(sorted(listed))) & set(missing))
     return Merged(tuple(sorted(chosen)), len(listed), missing, skipped, +lacking)
@@ -117,6 +120,12 @@ def _refuse_another(
             f"only parts of one run are merged, but {first.folder} was made with {found}; leave "
             "out what belongs to another run."
         )
+
+
+def _skipped(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs that could not be used, as far as the run says."""
+    said = run.get("skipped")
+    return said if isinstance(said, dict) else {}
 
 
 def _listed(
@@ -156,6 +165,11 @@ def _check(part: ResultStore, name: str, run: Mapping[str, Any]) -> None:
             "more."
         )
     with part.open(name) as record:
+        if record.name != name:
+            raise StoreError(
+                f"{name} in {part.folder} is the record of {record.name}; leave only files there "
+                "that onnxcert wrote, under the names it gave them."
+            )
         if record.provenance.parameters != {**run["parameters"], "seed": run["seed"]}:
             raise StoreError(
                 f"the record {name} in {part.folder} was not made by the run that run.json tells "
@@ -174,17 +188,32 @@ def _further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
     if same:
         return one
     with one.open(name) as first, other.open(name) as second:
-        both = sorted((first, second), key=lambda record: len(record.looks))
-        if (
-            both[0].ended == "interrupted"
-            and both[0].path is not None
-            and both[1].path is not None
-            and (both[0].path[...] == both[1].path[: len(both[0].looks)]).all()
-        ):
-            return one if both[1] is first else other
+        before, after = sorted((first, second), key=lambda record: len(record.looks))
+        if before.ended == "interrupted" and _goes_on(before, after):
+            return one if after is first else other
     raise StoreError(
         f"{name} has different results in {one.folder} and {other.folder}; leave one of them out."
     )
+
+
+def _goes_on(before: Record, after: Record) -> bool:
+    """Whether `after` is the same count of the same input, only further."""
+    if before.path is None or after.path is None or _about(before) != _about(after):
+        return False
+    taken = len(before.looks)
+    return (
+        after.looks[:taken] == before.looks
+        and np.array_equal(after.candidate[...], before.candidate[...])
+        and np.array_equal(after.single[...], before.single[...])
+        and np.array_equal(after.path[:taken], before.path[...])
+    )
+
+
+def _about(record: Record) -> tuple[object, ...]:
+    """What is counted, of which input with which labels."""
+    known = record.provenance.input
+    labels = (known.get("label_sha256"), known.get("category"))
+    return record.draws, record.n0, record.selection, record.classes, labels
 
 
 # -- copied ----------------------------------------------------------------------------------

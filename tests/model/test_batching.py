@@ -271,7 +271,7 @@ def test_what_an_input_costs_to_try_does_not_grow_with_the_batch() -> None:
         for x, draws in rest:
             trying.tried(x, draws, inputs=5)
         spent.append(sum(model.seen) / len(rest))
-    assert spent[0] == spent[1] <= 5
+    assert spent[0] == spent[1] <= 6
 
 
 class Gated:

@@ -67,13 +67,26 @@ def _activated(contract: Contract) -> onnx.ModelProto:
         nodes.add("Add", nodes.add("Sigmoid", _GIVEN), nothing, output=SCORES)
     else:
         # The operator Softmax is many times slower along any axis but the last.
-        total = nodes.add("ReduceSum", _GIVEN, nodes.constant([1]))
+        total = _summed(nodes, _GIVEN, contract)
         most = nodes.add("ReduceMax", _GIVEN, axes=[1])
         powers = nodes.add("Exp", nodes.add("Sub", _GIVEN, most))
-        whole = nodes.add("ReduceSum", powers, nodes.constant([1]))
+        whole = _summed(nodes, powers, contract)
         whole = nodes.add("Add", whole, nodes.add("Sub", total, total))
         nodes.add("Div", powers, whole, output=SCORES)
     return _model(nodes, SCORES, TensorProto.FLOAT, 4)
+
+
+def _summed(nodes: Nodes, scores: str, contract: Contract) -> str:
+    """The sum over classes, added up in their order.
+
+    The operator ReduceSum takes another order for one input than for several, and a draw's vote
+    must not depend on how many are in its pass.
+    """
+    assert contract.classes is not None
+    total = nodes.sliced(scores, 0, 1, axis=1)
+    for c in range(1, contract.classes):
+        total = nodes.add("Add", total, nodes.sliced(scores, c, c + 1, axis=1))
+    return total
 
 
 def _voted(contract: Contract) -> onnx.ModelProto:

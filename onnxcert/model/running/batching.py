@@ -20,7 +20,7 @@ from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
 from onnxcert.model.running.memory import HostMemory, Memory
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.sampling.answers import noisy_answers
+from onnxcert.sampling.answers import noisy_answers, passes_at_most
 
 # About 2 MB of pixels in a batch: more falls out of the processor's cache and mostly gains nothing.
 _GUESSED_VALUES: Final = 2**19
@@ -133,7 +133,7 @@ class _Trial:
     ) -> None:
         self._segment, self._x, self._draws, self._clock = segment, x, draws, clock
         self._left = left
-        self._at_once: int = getattr(segment, "at_once", 1)
+        self._at_once = passes_at_most(segment)
         # Passes of each size tried: some that run at once warm up, and one more is timed.
         self._fewest = self._at_once + 1
 

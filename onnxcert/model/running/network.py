@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -47,6 +48,7 @@ class Network:
         self._other_size = False
         self._settled = False
         self._tried: set[tuple[int, ...]] = set()
+        self._settling = threading.RLock()
         self.forward = self._open(entry.contract.batch)
 
     def labels(self, batch: FloatArray) -> IntArray:
@@ -81,7 +83,12 @@ class Network:
         return self._opened(model, rows), ends
 
     def _settle(self, batch: FloatArray, entry: Entry) -> None:
+        """Find out what a first pass shows of inputs of this size; passes at once wait for it."""
         entry.check(batch.shape[1:], self._file.path)
+        with self._settling:
+            self._try(batch, entry)
+
+    def _try(self, batch: FloatArray, entry: Entry) -> None:
         self._arrange(entry.values(batch.shape[1:]))
         one = batch[:1]
         if not self._settled:

@@ -74,20 +74,26 @@ def _scores(segment: Segmenter, batch: FloatArray, *, together: bool) -> FloatAr
     return np.concatenate([segment.scores(batch[i : i + 1]) for i in range(len(batch))])
 
 
+def _asked(segment: Segmenter, batch: FloatArray) -> IntArray:
+    """Labels of `batch`, of which the segmenter gets a copy: a callable may overwrite it."""
+    labels: IntArray = checked(segment(np.array(batch, order="C")), len(batch))
+    return labels
+
+
 def repeatable(segment: Segmenter, batch: FloatArray) -> bool:
     """Whether each row, given alone, gets the same answer every time."""
     rows = [batch[i : i + 1] for i in range(len(batch))]
     first, second = (_scores(segment, batch, together=False) for _ in range(2))
     return close(first, second) and all(
-        np.array_equal(checked(segment(row), 1), checked(segment(row), 1)) for row in rows
+        np.array_equal(_asked(segment, row), _asked(segment, row)) for row in rows
     )
 
 
 def batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
     """Whether every row gets the same answer alone, inside `batch`, and at another place in it."""
-    alone = np.concatenate([checked(segment(batch[i : i + 1]), 1) for i in range(len(batch))])
-    together = checked(segment(batch), len(batch))
-    reordered = checked(segment(np.ascontiguousarray(batch[::-1])), len(batch))
+    alone = np.concatenate([_asked(segment, batch[i : i + 1]) for i in range(len(batch))])
+    together = _asked(segment, batch)
+    reordered = _asked(segment, batch[::-1])
     same = np.array_equal(together, alone) and np.array_equal(reordered[::-1], alone)
     scores = (_scores(segment, batch, together=together) for together in (True, False))
     return same and close(*scores)
@@ -100,17 +106,21 @@ def leaks(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -
     finds what depends on the size of a batch or on places in it: both are the graph's, and do not
     change with the values. A model may still leak for some inputs only. What then leaks are
     values of one draw into another (a range, a mean, a tie among rows), and any mate with other
-    values shows it: three do, so the probe costs five draws however large the batches are.
+    values shows it, before or behind it: three do, and the first and the last row are compared, so
+    the probe costs six draws however large the batches are.
     """
     if batch_size == 1:
         return False
     rows = min(batch_size, _FEW)
     batch = rehearsed(segment, x, draws, rows)
-    together = checked(segment(batch), rows)
-    same = np.array_equal(together[-1:], checked(segment(batch[-1:]), 1))
+    together = _asked(segment, batch)
     scores = _scores(segment, batch, together=True)
     alone = scores.copy()
-    alone[-1:] = _scores(segment, batch[-1:], together=True)
+    same = True
+    for i in (0, rows - 1):  # the last has no mates behind it, the first none before it
+        row = batch[i : i + 1]
+        same &= np.array_equal(together[i : i + 1], _asked(segment, row))
+        alone[i : i + 1] = _scores(segment, row, together=True)
     return not (same and close(scores, alone))
 
 
