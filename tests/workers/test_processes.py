@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -186,3 +187,20 @@ def test_without_ray_one_sentence_says_what_to_install(
     said = capsys.readouterr().err
     assert said == "onnxcert: Ray is not installed; install onnxcert[ray], or use --workers.\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_an_address_where_nobody_listens_is_refused_within_seconds(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ray itself tries for minutes, and nothing interrupts it."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))  # bound and never listening: nobody else gets the port
+        address = f"127.0.0.1:{unheard.getsockname()[1]}"
+        begun = time.monotonic()
+        arguments = place.arguments(tmp_path / "out", *SHORT, "--ray-address", address)
+        assert run_command_line(arguments) == 2
+    assert time.monotonic() - begun < 60
+    said = capsys.readouterr().err
+    assert said.startswith(f"onnxcert: no Ray cluster could be reached at {address} (")
+    assert said.count("\n") == 1
