@@ -274,7 +274,8 @@ def test_a_fixed_size_refuses_other_views(tmp_path: Path) -> None:
     for fit in (Fit(scales=(0.5, 1.0)), Fit(tile=(8, 6)), Fit(tile=(8, 8))):
         with pytest.raises(ModelError, match="8x6 pixels only, got") as error:
             opened(proto, tmp_path, fit)(noisy(7, 9))
-        assert "pass --tile model, and --pad-to for pictures smaller" in str(error.value)
+        assert ("pass --tile model" in str(error.value)) == (fit.tile != (8, 6))
+        assert ("--pad-to for pictures smaller than a tile" in str(error.value)) == fit.averages
 
 
 def test_pictures_smaller_than_a_tile_of_a_fixed_size_are_padded_to_it(tmp_path: Path) -> None:
@@ -361,7 +362,7 @@ def test_a_classifier_averages_probabilities_over_scales_and_mirror_images(
     [
         ({"scales": (0.5, 0.0)}, "above 0"),
         ({"scales": (1.0, 17.0)}, "at most 16"),
-        ({"scales": (0.5, 0.5)}, "different"),
+        ({"scales": (0.5, 0.5)}, "each once"),
         ({"scales": tuple(i / 10 for i in range(1, 10))}, "at most 8"),
         ({"scales": (0.5, 1.0), "scale": 0.5}, "exclude one scale"),
         ({"scales": (0.5, 1.0), "size": (8, 8)}, "exclude one scale"),

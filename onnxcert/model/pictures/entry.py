@@ -139,15 +139,13 @@ class PictureEntry:
                     "--size, --scale or --pad-to, or --tile."
                 )
             if wanted is not None and seen != wanted:
-                remedy = (
-                    "pass --tile model to go over them, or --resize to resize them to that size"
-                )
-                if self.contract.classifies:
-                    remedy = "pass --resize to resize pictures to that size"
-                elif self.fit.tile is not None:
+                remedy = "pass --resize to resize pictures to that size"
+                if self.fit.tile == wanted:
                     remedy = "pass --pad-to for pictures smaller than a tile"
                 elif self.fit.averages:
-                    remedy = "pass --tile model"
+                    remedy = "pass --tile model, and --pad-to for pictures smaller than a tile"
+                elif not self.contract.classifies:
+                    remedy += ", or --tile model to go over larger ones"
                 raise ModelError(
                     f"{path} takes pictures of {wanted[0]}x{wanted[1]} pixels only, got "
                     f"{seen[0]}x{seen[1]}; {remedy}."
