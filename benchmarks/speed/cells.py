@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from onnxcert.certification import default_batch_size
+from onnxcert.model.running.batching import guessed
 
 SIZES = ((240, 180), (512, 256), (1024, 2048))
 CLASSES = (2, 11, 19, 150)
@@ -94,6 +94,6 @@ def _cell(
     threads: int,
     device: str,
 ) -> Cell:
-    """A cell; batch 0 is what onnxcert takes by itself."""
-    batch = batch or default_batch_size(3 * height * width)
+    """A cell; batch 0 is what onnxcert takes where there is no time to try."""
+    batch = batch or guessed(3 * height * width)
     return Cell(model, height, width, classes, n, batch, threads, device)

@@ -1,0 +1,41 @@
+"""Measurements can be taken again: every script still finds what it measures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted(path for path in (ROOT / "benchmarks").glob("*.py"))
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_there_are_some() -> None:
+    assert len(SCRIPTS) > 5
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_says_how_it_is_used(path: Path) -> None:
+    done = run(str(path), "--help")
+    assert done.returncode == 0, done.stderr
+    assert "usage" in done.stdout
+
+
+def test_the_speed_benchmark_measures_a_cell(tmp_path: Path) -> None:
+    """A real one, of the smallest kind, from the models to the table, the plot and the numbers."""
+    pytest.importorskip("torch")
+    done = run(
+        *("-m", "benchmarks.speed", "--rounds", "1", "--minutes", "0.01", "--threads", "1"),
+        *("--out", str(tmp_path)),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "decision c/b" in done.stdout
+    assert {path.suffix for path in tmp_path.iterdir()} == {".md", ".csv", ".png"}
