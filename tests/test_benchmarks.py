@@ -23,10 +23,9 @@ def test_there_are_some() -> None:
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_a_script_says_how_it_is_used(path: Path) -> None:
-    done = run(str(path), "--help")
+def test_what_a_script_imports_is_there(path: Path) -> None:
+    done = run("-c", f"import runpy; runpy.run_path({str(path)!r}, run_name='imported')")
     assert done.returncode == 0, done.stderr
-    assert "usage" in done.stdout
 
 
 def test_the_speed_benchmark_measures_a_cell(tmp_path: Path) -> None:
