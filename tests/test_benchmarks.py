@@ -32,7 +32,7 @@ def test_the_speed_benchmark_measures_a_cell(tmp_path: Path) -> None:
     """A real one, of the smallest kind, from the models to the table, the plot and the numbers."""
     pytest.importorskip("torch")
     done = run(
-        *("-m", "benchmarks.speed", "--rounds", "1", "--minutes", "0.01", "--threads", "1"),
+        *("-m", "benchmarks.speed", "--grid", "tiny", "--rounds", "1"),
         *("--out", str(tmp_path)),
     )
     assert done.returncode == 0, done.stderr

@@ -25,15 +25,20 @@ from . import cells, command, extrapolation, measure, plot, table, threads
 from .cells import Cell
 from .measure import Row
 
-SECONDS = {"small": 25.0, "full": 600.0}  # after which a cell begins no new round
-LONGEST = {"small": 60.0, "full": 1800.0}  # of one round; more passes are extrapolated
+GRIDS = {"tiny": cells.tiny, "small": cells.small, "full": cells.full}
+SECONDS = {"tiny": 1.0, "small": 25.0, "full": 600.0}  # after which a cell begins no new round
+LONGEST = {
+    "tiny": 60.0,
+    "small": 60.0,
+    "full": 1800.0,
+}  # of one round; more passes are extrapolated
 
 
 def main() -> int:
     """Measure, write and print; 2 where it cannot be done as asked."""
     parser = argparse.ArgumentParser(prog="benchmarks.speed", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--grid", choices=("small", "full"), default="small")
+    parser.add_argument("--grid", choices=tuple(GRIDS), default="small")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=0, help="0: all cores, and one")
     parser.add_argument("--rounds", type=int, default=7)
@@ -75,8 +80,7 @@ def run(options: argparse.Namespace, folder: Path) -> str:
     from .models import exported
 
     everybody = options.threads or available_cores()
-    grid = cells.small if options.grid == "small" else cells.full
-    wanted = grid(everybody, options.device)
+    wanted = GRIDS[options.grid](everybody, options.device)
     goals = wanted[:2] if options.grid == "small" else []
     if options.device == "cpu" and not options.threads and everybody > 1:
         # One core is left for noise.

@@ -74,6 +74,11 @@ def small(threads: int, device: str) -> list[Cell]:
     return [_cell(*row, threads, device) for row in rows]
 
 
+def tiny(threads: int, device: str) -> list[Cell]:
+    """One cell of seconds, to see that everything works."""
+    return [_cell("light", 24, 32, 2, 30, 4, threads, device)]
+
+
 def full(threads: int, device: str) -> list[Cell]:
     """Every combination, each size with its default batch, the smaller ones with others too."""
     found: dict[Cell, None] = {}
