@@ -102,8 +102,8 @@ class Run:
             try:
                 self._go_through(usable, dispatch)
             finally:
-                order = [item.name for item in mine.items]
-                self.skipped = dict(sorted(self.skipped.items(), key=lambda s: order.index(s[0])))
+                places = {item.name: place for place, item in enumerate(mine.items)}
+                self.skipped = dict(sorted(self.skipped.items(), key=lambda s: places[s[0]]))
                 self.store.note((), self.skipped)
                 self.store.derive()
         done = [item.name for item in mine.items if item.name in self.store]
