@@ -60,13 +60,15 @@ def infer(
                 "; leave it out."
             )
         contract = kind() if text is None else kind.from_json(text, source=METADATA)
+        # How many numbers these are is checked once the number of channels is known.
+        late = {name: said.pop(name) for name in ("mean", "std") if name in said}
         contract = contract.override(FLAG, **said)
         if isinstance(contract, PointContract):
             contract = with_category(with_points(contract, graph), graph)
             contract = with_feeds(contract, graph, made=(contract.category_input,))
             return with_point_output(contract, model.proto)
         assert isinstance(contract, PictureContract)
-        contract = with_feeds(with_picture(contract, graph), graph)
+        contract = with_feeds(with_picture(contract, graph).override(FLAG, **late), graph)
         contract = with_picture_output(contract, model.proto)
         return settled_range(contract) if settle else contract
     except ContractError as error:
