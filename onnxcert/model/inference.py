@@ -17,6 +17,7 @@ from onnxcert.model.contract import METADATA_KEY, Contract, parsed
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.input_inference import graph_inputs, with_feeds
 from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contradiction import refuse_contradictions
 from onnxcert.model.pictures.input_inference import with_input as with_picture
 from onnxcert.model.pictures.output_inference import with_output as with_picture_output
 from onnxcert.model.pictures.value_range import settled_range
@@ -70,7 +71,14 @@ def infer(
         assert isinstance(contract, PictureContract)
         contract = with_feeds(with_picture(contract, graph).override(FLAG, **late), graph)
         contract = with_picture_output(contract, model.proto)
-        return settled_range(contract) if settle else contract
+        try:
+            contract = settled_range(contract)
+        except ContractError:
+            if settle:
+                raise
+            return contract
+        refuse_contradictions(contract, graph)
+        return contract
     except ContractError as error:
         raise ContractError(f"{model.path}: {error}") from None
 
