@@ -229,6 +229,8 @@ def _tags(path: Path) -> tuple[dict[int, Any], Literal["<", ">"]]:
             file.seek(directory.next)
             directory.load(file)
             tags = dict(directory.items())
+            if 256 not in tags:  # Pillow only warns where the file ends too early
+                raise ValueError("a directory is cut short")
             if not _one(tags, 254, 0) & 0b101:
                 images.append(tags)
             if not directory.next:
