@@ -77,6 +77,8 @@ def _after(
     if node.op_type in _SELECTS and first:
         # Which channels go on is not followed, so there must be one number for all.
         return so_far if so_far.factor.size == so_far.offset.size == 1 else None
+    if node.op_type == "BatchNormalization" and first:
+        return _normalised(node, so_far, constants)
     step = _STEPS.get(node.op_type)
     if step is None or len(node.input) != 2 or node.input[0] == node.input[1]:
         return None
@@ -88,6 +90,22 @@ def _after(
     except ValueError:  # numbers of other axes than the channels
         return None
     return Affine(factor, offset) if np.all(factor != 0) else None
+
+
+def _normalised(node: onnx.NodeProto, so_far: Affine, constants: _Constants) -> Affine | None:
+    """``(x - mean) / sqrt(variance + epsilon) * scale + bias``, channel by channel."""
+    found = [constants.get(name) for name in node.input[1:5]]
+    scale, bias, mean, variance = [*found, None, None, None, None][:4]
+    if scale is None or bias is None or mean is None or variance is None:
+        return None
+    epsilon = next((a.f for a in node.attribute if a.name == "epsilon"), 1e-5)
+    if not (variance + epsilon > 0).all() or not (scale != 0).all():
+        return None
+    try:
+        factor = scale / np.sqrt(variance + epsilon)
+        return Affine(so_far.factor * factor, (so_far.offset - mean) * factor + bias)
+    except ValueError:
+        return None
 
 
 _Step = Callable[[Numbers, Numbers, Numbers, float], tuple[Numbers, Numbers]]
