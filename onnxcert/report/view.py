@@ -56,10 +56,14 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     colours = palette.colours(names)
     size = panel_size(picture.shape[1], picture.shape[2])
     shown, heading = composite(picture, contract.bands) if contract.bands else (picture, "Picture")
+
+    def called(i: int) -> str:
+        return contract.bands[i] if contract.bands else f"Channel {i + 1}"
+
     panels = [
         Panel(heading, photograph_panel(shown, size)),
         *(
-            Panel(f"Channel {i + 1}: {plane.min():.3g} to {plane.max():.3g}", _grey(plane, size))
+            Panel(f"{called(i)}: {plane.min():.3g} to {plane.max():.3g}", _grey(plane, size))
             for i, plane in enumerate(segmenter.seen(pixels)[:_MOST_CHANNELS])
         ),
         *(Panel(heading, paint(nearest(a, size), colours)) for heading, a in answers),
