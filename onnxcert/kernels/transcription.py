@@ -37,7 +37,7 @@ class Transcription:
             row = nearest
             if step:
                 z = xp.asarray(standard_normals(key, first + b, x.size).reshape(x.shape))
-                moved = xp.round(z * (sigma / step) + rest)
+                moved = xp.round(z * (float(sigma) / step) + rest)
                 row = xp.astype(moved, xp.float32) * step + nearest
             if channels.order is not None:
                 row = xp.take(row, channels.order, axis=0)

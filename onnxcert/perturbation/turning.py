@@ -121,10 +121,7 @@ def turn(
             for j in (1, 2):
                 xp.multiply(m[:, i, j], cloud.wide[first + j], out=product)
                 xp.add(row, product, out=row)
-            xp.add(row, u, out=row)
-            xp.floor(row, out=row)
-            xp.multiply(row, cloud.step, out=row)
-            out[:, first + i] = row
+            out[:, first + i] = xp.floor(row + u) * cloud.step
     out[:, 3 * vectors :] = cloud.x[3 * vectors :]
 
 
