@@ -54,7 +54,7 @@ class Again:
         """
         names = results.names()
         rules: dict[tuple[Rule, Selection], str] = {}
-        sizes: dict[tuple[int, int], None] = {}
+        sizes: dict[tuple[int, int, float], None] = {}
         for name in names:
             stored, found = results.fingerprints(name)
             if stored != found:
@@ -64,7 +64,7 @@ class Again:
                 )
             with results.open(name) as record:
                 rules.setdefault((record.decision.rule, record.selection), name)
-                sizes[record.decision.components, record.n0] = None
+                sizes[record.decision.components, record.n0, record.law_error] = None
         if not rules:
             raise StoreError(
                 f"there are no results in {results.path}; name a folder that onnxcert certify "
@@ -79,8 +79,8 @@ class Again:
         ((before, selection),) = rules
         rule = change.of(before, len(_inputs_of(results)))
         check_combination(rule, selection)
-        for components, _ in sizes:
-            Family.of(rule, components, selection)  # so that nothing is refused half way
+        for components, _, law_error in sizes:
+            Family.of(rule, components, selection, law_error)  # so that nothing is refused half way
         # A declaration is about the new rule alone; what was void before stays so.
         late = before.hindsight if fixed_beforehand else hindsight(before, rule, selection)
         return cls(
@@ -239,12 +239,12 @@ def _inputs_of(results: Results) -> list[str]:
 
 
 def _with_the_looks_taken(
-    rule: Rule, stored: Rule, selection: Selection, sizes: Iterable[tuple[int, int]]
+    rule: Rule, stored: Rule, selection: Selection, sizes: Iterable[tuple[int, int, float]]
 ) -> Rule:
     """`rule` with the looks that were planned for `stored`, where they were chosen automatically.
 
     Args:
-        sizes: number of components and n0 of each input.
+        sizes: number of components, n0 and law error of each input.
 
     Raises:
         ParameterError: inputs of different sizes have different looks.
@@ -253,7 +253,8 @@ def _with_the_looks_taken(
     if schedule is None or schedule.looks is not None or rule.but(hindsight=()) == stored:
         return rule
     planned = {
-        looks_of(schedule, Family.of(stored, components, selection), n0) for components, n0 in sizes
+        looks_of(schedule, Family.of(stored, components, selection, law_error), n0)
+        for components, n0, law_error in sizes
     }
     if len(planned) > 1:
         raise ParameterError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -46,7 +47,18 @@ class Draws:
         """Write the draws `indices` of `x` into the rows of `out` [len(indices), *x.shape].
 
         Raises:
-            ParameterError: the backend has another generator.
+            ParameterError: the backend has another generator, or `x` cannot hold the noise.
+        """
+        self.writer(x, backend)(indices, out)
+
+    def writer(self, x: Array, backend: Backend = NUMPY) -> Callable[[range, Array], None]:
+        """`write` for many batches of one input: what is the same for all is computed once.
+
+        Args:
+            x: float32, of the backend, or NumPy's.
+
+        Raises:
+            ParameterError: the backend has another generator, or `x` cannot hold the noise.
         """
         if self.generator != backend.generator:
             raise ParameterError(
@@ -54,7 +66,19 @@ class Draws:
                 f"{backend.generator!r} here; draws of two generators are never mixed, so start a "
                 "new run."
             )
-        self.perturbation.perturb(x, backend.noise(self.seed, self.digest, indices), out)
+        self.perturbation.check(x)
+        prepared = self.perturbation.prepare(x, backend)
+
+        def write(indices: range, out: Array) -> None:
+            noise = backend.noise(self.seed, self.digest, indices)
+            self.perturbation.perturb(prepared, noise, out)
+
+        return write
+
+    def law_error(self, shape: tuple[int, ...]) -> float:
+        """How far the law of one draw of an input of this shape is from the one that the radius is
+        proved for, in total variation; see `onnxcert._typing.Perturbation.law_error`."""
+        return self.perturbation.law_error(shape)
 
     def rehearsal(self) -> Self:
         """Draws for trying the model out, independent of those that are counted."""

@@ -11,7 +11,7 @@ import numpy as np
 from onnxcert._typing import BoolArray, IntArray, LevelArray, Perturbation
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
-from onnxcert.rule import Rule
+from onnxcert.rule import Rule, check_law_error
 from onnxcert.statement import Controls, guarantee
 
 ABSTAIN: Final = -1
@@ -70,6 +70,9 @@ class Tally:
             integers [*grid], kept for PREDICT alone.
         unit: the unit of the input, of sigma and of the radius, in words.
         kind: what a component is, in words.
+        law_error: total variation between the law of one computed draw, over all values of the
+            input, and the law of the theorem; 0 <= law_error < 1/2, and 0 for records of old
+            generators. Every decision accounts for it (`onnxcert.decision.family.tested_tau`).
     """
 
     candidate: IntArray
@@ -88,9 +91,11 @@ class Tally:
     ended: Ended = ""
     joint: int | None = None
     runner_up: IntArray | None = None
+    law_error: float = 0.0
 
     def __post_init__(self) -> None:
         passes(self.n, self.n0, self.selection)
+        check_law_error(self.law_error)
         shapes = {np.shape(a) for a in (self.candidate, self.hits, self.single)}
         if len(shapes) != 1:
             raise ParameterError(f"candidate, hits and single must have one shape, got {shapes}.")
@@ -255,6 +260,7 @@ class Certificate:
             components=self.tally.components,
             kind=self.tally.kind,
             radius=self.own_radius,
+            law_error=self.tally.law_error,
         )
 
 

@@ -16,6 +16,8 @@ AlphaScope = Literal["input", "dataset"]
 MOST_LOOKS: Final = 1000
 MOST_DRAWS_AT_LOOKS: Final = 200_000  # the recursion over the votes' path takes seconds there
 MOST_TAUS: Final = 100
+# Corrections that test several tau by closed testing; their records of before shared alpha instead.
+STEP_DOWN: Final = ("holm", "kfwer-stepdown")
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,9 @@ class Rule:
         floor: smallest tau of the radius map.
         schedule: looks for early stopping; None tests once.
         hindsight: what was chosen after the votes were seen, where that voids the level.
+        closed_testing: how a step-down correction tests several tau. True: closed testing
+            (`onnxcert.decision.several_tau`). False: alpha / J at each of J tau, as records were
+            decided that do not say `closed_testing`. Always True where it plays no part.
 
     Raises:
         ParameterError: a number is out of range.
@@ -126,8 +131,11 @@ class Rule:
     floor: float = 0.5
     schedule: Schedule | None = None
     hindsight: tuple[str, ...] = ()
+    closed_testing: bool = True
 
     def __post_init__(self) -> None:
+        if not self._step_down_at_several_tau:
+            object.__setattr__(self, "closed_testing", True)
         for tau in self.taus:
             check_tau(tau)
         check_tau(self.floor, "the floor of the radius map")
@@ -154,6 +162,10 @@ class Rule:
         return (self.tau, *self.more_taus)
 
     @property
+    def _step_down_at_several_tau(self) -> bool:
+        return bool(self.more_taus) and self.correction in STEP_DOWN
+
+    @property
     def alpha_per_input(self) -> float:
         """The level of one input: alpha, or alpha / inputs when the data set shares it."""
         return self.alpha / self.inputs if self.alpha_scope == "dataset" else self.alpha
@@ -172,6 +184,8 @@ class Rule:
         if self.alpha_scope == "dataset":
             values["alpha_inputs"] = self.inputs
         values["correction"] = self.correction
+        if self._step_down_at_several_tau and self.closed_testing:
+            values["closed_testing"] = True
         if self.budget:
             values["budget"] = self.budget.text
         if self.procedure != "segcertify":
@@ -213,6 +227,7 @@ class Rule:
                 floor=_number(values.get("floor", 0.5)),
                 schedule=schedule,
                 hindsight=tuple(_text(name) for name in _list(values.get("hindsight", []))),
+                closed_testing=_truth(values.get("closed_testing", False)),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the rule of the certificate is incomplete ({error!r})") from None
@@ -231,6 +246,14 @@ def check_alpha(alpha: float) -> None:
     """Raise ParameterError unless 0 < alpha < 1."""
     if not 0.0 < alpha < 1.0:
         raise ParameterError(f"alpha must lie between 0 and 1, both excluded, got {alpha:g}.")
+
+
+def check_law_error(law_error: float) -> None:
+    """Raise ParameterError unless 0 <= law_error < 1/2."""
+    if not 0.0 <= law_error < 0.5:
+        raise ParameterError(
+            f"the law error of one draw must be at least 0 and below 0.5, got {law_error:g}."
+        )
 
 
 def _number(value: Any) -> float:

@@ -17,6 +17,7 @@ from onnxcert.decision import (
     looks_of,
     smallest_n,
 )
+from onnxcert.decision.baselines import left_for_predictions
 from onnxcert.decision.stopping import Looking, Stopping
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
@@ -67,17 +68,24 @@ class Settings:
         if self.rule.procedure == "predict" and self.n0 != self.n:
             raise ParameterError(f"predict needs n0 to be n {self.n}, got {self.n0}.")
 
-    def family(self, components: int) -> Family:
+    def family(self, components: int, law_error: float = 0.0) -> Family:
         """The hypotheses of one input with so many components."""
-        return Family.of(self.rule, components, self.selection)
+        return Family.of(self.rule, components, self.selection, law_error)
 
-    def looks(self, components: int) -> tuple[int, ...]:
+    def looks(self, components: int, law_error: float = 0.0) -> tuple[int, ...]:
         """Tested draws at each look for so many components; empty without a schedule."""
         if self.rule.schedule is None:
             return ()
-        return looks_of(self.rule.schedule, self.family(components), self.n0)
+        return looks_of(self.rule.schedule, self.family(components, law_error), self.n0)
 
-    def count(self, draws: Draws, classes: int, components: int, backend: Backend = NUMPY) -> Count:
+    def count(
+        self,
+        draws: Draws,
+        classes: int,
+        components: int,
+        backend: Backend = NUMPY,
+        law_error: float = 0.0,
+    ) -> Count:
         """A count of one input that has not begun."""
         return Count(
             draws,
@@ -85,28 +93,37 @@ class Settings:
             self.n0,
             self.selection,
             classes,
-            looks=self.looks(components),
+            looks=self.looks(components, law_error),
             second=self.rule.procedure == "predict",
             backend=backend,
+            law_error=law_error,
         )
 
     def looking(self) -> Looking | None:
         """Who decides at each look of one input whether to go on; None without looks."""
         return None if self.rule.schedule is None else Looking(self.rule, self.stopping)
 
-    def can_certify(self, components: int) -> bool:
+    def can_certify(self, components: int, law_error: float = 0.0) -> bool:
         """Whether n draws can certify any of `components` components."""
-        if self.rule.procedure in ("predict", "indivclass"):
+        if self.rule.procedure == "predict":
+            return left_for_predictions(self.rule.alpha_per_input, self.n, law_error) > 0.0
+        if self.rule.procedure == "indivclass":
             return True
-        family = self.family(1 if self.rule.procedure == "jointclass" else components)
+        family = self.family(1 if self.rule.procedure == "jointclass" else components, law_error)
         if self.rule.schedule is not None:
             return can_certify_at_a_look(family, self.rule.schedule, self.n0)
         return can_certify(family, self.n)
 
-    def refuse_hopeless(self, components: int) -> None:
-        """Raise ParameterError if n is too small to certify any of `components` components."""
-        if not self.can_certify(components):
-            family = self.family(components)
+    def refuse_hopeless(self, components: int, law_error: float = 0.0) -> None:
+        """Raise ParameterError if n is too small to certify any of `components` components, or tau
+        with the law error too large, or PREDICT's draws too many for it."""
+        if not self.can_certify(components, law_error):
+            if self.rule.procedure == "predict":
+                raise ParameterError(
+                    f"n {self.n} is too large: the law error {law_error:.3g} of each draw takes "
+                    f"all of alpha {self.rule.alpha_per_input:.3g}; lower n or raise alpha."
+                )
+            family = self.family(components, law_error)
             raise ParameterError(
                 f"n {self.n} is too small: with {components} components, tau {family.tau:g} and "
                 f"alpha {family.alpha:.3g} even a unanimous component could not be certified; "

@@ -24,6 +24,7 @@ def guarantee(
     smallest: int | None = None,
     kind: str,
     radius: float | None = None,
+    law_error: float = 0.0,
 ) -> str:
     """The guarantee in one sentence, with every number it depends on.
 
@@ -33,6 +34,7 @@ def guarantee(
         n: draws tested; under looks the most there may be.
         components: N, or the largest N of several inputs of which `smallest` is the smallest.
         radius: in place of the one that follows from tau.
+        law_error: of one draw, see `onnxcert.result.Tally`.
     """
     smallest = components if smallest is None else smallest
     family = f"of all {rule.inputs} inputs" if rule.alpha_scope == "dataset" else "of an input"
@@ -70,7 +72,10 @@ def guarantee(
             f"{'was' if len(rule.hindsight) == 1 else 'were'} chosen after the votes had been "
             f"counted; fixed beforehand it would have said: {said}"
         )
-    return f"{said} [{_numbers(rule, perturbation, n, n0, selection, smallest, components, kind)}]"
+    numbers = _numbers(rule, perturbation, n, n0, selection, smallest, components, kind)
+    if law_error > 0.0:
+        numbers += f", law error {_rounded_up(law_error)}"
+    return f"{said} [{numbers}]"
 
 
 def _size(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:
@@ -112,6 +117,16 @@ def percent(b: int, components: int) -> str:
     """
     share = Context(prec=3, rounding=ROUND_UP).divide(Decimal(100 * b), Decimal(components))
     return f"{share.normalize():f} %"
+
+
+def _rounded_up(value: float) -> str:
+    """Three significant digits, never less than the value.
+
+    >>> _rounded_up(1.2001e-7), _rounded_up(0.25)
+    ('1.21e-07', '0.25')
+    """
+    shown = float(Context(prec=3, rounding=ROUND_UP).create_decimal(Decimal(value)))
+    return f"{shown:.3g}"
 
 
 def _numbers(

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onnxcert.errors import ParameterError
-from onnxcert.rule import Budget, Rule, Schedule
+from onnxcert.rule import STEP_DOWN, Budget, Rule, Schedule
 
 TAUS = st.floats(0.5, 1.0, exclude_max=True)
 SCHEDULES = st.one_of(
@@ -35,13 +35,14 @@ def rules(draw: st.DrawFn) -> Rule:
         alpha=draw(st.floats(0.0, 1.0, exclude_min=True, exclude_max=True)),
         alpha_scope=scope,
         inputs=draw(st.integers(1, 10**6)) if scope == "dataset" else 1,
-        correction=draw(st.sampled_from(["holm", "bonferroni", "kfwer", "what may come"])),
+        correction=draw(st.sampled_from([*STEP_DOWN, "bonferroni", "kfwer", "what may come"])),
         budget=Budget(draw(st.sampled_from(["0", "4", "0.1%", "12.5%"]))),
         procedure=draw(st.sampled_from(["segcertify", "predict"])),
         radius_map=mapped,
         floor=draw(st.floats(0.5, min(taus))) if mapped else 0.5,
         schedule=draw(st.one_of(st.none(), SCHEDULES)),
         hindsight=tuple(draw(st.lists(st.sampled_from(["tau", "alpha"]), unique=True))),
+        closed_testing=draw(st.booleans()),
     )
 
 
@@ -58,7 +59,8 @@ def test_a_rule_in_which_something_has_another_type_is_no_rule(
     rule: Rule, data: st.DataObject
 ) -> None:
     values = rule.as_dict()
-    name = data.draw(st.sampled_from(sorted(values.keys() - {"radius_map", "n"})))
+    kept = {"radius_map", "closed_testing", "n"}
+    name = data.draw(st.sampled_from(sorted(values.keys() - kept)))
     wrong = {**values, name: data.draw(st.sampled_from([None, True, [{}]]))}
     with pytest.raises((ValueError, ParameterError)):
         Rule.from_dict(wrong)

@@ -4,7 +4,7 @@ from onnxcert.correction import correction_named
 from onnxcert.decision.boundaries import boundaries
 from onnxcert.decision.bounds import OneSidedLevel
 from onnxcert.decision.combination import check_combination
-from onnxcert.decision.family import Family, splits_alpha
+from onnxcert.decision.family import Family, tested_tau
 from onnxcert.decision.planning import (
     can_certify,
     can_certify_at_a_look,
@@ -31,6 +31,6 @@ __all__ = [
     "looks_of",
     "p_values",
     "smallest_n",
-    "splits_alpha",
+    "tested_tau",
     "thresholds",
 ]

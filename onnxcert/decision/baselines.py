@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from scipy.stats import binom
 
-from onnxcert.decision.bounds import OneSidedLevel
 from onnxcert.decision.family import Family
+from onnxcert.decision.thresholds import lower_bounds
 from onnxcert.errors import ParameterError
 from onnxcert.result import Certificate, Tally
 from onnxcert.rule import Rule
@@ -21,8 +22,9 @@ def indivclass(tally: Tally, rule: Rule) -> Certificate:
     together by the union bound. If one of them is below 1/2 all components abstain: a single bad
     component spoils the whole answer.
     """
-    family = Family.of(rule.but(tau=0.5), tally.components, tally.selection)
-    bounds = OneSidedLevel(tally.n, family.single_level, tally.selection, 0.5).lower_bounds()
+    rule_of_bounds = rule.but(tau=0.5)
+    family = Family.of(rule_of_bounds, tally.components, tally.selection, tally.law_error)
+    bounds = lower_bounds(rule_of_bounds, family, tally.n)
     weakest = float(bounds[int(tally.hits.min())])
     certified = weakest > 0.0
     return Certificate(
@@ -58,7 +60,7 @@ def jointclass(tally: Tally, rule: Rule) -> Certificate:
             "jointclass needs to know in how many draws all components agree with the candidate; "
             "count with --selection split."
         )
-    family = Family.of(rule, 1, tally.selection)
+    family = Family.of(rule, 1, tally.selection, tally.law_error)
     histogram = np.bincount([tally.joint], minlength=tally.n + 1)
     threshold = family.threshold(tally.n, histogram)
     certified = tally.joint >= threshold
@@ -85,6 +87,10 @@ def predict(tally: Tally, rule: Rule) -> Certificate:
     a two-sided binomial test of n_A in n_A + n_B at alpha / N; the answer is wrong with
     probability alpha / N at most (Hung and Fithian 2019). No radius is certified.
 
+    No tau is tested that could carry the law error delta. The n computed draws can be coupled with
+    n exact ones so that they differ with probability n delta at most, all components together; the
+    tests have the rest of alpha, `left_for_predictions`.
+
     Raises:
         ParameterError: the tally does not know the votes of the second class.
     """
@@ -93,11 +99,13 @@ def predict(tally: Tally, rule: Rule) -> Certificate:
             "predict needs the votes of the two leading classes over all draws; count with "
             "--procedure predict."
         )
-    family = Family.of(rule, tally.components, tally.selection)
+    family = Family.of(rule.but(tau=0.5), tally.components, tally.selection)
+    left = left_for_predictions(family.alpha, tally.n, tally.law_error)
+    level = replace(family, alpha=left).single_level if left > 0.0 else 0.0
     first = tally.hits.astype(np.int64)
     both = first + tally.runner_up
     p = np.minimum(2.0 * binom.sf(first - 1, both, 0.5) * (1.0 + 1e-11), 1.0)
-    certified = (p <= family.single_level) & (first > tally.runner_up)
+    certified = (level > 0.0) & (p <= level) & (first > tally.runner_up)
     return Certificate(
         tally=tally,
         rule=rule,
@@ -106,5 +114,23 @@ def predict(tally: Tally, rule: Rule) -> Certificate:
         level=certified.astype(np.uint8),
         thresholds=(math.ceil(tally.n / 2),),
         own_radius=0.0,
-        notes=() if certified.any() else ("everything abstains: no class leads clearly",),
+        notes=() if certified.any() else (_why_no_prediction(rule, tally),),
+    )
+
+
+def left_for_predictions(alpha: float, n: int, law_error: float) -> float:
+    """What PREDICT's tests may spend of alpha, rounded down; 0 where the law error takes it all.
+
+    >>> left_for_predictions(0.001, 100, 0.0), round(left_for_predictions(0.001, 100, 1e-6), 6)
+    (0.001, 0.0009)
+    """
+    return max(0.0, alpha * (1.0 - 1e-12) - n * law_error * (1.0 + 1e-12)) if law_error else alpha
+
+
+def _why_no_prediction(rule: Rule, tally: Tally) -> str:
+    if left_for_predictions(rule.alpha_per_input, tally.n, tally.law_error) > 0.0:
+        return "everything abstains: no class leads clearly"
+    return (
+        f"everything abstains: {tally.n} draws with the law error {tally.law_error:.3g} take all "
+        f"of alpha {rule.alpha_per_input:.3g}; count fewer draws or raise alpha"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -12,9 +13,32 @@ from onnxcert.correction import Correction, correction_named
 from onnxcert.decision.pvalues import binomial_tail, p_values
 from onnxcert.errors import ParameterError
 from onnxcert.result import Selection
-from onnxcert.rule import Rule, check_alpha, check_tau
+from onnxcert.rule import Rule, check_alpha, check_law_error, check_tau
 
 SMALLEST_LEVEL: Final = 1e-200
+
+
+def tested_tau(tau: float, law_error: float) -> float:
+    """The tau that votes are tested at, so that a certificate holds at `tau`; rounded up.
+
+    Computed votes have a law q with |q - p| <= law_error for every event of one draw, p being the
+    law that the theorem speaks of. A wrong certificate at tau has p <= tau, hence q <= tau +
+    law_error: every theorem is applied to q, there (docs/statistics.md, section 11).
+
+    Raises:
+        ParameterError: a number is out of range, or the sum reaches 1.
+    """
+    check_tau(tau)
+    check_law_error(law_error)
+    if law_error == 0.0:
+        return tau
+    tested = math.nextafter(tau + law_error, 1.0)
+    if tested >= 1.0:
+        raise ParameterError(
+            f"tau {tau:.12g} and the law error {law_error:.3g} of the computed noise reach 1 "
+            "together, where no vote certifies anything; lower tau."
+        )
+    return tested
 
 
 @dataclass(frozen=True)
@@ -28,9 +52,10 @@ class Family:
         correction: the procedure.
         selection: where the candidate comes from.
         k: number of wrong components that is one too many, from 1 to N.
+        law_error: of one draw (`onnxcert.result.Tally`); tests are at `tested_tau`.
 
     Raises:
-        ParameterError: a number is out of range.
+        ParameterError: a number is out of range, or tau and the law error reach 1 together.
     """
 
     components: int
@@ -39,9 +64,10 @@ class Family:
     correction: Correction
     selection: Selection
     k: int = 1
+    law_error: float = 0.0
 
     def __post_init__(self) -> None:
-        check_tau(self.tau)
+        tested_tau(self.tau, self.law_error)
         check_alpha(self.alpha)
         if self.components < 1:
             raise ParameterError(f"an input has at least 1 component, got {self.components}.")
@@ -57,16 +83,22 @@ class Family:
             )
 
     @classmethod
-    def of(cls, rule: Rule, components: int, selection: Selection) -> Self:
+    def of(cls, rule: Rule, components: int, selection: Selection, law_error: float = 0.0) -> Self:
         """The family that `rule` tests at its first tau.
 
-        Where a correction must share alpha between several tau, this has one tau's part of it.
+        Where several tau share alpha (`Rule.closed_testing`), this has one tau's part of it.
         """
+        for tau in rule.taus:
+            tested_tau(tau, law_error)
         correction = correction_named(rule.correction)
         k = rule.budget.of(components) + 1 if correction.controls == "k-FWER" else 1
-        shares = len(rule.taus) if splits_alpha(correction) else 1
-        alpha = rule.alpha_per_input / shares
-        return cls(components, rule.tau, alpha, correction, selection, k)
+        alpha = rule.alpha_per_input / (1 if rule.closed_testing else len(rule.taus))
+        return cls(components, rule.tau, alpha, correction, selection, k, law_error)
+
+    @property
+    def tested_tau(self) -> float:
+        """What the votes are tested at: tau and the law error."""
+        return tested_tau(self.tau, self.law_error)
 
     @property
     def entry_level(self) -> float:
@@ -94,7 +126,7 @@ class Family:
             reserve: more than this family's own, where several tau share one.
         """
         return self.correction.threshold(
-            p_values(n, self.tau, self.selection),
+            p_values(n, self.tested_tau, self.selection),
             histogram,
             self.alpha,
             k=self.k,
@@ -138,21 +170,8 @@ class Family:
         if self.selection == "split" or not self.correction.stepwise:
             return 0.0
         largest = self.correction.largest_level(self.components, self.alpha, self.k)
-        rejectable = np.flatnonzero(p_values(n, self.tau, self.selection) <= largest)
+        rejectable = np.flatnonzero(p_values(n, self.tested_tau, self.selection) <= largest)
         if rejectable.size == 0:
             return 0.0
-        directional = float(binomial_tail(n, 1.0 - self.tau)[rejectable[0]])
+        directional = float(binomial_tail(n, 1.0 - self.tested_tau)[rejectable[0]])
         return min(self.alpha, self.components * directional / self.k)
-
-
-def splits_alpha(correction: Correction) -> bool:
-    """Whether several tau in one run must share alpha.
-
-    Single-step procedures need not: each component errs at any tau with probability k alpha / N at
-    most, whatever number of tau there is (`onnxcert.decision.bounds`). Expected shares (FDR)
-    need none either (`Family.reserve`). Step-down procedures get alpha / J for each of J tau: the
-    first k errors at each tau are at p-values up to the u of `Family.reserve`, so k components
-    wrong in all, at whichever tau, need k errors at these J fixed levels, whose expected number is
-    J k (alpha / J) at most.
-    """
-    return correction.stepwise and correction.controls != "FDR"

@@ -20,6 +20,7 @@ NAMES: Final = {
     "radius_map": "the radius map",
     "floor": "the floor of the radius map",
     "schedule": "the looks",
+    "closed_testing": "how several tau share alpha",
 }
 _TAUS: Final = frozenset({"tau", "radius_map", "floor", "procedure"})
 
@@ -80,6 +81,10 @@ def _differs(name: str, a: Rule, b: Rule) -> bool:
     if name == "floor":
         # Without a map the floor is no part of the rule.
         return (a.radius_map or b.radius_map) and a.floor != b.floor
+    if name == "closed_testing":
+        # With one tau, or under another correction, it is no part of the rule.
+        both = a.more_taus and b.more_taus and a.correction == b.correction
+        return bool(both) and a.closed_testing != b.closed_testing
     return bool(getattr(a, name) != getattr(b, name))
 
 

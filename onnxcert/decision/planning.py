@@ -15,7 +15,7 @@ from onnxcert.rule import Schedule
 
 def can_certify(family: Family, n: int) -> bool:
     """Whether n draws certify anything where every component gets all n votes."""
-    unanimous = p_values(n, family.tau, family.selection)[n]
+    unanimous = p_values(n, family.tested_tau, family.selection)[n]
     return bool(unanimous <= family.entry_level_at(n))
 
 
@@ -27,7 +27,7 @@ def smallest_n(family: Family) -> int:
     Raises:
         ParameterError: more than ten million draws would be needed.
     """
-    bound = math.log(1.0 / family.entry_level) / -math.log(family.tau)
+    bound = math.log(1.0 / family.entry_level) / -math.log(family.tested_tau)
     if bound > LARGEST_N:
         raise ParameterError(
             f"about {bound:.2g} draws would be needed to certify {family.components} components "
@@ -62,7 +62,7 @@ def _auto(schedule: Schedule, family: Family, earliest: int) -> tuple[int, ...]:
         start = max(earliest, smallest_n(family))
     except ParameterError:
         return (schedule.n,)
-    level, tau = family.single_level, family.tau
+    level, tau = family.single_level, family.tested_tau
     while start < schedule.n:
         looks = auto_looks(schedule.n, start)
         spent = level * float(cumulative(schedule.spending, looks, level)[0])
@@ -79,6 +79,6 @@ def can_certify_at_a_look(family: Family, schedule: Schedule, n0: int) -> bool:
     """Whether any look of `schedule` certifies a component that gets all votes."""
     looks = looks_of(schedule, family, n0)
     bounds = boundaries(
-        looks, [family.tau], family.single_level, family.selection, schedule.spending
+        looks, [family.tested_tau], family.single_level, family.selection, schedule.spending
     )[0]
     return any(bound <= look for bound, look in zip(bounds, looks, strict=True))

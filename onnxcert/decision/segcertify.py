@@ -6,9 +6,9 @@ import numpy as np
 
 from onnxcert._typing import IntArray, LevelArray
 from onnxcert.decision.boundaries import boundaries
-from onnxcert.decision.family import Family
+from onnxcert.decision.family import Family, tested_tau
 from onnxcert.decision.planning import can_certify, looks_of, smallest_n
-from onnxcert.decision.thresholds import one_sided, thresholds
+from onnxcert.decision.thresholds import lower_bounds, thresholds
 from onnxcert.errors import ParameterError
 from onnxcert.result import Certificate, Tally
 from onnxcert.rule import Rule
@@ -18,11 +18,12 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
     """SegCertify (Fischer, Baader, Vechev 2021, Algorithm 3), at one tau, several or all of them.
 
     With one tau the correction decides. Several tau need no share of alpha under a single-step
-    correction (`onnxcert.decision.bounds`), get alpha / J each under a step-down one, and share a
-    reserve under FDR (`onnxcert.decision.Family.reserve`). A radius map is one lower bound for
-    each component. Under looks certified is whoever reached the boundary at any look.
+    correction (`onnxcert.decision.bounds`), are tested by closed testing under a step-down one
+    (`onnxcert.decision.several_tau`), and share a reserve under FDR
+    (`onnxcert.decision.Family.reserve`). A radius map is one lower bound for each component. Under
+    looks certified is whoever reached the boundary at any look.
     """
-    family = Family.of(rule, tally.components, tally.selection)
+    family = Family.of(rule, tally.components, tally.selection, tally.law_error)
     if rule.schedule is not None:
         levels, level, found = _at_looks(tally, rule, family)
     else:
@@ -56,7 +57,7 @@ def _steps(rule: Rule, found: tuple[int, ...], n: int) -> tuple[LevelArray, IntA
 
 def _map(rule: Rule, family: Family, n: int) -> tuple[LevelArray, IntArray]:
     """Every number of hits at its own tau."""
-    bounds = one_sided(rule, family, n).lower_bounds()
+    bounds = lower_bounds(rule, family, n)
     levels, reached = np.unique(bounds, return_inverse=True)
     return levels[1:], reached.reshape(-1)  # the lowest is 0: no hits certify nothing
 
@@ -74,8 +75,9 @@ def _at_looks(
             f"{', '.join(map(str, tally.looks)) or 'none'}; looks are fixed before drawing."
         )
     levels = np.array(sorted(rule.taus), dtype=np.float64)
+    tested = [tested_tau(tau, tally.law_error) for tau in levels.tolist()]
     bounds = boundaries(
-        planned, levels.tolist(), family.single_level, tally.selection, rule.schedule.spending
+        planned, tested, family.single_level, tally.selection, rule.schedule.spending
     )
     level = np.zeros(tally.hits.shape, dtype=_smallest(len(levels)))
     for row in bounds:  # ascending in tau, and the boundaries rise with it

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from onnxcert.decision.boundaries import boundaries
-from onnxcert.decision.family import Family
+from onnxcert.decision.family import Family, tested_tau
 from onnxcert.decision.outlook import expected_gain
 from onnxcert.decision.planning import looks_of
 from onnxcert.decision.procedures import decide
@@ -128,11 +128,10 @@ def outlook_of(certificate: Certificate) -> Outlook:
     """The outlook at the last look of a certificate under a schedule."""
     tally, rule = certificate.tally, certificate.rule
     assert rule.schedule is not None
-    family = Family.of(rule, tally.components, tally.selection)
+    family = Family.of(rule, tally.components, tally.selection, tally.law_error)
     planned = _planned(certificate)
-    each = boundaries(
-        planned, rule.taus, family.single_level, tally.selection, rule.schedule.spending
-    )
+    tested = [tested_tau(tau, tally.law_error) for tau in rule.taus]
+    each = boundaries(planned, tested, family.single_level, tally.selection, rule.schedule.spending)
     left = rule.schedule.n - tally.n
     soon = min(100, left)
     gains = [0.0, 0.0]
@@ -155,5 +154,5 @@ def outlook_of(certificate: Certificate) -> Outlook:
 def _planned(certificate: Certificate) -> tuple[int, ...]:
     rule, tally = certificate.rule, certificate.tally
     assert rule.schedule is not None
-    family = Family.of(rule, tally.components, tally.selection)
+    family = Family.of(rule, tally.components, tally.selection, tally.law_error)
     return looks_of(rule.schedule, family, tally.n0)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
-from onnxcert._typing import IntArray
+from onnxcert._typing import IntArray, LevelArray
 from onnxcert.decision.bounds import OneSidedLevel
-from onnxcert.decision.family import Family
+from onnxcert.decision.family import Family, tested_tau
+from onnxcert.decision.several_tau import closed_thresholds
 from onnxcert.rule import Rule
 
 
@@ -24,7 +26,7 @@ def thresholds(rule: Rule, family: Family, n: int, histogram: IntArray) -> tuple
     """
     taus = rule.taus
     if rule.radius_map:
-        bounds = one_sided(rule, family, n).lower_bounds()
+        bounds = lower_bounds(rule, family, n)
         return tuple(int(np.argmax(bounds >= t)) if bounds[-1] >= t else n + 1 for t in taus)
     families = [replace(family, tau=tau) for tau in taus]
     fdr = family.correction.controls == "FDR"
@@ -33,9 +35,12 @@ def thresholds(rule: Rule, family: Family, n: int, histogram: IntArray) -> tuple
     reserve = max(_reserve(one, n) for one in families) if fdr else None
     # Where it takes all of alpha the procedure is Bonferroni's.
     single = not family.correction.stepwise or (reserve is not None and reserve >= family.alpha)
-    if len(taus) > 1 and single:
+    found: Sequence[int]
+    if len(taus) > 1 and family.correction.stepwise and not fdr and rule.closed_testing:
+        found = closed_thresholds(family, taus, n, histogram)
+    elif len(taus) > 1 and single:
         test = one_sided(rule, family, n)
-        found = [test.threshold(tau) for tau in taus]
+        found = [test.threshold(one.tested_tau) for one in families]
     else:
         found = [
             one.threshold(n, histogram, _reserve(one, n) if reserve is None else reserve)
@@ -49,8 +54,25 @@ def thresholds(rule: Rule, family: Family, n: int, histogram: IntArray) -> tuple
 
 def one_sided(rule: Rule, family: Family, n: int) -> OneSidedLevel:
     """What one component may err with, for all tau of `rule` together."""
-    floor = rule.floor if rule.radius_map else min(rule.taus)
+    floor = tested_tau(_floor(rule), family.law_error)
     return OneSidedLevel(n, family.single_level, family.selection, floor)
+
+
+def lower_bounds(rule: Rule, family: Family, n: int) -> LevelArray:
+    """Largest tau that each number of hits is certified at, rounded down; 0 for none; [n + 1].
+
+    The bound is one for the law of the computed votes, from the floor and the law error on; less
+    the law error it is one for the law of the theorem.
+    """
+    bounds = one_sided(rule, family, n).lower_bounds()
+    if family.law_error == 0.0:
+        return bounds
+    less = np.nextafter(bounds - family.law_error, 0.0)
+    return np.where(bounds > 0.0, np.maximum(less, _floor(rule)), 0.0)
+
+
+def _floor(rule: Rule) -> float:
+    return rule.floor if rule.radius_map else min(rule.taus)
 
 
 @lru_cache(maxsize=256)

@@ -39,6 +39,7 @@ class Question:
         selection: where the candidate comes from.
         n0: draws the candidate is chosen from.
         draws: numbers of draws to look at; chosen around the smallest useful one if empty.
+        law_error: of one draw, see `onnxcert.result.Tally`.
 
     Raises:
         ParameterError: a number is out of range, or parts of the rule do not go together.
@@ -49,6 +50,7 @@ class Question:
     selection: Selection = "pooled"
     n0: int = 10
     draws: tuple[int, ...] = ()
+    law_error: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.components <= MOST_COMPONENTS:
@@ -59,7 +61,7 @@ class Question:
         if self.rule.procedure != "segcertify":
             raise ParameterError(f"a plan is for segcertify, got {self.rule.procedure}.")
         check_combination(self.rule, self.selection)
-        Family.of(self.rule, self.components, self.selection)
+        Family.of(self.rule, self.components, self.selection, self.law_error)
         if len(self.draws) > MOST_DRAWS:
             raise ParameterError(
                 f"at most {MOST_DRAWS} numbers of draws are planned for at once, got "
@@ -76,13 +78,13 @@ class Question:
     def planned(self) -> tuple[int, ...]:
         """The numbers of draws to look at, increasing."""
         if self.rule.schedule is not None:
-            family = Family.of(self.rule, self.components, self.selection)
+            family = Family.of(self.rule, self.components, self.selection, self.law_error)
             return looks_of(self.rule.schedule, family, self.n0)
         if self.draws:
             return tuple(sorted(set(self.draws)))
         least = max(
             min(
-                smallest_useful_n(self.rule, self.components, self.selection, tau)
+                smallest_useful_n(self.rule, self.components, self.selection, tau, self.law_error)
                 for tau in self.rule.taus
             ),
             self.n0 if self.selection == "pooled" else 1,
@@ -112,7 +114,7 @@ class Question:
                     others[name] = plain.but(correction="kfwer", budget=Budget(text))
         named = {ASKED: rule, **others}
         return tuple(
-            Scheme(name, each, self.components, self.selection, self.n0, draws)
+            Scheme(name, each, self.components, self.selection, self.n0, draws, self.law_error)
             for name, each in named.items()
         )
 

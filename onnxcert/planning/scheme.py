@@ -33,6 +33,7 @@ class Scheme:
         selection: where the candidate comes from.
         n0: draws the candidate is chosen from.
         draws: numbers of draws tested, increasing.
+        law_error: of one draw, see `onnxcert.result.Tally`.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Scheme:
     selection: Selection
     n0: int
     draws: tuple[int, ...]
+    law_error: float = 0.0
 
     @property
     def stepwise(self) -> bool:
@@ -60,9 +62,18 @@ class Scheme:
 
     def _votes(self, others: float) -> tuple[tuple[int, ...], ...]:
         if self.rule.schedule is not None:
-            return votes_at_looks(self.rule, self.components, self.selection, self.n0)[1]
+            return votes_at_looks(
+                self.rule, self.components, self.selection, self.n0, self.law_error
+            )[1]
         rows = [
-            votes_needed(self.rule, self.components, self.selection, n, others=others)
+            votes_needed(
+                self.rule,
+                self.components,
+                self.selection,
+                n,
+                others=others,
+                law_error=self.law_error,
+            )
             for n in self.draws
         ]
         return tuple(zip(*rows, strict=True))
@@ -75,7 +86,7 @@ class Scheme:
             return next((look for votes, look in rows if votes <= look), None)
         try:
             return smallest_useful_n(
-                self.rule, self.components, self.selection, self.rule.taus[place]
+                self.rule, self.components, self.selection, self.rule.taus[place], self.law_error
             )
         except ParameterError:
             return None
@@ -95,6 +106,6 @@ class Scheme:
             histogram = np.diff(edges, prepend=0)
         else:
             histogram[0] = self.components
-        family = Family.of(self.rule, self.components, self.selection)
+        family = Family.of(self.rule, self.components, self.selection, self.law_error)
         first = thresholds(self.rule, family, n, histogram)[place]
         return float(hits[first:].sum())

@@ -8,7 +8,14 @@ from typing import Final
 
 import numpy as np
 
-from onnxcert.decision import Family, boundaries, looks_of, smallest_n, thresholds
+from onnxcert.decision import (
+    Family,
+    boundaries,
+    looks_of,
+    smallest_n,
+    tested_tau,
+    thresholds,
+)
 from onnxcert.errors import ParameterError
 from onnxcert.result import LARGEST_N, Selection
 from onnxcert.rule import Rule
@@ -19,7 +26,13 @@ _SEARCHED: Final = 1000
 
 
 def votes_needed(
-    rule: Rule, components: int, selection: Selection, n: int, *, others: float = 0.0
+    rule: Rule,
+    components: int,
+    selection: Selection,
+    n: int,
+    *,
+    others: float = 0.0,
+    law_error: float = 0.0,
 ) -> tuple[int, ...]:
     """Hits of n that certify a component at each tau of `rule`; n + 1 where none do.
 
@@ -33,8 +46,9 @@ def votes_needed(
         n: draws tested.
         others: share of the other components that get all n votes, the rest getting none. 0: the
             component is certified whatever the others get, which under Holm is its first step.
+        law_error: of one draw, see `onnxcert.result.Tally`.
     """
-    family = Family.of(rule, components, selection)
+    family = Family.of(rule, components, selection, law_error)
     full = int(others * (components - 1))
     histogram = np.zeros(n + 1, dtype=np.int64)
     histogram[0] += components - 1 - full
@@ -57,7 +71,7 @@ def votes_needed(
 
 
 def votes_at_looks(
-    rule: Rule, components: int, selection: Selection, n0: int
+    rule: Rule, components: int, selection: Selection, n0: int, law_error: float = 0.0
 ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
     """The looks of `rule`, and for each tau the hits that certify at each; look + 1 where none do.
 
@@ -65,26 +79,30 @@ def votes_at_looks(
         ParameterError: pooled selection has no candidate yet at the first look.
     """
     assert rule.schedule is not None
-    family = Family.of(rule, components, selection)
+    family = Family.of(rule, components, selection, law_error)
     looks = looks_of(rule.schedule, family, n0)
-    rows = boundaries(looks, rule.taus, family.single_level, selection, rule.schedule.spending)
+    taus = [tested_tau(tau, law_error) for tau in rule.taus]
+    rows = boundaries(looks, taus, family.single_level, selection, rule.schedule.spending)
     return looks, tuple(map(tuple, rows.tolist()))
 
 
-def smallest_useful_n(rule: Rule, components: int, selection: Selection, tau: float) -> int:
+def smallest_useful_n(
+    rule: Rule, components: int, selection: Selection, tau: float, law_error: float = 0.0
+) -> int:
     """Smallest n at which components that all get all n votes are certified at `tau`.
 
     Raises:
         ParameterError: more than ten million draws would be needed.
     """
-    family = replace(Family.of(rule, components, selection), tau=tau)
+    family = replace(Family.of(rule, components, selection, law_error), tau=tau)
     place = rule.taus.index(tau)
     start = smallest_n(family)
     if not rule.radius_map and not rule.more_taus:
         return start
     # Several tau share a level at their floor, which costs a few draws more.
     for n in range(start, min(start + _SEARCHED, LARGEST_N)):
-        if votes_needed(rule, components, selection, n, others=1.0)[place] <= n:
+        needed = votes_needed(rule, components, selection, n, others=1.0, law_error=law_error)
+        if needed[place] <= n:
             return n
     raise ParameterError(
         f"no practicable number of draws certifies {components} components at tau {tau:g} and "

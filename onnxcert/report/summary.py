@@ -138,6 +138,7 @@ def summarise(
     last: Record | None = None
     by_category = ByCategory()
     inputs = components = smallest = total = nonfinite = drawn = 0
+    law_error = 0.0
     abstained: list[int] = []
     radii: list[float] = []
     whole: Curve | None = None
@@ -153,6 +154,7 @@ def summarise(
             )
         last = record
         inputs += 1
+        law_error = max(law_error, record.law_error)
         components = max(components, record.decision.components)
         smallest = min(smallest or components, record.decision.components)
         total += record.decision.components
@@ -268,6 +270,7 @@ def summarise(
             smallest=smallest,
             kind=last.kind,
             radius=None if decision.own_radius is None else radii[0],
+            law_error=law_error,
         ),
         notes=(*warnings, *counted),
     )

@@ -33,6 +33,7 @@ class Count:
         single: labels of draw 0.
         path: hits at each look taken; nonfinite_path: votes withheld by then.
         runner_up: votes for the class with second most of the first n0, if they are kept.
+        law_error: of one draw, see `onnxcert.result.Tally`.
         backend: whose arrays these are; `path`, `single` and `runner_up` are always NumPy's.
     """
 
@@ -51,6 +52,7 @@ class Count:
     path: list[IntArray] = field(default_factory=list, repr=False)
     nonfinite_path: list[int] = field(default_factory=list)
     runner_up: IntArray | None = field(default=None, repr=False)
+    law_error: float = 0.0
     backend: Backend = field(default=NUMPY, repr=False)
 
     def __post_init__(self) -> None:
@@ -230,4 +232,5 @@ class Count:
             kind=kind,
             joint=int(self.hits.joint) if split else None,
             runner_up=self.runner_up,
+            law_error=self.law_error,
         )

@@ -85,6 +85,7 @@ def write_record(file: h5py.Group, record: Record) -> None:
         _array(tally, name, getattr(record, name))
     for name in ("n", "n0", "selection", "classes", "nonfinite", "unit", "kind", "ended"):
         put(tally, name, getattr(record, name))
+    _put_law_error(tally, record.law_error)
     put(tally, "looks", json.dumps(record.looks))
     put(tally, "joint", json.dumps(record.joint))
     if record.path is not None:
@@ -143,6 +144,7 @@ def read_record(file: h5py.Group) -> Record:
         ended=checks.text(Attributes(tally), "ended"),  # type: ignore[arg-type]
         joint=checks.whole_or_none(Attributes(tally), "joint"),
         runner_up=array_in(tally, "runner_up") if "runner_up" in tally else None,
+        law_error=_law_error(tally),
         labels=array_in(certificate, "labels"),
         level=array_in(certificate, "level"),
         levels=array_in(certificate, "levels"),
@@ -170,6 +172,7 @@ def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> N
     mark(file, "onnxcert-count")
     for name in ("n", "n0", "selection", "classes", "done", "nonfinite", "second"):
         put(file, name, getattr(count, name))
+    _put_law_error(file, count.law_error)
     put(file, "looks", json.dumps(count.looks))
     put(file, "nonfinite-path", json.dumps(count.nonfinite_path))
     put(file, "runtime", json.dumps(dict(runtime)))
@@ -221,6 +224,7 @@ def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
         path=list(file["path"][...]) if "path" in file else [],
         nonfinite_path=list(checks.whole_numbers(Attributes(file), "nonfinite-path")),
         runner_up=file["runner_up"][...] if "runner_up" in file else None,
+        law_error=_law_error(file),
     )
     return count, json.loads(Attributes(file)["runtime"])
 
@@ -253,6 +257,17 @@ def read_table(group: h5py.Group) -> dict[str, dict[str, Any]]:
         for values in zip(*plain.values(), strict=True)
     ]
     return {row["name"]: row for row in rows}
+
+
+def _put_law_error(group: h5py.Group, law_error: float) -> None:
+    """Write it where there is one: old generators have none."""
+    if law_error:
+        put(group, "law_error", law_error)
+
+
+def _law_error(group: h5py.Group) -> float:
+    value = Attributes(group).get("law_error")
+    return 0.0 if value is None else float(value)
 
 
 def _write_draws(group: h5py.Group, draws: Draws) -> None:

@@ -255,7 +255,16 @@ class ResultStore(Results):
             count, made_by = read_count(file)
             same = all(
                 getattr(count, name) == getattr(fresh, name)
-                for name in ("draws", "n", "n0", "selection", "classes", "looks", "second")
+                for name in (
+                    "draws",
+                    "n",
+                    "n0",
+                    "selection",
+                    "classes",
+                    "looks",
+                    "second",
+                    "law_error",
+                )
             )
             if same and made_by == dict(runtime):
                 return count.on(fresh.backend)

@@ -86,7 +86,7 @@ class Record:
 
     Attributes:
         candidate, hits, single, n, n0, selection, classes, nonfinite, draws, unit, kind, looks,
-            path, ended, joint, runner_up: the tally.
+            path, ended, joint, runner_up, law_error: the tally.
         labels: classes certified at the rule's first tau, ABSTAIN where there is none.
         level: the tau each component is certified at, 0 for none; levels: these tau, ascending;
             radii: their radii. See `onnxcert.result.Certificate`.
@@ -122,6 +122,7 @@ class Record:
     provenance: Provenance
     curve: Curve
     confusions: Mapping[str, Array] = field(default_factory=dict)
+    law_error: float = 0.0
 
     @classmethod
     def of(
@@ -169,6 +170,7 @@ class Record:
             ended=tally.ended,
             joint=tally.joint,
             runner_up=tally.runner_up,
+            law_error=tally.law_error,
             labels=certificate.labels,
             level=certificate.level,
             levels=certificate.levels,
@@ -218,6 +220,7 @@ class Record:
             ended=self.ended,
             joint=self.joint,
             runner_up=None if self.runner_up is None else self.runner_up[...],
+            law_error=self.law_error,
         )
 
     def certificate(self) -> Certificate:
