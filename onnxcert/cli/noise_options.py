@@ -187,7 +187,7 @@ class Noise:
 
 
 def _on_bands(noise: Gaussian, on: str, bands: Sequence[str]) -> Perturbation:
-    """`noise` on the bands named in `on`, which stand side by side."""
+    """`noise` on the bands named in `on`."""
     names = [name.strip() for name in on.split(",")]
     if unknown := [name for name in names if name not in bands]:
         raise ParameterError(
@@ -195,15 +195,14 @@ def _on_bands(noise: Gaussian, on: str, bands: Sequence[str]) -> Perturbation:
             f"FIRST:END, at most 0:{len(bands)}, got {unknown[0]!r}."
         )
     places = sorted({bands.index(name) for name in names})
-    first, end = places[0], places[-1] + 1
-    if end - first != len(places):
-        left_out = [bands[i] for i in range(first, end) if i not in places]
-        raise ParameterError(
-            f"noise is added to bands that stand side by side, but {listed(left_out)} lies between "
-            f"those of --on {on}; name it, too, or save the bands in another order."
-        )
-    called = listed(bands[first:end])
-    return OnChannels(noise, first, end, called if len(called) <= LONGEST else "")
+    called = listed([bands[place] for place in places])
+    return OnChannels(
+        noise,
+        places[0],
+        places[-1] + 1,
+        called if len(called) <= LONGEST else "",
+        tuple(k for k in range(places[0], places[-1]) if k not in places),
+    )
 
 
 with_noise_options = with_options(OPTIONS, "noise", Noise)

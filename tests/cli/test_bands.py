@@ -129,6 +129,7 @@ def test_every_kind_of_file_gives_the_same_certificate(onnxcert: Any) -> None:
         ("red, nir", "red, nir (channels 2 to 3)"),
         ("nir,green,red", "green, red, nir (channels 1 to 3)"),
         ("2:4", "channels 2 to 3"),
+        ("nir,blue", "blue, nir (channels 0, 3)"),
     ],
 )
 def test_noise_on_some_bands_is_said_so(onnxcert: Any, on: str, described: str) -> None:
@@ -144,7 +145,7 @@ def test_a_band_without_noise_stays_as_it_is(onnxcert: Any) -> None:
     values = np.load("four/bands.npy")
     values[..., 3] = 0.2501  # just above the threshold
     np.save("four/bands.npy", values)
-    for on, share in (("blue,green,red", 0.0), ("nir", 1.0)):
+    for on, share in (("blue,green,red", 0.0), ("nir", 1.0), ("blue,nir", 1.0), ("blue,red", 0.0)):
         outcome = onnxcert(
             *("certify", "model.onnx", "four", *CERTIFY, *NAMES, "--on", on, "--out", on)
         )
