@@ -47,10 +47,15 @@ class Way:
         """
         contract, parameters = record.provenance.contract, record.provenance.parameters
         if contract.get("medium", "picture") == "picture":
-            return cls(
-                in_grey=contract.get("channel_order") == "GRAY",
-                bands=tuple(map(str, contract.get("bands", ()))),
-            )
+            bands = contract.get("bands", [])
+            if not isinstance(bands, list | tuple) or not all(
+                isinstance(name, str) for name in bands
+            ):
+                raise InputError(
+                    f"the record {record.name} has no names of bands that can be understood, got "
+                    f"{bands!r}."
+                )
+            return cls(in_grey=contract.get("channel_order") == "GRAY", bands=tuple(bands))
         own = {f.name for f in fields(PointContract)} - {"sources"}
         said = {
             name: value

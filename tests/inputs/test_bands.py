@@ -213,28 +213,52 @@ def test_a_grey_or_rgb_picture_is_one_band_or_three(tmp_path: Path) -> None:
 
 def test_smaller_copies_and_masks_are_no_further_pages(tmp_path: Path) -> None:
     values = stored(4, "uint8")
-    (tmp_path / "x.tif").write_bytes(_with_page(values, kind=1))
+    (tmp_path / "x.tif").write_bytes(pages_of((values, {}), (values[::2, ::2], {254: (1,)})))
     check(tmp_path / "x.tif", values)
-    (tmp_path / "x.tif").write_bytes(_with_page(values, kind=0))
+    (tmp_path / "x.tif").write_bytes(pages_of((values, {}), (values[::2, ::2], {})))
     assert "a TIFF of 2 pages" in refused(tmp_path / "x.tif")
 
 
-def _with_page(values: np.ndarray, *, kind: int) -> bytes:
-    """`values`, and behind them another image of the kind that tag 254 gives."""
-    one = bands_tiff(values)
-    other = bytearray(bands_tiff(values[::2, ::2], tags={254: (kind,)}))
-    # The second image stands behind the first: all that it points at is further by its length.
-    at = struct.unpack_from("<I", other, 4)[0]
-    for i in range(struct.unpack_from("<H", other, at)[0]):
-        entry = at + 2 + 12 * i
-        tag, _, count, value = struct.unpack_from("<HHII", other, entry)
-        if tag == 273 or count > 1:
-            struct.pack_into("<I", other, entry + 8, value + len(one))
-    first = bytearray(one)
-    directory = struct.unpack_from("<I", first, 4)[0]
-    entries = struct.unpack_from("<H", first, directory)[0]
-    struct.pack_into("<I", first, directory + 2 + 12 * entries, len(one) + at)
-    return bytes(first + other)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("options", [{}, SIXTEEN, {"compression": 8, "rows": 4}])
+def test_as_many_pages_of_one_band_are_the_bands(
+    tmp_path: Path, dtype: str, options: dict[str, Any]
+) -> None:
+    """As ImageJ and tifffile write stacks."""
+    if dtype == "float32":
+        options = {**options, "predictor": 1}
+    values = stored(4, dtype)
+    planes = [(values[..., c : c + 1], {}) for c in range(4)]
+    (tmp_path / "x.tif").write_bytes(pages_of(*planes, **options))
+    check(tmp_path / "x.tif", values)
+    assert "a TIFF of 4 pages" in refused(tmp_path / "x.tif", 3)
+    assert "a TIFF of 4 pages" in refused(tmp_path / "x.tif", 1)
+    (tmp_path / "x.tif").write_bytes(pages_of(*planes[:3], (values[::2, :, 3:], {}), **options))
+    assert "pages of several sizes" in refused(tmp_path / "x.tif")
+
+
+def pages_of(*pages: tuple[np.ndarray, dict[int, tuple[int, ...]]], **options: Any) -> bytes:
+    """Images with further tags, one behind the other in one TIFF."""
+    whole = bytearray()
+    link = 0  # where the place of the next directory is written
+    for values, tags in pages:
+        page = bytearray(bands_tiff(values, tags=tags, **options))
+        begin = len(whole)
+        at = struct.unpack_from("<I", page, 4)[0]
+        entries = struct.unpack_from("<H", page, at)[0]
+        for i in range(entries):  # all that points at other bytes is further by what stands before
+            entry = at + 2 + 12 * i
+            tag, _, count, value = struct.unpack_from("<HHII", page, entry)
+            if count > 1 and tag in (273, 324):
+                places = struct.unpack_from(f"<{count}I", page, value)
+                struct.pack_into(f"<{count}I", page, value, *(place + begin for place in places))
+            if count > 1 or tag in (273, 324):
+                struct.pack_into("<I", page, entry + 8, value + begin)
+        whole += page
+        if begin:
+            struct.pack_into("<I", whole, link, begin + at)
+        link = begin + at + 2 + 12 * entries
+    return bytes(whole)
 
 
 def test_colour_pictures_come_from_archives_as_well(tmp_path: Path) -> None:
@@ -245,13 +269,6 @@ def test_colour_pictures_come_from_archives_as_well(tmp_path: Path) -> None:
 
 
 # -- what is refused -----------------------------------------------------------------------------
-
-
-def _pages() -> bytes:
-    file = io.BytesIO()
-    frames = [Image.fromarray(stored(1, "uint8", seed=i)[..., 0]) for i in range(4)]
-    frames[0].save(file, "TIFF", save_all=True, append_images=frames[1:])
-    return file.getvalue()
 
 
 def wrong_files() -> Iterator[tuple[str, bytes, str]]:
@@ -277,7 +294,8 @@ def wrong_files() -> Iterator[tuple[str, bytes, str]]:
     yield "gone.tif", bands_tiff(four, tags={273: (10**6,)}), "damaged or cut short"
     yield "strips.tif", bands_tiff(four, tags={278: (5,)}), "damaged or cut short"
     yield "huge.tif", bands_tiff(four, tags={256: (10**5,), 257: (10**5,)}), "at most"
-    yield "pages.tif", _pages(), "a TIFF of 4 pages"
+    three = [(four[..., c : c + 1], {}) for c in range(3)]
+    yield "pages.tif", pages_of(*three), "a TIFF of 3 pages"
     for name, array, words in (
         ("three", four[..., :3], "shape (21, 34, 3)"),
         ("flat", four[..., 0], "shape (21, 34)"),

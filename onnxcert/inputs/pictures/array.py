@@ -108,7 +108,8 @@ def scaled(path: Path, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     if not (pixels.min() >= 0 and pixels.max() <= 1):
         raise InputError(
             f"{path}: expected floats in [0, 1], but some lie outside or are not finite: "
-            "divide by the largest value a pixel can have, or save uint8."
+            "divide by the largest value a pixel can have, or save uint8, and say with --range "
+            "what 0 and 1 are to the model."
         )
     return np.ascontiguousarray(pixels, dtype=np.float32)
 

@@ -27,8 +27,8 @@ _COMPRESSIONS: Final = (1, 5, 8, 32773, 32946, 34925, 50000)  # those of bytes, 
 _TYPES: Final = {(1, 8): "u1", (1, 16): "u2", (3, 16): "f2", (3, 32): "f4", (3, 64): "f8"}
 _FORMATS: Final = {1: "unsigned", 2: "signed", 3: "floating"}
 _COLOURS: Final = {0: "white as zero", 3: "a palette", 5: "inks", 6: "luminance and chroma"}
-_MOST_PAGES: Final = 64
-_LARGEST_TILE: Final = 2**24
+_MOST_PAGES: Final = 1024
+_LARGEST_TILE: Final = 2**28  # bytes
 
 
 def is_tiff(path: Path) -> bool:
@@ -41,31 +41,38 @@ def is_tiff(path: Path) -> bool:
 def read_tiff(path: Path, bands: Sequence[str]) -> npt.NDArray[Any]:
     """The samples of a TIFF, upright [len(bands), H, W] of the type stored; only inside `decoding`.
 
+    The bands are the samples of one image, or one-band images of one size on as many pages.
+
     Raises:
         InputError: it has another number of bands, or samples, a compression or an arrangement that
             is not read.
     """
-    layout = _layout_of(path, bands)
+    layouts = _layouts(path, bands)
+    read = [_read(path, layout) for layout in layouts]
+    return read[0] if len(read) == 1 else np.concatenate(read)
+
+
+def tiff_size(path: Path, bands: Sequence[str]) -> tuple[int, int]:
+    """(height, width) of what `read_tiff` gives, from the file's header; only inside `decoding`."""
+    return _layouts(path, bands)[0].upright
+
+
+def _read(path: Path, layout: _Layout) -> npt.NDArray[Any]:
+    """One image, upright [samples, H, W]."""
     pixels = np.empty((layout.samples, layout.height, layout.width), layout.dtype)
     with path.open("rb") as file, quiet():
         for planes, y, x, offset, count in layout.segments():
             file.seek(offset)
             block = layout.decoded(file.read(count), y)
             rows, columns = pixels[planes, y : y + len(block), x : x + block.shape[1]].shape[1:]
-            pixels[planes, y : y + rows, x : x + columns] = block[:rows, :columns].transpose(
-                2, 0, 1
-            )
+            part = block[:rows, :columns].transpose(2, 0, 1)
+            pixels[planes, y : y + rows, x : x + columns] = part
     turn = stored_turn(layout.orientation)
     if turn == stored_turn(1):
         return pixels
     upright = np.empty((layout.samples, *layout.upright), layout.dtype)
     turn.as_stored(upright)[...] = pixels
     return upright
-
-
-def tiff_size(path: Path, bands: Sequence[str]) -> tuple[int, int]:
-    """(height, width) of what `read_tiff` gives, from the file's header; only inside `decoding`."""
-    return _layout_of(path, bands).upright
 
 
 @dataclass(frozen=True)
@@ -149,17 +156,29 @@ def _unpacked(data: bytes, rows: int, row: int, compression: int) -> npt.NDArray
         return np.array(image, dtype=np.uint8)
 
 
-def _layout_of(path: Path, bands: Sequence[str]) -> _Layout:
-    """The arrangement of the one image in a TIFF.
+def _layouts(path: Path, bands: Sequence[str]) -> list[_Layout]:
+    """The arrangement of the image, or of the images of one band each, in a TIFF.
 
     Raises:
         InputError: see `read_tiff`.
     """
-    tags, order = _tags(path)
-    samples = _one(tags, 277, 1)
-    width, height = _one(tags, 256), _one(tags, 257)
-    if samples != len(bands):
-        raise other_bands(path, bands, f"has {samples} samples a pixel")
+    pages, order = _pages(path)
+    samples = [_one(tags, 277, 1) for tags in pages]
+    if len(pages) > 1 and samples != [1] * len(bands):
+        raise other_bands(path, bands, f"is a TIFF of {len(pages)} pages")
+    if len(pages) == 1 and samples != [len(bands)]:
+        raise other_bands(path, bands, f"has {samples[0]} samples a pixel")
+    layouts = [_layout_of(path, tags, order, bands=len(bands)) for tags in pages]
+    if len({(layout.upright, layout.dtype) for layout in layouts}) > 1:
+        raise other_bands(path, bands, "has pages of several sizes or types")
+    return layouts
+
+
+def _layout_of(
+    path: Path, tags: dict[int, Any], order: Literal["<", ">"], *, bands: int
+) -> _Layout:
+    """The arrangement of one image."""
+    samples, width, height = _one(tags, 277, 1), _one(tags, 256), _one(tags, 257)
     bits, formats = set(_many(tags, 258, (1,))), set(_many(tags, 339, (1,)))
     kind = (min(formats), min(bits)) if len(formats) == len(bits) == 1 else (0, 0)
     compression, predictor = _one(tags, 259, 1), _one(tags, 317, 1)
@@ -182,7 +201,7 @@ def _layout_of(path: Path, bands: Sequence[str]) -> _Layout:
                 "floats in [0, 1]."
             )
     dtype = np.dtype(_TYPES[kind])
-    limit = MAX_PIXELS * 3 // samples * 4 // max(4, dtype.itemsize)
+    limit = MAX_PIXELS * 3 // bands * 4 // max(4, dtype.itemsize)
     check_pixels(path, width, height, limit=limit)
     tiled = 322 in tags
     block = (_one(tags, 323), _one(tags, 322)) if tiled else (_one(tags, 278, height), width)
@@ -191,7 +210,8 @@ def _layout_of(path: Path, bands: Sequence[str]) -> _Layout:
     counts = _many(tags, 325 if tiled else 279)
     wanted = -(-height // max(1, block[0])) * -(-width // max(1, block[1]))
     wanted *= samples if planar else 1
-    too_large = tiled and block[0] * block[1] > _LARGEST_TILE
+    beside = 1 if planar else samples
+    too_large = tiled and block[0] * block[1] * beside * dtype.itemsize > _LARGEST_TILE
     if min(block) < 1 or too_large or not len(offsets) == len(counts) == wanted:
         raise ValueError("strips or tiles do not cover the image")  # said by `decoding`
     return _Layout(
@@ -211,14 +231,13 @@ def _layout_of(path: Path, bands: Sequence[str]) -> _Layout:
     )
 
 
-def _tags(path: Path) -> tuple[dict[int, Any], Literal["<", ">"]]:
-    """The tags of the one image in a TIFF, and its byte order.
+def _pages(path: Path) -> tuple[list[dict[int, Any]], Literal["<", ">"]]:
+    """The tags of each image in a TIFF, and its byte order.
 
-    Smaller copies and masks, which geographic files bring along, are no further images.
+    Smaller copies and masks, which geographic files bring along, are no images of their own.
     """
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-    check_file(path)
     images: list[dict[int, Any]] = []
     with path.open("rb") as file:
         start = file.read(8)
@@ -235,12 +254,7 @@ def _tags(path: Path) -> tuple[dict[int, Any], Literal["<", ">"]]:
                 images.append(tags)
             if not directory.next:
                 break
-    if len(images) != 1:
-        raise InputError(
-            f"{path}: expected one image of several bands, but it is a TIFF of {len(images)} "
-            "pages: save its bands as one .npy array."
-        )
-    return images[0], "<" if start.startswith(b"II") else ">"
+    return images, "<" if start.startswith(b"II") else ">"
 
 
 def _many(tags: dict[int, Any], tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:

@@ -147,6 +147,8 @@ class PictureContract(Contract):
     def override(self, source: str, **values: Any) -> Self:
         """The same contract with `values` set; names make bands of the channels, and any other
         order ends the names."""
+        if "bands" in values:
+            values["bands"] = tuple(values["bands"])
         if values.get("bands") and self.channel_order != BANDS:
             values.setdefault("channel_order", BANDS)
         if self.bands and values.get("channel_order", BANDS) != BANDS:
