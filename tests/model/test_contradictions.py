@@ -206,7 +206,8 @@ def split(*means: float) -> onnx.ModelProto:
 def test_every_way_into_the_network_must_say_so(tmp_path: Path) -> None:
     assert "pass --range 0,255." in outcome(split(*CAFFE), tmp_path, value_range=UNIT)
     # Here one way takes pixels as they are.
-    assert outcome(split(104.0, 117.0, 0.0), tmp_path, value_range=UNIT) == ""
+    for means in ((104.0, 117.0, 0.0), (104.0, 0.0, 123.0), (0.0, 117.0, 123.0)):
+        assert outcome(split(*means), tmp_path, value_range=UNIT) == ""
 
 
 @pytest.mark.parametrize(("mean", "of"), [(120.0, BYTE), (0.45, UNIT)])
@@ -223,6 +224,37 @@ def test_a_batch_normalisation_of_the_input_tells_its_unit(
     other, right = (UNIT, "0,255") if of == BYTE else (BYTE, "0,1")
     assert outcome(proto, tmp_path, value_range=of) == ""
     assert f"pass --range {right}." in outcome(proto, tmp_path, value_range=other)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8"])
+@pytest.mark.parametrize("of", [UNIT, BYTE])
+def test_a_network_that_rounds_its_input_to_8_bits_tells_its_unit(
+    tmp_path: Path, kind: str, of: tuple[float, float]
+) -> None:
+    g = Graph()
+    step, zero = g.constant(of[1] / 255, np.float32), g.constant(np.iinfo(kind).min, kind)
+    value = g.add("QuantizeLinear", g.add("Identity", "image"), step, zero)
+    value = g.add("DequantizeLinear", value, step, zero)
+    g.add("Conv", value, g.constant(np.ones((2, 3, 1, 1)), np.float32), output="answer")
+    free = ["b", 3, "h", "w"]
+    proto = g.model({"image": ("float32", free)}, {"answer": ("float32", ["b", 2, "h", "w"])})
+    other, right = (UNIT, "0,255") if of == BYTE else (BYTE, "0,1")
+    assert outcome(proto, tmp_path, value_range=of) == ""
+    message = outcome(proto, tmp_path, value_range=other)
+    assert f"rounds to 8 bits from 0 to {of[1]:g} first; pass --range {right}." in message
+
+
+def test_normalised_pixels_may_be_rounded_to_8_bits(tmp_path: Path) -> None:
+    g = Graph()
+    step, zero = g.constant(0.0186, np.float32), g.constant(114, np.uint8)
+    value = g.add("QuantizeLinear", "image", step, zero)
+    value = g.add("DequantizeLinear", value, step, zero)
+    g.add("Conv", value, g.constant(np.ones((2, 3, 1, 1)), np.float32), output="answer")
+    free = ["b", 3, "h", "w"]
+    proto = g.model({"image": ("float32", free)}, {"answer": ("float32", ["b", 2, "h", "w"])})
+    assert outcome(proto, tmp_path, **IMAGENET) == ""
+    assert outcome(proto, tmp_path, value_range=UNIT) == ""  # unusual, but not out of the question
+    assert "from -2.12 to 2.623 first" in outcome(proto, tmp_path, value_range=BYTE)
 
 
 def test_the_size_of_the_input_is_no_value_of_it(tmp_path: Path) -> None:

@@ -87,6 +87,12 @@ def _by_graph(contract: PictureContract, graph: onnx.GraphProto) -> str | None:
 def _contradiction(way: Affine, low: float, high: float, *, plain: bool) -> tuple[str, str] | None:
     """(what the network does, the range it fits), where that cannot be meant for low to high."""
     span, size, centre = high - low, np.abs(way.factor), way.centre
+    if way.held is not None:
+        least, most = way.held
+        # Nearly all values would be cut off to the ends, or rounded to one or two.
+        if not span / _FAR < most - least < span * _WIDE:
+            what = f"rounds to 8 bits from {least:.4g} to {most:.4g}"
+            return what, "0,1" if most - least < _FAR else f"{least:.6g},{most:.6g}"
     far = (np.abs(centre) >= _FAR) & ((centre > high + _FAR * span) | (centre < low - _FAR * span))
     if far.all():
         done = "subtracts" if (centre > 0).all() else "adds"

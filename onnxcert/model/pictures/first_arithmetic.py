@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -28,10 +28,16 @@ _MOST: Final = 64  # ways that are followed
 
 @dataclass(frozen=True)
 class Affine:
-    """``factor * x + offset``, one number for all channels or one for each."""
+    """``factor * x + offset``, one number for all channels or one for each.
+
+    Attributes:
+        held: the smallest and largest x that rounding to 8 bits, which comes next, tells from all
+            beyond; None where there is no such step, or it is not one for all channels.
+    """
 
     factor: Numbers
     offset: Numbers
+    held: tuple[float, float] | None = None
 
     @property
     def centre(self) -> Numbers:
@@ -61,7 +67,7 @@ def first_arithmetic(graph: onnx.GraphProto, name: str) -> list[Affine]:
         for node in nodes:
             after = _after(node, value, so_far, constants)
             if after is None:
-                found.append(so_far)
+                found.append(replace(so_far, held=_held(node, so_far, constants)))
             else:
                 waiting += [(output, after) for output in node.output if output in readers]
     return []
@@ -108,6 +114,26 @@ def _normalised(node: onnx.NodeProto, so_far: Affine, constants: _Constants) -> 
         return None
 
 
+def _held(
+    node: onnx.NodeProto, so_far: Affine, constants: _Constants
+) -> tuple[float, float] | None:
+    """The values of the input between which `node` rounds to 8 bits."""
+    single = so_far.factor.size == so_far.offset.size == 1
+    if node.op_type != "QuantizeLinear" or not single:
+        return None
+    zero_name = node.input[2] if len(node.input) > 2 else ""
+    step, zero = (
+        constants.get(node.input[1]),
+        constants.get(zero_name) if zero_name else np.zeros(1),
+    )
+    if step is None or zero is None or step.size != 1 or zero.size != 1:
+        return None
+    least, most = (-128, 127) if constants.signed(zero_name) else (0, 255)
+    ends = (np.array([least, most]) - zero) * step
+    low, high = sorted(((ends - so_far.offset) / so_far.factor).tolist())
+    return low, high
+
+
 _Step = Callable[[Numbers, Numbers, Numbers, float], tuple[Numbers, Numbers]]
 _STEPS: Final[Mapping[str, _Step]] = {
     "Mul": lambda a, b, k, _: (a * k, b * k),
@@ -123,6 +149,11 @@ class _Constants:
     def __init__(self, graph: onnx.GraphProto) -> None:
         self._initializers = {i.name: i for i in graph.initializer}
         self._makers = {output: node for node in graph.node for output in node.output}
+
+    def signed(self, name: str) -> bool:
+        """Whether `name` is a constant of int8."""
+        constant = self._initializers.get(name)
+        return constant is not None and constant.data_type == onnx.TensorProto.INT8
 
     def get(self, name: str) -> Numbers | None:
         """The finite numbers called `name`, or None where they are no constant."""
