@@ -23,6 +23,7 @@ from onnxcert.inputs import read_image
 from onnxcert.model.graph import read_model, write_contract
 from onnxcert.model.inference import infer
 from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.fit import Fit
 
 UNIT = {"value_range": (0.0, 1.0)}
 BLUE_TO_NIR = ("blue", "green", "red", "nir")
@@ -88,6 +89,9 @@ def test_weights_tell_how_many_channels_there_are(tmp_path: Path) -> None:
     assert "5 channels and nothing says" in refusal(pixelwise(5), tmp_path)
     found = contract_of(pixelwise(5), tmp_path, channel_order="BANDS")
     assert len(found.bands) == 5
+    named = pixelwise(4)
+    named.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "channels"
+    assert "4 channels and nothing says" in refusal(named, tmp_path)
     assert contract_of(pixelwise(3), tmp_path).channel_order == "RGB"
 
 
@@ -269,3 +273,31 @@ def test_a_certificate_of_bands_names_them(tmp_path: Path) -> None:
     for wrong in (x[:3], x[:, :, 0], np.concatenate([x, x])):
         with pytest.raises(InputError, match=r"\[4, height, width\] \(the bands blue, green"):
             certify(path, wrong, Gaussian(0.05), n=60, **options)
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        Fit(scale=0.5),
+        Fit(size=(16, 20)),
+        Fit(pad_to=16),
+        Fit(grid="model"),
+        Fit(scales=(0.5, 1.0), flip=True),
+        Fit(tile=(8, 8)),
+    ],
+    ids=lambda fit: str(fit.as_dict()),
+)
+def test_bands_that_a_model_does_not_look_at_change_nothing(tmp_path: Path, fit: Fit) -> None:
+    """However an image reaches the network: three of five bands, and the same three as colours."""
+    colours = Conv3.random(3, 3, seed=4)
+    weight = np.zeros((3, 5, 3, 3), np.float32)
+    weight[:, [4, 0, 2]] = colours.weight
+    bands = Conv3(weight, colours.bias)
+    opened = []
+    for function, order in ((colours, "RGB"), (bands, "BANDS")):
+        path = zoo.save(Dialect().proto(function), tmp_path / f"{order}.onnx")
+        options = {**UNIT, "fit": fit, "device": "cpu", "threads": 1}
+        opened.append(OnnxSegmenter.open(path, channel_order=order, **options))
+    x = np.random.default_rng(0).random((2, 5, 13, 17), dtype=np.float32)
+    np.testing.assert_array_equal(opened[1](x), opened[0](x[:, [4, 0, 2]]))
+    assert len(np.unique(opened[1](x))) == 3

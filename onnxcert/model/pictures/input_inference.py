@@ -79,7 +79,8 @@ def _layout(
         return fitting[0], known[_AT[fitting[0]]], _axis_of(fitting[0], shape)
     for layout, axis in _AT.items():
         if shape and str(shape[axis]).lower() in _CHANNEL_NAMES:
-            return layout, None, f"{GRAPH}: axis {axis} is called {shape[axis]}"
+            channels = read[1] if read is not None and read[0] == layout else None
+            return layout, channels, f"{GRAPH}: axis {axis} is called {shape[axis]}"
     if read is not None:
         layout, channels, why = read
         return layout, known[_AT[layout]] or channels, why
