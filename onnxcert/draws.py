@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ import numpy.typing as npt
 from onnxcert._typing import Array, Perturbation
 from onnxcert.backend import NUMPY, Backend
 from onnxcert.errors import ParameterError
+
+# Of earlier versions: noise was added in float32. Their records are decided, not drawn again.
+FLOAT32_GENERATORS: Final = ("numpy-seedsequence-sfc64", "philox4x32-10-boxmuller")
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,17 @@ class Draws:
         """How far the law of one draw of an input of this shape is from the one that the radius is
         proved for, in total variation; see `onnxcert._typing.Perturbation.law_error`."""
         return self.perturbation.law_error(shape)
+
+    @property
+    def law_note(self) -> str:
+        """What the law of draws of an earlier version lacks; empty for those of this one."""
+        if self.generator not in FLOAT32_GENERATORS:
+            return ""
+        return (
+            f"the noise of the generator {self.generator} was added in float32, which shows a "
+            "model the low bits of the input, so that its law is not exactly the theorem's; "
+            "certify again with this version to close that gap"
+        )
 
     def rehearsal(self) -> Self:
         """Draws for trying the model out, independent of those that are counted."""

@@ -61,9 +61,10 @@ def verify(
             findings.append(Finding("run.json", "it is missing"))
     models, pictures = ModelCheck(model), InputCheck(inputs)
     rows: dict[str, dict[str, Any]] = {}
+    notes: dict[str, None] = {}
     for name in names:
         try:
-            for text in _misfits(results, name, run, rows, models, pictures):
+            for text in _misfits(results, name, run, rows, models, pictures, notes):
                 findings.append(Finding(name, text))
         except InputError:
             raise  # something given is not there: no record is to blame
@@ -71,7 +72,8 @@ def verify(
             findings.append(Finding(name, _clause(error)))
         on_record()
     findings += _table_misfits(results, rows, names)
-    return Verification(len(names), tuple(findings), tuple(_unchecked(results, models, pictures)))
+    unchecked = tuple(_unchecked(results, models, pictures))
+    return Verification(len(names), tuple(findings), unchecked, tuple(notes))
 
 
 def _misfits(
@@ -81,6 +83,7 @@ def _misfits(
     rows: dict[str, dict[str, Any]],
     models: ModelCheck,
     pictures: InputCheck,
+    notes: dict[str, None],
 ) -> Iterator[str]:
     stored, found = results.fingerprints(name)
     if stored is None:
@@ -91,6 +94,8 @@ def _misfits(
     with results.open(name) as opened:
         record = opened.in_memory()
         rows[name] = record.summary()
+        if record.draws.law_note:
+            notes[record.draws.law_note] = None
         yield from record_misfits(record, name, run)
         for check in (models, pictures):
             text = check.misfit(record)
