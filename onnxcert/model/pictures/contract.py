@@ -19,9 +19,9 @@ from onnxcert.model.contract import (
 )
 
 BANDS: Final = "BANDS"
+_LONGEST_NAME: Final = 60
 CHANNEL_ORDERS: Final = ("RGB", "BGR", "RGBA", "BGRA", "GRAY", BANDS)
 NORMALISE: Final = ("after", "before")
-_LONGEST_NAME: Final = 60
 
 
 @final
@@ -126,20 +126,6 @@ class PictureContract(Contract):
             )
 
     @property
-    def network_channels(self) -> int:
-        """Channels of the network's input; 0 while the number of bands is not known."""
-        if self.channel_order == BANDS:
-            return len(self.bands)
-        return {"GRAY": 1, "RGBA": 4, "BGRA": 4}.get(self.channel_order, 3)
-
-    @property
-    def declared_channels(self) -> int:
-        """Channels of the pictures that noise is added to: the bands, 1 for grey, else 3."""
-        if self.channel_order == BANDS:
-            return len(self.bands)
-        return 1 if self.channel_order == "GRAY" else 3
-
-    @property
     def channels_are(self) -> str:
         """What the channels are, as a person reads it: the order, or the names of the bands."""
         return listed(self.bands) if self.bands else self.channel_order
@@ -154,6 +140,20 @@ class PictureContract(Contract):
         if self.bands and values.get("channel_order", BANDS) != BANDS:
             values.setdefault("bands", ())
         return super().override(source, **values)
+
+    @property
+    def network_channels(self) -> int:
+        """Channels of the network's input; 0 while the number of bands is not known."""
+        if self.channel_order == BANDS:
+            return len(self.bands)
+        return {"GRAY": 1, "RGBA": 4, "BGRA": 4}.get(self.channel_order, 3)
+
+    @property
+    def declared_channels(self) -> int:
+        """Channels of the pictures that noise is added to: the bands, 1 for grey, else 3."""
+        if self.channel_order == BANDS:
+            return len(self.bands)
+        return 1 if self.channel_order == "GRAY" else 3
 
     @classmethod
     def parse(cls, name: str, value: Any) -> Any:
