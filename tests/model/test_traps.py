@@ -750,7 +750,7 @@ AMBIGUOUS: dict[str, tuple[Callable[[], onnx.ModelProto], list[str], list[str]]]
         [],
     ),
     "mean and std": (simple, ["--mean", "0.5,0.5,0.5", "--std", "58,57,57"], []),
-    "black mean": (simple, ["--mean", "0,0,0", "--std", "255,255,255"], []),
+    "black mean": (simple, ["--mean", "0,0,0", "--std", "2,2,2"], []),
 }
 
 

@@ -12,6 +12,7 @@ from onnxcert.errors import ContractError
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.first_arithmetic import Affine, Numbers, first_arithmetic
 from onnxcert.model.pictures.normalisation import affine
+from onnxcert.model.pictures.value_range import FLATTENS
 
 # Only what is off by an order of magnitude is refused: 8 bits and [0, 1] differ by two.
 _FAR: Final = 10.0  # times the range of the values, and as a number
@@ -48,7 +49,7 @@ def _by_mean_and_std(contract: PictureContract) -> str | None:
             f"mean {_shown(mean)} cannot be subtracted from values in {unit} "
             f"({_who(contract)}); {advice}, or mean and std for {unit}."
         )
-    if std.size and not mean.any() and (std >= _WIDE * span).all():
+    if std.size and not mean.any() and (std >= FLATTENS * span).all():
         return (
             f"std {_shown(std)} leaves nothing of values in {unit} ({_who(contract)}); pass "
             f"--range {_range_for(std)}, or std for {unit}."

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from onnxcert.errors import ContractError
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.proposal import filled
+
+#: A std of so many times the range leaves nothing of it for a network to see.
+FLATTENS: Final = 50.0
 
 
 def settled_range(contract: PictureContract) -> PictureContract:
@@ -37,6 +41,8 @@ def settled_range(contract: PictureContract) -> PictureContract:
         return filled(contract, {"value_range": (0.0, 1.0)}, "mean and std, none above 1")
     if above_one and all(v >= 1 for v in contract.std):
         return filled(contract, {"value_range": (0.0, 255.0)}, "mean and std, all above 1")
+    if not any(contract.mean) and contract.std and all(v >= FLATTENS for v in contract.std):
+        return filled(contract, {"value_range": (0.0, 255.0)}, "std, far above 1")
     raise ContractError(
         f"mean {_numbers(contract.mean)} and std {_numbers(contract.std)} do not tell whether they "
         "apply to pixels in [0, 1] or in [0, 255]; pass --range 0,1 or --range 0,255 as well."
