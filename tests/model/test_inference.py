@@ -112,8 +112,6 @@ def test_mean_and_std_tell_the_range_where_they_can(
     ("mean", "std"),
     [
         ((0.4, 0.4, 0.4), (58.0, 58.0, 58.0)),
-        ((123.0, 116.0, 103.0), (0.3, 0.3, 0.3)),
-        ((0.5, 116.0, 103.0), (58.0, 58.0, 58.0)),
         ((-0.5,), (0.5,)),
         ((), (2.0,)),
     ],
@@ -124,10 +122,27 @@ def test_mean_and_std_that_fit_both_ranges_are_refused(
     message = refusal(graphs.conv(), tmp_path, mean=mean, std=std)
     assert "--range 0,1" in message
     assert "--range 0,255" in message
-    # Saying the range ends the doubt, wherever it can be meant.
-    right = (0.0, 255.0) if max(mean, default=0) > 1 else (0.0, 1.0)
-    found = contract_of(graphs.conv(), tmp_path, mean=mean, std=std, value_range=right)
-    assert found.value_range == right
+    # Saying the range ends the doubt.
+    for right in ((0.0, 1.0), (0.0, 255.0)):
+        found = contract_of(graphs.conv(), tmp_path, mean=mean, std=std, value_range=right)
+        assert found.value_range == right
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [
+        ((123.0, 116.0, 103.0), (0.3, 0.3, 0.3)),
+        ((0.5, 116.0, 103.0), (58.0, 58.0, 58.0)),
+    ],
+)
+def test_mean_and_std_in_two_units_are_refused_with_the_one_range_that_can_be_meant(
+    tmp_path: Path, mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    message = refusal(graphs.conv(), tmp_path, mean=mean, std=std)
+    assert "pass --range 0,255 as well" in message
+    assert "--range 0,1" not in message
+    found = contract_of(graphs.conv(), tmp_path, mean=mean, std=std, value_range=(0.0, 255.0))
+    assert found.value_range == (0.0, 255.0)
 
 
 def test_a_range_that_nobody_said_is_refused(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -10,13 +9,17 @@ import onnx
 
 from onnxcert.errors import ContractError
 from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.pictures.first_arithmetic import Affine, Numbers, first_arithmetic
+from onnxcert.model.pictures.first_arithmetic import Affine, first_arithmetic
+from onnxcert.model.pictures.mean_and_std import (
+    FAR,
+    WIDE,
+    as_text,
+    by_mean_and_std,
+    range_for,
+    source_of,
+)
 from onnxcert.model.pictures.normalisation import affine
-from onnxcert.model.pictures.value_range import FLATTENS
 
-# Only what is off by an order of magnitude is refused: 8 bits and [0, 1] differ by two.
-_FAR: Final = 10.0  # times the range of the values, and as a number
-_WIDE: Final = 50.0  # a range of whole numbers, not of [0, 1]
 _FLAT: Final = 0.02  # a range in which a network sees next to nothing
 
 
@@ -28,40 +31,9 @@ def refuse_contradictions(contract: PictureContract, graph: onnx.GraphProto) -> 
         graph: of the model.
     """
     assert contract.value_range is not None
-    refusal = _by_mean_and_std(contract) or _by_graph(contract, graph)
+    refusal = by_mean_and_std(contract, contract.value_range) or _by_graph(contract, graph)
     if refusal is not None:
         raise ContractError(refusal)
-
-
-def _by_mean_and_std(contract: PictureContract) -> str | None:
-    assert contract.value_range is not None
-    before = contract.normalise == "before"
-    low, high = (0.0, 1.0) if before else contract.value_range
-    span = high - low
-    mean, std = np.asarray(contract.mean), np.asarray(contract.std)
-    unit = "pixels in [0, 1]" if before else f"the range {low:g},{high:g}"
-    far = mean[(np.abs(mean) >= _FAR) & ((mean > high + _FAR * span) | (mean < low - _FAR * span))]
-    if far.size:
-        advice = f"pass --range {_range_for(far)}"
-        if before:
-            advice += " --normalise after"
-        return (
-            f"mean {_shown(mean)} cannot be subtracted from values in {unit} "
-            f"({_who(contract)}); {advice}, or mean and std for {unit}."
-        )
-    if std.size and not mean.any() and (std >= FLATTENS * span).all():
-        return (
-            f"std {_shown(std)} leaves nothing of values in {unit} ({_who(contract)}); pass "
-            f"--range {_range_for(std)}, or std for {unit}."
-        )
-    small = mean.size and std.size and (mean > 0).all() and (mean < 1).all() and (std < 1).all()
-    if small and span >= _WIDE and not before:
-        return (
-            f"mean {_shown(mean)} and std {_shown(std)} are for pixels in [0, 1], not for values "
-            f"in {unit} ({_who(contract)}); pass --range 0,1, or --normalise before if they apply "
-            "before the range."
-        )
-    return None
 
 
 def _by_graph(contract: PictureContract, graph: onnx.GraphProto) -> str | None:
@@ -76,12 +48,12 @@ def _by_graph(contract: PictureContract, graph: onnx.GraphProto) -> str | None:
         return None
     what, right = found[0]
     assert contract.value_range is not None
-    shown = f"{contract.value_range[0]:g},{contract.value_range[1]:g}"
+    said = f"{contract.value_range[0]:g},{contract.value_range[1]:g}"
     told = "" if plain else " with mean and std"
     leave = "" if plain else " without --mean and --std"
     return (
-        f"the range {shown} ({_who(contract)}){told} gives the network values from {low:.4g} to "
-        f"{high:.4g}, but it {what} first; pass --range {right}{leave}."
+        f"the range {said} ({source_of(contract)}){told} gives the network values from {low:.4g} "
+        f"to {high:.4g}, but it {what} first; pass --range {right}{leave}."
     )
 
 
@@ -91,36 +63,19 @@ def _contradiction(way: Affine, low: float, high: float, *, plain: bool) -> tupl
     if way.held is not None:
         least, most = way.held
         # Nearly all values would be cut off to the ends, or rounded to one or two.
-        if not span / _FAR < most - least < span * _WIDE:
+        if not span / FAR < most - least < span * WIDE:
             what = f"rounds to 8 bits from {least:.4g} to {most:.4g}"
-            return what, "0,1" if most - least < _FAR else f"{least:.6g},{most:.6g}"
-    far = (np.abs(centre) >= _FAR) & ((centre > high + _FAR * span) | (centre < low - _FAR * span))
+            return what, "0,1" if most - least < FAR else f"{least:.6g},{most:.6g}"
+    far = (np.abs(centre) >= FAR) & ((centre > high + FAR * span) | (centre < low - FAR * span))
     if far.all():
         done = "subtracts" if (centre > 0).all() else "adds"
-        return f"{done} {_shown(np.abs(centre))}", _range_for(centre)
+        return f"{done} {as_text(np.abs(centre))}", range_for(centre)
     if plain and (size * span < _FLAT).all():
-        return f"divides by {_shown(1 / size)}", _range_for(1 / size)
-    if span < _WIDE:
+        return f"divides by {as_text(1 / size)}", range_for(1 / size)
+    if span < WIDE:
         return None
-    if (size >= _WIDE).all():
-        return f"multiplies by {_shown(size)}", "0,1"
+    if (size >= WIDE).all():
+        return f"multiplies by {as_text(size)}", "0,1"
     if ((centre > 0) & (centre < 1) & (size > 1.5)).all():
-        return f"subtracts {_shown(centre)} and multiplies by {_shown(size)}", "0,1"
+        return f"subtracts {as_text(centre)} and multiplies by {as_text(size)}", "0,1"
     return None
-
-
-def _range_for(values: Numbers) -> str:
-    """The usual range of pixels that such numbers are for."""
-    largest = float(np.abs(values).max())
-    if largest <= 300:  # 255 and what is rounded up from it
-        return "0,255"
-    return "0,65535" if 20_000 <= largest <= 70_000 else f"0,{largest:.6g}"
-
-
-def _who(contract: PictureContract) -> str:
-    return contract.sources.get("value_range", "given")
-
-
-def _shown(values: Numbers | Sequence[float]) -> str:
-    """Numbers as a person reads them, each once."""
-    return ",".join(dict.fromkeys(f"{value:.4g}" for value in np.ravel(values).tolist()))

@@ -7,10 +7,10 @@ from typing import Final
 
 from onnxcert.errors import ContractError
 from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.mean_and_std import FLATTENS, by_mean_and_std
 from onnxcert.model.proposal import filled
 
-#: A std of so many times the range leaves nothing of it for a network to see.
-FLATTENS: Final = 50.0
+_USUAL: Final = ((0.0, 1.0), (0.0, 255.0))
 
 
 def settled_range(contract: PictureContract) -> PictureContract:
@@ -43,6 +43,14 @@ def settled_range(contract: PictureContract) -> PictureContract:
         return filled(contract, {"value_range": (0.0, 255.0)}, "mean and std, all above 1")
     if not any(contract.mean) and contract.std and all(v >= FLATTENS for v in contract.std):
         return filled(contract, {"value_range": (0.0, 255.0)}, "std, far above 1")
+    fitting = [usual for usual in _USUAL if by_mean_and_std(contract, usual) is None]
+    if len(fitting) == 1:
+        low, high = fitting[0]
+        raise ContractError(
+            f"mean {_numbers(contract.mean)} and std {_numbers(contract.std)} seem to be in two "
+            f"units, of which pixels in [{low:g}, {high:g}] alone can be meant; pass --range "
+            f"{low:g},{high:g} as well, or correct them."
+        )
     raise ContractError(
         f"mean {_numbers(contract.mean)} and std {_numbers(contract.std)} do not tell whether they "
         "apply to pixels in [0, 1] or in [0, 255]; pass --range 0,1 or --range 0,255 as well."
