@@ -9,6 +9,7 @@ from onnxcert._typing import IntArray
 from onnxcert.draws import digest
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import Item
+from onnxcert.inputs.pictures.bands import listed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.store import Record, ResultStore
 
@@ -60,6 +61,13 @@ def refuse_another_kind(mine: OnnxSegmenter, other: OnnxSegmenter | None) -> Non
         raise ParameterError(
             f"both models must take inputs of the same kind, but {mine.file.path} takes a "
             f"{mine.entry.whole} and {other.file.path} a {other.entry.whole}."
+        )
+    bands = [getattr(one.contract, "bands", ()) for one in (mine, other)]
+    if bands[0] != bands[1]:
+        told = [f"the bands {listed(one)}" if one else "colours" for one in bands]
+        raise ParameterError(
+            f"both models are shown the same files, but {mine.file.path} takes {told[0]} and "
+            f"{other.file.path} {told[1]}; leave --nonrobust out, or certify it by itself."
         )
     frames = [getattr(one.contract, "frame", "") for one in (mine, other)]
     if frames[0] != frames[1]:

@@ -26,6 +26,8 @@ def parameters(
     # Names do not change a result, and the number of classes may not be known yet.
     for name in ("sources", "class_names", "classes"):
         del contract[name]
+    if not contract.get("bands", True):
+        del contract["bands"]  # so that results made before there were any still fit
     values: dict[str, Any] = {
         "model": segmenter.file.sha256,
         "contract": contract,

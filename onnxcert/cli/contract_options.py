@@ -7,7 +7,8 @@ from typing import Any, Final
 import typer
 
 from onnxcert.cli.options import with_options
-from onnxcert.cli.parsing import feeds, numbers, two_numbers
+from onnxcert.cli.parsing import channels_are, feeds, numbers, two_numbers
+from onnxcert.errors import ParameterError
 from onnxcert.inputs.clouds.categories import read_categories
 from onnxcert.model.contract import OUTPUT_FORMS
 from onnxcert.model.pictures.contract import CHANNEL_ORDERS
@@ -30,7 +31,18 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--channel-order",
             metavar="ORDER",
-            help=f"The input's channels: {', '.join(CHANNEL_ORDERS)}.",
+            help=f"The input's channels: {', '.join(CHANNEL_ORDERS)}; see --channels-are.",
+        ),
+    ),
+    "channels_are": (
+        Any,
+        typer.Option(
+            None,
+            "--channels-are",
+            parser=channels_are,
+            metavar="WHAT",
+            help="What the input's channels are: rgb, bgr, rgba, bgra, grey, bands (those of the "
+            "file, as they are), or the bands' names such as blue,green,red,nir.",
         ),
     ),
     "value_range": (
@@ -183,8 +195,18 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
 
 
 def _given(said: dict[str, Any]) -> dict[str, Any]:
-    """The fields that were given, by name."""
+    """The fields that were given, by name.
+
+    Raises:
+        ParameterError: two options say the same thing, or one cannot be read.
+    """
     given = {name: value for name, value in said.items() if value not in (None, [])}
+    meant = given.pop("channels_are", {})
+    if meant and "channel_order" in given:
+        raise ParameterError(
+            "--channel-order and --channels-are both say what the channels are; give one of them."
+        )
+    given |= meant
     if "feeds" in given:
         given["feeds"] = feeds(given["feeds"])
     if "categories" in given:

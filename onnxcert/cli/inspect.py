@@ -123,7 +123,7 @@ def command(
                 **views,
             )
             segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
-            draw_answer(out, segmenter, read_image(picture))
+            draw_answer(out, segmenter, read_image(picture, contract.bands))
         else:
             if tile == "model":
                 views["tile"] = (1, 1)
@@ -166,6 +166,7 @@ def _print(file: ModelFile, contract: Contract, findings: Sequence[Finding]) -> 
 
 _OPEN = {
     "batch": "free",
+    "bands": "none",
     "size": "free",
     "multiple": "any",
     "mean": "none",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +12,9 @@ from onnxcert._typing import Perturbation
 from onnxcert.cli.options import with_options
 from onnxcert.cli.parsing import named
 from onnxcert.errors import ParameterError
+from onnxcert.inputs.pictures.bands import listed
 from onnxcert.model.contract import Contract
+from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.points.contract import PointContract
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
@@ -19,6 +22,7 @@ from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
 GAUSSIAN: Final = "gaussian"
 ROTATION: Final = "rotation"
 KINDS: Final = {kind: kind for kind in (GAUSSIAN, ROTATION)}
+LONGEST: Final = 60  # of what `OnChannels` calls its channels
 COORDINATES: Final = "coordinates"
 WITH_NORMALS: Final = "coordinates+normals"
 
@@ -49,7 +53,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             "--on",
             metavar="WHAT",
             help="What Gaussian noise is added to: coordinates (the default for points), "
-            "coordinates+normals, or channels FIRST:END.",
+            "coordinates+normals, channels FIRST:END, or the names of bands such as red,nir; by "
+            "default all bands.",
         ),
     ),
     "axis": (
@@ -164,6 +169,9 @@ class Noise:
                     f"the model takes no normals, so --on {on} has none; use --on {COORDINATES}."
                 )
             return OnChannels(noise, 0, 6, "the coordinates and normals")
+        bands = contract.bands if isinstance(contract, PictureContract) else ()
+        if bands and ":" not in on:
+            return _on_bands(noise, on, bands)
         first, colon, end = on.partition(":")
         if not (colon and first.isdecimal() and end.isdecimal() and int(end) <= channels):
             words = f"{COORDINATES}, {WITH_NORMALS} or " if of_points else ""
@@ -176,6 +184,25 @@ class Noise:
                 f"0:{contract.network_channels}."
             )
         return OnChannels(noise, int(first), int(end))
+
+
+def _on_bands(noise: Gaussian, on: str, bands: Sequence[str]) -> Perturbation:
+    """`noise` on the bands named in `on`."""
+    names = [name.strip() for name in on.split(",")]
+    if unknown := [name for name in names if name not in bands]:
+        raise ParameterError(
+            f"--on must be names of bands ({listed(bands)}) separated by commas, or channels "
+            f"FIRST:END, at most 0:{len(bands)}, got {unknown[0]!r}."
+        )
+    places = sorted({bands.index(name) for name in names})
+    called = listed([bands[place] for place in places])
+    return OnChannels(
+        noise,
+        places[0],
+        places[-1] + 1,
+        called if len(called) <= LONGEST else "",
+        tuple(k for k in range(places[0], places[-1]) if k not in places),
+    )
 
 
 with_noise_options = with_options(OPTIONS, "noise", Noise)

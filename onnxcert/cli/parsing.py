@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from onnxcert.errors import ParameterError
+from onnxcert.model.pictures.contract import BANDS, CHANNEL_ORDERS
 from onnxcert.model.points.contract import CATEGORY
 
 Numbers = tuple[float, ...]
@@ -33,6 +34,20 @@ def two_numbers(text: str) -> Numbers:
     if len(pair) != 2:
         raise typer.BadParameter(f"two numbers such as 0,1 or 0,255 were expected, got {text!r}.")
     return pair
+
+
+def channels_are(text: str) -> dict[str, Any]:
+    """Fields of the contract from an order of colours, `bands`, or names separated by commas."""
+    order = text.strip().upper().replace("GREY", "GRAY")
+    if order in CHANNEL_ORDERS:
+        return {"channel_order": order}
+    names = tuple(name.strip() for name in text.split(","))
+    if len(names) < 2 or not all(names):
+        raise typer.BadParameter(
+            "rgb, bgr, rgba, bgra, grey, bands or the names of all bands such as "
+            f"blue,green,red,nir were expected, got {text!r}."
+        )
+    return {"channel_order": BANDS, "bands": names}
 
 
 def height_and_width(text: str) -> tuple[int, int]:

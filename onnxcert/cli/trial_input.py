@@ -26,7 +26,7 @@ def trial_input(said: str | None, segmenter: OnnxSegmenter) -> Any:
         return _cloud(said, segmenter, segmenter.contract)
     assert isinstance(segmenter.contract, PictureContract)
     if said is not None and Path(said).exists():
-        return read_image(Path(said))
+        return read_image(Path(said), segmenter.contract.bands)
     sides = segmenter.contract.size
     if said is not None:
         try:
@@ -46,7 +46,7 @@ def trial_input(said: str | None, segmenter: OnnxSegmenter) -> Any:
             f"--picture may be {_LARGEST_SIDE}x{_LARGEST_SIDE} at most, got {said}."
         )
     rng = np.random.default_rng(0)
-    return rng.random((3, *sides), dtype=np.float32)
+    return rng.random((len(segmenter.contract.bands) or 3, *sides), dtype=np.float32)
 
 
 def _cloud(said: str | None, segmenter: OnnxSegmenter, contract: PointContract) -> Any:

@@ -7,6 +7,7 @@ from onnxcert.media.clouds import Clouds
 from onnxcert.media.medium import Medium
 from onnxcert.media.pictures import Pictures
 from onnxcert.model.entry import Entry
+from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.points.entry import PointEntry
 
 __all__ = ["Medium", "medium_of"]
@@ -22,4 +23,6 @@ def medium_of(entry: Entry, listing: Listing, ignore_label: int | None) -> Mediu
     """
     if isinstance(entry, PointEntry):
         return Clouds(entry, listing, ignore_label)
-    return Pictures(listing, ignore_label, classifies=entry.contract.classifies)
+    assert isinstance(entry, PictureEntry)
+    contract = entry.contract
+    return Pictures(listing, ignore_label, contract.classifies, contract.bands)

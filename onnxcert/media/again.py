@@ -27,11 +27,13 @@ class Way:
 
     Attributes:
         in_grey: a picture was seen, and certified, in grey.
+        bands: names of the bands of a picture that was certified band by band.
         points: the way into a model of points, or None for pictures.
         columns, category: see `onnxcert.inputs.clouds.read_item`.
     """
 
     in_grey: bool = False
+    bands: tuple[str, ...] = ()
     points: PointEntry | None = None
     columns: str | None = None
     category: str = ""
@@ -45,7 +47,15 @@ class Way:
         """
         contract, parameters = record.provenance.contract, record.provenance.parameters
         if contract.get("medium", "picture") == "picture":
-            return cls(in_grey=contract.get("channel_order") == "GRAY")
+            bands = contract.get("bands", [])
+            if not isinstance(bands, list | tuple) or not all(
+                isinstance(name, str) for name in bands
+            ):
+                raise InputError(
+                    f"the record {record.name} has no names of bands that can be understood, got "
+                    f"{bands!r}."
+                )
+            return cls(in_grey=contract.get("channel_order") == "GRAY", bands=tuple(bands))
         own = {f.name for f in fields(PointContract)} - {"sources"}
         said = {
             name: value
@@ -77,7 +87,7 @@ class Way:
             InputError: it cannot be read, or cannot be brought to the model.
         """
         if self.points is None:
-            picture = read_image(item.path)
+            picture = read_image(item.path, self.bands)
             return (grey(picture) if self.in_grey else picture), None
         contract = self.points.contract
         cloud, _ = read_item(

@@ -9,6 +9,7 @@ from typing import final
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.inputs import Item, Listing, read_image, usable_sizes
+from onnxcert.report.composite import composite
 from onnxcert.report.files import draw_record, has_labels
 from onnxcert.store import Record
 from onnxcert.truth import read_truth
@@ -17,7 +18,8 @@ from onnxcert.truth import read_truth
 @final
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures of a listing; prepared, one is float32 [3, H, W] in [0, 1].
+    """Pictures of a listing; prepared, one is float32 [3, H, W] in [0, 1], or [C, H, W] where the
+    model takes C bands.
 
     See `onnxcert.media.medium.Medium`.
     """
@@ -25,13 +27,14 @@ class Pictures:
     listing: Listing
     ignore_label: int | None
     classifies: bool = False
+    bands: tuple[str, ...] = ()
 
     def usable(self) -> tuple[dict[Item, int], dict[str, str]]:
-        sizes, unreadable = usable_sizes(self.listing)
+        sizes, unreadable = usable_sizes(self.listing, self.bands)
         return {item: height * width for item, (height, width) in sizes.items()}, unreadable
 
     def read(self, item: Item) -> FloatArray:
-        return read_image(item.path)
+        return read_image(item.path, self.bands)
 
     def truth(
         self, item: Item, prepared: FloatArray, *, classes: int, names: Sequence[str]
@@ -63,10 +66,12 @@ class Pictures:
         truth: IntArray | None,
         names: Sequence[str],
     ) -> None:
+        photograph, heading = composite(prepared, self.bands) if self.bands else (prepared, "")
         draw_record(
             folder,
             record,
-            photograph=prepared,
+            photograph=photograph,
+            heading=heading,
             truth=truth,
             class_names=names,
             ignore_label=self.ignore_label,

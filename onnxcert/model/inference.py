@@ -17,6 +17,7 @@ from onnxcert.model.contract import METADATA_KEY, Contract, parsed
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.input_inference import graph_inputs, with_feeds
 from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contradiction import refuse_contradictions
 from onnxcert.model.pictures.input_inference import with_input as with_picture
 from onnxcert.model.pictures.output_inference import with_output as with_picture_output
 from onnxcert.model.pictures.value_range import settled_range
@@ -60,15 +61,24 @@ def infer(
                 "; leave it out."
             )
         contract = kind() if text is None else kind.from_json(text, source=METADATA)
+        # How many numbers these are is checked once the number of channels is known.
+        late = {name: said.pop(name) for name in ("mean", "std") if name in said}
         contract = contract.override(FLAG, **said)
         if isinstance(contract, PointContract):
             contract = with_category(with_points(contract, graph), graph)
             contract = with_feeds(contract, graph, made=(contract.category_input,))
             return with_point_output(contract, model.proto)
         assert isinstance(contract, PictureContract)
-        contract = with_feeds(with_picture(contract, graph), graph)
+        contract = with_feeds(with_picture(contract, graph).override(FLAG, **late), graph)
         contract = with_picture_output(contract, model.proto)
-        return settled_range(contract) if settle else contract
+        try:
+            contract = settled_range(contract)
+        except ContractError:
+            if settle:
+                raise
+            return contract
+        refuse_contradictions(contract, graph)
+        return contract
     except ContractError as error:
         raise ContractError(f"{model.path}: {error}") from None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NamedTuple, final
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from onnxcert._typing import Array, FloatArray, Noise, Perturbation
 from onnxcert.backend import Backend
@@ -35,10 +36,11 @@ class OnChannels:
         of: the perturbation, or its ``{"perturbation": name, ...}`` from `parameters`.
         start, stop: the channels, 0 <= start < stop.
         called: what these channels are, in words such as ``the coordinates``.
+        left_out: those between start and stop that stay what they are as well, in rising order.
 
     Raises:
-        ParameterError: the channels are no range, or not those that a rotation turns, or `of` is no
-            perturbation or itself on channels.
+        ParameterError: the channels are no range, those left out are not within it, a rotation
+            turns others, or `of` is no perturbation or itself on channels.
 
     >>> from onnxcert.perturbation import Gaussian
     >>> OnChannels(Gaussian(0.25), 0, 3, "the coordinates").described()
@@ -50,6 +52,7 @@ class OnChannels:
     start: int
     stop: int
     called: str = ""
+    left_out: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         of: object = self.of
@@ -76,12 +79,21 @@ class OnChannels:
                 f"called must be the channels' name, of at most {_LONGEST} characters in one line, "
                 f"got {self.called!r}."
             )
+        left_out: Any = self.left_out
+        if not isinstance(left_out, tuple | list) or list(left_out) != sorted(
+            {k for k in left_out if type(k) is int and self.start < k < self.stop - 1}
+        ):
+            raise ParameterError(
+                f"channels left out must lie between {self.start} and {self.stop - 1}, each named "
+                f"once and in rising order, got {left_out!r}."
+            )
+        object.__setattr__(self, "left_out", tuple(left_out))
         turned = 3 * int(self.of.parameters().get("vectors", 0))
-        if turned and self.stop - self.start != turned:
+        if turned and (self.left_out or self.stop - self.start != turned):
             raise ParameterError(
                 f"{self.of.described()} turns {turned} channels, and the statement speaks of all "
                 f"that are named, but channels {self.start} to {self.stop - 1} are "
-                f"{self.stop - self.start}; name just those that turn."
+                f"{len(self._perturbed)}; name just those that turn."
             )
 
     @property
@@ -95,6 +107,7 @@ class OnChannels:
             "start": int(self.start),
             "stop": int(self.stop),
             "called": self.called,
+            **({"left_out": list(self.left_out)} if self.left_out else {}),
         }
 
     def described(self) -> str:
@@ -110,22 +123,32 @@ class OnChannels:
                 f"{self.described()} needs an input with at least {self.stop} channels first, got "
                 f"the shape {list(x.shape)}."
             )
-        self.of.check(x[self.start : self.stop])
+        self.of.check(self._of(x))
 
     def law_error(self, shape: tuple[int, ...]) -> float:
         """That of the perturbation on the channels."""
-        return self.of.law_error((self.stop - self.start, *shape[1:]))
+        return self.of.law_error((len(self._perturbed), *shape[1:]))
 
     def prepare(self, x: Array, backend: Backend) -> Prepared:
-        return Prepared(x, self.of.prepare(x[self.start : self.stop], backend))
+        return Prepared(x, self.of.prepare(self._of(x), backend))
 
     def perturb(self, x: Array | Prepared, noise: Noise, out: Array) -> None:
         """Write x with these channels perturbed into each row of `out`."""
         if not isinstance(x, Prepared):
-            x = Prepared(x, x[self.start : self.stop])
+            x = Prepared(x, self._of(x))
         out[:, : self.start] = x.whole[: self.start]
         out[:, self.stop :] = x.whole[self.stop :]
-        self.of.perturb(x.channels, noise, out[:, self.start : self.stop])
+        if not self.left_out:
+            self.of.perturb(x.channels, noise, out[:, self.start : self.stop])
+            return
+        # The noise is drawn once for all channels, side by side: a stream is used up by one call.
+        xp = array_namespace(out)
+        beside = xp.empty((out.shape[0], len(self._perturbed), *out.shape[2:]), dtype=out.dtype)
+        self.of.perturb(x.channels, noise, beside)
+        for place, channel in enumerate(self._perturbed):
+            out[:, channel] = beside[:, place]
+        for channel in self.left_out:
+            out[:, channel] = x.whole[channel]
 
     def radius(self, tau: float) -> float:
         return self.of.radius(tau)
@@ -140,6 +163,16 @@ class OnChannels:
         return self.of.attack(size, unit, of or self._named)
 
     @property
+    def _perturbed(self) -> list[int]:
+        return [k for k in range(self.start, self.stop) if k not in self.left_out]
+
+    def _of(self, x: Array) -> Array:
+        """The channels perturbed, side by side."""
+        if not self.left_out:
+            return x[self.start : self.stop]
+        return array_namespace(x).stack([x[channel] for channel in self._perturbed])
+
+    @property
     def _where(self) -> str:
         return f"{self.called} ({self._channels})" if self.called else self._channels
 
@@ -150,6 +183,8 @@ class OnChannels:
 
     @property
     def _channels(self) -> str:
+        if self.left_out:
+            return f"channels {', '.join(map(str, self._perturbed))}"
         last = self.stop - 1
         return f"channel {last}" if last == self.start else f"channels {self.start} to {last}"
 

@@ -108,8 +108,10 @@ def draw_classified(
     photograph: FloatArray,
     truth: IntArray | None,
     class_names: Sequence[str],
+    heading: str = "",
 ) -> None:
-    """The picture of a classifier's record; see `draw_classification`."""
+    """The picture of a classifier's record; see `draw_classification` and, for `heading`,
+    `onnxcert.report.files.draw_record`."""
     many_labels = record.provenance.contract.get("output_form") == "multilabel"
     clean = [int(label) for label in np.asarray(record.clean[...])]
     further = []
@@ -117,6 +119,8 @@ def draw_classified(
         further.append(f"Clean prediction: {_named(class_names, clean[0])}")
         if truth is not None:
             further.append(f"Ground truth: {_named(class_names, int(truth[0]))}")
+    if heading:
+        further.append(f"Shown: {heading}")
     draw_classification(
         path,
         photograph=photograph,

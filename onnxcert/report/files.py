@@ -67,12 +67,24 @@ def draw_record(
     truth: IntArray | None,
     class_names: Sequence[str],
     ignore_label: int | None,
+    heading: str = "",
 ) -> None:
-    """The picture of an input: photograph, truth, clean and certified labels, hit rate, radii."""
+    """The picture of an input: photograph, truth, clean and certified labels, hit rate, radii.
+
+    Args:
+        heading: what the photograph shows, where it is none; see `onnxcert.report.composite`.
+    """
     if len(record.labels.shape) == 1:
         path = folder / "pictures" / f"{record.name}.png"
         path.parent.mkdir(exist_ok=True)
-        draw_classified(path, record, photograph=photograph, truth=truth, class_names=class_names)
+        draw_classified(
+            path,
+            record,
+            photograph=photograph,
+            truth=truth,
+            class_names=class_names,
+            heading=heading,
+        )
         return
     size = (photograph.shape[1], photograph.shape[2])
     maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.hits)]
@@ -82,6 +94,7 @@ def draw_record(
         draw(
             path,
             photograph=photograph,
+            heading=heading or "Picture",
             truth=truth,
             clean=clean,
             certified=certified,

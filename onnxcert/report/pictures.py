@@ -72,6 +72,7 @@ def draw(
     caption: str,
     title: str,
     radii: RadiusMap | None = None,
+    heading: str = "Picture",
 ) -> None:
     """Write one PNG with all panels side by side, a legend and a caption.
 
@@ -92,6 +93,7 @@ def draw(
         caption: what was certified; wrapped, and broken at each newline.
         title: name of the picture.
         radii: certified radius of each component, where they have more than one between them.
+        heading: of the photograph.
 
     Raises:
         ParameterError: the arrays are not of one size.
@@ -115,10 +117,10 @@ def draw(
         painted.insert(
             0, ("Ground truth", truth, ignored_pixels(truth, len(colours), ignore_label))
         )
-    panels = [Panel("Picture", photograph_panel(photograph, size))]
-    for heading, labels, hidden in painted:
+    panels = [Panel(heading, photograph_panel(photograph, size))]
+    for name, labels, hidden in painted:
         small = None if hidden is None else nearest(hidden, size)
-        panels.append(Panel(heading, paint(nearest(labels, size), colours, small)))
+        panels.append(Panel(name, paint(nearest(labels, size), colours, small)))
     panels.append(Panel("Hit rate", hit_rate_panel(hit_rate, size), hit_rate_scale(tau)))
     if radii is not None:
         pixels = radius_panel(radii.radius, radii.largest, size)

@@ -14,11 +14,20 @@ from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report import palette
+from onnxcert.report.composite import composite
 from onnxcert.report.legend import legend_entries
 from onnxcert.report.panels import ByteArray, nearest, paint, panel_size, photograph_panel
 from onnxcert.report.sheet import Panel, write_sheet
 
 _MOST_LABELS: Final = 8
+_MOST_CHANNELS: Final = 16
+_COLOUR_HINT: Final = (
+    "Where the picture is red, the first channel of RGB is bright; if the answer makes no sense, "
+    "the channel order or the range may be another."
+)
+_BANDS_HINT: Final = (
+    "If the answer makes no sense, the order of the bands or the range may be another."
+)
 
 
 def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> None:
@@ -27,7 +36,7 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     Args:
         path: the PNG, replaced in one step.
         segmenter: the model.
-        picture: float32 [3, H, W], RGB in [0, 1].
+        picture: float32 [3, H, W], RGB in [0, 1], or the model's bands [C, H, W].
     """
     contract, entry = segmenter.contract, segmenter.entry
     assert isinstance(contract, PictureContract)
@@ -46,11 +55,16 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
         ]
     colours = palette.colours(names)
     size = panel_size(picture.shape[1], picture.shape[2])
+    shown, heading = composite(picture, contract.bands) if contract.bands else (picture, "Picture")
+
+    def called(i: int) -> str:
+        return contract.bands[i] if contract.bands else f"Channel {i + 1}"
+
     panels = [
-        Panel("Picture", photograph_panel(picture, size)),
+        Panel(heading, photograph_panel(shown, size)),
         *(
-            Panel(f"Channel {i + 1}: {plane.min():.3g} to {plane.max():.3g}", _grey(plane, size))
-            for i, plane in enumerate(segmenter.seen(pixels))
+            Panel(f"{called(i)}: {plane.min():.3g} to {plane.max():.3g}", _grey(plane, size))
+            for i, plane in enumerate(segmenter.seen(pixels)[:_MOST_CHANNELS])
         ),
         *(Panel(heading, paint(nearest(a, size), colours)) for heading, a in answers),
     ]
@@ -64,10 +78,9 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
             if entry.averaged
             else ""
         )
-        + f"Channels as the network gets them: {contract.channel_order}, {contract.layout}, "
+        + f"Channels as the network gets them: {contract.channels_are}, {contract.layout}, "
         f"value range {contract.value_range}, mean {contract.mean or 'none'}, std "
-        f"{contract.std or 'none'}. Where the picture is red, the first channel of RGB is bright; "
-        "if the answer makes no sense, the channel order or the range may be another.",
+        f"{contract.std or 'none'}. {_BANDS_HINT if contract.bands else _COLOUR_HINT}",
     )
 
 

@@ -116,3 +116,89 @@ def saved(image: Image.Image | np.ndarray, kind: str, **options: Any) -> bytes:
         image = Image.fromarray(image)
     image.save(file, kind, **options)
     return file.getvalue()
+
+
+_PILLOW_NAMES = {5: "tiff_lzw", 32773: "packbits"}
+
+
+def bands_tiff(
+    pixels: np.ndarray,
+    *,
+    order: str = "<",
+    compression: int = 1,
+    predictor: int = 1,
+    planar: bool = False,
+    rows: int | None = None,
+    tile: tuple[int, int] | None = None,
+    photometric: int = 1,
+    tags: dict[int, tuple[int, ...]] | None = None,
+) -> bytes:
+    """[H, W, C] of any number of bands as TIFF, in strips of `rows` or in tiles.
+
+    Compression is none (1), LZW (5), Deflate (8 or 32946) or PackBits (32773); the predictor none
+    (1), differences (2) or those of the bytes of floats (3).
+    """
+    height, width, channels = pixels.shape
+    block = tile or (rows or height, width)
+    planes = [pixels[..., c : c + 1] for c in range(channels)] if planar else [pixels]
+    blocks = [
+        _block(plane, y, x, block, whole=tile is not None)
+        for plane in planes
+        for y in range(0, height, block[0])
+        for x in range(0, width, block[1])
+    ]
+    strips = [_coded(one, order, compression, predictor) for one in blocks]
+    offsets = [8 + sum(map(len, strips[:i])) for i in range(len(strips))]
+    places = {"offsets": tuple(offsets), "counts": tuple(map(len, strips))}
+    entries: dict[int, tuple[int, ...]] = {
+        256: (width,),
+        257: (height,),
+        258: (8 * pixels.dtype.itemsize,) * channels,
+        259: (compression,),
+        262: (photometric,),
+        277: (channels,),
+        284: (2 if planar else 1,),
+        317: (predictor,),
+        339: ({"u": 1, "i": 2, "f": 3}[pixels.dtype.kind],) * channels,
+    }
+    if tile:
+        entries |= {322: tile[1:], 323: tile[:1], 324: places["offsets"], 325: places["counts"]}
+    else:
+        entries |= {273: places["offsets"], 278: block[:1], 279: places["counts"]}
+    return _container(order, strips, {**entries, **(tags or {})}, 0)
+
+
+def _block(plane: np.ndarray, y: int, x: int, size: tuple[int, int], *, whole: bool) -> np.ndarray:
+    """One strip or tile; a tile is continued beyond the image by something that must not count."""
+    part = plane[y : y + size[0], x : x + size[1]]
+    if not whole:
+        return part
+    full = np.ones((*size, plane.shape[2]), plane.dtype)
+    full[: part.shape[0], : part.shape[1]] = part
+    return full
+
+
+def _coded(block: np.ndarray, order: str, compression: int, predictor: int) -> bytes:
+    rows = len(block)
+    if predictor == 2:
+        block = np.diff(block, axis=1, prepend=np.zeros_like(block[:, :1]))
+    if predictor == 3:  # rows of the highest bytes, the next, ..., and then their differences
+        flat = np.ascontiguousarray(block.astype(block.dtype.newbyteorder(">")))
+        raw = flat.view(np.uint8).reshape(rows, -1, block.dtype.itemsize).transpose(0, 2, 1)
+        raw = raw.reshape(rows, -1, block.shape[2])
+        raw = np.diff(raw, axis=1, prepend=np.zeros_like(raw[:, :1]))
+    else:
+        raw = np.ascontiguousarray(block.astype(block.dtype.newbyteorder(order))).view(np.uint8)
+    data = np.ascontiguousarray(raw.reshape(rows, -1))
+    match compression:
+        case 1:
+            return data.tobytes()
+        case 8 | 32946:
+            return zlib.compress(data.tobytes())
+    file = saved(
+        data, "TIFF", compression=_PILLOW_NAMES[compression], strip_size=data.size, tiffinfo={}
+    )
+    with Image.open(io.BytesIO(file)) as image:
+        offsets, counts = image.tag_v2[273], image.tag_v2[279]
+    assert len(offsets) == 1
+    return file[offsets[0] : offsets[0] + counts[0]]

@@ -22,7 +22,14 @@ def perturbed(perturbation: Perturbation, kernels: Kernels, indices: range) -> n
 
 
 @pytest.mark.parametrize(
-    "perturbation", [Gaussian(0.25), OnChannels(Gaussian(0.05), 0, 3), Rotation(0.125, 2)], ids=str
+    "perturbation",
+    [
+        Gaussian(0.25),
+        OnChannels(Gaussian(0.05), 0, 3),
+        OnChannels(Gaussian(0.05), 0, 5, "", (1, 3)),
+        Rotation(0.125, 2),
+    ],
+    ids=str,
 )
 def test_a_draw_is_the_same_on_either_machine_and_in_any_batch(
     compiled: Compiled, perturbation: Perturbation
@@ -34,6 +41,15 @@ def test_a_draw_is_the_same_on_either_machine_and_in_any_batch(
         alone = perturbed(perturbation, compiled, range(i, i + 1))
         np.testing.assert_array_equal(alone[0], whole[i])
     assert len({row.tobytes() for row in whole}) == 9
+
+
+def test_channels_apart_have_noise_of_their_own_each(compiled: Compiled) -> None:
+    noise = OnChannels(Gaussian(0.05), 0, 5, "", (1, 3))
+    added = perturbed(noise, compiled, range(40)) - CLOUD
+    assert (added[:, [1, 3, 5]] == 0).all()
+    kept = added[:, [0, 2, 4]].transpose(1, 0, 2).reshape(3, -1)
+    assert kstest(kept.ravel(), norm(0, 0.05).cdf).pvalue > 1e-3
+    assert np.abs(np.corrcoef(kept) - np.eye(3)).max() < 0.03
 
 
 def test_noise_on_some_channels_leaves_the_others_and_has_its_law(compiled: Compiled) -> None:

@@ -16,7 +16,13 @@ from onnxcert.model.pictures.contract import CHANNEL_ORDERS, NORMALISE, PictureC
 finite = st.floats(-(2.0**90), 2.0**90, width=32)  # what float32 pixels can be brought to
 positive = st.floats(min_value=0.0009765625, max_value=1e6, width=32)
 values = st.recursive(finite, lambda inner: st.lists(inner, max_size=3), max_leaves=4)
-CHANNELS = {"RGB": 3, "BGR": 3, "RGBA": 4, "BGRA": 4, "GRAY": 1}
+CHANNELS = {"RGB": 3, "BGR": 3, "RGBA": 4, "BGRA": 4, "GRAY": 1, "BANDS": None}
+# Names of bands: printable, without comma or colon.
+names_of_bands = st.text(
+    st.characters(codec="ascii", min_codepoint=32, exclude_characters=",:\x7f"),
+    min_size=1,
+    max_size=12,
+)
 
 
 @st.composite
@@ -24,7 +30,10 @@ def contracts(draw: st.DrawFn) -> PictureContract:
     """Any contract that may be."""
     names = draw(st.lists(st.text(min_size=1), max_size=5).filter(lambda v: len(v) != 1))
     low = draw(finite)
-    order, count = draw(st.sampled_from(sorted(CHANNELS.items())))
+    order = draw(st.sampled_from(sorted(CHANNELS)))
+    bands = draw(st.lists(names_of_bands, min_size=1, max_size=6, unique=True))
+    bands = bands if order == "BANDS" else []
+    count = CHANNELS[order] or len(bands)
     channels = draw(st.sampled_from((0, 1, count)))
     form = draw(st.sampled_from(OUTPUT_FORMS))
     classes = len(names) or draw(st.none() | st.integers(2, 1000))
@@ -34,6 +43,7 @@ def contracts(draw: st.DrawFn) -> PictureContract:
         input=draw(st.text()),
         layout=draw(st.sampled_from(PictureContract.layouts)),
         channel_order=order,
+        bands=tuple(bands),
         dtype=dtype,
         normalise=draw(st.sampled_from(NORMALISE)),
         multiple=draw(st.none() | st.integers(1, 64)),
@@ -186,7 +196,7 @@ def test_every_channel_order_is_drawn_above() -> None:
     ("field", "values"),
     [
         ("layout", ("NCHW", "NHWC")),
-        ("channel_order", ("RGB", "BGR", "RGBA", "BGRA", "GRAY")),
+        ("channel_order", ("RGB", "BGR", "RGBA", "BGRA", "GRAY", "BANDS")),
         ("dtype", ("float32", "float16", "uint8", "int8")),
         ("normalise", ("after", "before")),
         ("output_form", ("logits", "probabilities", "sigmoid", "logit", "multilabel", "labels")),

@@ -26,6 +26,7 @@ MARGIN = 3e-5
 SIGMA = 0.1
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 CAFFE = {"mean": (104.0, 117.0, 123.0), "std": (1.0, 1.0, 1.0)}
+SMALL = {"mean": (0.3, 0.1, -0.2), "std": (1.0, 0.7, 1.3)}
 ODD = (-0.7, 3.1)
 
 PICTURE = zoo.picture(8, 6, seed=5)
@@ -53,7 +54,8 @@ def dialects() -> Iterator[Dialect]:
     for order, value_range in product(("RGB", "BGR"), ((0, 255), (-1, 1), ODD)):
         yield replace(plain, order=order, value_range=value_range)
         yield replace(plain, order=order, value_range=value_range, normalise="before", **IMAGENET)
-        yield replace(plain, order=order, value_range=value_range, **CAFFE)
+        of_range = CAFFE if value_range == (0, 255) else SMALL
+        yield replace(plain, order=order, value_range=value_range, **of_range)
     for order in ("RGB", "BGR"):
         yield replace(plain, order=order, **IMAGENET)
         yield replace(plain, order=order, dtype="float16", **IMAGENET)

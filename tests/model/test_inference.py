@@ -122,10 +122,10 @@ def test_mean_and_std_that_fit_both_ranges_are_refused(
     message = refusal(graphs.conv(), tmp_path, mean=mean, std=std)
     assert "--range 0,1" in message
     assert "--range 0,255" in message
-    # Saying the range ends the doubt.
-    assert contract_of(
-        graphs.conv(), tmp_path, mean=mean, std=std, value_range=(0.0, 1.0)
-    ).value_range == (0, 1)
+    # Saying the range ends the doubt, wherever it can be meant.
+    right = (0.0, 255.0) if max(mean, default=58) > 1 else (0.0, 1.0)
+    found = contract_of(graphs.conv(), tmp_path, mean=mean, std=std, value_range=right)
+    assert found.value_range == right
 
 
 def test_a_range_that_nobody_said_is_refused(tmp_path: Path) -> None:
@@ -238,11 +238,6 @@ FORMS: dict[str, tuple[onnx.ModelProto, dict[str, Any], dict[str, str]]] = {
         {"channel_order": "GRAY", "network_channels": 1, "declared_channels": 1},
         {"channel_order": "the graph"},
     ),
-    "four channels": (
-        graphs.identity(["b", 4, "h", "w"], FREE),
-        {"channel_order": "RGBA", "network_channels": 4, "declared_channels": 3},
-        {"channel_order": "assumed"},
-    ),
     "float16": (graphs.half_precision(), {"dtype": "float16"}, {"dtype": "the graph"}),
 }
 
@@ -328,8 +323,8 @@ def test_two_readings_are_refused_with_the_flags_for_each(
 @pytest.mark.parametrize(
     ("proto", "words"),
     [
-        (graphs.identity([3, "h", "w"], FREE), ["[3, h, w]", "[batch, 3, height, width]"]),
-        (graphs.identity(["b", 5, 8, 6], FREE), ["[b, 5, 8, 6]", "1, 3 or 4 channels"]),
+        (graphs.identity([3, "h", "w"], FREE), ["[3, h, w]", "[batch, channels, height, width]"]),
+        (graphs.identity(["b", 5, 8, 6], FREE), ["[b, 5, 8, 6]", "--layout NCHW or --layout NHWC"]),
         (graphs.identity(["b", 3, 8, "w"], FREE), ["[b, 3, 8, w]", "height and width"]),
         (
             graphs.identity(FREE, [3, 2, 2, "h", "w"]),
@@ -337,7 +332,7 @@ def test_two_readings_are_refused_with_the_flags_for_each(
         ),
         (graphs.whole_numbers("int32"), ["int32", "float32, float16, uint8, int8"]),
     ],
-    ids=["no batch axis", "five channels", "half fixed", "five axes out", "int32"],
+    ids=["no batch axis", "channels on either side", "half fixed", "five axes out", "int32"],
 )
 def test_a_form_that_is_not_taken_is_refused(
     tmp_path: Path, proto: onnx.ModelProto, words: list[str]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from onnxcert._typing import Perturbation
+from onnxcert.backend import NUMPY
 from onnxcert.decision import decide
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
@@ -37,6 +38,35 @@ def test_the_chosen_channels_get_the_noise_of_an_input_of_their_own(of: Perturba
     for other in (slice(0, 2), slice(5, 7)):
         np.testing.assert_array_equal(out[:, other], np.broadcast_to(X[other], out[:, other].shape))
     assert np.isfinite(out).all()
+
+
+def test_channels_apart_get_the_noise_of_an_input_of_their_own() -> None:
+    noise = OnChannels(Gaussian(0.25), 1, 6, "some", (2, 3))
+    for x in (X, X.reshape(7, 5, 10)):
+        out = perturbed(noise, x)
+        np.testing.assert_array_equal(out[:, [1, 4, 5]], perturbed(noise.of, x[[1, 4, 5]]))
+        for other in (0, 2, 3, 6):
+            assert (out[:, other] == x[other]).all()
+        added = (out - x)[:, [1, 4, 5]]
+        assert len(np.unique(added)) > 0.99 * added.size  # one number each, none for two channels
+        prepared = np.full_like(out, np.nan)
+        noise.perturb(noise.prepare(x, NUMPY), NumpyNoise(rngs(5)), prepared)
+        np.testing.assert_array_equal(prepared, out)
+    assert noise.law_error((7, 50)) == noise.of.law_error((3, 50))
+    assert noise.described() == "gaussian sigma 0.25 on some (channels 1, 4, 5)"
+    again = PERTURBATIONS[noise.name](**json.loads(json.dumps(noise.parameters())))
+    assert again == noise
+
+
+@pytest.mark.parametrize("left_out", [(0,), (1,), (5,), (6,), (3, 2), (2, 2), (2.0,), "2", None, 2])
+def test_channels_left_out_lie_between_those_perturbed(left_out: object) -> None:
+    with pytest.raises(ParameterError, match="left out must lie between 1 and 5"):
+        OnChannels(Gaussian(0.25), 1, 6, "some", left_out)  # type: ignore[arg-type]
+
+
+def test_a_rotation_turns_channels_side_by_side() -> None:
+    with pytest.raises(ParameterError, match="name just those that turn"):
+        OnChannels(Rotation(0.25), 0, 4, "", (1,))
 
 
 @pytest.mark.parametrize("of", EACH, ids=lambda p: p.name)

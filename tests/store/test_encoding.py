@@ -325,6 +325,7 @@ def test_a_write_that_fails_leaves_the_former_file_as_it_was(
         AxisRotation(0.25, "z"),
         OnChannels(Gaussian(0.1), 0, 3, "the coordinates"),
         OnChannels(Rotation(0.5), 3, 6),
+        OnChannels(Gaussian(0.1), 0, 4, "blue, nir", (1, 2)),
     ],
     ids=lambda p: p.name,
 )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from onnxcert.errors import InputError
+from onnxcert.inputs.archive import header_of, load_member, members_of
 from onnxcert.inputs.clouds import keys
 from onnxcert.inputs.clouds.assembly import from_table
 from onnxcert.inputs.clouds.cloud import PointCloud
@@ -17,7 +19,6 @@ from onnxcert.inputs.clouds.columns import Columns
 from onnxcert.inputs.clouds.limits import MAX_NUMBERS, check_counts
 from onnxcert.inputs.decoding import load_array
 
-_MEMBERS: Final = 1000
 _MAX_NAME: Final = 4096
 
 
@@ -37,7 +38,7 @@ def npy_size(path: Path, where: str) -> int:
 def read_npz(path: Path, where: str, columns: Columns | None) -> PointCloud:
     """The cloud in a `.npz` file; see `read_cloud`; only inside `decoding`."""
     with zipfile.ZipFile(path) as archive:
-        members = _members(where, archive)
+        members = members_of(where, archive)
 
         def load(wanted: tuple[str, ...]) -> npt.NDArray[Any] | None:
             name = keys.one_of(where, members, wanted)
@@ -62,12 +63,11 @@ def read_npz(path: Path, where: str, columns: Columns | None) -> PointCloud:
 def npz_size(path: Path, where: str) -> int:
     """How many points a `.npz` file has; only inside `decoding`."""
     with zipfile.ZipFile(path) as archive:
-        members = _members(where, archive)
+        members = members_of(where, archive)
         name = keys.one_of(where, members, keys.POINTS)
         if name is None:
             raise keys.no_points(where, members)
-        with archive.open(members[name]) as file:
-            return _points(where, _header(file)[0])
+        return _points(where, header_of(archive, members[name])[0])
 
 
 def _points(where: str, shape: tuple[int, ...]) -> int:
@@ -76,58 +76,19 @@ def _points(where: str, shape: tuple[int, ...]) -> int:
     return shape[0]
 
 
-def _members(where: str, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    found = archive.infolist()
-    if len(found) > _MEMBERS:
-        raise InputError(
-            f"{where}: expected the arrays of one point cloud, but the archive has "
-            f"{len(found):,} members: save each cloud in a file of its own."
-        )
-    return {one.filename.removesuffix(".npy"): one for one in found}
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = np.lib.format.read_magic(file)
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }[version]
-    shape, _, dtype = read(file)
-    return shape, dtype
-
-
 def _load(
     where: str, archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo
 ) -> npt.NDArray[Any]:
-    # The header first: what it names must not be given memory before it is known to be there.
-    with archive.open(member) as file:
-        shape, dtype = _header(file)
-    keys.check_numbers(where, name, dtype)
-    size = _product(shape)
-    if not 0 <= size <= MAX_NUMBERS or size * dtype.itemsize > member.file_size:
-        raise InputError(
-            f"{where}: expected {name} of at most {MAX_NUMBERS:,} numbers, all of them in the "
-            f"file, but its header names {size:,}: save it again."
-        )
-    with archive.open(member) as file:
-        array: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    return array
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size if all(length >= 0 for length in shape) else -1
+    keys.check_numbers(where, name, header_of(archive, member)[1])
+    return load_member(where, archive, name, member, limit=MAX_NUMBERS)
 
 
 def _category(where: str, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> str:
     name = keys.one_of(where, members, keys.CATEGORY)
     if name is None:
         return ""
-    with archive.open(members[name]) as file:
-        shape, dtype = _header(file)
-    if _product(shape) != 1 or dtype.kind not in "USiu" or dtype.itemsize > _MAX_NAME:
+    shape, dtype = header_of(archive, members[name])
+    if math.prod(shape) != 1 or dtype.kind not in "USiu" or dtype.itemsize > _MAX_NAME:
         raise InputError(
             f"{where}: expected one name of a category, but it is {str(dtype)[:60]} of shape "
             f"{list(shape)}: save a text."

@@ -57,6 +57,11 @@ def upright_size(path: Path, image: ImageFile.ImageFile) -> tuple[int, int]:
     return (width, height) if _stored_turn(path, image).transpose else (height, width)
 
 
+def stored_turn(orientation: int) -> Turn:
+    """What the number of an orientation asks for; nothing where it is none."""
+    return _TURNS.get(orientation, _UPRIGHT)
+
+
 def _stored_turn(path: Path, image: ImageFile.ImageFile) -> Turn:
     # PNG may tell its orientation behind the pixels, and Pillow decodes them all to look there;
     # most pictures have no such chunk at all.
@@ -65,4 +70,4 @@ def _stored_turn(path: Path, image: ImageFile.ImageFile) -> Turn:
         marks = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
         if not any(mark in data for mark in marks):
             return _UPRIGHT
-    return _TURNS.get(image.getexif().get(_ORIENTATION, 1), _UPRIGHT)
+    return stored_turn(image.getexif().get(_ORIENTATION, 1))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from onnxcert.errors import InputError
 from onnxcert.inputs.labels import label_size
 from onnxcert.inputs.listing import Item, Listing
 from onnxcert.inputs.pictures.image import image_size
 
 
-def usable_sizes(listing: Listing) -> tuple[dict[Item, tuple[int, int]], dict[str, str]]:
+def usable_sizes(
+    listing: Listing, bands: Sequence[str] = ()
+) -> tuple[dict[Item, tuple[int, int]], dict[str, str]]:
     """(height, width) of each picture that can be opened, and why the others, by name, cannot.
+
+    Args:
+        listing: the pictures. bands: see `onnxcert.inputs.pictures.image.read_image`.
 
     Raises:
         InputError: a label map cannot be opened or has another size than its picture.
@@ -18,7 +25,7 @@ def usable_sizes(listing: Listing) -> tuple[dict[Item, tuple[int, int]], dict[st
     unreadable: dict[str, str] = {}
     for item in listing.items:
         try:
-            size = image_size(item.path)
+            size = image_size(item.path, bands)
         except InputError as error:
             unreadable[item.name] = str(error)
             continue

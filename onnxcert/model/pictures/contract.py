@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, final
+from typing import Any, ClassVar, Final, Self, final
 
 import numpy as np
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import INTEGER_TYPES, Contract, natural, numbers, refused
+from onnxcert.inputs.pictures.bands import listed
+from onnxcert.model.contract import (
+    INTEGER_TYPES,
+    LARGEST,
+    Contract,
+    natural,
+    numbers,
+    refused,
+)
 
-CHANNEL_ORDERS: Final = ("RGB", "BGR", "RGBA", "BGRA", "GRAY")
+BANDS: Final = "BANDS"
+CHANNEL_ORDERS: Final = ("RGB", "BGR", "RGBA", "BGRA", "GRAY", BANDS)
 NORMALISE: Final = ("after", "before")
+_LONGEST_NAME: Final = 60
 
 
 @final
@@ -26,7 +36,8 @@ class PictureContract(Contract):
 
     Attributes:
         channel_order: the input's channels; GRAY takes one grey channel, an alpha channel is
-            always opaque.
+            always opaque, BANDS are those of the file, as they are.
+        bands: with BANDS, the name of each channel, in order; else empty.
         value_range: what 0 and 1 of the declared unit become before normalising.
         mean, std: subtracted and divided by, per channel; empty where the graph does it itself.
         normalise: whether mean and std apply after or before the value range.
@@ -43,6 +54,7 @@ class PictureContract(Contract):
     output_layout: str = "NCHW"
     output_rank: int = 4
     channel_order: str = "RGB"
+    bands: tuple[str, ...] = ()
     value_range: tuple[float, float] | None = None
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
@@ -63,16 +75,42 @@ class PictureContract(Contract):
             raise ContractError(
                 f"the value range must run from a smaller to a larger number, got {low:g},{high:g}."
             )
-        for name in ("mean", "std"):
-            if len(getattr(self, name)) not in (0, 1, self.network_channels):
-                raise ContractError(
-                    f"{name} must hold one number, or one for each of the {self.network_channels} "
-                    f"channels ({self.channel_order}), got {len(getattr(self, name))} numbers."
-                )
+        self._refuse_band_names()
+        self._refuse_numbers_of_other_channels()
         self._refuse_range_outside_type()
         if any(value < 1e-30 for value in self.std):
             raise ContractError(f"std must be positive, got {list(self.std)}.")
         super().__post_init__()
+
+    def _refuse_band_names(self) -> None:
+        """Only bands have names, and each has its own."""
+        if self.bands and self.channel_order != BANDS:
+            raise ContractError(
+                f"only channels of the order {BANDS} have names, got {len(self.bands)} for "
+                f"{self.channel_order}; give one of the two."
+            )
+        for name in self.bands:
+            if not (name.isprintable() and 0 < len(name) <= _LONGEST_NAME) or set(name) & set(",:"):
+                raise ContractError(
+                    f"a band's name must have 1 to {_LONGEST_NAME} printable characters, no comma "
+                    f"and no colon, got {name!r}; rename it."
+                )
+        if len(set(self.bands)) < len(self.bands) or len(self.bands) > LARGEST:
+            raise ContractError(
+                f"there may be {LARGEST} bands at most, each with a name of its own, got "
+                f"{listed(self.bands)}; rename those that are equal."
+            )
+
+    def _refuse_numbers_of_other_channels(self) -> None:
+        """Mean and std are one number for all channels, or one for each."""
+        if self.channel_order == BANDS and not self.bands:
+            return  # how many there are is not known yet
+        for name in ("mean", "std"):
+            if len(getattr(self, name)) not in (0, 1, self.network_channels):
+                raise ContractError(
+                    f"{name} must hold one number, or one for each of the {self.network_channels} "
+                    f"channels ({self.channels_are}), got {len(getattr(self, name))} numbers."
+                )
 
     def _refuse_range_outside_type(self) -> None:
         """Black and white must be values that an integer input can hold, with grey between."""
@@ -89,13 +127,33 @@ class PictureContract(Contract):
 
     @property
     def network_channels(self) -> int:
-        """Channels of the network's input."""
+        """Channels of the network's input; 0 while the number of bands is not known."""
+        if self.channel_order == BANDS:
+            return len(self.bands)
         return {"GRAY": 1, "RGBA": 4, "BGRA": 4}.get(self.channel_order, 3)
 
     @property
     def declared_channels(self) -> int:
-        """Channels of the pictures that noise is added to: 1 for grey, else 3."""
+        """Channels of the pictures that noise is added to: the bands, 1 for grey, else 3."""
+        if self.channel_order == BANDS:
+            return len(self.bands)
         return 1 if self.channel_order == "GRAY" else 3
+
+    @property
+    def channels_are(self) -> str:
+        """What the channels are, as a person reads it: the order, or the names of the bands."""
+        return listed(self.bands) if self.bands else self.channel_order
+
+    def override(self, source: str, **values: Any) -> Self:
+        """The same contract with `values` set; names make bands of the channels, and any other
+        order ends the names."""
+        if "bands" in values:
+            values["bands"] = tuple(values["bands"])
+        if values.get("bands") and self.channel_order != BANDS:
+            values.setdefault("channel_order", BANDS)
+        if self.bands and values.get("channel_order", BANDS) != BANDS:
+            values.setdefault("bands", ())
+        return super().override(source, **values)
 
     @classmethod
     def parse(cls, name: str, value: Any) -> Any:
@@ -108,6 +166,10 @@ class PictureContract(Contract):
                 return low_high
             case "mean" | "std":
                 return numbers(name, value)
+            case "bands":
+                if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+                    raise refused(name, "a list of names", value)
+                return tuple(value)
             case "multiple":
                 return natural(name, value)
             case "size":

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 from onnxcert._typing import FloatArray, IntArray, Perturbation
 from onnxcert.errors import InputError, ModelError, ParameterError
 from onnxcert.inputs.clouds import PointCloud
+from onnxcert.inputs.pictures.bands import listed, numbered
 from onnxcert.inputs.pictures.grey import grey
 from onnxcert.model.entry import INPUT
 from onnxcert.model.nodes import Nodes
@@ -59,6 +60,11 @@ class PictureEntry:
 
     @property
     def unit(self) -> str:
+        bands = self.contract.bands
+        if bands:
+            named = f" {listed(bands)}" if bands != numbered(len(bands)) else ""
+            many = f"{len(bands)} band{'s' if len(bands) > 1 else ''}{named}"
+            return f"values in [0, 1] of the {many} at native resolution"
         kind = "grey" if self.contract.declared_channels == 1 else "pixel"
         return f"{kind} values in [0, 1] at native resolution"
 
@@ -79,7 +85,7 @@ class PictureEntry:
         fit = [f"{name} {v}" for name, v in self.fit.as_dict().items() if v != usual.get(name, v)]
         fit += [self.averaged] if self.averaged else []
         return (
-            f"pixels  {contract.channel_order} ({contract.sources.get('channel_order', '')}), "
+            f"pixels  {contract.channels_are} ({contract.sources.get('channel_order', '')}), "
             f"{low:g} to {high:g} ({contract.sources.get('value_range', '')}), mean {mean}, std "
             f"{std}, {', '.join(fit) or 'own size'}"
         )
@@ -110,19 +116,26 @@ class PictureEntry:
         return given
 
     def declared(self, picture: Any) -> FloatArray:
-        """The picture [3, H, W] as the model's input: itself, or grey [1, H, W] (ITU-R 601)."""
+        """The picture [3, H, W] as the model's input: itself, or grey [1, H, W] (ITU-R 601).
+
+        Bands [C, H, W] are the input as they are."""
         if isinstance(picture, PointCloud):
             raise InputError("the model takes pictures, got a point cloud; give a picture.")
-        if np.ndim(picture) != 3 or len(picture) != 3 or np.size(picture) == 0:
+        bands = self.contract.bands
+        channels = len(bands) or 3
+        if np.ndim(picture) != 3 or len(picture) != channels or np.size(picture) == 0:
+            told = f" (the bands {listed(bands)})" if bands else ""
             raise InputError(
-                f"a picture must have the shape [3, height, width], got {list(np.shape(picture))}."
+                f"a picture must have the shape [{channels}, height, width]{told}, got "
+                f"{list(np.shape(picture))}."
             )
         if not 0.0 <= float(picture.min()) <= float(picture.max()) <= 1.0:
             raise InputError(
                 f"pixels must lie in [0, 1], got {picture.min():g} to {picture.max():g}; for 8-bit "
                 "pixels divide by 255."
             )
-        return grey(picture) if self.contract.declared_channels == 1 else picture
+        in_grey = self.contract.declared_channels == 1 and not bands
+        return grey(picture) if in_grey else picture
 
     def check(self, shape: tuple[int, ...], path: Path) -> None:
         if len(shape) != 3 or shape[0] != self.contract.declared_channels:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import onnx
 
 from onnxcert.errors import ContractError
+from onnxcert.inputs.pictures.bands import numbered
 from onnxcert.model.contract import ASSUMED, LARGEST
 from onnxcert.model.input_inference import graph_inputs, typed
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contract import BANDS, PictureContract
 from onnxcert.model.proposal import GRAPH, agreed, filled, named, only
 from onnxcert.model.tracing import (
     Axes,
@@ -23,7 +24,9 @@ from onnxcert.model.tracing import (
 )
 
 _CHANNEL_NAMES = frozenset({"c", "ch", "channel", "channels", "num_channels", "in_channels"})
-_ORDERS = {1: ("GRAY",), 3: ("RGB", "BGR"), 4: ("RGBA", "BGRA")}
+_ORDERS: Final = {1: ("GRAY",), 3: ("RGB", "BGR"), 4: ("RGBA", "BGRA")}
+_AT: Final = {"NCHW": 1, "NHWC": 3}  # the axis of the channels
+_EXAMPLE: Final = ("blue", "green", "red", "nir", "swir1", "swir2")
 
 
 def with_input(contract: PictureContract, graph: onnx.GraphProto) -> PictureContract:
@@ -34,12 +37,14 @@ def with_input(contract: PictureContract, graph: onnx.GraphProto) -> PictureCont
     else:
         fed = {name for name, _ in contract.feeds}
         fitting = [i for i in inputs if i.name not in fed and rank(i) in (None, 4)]
-        value = only("input", fitting, inputs, "a picture goes in as [batch, 3, height, width]")
+        value = only(
+            "input", fitting, inputs, "a picture goes in as [batch, channels, height, width]"
+        )
     shape = axes(value)
     if shape is not None and len(shape) != 4:
         raise ContractError(
-            f"a picture goes in as [batch, 3, height, width], but the input {value.name!r} has "
-            f"{len(shape)} axes {shown(shape)}; choose another with --input."
+            f"a picture goes in as [batch, channels, height, width], but the input {value.name!r} "
+            f"has {len(shape)} axes {shown(shape)}; choose another with --input."
         )
     contract = typed(filled(contract, {"input": value.name}, GRAPH), value)
     layout, channels, why = _layout(contract, graph, value.name, shape)
@@ -51,56 +56,100 @@ def with_input(contract: PictureContract, graph: onnx.GraphProto) -> PictureCont
 def _layout(
     contract: PictureContract, graph: onnx.GraphProto, name: str, shape: Axes | None
 ) -> tuple[str, int | None, str]:
-    """(layout, number of channels if known, who said so)."""
+    """(layout, number of channels if known, who said so).
+
+    An axis of 1 or 3 is taken for the channels, as is one of as many as there are bands. Of other
+    lengths no axis is: the node that reads the input must tell, or the axes that are free.
+    """
     known = lengths(shape) if shape else (None,) * 4
-    at = {"NCHW": 1, "NHWC": 3}
+    read = _as_read(graph, name)
     if "layout" in contract.sources:
-        return contract.layout, known[at[contract.layout]], ""
-    possible = {layout: known[axis] for layout, axis in at.items() if known[axis] in _ORDERS}
-    if len(possible) == 1:
-        layout, channels = possible.popitem()
-        return layout, channels, f"{GRAPH}: axis {at[layout]} of {shown(shape)}"
-    if not possible and None not in (known[1], known[3]):
-        raise ContractError(
-            f"the input {name!r} {shown(shape)} must have 1, 3 or 4 channels on its second or last "
-            "axis; choose another with --input."
-        )
-    for layout, axis in at.items():
+        channels = known[_AT[contract.layout]]
+        if channels is None and read is not None and read[0] == contract.layout:
+            channels = read[1]
+        return contract.layout, channels, ""
+    usual = (contract.network_channels or None,) if contract.channel_order == BANDS else (1, 3)
+    possible = {layout: known[axis] for layout, axis in _AT.items() if known[axis] in _ORDERS}
+    fitting = [
+        layout for layout, axis in _AT.items() if known[axis] is not None and known[axis] in usual
+    ]
+    if read is not None and read[1] is not None and read[1] == known[_AT[read[0]]]:
+        fitting = [layout for layout in fitting if layout == read[0]]
+    if len(fitting) == 1 and (contract.bands or len(possible) == 1):
+        return fitting[0], known[_AT[fitting[0]]], _axis_of(fitting[0], shape)
+    for layout, axis in _AT.items():
         if shape and str(shape[axis]).lower() in _CHANNEL_NAMES:
             return layout, None, f"{GRAPH}: axis {axis} is called {shape[axis]}"
-    reader = first_reader(graph, name)
-    if reader is not None and reader.op_type == "Transpose":
-        if attribute(reader, "perm") == [0, 3, 1, 2]:
-            return "NHWC", known[3], f"{GRAPH}: it is transposed to channels first"
-    elif reader is not None:
-        at_weight = 3 if reader.op_type == "QLinearConv" else 1
-        weight = constant_shape(graph, reader.input[at_weight])
-        groups = next((a.i for a in reader.attribute if a.name == "group"), 1)
-        channels = weight[1] * groups if weight and len(weight) == 4 else None
-        return "NCHW", channels, f"{GRAPH}: a convolution reads it"
+    if read is not None:
+        layout, channels, why = read
+        return layout, known[_AT[layout]] or channels, why
+    if len(possible) == 1 and contract.channel_order != BANDS:
+        layout, channels = possible.popitem()
+        return layout, channels, _axis_of(layout, shape)
+    if known[1] is not None and known[2] is known[3] is None:
+        return "NCHW", known[1], _axis_of("NCHW", shape)
+    if known[3] is not None and known[1] is known[2] is None:
+        return "NHWC", known[3], _axis_of("NHWC", shape)
     raise ContractError(
         f"the input {name!r} {shown(shape)} may have its channels second or last; pass --layout "
         "NCHW or --layout NHWC."
     )
 
 
+def _axis_of(layout: str, shape: Axes | None) -> str:
+    return f"{GRAPH}: axis {_AT[layout]} of {shown(shape)}"
+
+
+def _as_read(graph: onnx.GraphProto, name: str) -> tuple[str, int | None, str] | None:
+    """(layout, number of channels if known, who said so) by the first node that tells."""
+    reader = first_reader(graph, name)
+    if reader is None:
+        return None
+    if reader.op_type == "Transpose":
+        if attribute(reader, "perm") == [0, 3, 1, 2]:
+            return "NHWC", None, f"{GRAPH}: it is transposed to channels first"
+        return None
+    weight = constant_shape(graph, reader.input[3 if reader.op_type == "QLinearConv" else 1])
+    groups = next((a.i for a in reader.attribute if a.name == "group"), 1)
+    channels = weight[1] * groups if weight and len(weight) == 4 else None
+    return "NCHW", channels, f"{GRAPH}: a convolution reads it"
+
+
 def _with_channels(contract: PictureContract, name: str, channels: int | None) -> PictureContract:
-    if "channel_order" in contract.sources:
-        if channels is not None and channels != contract.network_channels:
-            orders = " or ".join(f"--channel-order {o}" for o in _ORDERS.get(channels, ()))
+    if "channel_order" not in contract.sources:
+        if channels not in (None, 1, 3):
+            raise ContractError(_question(name, channels))
+        order = _ORDERS[channels or 3][0]
+        return filled(contract, {"channel_order": order}, GRAPH if channels == 1 else ASSUMED)
+    if contract.channel_order == BANDS and not contract.bands:
+        if channels is None:
             raise ContractError(
-                f"the input {name!r} has {channels} channels but the channel order "
-                f"{contract.channel_order} has {contract.network_channels}; "
-                f"pass {orders or 'another --input'}."
+                f"the graph does not say how many channels the input {name!r} has; name all of "
+                "them with --channels-are, such as --channels-are blue,green,red,nir."
             )
-        return contract
-    if channels not in (None, *_ORDERS):
+        return filled(contract, {"bands": numbered(channels)}, GRAPH)
+    if channels not in (None, contract.network_channels):
+        orders = [f"--channel-order {order}" for order in _ORDERS.get(channels, ())]
+        has = f"the channel order {contract.channel_order} has {contract.network_channels}"
+        if contract.bands:
+            has = f"{len(contract.bands)} bands are named ({contract.channels_are})"
         raise ContractError(
-            f"the input {name!r} must have 1, 3 or 4 channels, got {channels}; choose another with "
-            "--input, or --layout."
+            f"the input {name!r} has {channels} channels but {has}; pass "
+            f"{' or '.join([*orders, '--channels-are bands'])}."
         )
-    order = _ORDERS[channels or 3][0]
-    return filled(contract, {"channel_order": order}, GRAPH if channels == 1 else ASSUMED)
+    return contract
+
+
+def _question(name: str, channels: int) -> str:
+    """What to ask about channels of which no number tells what they are."""
+    example = ",".join(_EXAMPLE[:channels] if channels <= len(_EXAMPLE) else [*_EXAMPLE, "..."])
+    alpha = "--channels-are rgba or " if channels == 4 else ""
+    meaning = " (rgba adds an alpha channel of 1 to photographs)" if channels == 4 else ""
+    return (
+        f"the input {name!r} has {channels} channels and nothing says what they are; pass {alpha}"
+        f"--channels-are bands or the names of all {channels} such as --channels-are {example} for "
+        f"files of so many bands{meaning}."
+    )
 
 
 def _with_sizes(contract: PictureContract, name: str, shape: Axes | None) -> PictureContract:
