@@ -26,24 +26,29 @@ class Segmenter(Protocol):
 
 
 class Noise(Protocol):
-    """The randomness of a batch of draws: independent standard normals, one stream a draw.
+    """The randomness of a batch of draws: independent numbers, one stream a draw.
 
-    It is used up by one of the two methods, called once.
+    Call `add_normal` once, or `normals` once and then `offsets` once.
     """
 
     def __len__(self) -> int: ...
 
-    def add_normal(self, x: Array, sigma: np.float32, out: Array) -> None:
-        """Write x + sigma z, with a standard normal z of its own, into each row of `out`.
+    def add_normal(self, x: Any, sigma: float, out: Array) -> None:
+        """Write the grid point nearest to x + sigma z into each row of `out`, with standard normals
+        z of its own; see `onnxcert.kernels.grid_step`.
 
         Args:
-            x: float32, without a batch axis. out: float32 [draws, *x.shape], each row
-                C-contiguous.
+            x: float32, without a batch axis, or what the backend's `prepare` made of it.
+            out: float32 [draws, *x.shape], each row C-contiguous.
         """
         ...
 
     def normals(self, count: int) -> LevelArray:
         """So many standard normals of each draw: float64 [draws, count], in memory."""
+        ...
+
+    def offsets(self) -> LevelArray:
+        """A number of each draw, uniform in [0, 1): float64 [draws], in memory."""
         ...
 
 
@@ -74,14 +79,29 @@ class Perturbation(Protocol):
         """Raise ParameterError if `x` cannot hold this perturbation as it is."""
         ...
 
-    def perturb(self, x: Array, noise: Noise, out: Array) -> None:
+    def law_error(self, shape: tuple[int, ...]) -> float:
+        """Bound on the total variation between the law of one computed draw, over all values of
+        an input of this shape, and the law that `radius` is proved for; docs/statistics.md,
+        section 11."""
+        ...
+
+    def prepare(self, x: Array, backend: Any) -> Any:
+        """What `perturb` may take in the place of `x` for many batches: what does not depend on
+        the draw is computed once.
+
+        Args:
+            x: of the backend. backend: an `onnxcert.backend.Backend`.
+        """
+        ...
+
+    def perturb(self, x: Any, noise: Noise, out: Array) -> None:
         """Write one independent random perturbation of `x` per draw into `out`.
 
         Row b is a pure function of x and the noise of draw b, bit for bit, however many rows
         there are.
 
         Args:
-            x: the input, float32, without a batch axis.
+            x: the input, float32, without a batch axis, or what `prepare` made of it.
             noise: of the draws, one a row.
             out: float32 [len(noise), *x.shape], each row C-contiguous.
         """

@@ -9,6 +9,7 @@ from onnxcert.backend import NUMPY
 from onnxcert.class_names import names_of
 from onnxcert.counting import Counting
 from onnxcert.draws import Draws, digest
+from onnxcert.errors import ParameterError
 from onnxcert.inputs import Item
 from onnxcert.misfits import refuse_other, refuse_unlike
 from onnxcert.model.running.trying import Tried
@@ -38,7 +39,12 @@ class Case:
         self.alike = alike
         self.run, self.item, self.prepared, self.x = run, item, prepared, x
         self.name = item.name
+        try:
+            run.settings.perturbation.check(x)  # before any worker gets it
+        except ParameterError as error:
+            raise ParameterError(f"{item.path}: {error}") from None
         self.draws = Draws(run.settings.perturbation, run.seed, digest(x), run.runtime.generator)
+        self.law_error = self.draws.law_error(x.shape)
 
     def done(self) -> bool:
         """Whether it is finished; then what is derived from it and missing is written again.
@@ -89,7 +95,7 @@ class Case:
         self.names = names_of(run.segmenter, run.class_names, clean.shape)
         refuse_unlike(run.segmenter, run.nonrobust, labelled=run.labelled)
         if not run.parts_are_components:
-            run.settings.refuse_hopeless(clean.size)
+            run.settings.refuse_hopeless(clean.size, self.law_error)
         self.truth = run.medium.truth(
             self.item, self.prepared, classes=run.segmenter.classes, names=self.names
         )
@@ -103,7 +109,9 @@ class Case:
         return Counting(
             store=run.store,
             name=self.name,
-            count=run.settings.count(self.draws, model.classes, int(self.clean.size), backend),
+            count=run.settings.count(
+                self.draws, model.classes, int(self.clean.size), backend, self.law_error
+            ),
             runtime={
                 "provider": run.runtime.provider,
                 "onnxruntime": run.runtime.version,

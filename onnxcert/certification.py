@@ -100,10 +100,11 @@ def certify(
         raise ParameterError(f"classes {classes} is not the number of classes that the model has.")
     if classes is None:
         raise ParameterError("classes is needed: how many classes the callable distinguishes.")
-    settings.refuse_hopeless(components)
     backend: Backend = getattr(segment, "backend", NUMPY)
     seed = fresh_seed() if seed is None else seed
     draws = Draws(perturbation, seed, digest(x), backend.generator)
+    law_error = draws.law_error(x.shape)
+    settings.refuse_hopeless(components, law_error)
     if batch_size is None:
         each = passes(n, n0, selection)
         batch_size = batch_size_for(segment, x, draws, each=each).draws
@@ -112,7 +113,7 @@ def certify(
     tally = sample(
         segment,
         x,
-        settings.count(draws, classes, components, backend),
+        settings.count(draws, classes, components, backend, law_error),
         batch_size=batch_size,
         unit=unit or "in the unit of the input",
         kind=kind,

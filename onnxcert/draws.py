@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ import numpy.typing as npt
 from onnxcert._typing import Array, Perturbation
 from onnxcert.backend import NUMPY, Backend
 from onnxcert.errors import ParameterError
+
+# Of earlier versions: noise was added in float32. Their records are decided, not drawn again.
+FLOAT32_GENERATORS: Final = ("numpy-seedsequence-sfc64", "philox4x32-10-boxmuller")
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,18 @@ class Draws:
         """Write the draws `indices` of `x` into the rows of `out` [len(indices), *x.shape].
 
         Raises:
-            ParameterError: the backend has another generator.
+            ParameterError: the backend has another generator, or `x` cannot hold the noise.
+        """
+        self.writer(x, backend)(indices, out)
+
+    def writer(self, x: Array, backend: Backend = NUMPY) -> Callable[[range, Array], None]:
+        """`write` for many batches of one input: what is the same for all is computed once.
+
+        Args:
+            x: float32, of the backend, or NumPy's.
+
+        Raises:
+            ParameterError: the backend has another generator, or `x` cannot hold the noise.
         """
         if self.generator != backend.generator:
             raise ParameterError(
@@ -54,7 +69,30 @@ class Draws:
                 f"{backend.generator!r} here; draws of two generators are never mixed, so start a "
                 "new run."
             )
-        self.perturbation.perturb(x, backend.noise(self.seed, self.digest, indices), out)
+        self.perturbation.check(x)
+        prepared = self.perturbation.prepare(x, backend)
+
+        def write(indices: range, out: Array) -> None:
+            noise = backend.noise(self.seed, self.digest, indices)
+            self.perturbation.perturb(prepared, noise, out)
+
+        return write
+
+    def law_error(self, shape: tuple[int, ...]) -> float:
+        """How far the law of one draw of an input of this shape is from the one that the radius is
+        proved for, in total variation; see `onnxcert._typing.Perturbation.law_error`."""
+        return self.perturbation.law_error(shape)
+
+    @property
+    def law_note(self) -> str:
+        """What the law of draws of an earlier version lacks; empty for those of this one."""
+        if self.generator not in FLOAT32_GENERATORS:
+            return ""
+        return (
+            f"the noise of the generator {self.generator} was added in float32, which shows a "
+            "model the low bits of the input, so that its law is not exactly the theorem's; "
+            "certify again with this version to close that gap"
+        )
 
     def rehearsal(self) -> Self:
         """Draws for trying the model out, independent of those that are counted."""

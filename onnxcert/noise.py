@@ -9,8 +9,10 @@ from typing import Final, final
 import numpy as np
 
 from onnxcert._typing import FloatArray, LevelArray
+from onnxcert.kernels import Split, grid_step, split
 
-SFC64: Final = "numpy-seedsequence-sfc64"
+SFC64: Final = "numpy-seedsequence-sfc64-grid"
+_AT_ONCE: Final = 16_384  # values: their float64 stay in a processor's cache
 
 
 def stream(seed: int, digest: str, i: int) -> np.random.Generator:
@@ -38,12 +40,31 @@ class NumpyNoise:
     def __len__(self) -> int:
         return len(self.rngs)
 
-    def add_normal(self, x: FloatArray, sigma: np.float32, out: FloatArray) -> None:
-        for row, rng in zip(out, self.rngs, strict=True):
-            rng.standard_normal(dtype=np.float32, out=row)
-        np.multiply(out, sigma, out=out)
-        np.add(out, x, out=out)
+    def add_normal(self, x: FloatArray | Split, sigma: float, out: FloatArray) -> None:
+        step = grid_step(sigma)
+        if not isinstance(x, Split):
+            x = split(x, step)
+        nearest, rest = x.nearest.reshape(-1), x.rest.reshape(-1)
+        scale, back = sigma / step, np.float32(step)
+        buffer = np.empty(min(_AT_ONCE, nearest.size))
+        for whole, rng in zip(out, self.rngs, strict=True):
+            row = whole.reshape(-1)  # a view, as each row is contiguous
+            for start in range(0, nearest.size, _AT_ONCE):
+                part = slice(start, start + _AT_ONCE)
+                noisy = row[part]
+                z = buffer[: noisy.size]
+                rng.standard_normal(out=z)
+                np.multiply(z, scale, out=z)
+                np.add(z, rest[part], out=z)
+                np.rint(z, out=z)
+                # Exact: below 2^24 in size, a whole number of steps. Only the sum rounds.
+                noisy[...] = z
+                np.multiply(noisy, back, out=noisy)
+                np.add(noisy, nearest[part], out=noisy)
 
     def normals(self, count: int) -> LevelArray:
         drawn = [rng.standard_normal(count) for rng in self.rngs]
         return np.array(drawn, dtype=np.float64).reshape(len(self.rngs), count)
+
+    def offsets(self) -> LevelArray:
+        return np.array([rng.random() for rng in self.rngs], dtype=np.float64)

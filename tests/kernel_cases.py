@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -28,6 +30,7 @@ class NoiseCase:
     draws: int = 3
     first: int = 0
     shift: int = 0  # of x in its memory, in elements
+    fine: bool = False  # a grid so fine that the last bits of the normals show
 
     def run(self, kernels: Kernels, device: Move, host: Move) -> np.ndarray[Any, Any]:
         """The whole buffer afterwards, also what lies beside `out`."""
@@ -42,8 +45,12 @@ class NoiseCase:
             order = None if self.order is None else device(np.array(self.order, dtype=np.int32))
             values = rng.normal(size=(2, count)).astype(np.float32)
             channels = Channels(order, device(values) if self.affine else None)
-        sigma = np.float32(0.3)
-        kernels.noise(x.reshape(self.shape), sigma, KEY, self.first, view(buffer), channels)
+        with ExitStack() as stack:
+            if self.fine:
+                for module in ("compiled", "transcription"):
+                    name = f"onnxcert.kernels.{module}.grid_step"
+                    stack.enter_context(patch(name, lambda sigma: 2.0**-40))  # noqa: ARG005
+            kernels.noise(x.reshape(self.shape), 0.3, KEY, self.first, view(buffer), channels)
         return host(buffer)
 
     def _out(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Callable[[Array], Array]]:
@@ -84,6 +91,7 @@ def noise_cases() -> Iterator[NoiseCase]:
     yield from (NoiseCase((3, 6, 6), first=first) for first in (2**32 - 2, 2**40 + 7, 2**63))
     yield from (NoiseCase((3, 6, 6), shift=shift) for shift in (1, 2, 3))
     yield NoiseCase((2, 5), draws=700)
+    yield NoiseCase((3, 64, 64), draws=4, fine=True)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from onnxcert.kernels import (
     stream_key,
 )
 
-_STILL: Final = np.float32(0.0)
+_STILL: Final = 0.0
 
 
 class Device(Protocol):
@@ -133,6 +133,9 @@ class DeviceBackend:
         drawn = PhiloxNoise(self.kernels, stream_key(seed, digest), indices)
         return _Noise(drawn, self._channels)
 
+    def prepare(self, x: Array, sigma: float) -> Array:  # noqa: ARG002 - the kernel does it
+        return x
+
     def inputs(self, rows: int, shape: tuple[int, ...]) -> Array:
         """A view, channels first, of what the model reads."""
         made = self.network_input
@@ -211,8 +214,11 @@ class _Noise:
     def __len__(self) -> int:
         return len(self.drawn)
 
-    def add_normal(self, x: Array, sigma: np.float32, out: Array) -> None:
+    def add_normal(self, x: Array, sigma: float, out: Array) -> None:
         self.drawn.add_normal(x, sigma, out, self.channels)
 
     def normals(self, count: int) -> LevelArray:
         return self.drawn.normals(count)
+
+    def offsets(self) -> LevelArray:
+        return self.drawn.offsets()

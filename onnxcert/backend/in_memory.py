@@ -8,6 +8,7 @@ import numpy as np
 
 from onnxcert import counters
 from onnxcert._typing import Array, IntArray, Noise
+from onnxcert.kernels import Split, grid_step, split
 from onnxcert.noise import SFC64, NumpyNoise, stream
 
 
@@ -22,6 +23,9 @@ class NumpyBackend:
 
     def noise(self, seed: int, digest: str, indices: range) -> Noise:
         return NumpyNoise([stream(seed, digest, i) for i in indices])
+
+    def prepare(self, x: Array, sigma: float) -> Split:
+        return split(x, grid_step(sigma))
 
     def inputs(self, rows: int, shape: tuple[int, ...]) -> Array:
         return np.empty((rows, *shape), dtype=np.float32)

@@ -34,6 +34,10 @@ class Backend(Protocol):
         """The noise of the draws `indices` of the input with this digest."""
         ...
 
+    def prepare(self, x: Array, sigma: float) -> Any:
+        """What its noise of this sigma may take in the place of `x`, its own array."""
+        ...
+
     def inputs(self, rows: int, shape: tuple[int, ...]) -> Array:
         """A batch of so many inputs of this shape, with anything in it, for noise to be written."""
         ...

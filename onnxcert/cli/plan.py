@@ -125,11 +125,13 @@ def command(
             "about any other noise; leave --sigma, --perturbation, --on, --axis and --radius out."
         )
     speed = None
+    shape: tuple[int, ...] | None = None
     if model is not None:
         if draws_per_second is not None:
             raise ParameterError("--draws-per-second takes the place of --model; give one of them.")
         segmenter = running.opened(read_model(find_model(model)), given)
         x = segmenter.declared(trial_input(picture, segmenter))
+        shape = x.shape
         # As certify would draw it on this model; noise of any size takes the same time.
         drawn = noise.of(segmenter, 0.25)
         if pilot is not None and perturbation is not None:
@@ -159,6 +161,8 @@ def command(
         selection=selection,  # type: ignore[arg-type]
         n0=n0,
         draws=n or (),
+        # Without a model, as of three values a component.
+        law_error=0.0 if perturbation is None else perturbation.law_error(shape or (3, components)),
     )
     plan = Plan(
         question=question,

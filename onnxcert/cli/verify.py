@@ -75,6 +75,8 @@ def _print(found: Verification) -> None:
         print(f"{', '.join(those) if len(those) <= _FEW else who}: {text}")
     for text in found.unchecked:
         print(f"not checked: {text}")
+    for text in found.notes:
+        print(f"note: {text}")
     counted = f"{found.records} record{'' if found.records == 1 else 's'}"
     misfits = len(found.findings)
     if found.fits:

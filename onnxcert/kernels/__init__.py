@@ -6,6 +6,7 @@ and where a GPU and a CPU must agree on a draw, it is the definition.
 """
 
 from onnxcert.kernels.compiled import Compiled
+from onnxcert.kernels.grid import Split, grid_step, split
 from onnxcert.kernels.interface import Channels, Kernels, Scores
 from onnxcert.kernels.normal import standard_normals
 from onnxcert.kernels.philox import GENERATOR, stream_key
@@ -21,8 +22,11 @@ __all__ = [
     "Kernels",
     "PhiloxNoise",
     "Scores",
+    "Split",
     "Transcription",
+    "grid_step",
     "source",
+    "split",
     "standard_normals",
     "stream_key",
 ]

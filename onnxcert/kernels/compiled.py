@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, final
 import numpy as np
 
 from onnxcert._typing import Array
+from onnxcert.kernels.grid import grid_step
 from onnxcert.kernels.interface import Channels, Scores
 from onnxcert.kernels.philox import Key
 
@@ -44,7 +45,7 @@ class Compiled:
     def noise(
         self,
         x: Array,
-        sigma: np.float32,
+        sigma: float,
         key: Key,
         first: int,
         out: Array,
@@ -71,7 +72,9 @@ class Compiled:
             raise ValueError(f"cells of the strides {out.strides} are not equally far apart.")
         side_by_side = (rows, channel_step, cell_step) == (3, 1, 3) and cells % 4 == 0
         shared = (np.int64(cells), order, affine, out, np.int64(draw_step))
-        source = (x, np.float32(sigma), *map(np.uint32, key), np.uint64(first))
+        step = grid_step(sigma)
+        grid = (np.float64(sigma / step if step else 0.0), np.float64(step))
+        source = (x, *grid, *map(np.uint32, key), np.uint64(first))
         draws = np.int64(len(out))
         across = math.ceil(cells / (4 * BLOCK))
         down = 1 if side_by_side else rows

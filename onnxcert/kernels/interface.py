@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
-import numpy as np
-
 from onnxcert._typing import Array
 from onnxcert.kernels.philox import Key
 
@@ -87,15 +85,17 @@ class Kernels(Protocol):
     def noise(
         self,
         x: Array,
-        sigma: np.float32,
+        sigma: float,
         key: Key,
         first: int,
         out: Array,
         channels: Channels | None = None,
     ) -> None:
-        """Write x + sigma z into each row of `out`; row b has the normals of draw first + b.
+        """Write the grid point nearest to x + sigma z into each row of `out`; row b has the normals
+        of draw first + b.
 
-        The product and the sum are rounded each, as are those of `channels`, which come after.
+        The grid is that of `onnxcert.kernels.grid_step`. With sigma 0, x is written as it is.
+        Product and sum of `channels`, which come after, are rounded each in float32.
 
         Args:
             x: float32, C-contiguous; [C, *cells] where there are `channels`.

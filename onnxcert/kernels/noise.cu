@@ -1,7 +1,9 @@
-// Noise: x + sigma z, normalised, straight into the input buffer of a model.
+// Noise: the grid point nearest to x + sigma z, normalised, straight into the input buffer of a model.
 //
-// Element e = 4 q + r of draw i gets normal r of the Philox4x32-10 block with the counter (q, i), so
+// Element e = 2 q + r of draw i gets normal r of the Philox4x32-10 block with the counter (q, i), so
 // its noise depends on nothing else: not on the batch, the grid of threads or the layout of `out`.
+// Noise is float64, as its law must be exact to a few parts in 2^32 in every cell of the grid; see
+// docs/statistics.md, section 11.
 // Everything below rounds as IEEE 754 says, operation by operation (no contraction, no approximate
 // function), so onnxcert/kernels/normal.py repeats it on a CPU bit for bit.
 //
@@ -42,54 +44,79 @@ struct Philox {
   }
 };
 
-// Box and Muller 1958. 40 bits for the radius, so that the tail reaches 7.5 sigma; 24 for the angle.
-__device__ inline void box_muller(u32 a, u32 b, float& z0, float& z1) {
-  // u = a 2^-32 + ((b mod 256) + 1/2) 2^-40, above 0 and at most 1.
-  const float low = __fmaf_rn(__uint2float_rn(b & 0xFFu), 0x1p-40f, 0x1p-41f);
-  const float u = __fmaf_rn(__uint2float_rn(a), 0x1p-32f, low);
-  // -2 ln u = -2 ln 2 k - 2 ln(1 + f) with u = 2^k (1 + f), 1 + f in [sqrt(1/2), sqrt(2)); the
-  // polynomial is a minimax fit of (-2 ln(1 + f) + 2 f) / f^2, relative error of the sum 2e-7.
-  const u32 bits = __float_as_uint(u);
-  const u32 scale = (bits - 0x3F3504F3u) & 0xFF800000u;  // k 2^23
-  const float f = __fadd_rn(__uint_as_float(bits - scale), -1.0f);
-  float p = 0x1.9cf956p-3f;
-  p = __fmaf_rn(p, f, -0x1.4b606cp-2f);
-  p = __fmaf_rn(p, f, 0x1.61242ap-2f);
-  p = __fmaf_rn(p, f, -0x1.97b166p-2f);
-  p = __fmaf_rn(p, f, 0x1.ff6928p-2f);
-  p = __fmaf_rn(p, f, -0x1.5558f4p-1f);
-  p = __fmaf_rn(p, f, 0x1.00006cp+0f);
-  p = __fmaf_rn(p, f, -2.0f);
-  const float whole = __fmul_rn(__int2float_rn((int)scale), -0x1.62e430p-23f);
-  const float radius = __fsqrt_rn(__fmaf_rn(p, f, whole));
-  // The angle is ((b / 256) + 1/2) 2^-24 turns: the nearest quarter turn, in the two upper bits of
-  // `quarter`, and v quarter turns beside it, |v| < 1/2. sin and cos of (pi / 2) v: minimax fits.
-  const u32 quarter = b + 0x20000000u;
-  // 22 bits and the half as the mantissa of a number in [1, 2); the two upper bits drown in its
-  // exponent, all ones.
-  const float v = __fadd_rn(__uint_as_float((quarter >> 7) | 0x3F800001u), -1.5f);
-  const float v2 = __fmul_rn(v, v);
-  float s = -0x1.2d9bb8p-8f;
-  s = __fmaf_rn(s, v2, 0x1.465ec6p-4f);
-  s = __fmaf_rn(s, v2, -0x1.4abbbap-1f);
-  s = __fmul_rn(__fmaf_rn(s, v2, 0x1.921fb6p+0f), v);
-  float c = -0x1.4e844ap-6f;
-  c = __fmaf_rn(c, v2, 0x1.03b090p-2f);
-  c = __fmaf_rn(c, v2, -0x1.3bd39cp+0f);
-  c = __fmaf_rn(c, v2, 1.0f);
-  // Quarters 1 and 3 swap the two; cos is negative in 1 and 2, sin in 2 and 3.
-  const bool swap = (quarter & 0x40000000u) != 0;
-  const u32 cosine = __float_as_uint(swap ? s : c) ^ ((quarter + 0x40000000u) & 0x80000000u);
-  const u32 sine = __float_as_uint(swap ? c : s) ^ (quarter & 0x80000000u);
-  z0 = __fmul_rn(radius, __uint_as_float(cosine));
-  z1 = __fmul_rn(radius, __uint_as_float(sine));
+__device__ inline u64 bits_of(double value) { return (u64)__double_as_longlong(value); }
+__device__ inline double of_bits(u64 bits) { return __longlong_as_double((i64)bits); }
+
+// One step of Horner's rule, rounded twice.
+__device__ inline double step_of(double value, double x, double coefficient) {
+  return __dadd_rn(__dmul_rn(value, x), coefficient);
 }
 
-__device__ inline void normals(const Philox& philox, u64 q, u64 draw, float (&z)[4]) {
-  u32 r[4];
-  philox.block(q, draw, r);
-  box_muller(r[0], r[1], z[0], z[1]);
-  box_muller(r[2], r[3], z[2], z[3]);
+// Box and Muller 1958, in float64: 64 bits for the radius, so that the tail reaches 9.49 sigma, and
+// 64 for the angle.
+__device__ inline void box_muller(u64 a, u64 b, double& z0, double& z1) {
+  // u = (a + 1/2) 2^-64, above 0 and at most 1.
+  const double u = __dmul_rn(__dadd_rn(__ull2double_rn(a), 0.5), 0x1p-64);
+  // ln u = k ln 2 + ln(1 + f) with u = 2^k (1 + f), 1 + f in [sqrt(1/2), sqrt(2)), and
+  // ln(1 + f) = 2 artanh(s), s = f / (2 + f): the power series, to the term in s^21.
+  const u64 scale = (bits_of(u) - 0x3FE6A09E00000000ull) & 0xFFF0000000000000ull;  // k 2^52
+  const double f = __dadd_rn(of_bits(bits_of(u) - scale), -1.0);
+  const double s = __ddiv_rn(f, __dadd_rn(2.0, f));
+  const double s2 = __dmul_rn(s, s);
+  double p = 0x1.8618618618618p-4;
+  p = step_of(p, s2, 0x1.af286bca1af28p-4);
+  p = step_of(p, s2, 0x1.e1e1e1e1e1e1ep-4);
+  p = step_of(p, s2, 0x1.1111111111111p-3);
+  p = step_of(p, s2, 0x1.3b13b13b13b14p-3);
+  p = step_of(p, s2, 0x1.745d1745d1746p-3);
+  p = step_of(p, s2, 0x1.c71c71c71c71cp-3);
+  p = step_of(p, s2, 0x1.2492492492492p-2);
+  p = step_of(p, s2, 0x1.999999999999ap-2);
+  p = step_of(p, s2, 0x1.5555555555555p-1);
+  const double whole = __dmul_rn(__ll2double_rn((i64)scale >> 52), 0x1.62e42fefa39efp-1);
+  const double series = __dadd_rn(__dmul_rn(2.0, s), __dmul_rn(s, __dmul_rn(s2, p)));
+  const double radius = __dsqrt_rn(__dmul_rn(-2.0, __dadd_rn(whole, series)));
+  // The angle is (b + 1/2) 2^-64 turns: the nearest quarter turn, in the two upper bits of
+  // `quarter`, and v quarter turns beside it, |v| <= 1/2. Power series of sine and cosine.
+  const u64 quarter = b + 0x2000000000000000ull;
+  const i64 beside = (i64)(quarter & 0x3FFFFFFFFFFFFFFFull) - 0x2000000000000000ll;
+  const double turned = __dmul_rn(__dadd_rn(__ll2double_rn(beside), 0.5), 0x1p-62);
+  const double v = __dmul_rn(turned, 0x1.921fb54442d18p+0);
+  const double v2 = __dmul_rn(v, v);
+  double sn = 0x1.952c77030ad4ap-49;
+  sn = step_of(sn, v2, -0x1.ae7f3e733b81fp-41);
+  sn = step_of(sn, v2, 0x1.6124613a86d09p-33);
+  sn = step_of(sn, v2, -0x1.ae64567f544e4p-26);
+  sn = step_of(sn, v2, 0x1.71de3a556c734p-19);
+  sn = step_of(sn, v2, -0x1.a01a01a01a01ap-13);
+  sn = step_of(sn, v2, 0x1.1111111111111p-7);
+  sn = step_of(sn, v2, -0x1.5555555555555p-3);
+  sn = __dadd_rn(v, __dmul_rn(v, __dmul_rn(v2, sn)));
+  double cs = 0x1.ae7f3e733b81fp-45;
+  cs = step_of(cs, v2, -0x1.93974a8c07c9dp-37);
+  cs = step_of(cs, v2, 0x1.1eed8eff8d898p-29);
+  cs = step_of(cs, v2, -0x1.27e4fb7789f5cp-22);
+  cs = step_of(cs, v2, 0x1.a01a01a01a01ap-16);
+  cs = step_of(cs, v2, -0x1.6c16c16c16c17p-10);
+  cs = step_of(cs, v2, 0x1.5555555555555p-5);
+  cs = step_of(cs, v2, -0x1.0000000000000p-1);
+  cs = __dadd_rn(1.0, __dmul_rn(v2, cs));
+  // Quarters 1 and 3 swap the two; cos is negative in 1 and 2, sin in 2 and 3.
+  const bool swap = (quarter & 0x4000000000000000ull) != 0;
+  const u64 sign = 0x8000000000000000ull;
+  const u64 cosine = bits_of(swap ? sn : cs) ^ ((quarter + 0x4000000000000000ull) & sign);
+  const u64 sine = bits_of(swap ? cs : sn) ^ (quarter & sign);
+  z0 = __dmul_rn(radius, of_bits(cosine));
+  z1 = __dmul_rn(radius, of_bits(sine));
+}
+
+// The normals 4 q ... 4 q + 3 of a draw: two of each block.
+__device__ inline void normals(const Philox& philox, u64 q, u64 draw, double (&z)[4]) {
+  for (int half = 0; half < 2; ++half) {
+    u32 r[4];
+    philox.block(2 * q + (u64)half, draw, r);
+    box_muller((u64)r[0] << 32 | r[1], (u64)r[2] << 32 | r[3], z[2 * half], z[2 * half + 1]);
+  }
 }
 
 __device__ inline void put(float* out, float value) { *out = value; }
@@ -126,15 +153,35 @@ __device__ inline Channel channel_of(i64 c, const int* from, const float* affine
   return channel;
 }
 
-__device__ inline float noisy(float x, float sigma, float z, const Channel& channel) {
-  const float value = __fadd_rn(__fmul_rn(sigma, z), x);
+// The grid: its step, and sigma in steps; a step of 0 for no noise. See onnxcert/kernels/grid.py.
+struct Grid {
+  double sigma, step;
+};
+
+// The nearest whole number, ties to even, of |value| < 2^51.
+__device__ inline double whole(double value) {
+  return __dadd_rn(__dadd_rn(value, 0x1.8p52), -0x1.8p52);
+}
+
+__device__ inline float on_grid(float x, double z, const Grid& grid) {
+  if (grid.step == 0.0) return x;
+  const float step = __double2float_rn(grid.step);
+  const double steps = __ddiv_rn((double)x, grid.step);  // exact, as the step is a power of two
+  const double nearest = whole(steps);
+  const double moved = whole(__dadd_rn(__dmul_rn(z, grid.sigma), __dadd_rn(steps, -nearest)));
+  const float point = __double2float_rn(__dmul_rn(nearest, grid.step));
+  return __fadd_rn(__fmul_rn(__double2float_rn(moved), step), point);
+}
+
+__device__ inline float noisy(float x, double z, const Grid& grid, const Channel& channel) {
+  const float value = on_grid(x, z, grid);
   return channel.plain ? value : __fadd_rn(__fmul_rn(channel.factor, value), channel.offset);
 }
 
 // Channels in rows: x [*, cells] contiguous, out [draws, channels, cells] with any strides.
 // Each thread takes one quadruple of one channel at a time, of every gridDim.z-th draw.
 template <typename Out>
-__device__ inline void planar(const float* x, float sigma, u32 k0, u32 k1, u64 first, i64 draws,
+__device__ inline void planar(const float* x, Grid grid, u32 k0, u32 k1, u64 first, i64 draws,
                               i64 channels, i64 cells, const int* from, const float* affine,
                               Out* out, i64 draw_step, i64 channel_step, i64 cell_step) {
   const i64 threads = (i64)gridDim.x * blockDim.x;
@@ -147,7 +194,8 @@ __device__ inline void planar(const float* x, float sigma, u32 k0, u32 k1, u64 f
       // The quadruples at either end may belong to two channels: each takes its own elements.
       const int low = 4 * q < begin ? (int)(begin - 4 * q) : 0;
       const int high = 4 * q + 4 > end ? (int)(end - 4 * q) : 4;
-      float v[4] = {0.0f, 0.0f, 0.0f, 0.0f}, z[4];
+      float v[4] = {0.0f, 0.0f, 0.0f, 0.0f}, y[4];
+      double z[4];
       if (high - low == 4) {
         get4(x + 4 * q, v);
       } else {
@@ -156,15 +204,15 @@ __device__ inline void planar(const float* x, float sigma, u32 k0, u32 k1, u64 f
       }
       Out* row = out + blockIdx.z * draw_step + c * channel_step + (4 * q - begin) * cell_step;
       const u64 steps = (u64)draw_step | (u64)row / sizeof(Out);
-      const bool whole = high - low == 4 && cell_step == 1 && steps % 4 == 0;
+      const bool aligned = high - low == 4 && cell_step == 1 && steps % 4 == 0;
       for (i64 b = blockIdx.z; b < draws; b += gridDim.z, row += gridDim.z * draw_step) {
         normals(philox, (u64)q, first + (u64)b, z);
-        for (int r = 0; r < 4; ++r) z[r] = noisy(v[r], sigma, z[r], channel);
-        if (whole) {
-          put4(row, z);
+        for (int r = 0; r < 4; ++r) y[r] = noisy(v[r], z[r], grid, channel);
+        if (aligned) {
+          put4(row, y);
         } else {
           for (int r = 0; r < 4; ++r)
-            if (r >= low && r < high) put(row + r * cell_step, z[r]);
+            if (r >= low && r < high) put(row + r * cell_step, y[r]);
         }
       }
     }
@@ -174,12 +222,12 @@ __device__ inline void planar(const float* x, float sigma, u32 k0, u32 k1, u64 f
 // Three channels side by side: out [draws, cells, 3], cells a multiple of 4. Each thread takes four
 // cells, so that twelve neighbouring values are written by whole vectors.
 template <typename Out>
-__device__ inline void interleaved(const float* x, float sigma, u32 k0, u32 k1, u64 first,
+__device__ inline void interleaved(const float* x, Grid grid, u32 k0, u32 k1, u64 first,
                                    i64 draws, i64 cells, const int* from, const float* affine,
                                    Out* out, i64 draw_step) {
   const i64 threads = (i64)gridDim.x * blockDim.x;
   const Philox philox(k0, k1);
-  const bool whole = ((u64)draw_step | (u64)out / sizeof(Out)) % 4 == 0;
+  const bool aligned = ((u64)draw_step | (u64)out / sizeof(Out)) % 4 == 0;
   const Channel channels[3] = {channel_of(0, from, affine, 3), channel_of(1, from, affine, 3),
                                channel_of(2, from, affine, 3)};
   for (i64 t = (i64)blockIdx.x * blockDim.x + threadIdx.x; t < cells / 4; t += threads) {
@@ -188,32 +236,34 @@ __device__ inline void interleaved(const float* x, float sigma, u32 k0, u32 k1, 
 #pragma unroll
       for (int c = 0; c < 3; ++c) {
         const i64 q = channels[c].from * (cells / 4) + t;
-        float v[4], z[4];
+        float v[4];
+        double z[4];
         get4(x + 4 * q, v);
         normals(philox, (u64)q, first + (u64)b, z);
-        for (int r = 0; r < 4; ++r) values[3 * r + c] = noisy(v[r], sigma, z[r], channels[c]);
+        for (int r = 0; r < 4; ++r) values[3 * r + c] = noisy(v[r], z[r], grid, channels[c]);
       }
       Out* const row = out + b * draw_step + 12 * t;
       for (int r = 0; r < 12; r += 4) {
-        if (whole) put4(row + r, values + r);
+        if (aligned) put4(row + r, values + r);
         else for (int k = r; k < r + 4; ++k) put(row + k, values[k]);
       }
     }
   }
 }
 
-#define ONNXCERT_NOISE(Out, suffix)                                                               \
-  extern "C" __global__ void noise_##suffix(                                                      \
-      const float* x, float sigma, u32 k0, u32 k1, u64 first, i64 draws, i64 channels, i64 cells, \
-      const int* from, const float* affine, Out* out, i64 draw_step, i64 channel_step,            \
-      i64 cell_step) {                                                                            \
-    planar<Out>(x, sigma, k0, k1, first, draws, channels, cells, from, affine, out, draw_step,    \
-                channel_step, cell_step);                                                         \
-  }                                                                                               \
-  extern "C" __global__ void noise_interleaved_##suffix(                                          \
-      const float* x, float sigma, u32 k0, u32 k1, u64 first, i64 draws, i64 cells,               \
-      const int* from, const float* affine, Out* out, i64 draw_step) {                            \
-    interleaved<Out>(x, sigma, k0, k1, first, draws, cells, from, affine, out, draw_step);        \
+#define ONNXCERT_NOISE(Out, suffix)                                                              \
+  extern "C" __global__ void noise_##suffix(                                                     \
+      const float* x, double sigma, double step, u32 k0, u32 k1, u64 first, i64 draws,           \
+      i64 channels, i64 cells, const int* from, const float* affine, Out* out, i64 draw_step,    \
+      i64 channel_step, i64 cell_step) {                                                         \
+    planar<Out>(x, Grid{sigma, step}, k0, k1, first, draws, channels, cells, from, affine, out,  \
+                draw_step, channel_step, cell_step);                                             \
+  }                                                                                              \
+  extern "C" __global__ void noise_interleaved_##suffix(                                         \
+      const float* x, double sigma, double step, u32 k0, u32 k1, u64 first, i64 draws,           \
+      i64 cells, const int* from, const float* affine, Out* out, i64 draw_step) {                \
+    interleaved<Out>(x, Grid{sigma, step}, k0, k1, first, draws, cells, from, affine, out,       \
+                     draw_step);                                                                 \
   }
 
 ONNXCERT_NOISE(float, float32)

@@ -16,9 +16,10 @@ import numpy.typing as npt
 Words = npt.NDArray[np.uint32]
 Key = tuple[int, int]
 
-GENERATOR: Final = "philox4x32-10-boxmuller"
+GENERATOR: Final = "philox4x32-10-boxmuller64-grid"
 ROUNDS: Final = 10
-ELEMENTS, NORMALS = 0, 1  # domains: noise on the elements of an input, normals asked for by number
+# Domains: noise on the elements of an input, normals by number, offsets of a dithered grid.
+ELEMENTS, NORMALS, OFFSETS = 0, 1, 2
 
 _MULTIPLIERS: Final = (0xD2511F53, 0xCD9E8D57)
 _WEYL: Final = (0x9E3779B9, 0xBB67AE85)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from onnxcert._typing import Array
 from onnxcert.kernels.interface import Channels, Kernels
-from onnxcert.kernels.normal import standard_normals
-from onnxcert.kernels.philox import NORMALS, Key
+from onnxcert.kernels.normal import standard_normals, words
+from onnxcert.kernels.philox import NORMALS, OFFSETS, Key, blocks
 
 
 @final
@@ -33,9 +33,9 @@ class PhiloxNoise:
         return len(self.indices)
 
     def add_normal(
-        self, x: Array, sigma: np.float32, out: Array, channels: Channels | None = None
+        self, x: Array, sigma: float, out: Array, channels: Channels | None = None
     ) -> None:
-        """Write x + sigma z into each row of `out`; see `Kernels.noise`."""
+        """Write the grid point of x + sigma z into each row of `out`; see `Kernels.noise`."""
         self.kernels.noise(x, sigma, self.key, self.indices.start, out, channels)
 
     def normals(self, count: int) -> npt.NDArray[np.float64]:
@@ -44,4 +44,9 @@ class PhiloxNoise:
         They share no block with those of `add_normal`.
         """
         draws = np.array(self.indices, dtype=np.uint64)
-        return standard_normals(self.key, draws, count, NORMALS).astype(np.float64)
+        return standard_normals(self.key, draws, count, NORMALS)
+
+    def offsets(self) -> npt.NDArray[np.float64]:
+        """A number of each draw, uniform in [0, 1), float64 [draws], in memory."""
+        first, _ = words(blocks(self.key, np.array(self.indices, dtype=np.uint64), 0, 1, OFFSETS))
+        return (first[..., 0] >> np.uint64(11)).astype(np.float64) * 2.0**-53

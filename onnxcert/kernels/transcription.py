@@ -9,6 +9,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from onnxcert._typing import Array
+from onnxcert.kernels.grid import grid_step, split
 from onnxcert.kernels.interface import Channels, Scores
 from onnxcert.kernels.interpolation import Interpolation
 from onnxcert.kernels.normal import standard_normals
@@ -22,7 +23,7 @@ class Transcription:
     def noise(
         self,
         x: Array,
-        sigma: np.float32,
+        sigma: float,
         key: Key,
         first: int,
         out: Array,
@@ -30,9 +31,14 @@ class Transcription:
     ) -> None:
         xp, channels = array_namespace(x), channels or Channels()
         per_channel = (-1, *(1 for _ in x.shape[1:]))
+        step = grid_step(sigma)
+        nearest, rest = split(x, step) if step else (x, x)
         for b in range(out.shape[0]):
-            z = standard_normals(key, first + b, x.size).reshape(x.shape)
-            row = xp.asarray(z) * float(sigma) + x
+            row = nearest
+            if step:
+                z = xp.asarray(standard_normals(key, first + b, x.size).reshape(x.shape))
+                moved = xp.round(z * (float(sigma) / step) + rest)
+                row = xp.astype(moved, xp.float32) * step + nearest
             if channels.order is not None:
                 row = xp.take(row, channels.order, axis=0)
             if channels.affine is not None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
 from onnxcert._typing import Array, FloatArray, Noise
+from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.rotation_radius import classical
 from onnxcert.perturbation.turning import (
     TURNED,
+    Cloud,
     check_parameters,
     check_points,
+    cloud_of,
     exponential,
+    rotation_law_error,
     shown_angle,
     turn,
 )
@@ -68,11 +73,19 @@ class AxisRotation:
         """Raise ParameterError unless `x` is [c, N] with the channels that turn."""
         check_points(x, self.vectors)
 
-    def perturb(self, x: Array, noise: Noise, out: Array) -> None:
+    def law_error(self, shape: tuple[int, ...]) -> float:
+        """See `onnxcert.perturbation.turning.rotation_law_error`."""
+        return rotation_law_error(self.sigma, 3 * self.vectors * math.prod(shape[1:]))
+
+    def prepare(self, x: Array, backend: Backend) -> Cloud:  # noqa: ARG002 - as on every one
+        return cloud_of(x, self.vectors)
+
+    def perturb(self, x: Array | Cloud, noise: Noise, out: Array) -> None:
         """Write x, turned by an angle of its own, into each row of `out`."""
         v = np.zeros((len(noise), 3))
         v[:, _AXES.index(self.axis)] = self.sigma * noise.normals(1)[:, 0]
-        turn(x, exponential(v), self.vectors, out)
+        matrices = exponential(v)
+        turn(x, matrices, noise.offsets(), self.vectors, out)
 
     def radius(self, tau: float) -> float:
         """sigma * Phi^-1(tau), pi at most, in radians and rounded down; tau in [1/2, 1)."""

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Final, final
 
 import numpy as np
+from array_api_compat import array_namespace
 from scipy.stats import norm
 
 from onnxcert._typing import Array, FloatArray, Noise
+from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.rounding import rounded_down
+
+# docs/statistics.md, section 11: relative error of a cell's probability, in the mean square over
+# the cells within 8.25 sigma, and twice the probability beyond.
+_CELL: Final = 2.0**-32
+_TAIL: Final = 2.0**-51
 
 
 @final
 @dataclass(frozen=True)
 class Gaussian:
-    """e ~ N(0, sigma^2 I) added to x.
+    """e ~ N(0, sigma^2 I) added to x; the sum is rounded to the grid that belongs to sigma.
+
+    The model so sees a fixed function of the real number x + e, whatever the low bits of x are
+    (`onnxcert.kernels.grid_step`).
 
     If P(f_i(x + e) = c) > tau >= 1/2, then for every d with ||d||_2 <= sigma * Phi^-1(tau) the
     class c keeps the majority at x + d (Cohen, Rosenfeld, Kolter 2019, Theorem 1; for segmentation
@@ -45,11 +56,6 @@ class Gaussian:
                 f"sigma must be a positive number in the input's unit, got {self.sigma}."
             )
 
-    @property
-    def applied(self) -> np.float32:
-        """The standard deviation that is really drawn: sigma in the type of the input."""
-        return np.float32(self.sigma)
-
     def parameters(self) -> dict[str, Any]:
         return {"sigma": self.sigma}
 
@@ -60,8 +66,9 @@ class Gaussian:
         return of_input
 
     def check(self, x: FloatArray) -> None:
-        """Raise ParameterError if adding the noise to float32 `x` would round its law away."""
-        largest = max(float(x.max(initial=0.0)), -float(x.min(initial=0.0)))
+        """Raise ParameterError if float32 `x` is too large for the grid of this sigma."""
+        xp = array_namespace(x)
+        largest = float(xp.max(xp.abs(x))) if math.prod(x.shape) else 0.0
         step = float(np.spacing(np.float32(largest)))
         if self.sigma < 1024 * step:
             raise ParameterError(
@@ -70,13 +77,23 @@ class Gaussian:
                 f"{1024 * step:.2g} or more."
             )
 
-    def perturb(self, x: Array, noise: Noise, out: Array) -> None:
-        """Write x + e into each row of `out`, with an e of its own."""
-        noise.add_normal(x, self.applied, out)
+    def law_error(self, shape: tuple[int, ...]) -> float:
+        """By Pinsker's inequality for independent values, and the union bound for the tails."""
+        values = math.prod(shape)
+        return math.sqrt(values / 2) * _CELL + values * _TAIL
+
+    def prepare(self, x: Array, backend: Backend) -> Any:
+        """`x`, on the CPU split into grid point and rest."""
+        return backend.prepare(x, self.sigma)
+
+    def perturb(self, x: Any, noise: Noise, out: Array) -> None:
+        """Write the grid point nearest to x + e into each row of `out`, with an e of its own."""
+        noise.add_normal(x, self.sigma, out)
 
     def radius(self, tau: float) -> float:
-        """sigma * Phi^-1(tau) for the sigma applied, never above it; tau in [1/2, 1)."""
-        exact = min(self.sigma, float(self.applied)) * float(norm.ppf(tau))
+        """sigma * Phi^-1(tau), never above it; tau in [1/2, 1)."""
+        # Earlier versions drew with sigma in float32; the radius of their records stays the same.
+        exact = min(self.sigma, float(np.float32(self.sigma))) * float(norm.ppf(tau))
         return max(0.0, exact * (1.0 - 1e-12))
 
     def formula(self, tau: float | None = None) -> str:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, final
+from typing import Any, ClassVar, Final, NamedTuple, final
 
 import numpy as np
 
 from onnxcert._typing import Array, FloatArray, Noise, Perturbation
+from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.plain import PLAIN
 from onnxcert.perturbation.turning import TURNED
 
 _LONGEST: Final = 60
+
+
+class Prepared(NamedTuple):
+    """An input, and its channels as the perturbation on them takes them."""
+
+    whole: Array
+    channels: Any
 
 
 @final
@@ -114,11 +122,20 @@ class OnChannels:
             )
         self.of.check(x[self.start : self.stop])
 
-    def perturb(self, x: Array, noise: Noise, out: Array) -> None:
+    def law_error(self, shape: tuple[int, ...]) -> float:
+        """That of the perturbation on the channels."""
+        return self.of.law_error((self.stop - self.start, *shape[1:]))
+
+    def prepare(self, x: Array, backend: Backend) -> Prepared:
+        return Prepared(x, self.of.prepare(x[self.start : self.stop], backend))
+
+    def perturb(self, x: Array | Prepared, noise: Noise, out: Array) -> None:
         """Write x with these channels perturbed into each row of `out`."""
-        out[:, : self.start] = x[: self.start]
-        out[:, self.stop :] = x[self.stop :]
-        self.of.perturb(x[self.start : self.stop], noise, out[:, self.start : self.stop])
+        if not isinstance(x, Prepared):
+            x = Prepared(x, x[self.start : self.stop])
+        out[:, : self.start] = x.whole[: self.start]
+        out[:, self.stop :] = x.whole[self.stop :]
+        self.of.perturb(x.channels, noise, out[:, self.start : self.stop])
 
     def radius(self, tau: float) -> float:
         return self.of.radius(tau)

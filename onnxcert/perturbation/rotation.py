@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 from onnxcert._typing import Array, FloatArray, Noise
+from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.rotation_radius import classical, exact
 from onnxcert.perturbation.turning import (
     TURNED,
+    Cloud,
     check_parameters,
     check_points,
+    cloud_of,
     exponential,
+    rotation_law_error,
     shown_angle,
     turn,
 )
@@ -63,9 +68,17 @@ class Rotation:
         """Raise ParameterError unless `x` is [c, N] with the channels that turn."""
         check_points(x, self.vectors)
 
-    def perturb(self, x: Array, noise: Noise, out: Array) -> None:
+    def law_error(self, shape: tuple[int, ...]) -> float:
+        """See `onnxcert.perturbation.turning.rotation_law_error`."""
+        return rotation_law_error(self.sigma, 3 * self.vectors * math.prod(shape[1:]))
+
+    def prepare(self, x: Array, backend: Backend) -> Cloud:  # noqa: ARG002 - as on every one
+        return cloud_of(x, self.vectors)
+
+    def perturb(self, x: Array | Cloud, noise: Noise, out: Array) -> None:
         """Write x, turned by a rotation of its own, into each row of `out`."""
-        turn(x, exponential(self.sigma * noise.normals(3)), self.vectors, out)
+        matrices = exponential(self.sigma * noise.normals(3))
+        turn(x, matrices, noise.offsets(), self.vectors, out)
 
     def radius(self, tau: float) -> float:
         """Angle in radians, pi at most, rounded down; tau in [1/2, 1)."""

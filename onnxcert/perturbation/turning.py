@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace
 
-from onnxcert._typing import Array, FloatArray
+from onnxcert._typing import Array, FloatArray, LevelArray
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.rounding import rounded_down
 
@@ -16,6 +18,8 @@ Vectors = npt.NDArray[np.float64]
 
 # Of 1024 steps of float32 at 1: a smaller turn is rounded away where the coordinates are largest.
 SMALLEST_SIGMA = 2.0**-13
+STEPS: Final = 14  # powers of two that the grid's step lies below the largest norm
+_CLOSE: Final = 1e-12
 # So many values a point has, with normals, and fewer points no shape.
 _FEW = 6
 TURNED = {1: "the coordinates alone", 2: "the coordinates and normals"}
@@ -45,30 +49,89 @@ def exponential(v: Vectors) -> Vectors:
     return matrices
 
 
-def turn(x: Array, matrices: Vectors, vectors: int, out: Array) -> None:
-    """Write `x` with its first `vectors` triples of channels turned by each matrix into `out`.
+class Cloud(NamedTuple):
+    """Points to be turned, and the grid that they are rounded to.
 
-    Products and sums are written out, so that a row does not depend on the others, as it might in
-    a matrix product.
+    Attributes:
+        x: float32 [c, N]. wide: its channels that turn, float64 [3 vectors, N].
+        step: of the grid, 2^-14 of the smallest power of two that no turned vector exceeds.
+    """
 
-    Args:
-        x: float32 [c, N]. matrices: float64 [B, 3, 3], used as float32. out: float32 [B, c, N].
+    x: Array
+    wide: Array
+    step: float
+
+
+def cloud_of(x: Array, vectors: int) -> Cloud:
+    """`x` [c, N], float32, with its first `vectors` triples of channels to be turned.
+
+    The step depends on the largest exact norm, which no rotation changes.
 
     Raises:
         ParameterError: `x` has not the channels that turn.
     """
     check_points(x, vectors)
     xp = array_namespace(x)
-    m = xp.asarray(matrices.astype(np.float32)[..., None])
-    product = xp.empty((len(matrices), *x.shape[1:]), dtype=xp.float32)
+    wide = xp.astype(x[: 3 * vectors], xp.float64)
+    triples = xp.reshape(wide, (vectors, 3, -1))
+    squares = xp.reshape(xp.sum(triples * triples, axis=1), (-1,))
+    largest = float(xp.max(squares)) if squares.shape[0] else 0.0
+    power = 0  # of the smallest 2^power that no norm exceeds
+    if largest > 0.0:
+        power = math.frexp(math.sqrt(largest))[1] - 2
+        while 4.0**power < largest * (1.0 - _CLOSE):
+            power += 1
+        if 4.0**power < largest * (1.0 + _CLOSE):  # rounded, it may lie on either side
+            near = xp.nonzero(squares >= largest * (1.0 - _CLOSE))[0]
+            columns = xp.reshape(xp.permute_dims(triples, (0, 2, 1)), (-1, 3))
+            exact = max(
+                sum(Fraction(float(columns[int(i), k])) ** 2 for k in range(3)) for i in near
+            )
+            power += exact > Fraction(4) ** power
+    return Cloud(x, wide, math.ldexp(1.0, power - STEPS))
+
+
+def turn(
+    x: Array | Cloud, matrices: Vectors, offsets: LevelArray, vectors: int, out: Array
+) -> None:
+    """Write `x`, turned by each matrix and rounded down to the grid, into `out`.
+
+    Before it is rounded, each value of draw b is raised by offsets[b] steps of the grid. So the
+    rounding hits a computed value and the exact one alike, but for a small probability
+    (docs/statistics.md, section 11). Products and sums are written out, so that a row does not
+    depend on the others, as it might in a matrix product.
+
+    Args:
+        x: float32 [c, N], or its cloud. matrices: float64 [B, 3, 3]. offsets: float64 [B], uniform
+            in [0, 1). vectors: triples of channels that turn. out: float32 [B, c, N].
+
+    Raises:
+        ParameterError: `x` has not the channels that turn.
+    """
+    cloud = x if isinstance(x, Cloud) else cloud_of(x, vectors)
+    xp = array_namespace(cloud.x)
+    m = xp.asarray((matrices / cloud.step)[..., None])
+    u = xp.asarray(offsets[:, None])
+    row, product = (
+        xp.empty((len(matrices), *cloud.x.shape[1:]), dtype=xp.float64) for _ in range(2)
+    )
     for first in range(0, 3 * vectors, 3):
         for i in range(3):
-            row = out[:, first + i]
-            xp.multiply(m[:, i, 0], x[first], out=row)
+            xp.multiply(m[:, i, 0], cloud.wide[first], out=row)
             for j in (1, 2):
-                xp.multiply(m[:, i, j], x[first + j], out=product)
+                xp.multiply(m[:, i, j], cloud.wide[first + j], out=product)
                 xp.add(row, product, out=row)
-    out[:, 3 * vectors :] = x[3 * vectors :]
+            out[:, first + i] = xp.floor(row + u) * cloud.step
+    out[:, 3 * vectors :] = cloud.x[3 * vectors :]
+
+
+def rotation_law_error(sigma: float, values: int) -> float:
+    """Probability, at most, that a computed draw differs from the exact one in any of `values`.
+
+    A computed value is off by 2^-47 (1 + sigma) of the largest norm in the mean, and the grid's
+    step is 2^-14 of it; 2^-40 for the three normals and the offset.
+    """
+    return values * (1.0 + sigma) * 2.0**-33 + 2.0**-40
 
 
 def check_parameters(sigma: float, vectors: int, largest: float) -> None:

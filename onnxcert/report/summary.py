@@ -227,6 +227,8 @@ def summarise(
     if nonfinite:
         counted.append(f"{nonfinite} votes were withheld because the model's output was not finite")
     counted += by_category.notes()
+    if last.draws.law_note:
+        counted.append(last.draws.law_note)
     share = abstained[0] / total
     if 0.75 <= share < 1:
         counted.append(

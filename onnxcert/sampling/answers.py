@@ -48,12 +48,12 @@ def noisy_answers(
         threads = max(1, min(threads, _MOST_VALUES // (batch_size * x.size) - 1))
     rows = min(batch_size, max(1, len(indices)))
     buffers = [backend.inputs(rows, x.shape) for _ in range(threads + 1)]
-    x = backend.device(x)
+    write = draws.writer(backend.device(x), backend)
 
     def draw(k: int) -> Array:
         part = indices[k * batch_size : (k + 1) * batch_size]
         noisy = buffers[k % len(buffers)][: len(part)]
-        draws.write(x, part, noisy, backend)
+        write(part, noisy)
         return noisy
 
     def answer(noisy: Array) -> Any:

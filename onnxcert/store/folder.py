@@ -22,6 +22,7 @@ from typing import Any, final
 import h5py
 
 from onnxcert.atomic import LEFT_OVER, together, write_atomically
+from onnxcert.draws import FLOAT32_GENERATORS
 from onnxcert.errors import StoreError
 from onnxcert.sampling import Count
 from onnxcert.store import encoding
@@ -179,6 +180,12 @@ class ResultStore(Results):
         after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
         if seed is not None:
             after["seed"] = seed
+        if before.get("generator") in FLOAT32_GENERATORS:
+            raise StoreError(
+                f"{self.folder} holds a run of an earlier version, whose noise "
+                f"({before['generator']}) this version does not draw; the run starts again in "
+                "another folder, named with --out, and what is finished here stays as it is."
+            )
         changed = differences(before, after, "now {} was asked")
         if changed:
             raise StoreError(

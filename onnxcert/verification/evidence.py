@@ -71,6 +71,8 @@ def _certificate_misfits(record: Record) -> Iterator[str]:
 def _provenance_misfits(record: Record) -> Iterator[str]:
     """The same facts where a record says them twice."""
     provenance = record.provenance
+    if (record.law_error > 0.0) == bool(record.draws.law_note):
+        yield f"law error {record.law_error:g} is not one of the generator {record.draws.generator}"
     if provenance.input.get("sha256") != record.draws.digest:
         yield "the votes were drawn for another input than the provenance names"
     if provenance.input.get("name") != record.name:

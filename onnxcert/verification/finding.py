@@ -26,11 +26,13 @@ class Verification:
         records: how many were looked at.
         findings: what does not fit, record by record.
         unchecked: what could not be looked at, each one sentence.
+        notes: what a reader must know beside it, such as what the law of old draws lacks.
     """
 
     records: int
     findings: tuple[Finding, ...]
     unchecked: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:

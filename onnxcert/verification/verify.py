@@ -66,9 +66,10 @@ def verify(
     models, pictures = ModelCheck(model), InputCheck(inputs)
     alone: dict[str, int] | None = {} if independent else None
     rows: dict[str, dict[str, Any]] = {}
+    notes: dict[str, None] = {}
     for name in names:
         try:
-            for text in _misfits(results, name, run, rows, models, pictures, alone):
+            for text in _misfits(results, name, run, rows, models, pictures, notes, alone):
                 findings.append(Finding(name, text))
         except InputError:
             raise  # something given is not there: no record is to blame
@@ -76,8 +77,8 @@ def verify(
             findings.append(Finding(name, _clause(error)))
         on_record()
     findings += _table_misfits(results, rows, names)
-    unseen = [*_unchecked(results, models, pictures), *_only_by_ours(alone or {})]
-    return Verification(len(names), tuple(findings), tuple(unseen))
+    unseen = (*_unchecked(results, models, pictures), *_only_by_ours(alone or {}))
+    return Verification(len(names), tuple(findings), unseen, tuple(notes))
 
 
 def _misfits(
@@ -87,6 +88,7 @@ def _misfits(
     rows: dict[str, dict[str, Any]],
     models: ModelCheck,
     pictures: InputCheck,
+    notes: dict[str, None],
     alone: dict[str, int] | None,
 ) -> Iterator[str]:
     stored, found = results.fingerprints(name)
@@ -98,6 +100,8 @@ def _misfits(
     with results.open(name) as opened:
         record = opened.in_memory()
         rows[name] = record.summary()
+        if record.draws.law_note:
+            notes[record.draws.law_note] = None
         yield from record_misfits(record, name, run)
         if alone is not None:
             reason = unchecked(record.decision.rule)

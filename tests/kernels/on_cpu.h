@@ -23,6 +23,26 @@ static inline float __fsqrt_rn(float a) { return std::sqrt(a); }
 static inline float __uint2float_rn(unsigned a) { return static_cast<float>(a); }
 static inline float __int2float_rn(int a) { return static_cast<float>(a); }
 
+static inline double __dadd_rn(double a, double b) { return a + b; }
+static inline double __dmul_rn(double a, double b) { return a * b; }
+static inline double __ddiv_rn(double a, double b) { return a / b; }
+static inline double __dsqrt_rn(double a) { return std::sqrt(a); }
+static inline double __ull2double_rn(unsigned long long a) { return static_cast<double>(a); }
+static inline double __ll2double_rn(long long a) { return static_cast<double>(a); }
+static inline float __double2float_rn(double a) { return static_cast<float>(a); }
+
+static inline long long __double_as_longlong(double a) {
+  long long bits;
+  std::memcpy(&bits, &a, 8);
+  return bits;
+}
+
+static inline double __longlong_as_double(long long bits) {
+  double a;
+  std::memcpy(&a, &bits, 8);
+  return a;
+}
+
 static inline unsigned __float_as_uint(float a) {
   unsigned bits;
   std::memcpy(&bits, &a, 4);

@@ -60,10 +60,7 @@ def test_no_arithmetic_is_loosened_on_the_way(tmp_path: Path) -> None:
     for kernel in kernels:
         assert ".approx" not in kernel
         assert ".ftz" not in kernel
-        fused = len(re.findall(r"\bfma\.rn", kernel))
-        # A quadruple is two pairs of 16 fused operations; three channels make three of them.
-        each = 3 if kernel.startswith("noise_interleaved") else 1
-        assert fused == (2 * 16 * each if kernel.startswith("noise") else 0), kernel[:40]
+        assert not re.findall(r"\bfma\.rn", kernel), kernel[:40]
 
 
 @pytest.mark.parametrize("device", ["compute_75", "compute_90"])

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from onnxcert.kernels import Channels, Compiled, Scores, Transcription
-from onnxcert.kernels.normal import box_muller
+from onnxcert.kernels import Channels, Compiled, Scores, Transcription, grid_step
+from onnxcert.kernels.normal import box_muller, words
 from onnxcert.kernels.philox import blocks
 
 KEY = (1, 2)
@@ -45,10 +45,11 @@ def test_an_element_beyond_the_first_word_of_the_counter(compiled: Compiled) -> 
     order = Channels(order=np.array([channel], dtype=np.int32))
     compiled.noise(x, np.float32(1), KEY, 3, out, order)
     first = channel * cells
-    assert first // 4 > 2**32
-    block = blocks(KEY, 3, first // 4, first // 4 + 4)
-    z = np.stack(box_muller(block[:, ::2], block[:, 1::2]), axis=-1).ravel()
-    np.testing.assert_array_equal(out[0, 0], z[first % 4 :][:cells])
+    assert first // 2 > 2**32
+    block = blocks(KEY, 3, first // 2, first // 2 + 8)
+    z = np.stack(box_muller(*words(block)), axis=-1).ravel()[first % 2 :][:cells]
+    step = grid_step(1.0)
+    np.testing.assert_array_equal(out[0, 0], np.rint(z / step) * step)
 
 
 def test_scores_further_apart_than_32_bits(compiled: Compiled) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.stats import chi2, kstest, norm
 
 from onnxcert.kernels import PhiloxNoise, Transcription, standard_normals, stream_key
-from onnxcert.kernels.normal import box_muller, fused
-from onnxcert.kernels.philox import ELEMENTS, NORMALS, blocks, philox4x32
+from onnxcert.kernels.normal import box_muller
+from onnxcert.kernels.philox import ELEMENTS, NORMALS, OFFSETS, blocks, philox4x32
 
 DIGEST = "0123456789abcdef" * 4
 KEY = stream_key(7, DIGEST)
@@ -63,10 +64,10 @@ def test_no_two_blocks_are_the_same() -> None:
             blocks(key, draw, 0, 500, domain)
             for key in keys
             for draw in draws
-            for domain in (ELEMENTS, NORMALS)
+            for domain in (ELEMENTS, NORMALS, OFFSETS)
         ]
     )
-    assert len(np.unique(found, axis=0)) == len(found) == 9 * 5 * 2 * 500
+    assert len(np.unique(found, axis=0)) == len(found) == 9 * 5 * 3 * 500
 
 
 def test_streams_are_uncorrelated() -> None:
@@ -121,74 +122,51 @@ def test_the_angle_is_uniform_and_independent_of_the_radius() -> None:
 
 
 def of(words: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    a, b = np.array(words, dtype=np.uint32).T.copy()
+    a, b = np.array(words, dtype=np.uint64).T.copy()
     return box_muller(a, b)
 
 
-def test_the_tail_reaches_seven_and_a_half_sigma_and_nothing_is_infinite() -> None:
-    z, _ = of([(0, 0), (0, 0x80000000)])
-    assert z[0] > 7.5
-    assert z[1] < -7.5
-    # The lower eight bits of the second word go on where the first, alone, would have ended.
-    z, _ = of([*((0, low) for low in range(256)), (1, 0)])
+def test_the_tail_reaches_nine_sigma_and_nothing_is_infinite() -> None:
+    z, _ = of([(0, 0), (0, 2**63)])
+    assert z[0] > 9.49
+    assert z[1] < -9.49
+    # All 64 bits count: every word next to 0 has a radius of its own.
+    z, _ = of([(low, 0) for low in range(257)])
     assert (np.diff(z) < 0).all()
-    assert z[255] >= math.sqrt(2 * 32 * math.log(2)) > z[256]
-    z, other = of([(ONES, ONES), (ONES, 0), (ONES - 200, 77)])
+    z, other = of([(2**64 - 1, 2**64 - 1), (2**64 - 1, 0), (2**64 - 200, 77)])
     assert np.isfinite(z).all()
     assert np.isfinite(other).all()
-    assert np.hypot(z, other).max() < 1e-3
+    assert np.hypot(z, other).max() < 1e-7
 
 
-def test_every_step_follows_the_formula() -> None:
-    """Against float64, at ordinary and at extreme words; the sign and the octants included."""
+def test_every_step_follows_the_formula_to_a_few_units_of_the_last_place() -> None:
+    """At ordinary and at extreme words; signs and octants included."""
     rng = np.random.default_rng(2)
-    a, b = rng.integers(0, 2**32, (2, 400_000), dtype=np.uint32)
-    a[:2000] = rng.integers(0, 300, 2000)
-    a[2000:4000] = ONES - rng.integers(0, 300, 2000, dtype=np.uint32)
-    b[:4096] = np.arange(4096, dtype=np.uint32) << 20
-    u = (a * 256.0 + (b & 0xFF) + 0.5) * 2.0**-40
-    turn = 2 * math.pi * ((b >> 8) + 0.5) * 2.0**-24
-    radius = np.sqrt(-2 * np.log(u))
+    a, b = rng.integers(0, 2**64, (2, 20_000), dtype=np.uint64)
+    a[:500] = rng.integers(0, 300, 500)
+    a[500:1000] = np.uint64(2**64 - 1) - rng.integers(0, 2**20, 500, dtype=np.uint64)
+    b[:4096] = np.arange(4096, dtype=np.uint64) << np.uint64(52)
+    b[4096:5000] = (np.arange(904, dtype=np.uint64) % 8 << np.uint64(61)) + rng.integers(
+        0, 2**20, 904, dtype=np.uint64
+    )
     z0, z1 = box_muller(a, b)
-    # u is rounded twice to 24 bits, which moves a radius r by at most 2^-24 / r near u = 1.
-    slack = 3e-7 * radius + np.minimum(2.0**-24 / radius, 4e-4)
-    assert (np.abs(z0 - radius * np.cos(turn)) <= slack).all()
-    assert (np.abs(z1 - radius * np.sin(turn)) <= slack).all()
-
-
-def test_fused_multiplication_rounds_once() -> None:
-    """Against exact integers."""
-    rng = np.random.default_rng(3)
-    a, b = (rng.integers(2**23, 2**24, 200_000) for _ in range(2))
-    shift = rng.integers(0, 60, a.size)
-    c = rng.integers(2**23, 2**24, a.size) * rng.choice([-1, 1], a.size)
-    found = fused(a, b, np.ldexp(c.astype(np.float64), shift - 20))
-    numbers = zip(a.tolist(), b.tolist(), c.tolist(), shift.tolist(), strict=True)
-    exact = [(x * y << 20) + (v << s) for x, y, v, s in numbers]
-    expected = [np.ldexp(float(_odd(value)), -20) for value in exact]
-    np.testing.assert_array_equal(found, np.array(expected).astype(np.float32))
-
-
-def test_fused_multiplication_rounds_once_where_float64_would_round_twice() -> None:
-    """1 + 3 * 2^-24 - 2^-54 lies below the middle of two float32, but float64 cannot tell."""
-    a, b, c = (np.float32(v) for v in (1 + 2**-15, 2**-24 * (1 - 2**-15), 1 + 2**-23))
-    assert np.float32(float(a) * float(b) + float(c)) == np.float32(1 + 2**-22)
-    assert fused(a, b, c) == np.float32(1 + 2**-23)
-    assert fused(-a, b, -c) == np.float32(-1 - 2**-23)
-
-
-def _odd(value: int) -> int:
-    """`value` with at most 50 leading bits, the last one set where anything was cut off."""
-    cut = max(0, abs(value).bit_length() - 50)
-    kept = abs(value) >> cut
-    kept |= int(kept << cut != abs(value))
-    return (kept << cut) * (1 if value >= 0 else -1)
+    with mpmath.workdps(40):
+        for word, angle, first, second in zip(
+            a.tolist(), b.tolist(), z0.tolist(), z1.tolist(), strict=True
+        ):
+            radius = mpmath.sqrt(-2 * mpmath.log((word + mpmath.mpf(0.5)) / 2**64))
+            turn = 2 * mpmath.pi * (angle + mpmath.mpf(0.5)) / 2**64
+            # u is rounded to 53 bits, which moves a radius r by 2^-52 / r at most.
+            moved = 2.0**-52 / max(float(radius), 2.0**-26)
+            for found, exact in ((first, mpmath.cos(turn)), (second, mpmath.sin(turn))):
+                wanted = radius * exact
+                assert abs(found - wanted) <= 8 * 2.0**-53 * abs(wanted) + moved * abs(exact)
 
 
 def test_a_row_is_that_of_its_draw_whatever_the_batch() -> None:
     x = np.random.default_rng(0).random((3, 5, 7), dtype=np.float32)
     whole = np.empty((12, *x.shape), np.float32)
-    kernels, sigma = Transcription(), np.float32(0.25)
+    kernels, sigma = Transcription(), 0.25
     PhiloxNoise(kernels, KEY, range(12)).add_normal(x, sigma, whole)
     for size in (1, 5, 7):
         for start in range(0, 12, size):
@@ -209,3 +187,13 @@ def test_normals_by_number_are_those_of_their_draw_and_no_others() -> None:
         assert not np.isin(alone, standard_normals(KEY, i, 4096)).any()
     z = PhiloxNoise(Transcription(), KEY, range(20_000)).normals(3)
     assert kstest(z.ravel(), norm.cdf).pvalue > 1e-3
+
+
+def test_offsets_are_uniform_one_a_draw_and_in_no_block_of_the_normals() -> None:
+    noise = PhiloxNoise(Transcription(), KEY, range(20_000))
+    u = noise.offsets()
+    assert u.shape == (20_000,)
+    assert kstest(u, "uniform").pvalue > 1e-3
+    assert abs(np.corrcoef(u, noise.normals(1)[:, 0])[0, 1]) < 5 / math.sqrt(u.size)
+    assert PhiloxNoise(Transcription(), KEY, range(7, 8)).offsets()[0] == u[7]
+    assert len(np.unique(u)) == u.size

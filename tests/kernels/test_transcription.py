@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import array_api_strict
@@ -149,17 +150,26 @@ def test_noise_needs_nothing_beyond_the_array_api(order: tuple[int, ...] | None)
     assert same_bits(np.asarray(out), expected)
 
 
-def test_noise_is_the_input_plus_sigma_normals_and_then_normalised() -> None:
-    """Every operation rounded on its own; -0.0 stays what it is where nothing is fused."""
-    rng, sigma = np.random.default_rng(1), np.float32(0.3)
+def test_noise_is_the_nearest_grid_point_of_the_exact_sum_and_then_normalised() -> None:
+    """The grid point is found in fractions; every operation after it rounds on its own."""
+    rng, sigma, step = np.random.default_rng(1), 0.3, 2.0**-16
     x = rng.random((3, 4, 5), dtype=np.float32)
     z = standard_normals(KEY, 9, x.size).reshape(x.shape)
     plain, fused = np.zeros((1, 3, 4, 5), np.float32), np.zeros((1, 4, 5, 3), np.float16)
     Transcription().noise(x, sigma, KEY, 9, plain)
-    np.testing.assert_array_equal(plain[0], x + sigma * z)
+    for value, noise, found in zip(x.flat, z.flat, plain.flat, strict=True):
+        exact = (Fraction(float(value)) + Fraction(sigma) * Fraction(float(noise))) / Fraction(step)
+        assert found == round(exact) * step
     affine = rng.normal(size=(2, 3)).astype(np.float32)
     channels = Channels(np.array([2, 1, 0], np.int32), affine)
     Transcription().noise(x, sigma, KEY, 9, fused.transpose(0, 3, 1, 2), channels)
     factor, offset = affine[:, :, None, None]
-    expected = ((x + sigma * z)[::-1] * factor + offset).astype(np.float16)
+    expected = (plain[0][::-1] * factor + offset).astype(np.float16)
     np.testing.assert_array_equal(fused[0].transpose(2, 0, 1), expected)
+
+
+def test_without_noise_the_input_is_written_as_it_is() -> None:
+    x = np.random.default_rng(1).random((3, 4, 5), dtype=np.float32)
+    out = np.zeros((2, 3, 4, 5), np.float32)
+    Transcription().noise(x, 0.0, KEY, 9, out)
+    np.testing.assert_array_equal(out, np.stack([x, x]))

@@ -49,9 +49,8 @@ def test_the_noise_is_added_to_the_input_and_nothing_else_is_touched() -> None:
     kept = x.copy()
     out = np.full((1, *x.shape), np.nan, np.float32)
     Gaussian(0.5).perturb(x, NumpyNoise([np.random.default_rng(1)]), out)
-    zero = np.empty_like(out)
-    Gaussian(0.5).perturb(np.zeros_like(x), NumpyNoise([np.random.default_rng(1)]), zero)
-    np.testing.assert_array_equal(out, zero + x)
+    z = np.random.default_rng(1).standard_normal(x.shape)
+    np.testing.assert_allclose(out[0], x + 0.5 * z, rtol=0, atol=2.0**-16)
     np.testing.assert_array_equal(x, kept)
     assert out.dtype == np.float32
 
@@ -107,7 +106,9 @@ def test_the_registry_rebuilds_a_perturbation_from_its_parameters() -> None:
     assert again == Gaussian(0.3)
 
 
-def test_the_radius_belongs_to_the_sigma_that_was_really_applied() -> None:
+def test_the_radius_is_not_above_that_of_sigma_in_float32_which_old_records_were_drawn_with() -> (
+    None
+):
     for sigma in (0.1, 0.25, 0.7, 0.9):
         with mpmath.workdps(60):
             exact = mpmath.mpf(float(np.float32(sigma))) * quantile(0.75)

@@ -15,7 +15,7 @@ from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError
 from onnxcert.noise import NumpyNoise
 from onnxcert.perturbation import PERTURBATIONS, AxisRotation, Rotation
-from onnxcert.perturbation.turning import exponential
+from onnxcert.perturbation.turning import cloud_of, exponential, turn
 
 Array = np.ndarray
 FRAME = np.eye(3, dtype=np.float32)
@@ -144,12 +144,16 @@ def test_points_and_normals_turn_together_and_nothing_else_does() -> None:
     seeds = range(20)
     out = np.full((20, 8, 500), np.nan, np.float32)
     Rotation(0.5, vectors=2).perturb(x, NumpyNoise([np.random.default_rng(k) for k in seeds]), out)
-    q = np.empty((20, 3, 3), np.float32)
-    Rotation(0.5).perturb(FRAME, NumpyNoise([np.random.default_rng(k) for k in seeds]), q)
-    np.testing.assert_allclose(out[:, :3], q @ x[:3], atol=2e-6)
-    np.testing.assert_allclose(out[:, 3:6], q @ x[3:6], atol=1e-6)
+    step = 2.0 ** (np.ceil(np.log2(np.linalg.norm(points, axis=0).max())) - 14)
+    for k in seeds:
+        rng = np.random.default_rng(k)
+        q = exponential(0.5 * rng.standard_normal((1, 3)))[0]
+        u = rng.random()
+        for first in (0, 3):
+            exact = np.floor(q @ x[first : first + 3].astype(np.float64) / step + u) * step
+            assert np.mean(out[k, first : first + 3] != exact) < 1e-3  # sums in another order
+            np.testing.assert_allclose(out[k, first : first + 3], exact, atol=step)
     np.testing.assert_array_equal(out[:, 6:], np.broadcast_to(x[6:], (20, 2, 500)))
-    np.testing.assert_allclose(np.linalg.norm(out[:, 3:6], axis=1), 1, atol=5e-7)
     np.testing.assert_array_equal(x, kept)
     # With one triple the normals stay.
     Rotation(0.5).perturb(x, NumpyNoise([np.random.default_rng(k) for k in seeds]), out)
@@ -266,15 +270,66 @@ def test_what_is_no_cloud_of_enough_channels_is_refused(shape: tuple[int, ...]) 
         noise.check(np.zeros((6, 1), np.float32))
 
 
-def test_the_smallest_noise_still_turns_in_float32() -> None:
-    x = np.random.default_rng(0).standard_normal((3, 2000)).astype(np.float32)
-    out = np.empty((1, *x.shape), np.float32)
-    Rotation(2.0**-13).perturb(x, NumpyNoise([np.random.default_rng(1)]), out)
-    moved = np.linalg.norm(out[0].astype(np.float64) - x, axis=0)
-    exact = np.linalg.norm(
-        exponential(2.0**-13 * np.random.default_rng(1).standard_normal((1, 3)))[0] @ x - x, axis=0
-    )
-    assert np.abs(moved - exact).max() < 0.01 * exact.max()
+def test_the_smallest_noise_is_not_rounded_away() -> None:
+    """Over all offsets the grid's points are, in the mean, what was turned."""
+    x = np.random.default_rng(0).standard_normal((3, 200)).astype(np.float32)
+    q = exponential(2.0**-13 * np.random.default_rng(1).standard_normal((1, 3)))
+    count = 4096
+    out = np.empty((count, *x.shape), np.float32)
+    turn(x, np.repeat(q, count, axis=0), np.arange(count) / count, 1, out)
+    step = cloud_of(x, 1).step
+    assert len(np.unique(out[:, 0, 0])) == 2
+    mean = out.astype(np.float64).mean(axis=0)
+    np.testing.assert_allclose(mean, q[0] @ x, atol=1.01 * step / count)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e12])
+def test_the_grid_follows_the_largest_norm_and_no_rotation_changes_it(scale: float) -> None:
+    """Also at exact powers of two, where rounding could take either side."""
+    x = (scale * np.random.default_rng(0).standard_normal((6, 40))).astype(np.float32)
+    norm = np.linalg.norm(x[:3].astype(np.float64), axis=0).max()
+    step = cloud_of(x, 1).step
+    assert step * 2**13 < norm <= step * 2**14
+    wide = max(norm, np.linalg.norm(x[3:].astype(np.float64), axis=0).max())
+    assert cloud_of(x, 2).step * 2**13 < wide <= cloud_of(x, 2).step * 2**14
+    for power in (-3, 0, 5):
+        edge = np.zeros((3, 9), np.float32)
+        edge[1, 4] = 2.0**power
+        assert cloud_of(edge, 1).step == 2.0 ** (power - 14)
+        edge[2, 4] = 2.0 ** (power - 40)  # lost in the rounded norm
+        assert cloud_of(edge, 1).step == 2.0 ** (power - 13)
+    assert cloud_of(np.zeros((3, 9), np.float32), 1).step == 2.0**-14
+
+
+@pytest.mark.parametrize("noise", [Rotation(0.25), Rotation(1.0), AxisRotation(20.0, "z")])
+def test_what_is_computed_is_close_to_what_is_exact_as_the_law_error_says(
+    noise: Rotation | AxisRotation,
+) -> None:
+    """Values before rounding, against 40 digits: off by 2^-47 (1 + sigma) of the norm at most in
+    the mean, the lattice of the normals (3.92 * 2^-52) included."""
+    x = np.random.default_rng(5).standard_normal((3, 20)).astype(np.float32)
+    largest = float(np.linalg.norm(x.astype(np.float64), axis=0).max())
+    total, count = 0.0, 12
+    for k in range(count):
+        z = np.random.default_rng(k).standard_normal(3)
+        v = np.zeros((1, 3))
+        exact = [mpmath.mpf(0)] * 3
+        for i in range(3) if isinstance(noise, Rotation) else (2,):
+            v[0, i] = noise.sigma * z[i]
+            exact[i] = mpmath.mpf(noise.sigma) * (mpmath.mpf(z[i]) + mpmath.mpf(3.92 * 2**-52))
+        q = exponential(v)[0]
+        with mpmath.workdps(40):
+            a, b, c = exact
+            wanted = mpmath.expm(mpmath.matrix([[0, -c, b], [c, 0, -a], [-b, a, 0]]), method="pade")
+            for j in range(x.shape[1]):
+                point = mpmath.matrix([mpmath.mpf(float(t)) for t in x[:, j]])
+                turned = wanted * point
+                for i in range(3):
+                    found = (q[i, 0] * x[0, j] + q[i, 1] * x[1, j]) + q[i, 2] * x[2, j]
+                    total += abs(float(mpmath.mpf(float(found)) - turned[i]))
+    mean = total / (count * x.size)
+    assert mean <= 2.0**-47 * (1 + noise.sigma) * largest
+    assert noise.law_error((3, 20)) >= 60 * 2.0**-47 * (1 + noise.sigma) * 2**14
 
 
 def test_the_registry_makes_them_again() -> None:
