@@ -247,8 +247,9 @@ class Certificate:
     def abstain_share(self) -> float:
         return self.abstained / self.tally.components
 
-    def statement(self) -> str:
-        """The guarantee in one sentence, with every number it depends on."""
+    def statement(self, *, before: bool = False) -> str:
+        """The guarantee in one sentence, with every number it depends on; `before` in the wording
+        of older records."""
         return guarantee(
             rule=self.rule,
             controls=self.controls,
@@ -261,6 +262,7 @@ class Certificate:
             kind=self.tally.kind,
             radius=self.own_radius,
             law_error=self.tally.law_error,
+            before=before,
         )
 
 
