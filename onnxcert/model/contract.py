@@ -148,6 +148,16 @@ class Contract(ABC):
         return self.output_rank + self.single
 
     @property
+    def output_axes(self) -> str:
+        """The order of the axes that the output has, the batch and the classes included."""
+        layout = self.output_layout
+        if self.single or self.output_rank == len(layout):
+            return layout
+        return (
+            layout[0] + "C" * (self.output_rank - 1) if self.classifies else layout.replace("C", "")
+        )
+
+    @property
     def channels_last(self) -> bool:
         """Whether the output holds the classes of a component side by side."""
         return self.output_layout.endswith("C") and self.output_layout != "C"

@@ -40,6 +40,8 @@ def refuse_boxes(proto: onnx.ModelProto) -> None:
     if said.get("task") in _BOX_TASKS:
         why = f"its metadata say that its task is {said['task']!r}"
     for name, shape in shapes.items():
+        if why:
+            break
         if any("anchor" in str(axis).lower() for axis in shape or ()):
             why = f"its output {name!r} {shown(shape)} has an axis of anchors"
         elif _prototypes(name, shape, shapes.values()):

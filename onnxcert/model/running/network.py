@@ -18,6 +18,7 @@ from onnxcert.model.proposal import GRAPH
 from onnxcert.model.running.answers import close
 from onnxcert.model.running.bound_graph import Ends, bound_graph
 from onnxcert.model.running.forward import Forward
+from onnxcert.model.running.orientation import turned
 from onnxcert.model.running.session import open_session, passes_at_once
 from onnxcert.model.running.stopwatch import Stopwatch
 from onnxcert.model.running.trial_passes import answers_alike, try_answers
@@ -50,6 +51,7 @@ class Network:
         # Scores usually come out on the grid that went in; the first call shows whether they do.
         self._other_size = False
         self._settled = False
+        self._upright = False  # whether height and width are known to be in their places
         self._single_rows = False  # whether one row a pass is all that the graph takes
         self._tried: set[tuple[int, ...]] = set()
         self._settling = threading.RLock()
@@ -111,6 +113,8 @@ class Network:
             self._free_batch(batch[:1], entry)
         self._tried.add(entry.grid(shape))
         self._settled = True
+        if not self._upright:
+            self._refuse_turned(batch[0], entry)
 
     def _answered(self, one: FloatArray, entry: Entry) -> Shape:
         """Shape of the network's answer to one row, filled up to the rows that its graph takes.
@@ -163,6 +167,29 @@ class Network:
                 f"{list(answer)}, whose first axis is not these {rows}; export it with a free "
                 "batch axis."
             )
+
+    def _refuse_turned(self, x: FloatArray, entry: Entry) -> None:
+        """Raise ModelError where height and width have changed places, which only sides of other
+        lengths, or a trial, can show."""
+        grid = entry.grid(x.shape)
+        self._upright = True
+        if self.entry.contract.classifies or len(grid) < 2 or grid[0] != grid[1]:
+            return
+        if turned(lambda batch: self._rough_labels(batch, entry), x):
+            raise ModelError(
+                f"{self._file.path} answers with width before height, which the components' grid "
+                "is not; export it with the height first, or choose another with --output."
+            )
+
+    def _rough_labels(self, batch: FloatArray, entry: Entry) -> IntArray:
+        """Labels, or what is as good to see where they change."""
+        if self._votes:
+            return self.forward.labels(batch, entry)
+        scores = self.forward.scores(batch, entry)
+        many = scores.shape[1] > 1 and self.entry.contract.output_form != "multilabel"
+        level = self.entry.contract.decision_threshold
+        found: IntArray = scores.argmax(axis=1) if many else (scores > level).astype(np.int64)
+        return found
 
     def _shape_of(self, forward: Forward, batch: FloatArray, entry: Entry) -> Shape | None:
         """Shape of the answer to a batch, or None where the graph does not take so many rows."""

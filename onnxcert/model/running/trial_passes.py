@@ -52,6 +52,9 @@ def try_answers(
     first = None
     for grid in contract.trial_grids if grids is None else grids:
         one = _answer(runtime, proto, contract, grid, 1)
+        if one is None and contract.batch not in (None, 1):
+            many = _answer(runtime, proto, contract, grid, contract.batch)
+            one = many[:1] if many is not None and len(many) == contract.batch else None
         if one is None:
             continue
         two = _answer(runtime, proto, contract, grid, 2)
