@@ -117,7 +117,8 @@ def command(
     def prepared(head: str | None) -> Run:
         """The run for one output of the model."""
         said = {**given, **({} if head is None else {"output": head})}
-        segmenter = running.opened(file, said, here)
+        names = chosen.names(listing)
+        segmenter = running.opened(file, said, here, names=names)
         other = running.opened(other_file, said, here) if other_file else None
         chosen.check_category(segmenter.entry)
         run = Run(
@@ -136,7 +137,7 @@ def command(
             seed=seed,
             shard=parallel.shard,
             crew=parallel.crew(segmenter, other, running.options),
-            class_names=chosen.names(listing),
+            class_names=names,
             ignore_label=chosen.ignored(listing),
             batch_size=running.batch_size,
             pictures=pictures,

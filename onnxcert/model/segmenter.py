@@ -19,6 +19,7 @@ from onnxcert.model.entry import INPUT, Entry
 from onnxcert.model.graph import ModelFile, read_model
 from onnxcert.model.inference import infer
 from onnxcert.model.lint import Finding, lint, refuse_errors
+from onnxcert.model.other_tasks import image_findings
 from onnxcert.model.pictures.averaging import Averaging
 from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.pictures.fit import Fit
@@ -62,7 +63,8 @@ class OnnxSegmenter:
     ) -> None:
         self.file = file
         self._entry = entry_of(contract, fit=fit, fill=fill)
-        self.findings: tuple[Finding, ...] = lint(file.proto, dict(contract.feeds))
+        images = image_findings(contract, file)
+        self.findings: tuple[Finding, ...] = (*lint(file.proto, dict(contract.feeds)), *images)
         refuse_errors(self.findings, file.path)
         self.anew = partial(type(self), file, contract, fit=fit, fill=fill)
         self._network, self._averaging = _opened(file, self._entry, device=device, threads=threads)
