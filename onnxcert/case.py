@@ -99,17 +99,26 @@ class Case:
         run, model = self.run, self.run.segmenter
         backend = model.backend if run.crew is None else NUMPY  # workers send NumPy's arrays
         self.tried = tried
-        run.watcher.chosen(tried.batch.draws, tried.batch.why)
+        components, rows = int(self.clean.size), tried.batch.draws
+        device = run.on_device
+        count = run.settings.count(self.draws, model.classes, components, backend)
+        checks = [
+            run.settings.checking(self.draws, components, rows=r, device=device)
+            for r in (rows, *([2] if rows == 1 else [1]))
+        ]
+        count.check = checks[0]
+        run.watcher.chosen(rows, f"{tried.batch.why}; {checks[0].cost(count.total)}")
         return Counting(
             store=run.store,
             name=self.name,
-            count=run.settings.count(self.draws, model.classes, int(self.clean.size), backend),
+            count=count,
             runtime={
                 "provider": run.runtime.provider,
                 "onnxruntime": run.runtime.version,
                 "one_draw_per_pass": str(tried.one_draw_per_pass),
                 "asked": digest_of(run.parameters),
             },
+            others=() if tried.one_draw_per_pass else tuple(checks[1:]),
             unit=model.unit,
             kind=model.components,
             checkpoint_seconds=run.checkpoint_seconds,

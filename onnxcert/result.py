@@ -70,6 +70,8 @@ class Tally:
             integers [*grid], kept for PREDICT alone.
         unit: the unit of the input, of sigma and of the radius, in words.
         kind: what a component is, in words.
+        leak_check: what rules out that draws of one batch leaked into each other, in words; nothing
+            where nobody noted it.
     """
 
     candidate: IntArray
@@ -88,6 +90,7 @@ class Tally:
     ended: Ended = ""
     joint: int | None = None
     runner_up: IntArray | None = None
+    leak_check: str = ""
 
     def __post_init__(self) -> None:
         passes(self.n, self.n0, self.selection)
@@ -255,6 +258,7 @@ class Certificate:
             components=self.tally.components,
             kind=self.tally.kind,
             radius=self.own_radius,
+            leak_check=self.tally.leak_check,
         )
 
 

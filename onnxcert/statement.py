@@ -24,6 +24,7 @@ def guarantee(
     smallest: int | None = None,
     kind: str,
     radius: float | None = None,
+    leak_check: str = "",
 ) -> str:
     """The guarantee in one sentence, with every number it depends on.
 
@@ -33,6 +34,8 @@ def guarantee(
         n: draws tested; under looks the most there may be.
         components: N, or the largest N of several inputs of which `smallest` is the smallest.
         radius: in place of the one that follows from tau.
+        leak_check: what rules out leaks between batch mates, in a few words; empty where nobody
+            noted it.
     """
     smallest = components if smallest is None else smallest
     family = f"of all {rule.inputs} inputs" if rule.alpha_scope == "dataset" else "of an input"
@@ -70,7 +73,8 @@ def guarantee(
             f"{'was' if len(rule.hindsight) == 1 else 'were'} chosen after the votes had been "
             f"counted; fixed beforehand it would have said: {said}"
         )
-    return f"{said} [{_numbers(rule, perturbation, n, n0, selection, smallest, components, kind)}]"
+    numbers = _numbers(rule, perturbation, n, n0, selection, smallest, components, kind)
+    return f"{said} [{', '.join(filter(None, (numbers, leak_check)))}]"
 
 
 def _size(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:

@@ -144,6 +144,7 @@ def summarise(
     ended: dict[str, int] = {}
     notes: dict[str, int] = {}
     warnings: dict[str, None] = {}
+    leak_checks: dict[str, None] = {}
     shown = {"clean", "noisy", "certified"}
     for record in records:
         if last is not None and _settings(record) != _settings(last):
@@ -176,6 +177,7 @@ def summarise(
             shown.add("nonrobust")
         for note in record.decision.notes:
             notes[note] = notes.get(note, 0) + 1
+        leak_checks[record.leak_check] = None
         warnings.update(dict.fromkeys(record.provenance.environment.get("warnings", ())))
     if last is None:
         if listed:
@@ -268,6 +270,7 @@ def summarise(
             smallest=smallest,
             kind=last.kind,
             radius=None if decision.own_radius is None else radii[0],
+            leak_check=" or ".join(filter(None, leak_checks)),
         ),
         notes=(*warnings, *counted),
     )

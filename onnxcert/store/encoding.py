@@ -83,7 +83,17 @@ def write_record(file: h5py.Group, record: Record) -> None:
     tally = mark(file.create_group("tally"), "onnxcert-tally")
     for name in ("candidate", "hits", "single"):
         _array(tally, name, getattr(record, name))
-    for name in ("n", "n0", "selection", "classes", "nonfinite", "unit", "kind", "ended"):
+    for name in (
+        "n",
+        "n0",
+        "selection",
+        "classes",
+        "nonfinite",
+        "unit",
+        "kind",
+        "ended",
+        "leak_check",
+    ):
         put(tally, name, getattr(record, name))
     put(tally, "looks", json.dumps(record.looks))
     put(tally, "joint", json.dumps(record.joint))
@@ -143,6 +153,7 @@ def read_record(file: h5py.Group) -> Record:
         ended=checks.text(Attributes(tally), "ended"),  # type: ignore[arg-type]
         joint=checks.whole_or_none(Attributes(tally), "joint"),
         runner_up=array_in(tally, "runner_up") if "runner_up" in tally else None,
+        leak_check=checks.text_or_none(Attributes(tally), "leak_check"),
         labels=array_in(certificate, "labels"),
         level=array_in(certificate, "level"),
         levels=array_in(certificate, "levels"),

@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 import h5py
 
@@ -27,10 +27,13 @@ from onnxcert.sampling import Count
 from onnxcert.store import encoding
 from onnxcert.store.asked import RUN_TYPE, RUN_VERSION, differences, read_run
 from onnxcert.store.attributes import put
+from onnxcert.store.batched import in_batches, made_from
 from onnxcert.store.encoding import read_count, write_count, write_record
 from onnxcert.store.hdf5 import reading, write_hdf5
 from onnxcert.store.record import Record
 from onnxcert.store.results import Results
+
+_LEAKY: Final = "one_draw_per_pass"
 
 try:
     import fcntl
@@ -154,12 +157,13 @@ class ResultStore(Results):
             StoreError: the folder holds a run with other parameters (the difference is named), or
                 files that are not onnxcert's.
         """
-        stored = self.run()
+        stored, leaky = self.run(), False
         if stored is not None and not self.begun:
             # No votes were kept, and all is open. Some may have been seen, though: other parameters
             # must not meet the same draws.
             if stored["parameters"] == json.loads(json.dumps(dict(asked))):
                 fresh_seed = stored["seed"]
+            leaky = self.leaky and stored["parameters"].get("model") == asked.get("model")
             stored = None
         if stored is None:
             if self.names():
@@ -172,6 +176,7 @@ class ResultStore(Results):
                 encoding.VERSION: RUN_VERSION,
                 "seed": seed,
                 "parameters": dict(asked),
+                **({_LEAKY: True} if leaky else {}),
             }
             self._write_run(run)
             return seed
@@ -212,6 +217,25 @@ class ResultStore(Results):
         if shards is not None:
             run["shards"] = shards
         self._write_run(run)
+
+    @property
+    def leaky(self) -> bool:
+        """Whether this run found that batch mates change the model's answers."""
+        return (self.run() or {}).get(_LEAKY) is True
+
+    def note_leak(self) -> None:
+        """Note that batch mates change the model's answers, and remove all that was counted in
+        batches: records with what was made from them, and counts under way."""
+        self._write_run({**(self.run() or {}), _LEAKY: True})
+        for name in self.names():
+            with self.open(name) as record:
+                batched = in_batches(record)
+            if batched:
+                for path in (self._record_path(name), *made_from(self.folder, name)):
+                    path.unlink(missing_ok=True)
+                self.forget(name)
+                self._rows.pop(name, None)
+        self.derive()
 
     def _write_run(self, run: Mapping[str, Any]) -> None:
         content = f"{json.dumps(run, indent=2)}\n".encode()

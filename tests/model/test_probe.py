@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,10 @@ def test_a_sound_model_is_not_slowed_down(tmp_path: Path) -> None:
 
     certificate = onnxcert.certify(recording, picture(), NOISE, classes=3, batch_size=5, n0=10)
     assert not any("one draw per pass" in note for note in certificate.notes)
-    assert seen[-20:] == [5] * 20
+    # Twenty batches, and beside them the draws that are checked, alone.
+    (checked,) = (int(n) for n in re.findall("leak check ([0-9]+) draws", certificate.statement()))
+    assert sorted(seen[-20 - checked :]) == [1] * checked + [5] * 20
+    assert 0 < checked < 50
 
 
 class Fickle:
@@ -138,7 +142,8 @@ def test_the_probe_looks_at_no_draw_that_is_counted() -> None:
         seen.append(batch.copy())
         return (batch[:, 0] > 0.5).astype(np.uint8)
 
-    onnxcert.certify(recording, picture(), NOISE, classes=2, seed=0, batch_size=10)
+    asked: dict[str, Any] = {"classes": 2, "seed": 0, "batch_size": 10, "leak_check": 0}
+    onnxcert.certify(recording, picture(), NOISE, **asked)
     rows = np.concatenate(seen)
     counted, before = rows[-100:], rows[:-100]
     assert len({row.tobytes() for row in counted}) == 100
