@@ -94,16 +94,36 @@ class Case:
             self.item, self.prepared, classes=run.segmenter.classes, names=self.names
         )
 
+    @property
+    def other_x(self) -> FloatArray | None:
+        """The input as the other model declares it."""
+        other = self.run.nonrobust
+        return None if other is None else other.declared(self.prepared)
+
+    @property
+    def on_device(self) -> bool:
+        """Whether the model runs on a GPU."""
+        run = self.run
+        return run.runtime.device != "cpu" or (run.crew is None and run.segmenter.on_device)
+
+    def counted(self, tried: Tried) -> Tally:
+        """The tally of its draws, counted in this process.
+
+        Raises:
+            BatchLeak: batch mates change the model's answers.
+        """
+        run, counting = self.run, self.counting(tried)
+        return counting.sampled(run.segmenter, self.x, tried.batch.draws, lambda: run.stopping)
+
     def counting(self, tried: Tried) -> Counting:
         """The count of its draws, gone on with where it was stopped."""
         run, model = self.run, self.run.segmenter
         backend = model.backend if run.crew is None else NUMPY  # workers send NumPy's arrays
         self.tried = tried
         components, rows = int(self.clean.size), tried.batch.draws
-        device = run.on_device
         count = run.settings.count(self.draws, model.classes, components, backend)
         checks = [
-            run.settings.checking(self.draws, components, rows=r, device=device)
+            run.settings.checking(self.draws, components, rows=r, device=self.on_device)
             for r in (rows, *([2] if rows == 1 else [1]))
         ]
         count.check = checks[0]

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from onnxcert._typing import FloatArray
 from onnxcert.case import Case
 from onnxcert.counting import Counting
 from onnxcert.draws import check_seed
@@ -18,7 +17,7 @@ from onnxcert.inputs import Item, Listing, Shard
 from onnxcert.media import medium_of
 from onnxcert.misfits import refuse_another_kind
 from onnxcert.model.running.runtime import Runtime
-from onnxcert.model.running.trying import LEAKY, Tried, Trying
+from onnxcert.model.running.trying import LEAKY, Trying
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.parameters import parameters
 from onnxcert.report.curve import write_summary_curve
@@ -155,11 +154,6 @@ class Run:
             self.settings.refuse_hopeless(max(usable.values()))  # so that n serves every input
 
     @property
-    def on_device(self) -> bool:
-        """Whether the model runs on a GPU."""
-        return self.runtime.device != "cpu" or (self.crew is None and self.segmenter.on_device)
-
-    @property
     def parts_are_components(self) -> bool:
         """Whether the number of components is that of pixels or points."""
         return self.segmenter.components.startswith((PIXELS, POINTS))
@@ -235,30 +229,25 @@ class Run:
 
     def _one(self, case: Case, trying: Trying) -> None:
         try:
-            labels = clean_labels(self.segmenter, self.nonrobust, case.x, self._other(case))
+            labels = clean_labels(self.segmenter, self.nonrobust, case.x, case.other_x)
         except ModelError as error:
             self.skipped[case.name] = str(error)
             return
         case.accept(*labels)
         self.tell(case.name, 0)
-        checked = self.settings.checked_draws(int(case.clean.size), device=self.on_device)
+        checked = self.settings.checked_draws(int(case.clean.size), device=case.on_device)
         try:
             with self.clock.measure("startup"):
                 tried = trying.tried(case.x, case.draws, inputs=case.alike, checked=checked)
             if tried.one_draw_per_pass:
                 self.found_leak()
-            tally = self._counted(case, tried)
+            tally = case.counted(tried)
         except BatchLeak:
             self.found_leak()
             trying.leaky = True
-            tally = self._counted(case, LEAKY)
+            tally = case.counted(LEAKY)
         case.finish(tally)
         self.interrupted = tally.ended == "interrupted"
-
-    def _counted(self, case: Case, tried: Tried) -> Tally:
-        rows = tried.batch.draws
-        counting = case.counting(tried)
-        return counting.sampled(self.segmenter, case.x, rows, lambda: self.stopping)
 
     def _course(self, case: Case) -> Course:
         """The way of an input through the workers."""
@@ -282,22 +271,15 @@ class Run:
         return Course(
             case.name,
             case.x,
-            self._other(case),
+            case.other_x,
             case.draws,
-            trial={
-                "settings": self.settings,
-                "inputs": case.alike,
-                "batch_size": self.batch_size,
-            },
+            self.settings,
+            trial={"inputs": case.alike, "batch_size": self.batch_size},
             begin=begin,
             finish=finish,
             skip=skip,
             found_leak=self.found_leak,
         )
-
-    def _other(self, case: Case) -> FloatArray | None:
-        """The input as the other model declares it."""
-        return None if self.nonrobust is None else self.nonrobust.declared(case.prepared)
 
     def _seconds(self) -> float:
         return self.segmenter.seconds + (self.nonrobust.seconds if self.nonrobust else 0.0)

@@ -83,18 +83,9 @@ def write_record(file: h5py.Group, record: Record) -> None:
     tally = mark(file.create_group("tally"), "onnxcert-tally")
     for name in ("candidate", "hits", "single"):
         _array(tally, name, getattr(record, name))
-    for name in (
-        "n",
-        "n0",
-        "selection",
-        "classes",
-        "nonfinite",
-        "unit",
-        "kind",
-        "ended",
-        "leak_check",
-    ):
+    for name in ("n", "n0", "selection", "classes", "nonfinite", "unit", "kind", "ended"):
         put(tally, name, getattr(record, name))
+    put(tally, "leak_check", record.leak_check)
     put(tally, "looks", json.dumps(record.looks))
     put(tally, "joint", json.dumps(record.joint))
     if record.path is not None:
@@ -260,7 +251,10 @@ def read_table(group: h5py.Group) -> dict[str, dict[str, Any]]:
         for column, array in columns.items()
     }
     rows = [
-        {column: _plain(value) for column, value in zip(plain, values, strict=True)}
+        {
+            column: value.item() if isinstance(value, np.generic) else value
+            for column, value in zip(plain, values, strict=True)
+        }
         for values in zip(*plain.values(), strict=True)
     ]
     return {row["name"]: row for row in rows}
@@ -304,7 +298,3 @@ def _array(group: h5py.Group, name: str, values: Array) -> None:
     data = np.asarray(values[...])
     options = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if data.ndim else {}
     group.create_dataset(name, data=data, **options)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, final
 
 import h5py
 
@@ -25,15 +25,13 @@ from onnxcert.atomic import LEFT_OVER, together, write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.sampling import Count
 from onnxcert.store import encoding
-from onnxcert.store.asked import RUN_TYPE, RUN_VERSION, differences, read_run
+from onnxcert.store.asked import LEAKY, RUN_TYPE, RUN_VERSION, differences, read_run
 from onnxcert.store.attributes import put
 from onnxcert.store.batched import in_batches, made_from
 from onnxcert.store.encoding import read_count, write_count, write_record
 from onnxcert.store.hdf5 import reading, write_hdf5
 from onnxcert.store.record import Record
 from onnxcert.store.results import Results
-
-_LEAKY: Final = "one_draw_per_pass"
 
 try:
     import fcntl
@@ -163,7 +161,7 @@ class ResultStore(Results):
             # must not meet the same draws.
             if stored["parameters"] == json.loads(json.dumps(dict(asked))):
                 fresh_seed = stored["seed"]
-            leaky = self.leaky and stored["parameters"].get("model") == asked.get("model")
+            leaky = self.leaky and stored["parameters"].get("model") == asked["model"]
             stored = None
         if stored is None:
             if self.names():
@@ -176,7 +174,7 @@ class ResultStore(Results):
                 encoding.VERSION: RUN_VERSION,
                 "seed": seed,
                 "parameters": dict(asked),
-                **({_LEAKY: True} if leaky else {}),
+                **({LEAKY: True} if leaky else {}),
             }
             self._write_run(run)
             return seed
@@ -203,11 +201,8 @@ class ResultStore(Results):
     def note(
         self, listed: Iterable[str], skipped: Mapping[str, str], *, shards: int | None = None
     ) -> None:
-        """Note which inputs were to be certified, and why some could not be.
-
-        Args:
-            shards: in how many parts, of which this folder holds one; None to leave it as it is.
-        """
+        """Note which inputs were to be certified, why some could not be, and in how many shards,
+        of which this folder holds one; None leaves that as it is."""
         run = self.run()
         if run is None:
             return
@@ -221,20 +216,15 @@ class ResultStore(Results):
     @property
     def leaky(self) -> bool:
         """Whether this run found that batch mates change the model's answers."""
-        return (self.run() or {}).get(_LEAKY) is True
+        return (self.run() or {}).get(LEAKY) is True
 
     def note_leak(self) -> None:
-        """Note that batch mates change the model's answers, and remove all that was counted in
-        batches: records with what was made from them, and counts under way."""
-        self._write_run({**(self.run() or {}), _LEAKY: True})
-        for name in self.names():
-            with self.open(name) as record:
-                batched = in_batches(record)
-            if batched:
-                for path in (self._record_path(name), *made_from(self.folder, name)):
-                    path.unlink(missing_ok=True)
-                self.forget(name)
-                self._rows.pop(name, None)
+        """Note that, and remove the records of draws in batches and what was made from them."""
+        self._write_run({**(self.run() or {}), LEAKY: True})
+        for name in [record.name for record in self.records() if in_batches(record)]:
+            for path in (self._record_path(name), *made_from(self.folder, name)):
+                path.unlink(missing_ok=True)
+            self._rows.pop(name)
         self.derive()
 
     def _write_run(self, run: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from onnxcert.draws import Draws
 from onnxcert.model.running.trying import LEAKY, Tried
 from onnxcert.result import Tally
 from onnxcert.sampling import BatchLeak, Part
+from onnxcert.settings import Settings
 from onnxcert.workers.crew import Crew
 from onnxcert.workers.task import Answers, CountDraws, Task, TryOut
 from onnxcert.workers.worker import Outcome
@@ -44,8 +45,8 @@ class Course:
     Args:
         name: of the input.
         x: the input as the model declares it. other: as the other model does, if there is one.
-        draws: of the input.
-        trial: what `TryOut` needs beside its draws.
+        draws: of the input. settings: of the run.
+        trial: what `TryOut` needs beside these.
         begin: makes a count of what the models say without noise.
         finish: told the tally. skip: told why the input cannot be used.
         found_leak: told that batch mates change the model's answers.
@@ -61,6 +62,7 @@ class Course:
         x: FloatArray,
         other: FloatArray | None,
         draws: Draws,
+        settings: Settings,
         *,
         trial: dict[str, Any],
         begin: Callable[[Answers], Counting],
@@ -71,7 +73,7 @@ class Course:
         self.name = name
         self.ended = False
         self.input = (x, other)
-        self._x, self._draws = x, draws
+        self._x, self._draws, self._settings = x, draws, settings
         self._trial = trial
         self._begin, self._finish, self._skip = begin, finish, skip
         self._found_leak = found_leak
@@ -114,7 +116,7 @@ class Course:
             return None
         sizes.tried.add(shape)
         self._trying = True
-        return TryOut(self._draws, known=known, leaky=sizes.leaky, **self._trial)
+        return TryOut(self._draws, self._settings, known=known, leaky=sizes.leaky, **self._trial)
 
     def _count(self, indices: range) -> Task:
         assert self._counting is not None
