@@ -93,6 +93,16 @@ def test_the_batch_is_the_one_whose_draws_are_the_cheapest() -> None:
     assert model.chosen().draws == 4
 
 
+def test_one_draw_a_pass_is_taken_where_it_costs_five_per_cent_or_less() -> None:
+    """Beside what a batch costs that must be checked: 31 of 100 draws again, 310 of 1000."""
+    assert Timed(per_pass=5e-5).chosen().draws == 1  # 5 % more than the best there could be
+    assert Timed(per_pass=2e-4).chosen().draws > 1
+    assert Timed(per_pass=2e-4).chosen(checked=310).draws == 1
+    assert Timed(per_pass=1e-3).chosen(checked=310).draws > 1
+    for each in (10, 100):
+        assert Timed(per_pass=1.0).chosen(each=each, checked=each).draws == 1
+
+
 @settings(deadline=None)
 @given(
     st.integers(1, 2000),
