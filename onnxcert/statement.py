@@ -26,6 +26,7 @@ def guarantee(
     radius: float | None = None,
     law_error: float = 0.0,
     before: bool = False,
+    leak_check: str = "",
 ) -> str:
     """The guarantee in one sentence, with every number it depends on.
 
@@ -39,6 +40,8 @@ def guarantee(
         before: the wording of older records. It left out what a share of no certificates counts,
             named a tau that plays no part in IndivClass and PREDICT, and named what a rotation
             turns twice.
+        leak_check: what rules out leaks between batch mates, in a few words; empty where nobody
+            noted it.
     """
     smallest = components if smallest is None else smallest
     family = f"of all {rule.inputs} inputs" if rule.alpha_scope == "dataset" else "of an input"
@@ -87,6 +90,8 @@ def guarantee(
     numbers += _numbers(rule, n, n0, selection, smallest, components, kind)
     if law_error > 0.0:
         numbers.append(f"law error {_rounded_up(law_error)}")
+    if leak_check:
+        numbers.append(leak_check)
     return f"{said} [{', '.join(numbers)}]"
 
 

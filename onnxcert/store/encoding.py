@@ -87,6 +87,7 @@ def write_record(file: h5py.Group, record: Record) -> None:
         _array(tally, name, getattr(record, name))
     for name in (*_NUMBERS, "unit", "kind", "ended"):
         put(tally, name, getattr(record, name))
+    put(tally, "leak_check", record.leak_check)
     put(tally, "looks", json.dumps(record.looks))
     put(tally, "joint", json.dumps(record.joint))
     for name in ("path", "runner_up"):
@@ -145,6 +146,7 @@ def read_record(file: h5py.Group) -> Record:
         joint=checks.whole_or_none(Attributes(tally), "joint"),
         runner_up=array_in(tally, "runner_up") if "runner_up" in tally else None,
         law_error=float(Attributes(tally).get("law_error", 0.0)),
+        leak_check=checks.text_or_none(Attributes(tally), "leak_check"),
         labels=array_in(certificate, "labels"),
         level=array_in(certificate, "level"),
         levels=array_in(certificate, "levels"),
@@ -249,7 +251,10 @@ def read_table(group: h5py.Group) -> dict[str, dict[str, Any]]:
         for column, array in columns.items()
     }
     rows = [
-        {column: _plain(value) for column, value in zip(plain, values, strict=True)}
+        {
+            column: value.item() if isinstance(value, np.generic) else value
+            for column, value in zip(plain, values, strict=True)
+        }
         for values in zip(*plain.values(), strict=True)
     ]
     return {row["name"]: row for row in rows}
@@ -293,7 +298,3 @@ def _array(group: h5py.Group, name: str, values: Array) -> None:
     data = np.asarray(values[...])
     options = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if data.ndim else {}
     group.create_dataset(name, data=data, **options)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

@@ -55,6 +55,7 @@ class Network:
         self._single_rows = False  # whether one row a pass is all that the graph takes
         self._tried: set[tuple[int, ...]] = set()
         self._settling = threading.RLock()
+        self._scoring: tuple[Forward, Forward] | None = None  # of labels, and of their scores
         self.forward = self._open(1 if entry.contract.single else entry.contract.batch)
 
     def labels(self, batch: FloatArray) -> IntArray:
@@ -74,6 +75,26 @@ class Network:
         entry = entry or self.entry
         self._settle(batch, entry)
         return self.forward.scores(batch, entry)
+
+    def looked_at(self, batch: FloatArray) -> FloatArray:
+        """Scores behind the labels of declared inputs: float32 [B, C, *grid]; for looking on only.
+
+        A graph of its own gives them, opened when first asked for, as scores that leave the graph
+        of the labels would make that one slower.
+        """
+        self._settle(batch, self.entry)
+        with self._settling:
+            if self._scoring is None or self._scoring[0] is not self.forward:
+                rows = self.forward.rows
+                model = labelling_model(
+                    self._file.proto,
+                    self.entry,
+                    batch=rows,
+                    other_size=self._other_size,
+                    votes=False,
+                )
+                self._scoring = self.forward, self._opened(model, rows)
+        return self._scoring[1].scores(batch, self.entry)
 
     def settled(self, x: FloatArray) -> Forward:
         """How inputs like `x` run once the first passes have shown what they show."""
