@@ -100,24 +100,51 @@ class Case:
             self.item, self.prepared, classes=run.segmenter.classes, names=self.names
         )
 
+    @property
+    def other_x(self) -> FloatArray | None:
+        """The input as the other model declares it."""
+        other = self.run.nonrobust
+        return None if other is None else other.declared(self.prepared)
+
+    @property
+    def on_device(self) -> bool:
+        """Whether the model runs on a GPU."""
+        run = self.run
+        return run.runtime.device != "cpu" or (run.crew is None and run.segmenter.on_device)
+
+    def counted(self, tried: Tried) -> Tally:
+        """The tally of its draws, counted in this process.
+
+        Raises:
+            BatchLeak: batch mates change the model's answers.
+        """
+        run, counting = self.run, self.counting(tried)
+        return counting.sampled(run.segmenter, self.x, tried.batch.draws, lambda: run.stopping)
+
     def counting(self, tried: Tried) -> Counting:
         """The count of its draws, gone on with where it was stopped."""
         run, model = self.run, self.run.segmenter
         backend = model.backend if run.crew is None else NUMPY  # workers send NumPy's arrays
         self.tried = tried
-        run.watcher.chosen(tried.batch.draws, tried.batch.why)
+        components, rows = int(self.clean.size), tried.batch.draws
+        count = run.settings.count(self.draws, model.classes, components, backend, self.law_error)
+        checks = [
+            run.settings.checking(self.draws, components, rows=r, device=self.on_device)
+            for r in (rows, *([2] if rows == 1 else [1]))
+        ]
+        count.check = checks[0]
+        run.watcher.chosen(rows, f"{tried.batch.why}; {checks[0].cost(count.total)}")
         return Counting(
             store=run.store,
             name=self.name,
-            count=run.settings.count(
-                self.draws, model.classes, int(self.clean.size), backend, self.law_error
-            ),
+            count=count,
             runtime={
                 "provider": run.runtime.provider,
                 "onnxruntime": run.runtime.version,
                 "one_draw_per_pass": str(tried.one_draw_per_pass),
                 "asked": digest_of(run.parameters),
             },
+            others=() if tried.one_draw_per_pass else tuple(checks[1:]),
             unit=model.unit,
             kind=model.components,
             checkpoint_seconds=run.checkpoint_seconds,

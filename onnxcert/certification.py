@@ -18,11 +18,11 @@ from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs.clouds import PointCloud
 from onnxcert.model.bundled import find_model
 from onnxcert.model.running.batching import batch_size_for
-from onnxcert.model.running.probe import probed
+from onnxcert.model.running.probe import LEAKS, probed
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.result import Certificate, Selection, passes
+from onnxcert.result import Certificate, Selection, Tally, passes
 from onnxcert.rule import Rule
-from onnxcert.sampling import Count, checked, sample
+from onnxcert.sampling import BatchLeak, Count, checked, sample
 from onnxcert.settings import Settings
 
 
@@ -41,6 +41,7 @@ def certify(
     stopping: Stopping | None = None,
     seed: int | None = None,
     batch_size: int | None = None,
+    leak_check: int | None = None,
     classes: int | None = None,
     unit: str | None = None,
     on_batch: Callable[[Count], None] | None = None,
@@ -61,7 +62,10 @@ def certify(
             radius map, several tau, looks.
         stopping: reasons to stop at a look of the rule's schedule.
         seed: of the draws; fresh if not given.
-        batch_size: draws per call of the model; the result does not depend on it.
+        batch_size: draws per call of the model; the result does not depend on it. Where batch mates
+            turn out to change answers, all draws are counted again one by one.
+        leak_check: draws that are run again without their batch mates to find that out; None for as
+            many as it takes, 0 for none. See `onnxcert.sampling.leak_check`.
         classes: number of classes; only needed for a callable that has no `classes`.
         unit: the unit of `x` in words, for the statement.
         on_batch: called after every batch.
@@ -77,6 +81,7 @@ def certify(
         selection=selection,
         rule=Rule(tau=tau, alpha=alpha, correction=correction) if rule is None else rule,
         stopping=stopping or Stopping(),
+        leak_check=leak_check,
     )
     if rule is not None and (tau, alpha, correction) != (0.75, 0.001, "holm"):
         raise ParameterError("give tau, alpha and correction inside the rule, or no rule.")
@@ -105,21 +110,35 @@ def certify(
     draws = Draws(perturbation, seed, digest(x), backend.generator)
     law_error = draws.law_error(x.shape)
     settings.refuse_hopeless(components, law_error)
+    device = backend is not NUMPY or bool(getattr(segment, "on_device", False))
     if batch_size is None:
         each = passes(n, n0, selection)
-        batch_size = batch_size_for(segment, x, draws, each=each).draws
-    segment, warning = probed(segment, x, draws, batch_size=batch_size)
-    looking = settings.looking()
-    tally = sample(
-        segment,
-        x,
-        settings.count(draws, classes, components, backend, law_error),
-        batch_size=batch_size,
-        unit=unit or "in the unit of the input",
-        kind=kind,
-        on_batch=on_batch,
-        on_look=None if looking is None else looking.at_look,
-    )
+        checked_draws = settings.checked_draws(components, device=device)
+        found = batch_size_for(segment, x, draws, each=each, checked=checked_draws)
+        batch_size = found.draws
+    batch_size, warning = probed(segment, x, draws, batch_size=batch_size)
+
+    def counted(rows: int) -> Tally:
+        """The tally with so many draws in one pass."""
+        looking = settings.looking()
+        count = settings.count(draws, classes, components, backend, law_error)
+        count.check = settings.checking(draws, components, rows=rows, device=device)
+        return sample(
+            segment,
+            x,
+            count,
+            batch_size=rows,
+            unit=unit or "in the unit of the input",
+            kind=kind,
+            on_batch=on_batch,
+            on_look=None if looking is None else looking.at_look,
+        )
+
+    try:
+        tally = counted(batch_size)
+    except BatchLeak:
+        warning = LEAKS
+        tally = counted(1)
     certificate = settings.decide(tally)
     return replace(certificate, notes=(*certificate.notes, warning)) if warning else certificate
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from onnxcert._typing import FloatArray, Segmenter
 from onnxcert.decision.stopping import Looking, Outlook
 from onnxcert.result import Ended, Tally
-from onnxcert.sampling import Count, sample
+from onnxcert.sampling import Count, LeakCheck, sample
 from onnxcert.store import ResultStore
 
 
@@ -21,6 +21,7 @@ class Counting:
         store: keeps the count. name: of the input.
         count: one that has not begun; then the one under way.
         runtime: what the model's answers may depend on; a count made on another starts again.
+        others: leak checks that the kept count may have been made with; see `_gone_on`.
         unit, kind: of the tally.
         checkpoint_seconds: how often the count is kept.
         looking: decides at each look whether to go on; None without looks.
@@ -32,6 +33,7 @@ class Counting:
     name: str
     count: Count
     runtime: Mapping[str, str]
+    others: tuple[LeakCheck, ...]
     unit: str
     kind: str
     checkpoint_seconds: float
@@ -40,8 +42,26 @@ class Counting:
     on_look: Callable[[Outlook], None]
 
     def __post_init__(self) -> None:
-        self.count = self.store.resume(self.count, self.name, self.runtime)
+        self.count = self._gone_on(self.count)
         self._kept = time.monotonic()
+
+    def _gone_on(self, fresh: Count) -> Count:
+        """The kept count, or `fresh`.
+
+        What each draw is in for, batches with a check of some draws or a pass of its own, may have
+        been chosen otherwise before the stop, as it depends on how fast passes are. Draws with a
+        pass of their own are as good as checked, so the whole is what the batches are.
+        """
+        assert fresh.check is not None
+        for check in (fresh.check, *self.others):
+            found = self.store.resume(fresh, self.name, self._made_with(check))
+            if found.done:
+                found.check = check if fresh.check.one_draw else fresh.check
+                return found
+        return fresh
+
+    def _made_with(self, check: LeakCheck | None) -> dict[str, str]:
+        return {**self.runtime, "leak_check": "" if check is None else check.key}
 
     def sampled(
         self, segment: Segmenter, x: FloatArray, batch_size: int, stopping: Callable[[], bool]
@@ -95,7 +115,7 @@ class Counting:
         """Keep the count on disk, where any draws are counted and more are to come."""
         if not 0 < self.count.done < self.count.total:
             return
-        self.store.checkpoint(self.name, self.count, self.runtime)
+        self.store.checkpoint(self.name, self.count, self._made_with(self.count.check))
         self._kept = time.monotonic()
 
     def interrupted(self) -> Tally | None:

@@ -73,6 +73,8 @@ class Tally:
         law_error: total variation between the law of one computed draw, over all values of the
             input, and the law of the theorem; 0 <= law_error < 1/2, and 0 for records of old
             generators. Every decision accounts for it (`onnxcert.decision.family.tested_tau`).
+        leak_check: what rules out that draws of one batch leaked into each other, in words; nothing
+            where nobody noted it.
     """
 
     candidate: IntArray
@@ -92,6 +94,7 @@ class Tally:
     joint: int | None = None
     runner_up: IntArray | None = None
     law_error: float = 0.0
+    leak_check: str = ""
 
     def __post_init__(self) -> None:
         passes(self.n, self.n0, self.selection)
@@ -247,8 +250,9 @@ class Certificate:
     def abstain_share(self) -> float:
         return self.abstained / self.tally.components
 
-    def statement(self) -> str:
-        """The guarantee in one sentence, with every number it depends on."""
+    def statement(self, *, before: bool = False) -> str:
+        """The guarantee in one sentence, with every number it depends on; `before` in the wording
+        of older records."""
         return guarantee(
             rule=self.rule,
             controls=self.controls,
@@ -261,6 +265,8 @@ class Certificate:
             kind=self.tally.kind,
             radius=self.own_radius,
             law_error=self.tally.law_error,
+            before=before,
+            leak_check=self.tally.leak_check,
         )
 
 

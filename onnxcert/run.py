@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from onnxcert._typing import FloatArray
 from onnxcert.case import Case
 from onnxcert.counting import Counting
 from onnxcert.draws import check_seed
@@ -18,12 +17,13 @@ from onnxcert.inputs import Item, Listing, Shard
 from onnxcert.media import medium_of
 from onnxcert.misfits import refuse_another_kind
 from onnxcert.model.running.runtime import Runtime
-from onnxcert.model.running.trying import Trying
+from onnxcert.model.running.trying import LEAKY, Trying
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.parameters import parameters
 from onnxcert.report.curve import write_summary_curve
 from onnxcert.report.summary import Summary, summarise
 from onnxcert.result import PIXELS, POINTS, Tally, passes
+from onnxcert.sampling import BatchLeak
 from onnxcert.settings import Settings
 from onnxcert.store import ResultStore
 from onnxcert.watcher import Clock, Silent, Watcher
@@ -52,6 +52,7 @@ class Run:
         interrupted: whether inputs were left out, or one was stopped at a look.
         runtime: where the model runs.
         forward: seconds spent in the runtime, by all workers together.
+        leaky: whether batch mates are known to change the model's answers.
     """
 
     segmenter: OnnxSegmenter
@@ -76,6 +77,7 @@ class Run:
     def __post_init__(self) -> None:
         self.runtime = Runtime.of(self.segmenter)
         self.forward = 0.0
+        self.leaky = False
 
     def execute(self, fresh_seed: int) -> Summary | None:
         """Certify every input that is not done yet; the summary of those listed, if any.
@@ -94,11 +96,14 @@ class Run:
             stack.enter_context(self.store.exclusive())
             self.parameters = self.asked()
             self.seed = self.store.begin(self.parameters, seed=self.seed, fresh_seed=fresh_seed)
+            self.leaky = self.store.leaky
             self.store.note(
                 (item.name for item in self.listing.items),
                 self.skipped,
                 shards=None if self.shard is None else self.shard.count,
             )
+            if self.leaky:
+                self.store.note_leak()  # the run may have been killed before all was removed
             try:
                 self._go_through(usable, dispatch)
             finally:
@@ -160,28 +165,42 @@ class Run:
         self._inputs = len(usable)
         self._passes = passes(settings.n, settings.n0, settings.selection)
         self._told = False
-        self._ended = 0
         self._alike = Counter(usable.values())
-        if dispatch is not None:
-            try:
-                dispatch.run(map(self._course, self._cases(usable)), lambda: self.stopping)
-            finally:
+        again = True
+        try:
+            while again and not self.interrupted:
+                self._ended, leaky = 0, self.leaky
+                if dispatch is not None:
+                    courses = map(self._course, self._cases(usable))
+                    dispatch.run(courses, lambda: self.stopping, leaky=leaky)
+                else:
+                    self._alone(usable)
+                again = self.leaky != leaky  # what was counted in batches is to be counted again
+        finally:
+            if dispatch is not None:
                 self.forward = dispatch.forward
-        else:
-            self._alone(usable)
         if self.interrupted:
             raise KeyboardInterrupt
 
     def _alone(self, usable: Mapping[Item, int]) -> None:
         """Run the model in this process."""
         before = self._seconds()
-        trying = Trying(self.segmenter, each=self._passes, batch_size=self.batch_size)
+        trying = Trying(
+            self.segmenter, each=self._passes, batch_size=self.batch_size, leaky=self.leaky
+        )
         try:
             for case in self._cases(usable):
                 self._one(case, trying)
                 self.end(case.name)
         finally:
-            self.forward = self._seconds() - before
+            self.forward += self._seconds() - before
+
+    def found_leak(self) -> None:
+        """Batch mates change the model's answers: one draw a pass from now on, for all inputs."""
+        if not self.leaky:
+            self.leaky = True
+            self.store.note_leak()
+            self.watcher.say("batch mates change answers: one draw a pass, from the first input on")
 
     def _cases(self, usable: Mapping[Item, int]) -> Iterator[Case]:
         """Each input that is not done yet, read when its turn comes."""
@@ -210,16 +229,23 @@ class Run:
 
     def _one(self, case: Case, trying: Trying) -> None:
         try:
-            labels = clean_labels(self.segmenter, self.nonrobust, case.x, self._other(case))
+            labels = clean_labels(self.segmenter, self.nonrobust, case.x, case.other_x)
         except ModelError as error:
             self.skipped[case.name] = str(error)
             return
         case.accept(*labels)
         self.tell(case.name, 0)
-        with self.clock.measure("startup"):
-            tried = trying.tried(case.x, case.draws, inputs=case.alike)
-        segment, draws = tried.shown(self.segmenter), tried.batch.draws
-        tally = case.counting(tried).sampled(segment, case.x, draws, lambda: self.stopping)
+        checked = self.settings.checked_draws(int(case.clean.size), device=case.on_device)
+        try:
+            with self.clock.measure("startup"):
+                tried = trying.tried(case.x, case.draws, inputs=case.alike, checked=checked)
+            if tried.one_draw_per_pass:
+                self.found_leak()
+            tally = case.counted(tried)
+        except BatchLeak:
+            self.found_leak()
+            trying.leaky = True
+            tally = case.counted(LEAKY)
         case.finish(tally)
         self.interrupted = tally.ended == "interrupted"
 
@@ -245,21 +271,15 @@ class Run:
         return Course(
             case.name,
             case.x,
-            self._other(case),
+            case.other_x,
             case.draws,
-            trial={
-                "each": self._passes,
-                "inputs": case.alike,
-                "batch_size": self.batch_size,
-            },
+            self.settings,
+            trial={"inputs": case.alike, "batch_size": self.batch_size},
             begin=begin,
             finish=finish,
             skip=skip,
+            found_leak=self.found_leak,
         )
-
-    def _other(self, case: Case) -> FloatArray | None:
-        """The input as the other model declares it."""
-        return None if self.nonrobust is None else self.nonrobust.declared(case.prepared)
 
     def _seconds(self) -> float:
         return self.segmenter.seconds + (self.nonrobust.seconds if self.nonrobust else 0.0)

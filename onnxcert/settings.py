@@ -14,6 +14,7 @@ from onnxcert.decision import (
     check_combination,
     check_procedure,
     decide,
+    leaked_shares,
     looks_of,
     smallest_n,
 )
@@ -23,7 +24,8 @@ from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 from onnxcert.result import Certificate, Selection, Tally, passes
 from onnxcert.rule import Rule
-from onnxcert.sampling import Count
+from onnxcert.sampling import Count, LeakCheck
+from onnxcert.sampling.leak_check import needed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,8 @@ class Settings:
         selection: `pooled` or `split`.
         rule: how the votes become a certificate.
         stopping: reasons to stop at a look.
+        leak_check: draws of each input that are run again without their batch mates; None for as
+            many as it takes (`onnxcert.sampling.leak_check`), 0 for none.
 
     Raises:
         ParameterError: one of them is out of range, or they do not go together.
@@ -48,9 +52,14 @@ class Settings:
     selection: Selection = "pooled"
     rule: Rule = field(default_factory=Rule)
     stopping: Stopping = field(default_factory=Stopping)
+    leak_check: int | None = None
 
     def __post_init__(self) -> None:
         passes(self.n, self.n0, self.selection)
+        if self.leak_check is not None and self.leak_check < 0:
+            raise ParameterError(
+                f"the leak check must be a number of draws, or off, got {self.leak_check}."
+            )
         check_procedure(self.rule.procedure)
         check_combination(self.rule, self.selection)
         # That every number is in range, with as many components as the budget needs.
@@ -99,6 +108,41 @@ class Settings:
             law_error=law_error,
         )
 
+    def checked_draws(self, components: int, *, device: bool = False) -> int:
+        """How many draws of such an input are run again alone where they are run in batches.
+
+        Args:
+            device: whether the model runs on one, where it is a tenth of the passes at most.
+        """
+        if device:
+            return 0
+        if self.leak_check is not None:
+            return min(self.leak_check, self.n)
+        alpha, shares = self.rule.alpha_per_input, self._leaked_shares(components)
+        return max((min(needed(share, alpha), tested) for tested, share in shares), default=0)
+
+    def _leaked_shares(self, components: int) -> tuple[tuple[int, float], ...]:
+        return leaked_shares(self.rule, components, self.selection, self.n, self.n0)
+
+    def checking(self, draws: Draws, components: int, *, rows: int, device: bool) -> LeakCheck:
+        """Which draws of an input with so many components are run again without batch mates.
+
+        Args:
+            draws: of the input. rows: draws in one pass. device: whether the model runs on one.
+        """
+        if rows == 1:
+            return LeakCheck(one_draw=True)
+        if self.leak_check == 0:
+            return LeakCheck(off=True)
+        return LeakCheck.of(
+            draws,
+            self._leaked_shares(components),
+            self.rule.alpha_per_input,
+            extra=self.n0 if self.selection == "split" else 0,
+            asked=self.leak_check,
+            rows=rows if device else None,
+        )
+
     def looking(self) -> Looking | None:
         """Who decides at each look of one input whether to go on; None without looks."""
         return None if self.rule.schedule is None else Looking(self.rule, self.stopping)
@@ -144,4 +188,5 @@ class Settings:
             "selection": self.selection,
             **self.rule.as_dict(),
             **self.stopping.as_dict(),
+            **({} if self.leak_check is None else {"leak_check": self.leak_check or "off"}),
         }

@@ -25,6 +25,8 @@ def guarantee(
     kind: str,
     radius: float | None = None,
     law_error: float = 0.0,
+    before: bool = False,
+    leak_check: str = "",
 ) -> str:
     """The guarantee in one sentence, with every number it depends on.
 
@@ -35,6 +37,11 @@ def guarantee(
         components: N, or the largest N of several inputs of which `smallest` is the smallest.
         radius: in place of the one that follows from tau.
         law_error: of one draw, see `onnxcert.result.Tally`.
+        before: the wording of older records. It left out what a share of no certificates counts,
+            named a tau that plays no part in IndivClass and PREDICT, and named what a rotation
+            turns twice.
+        leak_check: what rules out leaks between batch mates, in a few words; empty where nobody
+            noted it.
     """
     smallest = components if smallest is None else smallest
     family = f"of all {rule.inputs} inputs" if rule.alpha_scope == "dataset" else "of an input"
@@ -50,9 +57,11 @@ def guarantee(
             f"is the certified class"
         )
     if controls == "FDR":
+        none = "" if before else " (0 where none is certified)"
         said = (
             f"The expected share, over the noise draws, of wrong ones among the certified "
-            f"components {family} is at most {rule.alpha!r}, where a component is right if {what}."
+            f"components {family}{none} is at most {rule.alpha!r}, where a component is right if "
+            f"{what}."
         )
     else:
         whom = f"simultaneously for every certified component {family}"
@@ -72,10 +81,18 @@ def guarantee(
             f"{'was' if len(rule.hindsight) == 1 else 'were'} chosen after the votes had been "
             f"counted; fixed beforehand it would have said: {said}"
         )
-    numbers = _numbers(rule, perturbation, n, n0, selection, smallest, components, kind)
+    described = getattr(perturbation, "described_before", None) if before else None
+    noise = (described or perturbation.described)()
+    numbers = [noise]
+    # All tau at once, or none at all: the rule's own plays no part.
+    if before or rule.procedure not in ("indivclass", "predict"):
+        numbers.append(f"tau {', '.join(map(repr, rule.taus))}")
+    numbers += _numbers(rule, n, n0, selection, smallest, components, kind)
     if law_error > 0.0:
-        numbers += f", law error {_rounded_up(law_error)}"
-    return f"{said} [{numbers}]"
+        numbers.append(f"law error {_rounded_up(law_error)}")
+    if leak_check:
+        numbers.append(leak_check)
+    return f"{said} [{', '.join(numbers)}]"
 
 
 def _size(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:
@@ -131,14 +148,13 @@ def _rounded_up(value: float) -> str:
 
 def _numbers(
     rule: Rule,
-    perturbation: Perturbation,
     n: int,
     n0: int,
     selection: str,
     smallest: int,
     components: int,
     kind: str,
-) -> str:
+) -> list[str]:
     many = f"{components}" if smallest == components else f"{smallest} to {components}"
     scope = (
         f"over the whole data set, {rule.alpha_per_input:.3g} for each of {rule.inputs} inputs"
@@ -152,8 +168,6 @@ def _numbers(
         looks = "auto" if schedule.looks is None else " ".join(map(str, schedule.looks))
         draws = f"n at most {schedule.n} draws tested, looks {looks}, spending {schedule.spending}"
     said = [
-        perturbation.described(),
-        f"tau {', '.join(map(repr, rule.taus))}",
         f"alpha {rule.alpha!r} {scope}",
         draws,
         f"n0 {n0}",
@@ -163,4 +177,4 @@ def _numbers(
     ]
     if rule.procedure != "segcertify":
         said.append(f"procedure {rule.procedure}")
-    return ", ".join(said)
+    return said

@@ -36,7 +36,7 @@ OWNERS = {
     "typer": ("cli/",),
     "rich": ("cli/",),
     "matplotlib": ("report/", "study/"),
-    "statsmodels": ("decision/", "correction/"),
+    "statsmodels": ("verification/independent.py",),
     "ray": ("workers/cluster.py",),
     "torch": (),
     "tensorflow": (),

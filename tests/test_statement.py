@@ -55,7 +55,8 @@ def test_an_expected_share_is_no_probability() -> None:
     text = said(Rule(alpha=0.02, correction="benjamini-yekutieli"))
     assert text.startswith(
         "The expected share, over the noise draws, of wrong ones among the certified components "
-        "of an input is at most 0.02, where a component is right if for every perturbation d"
+        "of an input (0 where none is certified) is at most 0.02, where a component is right "
+        "if for every perturbation d"
     )
     assert "With probability" not in text
     assert "simultaneously" not in text
@@ -111,6 +112,22 @@ def test_indivclass_says_the_radius_that_it_found() -> None:
     assert f"R = {Gaussian(0.25).shown(certificate.radius)} (" in text
     assert certificate.radius > Gaussian(0.25).radius(0.75)
     assert "Phi^-1" not in text
+    # Any tau would say and certify the same.
+    assert "tau " not in text
+    other = decide(certificate.tally, certificate.rule.but(tau=0.9))
+    assert (other.statement(), other.radius) == (text, certificate.radius)
+
+
+def test_older_records_are_worded_as_they_were() -> None:
+    by = decide(tally_of([190, 200], 200), Rule(alpha=0.02, correction="benjamini-yekutieli"))
+    assert by.statement(before=True) == by.statement().replace(" (0 where none is certified)", "")
+    rule = Rule(correction="bonferroni", procedure="indivclass")
+    one = decide(tally_of([190, 200], 200, "split"), rule)
+    assert one.statement(before=True) == one.statement().replace(
+        "gaussian sigma 0.25, ", "gaussian sigma 0.25, tau 0.75, "
+    )
+    plain = decide(tally_of([190, 200], 200), Rule())
+    assert plain.statement(before=True) == plain.statement()
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ class Onnxcert(Contender):
         self.segmenter = OnnxSegmenter.open(model, device=cell.device, threads=cell.threads)
         self.segmenter(self.x[None])
         draws = self.draws()
-        self.segment, warning = probed(self.segmenter, self.x, draws, batch_size=cell.batch)
+        _, warning = probed(self.segmenter, self.x, draws, batch_size=cell.batch)
         if warning:
             raise AssertionError(warning)
 
@@ -135,7 +135,7 @@ class Onnxcert(Contender):
         count = self.settings.count(
             draws, self.cell.classes, self.cell.components, self.segmenter.backend
         )
-        tally = sample(self.segment, self.x, count, batch_size=self.cell.batch)
+        tally = sample(self.segmenter, self.x, count, batch_size=self.cell.batch)
         counted, cpu = time.perf_counter(), time.process_time() - cpu
         self.settings.decide(tally)
         decision = time.perf_counter() - counted

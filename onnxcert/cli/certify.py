@@ -14,7 +14,7 @@ from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.input_options import Chosen, with_input_options
 from onnxcert.cli.noise_options import Noise, with_noise_options
 from onnxcert.cli.parallel_options import Parallel, with_parallel_options
-from onnxcert.cli.parsing import seconds
+from onnxcert.cli.parsing import draws_or_off, seconds
 from onnxcert.cli.rule_options import AskedRule, with_rule_options
 from onnxcert.cli.running import INTERRUPTED, SOME_SKIPPED, default_folder, executed, result
 from onnxcert.cli.running_options import Running, with_running_options
@@ -95,6 +95,14 @@ def command(
     checkpoint: float = typer.Option(
         60.0, "--checkpoint", metavar="SECONDS", help="How often a long count is kept on disk."
     ),
+    leak_check: Any | None = typer.Option(
+        None,
+        "--leak-check",
+        parser=draws_or_off,
+        metavar="M|off",
+        help="Run M draws of each input again without their batch mates; as many as it takes if "
+        "not given. Where an answer differs, all inputs are counted one draw a pass.",
+    ),
     *,
     given: dict[str, Any],
     chosen: Chosen,
@@ -117,7 +125,8 @@ def command(
     def prepared(head: str | None) -> Run:
         """The run for one output of the model."""
         said = {**given, **({} if head is None else {"output": head})}
-        segmenter = running.opened(file, said, here)
+        names = chosen.names(listing)
+        segmenter = running.opened(file, said, here, names=names)
         other = running.opened(other_file, said, here) if other_file else None
         chosen.check_category(segmenter.entry)
         run = Run(
@@ -131,12 +140,13 @@ def command(
                 selection=selection,  # type: ignore[arg-type]
                 rule=asked.rule(n, inputs=len(listing.items), whole=segmenter.classifies),
                 stopping=Stopping(until=until, futility=futility, seconds=seconds_each),
+                leak_check=leak_check,
             ),
             store=ResultStore("."),
             seed=seed,
             shard=parallel.shard,
             crew=parallel.crew(segmenter, other, running.options),
-            class_names=chosen.names(listing),
+            class_names=names,
             ignore_label=chosen.ignored(listing),
             batch_size=running.batch_size,
             pictures=pictures,

@@ -21,6 +21,7 @@ from onnxcert.model.contract import Contract
 from onnxcert.model.graph import ModelFile, read_model, write_contract
 from onnxcert.model.inference import infer
 from onnxcert.model.lint import Finding, lint, refuse_errors
+from onnxcert.model.other_tasks import image_findings
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.pictures.value_range import settled_range
@@ -81,7 +82,7 @@ def command(
     given["trained_sigma"] = sigma
     given["class_names"] = read_class_names(class_names) if class_names else None
     try:
-        contract = infer(file, given, settle=False)
+        contract = infer(file, given, settle=False, thorough=True)
     except ContractError as error:
         _print_readings(file, str(error))
         raise
@@ -91,7 +92,7 @@ def command(
             contract = settled_range(contract)
     except ContractError as error:
         question = str(error)
-    findings = lint(file.proto, dict(contract.feeds))
+    findings = (*lint(file.proto, dict(contract.feeds)), *image_findings(contract, file))
     _print(file, contract, findings)
     if question:
         if picture or write:

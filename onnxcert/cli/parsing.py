@@ -83,6 +83,13 @@ def looks(text: str) -> tuple[int, ...] | str:
     return tuple(int(part) for part in parts)
 
 
+def draws_or_off(text: str) -> int:
+    """A number of draws, or `off` for none."""
+    if text != "off" and not (text.isdecimal() and len(text) < 9 and int(text)):
+        raise typer.BadParameter(f"off or a number of draws such as 31 was expected, got {text!r}.")
+    return 0 if text == "off" else int(text)
+
+
 def seconds(text: str) -> float:
     """A time such as 60s, 1.5m, 2h or 90 (seconds)."""
     match = re.fullmatch(r"(\d+\.?\d*)\s*([smh]?)", text.strip().lower())

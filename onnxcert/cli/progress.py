@@ -127,7 +127,8 @@ class Bar:
             print(self._batch, file=sys.stderr)
 
     def say(self, text: str) -> None:
-        self._progress.update(self._task, said=text)
+        if self._progress.tasks:  # a worker may have something to say before anything is counted
+            self._progress.update(self._task, said=text)
 
 
 def _rate(draws: float, passes: int) -> str:

@@ -16,6 +16,8 @@ from onnxcert.certification import fresh_seed
 from onnxcert.cli.interrupt import stopping_on_signal
 from onnxcert.cli.progress import Bar
 from onnxcert.errors import InputError
+from onnxcert.model.contract import ASSUMED
+from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report.summary import Summary
 from onnxcert.report.table import json_object
 from onnxcert.run import Run
@@ -96,8 +98,27 @@ def header(run: Run) -> str:
         f"model   {run.segmenter.file.path} on {runtime.device} ({runtime.provider}, "
         f"{runtime.threads} thread{'s' if runtime.threads > 1 else ''}){crew}",
         run.segmenter.entry.said,
+        answer_line(run.segmenter),
         *(f"lint    {f.node} {f.message}" for f in run.segmenter.findings),
     ]
     if runtime.note:
         lines.append(f"device  {runtime.note}")
     return "\n".join(lines)
+
+
+def answer_line(segmenter: OnnxSegmenter) -> str:
+    """What the output is taken for, and who said so, in one line."""
+    contract = segmenter.contract
+    form, layout = (
+        contract.sources.get(field, ASSUMED) for field in ("output_form", "output_layout")
+    )
+    parts = [
+        f"answer  {contract.output_form} ({form}) in {contract.output!r}",
+        f"axes {contract.output_axes} ({layout})",
+        *([f"{contract.classes} classes"] if contract.classes else []),
+    ]
+    if contract.binary:
+        parts.append(f"yes above {contract.decision_threshold:g}")
+    if segmenter.rows == 1:
+        parts.append("one input a pass")
+    return ", ".join(parts)

@@ -3,7 +3,7 @@ run one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -170,14 +170,20 @@ class Running:
         )
 
     def opened(
-        self, file: ModelFile, given: Mapping[str, Any], options: Mapping[str, Any] | None = None
+        self,
+        file: ModelFile,
+        given: Mapping[str, Any],
+        options: Mapping[str, Any] | None = None,
+        *,
+        names: Sequence[str] = (),
     ) -> OnnxSegmenter:
         """The model, ready to run; `given` are fields of its contract.
 
         Args:
             options: device and threads, in place of those asked for.
+            names: of classes, where the inputs or the user tell them.
         """
-        contract = infer(file, given)
+        contract = infer(file, given, names=names)
         return OnnxSegmenter(
             file, contract, **self.entry(contract, file), **(options or self.options)
         )

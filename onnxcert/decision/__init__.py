@@ -5,6 +5,7 @@ from onnxcert.decision.boundaries import boundaries
 from onnxcert.decision.bounds import OneSidedLevel
 from onnxcert.decision.combination import check_combination
 from onnxcert.decision.family import Family, tested_tau
+from onnxcert.decision.leak_check import leaked_shares
 from onnxcert.decision.planning import (
     can_certify,
     can_certify_at_a_look,
@@ -28,6 +29,7 @@ __all__ = [
     "check_procedure",
     "correction_named",
     "decide",
+    "leaked_shares",
     "looks_of",
     "p_values",
     "smallest_n",

@@ -37,7 +37,9 @@ class Contract(ABC):
 
     Attributes:
         medium: what an input is: `picture` or `points`.
-        layouts, output_layouts, ranks, dtypes: what the fields of these names may be.
+        layouts, ranks, dtypes: what the fields of these names may be.
+        single_layouts: orders of the axes of an output that has no batch axis, so that a pass
+            takes one input; `C` is a classifier's.
         input: name of the graph input that takes the picture or the points.
         layout: order of the input's axes.
         dtype: element type of the input; integers are rounded and cut off after the noise.
@@ -48,8 +50,10 @@ class Contract(ABC):
         output_form: `logits` or `probabilities` of classes (argmax); `sigmoid` or `logit`, one
             channel against a threshold; `multilabel`, one channel per label, each against the
             threshold, as labels do not exclude each other; `labels`, class indices.
-        output_layout, output_rank: order and number of the output's axes; those missing from the
-            full rank are first the channels, then the components, then the batch.
+        output_layout: order of the output's axes, with a batch axis (one of `layouts`) or without
+            one (one of `single_layouts`).
+        output_rank: number of the output's axes; those missing from a layout with a batch axis are
+            first the channels, then the components.
         threshold: score above which a sigmoid, logit or multilabel output says yes.
         classes: number of classes (2 for yes and no), or None until the model has run once.
         class_names: one name a class, or a label of a multi-label output; or empty.
@@ -59,6 +63,7 @@ class Contract(ABC):
 
     medium: ClassVar[str]
     layouts: ClassVar[tuple[str, ...]]
+    single_layouts: ClassVar[tuple[str, ...]]
     ranks: ClassVar[tuple[int, ...]]
     dtypes: ClassVar[tuple[str, ...]]
 
@@ -84,7 +89,7 @@ class Contract(ABC):
             dtype=self.dtypes,
             task=TASKS,
             output_form=OUTPUT_FORMS,
-            output_layout=self.layouts,
+            output_layout=(*self.layouts, *self.single_layouts),
             output_rank=self.ranks,
         )
         if self.classes is not None and self.classes > LARGEST:
@@ -126,6 +131,36 @@ class Contract(ABC):
     @abstractmethod
     def declared_channels(self) -> int:
         """Channels of the array that noise is added to."""
+
+    @property
+    @abstractmethod
+    def trial_grids(self) -> tuple[tuple[int, ...], ...]:
+        """Grids of components that the network is tried on, until it answers on one."""
+
+    @property
+    def single(self) -> bool:
+        """Whether the output has no batch axis, so that a pass takes one input."""
+        return self.output_layout in self.single_layouts
+
+    @property
+    def answer_rank(self) -> int:
+        """Number of the answer's axes once it has a batch axis."""
+        return self.output_rank + self.single
+
+    @property
+    def output_axes(self) -> str:
+        """The order of the axes that the output has, the batch and the classes included."""
+        layout = self.output_layout
+        if self.single or self.output_rank == len(layout):
+            return layout
+        return (
+            layout[0] + "C" * (self.output_rank - 1) if self.classifies else layout.replace("C", "")
+        )
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether the output holds the classes of a component side by side."""
+        return self.output_layout.endswith("C") and self.output_layout != "C"
 
     @property
     def classifies(self) -> bool:

@@ -98,6 +98,10 @@ class Entry(Protocol):
         """Grid of the scores that belong to the components as they are; None for any grid."""
         ...
 
+    def grid(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Grid of the components as the network sees them."""
+        ...
+
     def labelled(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         """Grid of the labels, or None where it is the model's own."""
         ...

@@ -6,7 +6,7 @@ the error shows the flags for both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from onnxcert.errors import ContractError
 from onnxcert.model.contract import METADATA_KEY, Contract, parsed
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.input_inference import graph_inputs, with_feeds
+from onnxcert.model.other_tasks import refuse_boxes, refuse_image
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.contradiction import refuse_contradictions
 from onnxcert.model.pictures.input_inference import with_input as with_picture
@@ -34,7 +35,12 @@ CONTRACTS: Final[dict[str, type[Contract]]] = {
 
 
 def infer(
-    model: ModelFile, given: Mapping[str, Any] | None = None, *, settle: bool = True
+    model: ModelFile,
+    given: Mapping[str, Any] | None = None,
+    *,
+    settle: bool = True,
+    thorough: bool = False,
+    names: Sequence[str] = (),
 ) -> Contract:
     """The contract of `model`: its metadata, completed by the graph, overridden by `given`.
 
@@ -42,6 +48,8 @@ def infer(
         model: the file.
         given: fields of the contract by name, as the user gave them; None values are ignored.
         settle: whether a value range that nobody said is refused, or left open.
+        thorough: whether the model is tried on random rows also where its file leaves nothing open.
+        names: of classes, where the inputs or the user tell them.
 
     Raises:
         ContractError: a field is missing, ambiguous, contradictory or not supported.
@@ -64,13 +72,16 @@ def infer(
         # How many numbers these are is checked once the number of channels is known.
         late = {name: said.pop(name) for name in ("mean", "std") if name in said}
         contract = contract.override(FLAG, **said)
+        if "output_form" not in contract.sources:
+            refuse_boxes(model.proto)
         if isinstance(contract, PointContract):
             contract = with_category(with_points(contract, graph), graph)
             contract = with_feeds(contract, graph, made=(contract.category_input,))
-            return with_point_output(contract, model.proto)
+            return with_point_output(contract, model.proto, thorough=thorough)
         assert isinstance(contract, PictureContract)
         contract = with_feeds(with_picture(contract, graph).override(FLAG, **late), graph)
-        contract = with_picture_output(contract, model.proto)
+        contract = with_picture_output(contract, model.proto, thorough=thorough)
+        refuse_image(contract, model, names)
         try:
             contract = settled_range(contract)
         except ContractError:

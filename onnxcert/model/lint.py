@@ -11,6 +11,7 @@ import onnx
 from onnx import numpy_helper
 
 from onnxcert.errors import ModelError
+from onnxcert.model.batch_axis import BatchAxis
 
 RANDOM_OPERATORS: Final = frozenset(
     {
@@ -65,6 +66,15 @@ def lint(proto: onnx.ModelProto, feeds: Mapping[str, Any] | None = None) -> tupl
         finding = _custom(node, local) or _inspect(node, constants, inputs)
         if finding is not None:
             findings.append(finding)
+    for node in BatchAxis(proto, constants, inputs).mixing():
+        findings.append(
+            Finding(
+                "warning",
+                f"{node.name or node.output[0]!r} ({node.op_type})",
+                "works along the axis of the batch, so draws are run one at a time",
+                mixes=True,
+            )
+        )
     return tuple(findings)
 
 

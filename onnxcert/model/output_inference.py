@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 import onnx
 
 from onnxcert.errors import ContractError
+from onnxcert.model.answer import TRIAL, Answer
 from onnxcert.model.contract import ASSUMED, LARGEST
 from onnxcert.model.proposal import GRAPH, AnyContract, filled
-from onnxcert.model.tracing import Axes, axes, deciding_maker, lengths
+from onnxcert.model.running.trial_passes import Trial
+from onnxcert.model.tracing import deciding_maker, inferred_axes, lengths
 
 SCORE_TYPES: Final = ("float32", "float16", "float64", "undefined")
+# What the last operator that decides gives: an ensemble of trees, shares of their votes.
+_PROBABILITIES: Final = (
+    "Softmax",
+    "TreeEnsembleClassifier",
+    "TreeEnsembleRegressor",
+    "TreeEnsemble",
+)
 LABEL_TYPES: Final = ("int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "bool")
 
 
@@ -25,24 +35,34 @@ def check_kind(name: str, kind: str) -> None:
 
 
 def completed(
-    contract: AnyContract, proto: onnx.ModelProto, kind: str, channels: int | None
+    contract: AnyContract,
+    proto: onnx.ModelProto,
+    kind: str,
+    channels: int | None,
+    answer: Answer,
 ) -> AnyContract:
     """`contract` with form and classes of its output, whose layout is known.
 
     Args:
         kind: element type of the output. channels: how many it has, if that is known.
+        answer: its axes, and its values where it has been tried.
     """
-    contract = with_form(contract, proto.graph, contract.output, kind, channels)
+    contract = with_form(contract, proto.graph, contract.output, kind, channels, answer.trial)
     if contract.threshold is not None and not contract.binary:
         raise ContractError(
             f"a threshold means nothing for an output of {contract.output_form}; leave --threshold "
             "out, or pass --output-form sigmoid, logit or multilabel."
         )
-    return with_classes(contract, proto, contract.output, channels)
+    return with_classes(contract, proto, kind, channels, answer)
 
 
 def with_form(
-    contract: AnyContract, graph: onnx.GraphProto, name: str, kind: str, channels: int | None
+    contract: AnyContract,
+    graph: onnx.GraphProto,
+    name: str,
+    kind: str,
+    channels: int | None,
+    trial: Trial | None,
 ) -> AnyContract:
     maker = deciding_maker(graph, name)
     ending = maker.op_type if maker is not None else ""
@@ -83,29 +103,50 @@ def with_form(
     if channels == 1:
         if ending == "Sigmoid":
             return filled(contract, {"output_form": "sigmoid"}, f"{GRAPH}: it ends in Sigmoid")
-        raise ContractError(
-            f"the output {name!r} has one channel, which may be a logit, a probability or class "
-            "indices; pass --output-form logit, --output-form sigmoid or --output-form labels."
-        )
+        raise ContractError(_one_channel(name, trial))
     if sigmoids:
         raise ContractError(
             f"the output {name!r} ends in a sigmoid for each class: labels that do not exclude "
             "each other, where the largest score is not the answer; pass --output-form multilabel, "
             "or export scores of classes that do."
         )
-    if ending == "Softmax":
-        return filled(contract, {"output_form": "probabilities"}, f"{GRAPH}: it ends in Softmax")
+    if ending in _PROBABILITIES:
+        return filled(contract, {"output_form": "probabilities"}, f"{GRAPH}: it ends in {ending}")
     return filled(contract, {"output_form": "logits"}, ASSUMED)
 
 
+def _one_channel(name: str, trial: Trial | None) -> str:
+    """The question what one channel is, without forms that its values in a trial contradict."""
+    values = None if trial is None else np.asarray(trial.answer, dtype=np.float64)
+    whole = values is None or bool((values == np.rint(values)).all() and values.min() >= 0)
+    share = values is None or bool(0 <= values.min() <= values.max() <= 1)
+    forms = {"logit": "a logit"}
+    if share:
+        forms["sigmoid"] = "a probability"
+    if whole:
+        forms["labels"] = "class indices"
+    kinds, flags = list(forms.values()), [f"--output-form {form}" for form in forms]
+    if len(forms) == 1:
+        return (
+            f"nothing says what the one channel of the output {name!r} is; pass {flags[0]} if "
+            "it is a logit, or choose another with --output."
+        )
+    return (
+        f"the output {name!r} has one channel, which may be {', '.join(kinds[:-1])} or "
+        f"{kinds[-1]}; pass {', '.join(flags[:-1])} or {flags[-1]}."
+    )
+
+
 def with_classes(
-    contract: AnyContract, proto: onnx.ModelProto, name: str, channels: int | None
+    contract: AnyContract, proto: onnx.ModelProto, kind: str, channels: int | None, answer: Answer
 ) -> AnyContract:
+    name = contract.output
     found: dict[str, Any] = {}
     if contract.binary:
         return contract.override(GRAPH, classes=2)  # no and yes, whatever the labels are called
     if contract.output_form == "labels":
-        classes = len(contract.class_names) or _classes_before_argmax(proto, name)
+        yes_or_no = 2 if kind == "bool" else None
+        classes = len(contract.class_names) or _classes_before_argmax(proto, name) or yes_or_no
         if contract.classes is None and not classes:
             raise ContractError(
                 f"the output {name!r} holds class indices and nothing says how many classes there "
@@ -126,7 +167,7 @@ def with_classes(
                 f"the contract says {said} classes but the output {name!r} has {value}; correct "
                 "the contract."
             )
-    return filled(contract, found, GRAPH)
+    return filled(contract, found, GRAPH if answer.trial is None else TRIAL)
 
 
 def _classes_before_argmax(proto: onnx.ModelProto, name: str) -> int | None:
@@ -139,15 +180,3 @@ def _classes_before_argmax(proto: onnx.ModelProto, name: str) -> int | None:
     if shape is None or not -len(shape) <= axis < len(shape):
         return None
     return lengths(shape)[axis]
-
-
-def inferred_axes(proto: onnx.ModelProto, name: str) -> Axes | None:
-    """What shape inference says about `name`, if it says anything."""
-    try:
-        graph = onnx.shape_inference.infer_shapes(proto).graph
-    except Exception:  # inference is a courtesy; whatever stops it, the user is asked instead
-        return None
-    for value in (*graph.value_info, *graph.output, *graph.input):
-        if value.name == name:
-            return axes(value)
-    return None

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from onnxcert._typing import FloatArray, IntArray, Perturbation, Segmenter
+from onnxcert._typing import BoolArray, FloatArray, IntArray, Perturbation, Segmenter
 from onnxcert.backend import Backend, DeviceBackend
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import Contract
@@ -19,9 +19,11 @@ from onnxcert.model.entry import INPUT, Entry
 from onnxcert.model.graph import ModelFile, read_model
 from onnxcert.model.inference import infer
 from onnxcert.model.lint import Finding, lint, refuse_errors
+from onnxcert.model.other_tasks import image_findings
 from onnxcert.model.pictures.averaging import Averaging
 from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.pictures.fit import Fit
+from onnxcert.model.running.answers import tied
 from onnxcert.model.running.binding import Binding
 from onnxcert.model.running.network import Network
 from onnxcert.model.running.session import Session, open_session
@@ -62,7 +64,8 @@ class OnnxSegmenter:
     ) -> None:
         self.file = file
         self._entry = entry_of(contract, fit=fit, fill=fill)
-        self.findings: tuple[Finding, ...] = lint(file.proto, dict(contract.feeds))
+        images = image_findings(contract, file)
+        self.findings: tuple[Finding, ...] = (*lint(file.proto, dict(contract.feeds)), *images)
         refuse_errors(self.findings, file.path)
         self.anew = partial(type(self), file, contract, fit=fit, fill=fill)
         self._network, self._averaging = _opened(file, self._entry, device=device, threads=threads)
@@ -152,6 +155,11 @@ class OnnxSegmenter:
         return any(finding.mixes for finding in self.findings)
 
     @property
+    def scored(self) -> bool:
+        """Whether there are scores behind the labels."""
+        return self.contract.output_form != "labels"
+
+    @property
     def classifies(self) -> bool:
         """Whether the answer is about the whole input: labels [B, 1], or [B, L]."""
         return self.contract.classifies
@@ -197,11 +205,34 @@ class OnnxSegmenter:
         return self._binding.bind(x, perturbation)
 
     def scores(self, batch: FloatArray) -> FloatArray:
-        """What a classifier scores: float32 [B, C].
+        """What it scores: float32 [B, C, *grid], of a classifier [B, C].
 
         For looking on only: votes come from the labels.
         """
-        return (self._averaging or self._network).scores(batch).reshape(len(batch), -1)
+        if self.classifies:
+            scores = (self._averaging or self._network).scores(batch)
+            return scores.reshape(len(batch), -1)
+        if self._averaging is not None:
+            return self._averaging.scores(batch)
+        return self._network.looked_at(batch)
+
+    def rounds(self, noisy: FloatArray, where: BoolArray) -> bool:
+        """Whether rounding may decide the labels of every component `where` [*grid].
+
+        Args:
+            noisy: one declared input, [1, ...].
+        """
+        contract = self.contract
+        if not self.scored:
+            return False
+        threshold = contract.decision_threshold if contract.binary else None
+        ties = tied(self.scores(noisy), threshold)
+        return bool(ties.reshape(where.shape)[where].all())
+
+    @property
+    def on_device(self) -> bool:
+        """Whether it runs on a GPU, where passes of other sizes may round otherwise."""
+        return self.session.device != "cpu" or isinstance(self.backend, DeviceBackend)
 
     def seen(self, x: FloatArray) -> FloatArray:
         """What the network gets for one declared input, channels first: float32 [k, ...].

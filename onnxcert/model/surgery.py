@@ -36,7 +36,7 @@ def labelling_model(
 
     Inputs: those of `entry`. Outputs: `LABELS`, [batch, *grid] (multi-label: [batch, labels,
     *grid]) of `contract.label_type`, its largest value where a score was not finite; `SHAPE`,
-    int64, shape of the scores as [batch, channels, *grid]. Of a classifier `LABELS` is [batch, 1]
+    int64, shape of the network's own output. Of a classifier `LABELS` is [batch, 1]
     (multi-label: [batch, labels]), and there is `SCORES`, float32 [batch, channels, 1 ...]. Without
     `votes` there is no `LABELS`, and `SCORES`, float32 [batch, channels, *grid], are those of the
     components.
@@ -55,8 +55,8 @@ def labelling_model(
     inputs = {i.name: i for i in graph.input}
     front, feeds, back = Nodes("front"), Nodes("feed"), Nodes("back")
     seen = entry.front(front, inputs)
+    back.add("Shape", contract.output, output=SHAPE)
     scores = vote.channels_first(back, contract)
-    back.add("Shape", scores, output=SHAPE)
     native, candidates = entry.back(back, scores, seen, other_size)
     if contract.classifies or not votes:
         back.add("Identity", native if not votes else scores, output=SCORES)
@@ -87,7 +87,7 @@ def labelling_model(
     info = helper.make_tensor_value_info
     if votes:
         graph.output.append(info(LABELS, kind, axes))
-    graph.output.append(info(SHAPE, TensorProto.INT64, [full]))
+    graph.output.append(info(SHAPE, TensorProto.INT64, [None]))
     if contract.classifies or not votes:
         graph.output.append(info(SCORES, TensorProto.FLOAT, [rows, *[None] * (full - 1)]))
     return model

@@ -112,3 +112,15 @@ def attribute(node: onnx.NodeProto, name: str) -> Sequence[int] | None:
 def constant_shape(graph: onnx.GraphProto, name: str) -> Sequence[int] | None:
     """Shape of the initializer `name`."""
     return next((list(i.dims) for i in graph.initializer if i.name == name), None)
+
+
+def inferred_axes(proto: onnx.ModelProto, name: str) -> Axes | None:
+    """What shape inference says about `name`, if it says anything."""
+    try:
+        graph = onnx.shape_inference.infer_shapes(proto).graph
+    except Exception:  # inference is a courtesy; whatever stops it, the user is asked instead
+        return None
+    for value in (*graph.value_info, *graph.output, *graph.input):
+        if value.name == name:
+            return axes(value)
+    return None

@@ -13,11 +13,13 @@ def channels_first(nodes: Nodes, contract: Contract) -> str:
 
     A classifier's grid is one cell, of as many axes as the components of such inputs have.
     """
-    scores, full, rank = contract.output, max(contract.ranks), contract.output_rank
+    scores, full, rank = contract.output, max(contract.ranks), contract.answer_rank
+    if contract.single:
+        scores = nodes.add("Unsqueeze", scores, nodes.constant([0]))
     if rank < full:
         missing = range(rank, full) if contract.classifies else [1]
         scores = nodes.add("Unsqueeze", scores, nodes.constant(list(missing)))
-    elif contract.output_layout in ("NHWC", "BNC"):
+    elif contract.channels_last:
         scores = nodes.add("Transpose", scores, perm=[0, full - 1, *range(1, full - 1)])
     return nodes.cast(scores, np.float32)
 

@@ -13,6 +13,7 @@ from onnxcert._typing import Array, FloatArray, Noise, Perturbation
 from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.plain import PLAIN
+from onnxcert.perturbation.turning import TURNED
 
 _LONGEST: Final = 60
 
@@ -111,6 +112,15 @@ class OnChannels:
         }
 
     def described(self) -> str:
+        vectors = self.of.parameters().get("vectors")
+        if vectors is None:
+            return self.described_before()
+        # A rotation names what it turns: here these channels, whatever they are.
+        turned = f" of {TURNED[int(vectors)]}"
+        return f"{self.of.described().removesuffix(turned)} of {self._where}"
+
+    def described_before(self) -> str:
+        """The words of records that were made before rotations named the channels alone."""
         return f"{self.of.described()} on {self._where}"
 
     def unit(self, of_input: str) -> str:

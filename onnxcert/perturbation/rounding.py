@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import math
+from decimal import ROUND_DOWN, Context, Decimal
 
 
 def rounded_down(radius: float) -> str:
     """`radius` with four significant digits, never more than it is.
 
+    The digits are those of the number that the computer holds, which may lie just below the one
+    that was written.
+
     >>> rounded_down(0.16862)
     '0.1686'
     >>> rounded_down(0.16868)
     '0.1686'
+    >>> rounded_down(0.3), Decimal(0.3) < Decimal("0.3")
+    ('0.2999', True)
     """
-    if radius == 0:
-        return "0"
-    unit = 10.0 ** (math.floor(math.log10(radius)) - 3)
-    digits = math.floor(radius / unit * (1 + 1e-12))
-    return f"{digits * unit:.4g}"
+    shown = Context(prec=4, rounding=ROUND_DOWN).create_decimal(Decimal(radius))
+    return f"{float(shown):.4g}"

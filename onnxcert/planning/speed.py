@@ -62,13 +62,13 @@ def measured(
     perturbation.check(x)
     if batch_size is None:
         batch_size = batch_size_for(segmenter, x, draws, each=_PLANNED).draws
-    segment, warning = probed(segmenter, x, draws, batch_size=batch_size)
+    batch_size, warning = probed(segmenter, x, draws, batch_size=batch_size)
     rehearsal = draws.rehearsal()  # none of these draws is ever counted for a certificate
-    at_once = getattr(segment, "at_once", 1)
+    at_once = segmenter.at_once
     total = (_TIMED + 2 * at_once - 1) * batch_size
     count = Count(rehearsal, total, batch_size, "pooled", segmenter.classes, backend=backend)
     components, stamps = 0, []
-    for answer in noisy_answers(segment, x, rehearsal, range(total), batch_size, backend):
+    for answer in noisy_answers(segmenter, x, rehearsal, range(total), batch_size, backend):
         count.add(answer)
         components = math.prod(answer.shape[1:])
         stamps.append(time.perf_counter())

@@ -145,6 +145,7 @@ def summarise(
     ended: dict[str, int] = {}
     notes: dict[str, int] = {}
     warnings: dict[str, None] = {}
+    leak_checks: dict[str, None] = {}
     shown = {"clean", "noisy", "certified"}
     for record in records:
         if last is not None and _settings(record) != _settings(last):
@@ -178,6 +179,7 @@ def summarise(
             shown.add("nonrobust")
         for note in record.decision.notes:
             notes[note] = notes.get(note, 0) + 1
+        leak_checks[record.leak_check] = None
         warnings.update(dict.fromkeys(record.provenance.environment.get("warnings", ())))
     if last is None:
         if listed:
@@ -273,6 +275,7 @@ def summarise(
             kind=last.kind,
             radius=None if decision.own_radius is None else radii[0],
             law_error=law_error,
+            leak_check=" or ".join(filter(None, leak_checks)),
         ),
         notes=(*warnings, *counted),
     )

@@ -7,7 +7,19 @@ them.
 from onnxcert.sampling.answers import checked, noisy_answers
 from onnxcert.sampling.count import Count
 from onnxcert.sampling.hits import Hits
+from onnxcert.sampling.leak_check import ONE_DRAW, BatchLeak, LeakCheck
 from onnxcert.sampling.part import Part, count_part
 from onnxcert.sampling.sample import sample
 
-__all__ = ["Count", "Hits", "Part", "checked", "count_part", "noisy_answers", "sample"]
+__all__ = [
+    "ONE_DRAW",
+    "BatchLeak",
+    "Count",
+    "Hits",
+    "LeakCheck",
+    "Part",
+    "checked",
+    "count_part",
+    "noisy_answers",
+    "sample",
+]

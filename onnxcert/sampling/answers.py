@@ -14,6 +14,7 @@ from onnxcert.backend import NUMPY, Backend
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.kernels import Scores
+from onnxcert.sampling.leak_check import BatchLeak, LeakCheck
 
 _MOST_VALUES: Final = 2**30  # of all buffers together, 4 GiB
 
@@ -25,6 +26,7 @@ def noisy_answers(
     indices: range,
     batch_size: int,
     backend: Backend = NUMPY,
+    check: LeakCheck | None = None,
 ) -> Iterator[Any]:
     """Labels of the draws `indices` in order, at most `batch_size` at a time; [b, *grid] each.
 
@@ -35,11 +37,17 @@ def noisy_answers(
 
     A segmenter that can take and give arrays of a device says how, `bind`, see
     `onnxcert.model.segmenter.OnnxSegmenter`; instead of labels it may then give scores.
+
+    Args:
+        check: which draws are run again without their batch mates, before their batch is answered.
+
+    Raises:
+        BatchLeak: one of them then has other labels.
     """
     if batch_size < 1:
         raise ParameterError(f"the batch size must be at least 1, got {batch_size}.")
     x = np.ascontiguousarray(x, dtype=np.float32)
-    bind = getattr(segment, "bind", None)
+    model, plain, bind = segment, backend, getattr(segment, "bind", None)
     if bind is not None and backend is not NUMPY:
         segment, backend = bind(x, draws.perturbation)
     batches = -(-len(indices) // batch_size)
@@ -56,15 +64,46 @@ def noisy_answers(
         write(part, noisy)
         return noisy
 
-    def answer(noisy: Array) -> Any:
-        return checked(segment(noisy), len(noisy), backend)
+    def answer(k: int, noisy: Array) -> Any:
+        found = checked(segment(noisy), len(noisy), backend)
+        start, many = indices.start + k * batch_size, len(noisy)
+        if check is not None and many > 1:
+            for i in check.among(range(start, start + many)):
+                if not again(i, many, i - start, backend.labels(found)[i - start]):
+                    raise BatchLeak
+        return found
+
+    def again(i: int, many: int, row: int, labels: Array) -> bool:
+        """Whether draw i has the same labels without its batch mates, but for rounding.
+
+        On a device a pass of another number of rows may round otherwise: there the mates give way
+        to copies of this draw. A model that has scores says, `rounds`, where those behind two
+        labels are as close as that.
+        """
+        alone = backend.inputs(many if _on_device(model, backend) else 1, x.shape)
+        row = row if len(alone) > 1 else 0
+        draws.write(x, range(i, i + 1), alone[row : row + 1], backend)
+        alone[:] = backend.xp.array(alone[row : row + 1])
+        answered = backend.labels(checked(segment(alone), len(alone), backend))[row]
+        one, other = backend.host(answered), backend.host(labels)
+        rounds = getattr(model, "rounds", None)
+        if rounds is None or np.array_equal(one, other):
+            return np.array_equal(one, other)
+        declared = plain.inputs(1, x.shape)
+        draws.write(x, range(i, i + 1), declared, plain)
+        return bool(rounds(plain.host(declared), one != other))
 
     if threads == 0:
-        yield from (answer(draw(k)) for k in range(batches))
+        yield from (answer(k, draw(k)) for k in range(batches))
     elif threads == 1:
-        yield from map(answer, _ahead(draw, batches, 1))
+        yield from map(answer, range(batches), _ahead(draw, batches, 1))
     else:
-        yield from _ahead(lambda k: answer(draw(k)), batches, threads)
+        yield from _ahead(lambda k: answer(k, draw(k)), batches, threads)
+
+
+def _on_device(model: Segmenter, backend: Backend) -> bool:
+    """Whether a pass of another number of rows may choose other algorithms."""
+    return backend is not NUMPY or bool(getattr(model, "on_device", False))
 
 
 def passes_at_most(segment: Segmenter) -> int:

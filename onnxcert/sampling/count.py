@@ -17,6 +17,7 @@ from onnxcert.draws import Draws
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.result import PIXELS, UNIT, Ended, Selection, Tally, passes
 from onnxcert.sampling.hits import Hits, smallest_counter
+from onnxcert.sampling.leak_check import LeakCheck
 from onnxcert.sampling.part import Part
 
 
@@ -34,6 +35,7 @@ class Count:
         path: hits at each look taken; nonfinite_path: votes withheld by then.
         runner_up: votes for the class with second most of the first n0, if they are kept.
         law_error: of one draw, see `onnxcert.result.Tally`.
+        check: which draws are run again without their batch mates; None where nobody says.
         backend: whose arrays these are; `path`, `single` and `runner_up` are always NumPy's.
     """
 
@@ -53,6 +55,7 @@ class Count:
     nonfinite_path: list[int] = field(default_factory=list)
     runner_up: IntArray | None = field(default=None, repr=False)
     law_error: float = 0.0
+    check: LeakCheck | None = field(default=None, repr=False)
     backend: Backend = field(default=NUMPY, repr=False)
 
     def __post_init__(self) -> None:
@@ -218,6 +221,7 @@ class Count:
         assert self.hits is not None
         assert self.single is not None
         split = self.selection == "split" and not self.looks
+        counted = passes(n, self.n0, self.selection)
         return Tally(
             candidate=self.backend.host(self.hits.candidate),
             hits=hits,
@@ -233,4 +237,5 @@ class Count:
             joint=int(self.hits.joint) if split else None,
             runner_up=self.runner_up,
             law_error=self.law_error,
+            leak_check="" if self.check is None else self.check.shown(counted),
         )

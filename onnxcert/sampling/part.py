@@ -16,6 +16,7 @@ from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 from onnxcert.sampling.answers import noisy_answers
 from onnxcert.sampling.hits import Hits, smallest_counter
+from onnxcert.sampling.leak_check import LeakCheck
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,7 @@ def count_part(
     candidate: IntArray | None = None,
     batch_size: int = 1,
     backend: Backend = NUMPY,
+    check: LeakCheck | None = None,
 ) -> Part:
     """Run the draws `indices` and count them.
 
@@ -64,6 +66,10 @@ def count_part(
         candidate: classes [*grid] to count the votes for; None counts those for every class.
         batch_size: draws per call of the model; the counts do not depend on it.
         backend: where noise is drawn and votes are counted.
+        check: which draws are run again without their batch mates.
+
+    Raises:
+        BatchLeak: one of them then has other labels.
     """
     if not indices or indices.step != 1:
         raise ParameterError(
@@ -74,7 +80,7 @@ def count_part(
     if candidate is not None:
         hits = Hits.none(draws, backend.device(candidate), len(indices), backend)
     done = indices.start
-    for answer in noisy_answers(segment, x, draws, indices, batch_size, backend):
+    for answer in noisy_answers(segment, x, draws, indices, batch_size, backend, check):
         if single is None:
             single = np.array(backend.host(backend.labels(answer[:1])[0]))
         if hits is not None:

@@ -34,6 +34,9 @@ def sample(
         kind: what a component is, in words.
         on_batch: called after every batch, to show progress or to keep a checkpoint.
         on_look: called at every look with the votes so far; a reason to stop, or nothing.
+
+    Raises:
+        BatchLeak: a draw of `count.check` has other labels without its batch mates.
     """
     count.draws.perturbation.check(x)
     if digest(x) != count.draws.digest:
@@ -46,7 +49,9 @@ def sample(
         return count.tally_at_last_look(ended, unit, kind)  # stopped just there, before looking
     while count.done < count.total:
         indices = range(count.done, count.next_stop)
-        for answer in noisy_answers(segment, x, count.draws, indices, batch_size, count.backend):
+        for answer in noisy_answers(
+            segment, x, count.draws, indices, batch_size, count.backend, count.check
+        ):
             count.add(answer)
             if on_batch is not None:
                 on_batch(count)

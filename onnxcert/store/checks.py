@@ -31,6 +31,11 @@ def text(attributes: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def text_or_none(attributes: Mapping[str, Any], name: str) -> str:
+    """A text, empty where records of earlier versions have none."""
+    return text(attributes, name) if name in attributes else ""
+
+
 def whole(attributes: Mapping[str, Any], name: str) -> int:
     """A whole number not below 0."""
     value = attributes[name]

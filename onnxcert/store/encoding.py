@@ -50,6 +50,8 @@ VERSIONS: Final = {
     "onnxcert-table": 1,
 }
 
+_NUMBERS: Final = ("n", "n0", "selection", "classes", "nonfinite", "law_error")
+
 
 def mark(group: h5py.Group, kind: str) -> h5py.Group:
     """Write the type and version of `group` into it."""
@@ -83,15 +85,14 @@ def write_record(file: h5py.Group, record: Record) -> None:
     tally = mark(file.create_group("tally"), "onnxcert-tally")
     for name in ("candidate", "hits", "single"):
         _array(tally, name, getattr(record, name))
-    for name in ("n", "n0", "selection", "classes", "nonfinite", "unit", "kind", "ended"):
+    for name in (*_NUMBERS, "unit", "kind", "ended"):
         put(tally, name, getattr(record, name))
-    _put_law_error(tally, record.law_error)
+    put(tally, "leak_check", record.leak_check)
     put(tally, "looks", json.dumps(record.looks))
     put(tally, "joint", json.dumps(record.joint))
-    if record.path is not None:
-        _array(tally, "path", record.path)
-    if record.runner_up is not None:
-        _array(tally, "runner_up", record.runner_up)
+    for name in ("path", "runner_up"):
+        if getattr(record, name) is not None:
+            _array(tally, name, getattr(record, name))
     _write_draws(tally, record.draws)
 
     certificate = mark(file.create_group("certificate"), "onnxcert-certificate")
@@ -144,7 +145,8 @@ def read_record(file: h5py.Group) -> Record:
         ended=checks.text(Attributes(tally), "ended"),  # type: ignore[arg-type]
         joint=checks.whole_or_none(Attributes(tally), "joint"),
         runner_up=array_in(tally, "runner_up") if "runner_up" in tally else None,
-        law_error=_law_error(tally),
+        law_error=float(Attributes(tally).get("law_error", 0.0)),
+        leak_check=checks.text_or_none(Attributes(tally), "leak_check"),
         labels=array_in(certificate, "labels"),
         level=array_in(certificate, "level"),
         levels=array_in(certificate, "levels"),
@@ -170,17 +172,15 @@ def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> N
     """Write a count under way into an empty file."""
     count = count.on(NUMPY)
     mark(file, "onnxcert-count")
-    for name in ("n", "n0", "selection", "classes", "done", "nonfinite", "second"):
+    for name in (*_NUMBERS, "done", "second"):
         put(file, name, getattr(count, name))
-    _put_law_error(file, count.law_error)
     put(file, "looks", json.dumps(count.looks))
     put(file, "nonfinite-path", json.dumps(count.nonfinite_path))
     put(file, "runtime", json.dumps(dict(runtime)))
     _write_draws(file, count.draws)
-    if count.votes is not None:
-        _array(file, "votes", count.votes)
-    if count.single is not None:
-        _array(file, "single", count.single)
+    for name in ("votes", "single", "runner_up"):
+        if getattr(count, name) is not None:
+            _array(file, name, getattr(count, name))
     if count.hits is not None:
         _array(file, "candidate", count.hits.candidate)
         _array(file, "hits", count.hits.hits)
@@ -188,8 +188,6 @@ def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> N
         put(file, "joint", count.hits.joint)
     if count.path:
         _array(file, "path", np.stack(count.path))
-    if count.runner_up is not None:
-        _array(file, "runner_up", count.runner_up)
     put(file, ATTRIBUTE, fingerprint(file))
 
 
@@ -224,7 +222,7 @@ def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
         path=list(file["path"][...]) if "path" in file else [],
         nonfinite_path=list(checks.whole_numbers(Attributes(file), "nonfinite-path")),
         runner_up=file["runner_up"][...] if "runner_up" in file else None,
-        law_error=_law_error(file),
+        law_error=float(Attributes(file).get("law_error", 0.0)),
     )
     return count, json.loads(Attributes(file)["runtime"])
 
@@ -253,21 +251,13 @@ def read_table(group: h5py.Group) -> dict[str, dict[str, Any]]:
         for column, array in columns.items()
     }
     rows = [
-        {column: _plain(value) for column, value in zip(plain, values, strict=True)}
+        {
+            column: value.item() if isinstance(value, np.generic) else value
+            for column, value in zip(plain, values, strict=True)
+        }
         for values in zip(*plain.values(), strict=True)
     ]
     return {row["name"]: row for row in rows}
-
-
-def _put_law_error(group: h5py.Group, law_error: float) -> None:
-    """Write it where there is one: old generators have none."""
-    if law_error:
-        put(group, "law_error", law_error)
-
-
-def _law_error(group: h5py.Group) -> float:
-    value = Attributes(group).get("law_error")
-    return 0.0 if value is None else float(value)
 
 
 def _write_draws(group: h5py.Group, draws: Draws) -> None:
@@ -308,7 +298,3 @@ def _array(group: h5py.Group, name: str, values: Array) -> None:
     data = np.asarray(values[...])
     options = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if data.ndim else {}
     group.create_dataset(name, data=data, **options)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

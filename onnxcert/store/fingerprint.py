@@ -20,16 +20,23 @@ from onnxcert.store.hdf5 import array_of
 ATTRIBUTE: Final = "sha256"
 
 
-def fingerprint(record: h5py.Group) -> str:
+def fingerprint(record: h5py.Group, *, without: frozenset[str] = frozenset()) -> str:
     """SHA-256 of every group, attribute and array of a record, in the order of their names.
 
     Each counts as one line of JSON, `[path, attributes]` for a group and `[path, attributes,
     element type, shape]` for an array, whose values follow in C order, little-endian. Neither how
     arrays are packed nor where the record lies matters. The digest itself is left out.
+
+    Args:
+        record: what is digested. without: names of attributes that are left out.
     """
     sha = hashlib.sha256()
     for path, node in _nodes(record, ""):
-        attributes = {name: _plain(value) for name, value in sorted(Attributes(node).items())}
+        attributes = {
+            name: _plain(value)
+            for name, value in sorted(Attributes(node).items())
+            if name not in without
+        }
         if isinstance(node, h5py.Group):
             if not path:
                 attributes.pop(ATTRIBUTE, None)

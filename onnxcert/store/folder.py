@@ -26,8 +26,9 @@ from onnxcert.draws import FLOAT32_GENERATORS
 from onnxcert.errors import StoreError
 from onnxcert.sampling import Count
 from onnxcert.store import encoding
-from onnxcert.store.asked import RUN_TYPE, RUN_VERSION, differences, read_run
+from onnxcert.store.asked import LEAKY, RUN_TYPE, RUN_VERSION, differences, read_run
 from onnxcert.store.attributes import put
+from onnxcert.store.batched import in_batches, made_from
 from onnxcert.store.encoding import read_count, write_count, write_record
 from onnxcert.store.hdf5 import reading, write_hdf5
 from onnxcert.store.record import Record
@@ -155,12 +156,13 @@ class ResultStore(Results):
             StoreError: the folder holds a run with other parameters (the difference is named), or
                 files that are not onnxcert's.
         """
-        stored = self.run()
+        stored, leaky = self.run(), False
         if stored is not None and not self.begun:
             # No votes were kept, and all is open. Some may have been seen, though: other parameters
             # must not meet the same draws.
             if stored["parameters"] == json.loads(json.dumps(dict(asked))):
                 fresh_seed = stored["seed"]
+            leaky = self.leaky and stored["parameters"].get("model") == asked["model"]
             stored = None
         if stored is None:
             if self.names():
@@ -173,6 +175,7 @@ class ResultStore(Results):
                 encoding.VERSION: RUN_VERSION,
                 "seed": seed,
                 "parameters": dict(asked),
+                **({LEAKY: True} if leaky else {}),
             }
             self._write_run(run)
             return seed
@@ -205,11 +208,8 @@ class ResultStore(Results):
     def note(
         self, listed: Iterable[str], skipped: Mapping[str, str], *, shards: int | None = None
     ) -> None:
-        """Note which inputs were to be certified, and why some could not be.
-
-        Args:
-            shards: in how many parts, of which this folder holds one; None to leave it as it is.
-        """
+        """Note which inputs were to be certified, why some could not be, and in how many shards,
+        of which this folder holds one; None leaves that as it is."""
         run = self.run()
         if run is None:
             return
@@ -219,6 +219,20 @@ class ResultStore(Results):
         if shards is not None:
             run["shards"] = shards
         self._write_run(run)
+
+    @property
+    def leaky(self) -> bool:
+        """Whether this run found that batch mates change the model's answers."""
+        return (self.run() or {}).get(LEAKY) is True
+
+    def note_leak(self) -> None:
+        """Note that, and remove the records of draws in batches and what was made from them."""
+        self._write_run({**(self.run() or {}), LEAKY: True})
+        for name in [record.name for record in self.records() if in_batches(record)]:
+            for path in (self._record_path(name), *made_from(self.folder, name)):
+                path.unlink(missing_ok=True)
+            self._rows.pop(name)
+        self.derive()
 
     def _write_run(self, run: Mapping[str, Any]) -> None:
         content = f"{json.dumps(run, indent=2)}\n".encode()

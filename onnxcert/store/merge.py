@@ -19,7 +19,10 @@ import numpy as np
 from onnxcert.atomic import together, write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.inputs.shard import Shard
+from onnxcert.sampling import ONE_DRAW
 from onnxcert.store.asked import differences
+from onnxcert.store.attributes import Attributes
+from onnxcert.store.batched import in_batches, made_from
 from onnxcert.store.encoding import read_count
 from onnxcert.store.fingerprint import fingerprint
 from onnxcert.store.folder import ResultStore
@@ -28,6 +31,8 @@ from onnxcert.store.record import Record
 
 # Of a record: what its votes are, and what follows from them. Not where and when it was made.
 _CONTENT: Final = ("tally", "certificate", "predictions", "confusions")
+# What they say of how draws shared their passes, which changes no vote.
+_SAID: Final = frozenset({"leak_check", "statement"})
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,9 @@ def merge(out: Path, folders: Sequence[Path]) -> Merged:
         for name in part.names():
             _check(part, name, run)
             chosen[name] = _further(name, chosen[name], part) if name in chosen else part
+    leaky = next((part for part in parts if part.leaky), None)
+    if leaky is not None:
+        _refuse_batched(chosen, leaky)
     listed |= set(chosen)
     skipped = {
         name: str(reason)
@@ -83,6 +91,8 @@ def merge(out: Path, folders: Sequence[Path]) -> Merged:
     with target.exclusive():
         target.begin(runs[0]["parameters"], seed=runs[0]["seed"], fresh_seed=runs[0]["seed"])
         target.note(listed, skipped)
+        if leaky is not None:
+            target.note_leak()
         for name, part in sorted(chosen.items()):
             _copy(name, part, target)
         for name, part in _under_way(parts):
@@ -184,9 +194,13 @@ def _further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
         StoreError: they have different results for it.
     """
     with one.group(name) as a, other.group(name) as b:
-        same = all(fingerprint(a[group]) == fingerprint(b[group]) for group in _CONTENT)
+        votes, other_votes = (
+            [fingerprint(g[group], without=_SAID) for group in _CONTENT] for g in (a, b)
+        )
+        same = votes == other_votes
+        alone = Attributes(b["tally"]).get("leak_check") == ONE_DRAW
     if same:
-        return one
+        return other if alone else one
     with one.open(name) as first, other.open(name) as second:
         before, after = sorted((first, second), key=lambda record: len(record.looks))
         if before.ended == "interrupted" and _goes_on(before, after):
@@ -216,6 +230,26 @@ def _about(record: Record) -> tuple[object, ...]:
     return record.draws, record.n0, record.selection, record.classes, labels
 
 
+def _refuse_batched(chosen: Mapping[str, ResultStore], leaky: ResultStore) -> None:
+    """Raise StoreError if draws of any input were counted in batches, as these are known to leak.
+
+    Args:
+        leaky: the part in which that was found.
+    """
+    batched: dict[Path, list[str]] = {}
+    for name, part in sorted(chosen.items()):
+        with part.open(name) as record:
+            if in_batches(record):
+                batched.setdefault(part.folder, []).append(name)
+    if batched:
+        folders = "; ".join(f"{', '.join(names)} in {where}" for where, names in batched.items())
+        raise StoreError(
+            f"{leaky.folder} found that the model's answer for one draw depends on the other draws "
+            f"of its batch, but these inputs were counted in batches: {folders}; certify those "
+            "shards again with --batch-size 1 and another --out, and merge what that gives."
+        )
+
+
 # -- copied ----------------------------------------------------------------------------------
 
 
@@ -224,23 +258,12 @@ def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
     if part is target:
         return
     with together():
-        for sub in ("labels", "pictures"):
-            for path in _files(part.folder / sub, name):
-                _copy_file(part.folder, target.folder, path.relative_to(part.folder))
+        for path in made_from(part.folder, name):
+            _copy_file(part.folder, target.folder, path.relative_to(part.folder))
         _copy_file(part.folder, target.folder, Path("inputs", f"{name}.h5"))
     with target.open(name) as record:
         if record.ended != "interrupted":
             target.forget(name)
-
-
-def _files(folder: Path, name: str) -> Iterator[Path]:
-    """The files called `name`, whatever their suffix, and those in a folder of that name."""
-    if (folder / name).is_dir():
-        yield from sorted(path for path in (folder / name).iterdir() if path.is_file())
-    for suffix in (".npy", ".png", ".ply"):
-        path = folder / f"{name}{suffix}"
-        if path.is_file():
-            yield path
 
 
 def _copy_file(source: Path, target: Path, below: Path) -> None:

@@ -86,7 +86,7 @@ class Record:
 
     Attributes:
         candidate, hits, single, n, n0, selection, classes, nonfinite, draws, unit, kind, looks,
-            path, ended, joint, runner_up, law_error: the tally.
+            path, ended, joint, runner_up, law_error, leak_check: the tally.
         labels: classes certified at the rule's first tau, ABSTAIN where there is none.
         level: the tau each component is certified at, 0 for none; levels: these tau, ascending;
             radii: their radii. See `onnxcert.result.Certificate`.
@@ -121,6 +121,7 @@ class Record:
     nonrobust: Array | None
     provenance: Provenance
     curve: Curve
+    leak_check: str = ""
     confusions: Mapping[str, Array] = field(default_factory=dict)
     law_error: float = 0.0
 
@@ -171,6 +172,7 @@ class Record:
             joint=tally.joint,
             runner_up=tally.runner_up,
             law_error=tally.law_error,
+            leak_check=tally.leak_check,
             labels=certificate.labels,
             level=certificate.level,
             levels=certificate.levels,
@@ -221,6 +223,7 @@ class Record:
             joint=self.joint,
             runner_up=None if self.runner_up is None else self.runner_up[...],
             law_error=self.law_error,
+            leak_check=self.leak_check,
         )
 
     def certificate(self) -> Certificate:

@@ -60,6 +60,8 @@ def _certificate_misfits(record: Record) -> Iterator[str]:
         said, is_now = getattr(record.decision, field.name), getattr(decided, field.name)
         if _same(said, is_now):
             continue
+        if field.name == "statement" and said == certificate.statement(before=True):
+            continue
         if field.name in _LONG:
             yield f"{field.name} is not the one that votes and settings give{_elsewhere(record)}"
         else:

@@ -10,6 +10,7 @@ from onnxcert.errors import InputError, OnnxcertError, StoreError
 from onnxcert.store import Pack, Results, ResultStore
 from onnxcert.verification.evidence import record_misfits
 from onnxcert.verification.finding import Finding, Verification
+from onnxcert.verification.independent import independent_misfits, unchecked
 from onnxcert.verification.label_files import label_file_misfits
 from onnxcert.verification.sources import InputCheck, ModelCheck
 
@@ -19,6 +20,7 @@ def verify(
     *,
     model: Path | None = None,
     inputs: Sequence[str] = (),
+    independent: bool = False,
     on_record: Callable[[], None] = lambda: None,
 ) -> Verification:
     """Look for whatever in `results` does not fit any more.
@@ -33,6 +35,8 @@ def verify(
     Args:
         model: the model file; by default where each record says it was.
         inputs: pictures, folders or patterns; by default where each record says its input was.
+        independent: hold certificates to statsmodels' corrections as well; what has no second
+            implementation there is said to be unchecked.
         on_record: called after each record.
 
     Raises:
@@ -60,11 +64,12 @@ def verify(
                 )
             findings.append(Finding("run.json", "it is missing"))
     models, pictures = ModelCheck(model), InputCheck(inputs)
+    alone: dict[str, int] | None = {} if independent else None
     rows: dict[str, dict[str, Any]] = {}
     notes: dict[str, None] = {}
     for name in names:
         try:
-            for text in _misfits(results, name, run, rows, models, pictures, notes):
+            for text in _misfits(results, name, run, rows, models, pictures, notes, alone):
                 findings.append(Finding(name, text))
         except InputError:
             raise  # something given is not there: no record is to blame
@@ -72,8 +77,8 @@ def verify(
             findings.append(Finding(name, _clause(error)))
         on_record()
     findings += _table_misfits(results, rows, names)
-    unchecked = tuple(_unchecked(results, models, pictures))
-    return Verification(len(names), tuple(findings), unchecked, tuple(notes))
+    unseen = (*_unchecked(results, models, pictures), *_only_by_ours(alone or {}))
+    return Verification(len(names), tuple(findings), unseen, tuple(notes))
 
 
 def _misfits(
@@ -84,6 +89,7 @@ def _misfits(
     models: ModelCheck,
     pictures: InputCheck,
     notes: dict[str, None],
+    alone: dict[str, int] | None,
 ) -> Iterator[str]:
     stored, found = results.fingerprints(name)
     if stored is None:
@@ -97,6 +103,12 @@ def _misfits(
         if record.draws.law_note:
             notes[record.draws.law_note] = None
         yield from record_misfits(record, name, run)
+        if alone is not None:
+            reason = unchecked(record.decision.rule)
+            if reason:
+                alone[reason] = alone.get(reason, 0) + 1
+            else:
+                yield from independent_misfits(record)
         for check in (models, pictures):
             text = check.misfit(record)
             if text is not None:
@@ -134,6 +146,12 @@ def _unchecked(results: Results, models: ModelCheck, pictures: InputCheck) -> It
     yield from pictures.unreadable.values()
     if isinstance(results, ResultStore) and not (results.folder / "results.h5").exists():
         yield "results.h5 is not there, so nothing tells whether records are gone."
+
+
+def _only_by_ours(reasons: Mapping[str, int]) -> Iterator[str]:
+    for reason, records in reasons.items():
+        counted = "1 record was" if records == 1 else f"{records} records were"
+        yield f"{reason}; {counted} decided again by this program alone."
 
 
 def _clause(error: Exception) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from onnxcert._typing import FloatArray
 from onnxcert.counting import Counting
 from onnxcert.draws import Draws
-from onnxcert.model.running.trying import Tried
+from onnxcert.model.running.trying import LEAKY, Tried
 from onnxcert.result import Tally
-from onnxcert.sampling import Part
+from onnxcert.sampling import BatchLeak, Part
+from onnxcert.settings import Settings
 from onnxcert.workers.crew import Crew
 from onnxcert.workers.task import Answers, CountDraws, Task, TryOut
 from onnxcert.workers.worker import Outcome
@@ -27,12 +28,14 @@ class Sizes:
         found: shape -> what came out of trying its first input. tried: shapes of which a
             first input is being tried, or was.
         paces: shape -> seconds a draw takes a worker.
+        leaky: whether a leak between batch mates was found for any input.
     """
 
     seconds: float
     found: dict[tuple[int, ...], Tried] = field(default_factory=dict)
     tried: set[tuple[int, ...]] = field(default_factory=set)
     paces: dict[tuple[int, ...], float] = field(default_factory=dict)
+    leaky: bool = False
 
 
 @final
@@ -42,10 +45,11 @@ class Course:
     Args:
         name: of the input.
         x: the input as the model declares it. other: as the other model does, if there is one.
-        draws: of the input.
-        trial: what `TryOut` needs beside its draws.
+        draws: of the input. settings: of the run.
+        trial: what `TryOut` needs beside these.
         begin: makes a count of what the models say without noise.
         finish: told the tally. skip: told why the input cannot be used.
+        found_leak: told that batch mates change the model's answers.
 
     Attributes:
         input: what is shared of it: as the model declares it, and as the other one does.
@@ -58,20 +62,23 @@ class Course:
         x: FloatArray,
         other: FloatArray | None,
         draws: Draws,
+        settings: Settings,
         *,
         trial: dict[str, Any],
         begin: Callable[[Answers], Counting],
         finish: Callable[[Tally], None],
         skip: Callable[[str], None],
+        found_leak: Callable[[], None],
     ) -> None:
         self.name = name
         self.ended = False
         self.input = (x, other)
-        self._x, self._draws = x, draws
+        self._x, self._draws, self._settings = x, draws, settings
         self._trial = trial
         self._begin, self._finish, self._skip = begin, finish, skip
+        self._found_leak = found_leak
         self._trying = False
-        self._tried: Tried | None = None
+        self._answers: Answers | None = None
         self._counting: Counting | None = None
         self._given = 0  # all draws below are counted or handed out
         self._again: list[range] = []  # but these, whose worker died
@@ -93,8 +100,8 @@ class Course:
         start, stop = max(self._given, count.done), count.next_stop
         if self.ended or start >= stop:
             return None
-        assert self._tried is not None
-        batch, pace = self._tried.batch.draws, sizes.paces.get(self._x.shape)
+        assert self._answers is not None
+        batch, pace = self._answers.tried.batch.draws, sizes.paces.get(self._x.shape)
         batches = 1 if pace is None else max(1, int(sizes.seconds / (pace * batch)))
         if last:
             batches = min(batches, math.ceil((stop - start) / (workers * batch)))
@@ -109,12 +116,14 @@ class Course:
             return None
         sizes.tried.add(shape)
         self._trying = True
-        return TryOut(self._draws, known=known, **self._trial)
+        return TryOut(self._draws, self._settings, known=known, leaky=sizes.leaky, **self._trial)
 
     def _count(self, indices: range) -> Task:
         assert self._counting is not None
-        assert self._tried is not None
-        return CountDraws(self._draws, indices, self._counting.count.classes, self._tried)
+        assert self._answers is not None
+        count = self._counting.count
+        check = None if count.check is None else count.check.part(indices)
+        return CountDraws(self._draws, indices, count.classes, self._answers.tried, check)
 
     def handles(self, task: Task, crew: Crew) -> tuple[Any, ...]:
         """What the task needs of what is shared."""
@@ -128,27 +137,57 @@ class Course:
     def give_back(self, task: Task, sizes: Sizes) -> None:
         """The worker that had `task` is gone."""
         if isinstance(task, CountDraws):
+            if self._answers is None or task.tried != self._answers.tried:
+                return  # nobody needs it any more
             self._again = sorted([*self._again, task.indices], key=lambda indices: indices.start)
         elif isinstance(task, TryOut):
             self._trying = False
             if task.known is None:
                 sizes.tried.discard(self._x.shape)
 
-    def receive(self, outcome: Outcome, sizes: Sizes) -> None:
+    def receive(self, task: Task, outcome: Outcome, sizes: Sizes) -> None:
         """Go on with the result of a task."""
-        if isinstance(outcome.value, Part):
-            sizes.paces[self._x.shape] = outcome.seconds / len(outcome.value.indices)
-            self._absorb(outcome.value)
-        elif isinstance(outcome.value, Answers):
-            self._tried = outcome.value.tried
-            sizes.found.setdefault(self._x.shape, self._tried)
-            self._counting = self._begin(outcome.value)
-            self._go_on()
+        value = outcome.value
+        if isinstance(value, BatchLeak):
+            self._leaks(sizes)
+        elif isinstance(value, Part):
+            assert isinstance(task, CountDraws)
+            assert self._answers is not None
+            if task.tried != self._answers.tried:
+                return  # counted in batches, before these were known to leak
+            sizes.paces[self._x.shape] = outcome.seconds / len(value.indices)
+            self._absorb(value)
+        elif isinstance(value, Answers):
+            if value.tried.one_draw_per_pass:
+                self._leaks(sizes)
+            tried = LEAKY if sizes.leaky else value.tried
+            sizes.found.setdefault(self._x.shape, value.tried)
+            self._start(replace(value, tried=tried))
         else:
             if self._x.shape not in sizes.found:
                 sizes.tried.discard(self._x.shape)
             self.ended = True
-            self._skip(outcome.value)
+            self._skip(value)
+
+    def _leaks(self, sizes: Sizes) -> None:
+        if not sizes.leaky:
+            sizes.leaky = True
+            self._found_leak()
+
+    def _start(self, answers: Answers) -> None:
+        self._answers = answers
+        self._counting = self._begin(answers)
+        self._go_on()
+
+    def start_again(self, crew: Crew) -> None:
+        """Count anew, one draw a pass, what was begun in batches: these leak."""
+        if self._answers is None or self._answers.tried.one_draw_per_pass:
+            return
+        for handle in self._handles[1:]:  # of a candidate that batches chose
+            crew.release(handle)
+        self._handles = self._handles[:1]
+        self._given, self._again, self._early = 0, [], {}
+        self._start(replace(self._answers, tried=LEAKY))
 
     def _absorb(self, part: Part) -> None:
         assert self._counting is not None

@@ -85,17 +85,21 @@ class Dispatch:
             self._wait()
         return self._runtimes[0]
 
-    def run(self, courses: Iterator[Course], stopping: Callable[[], bool]) -> None:
+    def run(
+        self, courses: Iterator[Course], stopping: Callable[[], bool], *, leaky: bool = False
+    ) -> None:
         """Bring every input to its end.
 
         Args:
             courses: the inputs, in order; each is read when its turn comes.
             stopping: True keeps what is counted and raises KeyboardInterrupt.
+            leaky: whether batch mates are known to change the model's answers.
 
         Raises:
             OnnxcertError: one of them cannot be certified as asked; the others' counts are kept.
         """
-        self._waiting = courses
+        self._waiting, self._exhausted = courses, False
+        self._sizes.leaky = leaky
         try:
             while self._courses or self._admit():
                 if stopping():
@@ -207,7 +211,7 @@ class Dispatch:
         if isinstance(future.exception(), self.crew.lost):
             self._lose(place)
             return
-        course, _ = place.held.pop(future)
+        course, task = place.held.pop(future)
         value = _value(future)
         self.forward += future.result().forward
         if course is None:
@@ -216,10 +220,14 @@ class Dispatch:
             # Shared for good, as workers that replace others settle on it, too.
             self._first = self.crew.share(course.input)
             place.settled = True
-        course.receive(future.result(), self._sizes)
-        if course.ended:
-            course.release(self.crew)
-            self._courses.remove(course)
+        leaky = self._sizes.leaky
+        course.receive(task, future.result(), self._sizes)
+        if self._sizes.leaky and not leaky:
+            for each in self._courses:
+                each.start_again(self.crew)
+        for each in [each for each in self._courses if each.ended]:
+            each.release(self.crew)
+            self._courses.remove(each)
 
     def _lose(self, place: _Place) -> None:
         """The worker is gone: what it was doing is to blame, and all that it held is done again."""

@@ -12,7 +12,9 @@ from onnxcert.errors import ModelError
 from onnxcert.model.contract import Contract
 from onnxcert.model.running.trying import Tried, try_out
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.sampling import Part, count_part
+from onnxcert.result import passes
+from onnxcert.sampling import BatchLeak, LeakCheck, Part, count_part
+from onnxcert.settings import Settings
 from onnxcert.workers.worker import Worker
 
 
@@ -82,10 +84,11 @@ class TryOut(Task):
     """
 
     draws: Draws
-    each: int
+    settings: Settings
     inputs: int
     batch_size: int | None
     known: Tried | None
+    leaky: bool
 
     def run(self, worker: Worker, *shared: Any) -> Answers | str:
         ((x, other),) = shared
@@ -98,10 +101,12 @@ class TryOut(Task):
             model,
             x,
             self.draws,
-            each=self.each,
+            each=passes(self.settings.n, self.settings.n0, self.settings.selection),
             inputs=self.inputs,
+            checked=self.settings.checked_draws(int(clean.size), device=model.on_device),
             batch_size=self.batch_size,
             known=self.known,
+            leaky=self.leaky,
         )
         return Answers(
             clean, labels, tried, model.contract, nonrobust.contract if nonrobust else None
@@ -111,22 +116,30 @@ class TryOut(Task):
 @final
 @dataclass(frozen=True)
 class CountDraws(Task):
-    """Count the draws `indices` of an input: a `Part`."""
+    """Count the draws `indices` of an input: a `Part`.
+
+    Where batch mates change answers, the `BatchLeak`.
+    """
 
     draws: Draws
     indices: range
     classes: int
     tried: Tried
+    check: LeakCheck | None = None
 
-    def run(self, worker: Worker, *shared: Any) -> Part:
+    def run(self, worker: Worker, *shared: Any) -> Part | BatchLeak:
         (x, _), *chosen = shared
-        return count_part(
-            self.tried.shown(worker.model),
-            x,
-            self.draws,
-            self.indices,
-            classes=self.classes,
-            candidate=chosen[0] if chosen else None,
-            batch_size=self.tried.batch.draws,
-            backend=worker.model.backend,
-        )
+        try:
+            return count_part(
+                worker.model,
+                x,
+                self.draws,
+                self.indices,
+                classes=self.classes,
+                candidate=chosen[0] if chosen else None,
+                batch_size=self.tried.batch.draws,
+                backend=worker.model.backend,
+                check=self.check,
+            )
+        except BatchLeak as found:
+            return found

@@ -231,7 +231,9 @@ def test_the_guarantees_are_worded_as_the_program_words_them() -> None:
             "k-FWER", correction="kfwer", budget=Budget("4")
         ),
         "The expected share, over the noise draws, of wrong ones among the certified components "
-        "of an input is at most": said("FDR", correction="benjamini-yekutieli"),
+        "of an input (0 where none is certified) is at most": said(
+            "FDR", correction="benjamini-yekutieli"
+        ),
         "NOT A CERTIFICATE at this level, as": said("FWER", hindsight=("tau",)),
         "chosen after the votes had been counted; fixed beforehand it would have said:": said(
             "FWER", hindsight=("tau",)

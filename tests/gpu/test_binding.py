@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import foreign
 import graphs
 import numpy as np
 import pointgraphs
@@ -248,3 +249,51 @@ def test_nothing_crosses_to_the_host_between_draws(tmp_path: Path, opened: Any) 
         sample(model, X, Count(draws, n, 5, "pooled", 4, backend=backend), batch_size=5)
         crossed.append(backend.of.crossed - before)
     assert crossed[0] == crossed[1]
+
+
+@pytest.mark.parametrize("axes", ["CHW", "HWC", "HW", "NHWC"])
+@pytest.mark.parametrize("kind", ["float32", "float16", "float64", "int64", "bool"])
+def test_an_answer_without_a_batch_axis_is_counted_as_a_plain_session_does(
+    tmp_path: Path, backend: DeviceBackend, opened: Any, axes: str, kind: str
+) -> None:
+    form = {"int64": "labels", "bool": "bool"}.get(kind, "sigmoid" if axes == "HW" else "logits")
+    file = foreign.Foreign(
+        axes=axes,
+        form=form,
+        kind=kind,
+        classes={"sigmoid": 1, "bool": 1}.get(form, 4),
+        size=(8, 12),
+        rows=1,
+        said="fixed",
+        free=False,
+        baked=True,
+        loose=False,
+        boxes=False,
+        seed=3,
+    )
+    path = graphs.save(file.proto(), tmp_path / "model.onnx")
+    given: dict[str, Any] = {"value_range": (0.0, 1.0)}
+    model = opened(path, **given)
+    np.testing.assert_array_equal(model(X[None]), file.right(X[None])[0])
+    assert model.rows == 1
+    draws = Draws(Gaussian(0.2), 5, digest(X), backend.generator)
+    count = Count(draws, 14, 5, "pooled", model.classes, backend=backend)
+    found = sample(model, X, count, batch_size=4)
+    expected = plain_tally(path, X, draws, backend, 14, **given)
+    on_gpu = backend.of.place[0] == "cuda"
+    assert np.mean(found.hits != expected.hits) <= (0.02 if on_gpu else 0.0)
+
+
+def test_an_answer_with_fewer_rows_than_went_in_is_refused(tmp_path: Path, opened: Any) -> None:
+    proto = graphs.conv(
+        3,
+        contract=graphs.UNIT_RANGE,
+        tail=[graphs.node("Slice", "raw first two axis", "scores")],
+        constants={"first": np.array([0]), "two": np.array([2]), "axis": np.array([0])},
+    )
+    model = opened(graphs.save(proto, tmp_path / "model.onnx"))
+    segment, writing = model.bind(X, Gaussian(0.2))
+    for rows in (1, 2):
+        assert writing.host(writing.labels(segment(writing.inputs(rows, X.shape)))).shape[0] == rows
+    with pytest.raises(ModelError, match="must answer 3 pictures"):
+        segment(writing.inputs(3, X.shape))

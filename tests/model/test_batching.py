@@ -93,6 +93,16 @@ def test_the_batch_is_the_one_whose_draws_are_the_cheapest() -> None:
     assert model.chosen().draws == 4
 
 
+def test_one_draw_a_pass_is_taken_where_it_costs_five_per_cent_or_less() -> None:
+    """Beside what a batch costs that must be checked: 31 of 100 draws again, 310 of 1000."""
+    assert Timed(per_pass=5e-5).chosen().draws == 1  # 5 % more than the best there could be
+    assert Timed(per_pass=2e-4).chosen().draws > 1
+    assert Timed(per_pass=2e-4).chosen(checked=310).draws == 1
+    assert Timed(per_pass=1e-3).chosen(checked=310).draws > 1
+    for each in (10, 100):
+        assert Timed(per_pass=1.0).chosen(each=each, checked=each).draws == 1
+
+
 @settings(deadline=None)
 @given(
     st.integers(1, 2000),
@@ -271,7 +281,7 @@ def test_what_an_input_costs_to_try_does_not_grow_with_the_batch() -> None:
         for x, draws in rest:
             trying.tried(x, draws, inputs=5)
         spent.append(sum(model.seen) / len(rest))
-    assert spent[0] == spent[1] <= 6
+    assert spent[0] == spent[1] <= 16
 
 
 class Gated:
@@ -283,7 +293,7 @@ class Gated:
 
 
 @pytest.mark.parametrize("size", [2, 8, 64])
-def test_an_input_for_which_batch_mates_leak_runs_one_draw_per_pass(size: int) -> None:
+def test_once_batch_mates_leak_every_input_runs_one_draw_per_pass(size: int) -> None:
     trying = Trying(Gated(), each=100, batch_size=size)
     found = []
     for level in (0.3, 0.8, 0.3, 0.8):
@@ -291,7 +301,8 @@ def test_an_input_for_which_batch_mates_leak_runs_one_draw_per_pass(size: int) -
         tried = trying.tried(x, Draws(Gaussian(0.25), 3, digest(x)), inputs=4)
         found.append(tried.one_draw_per_pass)
         assert bool(tried.warning) is found[-1]
-    assert found == [False, True, False, True]
+        assert (tried.batch.draws == 1) is found[-1]
+    assert found == [False, True, True, True]
 
 
 def test_passes_that_run_at_once_are_not_taken_for_fast_ones() -> None:

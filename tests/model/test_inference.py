@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import graphs
+import numpy as np
 import onnx
 import pytest
 
@@ -16,6 +18,27 @@ from onnxcert.model.inference import infer
 from onnxcert.model.pictures.contract import PictureContract
 
 FREE = ["batch", 3, "height", "width"]
+FREE_ONE = ["batch", 1, "height", "width"]
+
+
+def one_channel(out: graphs.Shape, operator: str) -> onnx.ModelProto:
+    """The mean of the channels, brought to what its values may be by `operator`."""
+    tail = [graphs.node("ReduceMean", "image", "mean", axes=[1], keepdims=int(len(out) == 4))]
+    return graphs.model(
+        [*tail, graphs.node(operator, "mean", "scores")],
+        inputs={"image": FREE},
+        outputs={"scores": out},
+    )
+
+
+def squares() -> onnx.ModelProto:
+    """Five classes for 5 x 5 pixels: each axis might be the classes."""
+    return graphs.model(
+        [graphs.node("Conv", "image w", "conv"), graphs.node("Relu", "conv", "scores")],
+        inputs={"image": ["b", 3, 5, 5]},
+        outputs={"scores": ["b", 5, 5, 5]},
+        constants={"w": np.ones((5, 3, 1, 1), np.float32)},
+    )
 
 
 def contract_of(proto: onnx.ModelProto, folder: Path, **given: Any) -> PictureContract:
@@ -251,7 +274,11 @@ FORMS: dict[str, tuple[onnx.ModelProto, dict[str, Any], dict[str, str]]] = {
         {"layout": "the graph: axis 3 of [batch, height, width, 3]"},
     ),
     "grey": (
-        graphs.identity(["b", 1, "h", "w"], FREE),
+        graphs.model(
+            [graphs.node("Concat", "image image", "scores", axis=1)],
+            inputs={"image": ["b", 1, "h", "w"]},
+            outputs={"scores": ["b", 2, "h", "w"]},
+        ),
         {"channel_order": "GRAY", "network_channels": 1, "declared_channels": 1},
         {"channel_order": "the graph"},
     ),
@@ -281,15 +308,15 @@ def test_a_form_that_the_graph_shows_is_taken(tmp_path: Path, form: str) -> None
             {"--layout NCHW": None, "--layout NHWC": None},
         ),
         (
-            graphs.identity(FREE, ["b", "x", "y", "z"]),
-            "[b, x, y, z]",
+            squares(),
+            "5, 5, 5]",
             {
                 "--output-layout NCHW": {"output_layout": "NCHW"},
                 "--output-layout NHWC": {"output_layout": "NHWC"},
             },
         ),
         (
-            graphs.identity(FREE, ["b", 1, "h", "w"]),
+            one_channel(["batch", 1, "height", "width"], "Floor"),
             "one channel",
             {
                 "--output-form logit": {"output_form": "logit"},
@@ -298,13 +325,17 @@ def test_a_form_that_the_graph_shows_is_taken(tmp_path: Path, form: str) -> None
             },
         ),
         (
-            graphs.identity(FREE, ["b", "n", "m"]),
+            one_channel(["batch", "n", "m"], "Relu"),
             "one channel",
             {
                 "--output-form logit": {"output_form": "logit"},
                 "--output-form sigmoid": {"output_form": "sigmoid"},
-                "--output-form labels": {"output_form": "labels", "classes": 4},
             },
+        ),
+        (
+            one_channel([None, None, None, None], "Neg"),
+            "one channel",
+            {"--output-form logit": {"output_form": "logit"}},
         ),
         (
             graphs.multi_label(),
@@ -318,6 +349,7 @@ def test_a_form_that_the_graph_shows_is_taken(tmp_path: Path, form: str) -> None
         "classes unknown",
         "one channel out",
         "no channels out",
+        "below zero",
         "multi-label",
     ],
 )
@@ -329,6 +361,8 @@ def test_two_readings_are_refused_with_the_flags_for_each(
 ) -> None:
     message = refusal(proto, tmp_path, value_range=(0.0, 1.0))
     assert words in message
+    shown = re.findall(r"--output-form \w+", message)
+    assert set(shown) <= set(flags)
     for flag, given in flags.items():
         assert flag in message
         if given is not None:
@@ -370,7 +404,7 @@ def test_the_largest_of_labels_that_do_not_exclude_each_other_is_refused(
 
 @pytest.mark.parametrize("form", ["logits", "probabilities"])
 def test_the_largest_of_one_channel_is_refused(tmp_path: Path, form: str) -> None:
-    proto = graphs.identity(FREE, ["b", 1, "h", "w"])
+    proto = one_channel(FREE_ONE, "Relu")
     message = refusal(proto, tmp_path, value_range=(0.0, 1.0), output_form=form)
     assert "one channel" in message
     assert "--output-form logit or --output-form sigmoid" in message
@@ -394,12 +428,16 @@ def test_one_threshold_for_many_channels_is_refused(tmp_path: Path, form: str) -
 def test_a_channel_order_that_does_not_fit_is_refused_with_those_that_do(
     tmp_path: Path, order: str, channels: int, right: tuple[str, ...]
 ) -> None:
-    proto = graphs.identity(["b", channels, "h", "w"], FREE)
+    proto = graphs.model(
+        [graphs.node("Concat", "image image", "scores", axis=1)],
+        inputs={"image": ["b", channels, "h", "w"]},
+        outputs={"scores": ["b", 2 * channels, "h", "w"]},
+    )
     given: dict[str, Any] = {"value_range": (0.0, 1.0)}
     message = refusal(proto, tmp_path, **given, channel_order=order)
     assert " or ".join(f"--channel-order {name}" for name in right) in message
     for name in right:
-        found = contract_of(proto, tmp_path, **given, channel_order=name)
+        found = contract_of(proto, tmp_path, **given, channel_order=name, output_form="logits")
         assert (found.channel_order, found.sources["channel_order"]) == (name, "given")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import onnxcert
 from onnxcert import Gaussian, OnnxSegmenter
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError
+from onnxcert.model.running.answers import tied
+from onnxcert.model.running.probe import leaks
 from onnxcert.result import Tally
 
 Array = npt.NDArray[Any]
@@ -84,7 +87,10 @@ def test_a_sound_model_is_not_slowed_down(tmp_path: Path) -> None:
 
     certificate = onnxcert.certify(recording, picture(), NOISE, classes=3, batch_size=5, n0=10)
     assert not any("one draw per pass" in note for note in certificate.notes)
-    assert seen[-20:] == [5] * 20
+    # Twenty batches, and beside them the draws that are checked, alone.
+    (checked,) = (int(n) for n in re.findall("leak check ([0-9]+) draws", certificate.statement()))
+    assert sorted(seen[-20 - checked :]) == [1] * checked + [5] * 20
+    assert 0 < checked < 50
 
 
 class Fickle:
@@ -138,8 +144,78 @@ def test_the_probe_looks_at_no_draw_that_is_counted() -> None:
         seen.append(batch.copy())
         return (batch[:, 0] > 0.5).astype(np.uint8)
 
-    onnxcert.certify(recording, picture(), NOISE, classes=2, seed=0, batch_size=10)
+    asked: dict[str, Any] = {"classes": 2, "seed": 0, "batch_size": 10, "leak_check": 0}
+    onnxcert.certify(recording, picture(), NOISE, **asked)
     rows = np.concatenate(seen)
     counted, before = rows[-100:], rows[:-100]
     assert len({row.tobytes() for row in counted}) == 100
     assert not {row.tobytes() for row in counted} & {row.tobytes() for row in before}
+
+
+def test_scores_of_a_segmentation_show_a_leak_that_no_label_shows(tmp_path: Path) -> None:
+    """A tenth of the batch's mean is taken from scores whose order that never changes."""
+    bias = np.array([0.0, 50.0, -50.0], np.float32)
+    proto = graphs.conv(
+        bias=bias,
+        contract=graphs.UNIT_RANGE,
+        tail=[
+            graphs.node("ReduceMean", "raw", "mean", axes=[0], keepdims=1),
+            graphs.node("Mul", "mean share", "taken"),
+            graphs.node("Sub", "raw taken", "scores"),
+        ],
+        constants={"share": np.array(0.1, np.float32)},
+    )
+    segment = OnnxSegmenter.open(graphs.save(proto, tmp_path / "model.onnx"), threads=1)
+    x = picture()
+    draws = Draws(NOISE, 4, digest(x))
+    batch = np.random.default_rng(0).normal(0.5, 0.3, (32, *x.shape)).astype(np.float32)
+    assert (segment(batch) == 1).all()
+    for batch_size in (2, 3, 8, 20):
+        assert leaks(segment, x, draws, batch_size=batch_size)
+    assert not leaks(segment, x, draws, batch_size=1)
+    plain = graphs.conv(bias=bias, contract=graphs.UNIT_RANGE)
+    sound = OnnxSegmenter.open(graphs.save(plain, tmp_path / "sound.onnx"), threads=1)
+    for batch_size in (2, 3, 8, 20):
+        assert not leaks(sound, x, draws, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("row", range(8))
+@pytest.mark.parametrize("batch_size", [2, 4, 8])
+def test_the_trial_looks_at_eight_rows_at_least_and_at_all_of_them(
+    row: int, batch_size: int
+) -> None:
+    """One row of each batch leaks, wherever it is."""
+    shown: list[int] = []
+
+    def model(batch: Array) -> Array:
+        shown.append(len(batch))
+        labels = np.zeros((len(batch), 4), np.uint8)
+        if len(batch) > 1:
+            labels[row % len(batch)] = 1
+        return labels
+
+    x = picture()
+    assert leaks(model, x, Draws(NOISE, 4, digest(x)), batch_size=batch_size)
+    assert sum(n for n in shown if n > 1) == 8
+
+
+def test_scores_are_those_behind_the_labels(tmp_path: Path) -> None:
+    segment = OnnxSegmenter.open(
+        graphs.save(graphs.conv(contract=graphs.UNIT_RANGE), tmp_path / "m.onnx"), threads=1
+    )
+    batch = np.random.default_rng(0).normal(0.5, 0.3, (3, 3, 10, 10)).astype(np.float32)
+    np.testing.assert_array_equal(segment.scores(batch).argmax(axis=1), segment(batch))
+
+
+def test_rounding_decides_only_between_scores_as_close_as_that(tmp_path: Path) -> None:
+    scores = np.array([[[5.0, 5.0, 5.0, 1e-9], [4.0, 4.9999, 4.99, 0.0], [-1e4, 0, 0, -1e4]]])
+    assert tied(scores.astype(np.float32)).tolist() == [False, True, False, True]
+    binary = np.array([[[0.5, 0.50001, 0.51, 0.0]]], np.float32)
+    assert tied(binary, 0.5).tolist() == [[True, True, False, False]]
+    assert tied(np.zeros((1, 1, 2), np.float32)).tolist() == [False, False]
+    segment = OnnxSegmenter.open(graphs.save(graphs.threshold(), tmp_path / "m.onnx"), threads=1)
+    grey = np.full((1, 3, 2, 2), 0.5, np.float32)  # just at the threshold
+    grey[0, :, 0] = 0.9
+    segment(grey)
+    assert segment.rounds(grey, np.array([[False, False], [True, True]]))
+    assert not segment.rounds(grey, np.array([[True, False], [True, True]]))

@@ -99,8 +99,21 @@ def test_labels_have_the_smallest_type_that_has_room_for_no_vote(
     assert segment.classes == classes
 
 
-def test_classes_that_are_a_symbol_are_known_once_the_model_has_run(tmp_path: Path) -> None:
+def test_classes_that_are_a_symbol_are_known_after_a_trial(tmp_path: Path) -> None:
     proto = graphs.conv(5, contract=graphs.UNIT_RANGE)
+    proto.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "classes"
+    segment = opened(proto, tmp_path)
+    assert (segment.classes, segment.contract.sources["classes"]) == (5, "trial passes")
+
+
+def test_classes_are_known_once_the_model_has_run_where_no_trial_runs(tmp_path: Path) -> None:
+    size = list(noise().shape[2:])
+    proto = graphs.conv(
+        5,
+        contract=graphs.UNIT_RANGE,
+        tail=[graphs.node("Reshape", "raw baked", "scores")],
+        constants={"baked": np.array([-1, 5, *size])},
+    )
     proto.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "classes"
     segment = opened(proto, tmp_path)
     with pytest.raises(ModelError, match="before a run"):

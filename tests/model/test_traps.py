@@ -17,6 +17,8 @@ from zoo import Conv3, Dialect, Graph
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert.errors import ContractError, ModelError
+from onnxcert.model.graph import read_model
+from onnxcert.model.inference import infer
 
 CPU = {"device": "cpu", "threads": 1}
 FREE = ["batch", 3, "height", "width"]
@@ -735,19 +737,13 @@ def sigmoids() -> onnx.ModelProto:
 # What leaves two readings, flags already given, and the flags that a shown reading still needs.
 AMBIGUOUS: dict[str, tuple[Callable[[], onnx.ModelProto], list[str], list[str]]] = {
     "range": (simple, [], []),
-    "one channel": (one_channel, ["--range", "0,1"], ["--classes", "2"]),
     "two heads": (two_heads_and_a_count, ["--range", "0,1"], []),
     "two pictures": (two_pictures, ["--range", "0,1"], ["--feed", "{other}=0.5"]),
-    "layout": (unnamed_axes, ["--range", "0,1"], ["--output-layout", "NCHW"]),
+    "layout": (unnamed_axes, ["--range", "0,1"], ["--output-layout", "{value}"]),
     "layout of square": (
         three_by_three,
         ["--range", "0,1", "--resize"],
         ["--output-layout", "NCHW"],
-    ),
-    "output layout": (
-        lambda: unnamed_axes(("n", "x", "y", "z")),
-        ["--range", "0,1", "--layout", "NCHW"],
-        [],
     ),
     "mean and std": (simple, ["--mean", "0.5,0.5,0.5", "--std", "58,57,57"], []),
     "black mean": (simple, ["--mean", "0,0,0", "--std", "2,2,2"], []),
@@ -772,10 +768,24 @@ def test_two_readings_are_refused_with_the_flags_of_each_and_each_works(
     names = [i.name for i in onnx.load(path).graph.input]
     for option, value in shown:
         other = next((n for n in names if n != value), "")
-        extra = [m.format(other=other) for m in more]
+        extra = [m.format(other=other, value=value) for m in more]
         out = tmp_path / f"{option}{value}".replace("/", "")
         done = onnxcert("certify", path, shot, *flags, option, value, *extra, "--out", out)
         assert done.status == 0, f"{option} {value}: {done.err}"
+
+
+def test_a_trial_drops_the_readings_that_its_values_contradict(
+    tmp_path: Path, onnxcert: Any
+) -> None:
+    path = zoo.save(one_channel(), tmp_path / "model.onnx")
+    asked = onnxcert("inspect", path, "--range", "0,1")
+    assert readings(asked.err) == [("--output-form", "logit")]
+
+
+def test_a_trial_settles_the_layout_of_unnamed_axes(tmp_path: Path) -> None:
+    path = zoo.save(unnamed_axes(("n", "x", "y", "z")), tmp_path / "model.onnx")
+    contract = infer(read_model(path), {"value_range": (0.0, 1.0), "layout": "NCHW"})
+    assert (contract.output_layout, contract.classes) == ("NCHW", 3)
 
 
 def readings(sentence: str) -> list[tuple[str, str]]:

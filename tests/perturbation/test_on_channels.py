@@ -77,7 +77,8 @@ def test_all_that_is_said_of_size_is_said_by_the_perturbation_inside(of: Perturb
     assert wrapped.unit("metres") == of.unit("metres")
     assert (wrapped.formula(), wrapped.formula(0.8)) == (of.formula(), of.formula(0.8))
     assert wrapped.shown(0.1) == of.shown(0.1)
-    assert of.described() in wrapped.described()
+    name, number = of.described().split(" sigma ")
+    assert wrapped.described().startswith(f"{name} sigma {number.split(' of ')[0]}")
     assert "the coordinates (channels 0 to 2)" in wrapped.described()
     assert " the coordinates " in wrapped.attack("R", "metres")
 
@@ -95,6 +96,15 @@ def test_the_statement_names_the_channels_that_may_be_attacked_and_no_others() -
         Gaussian(0.25), 4, 7
     ).attack("R", "metres")
     assert "the channel 4 with" in OnChannels(Gaussian(0.25), 4, 5).attack("R", "metres")
+
+
+@pytest.mark.parametrize("of", EACH[1:], ids=lambda p: p.name)
+def test_a_rotation_of_some_channels_names_these_and_nothing_else(of: Perturbation) -> None:
+    wrapped = OnChannels(of, 3, 6, "the normals")
+    for said in (wrapped.described(), wrapped.attack("R", "radians")):
+        assert "of the normals (channels 3 to 5)" in said
+        assert "coordinates" not in said
+    assert wrapped.described_before() == f"{of.described()} on the normals (channels 3 to 5)"
 
 
 @pytest.mark.parametrize("of", EACH, ids=lambda p: p.name)

@@ -12,6 +12,7 @@ from scipy.stats import binom
 from soundness.recording import Recording, assert_every_draw_has_its_own_noise
 from statsmodels.stats.multitest import multipletests
 
+from onnxcert.backend import NUMPY, Backend
 from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import OneSidedLevel, decide, p_values
 from onnxcert.draws import Draws, digest
@@ -29,41 +30,51 @@ SIGMA = 0.3
 # -- one draw copied through the batch ---------------------------------------------------------
 
 
-class Copied(Draws):
+class Broken(Draws):
+    """Draws that a subclass writes wrongly, whoever asks for them."""
+
+    def writer(self, x: np.ndarray, backend: Backend = NUMPY) -> Any:
+        return lambda indices, out: self.write(x, indices, out, backend)
+
+    def sound(self, x: np.ndarray, indices: range, out: np.ndarray, *on: Any) -> None:
+        Draws.writer(self, x, *on)(indices, out)
+
+
+class Copied(Broken):
     """`aug(img) for im in images`: the first draw of a batch, once for every row."""
 
     def write(self, x: np.ndarray, indices: range, out: np.ndarray, *_: Any) -> None:
-        super().write(x, indices[:1], out[:1])
+        self.sound(x, indices[:1], out[:1])
         out[1:] = out[0]
 
 
-class CopiedInPart(Draws):
+class CopiedInPart(Broken):
     """The last row of each batch shares a third of its noise with the first."""
 
     def write(self, x: np.ndarray, indices: range, out: np.ndarray, *on: Any) -> None:
-        super().write(x, indices, out, *on)
+        self.sound(x, indices, out, *on)
         if len(indices) > 1:
             out[-1, 0] = out[0, 0]
 
 
-class CleanFirst(Draws):
+class CleanFirst(Broken):
     """The clean input counted as draw 0."""
 
     def write(self, x: np.ndarray, indices: range, out: np.ndarray, *on: Any) -> None:
-        super().write(x, indices, out, *on)
+        self.sound(x, indices, out, *on)
         if indices[0] == 0:
             out[0] = x
 
 
-class InNetworkUnits(Draws):
+class InNetworkUnits(Broken):
     """Noise after a division by a standard deviation of 0.229: 1/0.229 of what was declared."""
 
     def write(self, x: np.ndarray, indices: range, out: np.ndarray, *on: Any) -> None:
-        super().write(x, indices, out, *on)
+        self.sound(x, indices, out, *on)
         out[...] = x + (out - x) / np.float32(0.229)
 
 
-class Uniform(Draws):
+class Uniform(Broken):
     """The declared mean and variance, but not the law."""
 
     def write(self, x: np.ndarray, indices: range, out: np.ndarray, *_: Any) -> None:

@@ -114,3 +114,19 @@ def test_looks_that_are_no_whole_numbers_are_refused(text: str) -> None:
     assert whole_numbers({"looks": "[1, 20]"}, "looks") == (1, 20)
     with pytest.raises(ValueError, match="looks must be"):
         whole_numbers({"looks": text}, "looks")
+
+
+@pytest.mark.parametrize("law_error", [0.0, 1.25e-7])
+def test_the_law_error_is_kept_and_another_one_starts_again(
+    tmp_path: Path, law_error: float
+) -> None:
+    fresh = Count(DRAWS, 20, 5, "pooled", 3, law_error=law_error)
+    fresh.add(np.zeros((3, 4), np.int64))
+    store = ResultStore(tmp_path / "out")
+    store.begin({}, seed=1, fresh_seed=1)
+    store.checkpoint("x", fresh, {})
+    same = Count(DRAWS, 20, 5, "pooled", 3, law_error=law_error)
+    kept = store.resume(same, "x", {})
+    assert (kept.done, kept.law_error) == (3, law_error)
+    other = Count(DRAWS, 20, 5, "pooled", 3, law_error=2e-7)
+    assert store.resume(other, "x", {}) is other

@@ -82,8 +82,9 @@ class Averaging:
         return labels[0] if len(labels) == 1 else np.concatenate(labels, axis=-2)
 
     def scores(self, batch: FloatArray) -> FloatArray:
-        """The mean scores of a classifier: float32 [B, C, 1, 1]."""
-        return next(self._means(batch))
+        """The mean scores: float32 [B, C, H, W], of a classifier [B, C, 1, 1]."""
+        bands = list(self._means(batch))
+        return bands[0] if len(bands) == 1 else np.concatenate(bands, axis=_DOWN)
 
     def first(self, x: FloatArray) -> tuple[FloatArray, PictureEntry]:
         """The first window of the picture [c, H, W], and how it reaches the network."""

@@ -22,6 +22,8 @@ BANDS: Final = "BANDS"
 _LONGEST_NAME: Final = 60
 CHANNEL_ORDERS: Final = ("RGB", "BGR", "RGBA", "BGRA", "GRAY", BANDS)
 NORMALISE: Final = ("after", "before")
+# Sides that differ, so that height, width and channels are told apart, and multiples of 32.
+_TRIAL_SIZES: Final = ((96, 160), (256, 320))
 
 
 @final
@@ -47,6 +49,7 @@ class PictureContract(Contract):
 
     medium: ClassVar[str] = "picture"
     layouts: ClassVar[tuple[str, ...]] = ("NCHW", "NHWC")
+    single_layouts: ClassVar[tuple[str, ...]] = ("CHW", "HWC", "HW", "C")
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
     dtypes: ClassVar[tuple[str, ...]] = ("float32", "float16", *INTEGER_TYPES)
 
@@ -154,6 +157,14 @@ class PictureContract(Contract):
         if self.channel_order == BANDS:
             return len(self.bands)
         return 1 if self.channel_order == "GRAY" else 3
+
+    @property
+    def trial_grids(self) -> tuple[tuple[int, ...], ...]:
+        """The one size that the graph takes, or some that most graphs do; [height, width]."""
+        if self.size is not None:
+            return (self.size,)
+        step = self.multiple or 1
+        return tuple((-(-h // step) * step, -(-w // step) * step) for h, w in _TRIAL_SIZES)
 
     @classmethod
     def parse(cls, name: str, value: Any) -> Any:

@@ -172,6 +172,9 @@ class PictureEntry:
     def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return None if self.fit.grid == "model" else self.fit.padded(*shape[1:])
 
+    def grid(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self.fit.padded(*shape[1:])
+
     def labelled(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return None if self.fit.grid == "model" else shape[1:]
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.output_inference import LABEL_TYPES, check_kind, completed, inferred_axes
+from onnxcert.model.answer import TRIAL, Answer, read_answer
+from onnxcert.model.output_inference import LABEL_TYPES, check_kind, completed
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.task import with_task
 from onnxcert.model.proposal import GRAPH, filled, named, only
 from onnxcert.model.tracing import Axes, attribute, axes, element_type, lengths, rank, shown
 
 
-def with_output(contract: PictureContract, proto: onnx.ModelProto) -> PictureContract:
-    """`contract` with everything the graph says about the output."""
-    graph = proto.graph
-    outputs = list(graph.output)
+def with_output(
+    contract: PictureContract, proto: onnx.ModelProto, *, thorough: bool = False
+) -> PictureContract:
+    """`contract` with everything the graph says about the output; see `read_answer`."""
+    outputs = list(proto.graph.output)
     if contract.output:
         value = named("output", contract.output, outputs)
     else:
@@ -24,53 +26,58 @@ def with_output(contract: PictureContract, proto: onnx.ModelProto) -> PictureCon
         fitting = fitting or [o for o in outputs if rank(o) in (1, 2)]
         wanted = "scores come out as [batch, classes, h, w] or [batch, classes]"
         value = only("output", fitting, outputs, wanted)
-    shape, kind = axes(value) or inferred_axes(proto, value.name), element_type(value)
-    if shape is not None and len(shape) not in (1, 2, 3, 4):
+    shape = axes(value)
+    if shape is not None and len(shape) not in contract.ranks:
         raise ContractError(
             "scores come out as [batch, classes, height, width] or, of a classifier, [batch, "
             f"classes], but the output {value.name!r} has {len(shape)} axes {shown(shape)}; choose "
             "another with --output."
         )
-    check_kind(value.name, kind)
-    if shape is None and "output_rank" not in contract.sources and kind in LABEL_TYPES:
+    check_kind(value.name, element_type(value))
+
+    def complete(contract: PictureContract, answer: Answer) -> PictureContract:
+        return _completed(contract, proto, value, answer)
+
+    return read_answer(contract, proto, value, complete, thorough=thorough)
+
+
+def _completed(
+    contract: PictureContract, proto: onnx.ModelProto, value: onnx.ValueInfoProto, answer: Answer
+) -> PictureContract:
+    """`contract` with all about an output whose axes are known as well as they are."""
+    kind, axes_known = element_type(value), answer.rank is not None
+    if not axes_known and "output_rank" not in contract.sources and kind in LABEL_TYPES:
         raise ContractError(
             f"the graph does not say how many axes the output {value.name!r} has; export it with "
             "its shape."
         )
-    found = {"output": value.name, "output_rank": _rank(proto, value.name, shape)}
+    found = {"output": value.name, "output_rank": answer.rank or _rank(proto, value.name)}
     contract = filled(contract, found, GRAPH)
-    if shape is not None and contract.output_rank != len(shape):
+    if axes_known and contract.output_rank != answer.rank:
         raise ContractError(
             f"the contract says {contract.output_rank} axes but the output {value.name!r} has "
-            f"{len(shape)} {shown(shape)}; correct the contract."
+            f"{answer.rank} {shown(answer.shape)}; correct the contract."
         )
-    contract = with_task(contract, graph, value.name, shape)
-    contract = _with_layout(contract, graph, value, shape)
-    channels = _channels(contract, shape)
-    return completed(contract, proto, kind, channels)
+    contract = with_task(contract, value.name, answer.shape, answer.grid)
+    contract = _with_layout(contract, proto.graph, value.name, answer)
+    return completed(contract, proto, kind, _channels(contract, answer.shape), answer)
 
 
 def _with_layout(
-    contract: PictureContract,
-    graph: onnx.GraphProto,
-    value: onnx.ValueInfoProto,
-    shape: Axes | None,
+    contract: PictureContract, graph: onnx.GraphProto, name: str, answer: Answer
 ) -> PictureContract:
     if "output_layout" in contract.sources:
         return contract
-    if contract.output_rank < 3:
-        return filled(contract, {"output_layout": "NCHW"}, GRAPH)
+    shape, spatial = answer.shape, answer.grid
+    source = TRIAL if answer.trial is not None else GRAPH
+    if contract.output_rank < 4:
+        return filled(contract, {"output_layout": "NCHW"}, source)
     if shape is None:
-        return _with_layout_of_last_node(contract, graph, value, shape)
-    if len(shape) == 3:
-        return filled(contract, {"output_layout": "NCHW"}, GRAPH)
-    source = next(i for i in graph.input if i.name == contract.input)
-    seen = axes(source)
-    spatial = None if seen is None else (seen[2:] if contract.layout == "NCHW" else seen[1:3])
+        return _with_layout_of_last_node(contract, graph, name, shape)
     sides = {"NCHW": shape[2:], "NHWC": shape[1:3]}
     fitting = [name for name, side in sides.items() if spatial and _same_form(side, spatial)]
     if len(fitting) == 1:
-        return filled(contract, {"output_layout": fitting[0]}, f"{GRAPH}: its height and width")
+        return filled(contract, {"output_layout": fitting[0]}, f"{source}: its height and width")
     known = lengths(shape)
     channel = {"NCHW": known[1], "NHWC": known[3]}
     others = {"NCHW": known[2:], "NHWC": known[1:3]}
@@ -79,25 +86,22 @@ def _with_layout(
         return filled(contract, {"output_layout": fixed[0]}, f"{GRAPH}: its one fixed axis")
     if (1, 1) in (shape[1:3], shape[2:]):
         found = "NCHW" if shape[2:] == (1, 1) else "NHWC"
-        return filled(contract, {"output_layout": found}, f"{GRAPH}: its one cell")
-    return _with_layout_of_last_node(contract, graph, value, shape)
+        return filled(contract, {"output_layout": found}, f"{source}: its one cell")
+    return _with_layout_of_last_node(contract, graph, name, shape)
 
 
 def _with_layout_of_last_node(
-    contract: PictureContract,
-    graph: onnx.GraphProto,
-    value: onnx.ValueInfoProto,
-    shape: Axes | None,
+    contract: PictureContract, graph: onnx.GraphProto, name: str, shape: Axes | None
 ) -> PictureContract:
     makers = {output: node for node in graph.node for output in node.output}
-    last = makers.get(value.name)
+    last = makers.get(name)
     if last is not None and last.op_type == "Transpose":
         if attribute(last, "perm") == [0, 2, 3, 1]:
             return filled(contract, {"output_layout": "NHWC"}, f"{GRAPH}: transposed at the end")
     elif last is not None and last.op_type in ("Conv", "ConvTranspose", "Resize", "Upsample"):
         return filled(contract, {"output_layout": "NCHW"}, f"{GRAPH}: it ends in {last.op_type}")
     raise ContractError(
-        f"the output {value.name!r} {shown(shape)} may have its classes second or last; pass "
+        f"the output {name!r} {shown(shape)} may have its classes second or last; pass "
         "--output-layout NCHW or --output-layout NHWC."
     )
 
@@ -110,18 +114,14 @@ def _same_form(side: Axes, spatial: Axes) -> bool:
 
 
 def _channels(contract: PictureContract, shape: Axes | None) -> int | None:
-    if contract.output_rank in (1, 3):
+    if contract.answer_rank in (1, 3):
         return 1
     if shape is None:
         return None
-    if contract.output_rank == 2:
-        return lengths(shape)[1]
-    return lengths(shape)[1 if contract.output_layout == "NCHW" else 3]
+    return lengths(shape)[3 if contract.answer_rank == 4 and contract.channels_last else 1]
 
 
-def _rank(proto: onnx.ModelProto, name: str, shape: Axes | None) -> int:
-    """Number of the output's axes; 4 where nothing tells."""
-    if shape is not None:
-        return len(shape)
+def _rank(proto: onnx.ModelProto, name: str) -> int:
+    """Number of the axes of an output of which nobody knows them; 4 where nothing tells."""
     maker = next((node for node in proto.graph.node if name in node.output), None)
     return 2 if maker is not None and maker.op_type in ("Gemm", "Flatten") else 4

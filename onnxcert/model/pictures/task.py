@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import onnx
-
 from onnxcert.errors import ContractError
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.proposal import GRAPH, filled
-from onnxcert.model.tracing import Axes, axes, lengths, shown
+from onnxcert.model.tracing import Axes, lengths, shown
 
 
 def with_task(
-    contract: PictureContract, graph: onnx.GraphProto, name: str, shape: Axes | None
+    contract: PictureContract, name: str, shape: Axes | None, grid: Axes | None
 ) -> PictureContract:
     """`contract` with its task.
 
@@ -20,17 +18,17 @@ def with_task(
 
     Args:
         contract: with the names and ranks of input and output.
-        graph: of the model.
         name: of the output.
-        shape: of the output, or None where nobody knows.
+        shape: of the output with a batch axis, or None where nobody knows.
+        grid: height and width of the input.
 
     Raises:
         ContractError: the contract says otherwise.
     """
-    rank = contract.output_rank
+    rank = contract.answer_rank
     if rank < 3:
         found, why = "classification", f"{GRAPH}: the output has no height and width"
-    elif _one_cell(contract, shape) and not _one_pixel(contract, graph):
+    elif _one_cell(contract, shape) and grid != (1, 1):
         found, why = "classification", f"{GRAPH}: the output has one cell"
     else:
         found, why = "segmentation", f"{GRAPH}: the output has height and width"
@@ -50,12 +48,8 @@ def _one_cell(contract: PictureContract, shape: Axes | None) -> bool:
     if shape is None or len(shape) != 4:
         return False
     sides = {"NCHW": shape[2:], "NHWC": shape[1:3]}
+    if contract.single:
+        return False
     if "output_layout" in contract.sources:
         return sides[contract.output_layout] == (1, 1)
     return (1, 1) in sides.values()
-
-
-def _one_pixel(contract: PictureContract, graph: onnx.GraphProto) -> bool:
-    """Whether the graph takes pictures of one pixel only."""
-    seen = axes(next(i for i in graph.input if i.name == contract.input))
-    return seen is not None and (seen[2:] if contract.layout == "NCHW" else seen[1:3]) == (1, 1)

@@ -37,6 +37,7 @@ class PointContract(Contract):
 
     medium: ClassVar[str] = "points"
     layouts: ClassVar[tuple[str, ...]] = ("BCN", "BNC")
+    single_layouts: ClassVar[tuple[str, ...]] = ("CN", "NC", "N", "C")
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3)
     dtypes: ClassVar[tuple[str, ...]] = ("float32", "float16")
 
@@ -125,6 +126,11 @@ class PointContract(Contract):
     def declared_channels(self) -> int:
         """Rows of the array that is perturbed; the last tells the category if that is needed."""
         return self.network_channels + self.needs_category
+
+    @property
+    def trial_grids(self) -> tuple[tuple[int, ...], ...]:
+        """The number of points that the model takes, or some that no number of classes is; [N]."""
+        return ((self.points,),) if self.points is not None else ((1031,), (2048,))
 
     @classmethod
     def parse(cls, name: str, value: Any) -> Any:

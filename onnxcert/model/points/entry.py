@@ -207,6 +207,9 @@ class PointEntry:
     def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return (shape[-1],)
 
+    def grid(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (shape[-1],)
+
     def labelled(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return (shape[-1],)
 

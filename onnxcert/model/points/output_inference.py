@@ -5,7 +5,8 @@ from __future__ import annotations
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.output_inference import LABEL_TYPES, check_kind, completed, inferred_axes
+from onnxcert.model.answer import TRIAL, Answer, read_answer
+from onnxcert.model.output_inference import LABEL_TYPES, check_kind, completed
 from onnxcert.model.points.contract import PointContract
 from onnxcert.model.proposal import GRAPH, filled, named, only
 from onnxcert.model.tracing import (
@@ -20,8 +21,10 @@ from onnxcert.model.tracing import (
 )
 
 
-def with_output(contract: PointContract, proto: onnx.ModelProto) -> PointContract:
-    """`contract` with everything the graph says about the output."""
+def with_output(
+    contract: PointContract, proto: onnx.ModelProto, *, thorough: bool = False
+) -> PointContract:
+    """`contract` with everything the graph says about the output; see `read_answer`."""
     outputs = list(proto.graph.output)
     wanted = "scores come out as [batch, classes, N], [batch, N, classes] or [batch, classes]"
     if contract.output:
@@ -30,33 +33,42 @@ def with_output(contract: PointContract, proto: onnx.ModelProto) -> PointContrac
         fitting = [o for o in outputs if rank(o) in (None, 3)]
         fitting = fitting or [o for o in outputs if rank(o) in (1, 2)]
         value = only("output", fitting, outputs, wanted)
-    shape, kind = axes(value) or inferred_axes(proto, value.name), element_type(value)
-    if shape is not None and len(shape) not in (1, 2, 3):
+    shape = axes(value)
+    if shape is not None and len(shape) not in contract.ranks:
         raise ContractError(
             f"{wanted}, but the output {value.name!r} has {len(shape)} axes {shown(shape)}; choose "
             "another with --output."
         )
-    check_kind(value.name, kind)
-    found = {"output": value.name, "output_rank": 3 if shape is None else len(shape)}
-    contract = filled(contract, found, GRAPH)
-    if shape is not None and contract.output_rank != len(shape):
-        raise ContractError(
-            f"the contract says {contract.output_rank} axes but the output {value.name!r} has "
-            f"{len(shape)} {shown(shape)}; correct the contract."
-        )
-    contract = _with_task(contract, proto, value.name, kind, shape)
-    contract = _with_layout(contract, proto, value.name, shape)
-    return completed(contract, proto, kind, _channels(contract, shape))
+    check_kind(value.name, element_type(value))
+
+    def complete(contract: PointContract, answer: Answer) -> PointContract:
+        return _completed(contract, proto, value, answer)
+
+    return read_answer(contract, proto, value, complete, thorough=thorough)
 
 
-def _with_task(
-    contract: PointContract, proto: onnx.ModelProto, name: str, kind: str, shape: Axes | None
+def _completed(
+    contract: PointContract, proto: onnx.ModelProto, value: onnx.ValueInfoProto, answer: Answer
 ) -> PointContract:
+    """`contract` with all about an output whose axes are known as well as they are."""
+    name, kind = value.name, element_type(value)
+    contract = filled(contract, {"output": name, "output_rank": answer.rank or 3}, GRAPH)
+    if answer.rank is not None and contract.output_rank != answer.rank:
+        raise ContractError(
+            f"the contract says {contract.output_rank} axes but the output {name!r} has "
+            f"{answer.rank} {shown(answer.shape)}; correct the contract."
+        )
+    contract = _with_task(contract, name, kind, answer)
+    contract = _with_layout(contract, proto, name, answer)
+    return completed(contract, proto, kind, _channels(contract, answer.shape), answer)
+
+
+def _with_task(contract: PointContract, name: str, kind: str, answer: Answer) -> PointContract:
     """Two axes are [batch, classes] of a classifier, or [batch, N] of class indices."""
-    rank_ = contract.output_rank
+    rank_, shape = contract.answer_rank, answer.shape
     if rank_ == 3:
         found, why = "segmentation", f"{GRAPH}: the output has an axis of points"
-    elif rank_ == 2 and _is_axis_of_points(contract, proto, shape):
+    elif rank_ == 2 and contract.output_layout != "C" and _is_axis_of_points(answer):
         found, why = "segmentation", f"{GRAPH}: the output has as many values as points"
     elif rank_ == 2 and kind in LABEL_TYPES and "task" not in contract.sources:
         raise ContractError(
@@ -74,33 +86,25 @@ def _with_task(
     return filled(contract, {"task": found}, why)
 
 
-def _is_axis_of_points(contract: PointContract, proto: onnx.ModelProto, shape: Axes | None) -> bool:
+def _is_axis_of_points(answer: Answer) -> bool:
     """Whether the last axis is as long as, or called like, the input's axis of points."""
-    if shape is None:
+    if answer.shape is None or answer.grid is None:
         return False
-    last = shape[-1]
-    return last is not None and last == _points(contract, proto)
-
-
-def _points(contract: PointContract, proto: onnx.ModelProto) -> int | str | None:
-    """Length or name of the input's axis of points."""
-    seen = axes(next(i for i in proto.graph.input if i.name == contract.input))
-    if seen is None:
-        return None
-    return seen[2] if contract.layout == "BCN" else seen[1]
+    return answer.shape[-1] is not None and answer.shape[-1] == answer.grid[0]
 
 
 def _with_layout(
-    contract: PointContract, proto: onnx.ModelProto, name: str, shape: Axes | None
+    contract: PointContract, proto: onnx.ModelProto, name: str, answer: Answer
 ) -> PointContract:
     if "output_layout" in contract.sources:
         return contract
     if contract.output_rank < 3:
         return filled(contract, {"output_layout": "BCN"}, GRAPH)
-    points = _points(contract, proto)
+    source = TRIAL if answer.trial is not None else GRAPH
+    shape, points = answer.shape, answer.grid[0] if answer.grid else None
     if shape is not None and points is not None and (shape[1] == points) != (shape[2] == points):
         layout = "BNC" if shape[1] == points else "BCN"
-        return filled(contract, {"output_layout": layout}, f"{GRAPH}: its axis of points")
+        return filled(contract, {"output_layout": layout}, f"{source}: its axis of points")
     fixed = [n is not None for n in lengths(shape)[1:]] if shape else [False, False]
     if fixed == [True, False] or fixed == [False, True]:
         layout = "BCN" if fixed[0] else "BNC"
@@ -125,8 +129,8 @@ def _with_layout(
 
 def _channels(contract: PointContract, shape: Axes | None) -> int | None:
     full = 2 if contract.classifies else 3
-    if contract.output_rank < full:
+    if contract.answer_rank < full:
         return 1
     if shape is None:
         return None
-    return lengths(shape)[1 if contract.classifies or contract.output_layout == "BCN" else 2]
+    return lengths(shape)[2 if contract.channels_last and not contract.classifies else 1]

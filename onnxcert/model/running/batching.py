@@ -27,6 +27,7 @@ _GUESSED_VALUES: Final = 2**19
 _GUESSED_MOST: Final = 8
 
 _SHARE: Final = 0.03  # of the draws to come, at most this many are spent on trying
+_WORTH: Final = 1.05  # times as long as in the best batch a draw alone may take, as nothing leaks
 _GAIN: Final = 0.04  # of the time of a draw, that a batch of twice the size must save
 _MEMORY: Final = 0.5  # of what is free, at most this much is taken by a larger batch
 _PASS_SECONDS: Final = 1.0  # longer passes gain nothing, and a stop waits for the end of one
@@ -57,6 +58,7 @@ def batch_size_for(
     *,
     each: int,
     inputs: int = 1,
+    checked: int = 0,
     memory: Memory | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> BatchSize:
@@ -74,10 +76,13 @@ def batch_size_for(
         x: one declared input, float32, without a batch axis.
         draws: of the input.
         each: draws of one input; inputs: how many inputs like it are to come.
+        checked: draws of one input that are run again alone where they are run in batches.
         memory: where the passes run; this machine's if not given.
         clock: seconds, from any start.
     """
     memory = memory or HostMemory()
+    if checked >= each:
+        return BatchSize(1, "all draws would be run again alone")
     rows = segment.rows if isinstance(segment, OnnxSegmenter) else None
     if rows is not None:
         return BatchSize(rows, "the model takes just so many")
@@ -86,7 +91,8 @@ def batch_size_for(
     trial = _Trial(segment, x, draws.rehearsal(), int(_SHARE * each * inputs), clock)
     if getattr(segment, "mixes_draws", False) or not (trial.affords(1) and trial.affords(2, 1)):
         return BatchSize(min(guessed(values), most), "by the size of the input")
-    best, seconds, size, missed = 1, trial.seconds_a_draw(1), 1, False
+    alone = trial.seconds_a_draw(1)
+    best, seconds, size, missed = 1, alone, 1, False
     while True:
         size *= 2
         if size > most:
@@ -109,6 +115,9 @@ def batch_size_for(
                 missed = not better
                 continue
             why = "with more none gets cheaper"
+        if best > 1 and alone <= max(_WORTH, each / (each - checked)) * seconds:
+            why = f"no less with {best} and a leak check"
+            best, seconds = 1, alone
         return BatchSize(best, f"{1e3 * seconds:.3g} ms a draw; {why}")
 
 

@@ -89,12 +89,12 @@ class Binding:
             missing = rows - part.shape[0]
             if missing:
                 part = xp.concatenate([part, xp.repeat(part[-1:], missing, axis=0)])
-            found.append(self._run(part, shape)[: rows - missing])
-        answer = found[0] if len(found) == 1 else xp.concatenate(found)
+            planes = self._planes(part, shape)
+            found.append(planes[: rows - missing] if missing else planes)
+        values = found[0] if len(found) == 1 else xp.concatenate(found)
         entry = self._network.entry
         if not self._ends.scores:
-            return labels_for(answer, batch, entry, self._forward.path)
-        values = as_planes(answer, entry.contract, xp)
+            return labels_for(values, batch, entry, self._forward.path)
         grid = entry.labelled(shape) or tuple(values.shape[2:])
         threshold = entry.contract.decision_threshold if entry.contract.binary else None
         try:
@@ -104,6 +104,24 @@ class Binding:
                 f"{self._forward.path} must label every {entry.parts.removesuffix('s')} of "
                 f"{entry.described(shape)}, got scores of shape {list(values.shape)}."
             ) from None
+
+    def _planes(self, batch: Array, shape: tuple[int, ...]) -> Array:
+        """Labels, or scores [B, C, *grid], of one batch of the size that the graph takes.
+
+        Raises:
+            ModelError: they are not of as many rows.
+        """
+        answer, entry = self._run(batch, shape), self._network.entry
+        planes = (
+            as_planes(answer, entry.contract, self._backend.xp) if self._ends.scores else answer
+        )
+        if planes.shape[0] != batch.shape[0]:
+            raise ModelError(
+                f"{self._forward.path} must answer {batch.shape[0]} {entry.described(shape)} with "
+                f"as many, got an answer of shape {list(answer.shape)}; export it with a batch "
+                "axis."
+            )
+        return planes
 
     def _run(self, batch: Array, shape: tuple[int, ...]) -> Array:
         """What the graph gives for one batch, channels first, of the size that it takes."""

@@ -62,7 +62,7 @@ def bound_graph(
     output = whole.graph.output[0]
     if scores:
         kind, rank = last.type.tensor_type.elem_type, contract.output_rank
-        axes = [batch or "batch", *[None] * (rank - 1)]
+        axes = [None] * rank if contract.single else [batch or "batch", *[None] * (rank - 1)]
         output = helper.make_tensor_value_info(contract.output, kind, axes)
     ends = Ends(INPUT if start is None else start.name, output.name, made, scores)
     return cut(whole, output, start=start), ends
@@ -70,9 +70,11 @@ def bound_graph(
 
 def as_planes(scores: Any, contract: Contract, xp: Any) -> Any:
     """The network's output as a view [B, C, *grid]."""
+    if contract.single:
+        scores = scores[None]
     if len(scores.shape) < max(contract.ranks):
         return scores[:, None]
-    if contract.output_layout in ("NHWC", "BNC"):
+    if contract.channels_last:
         return xp.moveaxis(scores, -1, 1)
     return scores
 
@@ -87,7 +89,7 @@ def _votes_are_plain(entry: Entry, output: onnx.ValueInfoProto) -> bool:
     contract = entry.contract
     if contract.classifies or contract.output_form not in _SCORES:
         return False
-    if contract.output_rank < max(contract.ranks) - 1:
+    if contract.answer_rank < max(contract.ranks) - 1:
         return False
     float_types = [helper.np_dtype_to_tensor_dtype(np.dtype(t)) for t in ("float32", "float16")]
     if output.type.tensor_type.elem_type not in float_types:

@@ -58,21 +58,27 @@ class Forward:
         scores: list[FloatArray] = [found for _, found in self._parts(SCORES, batch, entry)]
         return scores[0] if len(scores) == 1 else np.concatenate(scores)
 
-    def shape(self, one: FloatArray, entry: Entry) -> tuple[int, ...]:
-        """Channels and grid of the scores as they leave the network, for the one row of `one`."""
-        return tuple(map(int, self._run(SHAPE, self._filled_up(one), entry)[1:]))
+    def shape(self, batch: FloatArray, entry: Entry) -> tuple[int, ...]:
+        """Shape of the network's own output, for a batch filled up to what the graph takes."""
+        return tuple(map(int, self._run(SHAPE, self._filled_up(batch), entry)))
 
     def _parts(
         self, output: str, batch: FloatArray, entry: Entry
     ) -> Iterator[tuple[FloatArray, Any]]:
         """(rows, what `output` is for them), as many at a time as the graph takes.
 
-        Rows filled in are never counted.
+        Rows filled in are never counted. Nothing else is left out of an answer.
         """
         rows = self.rows
         for part in [batch[i : i + rows] for i in range(0, len(batch), rows)] if rows else [batch]:
             found = self._run(output, self._filled_up(part), entry)
-            yield part, found if rows is None else found[: len(part)]
+            if len(found) != (rows or len(part)):
+                raise ModelError(
+                    f"{self.path} must answer {rows or len(part)} {entry.described(part.shape[1:])}"
+                    f" with as many, got an answer of shape {list(found.shape)}; export it with a "
+                    "batch axis."
+                )
+            yield part, found[: len(part)]
 
     def _filled_up(self, batch: FloatArray) -> FloatArray:
         """`batch` with its last row repeated up to the batch size the graph wants."""

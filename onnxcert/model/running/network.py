@@ -10,14 +10,18 @@ import onnx
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
+from onnxcert.model.answer_axes import Shape, channels_and_grid, is_as_said
+from onnxcert.model.contract import Contract
 from onnxcert.model.entry import Entry
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.proposal import GRAPH
 from onnxcert.model.running.answers import close
 from onnxcert.model.running.bound_graph import Ends, bound_graph
 from onnxcert.model.running.forward import Forward
+from onnxcert.model.running.orientation import turned
 from onnxcert.model.running.session import open_session, passes_at_once
 from onnxcert.model.running.stopwatch import Stopwatch
+from onnxcert.model.running.trial_passes import answers_alike, try_answers
 from onnxcert.model.surgery import labelling_model
 
 
@@ -25,8 +29,8 @@ class Network:
     """A graph from declared inputs to labels, or to the scores behind them, opened again where the
     first passes show it must be.
 
-    They show how many classes there are, whether the scores come out on another grid than went in,
-    and whether a fixed batch axis may be taken as free.
+    They show whether the first axis of the answer is the rows that went in, how many rows the graph
+    takes, how many classes there are, and whether the scores come out on another grid than went in.
 
     Attributes:
         entry: how inputs reach the network; its contract knows the number of classes after a pass.
@@ -47,9 +51,12 @@ class Network:
         # Scores usually come out on the grid that went in; the first call shows whether they do.
         self._other_size = False
         self._settled = False
+        self._upright = False  # whether height and width are known to be in their places
+        self._single_rows = False  # whether one row a pass is all that the graph takes
         self._tried: set[tuple[int, ...]] = set()
         self._settling = threading.RLock()
-        self.forward = self._open(entry.contract.batch)
+        self._scoring: tuple[Forward, Forward] | None = None  # of labels, and of their scores
+        self.forward = self._open(1 if entry.contract.single else entry.contract.batch)
 
     def labels(self, batch: FloatArray) -> IntArray:
         """Labels of declared inputs; see `onnxcert.model.segmenter.OnnxSegmenter`."""
@@ -68,6 +75,26 @@ class Network:
         entry = entry or self.entry
         self._settle(batch, entry)
         return self.forward.scores(batch, entry)
+
+    def looked_at(self, batch: FloatArray) -> FloatArray:
+        """Scores behind the labels of declared inputs: float32 [B, C, *grid]; for looking on only.
+
+        A graph of its own gives them, opened when first asked for, as scores that leave the graph
+        of the labels would make that one slower.
+        """
+        self._settle(batch, self.entry)
+        with self._settling:
+            if self._scoring is None or self._scoring[0] is not self.forward:
+                rows = self.forward.rows
+                model = labelling_model(
+                    self._file.proto,
+                    self.entry,
+                    batch=rows,
+                    other_size=self._other_size,
+                    votes=False,
+                )
+                self._scoring = self.forward, self._opened(model, rows)
+        return self._scoring[1].scores(batch, self.entry)
 
     def settled(self, x: FloatArray) -> Forward:
         """How inputs like `x` run once the first passes have shown what they show."""
@@ -89,14 +116,108 @@ class Network:
             self._try(batch, entry)
 
     def _try(self, batch: FloatArray, entry: Entry) -> None:
-        self._arrange(entry.values(batch.shape[1:]))
-        one = batch[:1]
+        shape = batch.shape[1:]
+        self._arrange(entry.values(shape))
+        if self._settled and entry.grid(shape) in self._tried:
+            return
+        answer = self._answered(batch[:1], entry)
         if not self._settled:
-            self._count_classes(one, entry)
-        self._enlarge_if_needed(one, entry)
-        if not self._settled and self.forward.rows is not None:
-            self._free_batch(one, entry)
+            self._settle_rows(batch[:1], entry, answer)
+        channels, grid = channels_and_grid(answer, self.entry.contract)
+        self._count_classes(channels)
+        self._enlarge_if_needed(grid, entry.scored(shape))
+        if (
+            not self._settled
+            and self.forward.rows is not None
+            and not (self._single_rows or self.entry.contract.single)
+        ):
+            self._free_batch(batch[:1], entry)
+        self._tried.add(entry.grid(shape))
         self._settled = True
+        if not self._upright:
+            self._refuse_turned(batch[0], entry)
+
+    def _answered(self, one: FloatArray, entry: Entry) -> Shape:
+        """Shape of the network's answer to one row, filled up to the rows that its graph takes.
+
+        Raises:
+            ModelError: its axes are not those of the contract.
+        """
+        grid, said = entry.grid(one.shape[1:]), self.entry.contract
+        rows = (self.forward.rows or 1) * getattr(said, "passes", 1)
+        try:
+            answer, failure = self.forward.shape(one, entry), None
+        except ModelError as error:
+            # Behind axes that are others than said, what brings scores back may fail before them.
+            trial = try_answers(self._file.proto, said, said.output, grids=[grid])
+            if trial is None:
+                raise
+            answer, rows, failure = trial.shown.one, 1, error
+        if not is_as_said(answer, rows, grid, said):
+            raise ModelError(
+                f"{self._file.path} answers {rows} {entry.described(one.shape[1:])} with "
+                f"{list(answer)} where {_said(said)} of {list(grid)} was expected; see onnxcert "
+                "inspect, or choose another with --output."
+            )
+        if failure is not None:
+            raise failure
+        return answer
+
+    def _settle_rows(self, one: FloatArray, entry: Entry, answer: Shape) -> None:
+        """Run one row a pass where two do not get two answers along the first axis.
+
+        Raises:
+            ModelError: the batch is fixed, and the first axis is as long as it by accident.
+        """
+        rows = self.forward.rows
+        if self.entry.contract.single or rows == 1:
+            return
+        if rows is None:
+            wanted = (2 * answer[0], *answer[1:])
+            if self._shape_of(self.forward, np.concatenate([one, one]), entry) != wanted:
+                self.forward, self._single_rows = self._open(1), True
+            return
+        freed = self._shape_of(self._open(None), one, entry)
+        alike = freed == (answer[0] // rows, *answer[1:])
+        if not alike and (freed is None or freed[0] != answer[0]):
+            grid, said = entry.grid(one.shape[1:]), self.entry.contract
+            alike = answers_alike(self._file.proto, said, grid, answer[0])
+        if not alike:
+            raise ModelError(
+                f"{self._file.path} answers {rows} {entry.described(one.shape[1:])} with "
+                f"{list(answer)}, whose first axis is not these {rows}; export it with a free "
+                "batch axis."
+            )
+
+    def _refuse_turned(self, x: FloatArray, entry: Entry) -> None:
+        """Raise ModelError where height and width have changed places, which only sides of other
+        lengths, or a trial, can show."""
+        grid = entry.grid(x.shape)
+        self._upright = True
+        if self.entry.contract.classifies or len(grid) < 2 or grid[0] != grid[1]:
+            return
+        if turned(lambda batch: self._rough_labels(batch, entry), x):
+            raise ModelError(
+                f"{self._file.path} answers with width before height, which the components' grid "
+                "is not; export it with the height first, or choose another with --output."
+            )
+
+    def _rough_labels(self, batch: FloatArray, entry: Entry) -> IntArray:
+        """Labels, or what is as good to see where they change."""
+        if self._votes:
+            return self.forward.labels(batch, entry)
+        scores = self.forward.scores(batch, entry)
+        many = scores.shape[1] > 1 and self.entry.contract.output_form != "multilabel"
+        level = self.entry.contract.decision_threshold
+        found: IntArray = scores.argmax(axis=1) if many else (scores > level).astype(np.int64)
+        return found
+
+    def _shape_of(self, forward: Forward, batch: FloatArray, entry: Entry) -> Shape | None:
+        """Shape of the answer to a batch, or None where the graph does not take so many rows."""
+        try:
+            return forward.shape(batch, entry)
+        except ModelError:
+            return None
 
     def _arrange(self, values: int) -> None:
         """Open the session again if inputs of so many values run in another number at once."""
@@ -109,33 +230,41 @@ class Network:
         ):
             self.forward = self._open(self.forward.rows)
 
-    def _count_classes(self, one: FloatArray, entry: Entry) -> None:
+    def _count_classes(self, channels: int) -> None:
         """Note how many classes there are, or hold the contract to it."""
         contract = self.entry.contract
         if contract.binary or contract.output_form == "labels":
+            if channels != 1 and contract.output_form != "multilabel":
+                raise ModelError(
+                    f"{self._file.path} gives {channels} channels where an output of "
+                    f"{contract.output_form} has one; pass --output-form logits if these are "
+                    "scores of classes."
+                )
             return
-        classes = self.forward.shape(one, entry)[0]
         if contract.classes is None:
-            known = contract.override(f"{GRAPH}, when run", classes=classes)
+            if channels == 1:
+                raise ModelError(
+                    f"{self._file.path} gives one channel, of which no largest can be chosen; pass "
+                    "--output-form logit or --output-form sigmoid."
+                )
+            known = contract.override(f"{GRAPH}, when run", classes=channels)
             self.entry = replace(self.entry, contract=known)  # type: ignore[type-var]
             self.forward = self._open(self.forward.rows)
-        elif contract.classes != classes:
+        elif contract.classes != channels:
             raise ModelError(
-                f"{self._file.path} scores {classes} classes, its contract says "
+                f"{self._file.path} scores {channels} classes, its contract says "
                 f"{contract.classes}; correct the contract."
             )
 
-    def _enlarge_if_needed(self, one: FloatArray, entry: Entry) -> None:
+    def _enlarge_if_needed(self, grid: Shape, wanted: Shape | None) -> None:
         """Bring scores to the components' grid from now on if they come out on another.
 
         Whether they do may depend on the size, so every new one is tried. Where they have the
         size already, bringing them to it changes nothing.
         """
-        wanted = None if entry.contract.classifies else entry.scored(one.shape[1:])
-        if self._other_size or wanted is None or wanted in self._tried:
+        if self.entry.contract.classifies or wanted is None or self._other_size:
             return
-        self._tried.add(wanted)
-        if self.forward.shape(one, entry)[1:] != wanted:
+        if grid != wanted:
             self._other_size = True
             self.forward = self._open(self.forward.rows)
 
@@ -178,3 +307,13 @@ class Network:
         except ModelError as error:
             raise ModelError(f"{self._file.path}: {error}") from None
         return Forward(session, rows, self._file.path, self.stopwatch)
+
+
+def _said(contract: Contract) -> str:
+    """The axes of an answer as the contract says them, in words."""
+    if contract.single:
+        return f"an answer {contract.output_layout} without a batch axis for a grid"
+    return (
+        f"an answer of {contract.output_rank} axes, the batch first and then labels or scores, for "
+        "a grid"
+    )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 from onnxcert._typing import FloatArray, Segmenter
 from onnxcert.draws import Draws
 from onnxcert.model.running.batching import BatchSize, batch_size_for
-from onnxcert.model.running.probe import LEAKS, OneDrawPerPass, leaks, probed
+from onnxcert.model.running.probe import LEAKS, leaks, probed
 
 
 @final
@@ -18,7 +18,7 @@ class Tried:
 
     Attributes:
         batch: draws in one pass.
-        one_draw_per_pass: whether the model is shown them one at a time.
+        one_draw_per_pass: whether it is one because batch mates were found to leak.
         warning: why that is slower than it could be, or nothing.
     """
 
@@ -26,50 +26,65 @@ class Tried:
     one_draw_per_pass: bool = False
     warning: str = ""
 
-    def shown(self, model: Segmenter) -> Segmenter:
-        """The model as it is to be counted with."""
-        return OneDrawPerPass(model) if self.one_draw_per_pass else model
+
+LEAKY: Final = Tried(BatchSize(1, "batch mates change answers"), True, LEAKS)
 
 
 @final
 class Trying:
     """Tries a model out: at length for the first input of each shape, shortly for the others.
 
+    A leak is a fact about the model: once one was found, every input is run one draw a pass.
+
     Args:
         segment: the model.
         each: draws of one input.
         batch_size: draws in one pass; None finds a number.
+
+    Attributes:
+        leaky: whether a leak was found, here or by anybody else.
     """
 
-    def __init__(self, segment: Segmenter, *, each: int, batch_size: int | None = None) -> None:
+    def __init__(
+        self,
+        segment: Segmenter,
+        *,
+        each: int,
+        batch_size: int | None = None,
+        leaky: bool = False,
+    ) -> None:
         self._segment = segment
         self._each = each
         self._batch_size = batch_size
         self._found: dict[tuple[int, ...], Tried] = {}
+        self.leaky = leaky
 
-    def tried(self, x: FloatArray, draws: Draws, *, inputs: int = 1) -> Tried:
+    def tried(self, x: FloatArray, draws: Draws, *, inputs: int = 1, checked: int = 0) -> Tried:
         """How to run `x`; see `onnxcert.model.running.probe` and `onnxcert.model.running.batching`.
 
         Args:
             x: the declared input, for which the model has answered before.
             draws: of it; none of those that are counted is used.
             inputs: how many inputs of its shape are to come.
+            checked: draws of it that are run again alone where they are run in batches.
 
         Raises:
             ModelError: the model answers differently on the same input.
             ParameterError: the noise reached what must stay as it is.
         """
-        known = self._found.get(x.shape)
         found = try_out(
             self._segment,
             x,
             draws,
             each=self._each,
             inputs=inputs,
+            checked=checked,
             batch_size=self._batch_size,
-            known=known,
+            known=self._found.get(x.shape),
+            leaky=self.leaky,
         )
         self._found.setdefault(x.shape, found)
+        self.leaky = self.leaky or found.one_draw_per_pass
         return found
 
 
@@ -80,21 +95,26 @@ def try_out(
     *,
     each: int,
     inputs: int,
+    checked: int = 0,
     batch_size: int | None,
     known: Tried | None,
+    leaky: bool = False,
 ) -> Tried:
     """How to run `x`; see `Trying`.
 
     Args:
         known: how the first input of its shape is run; None for that one.
+        leaky: whether a leak is known.
     """
+    draws.perturbation.check(x)
     if known is not None:
-        if not known.warning and leaks(model, x, draws, batch_size=known.batch.draws):
-            return Tried(known.batch, True, LEAKS)
-        return known
-    if batch_size:
+        found = leaky or leaks(model, x, draws, batch_size=known.batch.draws)
+        return LEAKY if found else known
+    if leaky:
+        batch = LEAKY.batch
+    elif batch_size:
         batch = BatchSize(batch_size, "as asked for")
     else:
-        batch = batch_size_for(model, x, draws, each=each, inputs=inputs)
-    segment, warning = probed(model, x, draws, batch_size=batch.draws)
-    return Tried(batch, isinstance(segment, OneDrawPerPass), warning)
+        batch = batch_size_for(model, x, draws, each=each, inputs=inputs, checked=checked)
+    _, warning = probed(model, x, draws, batch_size=batch.draws)
+    return LEAKY if warning or leaky else Tried(batch)

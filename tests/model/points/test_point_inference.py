@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import ModelProto as Proto
 from pointgraphs import CATEGORIES, Dialect, Network, linear
 from zoo import Graph, save
 
@@ -149,16 +150,40 @@ def test_another_number_of_points_than_the_graph_takes_is_refused(tmp_path: Path
 # -- the output ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("out", [["b", 80, 80], ["b", "c", "k"], [None, None, None]], ids=str)
-def test_an_output_of_which_both_axes_fit_is_refused_with_both_flags(
-    tmp_path: Path, out: Shape
-) -> None:
-    model = through(tmp_path, ["b", 3, 80], out)
+def of_forty(operator: str, out: Shape | None, kind: str = "float32", **o: Any) -> Proto:
+    """A graph that takes shapes of 40 points only, and does not say so: no trial can run it."""
+    g = Graph()
+    given = g.add("Reshape", "cloud", g.constant([-1, 3, 40]))
+    g.add("Identity", g.add(operator, given, **o), output="parts")
+    return g.model({"cloud": ("float32", ["b", 3, "n"])}, {"parts": (kind, out)})
+
+
+def test_an_output_of_which_both_axes_fit_is_refused_with_both_flags(tmp_path: Path) -> None:
+    g = Graph()
+    g.add("Conv", "cloud", g.constant(np.ones((80, 3, 1)), np.float32), output="conv")
+    g.add("Relu", "conv", output="parts")
+    proto = g.model({"cloud": ("float32", ["b", 3, 80])}, {"parts": ("float32", ["b", 80, 80])})
+    model = read_model(save(proto, tmp_path / "model.onnx"))
     text = refusal(model)
     assert "--output-layout BCN" in text
     assert "--output-layout BNC" in text
     for layout in ("BCN", "BNC"):
         assert infer(model, {"output_layout": layout}).output_layout == layout
+
+
+@pytest.mark.parametrize("out", [["b", "c", "k"], [None, None, None], None], ids=str)
+@pytest.mark.parametrize("layout", ["BCN", "BNC"])
+def test_a_trial_settles_the_order_of_unnamed_axes(
+    tmp_path: Path, out: Shape | None, layout: str
+) -> None:
+    g = Graph()
+    scores = g.add("Relu", "cloud")
+    turned = g.add("Transpose", scores, perm=[0, 2, 1]) if layout == "BNC" else scores
+    g.add("Relu", turned, output="parts")
+    proto = g.model({"cloud": ("float32", ["b", 3, "n"])}, {"parts": ("float32", out)})
+    contract = infer(read_model(save(proto, tmp_path / "model.onnx")))
+    assert (contract.output_layout, contract.classes) == (layout, 3)
+    assert contract.sources["output_layout"].startswith("trial passes" if out else "the graph")
 
 
 @pytest.mark.parametrize(
@@ -171,14 +196,12 @@ def test_an_output_of_which_both_axes_fit_is_refused_with_both_flags(
         ("Transpose", {"perm": [0, 2, 1]}, "BNC"),
     ],
 )
-def test_what_the_last_node_says_of_the_output(
+def test_what_the_last_node_says_of_the_output_where_no_trial_runs(
     tmp_path: Path, operator: str, attributes: dict[str, Any], layout: str
 ) -> None:
-    g = Graph()
-    g.add(operator, "cloud", output="parts", **attributes)
-    proto = g.model(
-        {"cloud": ("float32", ["b", 3, "n"])}, {"parts": ("float32", [None, None, None])}
-    )
+    proto = of_forty(operator, [None, None, None], **attributes)
+    del proto.graph.node[-1]  # the operator itself is the last
+    proto.graph.node[-1].output[0] = "parts"
     contract = infer(read_model(save(proto, tmp_path / "model.onnx")))
     assert contract.output_layout == layout
 
@@ -191,9 +214,12 @@ def test_class_indices_of_points_or_of_the_shape(tmp_path: Path) -> None:
         proto = g.model({"cloud": ("float32", ["b", 3, "n"])}, {"parts": ("int64", out)})
         return read_model(save(proto, tmp_path / "model.onnx"))
 
-    of_points = infer(model(["b", "n"]), {"classes": 3})
-    assert (of_points.task, of_points.output_form) == ("segmentation", "labels")
-    assert "each point or for the whole shape" in refusal(model(["b", "k"]), classes=3)
+    for out in (["b", "n"], ["b", "k"]):  # the second is settled by a trial
+        of_points = infer(model(out), {"classes": 3})
+        assert (of_points.task, of_points.output_form) == ("segmentation", "labels")
+    untried = of_forty("ArgMax", ["b", "k"], "int64", axis=1, keepdims=0)
+    path = save(untried, tmp_path / "untried.onnx")
+    assert "each point or for the whole shape" in refusal(read_model(path), classes=3)
 
 
 # -- pictures or points --------------------------------------------------------------------------

@@ -1,0 +1,88 @@
+"""How many votes a leak between batch mates must change before it can certify anything wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.stats import binom
+
+from onnxcert._typing import LevelArray
+from onnxcert.decision.boundaries import boundaries
+from onnxcert.decision.bounds import OneSidedLevel
+from onnxcert.decision.family import Family
+from onnxcert.decision.planning import looks_of
+from onnxcert.decision.pvalues import p_values
+from onnxcert.decision.thresholds import one_sided
+from onnxcert.result import Selection
+from onnxcert.rule import Rule
+
+
+def leaked_shares(
+    rule: Rule, components: int, selection: Selection, n: int, n0: int
+) -> tuple[tuple[int, float], ...]:
+    """(draws tested, share of the votes that a leak must change) at each look; fixed beforehand.
+
+    A component with P(vote = candidate) <= tau has at most tau n votes on average where each draw
+    is alone. Up to one hit below the threshold nothing is certified, so a leak that certifies it
+    changes q = (threshold - 1) / n - tau of the votes or more. The threshold is that of a family in
+    which all components have the same votes. Of several tau the smallest q counts, of a radius map
+    that at its floor: at a larger tau fewer votes make a difference, by which the radius is then
+    less wrong.
+
+    Args:
+        rule: what is asked. components: N. selection: where the candidate comes from.
+        n: draws tested; under looks the most. n0: draws that choose the candidate.
+
+    Returns:
+        One pair for each number of draws at which anything can be certified; without looks one at
+        most.
+    """
+    family = Family.of(rule, components, selection)
+    if rule.procedure == "jointclass":
+        family = Family.of(rule, 1, selection)
+    if rule.procedure == "predict":
+        doubled = np.minimum(2.0 * binom.sf(np.arange(n + 1) - 1, n, 0.5), 1.0)
+        return _pairs(n, [_first(doubled, family.single_level, n) - 0.5])
+    if rule.procedure == "indivclass":
+        return _pairs(n, [_of_bounds(OneSidedLevel(n, family.single_level, selection, 0.5))])
+    if rule.schedule is not None:
+        looks = looks_of(rule.schedule, family, n0)
+        found = boundaries(looks, rule.taus, family.single_level, selection, rule.schedule.spending)
+        return tuple(
+            pair
+            for look, bounds in zip(looks, found.T.tolist(), strict=True)
+            for pair in _pairs(
+                look,
+                [
+                    (bound - 1) / look - tau
+                    for bound, tau in zip(bounds, rule.taus, strict=True)
+                    if bound <= look
+                ],
+            )
+        )
+    if rule.radius_map:
+        return _pairs(n, [_of_bounds(one_sided(rule, family, n))])
+    return _pairs(
+        n,
+        [
+            _first(p_values(n, tau, selection), replace(family, tau=tau).entry_level_at(n), n) - tau
+            for tau in rule.taus
+        ],
+    )
+
+
+def _first(p: LevelArray, level: float, n: int) -> float:
+    """The largest share of hits that does not certify; infinite where none does."""
+    certifies = p <= level
+    return (int(np.argmax(certifies)) - 1) / n if certifies.any() else np.inf
+
+
+def _of_bounds(test: OneSidedLevel) -> float:
+    """The same for a lower bound, at its floor."""
+    return (test.first - 1) / test.n - test.floor if test.first <= test.n else np.inf
+
+
+def _pairs(tested: int, shares: list[float]) -> tuple[tuple[int, float], ...]:
+    smallest = min(shares, default=np.inf)
+    return ((tested, max(smallest, 1e-9)),) if np.isfinite(smallest) else ()

@@ -1,0 +1,143 @@
+"""What a graph says of the lengths of axes, and of the numbers that compute shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+Dims = list[int | None]
+Lengths = list[int | str | None]  # of a shape that is computed; BATCH stands for the rows' number
+
+BATCH: Final = "batch"
+_LARGEST_CONSTANT: Final = 4096  # elements; larger ones are weights, whose values do not matter
+_END: Final = 2**31 - 1
+
+
+class GraphLengths:
+    """Lengths of axes, and whole numbers, in a graph whose batch is followed.
+
+    Args:
+        proto: the model. constants: values that are known, by name.
+
+    Attributes:
+        axis: value -> its axis that carries the batch, as far as it was followed by now.
+    """
+
+    def __init__(self, proto: onnx.ModelProto, constants: Mapping[str, onnx.TensorProto]) -> None:
+        self._constants = constants
+        self._dims = _dims(proto)
+        self._makers = {name: node for node in proto.graph.node for name in node.output if name}
+        self.axis: dict[str, int] = {}
+
+    def dims(self, name: str) -> Dims | None:
+        """Lengths of the axes of a value, None where one is free; None where nobody says."""
+        return self._dims.get(name)
+
+    def rank(self, name: str) -> int | None:
+        """How many axes a value has."""
+        dims = self._dims.get(name)
+        return None if dims is None else len(dims)
+
+    def positive(self, name: str, axis: int) -> int | None:
+        """The axis counted from the front."""
+        rank = self.rank(name)
+        return axis if axis >= 0 else None if rank is None else axis + rank
+
+    def known(self, node: onnx.NodeProto, place: int) -> list[int] | None:
+        """Whole numbers that the node gets as its input at `place`, if they are known."""
+        name = node.input[place] if len(node.input) > place else ""
+        found = self.lengths(name) if name else None
+        return None if found is None or not all(isinstance(v, int) for v in found) else found  # type: ignore[return-value]
+
+    def axes(self, node: onnx.NodeProto, place: int) -> list[int] | None:
+        """Axes, an attribute once and an input now; None where they are not said or known."""
+        return attribute_of(node, "axes", None) or self.known(node, place)
+
+    def lengths(self, name: str, depth: int = 0) -> Lengths | None:
+        """The numbers in a value that computes a shape."""
+        if name in self._constants:
+            tensor = self._constants[name]
+            if math.prod(tensor.dims) > _LARGEST_CONSTANT:
+                return None
+            return [int(v) for v in numpy_helper.to_array(tensor).reshape(-1)]
+        node = self._makers.get(name)
+        if node is None or depth > 30:
+            return None
+        each = [self.lengths(i, depth + 1) for i in node.input] if node.op_type != "Shape" else []
+        match node.op_type:
+            case "Shape":
+                axis, dims = self.axis.get(node.input[0]), self._dims.get(node.input[0])
+                if dims is None:
+                    return None
+                whole = [BATCH if i == axis else length for i, length in enumerate(dims)]
+                return whole[attribute_of(node, "start", 0) : attribute_of(node, "end", _END)]
+            case "Concat" if all(part is not None for part in each):
+                return [v for part in each if part is not None for v in part]
+            case "Gather" | "Slice" if all(part is not None for part in each):
+                data, *picks = each
+                assert data is not None
+                if node.op_type == "Gather":
+                    return [data[int(i)] for i in picks[0] or [] if isinstance(i, int)]
+                start, end = (int((part or [0])[0] or 0) for part in picks[:2])
+                return data[start:end]
+            case "Mul" if all(part is not None and len(part) == 1 for part in each):
+                values = [part[0] for part in each if part]
+                if BATCH in values:
+                    return [BATCH]
+                return [math.prod(values) if None not in values else None]  # type: ignore[arg-type]
+            case "Unsqueeze" | "Squeeze" | "Cast" | "Identity" | "Reshape":
+                return each[0]
+            case _:
+                return None
+
+
+def attribute_of(node: onnx.NodeProto, name: str, usual: Any) -> Any:
+    """The value of an attribute, or what is usual without it."""
+    for attribute in node.attribute:
+        if attribute.name == name:
+            value = helper.get_attribute_value(attribute)
+            return list(value) if isinstance(value, Sequence) and attribute.ints else value
+    return usual
+
+
+def _dims(proto: onnx.ModelProto) -> dict[str, Dims]:
+    """Lengths of the axes of every value, where shape inference finds them."""
+    try:
+        graph = onnx.shape_inference.infer_shapes(_without_weights(proto)).graph
+    except Exception:  # whatever it may not know; then less is followed
+        graph = proto.graph
+    found: dict[str, Dims] = {i.name: list(i.dims) for i in proto.graph.initializer}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        if value.type.tensor_type.HasField("shape"):
+            found[value.name] = [
+                d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None
+                for d in value.type.tensor_type.shape.dim
+            ]
+    return found
+
+
+def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with the types and shapes of its weights, and the values of small constants."""
+    light = onnx.ModelProto(ir_version=proto.ir_version)
+    light.opset_import.extend(proto.opset_import)
+    light.functions.extend(proto.functions)
+    graph = light.graph
+    graph.name = proto.graph.name
+    graph.node.extend(proto.graph.node)
+    graph.input.extend(proto.graph.input)
+    graph.output.extend(proto.graph.output)
+    graph.value_info.extend(proto.graph.value_info)
+    known = {i.name for i in proto.graph.input}
+    for weight in proto.graph.initializer:
+        if np.prod(weight.dims) <= _LARGEST_CONSTANT:
+            graph.initializer.append(weight)
+        elif weight.name not in known:
+            graph.input.append(
+                helper.make_tensor_value_info(weight.name, weight.data_type, list(weight.dims))
+            )
+    return light

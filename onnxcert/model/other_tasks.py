@@ -1,0 +1,135 @@
+"""Models whose outputs look like scores of classes and are none: instances, boxes and images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import onnx
+
+from onnxcert.errors import ContractError
+from onnxcert.model.contract import ASSUMED, Contract
+from onnxcert.model.graph import ModelFile
+from onnxcert.model.lint import Finding
+from onnxcert.model.tracing import Axes, axes, inferred_axes, lengths, shown
+
+# Tasks of Ultralytics' exports whose outputs are boxes and what goes with them.
+_BOX_TASKS: Final = frozenset({"detect", "segment", "pose", "obb"})
+_PROTOTYPES: Final = 32  # of masks, in the networks that have them
+_BOX: Final = 4  # numbers that say where a box is
+_IMAGE_CHANNELS: Final = 3
+_NAME_KEYS: Final = ("names", "class_names", "classes", "labels", "id2label")
+# Operators that change the values of an image, or its axes, and leave it one.
+_OF_IMAGES: Final = frozenset(
+    {"Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Resize"}
+    | {"Mul", "Div", "Add", "Sub", "Round", "Floor"}
+)
+_BOUNDS: Final = frozenset({"Clip", "Min", "Max"})
+
+
+def refuse_boxes(proto: onnx.ModelProto) -> None:
+    """Raise ContractError where the graph is one of detected objects and not of classes of pixels.
+
+    As exports say in their metadata (``task``), by an axis called anchors, or by mask prototypes,
+    which come with boxes that weigh them.
+    """
+    said = {entry.key: entry.value for entry in proto.metadata_props}
+    shapes = {o.name: axes(o) or inferred_axes(proto, o.name) for o in proto.graph.output}
+    why = ""
+    if said.get("task") in _BOX_TASKS:
+        why = f"its metadata say that its task is {said['task']!r}"
+    for name, shape in shapes.items():
+        if why:
+            break
+        if any("anchor" in str(axis).lower() for axis in shape or ()):
+            why = f"its output {name!r} {shown(shape)} has an axis of anchors"
+        elif _prototypes(name, shape, shapes.values()):
+            why = f"its output {name!r} {shown(shape)} holds prototypes of masks"
+    if why:
+        raise ContractError(
+            f"the model finds objects and does not label each pixel: {why}; pass --output-form if "
+            "an output holds classes of pixels all the same, and name it with --output."
+        )
+
+
+def _prototypes(name: str, shape: Axes | None, every: Iterable[Axes | None]) -> bool:
+    if shape is None or len(shape) != 4:
+        return False
+    if "proto" in name.lower():
+        return True
+    boxes = [lengths(s)[1:] for s in every if s is not None and len(s) == 3]
+    return _PROTOTYPES in (shape[1], shape[3]) and any(
+        max((n or 0 for n in box), default=0) >= _PROTOTYPES + _BOX for box in boxes
+    )
+
+
+def refuse_image(contract: Contract, model: ModelFile, names: Sequence[str]) -> None:
+    """Raise ContractError where the output may be an image: as many channels as go in, three or
+    more, cut off at the range of an image at the end, and no names of classes.
+
+    Args:
+        contract: complete. names: of classes that are known from elsewhere.
+    """
+    if contract.sources.get("output_form") != ASSUMED or not _as_many(contract, contract.classes):
+        return
+    ending = _ending(model.proto.graph, contract.output)
+    if not ending or ending == "Sigmoid" or _named(contract, model, names):
+        return
+    raise ContractError(
+        f"the output {contract.output!r} may be an image: as many channels come out as go in "
+        f"({contract.classes}), it ends in {ending}, and nothing names the classes; pass "
+        "--output-form logits if these are scores of classes."
+    )
+
+
+def image_findings(contract: Contract, model: ModelFile) -> tuple[Finding, ...]:
+    """A warning where sigmoids of as many channels as go in may be an image."""
+    if contract.output_form != "multilabel" or contract.classifies:
+        return ()
+    shape = inferred_axes(model.proto, contract.output)
+    at = -1 if contract.channels_last else 0 if contract.single else 1
+    channels = lengths(shape)[at] if shape and len(shape) == contract.output_rank else None
+    if not _as_many(contract, channels) or _named(contract, model, ()):
+        return ()
+    if _ending(model.proto.graph, contract.output) != "Sigmoid":
+        return ()
+    message = (
+        f"gives as many channels as go in ({channels}), between 0 and 1: it may be an image; if it "
+        "is, its certificates mean nothing"
+    )
+    return (Finding("warning", f"{contract.output!r}", message),)
+
+
+def _as_many(contract: Contract, channels: int | None) -> bool:
+    as_many = channels is not None and channels == contract.network_channels
+    return as_many and contract.network_channels >= _IMAGE_CHANNELS and not contract.classifies
+
+
+def _ending(graph: onnx.GraphProto, name: str) -> str:
+    """The operator that bounds the values of the output as those of an image are, or none."""
+    makers = {output: node for node in graph.node for output in node.output}
+    constants = {i.name for i in graph.initializer}
+    node = makers.get(name)
+    while node is not None and node.op_type in _OF_IMAGES:
+        inputs = [i for i in node.input if i in makers and i not in constants]
+        constant = [i for i in inputs if makers[i].op_type == "Constant"]
+        inputs = [i for i in inputs if i not in constant]
+        node = makers.get(inputs[0]) if inputs else None
+    if node is None:
+        return ""
+    if node.op_type in _BOUNDS:
+        return "Clip"
+    return node.op_type if node.op_type in ("Tanh", "Sigmoid") else ""
+
+
+def _named(contract: Contract, model: ModelFile, names: Sequence[str]) -> bool:
+    """Whether classes have names: in the contract, given, in the metadata or in the file
+    `config.json` that some exporters write beside a model."""
+    if contract.class_names or names or any(model.metadata.get(key) for key in _NAME_KEYS):
+        return True
+    try:
+        said = json.loads((model.path.parent / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and bool(said.get("id2label"))

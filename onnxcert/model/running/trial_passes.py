@@ -1,0 +1,152 @@
+"""What a network answers to one row and to two, where the file leaves open what its axes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from onnxcert.errors import ModelError
+from onnxcert.model.answer_axes import Shape, Shown, layouts
+from onnxcert.model.contract import INTEGER_TYPES, Contract
+from onnxcert.model.running.cutting import cut
+from onnxcert.model.running.session import open_session
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Answers of a network to random rows.
+
+    Attributes:
+        shown: the shapes. answer: to one row.
+    """
+
+    shown: Shown
+    answer: Any
+
+
+def try_answers(
+    proto: onnx.ModelProto,
+    contract: Contract,
+    output: str,
+    *,
+    grids: Sequence[Shape] | None = None,
+) -> Trial | None:
+    """Run the bare network on one row and on two, on the first grid where its answer can be read,
+    or else on the first where it answers; None where it answers on none.
+
+    Args:
+        proto: the model.
+        contract: with all about its inputs; nothing about its output is read.
+        output: name of the output.
+        grids: to try, of the input's components; those of the contract if not given.
+    """
+    runtime = _opened(proto, contract, output)
+    if runtime is None:
+        return None
+    first = None
+    for grid in contract.trial_grids if grids is None else grids:
+        one = _answer(runtime, proto, contract, grid, 1)
+        if one is None and contract.batch not in (None, 1):
+            many = _answer(runtime, proto, contract, grid, contract.batch)
+            one = many[:1] if many is not None and len(many) == contract.batch else None
+        if one is None:
+            continue
+        two = _answer(runtime, proto, contract, grid, 2)
+        found = Trial(Shown(grid, one.shape, None if two is None else two.shape), one)
+        if layouts(found.shown, contract):
+            return found
+        first = first or found
+    return first
+
+
+def answers_alike(proto: onnx.ModelProto, contract: Contract, grid: Shape, rows: int) -> bool:
+    """Whether so many equal rows get equal answers along the first axis of the output.
+
+    It tells rows from classes that happen to be as many, where the graph takes no other number.
+    """
+    runtime = _opened(proto, contract, contract.output)
+    answer = None
+    if runtime is not None:
+        answer = _answer(runtime, proto, contract, grid, rows, equal=True)
+    if answer is None or len(answer) != rows:
+        return False
+    values = np.asarray(answer, dtype=np.float64)
+    return bool(np.allclose(values, values[:1], rtol=1e-3, atol=1e-5, equal_nan=True))
+
+
+def _opened(proto: onnx.ModelProto, contract: Contract, output: str) -> Any:
+    try:
+        return open_session(_bare(proto, contract, output), device="cpu").runtime
+    except ModelError:
+        return None
+
+
+def _bare(proto: onnx.ModelProto, contract: Contract, output: str) -> onnx.ModelProto:
+    """The part of the graph that gives the output, of whose shape nothing is said, and with free
+    axes of its inputs."""
+    kind = next(o for o in proto.graph.output if o.name == output).type.tensor_type.elem_type
+    made = helper.make_tensor_value_info(output, kind, None)
+    network = cut(proto, made)
+    del network.graph.value_info[:]
+    for value in network.graph.input:
+        if value.name == contract.input:
+            for i, axis in enumerate(value.type.tensor_type.shape.dim):
+                axis.Clear()
+                axis.dim_param = f"onnxcert_axis_{i}"
+    return network
+
+
+def _answer(
+    runtime: Any,
+    proto: onnx.ModelProto,
+    contract: Contract,
+    grid: Shape,
+    rows: int,
+    *,
+    equal: bool = False,
+) -> Any:
+    """The answer to so many rows, or None where the network fails on them."""
+    taken = {value.name for value in runtime.get_inputs()}
+    feeds = {name: v for name, v in _feeds(proto, contract, grid, rows, equal) if name in taken}
+    try:
+        answer = runtime.run(None, feeds)[0]
+    except Exception:  # whatever it is, the network does not take such rows
+        return None
+    return answer if isinstance(answer, np.ndarray) else None
+
+
+def _feeds(
+    proto: onnx.ModelProto, contract: Contract, grid: Shape, rows: int, equal: bool
+) -> Iterable[tuple[str, Any]]:
+    """(name, value) of every input: random values, what the contract feeds, the first category."""
+    rng = np.random.default_rng(0)
+    sides = iter(grid)
+    shape = [
+        rows if i == 0 else contract.network_channels if axis == "C" else next(sides)
+        for i, axis in enumerate(contract.layout)
+    ]
+    values = rng.random(shape, dtype=np.float32)
+    if equal:
+        values[:] = values[:1]
+    if contract.dtype in INTEGER_TYPES:
+        values = np.rint(values * 100)
+    yield contract.input, values.astype(contract.dtype)
+    fed = dict(contract.feeds)
+    for value in proto.graph.input:
+        axes = value.type.tensor_type.shape.dim
+        kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        if value.name in fed:
+            array = np.asarray(fed[value.name], dtype=kind)
+            if value.type.tensor_type.HasField("shape") and array.ndim == len(axes) - 1:
+                array = np.broadcast_to(array, (rows, *array.shape)).copy()
+            yield value.name, array
+        elif value.name == getattr(contract, "category_input", ""):
+            count = len(getattr(contract, "categories", ()))
+            lengths = [axis.dim_value or (count if i == 1 else 1) for i, axis in enumerate(axes)]
+            yield value.name, np.ones([rows, *lengths[1:]], dtype=kind)

@@ -1,0 +1,177 @@
+"""`certify` and `inspect` on answers of every form: right, or refused in one sentence."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+HEIGHT, WIDTH = 12, 16
+FLAGS = ("--range", "0,1", "--sigma", "0.03", "--n", "80", "--threads", "1", "--no-pictures")
+
+
+def written(folder: Path, name: str) -> Path:
+    """One of the files: the left half of the picture is red, which is class 1."""
+    weight = np.zeros((2, 3, 1, 1), np.float32)
+    weight[1, 0] = 8
+    node, one = helper.make_node, numpy_helper.from_array
+    constants = [one(weight, "w"), one(np.array([2, 0], np.float32), "b")]
+    constants += [one(weight[1:], "w1"), one(np.array([-2], np.float32), "b1")]
+    constants += [one(np.array([0]), "z"), one(np.array([0, 1]), "zz")]
+    constants += [one(np.array(v, np.float32), k) for k, v in (("half", 0.5), ("hi", 1), ("lo", 0))]
+    constants += [one(np.array([1, 3, HEIGHT, WIDTH]), "baked"), one(np.array([-1, 2]), "list")]
+    two, single = node("Conv", ["x", "w", "b"], ["c"]), node("Conv", ["x", "w1", "b1"], ["d"])
+    sigmoid, squeeze = node("Sigmoid", ["d"], ["p"]), node("Squeeze", ["c", "z"], ["s"])
+    fixed: list[Any] = [1, 3, HEIGHT, WIDTH]
+    shape: Any = [HEIGHT, WIDTH]
+    kind = TensorProto.FLOAT
+    match name:
+        case "scores_chw":
+            nodes, shape = [two, squeeze, node("Identity", ["s"], ["y"])], [2, *shape]
+        case "scores_hwc":
+            nodes, shape = (
+                [two, squeeze, node("Transpose", ["s"], ["y"], perm=[1, 2, 0])],
+                [*shape, 2],
+            )
+        case "classes_hw":
+            kind = TensorProto.INT64
+            nodes = [two, node("ArgMax", ["c"], ["a"], axis=1, keepdims=0)]
+            nodes.append(node("Squeeze", ["a", "z"], ["y"]))
+        case "sigmoid_hw":
+            nodes = [single, sigmoid, node("Squeeze", ["p", "zz"], ["y"])]
+        case "sigmoid_no_dims_named":
+            fixed, shape = [None, 3, None, None], [None] * 4
+            nodes = [single, sigmoid, node("Identity", ["p"], ["y"])]
+        case "bool_hw":
+            kind = TensorProto.BOOL
+            nodes = [
+                single,
+                node("Greater", ["d", "lo"], ["g"]),
+                node("Squeeze", ["g", "zz"], ["y"]),
+            ]
+        case "baked_batch":
+            fixed, shape = ["n", 3, "h", "w"], ["n", 2, "h", "w"]
+            nodes = [node("Reshape", ["x", "baked"], ["r"]), node("Conv", ["r", "w", "b"], ["y"])]
+        case "list":
+            nodes, shape = [two, node("Reshape", ["c", "list"], ["y"])], [HEIGHT * WIDTH, 2]
+        case _:
+            nodes, shape = [node("Clip", ["x", "lo", "hi"], ["y"])], fixed
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes, name, [info("x", TensorProto.FLOAT, fixed)], [info("y", kind, shape)], constants
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path = folder / f"{name}.onnx"
+    onnx.save(model, path)
+    values = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    values[:, : WIDTH // 2, 0] = 255
+    Image.fromarray(values).save(folder / "left.png")
+    return path
+
+
+def certified(out: Path) -> Any:
+    """The map of certified labels, as the label file has it."""
+    with Image.open(out / "labels" / "left.png") as image:
+        return np.array(image)
+
+
+ANSWERED = {
+    "scores_chw": "logits (assumed) in 'y', axes CHW (the graph: [2, 12, 16])",
+    "scores_hwc": "logits (assumed) in 'y', axes HWC (the graph: [12, 16, 2])",
+    "classes_hw": "labels (the graph: int64 values) in 'y', axes HW (the graph: [12, 16])",
+    "sigmoid_hw": "sigmoid (the graph: it ends in Sigmoid) in 'y', axes HW (the graph: [12, 16])",
+    "sigmoid_no_dims_named": "sigmoid (the graph: it ends in Sigmoid) in 'y', axes NCHW (trial "
+    "passes: its height and width)",
+    "bool_hw": "labels (the graph: bool values) in 'y', axes HW (the graph: [12, 16])",
+    "baked_batch": "logits (assumed) in 'y', axes NCHW (the graph: its height and width)",
+}
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_the_right_halves_are_certified_and_the_form_is_told(
+    name: str, tmp_path: Path, onnxcert: Any
+) -> None:
+    path, out = written(tmp_path, name), tmp_path / "out"
+    done = onnxcert("certify", path, tmp_path / "left.png", *FLAGS, "--out", out)
+    assert done.status == 0, done.err
+    (line,) = [text for text in done.err.splitlines() if text.startswith("answer  ")]
+    assert line.startswith(f"answer  {ANSWERED[name]}, 2 classes")
+    assert line.endswith("one input a pass") == (name != "sigmoid_no_dims_named")
+    expected = np.zeros((HEIGHT, WIDTH), int)
+    expected[:, : WIDTH // 2] = 1
+    np.testing.assert_array_equal(certified(out), expected)
+
+
+def test_one_row_a_pass_with_a_batch_size_of_one(tmp_path: Path, onnxcert: Any) -> None:
+    path, out = written(tmp_path, "baked_batch"), tmp_path / "out"
+    done = onnxcert(
+        "certify", path, tmp_path / "left.png", *FLAGS, "--batch-size", "1", "--out", out
+    )
+    assert done.status == 0, done.err
+    assert set(np.unique(certified(out))) == {0, 1}
+
+
+@pytest.mark.parametrize(("name", "why"), [("list", "[192, 2]"), ("enhancer", "may be an image")])
+def test_what_labels_no_pixels_is_refused(
+    name: str, why: str, tmp_path: Path, onnxcert: Any
+) -> None:
+    path = written(tmp_path, name)
+    for arguments in (
+        ("certify", path, tmp_path / "left.png", *FLAGS, "--out", tmp_path / "out"),
+        ("inspect", path, "--range", "0,1"),
+    ):
+        done = onnxcert(*arguments)
+        assert done.status == 2
+        assert why in done.err
+        assert "Traceback" not in done.err
+        assert "onnxcert certify" not in done.out  # nothing is recommended
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_form_that_was_said_is_marked_as_given(tmp_path: Path, onnxcert: Any) -> None:
+    path = written(tmp_path, "enhancer")
+    done = onnxcert(
+        *("certify", path, tmp_path / "left.png", *FLAGS, "--output-form", "logits"),
+        *("--out", tmp_path / "out"),
+    )
+    assert done.status == 0, done.err
+    assert "answer  logits (given) in 'y', axes NCHW" in done.err
+
+
+def test_class_names_that_the_user_gives_say_that_it_is_no_image(
+    tmp_path: Path, onnxcert: Any
+) -> None:
+    path = written(tmp_path, "enhancer")
+    (tmp_path / "names.txt").write_text("red\ngreen\nblue\n")
+    done = onnxcert(
+        *("certify", path, tmp_path / "left.png", *FLAGS, "--out", tmp_path / "out"),
+        *("--class-names", tmp_path / "names.txt"),
+    )
+    assert done.status == 0, done.err
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_every_command_line_that_inspect_shows_certifies_the_right_halves(
+    name: str, tmp_path: Path, onnxcert: Any
+) -> None:
+    path = written(tmp_path, name)
+    done = onnxcert("inspect", path)
+    assert done.status == 0, done.err
+    lines = re.findall(r"^  onnxcert (certify .*)$", done.out, re.MULTILINE)
+    assert len(lines) == 3
+    for i, line in enumerate(lines):
+        words = shlex.split(line.replace("PICTURES", str(tmp_path / "left.png")))
+        out = tmp_path / f"out{i}"
+        again = onnxcert(*words, "--sigma", "0.03", "--n", "80", "--threads", "1", "--out", out)
+        assert again.status == 0, again.err
+        left, right = np.hsplit(certified(out), 2)
+        assert (left == 1).all()
+        # Where black is 0 and white 255, the noise is 255 times as large: 255 abstains.
+        assert set(np.unique(right)) <= ({0, 255} if "0,255" in line else {0})
