@@ -22,7 +22,7 @@ import numpy as np
 from onnxcert.kernels import OPTIONS, Channels, Compiled, Scores, source, stream_key
 
 KEY = stream_key(0, "00" * 32)
-SIGMA = np.float32(0.25)
+SIGMA = 0.25
 COPIED = 2**30
 
 

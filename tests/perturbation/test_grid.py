@@ -226,6 +226,21 @@ def test_the_law_error_grows_with_the_values_that_are_perturbed() -> None:
     assert Rotation(0.25, vectors=2).law_error((6, 2048)) > Rotation(0.25).law_error((6, 2048))
 
 
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_normals_are_as_fine_as_the_bound_of_the_law_error_takes_them_for(generator: str) -> None:
+    """Bits from the 40th on behind the point are uniform; those of float32 are not there."""
+    z = GENERATORS[generator](1).normals(400_000)[0]
+    z = z[(np.abs(z) > 0.25) & (np.abs(z) < 3.5)]
+
+    def uniform(values: Array) -> float:
+        found = np.bincount((values * 2.0**44 % 1 * 16).astype(int), minlength=16)
+        expected = values.size / 16
+        return float(chi2.sf(((found - expected) ** 2 / expected).sum(), 15))
+
+    assert uniform(z) > 1e-3
+    assert uniform(z.astype(np.float32).astype(np.float64)) < 1e-9
+
+
 def reduced(bits: int, width: float, count: int) -> tuple[Array, Array]:
     """Box and Muller with words of few bits, all of them: found and exact cell probabilities."""
     m = (np.arange(2**bits) + 0.5) / 2**bits
