@@ -81,7 +81,7 @@ def test_what_is_certified_is_what_statsmodels_rejects(
     assert list(independent_misfits(record_of(tally, rule))) == []
 
 
-HITS = np.array([100] * 20 + [97, 95, 92, 90, 88, 85, 80, 70])
+HITS = np.array([100] * 200 + list(range(99, 60, -1)))
 RULES = [
     Rule(alpha=0.01, correction="bonferroni"),
     Rule(alpha=0.01),
@@ -101,7 +101,7 @@ def test_one_component_more_or_less_is_found(rule: Rule, selection: Selection) -
     level = np.asarray(record.level).copy()
     at = int(np.searchsorted(record.levels, rule.tau)) + 1
     first = int(np.flatnonzero(level < at)[0])  # hits fall from one to the next
-    assert 20 < first < len(HITS)
+    assert 200 < first < len(HITS)
     for place, changed, words in (
         (first, at, "1 components are certified at tau"),
         (first - 1, at - 1, "1 components abstain at tau"),
@@ -110,6 +110,16 @@ def test_one_component_more_or_less_is_found(rule: Rule, selection: Selection) -
         other[place] = changed
         found = list(independent_misfits(replace(record, level=other)))
         assert any(text.startswith(words) for text in found), found
+
+
+@pytest.mark.parametrize("selection", ["split", "pooled"])
+def test_who_certifies_all_at_the_largest_tau_leaves_nothing_and_is_found(
+    selection: Selection,
+) -> None:
+    record = record_of(tally_of(HITS, 100, selection), RULES[3])
+    everything = np.full_like(np.asarray(record.level), 2)
+    found = list(independent_misfits(replace(record, level=everything)))
+    assert any("at tau 0.8 that statsmodels does not reject" in text for text in found)
 
 
 def test_the_law_error_is_looked_at() -> None:
