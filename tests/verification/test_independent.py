@@ -19,6 +19,7 @@ from onnxcert.decision import decide
 from onnxcert.result import Selection, Tally
 from onnxcert.rule import Budget, Rule, Schedule
 from onnxcert.store import Record
+from onnxcert.verification.evidence import record_misfits
 from onnxcert.verification.independent import independent_misfits, unchecked
 
 
@@ -140,6 +141,20 @@ def test_the_law_error_is_looked_at() -> None:
 )
 def test_what_has_no_second_implementation_says_so(rule: Rule, words: str) -> None:
     assert words in unchecked(rule)
+
+
+def test_a_statement_in_the_words_of_older_records_fits_and_other_words_do_not() -> None:
+    for rule, selection in (
+        (RULES[2], "pooled"),
+        (Rule(correction="bonferroni", procedure="indivclass"), "split"),
+    ):
+        record = record_of(tally_of(HITS, 100, selection), rule)  # type: ignore[arg-type]
+        older = record.certificate().statement(before=True)
+        assert older != record.decision.statement
+        for words, fits in ((older, True), (older.replace("alpha 0.0", "alpha 0.00"), False)):
+            said = replace(record, decision=replace(record.decision, statement=words))
+            found = [text for text in record_misfits(said, "x", None) if "statement" in text]
+            assert (not found) == fits
 
 
 def test_on_the_command_line(tmp_path: Path, onnxcert: Any) -> None:
