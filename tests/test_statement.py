@@ -10,7 +10,7 @@ import pytest
 from decision.exact import tally_of
 
 from onnxcert.decision import decide
-from onnxcert.perturbation import Gaussian
+from onnxcert.perturbation import Gaussian, OnChannels, Rotation
 from onnxcert.result import Selection, Tally
 from onnxcert.rule import Budget, Rule, Schedule
 
@@ -125,6 +125,13 @@ def test_older_records_are_worded_as_they_were() -> None:
     one = decide(tally_of([190, 200], 200, "split"), rule)
     assert one.statement(before=True) == one.statement().replace(
         "gaussian sigma 0.25, ", "gaussian sigma 0.25, tau 0.75, "
+    )
+    turned = OnChannels(Rotation(0.25), 3, 6, "the normals")
+    draws = replace(by.tally.draws, perturbation=turned)
+    other = decide(replace(by.tally, draws=draws), Rule())
+    assert "coordinates" not in other.statement()
+    assert other.statement(before=True) == other.statement().replace(
+        turned.described(), turned.described_before()
     )
     plain = decide(tally_of([190, 200], 200), Rule())
     assert plain.statement(before=True) == plain.statement()

@@ -13,12 +13,13 @@ from onnxcert._typing import LevelArray
 from onnxcert.correction import correction_named
 from onnxcert.decision import (
     Family,
-    OneSidedLevel,
     boundaries,
     looks_of,
     p_values,
+    tested_tau,
     thresholds,
 )
+from onnxcert.decision.thresholds import lower_bounds
 from onnxcert.result import Selection
 from onnxcert.rule import Rule
 from onnxcert.statement import Controls
@@ -40,6 +41,7 @@ class Design:
         two: probability of the first class of each component with two classes.
         certain: number of components that always vote for one class.
         claim: for an expected share, the tau whose certificates are counted.
+        law_error: what every first class's votes have beyond `two`, and the decision knows of.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Design:
     two: tuple[float, ...]
     certain: int = 0
     claim: float | None = None
+    law_error: float = 0.0
 
     def at(self, alpha: float) -> Self:
         """The same at another alpha."""
@@ -65,7 +68,11 @@ class Design:
 
     @cached_property
     def family(self) -> Family:
-        return Family.of(self.rule, self.components, self.selection)
+        return Family.of(self.rule, self.components, self.selection, self.law_error)
+
+    def drawn(self, p: float) -> float:
+        """P(vote) of a class of probability p under the law of the theorem."""
+        return p + self.law_error
 
     @property
     def dependences(self) -> tuple[Dependence, ...]:
@@ -94,8 +101,7 @@ class Design:
         """
         family, n = self.family, self.n
         if self.rule.radius_map:
-            one = OneSidedLevel(n, family.single_level, self.selection, self.rule.floor)
-            reached = one.lower_bounds() >= p
+            reached = lower_bounds(self.rule, family, n) >= p
             return int(np.argmax(reached)) if reached.any() else n + 1
         tau = self.judged_at(p)
         if not family.correction.stepwise:
@@ -103,16 +109,25 @@ class Design:
             empty[0] = family.components
             found = thresholds(self.rule, family, n, empty)
             return found[self.rule.taus.index(tau)]
+        if len(self.rule.taus) > 1:
+            # k-th to err at the largest tau, where the others before were counted; elsewhere those
+            # of its group were not.
+            errors = family.k - 1 if tau == max(self.rule.taus) else 0
+            histogram = np.zeros(n + 1, dtype=np.int64)
+            histogram[n] = sum(q > max(self.rule.taus) for q in self.two) + self.certain + errors
+            histogram[0] = family.components - histogram[n]
+            return thresholds(self.rule, family, n, histogram)[self.rule.taus.index(tau)]
         at_tau = replace(family, tau=tau)
         null = sum(q <= tau for q in self.two)
         level = family.k * (family.alpha - at_tau.reserve(n)) / max(null, family.k)
-        return _first(p_values(n, tau, self.selection), max(level, family.single_level))
+        table = p_values(n, at_tau.tested_tau, self.selection)
+        return _first(table, max(level, family.single_level))
 
     def reach(self, p: float) -> float:
         """P(s puts a component at its bar or beyond)."""
         if self.looks:
             return self.error_chance(p)
-        table = np.append(tail(self.n, p, self.selection), 0.0)
+        table = np.append(tail(self.n, self.drawn(p), self.selection), 0.0)
         return float(table[self.bar(p)])
 
     def share_reaches(self) -> LevelArray:
@@ -123,9 +138,9 @@ class Design:
         reserve = max(replace(family, tau=t).reserve(self.n) for t in self.rule.taus)
         one = family.correction.entry_level(self.components, 1.0, 1) / self.components
         r = self.certain + np.arange(1, len(self.two) + 1)
-        table = p_values(self.n, tau, self.selection)
+        table = p_values(self.n, replace(family, tau=tau).tested_tau, self.selection)
         bars = [_first(table, rank * one * (family.alpha - reserve)) for rank in r]
-        return np.append(tail(self.n, self.two[0], self.selection), 0.0)[bars]
+        return np.append(tail(self.n, self.drawn(self.two[0]), self.selection), 0.0)[bars]
 
     # -- looks -------------------------------------------------------------------------------
 
@@ -134,12 +149,18 @@ class Design:
         schedule = self.rule.schedule
         assert schedule is not None
         taus = sorted(self.rule.taus)
+        tested = [tested_tau(tau, self.law_error) for tau in taus]
         rows = boundaries(
-            self.looks, taus, self.family.single_level, self.selection, schedule.spending
+            self.looks, tested, self.family.single_level, self.selection, schedule.spending
         )
         first = rows[taus.index(self.judged_at(p))]
         return Walk(
-            p, self.looks, self.n0, self.selection, tuple(first.tolist()), tuple(rows[0].tolist())
+            self.drawn(p),
+            self.looks,
+            self.n0,
+            self.selection,
+            tuple(first.tolist()),
+            tuple(rows[0].tolist()),
         )
 
     # -- exact rates -------------------------------------------------------------------------
@@ -154,11 +175,11 @@ class Design:
         low = self.bar(min(self.two))
         high = self.bar(p)
         directional = p > max(self.rule.taus) and not self.rule.radius_map
-        first = 0.0 if directional else float(binom.sf(high - 1, self.n, p))
-        second = float(binom.sf(min(low, high) - 1, self.n, 1.0 - p))
+        first = 0.0 if directional else float(binom.sf(high - 1, self.n, self.drawn(p)))
+        second = float(binom.sf(min(low, high) - 1, self.n, 1.0 - self.drawn(p)))
         if self.selection == "pooled":
             return first + second
-        right = right_candidate(self.n0, p)
+        right = right_candidate(self.n0, self.drawn(p))
         return right * first + (1.0 - right) * second
 
     def rate(self, dependence: Dependence) -> float | None:
@@ -200,7 +221,7 @@ class Design:
         size = len(self.two)
         right = 1.0
         if self.selection == "split" and self.two[0] > 0.5:
-            right = right_candidate(self.n0, self.two[0])
+            right = right_candidate(self.n0, self.drawn(self.two[0]))
         gains = np.diff(reaches, prepend=0.0)
         r = np.arange(1, size + 1)
         return float((size * gains / r * right**r * r / (r + self.certain)).sum())

@@ -82,6 +82,11 @@ def _peeking(rule: Rule) -> Decider:
     return decider
 
 
+def _exact(rule: Rule) -> Decider:
+    """Tests at tau itself, as if computed votes had the law of the theorem."""
+    return lambda tally: decide(replace(tally, law_error=0.0), rule)
+
+
 def _spread() -> Design:
     spread = (0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
     return catalogue.design(
@@ -133,5 +138,12 @@ def everything() -> list[Unsound]:
             "independent",
             _independent,
             lambda design: _peeking(design.rule),
+        ),
+        Unsound(
+            "NOT OURS: votes off by a law error, tested at tau",
+            catalogue.law_errors()[0],
+            "exclusive",
+            _exclusive,
+            lambda design: _exact(design.rule),
         ),
     ]

@@ -57,6 +57,7 @@ class Simulated:
             draws=DRAWS,
             looks=() if self.path is None else d.looks,
             path=None if self.path is None else self.path[k],
+            law_error=d.law_error,
         )
 
     def failures(self, decider: Decider | None = None) -> LevelArray:
@@ -108,7 +109,7 @@ def simulate_from(design: Design, s: LevelArray, rng: np.random.Generator) -> Si
     for i, p in enumerate(design.two):
         if path is None:
             candidate[:, i], hits[:, i] = votes(
-                s[:, i], p, design.n, design.n0, design.selection, rng
+                s[:, i], design.drawn(p), design.n, design.n0, design.selection, rng
             )
         else:
             errs: BoolArray = s[:, i] <= design.reach(p)

@@ -172,9 +172,8 @@ class _Check:
     def _tail(self, tau: float, *, other: bool = False) -> LevelArray:
         """P(a class of probability tau, or 1 - tau, has as many votes); [N]."""
         tested = tau + self._law_error
-        return np.asarray(
-            binom.sf(np.arange(self._n + 1) - 1, self._n, 1.0 - tested if other else tested)
-        )[self._hits]
+        p = 1.0 - tested if other else tested
+        return np.asarray(binom.sf(self._hits.astype(np.int64) - 1, self._n, p))
 
 
 def _harmonic(size: int) -> float:

@@ -28,13 +28,14 @@ from onnxcert.study.unsound import written_kfwer
 
 REPETITIONS = 7_000
 
-ONE, SEVERAL, MAPS, LOOKS = (
+ONE, SEVERAL, MAPS, LOOKS, ERRORS = (
     part()
     for part in (
         catalogue.one_tau,
         catalogue.several_tau,
         catalogue.radius_maps,
         catalogue.looks,
+        catalogue.law_errors,
     )
 )
 EVERYTHING = catalogue.everything()
@@ -49,6 +50,7 @@ CHOSEN = [
     ONE[0], ONE[3], ONE[4], ONE[5], ONE[6], ONE[9], ONE[11], ONE[12], ONE[14], ONE[15],
     *(d for d in SEVERAL if d.selection == "pooled" and d.controls != "FDR"),
     *MAPS,
+    *ERRORS,
     *(d for d in LOOKS if d.rule.schedule is not None and d.rule.schedule.spending == "equal"
       and not d.rule.more_taus),
 ]  # fmt: skip
@@ -100,7 +102,7 @@ def test_every_permitted_combination_is_there() -> None:
 def test_a_rule_keeps_its_level_in_the_worst_case_and_five_quarters_of_it_are_exposed(
     design: Design,
 ) -> None:
-    # Where alpha is split over several tau the worst case is less sharp, and told less easily.
+    # At several tau the worst case is less sharp, and told less easily.
     repetitions = REPETITIONS * (1 + (len(design.rule.taus) > 1))
     found = row(design, design.dependences[-1], repetitions, seed=20)
     assert found.must_show

@@ -123,8 +123,9 @@ def test_the_law_error_is_kept_and_another_one_starts_again(
     fresh = Count(DRAWS, 20, 5, "pooled", 3, law_error=law_error)
     fresh.add(np.zeros((3, 4), np.int64))
     store = ResultStore(tmp_path / "out")
-    store.begin({}, seed=1, fresh_seed=1)
-    store.checkpoint("x", fresh, {})
+    with store.exclusive():
+        store.begin({}, seed=1, fresh_seed=1)
+        store.checkpoint("x", fresh, {})
     same = Count(DRAWS, 20, 5, "pooled", 3, law_error=law_error)
     kept = store.resume(same, "x", {})
     assert (kept.done, kept.law_error) == (3, law_error)

@@ -19,6 +19,7 @@ from onnxcert.decision import decide
 from onnxcert.result import Selection, Tally
 from onnxcert.rule import Budget, Rule, Schedule
 from onnxcert.store import Record
+from onnxcert.verification.evidence import record_misfits
 from onnxcert.verification.independent import independent_misfits, unchecked
 
 
@@ -81,7 +82,7 @@ def test_what_is_certified_is_what_statsmodels_rejects(
     assert list(independent_misfits(record_of(tally, rule))) == []
 
 
-HITS = np.array([100] * 20 + [97, 95, 92, 90, 88, 85, 80, 70])
+HITS = np.array([100] * 200 + list(range(99, 60, -1)))
 RULES = [
     Rule(alpha=0.01, correction="bonferroni"),
     Rule(alpha=0.01),
@@ -101,7 +102,7 @@ def test_one_component_more_or_less_is_found(rule: Rule, selection: Selection) -
     level = np.asarray(record.level).copy()
     at = int(np.searchsorted(record.levels, rule.tau)) + 1
     first = int(np.flatnonzero(level < at)[0])  # hits fall from one to the next
-    assert 20 < first < len(HITS)
+    assert 200 < first < len(HITS)
     for place, changed, words in (
         (first, at, "1 components are certified at tau"),
         (first - 1, at - 1, "1 components abstain at tau"),
@@ -110,6 +111,16 @@ def test_one_component_more_or_less_is_found(rule: Rule, selection: Selection) -
         other[place] = changed
         found = list(independent_misfits(replace(record, level=other)))
         assert any(text.startswith(words) for text in found), found
+
+
+@pytest.mark.parametrize("selection", ["split", "pooled"])
+def test_who_certifies_all_at_the_largest_tau_leaves_nothing_and_is_found(
+    selection: Selection,
+) -> None:
+    record = record_of(tally_of(HITS, 100, selection), RULES[3])
+    everything = np.full_like(np.asarray(record.level), 2)
+    found = list(independent_misfits(replace(record, level=everything)))
+    assert any("at tau 0.8 that statsmodels does not reject" in text for text in found)
 
 
 def test_the_law_error_is_looked_at() -> None:
@@ -130,6 +141,20 @@ def test_the_law_error_is_looked_at() -> None:
 )
 def test_what_has_no_second_implementation_says_so(rule: Rule, words: str) -> None:
     assert words in unchecked(rule)
+
+
+def test_a_statement_in_the_words_of_older_records_fits_and_other_words_do_not() -> None:
+    for rule, selection in (
+        (RULES[2], "pooled"),
+        (Rule(correction="bonferroni", procedure="indivclass"), "split"),
+    ):
+        record = record_of(tally_of(HITS, 100, selection), rule)  # type: ignore[arg-type]
+        older = record.certificate().statement(before=True)
+        assert older != record.decision.statement
+        for words, fits in ((older, True), (older.replace("alpha 0.0", "alpha 0.00"), False)):
+            said = replace(record, decision=replace(record.decision, statement=words))
+            found = [text for text in record_misfits(said, "x", None) if "statement" in text]
+            assert (not found) == fits
 
 
 def test_on_the_command_line(tmp_path: Path, onnxcert: Any) -> None:
