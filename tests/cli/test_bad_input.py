@@ -263,14 +263,7 @@ def test_a_folder_for_a_model(bench: Bench, onnxcert: Any) -> None:
             ["[b, ?, h, w]", "--layout NCHW or --layout NHWC"],
         ),
         (
-            graphs.model(
-                [
-                    graphs.node("ReduceMean", "image", "mean", axes=[1]),
-                    graphs.node("Floor", "mean", "scores"),
-                ],
-                inputs={"image": ["b", 3, "h", "w"]},
-                outputs={"scores": ["b", 1, "h", "w"]},
-            ),
+            graphs.one_channel_map(),
             ["--output-form logit, --output-form sigmoid or --output-form labels"],
         ),
         (graphs.label_map(chosen=False), ["class indices", "--classes"]),
