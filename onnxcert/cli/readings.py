@@ -9,8 +9,10 @@ from typing import Any
 
 from onnxcert.cli.contract_options import OPTIONS
 from onnxcert.errors import ContractError
+from onnxcert.model.contract import Contract
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.inference import infer
+from onnxcert.model.running.trial_passes import try_answers
 
 
 def print_readings(
@@ -19,7 +21,7 @@ def print_readings(
     """Print a command line for each flag that `question` offers, where there are several.
 
     What was said about the model already is said again. A line certifies where nothing is open any
-    more; else it inspects, and so asks on.
+    more; else it inspects, and so asks on. What the network does not run with is left out.
 
     Args:
         given: fields of the contract that were said. arguments: of the command line.
@@ -29,30 +31,38 @@ def print_readings(
     if len(flags) < 2:
         return
     said = list(_said(arguments))
+    readings = []
     for flag in flags:
         name, _, value = flag.rstrip(",.").partition(" ")
+        contract = _contract(file, given, name, value)
+        runs = contract and try_answers(file.proto, contract, contract.output) is not None
+        readings.append((name, value, contract is not None, runs))
+    # A trial contradicts those that the network does not run with, where it does with another.
+    some = any(runs for *_, runs in readings)
+    for name, value, settled, runs in readings:
+        if some and settled and not runs:
+            continue
         words = [str(file.path), *said, name, value]
         if value == "labels" and "classes" not in given:  # whose number nobody can guess
             words += ["--classes", "NUMBER"]
         rest = shlex.join(words[1:])
-        if _settled(file, given, name, value):
+        if settled:
             print(f"  onnxcert certify {shlex.quote(words[0])} PICTURES {rest}")
         else:
             print(f"  onnxcert inspect {shlex.quote(words[0])} {rest}")
 
 
-def _settled(file: ModelFile, given: Mapping[str, Any], name: str, value: str) -> bool:
-    """Whether nothing is open once the option `name` has this value."""
+def _contract(file: ModelFile, given: Mapping[str, Any], name: str, value: str) -> Contract | None:
+    """The contract where nothing is open once the option `name` has this value."""
     fields = {o.param_decls[0]: (field, o.parser) for field, (_, o) in OPTIONS.items()}
     if name not in fields:
-        return False
+        return None
     field, parser = fields[name]
     more = {"classes": 2} if value == "labels" else {}
     try:
-        infer(file, {**more, **given, field: parser(value) if parser else value})
+        return infer(file, {**more, **given, field: parser(value) if parser else value})
     except ContractError:
-        return False
-    return True
+        return None
 
 
 def _said(arguments: Sequence[str]) -> Iterator[str]:

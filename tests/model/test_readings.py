@@ -94,3 +94,17 @@ def test_axes_that_the_file_declares_and_does_not_give_are_refused(
     assert said.status == 0, said.err
     more = ("--output-layout", "CHW", "--threads", "1", "--out", tmp_path / "out")
     assert onnxcert(*certify, *more).status == 0
+
+
+def test_a_layout_that_the_network_does_not_run_with_is_not_shown(
+    tmp_path: Path, onnxcert: Any
+) -> None:
+    """Only channels first go through the convolution, which stands behind another operator."""
+    proto = graphs.conv(2)
+    proto.graph.node.insert(0, graphs.node("Softplus", "image", "soft"))
+    proto.graph.node[1].input[0] = "soft"
+    for axis in proto.graph.input[0].type.tensor_type.shape.dim[1:]:
+        axis.Clear()
+    path = graphs.save(proto, tmp_path / "model.onnx")
+    shown = onnxcert("inspect", path, "--range", "0,1").out.splitlines()
+    assert [line.split()[-1] for line in shown] == ["NCHW"]
