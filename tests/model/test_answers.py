@@ -275,6 +275,47 @@ def test_a_contract_kept_in_the_file_reads_the_answer_again(tmp_path: Path) -> N
     np.testing.assert_array_equal(again(halves()[None])[0], halves()[0] > 0.5)
 
 
+@pytest.mark.parametrize(
+    "fit",
+    [
+        Fit(pad_to=8),
+        Fit(scale=0.5),
+        Fit(size=(24, 16)),
+        Fit(grid="model"),
+        Fit(tile=(8, 8)),
+        Fit(flip=True),
+        Fit(scales=(0.5, 1.0)),
+    ],
+    ids=lambda fit: str(fit.as_dict()),
+)
+@pytest.mark.parametrize("axes", ["CHW", "HWC"])
+def test_every_fit_reaches_an_answer_without_a_batch_axis(
+    tmp_path: Path, fit: Fit, axes: str
+) -> None:
+    """The labels are those of the same scores with a batch axis."""
+    weight = np.random.default_rng(2).normal(size=(4, 3, 3, 3)).astype(np.float32)
+
+    def file(single: bool) -> Path:
+        g = Graph()
+        value = g.add("Conv", "image", g.constant(weight, np.float32), pads=[1] * 4)
+        out: list[Any] = ["n", 4, "h", "w"]
+        if single:
+            value, out = g.add("Squeeze", value, g.constant([0])), [4, "h", "w"]
+            if axes == "HWC":
+                value, out = g.add("Transpose", value, perm=[1, 2, 0]), ["h", "w", 4]
+        g.add("Identity", value, output="answer")
+        proto = g.model({"image": ("float32", ["n", 3, "h", "w"])}, {"answer": ("float32", out)})
+        return save(proto, tmp_path / f"{single}.onnx")
+
+    pictures = np.random.default_rng(3).random((3, 3, 13, 18), dtype=np.float32)
+    single, batched = (
+        OnnxSegmenter.open(file(single), fit=fit, **UNIT, **CPU) for single in (True, False)
+    )
+    np.testing.assert_array_equal(single(pictures), batched(pictures))
+    assert single.rows == 1
+    assert single.contract.output_layout == axes
+
+
 # -- points and classifiers ------------------------------------------------------------------------
 
 

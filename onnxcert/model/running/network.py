@@ -117,7 +117,7 @@ class Network:
         self._tried.add(entry.grid(shape))
         self._settled = True
         if not self._upright:
-            self._refuse_turned(batch[0], entry)
+            self._refuse_turned(batch[0], entry, channels)
 
     def _answered(self, one: FloatArray, entry: Entry) -> Shape:
         """Shape of the network's answer to one row, filled up to the rows that its graph takes.
@@ -162,17 +162,18 @@ class Network:
                 "batch axis."
             )
 
-    def _refuse_turned(self, x: FloatArray, entry: Entry) -> None:
+    def _refuse_turned(self, x: FloatArray, entry: Entry, channels: int) -> None:
         """Raise ModelError where height and width have changed places, which only sides of other
         lengths, or a trial, can show."""
         grid = entry.grid(x.shape)
         self._upright = True
-        if self.entry.contract.classifies or len(grid) < 2 or grid[0] != grid[1]:
+        doubt = channels > 1 and channels in grid
+        if self.entry.contract.classifies or len(grid) < 2 or not (grid[0] == grid[1] or doubt):
             return
-        if turned(lambda batch: self._rough_labels(batch, entry), x):
+        if turned(lambda batch: self._rough_labels(batch, entry), x, in_doubt=doubt):
             raise ModelError(
-                f"{self._file.path} answers with width before height, which the components' grid "
-                "is not; export it with the height first, or choose another with --output."
+                f"{self._file.path} answers with width before height, or with other axes out of "
+                "their order; export it with the height first, or choose another with --output."
             )
 
     def _rough_labels(self, batch: FloatArray, entry: Entry) -> IntArray:
