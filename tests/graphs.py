@@ -368,6 +368,15 @@ def identity(shape: Shape, out: Shape | None = None) -> onnx.ModelProto:
     )
 
 
+def one_channel_map() -> onnx.ModelProto:
+    """One channel of whole numbers, of which nobody can say what they are."""
+    return model(
+        [node("ReduceMean", "image", "mean", axes=[1]), node("Floor", "mean", "scores")],
+        inputs={"image": ["batch", 3, "height", "width"]},
+        outputs={"scores": ["batch", 1, "height", "width"]},
+    )
+
+
 def multi_label() -> onnx.ModelProto:
     """A sigmoid for each class: labels that do not exclude each other."""
     return conv(contract=UNIT_RANGE, tail=[node("Sigmoid", "raw", "scores")])

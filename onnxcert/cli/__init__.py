@@ -60,7 +60,10 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
     command: Any = typer.main.get_command(app)
     if arguments is None:
         arguments = sys.argv[1:]
-    context = {"started": time.perf_counter() if started is None else started}
+    context = {
+        "started": time.perf_counter() if started is None else started,
+        "arguments": arguments,
+    }
     try:
         status = command.main(
             args=arguments or ["--help"], prog_name="onnxcert", standalone_mode=False, obj=context

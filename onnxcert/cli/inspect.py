@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.parsing import height_and_width
+from onnxcert.cli.readings import print_readings
 from onnxcert.cli.running_options import VIEWS, model_tile
 from onnxcert.errors import ContractError, ParameterError
 from onnxcert.inputs import read_class_names, read_image
@@ -32,6 +32,7 @@ from onnxcert.report.view import draw_answer
 
 @with_contract_options
 def command(
+    context: typer.Context,
     model: str = typer.Argument(..., help="ONNX file, or a bundled model: street, parts."),
     picture: Path | None = typer.Argument(
         None, help="Show what the model sees and answers on this picture or shape, as a PNG."
@@ -79,13 +80,15 @@ def command(
     Exit status 2 where certify would refuse the model.
     """
     file = read_model(find_model(model))
+    arguments = context.obj["arguments"]
     given["trained_sigma"] = sigma
     given["class_names"] = read_class_names(class_names) if class_names else None
     try:
         contract = infer(file, given, settle=False, thorough=True)
     except ContractError as error:
-        _print_readings(file, str(error))
+        print_readings(file, str(error), given, arguments)
         raise
+    _refuse_wrong_axes(file, given, contract)
     question = ""
     try:
         if isinstance(contract, PictureContract):
@@ -98,7 +101,7 @@ def command(
         if picture or write:
             raise ContractError(f"{file.path}: {question}")
         print(f"\nopen: {question}")
-        _print_readings(file, question)
+        print_readings(file, question, given, arguments)
         return 0
     refuse_errors(findings, file.path)
     if picture is not None:
@@ -142,13 +145,20 @@ def command(
     return 0
 
 
-def _print_readings(file: ModelFile, question: str) -> None:
-    """The command line of each reading that `question` offers, where there are several."""
-    offered = question.partition("pass ")[2]
-    flags = re.findall(r"--[a-z-]+ (?!and\b|if\b|or\b|as\b|out\b)[^\s,;.][^\s;]*", offered)
-    if len(flags) > 1:
-        for flag in flags:
-            print(f"  onnxcert certify {file.path} PICTURES {flag.rstrip(',.')}")
+def _refuse_wrong_axes(file: ModelFile, given: dict[str, Any], contract: Contract) -> None:
+    """Raise ContractError where the file declares other axes of its answer than it gives, which
+    `certify` would find out with the first picture."""
+    try:
+        declared = infer(file, given, settle=False)
+    except ContractError:
+        return  # certify tries it as well, then
+    if (declared.output_axes, declared.classes) != (contract.output_axes, contract.classes):
+        raise ContractError(
+            f"{file.path}: the output {contract.output!r} is declared as {declared.output_axes} of "
+            f"{declared.classes} classes, and what it gives is {contract.output_axes} of "
+            f"{contract.classes}; pass --output-layout {contract.output_layout}, or export it with "
+            "the axes that it has."
+        )
 
 
 def _print(file: ModelFile, contract: Contract, findings: Sequence[Finding]) -> None:

@@ -87,7 +87,13 @@ def holds_components(answer: Shape, grid: Shape, contract: Contract) -> bool:
 
 
 def proportional(side: Shape, grid: Shape) -> bool:
-    """Whether one step leads from the grid to `side` along every axis, rounded up or down."""
+    """Whether one step leads from the grid to `side` along every axis, rounded up or down, or one
+    border was cut off all around."""
+    if not all(side):
+        return False
+    borders = {long - short for short, long in zip(side, grid, strict=True)}
+    if len(borders) == 1 and borders.pop() >= 0:
+        return True
     low, high = 0.0, float("inf")
     for short, long in zip(side, grid, strict=True):
         low = max(low, long / (short + 1))

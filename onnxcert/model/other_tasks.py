@@ -20,12 +20,11 @@ _PROTOTYPES: Final = 32  # of masks, in the networks that have them
 _BOX: Final = 4  # numbers that say where a box is
 _IMAGE_CHANNELS: Final = 3
 _NAME_KEYS: Final = ("names", "class_names", "classes", "labels", "id2label")
-# Operators that change the values of an image, or its axes, and leave it one.
-_OF_IMAGES: Final = frozenset(
+# Operators that change the axes of an image, or its values by a constant, and leave it one.
+_AXES: Final = frozenset(
     {"Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Resize"}
-    | {"Mul", "Div", "Add", "Sub", "Round", "Floor"}
 )
-_BOUNDS: Final = frozenset({"Clip", "Min", "Max"})
+_SCALING: Final = frozenset({"Mul", "Div", "Add", "Sub", "Round", "Floor", "Min", "Max"})
 
 
 def refuse_boxes(proto: onnx.ModelProto) -> None:
@@ -109,18 +108,30 @@ def _as_many(contract: Contract, channels: int | None) -> bool:
 def _ending(graph: onnx.GraphProto, name: str) -> str:
     """The operator that bounds the values of the output as those of an image are, or none."""
     makers = {output: node for node in graph.node for output in node.output}
-    constants = {i.name for i in graph.initializer}
+    constants = {i.name for i in graph.initializer} | {
+        output for output, node in makers.items() if node.op_type == "Constant"
+    }
+    bounds: set[str] = set()
     node = makers.get(name)
-    while node is not None and node.op_type in _OF_IMAGES:
-        inputs = [i for i in node.input if i in makers and i not in constants]
-        constant = [i for i in inputs if makers[i].op_type == "Constant"]
-        inputs = [i for i in inputs if i not in constant]
-        node = makers.get(inputs[0]) if inputs else None
-    if node is None:
-        return ""
-    if node.op_type in _BOUNDS:
-        return "Clip"
-    return node.op_type if node.op_type in ("Tanh", "Sigmoid") else ""
+    while node is not None:
+        if node.op_type in ("Tanh", "Sigmoid"):
+            return str(node.op_type)
+        if node.op_type == "Clip":
+            return "Clip" if len(node.input) > 2 and node.input[2] else ""  # else it is a Relu
+        if node.op_type in ("Min", "Max"):
+            bounds.add(node.op_type)
+        if len(bounds) == 2:
+            return "Clip"
+        node = makers.get(_one_input(node, constants))
+    return ""
+
+
+def _one_input(node: onnx.NodeProto, constants: set[str]) -> str:
+    """The value that a node hands on as an image still, or none."""
+    if node.op_type in _AXES:
+        return str(node.input[0])
+    computed = [i for i in node.input if i and i not in constants]
+    return str(computed[0]) if node.op_type in _SCALING and len(computed) == 1 else ""
 
 
 def _named(contract: Contract, model: ModelFile, names: Sequence[str]) -> bool:

@@ -263,7 +263,7 @@ def test_a_folder_for_a_model(bench: Bench, onnxcert: Any) -> None:
             ["[b, ?, h, w]", "--layout NCHW or --layout NHWC"],
         ),
         (
-            graphs.identity(["b", 3, "h", "w"], ["b", 1, "h", "w"]),
+            graphs.one_channel_map(),
             ["--output-form logit, --output-form sigmoid or --output-form labels"],
         ),
         (graphs.label_map(chosen=False), ["class indices", "--classes"]),

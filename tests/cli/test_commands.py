@@ -456,7 +456,7 @@ def test_inspect_prints_every_field_with_its_source(tmp_path: Path, onnxcert: An
         ("output", "scores", "the graph"),
         ("batch", "1", "the graph"),
         ("size", "free", ""),
-        ("classes", "2", "the graph"),
+        ("classes", "2", "trial passes"),
         ("value_range", "0, 1", "the file's metadata"),
         ("class_names", "dark, bright", "the file's metadata"),
         ("trained_sigma", "0.25", "the file's metadata"),

@@ -79,6 +79,7 @@ def refusal(proto: onnx.ModelProto, folder: Path, **given: Any) -> str:
         ((2, 2, 8, 12), (2, 2, 8, 12), []),
         ((12, 8), None, []),
         ((1, 2, 12, 8), (2, 2, 12, 8), []),  # width before height
+        ((1, 0, 0), None, []),
         ((5,), (2, 5), ["C"]),
         ((5,), (5,), []),  # as short as a list of boxes
         ((1, 2, 3, 4, 5), (2, 2, 3, 4, 5), []),
@@ -105,6 +106,9 @@ def test_a_grid_of_other_proportions_is_none_of_the_inputs() -> None:
     assert proportional((128, 192), (64, 96))
     assert not proportional((12, 8), (64, 96))
     assert not proportional((100, 4), (64, 96))
+    assert not proportional((0, 0), (64, 96))
+    assert proportional((44, 76), (64, 96))  # convolutions without padding
+    assert not proportional((44, 86), (64, 96))
 
 
 # -- accidents -------------------------------------------------------------------------------------
@@ -171,9 +175,9 @@ def test_no_output_layout_makes_labels_of_boxes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("axes", ["NCWH", "NWHC", "CWH", "WHC"])
-@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize("mirrored", [False, True])
 def test_width_before_height_is_refused_for_square_pictures_too(
-    tmp_path: Path, axes: str, tiled: bool
+    tmp_path: Path, axes: str, mirrored: bool
 ) -> None:
     g, side = Graph(), 16
     value, order = of_red(g), "NCHW"
@@ -186,7 +190,7 @@ def test_width_before_height_is_refused_for_square_pictures_too(
         {"answer": ("float32", [lengths[a] for a in axes])},
     )
     picture = np.random.default_rng(0).random((1, 3, side, side), dtype=np.float32)
-    options = {"fit": Fit(flip=True)} if tiled else {}
+    options = {"fit": Fit(flip=True)} if mirrored else {}
     with pytest.raises(ModelError, match="width before height"):
         opened(proto, tmp_path, **options)(picture)
     upright = g.nodes[-1]
@@ -197,8 +201,7 @@ def test_width_before_height_is_refused_for_square_pictures_too(
         {"answer": ("float32", [lengths[a] for a in order])},
     )
     labels = opened(proto, tmp_path, **options)(picture)
-    if not tiled:
-        np.testing.assert_array_equal(labels[0], picture[0, 0] > 0.25)
+    np.testing.assert_array_equal(labels[0], picture[0, 0] > 0.25)
 
 
 # -- one row a pass --------------------------------------------------------------------------------
@@ -270,6 +273,47 @@ def test_a_contract_kept_in_the_file_reads_the_answer_again(tmp_path: Path) -> N
     again = OnnxSegmenter.open(path, **CPU)
     assert again.contract.output_layout == "CHW"
     np.testing.assert_array_equal(again(halves()[None])[0], halves()[0] > 0.5)
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        Fit(pad_to=8),
+        Fit(scale=0.5),
+        Fit(size=(24, 16)),
+        Fit(grid="model"),
+        Fit(tile=(8, 8)),
+        Fit(flip=True),
+        Fit(scales=(0.5, 1.0)),
+    ],
+    ids=lambda fit: str(fit.as_dict()),
+)
+@pytest.mark.parametrize("axes", ["CHW", "HWC"])
+def test_every_fit_reaches_an_answer_without_a_batch_axis(
+    tmp_path: Path, fit: Fit, axes: str
+) -> None:
+    """The labels are those of the same scores with a batch axis."""
+    weight = np.random.default_rng(2).normal(size=(4, 3, 3, 3)).astype(np.float32)
+
+    def file(single: bool) -> Path:
+        g = Graph()
+        value = g.add("Conv", "image", g.constant(weight, np.float32), pads=[1] * 4)
+        out: list[Any] = ["n", 4, "h", "w"]
+        if single:
+            value, out = g.add("Squeeze", value, g.constant([0])), [4, "h", "w"]
+            if axes == "HWC":
+                value, out = g.add("Transpose", value, perm=[1, 2, 0]), ["h", "w", 4]
+        g.add("Identity", value, output="answer")
+        proto = g.model({"image": ("float32", ["n", 3, "h", "w"])}, {"answer": ("float32", out)})
+        return save(proto, tmp_path / f"{single}.onnx")
+
+    pictures = np.random.default_rng(3).random((3, 3, 13, 18), dtype=np.float32)
+    single, batched = (
+        OnnxSegmenter.open(file(single), fit=fit, **UNIT, **CPU) for single in (True, False)
+    )
+    np.testing.assert_array_equal(single(pictures), batched(pictures))
+    assert single.rows == 1
+    assert single.contract.output_layout == axes
 
 
 # -- points and classifiers ------------------------------------------------------------------------

@@ -46,6 +46,12 @@ def image_to_image(ending: str, channels: int = 3, out: int = 3) -> onnx.ModelPr
             value = g.add("Add", g.constant(0.5, np.float32), value)
         case "Max and Min":
             value = g.add("Min", g.add("Max", value, low), high)
+        case "Clip from below":
+            value = g.add("Clip", value, low)
+        case "Max":
+            value = g.add("Max", value, low)
+        case "gated":
+            value = g.add("Mul", g.add("Tanh", value), value)
         case "":
             pass
         case _:
@@ -96,7 +102,16 @@ def test_names_of_classes_say_that_it_is_none(tmp_path: Path, who: str) -> None:
 
 @pytest.mark.parametrize(
     ("ending", "channels", "out"),
-    [("", 3, 3), ("Clip", 3, 4), ("Clip", 1, 2), ("Relu", 3, 3), ("Softmax", 3, 3)],
+    [
+        ("", 3, 3),
+        ("Clip", 3, 4),
+        ("Clip", 1, 2),
+        ("Relu", 3, 3),
+        ("Softmax", 3, 3),
+        ("Clip from below", 3, 3),
+        ("Max", 3, 3),
+        ("gated", 3, 3),
+    ],
 )
 def test_what_is_bounded_otherwise_is_taken_for_scores(
     tmp_path: Path, ending: str, channels: int, out: int

@@ -10,8 +10,7 @@ import onnx
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
-from onnxcert.model.answer_axes import Shape, channels_and_grid, is_as_said
-from onnxcert.model.contract import Contract
+from onnxcert.model.answer_axes import Shape, channels_and_grid
 from onnxcert.model.entry import Entry
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.proposal import GRAPH
@@ -21,7 +20,11 @@ from onnxcert.model.running.forward import Forward
 from onnxcert.model.running.orientation import turned
 from onnxcert.model.running.session import open_session, passes_at_once
 from onnxcert.model.running.stopwatch import Stopwatch
-from onnxcert.model.running.trial_passes import answers_alike, try_answers
+from onnxcert.model.running.trial_passes import (
+    answers_alike,
+    refuse_other_axes,
+    refuse_tried_axes,
+)
 from onnxcert.model.surgery import labelling_model
 
 
@@ -135,7 +138,7 @@ class Network:
         self._tried.add(entry.grid(shape))
         self._settled = True
         if not self._upright:
-            self._refuse_turned(batch[0], entry)
+            self._refuse_turned(batch[0], entry, channels)
 
     def _answered(self, one: FloatArray, entry: Entry) -> Shape:
         """Shape of the network's answer to one row, filled up to the rows that its graph takes.
@@ -146,21 +149,12 @@ class Network:
         grid, said = entry.grid(one.shape[1:]), self.entry.contract
         rows = (self.forward.rows or 1) * getattr(said, "passes", 1)
         try:
-            answer, failure = self.forward.shape(one, entry), None
-        except ModelError as error:
+            answer = self.forward.shape(one, entry)
+        except ModelError:
             # Behind axes that are others than said, what brings scores back may fail before them.
-            trial = try_answers(self._file.proto, said, said.output, grids=[grid])
-            if trial is None:
-                raise
-            answer, rows, failure = trial.shown.one, 1, error
-        if not is_as_said(answer, rows, grid, said):
-            raise ModelError(
-                f"{self._file.path} answers {rows} {entry.described(one.shape[1:])} with "
-                f"{list(answer)} where {_said(said)} of {list(grid)} was expected; see onnxcert "
-                "inspect, or choose another with --output."
-            )
-        if failure is not None:
-            raise failure
+            refuse_tried_axes(self._file, said, [grid])
+            raise
+        refuse_other_axes(self._file, said, answer, rows, grid)
         return answer
 
     def _settle_rows(self, one: FloatArray, entry: Entry, answer: Shape) -> None:
@@ -189,17 +183,18 @@ class Network:
                 "batch axis."
             )
 
-    def _refuse_turned(self, x: FloatArray, entry: Entry) -> None:
+    def _refuse_turned(self, x: FloatArray, entry: Entry, channels: int) -> None:
         """Raise ModelError where height and width have changed places, which only sides of other
         lengths, or a trial, can show."""
         grid = entry.grid(x.shape)
         self._upright = True
-        if self.entry.contract.classifies or len(grid) < 2 or grid[0] != grid[1]:
+        doubt = channels > 1 and channels in grid
+        if self.entry.contract.classifies or len(grid) < 2 or not (grid[0] == grid[1] or doubt):
             return
-        if turned(lambda batch: self._rough_labels(batch, entry), x):
+        if turned(lambda batch: self._rough_labels(batch, entry), x, in_doubt=doubt):
             raise ModelError(
-                f"{self._file.path} answers with width before height, which the components' grid "
-                "is not; export it with the height first, or choose another with --output."
+                f"{self._file.path} answers with width before height, or with other axes out of "
+                "their order; export it with the height first, or choose another with --output."
             )
 
     def _rough_labels(self, batch: FloatArray, entry: Entry) -> IntArray:
@@ -305,15 +300,6 @@ class Network:
                 model, device=self._device, threads=self._threads, values=self._values
             )
         except ModelError as error:
+            refuse_tried_axes(self._file, self.entry.contract, self.entry.contract.trial_grids)
             raise ModelError(f"{self._file.path}: {error}") from None
         return Forward(session, rows, self._file.path, self.stopwatch)
-
-
-def _said(contract: Contract) -> str:
-    """The axes of an answer as the contract says them, in words."""
-    if contract.single:
-        return f"an answer {contract.output_layout} without a batch axis for a grid"
-    return (
-        f"an answer of {contract.output_rank} axes, the batch first and then labels or scores, for "
-        "a grid"
-    )

@@ -11,8 +11,9 @@ import onnx
 from onnx import helper
 
 from onnxcert.errors import ModelError
-from onnxcert.model.answer_axes import Shape, Shown, layouts
+from onnxcert.model.answer_axes import Shape, Shown, is_as_said, layouts
 from onnxcert.model.contract import INTEGER_TYPES, Contract
+from onnxcert.model.graph import ModelFile
 from onnxcert.model.running.cutting import cut
 from onnxcert.model.running.session import open_session
 
@@ -63,6 +64,28 @@ def try_answers(
             return found
         first = first or found
     return first
+
+
+def refuse_tried_axes(file: ModelFile, contract: Contract, grids: Sequence[Shape]) -> None:
+    """Raise ModelError where a trial on one of the grids shows other axes than the contract has."""
+    trial = try_answers(file.proto, contract, contract.output, grids=grids)
+    if trial is not None:
+        refuse_other_axes(file, contract, trial.shown.one, 1, trial.shown.grid)
+
+
+def refuse_other_axes(
+    file: ModelFile, contract: Contract, answer: Shape, rows: int, grid: Shape
+) -> None:
+    """Raise ModelError unless the answer to so many rows has the axes that the contract says."""
+    if is_as_said(answer, rows, grid, contract):
+        return
+    without = f"{contract.output_axes} without a batch axis"
+    expected = without if contract.single else f"{contract.output_axes} with {rows} in front"
+    inputs = "input" if rows == 1 else "inputs"
+    raise ModelError(
+        f"{file.path} answers {rows} {inputs} of {list(grid)} with {list(answer)} where {expected} "
+        "was expected; see onnxcert inspect, or choose another with --output."
+    )
 
 
 def answers_alike(proto: onnx.ModelProto, contract: Contract, grid: Shape, rows: int) -> bool:
