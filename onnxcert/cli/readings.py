@@ -59,8 +59,11 @@ def _contract(file: ModelFile, given: Mapping[str, Any], name: str, value: str) 
         return None
     field, parser = fields[name]
     more = {"classes": 2} if value == "labels" else {}
+    parsed = parser(value) if parser else value
+    # What the channels are is said in several fields at once.
+    meant = parsed if isinstance(parsed, dict) else {field: parsed}
     try:
-        return infer(file, {**more, **given, field: parser(value) if parser else value})
+        return infer(file, {**more, **given, **meant})
     except ContractError:
         return None
 

@@ -62,9 +62,10 @@ def test_four_channels_are_asked_for_and_not_taken_for_a_photograph(onnxcert: An
         assert "4 channels and nothing says what they are; pass --channels-are rgba" in outcome.err
         assert "--channels-are bands" in outcome.err
         assert outcome.err.count("\n") == 1
-    assert (
-        "certify model.onnx PICTURES --channels-are rgba\n" in onnxcert("inspect", "model.onnx").out
-    )
+    offered = onnxcert("inspect", "model.onnx", "--range", "0,1").out
+    for value in ("rgba", "bands", "blue,green,red,nir"):
+        line = f"onnxcert certify model.onnx PICTURES --range 0,1 --channels-are {value}\n"
+        assert line in offered
     assert not Path("onnxcert-results").exists()
 
 
