@@ -566,6 +566,7 @@ def test_json_has_every_finding(onnxcert: Any) -> None:
         "records": 3,
         "findings": [],
         "unchecked": [],
+        "notes": [],
     }
     edit_record("out", "p1", attribute("certificate", "radius", 9.0), sealed=True)
     outcome = onnxcert("verify", "out", "--json")

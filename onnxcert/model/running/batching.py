@@ -25,6 +25,7 @@ from onnxcert.sampling.answers import noisy_answers, passes_at_most
 # About 2 MB of pixels in a batch: more falls out of the processor's cache and mostly gains nothing.
 _GUESSED_VALUES: Final = 2**19
 _GUESSED_MOST: Final = 8
+_TINY: Final = 2**11
 
 _SHARE: Final = 0.03  # of the draws to come, at most this many are spent on trying
 _WORTH: Final = 1.05  # times as long as in the best batch a draw alone may take, as nothing leaks
@@ -90,7 +91,9 @@ def batch_size_for(
     most = max(1, min(_MOST, each // _PASSES_EACH))
     trial = _Trial(segment, x, draws.rehearsal(), int(_SHARE * each * inputs), clock)
     if getattr(segment, "mixes_draws", False) or not (trial.affords(1) and trial.affords(2, 1)):
-        return BatchSize(min(guessed(values), most), "by the size of the input")
+        # What is run again alone costs more than a batch of all but tiny inputs gains.
+        few = guessed(values) if values < _TINY or not checked else 1
+        return BatchSize(min(few, most), "by the size of the input")
     alone = trial.seconds_a_draw(1)
     best, seconds, size, missed = 1, alone, 1, False
     while True:
