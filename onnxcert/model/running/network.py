@@ -188,7 +188,7 @@ class Network:
         lengths, or a trial, can show."""
         grid = entry.grid(x.shape)
         self._upright = True
-        doubt = channels > 1 and channels in grid
+        doubt = self.entry.contract.single and channels > 1 and channels in grid
         if self.entry.contract.classifies or len(grid) < 2 or not (grid[0] == grid[1] or doubt):
             return
         if turned(lambda batch: self._rough_labels(batch, entry), x, in_doubt=doubt):
