@@ -163,7 +163,13 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
     ),
     "output_layout": (
         str | None,
-        typer.Option(None, "--output-layout", metavar="ORDER", help="Order of the output's axes."),
+        typer.Option(
+            None,
+            "--output-layout",
+            metavar="ORDER",
+            help="Order of the output's axes: NCHW or NHWC, without a batch axis CHW, HWC or HW; of "
+            "points BCN or BNC, without a batch axis CN, NC or N.",
+        ),
     ),
     "output_form": (
         str | None,

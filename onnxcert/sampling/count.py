@@ -70,6 +70,14 @@ class Count:
         self._grid = None if self.single is None else self.single.shape
 
     @property
+    def asked(self) -> tuple[Any, ...]:
+        """What was fixed before the first draw; counts with equal values are of the same draws."""
+        return (
+            *(self.draws, self.n, self.n0, self.selection, self.classes),
+            *(self.looks, self.second, self.law_error),
+        )
+
+    @property
     def next_stop(self) -> int:
         """The draw that no batch may run over: the end of the selection, a look, or the last."""
         stops = (self.n0, *self._look_at, self.total)

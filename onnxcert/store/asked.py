@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from onnxcert.draws import FLOAT32_GENERATORS
 from onnxcert.errors import StoreError
 from onnxcert.store import encoding
 
@@ -41,6 +42,16 @@ def read_run(text: str, where: Path) -> dict[str, Any]:
             f"{RUN_VERSION}; use the onnxcert that wrote it, or another folder."
         )
     return run
+
+
+def refuse_earlier(asked: Mapping[str, Any], folder: Path) -> None:
+    """Raise StoreError if `asked` names a generator of an earlier version."""
+    if asked.get("generator") in FLOAT32_GENERATORS:
+        raise StoreError(
+            f"{folder} holds a run of an earlier version, whose noise ({asked['generator']}) this "
+            "version does not draw; the run starts again in another folder, named with --out, and "
+            "what is finished here stays as it is."
+        )
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any], worded: str) -> str:

@@ -22,11 +22,10 @@ from typing import Any, final
 import h5py
 
 from onnxcert.atomic import LEFT_OVER, together, write_atomically
-from onnxcert.draws import FLOAT32_GENERATORS
 from onnxcert.errors import StoreError
 from onnxcert.sampling import Count
 from onnxcert.store import encoding
-from onnxcert.store.asked import LEAKY, RUN_TYPE, RUN_VERSION, differences, read_run
+from onnxcert.store.asked import LEAKY, RUN_TYPE, RUN_VERSION, differences, read_run, refuse_earlier
 from onnxcert.store.attributes import put
 from onnxcert.store.batched import in_batches, made_from
 from onnxcert.store.encoding import read_count, write_count, write_record
@@ -183,12 +182,7 @@ class ResultStore(Results):
         after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
         if seed is not None:
             after["seed"] = seed
-        if before.get("generator") in FLOAT32_GENERATORS:
-            raise StoreError(
-                f"{self.folder} holds a run of an earlier version, whose noise "
-                f"({before['generator']}) this version does not draw; the run starts again in "
-                "another folder, named with --out, and what is finished here stays as it is."
-            )
+        refuse_earlier(before, self.folder)
         changed = differences(before, after, "now {} was asked")
         if changed:
             raise StoreError(
@@ -274,20 +268,7 @@ class ResultStore(Results):
         """
         with suppress(StoreError), reading(self._partial_path(name)) as file:
             count, made_by = read_count(file)
-            same = all(
-                getattr(count, name) == getattr(fresh, name)
-                for name in (
-                    "draws",
-                    "n",
-                    "n0",
-                    "selection",
-                    "classes",
-                    "looks",
-                    "second",
-                    "law_error",
-                )
-            )
-            if same and made_by == dict(runtime):
+            if count.asked == fresh.asked and made_by == dict(runtime):
                 return count.on(fresh.backend)
         return fresh
 

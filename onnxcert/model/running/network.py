@@ -88,15 +88,7 @@ class Network:
         self._settle(batch, self.entry)
         with self._settling:
             if self._scoring is None or self._scoring[0] is not self.forward:
-                rows = self.forward.rows
-                model = labelling_model(
-                    self._file.proto,
-                    self.entry,
-                    batch=rows,
-                    other_size=self._other_size,
-                    votes=False,
-                )
-                self._scoring = self.forward, self._opened(model, rows)
+                self._scoring = self.forward, self._open(self.forward.rows, votes=False)
         return self._scoring[1].scores(batch, self.entry)
 
     def settled(self, x: FloatArray) -> Forward:
@@ -284,13 +276,13 @@ class Network:
         if same:
             self.forward = freed
 
-    def _open(self, rows: int | None) -> Forward:
+    def _open(self, rows: int | None, *, votes: bool = True) -> Forward:
         model = labelling_model(
             self._file.proto,
             self.entry,
             batch=rows,
             other_size=self._other_size,
-            votes=self._votes,
+            votes=self._votes and votes,
         )
         return self._opened(model, rows)
 
