@@ -167,7 +167,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--output-layout",
             metavar="ORDER",
-            help="Order of the output's axes: NCHW or NHWC, without a batch axis CHW, HWC or HW; of "
+            help="Axes of the output: NCHW or NHWC, without a batch axis CHW, HWC or HW; of "
             "points BCN or BNC, without a batch axis CN, NC or N.",
         ),
     ),
