@@ -48,9 +48,9 @@ class Counting:
     def _gone_on(self, fresh: Count) -> Count:
         """The kept count, or `fresh`.
 
-        What each draw is in for, batches with a check of some draws or a pass of its own, may have
-        been chosen otherwise before the stop, as it depends on how fast passes are. Draws with a
-        pass of their own are as good as checked, so the whole is what the batches are.
+        Before the stop, the run may have chosen batches with a leak check or one draw per pass, as
+        this depends on measured speed. A draw with its own pass cannot leak, so the combined count
+        has the check of its batches.
         """
         assert fresh.check is not None
         for check in (fresh.check, *self.others):

@@ -73,8 +73,8 @@ class Tally:
         law_error: total variation between the law of one computed draw, over all values of the
             input, and the law of the theorem; 0 <= law_error < 1/2, and 0 for records of old
             generators. Every decision accounts for it (`onnxcert.decision.family.tested_tau`).
-        leak_check: what rules out that draws of one batch leaked into each other, in words; nothing
-            where nobody noted it.
+        leak_check: how the run guarded against draws of one batch leaking into each other, as text;
+            empty where that was not recorded.
     """
 
     candidate: IntArray

@@ -40,8 +40,8 @@ def guarantee(
         before: the wording of older records. It left out what a share of no certificates counts,
             named a tau that plays no part in IndivClass and PREDICT, and named what a rotation
             turns twice.
-        leak_check: what rules out leaks between batch mates, in a few words; empty where nobody
-            noted it.
+        leak_check: how the run guarded against leaks between batch mates; empty where that was not
+            recorded.
     """
     smallest = components if smallest is None else smallest
     family = f"of all {rule.inputs} inputs" if rule.alpha_scope == "dataset" else "of an input"

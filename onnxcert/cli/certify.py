@@ -100,8 +100,8 @@ def command(
         "--leak-check",
         parser=draws_or_off,
         metavar="M|off",
-        help="Run M draws of each input again without their batch mates; as many as it takes if "
-        "not given. Where an answer differs, all inputs are counted one draw a pass.",
+        help="Run M draws of each input again without their batch mates; default: computed. "
+        "If any answer differs, all inputs are counted again with one draw per pass.",
     ),
     *,
     given: dict[str, Any],

@@ -33,7 +33,8 @@ def command(
     independent: bool = typer.Option(
         False,
         "--independent",
-        help="Hold certificates to statsmodels' Bonferroni, Holm and Benjamini-Yekutieli as well.",
+        help="Also compare certificates with statsmodels' Bonferroni, Holm and "
+        "Benjamini-Yekutieli.",
     ),
     as_json: bool = typer.Option(
         False, "--json", help="Print one JSON object to standard output and nothing else there."

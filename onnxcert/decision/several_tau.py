@@ -22,8 +22,8 @@ def closed_thresholds(
     """Hits of n from which a component is certified at each of several tau; n + 1 where none is.
 
     Holm (k-FWER step-down) at the largest tau with all of alpha certifies R components there. Each
-    tau is then tested at alpha / (N - R), for k-FWER at k alpha / min(N, N + k - 1 - R). Let m
-    components have no class above the largest tau. Unless k errors happen at the fixed level k
+    tau is then tested at alpha / max(1, N - R), for k-FWER at
+    k alpha / max(k, min(N, N + k - 1 - R)). Let m components have no class above the largest tau. Unless k errors happen at the fixed level k
     alpha / m, which has probability alpha at most, the steps certify at most k - 1 of the m at the
     largest tau. Then R <= N - m + k - 1, and the levels are at most k alpha / m.
 

@@ -189,8 +189,8 @@ def _with_axes(contract: AnyContract, name: str, answer: Answer) -> AnyContract:
 
 def _unreadable(name: str, shape: Axes, grid: Axes | None) -> ContractError:
     return ContractError(
-        f"the output {name!r} answers one input with {shown(shape)}, whose axes are neither the "
-        f"batch and classes nor the input's own {shown(grid)}, as those of boxes or of lists are; "
+        f"the output {name!r} answers one input with {shown(shape)}, but the axes must be the "
+        f"batch and classes, or those of the input {shown(grid)} (no boxes or lists); "
         "choose another with --output, or export labels or scores with a batch axis."
     )
 

@@ -15,10 +15,10 @@ from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.rounding import rounded_down
 
-# docs/statistics.md, section 11: relative error of a cell's probability, in the mean square over
-# the cells within 8.25 sigma, and twice the probability beyond.
+# docs/statistics.md, section 11: relative error of a cell's probability, as a root mean square over
+# all cells but those far out, and what these may add.
 _CELL: Final = 2.0**-32
-_TAIL: Final = 2.0**-51
+_TAIL: Final = 2.0**-48
 
 
 @final

@@ -39,7 +39,7 @@ class LeakCheck:
         picked: their numbers, increasing.
         stages: (draws counted, share of the votes that a leak must change by then to certify
             anything wrong) at each look; see `onnxcert.decision.leaked_shares`.
-        alpha: chance to miss such a leak that is small enough.
+        alpha: accepted probability of missing such a leak.
         one_draw: whether each draw has a pass of its own, so that nothing can leak.
         off: whether nobody wants a check.
     """
@@ -63,9 +63,9 @@ class LeakCheck:
     ) -> Self:
         """Pick draws by the seed, so many that a leak is missed with probability alpha at most.
 
-        A leak that changes a share q of the votes is missed by m draws with probability (1 - q)^m
-        at most, whichever they are, as the draws are independent of each other. At each look there
-        are enough of them among the draws counted by then.
+        A leak that changes a share q of the draws is missed by m draws with probability (1 - q)^m
+        at most: they are picked without replacement and independently of the votes. At each look
+        there are enough of them among the draws counted by then.
 
         Args:
             draws: of the input.
@@ -134,7 +134,7 @@ class LeakCheck:
         many = len(self.among(range(counted)))
         said = f"leak check {many} draw{'' if many == 1 else 's'}"
         share = next((q for stop, q in reversed(self.stages) if stop <= counted), None)
-        missed = 0.0 if share is None else (1.0 - min(share, 1.0)) ** many
+        missed = 0.0 if share is None or many == counted else (1.0 - min(share, 1.0)) ** many
         if missed <= self.alpha * (1 + 1e-9):
             return said
         return f"{said} (which miss a leak with probability {_rounded_up(missed)})"

@@ -119,7 +119,7 @@ def batch_size_for(
                 continue
             why = "with more none gets cheaper"
         if best > 1 and alone <= max(_WORTH, each / (each - checked)) * seconds:
-            why = f"no less with {best} and a leak check"
+            why = f"batch size {best} with a leak check is not faster"
             best, seconds = 1, alone
         return BatchSize(best, f"{1e3 * seconds:.3g} ms a draw; {why}")
 
