@@ -86,7 +86,8 @@ class Family:
     def of(cls, rule: Rule, components: int, selection: Selection, law_error: float = 0.0) -> Self:
         """The family that `rule` tests at its first tau.
 
-        Where several tau share alpha (no `Rule.closed_testing`: old records), this has one tau's part of it.
+        Where several tau share alpha (old records, without `Rule.closed_testing`), this has one
+        tau's part of it.
         """
         for tau in rule.taus:
             tested_tau(tau, law_error)

@@ -23,9 +23,10 @@ def closed_thresholds(
 
     Holm (k-FWER step-down) at the largest tau with all of alpha certifies R components there. Each
     tau is then tested at alpha / max(1, N - R), for k-FWER at
-    k alpha / max(k, min(N, N + k - 1 - R)). Let m components have no class above the largest tau. Unless k errors happen at the fixed level k
-    alpha / m, which has probability alpha at most, the steps certify at most k - 1 of the m at the
-    largest tau. Then R <= N - m + k - 1, and the levels are at most k alpha / m.
+    k alpha / max(k, min(N, N + k - 1 - R)). Let m components have no class above the largest tau.
+    Unless k errors happen at the fixed level k alpha / m, which has probability alpha at most, the
+    steps certify at most k - 1 of the m at the largest tau. Then R <= N - m + k - 1, and the levels
+    are at most k alpha / m.
 
     *Pooled* selection: alpha - r in the place of alpha, r being the reserve at the smallest tau
     (`Family.reserve`), which pays for errors of direction at every tau. Levels are used where they
