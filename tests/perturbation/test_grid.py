@@ -184,6 +184,7 @@ def test_two_inputs_closer_than_their_radii_never_get_contradicting_certificates
     ]
     for one in found:
         assert one.radius > 0.3
+        assert one.tally.law_error == Gaussian(0.5).law_error(white.shape)
         for other in found:
             both = (one.labels >= 0) & (other.labels >= 0)
             assert (one.labels[both] == other.labels[both]).all()
