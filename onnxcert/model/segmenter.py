@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from onnxcert._typing import BoolArray, FloatArray, IntArray, Perturbation, Segmenter
+from onnxcert._typing import FloatArray, IntArray, Perturbation, Segmenter
 from onnxcert.backend import Backend, DeviceBackend
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import Contract
@@ -23,7 +23,6 @@ from onnxcert.model.other_tasks import image_findings
 from onnxcert.model.pictures.averaging import Averaging
 from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.running.answers import tied
 from onnxcert.model.running.binding import Binding
 from onnxcert.model.running.network import Network
 from onnxcert.model.running.session import Session, open_session
@@ -215,19 +214,6 @@ class OnnxSegmenter:
         if self._averaging is not None:
             return self._averaging.scores(batch)
         return self._network.looked_at(batch)
-
-    def rounds(self, noisy: FloatArray, where: BoolArray) -> bool:
-        """Whether rounding may decide the labels of every component `where` [*grid].
-
-        Args:
-            noisy: one declared input, [1, ...].
-        """
-        contract = self.contract
-        if not self.scored:
-            return False
-        threshold = contract.decision_threshold if contract.binary else None
-        ties = tied(self.scores(noisy), threshold)
-        return bool(ties.reshape(where.shape)[where].all())
 
     @property
     def on_device(self) -> bool:

@@ -17,7 +17,6 @@ import onnxcert
 from onnxcert import Gaussian, OnnxSegmenter
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError
-from onnxcert.model.running.answers import tied
 from onnxcert.model.running.probe import leaks
 from onnxcert.result import Tally
 
@@ -206,17 +205,3 @@ def test_scores_are_those_behind_the_labels(tmp_path: Path) -> None:
     )
     batch = np.random.default_rng(0).normal(0.5, 0.3, (3, 3, 10, 10)).astype(np.float32)
     np.testing.assert_array_equal(segment.scores(batch).argmax(axis=1), segment(batch))
-
-
-def test_rounding_decides_only_between_scores_as_close_as_that(tmp_path: Path) -> None:
-    scores = np.array([[[5.0, 5.0, 5.0, 1e-9], [4.0, 4.9999, 4.99, 0.0], [-1e4, 0, 0, -1e4]]])
-    assert tied(scores.astype(np.float32)).tolist() == [False, True, False, True]
-    binary = np.array([[[0.5, 0.50001, 0.51, 0.0]]], np.float32)
-    assert tied(binary, 0.5).tolist() == [[True, True, False, False]]
-    assert tied(np.zeros((1, 1, 2), np.float32)).tolist() == [False, False]
-    segment = OnnxSegmenter.open(graphs.save(graphs.threshold(), tmp_path / "m.onnx"), threads=1)
-    grey = np.full((1, 3, 2, 2), 0.5, np.float32)  # just at the threshold
-    grey[0, :, 0] = 0.9
-    segment(grey)
-    assert segment.rounds(grey, np.array([[False, False], [True, True]]))
-    assert not segment.rounds(grey, np.array([[True, False], [True, True]]))

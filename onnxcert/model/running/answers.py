@@ -7,13 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from onnxcert._typing import BoolArray, FloatArray, IntArray
+from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
 from onnxcert.model.entry import Entry
 
 _ROUNDING: Final = 1e-5
 _LEAK: Final = 1e-2
-_TIE: Final = 1e-4
 
 
 def labels_for(labels: IntArray, batch: FloatArray, entry: Entry, path: Path) -> IntArray:
@@ -52,24 +51,3 @@ def close(scores: FloatArray, others: FloatArray) -> bool:
     first, second = (np.where(finite, s, np.float32(0.0)) for s in (scores, others))
     allowed = max(_LEAK * float(np.ptp(first, axis=0).max()), _ROUNDING * float(abs(first).max()))
     return bool((abs(first - second) <= allowed).all())
-
-
-def tied(scores: FloatArray, threshold: float | None = None) -> BoolArray:
-    """Whether rounding may decide each label: the two best scores, or score and threshold, are so
-    close; bool [*grid], with a threshold [C, *grid].
-
-    Close is 1e-4 of the best score, there or at half of the components. A share of the range of all
-    scores would be more than rounding: one class with large scores would then hide the others.
-
-    Args:
-        scores: of one input, [1, C, *grid]. threshold: of a yes-or-no model.
-    """
-    found = scores[0].astype(np.float64)
-    if threshold is not None:
-        margin, size = abs(found - threshold), abs(found)
-    elif len(found) < 2:
-        return np.zeros(found.shape[1:], dtype=np.bool_)
-    else:
-        two = np.partition(found, -2, axis=0)[-2:]
-        margin, size = two[1] - two[0], abs(two[1])
-    return np.asarray(margin <= _TIE * np.maximum(size, np.median(size)))

@@ -57,16 +57,12 @@ def _alone(segment: Segmenter, batch: FloatArray, i: int) -> tuple[FloatArray, i
 def _same_labels(
     segment: Segmenter, batch: FloatArray, rows: Iterable[int], *answers: IntArray
 ) -> bool:
-    """Whether these rows of `batch` have the same labels alone as in each of its answers, but for
-    such as rounding decides."""
-    model = _scored(segment)
+    """Whether these rows of `batch` have the same labels alone as in each of its answers."""
     for i in rows:
         noisy, place = _alone(segment, batch, i)
         alone = _asked(segment, noisy)[place]
-        for together in answers:
-            where = alone != together[i]
-            if where.any() and not (model is not None and model.rounds(noisy[:1], where)):
-                return False
+        if not all(np.array_equal(alone, together[i]) for together in answers):
+            return False
     return True
 
 
