@@ -53,6 +53,9 @@ def step(g: Graph, value: str, operator: str, constant: Any) -> str:
         case "Resize":
             scales = g.constant([1, 1, 2, 2], np.float32)
             return g.add("Resize", value, "", scales, mode="nearest")
+        case "Clip":
+            low, high = (g.constant(bound, np.float32) for bound in constant)
+            return g.add("Clip", value, low, high)
         case "Identity" | "Neg":
             return g.add(operator, value)
         case "Swap":
@@ -97,6 +100,7 @@ DIVIDED = [
     [("Mul", 1 / 127.5), ("Sub", 1.0)],
     [("Sub", 127.5), ("Div", 127.5)],
     [("Sub", 127.5)],
+    [("Clip", (0.0, 255.0)), ("Div", 255.0)],
     [("Add", -127.5), ("Mul", 1 / 128)],
     [("Sub", CAFFE)],
     [("Node", CAFFE)],

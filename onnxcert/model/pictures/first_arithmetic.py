@@ -16,7 +16,7 @@ Numbers = npt.NDArray[np.float64]
 # Operators that hand every value on, or some of them, wherever it then stands.
 _THROUGH: Final = frozenset(
     {"Identity", "Cast", "Transpose", "Pad", "Resize", "Upsample", "Reshape", "Squeeze"}
-    | {"Unsqueeze", "Flatten", "Dropout"}
+    | {"Unsqueeze", "Flatten", "Dropout", "Clip"}
 )
 _SELECTS: Final = frozenset({"Gather", "Slice", "Split"})
 _SHAPES: Final = frozenset({"Shape", "Size"})  # these read no value
