@@ -288,7 +288,6 @@ def wrong_files() -> Iterator[tuple[str, bytes, str]]:
     yield "lossy.tif", bands_tiff(four, tags={259: (7,)}), "the compression 7"
     yield "predictor.tif", bands_tiff(four, tags={317: (3,)}), "the predictor 3"
     yield "bits.tif", bands_tiff(four, tags={266: (2,)}), "bits in reverse order"
-    yield "alpha.tif", bands_tiff(four, photometric=2, tags={338: (2,)}), "an alpha channel"
     yield "bits12.tif", bands_tiff(four, tags={258: (8, 8, 8, 12)}), "8 and 12 bits"
     yield "floats.tif", bands_tiff(stored(4, "float32") * 300), "floats in [0, 1]"
     yield "short.tif", bands_tiff(four)[:2000], "damaged or cut short"

@@ -192,7 +192,6 @@ def _layout_of(
         _COLOURS.get(photometric, f"the colours {photometric}"): photometric not in (1, 2),
         f"the predictor {predictor}": predictor not in ((1, 3) if kind[0] == 3 else (1, 2)),
         "bits in reverse order": _one(tags, 266, 1) != 1,
-        "an alpha channel": bool({1, 2} & set(_many(tags, 338))),
     }
     for what, is_so in refused.items():
         if is_so:
