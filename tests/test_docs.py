@@ -20,6 +20,7 @@ from onnxcert.inputs import READERS
 from onnxcert.inputs.clouds import CLOUD_READERS
 from onnxcert.result import UNIT
 from onnxcert.rule import Rule
+from onnxcert.sampling.leak_check import ONE_DRAW
 from onnxcert.statement import guarantee
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +129,8 @@ def test_the_guarantee_is_quoted_word_for_word() -> None:
         components=40960,
         kind="pixels",
         selection="pooled",
+        law_error=Gaussian(0.25).law_error((3, 160, 256)),
+        leak_check=ONE_DRAW,
     )
     assert statement in readme
 

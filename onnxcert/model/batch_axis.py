@@ -232,7 +232,7 @@ class BatchAxis:
             axis = self.axis[picks]
             return False, None if along is None else along + axis
         if axis == along:
-            return True, axis if rank else None
+            return not (axis == 0 and self._of.own_rows(data, picks)), axis if rank else None
         if along is None or (axis > along and rank is None):
             return False, None
         return False, axis if axis < along else axis + (rank or 0) - 1

@@ -95,6 +95,55 @@ class GraphLengths:
             case _:
                 return None
 
+    def own_rows(self, data: str, picks: str) -> bool:
+        """Whether numbers along the first axis of `data` begin anew for each row of the batch.
+
+        That is so where `data` [batch, many, ...] was reshaped to [batch * many, ...] and the
+        numbers are sums with 0, many, 2 * many, ... for the rows. What they are added to is known
+        from a run alone; where it is many or more, only trials and the leak check show it.
+        """
+        table, total = self._makers.get(data), self._unshaped(picks)
+        if table is None or table.op_type != "Reshape" or self.axis.get(table.input[0]) != 0:
+            return False
+        before, after = self.dims(table.input[0]) or [], self.dims(data) or []
+        if len(before) < 3 or len(after) != len(before) - 1 or total is None:
+            return False
+        alike = all(a in (None, b) or b is None for a, b in zip(after[1:], before[2:], strict=True))
+        return (
+            alike
+            and total.op_type == "Add"
+            and any(self._starts(name, table.input[0]) for name in total.input)
+        )
+
+    def _starts(self, name: str, data: str) -> bool:
+        """Whether a value is the numbers of the rows times the length of axis 1 of `data`."""
+        product, many = self._unshaped(name), (self.dims(data) or [])[1]
+        if product is None or product.op_type != "Mul":
+            return False
+        for count, factor in (product.input, product.input[::-1]):
+            rows = self._unshaped(count)
+            if rows is not None and rows.op_type == "Range":
+                of = [self.lengths(bound) for bound in rows.input]
+                known = many is not None and self.lengths(factor) == [many]
+                return of == [[0], [BATCH], [1]] and (known or self._measures(factor, data))
+        return False
+
+    def _measures(self, name: str, data: str) -> bool:
+        """Whether a value is computed as the length of axis 1 of `data`."""
+        pick = self._unshaped(name)
+        if pick is None or pick.op_type != "Gather" or self.known(pick, 1) != [1]:
+            return False
+        shape = self._makers.get(pick.input[0])
+        whole = shape is not None and shape.op_type == "Shape" and not shape.attribute
+        return whole and shape is not None and shape.input[0] == data
+
+    def _unshaped(self, name: str) -> onnx.NodeProto | None:
+        """The node that computes the elements which others bring to a shape or type."""
+        node = self._makers.get(name)
+        while node is not None and node.op_type in ("Reshape", "Unsqueeze", "Cast", "Identity"):
+            node = self._makers.get(node.input[0])
+        return node
+
 
 def attribute_of(node: onnx.NodeProto, name: str, usual: Any) -> Any:
     """The value of an attribute, or what is usual without it."""

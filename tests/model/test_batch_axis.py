@@ -22,11 +22,13 @@ NUMBERS = {
     "last": np.array([2**31 - 1]),
     "axis0": np.array(0),
     "axis1": np.array(1),
+    "axis2": np.array(2),
     "axes": np.array([0, 1]),
     "spatial": np.array([2, 3]),
     "rows_first": np.array([-1, 3, 64]),
     "copied": np.array([0, 0, -1]),
     "flat": np.array([-1, 64]),
+    "column": np.array([-1, 1]),
     "windows": np.array([-1, 3, 2, 4, 2, 4]),
     "tokens": np.array([-1, 16, 3]),
     "square": np.eye(64, dtype=np.float32),
@@ -58,6 +60,27 @@ BY_SHAPE: Steps = [
     ("Concat", "n3 b n64", "target", {"axis": 0}),
 ]
 
+
+def picked(
+    first: str = "axis0", length: str = "axis1", starts: str = "m", data: str = "d"
+) -> Steps:
+    """For each column of each row the number of its largest entry, taken from a table of all."""
+    return [
+        ("Reshape", "x rows_first", "r", {}),
+        ("ArgMax", "r", "i", {"axis": 1, "keepdims": 0}),
+        ("Shape", "r", "s", {}),
+        ("Gather", "s axis0", "b", {"axis": 0}),
+        ("Gather", f"s {length}", "many", {"axis": 0}),
+        ("Range", f"{first} b axis1", "g", {}),
+        ("Mul", "g many", "m", {}),
+        ("Reshape", f"{starts} column", "c", {}),
+        ("Add", "i c", "a", {}),
+        ("Reshape", "a minus", "p", {}),
+        ("Reshape", "r flat", "d", {}),
+        ("Gather", f"{data} p", "y", {"axis": 0}),
+    ]
+
+
 LEAKS: dict[str, Steps] = {
     "mean over the batch": [("ReduceMean", "x", "y", {"axes": [0], "keepdims": 1})],
     "largest of all": [("ReduceMax", "x", "y", {"keepdims": 1})],
@@ -75,6 +98,17 @@ LEAKS: dict[str, Steps] = {
     "rows behind": [("Slice", "x n1 last n0", "y", {})],
     "turned round": [("Slice", "x minus n0 n0 minus", "y", {})],
     "picked row": [("Gather", "x axis0", "y", {"axis": 0})],
+    "picked points of any row": [
+        ("Reshape", "x rows_first", "r", {}),
+        ("ArgMax", "r", "i", {"axis": 1, "keepdims": 0}),
+        ("Reshape", "i minus", "p", {}),
+        ("Reshape", "r flat", "d", {}),
+        ("Gather", "d p", "y", {"axis": 0}),
+    ],
+    "picked points of the next row": picked(first="axis1"),
+    "picked points by another length": picked(length="axis2"),
+    "picked points by the row alone": picked(starts="g"),
+    "picked rows": picked(data="r"),
     "pairs": [*FLAT, ("Transpose", "f", "ft", {}), ("MatMul", "f ft", "y", {})],
     "pairs by Gemm": [*FLAT, ("Gemm", "f f", "y", {"transB": 1})],
     "summed by MatMul": [*FLAT, ("Transpose", "f", "ft", {}), ("MatMul", "ft f", "y", {})],
@@ -121,6 +155,7 @@ SOUND: dict[str, Steps] = {
     "all rows": [("Slice", "x n0 last n0", "y", {})],
     "some channels": [("Slice", "x n0 n1 n1", "y", {})],
     "a channel": [("Gather", "x axis1", "y", {"axis": 1})],
+    "picked points of the row itself": picked(),
     "a dense layer": [*FLAT, ("Gemm", "f wide", "y", {})],
     "a table": [("ArgMax", "x", "i", {"axis": 1}), ("Gather", "table i", "y", {"axis": 0})],
     "attention": [

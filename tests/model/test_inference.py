@@ -441,6 +441,18 @@ def test_a_channel_order_that_does_not_fit_is_refused_with_those_that_do(
         assert (found.channel_order, found.sources["channel_order"]) == (name, "given")
 
 
+def test_more_channels_than_any_file_has_are_refused_before_each_gets_a_name(
+    tmp_path: Path,
+) -> None:
+    proto = graphs.model(
+        [graphs.node("Concat", "image image", "scores", axis=1)],
+        inputs={"image": ["b", 2**62, "h", "w"]},
+        outputs={"scores": ["b", "c", "h", "w"]},
+    )
+    message = refusal(proto, tmp_path, value_range=(0.0, 1.0), channel_order="BANDS")
+    assert "there may be 65536 at most" in message
+
+
 def test_bytes_say_their_range_themselves(tmp_path: Path) -> None:
     found = contract_of(graphs.whole_numbers("uint8"), tmp_path)
     assert (found.dtype, found.value_range) == ("uint8", (0.0, 255.0))

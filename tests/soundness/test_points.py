@@ -6,6 +6,7 @@ known in closed form.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -58,19 +59,31 @@ class Watched:
         network = self.segmenter._network
         opened = network._open
 
-        def watched(rows: int | None) -> Forward:
-            forward = opened(rows)
+        def watched(rows: int | None, *, votes: bool = True) -> Forward:
+            forward = opened(rows, votes=votes)
+            if not votes:  # scores to look at in trials; nothing that is counted
+                return forward
             runtime = Recorder(forward.session.runtime, self.batches)
             return replace(forward, session=replace(forward.session, runtime=runtime))
 
         network._open = watched  # type: ignore[method-assign]
         network.forward = watched(None)
 
-    def inputs(self, x: FloatArray, noise: Perturbation, n: int, batch_size: int) -> FloatArray:
-        """The n draws that are counted: the last ones that were run."""
+    def passes(
+        self, x: FloatArray, noise: Perturbation, n: int, batch_size: int, check: int | None
+    ) -> tuple[list[FloatArray], str]:
+        """Every pass of labels in its order, those of trials first, and the statement."""
         self.batches.clear()
-        certify(self.segmenter, x, noise, n=n, n0=5, seed=4, batch_size=batch_size)
-        return np.concatenate(self.batches)[-n:]
+        certificate = certify(
+            self.segmenter, x, noise, n=n, n0=5, seed=4, batch_size=batch_size, leak_check=check
+        )
+        assert not certificate.notes  # such as that batch mates matter
+        return list(self.batches), certificate.statement()
+
+    def inputs(self, x: FloatArray, noise: Perturbation, n: int, batch_size: int) -> FloatArray:
+        """The n draws that are counted: the last ones, as none is run again without a check."""
+        found, _ = self.passes(x, noise, n, batch_size, check=0)
+        return np.concatenate(found)[-n:]
 
 
 def shape(points: int = 120, category: int = 1) -> FloatArray:
@@ -80,6 +93,13 @@ def shape(points: int = 120, category: int = 1) -> FloatArray:
     normals /= np.linalg.norm(normals, axis=0)
     told = np.full((1, points), category)
     return np.concatenate([ball(points).T, normals, told]).astype(np.float32)
+
+
+def every() -> Iterator[Perturbation]:
+    yield OnChannels(Gaussian(0.1), 0, 3, "the coordinates")
+    yield OnChannels(Gaussian(0.1), 0, 6, "the coordinates and normals")
+    yield Rotation(0.2, 2)
+    yield AxisRotation(0.2, "y", 2)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +123,29 @@ def test_the_draws_do_not_depend_on_the_batch_size(tmp_path: Path) -> None:
     noise = OnChannels(Gaussian(0.2), 0, 3, "the coordinates")
     alone, many = (watched.inputs(x, noise, 60, size) for size in (1, 16))
     assert np.array_equal(alone, many)
+
+
+@pytest.mark.parametrize("noise", list(every()), ids=lambda p: p.described())
+def test_the_leak_check_runs_draws_of_a_batch_again_and_nothing_else(
+    noise: Perturbation, tmp_path: Path
+) -> None:
+    watched, x = Watched(tmp_path), shape()
+    watched.segmenter(x[None])  # what the first pass of all takes of trials
+    plain, _ = watched.passes(x, noise, 200, 16, check=0)
+    checked, statement = watched.passes(x, noise, 200, 16, check=None)
+    said = re.search(r"leak check (\d+) draws\]", statement)
+    assert said is not None, statement
+    left, again = iter(plain), 0
+    expected, before = next(left), np.empty((0, *x.shape), np.float32)
+    for batch in checked:
+        if expected is not None and np.array_equal(batch, expected):
+            expected, before = next(left, None), batch
+        else:  # to the bit what it was in its batch, and alone
+            assert len(batch) == 1
+            assert (before == batch).all(axis=(1, 2)).sum() == 1
+            again += 1
+    assert expected is None
+    assert again == int(said[1]) > 0
 
 
 @pytest.mark.parametrize("vectors", [1, 2])
@@ -295,13 +338,6 @@ def test_x_and_an_attack_on_it_are_answered_by_one_function(tmp_path: Path) -> N
     draws.write(x, range(60), votes)
     hits = (votes.argmax(axis=1) == certificate.tally.candidate).sum(axis=0)
     assert np.array_equal(hits, certificate.tally.hits)
-
-
-def every() -> Iterator[Perturbation]:
-    yield OnChannels(Gaussian(0.1), 0, 3, "the coordinates")
-    yield OnChannels(Gaussian(0.1), 0, 6, "the coordinates and normals")
-    yield Rotation(0.2, 2)
-    yield AxisRotation(0.2, "y", 2)
 
 
 @pytest.mark.parametrize("noise", list(every()), ids=lambda p: p.described())

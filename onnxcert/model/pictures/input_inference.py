@@ -128,6 +128,11 @@ def _with_channels(contract: PictureContract, name: str, channels: int | None) -
                 f"the graph does not say how many channels the input {name!r} has; name all of "
                 "them with --channels-are, such as --channels-are blue,green,red,nir."
             )
+        if channels > LARGEST:  # before so many names are made
+            raise ContractError(
+                f"the input {name!r} has {channels} channels, and there may be {LARGEST} at most; "
+                "export the model with fewer."
+            )
         return filled(contract, {"bands": numbered(channels)}, GRAPH)
     if channels not in (None, contract.network_channels):
         orders = [f"--channel-order {order}" for order in _ORDERS.get(channels, ())]
