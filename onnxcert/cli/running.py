@@ -119,6 +119,8 @@ def answer_line(segmenter: OnnxSegmenter) -> str:
     ]
     if contract.binary:
         parts.append(f"yes above {contract.decision_threshold:g}")
+    if segmenter.resized_from is not None:
+        parts.append(f"resized from {'x'.join(map(str, segmenter.resized_from))}")
     if segmenter.rows == 1:
         parts.append("one input a pass")
     return ", ".join(parts)

@@ -9,7 +9,7 @@ from typing import Final, final
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.answer_axes import Shown, fits, layouts
+from onnxcert.model.answer_axes import OFF_GRID, Shown, fits, is_as_said, is_off_grid, layouts
 from onnxcert.model.contract import ASSUMED
 from onnxcert.model.proposal import GRAPH, AnyContract
 from onnxcert.model.running.trial_passes import Trial, try_answers
@@ -78,12 +78,17 @@ def read_answer(
     tried = try_answers(proto, contract, value.name)
     if tried is not None and (layouts(tried.shown, contract) or completed is None):
         answer = _tried(contract, value.name, tried)
-        return complete(_with_axes(contract, value.name, answer), answer)
+        completed = complete(_with_axes(contract, value.name, answer), answer)
+        if _off_grid(completed, tried.shown):
+            raise _unreadable(completed, value.name, tried.shown)
+        return completed
     if completed is None:
         assert refusal is not None
         raise refusal
     if tried is not None and not answer.settled and (thorough or len(contract.trial_grids) == 1):
         _tried(contract, value.name, tried)  # says why it cannot be read
+    if tried is not None and thorough and _off_grid(completed, tried.shown):
+        raise _unreadable(completed, value.name, tried.shown)
     # It may be made for another size than those tried; the first passes of the run tell.
     return completed
 
@@ -127,7 +132,7 @@ def _declared(contract: AnyContract, proto: onnx.ModelProto, value: onnx.ValueIn
             source = f"{GRAPH}: {shown(shape)}"
             return Answer((1, *shape), grid, single[0], source, settled=False)
     if isinstance(shape[0], int) and shape[0] != rows and shape[0] != 1:
-        raise _unreadable(value.name, shape, grid)
+        raise _not_components(value.name, shape, grid)
     return Answer(shape, grid, "", ASSUMED, settled=False)
 
 
@@ -147,7 +152,7 @@ def _chosen(contract: AnyContract, name: str, seen: Shown) -> str:
     """
     possible = layouts(seen, contract)
     if not possible:
-        raise _unreadable(name, seen.one, seen.grid)
+        raise _unreadable(contract, name, seen)
     if "output_layout" in contract.sources:
         said = contract.output_layout
         # With a batch axis in mind, but the order of the others is the same.
@@ -187,7 +192,22 @@ def _with_axes(contract: AnyContract, name: str, answer: Answer) -> AnyContract:
     return contract.override(source, output_layout=answer.layout)
 
 
-def _unreadable(name: str, shape: Axes, grid: Axes | None) -> ContractError:
+def _off_grid(contract: AnyContract, seen: Shown) -> bool:
+    """Whether an answer in a trial has other heights and widths than can be the input's."""
+    if contract.classifies or is_as_said(seen.one, 1, seen.grid, contract):
+        return False
+    return is_off_grid(seen.one, 1, seen.grid, contract)
+
+
+def _unreadable(contract: AnyContract, name: str, seen: Shown) -> ContractError:
+    """What to raise where an answer is not about the components."""
+    if is_off_grid(seen.one, 1, seen.grid, contract):
+        came = f"the output {name!r} answers one input of {shown(seen.grid)} with {shown(seen.one)}"
+        return ContractError(f"{came}, {OFF_GRID}")
+    return _not_components(name, seen.one, seen.grid)
+
+
+def _not_components(name: str, shape: Axes, grid: Axes | None) -> ContractError:
     return ContractError(
         f"the output {name!r} answers one input with {shown(shape)}, but the axes must be the "
         f"batch and classes, or those of the input {shown(grid)} (no boxes or lists); "

@@ -14,6 +14,13 @@ from onnxcert.model.contract import Contract
 
 Shape = tuple[int, ...]
 
+OFF_GRID: Final = (
+    "whose height and width are neither those of the input nor both divided or multiplied by one "
+    "whole number; export it with padding that keeps the size, or with a Resize or crop in the "
+    "graph that brings the scores to the input's size, or pass --pad-to if only sizes that its "
+    "strides do not divide come out so."
+)
+
 _BATCHED: Final = ""  # the layout of an answer with a batch axis, which the graph tells further on
 
 
@@ -69,36 +76,56 @@ def fits(layout: str, shown: Shown, contract: Contract) -> bool:
 def holds_components(answer: Shape, grid: Shape, contract: Contract) -> bool:
     """Whether an answer with a batch axis can be about the components, or the whole input.
 
-    One without an axis of channels must have the grid itself, or another of its proportions; boxes
-    of a detector, [batch, boxes, values], do not. Nor may height and width have changed places.
+    With an axis of channels, of which nobody knows yet where it is, some two others must be a grid
+    of the input's; boxes of a detector, [batch, boxes, values], are none.
     """
     full = max(contract.ranks)
     if len(answer) not in contract.ranks:
         return False
-    if len(answer) == full - 1 and len(grid) > 1:
-        return proportional(answer[1:], grid)
-    if len(answer) == full and len(grid) == 1:
-        return grid[0] in answer[1:]
-    if len(answer) == full:
-        sides = (answer[2:], answer[1:-1])
-        turned = any(proportional(side[::-1], grid) for side in sides)
-        return not turned or any(proportional(side, grid) for side in sides)
-    return True
+    if len(grid) == 1:
+        return grid[0] in answer[1:] if len(answer) == full else True
+    return len(answer) < full - 1 or any(on_grid(side, grid) for side in _sides(answer, contract))
 
 
-def proportional(side: Shape, grid: Shape) -> bool:
-    """Whether one step leads from the grid to `side` along every axis, rounded up or down, or one
-    border was cut off all around."""
-    if not all(side):
-        return False
-    borders = {long - short for short, long in zip(side, grid, strict=True)}
-    if len(borders) == 1 and borders.pop() >= 0:
+def on_grid(side: Shape, grid: Shape) -> bool:
+    """Whether `side` is [height, width] of the grid, or one step along both axes leads to it.
+
+    The step is a whole number by which the grid's lengths are divided, rounded up or down, or by
+    which they are multiplied. So a border that was cut off or added on is none, nor is an axis that
+    was averaged away.
+    """
+    if side == grid:
         return True
-    low, high = 0.0, float("inf")
-    for short, long in zip(side, grid, strict=True):
-        low = max(low, long / (short + 1))
-        high = min(high, long / (short - 1) if short > 1 else float("inf"))
-    return low <= high
+    if len(side) != len(grid) or not all(side):
+        return False
+    pairs = tuple(zip(side, grid, strict=True))
+    if all(n % length == 0 for n, length in pairs):
+        return len({n // length for n, length in pairs}) == 1
+    steps = range(2, max(grid) + 1)
+    return any(all(n in (of // step, -(-of // step)) for n, of in pairs) for step in steps)
+
+
+def is_off_grid(answer: Shape, rows: int, grid: Shape, contract: Contract) -> bool:
+    """Whether only height and width keep an answer from being about the components.
+
+    Neither such as have changed places, nor an answer without channels of quite another size, which
+    may be a list of boxes.
+    """
+    sides = _sides(answer, contract)
+    if len(grid) != 2 or answer[:1] != (rows,) or not sides:
+        return False
+    if len(answer) == max(contract.ranks):
+        return not any(min(side) > 1 and on_grid(side[::-1], grid) for side in sides)
+    near = all(grid[i] <= 2 * n <= 4 * grid[i] for i, n in enumerate(sides[0]))
+    return near and not on_grid(sides[0][::-1], grid)
+
+
+def _sides(answer: Shape, contract: Contract) -> tuple[Shape, ...]:
+    """What may be the height and the width of an answer with a batch axis."""
+    full = max(contract.ranks)
+    if len(answer) == full:
+        return answer[2:], answer[1:-1]
+    return (answer[1:],) if len(answer) == full - 1 else ()
 
 
 def channels_and_grid(answer: Shape, contract: Contract) -> tuple[int, Shape]:
@@ -118,4 +145,6 @@ def is_as_said(answer: Shape, rows: int, grid: Shape, contract: Contract) -> boo
         return alone or fits(contract.output_layout, Shown(grid, answer, None), contract)
     if len(answer) != contract.output_rank or answer[:1] != (rows,):
         return False
-    return contract.classifies or holds_components(answer, grid, contract)
+    if contract.classifies or len(grid) == 1:
+        return contract.classifies or holds_components(answer, grid, contract)
+    return on_grid(channels_and_grid(answer, contract)[1], grid)

@@ -128,6 +128,11 @@ class OnnxSegmenter:
         return self._network.forward.rows
 
     @property
+    def resized_from(self) -> tuple[int, ...] | None:
+        """The first other grid than the components' on which scores came out, or None."""
+        return self._network.resized_from
+
+    @property
     def at_once(self) -> int:
         """How many threads may call it at once, on inputs of the size it was last called with."""
         return self.session.passes

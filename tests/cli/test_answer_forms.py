@@ -59,6 +59,15 @@ def written(folder: Path, name: str) -> Path:
         case "baked_batch":
             fixed, shape = ["n", 3, "h", "w"], ["n", 2, "h", "w"]
             nodes = [node("Reshape", ["x", "baked"], ["r"]), node("Conv", ["r", "w", "b"], ["y"])]
+        case "coarse":
+            fixed, shape = ["n", 3, "h", "w"], ["n", 2, "i", "j"]
+            pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
+            nodes = [two, node("AveragePool", ["c"], ["y"], **pool)]
+        case "cropped":
+            fixed, shape = ["n", 3, "h", "w"], ["n", 2, "i", "j"]
+            constants += [one(np.array(v), k) for k, v in (("from", [2, 2]), ("to", [-2, -2]))]
+            constants += [one(np.array([2, 3]), "sides")]
+            nodes = [two, node("Slice", ["c", "from", "to", "sides"], ["y"])]
         case "list":
             nodes, shape = [two, node("Reshape", ["c", "list"], ["y"])], [HEIGHT * WIDTH, 2]
         case _:
@@ -118,7 +127,27 @@ def test_one_row_a_pass_with_a_batch_size_of_one(tmp_path: Path, onnxcert: Any) 
     assert set(np.unique(certified(out))) == {0, 1}
 
 
-@pytest.mark.parametrize(("name", "why"), [("list", "[192, 2]"), ("enhancer", "may be an image")])
+def test_scores_on_a_coarser_grid_are_said_to_be_resized(tmp_path: Path, onnxcert: Any) -> None:
+    path, out = written(tmp_path, "coarse"), tmp_path / "out"
+    done = onnxcert("certify", path, tmp_path / "left.png", *FLAGS, "--out", out)
+    assert done.status == 0, done.err
+    assert "2 classes, resized from 6x8\n" in done.err
+    expected = np.zeros((HEIGHT, WIDTH), int)
+    expected[:, : WIDTH // 2] = 1
+    np.testing.assert_array_equal(certified(out)[:, [0, 1, -1]], expected[:, [0, 1, -1]])
+    fine = written(tmp_path, "baked_batch")
+    other = onnxcert("certify", fine, tmp_path / "left.png", *FLAGS, "--out", tmp_path / "fine")
+    assert "resized" not in other.err
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("list", "[192, 2]"),
+        ("enhancer", "may be an image"),
+        ("cropped", "neither those of the input"),
+    ],
+)
 def test_what_labels_no_pixels_is_refused(
     name: str, why: str, tmp_path: Path, onnxcert: Any
 ) -> None:
@@ -132,7 +161,8 @@ def test_what_labels_no_pixels_is_refused(
         assert why in done.err
         assert "Traceback" not in done.err
         assert "onnxcert certify" not in done.out  # nothing is recommended
-    assert not (tmp_path / "out").exists()
+    # Only a picture shows what a free size comes out as, so that the folder is made before.
+    assert (tmp_path / "out").exists() == (name == "cropped")
 
 
 def test_a_form_that_was_said_is_marked_as_given(tmp_path: Path, onnxcert: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from zoo import Graph, save
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert.errors import ModelError, OnnxcertError
-from onnxcert.model.answer_axes import Shown, layouts, proportional
+from onnxcert.model.answer_axes import Shown, layouts, on_grid
 from onnxcert.model.graph import read_model
 from onnxcert.model.inference import infer
 from onnxcert.model.pictures.contract import PictureContract
@@ -99,16 +100,36 @@ def test_where_several_orders_fit_all_are_found() -> None:
     assert layouts(Shown((9,), (9,), (2, 9)), PointContract()) == ("N", "C")
 
 
-def test_a_grid_of_other_proportions_is_none_of_the_inputs() -> None:
-    assert proportional((8, 12), (64, 96))
-    assert proportional((13, 9), (100, 70))  # rounded up
-    assert proportional((1, 1), (64, 96))
-    assert proportional((128, 192), (64, 96))
-    assert not proportional((12, 8), (64, 96))
-    assert not proportional((100, 4), (64, 96))
-    assert not proportional((0, 0), (64, 96))
-    assert proportional((44, 76), (64, 96))  # convolutions without padding
-    assert not proportional((44, 86), (64, 96))
+@pytest.mark.parametrize("grid", [(64, 96), (100, 70), (13, 9), (513, 513), (1, 7)], ids=str)
+def test_one_step_along_both_axes_leads_to_the_grid_of_the_scores(grid: tuple[int, int]) -> None:
+    assert on_grid(grid, grid)
+    for step in range(2, max(grid) + 3):
+        assert on_grid((grid[0] * step, grid[1] * step), grid)
+        for side in itertools.product(*({n // step, -(-n // step)} for n in grid)):
+            assert on_grid(side, grid) == all(side)
+    half, third = ([-(-n // step) for n in grid] for step in (2, 3))
+    for side in itertools.product(*(range(1, n + 3) for n in grid)):
+        if side == grid or max(grid) > 200:
+            continue
+        if any(n > most for n, most in zip(side, half, strict=True)):
+            assert not on_grid(side, grid)  # no whole step is that small
+        elif any(n > most for n, most in zip(side, third, strict=True)):
+            assert on_grid(side, grid) == all(
+                n in (of // 2, -(-of // 2)) for n, of in zip(side, grid, strict=True)
+            )
+
+
+@pytest.mark.parametrize(
+    "side",
+    [
+        *[(60, 92), (44, 76), (62, 96), (64, 92), (32, 96), (1, 96), (64, 1)],  # cropped
+        *[(68, 100), (66, 96), (128, 96), (128, 191)],  # padded
+        *[(96, 64), (48, 32), (0, 0), (43, 64), (64,), (8, 8)],
+    ],
+    ids=str,
+)
+def test_no_border_and_no_lost_axis_is_a_step(side: tuple[int, ...]) -> None:
+    assert not on_grid(side, (64, 96))
 
 
 # -- accidents -------------------------------------------------------------------------------------

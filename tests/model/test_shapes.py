@@ -210,20 +210,46 @@ def rounding_down() -> onnx.ModelProto:
     )
 
 
-@pytest.mark.parametrize(
-    "sizes",
-    [
-        [(9, 7), (8, 6)],
-        pytest.param(
-            [(8, 6), (9, 7)],
-        ),
-    ],
-    ids=["odd first", "even first"],
-)
+def test_sizes_that_come_out_rounded_are_refused_with_the_flag_that_helps(
+    tmp_path: Path, onnxcert: Any
+) -> None:
+    """10x8 scores of a picture of 9x7: stretched over it, they would lie off their pixels."""
+    path = zoo.save(rounding_down(), tmp_path / "model.onnx")
+    done, store = run_of(path, tmp_path, onnxcert, sizes=[(8, 6), (9, 7)])
+    assert done.status == 3
+    assert "[9, 7] with [1, 4, 10, 8]" in done.err
+    assert "--pad-to" in done.err
+    assert store.names() == ["0"]
+    padded, store = run_of(path, tmp_path / "b", onnxcert, "--pad-to", "2", sizes=[(8, 6), (9, 7)])
+    assert padded.status == 0, padded.err
+    assert store.names() == ["0", "1"]
+
+
+def coarse_where_odd() -> onnx.ModelProto:
+    """Scores on the picture's grid where its height is even, else on one of half the size."""
+    g = Graph()
+    weight, bias = g.constant(COARSE.weight, np.float32), g.constant(COARSE.bias, np.float32)
+    value = g.add("Conv", "image", weight, bias, pads=[1] * 4)
+    rows, sides = (
+        g.add("Slice", g.add("Shape", value), g.constant([a]), g.constant([b]))
+        for a, b in ((0, 2), (2, 4))
+    )
+    height = g.add("Slice", sides, g.constant([0]), g.constant([1]))
+    odd = g.add("Mod", height, g.constant([2]))
+    step = g.add("Add", odd, g.constant([1]))
+    sides = g.add("Div", g.add("Add", sides, odd), step)
+    g.add("Resize", value, "", "", g.add("Concat", rows, sides, axis=0), output="answer")
+    return g.model(
+        {"image": ("float32", ["batch", 3, "height", "width"])},
+        {"answer": ("float32", ["batch", 4, "h", "w"])},
+    )
+
+
+@pytest.mark.parametrize("sizes", [[(9, 7), (8, 6)], [(8, 6), (9, 7)]], ids=["odd", "even"])
 def test_the_order_of_sizes_does_not_matter(
     sizes: list[tuple[int, int]], tmp_path: Path, onnxcert: Any
 ) -> None:
-    path = zoo.save(rounding_down(), tmp_path / "model.onnx")
+    path = zoo.save(coarse_where_odd(), tmp_path / "model.onnx")
     done, store = run_of(path, tmp_path, onnxcert, sizes=sizes)
     assert done.status == 0, done.err
     assert store.names() == ["0", "1"]

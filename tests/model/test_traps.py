@@ -743,7 +743,7 @@ AMBIGUOUS: dict[str, tuple[Callable[[], onnx.ModelProto], list[str], list[str]]]
     "layout of square": (
         three_by_three,
         ["--range", "0,1", "--resize"],
-        ["--output-layout", "NCHW"],
+        ["--output-layout", "{value}"],
     ),
     "mean and std": (simple, ["--mean", "0.5,0.5,0.5", "--std", "58,57,57"], []),
     "black mean": (simple, ["--mean", "0,0,0", "--std", "2,2,2"], []),

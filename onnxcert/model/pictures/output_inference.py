@@ -6,6 +6,7 @@ import onnx
 
 from onnxcert.errors import ContractError
 from onnxcert.model.answer import TRIAL, Answer, read_answer
+from onnxcert.model.answer_axes import on_grid
 from onnxcert.model.output_inference import LABEL_TYPES, check_kind, completed
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.task import with_task
@@ -107,9 +108,13 @@ def _with_layout_of_last_node(
 
 
 def _same_form(side: Axes, spatial: Axes) -> bool:
-    """Whether two (height, width) are equal symbols, or lengths of one proportion."""
-    if all(isinstance(a, int) for a in (*side, *spatial)):
-        return side[0] * spatial[1] == side[1] * spatial[0]  # type: ignore[operator]
+    """Whether two (height, width) are equal symbols, lengths of one proportion, or one whole step
+    from each other; one cell or one row is that of any input."""
+    lengths_ = [[a for a in axes_ if isinstance(a, int)] for axes_ in (side, spatial)]
+    if all(len(known) == 2 for known in lengths_):
+        (short, narrow), (long, wide) = lengths_
+        rounded = min(short, narrow) > 1 and on_grid((short, narrow), (long, wide))
+        return short * wide == narrow * long or rounded
     return None not in side and side == spatial
 
 

@@ -39,6 +39,7 @@ class Network:
         entry: how inputs reach the network; its contract knows the number of classes after a pass.
         forward: how batches run through it.
         stopwatch: goes while the model runs.
+        resized_from: the first other grid than the components' on which scores came out, if any.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Network:
         self._values: int | None = None  # that the network gets for one input of the last batch
         # Scores usually come out on the grid that went in; the first call shows whether they do.
         self._other_size = False
+        self.resized_from: Shape | None = None
         self._settled = False
         self._upright = False  # whether height and width are known to be in their places
         self._single_rows = False  # whether one row a pass is all that the graph takes
@@ -252,7 +254,7 @@ class Network:
         if self.entry.contract.classifies or wanted is None or self._other_size:
             return
         if grid != wanted:
-            self._other_size = True
+            self._other_size, self.resized_from = True, grid
             self.forward = self._open(self.forward.rows)
 
     def _free_batch(self, one: FloatArray, entry: Entry) -> None:

@@ -11,7 +11,7 @@ import onnx
 from onnx import helper
 
 from onnxcert.errors import ModelError
-from onnxcert.model.answer_axes import Shape, Shown, is_as_said, layouts
+from onnxcert.model.answer_axes import OFF_GRID, Shape, Shown, is_as_said, is_off_grid, layouts
 from onnxcert.model.contract import INTEGER_TYPES, Contract
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.running.cutting import cut
@@ -79,12 +79,15 @@ def refuse_other_axes(
     """Raise ModelError unless the answer to so many rows has the axes that the contract says."""
     if is_as_said(answer, rows, grid, contract):
         return
+    inputs = "input" if rows == 1 else "inputs"
+    came = f"{file.path} answers {rows} {inputs} of {list(grid)} with {list(answer)}"
+    if len(answer) == contract.output_rank and is_off_grid(answer, rows, grid, contract):
+        raise ModelError(f"{came}, {OFF_GRID}")
     without = f"{contract.output_axes} without a batch axis"
     expected = without if contract.single else f"{contract.output_axes} with {rows} in front"
-    inputs = "input" if rows == 1 else "inputs"
     raise ModelError(
-        f"{file.path} answers {rows} {inputs} of {list(grid)} with {list(answer)} where {expected} "
-        "was expected; see onnxcert inspect, or choose another with --output."
+        f"{came} where {expected} was expected; see onnxcert inspect, or choose another with "
+        "--output."
     )
 
 
