@@ -60,6 +60,7 @@ def run(model: Path, pictures: Path, out: Path, watcher: Any, **changed: Any) ->
         ),
         store=ResultStore(out),
         pictures=False,
+        batch_size=5,  # chosen by itself it depends on the clock, and with it the last words
         watcher=watcher,
     )
 
