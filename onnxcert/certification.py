@@ -22,7 +22,7 @@ from onnxcert.model.running.probe import LEAKS, probed
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Certificate, Selection, Tally, passes
 from onnxcert.rule import Rule
-from onnxcert.sampling import BatchLeak, Count, checked, sample
+from onnxcert.sampling import BatchLeak, Count, checked, on_device, sample
 from onnxcert.settings import Settings
 
 
@@ -110,7 +110,7 @@ def certify(
     draws = Draws(perturbation, seed, digest(x), backend.generator)
     law_error = draws.law_error(x.shape)
     settings.refuse_hopeless(components, law_error)
-    device = backend is not NUMPY or bool(getattr(segment, "on_device", False))
+    device = on_device(segment, backend)
     if batch_size is None:
         each = passes(n, n0, selection)
         checked_draws = settings.checked_draws(components, device=device)

@@ -4,7 +4,7 @@
 them.
 """
 
-from onnxcert.sampling.answers import checked, noisy_answers
+from onnxcert.sampling.answers import checked, noisy_answers, on_device
 from onnxcert.sampling.count import Count
 from onnxcert.sampling.hits import Hits
 from onnxcert.sampling.leak_check import ONE_DRAW, BatchLeak, LeakCheck
@@ -21,5 +21,6 @@ __all__ = [
     "checked",
     "count_part",
     "noisy_answers",
+    "on_device",
     "sample",
 ]

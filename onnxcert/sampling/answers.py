@@ -80,9 +80,9 @@ def noisy_answers(
         to copies of this draw. No difference is put down to rounding: scores may be so scaled that
         a leak is no larger, and one draw a pass is always right.
         """
-        alone = backend.inputs(many if _on_device(model, backend) else 1, x.shape)
+        alone = backend.inputs(many if on_device(model, backend) else 1, x.shape)
         row = row if len(alone) > 1 else 0
-        draws.write(x, range(i, i + 1), alone[row : row + 1], backend)
+        write(range(i, i + 1), alone[row : row + 1])
         alone[:] = backend.xp.array(alone[row : row + 1])
         answered = backend.labels(checked(segment(alone), len(alone), backend))[row]
         return np.array_equal(backend.host(answered), backend.host(labels))
@@ -95,7 +95,7 @@ def noisy_answers(
         yield from _ahead(lambda k: answer(k, draw(k)), batches, threads)
 
 
-def _on_device(model: Segmenter, backend: Backend) -> bool:
+def on_device(model: Segmenter, backend: Backend) -> bool:
     """Whether a pass of another number of rows may choose other algorithms."""
     return backend is not NUMPY or bool(getattr(model, "on_device", False))
 
