@@ -35,6 +35,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with _telling(path):
+            temporary.unlink(missing_ok=True)  # a link there would be written through
             write(temporary)
     except BaseException:
         with suppress(OSError):

@@ -56,12 +56,7 @@ class Again:
         rules: dict[tuple[Rule, Selection], str] = {}
         sizes: dict[tuple[int, int, float], None] = {}
         for name in names:
-            stored, found = results.fingerprints(name)
-            if stored != found:
-                raise StoreError(
-                    f"the record {name} in {results.path} is not what was written; onnxcert verify "
-                    f"{results.path} says more."
-                )
+            results.refuse_edited(name)
             with results.open(name) as record:
                 rules.setdefault((record.decision.rule, record.selection), name)
                 sizes[record.decision.components, record.n0, record.law_error] = None

@@ -21,6 +21,7 @@ from onnxcert.cli.running_options import Running, with_running_options
 from onnxcert.decision.stopping import Stopping
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.listing import safe_name
+from onnxcert.inside import inside
 from onnxcert.model.bundled import find_model
 from onnxcert.model.graph import read_model
 from onnxcert.model.inference import medium, stored
@@ -153,7 +154,9 @@ def command(
             checkpoint_seconds=checkpoint,
         )
         folder = out or default_folder(path, run, seed)
-        run.store = ResultStore(folder / safe_name(head) if head and len(heads) > 1 else folder)
+        run.store = ResultStore(
+            inside(folder, safe_name(head)) if head and len(heads) > 1 else folder
+        )
         return run
 
     here = parallel.here(running.options)

@@ -16,6 +16,7 @@ from onnxcert.inputs.coding import INDEX, LabelCoding
 
 # Longest name in bytes: leaves room for suffixes within the 255 that file systems allow.
 _LONGEST: Final = 180
+_TAG: Final = 12
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def name_items(paths: Sequence[Path]) -> tuple[str, ...]:
 
 
 def _candidates(below: Path) -> tuple[str, str, str, str]:
-    tag = hashlib.sha256(os.fsencode(below)).hexdigest()[:12]
+    tag = hashlib.sha256(os.fsencode(below)).hexdigest()[:_TAG]
     whole = "__".join(below.parts)
     return (
         _safe(below.stem, tag),
@@ -136,12 +137,22 @@ def _candidates(below: Path) -> tuple[str, str, str, str]:
     )
 
 
-def _safe(name: str, tag: str) -> str:
+def _plain(name: str) -> str:
     kept = (c if c.isprintable() and c not in '<>:"/\\|?*' else "_" for c in name)
-    name = "".join(kept).strip(" .") or "_"
+    return "".join(kept).strip(" .") or "_"
+
+
+def _safe(name: str, tag: str) -> str:
+    name = _plain(name)
     return name if len(name.encode()) <= _LONGEST else f"{name[: _LONGEST // 4]}-{tag}"
 
 
 def safe_name(name: str) -> str:
     """`name` as the name of a file or folder, whatever it holds."""
-    return _safe(name, hashlib.sha256(name.encode()).hexdigest()[:12])
+    return _safe(name, hashlib.sha256(name.encode()).hexdigest()[:_TAG])
+
+
+def is_safe_name(name: str) -> bool:
+    """Whether `name` is one that `name_items` or `safe_name` may give."""
+    # A name that was cut keeps its tag, and may be a little longer in bytes.
+    return _plain(name) == name and len(name.encode()) <= _LONGEST + 1 + _TAG

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from onnxcert.atomic import write_atomically
+from onnxcert.inside import inside
 from onnxcert.metrics import Curve
 from onnxcert.report.lettering import drawable
 from onnxcert.report.summary import Summary
@@ -57,9 +58,9 @@ def write_curve(
     Raises:
         StoreError: a file cannot be written.
     """
-    write_atomically(folder / f"{name}.csv", lambda path: _write_table(path, curve))
+    write_atomically(inside(folder, f"{name}.csv"), lambda path: _write_table(path, curve))
     write_atomically(
-        folder / f"{name}.png", lambda path: _write_picture(path, curve, unit, taus, caption)
+        inside(folder, f"{name}.png"), lambda path: _write_picture(path, curve, unit, taus, caption)
     )
 
 

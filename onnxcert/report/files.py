@@ -14,6 +14,7 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray, LevelArray
 from onnxcert.atomic import together, write_atomically
+from onnxcert.inside import inside, made_inside
 from onnxcert.report import palette
 from onnxcert.report.classification import draw_classified
 from onnxcert.report.clouds.files import write_cloud_labels
@@ -47,15 +48,16 @@ def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> No
 
 def _write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
     labels = np.asarray(record.labels[...])
-    (folder / "labels").mkdir(exist_ok=True)
-    write_atomically(folder / "labels" / f"{record.name}.npy", lambda p: write_array(p, labels))
+    made_inside(folder, "labels")
+    path = inside(folder, "labels", f"{record.name}.npy")
+    write_atomically(path, lambda p: write_array(p, labels))
     if labels.ndim == 1:
         many = record.provenance.contract.get("output_form") == "multilabel"
         colours = palette.colours(("no", "yes") if many else class_names)
-        write_label_png(folder / "labels" / f"{record.name}.png", labels[None], colours)
+        write_label_png(inside(folder, "labels", f"{record.name}.png"), labels[None], colours)
         return
     many = labels.ndim == 3
-    for path, names, index in sheets(folder / "labels", record.name, class_names, many=many):
+    for path, names, index in sheets(folder, "labels", record.name, class_names, many=many):
         write_label_png(path, labels[index], sheet_colours(names, index))
 
 
@@ -75,8 +77,8 @@ def draw_record(
         heading: what the photograph shows, where it is none; see `onnxcert.report.composite`.
     """
     if len(record.labels.shape) == 1:
-        path = folder / "pictures" / f"{record.name}.png"
-        path.parent.mkdir(exist_ok=True)
+        made_inside(folder, "pictures")
+        path = inside(folder, "pictures", f"{record.name}.png")
         draw_classified(
             path,
             record,
@@ -89,7 +91,7 @@ def draw_record(
     size = (photograph.shape[1], photograph.shape[2])
     maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.hits)]
     radius, many = radius_of(record), len(record.labels.shape) == 3
-    for path, names, index in sheets(folder / "pictures", record.name, class_names, many=many):
+    for path, names, index in sheets(folder, "pictures", record.name, class_names, many=many):
         clean, certified, hits = (nearest(array[index], size) for array in maps)
         draw(
             path,

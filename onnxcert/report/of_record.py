@@ -9,28 +9,29 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxcert._typing import LevelArray
+from onnxcert.inside import inside, made_inside
 from onnxcert.report import palette
 from onnxcert.store import Record
 
 
 def sheets(
-    folder: Path, name: str, class_names: Sequence[str], *, many: bool
+    folder: Path, sub: str, name: str, class_names: Sequence[str], *, many: bool
 ) -> Iterator[tuple[Path, Sequence[str], int | slice]]:
     """(file, names of the classes on it, index into the label maps) of each PNG below `folder`.
 
     Args:
+        folder: of the results. sub: its folder for them, which is made if it is missing.
         name: of the record.
         many: whether it is a multi-label record, which has one PNG for each label.
     """
     if not many:
-        folder.mkdir(exist_ok=True)
-        yield folder / f"{name}.png", class_names, slice(None)
+        made_inside(folder, sub)
+        yield inside(folder, sub, f"{name}.png"), class_names, slice(None)
         return
-    folder = folder / name
-    folder.mkdir(parents=True, exist_ok=True)
+    made_inside(folder, sub, name)
     for i, label in enumerate(class_names):
         safe = "".join(c if c.isalnum() or c in "-_ " else "_" for c in label)
-        yield folder / f"{i:03d}-{safe[:60]}.png", (f"no {label}", label), i
+        yield inside(folder, sub, name, f"{i:03d}-{safe[:60]}.png"), (f"no {label}", label), i
 
 
 def sheet_colours(names: Sequence[str], index: int | slice) -> npt.NDArray[np.uint8]:

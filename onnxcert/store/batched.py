@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from onnxcert.inside import inside
 from onnxcert.sampling import ONE_DRAW
 from onnxcert.store.record import Record
 
@@ -21,9 +22,13 @@ def made_from(folder: Path, name: str) -> Iterator[Path]:
     """Label files and pictures of the input `name`, whatever their suffix, also in a folder of that
     name."""
     for sub in ("labels", "pictures"):
-        if (folder / sub / name).is_dir():
-            yield from sorted(path for path in (folder / sub / name).iterdir() if path.is_file())
+        sheets = inside(folder, sub, name)
+        if sheets.is_dir():
+            for sheet in sorted(sheets.iterdir()):
+                path = inside(folder, sub, name, sheet.name)
+                if path.is_file():
+                    yield path
         for suffix in (".npy", ".png", ".ply"):
-            path = folder / sub / f"{name}{suffix}"
+            path = inside(folder, sub, f"{name}{suffix}")
             if path.is_file():
                 yield path

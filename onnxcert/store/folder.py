@@ -23,15 +23,24 @@ import h5py
 
 from onnxcert.atomic import LEFT_OVER, together, write_atomically
 from onnxcert.errors import StoreError
+from onnxcert.inside import inside, refuse_links
 from onnxcert.sampling import Count
 from onnxcert.store import encoding
-from onnxcert.store.asked import LEAKY, RUN_TYPE, RUN_VERSION, differences, read_run, refuse_earlier
+from onnxcert.store.asked import (
+    LEAKY,
+    RUN_TYPE,
+    RUN_VERSION,
+    differences,
+    read_run_file,
+    refuse_earlier,
+)
 from onnxcert.store.attributes import put
 from onnxcert.store.batched import in_batches, made_from
 from onnxcert.store.encoding import read_count, write_count, write_record
 from onnxcert.store.hdf5 import reading, write_hdf5
+from onnxcert.store.links import part_of
 from onnxcert.store.record import Record
-from onnxcert.store.results import Results
+from onnxcert.store.results import Results, refuse_unsafe
 
 try:
     import fcntl
@@ -60,7 +69,8 @@ class ResultStore(Results):
     # -- reading ---------------------------------------------------------------------------
 
     def names(self) -> list[str]:
-        """Names of the finished inputs, sorted."""
+        """Names of the finished inputs, sorted; a StoreError where the folder has links in it."""
+        refuse_links(self.folder)
         return sorted(path.stem for path in (self.folder / "inputs").glob("[!.]*.h5"))
 
     def __contains__(self, name: str) -> bool:
@@ -78,26 +88,14 @@ class ResultStore(Results):
             yield record
 
     def summary(self) -> dict[str, dict[str, Any]] | None:
-        path = self.folder / "results.h5"
+        path = inside(self.folder, "results.h5")
         if not path.exists():
             return None
-        with reading(path) as file:
-            return encoding.read_table(file["summary"])
+        with reading(path, whole=False) as file:  # the rest of it are links to every input
+            return encoding.read_table(part_of(file, "summary"))
 
     def run(self) -> dict[str, Any] | None:
-        """What was asked of the run in this folder, or None if there is none.
-
-        Raises:
-            StoreError: the folder holds something that onnxcert did not write.
-        """
-        path = self.folder / "run.json"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise StoreError(f"{path} cannot be read ({error}); choose another folder.") from None
-        return read_run(text, path)
+        return read_run_file(inside(self.folder, "run.json"))
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -108,6 +106,7 @@ class ResultStore(Results):
         Raises:
             StoreError: the folder cannot be made or written, or another run holds it.
         """
+        refuse_links(self.folder)
         try:
             foreign = self.run() is None and any(self.folder.glob("[!.]*")) and not self.names()
         except OSError:
@@ -121,7 +120,7 @@ class ResultStore(Results):
         try:
             for sub in ("", "inputs", "partial"):
                 (self.folder / sub).mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.folder / ".lock", os.O_CREAT | os.O_RDWR)
+            lock = os.open(inside(self.folder, ".lock"), os.O_CREAT | os.O_RDWR)
         except OSError as error:
             raise StoreError(
                 f"results cannot be written to {self.folder} ({error.strerror}); choose another "
@@ -230,7 +229,7 @@ class ResultStore(Results):
 
     def _write_run(self, run: Mapping[str, Any]) -> None:
         content = f"{json.dumps(run, indent=2)}\n".encode()
-        write_atomically(self.folder / "run.json", lambda p: p.write_bytes(content))
+        write_atomically(inside(self.folder, "run.json"), lambda p: p.write_bytes(content))
 
     def write(self, record: Record, *, beside: Callable[[], None] = lambda: None) -> None:
         """Keep a finished input; it is either completely there or not at all.
@@ -239,6 +238,7 @@ class ResultStore(Results):
         interrupted after a look is finished as far as it goes, and its count is kept, so that the
         same run can go on.
         """
+        refuse_unsafe(record.name, self.folder)
         path = self._record_path(record.name)
         with together():
             beside()
@@ -288,10 +288,10 @@ class ResultStore(Results):
                 links[row["name"]] = h5py.ExternalLink(f"inputs/{row['name']}.h5", "/")
             encoding.write_table(file.create_group("summary"), records)
 
-        write_atomically(self.folder / "results.h5", lambda p: write_hdf5(p, fill))
+        write_atomically(inside(self.folder, "results.h5"), lambda p: write_hdf5(p, fill))
 
     def _record_path(self, name: str) -> Path:
-        return self.folder / "inputs" / f"{name}.h5"
+        return inside(self.folder, "inputs", f"{name}.h5")
 
     def _partial_path(self, name: str) -> Path:
-        return self.folder / "partial" / f"{name}.h5"
+        return inside(self.folder, "partial", f"{name}.h5")

@@ -10,6 +10,7 @@ from typing import Any, Final
 import h5py
 
 from onnxcert.errors import StoreError
+from onnxcert.store.links import refuse_links
 
 # gzip packs at most 1032 values into one; what claims more would only fill the memory.
 _PACKED: Final = 1100
@@ -33,11 +34,15 @@ _DAMAGE: Final = (
 
 
 @contextmanager
-def reading(path: Path, what: str = "") -> Iterator[h5py.File]:
+def reading(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.File]:
     """An open HDF5 file; `what` names the part of it that is looked at.
 
+    Args:
+        whole: whether all of it is looked at; else each part is to come from `part_of`.
+
     Raises:
-        StoreError: it is not there, is no HDF5 file, or something in it cannot be read.
+        StoreError: it is not there, is no HDF5 file, something in it cannot be read, or lies
+            elsewhere.
     """
     try:
         file = h5py.File(path, "r")
@@ -47,6 +52,8 @@ def reading(path: Path, what: str = "") -> Iterator[h5py.File]:
         raise StoreError(f"{path} is not a readable HDF5 file ({error}).") from None
     with file:
         try:
+            if whole:
+                refuse_links(file)
             yield file
         except _DAMAGE as error:
             where = f"{what} in {path}" if what else str(path)

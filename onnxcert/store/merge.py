@@ -18,7 +18,9 @@ import numpy as np
 
 from onnxcert.atomic import together, write_atomically
 from onnxcert.errors import StoreError
+from onnxcert.inputs.listing import is_safe_name
 from onnxcert.inputs.shard import Shard
+from onnxcert.inside import inside, made_inside
 from onnxcert.sampling import ONE_DRAW
 from onnxcert.store.asked import differences
 from onnxcert.store.attributes import Attributes
@@ -76,7 +78,7 @@ def merge(out: Path, folders: Sequence[Path]) -> Merged:
     chosen: dict[str, ResultStore] = {}
     for part, run in zip(parts, runs, strict=True):
         for name in part.names():
-            _check(part, name, run)
+            part.refuse_foreign(name, run)
             chosen[name] = _further(name, chosen[name], part) if name in chosen else part
     leaky = next((part for part in parts if part.leaky), None)
     if leaky is not None:
@@ -166,27 +168,6 @@ def _listed(
     return every, next(iter(shares)) if len(shares) == 1 else 0
 
 
-def _check(part: ResultStore, name: str, run: Mapping[str, Any]) -> None:
-    """Raise StoreError unless the record is what was written, by the run that the folder names."""
-    stored, found = part.fingerprints(name)
-    if stored != found:
-        raise StoreError(
-            f"{name} in {part.folder} is not what was written; onnxcert verify {part.folder} says "
-            "more."
-        )
-    with part.open(name) as record:
-        if record.name != name:
-            raise StoreError(
-                f"{name} in {part.folder} is the record of {record.name}; leave only files there "
-                "that onnxcert wrote, under the names it gave them."
-            )
-        if record.provenance.parameters != {**run["parameters"], "seed": run["seed"]}:
-            raise StoreError(
-                f"the record {name} in {part.folder} was not made by the run that run.json tells "
-                "of; delete it, and certify it again."
-            )
-
-
 def _further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
     """Whichever of two parts has come further with an input that both have.
 
@@ -269,9 +250,10 @@ def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
 def _copy_file(source: Path, target: Path, below: Path) -> None:
     if source.resolve() == target.resolve():
         return
-    path = target / below
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda temporary: shutil.copyfile(source / below, temporary))
+    copied = inside(source, *below.parts)
+    made_inside(target, *below.parts[:-1])
+    path = inside(target, *below.parts)
+    write_atomically(path, lambda temporary: shutil.copyfile(copied, temporary))
 
 
 def _under_way(parts: Sequence[ResultStore]) -> Iterator[tuple[str, ResultStore]]:
@@ -279,6 +261,8 @@ def _under_way(parts: Sequence[ResultStore]) -> Iterator[tuple[str, ResultStore]
     best: dict[str, tuple[int, ResultStore]] = {}
     for part in parts:
         for path in sorted((part.folder / "partial").glob("[!.]*.h5")):
+            if not is_safe_name(path.stem):
+                continue
             with suppress(StoreError), reading(path) as file:  # a damaged one is counted again
                 done = read_count(file)[0].done
                 if done > best.get(path.stem, (0, part))[0]:

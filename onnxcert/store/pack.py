@@ -25,6 +25,7 @@ from onnxcert.store.asked import read_run
 from onnxcert.store.attributes import Attributes, put
 from onnxcert.store.folder import ResultStore
 from onnxcert.store.hdf5 import reading, write_hdf5
+from onnxcert.store.links import member, part_of
 from onnxcert.store.results import Results
 
 
@@ -41,7 +42,7 @@ class Pack(Results):
 
     def names(self) -> list[str]:
         with self._file() as file:
-            return sorted(encoding.expect(file["inputs"], "onnxcert-records"))
+            return sorted(encoding.expect(member(file, "inputs"), "onnxcert-records"))
 
     def run(self) -> dict[str, Any]:
         with self._file() as file:
@@ -49,18 +50,20 @@ class Pack(Results):
 
     def summary(self) -> dict[str, dict[str, Any]]:
         with self._file("summary") as file:
-            return encoding.read_table(file["summary"])
+            return encoding.read_table(part_of(file, "summary"))
 
     @contextmanager
     def group(self, name: str) -> Iterator[h5py.Group]:
         with self._file(name) as file:
-            if name not in file["inputs"]:
-                raise StoreError(f"there is no result {name} in {self._path}.")
-            yield file["inputs"][name]
+            try:
+                group = part_of(file, "inputs", name)
+            except KeyError:
+                raise StoreError(f"there is no result {name} in {self._path}.") from None
+            yield group
 
     @contextmanager
     def _file(self, what: str = "") -> Iterator[h5py.File]:
-        with reading(self._path, what) as file:
+        with reading(self._path, what, whole=False) as file:
             encoding.expect(file, "onnxcert-pack")
             yield file
 
@@ -86,8 +89,8 @@ def pack(results: Results, path: Path) -> int:
     """Write every finished input of `results` into the new file `path`; returns how many.
 
     Raises:
-        StoreError: there is nothing to pack, a record is not what was written, or `path` exists or
-            cannot be written.
+        StoreError: there is nothing to pack, a record is not what was written, or not by the run
+            that the folder names, or `path` exists or cannot be written.
     """
     if path.exists():
         raise StoreError(f"{path} exists already; remove it, or name another file.")
@@ -101,11 +104,7 @@ def pack(results: Results, path: Path) -> int:
     rows = []
     for name in names:
         # Before anything is written: HDF5 copies damaged chunks without a word.
-        stored, found = results.fingerprints(name)
-        if stored != found:
-            raise StoreError(
-                f"{name} in {results.path} is not what was written; onnxcert verify says more."
-            )
+        results.refuse_foreign(name, run)
         with results.open(name) as record:
             rows.append(record.summary())
 

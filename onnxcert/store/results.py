@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
 
+from onnxcert.errors import StoreError
+from onnxcert.inputs.listing import is_safe_name
 from onnxcert.store.attributes import Attributes
 from onnxcert.store.encoding import read_record
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
@@ -57,9 +59,15 @@ class Results(ABC):
 
     @contextmanager
     def open(self, name: str) -> Iterator[Record]:
-        """The record of a finished input with its arrays still in the file (`h5py.Dataset`)."""
+        """The record of a finished input with its arrays still in the file (`h5py.Dataset`).
+
+        Raises:
+            StoreError: there is none, it cannot be read, or it is that of another input.
+        """
         with self.group(name) as group:
-            yield read_record(group)
+            record = read_record(group)
+            self._refuse_misnamed(name, record)
+            yield record
 
     def read(self, name: str) -> Record:
         """The record of a finished input, in memory.
@@ -81,3 +89,48 @@ class Results(ABC):
         with self.group(name) as group:
             stored = Attributes(group).get(ATTRIBUTE)
             return None if stored is None else str(stored), fingerprint(group)
+
+    def refuse_edited(self, name: str) -> None:
+        """Raise StoreError unless the record is what was written, as its digest tells."""
+        stored, found = self.fingerprints(name)
+        if stored != found:
+            raise StoreError(
+                f"the record {name} in {self.path} is not what was written; onnxcert verify "
+                f"{self.path} says more."
+            )
+
+    def refuse_foreign(self, name: str, run: Mapping[str, Any]) -> None:
+        """Raise StoreError unless the record is what was written, for the input `name`, by `run`.
+
+        Args:
+            run: the content of `run.json`.
+        """
+        self.refuse_edited(name)
+        with self.open(name) as record:
+            if record.provenance.parameters != {**run["parameters"], "seed": run["seed"]}:
+                raise StoreError(
+                    f"the record {name} in {self.path} was not made by the run that run.json tells "
+                    "of; delete it, and certify it again."
+                )
+
+    def _refuse_misnamed(self, name: str, record: Record) -> None:
+        """Raise StoreError unless `record` has the name that it is kept under, which is a safe one.
+
+        Files are written, and removed, under the name that a record has.
+        """
+        refuse_unsafe(name, self.path)
+        if record.name != name:
+            said = record.name if is_safe_name(record.name) else ascii(record.name[:80])
+            raise StoreError(
+                f"{name} in {self.path} is the record of {said}; leave only records there that "
+                "onnxcert wrote, under the names it gave them."
+            )
+
+
+def refuse_unsafe(name: str, where: Path) -> None:
+    """Raise StoreError if `name` is none that onnxcert gives to an input of the run in `where`."""
+    if not is_safe_name(name):
+        raise StoreError(
+            f"{name[:80]!a} in {where} is not the name of a file as onnxcert names inputs; remove "
+            "its record, or certify the input again under its own name."
+        )

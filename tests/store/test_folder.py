@@ -148,12 +148,11 @@ def test_the_same_picture_in_another_file_is_the_same(
 def test_without_a_seed_the_stored_one_is_taken(
     out: Path, model: Path, pictures: Path, onnxcert: Any
 ) -> None:
-    (out / "inputs" / "p1.h5").rename(out.parent / "before.h5")
+    (out.parent / "inputs").mkdir()
+    (out / "inputs" / "p1.h5").rename(out.parent / "inputs" / "p1.h5")
     outcome = onnxcert("certify", model, pictures, *BASE, "--out", out)
     assert outcome.json["seed"] == 5
-    (out.parent / "inputs").mkdir()
-    (out.parent / "before.h5").rename(out.parent / "inputs" / "before.h5")
-    before = ResultStore(out.parent).read("before")
+    before = ResultStore(out.parent).read("p1")
     assert np.array_equal(ResultStore(out).read("p1").hits[...], before.hits[...])
 
 

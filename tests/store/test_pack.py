@@ -23,7 +23,7 @@ from onnxcert.store.fingerprint import fingerprint
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = ResultStore(tmp_path_factory.mktemp("store"))
     with store.exclusive():
-        store.begin({"tau": 0.75}, seed=3, fresh_seed=4)
+        store.begin(records.ASKED, seed=3, fresh_seed=4)
         store.write(records.record("one", truth=True, nonrobust=True))
         store.write(records.record("zwei ü", shape=(3, 2)))
         store.derive()

@@ -18,6 +18,7 @@ import numpy as np
 from onnxcert._typing import IntArray, LevelArray
 from onnxcert.atomic import write_atomically
 from onnxcert.inputs.clouds.cloud import PointCloud
+from onnxcert.inside import inside, made_inside
 from onnxcert.report import palette
 from onnxcert.report.classification import draw_classified
 from onnxcert.report.clouds.cone import Cone
@@ -47,8 +48,9 @@ def has_cloud_labels(folder: Path, name: str) -> bool:
 def write_cloud_labels(folder: Path, record: Record) -> None:
     """Certified labels as `.npy` below `folder`: int32 [N], or [L, N]; abstain -1."""
     labels = np.asarray(record.labels[...], np.int32)
-    (folder / "labels").mkdir(exist_ok=True)
-    write_atomically(folder / "labels" / f"{record.name}.npy", lambda p: write_array(p, labels))
+    made_inside(folder, "labels")
+    path = inside(folder, "labels", f"{record.name}.npy")
+    write_atomically(path, lambda p: write_array(p, labels))
 
 
 def draw_cloud_record(
@@ -71,11 +73,11 @@ def draw_cloud_record(
         ParameterError: `cloud` has another number of points than the record.
         StoreError: a file cannot be written.
     """
-    (folder / "pictures").mkdir(exist_ok=True)
+    made_inside(folder, "pictures")
     contract = record.provenance.contract
     if contract.get("task") == "classification":
         seen = Scene.of(cloud).plain(_GREY).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
-        path = folder / "pictures" / f"{record.name}.png"
+        path = inside(folder, "pictures", f"{record.name}.png")
         draw_classified(path, record, photograph=seen, truth=truth, class_names=class_names)
         return
     category = record.provenance.input.get("category", "") or cloud.category
@@ -87,7 +89,7 @@ def draw_cloud_record(
         np.asarray(array[...]) for array in (record.clean, record.labels, record.hits)
     )
     many = certified.ndim == 2
-    for path, names, index in sheets(folder / "pictures", record.name, class_names, many=many):
+    for path, names, index in sheets(folder, "pictures", record.name, class_names, many=many):
         colours = sheet_colours(names, index) if many else part_colours(names, own)
         if many:  # a lighter "no" would pass for abstention where light falls on it
             colours[0] = _GREY

@@ -1,0 +1,81 @@
+"""Links in HDF5 files: what is read of a file lies in it, and no foreign code unpacks it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import h5py
+from h5py import h5d, h5l, h5o, h5z
+
+# How `encoding` packs arrays. For any other filter HDF5 would look for a plugin, and run its code.
+_FILTERS: Final = frozenset({h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE})
+
+
+def part_of(file: h5py.File, *names: str) -> Any:
+    """What `names` lead to, once it is known that nothing below it lies elsewhere.
+
+    Raises:
+        KeyError: there is none. ValueError: something lies elsewhere; see `refuse_links`.
+    """
+    part = member(file, *names)
+    refuse_links(part)
+    return part
+
+
+def member(file: h5py.File, *names: str) -> Any:
+    """What `names` lead to, by no link. Of what is below it nothing is known.
+
+    Raises:
+        KeyError: there is none. ValueError: a link is on the way.
+    """
+    found = file
+    for name in names:
+        if name == "." or "/" in name:
+            raise KeyError(name)
+        _refuse_link(found.id, name.encode())
+        found = found[name]
+    return found
+
+
+def refuse_links(group: h5py.Group) -> None:
+    """Raise ValueError if anything in `group` lies elsewhere, or would be read by foreign code.
+
+    That is: soft, external and second hard links, and with them cycles; arrays whose values are in
+    other files, or those of other arrays; filters that `encoding` does not use. Nothing is opened
+    before its link is known, and no value is read.
+    """
+    waiting, seen = [group.id], {h5o.get_info(group.id).addr}
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, h5d.DatasetID):
+            _refuse_elsewhere(node)
+            continue
+        for name in node:
+            _refuse_link(node, name)
+            below = h5o.open(node, name)
+            info = h5o.get_info(below)
+            if info.rc != 1 or info.addr in seen:
+                raise ValueError(f"{_shown(name)} is a second link to the same place")
+            seen.add(info.addr)
+            waiting.append(below)
+
+
+def _refuse_link(group: Any, name: bytes) -> None:
+    if group.links.get_info(name).type != h5l.TYPE_HARD:
+        raise ValueError(f"{_shown(name)} is a link, and none is followed")
+
+
+def _refuse_elsewhere(array: h5d.DatasetID) -> None:
+    made = array.get_create_plist()
+    if made.get_layout() == h5d.VIRTUAL or made.get_external_count():
+        raise ValueError(f"{_shown(h5py.Dataset(array).name.encode())} lies in other files")
+    for index in range(made.get_nfilters()):
+        if made.get_filter(index)[0] not in _FILTERS:
+            raise ValueError(
+                f"{_shown(h5py.Dataset(array).name.encode())} is packed in a way that onnxcert "
+                "does not use"
+            )
+
+
+def _shown(name: bytes) -> str:
+    return ascii(name.decode("utf-8", "replace")[:80])
