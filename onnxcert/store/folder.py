@@ -25,7 +25,14 @@ from onnxcert.atomic import LEFT_OVER, together, write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.sampling import Count
 from onnxcert.store import encoding
-from onnxcert.store.asked import LEAKY, RUN_TYPE, RUN_VERSION, differences, read_run, refuse_earlier
+from onnxcert.store.asked import (
+    LEAKY,
+    RUN_TYPE,
+    RUN_VERSION,
+    differences,
+    read_run_file,
+    refuse_earlier,
+)
 from onnxcert.store.attributes import put
 from onnxcert.store.batched import in_batches, made_from
 from onnxcert.store.encoding import read_count, write_count, write_record
@@ -85,19 +92,7 @@ class ResultStore(Results):
             return encoding.read_table(file["summary"])
 
     def run(self) -> dict[str, Any] | None:
-        """What was asked of the run in this folder, or None if there is none.
-
-        Raises:
-            StoreError: the folder holds something that onnxcert did not write.
-        """
-        path = self.folder / "run.json"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise StoreError(f"{path} cannot be read ({error}); choose another folder.") from None
-        return read_run(text, path)
+        return read_run_file(self.folder / "run.json")
 
     # -- writing ---------------------------------------------------------------------------
 

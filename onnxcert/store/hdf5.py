@@ -10,6 +10,7 @@ from typing import Any, Final
 import h5py
 
 from onnxcert.errors import StoreError
+from onnxcert.regular import check_regular
 
 # gzip packs at most 1032 values into one; what claims more would only fill the memory.
 _PACKED: Final = 1100
@@ -40,11 +41,15 @@ def reading(path: Path, what: str = "") -> Iterator[h5py.File]:
         StoreError: it is not there, is no HDF5 file, or something in it cannot be read.
     """
     try:
+        check_regular(path)
         file = h5py.File(path, "r")
     except FileNotFoundError:
         raise StoreError(f"there is no result {path}.") from None
     except OSError as error:
-        raise StoreError(f"{path} is not a readable HDF5 file ({error}).") from None
+        raise StoreError(
+            f"{path} is not a readable HDF5 file ({error}); name results that onnxcert wrote, or "
+            "delete it and certify again."
+        ) from None
     with file:
         try:
             yield file

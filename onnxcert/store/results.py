@@ -14,6 +14,7 @@ from onnxcert.store.attributes import Attributes
 from onnxcert.store.encoding import read_record
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
 from onnxcert.store.record import Record
+from onnxcert.store.sizes import check_sizes
 
 
 class Results(ABC):
@@ -59,7 +60,9 @@ class Results(ABC):
     def open(self, name: str) -> Iterator[Record]:
         """The record of a finished input with its arrays still in the file (`h5py.Dataset`)."""
         with self.group(name) as group:
-            yield read_record(group)
+            record = read_record(group)
+            check_sizes(record)
+            yield record
 
     def read(self, name: str) -> Record:
         """The record of a finished input, in memory.
