@@ -29,6 +29,11 @@ def read_run_file(path: Path) -> dict[str, Any] | None:
         text = read_regular(path, limit=_MOST_BYTES).decode("utf-8")
     except FileNotFoundError:
         return None
+    except NotADirectoryError:
+        raise StoreError(
+            f"{path.parent} is a file, or lies in one, and results are kept in a folder; name "
+            "another with --out."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{path} cannot be read ({error}); choose another folder.") from None
     return read_run(text, path)
