@@ -1,5 +1,6 @@
 """`python -m onnxcert`, and the console script."""
 
+import sys
 import time
 
 STARTED = time.perf_counter()
@@ -13,6 +14,13 @@ def main() -> None:
         status = run_command_line(started=STARTED)
     except KeyboardInterrupt:
         status = 130
+    except (ImportError, MemoryError, OSError) as error:  # before there is a command line
+        print(
+            f"onnxcert: it cannot be loaded ({' '.join(str(error).split()) or 'no memory'}); raise "
+            "the limits of memory, files and processes (ulimit -a), or install onnxcert anew.",
+            file=sys.stderr,
+        )
+        status = 2
     raise SystemExit(status)
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import typer
 
 from onnxcert._version import __version__
 from onnxcert.cli import certify, decide, diff, inspect, merge, pack, plan, report, study, verify
+from onnxcert.cli.terminal import OutputError, guarded
 from onnxcert.errors import OnnxcertError
 
-DONE, USER_ERROR = 0, 2
+DONE, USER_ERROR, PIPE_CLOSED = 0, 2, 141  # as of a process that SIGPIPE ends
 
 app = typer.Typer(
     name="onnxcert",
@@ -57,27 +61,76 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
         arguments: those after the program's name; None takes the process's own.
         started: `time.perf_counter()` when the process began, for the start-up time.
     """
-    command: Any = typer.main.get_command(app)
     if arguments is None:
         arguments = sys.argv[1:]
     context = {
         "started": time.perf_counter() if started is None else started,
         "arguments": arguments,
     }
+    with guarded():
+        try:
+            status = _run(arguments or ["--help"], context)
+            sys.stdout.flush()  # while a failure can still be told
+            return status
+        except SystemExit:  # what Typer makes of a closed pipe
+            return PIPE_CLOSED
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                return PIPE_CLOSED
+            return _fail(_of_the_system(error))
+        except Exception as error:
+            message = _of_the_machine(error)
+            if message is None:
+                raise  # a fault of ours, which needs its traceback
+            return _fail(message)
+
+
+def _run(arguments: list[str], context: dict[str, Any]) -> int:
+    command: Any = typer.main.get_command(app)
     try:
         status = command.main(
-            args=arguments or ["--help"], prog_name="onnxcert", standalone_mode=False, obj=context
+            args=arguments, prog_name="onnxcert", standalone_mode=False, obj=context
         )
     except OnnxcertError as error:
         return _fail(str(error))
     except typer.TyperException as error:
         return _fail(error.format_message())
-    except BrokenPipeError:
-        sys.stderr.close()
-        return DONE
+    except typer.Abort:  # what Typer makes of an EOFError
+        return _fail("a file ends before what it announces; make it anew or leave it out.")
     return status if isinstance(status, int) else DONE
 
 
+def _of_the_system(error: OSError) -> str:
+    """A sentence for what the operating system refused and no reader foresaw."""
+    reason = error.strerror or str(error)
+    if isinstance(error, OutputError):
+        return f"{reason}; send it elsewhere and give the command again."
+    where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{where}too many files are open; raise the limit (ulimit -n) to 256 or more."
+    return (
+        f"{where}the system says {reason.lower()!r}; mend that and give the command again, nothing "
+        "kept is lost."
+    )
+
+
+def _of_the_machine(error: Exception) -> str | None:
+    """A sentence for what this machine lacks; None for any other error."""
+    said = str(error)
+    if isinstance(error, MemoryError):
+        return (
+            f"there is not enough memory{f' ({said})' if said else ''}; free some or raise the "
+            "limit (ulimit -v), or certify smaller inputs; nothing kept is lost."
+        )
+    if isinstance(error, ImportError) or "can't start new thread" in said:
+        return (
+            f"a part of onnxcert cannot be loaded or started here ({said}); raise the limits of "
+            "memory, files and processes (ulimit -a), or install onnxcert anew."
+        )
+    return None
+
+
 def _fail(message: str) -> int:
-    print(f"onnxcert: {' '.join(message.split())}", file=sys.stderr)
+    with suppress(OSError):  # the status says it, where standard error cannot
+        print(f"onnxcert: {' '.join(message.split())}", file=sys.stderr, flush=True)
     return USER_ERROR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,6 +115,13 @@ class Chosen:
         """
         said = self.values
         listing = self._listed(model, inputs, medium)
+        if listing.left_out:
+            many = "s" if len(listing.left_out) > 1 else ""
+            print(
+                f"onnxcert: left out {len(listing.left_out)} link{many} to what is listed already, "
+                f"such as {listing.left_out[0]}",
+                file=sys.stderr,
+            )
         listing = select(listing, limit=said["limit"], every=said["every"])
         if medium == "points":
             return self._of_points(listing)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import typer
@@ -13,9 +14,12 @@ import typer
 from onnxcert.errors import ParameterError
 from onnxcert.model.pictures.contract import BANDS, CHANNEL_ORDERS
 from onnxcert.model.points.contract import CATEGORY
+from onnxcert.regular import read_regular
 
 Numbers = tuple[float, ...]
 T = TypeVar("T")
+
+_LARGEST_FEED: Final = 2**24  # bytes
 
 
 def numbers(text: str) -> Numbers:
@@ -114,7 +118,8 @@ def feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
             continue
         if value.endswith(".npy"):
             try:
-                pairs.append((name, np.load(Path(value), allow_pickle=False).tolist()))
+                content = io.BytesIO(read_regular(Path(value), limit=_LARGEST_FEED))
+                pairs.append((name, np.load(content, allow_pickle=False).tolist()))
             except (OSError, ValueError, EOFError) as error:
                 raise ParameterError(f"--feed {text} cannot be read ({error}).") from None
             continue

@@ -12,6 +12,8 @@ from typing import Final, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from onnxcert.cli.terminal import visible
+
 _SECONDS: Final = 60.0  # of the past, that what is left is judged by
 _TELL_EVERY: Final = 0.05  # seconds; the bar is drawn less often than that
 
@@ -66,12 +68,13 @@ class Bar:
         self._batch = ""
         self._told = 0.0
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            # Names of files are no markup, and this stream is not guarded.
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("input {task.fields[place]} of {task.fields[inputs]}"),
             TextColumn("{task.fields[rate]}"),
             TextColumn("{task.fields[left]}"),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[said]}", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -112,7 +115,7 @@ class Bar:
         others = sum(d for other, d in self._pace.under_way.items() if other != name)
         self._progress.update(
             self._task,
-            description=name,
+            description=visible(name),
             place=place,
             completed=(place - 1) * self._passes + others + done,
             rate=_rate(self._pace.draws_a_second, self._passes),
@@ -128,7 +131,7 @@ class Bar:
 
     def say(self, text: str) -> None:
         if self._progress.tasks:  # a worker may have something to say before anything is counted
-            self._progress.update(self._task, said=text)
+            self._progress.update(self._task, said=visible(text))
 
 
 def _rate(draws: float, passes: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 import time
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from rich.console import Console
 from onnxcert.certification import fresh_seed
 from onnxcert.cli.interrupt import stopping_on_signal
 from onnxcert.cli.progress import Bar
+from onnxcert.cli.terminal import raw_stderr
 from onnxcert.errors import InputError
 from onnxcert.model.contract import ASSUMED
 from onnxcert.model.segmenter import OnnxSegmenter
@@ -34,7 +36,8 @@ def executed(run: Run, *, announced: bool) -> Summary | None:
     Raises:
         InputError: no input could be used.
     """
-    console = Console(stderr=True)
+    # The standard library's width, as rich takes a COLUMNS of 0 at its word.
+    console = Console(file=raw_stderr(), width=shutil.get_terminal_size().columns)
     try:
         with ExitStack() as stack:
             run.watcher = stack.enter_context(

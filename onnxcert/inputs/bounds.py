@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from onnxcert.errors import InputError
+from onnxcert.regular import irregular
 
 if TYPE_CHECKING:
     from PIL import ImageFile
@@ -26,8 +26,8 @@ _MARKER: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 def check_file(path: Path, *, limit: int = 2**29) -> None:
     """Raise InputError unless `path` is a file, as no pipe is, of at most `limit` bytes."""
     status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
+    kind = irregular(status.st_mode)
+    if kind:
         raise InputError(f"{path}: expected a file, but it is {kind}: name the file itself.")
     if status.st_size > limit:
         raise InputError(

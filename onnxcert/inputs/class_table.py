@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.class_labels import ClassLabel
 from onnxcert.inputs.decoding import read_lines
-from onnxcert.inputs.listing import absolute
+from onnxcert.inputs.listing import absolute, ends, normal
 from onnxcert.inputs.pictures import image
 
 SUFFIXES: Final = (".csv", ".tsv", ".txt")
@@ -73,33 +74,49 @@ def read_class_table(path: Path) -> dict[tuple[str, ...], ClassLabel]:
     return table
 
 
-def class_in(
-    table: Mapping[tuple[str, ...], ClassLabel], picture: Path, *, source: Path
-) -> ClassLabel:
-    """The class of a picture, named by as much of the end of its path as the table has.
+def classes_in(
+    table: Mapping[tuple[str, ...], ClassLabel], pictures: Sequence[Path], *, source: Path
+) -> list[ClassLabel]:
+    """The class of each picture, named by as much of the end of its path as the table has.
 
-    The suffix may be missing.
+    The suffix may be missing. A name whose letters are composed otherwise counts where no other
+    line and no other picture has it.
 
     Raises:
-        InputError: the table does not have it.
+        InputError: the table does not have one.
     """
-    whole = absolute(picture)
-    for parts, bare in zip(_ends(whole), _ends(whole.with_suffix("")), strict=True):
-        found = table.get(parts) or table.get(bare)
-        if found is not None:
-            return found
-    raise InputError(
-        f"{picture}: expected a class in {source}, but no line names {picture.name}: add one, or "
-        "leave --labels out."
-    )
+    forms: dict[tuple[str, ...], list[ClassLabel]] = {}
+    for parts, label in table.items():
+        forms.setdefault(normal(parts), []).append(label)
+    alone = {parts: one for parts, (one, *others) in forms.items() if not others}
+    alike = Counter(normal(absolute(picture).parts) for picture in pictures)
+    classes = []
+    for picture in pictures:
+        whole = absolute(picture)
+        found = _class_in(table, whole.parts, whole.with_suffix("").parts)
+        if found is None and alike[normal(whole.parts)] == 1:
+            found = _class_in(alone, normal(whole.parts), normal(whole.with_suffix("").parts))
+        if found is None:
+            raise InputError(
+                f"{picture}: expected a class in {source}, but no line names {picture.name}: add "
+                "one, or leave --labels out."
+            )
+        classes.append(found)
+    return classes
 
 
-def _ends(path: Path) -> list[tuple[str, ...]]:
-    return [path.parts[i:] for i in range(len(path.parts))]
+def _class_in(
+    table: Mapping[tuple[str, ...], ClassLabel], parts: tuple[str, ...], bare: tuple[str, ...]
+) -> ClassLabel | None:
+    options = (table.get(p) or table.get(b) for p, b in zip(ends(parts), ends(bare), strict=True))
+    return next((label for label in options if label is not None), None)
 
 
 def _fields(line: str, delimiter: str | None) -> list[str]:
     if delimiter is None:
         match = _BLANK.fullmatch(line)
         return [] if match is None else [part for part in match.groups() if part is not None]
-    return [part.strip() for part in next(csv.reader([line], delimiter=delimiter))]
+    try:
+        return [part.strip() for part in next(csv.reader([line], delimiter=delimiter))]
+    except csv.Error:  # a field of more than 131,072 characters, which is no name
+        return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,12 @@ from typing import ClassVar, Final, NoReturn, final
 from onnxcert.errors import InputError
 from onnxcert.inputs import class_table
 from onnxcert.inputs import labels as label_maps
-from onnxcert.inputs.listing import Item, Listing, absolute, name_items
+from onnxcert.inputs.listing import Item, Listing, absolute, ends, name_items, normal
+from onnxcert.inputs.patterns import matches
 from onnxcert.inputs.pictures import image
+from onnxcert.regular import irregular
+
+Stems = Mapping[tuple[str, ...], list[Path]]  # parts of a path below a folder, without suffix
 
 
 @final
@@ -74,33 +78,48 @@ class Folder:
     @staticmethod
     def list(arguments: Sequence[str], labels: str | None) -> Listing:
         """List the pictures that `arguments` name, with their labels; see `Reader.list`."""
-        return Listing(list_items(arguments, labels, PICTURES))
+        return list_items(arguments, labels, PICTURES)
 
 
-def list_items(arguments: Sequence[str], labels: str | None, kind: Files) -> tuple[Item, ...]:
+def list_items(arguments: Sequence[str], labels: str | None, kind: Files) -> Listing:
     """The inputs that `arguments` name, with their labels; see `Folder` and `Reader.list`."""
     if not arguments:
         raise InputError(f"expected a {kind.one} or a folder, but nothing was named: name one.")
     root = None if labels is None else Path(labels)
     found: dict[Path, Path] = {}
+    left_out: list[str] = []
     for argument in arguments:
         with listing_errors(argument):
-            for path in _expand(argument, root, kind):
+            for path in _expand(argument, root, kind, left_out):
                 # What is named twice, by a file and by its folder, is one input.
                 found.setdefault(absolute(path), path)
-    paths = tuple(found.values())
+    paths = _once(found, {absolute(Path(argument)) for argument in arguments}, left_out)
     names = name_items(paths)
     maps: Sequence[Path | None] = [None] * len(paths)
     if root is not None and root.is_file() and root.suffix.lower() in kind.tables:
         table = class_table.read_class_table(root)
-        told = [class_table.class_in(table, path, source=root) for path in paths]
-        return tuple(
+        told = class_table.classes_in(table, paths, source=root)
+        items = [
             Item(name, path, root, one) for name, path, one in zip(names, paths, told, strict=True)
-        )
+        ]
+        return Listing(tuple(items), left_out=tuple(left_out))
     if labels is not None:
         with listing_errors(labels):
             maps = _labels(Path(labels), paths, kind)
-    return tuple(Item(*one) for one in zip(names, paths, maps, strict=True))
+    items = [Item(*one) for one in zip(names, paths, maps, strict=True)]
+    return Listing(tuple(items), left_out=tuple(left_out))
+
+
+def _once(found: Mapping[Path, Path], named: Set[Path], left_out: list[str]) -> tuple[Path, ...]:
+    """The paths of `found`, each file once: other links to it are `left_out`, unless `named`."""
+    # The file itself before links to it.
+    ranked = sorted(found, key=lambda whole: whole.is_symlink())
+    first: dict[str, Path] = {}
+    for whole in ranked:
+        first.setdefault(os.path.realpath(whole), whole)
+    kept = {*first.values(), *named}
+    left_out += [str(path) for whole, path in found.items() if whole not in kept]
+    return tuple(path for whole, path in found.items() if whole in kept)
 
 
 @contextmanager
@@ -115,7 +134,7 @@ def listing_errors(named: str) -> Iterator[None]:
         ) from error
 
 
-def _expand(argument: str, labels: Path | None, kind: Files) -> list[Path]:
+def _expand(argument: str, labels: Path | None, kind: Files, left_out: list[str]) -> list[Path]:
     path = Path(argument)
     if path.is_file():
         return [path]
@@ -123,7 +142,7 @@ def _expand(argument: str, labels: Path | None, kind: Files) -> list[Path]:
         named, inputs = "a folder", _inputs(path, kind)
     elif glob.has_magic(argument):
         named, inputs = "a pattern", []
-        for match in map(Path, sorted(glob.glob(argument, recursive=True))):  # noqa: PTH207
+        for match in map(Path, matches(argument, left_out)):
             if match.is_dir():
                 inputs += _inputs(match, kind)
             elif match.suffix.lower() in kind.suffixes:
@@ -131,7 +150,7 @@ def _expand(argument: str, labels: Path | None, kind: Files) -> list[Path]:
     else:
         raise InputError(
             f"{argument}: expected a {kind.one}, a folder of them or a pattern, "
-            "but there is no such file or folder: check the path."
+            f"but {_found(path)}: check the path."
         )
     if not inputs:
         raise InputError(
@@ -167,6 +186,15 @@ def files(folder: Path, suffixes: tuple[str, ...], *, deep: bool) -> list[Path]:
     return sorted(found)
 
 
+def _found(path: Path) -> str:
+    """What is at a path that is neither a file nor a folder."""
+    return (
+        f"it is {irregular(path.stat().st_mode)}"
+        if path.exists()
+        else ("there is no such file or folder")
+    )
+
+
 def _within(path: Path, folder: Path | None) -> bool:
     return folder is not None and absolute(folder) in absolute(path).parents
 
@@ -183,14 +211,18 @@ def _labels(root: Path, inputs: Sequence[Path], kind: Files) -> list[Path]:
     if not root.is_dir():
         raise InputError(
             f"{root}: expected a {kind.label}, a folder of them or a table of classes, "
-            "but there is no such file or folder: check the path."
+            f"but {_found(root)}: check the path."
         )
     by_stem: dict[tuple[str, ...], list[Path]] = {}
     for path in files(root, kind.label_suffixes, deep=True):
         by_stem.setdefault(path.relative_to(root).with_suffix("").parts, []).append(path)
+    # File systems differ in the form that they give the letters of a name.
+    by_form: dict[tuple[str, ...], list[Path]] = {}
+    for parts, options in by_stem.items():
+        by_form.setdefault(normal(parts), []).extend(options)
     used: dict[Path, Path] = {}
     for one in inputs:
-        label = _label(root, by_stem, one, kind)
+        label = _label(root, by_stem, by_form, one, kind)
         if label in used or label.resolve() == one.resolve():
             other = f"{one} and {used[label]}" if label in used else f"as the {kind.one} as well"
             raise InputError(
@@ -202,11 +234,13 @@ def _labels(root: Path, inputs: Sequence[Path], kind: Files) -> list[Path]:
     return list(used)
 
 
-def _label(root: Path, by_stem: dict[tuple[str, ...], list[Path]], one: Path, kind: Files) -> Path:
+def _label(root: Path, by_stem: Stems, by_form: Stems, one: Path, kind: Files) -> Path:
     # The longest part of the input's path that the labels share, so that cam1/x and cam2/x
     # find theirs whether named by folder, by file or by pattern.
     parts = absolute(one).with_suffix("").parts
-    options = next((by_stem[parts[i:]] for i in range(len(parts)) if parts[i:] in by_stem), [])
+    options = next((by_stem[end] for end in ends(parts) if end in by_stem), [])
+    if not options:
+        options = next((by_form[end] for end in ends(normal(parts)) if end in by_form), [])
     if len(options) == 1:
         return options[0]
     came = "both " + " and ".join(map(str, options)) if options else f"none in {root}"

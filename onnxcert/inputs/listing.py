@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Final, Protocol
@@ -51,6 +52,7 @@ class Listing:
         coding: what the numbers or colours in its label files mean.
         columns: what the columns of files of points are, where they have no names; or None.
         categories: of shapes, name -> the classes of its parts, that come with the data set.
+        left_out: links to files and folders that are listed already.
     """
 
     items: tuple[Item, ...]
@@ -59,6 +61,7 @@ class Listing:
     coding: LabelCoding = INDEX
     columns: str | None = None
     categories: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 class Reader(Protocol):
@@ -101,6 +104,16 @@ def absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
+def normal(parts: Sequence[str]) -> tuple[str, ...]:
+    """The parts of a path with letters and their marks composed (NFC), as some systems do."""
+    return tuple(unicodedata.normalize("NFC", part) for part in parts)
+
+
+def ends(parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Every end of a path, the longest first."""
+    return (parts[i:] for i in range(len(parts)))
+
+
 def name_items(paths: Sequence[Path]) -> tuple[str, ...]:
     """A name for each of several different paths, whatever their order.
 
@@ -117,8 +130,10 @@ def name_items(paths: Sequence[Path]) -> tuple[str, ...]:
     level = [0] * len(candidates)
     while True:
         names = [names[i] for names, i in zip(candidates, level, strict=True)]
-        count = Counter(name.casefold() for name in names)
-        clashing = [i for i, name in enumerate(names) if count[name.casefold()] > 1]
+        # As file systems compare them that ignore letter case and how letters are composed.
+        alike = [unicodedata.normalize("NFC", name).casefold() for name in names]
+        count = Counter(alike)
+        clashing = [i for i, name in enumerate(alike) if count[name] > 1]
         raised = [i for i in clashing if level[i] < len(candidates[i]) - 1]
         if not raised:
             return tuple(names)

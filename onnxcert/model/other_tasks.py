@@ -13,12 +13,14 @@ from onnxcert.model.contract import ASSUMED, Contract
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.lint import Finding
 from onnxcert.model.tracing import Axes, axes, inferred_axes, lengths, shown
+from onnxcert.regular import read_regular
 
 # Tasks of Ultralytics' exports whose outputs are boxes and what goes with them.
 _BOX_TASKS: Final = frozenset({"detect", "segment", "pose", "obb"})
 _PROTOTYPES: Final = 32  # of masks, in the networks that have them
 _BOX: Final = 4  # numbers that say where a box is
 _IMAGE_CHANNELS: Final = 3
+_LARGEST: Final = 2**24  # bytes of a config.json
 _NAME_KEYS: Final = ("names", "class_names", "classes", "labels", "id2label")
 # Operators that change the axes of an image, or its values by a constant, and leave it one.
 _AXES: Final = frozenset(
@@ -140,7 +142,7 @@ def _named(contract: Contract, model: ModelFile, names: Sequence[str]) -> bool:
     if contract.class_names or names or any(model.metadata.get(key) for key in _NAME_KEYS):
         return True
     try:
-        said = json.loads((model.path.parent / "config.json").read_text(encoding="utf-8"))
+        said = json.loads(read_regular(model.path.parent / "config.json", limit=_LARGEST))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(said, dict) and bool(said.get("id2label"))

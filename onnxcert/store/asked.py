@@ -9,11 +9,34 @@ from typing import Any, Final
 
 from onnxcert.draws import FLOAT32_GENERATORS
 from onnxcert.errors import StoreError
+from onnxcert.regular import read_regular
 from onnxcert.store import encoding
 
 RUN_TYPE: Final = "onnxcert-run"
 RUN_VERSION: Final = 1
 LEAKY: Final = "one_draw_per_pass"  # true once batch mates were found to change answers
+
+_MOST_BYTES: Final = 2**28  # a million inputs have names of so many
+
+
+def read_run_file(path: Path) -> dict[str, Any] | None:
+    """What was asked of the run with this `run.json`, or None if there is none.
+
+    Raises:
+        StoreError: the file is something that onnxcert did not write.
+    """
+    try:
+        text = read_regular(path, limit=_MOST_BYTES).decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        raise StoreError(
+            f"{path.parent} is a file, or lies in one, and results are kept in a folder; name "
+            "another with --out."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); choose another folder.") from None
+    return read_run(text, path)
 
 
 def read_run(text: str, where: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from onnxcert.store.attributes import Attributes
 from onnxcert.store.hdf5 import array_of
+from onnxcert.store.sizes import most_values
 
 ATTRIBUTE: Final = "sha256"
 
@@ -31,6 +32,7 @@ def fingerprint(record: h5py.Group, *, without: frozenset[str] = frozenset()) ->
         record: what is digested. without: names of attributes that are left out.
     """
     sha = hashlib.sha256()
+    most = most_values(record)
     for path, node in _nodes(record, ""):
         attributes = {
             name: _plain(value)
@@ -42,10 +44,12 @@ def fingerprint(record: h5py.Group, *, without: frozenset[str] = frozenset()) ->
                 attributes.pop(ATTRIBUTE, None)
             sha.update(_line(path, attributes))
             continue
+        if most is not None and node.size > most:
+            raise ValueError(f"{path} has {node.size:,} values, and a record like it {most:,}")
         values = node[...]
         values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
         sha.update(_line(path, attributes, values.dtype.str, list(node.shape)))
-        sha.update(values.tobytes())
+        sha.update(values.reshape(-1).data)  # no copy, as there would be of bytes
     return sha.hexdigest()
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import h5py
 
 from onnxcert.errors import StoreError
+from onnxcert.regular import check_regular
 from onnxcert.store.links import refuse_links
 
 # gzip packs at most 1032 values into one; what claims more would only fill the memory.
@@ -45,11 +46,15 @@ def reading(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.
             elsewhere.
     """
     try:
+        check_regular(path)
         file = h5py.File(path, "r")
     except FileNotFoundError:
         raise StoreError(f"there is no result {path}.") from None
     except OSError as error:
-        raise StoreError(f"{path} is not a readable HDF5 file ({error}).") from None
+        raise StoreError(
+            f"{path} is not a readable HDF5 file ({error}); name results that onnxcert wrote, or "
+            "delete it and certify again."
+        ) from None
     with file:
         try:
             if whole:

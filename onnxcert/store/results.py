@@ -16,6 +16,7 @@ from onnxcert.store.attributes import Attributes
 from onnxcert.store.encoding import read_record
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
 from onnxcert.store.record import Record
+from onnxcert.store.sizes import check_sizes
 
 
 class Results(ABC):
@@ -67,6 +68,7 @@ class Results(ABC):
         with self.group(name) as group:
             record = read_record(group)
             self._refuse_misnamed(name, record)
+            check_sizes(record)
             yield record
 
     def read(self, name: str) -> Record:

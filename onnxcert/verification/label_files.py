@@ -6,11 +6,14 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from onnxcert.report.files import write_labels
 from onnxcert.store import Record
+
+_LARGEST: Final = 2**20  # bytes of a file of labels, beside those of each component
 
 
 def label_file_misfits(folder: Path, record: Record) -> Iterator[str]:
@@ -27,6 +30,8 @@ def label_file_misfits(folder: Path, record: Record) -> Iterator[str]:
             found = folder / below
             if not found.is_file():
                 yield f"{below.as_posix()} is missing"
+            elif found.stat().st_size > _LARGEST + 64 * record.decision.components:
+                yield f"{below.as_posix()} is damaged"
             elif found.read_bytes() != written.read_bytes():
                 yield from _difference(found, written, below.as_posix())
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.clouds.shapenet_parts import SHAPENET_PARTS
+from onnxcert.regular import read_regular
 
 Categories = tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -27,9 +28,7 @@ def read_categories(named: str) -> Categories:
         return CATEGORIES[named]
     path = Path(named)
     try:
-        if path.stat().st_size > _LARGEST:
-            raise InputError(f"{path}: expected a short text file of categories, but it is large.")
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, limit=_LARGEST).decode("utf-8")
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: expected {' or '.join(CATEGORIES)}, or a text file with a line `name class "

@@ -48,12 +48,12 @@ class CloudFolder:
                     f"{argument}: expected point clouds, but it is laid out as ShapeNet's parts "
                     "are; pass --dataset shapenet-part."
                 )
-        items = [one for item in list_items(arguments, labels, CLOUDS) for one in _shapes(item)]
+        listing = list_items(arguments, labels, CLOUDS)
+        items = [one for item in listing.items for one in _shapes(item)]
         # A file of several shapes counts as a folder of them, so that no name comes twice.
         names = name_items([_place(item) for item in items])
-        return Listing(
-            tuple(replace(item, name=name) for item, name in zip(items, names, strict=True))
-        )
+        named = (replace(item, name=name) for item, name in zip(items, names, strict=True))
+        return replace(listing, items=tuple(named))
 
 
 def _shapes(item: Item) -> Iterator[Item]:

@@ -13,7 +13,7 @@ from onnxcert.inputs.decoding import decoding, open_picture
 from onnxcert.inputs.pictures.array import SUFFIXES as ARRAYS
 from onnxcert.inputs.pictures.array import array_size, read_array, scaled
 from onnxcert.inputs.pictures.bands import other_bands
-from onnxcert.inputs.pictures.orientation import turn_of, upright_size
+from onnxcert.inputs.pictures.orientation import stored_size, turn_of, upright_size
 from onnxcert.inputs.pictures.pixels import check_kind, strips
 from onnxcert.inputs.pictures.samples import samples_of
 from onnxcert.inputs.pictures.tiff import is_tiff, read_tiff, tiff_size
@@ -97,6 +97,18 @@ def image_size(path: Path, bands: Sequence[str] = ()) -> tuple[int, int]:
             if bands:
                 _check_bands(path, image, bands)
             return upright_size(path, image)
+
+
+def lies_on_its_side(path: Path) -> bool:
+    """Whether a picture is stored lying, and turned upright by its orientation as it is read.
+
+    Raises:
+        InputError: as for `image_size`.
+    """
+    if path.suffix.lower() in ARRAYS:
+        return False
+    with decoding(path, _EXPECTED), open_picture(path, _FORMATS) as image:
+        return upright_size(path, image) != stored_size(image)
 
 
 def _check_bands(path: Path, image: ImageFile.ImageFile, bands: Sequence[str]) -> None:

@@ -49,12 +49,17 @@ def turn_of(path: Path, image: ImageFile.ImageFile) -> Turn:
 
 def upright_size(path: Path, image: ImageFile.ImageFile) -> tuple[int, int]:
     """(height, width) of `image` upright, before it is decoded; only inside `decoding`."""
-    width, height = image.size
+    height, width = stored_size(image)
+    return (width, height) if _stored_turn(path, image).transpose else (height, width)
+
+
+def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
+    """(height, width) of `image` as it is stored; only inside `decoding`."""
     if image.format == "TIFF":
         # Versions of Pillow differ in whether the size is upright before decoding.
         tags: dict[int, Any] = image.tag_v2  # type: ignore[attr-defined]
-        width, height = tags[_WIDTH], tags[_LENGTH]
-    return (width, height) if _stored_turn(path, image).transpose else (height, width)
+        return tags[_LENGTH], tags[_WIDTH]
+    return image.height, image.width
 
 
 def stored_turn(orientation: int) -> Turn:

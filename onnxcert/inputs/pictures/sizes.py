@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from onnxcert.errors import InputError
 from onnxcert.inputs.labels import label_size
 from onnxcert.inputs.listing import Item, Listing
-from onnxcert.inputs.pictures.image import image_size
+from onnxcert.inputs.pictures.image import image_size, lies_on_its_side
 
 
 def usable_sizes(
@@ -32,10 +32,16 @@ def usable_sizes(
         if item.label is not None and item.class_label is None:
             labelled = label_size(item.label, coding=listing.coding)
             if labelled != size:
+                way_out = "give labels of the same size"
+                if labelled == size[::-1] and lies_on_its_side(item.path):
+                    way_out = (
+                        "the picture is turned upright by its EXIF orientation and the labels are "
+                        "not, so turn them as well"
+                    )
                 raise InputError(
                     f"labels must have the size of their picture, but {item.label} has "
                     f"{labelled[0]}x{labelled[1]} pixels and {item.path} has {size[0]}x{size[1]}; "
-                    "give labels of the same size."
+                    f"{way_out}."
                 )
         sizes[item] = size
     return sizes, unreadable

@@ -1,0 +1,51 @@
+"""Regular files of bounded size: what may be opened without waiting, and read to its end.
+
+To open a pipe waits for its writer, a device may never end, and a file of no blocks may claim
+terabytes. Readers hold an OSError that names what was found, as they do any other.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+
+class NotReadable(OSError):
+    """No regular file, or too large a one."""
+
+
+def irregular(mode: int) -> str:
+    """What a path of this mode (`os.stat_result.st_mode`) is in place of a file, with its article;
+    empty for a regular file."""
+    if stat.S_ISREG(mode):
+        return ""
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a socket" if stat.S_ISSOCK(mode) else "a pipe or device"
+
+
+def check_regular(path: Path, *, limit: int | None = None) -> None:
+    """Raise OSError unless `path` is a regular file, of at most `limit` bytes if that is given."""
+    _check(path.stat(), limit)
+
+
+def read_regular(path: Path, *, limit: int) -> bytes:
+    """The content of a regular file of at most `limit` bytes.
+
+    Raises:
+        OSError: it is none, or cannot be read.
+    """
+    # So that a path that becomes a pipe by now is opened without waiting, and found out below.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123
+        _check(os.fstat(file.fileno()), limit)
+        return file.read(limit)
+
+
+def _check(status: os.stat_result, limit: int | None) -> None:
+    found = irregular(status.st_mode)
+    if found:
+        raise NotReadable(f"it is {found}, not a file")
+    if limit is not None and status.st_size > limit:
+        raise NotReadable(f"it has {status.st_size:,} bytes, more than the {limit:,} that are read")

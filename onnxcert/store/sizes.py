@@ -1,0 +1,68 @@
+"""How large the arrays of a record may be, by what the record says: a few bytes can claim
+gigabytes of zeros."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import h5py
+
+from onnxcert.model.running.memory import HostMemory
+from onnxcert.store import checks
+from onnxcert.store.attributes import Attributes
+from onnxcert.store.hdf5 import array_in
+from onnxcert.store.record import Array, Record
+
+_SMALL: Final = 2**28  # bytes of a record that no machine lacks
+
+
+def most_values(record: h5py.Group) -> int | None:
+    """How many values the largest array of a record may have; None where it is no record.
+
+    Raises:
+        KeyError, TypeError, ValueError: the record does not say what it holds.
+    """
+    if "certificate" not in record or "tally" not in record:
+        return None
+    tally = Attributes(record["tally"])
+    components = checks.whole_or_none(Attributes(record["certificate"]), "components") or 0
+    if array_in(record["tally"], "candidate").size != components:
+        raise ValueError("the candidates are not as many as the components")
+    looks, classes = len(checks.whole_numbers(tally, "looks")), checks.whole(tally, "classes")
+    # Levels of a radius map are numbers of hits, 0 .. n.
+    return max(components * max(1, looks), classes * (classes + 1), checks.whole(tally, "n") + 1)
+
+
+def check_sizes(record: Record) -> None:
+    """Hold each array of an open record to its components, before any of them is read.
+
+    Raises:
+        ValueError: one has another shape or type, or all of them are more than memory holds.
+    """
+    grid = tuple(record.candidate.shape)
+    if math.prod(grid) != record.decision.components:
+        raise ValueError(f"candidate is of {grid} for {record.decision.components} components")
+    arrays: dict[str, tuple[Array | None, tuple[int, ...]]] = {
+        **{
+            name: (getattr(record, name), grid)
+            for name in (
+                *("candidate", "hits", "single", "labels", "level", "clean"),
+                *("runner_up", "nonrobust"),
+            )
+        },
+        "path": (record.path, (len(record.looks), *grid)),
+    }
+    claimed = 0
+    for name, (array, shape) in arrays.items():
+        if array is None:
+            continue
+        if tuple(array.shape) != shape or array.dtype.kind not in "iuf":
+            raise ValueError(f"{name} is {array.dtype} of {tuple(array.shape)}, not of {shape}")
+        claimed += math.prod(shape) * array.dtype.itemsize
+    if claimed > _SMALL:
+        free = HostMemory().free()
+        if free is not None and claimed > free:
+            raise ValueError(
+                f"its arrays take {claimed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free"
+            )
