@@ -159,8 +159,8 @@ def test_ctrl_c_reaches_the_driver_alone(place: Place, whole: Path, tmp_path: Pa
     out = tmp_path / "out"
     for number in (signal.SIGINT, signal.SIGHUP):
         with place.started(out, *LONG, "--workers", "2") as process:
-            kept = (out / "partial").glob
-            until(lambda: len(workers_of(process.pid)) == 2 and any(kept("[!.]*.h5")), process)
+            until(lambda: any((out / "partial").glob("[!.]*.h5")), process)
+            until(lambda: len(workers_of(process.pid)) == 2, process)
             workers = workers_of(process.pid)
             assert all(heeds_no(worker, STOPS) for worker in workers)
             os.killpg(process.pid, number)  # as a terminal does, and one that is closed
