@@ -71,7 +71,8 @@ class Processes:
         self._released[place].clear()
         for handle in self._handles:
             handle.sent.discard(place)
-        pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        with unheard(*STOPS):  # Python's tracker of semaphores starts with the first pool
+            pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         self._pools[place] = pool
         visible = self._devices[place] if self._devices else None
         with unheard(*STOPS):  # the process starts with the first task

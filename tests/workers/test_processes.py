@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ("--sigma", "0.2", "--seed", "7", "--no-pictures", "--batch-size", "2")
-LONG = ("--n", "4000", "--checkpoint", "0.05")
+LONG = ("--n", "3000", "--checkpoint", "0.05")
 SHORT = ("--n", "90", "--looks", "50,90", "--correction", "bonferroni")
 
 
