@@ -184,7 +184,7 @@ def write(
 
 def run(path: Path, inputs: Inputs, signature: Signature) -> NDArray[np.float32]:
     """What onnxruntime says."""
-    import onnxruntime
+    from onnxcert.model.running.passes import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # a size that the graph does not follow is no news here

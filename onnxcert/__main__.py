@@ -10,8 +10,10 @@ def main() -> None:
     """Run the command line and exit with its status."""
     try:
         from onnxcert.cli import run_command_line
+        from onnxcert.cli.interrupt import ending_passes
 
-        status = run_command_line(started=STARTED)
+        with ending_passes(1):
+            status = run_command_line(started=STARTED)
     except KeyboardInterrupt:
         status = 130
     except (ImportError, MemoryError, OSError) as error:  # before there is a command line

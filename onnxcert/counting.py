@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from onnxcert._typing import FloatArray, Segmenter
 from onnxcert.decision.stopping import Looking, Outlook
+from onnxcert.model.running.passes import PassEnded
 from onnxcert.result import Ended, Tally
 from onnxcert.sampling import Count, LeakCheck, sample
 from onnxcert.store import ResultStore
@@ -91,7 +92,9 @@ class Counting:
                 on_batch=after,
                 on_look=self._look,
             )
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
+            if isinstance(stop, PassEnded):  # between two batches: the count is whole
+                self.keep()
             tally = self.interrupted()
             if tally is None:
                 raise

@@ -287,6 +287,27 @@ def batch_mates_leak(**options: Any) -> onnx.ModelProto:
     )
 
 
+def endless() -> onnx.ModelProto:
+    """`image` goes round in a Loop that nothing ends."""
+    return onnx.parser.parse_model(
+        """
+        <ir_version: 8, opset_import: ["" : 17]>
+        endless (float[batch, 3, height, width] image) => (float[batch, 3, height, width] scores) {
+            mean = ReduceMean<keepdims = 0>(image)
+            least = Constant<value_float = -1e30>()
+            goes_on = Greater(mean, least)
+            turns = Constant<value = int64 {9223372036854775807}>()
+            scores = Loop(turns, goes_on, image) <body = turn (
+                int64 i, bool before, float[batch, 3, height, width] given
+            ) => (bool after, float[batch, 3, height, width] same) {
+                after = Identity(before)
+                same = Identity(given)
+            }>
+        }
+        """
+    )
+
+
 # -- models whose contract is in question --------------------------------------------------------
 
 

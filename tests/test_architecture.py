@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,7 +33,7 @@ HEAVY = (
 OWNERS = {
     "h5py": ("store/", "inputs/clouds/hdf5.py"),
     "onnx": ("model/",),
-    "onnxruntime": ("model/",),
+    "onnxruntime": ("model/running/passes.py",),
     "cupy": ("backend/cuda.py",),
     "typer": ("cli/",),
     "rich": ("cli/",),
@@ -44,8 +46,13 @@ OWNERS = {
 }
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> tuple[str, ...]:
     """Every module that a file imports, also lazily inside its functions."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -72,6 +79,24 @@ def test_a_library_is_imported_by_its_owner_alone(library: str) -> None:
     for path in FILES:
         if any(name.split(".")[0] == library for name in imports(path)):
             assert within(path).startswith(OWNERS[library]), f"{within(path)} imports {library}"
+
+
+def test_whatever_runs_a_model_imports_its_runtime_from_where_telemetry_is_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for path in [*(ROOT / "converters").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]:
+        assert not any(name.split(".")[0] == "onnxruntime" for name in imports(path)), path
+    passes = importlib.import_module("onnxcert.model.running.passes")
+    called: list[str] = []
+    monkeypatch.setattr(
+        passes.onnxruntime, "disable_telemetry_events", lambda: called.append("off")
+    )
+    # A module of its own, as it would be in a fresh process; the one in use stays as it is.
+    specification = importlib.util.spec_from_file_location("passes_anew", passes.__file__)
+    assert specification is not None
+    assert specification.loader is not None
+    specification.loader.exec_module(importlib.util.module_from_spec(specification))
+    assert called == ["off"]
 
 
 def test_statistics_and_sampling_know_nothing_of_models_or_files() -> None:

@@ -64,10 +64,12 @@ class Network(Contender):
         if self.cell.device == "cpu":
             self.runtime.run(self.outputs, {name: self.batch[:rows]})
             return
-        from onnxruntime import OrtValue
+        from onnxcert.model.running.passes import onnxruntime
 
         if rows not in self.bound:  # copied to the GPU once, as noise is drawn there
-            self.bound[rows] = OrtValue.ortvalue_from_numpy(self.batch[:rows], "cuda", 0)
+            self.bound[rows] = onnxruntime.OrtValue.ortvalue_from_numpy(
+                self.batch[:rows], "cuda", 0
+            )
         binding = self.runtime.io_binding()
         binding.bind_ortvalue_input(name, self.bound[rows])
         for output in self.outputs:

@@ -16,7 +16,7 @@ from onnxcert.cli.noise_options import Noise, with_noise_options
 from onnxcert.cli.parallel_options import Parallel, with_parallel_options
 from onnxcert.cli.parsing import draws_or_off, seconds
 from onnxcert.cli.rule_options import AskedRule, with_rule_options
-from onnxcert.cli.running import INTERRUPTED, SOME_SKIPPED, default_folder, executed, result
+from onnxcert.cli.running import SOME_SKIPPED, default_folder, executed, result
 from onnxcert.cli.running_options import Running, with_running_options
 from onnxcert.decision.stopping import Stopping
 from onnxcert.errors import ParameterError
@@ -167,8 +167,8 @@ def command(
     for head, run in [(head, prepared(head)) for head in heads]:
         run.clock.startup += time.perf_counter() - started
         summary = executed(run, announced=not as_json)
-        if summary is None:
-            return INTERRUPTED
+        if isinstance(summary, int):
+            return summary
         writing = time.perf_counter()
         text = table(summary, per_class=per_class)
         run.clock.report += time.perf_counter() - writing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
 import sys
 import time
 from contextlib import ExitStack
@@ -14,10 +15,11 @@ from typing import Any, Final
 from rich.console import Console
 
 from onnxcert.certification import fresh_seed
-from onnxcert.cli.interrupt import stopping_on_signal
+from onnxcert.cli.interrupt import exit_status, stopping_on_signal
 from onnxcert.cli.progress import Bar
 from onnxcert.cli.terminal import raw_stderr
 from onnxcert.errors import InputError
+from onnxcert.errors import InputError, OnnxcertError
 from onnxcert.model.contract import ASSUMED
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report.summary import Summary
@@ -25,11 +27,10 @@ from onnxcert.report.table import json_object
 from onnxcert.run import Run
 
 SOME_SKIPPED: Final = 3
-INTERRUPTED: Final = 130
 
 
-def executed(run: Run, *, announced: bool) -> Summary | None:
-    """The summary of the run, or None if it was interrupted.
+def executed(run: Run, *, announced: bool) -> Summary | int:
+    """The summary of the run, or the exit status if it was interrupted.
 
     Where it is `announced`, the header goes to standard error once nothing is refused any more.
 
@@ -38,14 +39,17 @@ def executed(run: Run, *, announced: bool) -> Summary | None:
     """
     # The standard library's width, as rich takes a COLUMNS of 0 at its word.
     console = Console(file=raw_stderr(), width=shutil.get_terminal_size().columns)
+    came: list[int] = []
     try:
         with ExitStack() as stack:
             run.watcher = stack.enter_context(
                 Bar(console, lambda: header(run) if announced else "")
             )
-            stack.enter_context(stopping_on_signal(run))
+            came = stack.enter_context(stopping_on_signal(run))
             summary = run.execute(fresh_seed())
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OnnxcertError) as error:
+        if isinstance(error, OnnxcertError) and not came:
+            raise  # else what was waited for failed, or was given up, because of the signal
         print(
             f"onnxcert: interrupted; what is done is kept in {run.store.folder}, and the same "
             f"command with --out {run.store.folder} goes on from there"
@@ -56,7 +60,7 @@ def executed(run: Run, *, announced: bool) -> Summary | None:
             ),
             file=sys.stderr,
         )
-        return None
+        return exit_status(came[0] if came else signal.SIGINT)
     if summary is None:
         raise InputError(
             f"none of {len(run.skipped)} inputs could be used; the first: "

@@ -67,21 +67,6 @@ def read_run(text: str, where: Path) -> dict[str, Any]:
     return run
 
 
-def read_run_file(path: Path) -> dict[str, Any] | None:
-    """The content of the file `path`, see `read_run`; None if there is none.
-
-    Raises:
-        StoreError: it cannot be read, or onnxcert did not write it.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); choose another folder.") from None
-    return read_run(text, path)
-
-
 def refuse_earlier(asked: Mapping[str, Any], folder: Path) -> None:
     """Raise StoreError if `asked` names a generator of an earlier version."""
     if asked.get("generator") in FLOAT32_GENERATORS:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import socket
+import subprocess
+import sys
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Self, final
 
 from onnxcert.errors import DeviceError, ParameterError
+from onnxcert.workers.processes import STOPS, unheard
 from onnxcert.workers.task import Task
 from onnxcert.workers.worker import Opening, Outcome, Worker
 
 _KNOCK: Final = 5.0  # seconds for a machine of the cluster to answer
+_ANSWER: Final = 20.0  # seconds for Ray to do so: an import, and a question
+# A version of Ray without such a client is asked by `ray.init` alone.
+_ASK: Final = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+import ray
+client = getattr(getattr(ray, "_raylet", None), "GcsClient", None)
+client and client(address=sys.argv[1])
+"""
 
 
 @final
@@ -58,6 +73,8 @@ class Cluster:
 
     def __enter__(self) -> Self:
         try:
+            # It reports how it is used, unless somebody wants it to.
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of Ray about itself
                 import ray
@@ -111,7 +128,7 @@ class Cluster:
     def _join(self) -> None:
         try:
             _knock(self._address)
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _own_signals():
                 warnings.simplefilter("ignore")
                 self._ray.init(
                     address=self._address,
@@ -160,13 +177,34 @@ class Cluster:
 
 
 def _knock(address: str | None) -> None:
-    """Raise OSError unless anybody listens at host:port.
+    """Raise OSError unless a Ray listens at host:port.
 
-    Ray itself waits for minutes, and cannot be interrupted meanwhile.
+    Ray itself waits for minutes, and cannot be interrupted meanwhile: another process asks.
     """
     host, _, port = (address or "").rpartition(":")
-    if host and "/" not in host and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK).close()
+    if not host or "/" in host or not port.isdecimal():
+        return
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK).close()
+    asking = [sys.executable, "-c", _ASK, str(address)]
+    try:
+        done = subprocess.run(asking, capture_output=True, text=True, timeout=_ANSWER, check=False)
+    except subprocess.TimeoutExpired:
+        raise OSError(f"what listens there does not answer as Ray does in {_ANSWER:g} s") from None
+    if done.returncode:
+        raise OSError((done.stderr.strip().splitlines() or ["it does not answer"])[-1])
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep handlers that Ray puts its own in place of, and Ray alive when a terminal is closed."""
+    handlers = {number: signal.getsignal(number) for number in STOPS}
+    try:
+        with unheard(*STOPS[2:]):
+            yield
+    finally:
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
 
 
 def _future(reference: Any) -> Future[Outcome]:

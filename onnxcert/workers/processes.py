@@ -17,6 +17,11 @@ from typing import Any, Final, Self, final
 from onnxcert.workers.task import Task
 from onnxcert.workers.worker import Opening, Outcome, Worker
 
+# What a user or a machine stops a command with, as far as there is such a signal here.
+STOPS: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
 
 @dataclass(eq=False)
 class _Handle:
@@ -66,10 +71,11 @@ class Processes:
         self._released[place].clear()
         for handle in self._handles:
             handle.sent.discard(place)
-        pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        with unheard(*STOPS):  # Python's tracker of semaphores starts with the first pool
+            pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         self._pools[place] = pool
         visible = self._devices[place] if self._devices else None
-        with _undisturbed():  # the process starts with the first task
+        with unheard(*STOPS):  # the process starts with the first task
             return pool.submit(_open, self._opening, visible)
 
     def share(self, value: Any) -> _Handle:
@@ -112,10 +118,12 @@ _shared: dict[int, Any] = {}
 
 
 def _open(opening: Opening, visible: str | None) -> Outcome:
-    # The driver decides when to stop; Ctrl-C in a terminal reaches every process of a command.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The driver decides when to stop; Ctrl-C in a terminal, or closing it, reaches every process of
+    # a command.
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     threading.Thread(target=_end_with_driver, daemon=True).start()
     if visible is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible
@@ -139,12 +147,12 @@ def _end_with_driver() -> None:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Keep Ctrl-C from a process that starts here until it can ignore it itself."""
+def unheard(*numbers: int) -> Iterator[None]:
+    """Keep signals from processes that start here until they let them in themselves."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ import numpy as np
 import pytest
 from drawing import write_picture
 from equal_runs import whatever_the_batches
+from forked import Prepare, Started, interrupt_while_opening, kill_at
 from PIL import Image
 
 from onnxcert import ResultStore
@@ -34,7 +32,6 @@ from onnxcert.store import Record
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 
-ROOT = Path(__file__).parents[2]
 INPUTS = 6
 KILLS = 20
 SETTINGS = (
@@ -43,10 +40,6 @@ SETTINGS = (
 )
 SEED = ("--seed", "7")
 ARRAYS = ("candidate", "hits", "labels", "single", "clean")
-
-
-def heed_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Workplace:
@@ -65,18 +58,9 @@ class Workplace:
             map(str, ("certify", self.model, self.pictures, *SETTINGS, "--out", out, *extra))
         )
 
-    def start(
-        self, out: Path, *extra: object, program: Sequence[str] = ("-m", "onnxcert")
-    ) -> subprocess.Popen[bytes]:
+    def start(self, out: Path, *extra: object, prepare: Prepare | None = None) -> Started:
         """The command in a process of its own."""
-        return subprocess.Popen(
-            [sys.executable, *program, *self.arguments(out, *extra)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), *sys.path))},
-            # A shell starts what runs in the background with Ctrl-C ignored.
-            preexec_fn=heed_interrupts,
-        )
+        return Started(self.arguments(out, *extra), prepare)
 
     def finish(self, out: Path, *extra: object) -> dict[str, Any]:
         """The command undisturbed, in this process, as it starts sooner; returns its JSON."""
@@ -149,7 +133,7 @@ def assert_same_record(one: Record, other: Record) -> None:
     assert (one.nonfinite, one.draws) == (other.nonfinite, other.draws)
 
 
-def holds_the_folder(process: subprocess.Popen[bytes]) -> bool:
+def holds_the_folder(process: Started) -> bool:
     """Whether the process has come as far as its result folder (told by Linux alone)."""
     try:
         return any(
@@ -159,7 +143,7 @@ def holds_the_folder(process: subprocess.Popen[bytes]) -> bool:
         return False
 
 
-def kill_after(process: subprocess.Popen[bytes], seconds: float, *, in_the_run: bool) -> bool:
+def kill_after(process: Started, seconds: float, *, in_the_run: bool) -> bool:
     """Kill the process so many seconds after its start, or after it began to work in its folder;
     returns whether it was still alive."""
     deadline = time.monotonic() + 20
@@ -223,23 +207,7 @@ def test_killed_at_random_moments_a_run_ends_as_if_nobody_had_disturbed_it(
     assert partial
 
 
-STEPS = """
-import os, signal, sys
-left = int(sys.argv.pop(1))
-def counted(step):
-    def wrapper(*a, **k):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return step(*a, **k)
-    return wrapper
-os.fsync, os.replace, os.rename, os.unlink = map(
-    counted, (os.fsync, os.replace, os.rename, os.unlink)
-)
-from onnxcert.__main__ import main
-main()
-"""
+STEPS = ("fsync", "replace", "rename", "unlink")
 
 
 @pytest.mark.parametrize(
@@ -253,7 +221,7 @@ def test_killed_at_any_step_of_writing_a_run_ends_as_if_nobody_had_disturbed_it(
     workplace: Workplace, undisturbed: Path, tmp_path: Path, step: int
 ) -> None:
     out = tmp_path / "out"
-    process = workplace.start(out, *SEED, "--limit", "2", program=("-c", STEPS, str(step)))
+    process = workplace.start(out, *SEED, "--limit", "2", prepare=partial(kill_at, step, STEPS))
     process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
     assert assert_nothing_half_written(out) <= {"p0", "p1"}
@@ -272,7 +240,7 @@ def test_an_interrupted_run_says_so_and_goes_on(
         time.sleep(0.005)
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert stdout == b""
     assert stderr.startswith(b"onnxcert: interrupted")
     assert str(out).encode() in stderr
@@ -310,15 +278,7 @@ def test_a_run_interrupted_before_it_began_leaves_nothing(
     workplace: Workplace, tmp_path: Path
 ) -> None:
     # Interrupted while the model is being opened, before there is a folder.
-    code = """
-import signal
-import onnxcert.model.running.network as network
-# To this very thread: one sent to the process may reach it any time later.
-network.open_session = lambda *_, **__: signal.raise_signal(signal.SIGINT)
-from onnxcert.__main__ import main
-main()
-"""
-    process = workplace.start(tmp_path / "out", program=("-c", code))
+    process = workplace.start(tmp_path / "out", prepare=interrupt_while_opening)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert stdout == b""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from equal_runs import whatever_the_batches
+from forked import Started
 from pointgraphs import of_category, write_shape
 from zoo import save
 
@@ -23,7 +21,6 @@ from onnxcert.store import Record
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 
-ROOT = Path(__file__).parents[2]
 SHAPES = 4
 SETTINGS = (
     *("--sigma", "0.2", "--n", "300", "--n0", "20", "--threads", "1", "--batch-size", "1"),
@@ -47,16 +44,9 @@ class Workplace:
         command = ("certify", self.model, self.shapes, *SETTINGS, "--out", out, *extra)
         return list(map(str, command))
 
-    def start(self, out: Path, *extra: object) -> subprocess.Popen[bytes]:
+    def start(self, out: Path, *extra: object) -> Started:
         """The command in a process of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "onnxcert", *self.arguments(out, *extra)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), *sys.path))},
-            # A shell starts what runs in the background with Ctrl-C ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        return Started(self.arguments(out, *extra))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +62,7 @@ def undisturbed(workplace: Workplace) -> Path:
     return out
 
 
-def waited(process: subprocess.Popen[bytes], out: Path, wanted: str) -> bool:
+def waited(process: Started, out: Path, wanted: str) -> bool:
     """Whether, while the process runs, a file comes to be that fits the pattern below `out`."""
     deadline = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < deadline:

@@ -3,8 +3,9 @@ process, bit for bit."""
 
 from __future__ import annotations
 
+import io
 import sys
-import time
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from drawing import write_picture
 from equal_runs import assert_equal_runs
 from pointgraphs import of_category, write_shape
+from rich.console import Console
 from zoo import save
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -22,13 +24,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from chaos import Chaos
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule, Stopping
+from onnxcert.cli.progress import Bar
 from onnxcert.errors import DeviceError, ModelError, OnnxcertError
 from onnxcert.inputs import READERS
 from onnxcert.inputs.clouds import CLOUD_READERS
 from onnxcert.run import Run
 from onnxcert.settings import Settings
 from onnxcert.watcher import Silent
-from onnxcert.workers import Opening
+from onnxcert.workers import Dispatch, Opening
 from onnxcert.workers.task import CountDraws, Settle, Task, TryOut
 
 LOOKS = Rule(correction="bonferroni", schedule=Schedule(150, (45, 60, 100, 150)))
@@ -89,6 +92,22 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(tmp_path_factory.mktemp("dispatch"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that waits for the same futures again and again has lost one: fail, do not hang."""
+    waited, before, rounds = Dispatch._wait, None, 0
+
+    def wait(this: Dispatch) -> None:
+        nonlocal before, rounds
+        now = {future for place in this._places for future in (place.hello, *place.held)}
+        before, rounds = now, rounds + 1 if now == before else 0
+        assert rounds < 3000, "the driver waits for what never comes"
+        waited(this)
+
+    monkeypatch.setattr(Dispatch, "_wait", wait)
+    monkeypatch.setattr("onnxcert.workers.dispatch._PATIENCE", 0.02)
 
 
 def crew(run: Run, size: int, **chaos: Any) -> Chaos:
@@ -341,27 +360,33 @@ def test_an_input_that_the_model_fails_on_is_skipped(place: Place, tmp_path: Pat
     assert_equal_runs(tmp_path / "out", tmp_path / "whole")
 
 
+@pytest.mark.parametrize("starts", [0, 1])
 def test_a_run_that_waits_for_any_worker_at_all_says_so(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starts: int
 ) -> None:
-    """As on a cluster that gives the room of dead workers to somebody else."""
-    monkeypatch.setattr("onnxcert.workers.dispatch._SILENCE", 0.05)
+    """As on a cluster that is full from the start, or gives the room of dead workers to somebody
+    else; also before there is anything to count."""
+    monkeypatch.setattr("onnxcert.workers.dispatch._SILENCE", 0.0)
     said: list[str] = []
+    heard = threading.Event()
 
-    class Listening(Silent):
+    class Listening(Bar):
         def say(self, text: str) -> None:
+            super().say(text)
             said.append(text)
+            if text.startswith("waiting"):
+                heard.set()
 
     class Full(Chaos):
         def _open(self, place: int) -> Any:
-            if self.starts > self.size:
-                time.sleep(1.0)
+            if self.starts > starts:
+                heard.wait()
             return super()._open(place)
 
     run = place.run(tmp_path / "out")
-    run.watcher = Listening()
-    other = None if run.nonrobust is None else run.nonrobust.anew
-    run.crew = Full(Opening(run.segmenter.anew, other, "cpu", 1), 1, deaths=0.2, seed=1)
-    run.execute(1)
+    run.crew = Full(Opening(run.segmenter.anew, None, "cpu", 1), 1, deaths=1.0, seed=1)
+    with Listening(Console(file=io.StringIO(), force_terminal=True), str) as run.watcher:
+        run.execute(1)
     assert "waiting for room for threads" in said
     assert said[-1] == ""
+    assert_equal_runs(tmp_path / "out", place.whole("plain"))

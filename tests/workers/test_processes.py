@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from equal_runs import assert_equal_runs
 
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
+from onnxcert.workers.processes import STOPS
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here")
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ("--sigma", "0.2", "--seed", "7", "--no-pictures", "--batch-size", "2")
-LONG = ("--n", "4000", "--checkpoint", "0.05")
+LONG = ("--n", "3000", "--checkpoint", "0.05")
 SHORT = ("--n", "90", "--looks", "50,90", "--correction", "bonferroni")
 
 
@@ -88,6 +90,13 @@ def workers_of(driver: int) -> list[int]:
     return sorted(found)
 
 
+def heeds_no(process: int, numbers: Iterable[int]) -> bool:
+    """Whether it ignores or blocks signals."""
+    status = Path(f"/proc/{process}/status").read_text()
+    masks = [int(re.findall(rf"{name}:\s*(\w+)", status)[0], 16) for name in ("SigIgn", "SigBlk")]
+    return all((masks[0] | masks[1]) >> (number - 1) & 1 for number in numbers)
+
+
 def until(condition: object, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 90
     assert callable(condition)
@@ -148,17 +157,20 @@ def test_a_killed_driver_takes_its_workers_along_and_is_gone_on_with(
 
 def test_ctrl_c_reaches_the_driver_alone(place: Place, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with place.started(out, *LONG, "--workers", "2") as process:
-        until(lambda: any((out / "partial").glob("[!.]*.h5")), process)
-        workers = workers_of(process.pid)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert stdout == b""
-    said = stderr.decode().splitlines()
-    assert sum("interrupted; what is done is kept" in line for line in said) == 1
-    assert "Traceback" not in stderr.decode()
-    assert_gone(workers)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        with place.started(out, *LONG, "--workers", "2") as process:
+            until(lambda: any((out / "partial").glob("[!.]*.h5")), process)
+            until(lambda: len(workers_of(process.pid)) == 2, process)
+            workers = workers_of(process.pid)
+            assert all(heeds_no(worker, STOPS) for worker in workers)
+            os.killpg(process.pid, number)  # as a terminal does, and one that is closed
+            stdout, stderr = process.communicate(timeout=60)
+        assert process.returncode == 128 + number
+        assert stdout == b""
+        said = stderr.decode().splitlines()
+        assert sum("interrupted; what is done is kept" in line for line in said) == 1
+        assert "Traceback" not in stderr.decode()
+        assert_gone(workers)
     place.finish(out, *LONG, "--threads", "1")
     assert_equal_runs(out, whole)
 
@@ -189,13 +201,21 @@ def test_without_ray_one_sentence_says_what_to_install(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_address_where_nobody_listens_is_refused_within_seconds(
-    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("listens", [False, True])
+def test_an_address_where_nobody_listens_or_no_ray_is_refused_within_seconds(
+    place: Place,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    listens: bool,
 ) -> None:
     """Ray itself tries for minutes, and nothing interrupts it."""
     pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setattr("onnxcert.workers.cluster._ANSWER", 2.0)
     with socket.socket() as unheard:
-        unheard.bind(("127.0.0.1", 0))  # bound and never listening: nobody else gets the port
+        unheard.bind(("127.0.0.1", 0))  # bound: nobody else gets the port
+        if listens:
+            unheard.listen()
         address = f"127.0.0.1:{unheard.getsockname()[1]}"
         begun = time.monotonic()
         arguments = place.arguments(tmp_path / "out", *SHORT, "--ray-address", address)
@@ -203,4 +223,5 @@ def test_an_address_where_nobody_listens_is_refused_within_seconds(
     assert time.monotonic() - begun < 60
     said = capsys.readouterr().err
     assert said.startswith(f"onnxcert: no Ray cluster could be reached at {address} (")
+    assert not listens or "does not answer as Ray does" in said
     assert said.count("\n") == 1

@@ -41,7 +41,7 @@ ENVIRONMENT = {
 }
 SETTINGS = ("--sigma", "0.2", "--seed", "7", "--no-pictures", "--batch-size", "2")
 LOOKS = ("--n", "90", "--looks", "50,90", "--correction", "bonferroni")
-LONG = ("--n", "4000", "--checkpoint", "0.05")
+LONG = ("--n", "3000", "--checkpoint", "0.05")
 
 # Ray in a process of its own, which ends it when its standard input is closed.
 HEAD = """
@@ -163,6 +163,15 @@ def test_a_killed_driver_on_ray_is_gone_on_with(place: Place, whole: Path, tmp_p
     out = tmp_path / "out"
     with place.started(out, *LONG) as process:
         until_kept(out, process)
+        process.send_signal(signal.SIGTERM)  # which Ray would end it at once by
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, stderr
+    assert b"interrupted; what is done is kept" in stderr
+    kept = [path.stat().st_mtime_ns for path in (out / "partial").glob("[!.]*.h5")]
+    with place.started(out, *LONG) as process:
+        while [path.stat().st_mtime_ns for path in (out / "partial").glob("[!.]*.h5")] == kept:
+            until_kept(out, process)
+            time.sleep(0.02)
         process.kill()
     assert any((out / "partial").glob("[!.]*.h5"))
     place.finish(out, *LONG, "--workers", "2")

@@ -7,9 +7,9 @@ import itertools
 import os
 import re
 import shutil
-import subprocess
-import sys
+import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import h5py
 import pytest
 from drawing import write_picture
 from equal_runs import assert_equal_runs
+from forked import Started, kill_at
 from hypothesis import given
 from hypothesis import strategies as st
 from pointgraphs import of_category, write_shape
@@ -29,7 +30,6 @@ from onnxcert.errors import ParameterError
 from onnxcert.inputs import Item, Listing, Shard
 from onnxcert.store import merge
 
-ROOT = Path(__file__).parents[2]
 INPUTS = 5
 # With a batch size, as the one chosen, and so what the statement says of it, depends on the clock.
 SETTINGS = ("--sigma", "0.2", "--n", "60", "--threads", "1", "--batch-size", "4")
@@ -379,22 +379,6 @@ def test_a_run_that_is_being_written_to_is_not_merged_into(
 
 # -- stopped in the middle -----------------------------------------------------------------------
 
-STEPS = """
-import os, signal, sys
-left = int(sys.argv.pop(1))
-def replaced(step):
-    def wrapper(*a, **k):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return step(*a, **k)
-    return wrapper
-os.replace, os.rename = map(replaced, (os.replace, os.rename))
-from onnxcert.__main__ import main
-main()
-"""
-
 
 @pytest.mark.skipif(os.name != "posix", reason="no SIGKILL here")
 @pytest.mark.parametrize("step", [1, 3, 5, 6, 12])
@@ -403,13 +387,9 @@ def test_a_merge_killed_at_any_step_is_given_again(
 ) -> None:
     out = tmp_path / "out"
     words = ["merge", out, *parts]
-    done = subprocess.run(
-        [sys.executable, "-c", STEPS, str(step), *map(str, words)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), *sys.path))},
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode < 0
+    process = Started(list(map(str, words)), partial(kill_at, step, ("replace", "rename")))
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
     store = ResultStore(out)
     for name in store.names():
         stored, found = store.fingerprints(name)

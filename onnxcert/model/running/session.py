@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import onnx
-import onnxruntime
 
 from onnxcert.backend import NUMPY, Backend, cuda_backend
 from onnxcert.errors import DeviceError, ModelError
 from onnxcert.model.running.cores import available_cores
 from onnxcert.model.running.gpu_providers import gpu_providers
+from onnxcert.model.running.passes import EndableSession, onnxruntime
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
@@ -184,7 +184,7 @@ def _create(proto: onnx.ModelProto, providers: list[Any], threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(
+        return EndableSession(
             proto.SerializeToString(),
             sess_options=options,
             providers=providers,
