@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 
 from onnxcert._version import __version__
 from onnxcert.cli import certify, decide, diff, inspect, merge, pack, plan, report, study, verify
+from onnxcert.cli.open_facts import lines
 from onnxcert.errors import OnnxcertError
+from onnxcert.model.question import OpenFacts
 
 DONE, USER_ERROR = 0, 2
 
@@ -68,6 +71,9 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
         status = command.main(
             args=arguments or ["--help"], prog_name="onnxcert", standalone_mode=False, obj=context
         )
+    except OpenFacts as error:
+        sentence, *more = lines(error, arguments)
+        return _fail(sentence, more)
     except OnnxcertError as error:
         return _fail(str(error))
     except typer.TyperException as error:
@@ -78,6 +84,6 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
     return status if isinstance(status, int) else DONE
 
 
-def _fail(message: str) -> int:
-    print(f"onnxcert: {' '.join(message.split())}", file=sys.stderr)
+def _fail(message: str, more: Sequence[str] = ()) -> int:
+    print(f"onnxcert: {' '.join(message.split())}", *more, sep="\n", file=sys.stderr)
     return USER_ERROR
