@@ -26,8 +26,9 @@ def parameters(
     # Names do not change a result, and the number of classes may not be known yet.
     for name in ("sources", "class_names", "classes"):
         del contract[name]
-    if not contract.get("bands", True):
-        del contract["bands"]  # so that results made before there were any still fit
+    for name in ("bands", "resize"):
+        if not contract.get(name, True):
+            del contract[name]  # so that results made before there were any still fit
     values: dict[str, Any] = {
         "model": segmenter.file.sha256,
         "contract": contract,

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,8 +14,10 @@ import typer
 
 from onnxcert._version import __version__
 from onnxcert.cli import certify, decide, diff, inspect, merge, pack, plan, report, study, verify
+from onnxcert.cli.open_facts import lines
 from onnxcert.cli.terminal import OutputError, guarded
 from onnxcert.errors import OnnxcertError
+from onnxcert.model.question import OpenFacts
 
 DONE, USER_ERROR, PIPE_CLOSED = 0, 2, 141  # as of a process that SIGPIPE ends
 
@@ -91,6 +94,9 @@ def _run(arguments: list[str], context: dict[str, Any]) -> int:
         status = command.main(
             args=arguments, prog_name="onnxcert", standalone_mode=False, obj=context
         )
+    except OpenFacts as error:
+        sentence, *more = lines(error, arguments)
+        return _fail(sentence, more)
     except OnnxcertError as error:
         return _fail(str(error))
     except typer.TyperException as error:
@@ -130,7 +136,8 @@ def _of_the_machine(error: Exception) -> str | None:
     return None
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, more: Sequence[str] = ()) -> int:
+    first = f"onnxcert: {' '.join(message.split())}"
     with suppress(OSError):  # the status says it, where standard error cannot
-        print(f"onnxcert: {' '.join(message.split())}", file=sys.stderr, flush=True)
+        print(first, *more, sep="\n", file=sys.stderr, flush=True)
     return USER_ERROR

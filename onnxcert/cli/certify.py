@@ -12,11 +12,19 @@ import typer
 
 from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.input_options import Chosen, with_input_options
+from onnxcert.cli.label_facts import ignored, refuse_unreduced
 from onnxcert.cli.noise_options import Noise, with_noise_options
+from onnxcert.cli.open_facts import with_the_rest
 from onnxcert.cli.parallel_options import Parallel, with_parallel_options
 from onnxcert.cli.parsing import draws_or_off, seconds
 from onnxcert.cli.rule_options import AskedRule, with_rule_options
-from onnxcert.cli.running import SOME_SKIPPED, default_folder, executed, result
+from onnxcert.cli.running import (
+    SOME_SKIPPED,
+    again,
+    default_folder,
+    executed,
+    result,
+)
 from onnxcert.cli.running_options import Running, with_running_options
 from onnxcert.decision.stopping import Stopping
 from onnxcert.errors import ParameterError
@@ -25,6 +33,7 @@ from onnxcert.inside import inside
 from onnxcert.model.bundled import find_model
 from onnxcert.model.graph import read_model
 from onnxcert.model.inference import medium, stored
+from onnxcert.model.question import OpenFacts
 from onnxcert.report.table import table
 from onnxcert.run import Run
 from onnxcert.settings import Settings
@@ -119,15 +128,24 @@ def command(
     parallel.check_seed(seed)
     file = read_model(path)
     other_file = read_model(find_model(nonrobust)) if nonrobust else None
-    listing = chosen.listing(path, inputs or [], medium(file, given))
+    kind = medium(file, given)
+    listing = chosen.listing(path, inputs or [], kind)
     if listing.categories and "categories" not in given and not stored(file, "categories"):
         given = {**given, "categories": listing.categories}
+
+    ignore_label = chosen.ignored(listing)
+    if kind == "picture":
+        refuse_unreduced(file, listing, ignore_label)
+        ignore_label = ignored(file, listing, ignore_label)
 
     def prepared(head: str | None) -> Run:
         """The run for one output of the model."""
         said = {**given, **({} if head is None else {"output": head})}
         names = chosen.names(listing)
-        segmenter = running.opened(file, said, here, names=names)
+        try:
+            segmenter = running.opened(file, said, here, names=names)
+        except OpenFacts as error:
+            raise with_the_rest(error, noise, running, listing) from None
         other = running.opened(other_file, said, here) if other_file else None
         chosen.check_category(segmenter.entry)
         run = Run(
@@ -148,7 +166,7 @@ def command(
             shard=parallel.shard,
             crew=parallel.crew(segmenter, other, running.options),
             class_names=names,
-            ignore_label=chosen.ignored(listing),
+            ignore_label=ignore_label,
             batch_size=running.batch_size,
             pictures=pictures,
             checkpoint_seconds=checkpoint,
@@ -161,12 +179,12 @@ def command(
 
     here = parallel.here(running.options)
     heads = given["output"].split(",") if "output" in given else [None]
-    started = context.obj["started"]
+    started, arguments = context.obj["started"], context.obj["arguments"]
     results: dict[str, Any] = {}
     status = 0
     for head, run in [(head, prepared(head)) for head in heads]:
         run.clock.startup += time.perf_counter() - started
-        summary = executed(run, announced=not as_json)
+        summary = executed(run, announced=not as_json, again=again(arguments, out, run, heads))
         if isinstance(summary, int):
             return summary
         writing = time.perf_counter()

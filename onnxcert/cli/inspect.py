@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import typer
 
 from onnxcert.cli.contract_options import with_contract_options
-from onnxcert.cli.parsing import height_and_width
 from onnxcert.cli.readings import print_readings
-from onnxcert.cli.running_options import VIEWS, model_tile
+from onnxcert.cli.running_options import Running, with_running_options
+from onnxcert.cli.trial_input import try_model
 from onnxcert.errors import ContractError, ParameterError
 from onnxcert.inputs import read_class_names, read_image
 from onnxcert.inputs.clouds import read_cloud
@@ -20,16 +20,17 @@ from onnxcert.model.bundled import find_model
 from onnxcert.model.contract import Contract
 from onnxcert.model.graph import ModelFile, read_model, write_contract
 from onnxcert.model.inference import infer
-from onnxcert.model.lint import Finding, lint, refuse_errors
+from onnxcert.model.lint import Finding, lint, refuse_errors, together
 from onnxcert.model.other_tasks import image_findings
 from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.pictures.value_range import settled_range
+from onnxcert.model.question import OpenFacts
 from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.model.sidecars.carried import unused
 from onnxcert.report.clouds.view import draw_cloud_answer
 from onnxcert.report.view import draw_answer
 
 
+@with_running_options
 @with_contract_options
 def command(
     context: typer.Context,
@@ -49,23 +50,6 @@ def command(
     class_names: Path | None = typer.Option(
         None, "--class-names", metavar="FILE", help="Class names, one a line, in order."
     ),
-    size: Any | None = typer.Option(
-        None,
-        "--size",
-        parser=height_and_width,
-        metavar="HxW",
-        help="The model sees PICTURE resized to this height and width.",
-    ),
-    scale: float = typer.Option(
-        1.0, "--scale", help="The model sees PICTURE resized by this factor."
-    ),
-    pad_to: int | None = typer.Option(
-        None, "--pad-to", metavar="K", help="Continue PICTURE until both sides are multiples of K."
-    ),
-    scales: Any | None = VIEWS["scales"][1],
-    flip: bool = VIEWS["flip"][1],
-    tile: Any | None = VIEWS["tile"][1],
-    overlap: Any | None = VIEWS["overlap"][1],
     columns: str | None = typer.Option(
         None, "--columns", metavar="NAMES", help="What the columns of a point file are."
     ),
@@ -74,6 +58,7 @@ def command(
     ),
     *,
     given: dict[str, Any],
+    running: Running,
 ) -> int:
     """Print how onnxcert would talk to a model, who said so, and what the lint finds.
 
@@ -84,56 +69,32 @@ def command(
     given["trained_sigma"] = sigma
     given["class_names"] = read_class_names(class_names) if class_names else None
     try:
-        contract = infer(file, given, settle=False, thorough=True)
+        contract = infer(file, given, thorough=True)
+    except OpenFacts as error:
+        if error.contract is not None:
+            _print(file, error.contract, _findings(file, error.contract), error.fields)
+        if len(error.questions) == 1:
+            print_readings(file, str(error), given, arguments)
+        raise
     except ContractError as error:
         print_readings(file, str(error), given, arguments)
         raise
     _refuse_wrong_axes(file, given, contract)
-    question = ""
-    try:
-        if isinstance(contract, PictureContract):
-            contract = settled_range(contract)
-    except ContractError as error:
-        question = str(error)
-    findings = (*lint(file.proto, dict(contract.feeds)), *image_findings(contract, file))
+    findings = _findings(file, contract)
     _print(file, contract, findings)
-    if question:
-        if picture or write:
-            raise ContractError(f"{file.path}: {question}")
-        print(f"\nopen: {question}")
-        print_readings(file, question, given, arguments)
-        return 0
     refuse_errors(findings, file.path)
+    bands = contract.bands if isinstance(contract, PictureContract) else None
+    if bands is not None and (columns is not None or category is not None):
+        raise ParameterError(
+            "--columns and --category are for point clouds, but the model takes pictures; leave "
+            "them out."
+        )
+    segmenter = OnnxSegmenter(file, contract, **_entry(running, contract, file), **running.options)
+    try_model(segmenter, running.values["tile"])
     if picture is not None:
-        views: dict[str, Any] = {
-            "scales": scales or (),
-            "flip": flip,
-            "tile": tile,
-            "overlap": overlap,
-        }
-        if isinstance(contract, PictureContract):
-            if columns is not None or category is not None:
-                raise ParameterError(
-                    "--columns and --category are for point clouds, but the model takes pictures; "
-                    "leave them out."
-                )
-            if tile == "model":
-                views["tile"] = model_tile(contract, file)
-            whole = scale == 1.0 and tile is None and not scales
-            fit = Fit(
-                size=size or (contract.size if whole else None),
-                scale=scale,
-                pad_to=(contract.multiple or 1) if pad_to is None else pad_to,
-                **views,
-            )
-            segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
-            draw_answer(out, segmenter, read_image(picture, contract.bands))
+        if bands is not None:
+            draw_answer(out, segmenter, read_image(picture, bands))
         else:
-            if tile == "model":
-                views["tile"] = (1, 1)
-            # Refused if anything was said.
-            fit = Fit(size=size, scale=scale, pad_to=pad_to or 1, **views)
-            segmenter = OnnxSegmenter(file, contract, fit=fit, device="cpu")
             cloud = read_cloud(picture, columns=columns)
             cloud = replace(cloud, category=category) if category else cloud
             draw_cloud_answer(out, segmenter, segmenter.entry.prepared(cloud))
@@ -143,6 +104,20 @@ def command(
         write_contract(file, contract, write)
         print(f"\ncontract stored in {write}")
     return 0
+
+
+def _entry(running: Running, contract: Contract, file: ModelFile) -> dict[str, Any]:
+    """How inputs reach the model: as the options say, and in the one size that it takes."""
+    entry = running.entry(contract, file)
+    fit = entry["fit"]
+    whole = fit.scale == 1.0 and fit.size is None and fit.tile is None and not fit.scales
+    if isinstance(contract, PictureContract) and whole:
+        entry["fit"] = replace(fit, size=contract.size)
+    return entry
+
+
+def _findings(file: ModelFile, contract: Contract) -> tuple[Finding, ...]:
+    return (*lint(file.proto, dict(contract.feeds)), *image_findings(contract, file))
 
 
 def _refuse_wrong_axes(file: ModelFile, given: dict[str, Any], contract: Contract) -> None:
@@ -161,7 +136,12 @@ def _refuse_wrong_axes(file: ModelFile, given: dict[str, Any], contract: Contrac
         )
 
 
-def _print(file: ModelFile, contract: Contract, findings: Sequence[Finding]) -> None:
+def _print(
+    file: ModelFile,
+    contract: Contract,
+    findings: Sequence[Finding],
+    asked: Collection[str] = (),
+) -> None:
     print(f"{file.path}\nsha256 {file.sha256}\nopset {file.opset}\n")
     for field in fields(contract):
         if field.name != "sources":
@@ -169,10 +149,15 @@ def _print(file: ModelFile, contract: Contract, findings: Sequence[Finding]) -> 
             source = contract.sources.get(field.name)
             show = _SHOWN.get(field.name, _show)
             shown = show(value) if source and value != () else _OPEN.get(field.name, "not said")
-            print(f"{field.name:16} {shown:32} {f'({source})' if source else ''}".rstrip())
+            told = f"({source})" if source else ""
+            if field.name in asked:
+                shown, told = "open", ""
+            print(f"{field.name:16} {shown:32} {told}".rstrip())
     print(f"\nlint: {'nothing found' if not findings else ''}".rstrip())
-    for finding in findings:
+    for finding in together(findings):
         print(f"  {finding.severity}: node {finding.node} {finding.message}")
+    for note in unused(file, contract):
+        print(f"not used: {note}")
 
 
 _OPEN = {
@@ -180,6 +165,7 @@ _OPEN = {
     "bands": "none",
     "size": "free",
     "multiple": "any",
+    "resize": "none",
     "mean": "none",
     "std": "none",
     "normalise": "after",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +20,11 @@ from onnxcert.certification import fresh_seed
 from onnxcert.cli.interrupt import exit_status, stopping_on_signal
 from onnxcert.cli.progress import Bar
 from onnxcert.cli.terminal import raw_stderr
-from onnxcert.errors import InputError
 from onnxcert.errors import InputError, OnnxcertError
 from onnxcert.model.contract import ASSUMED
+from onnxcert.model.lint import together
 from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.model.sidecars.carried import unused
 from onnxcert.report.summary import Summary
 from onnxcert.report.table import json_object
 from onnxcert.run import Run
@@ -29,10 +32,13 @@ from onnxcert.run import Run
 SOME_SKIPPED: Final = 3
 
 
-def executed(run: Run, *, announced: bool) -> Summary | int:
+def executed(run: Run, *, announced: bool, again: str) -> Summary | int:
     """The summary of the run, or the exit status if it was interrupted.
 
     Where it is `announced`, the header goes to standard error once nothing is refused any more.
+
+    Args:
+        again: the command that goes on with it.
 
     Raises:
         InputError: no input could be used.
@@ -51,10 +57,11 @@ def executed(run: Run, *, announced: bool) -> Summary | int:
         if isinstance(error, OnnxcertError) and not came:
             raise  # else what was waited for failed, or was given up, because of the signal
         print(
-            f"onnxcert: interrupted; what is done is kept in {run.store.folder}, and the same "
-            f"command with --out {run.store.folder} goes on from there"
+            f"onnxcert: interrupted; what is done is kept in {run.store.folder}, and {again} goes "
+            "on from there"
             + (
-                f"; onnxcert report {run.store.folder} shows what is certified so far."
+                f"; onnxcert report {shlex.quote(str(run.store.folder))} shows what is certified "
+                "so far."
                 if run.store.names()
                 else "."
             ),
@@ -67,6 +74,18 @@ def executed(run: Run, *, announced: bool) -> Summary | int:
             f"{next(iter(run.skipped.values()), 'there is none')}"
         )
     return summary
+
+
+def again(arguments: Sequence[str], out: Path | None, run: Run, heads: Sequence[Any]) -> str:
+    """The command that goes on with a run that was stopped.
+
+    Args:
+        arguments: of the command line.
+        out: the folder that it names. heads: the outputs that it names, each with a run.
+    """
+    # Of several outputs, each has a folder of its own, which the same command finds again.
+    words = [] if out is not None or len(heads) > 1 else ["--out", str(run.store.folder)]
+    return f"onnxcert {shlex.join([*arguments, *words])}"
 
 
 def result(run: Run, summary: Summary, model: str, started: float) -> dict[str, Any]:
@@ -106,7 +125,8 @@ def header(run: Run) -> str:
         f"{runtime.threads} thread{'s' if runtime.threads > 1 else ''}){crew}",
         run.segmenter.entry.said,
         answer_line(run.segmenter),
-        *(f"lint    {f.node} {f.message}" for f in run.segmenter.findings),
+        *(f"lint    {f.node} {f.message}" for f in together(run.segmenter.findings)),
+        *(f"beside  {note}" for note in unused(run.segmenter.file, run.segmenter.contract)),
     ]
     if runtime.note:
         lines.append(f"device  {runtime.note}")

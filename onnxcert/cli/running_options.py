@@ -158,9 +158,11 @@ class Running:
             raise ParameterError(
                 f"{file.path} takes pictures of any size; use --size in place of --resize."
             )
+        size = contract.size if said["resize"] else said["size"]
+        plain = said["scale"] == 1.0 and not said["scales"] and said["tile"] is None
         return Fit(
             scale=said["scale"],
-            size=contract.size if said["resize"] else said["size"],
+            size=contract.usual_size if size is None and plain else size,
             pad_to=(contract.multiple or 1) if said["pad_to"] is None else said["pad_to"],
             grid=said["grid"],
             scales=said["scales"] or (),

@@ -10,11 +10,12 @@ import numpy as np
 import typer
 
 from onnxcert.cli.parsing import height_and_width
-from onnxcert.errors import ParameterError
+from onnxcert.errors import ModelError, OnnxcertError, ParameterError
 from onnxcert.inputs import read_image
 from onnxcert.inputs.clouds import MAX_POINTS, read_cloud
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.points.contract import PointContract
+from onnxcert.model.running.trial_passes import try_answers
 from onnxcert.model.segmenter import OnnxSegmenter
 
 _LARGEST_SIDE: Final = 2**14
@@ -47,6 +48,34 @@ def trial_input(said: str | None, segmenter: OnnxSegmenter) -> Any:
         )
     rng = np.random.default_rng(0)
     return rng.random((len(segmenter.contract.bands) or 3, *sides), dtype=np.float32)
+
+
+def try_model(segmenter: OnnxSegmenter, tile: Any = None) -> None:
+    """Run the model once on noise, as the first pass of `certify` would.
+
+    Args:
+        segmenter: the model.
+        tile: (height, width) of the tiles, where it sees pictures in tiles.
+
+    Raises:
+        ModelError: it answers on none of the sizes tried, and the bare network does.
+    """
+    contract = segmenter.contract
+    grids = [tile, *contract.trial_grids] if isinstance(tile, tuple) else contract.trial_grids
+    refusal = None
+    for grid in grids:
+        try:
+            x = segmenter.declared(trial_input("x".join(map(str, grid)), segmenter))
+            segmenter.entry.check(x.shape, segmenter.file.path)
+        except OnnxcertError:
+            continue  # no input of this size reaches it
+        try:
+            segmenter(x[None])
+            return
+        except ModelError as error:
+            refusal = refusal or error
+    if refusal is not None and try_answers(segmenter.file.proto, contract, contract.output):
+        raise refusal
 
 
 def _cloud(said: str | None, segmenter: OnnxSegmenter, contract: PointContract) -> Any:

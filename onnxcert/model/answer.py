@@ -12,6 +12,7 @@ from onnxcert.errors import ContractError
 from onnxcert.model.answer_axes import OFF_GRID, Shown, fits, is_as_said, is_off_grid, layouts
 from onnxcert.model.contract import ASSUMED
 from onnxcert.model.proposal import GRAPH, AnyContract
+from onnxcert.model.question import Question
 from onnxcert.model.running.trial_passes import Trial, try_answers
 from onnxcert.model.tracing import Axes, axes, inferred_axes, shown
 
@@ -165,10 +166,15 @@ def _chosen(contract: AnyContract, name: str, seen: Shown) -> str:
                 f"grid {shown(seen.grid)}; leave --output-layout out, or pass another."
             )
     if len(possible) > 1:
-        flags = " or ".join(f"--output-layout {name or contract.layouts[0]}" for name in possible)
-        raise ContractError(
+        orders = [layout or contract.layouts[0] for layout in possible]
+        flags = " or ".join(f"--output-layout {order}" for order in orders)
+        raise Question(
             f"the output {name!r} {shown(seen.one)} has no batch axis and its axes may come in "
-            f"several orders; pass {flags}."
+            f"several orders; pass {flags}.",
+            flag="--output-layout",
+            values=orders,
+            meaning=f"order of the axes of {name!r} {shown(seen.one)}",
+            answer={"output_layout": orders[0]},
         )
     return possible[0]
 

@@ -17,7 +17,8 @@ def entry_of(contract: Contract, *, fit: Fit | None = None, fill: bool = False) 
 
     Args:
         contract: of the model.
-        fit: how pictures are brought to its size; by default to a multiple of what it takes.
+        fit: how pictures are brought to its size; by default to the size that its publisher resizes
+            them to, or a multiple of what it takes.
         fill: whether points are repeated where a shape has fewer than the model takes.
 
     Raises:
@@ -33,4 +34,5 @@ def entry_of(contract: Contract, *, fit: Fit | None = None, fill: bool = False) 
     if fill:
         raise ParameterError("--fill is for points, but the model takes pictures; leave it out.")
     assert isinstance(contract, PictureContract)
-    return PictureEntry(contract, fit or Fit(pad_to=contract.multiple or 1))
+    usual = Fit(size=contract.usual_size, pad_to=contract.multiple or 1)
+    return PictureEntry(contract, fit or usual)

@@ -1,4 +1,5 @@
-"""The contract of a file: its metadata, completed by the graph, overridden by the user.
+"""The contract of a file: what its metadata and the files beside it say, completed by the graph,
+overridden by the user.
 
 What the graph says is proposed with its reason. Where two readings are possible, neither is taken:
 the error shows the flags for both.
@@ -25,8 +26,18 @@ from onnxcert.model.pictures.value_range import settled_range
 from onnxcert.model.points.contract import PointContract
 from onnxcert.model.points.inference import holds_points, with_category, with_points
 from onnxcert.model.points.output_inference import with_output as with_point_output
+from onnxcert.model.question import OpenFacts, Question
+from onnxcert.model.sidecars.carried import Proposal, carried, proposed
 from onnxcert.model.tracing import rank
 
+#: What is asked in place of a further input by name where the choice of the input is open.
+OTHER_INPUT: Final = Question(
+    "the other inputs need values; pass --feed NAME=VALUE for each",
+    flag="--feed",
+    values=("NAME=VALUE",),
+    meaning="what an input that is not chosen gets in every pass",
+    answer={"feeds": ()},
+)
 METADATA = "the file's metadata"
 FLAG = "given"
 CONTRACTS: Final[dict[str, type[Contract]]] = {
@@ -47,51 +58,85 @@ def infer(
     Args:
         model: the file.
         given: fields of the contract by name, as the user gave them; None values are ignored.
-        settle: whether a value range that nobody said is refused, or left open.
+        settle: whether a value range that nobody said is asked for, or left open.
         thorough: whether the model is tried on random rows also where its file leaves nothing open.
         names: of classes, where the inputs or the user tell them.
 
     Raises:
-        ContractError: a field is missing, ambiguous, contradictory or not supported.
+        OpenFacts: fields are missing or ambiguous; it names all of them.
+        ContractError: a field is contradictory or not supported.
     """
     said = {name: value for name, value in (given or {}).items() if value is not None}
     for name in ("input", "output"):
         if said.get(name) == "":
             raise ContractError(f"--{name} must be a name, got none; name one of the graph's.")
+    questions: list[Question] = []
+    contract = None
+    while True:
+        try:
+            contract, left = _inferred(model, said, thorough=thorough, names=names)
+            questions += left if settle else []
+        except Question as question:
+            answer = question.answer
+            several = any(earlier.flag == "--input" for earlier in questions)
+            questions.append(OTHER_INPUT if "feeds" in answer and several else question)
+            if answer and not set(answer) & set(said) - {"feeds"}:
+                fed = {"feeds": (*said.get("feeds", ()), *answer.get("feeds", ()))}
+                said = {**said, **answer, **(fed if "feeds" in answer else {})}
+                continue  # as if it had been answered, for what else is open
+        except ContractError as error:
+            if not questions:
+                raise ContractError(f"{model.path}: {error}") from None
+        break
+    if questions:
+        raise OpenFacts(model.path, questions, contract)
+    assert contract is not None
+    return contract
+
+
+def _inferred(
+    model: ModelFile, said: Mapping[str, Any], *, thorough: bool, names: Sequence[str]
+) -> tuple[Contract, list[Question]]:
+    """The contract, and the question what its value range is where nothing tells."""
     text = model.metadata.get(METADATA_KEY)
     graph = model.proto.graph
+    kind = _kind(text, said, graph)
+    known = {field.name for field in fields(kind)}
+    if foreign := sorted(set(said) - known):
+        raise ContractError(
+            f"{foreign[0].replace('_', ' ')} means nothing for a model of {_NOUNS[kind.medium]}"
+            "; leave it out."
+        )
+    written = kind() if text is None else kind.from_json(text, source=METADATA)
+    # How many numbers these are is checked once the number of channels is known.
+    late = {name: said[name] for name in ("mean", "std") if name in said}
+    contract = written.override(FLAG, **{k: v for k, v in said.items() if k not in late})
+    if "output_form" not in contract.sources:
+        refuse_boxes(model.proto)
+    if isinstance(contract, PointContract):
+        contract = with_category(with_points(contract, graph), graph)
+        contract = with_feeds(contract, graph, made=(contract.category_input,))
+        return with_point_output(contract, model.proto, thorough=thorough), []
+    assert isinstance(contract, PictureContract)
+    proposal = _carried(model, written, said)
+    contract = with_picture(proposal.early(contract), graph).override(FLAG, **late)
+    contract = with_feeds(proposal.late(contract), graph)
+    contract = with_picture_output(contract, model.proto, thorough=thorough)
+    refuse_image(contract, model, names)
     try:
-        kind = _kind(text, said, graph)
-        known = {field.name for field in fields(kind)}
-        if foreign := sorted(set(said) - known):
-            raise ContractError(
-                f"{foreign[0].replace('_', ' ')} means nothing for a model of {_NOUNS[kind.medium]}"
-                "; leave it out."
-            )
-        contract = kind() if text is None else kind.from_json(text, source=METADATA)
-        # How many numbers these are is checked once the number of channels is known.
-        late = {name: said.pop(name) for name in ("mean", "std") if name in said}
-        contract = contract.override(FLAG, **said)
-        if "output_form" not in contract.sources:
-            refuse_boxes(model.proto)
-        if isinstance(contract, PointContract):
-            contract = with_category(with_points(contract, graph), graph)
-            contract = with_feeds(contract, graph, made=(contract.category_input,))
-            return with_point_output(contract, model.proto, thorough=thorough)
-        assert isinstance(contract, PictureContract)
-        contract = with_feeds(with_picture(contract, graph).override(FLAG, **late), graph)
-        contract = with_picture_output(contract, model.proto, thorough=thorough)
-        refuse_image(contract, model, names)
-        try:
-            contract = settled_range(contract)
-        except ContractError:
-            if settle:
-                raise
-            return contract
-        refuse_contradictions(contract, graph)
-        return contract
-    except ContractError as error:
-        raise ContractError(f"{model.path}: {error}") from None
+        contract = settled_range(contract)
+    except Question as question:
+        return contract, [question]
+    refuse_contradictions(contract, graph)
+    return contract, []
+
+
+def _carried(model: ModelFile, written: Contract, said: Mapping[str, Any]) -> Proposal:
+    """What metadata of other programs and files beside the model say, and nobody else."""
+    found = carried(model)
+    if "output_form" not in {*written.sources, *said}:
+        found.refuse_task()
+    return proposed(written.sources, said, found.claims)
 
 
 def medium(model: ModelFile, given: Mapping[str, Any]) -> str:

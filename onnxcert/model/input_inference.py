@@ -9,6 +9,7 @@ import onnx
 
 from onnxcert.errors import ContractError
 from onnxcert.model.proposal import GRAPH, AnyContract, filled, named
+from onnxcert.model.question import Question
 from onnxcert.model.tracing import Axes, axes, element_type, lengths, shown
 
 
@@ -54,9 +55,13 @@ def with_feeds(
     for name, value in others.items():
         kind, shape = element_type(value), axes(value)
         if name not in fed:
-            raise ContractError(
+            raise Question(
                 f"the model has a further input {name!r} {shown(shape)} {kind}; say what it gets "
-                f"with --feed {name}=VALUE{told}."
+                f"with --feed {name}=VALUE{told}.",
+                flag="--feed",
+                values=(f"{name}=VALUE",),
+                meaning=f"what its further input {name!r} {shown(shape)} gets in every pass",
+                answer={"feeds": ((name, 0),)},
             )
         fed[name] = _fitting(name, fed[name], kind, shape)
     if not fed:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -76,6 +76,17 @@ def lint(proto: onnx.ModelProto, feeds: Mapping[str, Any] | None = None) -> tupl
             )
         )
     return tuple(findings)
+
+
+def together(findings: Iterable[Finding]) -> list[Finding]:
+    """Each kind of finding once: of several nodes, how many they are and the first of them."""
+    kinds: dict[tuple[str, str, bool], list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault((finding.severity, finding.message, finding.mixes), []).append(finding)
+    return [
+        replace(first, node=f"{first.node} (and {len(rest)} more)" if rest else first.node)
+        for first, *rest in kinds.values()
+    ]
 
 
 def refuse_errors(findings: tuple[Finding, ...], path: object) -> None:

@@ -9,10 +9,12 @@ import onnx
 
 from onnxcert.errors import ContractError
 from onnxcert.model.answer import TRIAL, Answer
+from onnxcert.model.class_count import classes_before_argmax
 from onnxcert.model.contract import ASSUMED, LARGEST
-from onnxcert.model.proposal import GRAPH, AnyContract, filled
+from onnxcert.model.proposal import GRAPH, AnyContract, filled, sayer
+from onnxcert.model.question import Question
 from onnxcert.model.running.trial_passes import Trial
-from onnxcert.model.tracing import deciding_maker, inferred_axes, lengths
+from onnxcert.model.tracing import deciding_maker
 
 SCORE_TYPES: Final = ("float32", "float16", "float64", "undefined")
 # What the last operator that decides gives: an ensemble of trees, shares of their votes.
@@ -81,10 +83,14 @@ def with_form(
                 "--output-form logits or --output-form multilabel."
             )
         if form == "multilabel" and not sigmoids and contract.threshold is None:
-            raise ContractError(
+            raise Question(
                 f"the output {name!r} does not end in a sigmoid, so that a label may be yes from 0 "
                 "or from 0.5 on; pass --threshold 0 for logits or --threshold 0.5 for "
-                "probabilities."
+                "probabilities.",
+                flag="--threshold",
+                values=("0", "0.5"),
+                meaning="score from which a label is yes: 0 of logits, 0.5 of probabilities",
+                answer={"threshold": 0.0},
             )
         if form in ("logits", "probabilities") and channels == 1:
             raise ContractError(
@@ -94,28 +100,36 @@ def with_form(
         return contract
     if kind in LABEL_TYPES:
         if channels not in (1, None):
-            raise ContractError(
+            raise Question(
                 f"the output {name!r} holds {channels} whole numbers ({kind}) where one class "
                 "index was expected; pass --output-form logits if they are scores, or choose "
-                "another with --output."
+                "another with --output.",
+                flag="--output-form",
+                values=("logits",),
+                meaning=f"what the {channels} whole numbers of {name!r} are: scores of classes",
+                answer={"output_form": "logits"},
             )
         return filled(contract, {"output_form": "labels"}, f"{GRAPH}: {kind} values")
     if channels == 1:
         if ending == "Sigmoid":
             return filled(contract, {"output_form": "sigmoid"}, f"{GRAPH}: it ends in Sigmoid")
-        raise ContractError(_one_channel(name, trial))
+        raise _one_channel(name, trial)
     if sigmoids:
-        raise ContractError(
+        raise Question(
             f"the output {name!r} ends in a sigmoid for each class: labels that do not exclude "
             "each other, where the largest score is not the answer; pass --output-form multilabel, "
-            "or export scores of classes that do."
+            "or export scores of classes that do.",
+            flag="--output-form",
+            values=("multilabel",),
+            meaning=f"each channel of {name!r} is a label of its own, yes or no",
+            answer={"output_form": "multilabel"},
         )
     if ending in _PROBABILITIES:
         return filled(contract, {"output_form": "probabilities"}, f"{GRAPH}: it ends in {ending}")
     return filled(contract, {"output_form": "logits"}, ASSUMED)
 
 
-def _one_channel(name: str, trial: Trial | None) -> str:
+def _one_channel(name: str, trial: Trial | None) -> Question:
     """The question what one channel is, without forms that its values in a trial contradict."""
     values = None if trial is None else np.asarray(trial.answer, dtype=np.float64)
     whole = values is None or bool((values == np.rint(values)).all() and values.min() >= 0)
@@ -127,13 +141,24 @@ def _one_channel(name: str, trial: Trial | None) -> str:
         forms["labels"] = "class indices"
     kinds, flags = list(forms.values()), [f"--output-form {form}" for form in forms]
     if len(forms) == 1:
-        return (
+        said = (
             f"nothing says what the one channel of the output {name!r} is; pass {flags[0]} if "
             "it is a logit, or choose another with --output."
         )
-    return (
-        f"the output {name!r} has one channel, which may be {', '.join(kinds[:-1])} or "
-        f"{kinds[-1]}; pass {', '.join(flags[:-1])} or {flags[-1]}."
+    else:
+        said = (
+            f"the output {name!r} has one channel, which may be {', '.join(kinds[:-1])} or "
+            f"{kinds[-1]}; pass {', '.join(flags[:-1])} or {flags[-1]}."
+        )
+    meaning = f"what the one channel of {name!r} is: {' or '.join(kinds)}"
+    if "labels" in forms:
+        meaning += " (labels with --classes NUMBER)"
+    return Question(
+        said,
+        flag="--output-form",
+        values=list(forms),
+        meaning=meaning,
+        answer={"output_form": "logit"},
     )
 
 
@@ -146,11 +171,21 @@ def with_classes(
         return contract.override(GRAPH, classes=2)  # no and yes, whatever the labels are called
     if contract.output_form == "labels":
         yes_or_no = 2 if kind == "bool" else None
-        classes = len(contract.class_names) or _classes_before_argmax(proto, name) or yes_or_no
-        if contract.classes is None and not classes:
+        counted = classes_before_argmax(proto, name, contract.answer_rank)
+        if counted and len(contract.class_names) > counted:
             raise ContractError(
+                f"{sayer(contract, 'class_names')} names {len(contract.class_names)} classes but "
+                f"the output {name!r} chooses from {counted}; correct one of them."
+            )
+        classes = len(contract.class_names) or counted or yes_or_no
+        if contract.classes is None and not classes:
+            raise Question(
                 f"the output {name!r} holds class indices and nothing says how many classes there "
-                "are; pass --classes NUMBER."
+                "are; pass --classes NUMBER.",
+                flag="--classes",
+                values=("NUMBER",),
+                meaning=f"how many classes the class indices in {name!r} are from",
+                answer={"classes": 2},
             )
         found["classes"] = classes or contract.classes
     elif channels is not None:
@@ -164,19 +199,7 @@ def with_classes(
         said = getattr(contract, field)
         if said not in (None, value) and contract.output_form != "labels":
             raise ContractError(
-                f"the contract says {said} classes but the output {name!r} has {value}; correct "
-                "the contract."
+                f"{sayer(contract, field)} says {said} classes but the output {name!r} has "
+                f"{value}; correct the one that is wrong."
             )
     return filled(contract, found, GRAPH if answer.trial is None else TRIAL)
-
-
-def _classes_before_argmax(proto: onnx.ModelProto, name: str) -> int | None:
-    """Number of classes that an ArgMax at the end of the graph chooses from."""
-    maker = deciding_maker(proto.graph, name)
-    if maker is None or maker.op_type != "ArgMax":
-        return None
-    shape = inferred_axes(proto, maker.input[0]) if maker.input else None
-    axis = next((a.i for a in maker.attribute if a.name == "axis"), 0)
-    if shape is None or not -len(shape) <= axis < len(shape):
-        return None
-    return lengths(shape)[axis]

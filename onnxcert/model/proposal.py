@@ -9,9 +9,11 @@ import onnx
 
 from onnxcert.errors import ContractError
 from onnxcert.model.contract import Contract
+from onnxcert.model.question import Question
 from onnxcert.model.tracing import axes, element_type, shown
 
 GRAPH: Final = "the graph"
+_MEANINGS: Final = {"input": "takes what is certified", "output": "holds the answer"}
 AnyContract = TypeVar("AnyContract", bound=Contract)
 
 
@@ -35,6 +37,13 @@ def agreed(contract: AnyContract, found: Mapping[str, Any]) -> AnyContract:
                 "them."
             )
     return filled(contract, found, GRAPH)
+
+
+def sayer(contract: Contract, field: str) -> str:
+    """Who said a field that is wrong: a file beside the model, metadata of another program, or
+    the contract."""
+    source = contract.sources.get(field, "")
+    return source if source.endswith((".json", ")")) else "the contract"
 
 
 def named(role: str, name: str, values: Sequence[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
@@ -65,9 +74,13 @@ def only(
         return fitting[0]
     if fitting:
         choices = " or ".join(f"--{role} {v.name}" for v in fitting)
-        raise ContractError(
+        raise Question(
             f"the model has {len(fitting)} {role}s of this kind "
-            f"({', '.join(described(v) for v in fitting)}); pass {choices}."
+            f"({', '.join(described(v) for v in fitting)}); pass {choices}.",
+            flag=f"--{role}",
+            values=[v.name for v in fitting],
+            meaning=f"which {role} {_MEANINGS[role]}: {' or '.join(map(described, fitting))}",
+            answer={role: fitting[0].name},
         )
     present = ", ".join(described(v) for v in every) or "none"
     raise ContractError(f"{wanted}, but the model has {present}.")

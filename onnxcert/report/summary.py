@@ -12,6 +12,7 @@ from onnxcert._typing import Perturbation
 from onnxcert.errors import StoreError
 from onnxcert.metrics import Curve, Scores, scores
 from onnxcert.part_metrics import PartScores
+from onnxcert.report import alike
 from onnxcert.report.by_category import ByCategory, Category
 from onnxcert.result import WHOLE, passes
 from onnxcert.statement import guarantee
@@ -225,7 +226,7 @@ def summarise(
         "selection": last.selection,
         **rule.as_dict(),
     }
-    counted = [f"{note} ({k} of {inputs} inputs)" for note, k in notes.items()]
+    counted = alike.counted(notes, inputs)
     if nonfinite:
         counted.append(f"{nonfinite} votes were withheld because the model's output was not finite")
     counted += by_category.notes()
@@ -277,5 +278,5 @@ def summarise(
             law_error=law_error,
             leak_check=" or ".join(filter(None, leak_checks)),
         ),
-        notes=(*warnings, *counted),
+        notes=(*alike.once(warnings), *counted),
     )

@@ -177,7 +177,7 @@ def test_two_inputs_are_refused_by_name_until_one_is_chosen_and_the_other_fed(
 ) -> None:
     message = refusal(graphs.two_inputs(), tmp_path, value_range=(0.0, 1.0))
     assert "'left' [batch, 3, height, width] float32, 'right' " in message
-    assert "pass --input left or --input right." in message
+    assert "pass --input left or --input right" in message
     given: dict[str, Any] = {"value_range": (0.0, 1.0), "input": "right"}
     message = refusal(graphs.two_inputs(), tmp_path, **given)
     assert "'left' [batch, 3, height, width] float32" in message

@@ -49,23 +49,25 @@ def test_a_multi_label_reading_of_a_model_with_classes_in_its_metadata(
     assert len(list((tmp_path / "out" / "pictures" / "p").glob("*.png"))) == 4
 
 
-def test_what_was_said_is_said_again_and_what_is_still_open_is_inspected(
+def test_what_was_said_is_said_again_beside_all_that_is_still_open(
     tmp_path: Path, onnxcert: Any
 ) -> None:
     path = graphs.save(graphs.one_channel_map(), tmp_path / "a model.onnx")
     write_picture(tmp_path / "p.png", seed=1)
     asked = onnxcert("inspect", path, "--channel-order", "BGR")
-    lines = [shlex.split(line)[1:] for line in asked.out.splitlines() if "onnxcert" in line]
-    assert {line[0] for line in lines} == {"inspect"}  # the range of values is still open
-    lines = [line for line in lines if "labels" not in line]
-    assert len(lines) == 2
-    for i, line in enumerate(lines):
-        assert line[1:4] == [str(path), "--channel-order", "BGR"]
-        again = [shlex.split(text)[1:] for text in onnxcert(*line).out.splitlines()]
-        certify = [words for words in again if words[:1] == ["certify"]]
-        assert len(certify) == 3
-        words = [str(tmp_path / "p.png") if w == "PICTURES" else w for w in certify[0]]
-        done = onnxcert(*words, "--sigma", "0.2", "--threads", "1", "--out", tmp_path / f"o{i}")
+    assert asked.status == 2
+    # Both that are open are asked for at once, with what each option may be.
+    line = shlex.split(asked.err.splitlines()[-1])[1:]
+    assert line[:4] == ["inspect", str(path), "--channel-order", "BGR"]
+    options = dict(zip(line[4::2], line[5::2], strict=True))
+    assert set(options) == {"--output-form", "--range"}
+    for i, form in enumerate(set(options["--output-form"].split("|")) - {"labels"}):
+        range_ = options["--range"].split("|")[i]
+        flags = ("--channel-order", "BGR", "--output-form", form, "--range", range_)
+        done = onnxcert(
+            *("certify", path, tmp_path / "p.png", *flags, "--sigma", "0.2", "--threads", "1"),
+            *("--out", tmp_path / f"o{i}"),
+        )
         assert done.status == 0, done.err
         assert "RGB" not in done.err
 
@@ -107,4 +109,4 @@ def test_a_layout_that_the_network_does_not_run_with_is_not_shown(
         axis.Clear()
     path = graphs.save(proto, tmp_path / "model.onnx")
     shown = onnxcert("inspect", path, "--range", "0,1").out.splitlines()
-    assert [line.split()[-1] for line in shown] == ["NCHW"]
+    assert [line.split()[-1] for line in shown if "onnxcert certify" in line] == ["NCHW"]

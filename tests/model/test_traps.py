@@ -788,8 +788,9 @@ def test_a_trial_settles_the_layout_of_unnamed_axes(tmp_path: Path) -> None:
     assert (contract.output_layout, contract.classes) == ("NCHW", 3)
 
 
-def readings(sentence: str) -> list[tuple[str, str]]:
-    """The flags with a value that a message shows."""
+def readings(message: str) -> list[tuple[str, str]]:
+    """The flags with a value that the sentence of a message shows."""
+    sentence = message.partition("\n")[0]
     return [
         (option, value.rstrip(".,;"))
         for option, value in re.findall(r"(--[a-z-]+) ([A-Za-z0-9_,.:/-]+)", sentence)

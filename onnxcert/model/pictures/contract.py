@@ -45,6 +45,7 @@ class PictureContract(Contract):
         normalise: whether mean and std apply after or before the value range.
         size: the only (height, width) the graph takes, or None where it is free.
         multiple: height and width must be multiples of this.
+        resize: the (height, width) to which its publisher resizes every picture, or None.
     """
 
     medium: ClassVar[str] = "picture"
@@ -64,6 +65,7 @@ class PictureContract(Contract):
     normalise: str = "after"
     size: tuple[int, int] | None = None
     multiple: int | None = None
+    resize: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         self.check_choices(channel_order=CHANNEL_ORDERS, normalise=NORMALISE)
@@ -159,12 +161,18 @@ class PictureContract(Contract):
         return 1 if self.channel_order == "GRAY" else 3
 
     @property
+    def usual_size(self) -> tuple[int, int] | None:
+        """The (height, width) to which pictures are resized where nobody says otherwise."""
+        return self.resize if self.size in (None, self.resize) else None
+
+    @property
     def trial_grids(self) -> tuple[tuple[int, ...], ...]:
         """The one size that the graph takes, or some that most graphs do; [height, width]."""
         if self.size is not None:
             return (self.size,)
         step = self.multiple or 1
-        return tuple((-(-h // step) * step, -(-w // step) * step) for h, w in _TRIAL_SIZES)
+        usual = ((-(-h // step) * step, -(-w // step) * step) for h, w in _TRIAL_SIZES)
+        return (*([self.resize] if self.resize else []), *usual)
 
     @classmethod
     def parse(cls, name: str, value: Any) -> Any:
@@ -183,7 +191,7 @@ class PictureContract(Contract):
                 return tuple(value)
             case "multiple":
                 return natural(name, value)
-            case "size":
+            case "size" | "resize":
                 if not isinstance(value, list) or len(value) != 2:
                     raise refused(name, "[height, width]", value)
                 return natural(name, value[0]), natural(name, value[1])

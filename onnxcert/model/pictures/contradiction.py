@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import onnx
 
 from onnxcert.errors import ContractError
 from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.pictures.first_arithmetic import Affine, first_arithmetic
+from onnxcert.model.pictures.first_arithmetic import Affine, Numbers, first_arithmetic
 from onnxcert.model.pictures.mean_and_std import (
     FAR,
     WIDE,
@@ -20,6 +21,8 @@ from onnxcert.model.pictures.mean_and_std import (
 )
 from onnxcert.model.pictures.normalisation import affine
 
+_UNITS: Final = (1.0, 255.0, 1 / 255)
+_ALIKE: Final = 0.02  # relative: of numbers that are one, rounded for print
 _FLAT: Final = 0.02  # a range in which a network sees next to nothing
 
 
@@ -31,17 +34,50 @@ def refuse_contradictions(contract: PictureContract, graph: onnx.GraphProto) -> 
         graph: of the model.
     """
     assert contract.value_range is not None
-    refusal = by_mean_and_std(contract, contract.value_range) or _by_graph(contract, graph)
+    ways = first_arithmetic(graph, contract.input)
+    refusal = (
+        by_mean_and_std(contract, contract.value_range)
+        or _by_graph(contract, ways)
+        or _twice(contract, ways)
+    )
     if refusal is not None:
         raise ContractError(refusal)
 
 
-def _by_graph(contract: PictureContract, graph: onnx.GraphProto) -> str | None:
+def _twice(contract: PictureContract, ways: Sequence[Affine]) -> str | None:
+    """Why mean and std cannot be meant where the network subtracts and divides by the same numbers;
+    what the user gave is taken for meant."""
+    source = contract.sources.get("mean", "given")
+    if source == "given" or not ways or not any(contract.mean) or not contract.std:
+        return None
+    mean, std = np.asarray(contract.mean), np.asarray(contract.std)
+    for way in ways:
+        if not any(_same(way, mean * unit, std * unit) for unit in _UNITS):
+            return None
+    centre, size = ways[0].centre, np.abs(1 / ways[0].factor)
+    unit = "0,1" if np.abs(centre).max() <= 1 else range_for(centre)
+    return (
+        f"{source} says mean {as_text(mean)} and std {as_text(std)}, but the network itself "
+        f"subtracts {as_text(centre)} and divides by {as_text(size)} first; pass --mean 0 --std 1 "
+        f"--range {unit} if it is the same step, or --mean and --std if both are meant."
+    )
+
+
+def _same(way: Affine, mean: Numbers, std: Numbers) -> bool:
+    try:
+        return bool(
+            np.allclose(way.centre, mean, rtol=_ALIKE, atol=0)
+            and np.allclose(np.abs(1 / way.factor), std, rtol=_ALIKE, atol=0)
+        )
+    except ValueError:  # numbers of other channels
+        return False
+
+
+def _by_graph(contract: PictureContract, ways: Sequence[Affine]) -> str | None:
     factor, offset = (values.astype(np.float64) for values in affine(contract))
     ends = np.stack([offset, offset + factor])
     low, high = float(ends.min()), float(ends.max())
     plain = not contract.mean and not contract.std
-    ways = first_arithmetic(graph, contract.input)
     found = [_contradiction(way, low, high, plain=plain) for way in ways]
     # Where the input takes several ways, one that fits is enough.
     if not found or found[0] is None or None in found:

@@ -83,11 +83,15 @@ class PictureEntry:
         mean, std = (",".join(f"{v:g}" for v in v) or "none" for v in (contract.mean, contract.std))
         usual = Fit().as_dict()
         fit = [f"{name} {v}" for name, v in self.fit.as_dict().items() if v != usual.get(name, v)]
+        if self.fit.size is not None and self.fit.size == contract.usual_size:
+            fit[0] += f" ({contract.sources.get('resize', '')})"
         fit += [self.averaged] if self.averaged else []
+        source = contract.sources.get("mean", contract.sources.get("std", ""))
+        said = f" ({source})" if source not in ("", "given") else ""
         return (
             f"pixels  {contract.channels_are} ({contract.sources.get('channel_order', '')}), "
             f"{low:g} to {high:g} ({contract.sources.get('value_range', '')}), mean {mean}, std "
-            f"{std}, {', '.join(fit) or 'own size'}"
+            f"{std}{said}, {', '.join(fit) or 'own size'}"
         )
 
     @property

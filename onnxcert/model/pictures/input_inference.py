@@ -12,6 +12,7 @@ from onnxcert.model.contract import ASSUMED, LARGEST
 from onnxcert.model.input_inference import graph_inputs, typed
 from onnxcert.model.pictures.contract import BANDS, PictureContract
 from onnxcert.model.proposal import GRAPH, agreed, filled, named, only
+from onnxcert.model.question import Question
 from onnxcert.model.tracing import (
     Axes,
     attribute,
@@ -91,9 +92,13 @@ def _layout(
         return "NCHW", known[1], _axis_of("NCHW", shape)
     if known[3] is not None and known[1] is known[2] is None:
         return "NHWC", known[3], _axis_of("NHWC", shape)
-    raise ContractError(
+    raise Question(
         f"the input {name!r} {shown(shape)} may have its channels second or last; pass --layout "
-        "NCHW or --layout NHWC."
+        "NCHW or --layout NHWC.",
+        flag="--layout",
+        values=("NCHW", "NHWC"),
+        meaning=f"order of the axes of {name!r} {shown(shape)}: channels second or last",
+        answer={"layout": "NCHW"},
     )
 
 
@@ -119,7 +124,7 @@ def _as_read(graph: onnx.GraphProto, name: str) -> tuple[str, int | None, str] |
 def _with_channels(contract: PictureContract, name: str, channels: int | None) -> PictureContract:
     if "channel_order" not in contract.sources:
         if channels not in (None, 1, 3):
-            raise ContractError(_question(name, channels))
+            raise _question(name, channels)
         order = _ORDERS[channels or 3][0]
         return filled(contract, {"channel_order": order}, GRAPH if channels == 1 else ASSUMED)
     if contract.channel_order == BANDS and not contract.bands:
@@ -136,7 +141,8 @@ def _with_channels(contract: PictureContract, name: str, channels: int | None) -
         return filled(contract, {"bands": numbered(channels)}, GRAPH)
     if channels not in (None, contract.network_channels):
         orders = [f"--channel-order {order}" for order in _ORDERS.get(channels, ())]
-        has = f"the channel order {contract.channel_order} has {contract.network_channels}"
+        who = contract.sources["channel_order"]
+        has = f"the channel order {contract.channel_order} ({who}) has {contract.network_channels}"
         if contract.bands:
             has = f"{len(contract.bands)} bands are named ({contract.channels_are})"
         raise ContractError(
@@ -146,15 +152,19 @@ def _with_channels(contract: PictureContract, name: str, channels: int | None) -
     return contract
 
 
-def _question(name: str, channels: int) -> str:
+def _question(name: str, channels: int) -> Question:
     """What to ask about channels of which no number tells what they are."""
     example = ",".join(_EXAMPLE[:channels] if channels <= len(_EXAMPLE) else [*_EXAMPLE, "..."])
     alpha = "--channels-are rgba or " if channels == 4 else ""
     meaning = " (rgba adds an alpha channel of 1 to photographs)" if channels == 4 else ""
-    return (
+    return Question(
         f"the input {name!r} has {channels} channels and nothing says what they are; pass {alpha}"
         f"--channels-are bands or the names of all {channels} such as --channels-are {example} for "
-        f"files of so many bands{meaning}."
+        f"files of so many bands{meaning}.",
+        flag="--channels-are",
+        values=("rgba", "bands") if channels == 4 else ("bands",),
+        meaning=f"what the {channels} channels are: bands of a file{meaning}",
+        answer={"channel_order": BANDS},
     )
 
 

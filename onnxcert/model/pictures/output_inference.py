@@ -11,6 +11,7 @@ from onnxcert.model.output_inference import LABEL_TYPES, check_kind, completed
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.task import with_task
 from onnxcert.model.proposal import GRAPH, filled, named, only
+from onnxcert.model.question import Question
 from onnxcert.model.tracing import Axes, attribute, axes, element_type, lengths, rank, shown
 
 
@@ -101,9 +102,13 @@ def _with_layout_of_last_node(
             return filled(contract, {"output_layout": "NHWC"}, f"{GRAPH}: transposed at the end")
     elif last is not None and last.op_type in ("Conv", "ConvTranspose", "Resize", "Upsample"):
         return filled(contract, {"output_layout": "NCHW"}, f"{GRAPH}: it ends in {last.op_type}")
-    raise ContractError(
+    raise Question(
         f"the output {name!r} {shown(shape)} may have its classes second or last; pass "
-        "--output-layout NCHW or --output-layout NHWC."
+        "--output-layout NCHW or --output-layout NHWC.",
+        flag="--output-layout",
+        values=("NCHW", "NHWC"),
+        meaning=f"order of the axes of {name!r} {shown(shape)}: classes second or last",
+        answer={"output_layout": "NCHW"},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnxcert.errors import ContractError
 from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.proposal import GRAPH, filled
+from onnxcert.model.proposal import GRAPH, filled, sayer
 from onnxcert.model.tracing import Axes, lengths, shown
 
 
@@ -38,8 +38,8 @@ def with_task(
     possible = rank > 2 if said == "segmentation" else rank == 4 and free
     if said != found and not possible:
         raise ContractError(
-            f"the contract says {said}, but the output {name!r} {shown(shape)} is one of {found}; "
-            "correct the contract."
+            f"{sayer(contract, 'task')} says {said}, but the output {name!r} {shown(shape)} is one "
+            f"of {found}; correct the one that is wrong."
         )
     return filled(contract, {"task": found}, why)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from onnxcert.errors import ContractError
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.mean_and_std import FLATTENS, by_mean_and_std
 from onnxcert.model.proposal import filled
+from onnxcert.model.question import Question
 
 _USUAL: Final = ((0.0, 1.0), (0.0, 255.0))
 
@@ -17,7 +17,7 @@ def settled_range(contract: PictureContract) -> PictureContract:
     """`contract` with its value range, taken from the type, mean and std if need be.
 
     Raises:
-        ContractError: nobody said it and they do not tell.
+        Question: nobody said it and they do not tell.
     """
     if contract.value_range is not None:
         return contract
@@ -25,13 +25,16 @@ def settled_range(contract: PictureContract) -> PictureContract:
         if contract.dtype == "uint8":
             return filled(contract, {"value_range": (0.0, 255.0)}, "the uint8 input")
         if contract.dtype == "int8":
-            raise ContractError(
+            raise _question(
                 "nothing says which values of the int8 input black and white are; pass --range "
-                "-128,127 or --range 0,127."
+                "-128,127 or --range 0,127.",
+                ("-128,127", "0,127"),
             )
-        raise ContractError(
+        raise _question(
             "nothing says which pixel values the model was trained on; pass --range 0,1 or --range "
-            "0,255 or --range -1,1 for plain pixels, or --mean and --std if they are normalised."
+            "0,255 or --range -1,1 for plain pixels, or --mean and --std if they are normalised.",
+            ("0,1", "0,255", "-1,1"),
+            "; with --mean and --std as well if pixels are normalised after that",
         )
     within_one = all(0 <= v <= 1 for v in contract.mean) and all(v <= 1 for v in contract.std)
     if not any(contract.mean) and all(v == 1 for v in contract.std):
@@ -46,15 +49,24 @@ def settled_range(contract: PictureContract) -> PictureContract:
     fitting = [usual for usual in _USUAL if by_mean_and_std(contract, usual) is None]
     if len(fitting) == 1:
         low, high = fitting[0]
-        raise ContractError(
+        raise _question(
             f"mean {_numbers(contract.mean)} and std {_numbers(contract.std)} seem to be in two "
             f"units, of which pixels in [{low:g}, {high:g}] alone can be meant; pass --range "
-            f"{low:g},{high:g} as well, or correct them."
+            f"{low:g},{high:g} as well, or correct them.",
+            (f"{low:g},{high:g}",),
         )
-    raise ContractError(
+    raise _question(
         f"mean {_numbers(contract.mean)} and std {_numbers(contract.std)} do not tell whether they "
-        "apply to pixels in [0, 1] or in [0, 255]; pass --range 0,1 or --range 0,255 as well."
+        "apply to pixels in [0, 1] or in [0, 255]; pass --range 0,1 or --range 0,255 as well.",
+        ("0,1", "0,255"),
     )
+
+
+def _question(sentence: str, values: Sequence[str], more: str = "") -> Question:
+    meaning = f"what black and white are to the network, before mean and std{more}"
+    low, _, high = values[0].partition(",")
+    answer = {"value_range": (float(low), float(high))}
+    return Question(sentence, flag="--range", values=values, meaning=meaning, answer=answer)
 
 
 def _numbers(values: Sequence[float]) -> str:

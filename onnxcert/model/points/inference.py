@@ -11,6 +11,7 @@ from onnxcert.model.contract import ASSUMED, LARGEST
 from onnxcert.model.input_inference import graph_inputs, typed
 from onnxcert.model.points.contract import CATEGORY, MOST_POINTS, PointContract
 from onnxcert.model.proposal import GRAPH, agreed, filled, named, only
+from onnxcert.model.question import Question
 from onnxcert.model.tracing import Axes, attribute, axes, first_reader, lengths, rank, shown
 
 _MOST_CHANNELS: Final = 64  # where one axis is shorter than this and the other not, it is known
@@ -83,13 +84,23 @@ def _with_layout(
     if reader is not None and reader.op_type == "Conv":
         return filled(contract, {"layout": "BCN"}, f"{GRAPH}: a convolution reads it")
     if reader is not None and attribute(reader, "perm") == [0, 2, 1]:
-        raise ContractError(
+        raise _order(
             f"the input {name!r} {shown(shape)} is transposed first; pass --layout BNC if its "
             "points come before their values, else --layout BCN."
         )
-    raise ContractError(
+    raise _order(
         f"the input {name!r} {shown(shape)} may have the values of a point second or last; pass "
         "--layout BCN or --layout BNC."
+    )
+
+
+def _order(sentence: str) -> Question:
+    return Question(
+        sentence,
+        flag="--layout",
+        values=("BCN", "BNC"),
+        meaning="order of the input's axes: the values of a point second or last",
+        answer={"layout": "BCN"},
     )
 
 
@@ -117,10 +128,14 @@ def _with_channels(contract: PointContract, name: str, channels: int | None) -> 
     if channels == 6:
         return filled(contract, {"channels": "xyz+normals"}, ASSUMED)
     choices = ["xyz+features", *(["xyz+normals+features"] if channels > 6 else [])]
-    raise ContractError(
+    raise Question(
         f"the input {name!r} takes {channels} values of each point, and nothing says which; pass "
         + " or ".join(f"--channels {choice}" for choice in choices)
-        + "."
+        + ".",
+        flag="--channels",
+        values=choices,
+        meaning=f"what the {channels} values of a point are",
+        answer={"channels": choices[0]},
     )
 
 

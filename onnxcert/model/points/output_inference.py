@@ -9,6 +9,7 @@ from onnxcert.model.answer import TRIAL, Answer, read_answer
 from onnxcert.model.output_inference import LABEL_TYPES, check_kind, completed
 from onnxcert.model.points.contract import PointContract
 from onnxcert.model.proposal import GRAPH, filled, named, only
+from onnxcert.model.question import Question
 from onnxcert.model.tracing import (
     Axes,
     attribute,
@@ -121,9 +122,13 @@ def _with_layout(
         return filled(contract, {"output_layout": "BNC"}, f"{GRAPH}: transposed at the end")
     if last is not None and last.op_type == "Conv":
         return filled(contract, {"output_layout": "BCN"}, f"{GRAPH}: it ends in Conv")
-    raise ContractError(
+    raise Question(
         f"the output {name!r} {shown(shape)} may have its classes second or last; pass "
-        "--output-layout BCN or --output-layout BNC."
+        "--output-layout BCN or --output-layout BNC.",
+        flag="--output-layout",
+        values=("BCN", "BNC"),
+        meaning=f"order of the axes of {name!r} {shown(shape)}: classes second or last",
+        answer={"output_layout": "BCN"},
     )
 
 

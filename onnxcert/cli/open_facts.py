@@ -1,0 +1,68 @@
+"""What is open about a model, printed with the command line that settles it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from onnxcert.cli.noise_options import Noise
+from onnxcert.cli.running_options import Running
+from onnxcert.errors import OnnxcertError
+from onnxcert.inputs import Listing, usable_sizes
+from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.question import OpenFacts, Question
+
+
+def lines(error: OpenFacts, arguments: Sequence[str]) -> Iterator[str]:
+    """The sentence, what each option means, and the command line with the values left to choose.
+
+    Args:
+        arguments: of the command that was refused.
+    """
+    yield error.sentence
+    for question in error.questions:
+        yield f"  {question.flag}: {question.meaning}"
+    flags = shlex.join(word for question in error.questions for word in _words(question))
+    yield f"  onnxcert {shlex.join(arguments)} {flags}"
+
+
+def _words(question: Question) -> list[str]:
+    # A value that stands for several is quoted, so that no shell takes the bars for pipes.
+    return [question.flag, *(["|".join(question.values)] if question.values else [])]
+
+
+def with_the_rest(error: OpenFacts, noise: Noise, running: Running, listing: Listing) -> OpenFacts:
+    """`error` with what a run needs beside the contract: the noise, and pictures of the one size
+    that the model takes."""
+    contract, more = error.contract, []
+    if contract is None:
+        return error
+    if noise.sigma(contract) is None:
+        unit = "the unit of the points" if contract.medium == "points" else "pixels in [0, 1]"
+        usual = "0.05" if contract.medium == "points" else "0.25"
+        said = "nothing says which noise it was trained with; pass --sigma SIGMA"
+        meaning = f"standard deviation of the noise, in {unit}; {usual} for example"
+        more.append(Question(said, flag="--sigma", values=("SIGMA",), meaning=meaning))
+    if isinstance(contract, PictureContract) and contract.size is not None:
+        fit = running.values
+        sides = _first_size(listing, contract)
+        chosen = fit["resize"] or fit["size"] or fit["tile"] or fit["scales"] or contract.usual_size
+        if sides not in (None, contract.size) and not chosen:
+            height, width = contract.size
+            said = f"it takes pictures of {height}x{width} pixels only; pass --resize"
+            meaning = (
+                f"bring pictures to {height}x{width} pixels, the only size that it takes; or "
+                "--tile model to go over larger ones"
+            )
+            more.append(Question(said, flag="--resize", meaning=meaning))
+    return error.with_questions(*more)
+
+
+def _first_size(listing: Listing, contract: PictureContract) -> tuple[int, int] | None:
+    """Height and width of the first input, or None where it cannot be read."""
+    try:
+        sizes, _ = usable_sizes(replace(listing, items=listing.items[:1]), contract.bands)
+    except OnnxcertError:  # the run says why
+        return None
+    return next(iter(sizes.values()), None)

@@ -1,0 +1,164 @@
+"""How many classes an ArgMax at the end of a graph chooses from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from onnxcert.model.tracing import attribute, deciding_maker, inferred_axes, lengths
+
+# Operators after which every axis is as long as it was.
+_KEEPS: Final = frozenset(
+    {"Identity", "Cast", "Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid", "Relu", "Clip"}
+    | {"Dropout", "BatchNormalization", "InstanceNormalization", "QuantizeLinear"}
+    | {"DequantizeLinear"}
+)
+_RESIZES: Final = ("Resize", "Upsample")
+_HANDS_ON: Final = ("Identity", "Cast")
+_MOST: Final = 64  # nodes that are followed
+
+
+def classes_before_argmax(proto: onnx.ModelProto, name: str, rank: int) -> int | None:
+    """Number of classes that the ArgMax which made the output `name` chooses from, or None.
+
+    Shape inference often loses the axis of the classes at a Resize; the graph is then followed back
+    to the layer that gave the axis its length.
+
+    Args:
+        rank: number of the output's axes, the batch included.
+    """
+    maker = deciding_maker(proto.graph, name)
+    if maker is None or maker.op_type != "ArgMax" or not maker.input:
+        return None
+    axis = next((a.i for a in maker.attribute if a.name == "axis"), 0)
+    kept = next((a.i for a in maker.attribute if a.name == "keepdims"), 1)
+    shape = inferred_axes(proto, maker.input[0])
+    rank = rank + (not kept) if shape is None else len(shape)
+    if not -rank <= axis < rank:
+        return None
+    axis %= rank
+    known = None if shape is None else lengths(shape)[axis]
+    return known or _followed(proto.graph, maker.input[0], axis, rank)
+
+
+def _followed(graph: onnx.GraphProto, value: str, axis: int, rank: int) -> int | None:
+    """Length of an axis by the layer that made it."""
+    makers = {output: node for node in graph.node for output in node.output}
+    constants = _Constants(graph, makers)
+    for _ in range(_MOST):
+        node = makers.get(value)
+        if node is None or not node.input:
+            return None
+        if node.op_type in _RESIZES:
+            length = _resized(node, axis, rank, makers, constants)
+            if length != 0:
+                return length
+        elif node.op_type == "Transpose":
+            turned = attribute(node, "perm")
+            if turned is None or len(turned) != rank:
+                return None
+            axis = turned[axis]
+        elif node.op_type in ("Conv", "ConvTranspose") and axis == 1:
+            weight = constants.shape(node.input[1])
+            groups = next((a.i for a in node.attribute if a.name == "group"), 1)
+            if len(weight) != rank:
+                return None
+            return weight[0] if node.op_type == "Conv" else weight[1] * groups
+        elif node.op_type == "MatMul" and axis == rank - 1:
+            weight = constants.shape(node.input[1])
+            return weight[1] if len(weight) == 2 else None
+        elif node.op_type == "Add":
+            # A bias of each class, or of all; the other side is what it is added to.
+            sides = [name for name in node.input if not constants.shape(name)]
+            if len(sides) != 1:
+                return None
+            value = sides[0]
+            continue
+        elif node.op_type not in _KEEPS:
+            return None
+        value = node.input[0]
+    return None
+
+
+def _resized(
+    node: onnx.NodeProto, axis: int, rank: int, makers: dict[str, Any], constants: _Constants
+) -> int | None:
+    """What a Resize makes of an axis: its length, 0 where it leaves it as it was, or None."""
+    only = attribute(node, "axes")
+    if only is not None and axis not in [a % rank for a in only]:
+        return 0
+    place = axis if only is None else [a % rank for a in only].index(axis)
+    upsample = node.op_type == "Upsample"
+    scales = node.input[1 if upsample else 2] if len(node.input) > (1 if upsample else 2) else ""
+    factors = constants.values(scales)
+    if len(factors) > place:
+        return 0 if factors[place] == 1 else None
+    sizes = node.input[3] if len(node.input) > 3 else ""
+    known = constants.values(sizes)
+    if len(known) > place:
+        return int(known[place])
+    return 0 if _is_own_length(sizes, place, node.input[0], makers, constants) else None
+
+
+def _is_own_length(
+    sizes: str, place: int, value: str, makers: dict[str, Any], constants: _Constants
+) -> bool:
+    """Whether the number at `place` of `sizes` is the length of this axis of `value` as it is."""
+    node = _made(sizes, makers)
+    if node is None or node.op_type != "Concat":
+        return False
+    part = _made(node.input[0], makers)
+    if part is None or part.op_type != "Slice" or not part.input:
+        return False
+    shape = _made(part.input[0], makers)
+    first, last = (constants.values(name) for name in part.input[1:3])
+    from_start = len(first) == len(last) == 1 and first[0] == 0 and last[0] > place
+    return from_start and shape is not None and shape.op_type == "Shape" and shape.input[0] == value
+
+
+def _made(name: str, makers: dict[str, Any]) -> Any:
+    """The node that made a value, seen through those that only hand it on."""
+    node = makers.get(name)
+    for _ in range(_MOST):
+        if node is None or node.op_type not in _HANDS_ON:
+            return node
+        node = makers.get(node.input[0])
+    return None
+
+
+class _Constants:
+    """The constants of a graph."""
+
+    def __init__(self, graph: onnx.GraphProto, makers: dict[str, Any]) -> None:
+        self._initializers = {i.name: i for i in graph.initializer}
+        self._makers = makers
+
+    def _tensor(self, name: str) -> onnx.TensorProto | None:
+        found: onnx.TensorProto | None = self._initializers.get(name)
+        if found is not None:
+            return found
+        node = _made(name, self._makers)
+        if node is None:
+            return None
+        if node.op_type == "Constant":
+            found = next((a.t for a in node.attribute if a.name == "value"), None)
+        return found
+
+    def shape(self, name: str) -> Sequence[int]:
+        """Its shape; empty where it is no constant."""
+        tensor = self._tensor(name)
+        return [] if tensor is None else list(tensor.dims)
+
+    def values(self, name: str) -> Sequence[float]:
+        """Its numbers, where they are few; empty where it is no constant."""
+        tensor = self._tensor(name)
+        if tensor is None or not 0 < np.prod(tensor.dims, dtype=np.float64) <= 16:
+            return []
+        try:
+            return [float(v) for v in numpy_helper.to_array(tensor).ravel()]
+        except (TypeError, ValueError):  # damaged: other checks say so
+            return []

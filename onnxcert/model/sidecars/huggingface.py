@@ -1,0 +1,131 @@
+"""`preprocessor_config.json` and `config.json`, as the library transformers writes them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from onnxcert.model.sidecars.claim import Claim, Said
+
+PREPROCESSOR: Final = "preprocessor_config.json"
+CONFIG: Final = "config.json"
+
+_BYTE: Final = 255.0
+_PREPROCESSOR_KEYS: Final = frozenset(
+    {"image_mean", "image_std", "do_normalize", "do_rescale", "rescale_factor", "do_resize"}
+    | {"image_processor_type", "feature_extractor_type"}
+)
+_CONFIG_KEYS: Final = frozenset({"architectures", "model_type", "id2label"})
+# Processors of an earlier version that take one number as the side of a square.
+_SQUARE: Final = ("Segformer", "ViT", "Beit")
+_TASKS: Final = {
+    "ForSemanticSegmentation": "segmentation",
+    "ForImageClassification": "classification",
+}
+_OTHER_TASKS: Final = (
+    *("ForInstanceSegmentation", "ForUniversalSegmentation", "ForObjectDetection", "Backbone"),
+    *("ForDepthEstimation", "ForImageSuperResolution", "ForMaskGeneration", "ForPreTraining"),
+    *("ForMaskedImageModeling", "ForKeypointDetection", "ForImageMatting", "Model"),
+)
+
+
+def preprocessor(said: Said) -> Claim | None:
+    """What `preprocessor_config.json` says; None where it is that of no image processor."""
+    if not _PREPROCESSOR_KEYS & set(said.values):
+        return None
+    fields, ignored = _pixels(said)
+    size, unused = _size(said)
+    if size is not None:
+        fields["resize"] = size
+    return Claim(
+        said.source,
+        fields,
+        (*ignored, *unused),
+        reduces_labels=said.flag("do_reduce_labels") or said.flag("reduce_labels"),
+    )
+
+
+def _pixels(said: Said) -> tuple[dict[str, Any], list[str]]:
+    """Range, mean, std and order of the channels, and what is not understood."""
+    if said.flag("include_top"):
+        return {}, [f"{said.source} normalises twice (include_top), which is not read"]
+    # Files of earlier versions have no do_rescale, and their programs divided by 255.
+    factor = said.number("rescale_factor", 1 / _BYTE) if said.flag("do_rescale", True) else 1.0
+    if not factor > 0:
+        raise said.refused("rescale_factor", "a number above 0")
+    low = -1.0 if said.flag("rescale_offset") or said.flag("offset") else 0.0
+    fields: dict[str, Any] = {"value_range": (low, low + round(_BYTE * factor, 6))}
+    numbers = {name: f"image_{name}" for name in ("mean", "std")}
+    stated = [key for key in numbers.values() if said.given(key)]
+    if "do_normalize" not in said.values and not stated and "do_rescale" not in said.values:
+        return {}, [f"{said.source} does not say whether it normalises pixels"]
+    # What writes do_rescale writes every step that it has.
+    if said.flag("do_normalize", default=bool(stated)):
+        if len(stated) < len(numbers):
+            return {}, [f"{said.source} normalises pixels and does not say both mean and std"]
+        fields |= {name: said.numbers(key) for name, key in numbers.items()}
+    else:
+        fields |= {"mean": (), "std": ()}
+    fields["normalise"] = "after"
+    if len(fields["mean"]) in (0, 3):
+        fields["channel_order"] = "BGR" if said.flag("do_flip_channel_order") else "RGB"
+    return fields, []
+
+
+def _size(said: Said) -> tuple[tuple[int, int] | None, list[str]]:
+    """The height and width to which every picture is resized, or why that is not known."""
+    if not said.flag("do_resize", default=said.given("size")) or not said.given("size"):
+        return None, []
+    value = said.values["size"]
+    kind = str(
+        said.values.get("image_processor_type") or said.values.get("feature_extractor_type") or ""
+    )
+    sides = value if isinstance(value, dict) else {}
+    if isinstance(value, int) and kind.startswith(_SQUARE):
+        sides = {"height": value, "width": value}
+    found = sides.get("height"), sides.get("width")
+    if set(sides) - {"height", "width"} or None in found:
+        return None, [f"{said.source} resizes by a rule that is not read (size {_shown(value)})"]
+    for step in ("do_center_crop", "keep_aspect_ratio"):
+        if said.flag(step):
+            return None, [f"{said.source} resizes with {step}, which is not done here"]
+    if not all(isinstance(n, int) and not isinstance(n, bool) and 0 < n <= 65536 for n in found):
+        raise said.refused("size", "a height and a width in pixels")
+    return (int(found[0] or 0), int(found[1] or 0)), []
+
+
+def config(said: Said) -> Claim | None:
+    """What `config.json` says; None where it is that of another program."""
+    if not _CONFIG_KEYS & set(said.values):
+        return None
+    fields: dict[str, Any] = {}
+    ignored = []
+    refusal = ""
+    named = said.values.get("architectures")
+    architectures = named if isinstance(named, list) else []
+    tasks = {task for a in architectures for end, task in _TASKS.items() if str(a).endswith(end)}
+    others = [a for a in architectures if str(a).endswith(_OTHER_TASKS)]
+    if len(tasks) == 1 and not others:
+        (fields["task"],) = tasks
+    elif others and not tasks:
+        refusal = f"{said.source} says that it is a {_shown(others[0])}"
+    elif others or tasks:
+        ignored.append(f"{said.source} names several architectures")
+    if said.given("id2label"):
+        names = said.names("id2label")
+        if len(names) > 1:
+            fields["classes"] = len(names)
+            if not all(name == f"LABEL_{i}" for i, name in enumerate(names)):
+                fields["class_names"] = names
+    if said.values.get("problem_type") == "multi_label_classification":
+        fields["output_form"] = "multilabel"
+        fields.pop("classes", None)  # the labels; classes are yes and no
+    ignore = said.values.get("semantic_loss_ignore_index")
+    usual = isinstance(ignore, int) and not isinstance(ignore, bool) and 0 <= ignore <= 255
+    beyond = usual and ignore >= fields.get("classes", 256)
+    return Claim(
+        said.source, fields, tuple(ignored), refusal, ignore_label=ignore if beyond else None
+    )
+
+
+def _shown(value: Any) -> str:
+    return str(value)[:60]

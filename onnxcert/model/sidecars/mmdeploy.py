@@ -1,0 +1,76 @@
+"""`deploy.json` and `pipeline.json`, as MMDeploy writes them beside a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from onnxcert.model.sidecars.claim import Claim, Said
+
+DEPLOY: Final = "deploy.json"
+PIPELINE: Final = "pipeline.json"
+
+_TASKS: Final = {"Segmentor": "segmentation", "Classifier": "classification"}
+_SILENT: Final = frozenset(  # steps that change no pixel
+    {"LoadImageFromFile", "DefaultFormatBundle", "ImageToTensor", "Collect", "PackSegInputs"}
+    | {"PackClsInputs", "PackInputs", "LoadAnnotations"}
+)
+
+
+def deploy(said: Said, model: str) -> Claim | None:
+    """What `deploy.json` says about the file called `model`; None where it is about others."""
+    models = said.values.get("models")
+    if not isinstance(models, list) or not isinstance(said.values.get("task"), str):
+        return None
+    if not any(isinstance(entry, dict) and entry.get("net") == model for entry in models):
+        return None
+    task = said.values["task"]
+    if task in _TASKS:
+        return Claim(said.source, {"task": _TASKS[task]})
+    return Claim(said.source, {}, task=f"{said.source} says that it is a {task[:60]}")
+
+
+def pipeline(said: Said) -> Claim | None:
+    """What `pipeline.json` says; None where it is that of another program."""
+    steps = list(_steps(said))
+    if not steps:
+        return None
+    ignored = [
+        f"{said.source} has the step {step['type'][:60]}, which is not done here"
+        for step in steps
+        if step["type"] not in _SILENT | {"Normalize", "Resize"}
+    ]
+    fields: dict[str, Any] = {}
+    normalise = [step for step in steps if step["type"] == "Normalize"]
+    if len(normalise) > 1:
+        ignored.append(f"{said.source} normalises pixels more than once, which is not read")
+    elif normalise:
+        step = Said(said.source, normalise[0])
+        if step.given("mean") and step.given("std"):
+            fields = {name: step.numbers(name) for name in ("mean", "std")}
+            fields |= {"value_range": (0.0, 255.0), "normalise": "after"}
+        if step.given("to_rgb") and len(fields.get("mean", ())) == 3:
+            fields["channel_order"] = "RGB" if step.flag("to_rgb") else "BGR"
+    for resize in (step for step in steps if step["type"] == "Resize"):
+        size = resize.get("size")
+        sides = size if isinstance(size, list) and len(size) == 2 else [size, size]
+        # Which of two sides comes first differs between its versions.
+        side = sides[0] if sides[0] == sides[1] else None
+        square = type(side) is int and 0 < side <= 65536
+        if square and resize.get("keep_ratio") is False and "resize" not in fields:
+            fields["resize"] = (side, side)
+        else:
+            ignored.append(f"{said.source} resizes by a rule that is not read")
+    return Claim(said.source, fields, tuple(ignored))
+
+
+def _steps(said: Said) -> Iterator[dict[str, Any]]:
+    """The steps that pictures go through before the network."""
+    pipeline = said.values.get("pipeline")
+    tasks = pipeline.get("tasks") if isinstance(pipeline, dict) else None
+    for task in tasks if isinstance(tasks, list) else ():
+        if isinstance(task, dict) and task.get("module") == "Transform":
+            steps = task.get("transforms")
+            for step in steps if isinstance(steps, list) else ():
+                if isinstance(step, dict) and isinstance(step.get("type"), str):
+                    yield step

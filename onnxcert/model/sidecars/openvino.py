@@ -1,0 +1,63 @@
+"""What OpenVINO's programs write: metadata of Model API in an ONNX file, and files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from onnxcert.model.sidecars.claim import Claim, Said
+
+_SOURCE: Final = "the file's metadata (OpenVINO)"
+_PREFIX: Final = "model_info "
+_TASKS: Final = {"segmentation": "segmentation", "classification": "classification"}
+
+
+def metadata(metadata: Mapping[str, str]) -> Claim | None:
+    """What Model API's keys ``model_info ...`` say; None where there are none.
+
+    Mean and scale are of pixels in [0, 255]. Which order of the channels it means depends on the
+    program that hands pictures on, and is not taken from here.
+    """
+    said = Said(
+        _SOURCE,
+        {k.removeprefix(_PREFIX): v for k, v in metadata.items() if k.startswith(_PREFIX)},
+    )
+    if not said.values:
+        return None
+    fields: dict[str, Any] = {}
+    ignored: tuple[str, ...] = ()
+    kind = str(said.values.get("model_type", "")).lower()
+    if kind in _TASKS:
+        fields["task"] = _TASKS[kind]
+    mode = said.values.get("intensity_mode", "none")
+    if mode != "none":
+        ignored = (
+            f"{_SOURCE} scale pixels by a rule that is not read (intensity_mode {mode[:60]})",
+        )
+    elif said.given("mean_values") and said.given("scale_values"):
+        fields |= {
+            "value_range": (0.0, 255.0),
+            "mean": _numbers(said, "mean_values"),
+            "std": _numbers(said, "scale_values"),
+            "normalise": "after",
+        }
+    return Claim(_SOURCE, fields, ignored)
+
+
+def _numbers(said: Said, key: str) -> tuple[float, ...]:
+    try:
+        values: Any = [float(word) for word in str(said.values[key]).split()]
+    except ValueError:
+        raise said.refused(key, "numbers") from None
+    return Said(said.source, {key: values}).numbers(key)
+
+
+def unread(model: Path) -> tuple[str, ...]:
+    """Files of OpenVINO beside a model that are about another file than this one."""
+    files = (model.with_suffix(".xml"), model.with_name("model.yml"))
+    return tuple(
+        f"{file.name} beside it is not read: it is about OpenVINO's own form of the model"
+        for file in files
+        if file.is_file()
+    )

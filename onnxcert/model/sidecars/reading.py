@@ -1,0 +1,47 @@
+"""Read a small JSON file beside a model."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+from onnxcert.errors import ContractError
+from onnxcert.model.sidecars.claim import Said
+
+MOST = 4 * 2**20  # bytes; the largest that are published have 21,000 class names and half of it
+
+
+def read_json(path: Path, source: str) -> Said | None:
+    """The object in the file at `path`, or None where there is no such file.
+
+    Args:
+        path: the file.
+        source: what to call it.
+
+    Raises:
+        ContractError: it is there and is no regular file, too large, unreadable or not valid.
+    """
+    why = ""
+    try:
+        status = path.stat()  # before it is opened: to open a pipe may take for ever
+        if not stat.S_ISREG(status.st_mode):
+            why = "is not a regular file"
+        elif status.st_size > MOST:
+            why = f"has {status.st_size} bytes, and {MOST} are the most that are read"
+        else:
+            with path.open("rb") as file:
+                content = json.loads(file.read(MOST))
+            if isinstance(content, dict):
+                return Said(source, content)
+            why = "does not hold a JSON object"
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        why = f"cannot be read ({error.strerror})"
+    except (ValueError, RecursionError) as error:
+        line = (str(error).splitlines() or [""])[0][:80]
+        why = f"is not valid JSON ({line})"
+    raise ContractError(
+        f"{path} {why}; correct it, or move the model to a folder without it."
+    ) from None
