@@ -13,6 +13,7 @@ import onnxruntime
 
 from onnxcert.backend import NUMPY, Backend, cuda_backend
 from onnxcert.errors import DeviceError, ModelError
+from onnxcert.model.external_data import for_runtime
 from onnxcert.model.running.cores import available_cores
 from onnxcert.model.running.gpu_providers import gpu_providers
 
@@ -20,6 +21,7 @@ _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 _ON_GPU = {"cuda": _CUDA, "tensorrt": "TensorrtExecutionProvider"}
 _FATAL_ONLY = 4
+_WEIGHTS = "session.model_external_initializers_file_folder_path"
 _MOST_AT_ONCE = 8
 _LARGE_INPUT = 2**23  # values; a colour picture of 1024x2048 is somewhat smaller
 
@@ -184,8 +186,11 @@ def _create(proto: onnx.ModelProto, providers: list[Any], threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     try:
+        model, weights = for_runtime(proto)
+        if weights:
+            options.add_session_config_entry(_WEIGHTS, weights)
         return onnxruntime.InferenceSession(
-            proto.SerializeToString(),
+            model,
             sess_options=options,
             providers=providers,
             # It gathers slices into one Split, which keeps the scores of all classes once more.
