@@ -99,7 +99,7 @@ def for_runtime(proto: onnx.ModelProto) -> tuple[bytes, str]:
         if not Path(name).is_file():
             raise ModelError(
                 f"the weights {name} are not on this machine; weights beyond {HELD >> 20} MiB are "
-                "not sent to workers, so put them on each at this path"
+                "not sent to workers, so put them on each at this path."
             )
     folder = os.path.commonpath([Path(name).parent for name in outside])
     model = onnx.ModelProto()
@@ -128,7 +128,7 @@ def _file(name: str, path: Path) -> Path:
         )
     try:
         kind = file.stat().st_mode
-        regular = stat.S_ISREG(kind)
+        regular = stat.S_ISREG(kind) and not name.endswith("/")
         reason = "it is no regular file"
         if regular:
             file.open("rb").close()

@@ -69,7 +69,11 @@ def read_model(path: str | Path) -> ModelFile:
         raise ModelError(
             f"the external data of {path} cannot be read ({_line(error)}); copy or export it again."
         ) from None
-    opset = max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=1)
+    opset = max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0)
+    if opset < 1:
+        raise ModelError(
+            f"{path} says opset {opset} where a number from 1 on was expected; export it again."
+        )
     return ModelFile(path, _modern(proto, opset, path), sha256.hexdigest(), opset)
 
 
