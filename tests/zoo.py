@@ -24,6 +24,7 @@ Shape = Sequence[int | str | None] | None
 KINDS: Final = {
     "float32": TensorProto.FLOAT,
     "float16": TensorProto.FLOAT16,
+    "float64": TensorProto.DOUBLE,
     "uint8": TensorProto.UINT8,
     "int8": TensorProto.INT8,
     "int32": TensorProto.INT32,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from google.protobuf.message import DecodeError
 
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import METADATA_KEY, Contract
+from onnxcert.model.external_data import add_file, external_files, external_tensors, read_small
 
 OLDEST_OPSET = 13  # the first in which every operator that onnxcert appends has its present form
+_LARGEST = 2**31 - 1  # bytes that protobuf reads
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class ModelFile:
     """An ONNX model read from `path`.
 
     Attributes:
-        proto: the graph, weights included, at opset 13 or later.
+        proto: the graph at opset 13 or later, with its weights but for large ones in files of
+            their own (`onnxcert.model.external_data`).
         sha256: digest of the file, and of the files of external data it names, in order.
         opset: of the default domain, as in the file.
     """
@@ -47,15 +51,7 @@ def read_model(path: str | Path) -> ModelFile:
             cannot be brought to 13.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ModelError(f"{path} is a folder; name the ONNX file in it.")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(
-            f"the model {path} cannot be read ({error.strerror}); name an ONNX file, or a bundled "
-            "model such as street or parts."
-        ) from None
+    content = _content(path)
     try:
         proto = onnx.load_model_from_string(content)
     except (DecodeError, ValueError):
@@ -63,19 +59,21 @@ def read_model(path: str | Path) -> ModelFile:
     if not proto.HasField("graph") or not proto.graph.node:
         raise ModelError(f"{path} is not an ONNX model, or is cut short; export it again.")
     sha256 = hashlib.sha256(content)
-    for external in _external_files(proto, path):
-        try:
-            sha256.update(external.read_bytes())
-        except OSError as error:
-            raise ModelError(
-                f"{path} keeps weights in {external.name}, which cannot be read "
-                f"({error.strerror}); put it beside the model."
-            ) from None
+    del content
+    files = external_files(proto, path)
     try:
-        onnx.load_external_data_for_model(proto, str(path.parent))
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise ModelError(f"the external data of {path} cannot be read ({_line(error)}).") from None
-    opset = max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=1)
+        for file in files.values():
+            add_file(sha256, file)
+        read_small(proto, files, sha256.hexdigest())
+    except OSError as error:
+        raise ModelError(
+            f"the external data of {path} cannot be read ({_line(error)}); copy or export it again."
+        ) from None
+    opset = max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0)
+    if opset < 1:
+        raise ModelError(
+            f"{path} says opset {opset} where a number from 1 on was expected; export it again."
+        )
     return ModelFile(path, _modern(proto, opset, path), sha256.hexdigest(), opset)
 
 
@@ -85,10 +83,21 @@ def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
     Raises:
         ModelError: the copy cannot be written, or would replace the model itself.
     """
-    if path.exists() and path.samefile(model.path):
-        raise ModelError(f"{path} is the model itself; name another file to write the copy to.")
+    stored = onnx.load_model_from_string(_content(model.path))
+    weights = external_files(stored, model.path)
+    if path.exists() and any(path.samefile(file) for file in (model.path, *weights.values())):
+        raise ModelError(
+            f"{path} is the model itself or its weights; name another file to write the copy to."
+        )
     copy = onnx.ModelProto()
     copy.CopyFrom(model.proto)
+    if external_tensors(model.proto):
+        if path.parent.resolve() != model.path.parent.resolve():
+            raise ModelError(
+                f"the large weights of {model.path} stay in the files beside it, so the copy must "
+                "go there, too; write it to that folder."
+            )
+        copy = stored  # which names them relative to that folder
     entries = {**model.metadata, METADATA_KEY: contract.to_json()}
     onnx.helper.set_model_props(copy, entries)
     try:
@@ -97,26 +106,30 @@ def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
         raise ModelError(f"the copy {path} cannot be written ({_line(error)}).") from None
 
 
-def _external_files(proto: onnx.ModelProto, path: Path) -> list[Path]:
-    names: list[str] = []
-    for tensor in onnx.external_data_helper._get_all_tensors(proto):
-        if onnx.external_data_helper.uses_external_data(tensor):
-            location = next((e.value for e in tensor.external_data if e.key == "location"), "")
-            if location not in names:
-                names.append(location)
-    folder = path.parent.resolve()
-    files = [folder / name for name in names]
-    for file in files:
-        try:
-            inside = file.resolve().is_relative_to(folder)
-        except (OSError, ValueError):  # no path at all, such as one with a NUL
-            inside = False
-        if not inside:
+def _content(path: Path) -> bytes:
+    """What is in the file of a model.
+
+    Raises:
+        ModelError: it cannot be read, or is no file of at most 2 GiB.
+    """
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder; name the ONNX file in it.")
+    try:
+        kind = path.stat()
+        if not stat.S_ISREG(kind.st_mode):  # to open a pipe would wait for its writer for ever
+            raise ModelError(f"{path} is no regular file; name an ONNX file on disk.")
+        if kind.st_size > _LARGEST:
             raise ModelError(
-                f"{path} names external data outside its own folder ({file.name!r}), which is "
-                "refused; export it again."
+                f"{path} has {kind.st_size / 2**30:.1f} GiB and an ONNX file can have 2; export "
+                "the model with its weights as external data."
             )
-    return files
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: no path at all
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ModelError(
+            f"the model {path} cannot be read ({reason}); name an ONNX file, or a bundled model "
+            "such as street or parts."
+        ) from None
 
 
 def _modern(proto: onnx.ModelProto, opset: int, path: Path) -> onnx.ModelProto:

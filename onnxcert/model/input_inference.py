@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.proposal import GRAPH, AnyContract, filled, named
+from onnxcert.model.proposal import GRAPH, AnyContract, filled, named, refuse_container
 from onnxcert.model.question import Question
 from onnxcert.model.tracing import Axes, axes, element_type, lengths, shown
 
@@ -53,6 +53,7 @@ def with_feeds(
         named("further input", name, list(others.values()))
     told = ", or --feed NAME=category for a shape's category" if made else ""
     for name, value in others.items():
+        refuse_container("further input", value)
         kind, shape = element_type(value), axes(value)
         if name not in fed:
             raise Question(

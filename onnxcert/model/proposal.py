@@ -10,7 +10,7 @@ import onnx
 from onnxcert.errors import ContractError
 from onnxcert.model.contract import Contract
 from onnxcert.model.question import Question
-from onnxcert.model.tracing import axes, element_type, shown
+from onnxcert.model.tracing import axes, container, element_type, shown
 
 GRAPH: Final = "the graph"
 _MEANINGS: Final = {"input": "takes what is certified", "output": "holds the answer"}
@@ -50,10 +50,11 @@ def named(role: str, name: str, values: Sequence[onnx.ValueInfoProto]) -> onnx.V
     """The value called `name`.
 
     Raises:
-        ContractError: there is none.
+        ContractError: there is none, or it is no tensor.
     """
     for value in values:
         if value.name == name:
+            refuse_container(role, value)
             return value
     names = ", ".join(v.name for v in values) or "none"
     raise ContractError(f"there is no {role} called {name!r}; the model has {names}.")
@@ -70,6 +71,7 @@ def only(
     Raises:
         ContractError: none fits (`wanted` says what would), or several do.
     """
+    fitting = [value for value in fitting if not container(value)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -82,10 +84,24 @@ def only(
             meaning=f"which {role} {_MEANINGS[role]}: {' or '.join(map(described, fitting))}",
             answer={role: fitting[0].name},
         )
+    if every and all(map(container, every)):
+        refuse_container(role, every[0])
     present = ", ".join(described(v) for v in every) or "none"
     raise ContractError(f"{wanted}, but the model has {present}.")
 
 
+def refuse_container(role: str, value: onnx.ValueInfoProto) -> None:
+    """Raise ContractError where a value is no tensor."""
+    if held := container(value):
+        zipped = ", from scikit-learn with zipmap off" if held in ("sequence", "map") else ""
+        raise ContractError(
+            f"the {role} {value.name!r} is of the type {held} where a tensor was expected; export "
+            f"the model with a tensor in its place{zipped if role == 'output' else ''}."
+        )
+
+
 def described(value: onnx.ValueInfoProto) -> str:
     """Name, shape and element type, as a person reads them."""
+    if held := container(value):
+        return f"{value.name!r} of the type {held}"
     return f"{value.name!r} {shown(axes(value))} {element_type(value)}"

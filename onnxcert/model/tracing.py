@@ -37,6 +37,8 @@ _THROUGH: Final = frozenset(
 
 def element_type(value: onnx.ValueInfoProto) -> str:
     """Name of the element type as NumPy calls it, e.g. float32 or int64."""
+    if held := container(value):
+        return held
     kind = value.type.tensor_type.elem_type
     if kind == onnx.TensorProto.UNDEFINED:
         return "undefined"
@@ -44,6 +46,12 @@ def element_type(value: onnx.ValueInfoProto) -> str:
         return str(onnx.helper.tensor_dtype_to_np_dtype(kind).name)
     except (KeyError, ValueError):
         return str(onnx.TensorProto.DataType.Name(kind)).lower()
+
+
+def container(value: onnx.ValueInfoProto) -> str:
+    """What a value is that is no tensor (sequence, map, optional, sparse tensor), or nothing."""
+    kind = value.type.WhichOneof("value") or "tensor_type"
+    return "" if kind == "tensor_type" else kind.removesuffix("_type").replace("_", " ")
 
 
 def axes(value: onnx.ValueInfoProto) -> Axes | None:

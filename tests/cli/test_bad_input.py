@@ -270,7 +270,7 @@ def test_a_folder_for_a_model(bench: Bench, onnxcert: Any) -> None:
             ["--output-form logit, --output-form sigmoid or --output-form labels"],
         ),
         (graphs.label_map(chosen=False), ["class indices", "--classes"]),
-        (graphs.whole_numbers("int32"), ["int32", "float32, float16, uint8, int8"]),
+        (graphs.whole_numbers("int32"), ["int32", "float32, float16, float64, uint8, int8"]),
         (graphs.multi_label(), ["sigmoid", "--output-form multilabel"]),
         (graphs.training_batchnorm(), ["the_BatchNormalization", "evaluation mode"]),
         (graphs.dropout(training=True), ["the_Dropout"]),

@@ -119,7 +119,7 @@ def test_another_document_is_refused(text: str, complaint: str) -> None:
         ("layout", ["NCHW"]),
         ("channel_order", "GBR"),
         ("channel_order", "GREY"),
-        ("dtype", "float64"),
+        ("dtype", "bfloat16"),
         ("dtype", "int32"),
         ("normalise", "between"),
         ("output_form", "argmax"),
@@ -197,7 +197,7 @@ def test_every_channel_order_is_drawn_above() -> None:
     [
         ("layout", ("NCHW", "NHWC")),
         ("channel_order", ("RGB", "BGR", "RGBA", "BGRA", "GRAY", "BANDS")),
-        ("dtype", ("float32", "float16", "uint8", "int8")),
+        ("dtype", ("float32", "float16", "float64", "uint8", "int8")),
         ("normalise", ("after", "before")),
         ("output_form", ("logits", "probabilities", "sigmoid", "logit", "multilabel", "labels")),
         ("output_layout", ("NCHW", "NHWC")),

@@ -60,6 +60,7 @@ def dialects() -> Iterator[Dialect]:
         yield replace(plain, order=order, **IMAGENET)
         yield replace(plain, order=order, dtype="float16", **IMAGENET)
         yield replace(plain, order=order, dtype="float16", value_range=(0, 255))
+        yield replace(plain, order=order, dtype="float64", **IMAGENET)
         yield replace(plain, order=order, layout="NHWC", value_range=(0, 255), **CAFFE)
     yield replace(plain, mean=(0.5,), std=(0.5,))
     yield replace(plain, value_range=(0, 255), mean=(127.5,), std=(127.5,), layout="NHWC")

@@ -381,7 +381,7 @@ def test_two_readings_are_refused_with_the_flags_for_each(
             graphs.identity(FREE, [3, 2, 2, "h", "w"]),
             ["has 'scores' [3, 2, 2, h, w]", "[batch, classes]"],
         ),
-        (graphs.whole_numbers("int32"), ["int32", "float32, float16, uint8, int8"]),
+        (graphs.whole_numbers("int32"), ["int32", "float32, float16, float64, uint8, int8"]),
     ],
     ids=["no batch axis", "channels on either side", "half fixed", "five axes out", "int32"],
 )

@@ -246,6 +246,22 @@ def test_channels_last_and_half_precision_give_the_labels_of_the_plain_graph(
     assert np.array_equal(opened(graphs.half_precision(), tmp_path, **given)(batch), plain)
 
 
+def test_a_network_in_double_precision_gets_the_float32_values(tmp_path: Path) -> None:
+    free = ["batch", 3, "height", "width"]
+    proto = graphs.model(
+        [graphs.node("Mul", "image factor", "scores")],
+        inputs={"image": free},
+        outputs={"scores": free},
+        constants={"factor": np.array([3.0, 2.0, 1.0]).reshape(1, 3, 1, 1)},
+        kinds={"image": onnx.TensorProto.DOUBLE, "scores": onnx.TensorProto.DOUBLE},
+    )
+    batch, mean = noise(), np.float32(0.3)
+    segment = opened(proto, tmp_path, value_range=(0, 1), mean=(0.3,) * 3)
+    network = (batch - mean).astype(np.float64)
+    assert np.array_equal(segment(batch), scores(proto, network).argmax(axis=1))
+    assert np.array_equal(segment.seen(batch[0]), (batch - mean)[0])
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
 def test_an_integer_input_is_rounded_and_cut_off_after_the_noise(
     tmp_path: Path, dtype: str

@@ -52,7 +52,7 @@ class PictureContract(Contract):
     layouts: ClassVar[tuple[str, ...]] = ("NCHW", "NHWC")
     single_layouts: ClassVar[tuple[str, ...]] = ("CHW", "HWC", "HW", "C")
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
-    dtypes: ClassVar[tuple[str, ...]] = ("float32", "float16", *INTEGER_TYPES)
+    dtypes: ClassVar[tuple[str, ...]] = ("float32", "float16", "float64", *INTEGER_TYPES)
 
     layout: str = "NCHW"
     output_layout: str = "NCHW"

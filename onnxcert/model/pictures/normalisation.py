@@ -50,8 +50,8 @@ def normalised(nodes: Nodes, source: str, contract: PictureContract) -> None:
 
 def channelwise(contract: PictureContract) -> NetworkInput | None:
     """The same as `normalised` channel by channel, or None where there is more to it: a channel
-    that no input has, or rounding to whole numbers."""
-    if contract.dtype in INTEGER_TYPES or contract.channel_order in ("RGBA", "BGRA"):
+    that no input has, rounding to whole numbers, or a type that no kernel writes."""
+    if contract.dtype not in ("float32", "float16") or contract.channel_order in ("RGBA", "BGRA"):
         return None
     turned = contract.channel_order == "BGR"
     factor, offset = affine(contract)

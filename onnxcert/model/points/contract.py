@@ -39,7 +39,7 @@ class PointContract(Contract):
     layouts: ClassVar[tuple[str, ...]] = ("BCN", "BNC")
     single_layouts: ClassVar[tuple[str, ...]] = ("CN", "NC", "N", "C")
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3)
-    dtypes: ClassVar[tuple[str, ...]] = ("float32", "float16")
+    dtypes: ClassVar[tuple[str, ...]] = ("float32", "float16", "float64")
 
     layout: str = "BCN"
     output_layout: str = "BCN"

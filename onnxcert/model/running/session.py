@@ -6,12 +6,13 @@ import ctypes
 import os
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import onnx
 
 from onnxcert.backend import NUMPY, Backend, cuda_backend
 from onnxcert.errors import DeviceError, ModelError
+from onnxcert.model.external_data import for_runtime
 from onnxcert.model.running.cores import available_cores
 from onnxcert.model.running.gpu_providers import gpu_providers
 from onnxcert.model.running.passes import EndableSession, onnxruntime
@@ -20,6 +21,7 @@ _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 _ON_GPU = {"cuda": _CUDA, "tensorrt": "TensorrtExecutionProvider"}
 _FATAL_ONLY = 4
+_WEIGHTS = "session.model_external_initializers_file_folder_path"
 _MOST_AT_ONCE = 8
 _LARGE_INPUT = 2**23  # values; a colour picture of 1024x2048 is somewhat smaller
 
@@ -184,15 +186,66 @@ def _create(proto: onnx.ModelProto, providers: list[Any], threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     try:
+        model, weights = for_runtime(proto)
+        if weights:
+            options.add_session_config_entry(_WEIGHTS, weights)
         return EndableSession(
-            proto.SerializeToString(),
+            model,
             sess_options=options,
             providers=providers,
             # It gathers slices into one Split, which keeps the scores of all classes once more.
             disabled_optimizers=["GatherSliceToSplitFusion"],
         )
+    except ModelError:
+        raise
     except Exception as error:
-        raise ModelError(f"ONNX Runtime cannot load the model ({first_line(error)}).") from None
+        raise ModelError(_why_not(error)) from None
+
+
+# What ONNX Runtime says of a model that is too new for it, or has what it lacks: in its words the
+# numbers come late or not at all. (pattern, what it means, what to do)
+_KNOWN: Final = (
+    (
+        r"model IR version: (\d+), max supported IR version: (\d+)",
+        "the model has IR version {0}, and ONNX Runtime {version} reads up to {1}",
+        "save it with an older onnx (ir_version={1}), or install a newer onnxruntime",
+    ),
+    (
+        r"Opset (\d+) is under development(?s:.*)support for domain (\S+) is till opset (\d+)",
+        "the model has opset {0} of {1}, and ONNX Runtime {version} supports up to {2}",
+        "export it with opset {2}, or install a newer onnxruntime",
+    ),
+    (
+        r"No Op registered for (\S+) with domain_version of (\d+)",
+        "the operator {0} is not in opset {1}, the one the model says, of ONNX Runtime {version}",
+        "export it with the opset that has this operator, or with standard operators",
+    ),
+    (
+        r"Op registered for (\S+) is deprecated in domain_version of (\d+)",
+        "the operator {0} is no longer in opset {1}, the one the model says",
+        "export it again with its newest exporter",
+    ),
+    (
+        r"Could not find an implementation for (\S+?)\(\d+\) node with name '(.*?)'",
+        "ONNX Runtime {version} has no operator {0} for the types of the node {1!r}",
+        "export the model in float32",
+    ),
+    (
+        r"(?i)failed to serialize|maximum protobuf size",
+        "the model is larger than the 2 GiB that one message of protobuf holds",
+        "export it with its weights as external data",
+    ),
+)
+
+
+def _why_not(error: Exception) -> str:
+    """Why ONNX Runtime cannot load a model, by its message, and what to do if that is known."""
+    for pattern, meaning, remedy in _KNOWN:
+        if found := re.search(pattern, str(error)):
+            said = [group[:100] for group in found.groups()]
+            version = onnxruntime.__version__
+            return f"{meaning.format(*said, version=version)}; {remedy.format(*said)}."
+    return f"ONNX Runtime cannot load the model ({first_line(error)})."
 
 
 def first_line(error: Exception) -> str:

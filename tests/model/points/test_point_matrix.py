@@ -32,7 +32,7 @@ def dialects() -> Iterator[Dialect]:
     for what, layout, out in product(channels, layouts, layouts):
         yield replace(plain, channels=what, layout=layout, output_layout=out)
         yield replace(plain, channels=what, layout=layout, output_layout=out, told=True)
-    for what, layout, dtype in product(channels[:2], layouts, ("float16",)):
+    for what, layout, dtype in product(channels[:2], layouts, ("float16", "float64")):
         yield replace(plain, channels=what, layout=layout, dtype=dtype)
     for layout, batch, points in product(layouts, (None, 1, 4), (None, POINTS)):
         yield replace(plain, layout=layout, output_layout=layout, batch=batch, points=points)

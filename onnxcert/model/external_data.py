@@ -1,0 +1,204 @@
+"""Weights that a model keeps in files of their own, which ONNX calls external data.
+
+The smallest are read into the graph, as some of them decide what the model is. Large ones stay
+where they are: ONNX Runtime maps them from their file, and the graph is edited without them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import onnx
+from onnx import external_data_helper
+
+from onnxcert.errors import ModelError
+
+HELD: Final = 2**28  # bytes of external weights that are read; the larger ones beyond stay outside
+
+_BLOCK: Final = 2**22
+# Elements of these types share a byte.
+_BITS: Final = {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}
+
+
+def external_tensors(proto: onnx.ModelProto) -> list[onnx.TensorProto]:
+    """The tensors of a model whose values are in another file."""
+    tensors: Iterable[onnx.TensorProto] = external_data_helper._get_all_tensors(proto)
+    return [tensor for tensor in tensors if external_data_helper.uses_external_data(tensor)]
+
+
+def external_files(proto: onnx.ModelProto, path: Path) -> dict[str, Path]:
+    """The files that the model at `path` names, by the names that it gives them, in order.
+
+    Raises:
+        ModelError: one lies neither in the model's own folder nor, where that is a snapshot in a
+            cache of Hugging Face, in the same repository; or is missing, or no regular file.
+    """
+    names = [_entries(tensor).get("location", "") for tensor in external_tensors(proto)]
+    return {name: _file(name, path) for name in dict.fromkeys(names)}
+
+
+def add_file(digest: Any, path: Path) -> None:
+    """Update a digest with the content of a file, which is never in memory as a whole."""
+    block = memoryview(bytearray(_BLOCK))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(block):
+            digest.update(block[:count])
+
+
+def read_small(proto: onnx.ModelProto, files: dict[str, Path], sha256: str) -> None:
+    """Read the smallest external weights into `proto`, up to `HELD` bytes in all.
+
+    What stays outside is named by the absolute path of its file, and by the digest of the whole
+    model: so the graph alone tells which weights are its own.
+
+    Args:
+        files: of `external_files`. sha256: of the model.
+
+    Raises:
+        ModelError: a file is too short, or cannot be read.
+    """
+    left = HELD
+    for length, tensor in sorted(
+        ((_length(tensor), tensor) for tensor in external_tensors(proto)), key=lambda pair: pair[0]
+    ):
+        entries = _entries(tensor)
+        file, offset = files[entries["location"]], _number(tensor, "offset") or 0
+        if offset + length > file.stat().st_size:
+            raise ModelError(
+                f"the weights {tensor.name!r} lie beyond the end of {file}, which is cut short; "
+                "copy or export the model again."
+            )
+        left -= length
+        if left >= 0:
+            with file.open("rb") as opened:
+                opened.seek(offset)
+                tensor.raw_data = opened.read(length)
+            tensor.data_location = onnx.TensorProto.DEFAULT
+            del tensor.external_data[:]
+        else:
+            outside = {"location": str(file), "offset": offset, "length": length}
+            _say(tensor, {**outside, "checksum": sha256})
+
+
+def for_runtime(proto: onnx.ModelProto) -> tuple[bytes, str]:
+    """The model as ONNX Runtime takes it, and the folder where its weights are, or nothing.
+
+    ONNX Runtime reads no file outside that folder, so the paths are written relative to it.
+
+    Raises:
+        ModelError: a file of weights is not on this machine.
+    """
+    outside = {_entries(tensor)["location"] for tensor in external_tensors(proto)}
+    if not outside:
+        return proto.SerializeToString(), ""
+    for name in outside:
+        if not Path(name).is_file():
+            raise ModelError(
+                f"the weights {name} are not on this machine; weights beyond {HELD >> 20} MiB are "
+                "not sent to workers, so put them on each at this path."
+            )
+    folder = os.path.commonpath([Path(name).parent for name in outside])
+    model = onnx.ModelProto()
+    model.CopyFrom(proto)
+    for tensor in external_tensors(model):
+        entries = _entries(tensor)
+        _say(tensor, {**entries, "location": os.path.relpath(entries["location"], folder)})
+    return model.SerializeToString(), folder
+
+
+def _file(name: str, path: Path) -> Path:
+    """The file that the model at `path` calls `name`, with symbolic links followed."""
+    folder = path.parent
+    try:
+        file = (folder / name).resolve()
+        inside = file.is_relative_to(folder.resolve())
+        if not inside and _stays_below(name):
+            repository = _repository(path)
+            inside = repository is not None and file.is_relative_to(repository)
+    except (OSError, ValueError, RuntimeError):  # no path at all, or links that end nowhere
+        inside = False
+    if not inside:
+        raise ModelError(
+            f"{path} names external data outside its own folder ({Path(name).name[:80]!r}), which "
+            "is refused; put the file itself beside the model, or export it again."
+        )
+    try:
+        kind = file.stat().st_mode
+        regular = stat.S_ISREG(kind) and not name.endswith("/")
+        reason = "it is no regular file"
+        if regular:
+            file.open("rb").close()
+    except OSError as error:
+        regular, reason = False, str(error.strerror)
+    if not regular:
+        raise ModelError(
+            f"{path} keeps weights in {Path(name).name[:80]}, which cannot be read ({reason}); put "
+            "it beside the model."
+        )
+    return file
+
+
+def _stays_below(name: str) -> bool:
+    """Whether a name, before links are followed, is of something below a folder."""
+    below = Path(os.path.normpath(name))
+    return not below.is_absolute() and ".." not in below.parts
+
+
+def _repository(path: Path) -> Path | None:
+    """The folder of `snapshots/` and `blobs/` that a path leads through, or None.
+
+    A cache of Hugging Face keeps files as blobs, and a snapshot is a folder of links to them.
+    """
+    for parent in Path(os.path.normpath(Path.cwd() / path)).parents:
+        if parent.name == "snapshots" and (parent.parent / "blobs").is_dir():
+            return parent.parent.resolve()
+    return None
+
+
+def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
+    return {"location": "", **{entry.key: entry.value for entry in tensor.external_data}}
+
+
+def _say(tensor: onnx.TensorProto, entries: dict[str, Any]) -> None:
+    del tensor.external_data[:]
+    for key, value in entries.items():
+        tensor.external_data.add(key=key, value=str(value))
+
+
+def _number(tensor: onnx.TensorProto, key: str) -> int | None:
+    said = _entries(tensor).get(key)
+    if said is None:
+        return None
+    try:
+        number = int(said)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 2**62:
+        raise ModelError(
+            f"the external weights {tensor.name!r} have the {key} {said[:40]!r} where a number of "
+            "bytes was expected; export the model again."
+        )
+    return number
+
+
+def _length(tensor: onnx.TensorProto) -> int:
+    """Bytes of a tensor, as its file says or as its shape and type have it."""
+    said = _number(tensor, "length")
+    return tensor_bytes(tensor.data_type, tensor.dims) if said is None else said
+
+
+def tensor_bytes(kind: int, dims: Iterable[int]) -> int:
+    """Bytes of a tensor of an ONNX element type; 0 for types that have no fixed size."""
+    count = 1
+    for length in dims:
+        count *= max(0, length)
+    try:
+        name = onnx.TensorProto.DataType.Name(kind)
+        bits = _BITS.get(name) or 8 * onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize
+    except (KeyError, ValueError):
+        return 0
+    return (count * bits + 7) // 8 if name != "STRING" else 0

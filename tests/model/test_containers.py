@@ -1,0 +1,74 @@
+"""Outputs and inputs of types that are no tensors: sequences, maps and optional values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import graphs
+import onnx
+import pytest
+
+from onnxcert.errors import ContractError
+from onnxcert.model.contract import Contract
+from onnxcert.model.graph import read_model
+from onnxcert.model.inference import infer
+
+
+def inferred(path: Path, **given: Any) -> Contract:
+    return infer(read_model(path), given)
+
+
+def with_container(kind: str, *, beside: bool, output: bool = True) -> onnx.ModelProto:
+    """A model with an output, or an input, that is no tensor, alone or beside its scores."""
+    tensor = onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, None)
+    made = {
+        "sequence": onnx.helper.make_sequence_type_proto(tensor),
+        "map": onnx.helper.make_sequence_type_proto(
+            onnx.helper.make_map_type_proto(onnx.TensorProto.INT64, tensor)
+        ),
+        "optional": onnx.helper.make_optional_type_proto(tensor),
+    }[kind]
+    proto = graphs.conv(contract=graphs.UNIT_RANGE)
+    value = onnx.helper.make_value_info("odd", made)
+    if output:
+        maker = {
+            "sequence": onnx.helper.make_node("SequenceConstruct", ["scores"], ["odd"]),
+            "optional": onnx.helper.make_node("Optional", ["scores"], ["odd"]),
+            "map": onnx.helper.make_node(
+                "ZipMap", ["flat"], ["odd"], domain="ai.onnx.ml", classlabels_int64s=[0, 1, 2]
+            ),
+        }[kind]
+        if kind == "map":
+            proto.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 3))
+            proto.graph.node.append(onnx.helper.make_node("Flatten", ["scores"], ["flat"]))
+        proto.graph.node.append(maker)
+    place = proto.graph.output if output else proto.graph.input
+    if not beside:
+        del place[:]
+    place.append(value)
+    return proto
+
+
+@pytest.mark.parametrize("kind", ["sequence", "map", "optional"])
+def test_an_output_that_is_no_tensor_is_passed_over_or_refused_by_its_type(
+    kind: str, tmp_path: Path
+) -> None:
+    path = graphs.save(with_container(kind, beside=True), tmp_path / "beside.onnx")
+    assert inferred(path).output == "scores"
+    alone = graphs.save(with_container(kind, beside=False), tmp_path / "alone.onnx")
+    word = "optional" if kind == "optional" else "sequence"
+    said: dict[Path, dict[str, Any]] = {path: {"output": "odd"}, alone: {}}
+    for model, given in said.items():
+        with pytest.raises(ContractError, match=f"'odd' is of the type {word} where a tensor"):
+            inferred(model, **given)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize("kind", ["sequence", "optional"])
+def test_an_input_that_is_no_tensor_is_refused_by_its_type(
+    kind: str, beside: bool, tmp_path: Path
+) -> None:
+    path = graphs.save(with_container(kind, beside=beside, output=False), tmp_path / "model.onnx")
+    with pytest.raises(ContractError, match=f"'odd' is of the type {kind} where a tensor"):
+        inferred(path)

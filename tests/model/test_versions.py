@@ -1,0 +1,90 @@
+"""Models of a version that nobody here reads: what they have, what is supported, what to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import graphs
+import onnx
+import onnxruntime
+import pytest
+from onnx import helper
+
+from onnxcert import OnnxSegmenter
+from onnxcert.errors import ModelError
+
+VERSION = re.escape(onnxruntime.__version__)
+
+
+def with_opset(version: int, domain: str = "") -> onnx.ModelProto:
+    """A model of this opset, whose operators are in it."""
+    tail = [helper.make_node("Identity", ["raw"], ["scores"])]
+    if domain:
+        tail = [helper.make_node("Scaler", ["raw"], ["scores"], domain=domain, scale=[1.0])]
+    proto = graphs.conv(contract=graphs.UNIT_RANGE, tail=tail)
+    del proto.opset_import[:]
+    proto.opset_import.append(helper.make_opsetid("", 17))
+    if domain:
+        proto.opset_import.append(helper.make_opsetid(domain, version))
+    else:
+        proto.opset_import[0].version = version
+    return proto
+
+
+def with_ir(version: int) -> onnx.ModelProto:
+    proto = graphs.conv(contract=graphs.UNIT_RANGE)
+    proto.ir_version = version
+    return proto
+
+
+def with_operator(name: str) -> onnx.ModelProto:
+    tail = [helper.make_node(name, ["raw"], ["scores"], name="late")]
+    return graphs.conv(contract=graphs.UNIT_RANGE, tail=tail)
+
+
+def in_double() -> onnx.ModelProto:
+    """Types that the operator has, and ONNX Runtime does not implement on a CPU."""
+    kind = onnx.TensorProto.DOUBLE
+    return graphs.conv(
+        contract=graphs.UNIT_RANGE,
+        tail=[
+            helper.make_node("Cast", ["raw"], ["wide"], to=kind),
+            helper.make_node("LRN", ["wide"], ["far"], size=3, name="late"),
+            helper.make_node("Cast", ["far"], ["scores"], to=onnx.TensorProto.FLOAT),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("proto", "sentence"),
+    [
+        (with_ir(99), rf"has IR version 99, and ONNX Runtime {VERSION} reads up to \d+; save it"),
+        (
+            with_opset(99),
+            rf"opset 99 of ai\.onnx, and ONNX Runtime {VERSION} supports up to (\d+); export it "
+            r"with opset \1, or install",
+        ),
+        (
+            with_opset(99, "ai.onnx.ml"),
+            rf"opset 99 of ai\.onnx\.ml, and ONNX Runtime {VERSION} supports up to \d+; export it",
+        ),
+        (with_opset(0), "says opset 0 where a number from 1 on"),
+        (with_opset(-5), "says opset -5 where a number from 1 on"),
+        (with_operator("Gelu"), f"Gelu is not in opset 17, .* of ONNX Runtime {VERSION}; export"),
+        (with_operator("Erfc"), "Erfc is not in opset 17"),
+        (with_operator("Upsample"), "Upsample is no longer in opset 17, .*; export it again"),
+        (in_double(), "no operator LRN for the types of the node 'late'; export"),
+    ],
+)
+def test_what_is_too_new_is_named_with_what_is_supported(
+    proto: onnx.ModelProto, sentence: str, tmp_path: Path
+) -> None:
+    path = graphs.save(proto, tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match=sentence) as caught:
+        OnnxSegmenter.open(path, threads=1)
+    said = str(caught.value)
+    assert str(path) in said
+    assert "\n" not in said
+    assert said.endswith(".")
+    assert not re.search(r"\.(cc|h):\d", said)
