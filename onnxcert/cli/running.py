@@ -35,6 +35,7 @@ def executed(run: Run, *, announced: bool) -> Summary | None:
         InputError: no input could be used.
     """
     console = Console(stderr=True)
+    interrupted = False
     try:
         with ExitStack() as stack:
             run.watcher = stack.enter_context(
@@ -53,6 +54,10 @@ def executed(run: Run, *, announced: bool) -> Summary | None:
             ),
             file=sys.stderr,
         )
+        summary, interrupted = None, True
+    if run.figures.missing:
+        print(f"onnxcert: {run.figures.sentence()}", file=sys.stderr)
+    if interrupted:
         return None
     if summary is None:
         raise InputError(
