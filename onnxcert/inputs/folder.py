@@ -15,6 +15,7 @@ from onnxcert.inputs import class_table
 from onnxcert.inputs import labels as label_maps
 from onnxcert.inputs.listing import Item, Listing, absolute, name_items
 from onnxcert.inputs.pictures import image
+from onnxcert.inputs.result_folders import ResultFolders
 
 
 @final
@@ -83,12 +84,18 @@ def list_items(arguments: Sequence[str], labels: str | None, kind: Files) -> tup
         raise InputError(f"expected a {kind.one} or a folder, but nothing was named: name one.")
     root = None if labels is None else Path(labels)
     found: dict[Path, Path] = {}
+    results = ResultFolders()
     for argument in arguments:
         with listing_errors(argument):
-            for path in _expand(argument, root, kind):
+            for path in _expand(argument, root, kind, results):
                 # What is named twice, by a file and by its folder, is one input.
                 found.setdefault(absolute(path), path)
     paths = tuple(found.values())
+    if not paths:
+        raise InputError(
+            f"{arguments[0]}: expected {kind.many}, but there are only results that onnxcert wrote "
+            f"to {results.skipped[0]}: name the {kind.many} themselves."
+        )
     names = name_items(paths)
     maps: Sequence[Path | None] = [None] * len(paths)
     if root is not None and root.is_file() and root.suffix.lower() in kind.tables:
@@ -99,7 +106,7 @@ def list_items(arguments: Sequence[str], labels: str | None, kind: Files) -> tup
         )
     if labels is not None:
         with listing_errors(labels):
-            maps = _labels(Path(labels), paths, kind)
+            maps = _labels(Path(labels), paths, kind, results)
     return tuple(Item(*one) for one in zip(names, paths, maps, strict=True))
 
 
@@ -115,25 +122,26 @@ def listing_errors(named: str) -> Iterator[None]:
         ) from error
 
 
-def _expand(argument: str, labels: Path | None, kind: Files) -> list[Path]:
-    path = Path(argument)
+def _expand(argument: str, labels: Path | None, kind: Files, results: ResultFolders) -> list[Path]:
+    path, before = Path(argument), results.times
     if path.is_file():
-        return [path]
+        return results.without([path], path.parent)
     if path.is_dir():
-        named, inputs = "a folder", _inputs(path, kind)
+        named, inputs = "a folder", _inputs(path, kind, results, path)
     elif glob.has_magic(argument):
         named, inputs = "a pattern", []
+        top = next(one for one in path.parents if not glob.has_magic(str(one)))
         for match in map(Path, sorted(glob.glob(argument, recursive=True))):  # noqa: PTH207
             if match.is_dir():
-                inputs += _inputs(match, kind)
+                inputs += _inputs(match, kind, results, top)
             elif match.suffix.lower() in kind.suffixes:
-                inputs.append(match)
+                inputs += results.without([match], top)
     else:
         raise InputError(
             f"{argument}: expected a {kind.one}, a folder of them or a pattern, "
             "but there is no such file or folder: check the path."
         )
-    if not inputs:
+    if not inputs and results.times == before:
         raise InputError(
             f"{argument}: expected {named} with {kind.formats} {kind.many}, "
             "but there is none: check the path."
@@ -142,12 +150,22 @@ def _expand(argument: str, labels: Path | None, kind: Files) -> list[Path]:
     return [path for path in inputs if not _within(path, labels)] or inputs
 
 
-def _inputs(folder: Path, kind: Files) -> list[Path]:
-    return files(folder, kind.suffixes, deep=False) or files(folder, kind.suffixes, deep=True)
+def _inputs(folder: Path, kind: Files, results: ResultFolders, named: Path) -> list[Path]:
+    """The inputs in `folder`, which is `named`, or lies below it."""
+    for deep in (False, True):
+        found = files(folder, kind.suffixes, deep=deep, results=results)
+        inputs = results.without(found, named)
+        if inputs:
+            return inputs
+    return []
 
 
-def files(folder: Path, suffixes: tuple[str, ...], *, deep: bool) -> list[Path]:
+def files(
+    folder: Path, suffixes: tuple[str, ...], *, deep: bool, results: ResultFolders | None = None
+) -> list[Path]:
     """Files in `folder`, and with `deep` below it, with one of the suffixes; sorted, none hidden.
+
+    Folders of results below `folder` are skipped and noted in `results`.
 
     Raises:
         OSError: a folder cannot be read.
@@ -156,9 +174,14 @@ def files(folder: Path, suffixes: tuple[str, ...], *, deep: bool) -> list[Path]:
     def fail(error: OSError) -> NoReturn:
         raise error
 
+    results = results or ResultFolders()
     found: list[Path] = []
     for top, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if deep and not name.startswith(".")]
+        folders[:] = [
+            name
+            for name in folders
+            if deep and not name.startswith(".") and not results.met(absolute(Path(top, name)))
+        ]
         found += (
             Path(top, name)
             for name in names
@@ -171,7 +194,7 @@ def _within(path: Path, folder: Path | None) -> bool:
     return folder is not None and absolute(folder) in absolute(path).parents
 
 
-def _labels(root: Path, inputs: Sequence[Path], kind: Files) -> list[Path]:
+def _labels(root: Path, inputs: Sequence[Path], kind: Files, results: ResultFolders) -> list[Path]:
     """The labels of each input, from the folder or the single file `root`."""
     if root.is_file():
         if len(inputs) != 1:
@@ -186,7 +209,7 @@ def _labels(root: Path, inputs: Sequence[Path], kind: Files) -> list[Path]:
             "but there is no such file or folder: check the path."
         )
     by_stem: dict[tuple[str, ...], list[Path]] = {}
-    for path in files(root, kind.label_suffixes, deep=True):
+    for path in files(root, kind.label_suffixes, deep=True, results=results):
         by_stem.setdefault(path.relative_to(root).with_suffix("").parts, []).append(path)
     used: dict[Path, Path] = {}
     for one in inputs:

@@ -104,11 +104,10 @@ class ResultStore(Results):
             StoreError: the folder cannot be made or written, or another run holds it.
         """
         try:
-            foreign = self.run() is None and any(self.folder.glob("[!.]*")) and not self.names()
+            foreign = self.run() is None and not self.names() and self._others()
         except OSError:
             foreign = False
-        known = {"inputs", "partial", "labels", "pictures", "results.h5", "curve.csv", "curve.png"}
-        if foreign and {path.name for path in self.folder.glob("[!.]*")} - known:
+        if foreign:
             raise StoreError(
                 f"{self.folder} holds other files than results; choose an empty or new folder with "
                 "--out."
@@ -127,6 +126,12 @@ class ResultStore(Results):
                 ) from None
             self._rows = {}  # until now somebody else may have written
             yield
+
+    def _others(self) -> bool:
+        """Whether there is anything but the empty folders of a run that was killed at once."""
+        own = [path for path in (self.folder / "inputs", self.folder / "partial") if path.is_dir()]
+        here = set(self.folder.glob("[!.]*"))
+        return bool(here - set(own)) or any(any(path.glob("[!.]*")) for path in own)
 
     def _left_over(self) -> Iterator[Path]:
         """What a killed run was writing."""
