@@ -9,13 +9,14 @@ from onnxcert.backend import NUMPY
 from onnxcert.class_names import names_of
 from onnxcert.counting import Counting
 from onnxcert.draws import Draws, digest
-from onnxcert.errors import ParameterError
+from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import Item
 from onnxcert.misfits import refuse_other, refuse_unlike
 from onnxcert.model.running.trying import Tried
 from onnxcert.parameters import digest_of
 from onnxcert.provenance import provenance
 from onnxcert.report.files import has_picture, write_labels
+from onnxcert.report.plotting import load_matplotlib
 from onnxcert.result import Tally
 from onnxcert.store import Record
 
@@ -180,14 +181,25 @@ class Case:
             ),
         )
 
-        def beside() -> None:
+        def labels() -> None:
             write_labels(run.store.folder, record, self.names)
-            if run.pictures:
-                self._draw(record, self.truth, self.names)
 
-        run.store.write(record, beside=beside)
+        def labels_and_picture() -> None:
+            labels()
+            self._draw(record, self.truth, self.names)
+
+        if not run.pictures:
+            run.store.write(record, beside=labels)
+            return
+        try:
+            run.store.write(record, beside=labels_and_picture)
+        except StoreError as error:  # without the picture there may be room
+            run.store.write(record, beside=labels)
+            run.figures.note(f"the picture of {self.name}", error)
 
     def _draw(self, record: Record, truth: IntArray | None, names: tuple[str, ...]) -> None:
         run = self.run
-        with run.clock.measure("report"):
+        drawing = run.figures.drawing(f"the picture of {self.name}")
+        with run.clock.measure("report"), drawing:
+            load_matplotlib(run.store.folder)
             run.medium.draw(run.store.folder, record, self.prepared, truth, names)

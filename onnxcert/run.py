@@ -20,6 +20,7 @@ from onnxcert.model.running.runtime import Runtime
 from onnxcert.model.running.trying import LEAKY, Trying
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.parameters import parameters
+from onnxcert.report.best_effort import BestEffort
 from onnxcert.report.curve import write_summary_curve
 from onnxcert.report.summary import Summary, summarise
 from onnxcert.result import PIXELS, POINTS, Tally, passes
@@ -49,6 +50,7 @@ class Run:
         stopping: set it from a signal handler to stop after the present pass, with the count kept;
             `execute` then raises KeyboardInterrupt.
         skipped: after the run, the inputs that could not be used, with the reason.
+        figures: which could not be drawn.
         interrupted: whether inputs were left out, or one was stopped at a look.
         runtime: where the model runs.
         forward: seconds spent in the runtime, by all workers together.
@@ -72,6 +74,7 @@ class Run:
     watcher: Watcher = field(default_factory=Silent)
     clock: Clock = field(default_factory=Clock)
     skipped: dict[str, str] = field(default_factory=dict)
+    figures: BestEffort = field(default_factory=BestEffort)
     interrupted: bool = False
 
     def __post_init__(self) -> None:
@@ -104,20 +107,21 @@ class Run:
             )
             if self.leaky:
                 self.store.note_leak()  # the run may have been killed before all was removed
+            names = [item.name for item in mine.items]
             try:
                 self._go_through(usable, dispatch)
             finally:
-                places = {item.name: place for place, item in enumerate(mine.items)}
-                self.skipped = dict(sorted(self.skipped.items(), key=lambda s: places[s[0]]))
+                self.skipped = {name: self.skipped[name] for name in names if name in self.skipped}
                 self.store.note((), self.skipped)
                 self.store.derive()
-        done = [item.name for item in mine.items if item.name in self.store]
-        if not done:
-            return None
-        summary = summarise(self.store.records(done), listed=len(mine.items), skipped=self.skipped)
-        with self.clock.measure("report"):
-            write_summary_curve(self.store.folder, summary)
-        return summary
+            done = [name for name in names if name in self.store]
+            if not done:
+                return None
+            records = self.store.records(done)
+            summary = summarise(records, listed=len(names), skipped=self.skipped)
+            with self.clock.measure("report"):
+                write_summary_curve(self.store.folder, summary, self.figures)
+            return summary
 
     def asked(self) -> dict[str, Any]:
         """Everything a stored result depends on, by name."""
@@ -210,13 +214,8 @@ class Run:
                 return
             try:
                 prepared = self.medium.read(item)
-                case = Case(
-                    self,
-                    item,
-                    prepared,
-                    self.segmenter.declared(prepared),
-                    alike=self._alike[usable[item]],
-                )
+                x = self.segmenter.declared(prepared)
+                case = Case(self, item, prepared, x, alike=self._alike[usable[item]])
             except InputError as error:
                 said = str(error)
                 self.skipped[item.name] = said if str(item.path) in said else f"{item.path}: {said}"

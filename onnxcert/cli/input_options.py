@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +17,7 @@ from onnxcert.cli.parsing import named
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs import LABEL_MAPS, READERS, Listing, read_class_names, select, with_coding
 from onnxcert.inputs.clouds import CLOUD_READERS, Columns
+from onnxcert.inputs.result_folders import ResultsSkipped
 from onnxcert.model.bundled import samples
 from onnxcert.model.entry import Entry
 from onnxcert.model.points.entry import PointEntry
@@ -114,7 +117,8 @@ class Chosen:
             medium: what the model takes: `picture` or `points`.
         """
         said = self.values
-        listing = self._listed(model, inputs, medium)
+        with _skipped_results_said():
+            listing = self._listed(model, inputs, medium)
         if listing.left_out:
             many = "s" if len(listing.left_out) > 1 else ""
             print(
@@ -185,6 +189,28 @@ class Chosen:
         """The label that does not count."""
         said: int | None = self.values["ignore_label"]
         return listing.ignore_label if said is None else said
+
+
+@contextmanager
+def _skipped_results_said() -> Iterator[None]:
+    """Say on standard error which folders the block skipped because they hold results."""
+    folders: list[Path] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ResultsSkipped)
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, *about: Any) -> None:
+            if isinstance(message, ResultsSkipped):
+                folders.append(message.folder)
+            else:
+                shown(message, *about)
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+    if folders:
+        more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
+        folder = f"folder{'s' if more else ''} {min(folders)}{more}"
+        print(f"onnxcert: skipped the {folder}, which onnxcert wrote results to", file=sys.stderr)
 
 
 with_input_options = with_options(OPTIONS, "chosen", Chosen)

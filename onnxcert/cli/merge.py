@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from onnxcert.cli.running import SOME_SKIPPED
+from onnxcert.report.best_effort import BestEffort
 from onnxcert.report.curve import write_summary_curve
 from onnxcert.report.summary import summarise
 from onnxcert.report.table import table
@@ -30,13 +31,16 @@ def command(
     said; the same command, given again when it is, adds it.
     """
     merged = merge_results(out, shards)
+    figures = BestEffort()
     if merged.names:
         summary = summarise(
             ResultStore(out).records(), listed=merged.listed, skipped=merged.skipped
         )
-        write_summary_curve(out, summary)
+        write_summary_curve(out, summary, figures)
         print(table(summary))
     print(f"\nresults in {out}")
+    if figures.missing:
+        print(f"onnxcert: {figures.sentence()}", file=sys.stderr)
     for name, reason in merged.skipped.items():
         print(f"onnxcert: skipped {name}: {reason}", file=sys.stderr)
     if merged.missing:

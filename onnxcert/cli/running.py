@@ -46,6 +46,8 @@ def executed(run: Run, *, announced: bool, again: str) -> Summary | int:
     # The standard library's width, as rich takes a COLUMNS of 0 at its word.
     console = Console(file=raw_stderr(), width=shutil.get_terminal_size().columns)
     came: list[int] = []
+    summary: Summary | None = None
+    status: int | None = None
     try:
         with ExitStack() as stack:
             run.watcher = stack.enter_context(
@@ -67,7 +69,11 @@ def executed(run: Run, *, announced: bool, again: str) -> Summary | int:
             ),
             file=sys.stderr,
         )
-        return exit_status(came[0] if came else signal.SIGINT)
+        status = exit_status(came[0] if came else signal.SIGINT)
+    if run.figures.missing:
+        print(f"onnxcert: {run.figures.sentence()}", file=sys.stderr)
+    if status is not None:
+        return status
     if summary is None:
         raise InputError(
             f"none of {len(run.skipped)} inputs could be used; the first: "

@@ -16,6 +16,7 @@ from onnxcert.inputs import labels as label_maps
 from onnxcert.inputs.listing import Item, Listing, absolute, ends, name_items, normal
 from onnxcert.inputs.patterns import matches
 from onnxcert.inputs.pictures import image
+from onnxcert.inputs.result_folders import ResultFolders
 from onnxcert.regular import irregular
 
 Stems = Mapping[tuple[str, ...], list[Path]]  # parts of a path below a folder, without suffix
@@ -88,12 +89,18 @@ def list_items(arguments: Sequence[str], labels: str | None, kind: Files) -> Lis
     root = None if labels is None else Path(labels)
     found: dict[Path, Path] = {}
     left_out: list[str] = []
+    results = ResultFolders()
     for argument in arguments:
         with listing_errors(argument):
-            for path in _expand(argument, root, kind, left_out):
+            for path in _expand(argument, root, kind, left_out, results):
                 # What is named twice, by a file and by its folder, is one input.
                 found.setdefault(absolute(path), path)
     paths = _once(found, {absolute(Path(argument)) for argument in arguments}, left_out)
+    if not paths:
+        raise InputError(
+            f"{arguments[0]}: expected {kind.many}, but there are only results that onnxcert wrote "
+            f"to {results.skipped[0]}: name the {kind.many} themselves."
+        )
     names = name_items(paths)
     maps: Sequence[Path | None] = [None] * len(paths)
     if root is not None and root.is_file() and root.suffix.lower() in kind.tables:
@@ -105,7 +112,7 @@ def list_items(arguments: Sequence[str], labels: str | None, kind: Files) -> Lis
         return Listing(tuple(items), left_out=tuple(left_out))
     if labels is not None:
         with listing_errors(labels):
-            maps = _labels(Path(labels), paths, kind)
+            maps = _labels(Path(labels), paths, kind, results)
     items = [Item(*one) for one in zip(names, paths, maps, strict=True)]
     return Listing(tuple(items), left_out=tuple(left_out))
 
@@ -134,25 +141,32 @@ def listing_errors(named: str) -> Iterator[None]:
         ) from error
 
 
-def _expand(argument: str, labels: Path | None, kind: Files, left_out: list[str]) -> list[Path]:
-    path = Path(argument)
+def _expand(
+    argument: str,
+    labels: Path | None,
+    kind: Files,
+    left_out: list[str],
+    results: ResultFolders,
+) -> list[Path]:
+    path, before = Path(argument), results.times
     if path.is_file():
-        return [path]
+        return results.without([path], path.parent)
     if path.is_dir():
-        named, inputs = "a folder", _inputs(path, kind)
+        named, inputs = "a folder", _inputs(path, kind, results, path)
     elif glob.has_magic(argument):
         named, inputs = "a pattern", []
+        top = next(one for one in path.parents if not glob.has_magic(str(one)))
         for match in map(Path, matches(argument, left_out)):
             if match.is_dir():
-                inputs += _inputs(match, kind)
+                inputs += _inputs(match, kind, results, top)
             elif match.suffix.lower() in kind.suffixes:
-                inputs.append(match)
+                inputs += results.without([match], top)
     else:
         raise InputError(
             f"{argument}: expected a {kind.one}, a folder of them or a pattern, "
             f"but {_found(path)}: check the path."
         )
-    if not inputs:
+    if not inputs and results.times == before:
         raise InputError(
             f"{argument}: expected {named} with {kind.formats} {kind.many}, "
             "but there is none: check the path."
@@ -161,12 +175,22 @@ def _expand(argument: str, labels: Path | None, kind: Files, left_out: list[str]
     return [path for path in inputs if not _within(path, labels)] or inputs
 
 
-def _inputs(folder: Path, kind: Files) -> list[Path]:
-    return files(folder, kind.suffixes, deep=False) or files(folder, kind.suffixes, deep=True)
+def _inputs(folder: Path, kind: Files, results: ResultFolders, named: Path) -> list[Path]:
+    """The inputs in `folder`, which is `named`, or lies below it."""
+    for deep in (False, True):
+        found = files(folder, kind.suffixes, deep=deep, results=results)
+        inputs = results.without(found, named)
+        if inputs:
+            return inputs
+    return []
 
 
-def files(folder: Path, suffixes: tuple[str, ...], *, deep: bool) -> list[Path]:
+def files(
+    folder: Path, suffixes: tuple[str, ...], *, deep: bool, results: ResultFolders | None = None
+) -> list[Path]:
     """Files in `folder`, and with `deep` below it, with one of the suffixes; sorted, none hidden.
+
+    Folders of results below `folder` are skipped and noted in `results`.
 
     Raises:
         OSError: a folder cannot be read.
@@ -175,9 +199,14 @@ def files(folder: Path, suffixes: tuple[str, ...], *, deep: bool) -> list[Path]:
     def fail(error: OSError) -> NoReturn:
         raise error
 
+    results = results or ResultFolders()
     found: list[Path] = []
     for top, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if deep and not name.startswith(".")]
+        folders[:] = [
+            name
+            for name in folders
+            if deep and not name.startswith(".") and not results.met(absolute(Path(top, name)))
+        ]
         found += (
             Path(top, name)
             for name in names
@@ -199,7 +228,7 @@ def _within(path: Path, folder: Path | None) -> bool:
     return folder is not None and absolute(folder) in absolute(path).parents
 
 
-def _labels(root: Path, inputs: Sequence[Path], kind: Files) -> list[Path]:
+def _labels(root: Path, inputs: Sequence[Path], kind: Files, results: ResultFolders) -> list[Path]:
     """The labels of each input, from the folder or the single file `root`."""
     if root.is_file():
         if len(inputs) != 1:
@@ -214,7 +243,7 @@ def _labels(root: Path, inputs: Sequence[Path], kind: Files) -> list[Path]:
             f"but {_found(root)}: check the path."
         )
     by_stem: dict[tuple[str, ...], list[Path]] = {}
-    for path in files(root, kind.label_suffixes, deep=True):
+    for path in files(root, kind.label_suffixes, deep=True, results=results):
         by_stem.setdefault(path.relative_to(root).with_suffix("").parts, []).append(path)
     # File systems differ in the form that they give the letters of a name.
     by_form: dict[tuple[str, ...], list[Path]] = {}

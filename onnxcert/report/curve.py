@@ -15,7 +15,9 @@ import numpy as np
 from onnxcert.atomic import write_atomically
 from onnxcert.inside import inside
 from onnxcert.metrics import Curve
+from onnxcert.report.best_effort import BestEffort
 from onnxcert.report.lettering import drawable
+from onnxcert.report.plotting import load_matplotlib
 from onnxcert.report.summary import Summary
 
 COLUMNS: Final = (
@@ -42,11 +44,12 @@ def write_curve(
     unit: str,
     taus: Mapping[float, float],
     caption: str,
+    figures: BestEffort,
     name: str = "curve",
 ) -> None:
     """Write `name`.csv and `name`.png into `folder`, each in one step.
 
-    Equal arguments give equal bytes.
+    Equal arguments give equal bytes. A picture that cannot be drawn is left out.
 
     Args:
         folder: must exist.
@@ -54,17 +57,19 @@ def write_curve(
         unit: of the radii, in words.
         taus: each tau that was asked for, and its radius; marked in the picture.
         caption: what was certified; below the picture.
+        figures: notes why there is no picture.
 
     Raises:
-        StoreError: a file cannot be written.
+        StoreError: the table cannot be written.
     """
     write_atomically(inside(folder, f"{name}.csv"), lambda path: _write_table(path, curve))
-    write_atomically(
-        inside(folder, f"{name}.png"), lambda path: _write_picture(path, curve, unit, taus, caption)
-    )
+    picture = inside(folder, f"{name}.png")
+    with figures.drawing(picture.name):
+        load_matplotlib(folder, fonts=True)
+        write_atomically(picture, lambda path: _write_picture(path, curve, unit, taus, caption))
 
 
-def write_summary_curve(folder: Path, summary: Summary) -> None:
+def write_summary_curve(folder: Path, summary: Summary, figures: BestEffort) -> None:
     """Write the curve of a whole run, where it certifies at more than one radius."""
     if summary.curve is not None and len(summary.curve.radii) > 1:
         write_curve(
@@ -73,6 +78,7 @@ def write_summary_curve(folder: Path, summary: Summary) -> None:
             unit=summary.unit,
             taus=summary.taus,
             caption=summary.statement,
+            figures=figures,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,8 @@ def radius_of(record: Record) -> LevelArray | None:
 
 
 def write_array(path: Path, array: npt.NDArray[np.generic]) -> None:
-    """The array as `.npy`; by way of an open file, as NumPy appends its suffix to other names."""
-    with path.open("wb") as file:
-        np.save(file, array)
+    """Write the array as `.npy`; by way of memory, as NumPy appends its suffix to other names, and
+    does not say why a file could not be written."""
+    content = BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getbuffer())

@@ -13,9 +13,8 @@ and renamed. Nothing else marks an input as done, and everything can be derived 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, final
 
@@ -39,13 +38,9 @@ from onnxcert.store.batched import in_batches, made_from
 from onnxcert.store.encoding import read_count, write_count, write_record
 from onnxcert.store.hdf5 import reading, write_hdf5
 from onnxcert.store.links import part_of
+from onnxcert.store.lock import locked
 from onnxcert.store.record import Record
 from onnxcert.store.results import Results, refuse_unsafe
-
-try:
-    import fcntl
-except ImportError:  # Windows: two runs on one folder are then the user's to avoid
-    fcntl = None  # type: ignore[assignment]
 
 
 @final
@@ -108,40 +103,41 @@ class ResultStore(Results):
         """
         refuse_links(self.folder)
         try:
-            foreign = self.run() is None and any(self.folder.glob("[!.]*")) and not self.names()
+            foreign = self.run() is None and not self.names() and self._others()
         except OSError:
             foreign = False
-        known = {"inputs", "partial", "labels", "pictures", "results.h5", "curve.csv", "curve.png"}
-        if foreign and {path.name for path in self.folder.glob("[!.]*")} - known:
+        if foreign:
             raise StoreError(
                 f"{self.folder} holds other files than results; choose an empty or new folder with "
                 "--out."
             )
-        try:
-            for sub in ("", "inputs", "partial"):
-                (self.folder / sub).mkdir(parents=True, exist_ok=True)
-            lock = os.open(inside(self.folder, ".lock"), os.O_CREAT | os.O_RDWR)
-        except OSError as error:
-            raise StoreError(
-                f"results cannot be written to {self.folder} ({error.strerror}); choose another "
-                "folder with --out."
-            ) from None
-        try:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    raise StoreError(
-                        f"another run is writing to {self.folder}; wait for it, or choose another "
-                        "folder with --out."
-                    ) from None
-            self._rows = {}  # until now somebody else may have written
-            for sub in ("", "inputs", "partial", "labels", "pictures"):
-                for left_over in (self.folder / sub).glob(LEFT_OVER):
+        with ExitStack() as stack:
+            try:
+                for sub in ("", "inputs", "partial"):
+                    (self.folder / sub).mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(self.folder))
+                for left_over in self._left_over():
                     left_over.unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreError(
+                    f"results cannot be written to {self.folder} ({error.strerror}); choose "
+                    "another folder with --out."
+                ) from None
+            self._rows = {}  # until now somebody else may have written
             yield
-        finally:
-            os.close(lock)
+
+    def _others(self) -> bool:
+        """Whether there is anything but the empty folders of a run that was killed at once."""
+        own = [path for path in (self.folder / "inputs", self.folder / "partial") if path.is_dir()]
+        here = set(self.folder.glob("[!.]*"))
+        return bool(here - set(own)) or any(any(path.glob("[!.]*")) for path in own)
+
+    def _left_over(self) -> Iterator[Path]:
+        """What a killed run was writing."""
+        for sub in ("", "inputs", "partial"):
+            yield from (self.folder / sub).glob(LEFT_OVER)
+        for sub in ("labels", "pictures"):  # with a folder for each input of several labels
+            yield from (self.folder / sub).rglob(LEFT_OVER)
 
     def begin(self, asked: Mapping[str, Any], *, seed: int | None, fresh_seed: int) -> int:
         """Start the run in this folder or go on with it; returns the seed to use.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import h5py
 from onnxcert.errors import StoreError
 from onnxcert.regular import check_regular
 from onnxcert.store.links import refuse_links
+from onnxcert.store.lock import NO_LOCKS
 
 # gzip packs at most 1032 values into one; what claims more would only fill the memory.
 _PACKED: Final = 1100
@@ -34,6 +36,17 @@ _DAMAGE: Final = (
 )
 
 
+def _opened(path: Path, files: ExitStack) -> h5py.File:
+    """The file, closed with `files`; read without locks, as nothing under a final name changes."""
+    try:
+        return files.enter_context(h5py.File(path, "r", locking=False))
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        # HDF5_USE_FILE_LOCKING asks for locks all the same, where there are none.
+        return files.enter_context(h5py.File(files.enter_context(path.open("rb")), "r"))
+
+
 @contextmanager
 def reading(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.File]:
     """An open HDF5 file; `what` names the part of it that is looked at.
@@ -45,17 +58,17 @@ def reading(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.
         StoreError: it is not there, is no HDF5 file, something in it cannot be read, or lies
             elsewhere.
     """
-    try:
-        check_regular(path)
-        file = h5py.File(path, "r")
-    except FileNotFoundError:
-        raise StoreError(f"there is no result {path}.") from None
-    except OSError as error:
-        raise StoreError(
-            f"{path} is not a readable HDF5 file ({error}); name results that onnxcert wrote, or "
-            "delete it and certify again."
-        ) from None
-    with file:
+    with ExitStack() as files:
+        try:
+            check_regular(path)
+            file = _opened(path, files)
+        except FileNotFoundError:
+            raise StoreError(f"there is no result {path}.") from None
+        except OSError as error:
+            raise StoreError(
+                f"{path} is not a readable HDF5 file ({error}); name results that onnxcert wrote, "
+                "or delete it and certify again."
+            ) from None
         try:
             if whole:
                 refuse_links(file)
@@ -69,12 +82,53 @@ def reading(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.
 
 
 def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
-    """A new HDF5 file at `path` with what `fill` puts into it."""
-    try:
-        with h5py.File(path, "w", libver=_FORMAT) as file:
-            fill(file)
-    except RuntimeError as error:  # what h5py makes of a full disk on closing
-        raise StoreError(f"{path} cannot be written ({error}); nothing kept is lost.") from None
+    """Write a new HDF5 file at `path` with what `fill` puts into it.
+
+    Raises:
+        OSError: the disk is full, or a limit is reached.
+    """
+    with path.open("w+b", buffering=0) as disk:
+        target = _Target(disk)
+        try:
+            with h5py.File(target, "w", libver=_FORMAT) as file:
+                fill(file)
+        finally:
+            target.check()  # in place of what is said of data that is read again and is not there
+
+
+class _Target:
+    """A file to write HDF5 to, which keeps its first error until HDF5 has closed it.
+
+    HDF5 cannot close a file that it failed to write: h5py raises whatever it meets then, and the
+    process may end by a segmentation fault.
+    """
+
+    def __init__(self, disk: FileIO) -> None:
+        self._disk = disk
+        self._error: OSError | None = None
+        self.seek, self.tell, self.flush = disk.seek, disk.tell, disk.flush
+        self.read, self.readinto = disk.read, disk.readinto
+
+    def check(self) -> None:
+        """Raise the OSError that was kept, if any."""
+        if self._error is not None:
+            raise self._error from None
+
+    def write(self, data: memoryview) -> int:
+        done = 0
+        try:
+            while self._error is None and done < len(data):
+                done += self._disk.write(data[done:])
+        except OSError as error:
+            self._error = error
+        return len(data)
+
+    def truncate(self, size: int) -> int:
+        try:
+            self._disk.truncate(size)
+        except OSError as error:
+            self._error = self._error or error
+        return size
 
 
 def array_in(group: h5py.Group, name: str) -> Any:

@@ -9,8 +9,9 @@ from onnxcert.errors import InputError
 from onnxcert.inputs.class_labels import ClassLabel
 from onnxcert.inputs.datasets.layout import only_argument
 from onnxcert.inputs.folder import files, listing_errors
-from onnxcert.inputs.listing import Item, Listing, name_items
+from onnxcert.inputs.listing import Item, Listing, absolute, name_items
 from onnxcert.inputs.pictures import image
+from onnxcert.inputs.result_folders import ResultFolders
 
 
 @final
@@ -33,8 +34,14 @@ class ImageFolder:
             folders = sorted(
                 path for path in top.iterdir() if path.is_dir() and not path.name.startswith(".")
             )
-            found = {path: files(path, image.SUFFIXES, deep=True) for path in folders}
-        names = tuple(path.name for path in folders)
+            found, results = {}, ResultFolders()
+            for path in folders:
+                before = results.times
+                here = not results.met(absolute(path))
+                below = files(path, image.SUFFIXES, deep=True, results=results) if here else []
+                if below or results.times == before:  # a folder of results is no class
+                    found[path] = below
+        names = tuple(path.name for path in found)
         pairs = [(picture, folder) for folder, below in found.items() for picture in below]
         if not pairs:
             raise InputError(f"{top}: expected {expected}, but there is none: check the path.")
