@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Before NumPy and PyTorch are imported: threads that spin while they wait for each other take the
+# cores from the tests that run beside.
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 # What builds graphs, pictures and records is imported by every folder of tests.
 sys.path.insert(0, str(Path(__file__).parent))

@@ -87,7 +87,7 @@ def by_statsmodels(name: str, p: npt.NDArray[np.float64], alpha: float) -> Bools
 
 @pytest.mark.parametrize("name", CORRECTIONS)
 @given(case=cases())
-@settings(deadline=None, max_examples=800)
+@settings(deadline=None, max_examples=300)
 def test_the_same_components_as_by_definition(name: str, case: Case) -> None:
     """Exactly so, but where a p-value is within rounding of a level."""
     p = case.p.tolist()
@@ -101,7 +101,7 @@ def test_the_same_components_as_by_definition(name: str, case: Case) -> None:
 
 @pytest.mark.parametrize("name", BY_STATSMODELS)
 @given(case=cases())
-@settings(deadline=None, max_examples=800)
+@settings(deadline=None, max_examples=300)
 def test_the_same_components_as_by_statsmodels(name: str, case: Case) -> None:
     p = case.p
     ours = decided(name, case, k=1)
