@@ -20,7 +20,7 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 # What builds graphs, pictures and records is imported by every folder of tests.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from drawing import write_picture
+from drawing import write_picture  # noqa: E402
 
 
 @dataclass(frozen=True)
