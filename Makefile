@@ -5,7 +5,9 @@ BIN    := $(VENV)/bin
 
 .PHONY: check test lint fuzz demo bench bench-full clean
 
-check: lint test
+# Mypy runs while tests wait for processes.
+check:
+	$(MAKE) --jobs 2 lint test
 
 $(BIN)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,6 +20,8 @@ lint: $(BIN)/.ready
 	$(BIN)/mypy onnxcert converters
 	$(BIN)/lint-imports --no-cache
 
+# Tests start a hundred processes, which compile the package anew where nothing is kept.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(BIN)/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 

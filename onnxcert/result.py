@@ -23,6 +23,7 @@ WHOLE: Final = "the whole "  # what begins the kind of a classifier's one compon
 
 Selection = Literal["pooled", "split"]
 Ended = Literal["", "until", "futility", "time", "interrupted"]
+_ENDINGS: Final = get_args(Ended)
 
 
 def passes(n: int, n0: int, selection: Selection) -> int:
@@ -111,7 +112,7 @@ class Tally:
             )
         if not 0 <= int(self.candidate.min()) <= int(self.candidate.max()) < self.classes:
             raise ParameterError(f"candidates must be classes from 0 to {self.classes - 1}.")
-        if self.ended not in get_args(Ended):
+        if self.ended not in _ENDINGS:
             raise ParameterError(f"{self.ended!r} is no reason to end a count.")
         if self.joint is not None and not 0 <= self.joint <= low:
             raise ParameterError(

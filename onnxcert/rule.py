@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, Literal, Self
 
@@ -46,7 +47,7 @@ class Budget:
 
     @property
     def _share(self) -> Fraction:
-        return Fraction(self.text.removesuffix("%")) / 100
+        return _hundredth(self.text.removesuffix("%"))
 
     def of(self, components: int) -> int:
         """b for so many components: the number itself, or floor(share x N), computed exactly."""
@@ -56,6 +57,11 @@ class Budget:
 
     def __bool__(self) -> bool:
         return self._share > 0
+
+
+@lru_cache(maxsize=64)  # asked at every decision
+def _hundredth(text: str) -> Fraction:
+    return Fraction(text) / 100
 
 
 @dataclass(frozen=True)

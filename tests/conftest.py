@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +12,15 @@ from typing import Any
 
 import pytest
 
+# Before NumPy and PyTorch are imported: threads that spin while they wait for each other take the
+# cores from the tests that run beside.
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 # What builds graphs, pictures and records is imported by every folder of tests.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from drawing import write_picture
+from drawing import write_picture  # noqa: E402
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ def test_there_are_some() -> None:
     assert len(SCRIPTS) > 5
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_what_a_script_imports_is_there(path: Path) -> None:
-    done = run("-c", f"import runpy; runpy.run_path({str(path)!r}, run_name='imported')")
+def test_what_the_scripts_import_is_there() -> None:
+    each = f"for path in {list(map(str, SCRIPTS))}: runpy.run_path(path, run_name='imported')"
+    done = run("-c", f"import runpy\n{each}")
     assert done.returncode == 0, done.stderr
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from onnxcert.cli.contract_options import OPTIONS
 from onnxcert.errors import ContractError
@@ -54,12 +54,14 @@ def print_readings(
 
 def _contract(file: ModelFile, given: Mapping[str, Any], name: str, value: str) -> Contract | None:
     """The contract where nothing is open once the option `name` has this value."""
-    fields = {o.param_decls[0]: (field, o.parser) for field, (_, o) in OPTIONS.items()}
+    fields = {o.param_decls[0]: (field, k, o.parser) for field, (k, o) in OPTIONS.items()}
     if name not in fields:
         return None
-    field, parser = fields[name]
+    field, kind, parser = fields[name]
+    # Where there is no parser, Typer makes a number of it.
+    parser = parser or next((t for t in (int, float) if t in get_args(kind)), str)
     more = {"classes": 2} if value == "labels" else {}
-    parsed = parser(value) if parser else value
+    parsed = parser(value)
     # What the channels are is said in several fields at once.
     meant = parsed if isinstance(parsed, dict) else {field: parsed}
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from onnxcert._typing import IntArray, LevelArray
 
 
@@ -20,10 +22,8 @@ def step_down(
     components = int(histogram.sum())
     single = k * alpha / components
     lowest, before = n + 1, 0
-    for hits in range(n, -1, -1):
+    for hits in reversed(np.flatnonzero(histogram).tolist()):
         count = int(histogram[hits])
-        if count == 0:
-            continue
         i = before + 1
         stepped = k * (alpha - reserve) / (components + k - i) if i > k else 0.0
         if p_values[hits] > max(single, stepped):

@@ -28,7 +28,7 @@ def thresholds(rule: Rule, family: Family, n: int, histogram: IntArray) -> tuple
     if rule.radius_map:
         bounds = lower_bounds(rule, family, n)
         return tuple(int(np.argmax(bounds >= t)) if bounds[-1] >= t else n + 1 for t in taus)
-    families = [replace(family, tau=tau) for tau in taus]
+    families = [family if tau == family.tau else replace(family, tau=tau) for tau in taus]
     fdr = family.correction.controls == "FDR"
     # Expected shares count those certified, so that a threshold cannot be raised afterwards: one
     # reserve for all tau keeps the thresholds in order (`Family.reserve`).

@@ -205,3 +205,16 @@ def test_every_command_line_that_inspect_shows_certifies_the_right_halves(
         assert (left == 1).all()
         # Where black is 0 and white 255, the noise is 255 times as large: 255 abstains.
         assert set(np.unique(right)) <= ({0, 255} if "0,255" in line else {0})
+
+
+def test_a_number_that_inspect_offers_is_taken_as_certify_takes_it(
+    tmp_path: Path, onnxcert: Any
+) -> None:
+    path = written(tmp_path, "baked_batch")
+    done = onnxcert("inspect", path, "--output-form", "multilabel", "--range", "0,1")
+    assert done.status == 2
+    lines = re.findall(r"^  onnxcert (certify .*)$", done.out, re.MULTILINE)
+    assert [line.split()[-2:] for line in lines] == [["--threshold", "0"], ["--threshold", "0.5"]]
+    words = shlex.split(lines[0].replace("PICTURES", str(tmp_path / "left.png")))
+    out = ("--out", tmp_path / "out")
+    assert onnxcert(*words, "--sigma", "0.03", "--n", "80", "--threads", "1", *out).status == 0

@@ -74,7 +74,7 @@ def found(share: float, runs: int, **more: Any) -> tuple[int, int]:
 
 @pytest.mark.parametrize("share", [0.05, 0.13, 0.4])
 def test_a_leak_on_a_late_input_is_found_with_the_stated_probability(share: float) -> None:
-    runs = 1000
+    runs = 1000 if share < 0.1 else 300  # where nearly all are found, few that are not stand out
     checked, seen = found(share, runs)
     assert checked == 50  # n 100, N 1: 89 hits certify, q = .88 - .75
     expected = 1 - (1 - share) ** checked

@@ -63,7 +63,7 @@ class WorstCase:
         return (ratio > self.limit).astype(np.int64)[:, None]
 
 
-@pytest.mark.parametrize("sigma", [0.125, 0.5, 1.0])
+@pytest.mark.parametrize("sigma", [0.125, 1.0])
 def test_the_worst_model_keeps_its_majority_up_to_the_radius_and_not_far_beyond(
     sigma: float,
 ) -> None:

@@ -183,9 +183,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_study_writes_figures_tables_and_what_repeats_them(
     onnxcert: Any, tmp_path: Path
 ) -> None:
-    first, again, other = (tmp_path / name for name in ("first", "again", "other"))
-    for folder, seed in ((first, 7), (again, 7), (other, 8)):
-        done = onnxcert("study", "--out", folder, "--resolution", 0.02, "--seed", seed)
+    first, again = tmp_path / "first", tmp_path / "again"
+    for folder in (first, again):
+        done = onnxcert("study", "--out", folder, "--resolution", 0.02, "--seed", 7)
         assert done.status == 0, done.err
         assert [Path(line) for line in done.out.splitlines()] == [
             Path(line) for line in dict.fromkeys(done.out.splitlines())
@@ -194,7 +194,8 @@ def test_the_study_writes_figures_tables_and_what_repeats_them(
         assert {path.name for path in folder.iterdir()} == FILES
     for name in FILES:
         assert (first / name).read_bytes() == (again / name).read_bytes(), name
-    assert (first / "corruption.csv").read_bytes() != (other / "corruption.csv").read_bytes()
+    one, other = (list(corruption.shares(0.02, seed, Quiet())) for seed in (7, 8))
+    assert one != other
     record = json.loads((first / "study.json").read_text())
     assert record["seed"] == 7
     assert {"onnxcert", "numpy", "scipy", "Python"} <= set(record["versions"])

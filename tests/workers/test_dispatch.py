@@ -103,7 +103,7 @@ def nothing_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
         nonlocal before, rounds
         now = {future for place in this._places for future in (place.hello, *place.held)}
         before, rounds = now, rounds + 1 if now == before else 0
-        assert rounds < 3000, "the driver waits for what never comes"
+        assert rounds < 1500, "the driver waits for what never comes"
         waited(this)
 
     monkeypatch.setattr(Dispatch, "_wait", wait)
@@ -120,7 +120,7 @@ def crew(run: Run, size: int, **chaos: Any) -> Chaos:
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
-@pytest.mark.parametrize(("size", "deaths"), [(1, 0.0), (2, 0.0), (3, 0.12), (7, 0.05)])
+@pytest.mark.parametrize(("size", "deaths"), [(1, 0.0), (3, 0.12), (7, 0.05)])
 def test_any_number_of_workers_gives_the_result_of_one_process(
     place: Place, tmp_path: Path, settings: str, size: int, deaths: float
 ) -> None:
@@ -372,15 +372,15 @@ def test_a_run_that_waits_for_any_worker_at_all_says_so(
 
     class Listening(Bar):
         def say(self, text: str) -> None:
-            super().say(text)
-            said.append(text)
             if text.startswith("waiting"):
                 heard.set()
+            super().say(text)
+            said.append(text)
 
     class Full(Chaos):
         def _open(self, place: int) -> Any:
             if self.starts > starts:
-                heard.wait()
+                heard.wait(60)  # less than for ever where nothing is said
             return super()._open(place)
 
     run = place.run(tmp_path / "out")
