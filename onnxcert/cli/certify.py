@@ -12,6 +12,7 @@ import typer
 
 from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.input_options import Chosen, with_input_options
+from onnxcert.cli.loading import loaded
 from onnxcert.cli.noise_options import Noise, with_noise_options
 from onnxcert.cli.parallel_options import Parallel, with_parallel_options
 from onnxcert.cli.parsing import draws_or_off, seconds
@@ -22,7 +23,6 @@ from onnxcert.decision.stopping import Stopping
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.listing import safe_name
 from onnxcert.model.bundled import find_model
-from onnxcert.model.graph import read_model
 from onnxcert.model.inference import medium, stored
 from onnxcert.report.table import table
 from onnxcert.run import Run
@@ -116,8 +116,8 @@ def command(
     if not checkpoint > 0:
         raise ParameterError(f"--checkpoint must be a number of seconds above 0, got {checkpoint}.")
     parallel.check_seed(seed)
-    file = read_model(path)
-    other_file = read_model(find_model(nonrobust)) if nonrobust else None
+    file = loaded(path)
+    other_file = loaded(find_model(nonrobust)) if nonrobust else None
     listing = chosen.listing(path, inputs or [], medium(file, given))
     if listing.categories and "categories" not in given and not stored(file, "categories"):
         given = {**given, "categories": listing.categories}
