@@ -13,6 +13,7 @@ import typer
 from onnxcert.cli.contract_options import with_contract_options
 from onnxcert.cli.input_options import Chosen, with_input_options
 from onnxcert.cli.label_facts import ignored, refuse_unreduced
+from onnxcert.cli.loading import loaded
 from onnxcert.cli.noise_options import Noise, with_noise_options
 from onnxcert.cli.open_facts import with_the_rest
 from onnxcert.cli.parallel_options import Parallel, with_parallel_options
@@ -31,7 +32,6 @@ from onnxcert.errors import ParameterError
 from onnxcert.inputs.listing import safe_name
 from onnxcert.inside import inside
 from onnxcert.model.bundled import find_model
-from onnxcert.model.graph import read_model
 from onnxcert.model.inference import medium, stored
 from onnxcert.model.question import OpenFacts
 from onnxcert.report.table import table
@@ -126,8 +126,8 @@ def command(
     if not checkpoint > 0:
         raise ParameterError(f"--checkpoint must be a number of seconds above 0, got {checkpoint}.")
     parallel.check_seed(seed)
-    file = read_model(path)
-    other_file = read_model(find_model(nonrobust)) if nonrobust else None
+    file = loaded(path)
+    other_file = loaded(find_model(nonrobust)) if nonrobust else None
     kind = medium(file, given)
     listing = chosen.listing(path, inputs or [], kind)
     if listing.categories and "categories" not in given and not stored(file, "categories"):

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from onnxcert.cli.contract_options import with_contract_options
+from onnxcert.cli.loading import loaded
 from onnxcert.cli.readings import print_readings
 from onnxcert.cli.running_options import Running, with_running_options
 from onnxcert.cli.trial_input import try_model
@@ -18,7 +19,7 @@ from onnxcert.inputs import read_class_names, read_image
 from onnxcert.inputs.clouds import read_cloud
 from onnxcert.model.bundled import find_model
 from onnxcert.model.contract import Contract
-from onnxcert.model.graph import ModelFile, read_model, write_contract
+from onnxcert.model.graph import ModelFile, write_contract
 from onnxcert.model.inference import infer
 from onnxcert.model.lint import Finding, lint, refuse_errors, together
 from onnxcert.model.other_tasks import image_findings
@@ -64,7 +65,7 @@ def command(
 
     Exit status 2 where certify would refuse the model.
     """
-    file = read_model(find_model(model))
+    file = loaded(find_model(model))
     arguments = context.obj["arguments"]
     given["trained_sigma"] = sigma
     given["class_names"] = read_class_names(class_names) if class_names else None

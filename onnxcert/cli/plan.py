@@ -13,13 +13,13 @@ import typer
 
 from onnxcert._typing import Perturbation
 from onnxcert.cli.contract_options import with_contract_options
+from onnxcert.cli.loading import loaded
 from onnxcert.cli.noise_options import Noise, with_noise_options
 from onnxcert.cli.rule_options import AskedRule, with_rule_options
 from onnxcert.cli.running_options import Running, with_running_options
 from onnxcert.cli.trial_input import trial_input
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.model.bundled import find_model
-from onnxcert.model.graph import read_model
 from onnxcert.planning import Plan, Question, VoteRates, measured
 from onnxcert.planning.page import page
 from onnxcert.planning.plan import MOST_COMPONENTS
@@ -129,7 +129,7 @@ def command(
     if model is not None:
         if draws_per_second is not None:
             raise ParameterError("--draws-per-second takes the place of --model; give one of them.")
-        segmenter = running.opened(read_model(find_model(model)), given)
+        segmenter = running.opened(loaded(find_model(model)), given)
         x = segmenter.declared(trial_input(picture, segmenter))
         shape = x.shape
         # As certify would draw it on this model; noise of any size takes the same time.

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import typer
 
+from onnxcert.cli.loading import announced
 from onnxcert.cli.options import with_options
 from onnxcert.cli.parsing import height_and_width, numbers, overlap, tile
 from onnxcert.errors import ParameterError
@@ -185,10 +186,11 @@ class Running:
             options: device and threads, in place of those asked for.
             names: of classes, where the inputs or the user tell them.
         """
-        contract = infer(file, given, names=names)
-        return OnnxSegmenter(
-            file, contract, **self.entry(contract, file), **(options or self.options)
-        )
+        with announced(f"opening {file.path} ..."):
+            contract = infer(file, given, names=names)
+            return OnnxSegmenter(
+                file, contract, **self.entry(contract, file), **(options or self.options)
+            )
 
 
 def model_tile(contract: PictureContract, file: ModelFile) -> tuple[int, int]:

@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+
+from onnxcert.model.tracing import LARGEST_CONSTANT, without_weights
 
 Dims = list[int | None]
 Lengths = list[int | str | None]  # of a shape that is computed; BATCH stands for the rows' number
 
 BATCH: Final = "batch"
-_LARGEST_CONSTANT: Final = 4096  # elements; larger ones are weights, whose values do not matter
 _END: Final = 2**31 - 1
 
 
@@ -62,7 +62,7 @@ class GraphLengths:
         """The numbers in a value that computes a shape."""
         if name in self._constants:
             tensor = self._constants[name]
-            if math.prod(tensor.dims) > _LARGEST_CONSTANT:
+            if math.prod(tensor.dims) > LARGEST_CONSTANT:
                 return None
             return [int(v) for v in numpy_helper.to_array(tensor).reshape(-1)]
         node = self._makers.get(name)
@@ -157,7 +157,7 @@ def attribute_of(node: onnx.NodeProto, name: str, usual: Any) -> Any:
 def _dims(proto: onnx.ModelProto) -> dict[str, Dims]:
     """Lengths of the axes of every value, where shape inference finds them."""
     try:
-        graph = onnx.shape_inference.infer_shapes(_without_weights(proto)).graph
+        graph = onnx.shape_inference.infer_shapes(without_weights(proto)).graph
     except Exception:  # whatever it may not know; then less is followed
         graph = proto.graph
     found: dict[str, Dims] = {i.name: list(i.dims) for i in proto.graph.initializer}
@@ -168,25 +168,3 @@ def _dims(proto: onnx.ModelProto) -> dict[str, Dims]:
                 for d in value.type.tensor_type.shape.dim
             ]
     return found
-
-
-def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with the types and shapes of its weights, and the values of small constants."""
-    light = onnx.ModelProto(ir_version=proto.ir_version)
-    light.opset_import.extend(proto.opset_import)
-    light.functions.extend(proto.functions)
-    graph = light.graph
-    graph.name = proto.graph.name
-    graph.node.extend(proto.graph.node)
-    graph.input.extend(proto.graph.input)
-    graph.output.extend(proto.graph.output)
-    graph.value_info.extend(proto.graph.value_info)
-    known = {i.name for i in proto.graph.input}
-    for weight in proto.graph.initializer:
-        if np.prod(weight.dims) <= _LARGEST_CONSTANT:
-            graph.initializer.append(weight)
-        elif weight.name not in known:
-            graph.input.append(
-                helper.make_tensor_value_info(weight.name, weight.data_type, list(weight.dims))
-            )
-    return light

@@ -12,6 +12,7 @@ from onnx import numpy_helper
 
 from onnxcert.errors import ModelError
 from onnxcert.model.batch_axis import BatchAxis
+from onnxcert.model.tracing import within
 
 RANDOM_OPERATORS: Final = frozenset(
     {
@@ -101,15 +102,9 @@ def refuse_errors(findings: tuple[Finding, ...], path: object) -> None:
 
 def nodes(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
     """Every node of the graph, its subgraphs and the local functions."""
-    pending = list(proto.graph.node)
+    yield from within(proto.graph.node)
     for function in proto.functions:
-        pending.extend(function.node)
-    while pending:
-        node = pending.pop(0)
-        yield node
-        for attribute in node.attribute:
-            for graph in (attribute.g, *attribute.graphs):
-                pending.extend(graph.node)
+        yield from within(function.node)
 
 
 def _custom(node: onnx.NodeProto, local: set[str]) -> Finding | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import onnx
+
+LARGEST_CONSTANT: Final = 4096  # elements; larger ones are weights, whose values do not matter
 
 Axes = tuple[int | str | None, ...]
 
@@ -83,6 +87,17 @@ def shown(shape: Sequence[int | str | None] | None) -> str:
     return "[" + ", ".join("?" if a is None else str(a) for a in shape) + "]"
 
 
+def within(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    """The nodes and those of their subgraphs, each level after the one above it."""
+    pending = deque(nodes)
+    while pending:
+        node = pending.popleft()
+        yield node
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                pending.extend(graph.node)
+
+
 def first_reader(graph: onnx.GraphProto, name: str) -> Any:
     """The first Conv or Transpose node that reads `name`, or None.
 
@@ -125,10 +140,32 @@ def constant_shape(graph: onnx.GraphProto, name: str) -> Sequence[int] | None:
 def inferred_axes(proto: onnx.ModelProto, name: str) -> Axes | None:
     """What shape inference says about `name`, if it says anything."""
     try:
-        graph = onnx.shape_inference.infer_shapes(proto).graph
+        graph = onnx.shape_inference.infer_shapes(without_weights(proto)).graph
     except Exception:  # inference is a courtesy; whatever stops it, the user is asked instead
         return None
     for value in (*graph.value_info, *graph.output, *graph.input):
         if value.name == name:
             return axes(value)
     return None
+
+
+def without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with the types and shapes of its weights, and the values of small constants."""
+    light = onnx.ModelProto(ir_version=proto.ir_version)
+    light.opset_import.extend(proto.opset_import)
+    light.functions.extend(proto.functions)
+    graph = light.graph
+    graph.name = proto.graph.name
+    graph.node.extend(proto.graph.node)
+    graph.input.extend(proto.graph.input)
+    graph.output.extend(proto.graph.output)
+    graph.value_info.extend(proto.graph.value_info)
+    known = {i.name for i in proto.graph.input}
+    for weight in proto.graph.initializer:
+        if math.prod(weight.dims) <= LARGEST_CONSTANT:
+            graph.initializer.append(weight)
+        elif weight.name not in known:
+            graph.input.append(
+                onnx.helper.make_tensor_value_info(weight.name, weight.data_type, list(weight.dims))
+            )
+    return light

@@ -88,6 +88,10 @@ class Forward:
     def _run(self, output: str, batch: FloatArray, entry: Entry) -> Any:
         shape = batch.shape[1:]
         feeds = {INPUT: np.ascontiguousarray(batch), **entry.feeds(shape)}
+        try:
+            self.session.check(feeds)
+        except ModelError as error:
+            raise ModelError(f"{self.path}: {error}") from None
         with self.passing(len(batch), shape, entry):
             return self.session.runtime.run([output], feeds)[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from onnxcert.errors import DeviceError, ModelError
 from onnxcert.model.external_data import for_runtime
 from onnxcert.model.running.cores import available_cores
 from onnxcert.model.running.gpu_providers import gpu_providers
+from onnxcert.model.running.pass_memory import PassMemory
 from onnxcert.model.running.passes import EndableSession, onnxruntime
 
 _CPU = "CPUExecutionProvider"
@@ -39,6 +41,7 @@ class Session:
         version: of ONNX Runtime.
         passes: how many may run at once, from as many threads.
         backend: draws noise and counts votes where the model runs.
+        memory: refuses passes that need more than there is, on the CPU.
     """
 
     runtime: Any
@@ -49,6 +52,12 @@ class Session:
     version: str = onnxruntime.__version__
     passes: int = 1
     backend: Backend = NUMPY
+    memory: PassMemory | None = None
+
+    def check(self, feeds: Mapping[str, Any]) -> None:
+        """Raise ModelError where a pass over these arrays does not fit into memory."""
+        if self.memory is not None:
+            self.memory.check(feeds)
 
 
 def parse_device(device: str) -> tuple[str, int]:
@@ -93,7 +102,7 @@ def open_session(
         DeviceError: CUDA or TensorRT was asked for and the session does not have it, where ONNX
             Runtime itself would fall back to the CPU without a word; or noise cannot be drawn
             there.
-        ModelError: ONNX Runtime cannot load the model.
+        ModelError: ONNX Runtime cannot load the model, or it needs more memory than there is.
     """
     kind, index = parse_device(device)
     if threads < 0:
@@ -111,8 +120,9 @@ def open_session(
             )
         note = f"a GPU is present but ONNX Runtime cannot use it ({reason}); running on the CPU"
     passes = 1 if values is None else passes_at_once(threads, values)
+    memory = PassMemory(proto)  # before the session, which computes what is constant
     runtime = _create(proto, [_CPU], threads // passes)
-    return Session(runtime, _CPU, "cpu", threads, note, passes=passes)
+    return Session(runtime, _CPU, "cpu", threads, note, passes=passes, memory=memory)
 
 
 def _on_gpu(

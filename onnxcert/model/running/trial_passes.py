@@ -15,7 +15,7 @@ from onnxcert.model.answer_axes import OFF_GRID, Shape, Shown, is_as_said, is_of
 from onnxcert.model.contract import INTEGER_TYPES, Contract
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.running.cutting import cut
-from onnxcert.model.running.session import open_session
+from onnxcert.model.running.session import Session, open_session
 
 
 @final
@@ -47,18 +47,18 @@ def try_answers(
         output: name of the output.
         grids: to try, of the input's components; those of the contract if not given.
     """
-    runtime = _opened(proto, contract, output)
-    if runtime is None:
+    session = _opened(proto, contract, output)
+    if session is None:
         return None
     first = None
     for grid in contract.trial_grids if grids is None else grids:
-        one = _answer(runtime, proto, contract, grid, 1)
+        one = _answer(session, proto, contract, grid, 1)
         if one is None and contract.batch not in (None, 1):
-            many = _answer(runtime, proto, contract, grid, contract.batch)
+            many = _answer(session, proto, contract, grid, contract.batch)
             one = many[:1] if many is not None and len(many) == contract.batch else None
         if one is None:
             continue
-        two = _answer(runtime, proto, contract, grid, 2)
+        two = _answer(session, proto, contract, grid, 2)
         found = Trial(Shown(grid, one.shape, None if two is None else two.shape), one)
         if layouts(found.shown, contract):
             return found
@@ -96,19 +96,19 @@ def answers_alike(proto: onnx.ModelProto, contract: Contract, grid: Shape, rows:
 
     It tells rows from classes that happen to be as many, where the graph takes no other number.
     """
-    runtime = _opened(proto, contract, contract.output)
+    session = _opened(proto, contract, contract.output)
     answer = None
-    if runtime is not None:
-        answer = _answer(runtime, proto, contract, grid, rows, equal=True)
+    if session is not None:
+        answer = _answer(session, proto, contract, grid, rows, equal=True)
     if answer is None or len(answer) != rows:
         return False
     values = np.asarray(answer, dtype=np.float64)
     return bool(np.allclose(values, values[:1], rtol=1e-3, atol=1e-5, equal_nan=True))
 
 
-def _opened(proto: onnx.ModelProto, contract: Contract, output: str) -> Any:
+def _opened(proto: onnx.ModelProto, contract: Contract, output: str) -> Session | None:
     try:
-        return open_session(_bare(proto, contract, output), device="cpu").runtime
+        return open_session(_bare(proto, contract, output), device="cpu")
     except ModelError:
         return None
 
@@ -129,7 +129,7 @@ def _bare(proto: onnx.ModelProto, contract: Contract, output: str) -> onnx.Model
 
 
 def _answer(
-    runtime: Any,
+    session: Session,
     proto: onnx.ModelProto,
     contract: Contract,
     grid: Shape,
@@ -138,10 +138,11 @@ def _answer(
     equal: bool = False,
 ) -> Any:
     """The answer to so many rows, or None where the network fails on them."""
-    taken = {value.name for value in runtime.get_inputs()}
+    taken = {value.name for value in session.runtime.get_inputs()}
     feeds = {name: v for name, v in _feeds(proto, contract, grid, rows, equal) if name in taken}
     try:
-        answer = runtime.run(None, feeds)[0]
+        session.check(feeds)
+        answer = session.runtime.run(None, feeds)[0]
     except Exception:  # whatever it is, the network does not take such rows
         return None
     return answer if isinstance(answer, np.ndarray) else None

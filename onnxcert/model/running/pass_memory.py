@@ -1,0 +1,246 @@
+"""The memory that a pass of a model needs, estimated before the model runs.
+
+A few bytes in a graph may ask for any amount: a Resize by 3000, a ConstantOfShape of 2e9. Systems
+give memory that they do not have, and end the process once it is written to. So what shape
+inference knows of a pass is added up, and refused where it does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final, final
+
+import numpy as np
+import onnx
+from onnx import inliner, numpy_helper
+
+from onnxcert.errors import ModelError
+from onnxcert.model.external_data import tensor_bytes
+from onnxcert.model.running.memory import HostMemory, Memory
+from onnxcert.model.tracing import LARGEST_CONSTANT, within, without_weights
+
+_ALWAYS: Final = 2**26  # bytes that there always are, for which nobody is asked
+# Operators whose output is the memory of their first input.
+_VIEWS: Final = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Dropout"})
+# Operators that ONNX Runtime runs in the memory of an input that nobody reads any more.
+_IN_PLACE: Final = frozenset(
+    {"Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Abs", "Neg", "Sqrt", "Exp", "Log", "Floor"}
+    | {"Add", "Sub", "Mul", "Div", "Max", "Min", "Elu", "HardSigmoid", "HardSwish", "Erf", "Not"}
+    | {"BatchNormalization", "Softmax", "LogSoftmax", "PRelu", "Pow", "Gelu", "Mish", "Ceil"}
+)
+
+
+@final
+class PassMemory:
+    """The memory that passes of one session need.
+
+    Args:
+        model: the graph of the session.
+        memory: where it runs.
+
+    Raises:
+        ModelError: what the graph computes of nothing but constants, or of inputs of a fixed size,
+            does not fit.
+    """
+
+    def __init__(self, model: onnx.ModelProto, memory: Memory | None = None) -> None:
+        self._memory = HostMemory() if memory is None else memory
+        weights = {i.name for i in model.graph.initializer}
+        self._inputs = {i.name for i in model.graph.input} - weights
+        self._graph = without_weights(model)
+        self._most = 0  # that a pass has needed which the session was let run
+        self._known: set[tuple[tuple[str, tuple[int, ...]], ...]] = set()
+        self._check({}, "")
+        self._most = 0  # what was needed to make the session is given back
+
+    def check(self, feeds: Mapping[str, Any]) -> None:
+        """Raise ModelError where a pass over these arrays would need more memory than there is.
+
+        The memory of passes of other shapes stays with the session, so it counts as free.
+        """
+        shapes = tuple((name, np.shape(value)) for name, value in feeds.items())
+        if shapes in self._known:
+            return
+        self._check(feeds, " for a pass over " + " and ".join(str(list(s)) for _, s in shapes[:1]))
+        self._known.add(shapes)
+
+    def _check(self, feeds: Mapping[str, Any], of: str) -> None:
+        need = pass_bytes(self._graph, feeds, self._inputs)
+        if need > max(_ALWAYS, self._most):
+            free = self._memory.free()
+            if free is not None and need > free + self._most:
+                raise ModelError(
+                    f"the model needs {_gib(need)} GiB of memory or more{of} and "
+                    f"{_gib(free + self._most)} GiB are free; give smaller inputs or fewer draws a "
+                    "pass (--batch-size), or a machine with more memory."
+                )
+        self._most = max(self._most, need)
+
+
+def pass_bytes(model: onnx.ModelProto, feeds: Mapping[str, Any], inputs: Collection[str]) -> int:
+    """Bytes that a pass holds at once, as far as shape inference knows them.
+
+    Values that nobody reads any more are given back, as ONNX Runtime does. Weights do not count,
+    nor does what an operator needs to work.
+
+    Args:
+        model: of whose weights the shapes are enough.
+        feeds: what its inputs get; without any, what it takes to make a session counts as well.
+        inputs: their names; inputs of other names are weights.
+    """
+    fed = onnx.ModelProto()
+    fed.CopyFrom(model)
+    _feed(fed.graph, feeds)
+    try:
+        if fed.functions:
+            fed = inliner.inline_local_functions(fed)
+        values = _inferred(fed)
+    except Exception:  # whatever it may not know; ONNX Runtime will say what is wrong
+        return 0
+    sizes = {name: _bytes(value) for name, value in values.items()}
+    read = {name: sizes.get(name, 0) for name in inputs}
+    most = _peak(fed.graph, sizes, read)
+    return most if feeds else max(most, _peak(fed.graph, sizes, read, folds=True))
+
+
+def _inferred(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
+    """What shape inference knows of every value, also of shapes that are computed from others.
+
+    To follow these it keeps each number of a one-dimensional value, some 70 bytes, however long
+    that is, and whatever it holds. So only values that are known to be short are followed.
+    """
+    found = onnx.shape_inference.infer_shapes(model)
+    values = _values(found.graph)
+    cut: dict[str, onnx.ValueInfoProto] = {}
+    for node in within(found.graph.node):
+        value = values.get(node.output[0]) if node.output else None
+        if node.op_type in ("Add", "Sub", "Mul") and not _is_short(value):
+            node.op_type = "Div"  # of the same shape and types, and never followed
+        elif node.op_type == "Concat" and value is not None and not _is_short(value):
+            cut |= {value.name: value} if len(value.type.tensor_type.shape.dim) == 1 else {}
+    graph = found.graph
+    kept = [node for node in graph.node if not set(node.output) & set(cut)]
+    if len(kept) != len(graph.node) - len(cut):
+        return values  # one of them is in a branch
+    del graph.node[:]
+    graph.node.extend(kept)
+    graph.input.extend(cut.values())
+    return values | _values(onnx.shape_inference.infer_shapes(found, data_prop=True).graph)
+
+
+def _values(graph: onnx.GraphProto) -> dict[str, onnx.ValueInfoProto]:
+    """The values of a graph and its branches, as far as something is known of them."""
+    inner = (g for node in within(graph.node) for a in node.attribute for g in (a.g, *a.graphs))
+    each = (v for g in (*inner, graph) for v in (*g.value_info, *g.input, *g.output))
+    return {value.name: value for value in each}
+
+
+def _is_short(value: onnx.ValueInfoProto | None) -> bool:
+    """Whether a value is known to be a number or a short row of them."""
+    if value is None or not value.type.tensor_type.HasField("shape"):
+        return False
+    axes = value.type.tensor_type.shape.dim
+    return len(axes) == 0 or (len(axes) == 1 and 0 < axes[0].dim_value <= LARGEST_CONSTANT)
+
+
+def _feed(graph: onnx.GraphProto, feeds: Mapping[str, Any]) -> None:
+    """Give inputs their shapes, and their values where these may become shapes."""
+    for value in graph.input:
+        if value.name not in feeds:
+            continue
+        array = np.asarray(feeds[value.name])
+        tensor = value.type.tensor_type
+        tensor.shape.Clear()
+        for length in array.shape:
+            tensor.shape.dim.add(dim_value=length)
+        if array.dtype.kind == "i" and array.size <= LARGEST_CONSTANT:
+            graph.initializer.append(numpy_helper.from_array(array, value.name))
+    known = {i.name for i in graph.initializer}
+    kept = [value for value in graph.input if value.name not in known]
+    del graph.input[:]
+    graph.input.extend(kept)
+
+
+def _peak(
+    graph: onnx.GraphProto,
+    sizes: Mapping[str, int],
+    read: Mapping[str, int],
+    *,
+    folds: bool = False,
+) -> int:
+    """The most bytes that values of a graph take at once.
+
+    Args:
+        sizes: bytes of each value. read: those of its inputs.
+        folds: count only what is computed of constants, and twice: ONNX Runtime computes it when
+            it makes a session, and then copies it into the graph.
+    """
+    last = {name: i for i, node in enumerate(graph.node) for name in _reads(node)}
+    last.update({value.name: len(graph.node) for value in graph.output})
+    owner = {name: name for name in read}  # of the memory in which a value lies
+    users = dict.fromkeys(read, 1)  # how many values that are still read lie in it
+    held = dict(read)
+    varies = set(read)  # with the inputs
+    total = most = sum(held.values())
+    for i, node in enumerate(graph.node):
+        ended = [name for name in dict.fromkeys(_reads(node)) if last[name] == i and name in owner]
+        varying = any(name in varies for name in _reads(node))
+        varies.update(node.output if varying else ())
+        counted = 1 if not folds else 0 if varying else 2
+        inside = max(
+            (_peak(g, sizes, {}) for a in node.attribute for g in (a.g, *a.graphs)), default=0
+        )
+        reused = _reused(node, ended, owner, users, held, sizes)
+        for name in filter(None, node.output):
+            if reused:
+                owner[name] = reused
+                users[reused] += 1
+                reused = ""
+            else:
+                owner[name], users[name], held[name] = name, 1, counted * sizes.get(name, 0)
+                total += held[name]
+        most = max(most, total + inside)
+        ended += [name for name in node.output if name and last.get(name, -1) <= i]
+        for name in ended:
+            place = owner.pop(name, "")
+            if place:
+                users[place] -= 1
+                if not users[place]:
+                    total -= held.pop(place)
+    return most
+
+
+def _reused(
+    node: onnx.NodeProto,
+    ended: Iterable[str],
+    owner: Mapping[str, str],
+    users: Mapping[str, int],
+    held: Mapping[str, int],
+    sizes: Mapping[str, int],
+) -> str:
+    """The memory that the first output of a node takes over, or nothing."""
+    if node.op_type in _VIEWS and node.input:
+        return owner.get(node.input[0], "")
+    if node.op_type in _IN_PLACE:
+        for name in ended:
+            place = owner[name]
+            if users[place] == 1 and held[place] == sizes.get(node.output[0], -1):
+                return place
+    return ""
+
+
+def _reads(node: onnx.NodeProto) -> list[str]:
+    """What a node and its branches read."""
+    return [name for each in within([node]) for name in each.input if name]
+
+
+def _bytes(value: onnx.ValueInfoProto) -> int:
+    """Bytes of a value, or 0 where its shape is not known."""
+    tensor = value.type.tensor_type
+    if not all(axis.HasField("dim_value") for axis in tensor.shape.dim):
+        return 0
+    return tensor_bytes(tensor.elem_type, [axis.dim_value for axis in tensor.shape.dim])
+
+
+def _gib(number: int) -> str:
+    return f"{number / 2**30:,.1f}"
