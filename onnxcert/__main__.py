@@ -4,11 +4,13 @@ import sys
 import time
 
 STARTED = time.perf_counter()
+LEAST_MEMORY = 2**29  # bytes of addresses that are taken before a command begins
 
 
 def main() -> None:
     """Run the command line and exit with its status."""
     try:
+        _refuse_little_memory()
         from onnxcert.cli import run_command_line
         from onnxcert.cli.interrupt import ending_passes
 
@@ -24,6 +26,17 @@ def main() -> None:
         )
         status = 2
     raise SystemExit(status)
+
+
+def _refuse_little_memory() -> None:
+    """Raise MemoryError where NumPy's libraries would wait for ever for the memory of threads."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < LEAST_MEMORY:
+        raise MemoryError(f"{limit >> 20} MiB of memory are allowed, {LEAST_MEMORY >> 20} needed")
 
 
 if __name__ == "__main__":

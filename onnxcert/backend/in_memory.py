@@ -11,6 +11,8 @@ from onnxcert._typing import Array, IntArray, Noise
 from onnxcert.kernels import Split, grid_step, split
 from onnxcert.noise import SFC64, NumpyNoise, stream
 
+_AT_ONCE: Final = 2**16  # values
+
 
 @final
 class NumpyBackend:
@@ -25,7 +27,16 @@ class NumpyBackend:
         return NumpyNoise([stream(seed, digest, i) for i in indices])
 
     def prepare(self, x: Array, sigma: float) -> Split:
-        return split(x, grid_step(sigma))
+        # Part by part, and the rest in float32: a large picture has no room for float64 of it.
+        step, values = grid_step(sigma), np.ascontiguousarray(x).reshape(-1)
+        nearest, rest = np.empty_like(values), np.empty_like(values)
+        for start in range(0, values.size, _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            nearest[part], exact = split(values[part], step)
+            rest[part] = exact
+            if not np.array_equal(rest[part], exact):
+                return split(x, step)
+        return Split(nearest.reshape(x.shape), rest.reshape(x.shape))
 
     def inputs(self, rows: int, shape: tuple[int, ...]) -> Array:
         return np.empty((rows, *shape), dtype=np.float32)

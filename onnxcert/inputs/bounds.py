@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -50,7 +53,8 @@ def check_pixels(path: Path, width: int, height: int, *, limit: int = MAX_PIXELS
 def check_work(path: Path, image: ImageFile.ImageFile) -> None:
     """Raise InputError for the encodings in which a small file costs minutes."""
     if image.format in ("JPEG", "MPO"):
-        scans = _scans(path.read_bytes())
+        with mapped(path) as data:
+            scans = _scans(data)
         if scans > _MAX_SCANS:
             raise InputError(
                 f"{path}: expected a JPEG of at most {_MAX_SCANS} scans, but it has {scans}, "
@@ -66,7 +70,14 @@ def check_work(path: Path, image: ImageFile.ImageFile) -> None:
             )
 
 
-def _scans(data: bytes) -> int:
+@contextmanager
+def mapped(path: Path) -> Iterator[mmap.mmap]:
+    """The content of a file that is not empty, of which only what is looked at is in memory."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
+
+
+def _scans(data: mmap.mmap) -> int:
     scans, at = 0, 2
     while match := _MARKER.search(data, at):
         at = match.end()

@@ -25,4 +25,10 @@ def medium_of(entry: Entry, listing: Listing, ignore_label: int | None) -> Mediu
         return Clouds(entry, listing, ignore_label)
     assert isinstance(entry, PictureEntry)
     contract = entry.contract
-    return Pictures(listing, ignore_label, contract.classifies, contract.bands)
+    return Pictures(
+        listing,
+        ignore_label,
+        contract.classifies,
+        contract.bands,
+        contract.declared_channels,
+    )

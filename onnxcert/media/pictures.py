@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import final
 
 from onnxcert._typing import FloatArray, IntArray
+from onnxcert.errors import InputError
 from onnxcert.inputs import Item, Listing, read_image, usable_sizes
+from onnxcert.model.running.memory import refuse_too_large
 from onnxcert.report.composite import composite
 from onnxcert.report.files import draw_record, has_labels
 from onnxcert.store import Record
@@ -28,10 +30,19 @@ class Pictures:
     ignore_label: int | None
     classifies: bool = False
     bands: tuple[str, ...] = ()
+    channels: int = 3
 
     def usable(self) -> tuple[dict[Item, int], dict[str, str]]:
         sizes, unreadable = usable_sizes(self.listing, self.bands)
-        return {item: height * width for item, (height, width) in sizes.items()}, unreadable
+        usable = {}
+        for item, (height, width) in sizes.items():
+            try:
+                refuse_too_large(self.channels * height * width, str(item.path))
+            except InputError as error:
+                unreadable[item.name] = str(error)
+            else:
+                usable[item] = height * width
+        return usable, unreadable
 
     def read(self, item: Item) -> FloatArray:
         return read_image(item.path, self.bands)

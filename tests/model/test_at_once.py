@@ -46,7 +46,7 @@ def test_passes_at_once_give_the_labels_of_one_after_the_other(tmp_path: Path) -
 def test_the_number_at_once_follows_the_size_of_the_input(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "_LARGE_INPUT", 3 * 10 * 10)
+    monkeypatch.setattr(session, "LARGE_INPUT", 3 * 10 * 10)
     model = opened(graphs.threshold(), tmp_path, threads=2)
     small, large = (np.full((1, 3, side, side), 0.7, np.float32) for side in (10, 11))
     for picture, expected in ((small, 2), (large, 1), (small, 2)):

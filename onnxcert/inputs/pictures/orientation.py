@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy.typing as npt
 
+from onnxcert.inputs.bounds import mapped
+
 if TYPE_CHECKING:
     from PIL import ImageFile
 
@@ -71,8 +73,8 @@ def _stored_turn(path: Path, image: ImageFile.ImageFile) -> Turn:
     # PNG may tell its orientation behind the pixels, and Pillow decodes them all to look there;
     # most pictures have no such chunk at all.
     if image.format == "PNG":
-        data = path.read_bytes()
         marks = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
-        if not any(mark in data for mark in marks):
-            return _UPRIGHT
+        with mapped(path) as data:
+            if all(data.find(mark) < 0 for mark in marks):
+                return _UPRIGHT
     return stored_turn(image.getexif().get(_ORIENTATION, 1))

@@ -18,6 +18,8 @@ from onnxcert.model.running.session import Session, first_line
 from onnxcert.model.running.stopwatch import Stopwatch
 from onnxcert.model.surgery import LABELS, SCORES, SHAPE
 
+_NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "bad allocation")
+
 
 @final
 @dataclass(frozen=True)
@@ -106,6 +108,12 @@ class Forward:
             with self.stopwatch:
                 yield
         except Exception as error:
+            if any(words in str(error) for words in _NO_MEMORY):
+                raise ModelError(
+                    f"{self.path} needs more memory than is free for {many} "
+                    f"{entry.described(shape)}; free some or raise the limit, or make them smaller "
+                    "or cut them into tiles."
+                ) from None
             raise ModelError(
                 f"{self.path} fails on {many} {entry.described(shape)} "
                 f"({first_line(error)}); {entry.remedy}."

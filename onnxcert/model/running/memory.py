@@ -6,7 +6,28 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, final
+from typing import Final, Protocol, final
+
+from onnxcert.errors import InputError
+
+# Bytes for each value of an input, at least: the input, its grid points and rests
+# (`onnxcert.kernels.Split`), and a draw for the model while the next one is written.
+_A_VALUE: Final = 4 + 8 + 2 * 4
+_SMALL: Final = 2**26  # bytes that no machine lacks
+
+
+def refuse_too_large(values: int, called: str, memory: Memory | None = None) -> None:
+    """Raise InputError where an input of so many values cannot be drawn in the memory that is free.
+
+    What the model needs for a pass comes on top and is not known here.
+    """
+    needed = _A_VALUE * values
+    free = (memory or HostMemory()).free() if needed > _SMALL else None
+    if free is not None and needed > free:
+        raise InputError(
+            f"{called}: its draws take at least {needed / 2**30:.1f} GiB of memory, and "
+            f"{free / 2**30:.1f} GiB are free: cut it into tiles, make it smaller or free some."
+        )
 
 
 class Memory(Protocol):
@@ -38,9 +59,21 @@ class HostMemory:
         Containers and batch schedulers limit a process by control groups; the system kills who
         goes beyond. Pages that hold files and can be dropped do not count as taken.
         """
-        left = [_available(self.root), *(_left(group) for group in self._groups())]
+        left = [_available(self.root), self._addresses()]
+        left += [_left(group) for group in self._groups()]
         known = [number for number in left if number is not None]
         return max(0, min(known)) if known else None
+
+    def _addresses(self) -> int | None:
+        """What a limit of this process's address space (`ulimit -v`) leaves, if there is one."""
+        try:
+            import resource  # not on Windows
+
+            limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+            pages = int((self.root / "proc/self/statm").read_text().split()[0])
+        except (ImportError, OSError, ValueError, IndexError):
+            return None
+        return None if limit == resource.RLIM_INFINITY else limit - pages * resource.getpagesize()
 
     def held(self) -> int | None:
         try:

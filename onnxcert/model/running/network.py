@@ -18,13 +18,9 @@ from onnxcert.model.running.answers import close
 from onnxcert.model.running.bound_graph import Ends, bound_graph
 from onnxcert.model.running.forward import Forward
 from onnxcert.model.running.orientation import turned
-from onnxcert.model.running.session import open_session, passes_at_once
+from onnxcert.model.running.session import LARGE_INPUT, keeps_memory, open_session, passes_at_once
 from onnxcert.model.running.stopwatch import Stopwatch
-from onnxcert.model.running.trial_passes import (
-    answers_alike,
-    refuse_other_axes,
-    refuse_tried_axes,
-)
+from onnxcert.model.running.trial_passes import answers_alike, refuse_other_axes, refuse_tried_axes
 from onnxcert.model.surgery import labelling_model
 
 
@@ -58,6 +54,7 @@ class Network:
         self._settled = False
         self._upright = False  # whether height and width are known to be in their places
         self._single_rows = False  # whether one row a pass is all that the graph takes
+        self._many = False  # whether it is known how many rows the graph takes
         self._tried: set[tuple[int, ...]] = set()
         self._settling = threading.RLock()
         self._scoring: tuple[Forward, Forward] | None = None  # of labels, and of their scores
@@ -115,11 +112,14 @@ class Network:
     def _try(self, batch: FloatArray, entry: Entry) -> None:
         shape = batch.shape[1:]
         self._arrange(entry.values(shape))
-        if self._settled and entry.grid(shape) in self._tried:
+        # Two rows of a large input take more than any pass of the run: they are tried if they come.
+        by_rows = len(batch) > 1 or entry.values(shape) <= LARGE_INPUT or self.forward.rows
+        if self._settled and entry.grid(shape) in self._tried and (self._many or not by_rows):
             return
         answer = self._answered(batch[:1], entry)
-        if not self._settled:
+        if not self._many and by_rows:
             self._settle_rows(batch[:1], entry, answer)
+            self._many = True
         channels, grid = channels_and_grid(answer, self.entry.contract)
         self._count_classes(channels)
         self._enlarge_if_needed(grid, entry.scored(shape))
@@ -212,11 +212,9 @@ class Network:
         """Open the session again if inputs of so many values run in another number at once."""
         before, self._values = self._values, values
         session = self.forward.session
-        if (
-            values != before
-            and session.device == "cpu"
-            and session.passes != passes_at_once(session.threads, values)
-        ):
+        wanted = passes_at_once(session.threads, values), keeps_memory(values)
+        there = session.passes, session.arena
+        if values != before and session.device == "cpu" and there != wanted:
             self.forward = self._open(self.forward.rows)
 
     def _count_classes(self, channels: int) -> None:

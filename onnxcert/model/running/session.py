@@ -25,7 +25,7 @@ _ON_GPU = {"cuda": _CUDA, "tensorrt": "TensorrtExecutionProvider"}
 _FATAL_ONLY = 4
 _WEIGHTS = "session.model_external_initializers_file_folder_path"
 _MOST_AT_ONCE = 8
-_LARGE_INPUT = 2**23  # values; a colour picture of 1024x2048 is somewhat smaller
+LARGE_INPUT: Final = 2**23  # values; a colour picture of 1024x2048 is somewhat smaller
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Session:
         passes: how many may run at once, from as many threads.
         backend: draws noise and counts votes where the model runs.
         memory: refuses passes that need more than there is, on the CPU.
+        arena: whether it keeps the memory of a pass for the next one, see `keeps_memory`.
     """
 
     runtime: Any
@@ -53,6 +54,7 @@ class Session:
     passes: int = 1
     backend: Backend = NUMPY
     memory: PassMemory | None = None
+    arena: bool = True
 
     def check(self, feeds: Mapping[str, Any]) -> None:
         """Raise ModelError where a pass over these arrays does not fit into memory."""
@@ -83,7 +85,19 @@ def passes_at_once(threads: int, values: int) -> int:
         threads: for all of them together.
         values: that the network gets for one input.
     """
-    return 1 if values > _LARGE_INPUT else min(threads, _MOST_AT_ONCE)
+    return 1 if values > LARGE_INPUT else min(threads, _MOST_AT_ONCE)
+
+
+def keeps_memory(values: int | None) -> bool:
+    """Whether a session on the CPU keeps the memory of a pass for the next one.
+
+    That saves time for small inputs. Of large ones it would hold, for good, up to twice what the
+    largest pass took.
+
+    Args:
+        values: that the network gets for one input, where that is known.
+    """
+    return values is None or values <= LARGE_INPUT
 
 
 def open_session(
@@ -121,8 +135,9 @@ def open_session(
         note = f"a GPU is present but ONNX Runtime cannot use it ({reason}); running on the CPU"
     passes = 1 if values is None else passes_at_once(threads, values)
     memory = PassMemory(proto)  # before the session, which computes what is constant
-    runtime = _create(proto, [_CPU], threads // passes)
-    return Session(runtime, _CPU, "cpu", threads, note, passes=passes, memory=memory)
+    arena = keeps_memory(values)
+    runtime = _create(proto, [_CPU], threads // passes, arena=arena)
+    return Session(runtime, _CPU, "cpu", threads, note, passes=passes, memory=memory, arena=arena)
 
 
 def _on_gpu(
@@ -186,8 +201,11 @@ def _gpu_count() -> int:
     return 0
 
 
-def _create(proto: onnx.ModelProto, providers: list[Any], threads: int) -> Any:
+def _create(
+    proto: onnx.ModelProto, providers: list[Any], threads: int, *, arena: bool = True
+) -> Any:
     options = onnxruntime.SessionOptions()
+    options.enable_cpu_mem_arena = arena
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
