@@ -90,7 +90,8 @@ def command(
             "them out."
         )
     segmenter = OnnxSegmenter(file, contract, **_entry(running, contract, file), **running.options)
-    try_model(segmenter, running.values["tile"])
+    if not try_model(segmenter, running.values["tile"]) and picture is None:
+        print("\nnot tried: it runs on none of the usual sizes; name an input to see it run")
     if picture is not None:
         if bands is not None:
             draw_answer(out, segmenter, read_image(picture, bands))
