@@ -34,7 +34,9 @@ from onnxcert.report.view import draw_answer
 @with_contract_options
 def command(
     context: typer.Context,
-    model: str = typer.Argument(..., help="ONNX file, or a bundled model: street, parts."),
+    model: str = typer.Argument(
+        ..., help="ONNX file, a folder with one, or a bundled model: street, parts."
+    ),
     picture: Path | None = typer.Argument(
         None, help="Show what the model sees and answers on this picture or shape, as a PNG."
     ),
