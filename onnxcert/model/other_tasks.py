@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -135,12 +134,8 @@ def _one_input(node: onnx.NodeProto, constants: set[str]) -> str:
 
 
 def _named(contract: Contract, model: ModelFile, names: Sequence[str]) -> bool:
-    """Whether classes have names: in the contract, given, in the metadata or in the file
-    `config.json` that some exporters write beside a model."""
-    if contract.class_names or names or any(model.metadata.get(key) for key in _NAME_KEYS):
-        return True
-    try:
-        said = json.loads((model.path.parent / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(said, dict) and bool(said.get("id2label"))
+    """Whether classes have names or a number: in the contract (also by a file beside the model),
+    given, or in the metadata."""
+    counted = contract.sources.get("classes", "").endswith(".json")
+    named = contract.class_names or names or any(model.metadata.get(key) for key in _NAME_KEYS)
+    return counted or bool(named)
