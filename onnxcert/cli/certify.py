@@ -48,7 +48,9 @@ from onnxcert.store import ResultStore
 @with_contract_options
 def command(
     context: typer.Context,
-    model: str = typer.Argument(..., help="ONNX file, or a bundled model: street, parts."),
+    model: str = typer.Argument(
+        ..., help="ONNX file, a folder with one, or a bundled model: street, parts."
+    ),
     inputs: list[str] | None = typer.Argument(
         None,
         help="Pictures or point clouds, folders or globs; without any, the samples beside the "

@@ -35,7 +35,9 @@ from onnxcert.report.view import draw_answer
 @with_contract_options
 def command(
     context: typer.Context,
-    model: str = typer.Argument(..., help="ONNX file, or a bundled model: street, parts."),
+    model: str = typer.Argument(
+        ..., help="ONNX file, a folder with one, or a bundled model: street, parts."
+    ),
     picture: Path | None = typer.Argument(
         None, help="Show what the model sees and answers on this picture or shape, as a PNG."
     ),
@@ -91,7 +93,8 @@ def command(
             "them out."
         )
     segmenter = OnnxSegmenter(file, contract, **_entry(running, contract, file), **running.options)
-    try_model(segmenter, running.values["tile"])
+    if not try_model(segmenter, running.values["tile"]) and picture is None:
+        print("\nnot tried: it runs on none of the usual sizes; name an input to see it run")
     if picture is not None:
         if bands is not None:
             draw_answer(out, segmenter, read_image(picture, bands))

@@ -14,6 +14,7 @@ from onnxcert.errors import ModelError, OnnxcertError, ParameterError
 from onnxcert.inputs import read_image
 from onnxcert.inputs.clouds import MAX_POINTS, read_cloud
 from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.points.contract import PointContract
 from onnxcert.model.running.trial_passes import try_answers
 from onnxcert.model.segmenter import OnnxSegmenter
@@ -50,15 +51,16 @@ def trial_input(said: str | None, segmenter: OnnxSegmenter) -> Any:
     return rng.random((len(segmenter.contract.bands) or 3, *sides), dtype=np.float32)
 
 
-def try_model(segmenter: OnnxSegmenter, tile: Any = None) -> None:
-    """Run the model once on noise, as the first pass of `certify` would.
+def try_model(segmenter: OnnxSegmenter, tile: Any = None) -> bool:
+    """Run the model once on noise, as the first pass of `certify` would; whether it runs on any of
+    the sizes tried.
 
     Args:
         segmenter: the model.
         tile: (height, width) of the tiles, where it sees pictures in tiles.
 
     Raises:
-        ModelError: it answers on none of the sizes tried, and the bare network does.
+        ModelError: it does not, and the network takes that size alone, or runs by itself.
     """
     contract = segmenter.contract
     grids = [tile, *contract.trial_grids] if isinstance(tile, tuple) else contract.trial_grids
@@ -71,11 +73,16 @@ def try_model(segmenter: OnnxSegmenter, tile: Any = None) -> None:
             continue  # no input of this size reaches it
         try:
             segmenter(x[None])
-            return
+            return True
         except ModelError as error:
             refusal = refusal or error
-    if refusal is not None and try_answers(segmenter.file.proto, contract, contract.output):
+    if refusal is None:
+        return False
+    entry = segmenter.entry
+    alone = len(grids) == 1 or (isinstance(entry, PictureEntry) and entry.fit.size is not None)
+    if alone or try_answers(segmenter.file.proto, contract, contract.output) is not None:
         raise refusal
+    return False
 
 
 def _cloud(said: str | None, segmenter: OnnxSegmenter, contract: PointContract) -> Any:

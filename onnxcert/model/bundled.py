@@ -24,19 +24,40 @@ def bundled_models() -> dict[str, Path]:
 
 
 def find_model(name: str) -> Path:
-    """The file called `name`, or else the bundled model of that name.
+    """The file called `name`, the one in a folder of this name, or else the bundled model.
 
     Raises:
-        ModelError: neither exists.
+        ModelError: none exists, or the folder holds several.
     """
     path, bundled = Path(name), bundled_models()
-    if path.is_file() or (path.exists() and name not in bundled):  # a folder hides no model
+    if path.is_dir() and name not in bundled:  # a folder hides no model
+        return _in_snapshot(path)
+    if path.is_file() or (path.exists() and name not in bundled):
         return path
     if name in bundled:
         return bundled[name]
     raise ModelError(
         f"there is no model {name}; name an ONNX file, or a bundled model "
         f"({', '.join(bundled) or 'none installed'})."
+    )
+
+
+def _in_snapshot(folder: Path) -> Path:
+    """The one ONNX file in a folder as the Hugging Face hub lays it out: in it, or in `onnx/`."""
+    try:
+        found = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))
+    except OSError as error:
+        raise ModelError(
+            f"{folder} cannot be read ({error.strerror}); name an ONNX file."
+        ) from None
+    usual = [path for path in found if path == folder / "onnx" / MODEL_FILE]
+    if len(found) == 1 or usual:
+        return (usual or found)[0]
+    if not found:
+        raise ModelError(f"{folder} is a folder without an ONNX file; name one.")
+    names = ", ".join(path.name for path in found[:5]) + (", ..." if found[5:] else "")
+    raise ModelError(
+        f"{folder} is a folder of {len(found)} ONNX files ({names}); name the one that is meant."
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -13,7 +12,6 @@ from onnxcert.model.contract import ASSUMED, Contract
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.lint import Finding
 from onnxcert.model.tracing import Axes, axes, inferred_axes, lengths, shown
-from onnxcert.regular import read_regular
 
 # Tasks of Ultralytics' exports whose outputs are boxes and what goes with them.
 _BOX_TASKS: Final = frozenset({"detect", "segment", "pose", "obb"})
@@ -137,12 +135,8 @@ def _one_input(node: onnx.NodeProto, constants: set[str]) -> str:
 
 
 def _named(contract: Contract, model: ModelFile, names: Sequence[str]) -> bool:
-    """Whether classes have names: in the contract, given, in the metadata or in the file
-    `config.json` that some exporters write beside a model."""
-    if contract.class_names or names or any(model.metadata.get(key) for key in _NAME_KEYS):
-        return True
-    try:
-        said = json.loads(read_regular(model.path.parent / "config.json", limit=_LARGEST))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(said, dict) and bool(said.get("id2label"))
+    """Whether classes have names or a number: in the contract (also by a file beside the model),
+    given, or in the metadata."""
+    counted = contract.sources.get("classes", "").endswith(".json")
+    named = contract.class_names or names or any(model.metadata.get(key) for key in _NAME_KEYS)
+    return counted or bool(named)

@@ -251,8 +251,10 @@ def test_a_model_that_is_not_there(bench: Bench, onnxcert: Any, name: str) -> No
 
 
 def test_a_folder_for_a_model(bench: Bench, onnxcert: Any) -> None:
-    for command in (bench.command(model=bench.folder), ["inspect", bench.folder]):
-        assert_one_sentence(onnxcert(*command), str(bench.folder), "folder")
+    empty = bench.folder / "empty"
+    empty.mkdir()
+    for command in (bench.command(model=empty), ["inspect", empty]):
+        assert_one_sentence(onnxcert(*command), str(empty), "folder")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import zoo
 from mutation import pick
+from sidecar_cases import sidecar_files
 from zoo import Conv3, Dialect
 
 Arguments = list[str]
@@ -107,6 +108,10 @@ def contract_json(rng: np.random.Generator, folder: Path) -> Arguments:
     text = mutation.damaged_json(rng, {name: CONTRACT[name] for name in kept})
     onnx.helper.set_model_props(proto, {"onnxcert": text})
     return asked(rng, zoo.save(proto, folder / "model.onnx"), folder, [])
+
+
+def sidecars(rng: np.random.Generator, folder: Path) -> Arguments:
+    return asked(rng, sidecar_files(rng, folder), folder, [])
 
 
 NUMBERS: Final = ("", "0", "-1", "1", "2.5", "nan", "inf", "-inf", "1e400", "x", "9" * 25, "0x10")
@@ -227,4 +232,5 @@ CASES: Final[dict[str, Case]] = {
     "contract": contract_json,
     "flags": flags,
     "hdf5": hdf5,
+    "sidecars": sidecars,
 }

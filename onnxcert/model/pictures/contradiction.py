@@ -22,6 +22,7 @@ from onnxcert.model.pictures.mean_and_std import (
 from onnxcert.model.pictures.normalisation import affine
 
 _UNITS: Final = (1.0, 255.0, 1 / 255)
+_FLAG: Final = "given"
 _ALIKE: Final = 0.02  # relative: of numbers that are one, rounded for print
 _FLAT: Final = 0.02  # a range in which a network sees next to nothing
 
@@ -47,8 +48,8 @@ def refuse_contradictions(contract: PictureContract, graph: onnx.GraphProto) -> 
 def _twice(contract: PictureContract, ways: Sequence[Affine]) -> str | None:
     """Why mean and std cannot be meant where the network subtracts and divides by the same numbers;
     what the user gave is taken for meant."""
-    source = contract.sources.get("mean", "given")
-    if source == "given" or not ways or not any(contract.mean) or not contract.std:
+    source = contract.sources.get("mean", _FLAG)
+    if source == _FLAG or not ways or not any(contract.mean) or not contract.std:
         return None
     mean, std = np.asarray(contract.mean), np.asarray(contract.std)
     for way in ways:
@@ -86,7 +87,8 @@ def _by_graph(contract: PictureContract, ways: Sequence[Affine]) -> str | None:
     assert contract.value_range is not None
     said = f"{contract.value_range[0]:g},{contract.value_range[1]:g}"
     told = "" if plain else " with mean and std"
-    leave = "" if plain else " without --mean and --std"
+    by_user = contract.sources.get("mean", _FLAG) == _FLAG
+    leave = "" if plain else " without --mean and --std" if by_user else " --mean 0 --std 1"
     return (
         f"the range {said} ({source_of(contract)}){told} gives the network values from {low:.4g} "
         f"to {high:.4g}, but it {what} first; pass --range {right}{leave}."

@@ -121,7 +121,7 @@ def config(said: Said) -> Claim | None:
         fields.pop("classes", None)  # the labels; classes are yes and no
     ignore = said.values.get("semantic_loss_ignore_index")
     usual = isinstance(ignore, int) and not isinstance(ignore, bool) and 0 <= ignore <= 255
-    beyond = usual and ignore >= fields.get("classes", 256)
+    beyond = usual and ignore >= fields.get("classes", 0)
     return Claim(
         said.source, fields, tuple(ignored), refusal, ignore_label=ignore if beyond else None
     )
