@@ -18,7 +18,6 @@ _BOX_TASKS: Final = frozenset({"detect", "segment", "pose", "obb"})
 _PROTOTYPES: Final = 32  # of masks, in the networks that have them
 _BOX: Final = 4  # numbers that say where a box is
 _IMAGE_CHANNELS: Final = 3
-_LARGEST: Final = 2**24  # bytes of a config.json
 _NAME_KEYS: Final = ("names", "class_names", "classes", "labels", "id2label")
 # Operators that change the axes of an image, or its values by a constant, and leave it one.
 _AXES: Final = frozenset(

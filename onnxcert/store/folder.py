@@ -66,7 +66,7 @@ class ResultStore(Results):
     def names(self) -> list[str]:
         """Names of the finished inputs, sorted; a StoreError where the folder has links in it."""
         refuse_links(self.folder)
-        return sorted(path.stem for path in (self.folder / "inputs").glob("[!.]*.h5"))
+        return self._named(path.stem for path in (self.folder / "inputs").glob("[!.]*.h5"))
 
     def __contains__(self, name: str) -> bool:
         return self._record_path(name).is_file()
@@ -202,8 +202,9 @@ class ResultStore(Results):
         run = self.run()
         if run is None:
             return
-        before = run.get("listed")
-        known = set(before if isinstance(before, list) else []) | set(listed)
+        said = run.get("listed")
+        before = said if isinstance(said, list) else ()
+        known = {name for name in before if isinstance(name, str)} | set(listed)
         run |= {"listed": sorted(known), "skipped": dict(skipped)}
         if shards is not None:
             run["shards"] = shards

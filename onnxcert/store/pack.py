@@ -42,7 +42,7 @@ class Pack(Results):
 
     def names(self) -> list[str]:
         with self._file() as file:
-            return sorted(encoding.expect(member(file, "inputs"), "onnxcert-records"))
+            return self._named(encoding.expect(member(file, "inputs"), "onnxcert-records"))
 
     def run(self) -> dict[str, Any]:
         with self._file() as file:

@@ -29,7 +29,11 @@ class Results(ABC):
 
     @abstractmethod
     def names(self) -> list[str]:
-        """Names of the finished inputs, sorted."""
+        """Names of the finished inputs, sorted.
+
+        Raises:
+            StoreError: one is not the name of a file as onnxcert names inputs, or is a link.
+        """
 
     @abstractmethod
     def run(self) -> dict[str, Any] | None:
@@ -115,11 +119,15 @@ class Results(ABC):
                     "of; delete it, and certify it again."
                 )
 
-    def _refuse_misnamed(self, name: str, record: Record) -> None:
-        """Raise StoreError unless `record` has the name that it is kept under, which is a safe one.
+    def _named(self, names: Iterable[str]) -> list[str]:
+        """`names` in order, each one that onnxcert gives: files are written and removed by it."""
+        named = sorted(names)
+        for name in named:
+            refuse_unsafe(name, self.path)
+        return named
 
-        Files are written, and removed, under the name that a record has.
-        """
+    def _refuse_misnamed(self, name: str, record: Record) -> None:
+        """Raise StoreError unless `record` has the name that it is kept under, a safe one."""
         refuse_unsafe(name, self.path)
         if record.name != name:
             said = record.name if is_safe_name(record.name) else ascii(record.name[:80])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -11,13 +11,15 @@ from typing import Any, Final
 import mutation
 import numpy as np
 import onnx
+import stores
 import zoo
 from mutation import pick
 from sidecar_cases import sidecar_files
 from zoo import Conv3, Dialect
 
 Arguments = list[str]
-Case = Callable[[np.random.Generator, Path], Arguments]
+# One command, or several on the same thing, between which the case looks at what they did.
+Case = Callable[[np.random.Generator, Path], Arguments | Iterator[Arguments]]
 
 CONV: Final = Conv3.random(3, seed=58)
 COUNT: Final = ["--sigma", "0.1", "--n", "45", "--n0", "4", "--seed", "1", "--no-pictures"]
@@ -233,4 +235,5 @@ CASES: Final[dict[str, Case]] = {
     "flags": flags,
     "hdf5": hdf5,
     "sidecars": sidecars,
+    "store": stores.store,
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from harness import fuzz
 
-SHORT = {"onnx": 60, "contract": 60, "flags": 60, "hdf5": 60, "sidecars": 30}
+SHORT = {"onnx": 60, "contract": 60, "flags": 60, "hdf5": 60, "sidecars": 30, "store": 40}
 
 SEED = 2
 

@@ -14,13 +14,14 @@ import re
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 ADDRESS_SPACE = 6 * 2**30  # a runaway allocation fails in place of taking the machine with it
-KINDS = ("onnx", "contract", "flags", "hdf5", "sidecars")
+KINDS = ("onnx", "contract", "flags", "hdf5", "sidecars", "store")
 
 
 def main(kind: str, seed: int, start: int, stop: int, folder: Path, log: Path) -> None:
@@ -30,8 +31,6 @@ def main(kind: str, seed: int, start: int, stop: int, folder: Path, log: Path) -
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     import numpy as np
     from cases import CASES
-
-    from onnxcert.cli import run_command_line
 
     folder.mkdir(parents=True, exist_ok=True)
     with log.open("a") as lines:
@@ -43,30 +42,54 @@ def main(kind: str, seed: int, start: int, stop: int, folder: Path, log: Path) -
         for index in range(start, stop):
             rng = np.random.default_rng([seed, KINDS.index(kind), index])
             note(index=index, started=True)
-            arguments = CASES[kind](rng, folder)
+            asked = CASES[kind](rng, folder)
             forget_peak()
-            out, err = io.StringIO(), io.StringIO()
-            began = time.perf_counter()
-            failure = ""
-            status: int | None = None
-            try:
-                with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                    status = run_command_line(arguments)
-            except BaseException as error:
-                failure = where(error)
-            seconds = time.perf_counter() - began
-            said = [line for line in err.getvalue().splitlines() if line.startswith("onnxcert:")]
-            if not failure:
-                failure = complaint(status, said, err.getvalue())
-            note(
-                index=index,
-                status=status,
-                said=outline(said[0]) if said else "",
-                failure=failure,
-                arguments=arguments if failure else [],
-                seconds=seconds,
-                peak=peak(),
-            )
+            ends = [run(asked)] if isinstance(asked, list) else list(runs(asked))
+            worst = next((end for end in ends if end["failure"]), ends[0])
+            status = " ".join(f"{end['status']}" for end in ends)
+            seconds = sum(end["seconds"] for end in ends)
+            note(index=index, **{**worst, "status": status, "seconds": seconds, "peak": peak()})
+
+
+def runs(asked: Iterator[list[str]]) -> Iterator[dict[str, Any]]:
+    """How several commands on the same thing ended; `asked` looks at what each of them did."""
+    from canary import Outside
+
+    arguments: list[str] = []
+    try:
+        for arguments in asked:
+            yield run(arguments)
+    except Outside as error:
+        yield {**ENDED, "failure": f"{arguments[0]}: {error}", "arguments": arguments}
+
+
+ENDED: dict[str, Any] = {"status": None, "said": "", "failure": "", "arguments": [], "seconds": 0.0}
+
+
+def run(arguments: list[str]) -> dict[str, Any]:
+    """How one command ended."""
+    from onnxcert.cli import run_command_line
+
+    out, err = io.StringIO(), io.StringIO()
+    began = time.perf_counter()
+    failure = ""
+    status: int | None = None
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = run_command_line(arguments)
+    except BaseException as error:
+        failure = where(error)
+    seconds = time.perf_counter() - began
+    said = [line for line in err.getvalue().splitlines() if line.startswith("onnxcert:")]
+    if not failure:
+        failure = complaint(status, said, err.getvalue())
+    return {
+        "status": status,
+        "said": outline(said[0]) if said else "",
+        "failure": failure,
+        "arguments": arguments if failure else [],
+        "seconds": seconds,
+    }
 
 
 def where(error: BaseException) -> str:

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import graphs
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
 
 from onnxcert import ResultStore
+from onnxcert.store.attributes import put
+from onnxcert.store.fingerprint import fingerprint
 
 BASE = ("--sigma", "0.2", "--n", "60", "--threads", "1", "--no-pictures", "--json")
 
@@ -134,6 +137,24 @@ def test_labels_that_have_changed_are_refused(
     assert f"{labels / 'p1.npy'} has changed" in outcome.err
     assert "--out" in outcome.err
     assert contents(tmp_path / "truth") == before
+
+
+def test_a_run_does_not_go_on_with_records_of_other_names_or_through_links(
+    out: Path, model: Path, pictures: Path, onnxcert: Any
+) -> None:
+    (out.parent / "victim.h5").write_text("mine")
+    shutil.copytree(out, out.parent / "linked")
+    with h5py.File(out / "inputs" / "p1.h5", "r+") as file:
+        put(file, "name", "../../victim")
+        put(file, "sha256", fingerprint(file))
+    (out.parent / "linked" / "partial").rmdir()
+    (out.parent / "linked" / "partial").symlink_to(out.parent)
+    for folder, said in ((out, "p1 in"), (out.parent / "linked", "partial in")):
+        before = contents(out.parent)
+        outcome = onnxcert("certify", model, pictures, *BASE, "--out", folder)
+        assert (outcome.status, outcome.out) == (2, "")
+        assert said in outcome.err
+        assert contents(out.parent) == before
 
 
 def test_the_same_picture_in_another_file_is_the_same(
