@@ -62,14 +62,14 @@ print("done")
 """
 
 
-def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+def python(code: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a process of its own, as what HDF5 cannot write may end it, even at its end."""
     path = os.pathsep.join((str(ROOT), str(ROOT / "tests"), *sys.path))
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, **environment},
     )
 
 
@@ -196,6 +196,42 @@ def test_a_figure_that_cannot_be_drawn_costs_no_certificate(
     again = certify(out, "--radius-map", "--json")
     assert again.json["seconds"]["forward"] == 0
     assert_equal_runs(out, place / "whole")
+
+
+NOWHERE = """
+import sys, tempfile
+if sys.argv.pop(1) == "no":
+    def nowhere():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+    tempfile._get_default_tempdir = nowhere
+from onnxcert.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("temporary", ["yes", "no"])
+def test_nothing_but_the_result_folder_needs_to_be_writable(
+    place: Path, tmp_path: Path, certify: Any, temporary: str
+) -> None:
+    assert certify is not None
+    out, nowhere = tmp_path / "out", "/dev/null/nowhere"
+    (tmp_path / "tmp").mkdir()
+    outcome = python(
+        NOWHERE,
+        temporary,
+        *("certify", place / "model.onnx", place / "in", *SETTINGS, "--radius-map", "--json"),
+        *("--out", out),
+        HOME=nowhere,
+        XDG_CACHE_HOME=nowhere,
+        XDG_CONFIG_HOME=nowhere,
+        MPLCONFIGDIR="",
+        TMPDIR=str(tmp_path / "tmp"),
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert "atplotlib" not in outcome.stderr
+    assert "onnxcert:" not in outcome.stderr
+    assert_equal_runs(out, place / "whole")
+    assert not list((tmp_path / "tmp").iterdir())
 
 
 @pytest.mark.parametrize(
