@@ -104,7 +104,8 @@ class ResultStore(Results):
             StoreError: the folder cannot be made or written, or another run holds it.
         """
         try:
-            foreign = self.run() is None and not self.names() and self._others()
+            # In this order, as another run may begin here at this moment.
+            foreign = self._others() and self.run() is None and not self.names()
         except OSError:
             foreign = False
         if foreign:
