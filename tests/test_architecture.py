@@ -30,6 +30,7 @@ HEAVY = (
 # The only rooms that may import a library, wherever in the file.
 OWNERS = {
     "h5py": ("store/", "inputs/clouds/hdf5.py"),
+    "filelock": ("store/lock.py",),
     "onnx": ("model/",),
     "onnxruntime": ("model/",),
     "cupy": ("backend/cuda.py",),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray, LevelArray
-from onnxcert.atomic import together, write_atomically
+from onnxcert.atomic import make_folder, together, write_atomically
 from onnxcert.report import palette
 from onnxcert.report.classification import draw_classified
 from onnxcert.report.clouds.files import write_cloud_labels
@@ -47,7 +47,7 @@ def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> No
 
 def _write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
     labels = np.asarray(record.labels[...])
-    (folder / "labels").mkdir(exist_ok=True)
+    make_folder(folder / "labels")
     write_atomically(folder / "labels" / f"{record.name}.npy", lambda p: write_array(p, labels))
     if labels.ndim == 1:
         many = record.provenance.contract.get("output_form") == "multilabel"
@@ -76,7 +76,7 @@ def draw_record(
     """
     if len(record.labels.shape) == 1:
         path = folder / "pictures" / f"{record.name}.png"
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         draw_classified(
             path,
             record,

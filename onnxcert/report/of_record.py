@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxcert._typing import LevelArray
+from onnxcert.atomic import make_folder
 from onnxcert.report import palette
 from onnxcert.store import Record
 
@@ -24,11 +25,11 @@ def sheets(
         many: whether it is a multi-label record, which has one PNG for each label.
     """
     if not many:
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         yield folder / f"{name}.png", class_names, slice(None)
         return
     folder = folder / name
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for i, label in enumerate(class_names):
         safe = "".join(c if c.isalnum() or c in "-_ " else "_" for c in label)
         yield folder / f"{i:03d}-{safe[:60]}.png", (f"no {label}", label), i

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from onnxcert.atomic import together, write_atomically
+from onnxcert.atomic import make_folder, together, write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.inputs.shard import Shard
 from onnxcert.sampling import ONE_DRAW
@@ -270,7 +270,7 @@ def _copy_file(source: Path, target: Path, below: Path) -> None:
     if source.resolve() == target.resolve():
         return
     path = target / below
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_atomically(path, lambda temporary: shutil.copyfile(source / below, temporary))
 
 

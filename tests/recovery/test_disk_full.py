@@ -258,3 +258,21 @@ def test_other_commands_that_cannot_write_say_so(
     if command != "decide":  # whose folder must be new
         assert onnxcert(command, *arguments).status == 0
         assert ResultStore(whole).names() == [f"p{i}" for i in range(INPUTS)]
+
+
+@pytest.mark.parametrize("sub", ["inputs", "labels", "pictures", "results.h5"])
+def test_what_lies_in_the_way_is_named(tmp_path: Path, certify: Any, sub: str) -> None:
+    assert certify(tmp_path).status == 0
+    for path in sorted(tmp_path.glob(f"{sub}/**/*"), reverse=True):
+        path.unlink()
+    if sub == "results.h5":
+        (tmp_path / sub).unlink()
+        (tmp_path / sub).mkdir()
+        (tmp_path / sub / "mine").touch()
+    else:
+        (tmp_path / sub).rmdir()
+        (tmp_path / sub).touch()
+    outcome = certify(tmp_path)
+    assert outcome.status == (0 if sub == "pictures" else 2)
+    assert str(tmp_path) in outcome.err.splitlines()[-1]
+    assert outcome.err.splitlines()[-1].startswith("onnxcert: ")

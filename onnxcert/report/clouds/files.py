@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from onnxcert._typing import IntArray, LevelArray
-from onnxcert.atomic import write_atomically
+from onnxcert.atomic import make_folder, write_atomically
 from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.report import palette
 from onnxcert.report.classification import draw_classified
@@ -47,7 +47,7 @@ def has_cloud_labels(folder: Path, name: str) -> bool:
 def write_cloud_labels(folder: Path, record: Record) -> None:
     """Certified labels as `.npy` below `folder`: int32 [N], or [L, N]; abstain -1."""
     labels = np.asarray(record.labels[...], np.int32)
-    (folder / "labels").mkdir(exist_ok=True)
+    make_folder(folder / "labels")
     write_atomically(folder / "labels" / f"{record.name}.npy", lambda p: write_array(p, labels))
 
 
@@ -71,7 +71,7 @@ def draw_cloud_record(
         ParameterError: `cloud` has another number of points than the record.
         StoreError: a file cannot be written.
     """
-    (folder / "pictures").mkdir(exist_ok=True)
+    make_folder(folder / "pictures")
     contract = record.provenance.contract
     if contract.get("task") == "classification":
         seen = Scene.of(cloud).plain(_GREY).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
