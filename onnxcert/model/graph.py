@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
+from onnxcert.atomic import write_atomically
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import METADATA_KEY, Contract
 
@@ -83,18 +84,22 @@ def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
     """Store `contract` in a copy of the model at `path`, in place of one it may have.
 
     Raises:
-        ModelError: the copy cannot be written, or would replace the model itself.
+        ModelError: the model is too large for one file, or would be replaced itself.
+        StoreError: the copy cannot be written.
     """
     if path.exists() and path.samefile(model.path):
         raise ModelError(f"{path} is the model itself; name another file to write the copy to.")
+    if path.exists() and not path.is_file():  # such as a device, which a file would replace
+        raise ModelError(f"{path} is no file; name a new one to write the copy to.")
     copy = onnx.ModelProto()
     copy.CopyFrom(model.proto)
     entries = {**model.metadata, METADATA_KEY: contract.to_json()}
     onnx.helper.set_model_props(copy, entries)
     try:
-        path.write_bytes(copy.SerializeToString())
-    except (OSError, ValueError) as error:
+        content = copy.SerializeToString()
+    except ValueError as error:
         raise ModelError(f"the copy {path} cannot be written ({_line(error)}).") from None
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def _external_files(proto: onnx.ModelProto, path: Path) -> list[Path]:

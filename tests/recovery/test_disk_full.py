@@ -236,7 +236,10 @@ def test_nothing_but_the_result_folder_needs_to_be_writable(
 
 @pytest.mark.parametrize(
     ("command", "limit"),
-    [("pack", 1000), ("pack", 25_000), ("merge", 500), ("merge", 5000), ("decide", 900)],
+    [
+        *(("pack", 1000), ("pack", 25_000), ("merge", 500), ("merge", 5000), ("decide", 900)),
+        ("inspect", 100),
+    ],
 )
 def test_other_commands_that_cannot_write_say_so(
     place: Path, tmp_path: Path, onnxcert: Any, certify: Any, command: str, limit: int
@@ -247,6 +250,7 @@ def test_other_commands_that_cannot_write_say_so(
         "pack": (whole, target),
         "merge": (target, whole),
         "decide": (whole, "--out", target),
+        "inspect": (place / "model.onnx", "--write", target),
     }[command]
     with largest_file(limit):
         outcome = onnxcert(command, *arguments)
@@ -254,7 +258,7 @@ def test_other_commands_that_cannot_write_say_so(
     assert outcome.err.count("\n") == 1
     assert outcome.err.endswith("cannot be written (File too large); nothing kept is lost.\n")
     assert not list(tmp_path.rglob("*.tmp"))
-    assert command != "pack" or not target.exists()
+    assert target.is_dir() or not target.exists()
     if command != "decide":  # whose folder must be new
         assert onnxcert(command, *arguments).status == 0
         assert ResultStore(whole).names() == [f"p{i}" for i in range(INPUTS)]
