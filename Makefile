@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: check test lint fuzz demo bench bench-full clean
+.PHONY: check test lint fuzz recovery demo bench bench-full clean
 
 # Mypy runs while tests wait for processes.
 check:
@@ -31,6 +31,11 @@ fuzz: $(BIN)/.ready
 	ONNXCERT_FUZZ=2500 $(BIN)/python -m pytest tests/fuzz -s
 	ONNXCERT_FUZZ=10000 $(BIN)/python -m pytest tests/inputs/test_fuzz.py -s
 	ONNXCERT_FUZZ=2500 $(BIN)/python -m pytest tests/inputs/clouds/test_cloud_fuzz.py -s
+
+# Two hundred kills, and a disk that is full at every byte of a record: twenty minutes.
+recovery: $(BIN)/.ready
+	ONNXCERT_KILLS=200 $(BIN)/python -m pytest tests/recovery/test_kill.py -s
+	ONNXCERT_DISK_FULL=1 $(BIN)/python -m pytest tests/recovery/test_disk_full.py
 
 demo: $(BIN)/.ready
 	$(BIN)/onnxcert certify street --out out/street

@@ -44,6 +44,26 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     waiting[path] = temporary
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder `path` and those above it, where they are missing.
+
+    Raises:
+        StoreError: it cannot be made, or is no folder.
+    """
+    with _telling(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove the file `path` if it is there.
+
+    Raises:
+        StoreError: the folder is read-only.
+    """
+    with _telling(path):
+        path.unlink(missing_ok=True)
+
+
 @contextmanager
 def together() -> Iterator[None]:
     """Put every file that the block writes on disk in one go; an inner block joins the outer one.

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from onnxcert.atomic import make_folder
 from onnxcert.errors import StoreError
 
 # Those that hold what onnxcert writes; whatever else lies in a results folder is not followed.
@@ -49,13 +50,7 @@ def made_inside(folder: Path, *names: str) -> Path:
         StoreError: it cannot be made.
     """
     path = inside(folder, *names)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"there is no folder {path} and it cannot be made ({error.strerror}); remove what is "
-            "in its place, or choose another folder."
-        ) from None
+    make_folder(path)
     return path
 
 

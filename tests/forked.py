@@ -6,6 +6,7 @@ package once is forked for each. What is tested of the start itself wants `pytho
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import shutil
@@ -65,6 +66,7 @@ class Started:
 
 
 def _main(arguments: Sequence[str], said: Path, prepare: Prepare | None) -> None:
+    os.setsid()  # so that signals to its group reach it and what it starts, and nothing else
     for number, name in ((1, "out"), (2, "err")):
         file = os.open(said / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
@@ -95,6 +97,16 @@ def kill_at(step: int, names: Sequence[str]) -> None:
 
     for name in names:
         setattr(os, name, counted(getattr(os, name)))
+
+
+def without_locks() -> None:
+    """Let every lock of the file system fail, as on NFS without a lock daemon."""
+    import fcntl
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    fcntl.flock = flock
 
 
 def interrupt_while_opening() -> None:

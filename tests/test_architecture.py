@@ -32,6 +32,7 @@ HEAVY = (
 # The only rooms that may import a library, wherever in the file.
 OWNERS = {
     "h5py": ("store/", "inputs/clouds/hdf5.py"),
+    "filelock": ("store/lock.py",),
     "onnx": ("model/",),
     "onnxruntime": ("model/running/passes.py",),
     "cupy": ("backend/cuda.py",),

@@ -10,6 +10,7 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
+from onnxcert.atomic import write_atomically
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import METADATA_KEY, Contract
 from onnxcert.model.external_data import add_file, external_files, external_tensors, read_small
@@ -83,7 +84,8 @@ def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
     """Store `contract` in a copy of the model at `path`, in place of one it may have.
 
     Raises:
-        ModelError: the copy cannot be written, or would replace the model itself.
+        ModelError: the model is too large for one file, or would be replaced itself.
+        StoreError: the copy cannot be written.
     """
     stored = onnx.load_model_from_string(_content(model.path))
     weights = external_files(stored, model.path)
@@ -91,6 +93,8 @@ def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
         raise ModelError(
             f"{path} is the model itself or its weights; name another file to write the copy to."
         )
+    if path.exists() and not path.is_file():  # such as a device, which a file would replace
+        raise ModelError(f"{path} is no file; name a new one to write the copy to.")
     copy = onnx.ModelProto()
     copy.CopyFrom(model.proto)
     if external_tensors(model.proto):
@@ -103,9 +107,10 @@ def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
     entries = {**model.metadata, METADATA_KEY: contract.to_json()}
     onnx.helper.set_model_props(copy, entries)
     try:
-        path.write_bytes(copy.SerializeToString())
-    except (OSError, ValueError) as error:
+        content = copy.SerializeToString()
+    except ValueError as error:
         raise ModelError(f"the copy {path} cannot be written ({_line(error)}).") from None
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def _content(path: Path) -> bytes:

@@ -20,7 +20,7 @@ from typing import Any, final
 
 import h5py
 
-from onnxcert.atomic import LEFT_OVER, together, write_atomically
+from onnxcert.atomic import LEFT_OVER, remove, together, write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.inside import inside, refuse_links
 from onnxcert.sampling import Count
@@ -103,7 +103,8 @@ class ResultStore(Results):
         """
         refuse_links(self.folder)
         try:
-            foreign = self.run() is None and not self.names() and self._others()
+            # In this order, as another run may begin here at this moment.
+            foreign = self._others() and self.run() is None and not self.names()
         except OSError:
             foreign = False
         if foreign:
@@ -220,7 +221,7 @@ class ResultStore(Results):
         self._write_run({**(self.run() or {}), LEAKY: True})
         for name in [record.name for record in self.records() if in_batches(record)]:
             for path in (self._record_path(name), *made_from(self.folder, name)):
-                path.unlink(missing_ok=True)
+                remove(path)
             self._rows.pop(name)
         self.derive()
 
@@ -246,7 +247,7 @@ class ResultStore(Results):
 
     def forget(self, name: str) -> None:
         """Remove the count of a finished input, if one is left of it."""
-        self._partial_path(name).unlink(missing_ok=True)
+        remove(self._partial_path(name))
 
     def kept(self, name: str) -> bool:
         """Whether a count of this input is kept."""

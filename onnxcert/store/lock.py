@@ -9,8 +9,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, SoftFileLock, Timeout
-
 from onnxcert.errors import StoreError
 
 # What the system answers where a file system has no locks, as NFS and Lustre may.
@@ -33,6 +31,8 @@ def locked(folder: Path) -> Iterator[None]:
         StoreError: another process holds it, or nothing can be written there.
         OSError: the folder cannot be written.
     """
+    from filelock import FileLock, SoftFileLock, Timeout  # those who only read do not wait for it
+
     with ExitStack() as stack:
         owner = folder / _OWNER
         try:

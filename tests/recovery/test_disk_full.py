@@ -62,14 +62,14 @@ print("done")
 """
 
 
-def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+def python(code: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a process of its own, as what HDF5 cannot write may end it, even at its end."""
     path = os.pathsep.join((str(ROOT), str(ROOT / "tests"), *sys.path))
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, **environment},
     )
 
 
@@ -198,9 +198,48 @@ def test_a_figure_that_cannot_be_drawn_costs_no_certificate(
     assert_equal_runs(out, place / "whole")
 
 
+NOWHERE = """
+import sys, tempfile
+if sys.argv.pop(1) == "no":
+    def nowhere():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+    tempfile._get_default_tempdir = nowhere
+from onnxcert.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("temporary", ["yes", "no"])
+def test_nothing_but_the_result_folder_needs_to_be_writable(
+    place: Path, tmp_path: Path, certify: Any, temporary: str
+) -> None:
+    assert certify is not None
+    out, nowhere = tmp_path / "out", "/dev/null/nowhere"
+    (tmp_path / "tmp").mkdir()
+    outcome = python(
+        NOWHERE,
+        temporary,
+        *("certify", place / "model.onnx", place / "in", *SETTINGS, "--radius-map", "--json"),
+        *("--out", out),
+        HOME=nowhere,
+        XDG_CACHE_HOME=nowhere,
+        XDG_CONFIG_HOME=nowhere,
+        MPLCONFIGDIR="",
+        TMPDIR=str(tmp_path / "tmp"),
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert "atplotlib" not in outcome.stderr
+    assert "onnxcert:" not in outcome.stderr
+    assert_equal_runs(out, place / "whole")
+    assert not list((tmp_path / "tmp").iterdir())
+
+
 @pytest.mark.parametrize(
     ("command", "limit"),
-    [("pack", 1000), ("pack", 25_000), ("merge", 500), ("merge", 5000), ("decide", 900)],
+    [
+        *(("pack", 1000), ("pack", 25_000), ("merge", 500), ("merge", 5000), ("decide", 900)),
+        ("inspect", 100),
+    ],
 )
 def test_other_commands_that_cannot_write_say_so(
     place: Path, tmp_path: Path, onnxcert: Any, certify: Any, command: str, limit: int
@@ -211,6 +250,7 @@ def test_other_commands_that_cannot_write_say_so(
         "pack": (whole, target),
         "merge": (target, whole),
         "decide": (whole, "--out", target),
+        "inspect": (place / "model.onnx", "--write", target),
     }[command]
     with largest_file(limit):
         outcome = onnxcert(command, *arguments)
@@ -218,7 +258,25 @@ def test_other_commands_that_cannot_write_say_so(
     assert outcome.err.count("\n") == 1
     assert outcome.err.endswith("cannot be written (File too large); nothing kept is lost.\n")
     assert not list(tmp_path.rglob("*.tmp"))
-    assert command != "pack" or not target.exists()
+    assert target.is_dir() or not target.exists()
     if command != "decide":  # whose folder must be new
         assert onnxcert(command, *arguments).status == 0
         assert ResultStore(whole).names() == [f"p{i}" for i in range(INPUTS)]
+
+
+@pytest.mark.parametrize("sub", ["inputs", "labels", "pictures", "results.h5"])
+def test_what_lies_in_the_way_is_named(tmp_path: Path, certify: Any, sub: str) -> None:
+    assert certify(tmp_path).status == 0
+    for path in sorted(tmp_path.glob(f"{sub}/**/*"), reverse=True):
+        path.unlink()
+    if sub == "results.h5":
+        (tmp_path / sub).unlink()
+        (tmp_path / sub).mkdir()
+        (tmp_path / sub / "mine").touch()
+    else:
+        (tmp_path / sub).rmdir()
+        (tmp_path / sub).touch()
+    outcome = certify(tmp_path)
+    assert outcome.status == (0 if sub == "pictures" else 2)
+    assert str(tmp_path) in outcome.err.splitlines()[-1]
+    assert outcome.err.splitlines()[-1].startswith("onnxcert: ")

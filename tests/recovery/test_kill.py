@@ -2,15 +2,19 @@
 and ends, when it is started again, in exactly the result of a run that nobody disturbed.
 
 A file's final name is the mark of its being finished. That is what is tested: real processes are
-killed with SIGKILL, at random moments and at each step of writing.
+killed at random moments, with and without workers and looks, by SIGKILL and SIGTERM, alone and with
+all that they started; and at each step of writing.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from contextlib import redirect_stdout
 from functools import partial
@@ -22,24 +26,36 @@ import h5py
 import numpy as np
 import pytest
 from drawing import write_picture
-from equal_runs import whatever_the_batches
-from forked import Prepare, Started, interrupt_while_opening, kill_at
+from equal_runs import assert_equal_runs, whatever_the_batches
+from forked import Prepare, Started, interrupt_while_opening, kill_at, without_locks
 from PIL import Image
 
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
 from onnxcert.store import Record
+from onnxcert.store.fingerprint import fingerprint
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 
+ROOT = Path(__file__).parents[2]
 INPUTS = 6
-KILLS = 20
+# ONNXCERT_KILLS=200 is the long form, a quarter of an hour.
+LONG = "ONNXCERT_KILLS" in os.environ
+KILLS = int(os.environ.get("ONNXCERT_KILLS", "12"))
+KILLS_A_RUN = 3  # at most, so that every kind of run gets its share
+LOOKS = ("--looks", "100,200,300", "--correction", "bonferroni")
+WORKERS = ("--workers", "2")
+KINDS = ((), (*LOOKS, *WORKERS), LOOKS, WORKERS)
 SETTINGS = (
     *("--sigma", "0.2", "--n", "300", "--n0", "20", "--threads", "1", "--batch-size", "1"),
     *("--checkpoint", "0.05", "--json"),
 )
 SEED = ("--seed", "7")
 ARRAYS = ("candidate", "hits", "labels", "single", "clean")
+
+
+def heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Workplace:
@@ -58,9 +74,22 @@ class Workplace:
             map(str, ("certify", self.model, self.pictures, *SETTINGS, "--out", out, *extra))
         )
 
-    def start(self, out: Path, *extra: object, prepare: Prepare | None = None) -> Started:
-        """The command in a process of its own."""
-        return Started(self.arguments(out, *extra), prepare)
+    def start(
+        self, out: Path, *extra: object, prepare: Prepare | None = None
+    ) -> Started | subprocess.Popen[bytes]:
+        """The command in a session of its own; in the long form as a user starts it."""
+        arguments = self.arguments(out, *extra)
+        if prepare is not None or not LONG:
+            return Started(arguments, prepare)
+        return subprocess.Popen(
+            [sys.executable, "-m", "onnxcert", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), *sys.path))},
+            # A shell starts what runs in the background with Ctrl-C ignored.
+            preexec_fn=heed_interrupts,
+            start_new_session=True,
+        )
 
     def finish(self, out: Path, *extra: object) -> dict[str, Any]:
         """The command undisturbed, in this process, as it starts sooner; returns its JSON."""
@@ -133,7 +162,7 @@ def assert_same_record(one: Record, other: Record) -> None:
     assert (one.nonfinite, one.draws) == (other.nonfinite, other.draws)
 
 
-def holds_the_folder(process: Started) -> bool:
+def holds_the_folder(process: Started | subprocess.Popen[bytes]) -> bool:
     """Whether the process has come as far as its result folder (told by Linux alone)."""
     try:
         return any(
@@ -143,19 +172,31 @@ def holds_the_folder(process: Started) -> bool:
         return False
 
 
-def kill_after(process: Started, seconds: float, *, in_the_run: bool) -> bool:
-    """Kill the process so many seconds after its start, or after it began to work in its folder;
-    returns whether it was still alive."""
+def kill_after(
+    process: Started | subprocess.Popen[bytes],
+    seconds: float,
+    *,
+    in_the_run: bool,
+    number: signal.Signals,
+    group: bool,
+) -> bool:
+    """Send the signal so many seconds after the start of the process, or after it began to work in
+    its folder, with `group` to all that it started as well; returns whether that ended it."""
     deadline = time.monotonic() + 20
     while in_the_run and process.poll() is None and not holds_the_folder(process):
         time.sleep(0.002)
         if not Path("/proc").exists() or time.monotonic() > deadline:
             break
     time.sleep(seconds)
-    alive = process.poll() is None
-    process.kill()
-    process.communicate()
-    return alive
+    if process.poll() is None:
+        try:
+            (os.killpg if group else os.kill)(process.pid, number)
+        except ProcessLookupError:  # it has no group of its own yet
+            process.send_signal(number)
+    _, stderr = process.communicate(timeout=120)
+    assert b"Traceback" not in stderr
+    assert process.returncode in (0, 128 + number, -number)
+    return process.returncode != 0
 
 
 def seconds_to_the_first(workplace: Workplace) -> float:
@@ -179,19 +220,28 @@ def test_killed_at_random_moments_a_run_ends_as_if_nobody_had_disturbed_it(
     workplace: Workplace, undisturbed: Path
 ) -> None:
     chance = random.Random(20210718)
+    with_looks = workplace.folder / "undisturbed-looks"
+    workplace.finish(with_looks, *SEED, *LOOKS)
     # Half of the kills in the run come before a first input is finished, half of them after it.
     latest = 2 * seconds_to_the_first(workplace)
     kills = rounds = progress = 0
     partial = False
     while kills < KILLS:
-        out = workplace.folder / f"disturbed-{rounds}"
+        out, flags = workplace.folder / f"disturbed-{rounds}", KINDS[rounds % len(KINDS)]
         rounds += 1
         finished: set[str] = set()
-        while kills < KILLS:
-            process = workplace.start(out, *(() if (out / "run.json").exists() else SEED))
-            at_start = kills % 6 == 5
-            moment = chance.uniform(0, 0.8) if at_start else chance.uniform(0, latest)
-            if not kill_after(process, moment, in_the_run=not at_start):
+        for _ in range(min(KILLS_A_RUN, KILLS - kills)):
+            seed = () if (out / "run.json").exists() else SEED
+            process = workplace.start(out, *flags, *seed)
+            at_start = chance.random() < 1 / 6
+            ended = kill_after(
+                process,
+                chance.uniform(0, 0.8) if at_start else chance.uniform(0, latest),
+                in_the_run=not at_start,
+                number=chance.choice((signal.SIGKILL, signal.SIGTERM)),
+                group=chance.random() < 0.5,
+            )
+            if not ended:
                 break
             kills += 1
             now = assert_nothing_half_written(out) if out.exists() else set()
@@ -199,12 +249,40 @@ def test_killed_at_random_moments_a_run_ends_as_if_nobody_had_disturbed_it(
             progress += len(now - finished)
             finished = now
             partial = partial or any((out / "partial").glob("[!.]*.h5"))
+        looks = LOOKS if LOOKS[0] in flags else ()
         # Without --seed: the stored one is taken.
-        assert workplace.finish(out)["seed"] == 7
-        assert_same_results(out, undisturbed)
+        assert workplace.finish(out, *looks)["seed"] == 7
+        assert_same_to_the_byte(out, with_looks if looks else undisturbed)
+    print(f"{kills} kills in {rounds} runs, {progress} inputs finished between them")
     # The kills fell where there was something to lose.
     assert progress >= 2
     assert partial
+
+
+def assert_same_to_the_byte(out: Path, other: Path) -> None:
+    """The same files, and in the records all but when and where each was made."""
+    assert_equal_runs(out, other)
+    made = frozenset({"date", "environment"})
+    for name in ResultStore(out).names():
+        with ResultStore(out).group(name) as one, ResultStore(other).group(name) as another:
+            assert fingerprint(one, without=made) == fingerprint(another, without=made)
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_several_commands_on_one_folder_end_in_the_result_of_one(
+    workplace: Workplace, undisturbed: Path, tmp_path: Path, locks: bool
+) -> None:
+    out = tmp_path / "out"
+    prepare = None if locks else without_locks
+    several = range(4 if LONG else 2)
+    statuses = set()
+    for process in [workplace.start(out, *SEED, prepare=prepare) for _ in several]:
+        _, stderr = process.communicate(timeout=120)
+        assert process.returncode == 0 or b"is writing to" in stderr, stderr
+        statuses.add(process.returncode)
+    assert {0} <= statuses <= {0, 2}  # all may have come after each other
+    assert workplace.finish(out)["inputs"] == INPUTS
+    assert_same_to_the_byte(out, undisturbed)
 
 
 STEPS = ("fsync", "replace", "rename", "unlink")
