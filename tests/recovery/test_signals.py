@@ -27,14 +27,19 @@ LONG = 3600.0
 
 @pytest.fixture(autouse=True)
 def signals_are_heeded_and_no_pass_goes_on_for_ever() -> Iterator[None]:
-    """Whoever runs the tests may have SIGHUP ignored, as `nohup` does."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    bound = threading.Timer(120, end_passes)
+    """Whoever runs the tests may have signals ignored: `nohup` does, and a shell's background."""
+    wanted = {n: signal.SIG_DFL for n in (signal.SIGHUP, signal.SIGTERM)}
+    before = {n: signal.signal(n, handler) for n, handler in wanted.items()}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
+    late = threading.Event()
+    bound = threading.Timer(120, lambda: (late.set(), end_passes()))
     bound.daemon = True
     bound.start()
     yield
     bound.cancel()
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert not late.is_set(), "no signal ended the pass"
 
 
 @pytest.fixture
