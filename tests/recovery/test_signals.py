@@ -28,8 +28,7 @@ LONG = 3600.0
 @pytest.fixture(autouse=True)
 def signals_are_heeded_and_no_pass_goes_on_for_ever() -> Iterator[None]:
     """Whoever runs the tests may have signals ignored: `nohup` does, and a shell's background."""
-    wanted = {n: signal.SIG_DFL for n in (signal.SIGHUP, signal.SIGTERM)}
-    before = {n: signal.signal(n, handler) for n, handler in wanted.items()}
+    before = {n: signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGTERM)}
     before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     late = threading.Event()
     bound = threading.Timer(120, lambda: (late.set(), end_passes()))
