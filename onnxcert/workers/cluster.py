@@ -20,7 +20,7 @@ from onnxcert.workers.task import Task
 from onnxcert.workers.worker import Opening, Outcome, Worker
 
 _KNOCK: Final = 5.0  # seconds for a machine of the cluster to answer
-_ANSWER: Final = 20.0  # seconds for Ray to do so: an import, and a question
+_ANSWER: Final = 10.0  # seconds for Ray to do so: an import, and a question
 # A version of Ray without such a client is asked by `ray.init` alone.
 _ASK: Final = """
 import signal, sys

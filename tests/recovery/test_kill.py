@@ -337,7 +337,7 @@ def test_an_interrupted_count_is_kept_and_goes_on_from_there(
     workplace: Workplace, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    process = workplace.start(out, *SEED, "--limit", "1", "--n", "9000")
+    process = workplace.start(out, *SEED, "--limit", "1", "--n", "5000")
     while process.poll() is None and not any((out / "partial").glob("[!.]*.h5")):
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
@@ -345,9 +345,9 @@ def test_an_interrupted_count_is_kept_and_goes_on_from_there(
     assert process.returncode == 130
     with h5py.File(out / "partial" / "p0.h5", "r") as file:
         done = int(file.attrs["done"])
-    assert 0 < done < 9000
-    before = workplace.finish(tmp_path / "whole", *SEED, "--limit", "1", "--n", "9000")
-    after = workplace.finish(out, "--limit", "1", "--n", "9000")
+    assert 0 < done < 5000
+    before = workplace.finish(tmp_path / "whole", *SEED, "--limit", "1", "--n", "5000")
+    after = workplace.finish(out, "--limit", "1", "--n", "5000")
     assert after["seed"] == before["seed"]
     assert_same_record(ResultStore(out).read("p0"), ResultStore(tmp_path / "whole").read("p0"))
 

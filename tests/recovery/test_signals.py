@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,28 @@ from equal_runs import assert_equal_runs
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
 from onnxcert.cli.interrupt import ending_passes, stopping_on_signal
-from onnxcert.model.running.passes import EndableSession, PassEnded
+from onnxcert.model.running.passes import EndableSession, PassEnded, end_passes
 from onnxcert.model.running.session import open_session
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP here")
 
 LONG = 3600.0
+
+
+@pytest.fixture(autouse=True)
+def signals_are_heeded_and_no_pass_goes_on_for_ever() -> Iterator[None]:
+    """Whoever runs the tests may have signals ignored: `nohup` does, and a shell's background."""
+    before = {n: signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGTERM)}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
+    late = threading.Event()
+    bound = threading.Timer(120, lambda: (late.set(), end_passes()))
+    bound.daemon = True
+    bound.start()
+    yield
+    bound.cancel()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert not late.is_set(), "no signal ended the pass"
 
 
 @pytest.fixture

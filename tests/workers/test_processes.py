@@ -58,7 +58,7 @@ class Place:
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), *sys.path))},
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=heed,
         )
         try:
             yield process
@@ -76,6 +76,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def whole(place: Place) -> Path:
     """What one process makes of the long run."""
     return place.finish(place.folder / "whole", *LONG, "--threads", "1")
+
+
+def heed() -> None:
+    """Let signals stop what starts now: a shell's background, and `nohup`, ignore some."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def workers_of(driver: int) -> list[int]:
