@@ -124,7 +124,7 @@ def _made(name: str, makers: dict[str, Any]) -> Any:
     """The node that made a value, seen through those that only hand it on."""
     node = makers.get(name)
     for _ in range(_MOST):
-        if node is None or node.op_type not in _HANDS_ON:
+        if node is None or node.op_type not in _HANDS_ON or not node.input:
             return node
         node = makers.get(node.input[0])
     return None
@@ -138,15 +138,17 @@ class _Constants:
         self._makers = makers
 
     def _tensor(self, name: str) -> onnx.TensorProto | None:
-        found: onnx.TensorProto | None = self._initializers.get(name)
-        if found is not None:
-            return found
-        node = _made(name, self._makers)
-        if node is None:
-            return None
-        if node.op_type == "Constant":
-            found = next((a.t for a in node.attribute if a.name == "value"), None)
-        return found
+        for _ in range(_MOST):
+            found: onnx.TensorProto | None = self._initializers.get(name)
+            node = self._makers.get(name)
+            if found is not None or node is None:
+                return found
+            if node.op_type == "Constant":
+                return next((a.t for a in node.attribute if a.name == "value"), None)
+            if node.op_type not in _HANDS_ON or not node.input:
+                return None
+            name = node.input[0]
+        return None
 
     def shape(self, name: str) -> Sequence[int]:
         """Its shape; empty where it is no constant."""
