@@ -10,6 +10,7 @@ from onnxcert.cli.noise_options import Noise
 from onnxcert.cli.running_options import Running
 from onnxcert.errors import OnnxcertError
 from onnxcert.inputs import Listing, usable_sizes
+from onnxcert.model.contract import ASSUMED
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.question import OpenFacts, Question
 
@@ -23,6 +24,10 @@ def lines(error: OpenFacts, arguments: Sequence[str]) -> Iterator[str]:
     yield error.sentence
     for question in error.questions:
         yield f"  {question.flag}: {question.meaning}"
+    contract = error.contract
+    if isinstance(contract, PictureContract) and contract.sources.get("channel_order") == ASSUMED:
+        order, other = contract.channel_order, contract.channel_order[::-1]
+        yield f"  assumed: the channels are {order}; pass --channel-order {other} if they are not"
     flags = shlex.join(word for question in error.questions for word in _words(question))
     yield f"  onnxcert {shlex.join(arguments)} {flags}"
 

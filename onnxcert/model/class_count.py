@@ -59,9 +59,11 @@ def _followed(graph: onnx.GraphProto, value: str, axis: int, rank: int) -> int |
                 return length
         elif node.op_type == "Transpose":
             turned = attribute(node, "perm")
-            if turned is None or len(turned) != rank:
+            if turned is None or sorted(turned) != list(range(rank)):
                 return None
             axis = turned[axis]
+        elif node.op_type in ("Conv", "ConvTranspose", "MatMul") and len(node.input) < 2:
+            return None  # damaged: the runtime says so
         elif node.op_type in ("Conv", "ConvTranspose") and axis == 1:
             weight = constants.shape(node.input[1])
             groups = next((a.i for a in node.attribute if a.name == "group"), 1)
@@ -100,7 +102,7 @@ def _resized(
     sizes = node.input[3] if len(node.input) > 3 else ""
     known = constants.values(sizes)
     if len(known) > place:
-        return int(known[place])
+        return int(known[place]) if known[place] > 0 else None
     return 0 if _is_own_length(sizes, place, node.input[0], makers, constants) else None
 
 
@@ -112,19 +114,20 @@ def _is_own_length(
     if node is None or node.op_type != "Concat":
         return False
     part = _made(node.input[0], makers)
-    if part is None or part.op_type != "Slice" or not part.input:
+    if part is None or part.op_type != "Slice" or len(part.input) < 3:
         return False
     shape = _made(part.input[0], makers)
     first, last = (constants.values(name) for name in part.input[1:3])
     from_start = len(first) == len(last) == 1 and first[0] == 0 and last[0] > place
-    return from_start and shape is not None and shape.op_type == "Shape" and shape.input[0] == value
+    is_shape = shape is not None and shape.op_type == "Shape"
+    return from_start and is_shape and list(shape.input) == [value]
 
 
 def _made(name: str, makers: dict[str, Any]) -> Any:
     """The node that made a value, seen through those that only hand it on."""
     node = makers.get(name)
     for _ in range(_MOST):
-        if node is None or node.op_type not in _HANDS_ON:
+        if node is None or node.op_type not in _HANDS_ON or not node.input:
             return node
         node = makers.get(node.input[0])
     return None
@@ -138,15 +141,17 @@ class _Constants:
         self._makers = makers
 
     def _tensor(self, name: str) -> onnx.TensorProto | None:
-        found: onnx.TensorProto | None = self._initializers.get(name)
-        if found is not None:
-            return found
-        node = _made(name, self._makers)
-        if node is None:
-            return None
-        if node.op_type == "Constant":
-            found = next((a.t for a in node.attribute if a.name == "value"), None)
-        return found
+        for _ in range(_MOST):
+            found: onnx.TensorProto | None = self._initializers.get(name)
+            node = self._makers.get(name)
+            if found is not None or node is None:
+                return found
+            if node.op_type == "Constant":
+                return next((a.t for a in node.attribute if a.name == "value"), None)
+            if node.op_type not in _HANDS_ON or not node.input:
+                return None
+            name = node.input[0]
+        return None
 
     def shape(self, name: str) -> Sequence[int]:
         """Its shape; empty where it is no constant."""

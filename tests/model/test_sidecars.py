@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -314,7 +315,7 @@ DAMAGED: dict[str, Any] = {
     "no JSON": "{",
     "no object": "[1]",
     "nested": "[" * 100_000,
-    "too large": " " * (MOST + 1),
+    "too large": json.dumps(sidecars.SEGFORMER) + " " * MOST,
     "mean of text": {**sidecars.SEGFORMER, "image_mean": "0.5"},
     "mean of a flag": {**sidecars.SEGFORMER, "image_mean": [True, 1, 1]},
     "two means": {**sidecars.SEGFORMER, "image_mean": [0.5, 0.5]},
@@ -378,11 +379,11 @@ def resized_before_argmax(kind: str) -> onnx.ModelProto:
     """Conv, Resize as exporters write it, Softmax, ArgMax; nothing says the number of classes."""
     tail = [graphs.node("Shape", "image", "all"), graphs.node("Slice", "all two four", "sides")]
     constants: dict[str, Any] = {"two": np.array([2]), "four": np.array([4])}
-    if kind == "scales":
-        constants["scales"] = np.array([1, 1, 2, 2], np.float32)
-        tail.append(graphs.node("Resize", "raw  scales", "large", mode="linear"))
-    elif kind == "classes are resized":
-        constants["scales"] = np.array([1, 2, 1, 1], np.float32)
+    if kind != "sizes":
+        by = [1, 1, 2, 2] if kind == "scales" else [1, 2, 1, 1]
+        constants["held"] = np.array(by, np.float32)
+        # Shape inference does not look behind it.
+        tail.append(graphs.node("Identity", "held", "scales"))
         tail.append(graphs.node("Resize", "raw  scales", "large", mode="nearest"))
     else:
         constants |= {"none": np.array([0])}
