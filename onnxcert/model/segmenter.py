@@ -135,7 +135,7 @@ class OnnxSegmenter:
     @property
     def at_once(self) -> int:
         """How many threads may call it at once, on inputs of the size it was last called with."""
-        return self.session.passes
+        return self.session.at_once
 
     @property
     def contract(self) -> Contract:

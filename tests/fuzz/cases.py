@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import graphs
 import mutation
 import numpy as np
 import onnx
@@ -57,6 +58,7 @@ def models() -> list[tuple[bytes, Arguments]]:
         (Dialect(layout="NHWC", output_layout="NHWC", order="BGR"), ["--channel-order", "BGR"]),
         (Dialect(dtype="uint8"), []),
         (Dialect(dtype="float16"), []),
+        (Dialect(dtype="float64"), []),
         (Dialect(form="probabilities", batch=2, size=(8, 6), baked=True), []),
         (Dialect(form="multilabel"), ["--output-form", "multilabel"]),
         (Dialect(form="labels", answer_type="int64", answer_rank=3), ["--classes", "3"]),
@@ -65,9 +67,70 @@ def models() -> list[tuple[bytes, Arguments]]:
         (Dialect(opset=11, form="probabilities", ir=6), []),
     ]
     named = [(d.proto(CONV).SerializeToString(), [*flags, "--range", "0,1"]) for d, flags in kinds]
+    named.append((growing().SerializeToString(), ["--range", "0,1"]))
     carrying = Dialect(feed="vector").proto(CONV)
     onnx.helper.set_model_props(carrying, {"onnxcert": '{"version": 1, "value_range": [0, 1]}'})
     return [*named, (carrying.SerializeToString(), ["--feed", "bias=0.5,1,2"])]
+
+
+def growing() -> onnx.ModelProto:
+    """A model whose numbers say how large its values become, with a function and a sequence."""
+    node, opsets = onnx.helper.make_node, [onnx.helper.make_opsetid("", 17)]
+    proto = graphs.conv(
+        tail=[
+            node("Tile", ["raw", "times"], ["tiled"]),
+            node("Resize", ["tiled", "", "scales"], ["large"]),
+            node("ConstantOfShape", ["shape"], ["zeros"]),
+            node("Half", ["large", "zeros"], ["scores"], domain="local"),
+            node("SequenceConstruct", ["scores"], ["sequence"]),
+        ],
+        constants={
+            "times": np.array([1, 1, 1, 2]),
+            "scales": np.array([1, 1, 2, 1], np.float32),
+            "shape": np.array([1, 1]),
+        },
+    )
+    proto.opset_import.append(onnx.helper.make_opsetid("local", 1))
+    body = [
+        node("AveragePool", ["x"], ["small"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("ReduceSum", ["z"], ["nothing"], keepdims=0),
+        node("Add", ["small", "nothing"], ["y"]),
+    ]
+    half = onnx.helper.make_function("local", "Half", ["x", "z"], ["y"], body, opsets)
+    proto.functions.append(half)
+    value = onnx.helper.make_tensor_sequence_value_info("sequence", onnx.TensorProto.FLOAT, None)
+    proto.graph.output.append(value)
+    return proto
+
+
+def external(rng: np.random.Generator, folder: Path) -> Arguments:
+    """Weights in a file of their own: that, or what the model says of it, is damaged."""
+    where = folder / "external"
+    shutil.rmtree(where, ignore_errors=True)
+    where.mkdir()
+    path, weights = where / "model.onnx", where / "weights.bin"
+    proto = Dialect().proto(CONV)
+    onnx.save(proto, path, save_as_external_data=True, location=weights.name, size_threshold=0)
+    match int(rng.integers(4)):
+        case 0:
+            weights.write_bytes(mutation.damaged_bytes(rng, weights.read_bytes()))
+        case 1:
+            path.write_bytes(mutation.damaged_bytes(rng, path.read_bytes()))
+        case 2:
+            path.write_bytes(mutation.damaged_fields(rng, path.read_bytes()))
+        case _:
+            damaged = onnx.load(path, load_external_data=False)
+            tensor = pick(rng, damaged.graph.initializer)
+            entry = pick(rng, tensor.external_data)
+            entry.value = pick(rng, EXTERNAL)
+            path.write_bytes(damaged.SerializeToString())
+    return asked(rng, path, folder, ["--range", "0,1"])
+
+
+EXTERNAL: Final = (
+    *("", ".", "..", "/", "../weights.bin", "/etc/passwd", "weights.bin/", "nothing", "a\0b"),
+    *("-1", "0", "1", "1000000", "9" * 30, "x", "1e3", "*/_ORT_MEM_ADDR_/*", "x" * 300),
+)
 
 
 def picture(folder: Path) -> Path:
@@ -231,6 +294,7 @@ def hdf5(rng: np.random.Generator, folder: Path) -> Arguments:
 
 CASES: Final[dict[str, Case]] = {
     "onnx": onnx_bytes,
+    "external": external,
     "contract": contract_json,
     "flags": flags,
     "hdf5": hdf5,

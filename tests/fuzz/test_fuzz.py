@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from harness import fuzz
 
-SHORT = {"onnx": 60, "contract": 60, "flags": 60, "hdf5": 60, "sidecars": 30, "store": 40}
+SHORT = {
+    **{"onnx": 60, "contract": 60, "flags": 60, "hdf5": 60},
+    **{"sidecars": 30, "store": 40, "external": 30},
+}
 
 SEED = 2
 

@@ -20,6 +20,7 @@ RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
 GREY = RGB[..., 0]
 ALPHA = RNG.integers(0, 256, (5, 7, 1), dtype=np.uint8)
 DEEP = RNG.integers(0, 65536, (5, 7, 4), dtype=np.uint16)
+UNIT = (DEEP / 65535.0).astype(np.float32)
 
 
 def expected(pixels: np.ndarray) -> np.ndarray:
@@ -117,7 +118,9 @@ def test_an_interlaced_picture_of_16_bits_is_decoded_whole(tmp_path: Path) -> No
         (tiff(DEEP[..., :3], planar=True, compression=8), "channels apart"),
         (tiff(DEEP, photometric=5), "16 bits a channel of the kind CMYK"),
         (tiff(DEEP, photometric=2, tags={338: (1,)}), "16 bits a channel of the kind RGBa"),
-        (tiff(DEEP[..., 0].astype(np.float32)), "floating samples"),
+        (tiff(UNIT[..., :2]), "floats that is grey or RGB, but it has 2 samples"),
+        (tiff(UNIT), "floats that is grey or RGB, but it has 4 samples"),
+        (tiff(UNIT[..., 0], photometric=0), "white as zero"),
         (tiff(DEEP[..., 0].astype(np.int16)), "signed samples"),
         (tiff(GREY.astype(np.int8)), "signed samples"),
         (tiff(DEEP[..., 0].astype(np.uint32)), "32 bits"),
@@ -128,6 +131,29 @@ def test_what_would_lose_bits_is_refused(tmp_path: Path, data: bytes, says: str)
     refused(tmp_path / "x.tif", data, says)
     with pytest.raises(InputError):
         image_size(tmp_path / "x.tif")
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("order", "<>")
+def test_tiff_of_floats_keeps_every_bit_that_float32_holds(
+    tmp_path: Path, kind: str, order: str
+) -> None:
+    path = tmp_path / "x.tif"
+    stored = UNIT.astype(kind)
+    for pixels in (stored[..., :3], stored[..., 0]):
+        for options in ({}, {"compression": 8}, {"planar": pixels.ndim == 3}):
+            path.write_bytes(tiff(pixels, order=order, **options))  # type: ignore[arg-type]
+            found = read_image(path)
+            planes = pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, axis=2)
+            assert np.array_equal(found, planes.transpose(2, 0, 1).astype(np.float32))
+            assert image_size(path) == pixels.shape[:2]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -0.001, 1.001, 255.0])
+def test_a_float_outside_0_to_1_is_refused(tmp_path: Path, value: float) -> None:
+    for pixels in (UNIT[..., :3].copy(), UNIT[..., 0].copy()):
+        pixels.flat[7] = value
+        refused(tmp_path / "x.tif", tiff(pixels), "floats in [0, 1]")
 
 
 # -- TIFF and WebP of 8 bits -----------------------------------------------------------------

@@ -77,6 +77,8 @@ def pictures() -> dict[str, bytes]:
         "palette.tif": saved(indexed(), "TIFF"),
         "cmyk.tif": saved(Image.fromarray(RGB).convert("CMYK"), "TIFF", compression="tiff_lzw"),
         "planes.tif": tiff(RGB, planar=True, compression=8),
+        "floats.tif": tiff((RGB / 255).astype(np.float32), compression=8),
+        "grey floats.tif": tiff(grey / 255, order=">"),
         "pages.tif": saved(RGB, "TIFF", save_all=True, append_images=frames),
         "lossy.webp": saved(RGB, "WEBP", exif=exif.tobytes()),
         "lossless.webp": saved(np.dstack([RGB, grey]), "WEBP", lossless=True),

@@ -184,6 +184,22 @@ def test_a_pass_is_refused_where_it_does_not_fit_and_only_there(
     assert np.array_equal(segment(more)[:2], labels)
 
 
+def test_no_more_passes_run_at_once_than_there_is_room_for(free: list[int], tmp_path: Path) -> None:
+    path = graphs.save(graphs.conv(contract=graphs.UNIT_RANGE), tmp_path / "model.onnx")
+    wide = np.zeros((1, 3, 60, 80), np.float32)
+    free[0] = 2**30
+    assert at_once(path, wide) == at_once(path, PICTURE) == 6
+    free[0] = 6 * wide.nbytes
+    assert 1 < at_once(path, wide) < 6
+    assert at_once(path, PICTURE) == 6
+
+
+def at_once(path: Path, batch: Any) -> int:
+    segment = OnnxSegmenter.open(path, threads=6)
+    segment(batch)
+    return segment.at_once
+
+
 def test_nobody_is_refused_where_nothing_is_known_of_the_memory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from onnxcert.errors import InputError
+from onnxcert.inputs.bounds import check_pixels
 from onnxcert.inputs.decoding import decoding, open_picture
 from onnxcert.inputs.pictures.array import SUFFIXES as ARRAYS
 from onnxcert.inputs.pictures.array import array_size, read_array, scaled
@@ -16,7 +18,7 @@ from onnxcert.inputs.pictures.bands import other_bands
 from onnxcert.inputs.pictures.orientation import stored_size, turn_of, upright_size
 from onnxcert.inputs.pictures.pixels import check_kind, strips
 from onnxcert.inputs.pictures.samples import samples_of
-from onnxcert.inputs.pictures.tiff import is_tiff, read_tiff, tiff_size
+from onnxcert.inputs.pictures.tiff import floating_samples, is_tiff, read_tiff, tiff_size
 
 if TYPE_CHECKING:
     from PIL import ImageFile
@@ -27,17 +29,18 @@ _FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 _EXPECTED: Final = "a PNG, JPEG, BMP, TIFF or WebP picture or a .npy or .npz array"
 # Pillow's modes that are as many bands as they have channels.
 _GREY: Final = ("1", "L", "I;16", "I;16B", "I;16L", "I")
+_FLOATING: Final = {1: ("grey",), 3: ("red", "green", "blue")}  # by samples a pixel
 
 
 def read_image(path: Path, bands: Sequence[str] = ()) -> npt.NDArray[np.float32]:
     """Read a picture at its own resolution.
 
     PNG, JPEG, BMP, TIFF and WebP: grey, palette, RGB or CMYK up to 8 bits a channel are divided
-    by 255, PNG and TIFF of 16 bits, grey or RGB, by 65535. They are turned upright by their EXIF
-    orientation; transparency is dropped, so the colour stored under it counts; CMYK becomes RGB
-    by the plain formula, without a colour profile. A `.npy` file, or a `.npz` file of one array,
-    holds [H, W], [H, W, 3] or [3, H, W], either uint8, which is divided by 255, or floats in
-    [0, 1]. Grey becomes three equal channels.
+    by 255, PNG and TIFF of 16 bits, grey or RGB, by 65535; TIFF of floats, grey or RGB, holds
+    values in [0, 1]. They are turned upright by their EXIF orientation; transparency is dropped,
+    so the colour stored under it counts; CMYK becomes RGB by the plain formula, without a colour
+    profile. A `.npy` file, or a `.npz` file of one array, holds [H, W], [H, W, 3] or [3, H, W],
+    either uint8, which is divided by 255, or floats in [0, 1]. Grey becomes three equal channels.
 
     Bands are taken as they are: from arrays [H, W, C] or [C, H, W] of uint8, uint16 (divided by
     65535) or floats in [0, 1], from TIFF of the same types in any arrangement, and from grey or RGB
@@ -57,8 +60,9 @@ def read_image(path: Path, bands: Sequence[str] = ()) -> npt.NDArray[np.float32]
     with decoding(path, _EXPECTED):
         if path.suffix.lower() in ARRAYS:
             return read_array(path, bands)
-        if bands and is_tiff(path):
-            return scaled(path, read_tiff(path, bands))
+        if named := _bands_of_tiff(path, bands):
+            pixels = scaled(path, read_tiff(path, named))
+            return pixels if bands or len(named) == 3 else pixels.repeat(3, axis=0)
         with open_picture(path, _FORMATS) as image:
             samples = samples_of(path, image)
             check_kind(path, image, samples)
@@ -90,8 +94,8 @@ def image_size(path: Path, bands: Sequence[str] = ()) -> tuple[int, int]:
     with decoding(path, _EXPECTED):
         if path.suffix.lower() in ARRAYS:
             return array_size(path, bands)
-        if bands and is_tiff(path):
-            return tiff_size(path, bands)
+        if named := _bands_of_tiff(path, bands):
+            return tiff_size(path, named)
         with open_picture(path, _FORMATS) as image:
             check_kind(path, image, samples_of(path, image))
             if bands:
@@ -109,6 +113,29 @@ def lies_on_its_side(path: Path) -> bool:
         return False
     with decoding(path, _EXPECTED), open_picture(path, _FORMATS) as image:
         return upright_size(path, image) != stored_size(image)
+
+
+def _bands_of_tiff(path: Path, bands: Sequence[str]) -> Sequence[str]:
+    """The bands to read a TIFF by sample by sample: those of the model, or the colours of a TIFF of
+    floats; none where it is read as a picture.
+
+    Raises:
+        InputError: it has floats that are neither grey nor RGB.
+    """
+    if not is_tiff(path):
+        return ()
+    if bands:
+        return bands
+    count = floating_samples(path)
+    if count not in (0, *_FLOATING):
+        raise InputError(
+            f"{path}: expected a TIFF of floats that is grey or RGB, but it has {count} samples a "
+            "pixel: save the colours alone, or pass --channels-are if the model takes these bands."
+        )
+    named = _FLOATING.get(count, ())
+    if named:  # grey ones become three channels, like any picture
+        check_pixels(path, *tiff_size(path, named))
+    return named
 
 
 def _check_bands(path: Path, image: ImageFile.ImageFile, bands: Sequence[str]) -> None:

@@ -38,6 +38,18 @@ def is_tiff(path: Path) -> bool:
         return file.read(4) in _MAGIC
 
 
+def floating_samples(path: Path) -> int:
+    """How many floats each pixel of a TIFF's first image has, 0 where it holds whole numbers.
+
+    Only inside `decoding`. Pillow opens no such image of more than one.
+    """
+    try:
+        tags = _pages(path)[0][0]
+        return _one(tags, 277, 1) if set(_many(tags, 339, (1,))) == {3} else 0
+    except Exception:  # Pillow, which reads it then, says what is wrong with it
+        return 0
+
+
 def read_tiff(path: Path, bands: Sequence[str]) -> npt.NDArray[Any]:
     """The samples of a TIFF, upright [len(bands), H, W] of the type stored; only inside `decoding`.
 

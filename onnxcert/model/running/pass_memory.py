@@ -49,8 +49,9 @@ class PassMemory:
         self._inputs = {i.name for i in model.graph.input} - weights
         self._graph = without_weights(model)
         self._most = 0  # that a pass has needed which the session was let run
-        self._known: set[tuple[tuple[str, tuple[int, ...]], ...]] = set()
-        self._check({}, "")
+        self._room: int | None = None  # for passes: what was free and what they had by then
+        self._known: dict[tuple[tuple[str, tuple[int, ...]], ...], int] = {}
+        self._need = self._checked({}, "")
         self._most = 0  # what was needed to make the session is given back
 
     def check(self, feeds: Mapping[str, Any]) -> None:
@@ -59,22 +60,29 @@ class PassMemory:
         The memory of passes of other shapes stays with the session, so it counts as free.
         """
         shapes = tuple((name, np.shape(value)) for name, value in feeds.items())
-        if shapes in self._known:
-            return
-        self._check(feeds, " for a pass over " + " and ".join(str(list(s)) for _, s in shapes[:1]))
-        self._known.add(shapes)
+        if shapes not in self._known:
+            self._known[shapes] = self._checked(feeds, f" for a pass over {list(shapes[0][1])}")
+        self._need = self._known[shapes]
 
-    def _check(self, feeds: Mapping[str, Any], of: str) -> None:
+    def at_once(self, passes: int) -> int:
+        """How many of so many passes over arrays as those checked last have room together."""
+        if self._room is None or self._need <= _ALWAYS:
+            return passes
+        return max(1, min(passes, self._room // self._need))
+
+    def _checked(self, feeds: Mapping[str, Any], of: str) -> int:
         need = pass_bytes(self._graph, feeds, self._inputs)
         if need > max(_ALWAYS, self._most):
             free = self._memory.free()
-            if free is not None and need > free + self._most:
+            self._room = None if free is None else free + self._most
+            if self._room is not None and need > self._room:
                 raise ModelError(
                     f"the model needs {_gib(need)} GiB of memory or more{of} and "
-                    f"{_gib(free + self._most)} GiB are free; give smaller inputs or fewer draws a "
-                    "pass (--batch-size), or a machine with more memory."
+                    f"{_gib(self._room)} GiB are free; give smaller inputs or fewer draws a pass "
+                    "(--batch-size), or a machine with more memory."
                 )
         self._most = max(self._most, need)
+        return need
 
 
 def pass_bytes(model: onnx.ModelProto, feeds: Mapping[str, Any], inputs: Collection[str]) -> int:

@@ -56,6 +56,11 @@ class Session:
     memory: PassMemory | None = None
     arena: bool = True
 
+    @property
+    def at_once(self) -> int:
+        """How many passes over arrays as those checked last may run at once within the memory."""
+        return self.passes if self.memory is None else self.memory.at_once(self.passes)
+
     def check(self, feeds: Mapping[str, Any]) -> None:
         """Raise ModelError where a pass over these arrays does not fit into memory."""
         if self.memory is not None:
