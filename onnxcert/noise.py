@@ -42,25 +42,27 @@ class NumpyNoise:
 
     def add_normal(self, x: FloatArray | Split, sigma: float, out: FloatArray) -> None:
         step = grid_step(sigma)
-        if not isinstance(x, Split):
-            x = split(x, step)
-        nearest, rest = x.nearest.reshape(-1), x.rest.reshape(-1)
+        parts = [x.nearest, x.rest] if isinstance(x, Split) else [np.ascontiguousarray(x)]
+        flat = [part.reshape(-1) for part in parts]
+        size = flat[0].size
         scale, back = sigma / step, np.float32(step)
-        buffer = np.empty(min(_AT_ONCE, nearest.size))
+        buffer = np.empty(min(_AT_ONCE, size))
         for whole, rng in zip(out, self.rngs, strict=True):
             row = whole.reshape(-1)  # a view, as each row is contiguous
-            for start in range(0, nearest.size, _AT_ONCE):
+            for start in range(0, size, _AT_ONCE):
                 part = slice(start, start + _AT_ONCE)
                 noisy = row[part]
                 z = buffer[: noisy.size]
+                here = [of[part] for of in flat]
+                nearest, rest = here if len(here) > 1 else split(here[0], step)
                 rng.standard_normal(out=z)
                 np.multiply(z, scale, out=z)
-                np.add(z, rest[part], out=z)
+                np.add(z, rest, out=z)
                 np.rint(z, out=z)
                 # Exact: below 2^24 in size, a whole number of steps. Only the sum rounds.
                 noisy[...] = z
                 np.multiply(noisy, back, out=noisy)
-                np.add(noisy, nearest[part], out=noisy)
+                np.add(noisy, nearest, out=noisy)
 
     def normals(self, count: int) -> LevelArray:
         drawn = [rng.standard_normal(count) for rng in self.rngs]

@@ -12,6 +12,7 @@ from onnxcert.kernels import Split, grid_step, split
 from onnxcert.noise import SFC64, NumpyNoise, stream
 
 _AT_ONCE: Final = 2**16  # values
+_LARGE: Final = 2**25  # values; a colour picture of 11 million pixels
 
 
 @final
@@ -26,7 +27,9 @@ class NumpyBackend:
     def noise(self, seed: int, digest: str, indices: range) -> Noise:
         return NumpyNoise([stream(seed, digest, i) for i in indices])
 
-    def prepare(self, x: Array, sigma: float) -> Split:
+    def prepare(self, x: Array, sigma: float) -> Array | Split:
+        if x.size > _LARGE:
+            return x  # and split part by part with every draw, which takes no memory
         # Part by part, and the rest in float32: a large picture has no room for float64 of it.
         step, values = grid_step(sigma), np.ascontiguousarray(x).reshape(-1)
         nearest, rest = np.empty_like(values), np.empty_like(values)

@@ -57,6 +57,8 @@ def read_run(text: str, where: Path) -> dict[str, Any]:
         or run.get(encoding.TYPE) != RUN_TYPE
         or not isinstance(run.get("parameters"), dict)
         or not isinstance(run.get("seed"), int)
+        or not _are_texts(run.get("listed", []), list)
+        or not _are_texts(run.get("skipped", {}), dict)
     ):
         raise StoreError(f"{where} was not written by onnxcert; choose another folder.")
     if run.get(encoding.VERSION) != RUN_VERSION:
@@ -65,6 +67,11 @@ def read_run(text: str, where: Path) -> dict[str, Any]:
             f"{RUN_VERSION}; use the onnxcert that wrote it, or another folder."
         )
     return run
+
+
+def _are_texts(value: Any, kind: type[list[Any]] | type[dict[Any, Any]]) -> bool:
+    texts = value.values() if isinstance(value, dict) else value
+    return isinstance(value, kind) and all(isinstance(text, str) for text in texts)
 
 
 def refuse_earlier(asked: Mapping[str, Any], folder: Path) -> None:

@@ -57,7 +57,8 @@ def check_sizes(record: Record) -> None:
     for name, (array, shape) in arrays.items():
         if array is None:
             continue
-        if tuple(array.shape) != shape or array.dtype.kind not in "iuf":
+        kinds = "iuf" if name == "level" else "iu"
+        if tuple(array.shape) != shape or array.dtype.kind not in kinds:
             raise ValueError(f"{name} is {array.dtype} of {tuple(array.shape)}, not of {shape}")
         claimed += math.prod(shape) * array.dtype.itemsize
     if claimed > _SMALL:
