@@ -44,6 +44,21 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     waiting[path] = temporary
 
 
+def remove(path: Path) -> None:
+    """Remove the file `path`, if it is there.
+
+    Raises:
+        StoreError: it is a folder, or its folder is read-only.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be removed ({error.strerror}); remove it yourself, and give the same "
+            "command again."
+        ) from None
+
+
 @contextmanager
 def together() -> Iterator[None]:
     """Put every file that the block writes on disk in one go; an inner block joins the outer one.

@@ -21,7 +21,7 @@ from typing import Any, final
 
 import h5py
 
-from onnxcert.atomic import LEFT_OVER, together, write_atomically
+from onnxcert.atomic import LEFT_OVER, remove, together, write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.inside import inside, refuse_links
 from onnxcert.sampling import Count
@@ -138,7 +138,7 @@ class ResultStore(Results):
             self._rows = {}  # until now somebody else may have written
             for sub in ("", "inputs", "partial", "labels", "pictures"):
                 for left_over in (self.folder / sub).glob(LEFT_OVER):
-                    left_over.unlink(missing_ok=True)
+                    remove(left_over)
             yield
         finally:
             os.close(lock)
@@ -224,7 +224,7 @@ class ResultStore(Results):
         self._write_run({**(self.run() or {}), LEAKY: True})
         for name in [record.name for record in self.records() if in_batches(record)]:
             for path in (self._record_path(name), *made_from(self.folder, name)):
-                path.unlink(missing_ok=True)
+                remove(path)
             self._rows.pop(name)
         self.derive()
 
@@ -250,7 +250,7 @@ class ResultStore(Results):
 
     def forget(self, name: str) -> None:
         """Remove the count of a finished input, if one is left of it."""
-        self._partial_path(name).unlink(missing_ok=True)
+        remove(self._partial_path(name))
 
     def kept(self, name: str) -> bool:
         """Whether a count of this input is kept."""
