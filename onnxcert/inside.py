@@ -66,16 +66,14 @@ def refuse_links(folder: Path) -> None:
     Hard links are not told from files: they can be read, but never written through, as files are
     replaced and not changed.
     """
-    for where in (folder, *(folder / name for name in FOLDERS)):
-        _refuse_links(where, folder, deep=where != folder)
-
-
-def _refuse_links(where: Path, folder: Path, *, deep: bool) -> None:
-    for entry in _entries(where):
-        if entry.is_symlink():
-            raise _linked(Path(entry.path), folder)
-        if deep and entry.is_dir():
-            _refuse_links(Path(entry.path), folder, deep=True)
+    waiting = [folder, *(folder / name for name in FOLDERS)]
+    while waiting:
+        where = waiting.pop()
+        for entry in _entries(where):
+            if entry.is_symlink():
+                raise _linked(Path(entry.path), folder)
+            if where != folder and entry.is_dir():
+                waiting.append(Path(entry.path))
 
 
 def _entries(where: Path) -> Iterable[os.DirEntry[str]]:
