@@ -25,8 +25,8 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: $(BIN)/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-# Ten thousand damaged models, contracts, flags and stores, and as many pictures,
-# labels and point clouds.
+# Ten thousand damaged models, contracts, flags and stores, and as many pictures, labels and point
+# clouds; and 2,500 edited stores, shards and packs, every command on each.
 fuzz: $(BIN)/.ready
 	ONNXCERT_FUZZ=2500 $(BIN)/python -m pytest tests/fuzz -s
 	ONNXCERT_FUZZ=10000 $(BIN)/python -m pytest tests/inputs/test_fuzz.py -s

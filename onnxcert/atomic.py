@@ -55,13 +55,18 @@ def make_folder(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove the file `path` if it is there.
+    """Remove the file `path`, if it is there.
 
     Raises:
-        StoreError: the folder is read-only.
+        StoreError: it is a folder, or its folder is read-only.
     """
-    with _telling(path):
+    try:
         path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be removed ({error.strerror}); remove it yourself, and give the same "
+            "command again."
+        ) from None
 
 
 @contextmanager

@@ -39,7 +39,8 @@ def inside(folder: Path, *names: str) -> Path:
                 "in them; remove what carries this name."
             )
         path = path / name
-        _refuse_link(path, folder, linked=path.is_symlink())
+        if path.is_symlink():
+            raise _linked(path, folder)
     return path
 
 
@@ -60,15 +61,14 @@ def refuse_links(folder: Path) -> None:
     Hard links are not told from files: they can be read, but never written through, as files are
     replaced and not changed.
     """
-    for where in (folder, *(folder / name for name in FOLDERS)):
-        _refuse_links(where, folder, deep=where != folder)
-
-
-def _refuse_links(where: Path, folder: Path, *, deep: bool) -> None:
-    for entry in _entries(where):
-        _refuse_link(Path(entry.path), folder, linked=entry.is_symlink())
-        if deep and entry.is_dir():
-            _refuse_links(Path(entry.path), folder, deep=True)
+    waiting = [folder, *(folder / name for name in FOLDERS)]
+    while waiting:
+        where = waiting.pop()
+        for entry in _entries(where):
+            if entry.is_symlink():
+                raise _linked(Path(entry.path), folder)
+            if where != folder and entry.is_dir():
+                waiting.append(Path(entry.path))
 
 
 def _entries(where: Path) -> Iterable[os.DirEntry[str]]:
@@ -83,10 +83,9 @@ def _entries(where: Path) -> Iterable[os.DirEntry[str]]:
         ) from None
 
 
-def _refuse_link(path: Path, folder: Path, *, linked: bool) -> None:
-    if linked:
-        below = ascii(str(path.relative_to(folder)))[1:-1]
-        raise StoreError(
-            f"{below} in {folder} is a link, and none is followed in results; replace it by the "
-            "file or folder that belongs there, or remove it."
-        )
+def _linked(path: Path, folder: Path) -> StoreError:
+    below = ascii(str(path.relative_to(folder)))[1:-1]
+    return StoreError(
+        f"{below} in {folder} is a link, and none is followed in results; replace it by the file "
+        "or folder that belongs there, or remove it."
+    )

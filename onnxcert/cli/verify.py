@@ -48,7 +48,8 @@ def command(
     implementation of the correction; k-FWER, looks, IndivClass, JointClass and PREDICT have none,
     and are named as not checked. The model is not run, and drawn pictures are not looked at.
 
-    Exit status: 0 all fits, 1 something does not, 2 there is nothing to verify.
+    Exit status: 0 all fits, 1 something does not, 2 there is nothing to verify, or a link or a
+    foreign name among the results.
 
     Digests are no signatures: somebody who changes votes, settings, files and digests in step is
     not found. Keep the pack, or its own checksum, where nobody can edit it.

@@ -118,7 +118,7 @@ class ResultStore(Results):
                     (self.folder / sub).mkdir(parents=True, exist_ok=True)
                 stack.enter_context(locked(self.folder))
                 for left_over in self._left_over():
-                    left_over.unlink(missing_ok=True)
+                    remove(left_over)
             except OSError as error:
                 raise StoreError(
                     f"results cannot be written to {self.folder} ({error.strerror}); choose "

@@ -11,22 +11,23 @@ from h5py import h5d, h5l, h5o, h5z
 _FILTERS: Final = frozenset({h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE})
 
 
-def part_of(file: h5py.File, *names: str) -> Any:
-    """What `names` lead to, once it is known that nothing below it lies elsewhere.
+def part_of(file: h5py.File, *names: str) -> h5py.Group:
+    """The group that `names` lead to, once it is known that nothing below it lies elsewhere.
 
     Raises:
-        KeyError: there is none. ValueError: something lies elsewhere; see `refuse_links`.
+        KeyError: there is none. TypeError: it is no group. ValueError: something lies elsewhere;
+            see `refuse_links`.
     """
     part = member(file, *names)
     refuse_links(part)
     return part
 
 
-def member(file: h5py.File, *names: str) -> Any:
-    """What `names` lead to, by no link. Of what is below it nothing is known.
+def member(file: h5py.File, *names: str) -> h5py.Group:
+    """The group that `names` lead to, by no link. Of what is below it nothing is known.
 
     Raises:
-        KeyError: there is none. ValueError: a link is on the way.
+        KeyError: there is none. TypeError: it is no group. ValueError: a link is on the way.
     """
     found = file
     for name in names:
@@ -34,6 +35,8 @@ def member(file: h5py.File, *names: str) -> Any:
             raise KeyError(name)
         _refuse_link(found.id, name.encode())
         found = found[name]
+        if not isinstance(found, h5py.Group):
+            raise TypeError(f"{_shown(name.encode())} is no group")
     return found
 
 

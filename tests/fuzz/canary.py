@@ -60,14 +60,16 @@ def refuse_changes(before: dict[str, str], after: dict[str, str]) -> None:
             raise Outside(f"changed outside: {was} to {now} at {Path(path).name}")
 
 
-def refuse_copies(paths: tuple[Path, ...]) -> None:
-    """Raise Outside if the token is in any file at or below `paths`, packed or not."""
-    for path in paths:
-        for file in (path, *_below(path)):
-            if file.is_symlink() or not file.is_file():
-                continue
-            if any(TOKEN in content for content in _contents(file)):
-                raise Outside(f"copied in from outside: {file.name}")
+def copies(*paths: Path) -> list[Path]:
+    """Files at or below `paths` that hold the token, packed or not."""
+    files = (file for path in paths for file in (path, *_below(path)))
+    return [
+        file
+        for file in files
+        if not file.is_symlink()
+        and file.is_file()
+        and any(TOKEN in content for content in _contents(file))
+    ]
 
 
 def _below(folder: Path) -> Iterator[Path]:
