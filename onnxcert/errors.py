@@ -7,10 +7,15 @@
     │   └── ContractError how to talk to the model is unknown, ambiguous or contradictory
     ├── DeviceError       the device asked for is not there
     └── StoreError        a result folder cannot be read, written or continued
+        └── AccessError   the machine kept a result from being read; it need not be damaged
 
 Each message is one sentence for the person at the keyboard: what was expected, what came,
 what to do. The command line prints it without a traceback and exits with status 2.
 """
+
+import errno
+import os
+from typing import Final
 
 
 class OnnxcertError(Exception):
@@ -39,3 +44,32 @@ class DeviceError(OnnxcertError):
 
 class StoreError(OnnxcertError):
     """A result folder cannot be read, written or continued."""
+
+
+class AccessError(StoreError):
+    """Limits, permissions, memory or a device kept a result from being read."""
+
+
+# What a file can be to blame for by itself: it is not there, is none, or lies about where its parts
+# are. Every other errno is about the process or the machine.
+_OF_THE_FILE: Final = frozenset(
+    {
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO),
+        *(errno.EINVAL, errno.EOVERFLOW, errno.EFBIG),
+    }
+)
+
+
+def machine_trouble(error: BaseException | None) -> str:
+    """Why the machine, and not the file that was read, is to blame for `error`; else nothing.
+
+    Also looks at what `error` was raised from or during, as readers of files word their own.
+    """
+    while error is not None:
+        # HDF5 words a lack of memory, and has no type for it.
+        if isinstance(error, MemoryError) or "memory allocation failed" in str(error):
+            return "not enough memory"
+        if isinstance(error, OSError) and error.errno not in {None, *_OF_THE_FILE}:
+            return os.strerror(error.errno or 0)
+        error = error.__cause__ or error.__context__
+    return ""

@@ -37,8 +37,7 @@ class Run:
     Attributes:
         segmenter: the model. nonrobust: another one, shown the clean inputs only.
         listing: the inputs, with their labels if there are any.
-        settings: of the certificate.
-        store: where the results go.
+        settings: of the certificate. store: where the results go.
         seed: of the draws; None takes the stored one, or a fresh one.
         shard: the part of the listing that this run is for; None for all of it.
         crew: who runs the model; None for this process.
@@ -114,7 +113,8 @@ class Run:
         done = [item.name for item in mine.items if item.name in self.store]
         if not done:
             return None
-        summary = summarise(self.store.records(done), listed=len(mine.items), skipped=self.skipped)
+        records = self.store.records(done, checked=True)
+        summary = summarise(records, listed=len(mine.items), skipped=self.skipped)
         with self.clock.measure("report"):
             write_summary_curve(self.store.folder, summary)
         return summary

@@ -32,7 +32,7 @@ def command(
     merged = merge_results(out, shards)
     if merged.names:
         summary = summarise(
-            ResultStore(out).records(), listed=merged.listed, skipped=merged.skipped
+            ResultStore(out).records(checked=True), listed=merged.listed, skipped=merged.skipped
         )
         write_summary_curve(out, summary)
         print(table(summary))

@@ -14,15 +14,19 @@ import h5py
 import numpy as np
 from h5py import h5a, h5t
 
+from onnxcert.store.outline import Outline
+
 
 class Attributes(Mapping[str, Any]):
     """The attributes of a group, texts as `str` however they were written."""
 
-    def __init__(self, group: h5py.Group) -> None:
+    def __init__(self, group: h5py.Group | Outline) -> None:
         self._attributes = group.attrs
-        self._id = group.id
+        self._id = None if isinstance(group, Outline) else group.id
 
     def __getitem__(self, name: str) -> Any:
+        if self._id is None:
+            return self._attributes[name]
         attribute = h5a.open(self._id, name.encode())
         kind = attribute.get_type()
         # Nearly all of ours are such texts, and this way takes half the time.

@@ -16,11 +16,17 @@ import numpy as np
 
 from onnxcert.store.attributes import Attributes
 from onnxcert.store.hdf5 import array_of
+from onnxcert.store.outline import Line, line_of
 
 ATTRIBUTE: Final = "sha256"
 
 
-def fingerprint(record: h5py.Group, *, without: frozenset[str] = frozenset()) -> str:
+def fingerprint(
+    record: h5py.Group,
+    *,
+    without: frozenset[str] = frozenset(),
+    outline: list[Line] | None = None,
+) -> str:
     """SHA-256 of every group, attribute and array of a record, in the order of their names.
 
     Each counts as one line of JSON, `[path, attributes]` for a group and `[path, attributes,
@@ -29,6 +35,7 @@ def fingerprint(record: h5py.Group, *, without: frozenset[str] = frozenset()) ->
 
     Args:
         record: what is digested. without: names of attributes that are left out.
+        outline: gets what the record says, line by line; see `onnxcert.store.outline`.
     """
     sha = hashlib.sha256()
     for path, node in _nodes(record, ""):
@@ -37,15 +44,18 @@ def fingerprint(record: h5py.Group, *, without: frozenset[str] = frozenset()) ->
             for name, value in sorted(Attributes(node).items())
             if name not in without
         }
+        values = None
         if isinstance(node, h5py.Group):
             if not path:
                 attributes.pop(ATTRIBUTE, None)
             sha.update(_line(path, attributes))
-            continue
-        values = node[...]
-        values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-        sha.update(_line(path, attributes, values.dtype.str, list(node.shape)))
-        sha.update(values.tobytes())
+        else:
+            values = node[...]
+            values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
+            sha.update(_line(path, attributes, values.dtype.str, list(node.shape)))
+            sha.update(values.tobytes())
+        if outline is not None:
+            outline.append(line_of(path, attributes, values))
     return sha.hexdigest()
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import h5py
+import numpy as np
 
-from onnxcert.errors import StoreError
+from onnxcert.errors import AccessError, StoreError, machine_trouble
+from onnxcert.store.outline import LargeArray
 
 # gzip packs at most 1032 values into one; what claims more would only fill the memory.
 _PACKED: Final = 1100
@@ -37,23 +39,42 @@ def reading(path: Path, what: str = "") -> Iterator[h5py.File]:
     """An open HDF5 file; `what` names the part of it that is looked at.
 
     Raises:
+        AccessError: the machine does not let it be read.
         StoreError: it is not there, is no HDF5 file, or something in it cannot be read.
     """
     try:
         file = h5py.File(path, "r")
     except FileNotFoundError:
         raise StoreError(f"there is no result {path}.") from None
-    except OSError as error:
+    except (OSError, MemoryError) as error:
+        refuse_trouble(path, error)
         raise StoreError(f"{path} is not a readable HDF5 file ({error}).") from None
-    with file:
-        try:
-            yield file
-        except _DAMAGE as error:
-            where = f"{what} in {path}" if what else str(path)
-            raise StoreError(
-                f"{where} is damaged or not onnxcert's ({error}); "
-                "delete it and give the certify command again to make it anew."
-            ) from None
+    with file, telling_damage(path, what):
+        yield file
+
+
+@contextmanager
+def telling_damage(path: Path, what: str = "") -> Iterator[None]:
+    """Turn whatever damaged values raise into a StoreError about `what` in `path`."""
+    try:
+        yield
+    except _DAMAGE as error:
+        refuse_trouble(path, error)
+        where = f"{what} in {path}" if what else str(path)
+        raise StoreError(
+            f"{where} is damaged or not onnxcert's ({error}); "
+            "delete it and give the certify command again to make it anew."
+        ) from None
+
+
+def refuse_trouble(path: Path, error: BaseException) -> None:
+    """Raise AccessError if the machine is to blame that `path` could not be read."""
+    why = machine_trouble(error)
+    if why:
+        raise AccessError(
+            f"{path} could not be read ({why}), which says nothing about what is in it; mend that, "
+            "and give the command again."
+        ) from None
 
 
 def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
@@ -71,7 +92,10 @@ def array_in(group: h5py.Group, name: str) -> Any:
     Raises:
         KeyError, TypeError, ValueError: there is none, or it claims more than it holds.
     """
-    return array_of(group[name])
+    array = group[name]
+    if isinstance(array, np.ndarray | LargeArray):  # of an outline
+        return array
+    return array_of(array)
 
 
 def array_of(array: Any) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from onnxcert.atomic import together, write_atomically
-from onnxcert.errors import StoreError
+from onnxcert.errors import AccessError, StoreError
 from onnxcert.inputs.shard import Shard
 from onnxcert.sampling import ONE_DRAW
 from onnxcert.store.asked import differences
@@ -168,13 +167,7 @@ def _listed(
 
 def _check(part: ResultStore, name: str, run: Mapping[str, Any]) -> None:
     """Raise StoreError unless the record is what was written, by the run that the folder names."""
-    stored, found = part.fingerprints(name)
-    if stored != found:
-        raise StoreError(
-            f"{name} in {part.folder} is not what was written; onnxcert verify {part.folder} says "
-            "more."
-        )
-    with part.open(name) as record:
+    with part.open(name, checked=True) as record:
         if record.name != name:
             raise StoreError(
                 f"{name} in {part.folder} is the record of {record.name}; leave only files there "
@@ -238,7 +231,7 @@ def _refuse_batched(chosen: Mapping[str, ResultStore], leaky: ResultStore) -> No
     """
     batched: dict[Path, list[str]] = {}
     for name, part in sorted(chosen.items()):
-        with part.open(name) as record:
+        with part.open(name, checked=True) as record:
             if in_batches(record):
                 batched.setdefault(part.folder, []).append(name)
     if batched:
@@ -261,7 +254,7 @@ def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
         for path in made_from(part.folder, name):
             _copy_file(part.folder, target.folder, path.relative_to(part.folder))
         _copy_file(part.folder, target.folder, Path("inputs", f"{name}.h5"))
-    with target.open(name) as record:
+    with target.open(name, checked=True) as record:
         if record.ended != "interrupted":
             target.forget(name)
 
@@ -279,9 +272,14 @@ def _under_way(parts: Sequence[ResultStore]) -> Iterator[tuple[str, ResultStore]
     best: dict[str, tuple[int, ResultStore]] = {}
     for part in parts:
         for path in sorted((part.folder / "partial").glob("[!.]*.h5")):
-            with suppress(StoreError), reading(path) as file:  # a damaged one is counted again
-                done = read_count(file)[0].done
-                if done > best.get(path.stem, (0, part))[0]:
-                    best[path.stem] = (done, part)
+            try:
+                with reading(path) as file:
+                    done = read_count(file)[0].done
+            except AccessError:
+                raise
+            except StoreError:
+                continue  # a damaged one is counted again
+            if done > best.get(path.stem, (0, part))[0]:
+                best[path.stem] = (done, part)
     for name, (_, part) in best.items():
         yield name, part

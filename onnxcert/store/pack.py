@@ -26,6 +26,7 @@ from onnxcert.store.attributes import Attributes, put
 from onnxcert.store.folder import ResultStore
 from onnxcert.store.hdf5 import reading, write_hdf5
 from onnxcert.store.results import Results
+from onnxcert.store.table import read_table, write_table
 
 
 @final
@@ -49,7 +50,7 @@ class Pack(Results):
 
     def summary(self) -> dict[str, dict[str, Any]]:
         with self._file("summary") as file:
-            return encoding.read_table(file["summary"])
+            return read_table(file["summary"])
 
     @contextmanager
     def group(self, name: str) -> Iterator[h5py.Group]:
@@ -101,12 +102,7 @@ def pack(results: Results, path: Path) -> int:
     rows = []
     for name in names:
         # Before anything is written: HDF5 copies damaged chunks without a word.
-        stored, found = results.fingerprints(name)
-        if stored != found:
-            raise StoreError(
-                f"{name} in {results.path} is not what was written; onnxcert verify says more."
-            )
-        with results.open(name) as record:
+        with results.open(name, checked=True) as record:
             rows.append(record.summary())
 
     def fill(file: h5py.File) -> None:
@@ -115,7 +111,7 @@ def pack(results: Results, path: Path) -> int:
         for name in names:
             with results.group(name) as group:
                 inputs.copy(group, inputs, name=name)
-        encoding.write_table(file.create_group("summary"), rows)
+        write_table(file.create_group("summary"), rows)
 
     write_atomically(path, lambda p: write_hdf5(p, fill))
     return len(names)

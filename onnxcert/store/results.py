@@ -10,9 +10,11 @@ from typing import Any
 
 import h5py
 
+from onnxcert.errors import StoreError
 from onnxcert.store.attributes import Attributes
 from onnxcert.store.encoding import read_record
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
+from onnxcert.store.outline import Line, Row
 from onnxcert.store.record import Record
 
 
@@ -56,10 +58,34 @@ class Results(ABC):
         return name in self.names()
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Record]:
-        """The record of a finished input with its arrays still in the file (`h5py.Dataset`)."""
+    def open(self, name: str, *, checked: bool = False) -> Iterator[Record]:
+        """The record of a finished input with its arrays still in the file (`h5py.Dataset`).
+
+        Args:
+            checked: refuse what is not what was written. What a folder's index holds is then taken
+                from there, and large arrays are `Array`s, read when they are asked for.
+        """
+        if not checked:
+            with self.group(name) as group:
+                yield read_record(group)
+            return
+        with self.examine(name) as (record, row, stored):
+            if stored != row.digest:
+                raise StoreError(
+                    f"the record {name} in {self.path} is not what was written; onnxcert verify "
+                    f"{self.path} says more, and onnxcert certify makes a deleted record again."
+                )
+            yield record
+
+    @contextmanager
+    def examine(self, name: str) -> Iterator[tuple[Record, Row, str | None]]:
+        """The record as its file has it now, its digest and outline, and the digest that it carries
+        of itself, if any."""
         with self.group(name) as group:
-            yield read_record(group)
+            stored = Attributes(group).get(ATTRIBUTE)
+            outline: list[Line] = []
+            row = Row(fingerprint(group, outline=outline), outline)
+            yield read_record(group), row, None if stored is None else str(stored)
 
     def read(self, name: str) -> Record:
         """The record of a finished input, in memory.
@@ -67,13 +93,19 @@ class Results(ABC):
         Raises:
             StoreError: there is none, or it cannot be read.
         """
-        with self.open(name) as record:
-            return record.in_memory()
+        with self.group(name) as group:
+            return read_record(group).in_memory()
 
-    def records(self, names: Iterable[str] | None = None) -> Iterator[Record]:
-        """The finished inputs, all or those of `names`; each open only while it is looked at."""
+    def records(
+        self, names: Iterable[str] | None = None, *, checked: bool = False
+    ) -> Iterator[Record]:
+        """The finished inputs, all or those of `names`; each open only while it is looked at.
+
+        Args:
+            checked: refuse what is not what was written.
+        """
         for name in self.names() if names is None else names:
-            with self.open(name) as record:
+            with self.open(name, checked=checked) as record:
                 yield record
 
     def fingerprints(self, name: str) -> tuple[str | None, str]:
