@@ -47,7 +47,18 @@ class StoreError(OnnxcertError):
 
 
 class AccessError(StoreError):
-    """Limits, permissions, memory or a device kept a result from being read."""
+    """Limits, permissions, memory or a device kept a file of a result from being read.
+
+    Attributes:
+        path: the file. why: the system's word for it.
+    """
+
+    def __init__(self, path: object, why: str) -> None:
+        super().__init__(
+            f"{path} could not be read ({why}), which says nothing of what is in it; mend that, "
+            "and give the command again."
+        )
+        self.path, self.why = str(path), why
 
 
 # What a file can be to blame for by itself: it is not there, is none, or lies about where its parts
@@ -73,3 +84,12 @@ def machine_trouble(error: BaseException | None) -> str:
             return os.strerror(error.errno or 0)
         error = error.__cause__ or error.__context__
     return ""
+
+
+def refuse_trouble(path: object, error: BaseException) -> None:
+    """Raise AccessError if the machine is to blame that `path` could not be read."""
+    if isinstance(error, AccessError):
+        raise error
+    why = machine_trouble(error)
+    if why:
+        raise AccessError(path, why) from None

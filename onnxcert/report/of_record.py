@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +17,17 @@ from onnxcert.store import Record
 def sheets(
     folder: Path, name: str, class_names: Sequence[str], *, many: bool
 ) -> Iterator[tuple[Path, Sequence[str], int | slice]]:
-    """(file, names of the classes on it, index into the label maps) of each PNG below `folder`.
+    """(file, names of the classes on it, index into the label maps) of each PNG below `folder`,
+    which need not be there yet.
 
     Args:
         name: of the record.
         many: whether it is a multi-label record, which has one PNG for each label.
     """
     if not many:
-        folder.mkdir(exist_ok=True)
         yield folder / f"{name}.png", class_names, slice(None)
         return
     folder = folder / name
-    folder.mkdir(parents=True, exist_ok=True)
     for i, label in enumerate(class_names):
         safe = "".join(c if c.isalnum() or c in "-_ " else "_" for c in label)
         yield folder / f"{i:03d}-{safe[:60]}.png", (f"no {label}", label), i
@@ -50,7 +50,8 @@ def radius_of(record: Record) -> LevelArray | None:
     return radius
 
 
-def write_array(path: Path, array: npt.NDArray[np.generic]) -> None:
-    """The array as `.npy`; by way of an open file, as NumPy appends its suffix to other names."""
-    with path.open("wb") as file:
-        np.save(file, array)
+def npy_of(array: npt.NDArray[np.generic]) -> bytes:
+    """The array as the bytes of a `.npy` file."""
+    content = BytesIO()
+    np.save(content, array)
+    return content.getvalue()

@@ -23,14 +23,14 @@ from typing import Any, final
 import h5py
 
 from onnxcert.atomic import LEFT_OVER, together, write_atomically
-from onnxcert.errors import StoreError
+from onnxcert.errors import StoreError, refuse_trouble
 from onnxcert.store.asked import LEAKY, new_run, read_run, refuse_changed
 from onnxcert.store.batched import in_batches, made_from
 from onnxcert.store.counts import KeptCounts
 from onnxcert.store.encoding import write_record
 from onnxcert.store.hdf5 import reading, telling_damage, write_hdf5
 from onnxcert.store.index import INDEX, Index
-from onnxcert.store.outline import Row
+from onnxcert.store.outline import Outline, Row
 from onnxcert.store.record import Record
 from onnxcert.store.results import Results
 from onnxcert.store.table import read_table, write_results
@@ -65,7 +65,18 @@ class ResultStore(KeptCounts, Results):
 
     def names(self) -> list[str]:
         """Names of the finished inputs, sorted."""
-        return sorted(path.stem for path in (self.folder / "inputs").glob("[!.]*.h5"))
+        folder = self.folder / "inputs"
+        try:
+            # A pattern would find nothing where nobody may look.
+            found = [path.name for path in folder.iterdir()]
+        except OSError as error:
+            refuse_trouble(folder, error)
+            return []
+        return sorted(
+            name.removesuffix(".h5")
+            for name in found
+            if name.endswith(".h5") and not name.startswith(".")
+        )
 
     def __contains__(self, name: str) -> bool:
         return self._record_path(name).is_file()
@@ -89,11 +100,11 @@ class ResultStore(KeptCounts, Results):
             yield record
 
     @contextmanager
-    def examine(self, name: str) -> Iterator[tuple[Record, Row, str | None]]:
-        with super().examine(name) as (record, row, stored):
+    def examine(self, name: str) -> Iterator[tuple[Outline, Row, str | None]]:
+        with super().examine(name) as (found, row, stored):
             if self._held and stored == row.digest:
                 self._index.add(name, self._record_path(name), row)
-            yield record, row, stored
+            yield found, row, stored
 
     def index_misfit(self, name: str, row: Row) -> str:
         """What the index says of a record that `row`, which is made of it, does not; or nothing."""
@@ -118,6 +129,7 @@ class ResultStore(KeptCounts, Results):
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
+            refuse_trouble(path, error)
             raise StoreError(f"{path} cannot be read ({error}); choose another folder.") from None
         return read_run(text, path)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
-from onnxcert.errors import AccessError, StoreError, machine_trouble
+from onnxcert.errors import StoreError, refuse_trouble
 from onnxcert.store.outline import LargeArray
 
 # gzip packs at most 1032 values into one; what claims more would only fill the memory.
@@ -64,16 +64,6 @@ def telling_damage(path: Path, what: str = "") -> Iterator[None]:
         raise StoreError(
             f"{where} is damaged or not onnxcert's ({error}); "
             "delete it and give the certify command again to make it anew."
-        ) from None
-
-
-def refuse_trouble(path: Path, error: BaseException) -> None:
-    """Raise AccessError if the machine is to blame that `path` could not be read."""
-    why = machine_trouble(error)
-    if why:
-        raise AccessError(
-            f"{path} could not be read ({why}), which says nothing about what is in it; mend that, "
-            "and give the command again."
         ) from None
 
 

@@ -19,7 +19,7 @@ from typing import Any, final
 import h5py
 
 from onnxcert.atomic import write_atomically
-from onnxcert.errors import StoreError
+from onnxcert.errors import StoreError, refuse_trouble
 from onnxcert.store import encoding
 from onnxcert.store.asked import read_run
 from onnxcert.store.attributes import Attributes, put
@@ -70,13 +70,16 @@ def open_results(path: str | Path) -> Results:
     """The results in the folder or packed file `path`.
 
     Raises:
-        StoreError: there is neither.
+        StoreError: there is neither, or nobody may look.
     """
     path = Path(path)
-    if path.is_dir():
-        return ResultStore(path)
-    if path.exists():
-        return Pack(path)
+    try:
+        if path.is_dir():
+            return ResultStore(path)
+        if path.exists():
+            return Pack(path)
+    except OSError as error:
+        refuse_trouble(path, error)
     raise StoreError(
         f"there are no results in {path}, which does not exist; name a folder that onnxcert "
         "certify wrote, or a file that onnxcert pack wrote."

@@ -14,7 +14,8 @@ from onnxcert.errors import StoreError
 from onnxcert.store.attributes import Attributes
 from onnxcert.store.encoding import read_record
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
-from onnxcert.store.outline import Line, Row
+from onnxcert.store.hdf5 import array_in
+from onnxcert.store.outline import Line, Outline, Row, outline_of
 from onnxcert.store.record import Record
 
 
@@ -62,30 +63,35 @@ class Results(ABC):
         """The record of a finished input with its arrays still in the file (`h5py.Dataset`).
 
         Args:
-            checked: refuse what is not what was written. What a folder's index holds is then taken
-                from there, and large arrays are `Array`s, read when they are asked for.
+            checked: refuse what is not what was written. Large arrays are then `Array`s that are
+                read when they are asked for, and what a folder's index holds is taken from there.
         """
         if not checked:
             with self.group(name) as group:
                 yield read_record(group)
             return
-        with self.examine(name) as (record, row, stored):
+        with self.examine(name) as (found, row, stored):
             if stored != row.digest:
                 raise StoreError(
                     f"the record {name} in {self.path} is not what was written; onnxcert verify "
                     f"{self.path} says more, and onnxcert certify makes a deleted record again."
                 )
-            yield record
+            yield read_record(found)
 
     @contextmanager
-    def examine(self, name: str) -> Iterator[tuple[Record, Row, str | None]]:
-        """The record as its file has it now, its digest and outline, and the digest that it carries
-        of itself, if any."""
+    def examine(self, name: str) -> Iterator[tuple[Outline, Row, str | None]]:
+        """What a finished input holds now, read once and yet to be understood, its digest, and the
+        digest that it carries of itself, if any."""
         with self.group(name) as group:
             stored = Attributes(group).get(ATTRIBUTE)
-            outline: list[Line] = []
-            row = Row(fingerprint(group, outline=outline), outline)
-            yield read_record(group), row, None if stored is None else str(stored)
+            lines: list[Line] = []
+            row = Row(fingerprint(group, outline=lines), lines)
+
+            def read(where: str) -> Any:
+                return array_in(group, where[1:])[...]
+
+            found = outline_of(lines, str(group.file.filename), read)
+            yield found, row, None if stored is None else str(stored)
 
     def read(self, name: str) -> Record:
         """The record of a finished input, in memory.
