@@ -73,6 +73,8 @@ class Index:
     def add(self, name: str, path: Path, row: Row) -> None:
         """Add a line for the record in the file `path`; one that cannot be written is left out."""
         lines = self._lines()
+        if not _is_regular(self._path):
+            return
         with suppress(OSError):
             size, digest = path.stat().st_size, _sha256(path)
             values = [_VERSION, size, digest, row.digest, row.outline]
@@ -90,7 +92,7 @@ class Index:
         """
         self._places = None
         with suppress(OSError):
-            if not stat.S_ISREG(self._path.lstat().st_mode):
+            if not _is_regular(self._path):
                 return
             with self._path.open("r+b") as file:
                 end = file.seek(0, os.SEEK_END)
@@ -161,7 +163,7 @@ def _plain(row: Row) -> str:
 def _lines_in(path: Path) -> Iterator[tuple[str, tuple[int, int]]]:
     """(name, place) of each whole line of an index, without a name where it is none."""
     with suppress(OSError):
-        if not stat.S_ISREG(path.lstat().st_mode):
+        if not _is_regular(path):
             return
         with path.open("rb") as file:
             offset = 0
@@ -172,6 +174,16 @@ def _lines_in(path: Path) -> Iterator[tuple[str, tuple[int, int]]]:
                     name = str(json.loads(quoted))
                 yield name, (offset, len(line))
                 offset += len(line)
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether `path` is a file, or not there; a pipe would be waited for, a link leads away."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def _at(descriptor: int, offset: int, length: int) -> bytes:
