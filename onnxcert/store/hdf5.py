@@ -46,7 +46,7 @@ def reading(path: Path, what: str = "") -> Iterator[h5py.File]:
         file = h5py.File(path, "r")
     except FileNotFoundError:
         raise StoreError(f"there is no result {path}.") from None
-    except (OSError, MemoryError) as error:
+    except (OSError, MemoryError, RuntimeError) as error:
         refuse_trouble(path, error)
         raise StoreError(f"{path} is not a readable HDF5 file ({error}).") from None
     with file, telling_damage(path, what):
