@@ -71,6 +71,10 @@ _OF_THE_FILE: Final = frozenset(
 )
 
 
+# What HDF5 and decoders of pictures may want for one block of data.
+_BLOCK: Final = 2**26
+
+
 def machine_trouble(error: BaseException | None) -> str:
     """Why the machine, and not the file that was read, is to blame for `error`; else nothing.
 
@@ -82,8 +86,20 @@ def machine_trouble(error: BaseException | None) -> str:
             return "not enough memory"
         if isinstance(error, OSError) and error.errno not in {None, *_OF_THE_FILE}:
             return os.strerror(error.errno or 0)
+        # A filter of HDF5 that gets no memory fails as one that meets damage does.
+        unnamed = isinstance(error, OSError | RuntimeError) and not getattr(error, "errno", None)
+        if unnamed and not _has_memory():
+            return "not enough memory"
         error = error.__cause__ or error.__context__
     return ""
+
+
+def _has_memory() -> bool:
+    try:
+        bytearray(_BLOCK)
+    except MemoryError:
+        return False
+    return True
 
 
 def refuse_trouble(path: object, error: BaseException) -> None:

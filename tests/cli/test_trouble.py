@@ -16,6 +16,7 @@ import PIL.Image
 import pytest
 from drawing import write_picture
 
+from onnxcert import errors
 from onnxcert.cli import run_command_line
 from onnxcert.store import hdf5
 
@@ -89,6 +90,18 @@ def test_what_verify_cannot_read_it_could_not_check(
     assert "fits" not in outcome.out
     for word in ("damaged", "delete", "not the one", "missing", "not what was written"):
         assert word not in outcome.out
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_a_filter_that_fails_is_damage_only_where_there_is_memory(
+    onnxcert: Any, monkeypatch: pytest.MonkeyPatch, memory: bool
+) -> None:
+    failed = OSError("Can't synchronously read data (filter returned failure during read)")
+    fail(monkeypatch, "inputs/p1.h5", failed)
+    monkeypatch.setattr(errors, "_has_memory", lambda: memory)
+    outcome = onnxcert("verify", "out")
+    assert outcome.status == (1 if memory else 2)
+    assert ("not enough memory" in outcome.out) != memory
 
 
 def test_a_run_that_cannot_be_read_is_told_as_such(
