@@ -94,6 +94,9 @@ class Index:
         with suppress(OSError):
             if not _is_regular(self._path):
                 return
+            if self._path.stat().st_nlink > 1:  # of a copy by hard links, which must not change
+                self._path.unlink()
+                return
             with self._path.open("r+b") as file:
                 end = file.seek(0, os.SEEK_END)
                 file.seek(max(0, end - 1))

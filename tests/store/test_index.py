@@ -280,6 +280,17 @@ def test_what_a_killed_run_wrote_of_a_line_does_not_spoil_the_next(
     assert INDEX.read_bytes() == whole
 
 
+def test_a_copy_made_of_hard_links_does_not_change(onnxcert: Any, opened: list[str]) -> None:
+    os.link(INDEX, "kept.jsonl")
+    before = INDEX.read_bytes()
+    Path("out/inputs/p1.h5").unlink()
+    assert onnxcert(*QUICK).status == 0
+    assert Path("kept.jsonl").read_bytes() == before
+    opened.clear()
+    assert onnxcert("report", "out").status == 0
+    assert opened == []
+
+
 def test_a_run_adds_to_the_index_and_rewrites_it_only_where_it_is_untidy(onnxcert: Any) -> None:
     first, inode = INDEX.read_bytes(), INDEX.stat().st_ino
     write_picture(Path("pictures/p3.png"), seed=9)
