@@ -2,10 +2,13 @@
 
     python benchmarks/many_inputs.py 500 2000 10000
     python benchmarks/many_inputs.py 500 --pictures
+    python benchmarks/many_inputs.py 3000 --side 8
 
-Makes pictures of 32 x 32 and a model of one convolution in a temporary folder, certifies them all
-with labels in one process, and then runs every command that goes through all results: the same
-run again (nothing left to do), `report`, `verify`, `pack`. Each stage is a process of its own.
+Makes pictures of 32 x 32 (`--side`) and a model of one convolution in a temporary folder, certifies
+them all with labels in one process, and then runs every command that goes through all results: the
+same run again (nothing left to do), `report`, `verify`, `pack`, `diff`, `decide`, `merge` of two
+shards. Each stage is a process of its own, about a second of which is its start. `by hand` is what
+`verify` is measured by: every record read, hashed and decided in this process, and nothing else.
 
 Start-up is what an input takes beyond its draws: its wall time less passes x seconds a draw, where
 a draw is timed between the first batch of an input and its last, noise and counting included. The
@@ -22,6 +25,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,7 +45,6 @@ from onnxcert.run import Run
 from onnxcert.settings import Settings
 from onnxcert.store import ResultStore
 
-SIDE: Final = 32
 COLOURS: Final = np.array([[0.8, 0.2, 0.2], [0.2, 0.8, 0.2], [0.2, 0.2, 0.8]], np.float32)
 
 
@@ -50,6 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("inputs", type=int, nargs="*", default=[500, 2000])
     parser.add_argument("--n", type=int, default=100)
+    parser.add_argument("--side", type=int, default=32, help="pixels; a multiple of 4")
     parser.add_argument("--pictures", action="store_true", help="draw a picture of each input")
     parser.add_argument("--certify", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -59,41 +63,68 @@ def main() -> None:
     print(
         "| inputs | start-up, ms an input: median | 90 % | of the last tenth "
         "| whole, ms an input: wall | processor "
-        "| end, s | memory, MiB | growth, MiB | again, s | report, s | verify, s | pack, s |"
+        "| end, s | memory, MiB | growth, MiB | then, seconds of the processor: again | report "
+        "| verify | by hand | pack | diff | decide | merge |"
     )
-    print("|" + "---|" * 13)
+    print("|" + "---|" * 17)
     for count in options.inputs:
         with tempfile.TemporaryDirectory() as folder:
+            _make(Path(folder), count, options.side)
             print(_row(Path(folder), count, options.n, pictures=options.pictures), flush=True)
 
 
 def _row(folder: Path, count: int, n: int, *, pictures: bool) -> str:
-    """Make the inputs, run every stage, and return the line of the table."""
-    _make(folder, count)
+    """Run every stage and return the line of the table."""
     flags = ["--pictures"] if pictures else []
     command = [sys.executable, __file__, "--certify", str(folder), "--n", str(n), *flags]
     first, _, peak = _timed(command)
     said = json.loads(first)
-    again, report, verify, packed = (
-        _timed([sys.executable, *stage])[1]
-        for stage in (
-            command[1:],
-            ["-m", "onnxcert", "report", str(folder / "out")],
-            ["-m", "onnxcert", "verify", str(folder / "out")],
-            ["-m", "onnxcert", "pack", str(folder / "out"), str(folder / "all.h5")],
-        )
-    )
+    out = folder / "out"
+    shards = _shards(folder)
+    again = _timed(command)[1]
+    report, verify = (_stage(name, out) for name in ("report", "verify"))
+    own = [again, report, verify, _by_hand(out)]
+    own.append(_stage("pack", out, folder / "all.h5"))
+    own.append(_stage("diff", out, out))
+    own.append(_stage("decide", out, "--tau", "0.8"))
+    own.append(_stage("merge", folder / "merged", *shards))
     cells = [
         count,
         *(f"{1e3 * said[key]:.1f}" for key in ("median", "most", "last", "wall", "own")),
     ]
     cells += [f"{said['end']:.1f}", f"{peak:.0f}", f"{said['growth']:.1f}"]
-    cells += [f"{seconds:.1f}" for seconds in (again, report, verify, packed)]
+    cells += [f"{seconds:.1f}" for seconds in own]
     return f"| {' | '.join(map(str, cells))} |"
 
 
+def _stage(name: str, *arguments: object) -> float:
+    """Seconds of the processor that a command takes."""
+    return _timed([sys.executable, "-m", "onnxcert", name, *map(str, arguments)])[1]
+
+
+def _by_hand(out: Path) -> float:
+    """Seconds of the processor to read, hash and decide every record."""
+    results, start = ResultStore(out), time.process_time()
+    for name in results.names():
+        results.fingerprints(name)
+        results.read(name).certificate()
+    return time.process_time() - start
+
+
+def _shards(folder: Path) -> list[Path]:
+    """The results as two shards would have left them."""
+    shards = [folder / "first", folder / "second"]
+    for k, shard in enumerate(shards):
+        shutil.copytree(folder / "out", shard)
+        (shard / "index.jsonl").unlink(missing_ok=True)
+        for path in [*(shard / "inputs").iterdir(), *(shard / "labels").iterdir()]:
+            if int(path.stem) % 2 != k:
+                path.unlink()
+    return shards
+
+
 def _timed(command: list[str]) -> tuple[str, float, float]:
-    """(standard output, wall seconds, peak MiB) of a process."""
+    """(standard output, seconds of the processor, peak MiB) of a process."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -110,7 +141,7 @@ def _timed(command: list[str]) -> tuple[str, float, float]:
         file=sys.stderr,
         flush=True,
     )
-    return said, seconds, used.ru_maxrss / 1024
+    return said, own, used.ru_maxrss / 1024
 
 
 class _Stopwatch:
@@ -189,14 +220,14 @@ def _resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def _make(folder: Path, count: int) -> None:
+def _make(folder: Path, count: int, side: int) -> None:
     """Pictures of coloured patches, their labels, and a model that tells the colours apart."""
     rng = np.random.default_rng(0)
     for sub in ("pictures", "labels"):
         (folder / sub).mkdir()
     for i in range(count):
-        labels = np.kron(rng.integers(0, 3, (4, 4)), np.ones((SIDE // 4, SIDE // 4), np.int64))
-        picture = np.clip(COLOURS[labels] + rng.normal(0, 0.02, (SIDE, SIDE, 3)), 0, 1)
+        labels = np.kron(rng.integers(0, 3, (4, 4)), np.ones((side // 4, side // 4), np.int64))
+        picture = np.clip(COLOURS[labels] + rng.normal(0, 0.02, (side, side, 3)), 0, 1)
         Image.fromarray((255 * picture).astype(np.uint8)).save(folder / "pictures" / f"{i:05}.png")
         Image.fromarray(labels.astype(np.uint8)).save(folder / "labels" / f"{i:05}.png")
     weight = np.zeros((3, 3, 3, 3), np.float32)

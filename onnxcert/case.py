@@ -56,7 +56,7 @@ class Case:
         store = self.run.store
         if self.name not in store:
             return False
-        with store.open(self.name) as record:
+        with store.open(self.name, checked=True) as record:
             self._check_again(record)
             done = record.ended != "interrupted"
         if done:

@@ -37,12 +37,14 @@ class Again:
         results: the stored ones; never written to.
         stored: their rule. rule: the new one, with its hindsight.
         fixed_beforehand: the user says that the new rule was fixed before the votes were seen.
+        inputs: names of those that the run was about, finished or not.
     """
 
     results: Results
     stored: Rule
     rule: Rule
     fixed_beforehand: bool
+    inputs: tuple[str, ...]
 
     @classmethod
     def of(cls, results: Results, change: Change, *, fixed_beforehand: bool = False) -> Again:
@@ -56,8 +58,7 @@ class Again:
         rules: dict[tuple[Rule, Selection], str] = {}
         sizes: dict[tuple[int, int, float], None] = {}
         for name in names:
-            results.refuse_edited(name)
-            with results.open(name) as record:
+            with results.open(name, checked=True) as record:
                 rules.setdefault((record.decision.rule, record.selection), name)
                 sizes[record.decision.components, record.n0, record.law_error] = None
         if not rules:
@@ -72,7 +73,8 @@ class Again:
                 "verify says which does not belong here."
             )
         ((before, selection),) = rules
-        rule = change.of(before, len(_inputs_of(results)))
+        listed = _inputs_of(results)
+        rule = change.of(before, len(listed))
         check_combination(rule, selection)
         for components, _, law_error in sizes:
             Family.of(rule, components, selection, law_error)  # so that nothing is refused half way
@@ -83,6 +85,7 @@ class Again:
             stored=before,
             rule=_with_the_looks_taken(rule, before, selection, sizes).but(hindsight=late),
             fixed_beforehand=fixed_beforehand,
+            inputs=tuple(listed),
         )
 
     @property
@@ -109,7 +112,7 @@ class Again:
 
     def before(self) -> Summary:
         """The results as stored."""
-        return summarise(self.results.records(), **self._listed())
+        return summarise(self.results.records(checked=True), **self._listed())
 
     def after(self, out: Path | None = None) -> Summary:
         """The results decided by the new rule.
@@ -144,7 +147,7 @@ class Again:
             run = self.results.run() or {}
             store.note(run.get("listed") or store.names(), listed["skipped"])
             store.derive()
-        return summarise(store.records(), **listed)
+        return summarise(store.records(checked=True), **listed)
 
     def _begin(self, store: ResultStore, record: Record) -> None:
         asked = {k: v for k, v in record.provenance.parameters.items() if k != "seed"}
@@ -191,7 +194,7 @@ class Again:
         if self.rule.alpha_scope != self.stored.alpha_scope:
             parameters.pop("dataset", None)
             if self.rule.alpha_scope == "dataset":
-                all_names = "\n".join(_inputs_of(self.results))
+                all_names = "\n".join(self.inputs)
                 parameters["dataset"] = hashlib.sha256(all_names.encode()).hexdigest()
         if self.rule != self.stored:
             parameters[AGAIN] = {

@@ -7,10 +7,15 @@
     │   └── ContractError how to talk to the model is unknown, ambiguous or contradictory
     ├── DeviceError       the device asked for is not there
     └── StoreError        a result folder cannot be read, written or continued
+        └── AccessError   the machine kept a result from being read; it need not be damaged
 
 Each message is one sentence for the person at the keyboard: what was expected, what came,
 what to do. The command line prints it without a traceback and exits with status 2.
 """
+
+import errno
+import os
+from typing import Final
 
 
 class OnnxcertError(Exception):
@@ -39,3 +44,68 @@ class DeviceError(OnnxcertError):
 
 class StoreError(OnnxcertError):
     """A result folder cannot be read, written or continued."""
+
+
+class AccessError(StoreError):
+    """Limits, permissions, memory or a device kept a file of a result from being read.
+
+    Attributes:
+        path: the file. why: the system's word for it.
+    """
+
+    def __init__(self, path: object, why: str) -> None:
+        super().__init__(
+            f"{path} could not be read ({why}), which says nothing of what is in it; mend that, "
+            "and give the command again."
+        )
+        self.path, self.why = str(path), why
+
+
+# What a file can be to blame for by itself: it is not there, is none, or lies about where its parts
+# are. Every other errno is about the process or the machine.
+_OF_THE_FILE: Final = frozenset(
+    {
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO),
+        *(errno.EINVAL, errno.EOVERFLOW, errno.EFBIG),
+    }
+)
+
+
+# What HDF5 and decoders of pictures may want for one block of data.
+_BLOCK: Final = 2**26
+
+
+def machine_trouble(error: BaseException | None) -> str:
+    """Why the machine, and not the file that was read, is to blame for `error`; else nothing.
+
+    Also looks at what `error` was raised from or during, as readers of files word their own.
+    """
+    while error is not None:
+        # HDF5 words a lack of memory, and has no type for it.
+        if isinstance(error, MemoryError) or "memory allocation failed" in str(error):
+            return "not enough memory"
+        if isinstance(error, OSError) and error.errno not in {None, *_OF_THE_FILE}:
+            return os.strerror(error.errno or 0)
+        # A filter of HDF5 that gets no memory fails as one that meets damage does.
+        unnamed = isinstance(error, OSError | RuntimeError) and not getattr(error, "errno", None)
+        if unnamed and not _has_memory():
+            return "not enough memory"
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _has_memory() -> bool:
+    try:
+        bytearray(_BLOCK)
+    except MemoryError:
+        return False
+    return True
+
+
+def refuse_trouble(path: object, error: BaseException) -> None:
+    """Raise AccessError if the machine is to blame that `path` could not be read."""
+    if isinstance(error, AccessError):
+        raise error
+    why = machine_trouble(error)
+    if why:
+        raise AccessError(path, why) from None

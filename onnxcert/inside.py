@@ -55,6 +55,16 @@ def made_inside(folder: Path, *names: str) -> Path:
     return path
 
 
+def file_inside(folder: Path, below: Path) -> Path:
+    """The path of the file `below` the results folder `folder`, see `inside`; its folder is made.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    made_inside(folder, *below.parts[:-1])
+    return inside(folder, *below.parts)
+
+
 def refuse_links(folder: Path) -> None:
     """Raise StoreError if any file or folder in the results folder `folder` is a link.
 

@@ -45,8 +45,7 @@ def refuse_other(
             f"{item.path} is of the category {category!r} now and was of {called!r} when "
             f"{store.folder} was written; choose another folder with --out."
         )
-    stored, found = store.fingerprints(item.name)
-    if stored != found or record.provenance.parameters != asked:
+    if record.provenance.parameters != asked:
         raise StoreError(
             f"the record {item.name} in {store.folder} was not made by this run; delete it, and "
             "the same command makes it again."

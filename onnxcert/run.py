@@ -38,8 +38,7 @@ class Run:
     Attributes:
         segmenter: the model. nonrobust: another one, shown the clean inputs only.
         listing: the inputs, with their labels if there are any.
-        settings: of the certificate.
-        store: where the results go.
+        settings: of the certificate. store: where the results go.
         seed: of the draws; None takes the stored one, or a fresh one.
         shard: the part of the listing that this run is for; None for all of it.
         crew: who runs the model; None for this process.
@@ -117,7 +116,7 @@ class Run:
             done = [name for name in names if name in self.store]
             if not done:
                 return None
-            records = self.store.records(done)
+            records = self.store.records(done, checked=True)
             summary = summarise(records, listed=len(names), skipped=self.skipped)
             with self.clock.measure("report"):
                 write_summary_curve(self.store.folder, summary, self.figures)

@@ -34,7 +34,7 @@ def command(
     figures = BestEffort()
     if merged.names:
         summary = summarise(
-            ResultStore(out).records(), listed=merged.listed, skipped=merged.skipped
+            ResultStore(out).records(checked=True), listed=merged.listed, skipped=merged.skipped
         )
         write_summary_curve(out, summary, figures)
         print(table(summary))

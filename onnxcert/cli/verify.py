@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,10 +11,10 @@ import typer
 
 from onnxcert.model.bundled import find_model
 from onnxcert.store import open_results
-from onnxcert.verification import Verification
+from onnxcert.verification import Finding, Verification
 from onnxcert.verification import verify as run_checks
 
-NO_LONGER_FITS = 1
+NO_LONGER_FITS, COULD_NOT_BE_CHECKED = 1, 2
 
 
 def command(
@@ -48,8 +49,9 @@ def command(
     implementation of the correction; k-FWER, looks, IndivClass, JointClass and PREDICT have none,
     and are named as not checked. The model is not run, and drawn pictures are not looked at.
 
-    Exit status: 0 all fits, 1 something does not, 2 there is nothing to verify, or a link or a
-    foreign name among the results.
+    Exit status: 0 all fits, 1 something does not, 2 there is nothing to verify, a link or a foreign
+    name is among the results, or all that could be checked fits and something could not be (limits,
+    permissions, memory, a failing disk).
 
     Digests are no signatures: somebody who changes votes, settings, files and digests in step is
     not found. Keep the pack, or its own checksum, where nobody can edit it.
@@ -62,26 +64,39 @@ def command(
         print(json.dumps({"path": str(path), "fits": found.fits, **asdict(found)}))
     else:
         _print(found)
-    return 0 if found.fits else NO_LONGER_FITS
+    if found.findings:
+        return NO_LONGER_FITS
+    return COULD_NOT_BE_CHECKED if found.troubles else 0
 
 
 _FEW = 3
 
 
 def _print(found: Verification) -> None:
-    names: dict[str, list[str]] = {}
-    for finding in found.findings:
-        names.setdefault(finding.text, []).append(finding.name)
-    for text, those in names.items():
-        who = those[0] if len(those) == 1 else f"{those[0]} and {len(those) - 1} more"
-        print(f"{', '.join(those) if len(those) <= _FEW else who}: {text}")
+    for line in _lines(found.findings):
+        print(line)
+    for line in _lines(found.troubles):
+        print(f"could not be checked: {line}")
     for text in found.unchecked:
         print(f"not checked: {text}")
     for text in found.notes:
         print(f"note: {text}")
     counted = f"{found.records} record{'' if found.records == 1 else 's'}"
     misfits = len(found.findings)
+    unread = len(found.troubles)
     if found.fits:
         print(f"{counted}, all fits")
-    else:
-        print(f"{counted}, {misfits} thing{' does' if misfits == 1 else 's do'} not fit")
+        return
+    told = [f"{misfits} thing{' does' if misfits == 1 else 's do'} not fit"] if misfits else []
+    told += [f"{unread} thing{'' if unread == 1 else 's'} could not be checked"] if unread else []
+    print(f"{counted}, {', '.join(told)}")
+
+
+def _lines(found: Sequence[Finding]) -> Iterator[str]:
+    """One line for each text, with the names it is about."""
+    names: dict[str, list[str]] = {}
+    for finding in found:
+        names.setdefault(finding.text, []).append(finding.name)
+    for text, those in names.items():
+        who = those[0] if len(those) == 1 else f"{those[0]} and {len(those) - 1} more"
+        yield f"{', '.join(those) if len(those) <= _FEW else who}: {text}"

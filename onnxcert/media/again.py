@@ -9,7 +9,7 @@ from typing import Any, Self, final
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.draws import digest
-from onnxcert.errors import ContractError, InputError
+from onnxcert.errors import ContractError, InputError, refuse_trouble
 from onnxcert.inputs import Item, read_image, read_labels
 from onnxcert.inputs.clouds import read_item
 from onnxcert.inputs.pictures.grey import grey
@@ -113,7 +113,11 @@ class Way:
 
 
 def truth_again(record: Record) -> IntArray | None:
-    """The labels of an input, if they are where they were, unchanged and plain numbers."""
+    """The labels of an input, if they are where they were, unchanged and plain numbers.
+
+    Raises:
+        AccessError: they are there, and the machine does not let them be read.
+    """
     provenance = record.provenance
     known, label = provenance.input.get("label_sha256"), provenance.input.get("label")
     if not known or "label_coding" in provenance.parameters:
@@ -132,6 +136,7 @@ def truth_again(record: Record) -> IntArray | None:
             )
         else:
             truth = None
-    except InputError:
+    except InputError as error:
+        refuse_trouble(label or provenance.input.get("path"), error)
         return None
     return truth if truth is not None and digest(truth) == known else None

@@ -67,7 +67,9 @@ def compare(a: Results, b: Results) -> Comparison:
     asked_a, asked_b = _asked(a), _asked(b)
     names_a, names_b = set(a.names()), set(b.names())
     common = sorted(names_a & names_b)
-    summaries = tuple(summarise(results.records(common or None)) for results in (a, b))
+    summaries = tuple(
+        summarise(results.records(common or None, checked=True)) for results in (a, b)
+    )
     for asked, summary in zip((asked_a, asked_b), summaries, strict=True):
         asked["class_names"] = list(summary.class_names)
     return Comparison(
@@ -101,7 +103,7 @@ def _asked(results: Results) -> dict[str, Any]:
 
 
 def _difference(name: str, a: Results, b: Results) -> InputDifference:
-    with a.open(name) as record_a, b.open(name) as record_b:
+    with a.open(name, checked=True) as record_a, b.open(name, checked=True) as record_b:
         return _counted(record_a, record_b)
 
 

@@ -7,20 +7,21 @@ theirs in `cloud_files`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray, LevelArray
 from onnxcert.atomic import together, write_atomically
-from onnxcert.inside import inside, made_inside
+from onnxcert.inside import file_inside
 from onnxcert.report import palette
 from onnxcert.report.classification import draw_classified
-from onnxcert.report.clouds.files import write_cloud_labels
-from onnxcert.report.of_record import radius_of, sheet_colours, sheets, write_array
+from onnxcert.report.clouds.files import cloud_label_files
+from onnxcert.report.of_record import npy_of, radius_of, sheet_colours, sheets
 from onnxcert.report.panels import nearest
-from onnxcert.report.pictures import RadiusMap, draw, write_label_png
+from onnxcert.report.pictures import RadiusMap, draw, label_png
 from onnxcert.store import Record
 
 
@@ -40,25 +41,25 @@ def has_labels(folder: Path, name: str) -> bool:
 def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
     """Certified labels as index PNG (abstain 255) and `.npy` (abstain -1), below `folder`."""
     with together():
-        if record.provenance.contract.get("medium") == "points":
-            write_cloud_labels(folder, record)
-        else:
-            _write_labels(folder, record, class_names)
+        for below, content in label_files(record, class_names):
+            write_atomically(file_inside(folder, below), partial(Path.write_bytes, data=content))
 
 
-def _write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
-    labels = np.asarray(record.labels[...])
-    made_inside(folder, "labels")
-    path = inside(folder, "labels", f"{record.name}.npy")
-    write_atomically(path, lambda p: write_array(p, labels))
+def label_files(record: Record, class_names: Sequence[str]) -> Iterator[tuple[Path, bytes]]:
+    """(path in the folder of results, content) of each label file; see `write_labels`."""
+    if record.provenance.contract.get("medium") == "points":
+        yield from cloud_label_files(record)
+        return
+    labels, folder = np.asarray(record.labels[...]), Path("labels")
+    yield folder / f"{record.name}.npy", npy_of(labels)
     if labels.ndim == 1:
         many = record.provenance.contract.get("output_form") == "multilabel"
         colours = palette.colours(("no", "yes") if many else class_names)
-        write_label_png(inside(folder, "labels", f"{record.name}.png"), labels[None], colours)
+        yield folder / f"{record.name}.png", label_png(labels[None], colours)
         return
     many = labels.ndim == 3
-    for path, names, index in sheets(folder, "labels", record.name, class_names, many=many):
-        write_label_png(path, labels[index], sheet_colours(names, index))
+    for below, names, index in sheets("labels", record.name, class_names, many=many):
+        yield below, label_png(labels[index], sheet_colours(names, index))
 
 
 def draw_record(
@@ -77,8 +78,7 @@ def draw_record(
         heading: what the photograph shows, where it is none; see `onnxcert.report.composite`.
     """
     if len(record.labels.shape) == 1:
-        made_inside(folder, "pictures")
-        path = inside(folder, "pictures", f"{record.name}.png")
+        path = file_inside(folder, Path("pictures", f"{record.name}.png"))
         draw_classified(
             path,
             record,
@@ -91,10 +91,10 @@ def draw_record(
     size = (photograph.shape[1], photograph.shape[2])
     maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.hits)]
     radius, many = radius_of(record), len(record.labels.shape) == 3
-    for path, names, index in sheets(folder, "pictures", record.name, class_names, many=many):
+    for below, names, index in sheets("pictures", record.name, class_names, many=many):
         clean, certified, hits = (nearest(array[index], size) for array in maps)
         draw(
-            path,
+            file_inside(folder, below),
             photograph=photograph,
             heading=heading or "Picture",
             truth=truth,

@@ -10,29 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxcert._typing import LevelArray
-from onnxcert.inside import inside, made_inside
 from onnxcert.report import palette
 from onnxcert.store import Record
 
 
 def sheets(
-    folder: Path, sub: str, name: str, class_names: Sequence[str], *, many: bool
+    sub: str, name: str, class_names: Sequence[str], *, many: bool
 ) -> Iterator[tuple[Path, Sequence[str], int | slice]]:
-    """(file, names of the classes on it, index into the label maps) of each PNG below `folder`.
+    """(path in the folder of results, names of the classes on it, index into the label maps) of
+    each PNG.
 
     Args:
-        folder: of the results. sub: its folder for them, which is made if it is missing.
+        sub: the folder for them, in that of the results.
         name: of the record.
         many: whether it is a multi-label record, which has one PNG for each label.
     """
     if not many:
-        made_inside(folder, sub)
-        yield inside(folder, sub, f"{name}.png"), class_names, slice(None)
+        yield Path(sub, f"{name}.png"), class_names, slice(None)
         return
-    made_inside(folder, sub, name)
     for i, label in enumerate(class_names):
         safe = "".join(c if c.isalnum() or c in "-_ " else "_" for c in label)
-        yield inside(folder, sub, name, f"{i:03d}-{safe[:60]}.png"), (f"no {label}", label), i
+        yield Path(sub, name, f"{i:03d}-{safe[:60]}.png"), (f"no {label}", label), i
 
 
 def sheet_colours(names: Sequence[str], index: int | slice) -> npt.NDArray[np.uint8]:
@@ -52,9 +50,8 @@ def radius_of(record: Record) -> LevelArray | None:
     return radius
 
 
-def write_array(path: Path, array: npt.NDArray[np.generic]) -> None:
-    """Write the array as `.npy`; by way of memory, as NumPy appends its suffix to other names, and
-    does not say why a file could not be written."""
+def npy_of(array: npt.NDArray[np.generic]) -> bytes:
+    """The array as the bytes of a `.npy` file."""
     content = BytesIO()
     np.save(content, array)
-    path.write_bytes(content.getbuffer())
+    return content.getvalue()

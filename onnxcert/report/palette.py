@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -81,6 +82,11 @@ def colours(classes: Sequence[str] | int) -> npt.NDArray[np.uint8]:
     Returns:
         uint8 [classes, 3], RGB.
     """
+    return _colours(classes if isinstance(classes, int) else tuple(classes)).copy()
+
+
+@lru_cache(maxsize=16)  # asked for with every input of a run, and slow where no name is known
+def _colours(classes: tuple[str, ...] | int) -> npt.NDArray[np.uint8]:
     names = [""] * classes if isinstance(classes, int) else [_plain(name) for name in classes]
     chosen: list[Colour | None] = [None] * len(names)
     taken: list[Colour] = [ABSTAIN, (0, 0, 0), *IGNORED]

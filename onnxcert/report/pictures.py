@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxcert._typing import BoolArray, FloatArray, IntArray, LevelArray
-from onnxcert.atomic import write_atomically
 from onnxcert.errors import ParameterError
 from onnxcert.report import palette
 from onnxcert.report.legend import legend_entries
@@ -133,35 +133,28 @@ def draw(
     write_sheet(path, panels, entries, title=title, caption=caption)
 
 
-def write_label_png(path: Path, labels: IntArray, colours: ByteArray) -> None:
-    """Write labels as an index PNG that keeps every index as it is.
+def label_png(labels: IntArray, colours: ByteArray) -> bytes:
+    """Labels as an index PNG that keeps every index as it is.
 
     Up to 255 classes it has 8 bits, shows `colours`, and holds 255 where `labels` abstains;
     beyond, it is grey of 16 bits and holds 65535 there.
 
     Args:
-        path: the PNG, replaced in one step if it exists.
         labels: integers [H, W]; whatever is no class counts as abstention.
         colours: uint8 [classes, 3], one for each class there is, whether it occurs or not.
-
-    Raises:
-        StoreError: `path` cannot be written.
     """
     from PIL import Image
 
     classes = len(colours)
     known = (labels >= 0) & (labels < classes)
+    written = BytesIO()
     if classes > 255:
-        write_atomically(
-            path,
-            lambda p: save_png(
-                p, Image.fromarray(np.where(known, labels, 65535).astype(np.uint16))
-            ),
-        )
-        return
+        save_png(written, Image.fromarray(np.where(known, labels, 65535).astype(np.uint16)))
+        return written.getvalue()
     image = Image.fromarray(np.where(known, labels, 255).astype(np.uint8))
     table = np.zeros((256, 3), np.uint8)
     table[:classes] = colours
     table[255] = palette.ABSTAIN
     image.putpalette(table.tobytes())
-    write_atomically(path, lambda p: save_png(p, image))
+    save_png(written, image)
+    return written.getvalue()

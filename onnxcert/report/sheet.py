@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -78,8 +79,9 @@ def write_sheet(
     write_atomically(path, lambda p: save_png(p, sheet))
 
 
-def save_png(path: Path, image: Image.Image) -> None:
-    image.save(path, "PNG", compress_level=4)
+def save_png(file: Path | BytesIO, image: Image.Image) -> None:
+    """Write the image as PNG."""
+    image.save(file, "PNG", compress_level=4)
 
 
 @dataclass(frozen=True)

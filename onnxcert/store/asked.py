@@ -84,6 +84,35 @@ def refuse_earlier(asked: Mapping[str, Any], folder: Path) -> None:
         )
 
 
+def new_run(asked: Mapping[str, Any], seed: int, *, leaky: bool) -> dict[str, Any]:
+    """The content of a new `run.json`."""
+    return {
+        encoding.TYPE: RUN_TYPE,
+        encoding.VERSION: RUN_VERSION,
+        "seed": seed,
+        "parameters": dict(asked),
+        **({LEAKY: True} if leaky else {}),
+    }
+
+
+def refuse_changed(
+    stored: Mapping[str, Any], asked: Mapping[str, Any], seed: int | None, folder: Path
+) -> int:
+    """The seed of the `stored` run of `folder`; raise StoreError unless the same is asked now."""
+    before = {**stored["parameters"], "seed": stored["seed"]}
+    after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
+    if seed is not None:
+        after["seed"] = seed
+    refuse_earlier(before, folder)
+    changed = differences(before, after, "now {} was asked")
+    if changed:
+        raise StoreError(
+            f"{folder} holds a run with {changed}; choose another folder with "
+            "--out, or ask for the same."
+        )
+    return int(before["seed"])
+
+
 def differences(one: Mapping[str, Any], other: Mapping[str, Any], worded: str) -> str:
     """The first thing that was asked otherwise, in words, and how many more; empty if none.
 

@@ -14,31 +14,39 @@ import h5py
 import numpy as np
 from h5py import h5a, h5t
 
+from onnxcert.store.outline import Outline
+
 
 class Attributes(Mapping[str, Any]):
     """The attributes of a group, texts as `str` however they were written."""
 
-    def __init__(self, group: h5py.Group) -> None:
-        self._attributes = group.attrs
-        self._id = group.id
+    def __init__(self, group: h5py.Group | Outline) -> None:
+        self._group = group
 
     def __getitem__(self, name: str) -> Any:
-        attribute = h5a.open(self._id, name.encode())
+        if isinstance(self._group, Outline):
+            return self._group.attrs[name]
+        attribute = h5a.open(self._group.id, name.encode())
         kind = attribute.get_type()
-        # Nearly all of ours are such texts, and this way takes half the time.
-        text = isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str()
-        if text and attribute.shape == ():
-            content = np.empty((), dtype=f"S{kind.get_size()}")
-            attribute.read(content, mtype=kind)
-            return bytes(content[()]).decode()
-        value = self._attributes[name]
+        # Nearly all of ours are such texts and numbers, and this way takes half the time.
+        if attribute.shape == () and isinstance(kind, h5t.TypeStringID):
+            if not kind.is_variable_str():
+                content = np.empty((), dtype=f"S{kind.get_size()}")
+                attribute.read(content, mtype=kind)
+                return bytes(content[()]).decode()
+        elif attribute.shape == () and isinstance(kind, h5t.TypeIntegerID | h5t.TypeFloatID):
+            number = np.empty((), attribute.dtype)
+            attribute.read(number)
+            return number[()]
+        value = self._group.attrs[name]
         return value.decode() if isinstance(value, bytes) else value
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._attributes)
+        if isinstance(self._group, Outline) or h5a.get_num_attrs(self._group.id) > 0:
+            yield from self._group.attrs
 
     def __len__(self) -> int:
-        return len(self._attributes)
+        return len(self._group.attrs)
 
 
 def put(group: h5py.Group, name: str, value: Any) -> None:

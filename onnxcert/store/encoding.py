@@ -15,7 +15,7 @@ Names and numbers are attributes of the group they describe.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from onnxcert.store import checks
 from onnxcert.store.attributes import Attributes, put
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
 from onnxcert.store.hdf5 import array_in
+from onnxcert.store.outline import Line, Outline, Row
 from onnxcert.store.record import Array, Decision, Record
 
 TYPE: Final = "encoding-type"
@@ -60,7 +61,7 @@ def mark(group: h5py.Group, kind: str) -> h5py.Group:
     return group
 
 
-def expect(group: h5py.Group, kind: str) -> h5py.Group:
+def expect(group: Any, kind: str) -> Any:
     """`group` if it is a `kind` of a version that is understood.
 
     Raises:
@@ -79,8 +80,8 @@ def expect(group: h5py.Group, kind: str) -> h5py.Group:
     return group
 
 
-def write_record(file: h5py.Group, record: Record) -> None:
-    """Write `record` into an empty file."""
+def write_record(file: h5py.Group, record: Record) -> Row:
+    """Write `record` into an empty file; returns what the index says of it."""
     put(mark(file, "onnxcert-record"), "name", record.name)
     tally = mark(file.create_group("tally"), "onnxcert-tally")
     for name in ("candidate", "hits", "single"):
@@ -114,10 +115,13 @@ def write_record(file: h5py.Group, record: Record) -> None:
     provenance = mark(file.create_group("provenance"), "onnxcert-provenance")
     for name, value in asdict(record.provenance).items():
         put(provenance, name, json.dumps(value))
-    put(file, ATTRIBUTE, fingerprint(file))
+    outline: list[Line] = []
+    digest = fingerprint(file, outline=outline)
+    put(file, ATTRIBUTE, digest)
+    return Row(digest, outline)
 
 
-def read_record(file: h5py.Group) -> Record:
+def read_record(file: h5py.Group | Outline) -> Record:
     """The record in `file`, its arrays still backed by it."""
     expect(file, "onnxcert-record")
     tally = expect(file["tally"], "onnxcert-tally")
@@ -227,39 +231,6 @@ def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
     return count, json.loads(Attributes(file)["runtime"])
 
 
-def write_table(group: h5py.Group, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows with the same names into an empty group, one column an array."""
-    mark(group, "onnxcert-table")
-    for column in rows[0] if rows else ():
-        values = [row[column] for row in rows]
-        if isinstance(values[0], str):
-            values = [value.encode() for value in values]
-            kind = h5py.string_dtype("utf-8", max(map(len, values)) or 1)
-            group.create_dataset(column, data=np.array(values, dtype=kind), dtype=kind)
-        else:
-            group.create_dataset(column, data=np.array(values))
-
-
-def read_table(group: h5py.Group) -> dict[str, dict[str, Any]]:
-    """Name -> row of a table that has a column `name`, or no column at all."""
-    expect(group, "onnxcert-table")
-    columns = {column: array_in(group, column) for column in group}
-    if any(len(array.shape) != 1 for array in columns.values()):
-        raise ValueError("a column of the table is no list of values")
-    plain = {
-        column: (array.asstr()[...] if h5py.check_string_dtype(array.dtype) else array[...])
-        for column, array in columns.items()
-    }
-    rows = [
-        {
-            column: value.item() if isinstance(value, np.generic) else value
-            for column, value in zip(plain, values, strict=True)
-        }
-        for values in zip(*plain.values(), strict=True)
-    ]
-    return {row["name"]: row for row in rows}
-
-
 def _write_draws(group: h5py.Group, draws: Draws) -> None:
     put(group, "seed", draws.seed)
     put(group, "digest", draws.digest)
@@ -268,7 +239,7 @@ def _write_draws(group: h5py.Group, draws: Draws) -> None:
     put(group, "perturbation-parameters", json.dumps(draws.perturbation.parameters()))
 
 
-def _read_draws(group: h5py.Group) -> Draws:
+def _read_draws(group: h5py.Group | Outline) -> Draws:
     name = Attributes(group)["perturbation"]
     if name not in PERTURBATIONS:
         raise StoreError(

@@ -16,12 +16,18 @@ import numpy as np
 
 from onnxcert.store.attributes import Attributes
 from onnxcert.store.hdf5 import array_of
+from onnxcert.store.outline import Line, line_of
 from onnxcert.store.sizes import most_values
 
 ATTRIBUTE: Final = "sha256"
 
 
-def fingerprint(record: h5py.Group, *, without: frozenset[str] = frozenset()) -> str:
+def fingerprint(
+    record: h5py.Group,
+    *,
+    without: frozenset[str] = frozenset(),
+    outline: list[Line] | None = None,
+) -> str:
     """SHA-256 of every group, attribute and array of a record, in the order of their names.
 
     Each counts as one line of JSON, `[path, attributes]` for a group and `[path, attributes,
@@ -30,6 +36,7 @@ def fingerprint(record: h5py.Group, *, without: frozenset[str] = frozenset()) ->
 
     Args:
         record: what is digested. without: names of attributes that are left out.
+        outline: gets what the record says, line by line; see `onnxcert.store.outline`.
     """
     sha = hashlib.sha256()
     most = most_values(record)
@@ -39,17 +46,20 @@ def fingerprint(record: h5py.Group, *, without: frozenset[str] = frozenset()) ->
             for name, value in sorted(Attributes(node).items())
             if name not in without
         }
+        values = None
         if isinstance(node, h5py.Group):
             if not path:
                 attributes.pop(ATTRIBUTE, None)
             sha.update(_line(path, attributes))
-            continue
-        if most is not None and node.size > most:
-            raise ValueError(f"{path} has {node.size:,} values, and a record like it {most:,}")
-        values = node[...]
-        values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-        sha.update(_line(path, attributes, values.dtype.str, list(node.shape)))
-        sha.update(values.reshape(-1).data)  # no copy, as there would be of bytes
+        else:
+            if most is not None and node.size > most:
+                raise ValueError(f"{path} has {node.size:,} values, and a record like it {most:,}")
+            values = node[...]
+            values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
+            sha.update(_line(path, attributes, values.dtype.str, list(node.shape)))
+            sha.update(values.reshape(-1).data)  # no copy, as there would be of bytes
+        if outline is not None:
+            outline.append(line_of(path, attributes, values))
     return sha.hexdigest()
 
 

@@ -5,6 +5,7 @@
       inputs/NAME.h5    one finished input: tally, certificate, predictions, provenance
       partial/NAME.h5   the count of an input that takes long, to go on from
       results.h5        derived: external links to every input, and a summary table
+      index.jsonl       derived: what each input says, so that it need not be opened again
 
 A file under its final name is complete: it was written under another name, synchronised to disk
 and renamed. Nothing else marks an input as done, and everything can be derived from `inputs/`.
@@ -14,37 +15,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, final
 
 import h5py
 
 from onnxcert.atomic import LEFT_OVER, remove, together, write_atomically
-from onnxcert.errors import StoreError
+from onnxcert.errors import StoreError, refuse_trouble
 from onnxcert.inside import inside, refuse_links
-from onnxcert.sampling import Count
-from onnxcert.store import encoding
-from onnxcert.store.asked import (
-    LEAKY,
-    RUN_TYPE,
-    RUN_VERSION,
-    differences,
-    read_run_file,
-    refuse_earlier,
-)
-from onnxcert.store.attributes import put
+from onnxcert.store.asked import LEAKY, new_run, read_run_file, refuse_changed
 from onnxcert.store.batched import in_batches, made_from
-from onnxcert.store.encoding import read_count, write_count, write_record
-from onnxcert.store.hdf5 import reading, write_hdf5
+from onnxcert.store.counts import KeptCounts
+from onnxcert.store.encoding import write_record
+from onnxcert.store.hdf5 import reading, telling_damage, write_hdf5
+from onnxcert.store.index import INDEX, Index
 from onnxcert.store.links import part_of
 from onnxcert.store.lock import locked
+from onnxcert.store.outline import Outline, Row
 from onnxcert.store.record import Record
 from onnxcert.store.results import Results, refuse_unsafe
+from onnxcert.store.table import read_table, write_results
 
 
 @final
-class ResultStore(Results):
+class ResultStore(KeptCounts, Results):
     """The results in one folder.
 
     >>> import tempfile
@@ -56,6 +51,8 @@ class ResultStore(Results):
         self.folder = Path(folder)
         self._begun = False
         self._rows: dict[str, dict[str, Any]] = {}  # of the summary table, of records met here
+        self._index = Index(self.folder / INDEX)
+        self._held = False
 
     @property
     def path(self) -> Path:
@@ -66,7 +63,18 @@ class ResultStore(Results):
     def names(self) -> list[str]:
         """Names of the finished inputs, sorted; a StoreError where the folder has links in it."""
         refuse_links(self.folder)
-        return self._named(path.stem for path in (self.folder / "inputs").glob("[!.]*.h5"))
+        folder = self.folder / "inputs"
+        try:
+            # A pattern would find nothing where nobody may look.
+            found = [path.name for path in folder.iterdir()]
+        except OSError as error:
+            refuse_trouble(folder, error)
+            return []
+        return self._named(
+            name.removesuffix(".h5")
+            for name in found
+            if name.endswith(".h5") and not name.startswith(".")
+        )
 
     def __contains__(self, name: str) -> bool:
         return self._record_path(name).is_file()
@@ -77,17 +85,43 @@ class ResultStore(Results):
             yield file
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Record]:
-        with super().open(name) as record:
+    def open(self, name: str, *, checked: bool = False) -> Iterator[Record]:
+        record = self._indexed(name) if checked else None
+        if record is not None:
+            self._rows[name] = record.summary()
+            with telling_damage(self._record_path(name)):
+                yield record
+            return
+        with super().open(name, checked=checked) as record:
             self._rows[name] = record.summary()
             yield record
+
+    def _indexed(self, name: str) -> Record | None:
+        """The record by its line in the index, or None where none counts."""
+        path = self._record_path(name)
+        record = self._index.record(name, path)
+        if record is None:
+            return None
+        with telling_damage(path):
+            return self.accept(name, record)
+
+    @contextmanager
+    def examine(self, name: str) -> Iterator[tuple[Outline, Row, str | None]]:
+        with super().examine(name) as (found, row, stored):
+            if self._held and stored == row.digest:
+                self._index.add(name, self._record_path(name), row)
+            yield found, row, stored
+
+    def index_misfit(self, name: str, row: Row) -> str:
+        """What the index says of a record that `row`, which is made of it, does not; or nothing."""
+        return self._index.misfit(name, self._record_path(name), row)
 
     def summary(self) -> dict[str, dict[str, Any]] | None:
         path = inside(self.folder, "results.h5")
         if not path.exists():
             return None
         with reading(path, whole=False) as file:  # the rest of it are links to every input
-            return encoding.read_table(part_of(file, "summary"))
+            return read_table(part_of(file, "summary"))
 
     def run(self) -> dict[str, Any] | None:
         return read_run_file(inside(self.folder, "run.json"))
@@ -125,6 +159,9 @@ class ResultStore(Results):
                     "another folder with --out."
                 ) from None
             self._rows = {}  # until now somebody else may have written
+            self._index.reload()
+            self._held = True
+            stack.callback(setattr, self, "_held", False)
             yield
 
     def _others(self) -> bool:
@@ -165,27 +202,9 @@ class ResultStore(Results):
                     f"{self.folder} holds results but no run.json; choose another folder."
                 )
             seed = fresh_seed if seed is None else seed
-            run = {
-                encoding.TYPE: RUN_TYPE,
-                encoding.VERSION: RUN_VERSION,
-                "seed": seed,
-                "parameters": dict(asked),
-                **({LEAKY: True} if leaky else {}),
-            }
-            self._write_run(run)
+            self._write_run(new_run(asked, seed, leaky=leaky))
             return seed
-        before = {**stored["parameters"], "seed": stored["seed"]}
-        after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
-        if seed is not None:
-            after["seed"] = seed
-        refuse_earlier(before, self.folder)
-        changed = differences(before, after, "now {} was asked")
-        if changed:
-            raise StoreError(
-                f"{self.folder} holds a run with {changed}; choose another folder with "
-                "--out, or ask for the same."
-            )
-        return int(before["seed"])
+        return refuse_changed(stored, asked, seed, self.folder)
 
     @property
     def begun(self) -> bool:
@@ -219,7 +238,7 @@ class ResultStore(Results):
     def note_leak(self) -> None:
         """Note that, and remove the records of draws in batches and what was made from them."""
         self._write_run({**(self.run() or {}), LEAKY: True})
-        for name in [record.name for record in self.records() if in_batches(record)]:
+        for name in [record.name for record in self.records(checked=True) if in_batches(record)]:
             for path in (self._record_path(name), *made_from(self.folder, name)):
                 remove(path)
             self._rows.pop(name)
@@ -238,58 +257,33 @@ class ResultStore(Results):
         """
         refuse_unsafe(record.name, self.folder)
         path = self._record_path(record.name)
+        rows: list[Row] = []
         with together():
             beside()
-            write_atomically(path, lambda p: write_hdf5(p, lambda f: write_record(f, record)))
+            write_atomically(
+                path, lambda p: write_hdf5(p, lambda f: rows.append(write_record(f, record)))
+            )
+        self._index.add(record.name, path, rows[-1])
         self._rows[record.name] = record.summary()
         if record.ended != "interrupted":
             self.forget(record.name)
 
-    def forget(self, name: str) -> None:
-        """Remove the count of a finished input, if one is left of it."""
-        remove(self._partial_path(name))
-
-    def kept(self, name: str) -> bool:
-        """Whether a count of this input is kept."""
-        return self._partial_path(name).is_file()
-
-    def checkpoint(self, name: str, count: Count, runtime: Mapping[str, str]) -> None:
-        """Keep a count under way; `runtime` is what the model's answers may depend on."""
-        path = self._partial_path(name)
-        write_atomically(path, lambda p: write_hdf5(p, lambda f: write_count(f, count, runtime)))
-
-    def resume(self, fresh: Count, name: str, runtime: Mapping[str, str]) -> Count:
-        """The kept count of `name` if it is one of the same draws on the same runtime, or `fresh`;
-        on the backend of `fresh`.
-
-        Counts made by another generator or runtime are not mixed: the input starts again.
-        """
-        with suppress(StoreError), reading(self._partial_path(name)) as file:
-            count, made_by = read_count(file)
-            if count.asked == fresh.asked and made_by == dict(runtime):
-                return count.on(fresh.backend)
-        return fresh
-
     def derive(self) -> None:
         """Write `results.h5` anew from the finished inputs; those met before are not read again."""
         names = self.names()
-        for _ in self.records(name for name in names if name not in self._rows):
-            pass  # opened, and its row noted
-        records = [self._rows[name] for name in names]
-
-        def fill(file: h5py.File) -> None:
-            encoding.mark(file, "onnxcert-results")
-            put(file, "run", json.dumps(self.run()))
-            links = file.create_group("inputs")
-            encoding.mark(links, "onnxcert-links")
-            for row in records:
-                links[row["name"]] = h5py.ExternalLink(f"inputs/{row['name']}.h5", "/")
-            encoding.write_table(file.create_group("summary"), records)
-
-        write_atomically(inside(self.folder, "results.h5"), lambda p: write_hdf5(p, fill))
+        for name in names:
+            if name in self._rows:
+                continue
+            record = self._indexed(name)
+            if record is not None:
+                self._rows[name] = record.summary()
+            else:
+                with self.open(name):
+                    pass  # and its row noted
+        write_results(
+            inside(self.folder, "results.h5"), self.run(), [self._rows[name] for name in names]
+        )
+        self._index.tidy(names)
 
     def _record_path(self, name: str) -> Path:
         return inside(self.folder, "inputs", f"{name}.h5")
-
-    def _partial_path(self, name: str) -> Path:
-        return inside(self.folder, "partial", f"{name}.h5")

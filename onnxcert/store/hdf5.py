@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import h5py
+import numpy as np
 
-from onnxcert.errors import StoreError
+from onnxcert.errors import StoreError, refuse_trouble
 from onnxcert.regular import check_regular
 from onnxcert.store.links import refuse_links
 from onnxcert.store.lock import NO_LOCKS
+from onnxcert.store.outline import LargeArray
 
 # gzip packs at most 1032 values into one; what claims more would only fill the memory.
 _PACKED: Final = 1100
@@ -55,6 +57,7 @@ def reading(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.
         whole: whether all of it is looked at; else each part is to come from `part_of`.
 
     Raises:
+        AccessError: the machine does not let it be read.
         StoreError: it is not there, is no HDF5 file, something in it cannot be read, or lies
             elsewhere.
     """
@@ -64,21 +67,30 @@ def reading(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.
             file = _opened(path, files)
         except FileNotFoundError:
             raise StoreError(f"there is no result {path}.") from None
-        except OSError as error:
+        except (OSError, MemoryError, RuntimeError) as error:
+            refuse_trouble(path, error)
             raise StoreError(
                 f"{path} is not a readable HDF5 file ({error}); name results that onnxcert wrote, "
                 "or delete it and certify again."
             ) from None
-        try:
+        with telling_damage(path, what):
             if whole:
                 refuse_links(file)
             yield file
-        except _DAMAGE as error:
-            where = f"{what} in {path}" if what else str(path)
-            raise StoreError(
-                f"{where} is damaged or not onnxcert's ({error}); "
-                "delete it and give the certify command again to make it anew."
-            ) from None
+
+
+@contextmanager
+def telling_damage(path: Path, what: str = "") -> Iterator[None]:
+    """Turn whatever damaged values raise into a StoreError about `what` in `path`."""
+    try:
+        yield
+    except _DAMAGE as error:
+        refuse_trouble(path, error)
+        where = f"{what} in {path}" if what else str(path)
+        raise StoreError(
+            f"{where} is damaged or not onnxcert's ({error}); "
+            "delete it and give the certify command again to make it anew."
+        ) from None
 
 
 def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
@@ -137,7 +149,10 @@ def array_in(group: h5py.Group, name: str) -> Any:
     Raises:
         KeyError, TypeError, ValueError: there is none, or it claims more than it holds.
     """
-    return array_of(group[name])
+    array = group[name]
+    if isinstance(array, np.ndarray | LargeArray):  # of an outline
+        return array
+    return array_of(array)
 
 
 def array_of(array: Any) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,10 +16,10 @@ from typing import Any, Final
 import numpy as np
 
 from onnxcert.atomic import together, write_atomically
-from onnxcert.errors import StoreError
+from onnxcert.errors import AccessError, StoreError
 from onnxcert.inputs.listing import is_safe_name
 from onnxcert.inputs.shard import Shard
-from onnxcert.inside import inside, made_inside
+from onnxcert.inside import file_inside, inside
 from onnxcert.sampling import ONE_DRAW
 from onnxcert.store.asked import differences
 from onnxcert.store.attributes import Attributes
@@ -78,7 +77,8 @@ def merge(out: Path, folders: Sequence[Path]) -> Merged:
     chosen: dict[str, ResultStore] = {}
     for part, run in zip(parts, runs, strict=True):
         for name in part.names():
-            part.refuse_foreign(name, run)
+            with part.open(name, checked=True) as record:
+                part.refuse_foreign(record, run)
             chosen[name] = _further(name, chosen[name], part) if name in chosen else part
     leaky = next((part for part in parts if part.leaky), None)
     if leaky is not None:
@@ -219,7 +219,7 @@ def _refuse_batched(chosen: Mapping[str, ResultStore], leaky: ResultStore) -> No
     """
     batched: dict[Path, list[str]] = {}
     for name, part in sorted(chosen.items()):
-        with part.open(name) as record:
+        with part.open(name, checked=True) as record:
             if in_batches(record):
                 batched.setdefault(part.folder, []).append(name)
     if batched:
@@ -242,7 +242,7 @@ def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
         for path in made_from(part.folder, name):
             _copy_file(part.folder, target.folder, path.relative_to(part.folder))
         _copy_file(part.folder, target.folder, Path("inputs", f"{name}.h5"))
-    with target.open(name) as record:
+    with target.open(name, checked=True) as record:
         if record.ended != "interrupted":
             target.forget(name)
 
@@ -250,9 +250,7 @@ def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
 def _copy_file(source: Path, target: Path, below: Path) -> None:
     if source.resolve() == target.resolve():
         return
-    copied = inside(source, *below.parts)
-    made_inside(target, *below.parts[:-1])
-    path = inside(target, *below.parts)
+    copied, path = inside(source, *below.parts), file_inside(target, below)
     write_atomically(path, lambda temporary: shutil.copyfile(copied, temporary))
 
 
@@ -263,9 +261,14 @@ def _under_way(parts: Sequence[ResultStore]) -> Iterator[tuple[str, ResultStore]
         for path in sorted((part.folder / "partial").glob("[!.]*.h5")):
             if not is_safe_name(path.stem):
                 continue
-            with suppress(StoreError), reading(path) as file:  # a damaged one is counted again
-                done = read_count(file)[0].done
-                if done > best.get(path.stem, (0, part))[0]:
-                    best[path.stem] = (done, part)
+            try:
+                with reading(path) as file:
+                    done = read_count(file)[0].done
+            except AccessError:
+                raise
+            except StoreError:
+                continue  # a damaged one is counted again
+            if done > best.get(path.stem, (0, part))[0]:
+                best[path.stem] = (done, part)
     for name, (_, part) in best.items():
         yield name, part

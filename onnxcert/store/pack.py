@@ -19,7 +19,7 @@ from typing import Any, final
 import h5py
 
 from onnxcert.atomic import write_atomically
-from onnxcert.errors import StoreError
+from onnxcert.errors import StoreError, refuse_trouble
 from onnxcert.store import encoding
 from onnxcert.store.asked import read_run
 from onnxcert.store.attributes import Attributes, put
@@ -27,6 +27,7 @@ from onnxcert.store.folder import ResultStore
 from onnxcert.store.hdf5 import reading, write_hdf5
 from onnxcert.store.links import member, part_of
 from onnxcert.store.results import Results
+from onnxcert.store.table import read_table, write_table
 
 
 @final
@@ -50,7 +51,7 @@ class Pack(Results):
 
     def summary(self) -> dict[str, dict[str, Any]]:
         with self._file("summary") as file:
-            return encoding.read_table(part_of(file, "summary"))
+            return read_table(part_of(file, "summary"))
 
     @contextmanager
     def group(self, name: str) -> Iterator[h5py.Group]:
@@ -72,13 +73,16 @@ def open_results(path: str | Path) -> Results:
     """The results in the folder or packed file `path`.
 
     Raises:
-        StoreError: there is neither.
+        StoreError: there is neither, or nobody may look.
     """
     path = Path(path)
-    if path.is_dir():
-        return ResultStore(path)
-    if path.exists():
-        return Pack(path)
+    try:
+        if path.is_dir():
+            return ResultStore(path)
+        if path.exists():
+            return Pack(path)
+    except OSError as error:
+        refuse_trouble(path, error)
     raise StoreError(
         f"there are no results in {path}, which does not exist; name a folder that onnxcert "
         "certify wrote, or a file that onnxcert pack wrote."
@@ -104,8 +108,8 @@ def pack(results: Results, path: Path) -> int:
     rows = []
     for name in names:
         # Before anything is written: HDF5 copies damaged chunks without a word.
-        results.refuse_foreign(name, run)
-        with results.open(name) as record:
+        with results.open(name, checked=True) as record:
+            results.refuse_foreign(record, run)
             rows.append(record.summary())
 
     def fill(file: h5py.File) -> None:
@@ -114,7 +118,7 @@ def pack(results: Results, path: Path) -> int:
         for name in names:
             with results.group(name) as group:
                 inputs.copy(group, inputs, name=name)
-        encoding.write_table(file.create_group("summary"), rows)
+        write_table(file.create_group("summary"), rows)
 
     write_atomically(path, lambda p: write_hdf5(p, fill))
     return len(names)

@@ -15,6 +15,8 @@ from onnxcert.inputs.listing import is_safe_name
 from onnxcert.store.attributes import Attributes
 from onnxcert.store.encoding import read_record
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
+from onnxcert.store.hdf5 import array_in
+from onnxcert.store.outline import Line, Outline, Row, outline_of
 from onnxcert.store.record import Record
 from onnxcert.store.sizes import check_sizes
 
@@ -63,17 +65,52 @@ class Results(ABC):
         return name in self.names()
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Record]:
+    def open(self, name: str, *, checked: bool = False) -> Iterator[Record]:
         """The record of a finished input with its arrays still in the file (`h5py.Dataset`).
+
+        Args:
+            checked: refuse what is not what was written. Large arrays are then `Array`s that are
+                read when they are asked for, and what a folder's index holds is taken from there.
 
         Raises:
             StoreError: there is none, it cannot be read, or it is that of another input.
         """
+        if not checked:
+            with self.group(name) as group:
+                yield self.accept(name, read_record(group))
+            return
+        with self.examine(name) as (found, row, stored):
+            if stored != row.digest:
+                raise StoreError(
+                    f"the record {name} in {self.path} is not what was written; onnxcert verify "
+                    f"{self.path} says more, and onnxcert certify makes a deleted record again."
+                )
+            yield self.accept(name, read_record(found))
+
+    def accept(self, name: str, record: Record) -> Record:
+        """`record`, if it is kept under its own name, `name`, and its arrays are as it says.
+
+        Raises:
+            StoreError: it is that of another input. ValueError: an array has another shape or type.
+        """
+        self._refuse_misnamed(name, record)
+        check_sizes(record)
+        return record
+
+    @contextmanager
+    def examine(self, name: str) -> Iterator[tuple[Outline, Row, str | None]]:
+        """What a finished input holds now, read once and yet to be understood, its digest, and the
+        digest that it carries of itself, if any."""
         with self.group(name) as group:
-            record = read_record(group)
-            self._refuse_misnamed(name, record)
-            check_sizes(record)
-            yield record
+            stored = Attributes(group).get(ATTRIBUTE)
+            lines: list[Line] = []
+            row = Row(fingerprint(group, outline=lines), lines)
+
+            def read(where: str) -> Any:
+                return array_in(group, where[1:])[...]
+
+            found = outline_of(lines, str(group.file.filename), read)
+            yield found, row, None if stored is None else str(stored)
 
     def read(self, name: str) -> Record:
         """The record of a finished input, in memory.
@@ -81,13 +118,19 @@ class Results(ABC):
         Raises:
             StoreError: there is none, or it cannot be read.
         """
-        with self.open(name) as record:
-            return record.in_memory()
+        with self.group(name) as group:
+            return read_record(group).in_memory()
 
-    def records(self, names: Iterable[str] | None = None) -> Iterator[Record]:
-        """The finished inputs, all or those of `names`; each open only while it is looked at."""
+    def records(
+        self, names: Iterable[str] | None = None, *, checked: bool = False
+    ) -> Iterator[Record]:
+        """The finished inputs, all or those of `names`; each open only while it is looked at.
+
+        Args:
+            checked: refuse what is not what was written.
+        """
         for name in self.names() if names is None else names:
-            with self.open(name) as record:
+            with self.open(name, checked=checked) as record:
                 yield record
 
     def fingerprints(self, name: str) -> tuple[str | None, str]:
@@ -96,28 +139,13 @@ class Results(ABC):
             stored = Attributes(group).get(ATTRIBUTE)
             return None if stored is None else str(stored), fingerprint(group)
 
-    def refuse_edited(self, name: str) -> None:
-        """Raise StoreError unless the record is what was written, as its digest tells."""
-        stored, found = self.fingerprints(name)
-        if stored != found:
+    def refuse_foreign(self, record: Record, run: Mapping[str, Any]) -> None:
+        """Raise StoreError unless `record` was made by `run`, the content of `run.json`."""
+        if record.provenance.parameters != {**run["parameters"], "seed": run["seed"]}:
             raise StoreError(
-                f"the record {name} in {self.path} is not what was written; onnxcert verify "
-                f"{self.path} says more."
+                f"the record {record.name} in {self.path} was not made by the run that run.json "
+                "tells of; delete it, and certify it again."
             )
-
-    def refuse_foreign(self, name: str, run: Mapping[str, Any]) -> None:
-        """Raise StoreError unless the record is what was written, for the input `name`, by `run`.
-
-        Args:
-            run: the content of `run.json`.
-        """
-        self.refuse_edited(name)
-        with self.open(name) as record:
-            if record.provenance.parameters != {**run["parameters"], "seed": run["seed"]}:
-                raise StoreError(
-                    f"the record {name} in {self.path} was not made by the run that run.json tells "
-                    "of; delete it, and certify it again."
-                )
 
     def _named(self, names: Iterable[str]) -> list[str]:
         """`names` in order, each one that onnxcert gives: files are written and removed by it."""

@@ -25,7 +25,8 @@ class Verification:
     Attributes:
         records: how many were looked at.
         findings: what does not fit, record by record.
-        unchecked: what could not be looked at, each one sentence.
+        troubles: what the machine did not let be read, and why; it may fit or not.
+        unchecked: what is not there to be looked at, each one sentence.
         notes: what a reader must know beside it, such as what the law of old draws lacks.
     """
 
@@ -33,7 +34,8 @@ class Verification:
     findings: tuple[Finding, ...]
     unchecked: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    troubles: tuple[Finding, ...] = ()
 
     @property
     def fits(self) -> bool:
-        return not self.findings
+        return not self.findings and not self.troubles

@@ -2,48 +2,61 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Iterator
+from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from onnxcert.report.files import write_labels
+from onnxcert.errors import refuse_trouble
+from onnxcert.report.files import label_files
 from onnxcert.store import Record
 
-_LARGEST: Final = 2**20  # bytes of a file of labels, beside those of each component
+# What the labels can take in a file of another packing and depth: bytes a label, and beside them.
+_LARGEST: Final = 8
+_BESIDE: Final = 2**20
 
 
 def label_file_misfits(folder: Path, record: Record) -> Iterator[str]:
     """Which of `labels/NAME.*` do not show what `record` certifies.
 
-    The files are written again elsewhere and compared, so that there is one place that knows what
-    is in them.
+    Compared with what would be written now, so that there is one place that knows what is in them.
+
+    Raises:
+        AccessError: the machine does not let one be read.
     """
     names = record.provenance.contract.get("class_names", ())
-    with tempfile.TemporaryDirectory(prefix="onnxcert-") as elsewhere:
-        write_labels(Path(elsewhere), record, names)
-        for written in sorted(p for p in Path(elsewhere).rglob("*") if p.is_file()):
-            below = written.relative_to(elsewhere)
-            found = folder / below
-            if not found.is_file():
-                yield f"{below.as_posix()} is missing"
-            elif found.stat().st_size > _LARGEST + 64 * record.decision.components:
-                yield f"{below.as_posix()} is damaged"
-            elif found.read_bytes() != written.read_bytes():
-                yield from _difference(found, written, below.as_posix())
+    most = _LARGEST * prod(record.labels.shape) + _BESIDE
+    for below, written in label_files(record, names):
+        path, name = folder / below, below.as_posix()
+        try:
+            if not path.is_file():
+                yield f"{name} is missing"
+                continue
+            if path.stat().st_size > most:
+                yield f"{name} is damaged"
+                continue
+            found = path.read_bytes()
+        except (OSError, MemoryError) as error:
+            refuse_trouble(path, error)
+            yield f"{name} is damaged"
+            continue
+        if found != written:
+            yield from _difference(path, found, written, name)
 
 
-def _difference(found: Path, written: Path, name: str) -> Iterator[str]:
+def _difference(path: Path, found: bytes, written: bytes, name: str) -> Iterator[str]:
     """What differs between two files of labels; nothing if only their packing does."""
     try:
-        labels, colours = _read(found)
-    except Exception:  # whatever a decoder raises on bytes that are no picture or array
+        labels, colours = _read(found, path.suffix)
+    except Exception as error:  # whatever a decoder raises on bytes that are no picture or array
+        refuse_trouble(path, error)
         yield f"{name} is damaged"
         return
-    expected, expected_colours = _read(written)
+    expected, expected_colours = _read(written, path.suffix)
     if labels.shape != expected.shape or labels.dtype != expected.dtype:
         yield f"{name} holds {labels.dtype} of the shape {labels.shape}, not the certified labels"
     elif changed := int(np.count_nonzero(labels != expected)):
@@ -52,14 +65,14 @@ def _difference(found: Path, written: Path, name: str) -> Iterator[str]:
         yield f"{name} shows classes in other colours"
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read(content: bytes, suffix: str) -> tuple[np.ndarray, np.ndarray]:
     """(labels as stored, the colours they are shown in)."""
-    if path.suffix == ".npy":
-        labels = np.load(path, allow_pickle=False)
+    if suffix == ".npy":
+        labels = np.load(BytesIO(content), allow_pickle=False)
         return labels, np.empty(0)
     from PIL import Image
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of large pictures, which ours may be
-        with Image.open(path, formats=("PNG",)) as image:
+        with Image.open(BytesIO(content), formats=("PNG",)) as image:
             return np.asarray(image), np.asarray(image.convert("RGB"))

@@ -7,7 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from onnxcert.draws import digest
-from onnxcert.errors import InputError, ModelError
+from onnxcert.errors import (
+    AccessError,
+    InputError,
+    ModelError,
+    machine_trouble,
+    refuse_trouble,
+)
 from onnxcert.inputs import READERS, Item
 from onnxcert.inputs.clouds import CLOUD_READERS
 from onnxcert.media.again import Way
@@ -30,26 +36,47 @@ class ModelCheck:
 
     def __init__(self, given: Path | None = None) -> None:
         self._given = given
-        self._digests: dict[Path, str | None] = {}
+        self._digests: dict[Path, str | AccessError | None] = {}
         self.missing: set[str] = set()
         if given is not None:
             self._digests[given] = read_model(given).sha256
 
     def misfit(self, record: Record) -> str | None:
-        """What is wrong with the model of `record`, if anything."""
+        """What is wrong with the model of `record`, if anything.
+
+        Raises:
+            AccessError: the machine does not let it be read.
+        """
         named = record.provenance.model.get("name", "")
         path = self._given or Path(named)
-        if not path.is_file():
+        if not _is_file(path):
             self.missing.add(named)
             return None
         if path not in self._digests:
-            try:
-                self._digests[path] = read_model(path).sha256
-            except ModelError:
-                self._digests[path] = None
-        if self._digests[path] != record.provenance.model.get("sha256"):
+            self._digests[path] = _digest_of(path)
+        found = self._digests[path]
+        if isinstance(found, AccessError):
+            raise found
+        if found != record.provenance.model.get("sha256"):
             return f"the model {path} is not the one that was certified"
         return None
+
+
+def _digest_of(model: Path) -> str | AccessError | None:
+    """The digest of a model, None if it is none, or why nobody can tell."""
+    try:
+        return read_model(model).sha256
+    except (ModelError, OSError, MemoryError) as error:
+        why = machine_trouble(error)
+        return AccessError(model, why) if why else None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        refuse_trouble(path, error)
+        return False
 
 
 class InputCheck:
@@ -73,9 +100,14 @@ class InputCheck:
         self._digests: dict[str, set[str]] = {}
         self.missing: list[str] = []
         self.unreadable: dict[Path, str] = {}
+        self._trouble: AccessError | None = None
 
     def misfit(self, record: Record) -> str | None:
-        """What is wrong with the input of `record`, if anything."""
+        """What is wrong with the input of `record`, if anything.
+
+        Raises:
+            AccessError: the machine does not let it, or one that is given, be read.
+        """
         try:
             way = Way.of(record)
         except InputError as error:
@@ -83,14 +115,17 @@ class InputCheck:
         if self._given:
             if record.draws.digest in self._known(way):
                 return None
+            if self._trouble is not None:
+                raise self._trouble
             return "none of the inputs given is the one that was certified"
         item = way.item(record)
-        if not item.path.is_file():
+        if not _is_file(item.path):
             self.missing.append(str(item.path))
             return None
         try:
             same = digest(way.read(item)[0]) == record.draws.digest
-        except InputError:
+        except (InputError, OSError, MemoryError) as error:
+            refuse_trouble(item.path, error)
             same = False
         return None if same else f"the input {item.path} is not the one that was certified"
 
@@ -110,6 +145,8 @@ class InputCheck:
                 try:
                     x, _ = way.read(replace(item, category=way.category))
                     self._digests[key].add(digest(x))
-                except InputError as error:
+                except (InputError, OSError, MemoryError) as error:
                     self.unreadable[item.path] = str(error)
+                    if why := machine_trouble(error):
+                        self._trouble = AccessError(item.path, why)
         return self._digests[key]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onnxcert.errors import InputError, OnnxcertError, StoreError
-from onnxcert.store import Pack, Results, ResultStore
+from onnxcert.errors import AccessError, InputError, OnnxcertError, StoreError
+from onnxcert.store import Pack, Record, Results, ResultStore
+from onnxcert.store.encoding import read_record
+from onnxcert.store.outline import Row
 from onnxcert.verification.evidence import record_misfits
 from onnxcert.verification.finding import Finding, Verification
 from onnxcert.verification.independent import independent_misfits, unchecked
@@ -27,7 +29,8 @@ def verify(
 
     Of each record: the digest it carries of itself, the certificate decided again from its votes,
     its settings against `run.json`, the model and the input where they can be found, and in a
-    folder the label files. Of the run: the summary table, which also tells when a record is gone.
+    folder the label files and the index. Of the run: the summary table, which also tells when a
+    record is gone. What the machine does not let be read is a trouble and no finding.
 
     Digests are no signatures: who changes votes, settings, digests and files in step is not
     found. Drawn pictures are not looked at.
@@ -45,85 +48,126 @@ def verify(
         InputError: something in `inputs` is not there.
     """
     names = results.names()
-    findings: list[Finding] = []
+    checks = _Checks(results, model, inputs, independent=independent)
     try:
-        run = results.run()
+        checks.run = results.run()
+    except AccessError as error:
+        checks.trouble("run.json", "it", error)
     except StoreError as error:
-        run = None
-        findings.append(Finding("run.json", _clause(error)))
+        checks.findings.append(Finding("run.json", _clause(error)))
     else:
-        if not names and run is not None and not (results.summary() or {}):
+        if not names and checks.run is not None and not (results.summary() or {}):
             raise StoreError(
                 f"no input in {results.path} is finished yet, and there is nothing to verify."
             )
-        if run is None:
+        if checks.run is None:
             if not names:
                 raise StoreError(
                     f"there are no results in {results.path}; name a folder that onnxcert certify "
                     "wrote, or a file that onnxcert pack wrote."
                 )
-            findings.append(Finding("run.json", "it is missing"))
-    models, pictures = ModelCheck(model), InputCheck(inputs)
-    alone: dict[str, int] | None = {} if independent else None
-    rows: dict[str, dict[str, Any]] = {}
-    notes: dict[str, None] = {}
+            checks.findings.append(Finding("run.json", "it is missing"))
     for name in names:
+        checks.record(name)
+        on_record()
+    try:
+        checks.findings += _table_misfits(results, checks.rows, names)
+    except AccessError as error:
+        checks.trouble(_table(results), "it", error)
+    return checks.outcome(len(names))
+
+
+class _Checks:
+    """What was found so far, record by record; the arguments are those of `verify`."""
+
+    def __init__(
+        self, results: Results, model: Path | None, inputs: Sequence[str], *, independent: bool
+    ) -> None:
+        self.results = results
+        self.run: dict[str, Any] | None = None
+        self.findings: list[Finding] = []
+        self.rows: dict[str, dict[str, Any]] = {}
+        self._troubles: dict[Finding, None] = {}
+        self._notes: dict[str, None] = {}
+        self._alone: dict[str, int] | None = {} if independent else None
+        self._models, self._pictures = ModelCheck(model), InputCheck(inputs)
+
+    def trouble(self, name: str, what: str, error: AccessError) -> None:
+        """Note that `what` of `name` cannot be checked for now."""
+        self._troubles[Finding(name, f"{what} could not be read ({error.why})")] = None
+
+    def record(self, name: str) -> None:
+        """Check one record and what belongs to it."""
         try:
-            for text in _misfits(results, name, run, rows, models, pictures, notes, alone):
-                findings.append(Finding(name, text))
+            # All inside, as a value of an unexpected kind is damage as well, wherever it first
+            # hurts.
+            with self.results.examine(name) as (found, row, stored):
+                if stored is None:
+                    self._add(name, ["the record carries no digest of itself"])
+                elif stored != row.digest:
+                    self._add(name, ["the record is not what was written, as its digest tells"])
+                self._examined(name, self.results.accept(name, read_record(found)).in_memory(), row)
         except InputError:
             raise  # something given is not there: no record is to blame
+        except AccessError as error:
+            self.trouble(name, "the record", error)
         except OnnxcertError as error:
-            findings.append(Finding(name, _clause(error)))
-        on_record()
-    findings += _table_misfits(results, rows, names)
-    unseen = (*_unchecked(results, models, pictures), *_only_by_ours(alone or {}))
-    return Verification(len(names), tuple(findings), unseen, tuple(notes))
+            self.findings.append(Finding(name, _clause(error)))
 
-
-def _misfits(
-    results: Results,
-    name: str,
-    run: Mapping[str, Any] | None,
-    rows: dict[str, dict[str, Any]],
-    models: ModelCheck,
-    pictures: InputCheck,
-    notes: dict[str, None],
-    alone: dict[str, int] | None,
-) -> Iterator[str]:
-    stored, found = results.fingerprints(name)
-    if stored is None:
-        yield "the record carries no digest of itself"
-    elif stored != found:
-        yield "the record is not what was written, as its digest tells"
-    # All inside, as a value of an unexpected kind is damage as well, wherever it first hurts.
-    with results.open(name) as opened:
-        record = opened.in_memory()
-        rows[name] = record.summary()
+    def _examined(self, name: str, record: Record, row: Row) -> None:
+        self.rows[name] = record.summary()
         if record.draws.law_note:
-            notes[record.draws.law_note] = None
-        yield from record_misfits(record, name, run)
-        if alone is not None:
+            self._notes[record.draws.law_note] = None
+        self._add(name, record_misfits(record, name, self.run))
+        if self._alone is not None:
             reason = unchecked(record.decision.rule)
             if reason:
-                alone[reason] = alone.get(reason, 0) + 1
+                self._alone[reason] = self._alone.get(reason, 0) + 1
             else:
-                yield from independent_misfits(record)
-        for check in (models, pictures):
-            text = check.misfit(record)
-            if text is not None:
-                yield text
-        if isinstance(results, ResultStore):
-            yield from label_file_misfits(results.folder, record)
+                self._add(name, independent_misfits(record))
+        for check in (self._models, self._pictures):
+            self._add(name, _one(check, record))
+        if isinstance(self.results, ResultStore):
+            self._add(name, label_file_misfits(self.results.folder, record))
+            self._add(name, [self.results.index_misfit(name, row)])
+
+    def _add(self, name: str, found: Iterable[str | None]) -> None:
+        """Add what one check finds; what keeps it from looking is no reason to leave out others."""
+        try:
+            for text in found:
+                if text:
+                    self.findings.append(Finding(name, text))
+        except AccessError as error:
+            self.trouble(name, error.path, error)
+
+    def outcome(self, records: int) -> Verification:
+        """All of it."""
+        unseen = (
+            *_unchecked(self.results, self._models, self._pictures),
+            *_only_by_ours(self._alone or {}),
+        )
+        return Verification(
+            records, tuple(self.findings), unseen, tuple(self._notes), tuple(self._troubles)
+        )
+
+
+def _one(check: ModelCheck | InputCheck, record: Record) -> Iterator[str | None]:
+    yield check.misfit(record)
+
+
+def _table(results: Results) -> str:
+    return "the summary table" if isinstance(results, Pack) else "results.h5"
 
 
 def _table_misfits(
     results: Results, rows: Mapping[str, Mapping[str, Any]], names: Sequence[str]
 ) -> Iterator[Finding]:
     """The summary table against the records it was derived from."""
-    table = "the summary table" if isinstance(results, Pack) else "results.h5"
+    table = _table(results)
     try:
         listed = results.summary()
+    except AccessError:
+        raise
     except StoreError as error:
         yield Finding(table, _clause(error))
         return

@@ -363,6 +363,7 @@ def test_every_input_has_its_record_labels_and_picture(
     assert files - {".lock"} == {
         "run.json",
         "results.h5",
+        "index.jsonl",
         "inputs/p0.h5",
         "labels/p0.png",
         "labels/p0.npy",

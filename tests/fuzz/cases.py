@@ -275,7 +275,7 @@ def hdf5(rng: np.random.Generator, folder: Path) -> Arguments:
         target = folder / "damaged"
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(whole, target)
-        victim = target / pick(rng, [*victims, *victims, "run.json", "results.h5"])
+        victim = target / pick(rng, [*victims, *victims, "run.json", "results.h5", "index.jsonl"])
     if victim.suffix == ".h5" and rng.random() < 0.6:
         mutation.damaged_hdf5(rng, victim)
     else:

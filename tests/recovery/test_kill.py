@@ -8,6 +8,7 @@ all that they started; and at each step of writing.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -127,6 +128,10 @@ def assert_nothing_half_written(out: Path) -> set[str]:
                     file.visititems(lambda _, item: item[...] if hasattr(item, "shape") else None)
             case ".json":
                 assert json.loads(path.read_text())["encoding-type"] == "onnxcert-run"
+            case ".jsonl":  # only the end of the last line may be lacking
+                for line in path.read_bytes().split(b"\n")[:-1]:
+                    digest, told = line.split(b"\t", 1)
+                    assert hashlib.sha256(told + b"\n").hexdigest().encode() == digest
             case ".npy":
                 assert np.load(path).shape == (48, 64)
             case ".png":

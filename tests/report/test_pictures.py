@@ -273,7 +273,7 @@ def test_written_labels_are_read_back(tmp_path: Path, classes: int) -> None:
     path = tmp_path / "x.png"
     labels = np.random.default_rng(0).integers(-1, classes, (40, 30)).astype(np.int16)
     labels[0, :3] = [ABSTAIN, 0, classes - 1]
-    pictures.write_label_png(path, labels, palette.colours(classes))
+    path.write_bytes(pictures.label_png(labels, palette.colours(classes)))
     abstain = 255 if classes <= 255 else 65535
     back = read_labels(path, size=(40, 30), classes=classes, ignore_label=abstain)
     np.testing.assert_array_equal(np.where(back == abstain, ABSTAIN, back), labels)

@@ -9,16 +9,15 @@ of both for each label, in a folder of the input's name; a classifier's has the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from onnxcert._typing import IntArray, LevelArray
-from onnxcert.atomic import write_atomically
 from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.inside import inside, made_inside
+from onnxcert.inside import file_inside
 from onnxcert.report import palette
 from onnxcert.report.classification import draw_classified
 from onnxcert.report.clouds.cone import Cone
@@ -26,7 +25,7 @@ from onnxcert.report.clouds.panels import Scene
 from onnxcert.report.clouds.ply import write_cloud_ply
 from onnxcert.report.clouds.sheet import draw_cloud
 from onnxcert.report.clouds.viewpoint import Vector
-from onnxcert.report.of_record import radius_of, sheet_colours, sheets, write_array
+from onnxcert.report.of_record import npy_of, radius_of, sheet_colours, sheets
 from onnxcert.report.panels import ByteArray
 from onnxcert.report.pictures import RadiusMap
 from onnxcert.store import Record
@@ -45,12 +44,11 @@ def has_cloud_labels(folder: Path, name: str) -> bool:
     return (folder / "labels" / f"{name}.npy").exists()
 
 
-def write_cloud_labels(folder: Path, record: Record) -> None:
-    """Certified labels as `.npy` below `folder`: int32 [N], or [L, N]; abstain -1."""
+def cloud_label_files(record: Record) -> Iterator[tuple[Path, bytes]]:
+    """(path in the folder of results, content) of the `.npy` of certified labels: int32 [N], or
+    [L, N]; abstain -1."""
     labels = np.asarray(record.labels[...], np.int32)
-    made_inside(folder, "labels")
-    path = inside(folder, "labels", f"{record.name}.npy")
-    write_atomically(path, lambda p: write_array(p, labels))
+    yield Path("labels", f"{record.name}.npy"), npy_of(labels)
 
 
 def draw_cloud_record(
@@ -73,11 +71,10 @@ def draw_cloud_record(
         ParameterError: `cloud` has another number of points than the record.
         StoreError: a file cannot be written.
     """
-    made_inside(folder, "pictures")
     contract = record.provenance.contract
     if contract.get("task") == "classification":
         seen = Scene.of(cloud).plain(_GREY).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
-        path = inside(folder, "pictures", f"{record.name}.png")
+        path = file_inside(folder, Path("pictures", f"{record.name}.png"))
         draw_classified(path, record, photograph=seen, truth=truth, class_names=class_names)
         return
     category = record.provenance.input.get("category", "") or cloud.category
@@ -89,8 +86,9 @@ def draw_cloud_record(
         np.asarray(array[...]) for array in (record.clean, record.labels, record.hits)
     )
     many = certified.ndim == 2
-    for path, names, index in sheets(folder, "pictures", record.name, class_names, many=many):
+    for below, names, index in sheets("pictures", record.name, class_names, many=many):
         colours = sheet_colours(names, index) if many else part_colours(names, own)
+        path = file_inside(folder, below)
         if many:  # a lighter "no" would pass for abstention where light falls on it
             colours[0] = _GREY
         write_cloud_ply(path.with_suffix(".ply"), cloud, certified[index], colours)

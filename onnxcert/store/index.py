@@ -1,0 +1,208 @@
+"""What the records of a folder say, in one file: a finished input need not be opened again.
+
+    index.jsonl     one line a record: digest of the line, name, outline; parted by tabs
+
+A line counts only while the record's file has the very bytes that it was made from, which are
+hashed whenever somebody asks, and only if it is what was written itself. Where none counts the
+record is read, as if there were no index; nothing is lost with it. Lines are added to the end as
+records are written, and the last one of a name counts.
+
+The digest of a line is no signature: who edits a line and renews its digest is found by `verify`,
+which reads every record and holds the index to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, final
+
+from onnxcert.atomic import write_atomically
+from onnxcert.errors import StoreError
+from onnxcert.store.encoding import read_record
+from onnxcert.store.hdf5 import array_in, reading, telling_damage
+from onnxcert.store.outline import Row, outline_of
+from onnxcert.store.record import Record
+
+INDEX: Final = "index.jsonl"
+_VERSION: Final = 1
+_LONGEST: Final = 2**26  # bytes of a line
+
+
+@final
+class Index:
+    """The index of one folder, read when it is first asked for anything.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._places: dict[str, tuple[int, int]] | None = None  # name -> offset, length
+        self._untidy = False
+
+    def record(self, name: str, path: Path) -> Record | None:
+        """The record in the file `path` by its line, or None where none counts."""
+        row = self._find(name, path)
+        if row is None:
+            return None
+
+        def read(where: str) -> Any:
+            with reading(path) as file:
+                return array_in(file, where[1:])[...]
+
+        with suppress(StoreError), telling_damage(path):
+            return read_record(outline_of(row.outline, str(path), read))
+        return None
+
+    def misfit(self, name: str, path: Path, row: Row) -> str:
+        """What is wrong with the line of the record in the file `path`, which `row` is made of."""
+        if name in self._lines() and self._told(name) is None:
+            return f"its line in {self._path.name} is not what was written"
+        said = self._find(name, path)
+        if said is not None and _plain(said) != _plain(row):
+            return f"its line in {self._path.name} says what the record does not"
+        return ""
+
+    def add(self, name: str, path: Path, row: Row) -> None:
+        """Add a line for the record in the file `path`; one that cannot be written is left out."""
+        lines = self._lines()
+        if not _is_regular(self._path):
+            return
+        with suppress(OSError):
+            size, digest = path.stat().st_size, _sha256(path)
+            values = [_VERSION, size, digest, row.digest, row.outline]
+            told = f"{json.dumps(name)}\t{json.dumps(values)}\n".encode()
+            line = hashlib.sha256(told).hexdigest().encode() + b"\t" + told
+            with self._path.open("ab") as file:
+                self._untidy = self._untidy or name in lines
+                lines[name] = file.tell(), len(line)
+                file.write(line)
+
+    def reload(self) -> None:
+        """Forget what was read, and cut off what a killed process wrote of a line.
+
+        Only whoever holds the folder may call this.
+        """
+        self._places = None
+        with suppress(OSError):
+            if not _is_regular(self._path):
+                return
+            if self._path.stat().st_nlink > 1:  # of a copy by hard links, which must not change
+                self._path.unlink()
+                return
+            with self._path.open("r+b") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(0, end - 1))
+                if file.read() in (b"", b"\n"):
+                    return
+                file.seek(max(0, end - _LONGEST))
+                tail = file.read()
+                file.truncate(end - len(tail) + tail.rfind(b"\n") + 1)
+
+    def tidy(self, names: Iterable[str]) -> None:
+        """Write the file anew, with one line for each of `names`, if it holds any other.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        lines = self._lines()
+        kept = [name for name in names if name in lines]
+        if not self._untidy and len(kept) == len(lines):
+            return
+        with suppress(FileNotFoundError), self._path.open("rb") as before:
+
+            def write(path: Path) -> None:
+                with path.open("wb") as file:
+                    for name in kept:
+                        file.write(_at(before.fileno(), *lines[name]))
+
+            write_atomically(self._path, write)
+        self._places = None
+
+    def _find(self, name: str, path: Path) -> Row | None:
+        told = self._told(name)
+        if told is None:
+            return None
+        row, size, digest = told
+        return row if _same(path, size, digest) else None
+
+    def _lines(self) -> dict[str, tuple[int, int]]:
+        """Where the last line of each name is."""
+        if self._places is None:
+            self._places, self._untidy = {}, False
+            for name, place in _lines_in(self._path):
+                self._untidy = self._untidy or not name or name in self._places
+                if name:
+                    self._places[name] = place
+        return self._places
+
+    def _told(self, name: str) -> tuple[Row, int, str] | None:
+        """The row of `name`, and length and digest of the file it is about."""
+        place = self._lines().get(name)
+        if place is None:
+            return None
+        try:
+            with self._path.open("rb") as file:
+                digest, told = _at(file.fileno(), *place).split(b"\t", 1)
+            if hashlib.sha256(told).hexdigest().encode() != digest:
+                return None
+            version, size, of_file, of_record, outline = json.loads(told.split(b"\t", 1)[1])
+        except (OSError, ValueError, RecursionError):
+            return None
+        return (Row(of_record, outline), size, of_file) if version == _VERSION else None
+
+
+def _plain(row: Row) -> str:
+    return json.dumps([row.digest, row.outline])
+
+
+def _lines_in(path: Path) -> Iterator[tuple[str, tuple[int, int]]]:
+    """(name, place) of each whole line of an index, without a name where it is none."""
+    with suppress(OSError):
+        if not _is_regular(path):
+            return
+        with path.open("rb") as file:
+            offset = 0
+            while (line := file.readline(_LONGEST)).endswith(b"\n"):
+                name = ""
+                with suppress(ValueError, RecursionError):
+                    _, quoted, _ = line.split(b"\t", 2)
+                    name = str(json.loads(quoted))
+                yield name, (offset, len(line))
+                offset += len(line)
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether `path` is a file, or not there; a pipe would be waited for, a link leads away."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def _at(descriptor: int, offset: int, length: int) -> bytes:
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, length)
+
+
+def _same(path: Path, size: int, digest: str) -> bool:
+    """Whether the file `path` has these bytes; a link never has."""
+    try:
+        known = path.lstat()
+        return stat.S_ISREG(known.st_mode) and known.st_size == size and _sha256(path) == digest
+    except OSError:
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,128 @@
+"""What a record says of itself, without the arrays that are as large as its input.
+
+An outline stands for the HDF5 group of a record where `onnxcert.store.encoding.read_record` reads
+one: it has the attributes, the small arrays (levels, curve, confusion matrices), and of the large
+ones shape and element type; their values are read from the record when somebody asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Final, final
+
+import numpy as np
+import numpy.typing as npt
+
+# Path of a group or array in a record, its attributes, and for an array what is known of it.
+Line = list[Any]
+
+# Arrays whose size does not depend on the input's.
+_SMALL: Final = ("/confusions/", "/certificate/certified", "/certificate/correct")
+_SMALL_TOO: Final = ("/certificate/levels", "/certificate/radii")
+_MOST: Final = 2**22  # values of a small array: 2048 classes
+
+
+@final
+@dataclass(frozen=True)
+class Row:
+    """The digest that a record has, and its outline."""
+
+    digest: str
+    outline: list[Line]
+
+
+@final
+@dataclass(frozen=True)
+class LargeArray:
+    """An array that is still in its file; see `onnxcert.store.record.Array`."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    read: Callable[[], Any]
+
+    def __getitem__(self, key: Any, /) -> Any:
+        return self.read()[key]
+
+
+@final
+class Outline:
+    """A group of a record.
+
+    Args:
+        attributes: by name, as JSON values. filename: of the record, for messages.
+    """
+
+    def __init__(self, attributes: Mapping[str, Any], filename: str) -> None:
+        self.attrs, self.filename = attributes, filename
+        self._children: dict[str, Any] = {}
+
+    @property
+    def file(self) -> Outline:
+        return self
+
+    def __getitem__(self, name: str) -> Any:
+        return self._children[name]
+
+    def __setitem__(self, name: str, child: Any) -> None:
+        self._children[name] = child
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._children
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._children)
+
+
+def line_of(path: str, attributes: Mapping[str, Any], values: npt.NDArray[Any] | None) -> Line:
+    """One line of an outline as JSON values, [path, attributes] of a group or [path, attributes,
+    element type, shape, values] of an array; of values those that are not 0, and where."""
+    if values is None:
+        return [path, attributes]
+    line: Line = [path, attributes, values.dtype.str, list(values.shape)]
+    if path.startswith(_SMALL) or path in _SMALL_TOO:
+        flat = values.ravel()
+        where = np.flatnonzero(flat)
+        line.append([where.tolist(), flat[where].tolist()])
+    return line
+
+
+def outline_of(
+    lines: Iterable[Line], filename: str, read: Callable[[str], npt.NDArray[Any]]
+) -> Outline:
+    """The outline that `lines` tell of.
+
+    Args:
+        lines: see `line_of`; a group before what is in it.
+        filename: of the record. read: reads the array at a path of it.
+
+    Raises:
+        KeyError, TypeError, ValueError, IndexError: they are not what `line_of` made.
+    """
+    groups: dict[str, Outline] = {}
+    for path, attributes, *array in lines:
+        if not isinstance(attributes, dict):
+            raise TypeError("attributes of an outline must be an object")
+        made = _array(path, array, read) if array else Outline(attributes, filename)
+        above, _, name = path.rpartition("/")
+        if path:
+            groups[above][name] = made
+        if not array:
+            groups[path] = made
+    return groups[""]
+
+
+def _array(path: str, told: list[Any], read: Callable[[str], npt.NDArray[Any]]) -> Any:
+    kind, shape, *known = told
+    dtype = np.dtype(str(kind))
+    if dtype.kind not in "biuf" or not all(type(side) is int and side >= 0 for side in shape):
+        raise ValueError(f"{path} is no array of numbers")
+    if not known:
+        return LargeArray(tuple(shape), dtype, lambda: read(path))
+    if prod(shape) > _MOST:
+        raise ValueError(f"{path} is too large for an outline")
+    ((where, nonzero),) = known
+    values = np.zeros(shape, dtype)
+    values.ravel()[np.asarray(where, np.intp)] = nonzero
+    return values
