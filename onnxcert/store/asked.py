@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from onnxcert.draws import FLOAT32_GENERATORS
-from onnxcert.errors import StoreError
+from onnxcert.errors import StoreError, refuse_trouble
 from onnxcert.regular import read_regular
 from onnxcert.store import encoding
 
@@ -23,6 +23,7 @@ def read_run_file(path: Path) -> dict[str, Any] | None:
     """What was asked of the run with this `run.json`, or None if there is none.
 
     Raises:
+        AccessError: the machine does not let it be read.
         StoreError: the file is something that onnxcert did not write.
     """
     try:
@@ -35,6 +36,7 @@ def read_run_file(path: Path) -> dict[str, Any] | None:
             "another with --out."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
+        refuse_trouble(path, error)
         raise StoreError(f"{path} cannot be read ({error}); choose another folder.") from None
     return read_run(text, path)
 
