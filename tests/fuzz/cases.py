@@ -169,7 +169,8 @@ def onnx_bytes(rng: np.random.Generator, folder: Path) -> Arguments:
 
 def contract_json(rng: np.random.Generator, folder: Path) -> Arguments:
     proto = Dialect(feed="vector").proto(CONV)
-    kept = [name for name in CONTRACT if name not in ("batch", "size") or rng.random() < 0.2]
+    rare = ("batch", "size", "threshold")
+    kept = [name for name in CONTRACT if name not in rare or rng.random() < 0.2]
     text = mutation.damaged_json(rng, {name: CONTRACT[name] for name in kept})
     onnx.helper.set_model_props(proto, {"onnxcert": text})
     return asked(rng, zoo.save(proto, folder / "model.onnx"), folder, [])
