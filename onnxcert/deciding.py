@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -141,8 +142,7 @@ class Again:
             self._begin(store, first)
             for record in chain([first], records):
                 names = tuple(record.provenance.contract.get("class_names", ()))
-                write_labels(store.folder, record, names)
-                store.write(record)
+                store.write(record, beside=partial(write_labels, store.folder, record, names))
             listed = self._listed()
             run = self.results.run() or {}
             store.note(run.get("listed") or store.names(), listed["skipped"])
