@@ -106,7 +106,7 @@ def draw_record(
             ignore_label=ignore_label,
             tau=record.decision.tau,
             caption=record.decision.statement,
-            title=record.name if path.stem == record.name else f"{record.name}: {path.stem}",
+            title=record.name if below.stem == record.name else f"{record.name}: {below.stem}",
             radii=None if radius is None else _map(record, nearest(radius[index], size)),
         )
 

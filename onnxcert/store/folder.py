@@ -108,9 +108,9 @@ class ResultStore(KeptCounts, Results):
     @contextmanager
     def examine(self, name: str) -> Iterator[tuple[Outline, Row, str | None]]:
         with super().examine(name) as (found, row, stored):
-            if self._held and stored == row.digest:
-                self._index.add(name, self._record_path(name), row)
             yield found, row, stored
+            if self._held and stored == row.digest:  # and nobody refused it
+                self._index.add(name, self._record_path(name), row)
 
     def index_misfit(self, name: str, row: Row) -> str:
         """What the index says of a record that `row`, which is made of it, does not; or nothing."""

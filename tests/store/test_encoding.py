@@ -285,6 +285,9 @@ def test_a_second_run_in_the_folder_is_refused_while_the_first_one_lives(tmp_pat
 
 
 def test_what_a_killed_run_left_half_written_is_swept_away(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    with store.exclusive():
+        store.begin({}, seed=1, fresh_seed=1)
     for sub in ("", "inputs", "partial", "labels", "pictures"):
         (tmp_path / sub).mkdir(exist_ok=True)
         (tmp_path / sub / ".x.h5.tmp").write_bytes(b"half")

@@ -67,7 +67,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     real = h5py.File
 
     def file(path: Any, *arguments: Any, **options: Any) -> Any:
-        if Path(path).parent.name == "inputs":
+        if isinstance(path, str | Path) and Path(path).parent.name == "inputs":
             found.append(Path(path).stem)
         return real(path, *arguments, **options)
 
