@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from harness import fuzz
 
-SHORT = {"onnx": 120, "contract": 120, "flags": 90, "hdf5": 90}
+SHORT = {"onnx": 120, "contract": 120, "flags": 90, "hdf5": 90, "odd": 25}
 
 SEED = 2
 
