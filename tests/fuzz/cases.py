@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -293,6 +294,41 @@ def hdf5(rng: np.random.Generator, folder: Path) -> Arguments:
     )
 
 
+def odd(rng: np.random.Generator, folder: Path) -> Arguments:
+    """A pipe, a device or a file that claims a terabyte, in place of one that is read."""
+    whole, target = finished(folder), folder / "odd"
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(whole, target)
+    shots, table = target / "a.png", target / "classes.csv"
+    shutil.copy(folder / "0.png", shots)
+    table.write_text("a.png,1\n")
+    (target / "partial" / "a.h5").write_bytes(b"")
+    files = ["inputs/0.h5", "run.json", "results.h5", "partial/a.h5", "a.png", "classes.csv"]
+    victim = target / pick(rng, files)
+    victim.unlink()
+    match int(rng.integers(3)):
+        case 0:
+            os.mkfifo(victim)
+        case 1:
+            victim.symlink_to("/dev/zero")
+        case _:
+            with victim.open("wb") as file:
+                file.truncate(2**40)
+    certify = ["certify", str(folder / "whole.onnx"), str(shots), "--range", "0,1", *COUNT, *HERE]
+    return pick(
+        rng,
+        [
+            ["report", str(target)],
+            ["verify", str(target)],
+            ["diff", str(target), str(whole)],
+            ["decide", str(target), "--tau", "0.8"],
+            [*certify, "--out", str(target)],
+            [*certify, "--labels", str(table), "--out", fresh(folder)],
+            [*certify, "--class-names", str(table), "--out", fresh(folder)],
+        ],
+    )
+
+
 CASES: Final[dict[str, Case]] = {
     "onnx": onnx_bytes,
     "external": external,
@@ -301,4 +337,5 @@ CASES: Final[dict[str, Case]] = {
     "hdf5": hdf5,
     "sidecars": sidecars,
     "store": stores.store,
+    "odd": odd,
 }

@@ -21,7 +21,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 ADDRESS_SPACE = 6 * 2**30  # a runaway allocation fails in place of taking the machine with it
-KINDS = ("onnx", "contract", "flags", "hdf5", "sidecars", "store", "external")
+KINDS = ("onnx", "contract", "flags", "hdf5", "sidecars", "store", "external", "odd")
 
 
 def main(kind: str, seed: int, start: int, stop: int, folder: Path, log: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Final, Protocol, final
 
 from onnxcert.errors import InputError
 
-# Bytes for each value of an input, at least: the input, its grid points and rests
-# (`onnxcert.kernels.Split`), and a draw for the model while the next one is written.
-_A_VALUE: Final = 4 + 8 + 2 * 4
+# Bytes for each value of an input, at least: the input, and a draw for the model while the next one
+# is written.
+_A_VALUE: Final = 4 + 2 * 4
 _SMALL: Final = 2**26  # bytes that no machine lacks
 
 
