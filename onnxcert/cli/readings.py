@@ -54,19 +54,19 @@ def print_readings(
 
 def _contract(file: ModelFile, given: Mapping[str, Any], name: str, value: str) -> Contract | None:
     """The contract where nothing is open once the option `name` has this value."""
-    fields = {o.param_decls[0]: (field, k, o.parser) for field, (k, o) in OPTIONS.items()}
+    fields = {o.param_decls[0]: (field, o.parser, kind) for field, (kind, o) in OPTIONS.items()}
     if name not in fields:
         return None
-    field, kind, parser = fields[name]
-    # Where there is no parser, Typer makes a number of it.
-    parser = parser or next((t for t in (int, float) if t in get_args(kind)), str)
+    field, parser, kind = fields[name]
+    # Typer, which reads a command line, makes numbers of these; here nobody else does.
+    parser = parser or next((number for number in (int, float) if number in get_args(kind)), None)
     more = {"classes": 2} if value == "labels" else {}
-    parsed = parser(value)
-    # What the channels are is said in several fields at once.
-    meant = parsed if isinstance(parsed, dict) else {field: parsed}
     try:
+        parsed = parser(value) if parser else value
+        # What the channels are is said in several fields at once.
+        meant = parsed if isinstance(parsed, dict) else {field: parsed}
         return infer(file, {**more, **given, **meant})
-    except ContractError:
+    except (ContractError, ValueError):  # such as a word in place of a number
         return None
 
 

@@ -160,7 +160,9 @@ def _repository(path: Path) -> Path | None:
 
 
 def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
-    return {"location": "", **{entry.key: entry.value for entry in tensor.external_data}}
+    # Protobuf gives bytes where a text is none in UTF-8.
+    said = {os.fsdecode(entry.key): os.fsdecode(entry.value) for entry in tensor.external_data}
+    return {"location": "", **said}
 
 
 def _say(tensor: onnx.TensorProto, entries: dict[str, Any]) -> None:

@@ -172,6 +172,10 @@ def _no_number(path: Path) -> None:
     renamed(path, length="-7")
 
 
+def _no_text(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(WEIGHTS.encode(), b"\xff" + WEIGHTS[1:].encode()))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links and pipes of POSIX")
 @pytest.mark.parametrize(
     ("damage", "words"),
@@ -185,6 +189,7 @@ def _no_number(path: Path) -> None:
         (_loop, "cannot be read|outside"),
         (_far_behind, "beyond the end"),
         (_no_number, "a number of bytes"),
+        (_no_text, "cannot be read"),
     ],
 )
 @pytest.mark.parametrize("held", [0, 2**20])

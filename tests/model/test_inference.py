@@ -503,3 +503,12 @@ def test_metadata_that_contradicts_the_graph_is_refused(
 @pytest.mark.parametrize("text", ["", "no JSON", '{"version": 7}', '{"version": 1, "std": [0]}'])
 def test_broken_metadata_is_refused_and_not_ignored(tmp_path: Path, text: str) -> None:
     refusal(graphs.conv(contract=text), tmp_path, value_range=(0.0, 1.0))
+
+
+def test_a_convolution_without_weights_tells_no_layout(tmp_path: Path) -> None:
+    proto = graphs.conv()
+    del proto.graph.node[0].input[1:]
+    for axis in proto.graph.input[0].type.tensor_type.shape.dim:
+        axis.Clear()
+    with pytest.raises(ContractError):
+        infer(read_model(graphs.save(proto, tmp_path / "model.onnx")), {})

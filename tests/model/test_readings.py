@@ -110,3 +110,11 @@ def test_a_layout_that_the_network_does_not_run_with_is_not_shown(
     path = graphs.save(proto, tmp_path / "model.onnx")
     shown = onnxcert("inspect", path, "--range", "0,1").out.splitlines()
     assert [line.split()[-1] for line in shown if "onnxcert certify" in line] == ["NCHW"]
+
+
+def test_a_number_that_is_offered_is_shown_as_one(tmp_path: Path, onnxcert: Any) -> None:
+    path = graphs.save(graphs.conv(), tmp_path / "model.onnx")
+    done = onnxcert("inspect", path, "--range", "0,1", "--output-form", "multilabel")
+    assert done.status == 2
+    shown = [line.split()[-2:] for line in done.out.splitlines() if "onnxcert certify" in line]
+    assert shown == [["--threshold", "0"], ["--threshold", "0.5"]]

@@ -115,7 +115,8 @@ def _as_read(graph: onnx.GraphProto, name: str) -> tuple[str, int | None, str] |
         if attribute(reader, "perm") == [0, 3, 1, 2]:
             return "NHWC", None, f"{GRAPH}: it is transposed to channels first"
         return None
-    weight = constant_shape(graph, reader.input[3 if reader.op_type == "QLinearConv" else 1])
+    place = 3 if reader.op_type == "QLinearConv" else 1
+    weight = constant_shape(graph, reader.input[place]) if len(reader.input) > place else None
     groups = next((a.i for a in reader.attribute if a.name == "group"), 1)
     channels = weight[1] * groups if weight and len(weight) == 4 else None
     return "NCHW", channels, f"{GRAPH}: a convolution reads it"

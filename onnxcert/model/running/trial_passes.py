@@ -139,8 +139,8 @@ def _answer(
 ) -> Any:
     """The answer to so many rows, or None where the network fails on them."""
     taken = {value.name for value in session.runtime.get_inputs()}
-    feeds = {name: v for name, v in _feeds(proto, contract, grid, rows, equal) if name in taken}
     try:
+        feeds = {name: v for name, v in _feeds(proto, contract, grid, rows, equal) if name in taken}
         session.check(feeds)
         answer = session.runtime.run(None, feeds)[0]
     except Exception:  # whatever it is, the network does not take such rows
