@@ -63,7 +63,7 @@ def expanded(pattern: str) -> list[str]:
         ["one", "two", "onnxcert-results"],
         expanded,
     ],
-    ids=str,
+    ids=lambda arguments: "expanded" if callable(arguments) else str(arguments),
 )
 def test_results_below_the_inputs_are_skipped(inputs: Path, arguments: Any) -> None:
     if arguments is expanded:

@@ -28,6 +28,11 @@ _IN_PLACE: Final = frozenset(
     | {"Add", "Sub", "Mul", "Div", "Max", "Min", "Elu", "HardSigmoid", "HardSwish", "Erf", "Not"}
     | {"BatchNormalization", "Softmax", "LogSoftmax", "PRelu", "Pow", "Gelu", "Mish", "Ceil"}
 )
+# Operators whose numbers shape inference follows.
+_FOLLOWED: Final = frozenset(
+    {"Add", "Sub", "Mul", "Concat", "Cast", "Gather", "Slice", "Squeeze", "Unsqueeze"}
+)
+_ROUNDS: Final = 8  # of shape inference, each of which may show more shapes
 
 
 @final
@@ -115,25 +120,51 @@ def _inferred(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
     """What shape inference knows of every value, also of shapes that are computed from others.
 
     To follow these it keeps each number of a one-dimensional value, some 70 bytes, however long
-    that is, and whatever it holds. So only values that are known to be short are followed.
+    that is, and whatever it holds. So operators are followed once their inputs are known not to be
+    such: each round may show more of them.
     """
-    found = onnx.shape_inference.infer_shapes(model)
-    values = _values(found.graph)
-    cut: dict[str, onnx.ValueInfoProto] = {}
-    for node in within(found.graph.node):
-        value = values.get(node.output[0]) if node.output else None
-        if node.op_type in ("Add", "Sub", "Mul") and not _is_short(value):
+    values = _values(onnx.shape_inference.infer_shapes(model).graph)
+    for _ in range(_ROUNDS):
+        followed = onnx.ModelProto()
+        followed.CopyFrom(model)
+        _cut_long(followed.graph, values, {i.name for i in model.graph.initializer})
+        found = _values(onnx.shape_inference.infer_shapes(followed, data_prop=True).graph)
+        better = {n: v for n, v in found.items() if _known(v) > _known(values.get(n))}
+        if not better:
+            break
+        values |= better
+    return values
+
+
+def _cut_long(
+    graph: onnx.GraphProto, values: Mapping[str, onnx.ValueInfoProto], short: Collection[str]
+) -> None:
+    """Take out of `graph` what would follow the numbers of a value that may be long.
+
+    Args:
+        values: what is known. short: names of the values that are known to be short.
+    """
+    kept = []
+    for node in graph.node:
+        for branch in (g for a in node.attribute for g in (a.g, *a.graphs)):
+            _cut_long(branch, values, short)
+        touched = [name for name in (*node.input, *node.output) if name and name not in short]
+        if node.op_type not in _FOLLOWED or all(_is_short(values.get(name)) for name in touched):
+            kept.append(node)
+        elif node.op_type in ("Add", "Sub", "Mul"):
             node.op_type = "Div"  # of the same shape and types, and never followed
-        elif node.op_type == "Concat" and value is not None and not _is_short(value):
-            cut |= {value.name: value} if len(value.type.tensor_type.shape.dim) == 1 else {}
-    graph = found.graph
-    kept = [node for node in graph.node if not set(node.output) & set(cut)]
-    if len(kept) != len(graph.node) - len(cut):
-        return values  # one of them is in a branch
+            kept.append(node)
+        else:
+            graph.input.extend(values[name] for name in node.output if name in values)
     del graph.node[:]
     graph.node.extend(kept)
-    graph.input.extend(cut.values())
-    return values | _values(onnx.shape_inference.infer_shapes(found, data_prop=True).graph)
+
+
+def _known(value: onnx.ValueInfoProto | None) -> int:
+    """How much is known of the shape of a value: whether it has one, and how many lengths."""
+    if value is None or not value.type.tensor_type.HasField("shape"):
+        return 0
+    return 1 + int(sum(axis.dim_value > 0 for axis in value.type.tensor_type.shape.dim))
 
 
 def _values(graph: onnx.GraphProto) -> dict[str, onnx.ValueInfoProto]:
@@ -144,11 +175,11 @@ def _values(graph: onnx.GraphProto) -> dict[str, onnx.ValueInfoProto]:
 
 
 def _is_short(value: onnx.ValueInfoProto | None) -> bool:
-    """Whether a value is known to be a number or a short row of them."""
+    """Whether a value is known to be no row of numbers, or a short one."""
     if value is None or not value.type.tensor_type.HasField("shape"):
         return False
     axes = value.type.tensor_type.shape.dim
-    return len(axes) == 0 or (len(axes) == 1 and 0 < axes[0].dim_value <= LARGEST_CONSTANT)
+    return len(axes) != 1 or 0 < axes[0].dim_value <= LARGEST_CONSTANT
 
 
 def _feed(graph: onnx.GraphProto, feeds: Mapping[str, Any]) -> None:
