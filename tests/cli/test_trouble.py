@@ -58,14 +58,17 @@ def bench(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def fail(patch: pytest.MonkeyPatch, ending: str, error: BaseException) -> None:
     """Let every reader fail on the file whose path ends so, as the machine would."""
-    for owner, name in ((hdf5.h5py, "File"), (PIL.Image, "open"), (Path, "read_bytes")):
+    readers: tuple[tuple[Any, str], ...] = (
+        *((hdf5.h5py, "File"), (PIL.Image, "open"), (os, "open")),
+        *((Path, name) for name in ("open", "read_bytes", "read_text")),
+    )
+    for owner, name in readers:
         patch.setattr(owner, name, _failing(getattr(owner, name), ending, error))
-    patch.setattr(Path, "read_text", _failing(Path.read_text, ending, error))
 
 
 def _failing(real: Any, ending: str, error: BaseException) -> Any:
     def read(path: Any, *arguments: Any, **options: Any) -> Any:
-        if str(path).endswith(ending):
+        if str(getattr(path, "name", path)).endswith(ending) or str(path).endswith(ending):
             raise error
         return real(path, *arguments, **options)
 
@@ -141,13 +144,13 @@ def test_no_command_says_to_delete_what_it_could_not_read(
 ) -> None:
     Path("out/index.jsonl").unlink()
     before = Path("out/inputs/p1.h5").read_bytes()
-    fail(monkeypatch, "inputs/p1.h5", TROUBLES[what])
-    outcome = onnxcert(*command, *(["all.h5"] if command[0] == "pack" else []))
+    with monkeypatch.context() as patch:
+        fail(patch, "inputs/p1.h5", TROUBLES[what])
+        outcome = onnxcert(*command, *(["all.h5"] if command[0] == "pack" else []))
     assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err.splitlines()[-1].startswith("onnxcert: out/inputs/p1.h5 could not be read (")
     assert "delete" not in outcome.err
-    with Path("out/inputs/p1.h5").open("rb") as file:
-        assert file.read() == before
+    assert Path("out/inputs/p1.h5").read_bytes() == before
 
 
 @pytest.fixture

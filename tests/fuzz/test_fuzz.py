@@ -14,7 +14,7 @@ from harness import fuzz
 
 SHORT = {
     **{"onnx": 60, "contract": 60, "flags": 60, "hdf5": 60},
-    **{"sidecars": 30, "store": 40, "external": 30, "odd": 25},
+    **{"sidecars": 30, "store": 20, "external": 30, "odd": 25},
 }
 
 SEED = 2

@@ -12,18 +12,16 @@ import numpy as np
 import pytest
 from drawing import write_picture
 
-from onnxcert.atomic import write_atomically
 from onnxcert.certification import certify
 from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import Family
 from onnxcert.draws import Draws, digest
-from onnxcert.errors import ContractError, ModelError, ParameterError, StoreError
+from onnxcert.errors import ContractError, ModelError, ParameterError
 from onnxcert.model.running.probe import leaks
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.perturbation import Gaussian
 from onnxcert.sampling import Count, Hits
 from onnxcert.store import ResultStore
-from onnxcert.store.hdf5 import write_hdf5
 
 X = np.full((3, 6, 5), 0.5, dtype=np.float32)
 
@@ -174,16 +172,6 @@ def test_a_count_of_another_model_is_not_gone_on_with(tmp_path: Path) -> None:
         store.checkpoint("p", begun, runtime)
     assert store.resume(fresh(), "p", runtime).done == 10
     assert store.resume(fresh(), "p", {**runtime, "asked": "of model B"}).done == 0
-
-
-def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path: Path) -> None:
-    def fill(_file: Any) -> None:
-        raise RuntimeError("Set slist enabled failed (file write failed)")
-
-    path = tmp_path / "record.h5"
-    with pytest.raises(StoreError, match="cannot be written"):
-        write_atomically(path, lambda p: write_hdf5(p, fill))
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_threshold_of_many_labels_is_not_guessed(tmp_path: Path) -> None:

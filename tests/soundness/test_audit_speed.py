@@ -354,12 +354,21 @@ def test_a_record_under_another_name_is_refused_before_anything_is_written(
 
 
 @pytest.mark.parametrize(
-    "edit", [{"skipped": [1]}, {"skipped": "abc"}, {"shards": 10**12}, {"listed": [["a"]]}]
+    ("edit", "refused"),
+    [
+        ({"shards": 10**12}, False),
+        *(({"skipped": skipped}, True) for skipped in ([1], "abc")),
+        ({"listed": [["a"]]}, True),
+    ],
 )
 def test_an_edited_note_of_a_run_ends_in_no_traceback_and_no_endless_loop(
-    pictures: Pictures, edit: dict[str, Any]
+    pictures: Pictures, edit: dict[str, Any], refused: bool
 ) -> None:
     folder = pictures.certified("whole", 0)
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **edit}))
+    if refused:
+        with pytest.raises(StoreError, match=r"run\.json was not written by onnxcert"):
+            merge(pictures.folder / "out", [folder])
+        return
     assert merge(pictures.folder / "out", [folder]).names == ("a",)
