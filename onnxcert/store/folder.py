@@ -136,6 +136,8 @@ class ResultStore(KeptCounts, Results):
             StoreError: the folder cannot be made or written, or another run holds it.
         """
         refuse_links(self.folder)
+        if not self.folder.is_dir():
+            self.run()  # which refuses a file in the place of the folder
         try:
             # In this order, as another run may begin here at this moment.
             foreign = self._others() and self.run() is None and not self.names()
