@@ -271,8 +271,8 @@ def test_records_that_changed_places_are_found(bench: Path, onnxcert: Any) -> No
     (bench / "kept.h5").rename(other)
     outcome = onnxcert("verify", "out")
     assert outcome.status == 1
-    assert "p0: p0 in out is the record of p1; leave only records there" in outcome.out
-    assert "p1: p1 in out is the record of p0; leave only records there" in outcome.out
+    assert "p0: p0 in out is the record of p1; keep only records there" in outcome.out
+    assert "p1: p1 in out is the record of p0; keep only records there" in outcome.out
 
 
 # -- bytes ---------------------------------------------------------------------------------------

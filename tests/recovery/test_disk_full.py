@@ -193,7 +193,7 @@ def test_a_figure_that_cannot_be_drawn_costs_no_certificate(
     assert outcome.status == 0
     assert outcome.err.splitlines()[-1] == (
         f"onnxcert: {INPUTS + 1} figures, the first of them the picture of p0, could not be drawn "
-        "(no such letter); no certificate is lost by that, and the same command draws them."
+        "(no such letter); no certificate is lost, and the same command draws them later."
     )
     monkeypatch.undo()
     # Those missing are drawn with the next command, and nothing runs again.

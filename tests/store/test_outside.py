@@ -239,7 +239,7 @@ LINKS: dict[str, tuple[Edit, str]] = {
     "cycle": (turned, "is a second link"),
     "raw": (raw, "lies in other files"),
     "virtual": (virtual, "lies in other files"),
-    "filter": (packed_by_a_plugin, "is packed in a way"),
+    "filter": (packed_by_a_plugin, "is packed with a filter"),
 }
 
 
