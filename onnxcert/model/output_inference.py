@@ -184,7 +184,7 @@ def with_classes(
                 "are; pass --classes NUMBER.",
                 flag="--classes",
                 values=("NUMBER",),
-                meaning=f"the number of classes that the indices in {name!r} stand for",
+                meaning=f"the number of classes of the class indices in {name!r}",
                 answer={"classes": 2},
             )
         found["classes"] = classes or contract.classes
