@@ -4,7 +4,7 @@ import sys
 import time
 
 STARTED = time.perf_counter()
-LEAST_MEMORY = 2**29  # bytes of addresses that are taken before a command begins
+LEAST_MEMORY = 2**29  # bytes of address space that loading the libraries takes
 
 
 def main() -> None:
@@ -20,8 +20,8 @@ def main() -> None:
         status = 130
     except (ImportError, MemoryError, OSError) as error:  # before there is a command line
         print(
-            f"onnxcert: it cannot be loaded ({' '.join(str(error).split()) or 'no memory'}); raise "
-            "the limits of memory, files and processes (ulimit -a), or install onnxcert anew.",
+            f"onnxcert: cannot load its libraries ({' '.join(str(error).split()) or 'no memory'}); "
+            "raise the limits of memory, files and processes (ulimit -a), or reinstall onnxcert.",
             file=sys.stderr,
         )
         status = 2
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def _refuse_little_memory() -> None:
-    """Raise MemoryError where NumPy's libraries would wait for ever for the memory of threads."""
+    """Raise MemoryError if the address space is so limited that NumPy's libraries would hang."""
     try:
         import resource
     except ImportError:  # Windows

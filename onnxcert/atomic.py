@@ -45,10 +45,10 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder `path` and those above it, where they are missing.
+    """Make the folder `path` and the folders above it, if they are missing.
 
     Raises:
-        StoreError: it cannot be made, or is no folder.
+        StoreError: it cannot be made, or is not a folder.
     """
     with _telling(path):
         path.mkdir(parents=True, exist_ok=True)
@@ -128,4 +128,7 @@ def _telling(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise StoreError(f"{path} cannot be written ({reason}); nothing kept is lost.") from None
+        raise StoreError(
+            f"{path} cannot be written ({reason}); fix that and give the command again, results "
+            "already saved are intact."
+        ) from None

@@ -193,7 +193,7 @@ class Case:
             return
         try:
             run.store.write(record, beside=labels_and_picture)
-        except StoreError as error:  # without the picture there may be room
+        except StoreError as error:  # the disk may have room without the picture
             run.store.write(record, beside=labels)
             run.figures.note(f"the picture of {self.name}", error)
 

@@ -7,7 +7,7 @@
     │   └── ContractError how to talk to the model is unknown, ambiguous or contradictory
     ├── DeviceError       the device asked for is not there
     └── StoreError        a result folder cannot be read, written or continued
-        └── AccessError   the machine kept a result from being read; it need not be damaged
+        └── AccessError   the machine could not read a result, which may be intact
 
 Each message is one sentence for the person at the keyboard: what was expected, what came,
 what to do. The command line prints it without a traceback and exits with status 2.
@@ -50,19 +50,19 @@ class AccessError(StoreError):
     """Limits, permissions, memory or a device kept a file of a result from being read.
 
     Attributes:
-        path: the file. why: the system's word for it.
+        path: the file. why: the reason as the system words it.
     """
 
     def __init__(self, path: object, why: str) -> None:
         super().__init__(
-            f"{path} could not be read ({why}), which says nothing of what is in it; mend that, "
-            "and give the command again."
+            f"{path} could not be read ({why}), so it may be intact; fix that and give the "
+            "command again."
         )
         self.path, self.why = str(path), why
 
 
-# What a file can be to blame for by itself: it is not there, is none, or lies about where its parts
-# are. Every other errno is about the process or the machine.
+# Errors that the file itself can cause: it is missing, is not a file, or gives wrong offsets. Every
+# other errno is about the process or the machine.
 _OF_THE_FILE: Final = frozenset(
     {
         *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO),
@@ -71,22 +71,22 @@ _OF_THE_FILE: Final = frozenset(
 )
 
 
-# What HDF5 and decoders of pictures may want for one block of data.
+# Memory that HDF5 and image decoders may need for one block of data.
 _BLOCK: Final = 2**26
 
 
 def machine_trouble(error: BaseException | None) -> str:
-    """Why the machine, and not the file that was read, is to blame for `error`; else nothing.
+    """Return the reason if the machine and not the file caused `error`; else an empty string.
 
-    Also looks at what `error` was raised from or during, as readers of files word their own.
+    Also looks at the exceptions that `error` was raised from, as readers raise errors of their own.
     """
     while error is not None:
-        # HDF5 words a lack of memory, and has no type for it.
+        # HDF5 has no exception type for a lack of memory, only a message.
         if isinstance(error, MemoryError) or "memory allocation failed" in str(error):
             return "not enough memory"
         if isinstance(error, OSError) and error.errno not in {None, *_OF_THE_FILE}:
             return os.strerror(error.errno or 0)
-        # A filter of HDF5 that gets no memory fails as one that meets damage does.
+        # An HDF5 filter fails in the same way without memory and on damaged data.
         unnamed = isinstance(error, OSError | RuntimeError) and not getattr(error, "errno", None)
         if unnamed and not _has_memory():
             return "not enough memory"
@@ -103,7 +103,7 @@ def _has_memory() -> bool:
 
 
 def refuse_trouble(path: object, error: BaseException) -> None:
-    """Raise AccessError if the machine is to blame that `path` could not be read."""
+    """Raise AccessError if the machine caused the `error` of reading `path`."""
     if isinstance(error, AccessError):
         raise error
     why = machine_trouble(error)

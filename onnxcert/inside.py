@@ -1,8 +1,8 @@
-"""Paths below a results folder: none leads out of it.
+"""Safe paths below a results folder: none leads out of it.
 
-A folder may come from somebody else, with links in it or records of odd names, and what is written
-or removed below it must not be anything else of the user's. The folder itself may be reached by a
-link, as the user named it.
+A folder may come from a stranger and contain links or records with odd names. Writing or removing
+files below it must not touch other files of the user. The folder itself may be a link, because the
+user named it.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from typing import Final
 from onnxcert.atomic import make_folder
 from onnxcert.errors import StoreError
 
-# Those that hold what onnxcert writes; whatever else lies in a results folder is not followed.
+# The folders that onnxcert writes to; anything else in a results folder is not visited.
 FOLDERS: Final = ("inputs", "partial", "labels", "pictures")
 
 
 def inside(folder: Path, *names: str) -> Path:
-    """The path of `names` below the results folder `folder`, each a plain name and no link.
+    """Return the path of `names` below the results folder `folder`.
 
-    Every path that is written to or removed below a results folder comes from here.
+    Every path that is written or removed below a results folder comes from here.
 
     Args:
-        folder: may be a link itself, and need not be there.
-        names: of the folders on the way and, last, of the file; none of them need be there.
+        folder: may be a link itself, and need not exist.
+        names: of the folders on the way and, last, of the file; none of them need exist.
 
     Raises:
-        StoreError: a name is no plain name, or a link is in its place.
+        StoreError: a name contains a path, or a symlink has this name.
     """
     path = folder
     for name in names:
         if name in ("", ".", "..") or "\0" in name or Path(name).name != name:
             raise StoreError(
-                f"{name!a} cannot be the name of a file in {folder}, where names have no path "
-                "in them; remove what carries this name."
+                f"{name!a} cannot be the name of a file in {folder}: expected a name without a "
+                "path; remove the record or label that has this name."
             )
         path = path / name
         if path.is_symlink():
@@ -45,7 +45,7 @@ def inside(folder: Path, *names: str) -> Path:
 
 
 def made_inside(folder: Path, *names: str) -> Path:
-    """The folder of `names` below the results folder `folder`, see `inside`; made if missing.
+    """Return the folder of `names` below the results folder `folder`; it is made if missing.
 
     Raises:
         StoreError: it cannot be made.
@@ -56,7 +56,7 @@ def made_inside(folder: Path, *names: str) -> Path:
 
 
 def file_inside(folder: Path, below: Path) -> Path:
-    """The path of the file `below` the results folder `folder`, see `inside`; its folder is made.
+    """Return the path of the file `below` the results folder `folder`; its folder is made.
 
     Raises:
         StoreError: it cannot be made.
@@ -66,10 +66,10 @@ def file_inside(folder: Path, below: Path) -> Path:
 
 
 def refuse_links(folder: Path) -> None:
-    """Raise StoreError if any file or folder in the results folder `folder` is a link.
+    """Raise StoreError if an entry of the results folder `folder` or of its `FOLDERS` is a symlink.
 
-    Hard links are not told from files: they can be read, but never written through, as files are
-    replaced and not changed.
+    Hard links look like files. They are read, but never written through, because files are replaced
+    and not changed.
     """
     waiting = [folder, *(folder / name for name in FOLDERS)]
     while waiting:
@@ -96,6 +96,6 @@ def _entries(where: Path) -> Iterable[os.DirEntry[str]]:
 def _linked(path: Path, folder: Path) -> StoreError:
     below = ascii(str(path.relative_to(folder)))[1:-1]
     return StoreError(
-        f"{below} in {folder} is a link, and none is followed in results; replace it by the file "
+        f"{below} in {folder} is a link, and links in results are refused; replace it by the file "
         "or folder that belongs there, or remove it."
     )

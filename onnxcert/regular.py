@@ -1,7 +1,7 @@
-"""Regular files of bounded size: what may be opened without waiting, and read to its end.
+"""Read only regular files of bounded size, so that reading never waits and always ends.
 
-To open a pipe waits for its writer, a device may never end, and a file of no blocks may claim
-terabytes. Readers hold an OSError that names what was found, as they do any other.
+Opening a pipe waits for its writer, a device may never end, and a sparse file may claim terabytes.
+The error is an OSError, which readers handle like any other.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from pathlib import Path
 
 
 class NotReadable(OSError):
-    """No regular file, or too large a one."""
+    """Not a regular file, or too large."""
 
 
 def irregular(mode: int) -> str:
-    """What a path of this mode (`os.stat_result.st_mode`) is in place of a file, with its article;
-    empty for a regular file."""
+    """Describe what is not a regular file, with its article; empty for a regular file.
+
+    Args:
+        mode: `os.stat_result.st_mode` of the path.
+    """
     if stat.S_ISREG(mode):
         return ""
     if stat.S_ISDIR(mode):
@@ -31,12 +34,12 @@ def check_regular(path: Path, *, limit: int | None = None) -> None:
 
 
 def read_regular(path: Path, *, limit: int) -> bytes:
-    """The content of a regular file of at most `limit` bytes.
+    """Return the content of a regular file of at most `limit` bytes.
 
     Raises:
-        OSError: it is none, or cannot be read.
+        OSError: it is not such a file, or cannot be read.
     """
-    # So that a path that becomes a pipe by now is opened without waiting, and found out below.
+    # Without blocking, so that a pipe is opened without waiting and refused below.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as file:  # noqa: PTH123
         _check(os.fstat(file.fileno()), limit)

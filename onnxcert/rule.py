@@ -59,7 +59,7 @@ class Budget:
         return self._share > 0
 
 
-@lru_cache(maxsize=64)  # asked at every decision
+@lru_cache(maxsize=64)  # needed at every decision
 def _hundredth(text: str) -> Fraction:
     return Fraction(text) / 100
 

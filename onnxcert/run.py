@@ -49,7 +49,7 @@ class Run:
         stopping: set it from a signal handler to stop after the present pass, with the count kept;
             `execute` then raises KeyboardInterrupt.
         skipped: after the run, the inputs that could not be used, with the reason.
-        figures: which could not be drawn.
+        figures: notes those that could not be drawn.
         interrupted: whether inputs were left out, or one was stopped at a look.
         runtime: where the model runs.
         forward: seconds spent in the runtime, by all workers together.

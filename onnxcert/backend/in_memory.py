@@ -29,8 +29,8 @@ class NumpyBackend:
 
     def prepare(self, x: Array, sigma: float) -> Array | Split:
         if x.size > _LARGE:
-            return x  # and split part by part with every draw, which takes no memory
-        # Part by part, and the rest in float32: a large picture has no room for float64 of it.
+            return x  # `add_normal` splits it part by part for every draw, which saves memory
+        # Part by part, with the rest in float32: float64 of a large picture may not fit in memory.
         step, values = grid_step(sigma), np.ascontiguousarray(x).reshape(-1)
         nearest, rest = np.empty_like(values), np.empty_like(values)
         for start in range(0, values.size, _AT_ONCE):

@@ -19,7 +19,7 @@ from onnxcert.cli.terminal import OutputError, guarded
 from onnxcert.errors import OnnxcertError
 from onnxcert.model.question import OpenFacts
 
-DONE, USER_ERROR, PIPE_CLOSED = 0, 2, 141  # as of a process that SIGPIPE ends
+DONE, USER_ERROR, PIPE_CLOSED = 0, 2, 141  # 141: as shells report a process ended by SIGPIPE
 
 app = typer.Typer(
     name="onnxcert",
@@ -73,9 +73,9 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
     with guarded():
         try:
             status = _run(arguments or ["--help"], context)
-            sys.stdout.flush()  # while a failure can still be told
+            sys.stdout.flush()  # here, so that a failure can still be reported
             return status
-        except SystemExit:  # what Typer makes of a closed pipe
+        except SystemExit:  # Typer raises it for a closed pipe
             return PIPE_CLOSED
         except OSError as error:
             if error.errno == errno.EPIPE:
@@ -84,7 +84,7 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
         except Exception as error:
             message = _of_the_machine(error)
             if message is None:
-                raise  # a fault of ours, which needs its traceback
+                raise  # a bug, which needs its traceback
             return _fail(message)
 
 
@@ -101,43 +101,43 @@ def _run(arguments: list[str], context: dict[str, Any]) -> int:
         return _fail(str(error))
     except typer.TyperException as error:
         return _fail(error.format_message())
-    except typer.Abort:  # what Typer makes of an EOFError
-        return _fail("a file ends before what it announces; make it anew or leave it out.")
+    except typer.Abort:  # Typer raises it for an EOFError
+        return _fail("a file is shorter than its header says; make it again or leave it out.")
     return status if isinstance(status, int) else DONE
 
 
 def _of_the_system(error: OSError) -> str:
-    """A sentence for what the operating system refused and no reader foresaw."""
+    """Return the message for an error of the operating system that nothing else has handled."""
     reason = error.strerror or str(error)
     if isinstance(error, OutputError):
-        return f"{reason}; send it elsewhere and give the command again."
+        return f"{reason}; write the output elsewhere and give the command again."
     where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"{where}too many files are open; raise the limit (ulimit -n) to 256 or more."
     return (
-        f"{where}the system says {reason.lower()!r}; mend that and give the command again, nothing "
-        "kept is lost."
+        f"{where}the system reports {reason.lower()!r}; fix that and give the command again, "
+        "results already saved are intact."
     )
 
 
 def _of_the_machine(error: Exception) -> str | None:
-    """A sentence for what this machine lacks; None for any other error."""
+    """Return the message if this machine lacks something; None for any other error."""
     said = str(error)
     if isinstance(error, MemoryError):
         return (
             f"there is not enough memory{f' ({said})' if said else ''}; free some or raise the "
-            "limit (ulimit -v), or certify smaller inputs; nothing kept is lost."
+            "limit (ulimit -v), or certify smaller inputs; results already saved are intact."
         )
     if isinstance(error, ImportError) or "can't start new thread" in said:
         return (
             f"a part of onnxcert cannot be loaded or started here ({said}); raise the limits of "
-            "memory, files and processes (ulimit -a), or install onnxcert anew."
+            "memory, files and processes (ulimit -a), or reinstall onnxcert."
         )
     return None
 
 
 def _fail(message: str, more: Sequence[str] = ()) -> int:
     first = f"onnxcert: {' '.join(message.split())}"
-    with suppress(OSError):  # the status says it, where standard error cannot
+    with suppress(OSError):  # if standard error fails, the exit status still tells
         print(first, *more, sep="\n", file=sys.stderr, flush=True)
     return USER_ERROR

@@ -193,7 +193,7 @@ class Chosen:
 
 @contextmanager
 def _skipped_results_said() -> Iterator[None]:
-    """Say on standard error which folders the block skipped because they hold results."""
+    """Print on standard error which folders the block skipped because they hold results."""
     folders: list[Path] = []
     with warnings.catch_warnings():
         warnings.simplefilter("always", ResultsSkipped)

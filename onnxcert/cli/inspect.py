@@ -63,9 +63,10 @@ def command(
     given: dict[str, Any],
     running: Running,
 ) -> int:
-    """Print how onnxcert would talk to a model, who said so, and what the lint finds.
+    """Print how onnxcert would talk to a model, the source of each part, and what the lint finds.
 
-    Exit status 2 where certify would refuse the model.
+    Runs the model on a random input, too. Exit status 2 where certify would refuse the model, also
+    where a setting is missing.
     """
     file = loaded(find_model(model))
     arguments = context.obj["arguments"]
@@ -94,7 +95,7 @@ def command(
         )
     segmenter = OnnxSegmenter(file, contract, **_entry(running, contract, file), **running.options)
     if not try_model(segmenter, running.values["tile"]) and picture is None:
-        print("\nnot tried: it runs on none of the usual sizes; name an input to see it run")
+        print("\nnot tried: the model runs on none of the usual sizes; name an input to try it")
     if picture is not None:
         if bands is not None:
             draw_answer(out, segmenter, read_image(picture, bands))
@@ -111,7 +112,7 @@ def command(
 
 
 def _entry(running: Running, contract: Contract, file: ModelFile) -> dict[str, Any]:
-    """How inputs reach the model: as the options say, and in the one size that it takes."""
+    """How inputs are brought to the model: as the options say, or in the one size that it takes."""
     entry = running.entry(contract, file)
     fit = entry["fit"]
     whole = fit.scale == 1.0 and fit.size is None and fit.tile is None and not fit.scales

@@ -1,8 +1,7 @@
-"""Stop where it costs nothing: after the present pass, with the count kept.
+"""Stop on a signal after the current pass, and keep the votes counted so far.
 
-A handler in Python is called between two instructions of Python, and so never during a pass, which
-may take for ever. What must happen meanwhile is done by a thread that the interpreter tells of
-signals at once.
+Python calls a signal handler only between two instructions of Python, so never during a pass, which
+may take for ever. A thread that the interpreter notifies of signals at once can end the pass.
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ from onnxcert.model.running.passes import allow_passes, end_passes
 from onnxcert.run import Run
 from onnxcert.workers.processes import STOPS
 
-_UNWINDING: Final = 5.0  # seconds to come to an end once the passes are ended
+_UNWINDING: Final = 5.0  # seconds for the program to end by itself once its passes are ended
 
 
 def exit_status(number: int) -> int:
-    """Exit status of a command that a signal stopped, as shells know it."""
+    """Return the exit status of a command that a signal stopped, by the convention of shells."""
     return 128 + number
 
 
 @contextmanager
 def stopping_on_signal(run: Run) -> Iterator[list[int]]:
-    """Let the first Ctrl-C, SIGTERM or SIGHUP stop `run` after the present pass, the second end it.
+    """Stop `run` after the current pass at the first Ctrl-C, SIGTERM or SIGHUP.
 
-    Yields the numbers of the signals that came. Those that were ignored before (`nohup`) still are,
-    but Ctrl-C, which shells ignore for whatever runs in the background.
+    The second one ends the current pass. Yields the list of the signals received. Signals that were
+    ignored before (`nohup`) stay ignored, except SIGINT, which shells ignore for background jobs.
     """
     came: list[int] = []
 
@@ -57,21 +56,21 @@ def stopping_on_signal(run: Run) -> Iterator[list[int]]:
 def ending_passes(
     at: int, leave: Callable[[int], object] = os._exit, unwinding: float = _UNWINDING
 ) -> Iterator[None]:
-    """Let the `at`-th signal that Python handles end passes of a model within the block.
+    """End passes of a model within the block at the `at`-th signal that Python handles.
 
-    If the block does not end soon afterwards, or when one more signal comes, the process does:
-    files are written so that nothing is lost then, and workers end with their driver.
+    If the block does not end within `unwinding` seconds after that, or if one more signal comes,
+    the process ends. Files on disk stay intact, and workers end with their driver.
 
     Args:
-        at: how many signals are left to their handlers before.
+        at: which signal ends the passes; earlier ones are left to their handlers.
         leave: ends the process with an exit status.
-        unwinding: seconds that the block may go on for.
+        unwinding: seconds for which the block may still run.
     """
     told, heard = socket.socketpair()
     told.setblocking(False)
 
     def signalled() -> int:
-        """The number of the next signal, or 0 where the block has ended."""
+        """Return the number of the next signal, or 0 if the block has ended."""
         while number := int.from_bytes(heard.recv(1)):
             if number in STOPS:
                 return number

@@ -10,10 +10,10 @@ from onnxcert.model.sidecars.carried import carried
 
 
 def refuse_unreduced(file: ModelFile, listing: Listing, ignore_label: int | None) -> None:
-    """Raise ParameterError where labels may be one above the model's classes.
+    """Raise ParameterError if labels may be one above the model's classes.
 
-    A model that was trained on labels lowered by one answers 0 where the files of its data set say
-    1; whether these labels are lowered already, only the user knows.
+    A model that was trained on labels lowered by one answers 0 where the files of its data set hold
+    1. Only the user knows whether the given labels are lowered already.
     """
     if not _plain(listing) or ignore_label is not None:
         return
@@ -27,13 +27,13 @@ def refuse_unreduced(file: ModelFile, listing: Listing, ignore_label: int | None
 
 
 def ignored(file: ModelFile, listing: Listing, said: int | None) -> int | None:
-    """The label that does not count: what was said, or else what did not count in training."""
+    """Return the ignored label: the one given, or else the one that was ignored in training."""
     if said is not None or not _plain(listing):
         return said
     return carried(file).ignore_label
 
 
 def _plain(listing: Listing) -> bool:
-    """Whether there are label maps, and nothing says what their numbers mean."""
+    """Return whether there are label maps without a given encoding."""
     maps = any(item.label is not None and item.class_label is None for item in listing.items)
     return maps and listing.coding == INDEX

@@ -1,4 +1,4 @@
-"""Models read and opened for a command, which says so where it takes long."""
+"""Read and open models for a command; print a line if that takes long."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Final
 
 from onnxcert.model.graph import ModelFile, read_model
 
-_SECONDS: Final = 3.0  # without a word, before a person wonders
+_SECONDS: Final = 3.0  # after which a user wants to know what the program is doing
 
 
 @contextmanager
 def announced(text: str, *, after: float = _SECONDS) -> Iterator[threading.Timer]:
-    """Print `text` to standard error once what is done within has taken so many seconds."""
+    """Print `text` to standard error once the block has taken `after` seconds."""
     timer = threading.Timer(after, lambda: print(text, file=sys.stderr, flush=True))
     timer.daemon = True
     timer.start()
@@ -27,6 +27,6 @@ def announced(text: str, *, after: float = _SECONDS) -> Iterator[threading.Timer
 
 
 def loaded(path: Path) -> ModelFile:
-    """The model at `path`; see `onnxcert.model.graph.read_model`."""
+    """Read the model at `path`; see `onnxcert.model.graph.read_model`."""
     with announced(f"reading {path} and its weights ..."):
         return read_model(path)

@@ -1,4 +1,4 @@
-"""What is open about a model, printed with the command line that settles it."""
+"""Print the settings that a model still needs, and the command line that gives them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from onnxcert.model.question import OpenFacts, Question
 
 
 def lines(error: OpenFacts, arguments: Sequence[str]) -> Iterator[str]:
-    """The sentence, what each option means, and the command line with the values left to choose.
+    """Yield the sentence, the meaning of each option, and the command line with all choices.
 
     Args:
+        error: what is missing.
         arguments: of the command that was refused.
     """
     yield error.sentence
@@ -29,16 +30,18 @@ def lines(error: OpenFacts, arguments: Sequence[str]) -> Iterator[str]:
         order, other = contract.channel_order, contract.channel_order[::-1]
         yield f"  assumed: the channels are {order}; pass --channel-order {other} if they are not"
     flags = shlex.join(word for question in error.questions for word in _words(question))
+    several = any(len(question.values) > 1 for question in error.questions)
+    yield f"  complete command{'; keep one of the values that | separates' if several else ''}:"
     yield f"  onnxcert {shlex.join(arguments)} {flags}"
 
 
 def _words(question: Question) -> list[str]:
-    # A value that stands for several is quoted, so that no shell takes the bars for pipes.
+    # Several values are joined by |; `shlex.join` quotes them, so that no shell reads a pipe.
     return [question.flag, *(["|".join(question.values)] if question.values else [])]
 
 
 def with_the_rest(error: OpenFacts, noise: Noise, running: Running, listing: Listing) -> OpenFacts:
-    """`error` with what a run needs beside the contract: the noise, and pictures of the one size
+    """Add to `error` what a run needs besides the contract: the noise, and pictures of the one size
     that the model takes."""
     contract, more = error.contract, []
     if contract is None:
@@ -46,7 +49,7 @@ def with_the_rest(error: OpenFacts, noise: Noise, running: Running, listing: Lis
     if noise.sigma(contract) is None:
         unit = "the unit of the points" if contract.medium == "points" else "pixels in [0, 1]"
         usual = "0.05" if contract.medium == "points" else "0.25"
-        said = "nothing says which noise it was trained with; pass --sigma SIGMA"
+        said = "nothing says which noise the model was trained with; pass --sigma SIGMA"
         meaning = f"standard deviation of the noise, in {unit}; {usual} for example"
         more.append(Question(said, flag="--sigma", values=("SIGMA",), meaning=meaning))
     if isinstance(contract, PictureContract) and contract.size is not None:
@@ -55,19 +58,19 @@ def with_the_rest(error: OpenFacts, noise: Noise, running: Running, listing: Lis
         chosen = fit["resize"] or fit["size"] or fit["tile"] or fit["scales"] or contract.usual_size
         if sides not in (None, contract.size) and not chosen:
             height, width = contract.size
-            said = f"it takes pictures of {height}x{width} pixels only; pass --resize"
+            said = f"the model takes pictures of {height}x{width} pixels only; pass --resize"
             meaning = (
-                f"bring pictures to {height}x{width} pixels, the only size that it takes; or "
-                "--tile model to go over larger ones"
+                f"resize pictures to {height}x{width}, the only size that the model takes; or pass "
+                "--tile model to cover larger ones with tiles"
             )
             more.append(Question(said, flag="--resize", meaning=meaning))
     return error.with_questions(*more)
 
 
 def _first_size(listing: Listing, contract: PictureContract) -> tuple[int, int] | None:
-    """Height and width of the first input, or None where it cannot be read."""
+    """Return (height, width) of the first input, or None if it cannot be read."""
     try:
         sizes, _ = usable_sizes(replace(listing, items=listing.items[:1]), contract.bands)
-    except OnnxcertError:  # the run says why
+    except OnnxcertError:  # the run reports it
         return None
     return next(iter(sizes.values()), None)

@@ -17,8 +17,8 @@ def command(
     """Pack a run into one portable HDF5 file: every record, what was asked, the summary table.
 
     onnxcert report, verify and diff take the file in place of the folder. Label files and drawn
-    pictures are left out. A record that is damaged, was edited, or is that of another run or input
-    is refused.
+    pictures are left out. A record that is damaged, was edited, or belongs to another run or input
+    is refused, and then no file is written.
     """
     count = pack_results(ResultStore(folder), file)
     print(

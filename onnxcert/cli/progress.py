@@ -68,7 +68,7 @@ class Bar:
         self._batch = ""
         self._told = 0.0
         self._progress = Progress(
-            # Names of files are no markup, and this stream is not guarded.
+            # File names must not be read as markup, and this stream is not guarded.
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("input {task.fields[place]} of {task.fields[inputs]}"),

@@ -58,7 +58,7 @@ def _contract(file: ModelFile, given: Mapping[str, Any], name: str, value: str) 
     if name not in fields:
         return None
     field, parser, kind = fields[name]
-    # Typer, which reads a command line, makes numbers of these; here nobody else does.
+    # On a command line Typer converts these to numbers; here it has to be done.
     parser = parser or next((number for number in (int, float) if number in get_args(kind)), None)
     more = {"classes": 2} if value == "labels" else {}
     try:

@@ -33,17 +33,16 @@ SOME_SKIPPED: Final = 3
 
 
 def executed(run: Run, *, announced: bool, again: str) -> Summary | int:
-    """The summary of the run, or the exit status if it was interrupted.
-
-    Where it is `announced`, the header goes to standard error once nothing is refused any more.
+    """Execute the run; return its summary, or the exit status if it was interrupted.
 
     Args:
-        again: the command that goes on with it.
+        announced: whether to print the header to standard error once all checks have passed.
+        again: the command that resumes the run.
 
     Raises:
         InputError: no input could be used.
     """
-    # The standard library's width, as rich takes a COLUMNS of 0 at its word.
+    # The width from the standard library, because rich takes COLUMNS=0 literally.
     console = Console(file=raw_stderr(), width=shutil.get_terminal_size().columns)
     came: list[int] = []
     summary: Summary | None = None
@@ -57,7 +56,7 @@ def executed(run: Run, *, announced: bool, again: str) -> Summary | int:
             summary = run.execute(fresh_seed())
     except (KeyboardInterrupt, OnnxcertError) as error:
         if isinstance(error, OnnxcertError) and not came:
-            raise  # else what was waited for failed, or was given up, because of the signal
+            raise  # after a signal, the error may be only its consequence
         print(
             f"onnxcert: interrupted; what is done is kept in {run.store.folder}, and {again} goes "
             "on from there"
@@ -83,13 +82,13 @@ def executed(run: Run, *, announced: bool, again: str) -> Summary | int:
 
 
 def again(arguments: Sequence[str], out: Path | None, run: Run, heads: Sequence[Any]) -> str:
-    """The command that goes on with a run that was stopped.
+    """Return the command that resumes an interrupted run.
 
     Args:
         arguments: of the command line.
-        out: the folder that it names. heads: the outputs that it names, each with a run.
+        out: the folder that it names. heads: the outputs that it names, each with its own run.
     """
-    # Of several outputs, each has a folder of its own, which the same command finds again.
+    # With several outputs each has its own folder, which the same command finds again.
     words = [] if out is not None or len(heads) > 1 else ["--out", str(run.store.folder)]
     return f"onnxcert {shlex.join([*arguments, *words])}"
 

@@ -1,7 +1,8 @@
-"""What reaches the terminal: no byte of a file steers it, and no stream that fails is a traceback.
+"""Safe output: no control character of a file reaches the terminal, and no failing stream causes a
+traceback.
 
-Names, metadata and messages of libraries come from files that anybody may have made. Everything a
-command prints passes the two streams of `guarded`, whoever prints it.
+Names, metadata and messages of libraries come from files that anybody may have made. Everything
+that a command prints goes through the two streams of `guarded`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, Final, TextIO, cast, final
 
-# C0 without tab and line feed, DEL, C1, line and paragraph separators, and what turns the direction
-# of writing, so that a name reads as another one.
+# C0 except tab and line feed, DEL, C1, line and paragraph separators, and characters that change
+# the direction of writing, with which one name can look like another.
 _STEERING: Final = (
     *(code for code in range(0x20) if chr(code) not in "\t\n"),
     *range(0x7F, 0xA0),
@@ -26,21 +27,21 @@ _ESCAPED: Final = {
 
 
 def visible(text: str) -> str:
-    """`text` with every character that would steer a terminal written as an escape."""
+    """Return `text` with every character that controls a terminal written as an escape."""
     return text if text.isascii() and text.isprintable() else text.translate(_ESCAPED)
 
 
 class OutputError(OSError):
-    """Standard output or standard error cannot be written to."""
+    """Standard output or standard error cannot be written."""
 
 
 @final
 class Guarded:
-    """A text stream that writes nothing but visible characters that its encoding has."""
+    """A text stream that writes only visible characters that its encoding has."""
 
     def __init__(self, stream: IO[str], name: str) -> None:
         self.unguarded, self._name = stream, name
-        self._failure: OutputError | None = None  # lasts, whoever catches it first
+        self._failure: OutputError | None = None  # raised again at every later call
 
     def write(self, text: str) -> int:
         with self._telling():
@@ -75,7 +76,7 @@ class Guarded:
         except OSError as error:
             reason = error.strerror or str(error)
             self._failure = OutputError(error.errno, f"{self._name} cannot be written ({reason})")
-            # The interpreter would try once more on its way out, and end with a status of its own.
+            # At exit the interpreter would write again, fail, and set its own exit status.
             self._abandon()
             raise self._failure from None
 
@@ -93,8 +94,8 @@ def guarded() -> Iterator[None]:
         yield
         return
     before = sys.stdout, sys.stderr
-    # Where a stream is closed its number must not go to a file, which a library would then write
-    # its messages into.
+    # If a stream is closed, the next file opened would get its descriptor, and libraries would
+    # write their messages into that file.
     out, err = (stream or open(os.devnull, "w") for stream in before)  # noqa: PTH123, SIM115
     sys.stdout = cast(TextIO, Guarded(out, "standard output"))
     sys.stderr = cast(TextIO, Guarded(err, "standard error"))
@@ -105,5 +106,5 @@ def guarded() -> Iterator[None]:
 
 
 def raw_stderr() -> IO[str]:
-    """Standard error as it is, for what draws with control characters of its own."""
+    """Return unguarded standard error, for output that draws with its own control characters."""
     return sys.stderr.unguarded if isinstance(sys.stderr, Guarded) else sys.stderr

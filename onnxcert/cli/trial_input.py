@@ -52,15 +52,15 @@ def trial_input(said: str | None, segmenter: OnnxSegmenter) -> Any:
 
 
 def try_model(segmenter: OnnxSegmenter, tile: Any = None) -> bool:
-    """Run the model once on noise, as the first pass of `certify` would; whether it runs on any of
-    the sizes tried.
+    """Run the model once on a random input; return whether it runs on any of the sizes tried.
 
     Args:
         segmenter: the model.
-        tile: (height, width) of the tiles, where it sees pictures in tiles.
+        tile: (height, width) of the tiles, if the model sees pictures in tiles.
 
     Raises:
-        ModelError: it does not, and the network takes that size alone, or runs by itself.
+        ModelError: it fails, and the size cannot be the reason: no other size is possible, or the
+            original graph runs without what onnxcert adds to it.
     """
     contract = segmenter.contract
     grids = [tile, *contract.trial_grids] if isinstance(tile, tuple) else contract.trial_grids
@@ -70,7 +70,7 @@ def try_model(segmenter: OnnxSegmenter, tile: Any = None) -> bool:
             x = segmenter.declared(trial_input("x".join(map(str, grid)), segmenter))
             segmenter.entry.check(x.shape, segmenter.file.path)
         except OnnxcertError:
-            continue  # no input of this size reaches it
+            continue  # the model takes no input of this size
         try:
             segmenter(x[None])
             return True

@@ -49,9 +49,9 @@ def command(
     implementation of the correction; k-FWER, looks, IndivClass, JointClass and PREDICT have none,
     and are named as not checked. The model is not run, and drawn pictures are not looked at.
 
-    Exit status: 0 all fits, 1 something does not, 2 there is nothing to verify, a link or a foreign
-    name is among the results, or all that could be checked fits and something could not be (limits,
-    permissions, memory, a failing disk).
+    Exit status: 0 all fits, 1 something does not, 2 there is nothing to verify, the results contain
+    a link or a name that onnxcert does not give, or all that could be checked fits but something
+    could not be checked (limits, permissions, memory, a failing disk).
 
     Digests are no signatures: somebody who changes votes, settings, files and digests in step is
     not found. Keep the pack, or its own checksum, where nobody can edit it.
@@ -93,7 +93,7 @@ def _print(found: Verification) -> None:
 
 
 def _lines(found: Sequence[Finding]) -> Iterator[str]:
-    """One line for each text, with the names it is about."""
+    """Yield one line for each text, with the names that it is about."""
     names: dict[str, list[str]] = {}
     for finding in found:
         names.setdefault(finding.text, []).append(finding.name)

@@ -72,7 +72,7 @@ def check_work(path: Path, image: ImageFile.ImageFile) -> None:
 
 @contextmanager
 def mapped(path: Path) -> Iterator[mmap.mmap]:
-    """The content of a file that is not empty, of which only what is looked at is in memory."""
+    """Map a file that is not empty, so that only the parts that are read take memory."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         yield data
 

@@ -77,13 +77,13 @@ def read_class_table(path: Path) -> dict[tuple[str, ...], ClassLabel]:
 def classes_in(
     table: Mapping[tuple[str, ...], ClassLabel], pictures: Sequence[Path], *, source: Path
 ) -> list[ClassLabel]:
-    """The class of each picture, named by as much of the end of its path as the table has.
+    """Return the class of each picture, found by the longest end of its path in the table.
 
-    The suffix may be missing. A name whose letters are composed otherwise counts where no other
-    line and no other picture has it.
+    The suffix may be missing. Names that differ only by Unicode normalisation match if no other
+    line and no other picture has that name.
 
     Raises:
-        InputError: the table does not have one.
+        InputError: the table lacks a picture.
     """
     forms: dict[tuple[str, ...], list[ClassLabel]] = {}
     for parts, label in table.items():
@@ -118,5 +118,5 @@ def _fields(line: str, delimiter: str | None) -> list[str]:
         return [] if match is None else [part for part in match.groups() if part is not None]
     try:
         return [part.strip() for part in next(csv.reader([line], delimiter=delimiter))]
-    except csv.Error:  # a field of more than 131,072 characters, which is no name
+    except csv.Error:  # a field of more than 131,072 characters, which cannot be a name
         return []

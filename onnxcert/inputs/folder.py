@@ -99,7 +99,7 @@ def list_items(arguments: Sequence[str], labels: str | None, kind: Files) -> Lis
     if not paths:
         raise InputError(
             f"{arguments[0]}: expected {kind.many}, but there are only results that onnxcert wrote "
-            f"to {results.skipped[0]}: name the {kind.many} themselves."
+            f"to {results.skipped[0]}: name a folder with the {kind.many}."
         )
     names = name_items(paths)
     maps: Sequence[Path | None] = [None] * len(paths)
@@ -118,8 +118,11 @@ def list_items(arguments: Sequence[str], labels: str | None, kind: Files) -> Lis
 
 
 def _once(found: Mapping[Path, Path], named: Set[Path], left_out: list[str]) -> tuple[Path, ...]:
-    """The paths of `found`, each file once: other links to it are `left_out`, unless `named`."""
-    # The file itself before links to it.
+    """Return the paths of `found`, each file once.
+
+    Other links to the same file are added to `left_out`, unless the user `named` them.
+    """
+    # Prefer the file itself to links to it.
     ranked = sorted(found, key=lambda whole: whole.is_symlink())
     first: dict[str, Path] = {}
     for whole in ranked:
@@ -176,7 +179,7 @@ def _expand(
 
 
 def _inputs(folder: Path, kind: Files, results: ResultFolders, named: Path) -> list[Path]:
-    """The inputs in `folder`, which is `named`, or lies below it."""
+    """Return the inputs in `folder`, which is `named` or lies below it."""
     for deep in (False, True):
         found = files(folder, kind.suffixes, deep=deep, results=results)
         inputs = results.without(found, named)
@@ -190,7 +193,7 @@ def files(
 ) -> list[Path]:
     """Files in `folder`, and with `deep` below it, with one of the suffixes; sorted, none hidden.
 
-    Folders of results below `folder` are skipped and noted in `results`.
+    Result folders below `folder` are skipped and noted in `results`.
 
     Raises:
         OSError: a folder cannot be read.
@@ -216,7 +219,7 @@ def files(
 
 
 def _found(path: Path) -> str:
-    """What is at a path that is neither a file nor a folder."""
+    """Describe what is at a path that is neither a file nor a folder."""
     return (
         f"it is {irregular(path.stat().st_mode)}"
         if path.exists()
@@ -245,7 +248,7 @@ def _labels(root: Path, inputs: Sequence[Path], kind: Files, results: ResultFold
     by_stem: dict[tuple[str, ...], list[Path]] = {}
     for path in files(root, kind.label_suffixes, deep=True, results=results):
         by_stem.setdefault(path.relative_to(root).with_suffix("").parts, []).append(path)
-    # File systems differ in the form that they give the letters of a name.
+    # File systems differ in the Unicode normalisation of names.
     by_form: dict[tuple[str, ...], list[Path]] = {}
     for parts, options in by_stem.items():
         by_form.setdefault(normal(parts), []).extend(options)

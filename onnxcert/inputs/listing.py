@@ -105,12 +105,12 @@ def absolute(path: Path) -> Path:
 
 
 def normal(parts: Sequence[str]) -> tuple[str, ...]:
-    """The parts of a path with letters and their marks composed (NFC), as some systems do."""
+    """Return the parts of a path in Unicode normal form C, as some file systems store them."""
     return tuple(unicodedata.normalize("NFC", part) for part in parts)
 
 
 def ends(parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Every end of a path, the longest first."""
+    """Yield every end of a path, the longest first."""
     return (parts[i:] for i in range(len(parts)))
 
 
@@ -130,7 +130,7 @@ def name_items(paths: Sequence[Path]) -> tuple[str, ...]:
     level = [0] * len(candidates)
     while True:
         names = [names[i] for names, i in zip(candidates, level, strict=True)]
-        # As file systems compare them that ignore letter case and how letters are composed.
+        # Some file systems ignore letter case and Unicode normalisation.
         alike = [unicodedata.normalize("NFC", name).casefold() for name in names]
         count = Counter(alike)
         clashing = [i for i, name in enumerate(alike) if count[name] > 1]
@@ -168,6 +168,6 @@ def safe_name(name: str) -> str:
 
 
 def is_safe_name(name: str) -> bool:
-    """Whether `name` is one that `name_items` or `safe_name` may give."""
-    # A name that was cut keeps its tag, and may be a little longer in bytes.
+    """Return whether `name_items` or `safe_name` can give this name."""
+    # A shortened name has a tag, with which it can be a little longer than the limit.
     return _plain(name) == name and len(name.encode()) <= _LONGEST + 1 + _TAG

@@ -1,4 +1,4 @@
-"""Patterns on the command line, with each folder visited once, however many links lead to it."""
+"""Expand patterns on the command line; visit each folder once, however many links lead to it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ _ANY_DEPTH: Final = re.compile(rf"(?:^|[{_SEPARATORS}])\*\*(?:[{_SEPARATORS}]+|$
 
 
 def matches(pattern: str, left_out: list[str]) -> list[str]:
-    """Return what a pattern (``*``, ``?``, ``[...]``, ``**``) stands for, sorted, none hidden.
+    """Return the paths that match a pattern (``*``, ``?``, ``[...]``, ``**``), sorted, none hidden.
+
+    Unlike `glob.glob`, it does not loop if a link leads back to a folder above.
 
     Args:
-        pattern: as `glob.glob` takes it with `recursive`, but for links that lead back to a folder
-            above: these have it go round until the system refuses the name.
+        pattern: as `glob.glob` takes it with `recursive`.
         left_out: gets the links to folders that are visited already.
 
     Raises:
@@ -38,7 +39,7 @@ def matches(pattern: str, left_out: list[str]) -> list[str]:
 
 
 def _folders(top: str, left_out: list[str]) -> Iterator[str]:
-    """`top` and the folders below it that are not hidden; those behind links after all others."""
+    """Yield `top` and the folders below it that are not hidden; those behind links come last."""
     seen: set[tuple[int, int]] = set()
     folders, links = [top], list[str]()
     while folders or links:

@@ -1,4 +1,4 @@
-"""Folders with results of onnxcert, whose label files and drawings are no inputs."""
+"""Skip folders with results of onnxcert: their label files and figures are not inputs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Final, final
 from onnxcert.inputs.listing import absolute
 
 _MARK: Final = b'"onnxcert-run"'  # the type that `run.json` begins with
-_HEAD: Final = 4096  # bytes of it that are looked at
+_HEAD: Final = 4096  # bytes of it that are read
 # What a run writes into its folder beside `run.json`.
 _WRITTEN: Final = frozenset({"inputs", "partial", "labels", "pictures", "curve.png", "results.h5"})
 
 
 class ResultsSkipped(UserWarning):
-    """A folder below the inputs holds results of onnxcert, and nothing in it is listed.
+    """A folder below the inputs holds results of onnxcert and is skipped.
 
     Attributes:
-        folder: that holds `run.json`.
+        folder: the one with `run.json`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,11 +29,11 @@ class ResultsSkipped(UserWarning):
 
 @final
 class ResultFolders:
-    """What runs wrote, for one listing; no folder is looked at twice, or told of twice.
+    """The result folders that one listing meets; each is checked once and reported once.
 
     Attributes:
-        skipped: folders with results that were met.
-        times: how often one was.
+        skipped: the result folders met.
+        times: how often one was met.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class ResultFolders:
         self._known: dict[Path, bool] = {}
 
     def met(self, folder: Path) -> bool:
-        """Whether `folder` holds results; then it is skipped, and a `ResultsSkipped` says so."""
+        """Return whether `folder` holds results; if so, warn once with `ResultsSkipped`."""
         if folder not in self._known:
             self._known[folder] = _holds_results(folder)
             if self._known[folder]:
@@ -52,16 +52,16 @@ class ResultFolders:
         return self._known[folder]
 
     def without(self, paths: Iterable[Path], named: Path) -> list[Path]:
-        """`paths`, all below `named`, without those that a run wrote.
+        """Return `paths`, all below `named`, without the files that a run wrote.
 
-        Everything in a folder of results below `named` counts as written by a run; in `named`
-        itself and above, where the user may have put inputs, only what a run does write.
+        In a result folder below `named` every file counts as written by a run. In `named` itself
+        and above, where users may have put inputs, only the files that a run does write.
         """
         named = absolute(named)
         return [path for path in paths if not self._wrote(absolute(path), named)]
 
     def _wrote(self, path: Path, named: Path) -> bool:
-        below = len(path.parts) - len(named.parts) - 1  # so many of its folders lie below `named`
+        below = len(path.parts) - len(named.parts) - 1  # number of its folders below `named`
         return any(
             (up < below or path.parts[-1 - up] in _WRITTEN) and self.met(folder)
             for up, folder in enumerate(path.parents)
@@ -69,7 +69,7 @@ class ResultFolders:
 
 
 def _holds_results(folder: Path) -> bool:
-    """Whether `folder` holds a `run.json` of onnxcert."""
+    """Return whether `folder` holds a `run.json` of onnxcert."""
     path = folder / "run.json"
     try:
         if not path.is_file():

@@ -23,8 +23,8 @@ class Split(NamedTuple):
 
     Attributes:
         nearest: the grid point nearest to x, float32.
-        rest: x less that point in steps, exact, at most 1/2 in size; float64, or float32 where that
-            holds it, which is so but for denormal numbers.
+        rest: (x - nearest) in steps, exact, at most 1/2 in size; float64, or float32 if that is
+            exact, as it is except for denormal numbers.
     """
 
     nearest: Array

@@ -116,7 +116,7 @@ def truth_again(record: Record) -> IntArray | None:
     """The labels of an input, if they are where they were, unchanged and plain numbers.
 
     Raises:
-        AccessError: they are there, and the machine does not let them be read.
+        AccessError: they exist, but the machine cannot read them.
     """
     provenance = record.provenance
     known, label = provenance.input.get("label_sha256"), provenance.input.get("label")

@@ -24,10 +24,10 @@ def bundled_models() -> dict[str, Path]:
 
 
 def find_model(name: str) -> Path:
-    """The file called `name`, the one in a folder of this name, or else the bundled model.
+    """Return the file called `name`, the one in a folder of this name, or the bundled model.
 
     Raises:
-        ModelError: none exists, or the folder holds several.
+        ModelError: none exists, or the folder holds several ONNX files.
     """
     path, bundled = Path(name), bundled_models()
     if path.is_dir() and name not in bundled:  # a folder hides no model
@@ -43,7 +43,7 @@ def find_model(name: str) -> Path:
 
 
 def _in_snapshot(folder: Path) -> Path:
-    """The one ONNX file in a folder as the Hugging Face hub lays it out: in it, or in `onnx/`."""
+    """Return the ONNX file of a folder laid out as on the Hugging Face hub: in it or in `onnx/`."""
     try:
         found = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))
     except OSError as error:
@@ -54,10 +54,10 @@ def _in_snapshot(folder: Path) -> Path:
     if len(found) == 1 or usual:
         return (usual or found)[0]
     if not found:
-        raise ModelError(f"{folder} is a folder without an ONNX file; name one.")
+        raise ModelError(f"{folder} is a folder without an ONNX file; name the file itself.")
     names = ", ".join(path.name for path in found[:5]) + (", ..." if found[5:] else "")
     raise ModelError(
-        f"{folder} is a folder of {len(found)} ONNX files ({names}); name the one that is meant."
+        f"{folder} holds {len(found)} ONNX files ({names}) where one was expected; name the file."
     )
 
 

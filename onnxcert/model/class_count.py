@@ -1,4 +1,4 @@
-"""How many classes an ArgMax at the end of a graph chooses from."""
+"""Find the number of classes that an ArgMax at the end of a graph chooses from."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _KEEPS: Final = frozenset(
 )
 _RESIZES: Final = ("Resize", "Upsample")
 _HANDS_ON: Final = ("Identity", "Cast")
-_MOST: Final = 64  # nodes that are followed
+_MOST: Final = 64  # nodes to follow at most
 
 
 def classes_before_argmax(proto: onnx.ModelProto, name: str, rank: int) -> int | None:
-    """Number of classes that the ArgMax which made the output `name` chooses from, or None.
+    """Return the number of classes that the ArgMax behind the output `name` chooses from, or None.
 
     Shape inference often loses the axis of the classes at a Resize; the graph is then followed back
     to the layer that gave the axis its length.
@@ -46,7 +46,7 @@ def classes_before_argmax(proto: onnx.ModelProto, name: str, rank: int) -> int |
 
 
 def _followed(graph: onnx.GraphProto, value: str, axis: int, rank: int) -> int | None:
-    """Length of an axis by the layer that made it."""
+    """Return the length of an axis, found at the layer that made it."""
     makers = {output: node for node in graph.node for output in node.output}
     constants = _Constants(graph, makers)
     for _ in range(_MOST):
@@ -63,7 +63,7 @@ def _followed(graph: onnx.GraphProto, value: str, axis: int, rank: int) -> int |
                 return None
             axis = turned[axis]
         elif node.op_type in ("Conv", "ConvTranspose", "MatMul") and len(node.input) < 2:
-            return None  # damaged: the runtime says so
+            return None  # damaged; the runtime reports it
         elif node.op_type in ("Conv", "ConvTranspose") and axis == 1:
             weight = constants.shape(node.input[1])
             groups = next((a.i for a in node.attribute if a.name == "group"), 1)
@@ -74,7 +74,7 @@ def _followed(graph: onnx.GraphProto, value: str, axis: int, rank: int) -> int |
             weight = constants.shape(node.input[1])
             return weight[1] if len(weight) == 2 else None
         elif node.op_type == "Add":
-            # A bias of each class, or of all; the other side is what it is added to.
+            # A constant bias is added; follow the other input.
             sides = [name for name in node.input if not constants.shape(name)]
             if len(sides) != 1:
                 return None
@@ -89,7 +89,7 @@ def _followed(graph: onnx.GraphProto, value: str, axis: int, rank: int) -> int |
 def _resized(
     node: onnx.NodeProto, axis: int, rank: int, makers: dict[str, Any], constants: _Constants
 ) -> int | None:
-    """What a Resize makes of an axis: its length, 0 where it leaves it as it was, or None."""
+    """Return the length of an axis after a Resize, 0 if it does not change, None if unknown."""
     only = attribute(node, "axes")
     if only is not None and axis not in [a % rank for a in only]:
         return 0
@@ -109,7 +109,7 @@ def _resized(
 def _is_own_length(
     sizes: str, place: int, value: str, makers: dict[str, Any], constants: _Constants
 ) -> bool:
-    """Whether the number at `place` of `sizes` is the length of this axis of `value` as it is."""
+    """Return whether the number at `place` of `sizes` is this axis' own length in `value`."""
     node = _made(sizes, makers)
     if node is None or node.op_type != "Concat":
         return False
@@ -124,7 +124,7 @@ def _is_own_length(
 
 
 def _made(name: str, makers: dict[str, Any]) -> Any:
-    """The node that made a value, seen through those that only hand it on."""
+    """Return the node that made a value; nodes that only pass it on are skipped."""
     node = makers.get(name)
     for _ in range(_MOST):
         if node is None or node.op_type not in _HANDS_ON or not node.input:
@@ -154,16 +154,16 @@ class _Constants:
         return None
 
     def shape(self, name: str) -> Sequence[int]:
-        """Its shape; empty where it is no constant."""
+        """Return the shape of a constant; empty if `name` is not one."""
         tensor = self._tensor(name)
         return [] if tensor is None else list(tensor.dims)
 
     def values(self, name: str) -> Sequence[float]:
-        """Its numbers, where they are few; empty where it is no constant."""
+        """Return the numbers of a small constant; empty if `name` is not one."""
         tensor = self._tensor(name)
         if tensor is None or not 0 < np.prod(tensor.dims, dtype=np.float64) <= 16:
             return []
         try:
             return [float(v) for v in numpy_helper.to_array(tensor).ravel()]
-        except (TypeError, ValueError):  # damaged: other checks say so
+        except (TypeError, ValueError):  # damaged; other checks report it
             return []

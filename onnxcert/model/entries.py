@@ -17,8 +17,8 @@ def entry_of(contract: Contract, *, fit: Fit | None = None, fill: bool = False) 
 
     Args:
         contract: of the model.
-        fit: how pictures are brought to its size; by default to the size that its publisher resizes
-            them to, or a multiple of what it takes.
+        fit: how pictures are brought to its size; by default they are resized as its publisher
+            does, or padded to the multiple that it takes.
         fill: whether points are repeated where a shape has fewer than the model takes.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Weights that a model keeps in files of their own, which ONNX calls external data.
+"""External data: weights that a model keeps in files of their own.
 
-The smallest are read into the graph, as some of them decide what the model is. Large ones stay
-where they are: ONNX Runtime maps them from their file, and the graph is edited without them.
+The smallest are read into the graph, because some of them determine shapes. Large ones stay in
+their files: the graph is edited without them, and ONNX Runtime maps them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from onnx import external_data_helper
 
 from onnxcert.errors import ModelError
 
-HELD: Final = 2**28  # bytes of external weights that are read; the larger ones beyond stay outside
+HELD: Final = 2**28  # bytes of external weights that are read, smallest first
 
 _BLOCK: Final = 2**22
 # Elements of these types share a byte.
@@ -25,24 +25,24 @@ _BITS: Final = {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}
 
 
 def external_tensors(proto: onnx.ModelProto) -> list[onnx.TensorProto]:
-    """The tensors of a model whose values are in another file."""
+    """Return the tensors of a model whose values are in another file."""
     tensors: Iterable[onnx.TensorProto] = external_data_helper._get_all_tensors(proto)
     return [tensor for tensor in tensors if external_data_helper.uses_external_data(tensor)]
 
 
 def external_files(proto: onnx.ModelProto, path: Path) -> dict[str, Path]:
-    """The files that the model at `path` names, by the names that it gives them, in order.
+    """Return the files that the model at `path` names, by the names in the model, in order.
 
     Raises:
-        ModelError: one lies neither in the model's own folder nor, where that is a snapshot in a
-            cache of Hugging Face, in the same repository; or is missing, or no regular file.
+        ModelError: a file is missing, is not a regular file, or lies outside the model's folder
+            (and, in a cache of Hugging Face, outside the same repository).
     """
     names = [_entries(tensor).get("location", "") for tensor in external_tensors(proto)]
     return {name: _file(name, path) for name in dict.fromkeys(names)}
 
 
 def add_file(digest: Any, path: Path) -> None:
-    """Update a digest with the content of a file, which is never in memory as a whole."""
+    """Update a digest with the content of a file, block by block."""
     block = memoryview(bytearray(_BLOCK))
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(block):
@@ -52,8 +52,8 @@ def add_file(digest: Any, path: Path) -> None:
 def read_small(proto: onnx.ModelProto, files: dict[str, Path], sha256: str) -> None:
     """Read the smallest external weights into `proto`, up to `HELD` bytes in all.
 
-    What stays outside is named by the absolute path of its file, and by the digest of the whole
-    model: so the graph alone tells which weights are its own.
+    Tensors that stay outside get the absolute path of their file and the digest of the whole model,
+    so that the graph alone identifies its weights.
 
     Args:
         files: of `external_files`. sha256: of the model.
@@ -85,7 +85,7 @@ def read_small(proto: onnx.ModelProto, files: dict[str, Path], sha256: str) -> N
 
 
 def for_runtime(proto: onnx.ModelProto) -> tuple[bytes, str]:
-    """The model as ONNX Runtime takes it, and the folder where its weights are, or nothing.
+    """Return the model as ONNX Runtime takes it, and the folder of its external weights or "".
 
     ONNX Runtime reads no file outside that folder, so the paths are written relative to it.
 
@@ -99,7 +99,7 @@ def for_runtime(proto: onnx.ModelProto) -> tuple[bytes, str]:
         if not Path(name).is_file():
             raise ModelError(
                 f"the weights {name} are not on this machine; weights beyond {HELD >> 20} MiB are "
-                "not sent to workers, so put them on each at this path."
+                "not sent to workers, so put them on each machine at this path."
             )
     folder = os.path.commonpath([Path(name).parent for name in outside])
     model = onnx.ModelProto()
@@ -111,7 +111,7 @@ def for_runtime(proto: onnx.ModelProto) -> tuple[bytes, str]:
 
 
 def _file(name: str, path: Path) -> Path:
-    """The file that the model at `path` calls `name`, with symbolic links followed."""
+    """Return the file that the model at `path` calls `name`, with symbolic links followed."""
     folder = path.parent
     try:
         file = (folder / name).resolve()
@@ -119,7 +119,7 @@ def _file(name: str, path: Path) -> Path:
         if not inside and _stays_below(name):
             repository = _repository(path)
             inside = repository is not None and file.is_relative_to(repository)
-    except (OSError, ValueError, RuntimeError):  # no path at all, or links that end nowhere
+    except (OSError, ValueError, RuntimeError):  # not a valid path, or links in a loop
         inside = False
     if not inside:
         raise ModelError(
@@ -143,15 +143,15 @@ def _file(name: str, path: Path) -> Path:
 
 
 def _stays_below(name: str) -> bool:
-    """Whether a name, before links are followed, is of something below a folder."""
+    """Return whether a name, before links are followed, stays below its folder."""
     below = Path(os.path.normpath(name))
     return not below.is_absolute() and ".." not in below.parts
 
 
 def _repository(path: Path) -> Path | None:
-    """The folder of `snapshots/` and `blobs/` that a path leads through, or None.
+    """Return the folder of `snapshots/` and `blobs/` that contains a path, or None.
 
-    A cache of Hugging Face keeps files as blobs, and a snapshot is a folder of links to them.
+    A cache of Hugging Face keeps files as blobs; a snapshot is a folder of links to them.
     """
     for parent in Path(os.path.normpath(Path.cwd() / path)).parents:
         if parent.name == "snapshots" and (parent.parent / "blobs").is_dir():
@@ -160,7 +160,7 @@ def _repository(path: Path) -> Path | None:
 
 
 def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
-    # Protobuf gives bytes where a text is none in UTF-8.
+    # Protobuf gives bytes if a string is not UTF-8.
     said = {os.fsdecode(entry.key): os.fsdecode(entry.value) for entry in tensor.external_data}
     return {"location": "", **said}
 
@@ -188,13 +188,13 @@ def _number(tensor: onnx.TensorProto, key: str) -> int | None:
 
 
 def _length(tensor: onnx.TensorProto) -> int:
-    """Bytes of a tensor, as its file says or as its shape and type have it."""
+    """Return the bytes of a tensor, as stated or else computed from its shape and type."""
     said = _number(tensor, "length")
     return tensor_bytes(tensor.data_type, tensor.dims) if said is None else said
 
 
 def tensor_bytes(kind: int, dims: Iterable[int]) -> int:
-    """Bytes of a tensor of an ONNX element type; 0 for types that have no fixed size."""
+    """Return the bytes of a tensor of an ONNX element type; 0 for types without a fixed size."""
     count = 1
     for length in dims:
         count *= max(0, length)

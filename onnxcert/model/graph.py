@@ -25,8 +25,8 @@ class ModelFile:
     """An ONNX model read from `path`.
 
     Attributes:
-        proto: the graph at opset 13 or later, with its weights but for large ones in files of
-            their own (`onnxcert.model.external_data`).
+        proto: the graph at opset 13 or later, with its weights except large external ones
+            (`onnxcert.model.external_data`).
         sha256: digest of the file, and of the files of external data it names, in order.
         opset: of the default domain, as in the file.
     """
@@ -75,7 +75,7 @@ def read_model(path: str | Path) -> ModelFile:
     opset = max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0)
     if opset < 1:
         raise ModelError(
-            f"{path} says opset {opset} where a number from 1 on was expected; export it again."
+            f"{path} says opset {opset} where 1 or more was expected; export it again."
         )
     return ModelFile(path, _modern(proto, opset, path), sha256.hexdigest(), opset)
 
@@ -84,7 +84,7 @@ def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
     """Store `contract` in a copy of the model at `path`, in place of one it may have.
 
     Raises:
-        ModelError: the model is too large for one file, or would be replaced itself.
+        ModelError: the model is too large for one file, or the copy would replace the model.
         StoreError: the copy cannot be written.
     """
     stored = onnx.load_model_from_string(_content(model.path))
@@ -93,17 +93,17 @@ def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
         raise ModelError(
             f"{path} is the model itself or its weights; name another file to write the copy to."
         )
-    if path.exists() and not path.is_file():  # such as a device, which a file would replace
-        raise ModelError(f"{path} is no file; name a new one to write the copy to.")
+    if path.exists() and not path.is_file():  # such as a device, which the copy would replace
+        raise ModelError(f"{path} is not a regular file; name a new file to write the copy to.")
     copy = onnx.ModelProto()
     copy.CopyFrom(model.proto)
     if external_tensors(model.proto):
         if path.parent.resolve() != model.path.parent.resolve():
             raise ModelError(
-                f"the large weights of {model.path} stay in the files beside it, so the copy must "
-                "go there, too; write it to that folder."
+                f"the large weights of {model.path} stay in files beside it, and the copy must be "
+                f"in the same folder; write it to {model.path.parent}."
             )
-        copy = stored  # which names them relative to that folder
+        copy = stored  # it names the weights relative to that folder
     entries = {**model.metadata, METADATA_KEY: contract.to_json()}
     onnx.helper.set_model_props(copy, entries)
     try:
@@ -114,24 +114,24 @@ def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
 
 
 def _content(path: Path) -> bytes:
-    """What is in the file of a model.
+    """Return the content of a model's file.
 
     Raises:
-        ModelError: it cannot be read, or is no file of at most 2 GiB.
+        ModelError: it cannot be read, or is not a regular file of at most 2 GiB.
     """
     if path.is_dir():
         raise ModelError(f"{path} is a folder; name the ONNX file in it.")
     try:
         kind = path.stat()
-        if not stat.S_ISREG(kind.st_mode):  # to open a pipe would wait for its writer for ever
-            raise ModelError(f"{path} is no regular file; name an ONNX file on disk.")
+        if not stat.S_ISREG(kind.st_mode):  # opening a pipe would wait for its writer for ever
+            raise ModelError(f"{path} is not a regular file; name an ONNX file on disk.")
         if kind.st_size > _LARGEST:
             raise ModelError(
                 f"{path} has {kind.st_size / 2**30:.1f} GiB and an ONNX file can have 2; export "
                 "the model with its weights as external data."
             )
         return path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: no path at all
+    except (OSError, ValueError) as error:  # ValueError: not a valid path
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelError(
             f"the model {path} cannot be read ({reason}); name an ONNX file, or a bundled model "

@@ -1,4 +1,4 @@
-"""The contract of a file: what its metadata and the files beside it say, completed by the graph,
+"""Find the contract of a model: its metadata and the files beside it, completed by the graph and
 overridden by the user.
 
 What the graph says is proposed with its reason. Where two readings are possible, neither is taken:
@@ -30,12 +30,12 @@ from onnxcert.model.question import OpenFacts, Question
 from onnxcert.model.sidecars.carried import Proposal, carried, proposed
 from onnxcert.model.tracing import rank
 
-#: What is asked in place of a further input by name where the choice of the input is open.
+#: Asked in place of questions about named inputs, as long as the input itself is not chosen.
 OTHER_INPUT: Final = Question(
     "the other inputs need values; pass --feed NAME=VALUE for each",
     flag="--feed",
     values=("NAME=VALUE",),
-    meaning="what an input that is not chosen gets in every pass",
+    meaning="the value of each input that is not chosen, in every pass",
     answer={"feeds": ()},
 )
 METADATA = "the file's metadata"
@@ -58,7 +58,7 @@ def infer(
     Args:
         model: the file.
         given: fields of the contract by name, as the user gave them; None values are ignored.
-        settle: whether a value range that nobody said is asked for, or left open.
+        settle: whether a missing value range is asked for, or left open.
         thorough: whether the model is tried on random rows also where its file leaves nothing open.
         names: of classes, where the inputs or the user tell them.
 
@@ -83,7 +83,7 @@ def infer(
             if answer and not set(answer) & set(said) - {"feeds"}:
                 fed = {"feeds": (*said.get("feeds", ()), *answer.get("feeds", ()))}
                 said = {**said, **answer, **(fed if "feeds" in answer else {})}
-                continue  # as if it had been answered, for what else is open
+                continue  # with a provisional answer, to find what else is missing
         except ContractError as error:
             if not questions:
                 raise ContractError(f"{model.path}: {error}") from None
@@ -97,7 +97,7 @@ def infer(
 def _inferred(
     model: ModelFile, said: Mapping[str, Any], *, thorough: bool, names: Sequence[str]
 ) -> tuple[Contract, list[Question]]:
-    """The contract, and the question what its value range is where nothing tells."""
+    """Return the contract, and the question about the value range if no source gives it."""
     text = model.metadata.get(METADATA_KEY)
     graph = model.proto.graph
     kind = _kind(text, said, graph)
@@ -132,7 +132,7 @@ def _inferred(
 
 
 def _carried(model: ModelFile, written: Contract, said: Mapping[str, Any]) -> Proposal:
-    """What metadata of other programs and files beside the model say, and nobody else."""
+    """Return what metadata of other programs and files beside the model add to the contract."""
     found = carried(model)
     if "output_form" not in {*written.sources, *said}:
         found.refuse_task()

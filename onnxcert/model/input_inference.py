@@ -61,7 +61,7 @@ def with_feeds(
                 f"with --feed {name}=VALUE{told}.",
                 flag="--feed",
                 values=(f"{name}=VALUE",),
-                meaning=f"what its further input {name!r} {shown(shape)} gets in every pass",
+                meaning=f"the value of the further input {name!r} {shown(shape)} in every pass",
                 answer={"feeds": ((name, 0),)},
             )
         fed[name] = _fitting(name, fed[name], kind, shape)

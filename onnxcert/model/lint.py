@@ -80,7 +80,7 @@ def lint(proto: onnx.ModelProto, feeds: Mapping[str, Any] | None = None) -> tupl
 
 
 def together(findings: Iterable[Finding]) -> list[Finding]:
-    """Each kind of finding once: of several nodes, how many they are and the first of them."""
+    """Merge findings of the same kind: the first node and the number of further ones."""
     kinds: dict[tuple[str, str, bool], list[Finding]] = {}
     for finding in findings:
         kinds.setdefault((finding.severity, finding.message, finding.mixes), []).append(finding)

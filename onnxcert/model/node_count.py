@@ -1,6 +1,6 @@
-"""How many nodes a graph has once its functions are written out, found without writing them out.
+"""Count the nodes that a graph has with its functions written out, without writing them out.
 
-Each function may call the one before twice: forty of them are 2^40 nodes in a file of 4 kB.
+Each function may call the previous one twice: forty of them are 2^40 nodes in a file of 4 kB.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import onnx
 from onnxcert.errors import ModelError
 from onnxcert.model.tracing import within
 
-MOST: Final = 50_000  # of which ONNX Runtime makes a session within seconds
+MOST: Final = 50_000  # nodes, for which ONNX Runtime needs seconds to make a session
 
 _Key = tuple[str, str, str]
 
 
 def refuse_too_many(proto: onnx.ModelProto, path: Path) -> None:
-    """Raise ModelError where a model has more than `MOST` nodes, or a function calls itself."""
+    """Raise ModelError if a model has more than `MOST` nodes, or a function calls itself."""
     functions = {_key(f, f.name): f for f in proto.functions}
     called = {key: _calls(f.node, functions) for key, f in functions.items()}
     sizes: dict[_Key, int] = {}
@@ -37,8 +37,8 @@ def refuse_too_many(proto: onnx.ModelProto, path: Path) -> None:
         written = ", with its functions written out," if functions else ""
         shown = f"{count:,}" if count < 10**12 else "over 10^12"
         raise ModelError(
-            f"{path} has {shown} nodes{written} and {MOST:,} are the most that are read; export it "
-            "with larger operators."
+            f"{path} has {shown} nodes{written} and at most {MOST:,} are read; export it with "
+            "larger operators."
         )
 
 

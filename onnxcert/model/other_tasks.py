@@ -134,8 +134,8 @@ def _one_input(node: onnx.NodeProto, constants: set[str]) -> str:
 
 
 def _named(contract: Contract, model: ModelFile, names: Sequence[str]) -> bool:
-    """Whether classes have names or a number: in the contract (also by a file beside the model),
-    given, or in the metadata."""
+    """Return whether names or number of the classes are known: from the contract (also from a file
+    beside the model), the user, or the metadata."""
     counted = contract.sources.get("classes", "").endswith(".json")
     named = contract.class_names or names or any(model.metadata.get(key) for key in _NAME_KEYS)
     return counted or bool(named)

@@ -89,7 +89,7 @@ def with_form(
                 "probabilities.",
                 flag="--threshold",
                 values=("0", "0.5"),
-                meaning="score from which a label is yes: 0 of logits, 0.5 of probabilities",
+                meaning="the score from which a label is yes: 0 for logits, 0.5 for probabilities",
                 answer={"threshold": 0.0},
             )
         if form in ("logits", "probabilities") and channels == 1:
@@ -106,7 +106,7 @@ def with_form(
                 "another with --output.",
                 flag="--output-form",
                 values=("logits",),
-                meaning=f"what the {channels} whole numbers of {name!r} are: scores of classes",
+                meaning=f"what the {channels} integers of {name!r} are (logits: scores of classes)",
                 answer={"output_form": "logits"},
             )
         return filled(contract, {"output_form": "labels"}, f"{GRAPH}: {kind} values")
@@ -184,7 +184,7 @@ def with_classes(
                 "are; pass --classes NUMBER.",
                 flag="--classes",
                 values=("NUMBER",),
-                meaning=f"how many classes the class indices in {name!r} are from",
+                meaning=f"the number of classes of the class indices in {name!r}",
                 answer={"classes": 2},
             )
         found["classes"] = classes or contract.classes

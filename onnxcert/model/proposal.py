@@ -40,7 +40,7 @@ def agreed(contract: AnyContract, found: Mapping[str, Any]) -> AnyContract:
 
 
 def sayer(contract: Contract, field: str) -> str:
-    """Who said a field that is wrong: a file beside the model, metadata of another program, or
+    """Return the source of a wrong field: a file beside the model, metadata of another program, or
     the contract."""
     source = contract.sources.get(field, "")
     return source if source.endswith((".json", ")")) else "the contract"
@@ -50,7 +50,7 @@ def named(role: str, name: str, values: Sequence[onnx.ValueInfoProto]) -> onnx.V
     """The value called `name`.
 
     Raises:
-        ContractError: there is none, or it is no tensor.
+        ContractError: there is none, or it is not a tensor.
     """
     for value in values:
         if value.name == name:
@@ -91,7 +91,7 @@ def only(
 
 
 def refuse_container(role: str, value: onnx.ValueInfoProto) -> None:
-    """Raise ContractError where a value is no tensor."""
+    """Raise ContractError if a value is not a tensor."""
     if held := container(value):
         zipped = ", from scikit-learn with zipmap off" if held in ("sequence", "map") else ""
         raise ContractError(

@@ -1,4 +1,4 @@
-"""Facts about a model that nothing tells, and the flags that tell them."""
+"""Settings of a model that no source gives, and the flags that give them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from onnxcert.model.contract import Contract
 
 
 class Question(ContractError):
-    """One fact that is open.
+    """One missing setting.
 
     Attributes:
-        flag: the option that tells it.
-        values: what may be given; a word in capitals stands for what nobody can guess. Empty for an
-            option without a value.
-        meaning: of the fact, in half a line.
-        answer: fields of the contract to go on with, so that the next question is found.
+        flag: the option that sets it.
+        values: the possible values; a word in capitals is a placeholder for a value that cannot be
+            guessed. Empty for an option without a value.
+        meaning: of the setting, in half a line.
+        answer: provisional fields of the contract, with which the next missing setting is found.
     """
 
     def __init__(
@@ -36,19 +36,19 @@ class Question(ContractError):
 
     @property
     def offered(self) -> str:
-        """The option with each of its values, as a message shows them."""
+        """Return the option with each of its values, as messages show them."""
         *others, last = [f"{self.flag} {value}" for value in self.values] or [self.flag]
         return f"{', '.join(others)} or {last}" if others else last
 
 
 @final
 class OpenFacts(ContractError):
-    """Everything that is open about one model, in one message.
+    """All settings that one model still needs, in one message.
 
     Attributes:
         path: of the model.
         questions: one or more.
-        contract: as it would be with the questions' own answers, or None where these lead nowhere.
+        contract: the contract with the provisional answers, or None if they give no contract.
     """
 
     def __init__(
@@ -60,20 +60,20 @@ class OpenFacts(ContractError):
 
     @property
     def sentence(self) -> str:
-        """What to give, in short where it is several things."""
+        """Return the message, in short form if several settings are missing."""
         if len(self.questions) == 1:
             return str(self)
         offered = [question.offered for question in self.questions]
         return (
-            f"{self.path}: {len(offered)} things that change the answer are said by nothing; pass "
+            f"{self.path}: {len(offered)} settings that change the answer are missing; pass "
             f"{', '.join(offered[:-1])}, and {offered[-1]}."
         )
 
     @property
     def fields(self) -> frozenset[str]:
-        """Fields of the contract that are open."""
+        """Return the fields of the contract that are missing."""
         return frozenset(name for question in self.questions for name in question.answer)
 
     def with_questions(self, *more: Question) -> OpenFacts:
-        """The same with further questions."""
+        """Return a copy with further questions."""
         return OpenFacts(self.path, (*self.questions, *more), self.contract)

@@ -53,7 +53,7 @@ def element_type(value: onnx.ValueInfoProto) -> str:
 
 
 def container(value: onnx.ValueInfoProto) -> str:
-    """What a value is that is no tensor (sequence, map, optional, sparse tensor), or nothing."""
+    """Return the kind of a value that is not a tensor (sequence, map, ...), or an empty string."""
     kind = value.type.WhichOneof("value") or "tensor_type"
     return "" if kind == "tensor_type" else kind.removesuffix("_type").replace("_", " ")
 
@@ -88,7 +88,7 @@ def shown(shape: Sequence[int | str | None] | None) -> str:
 
 
 def within(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    """The nodes and those of their subgraphs, each level after the one above it."""
+    """Yield the nodes and those of their subgraphs, each level after the one above it."""
     pending = deque(nodes)
     while pending:
         node = pending.popleft()

@@ -68,7 +68,7 @@ class Gaussian:
     def check(self, x: FloatArray) -> None:
         """Raise ParameterError if float32 `x` is too large for the grid of this sigma."""
         xp = array_namespace(x)
-        # No array of the input's size is made, as the input may take most of the memory.
+        # Without an array of the input's size, because the input may take most of the memory.
         largest = float(max(xp.max(x), -xp.min(x))) if math.prod(x.shape) else 0.0
         step = float(np.spacing(np.float32(largest)))
         if self.sigma < 1024 * step:

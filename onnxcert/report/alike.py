@@ -1,4 +1,4 @@
-"""Notes that differ in their numbers alone, as one with their count."""
+"""Merge notes that differ only in their numbers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _NUMBERS: Final = re.compile(r"\d[\d,.]*(e-?\d+)?")
 
 
 def counted(notes: Mapping[str, int], inputs: int) -> list[str]:
-    """Each kind of note once, with the number of inputs that have it.
+    """Return each kind of note once, with the number of inputs that have it.
 
     Args:
-        notes: note -> number of inputs. inputs: of all.
+        notes: note -> number of inputs. inputs: number of all inputs.
     """
     found = []
     for kind in _kinds(notes):
@@ -24,7 +24,7 @@ def counted(notes: Mapping[str, int], inputs: int) -> list[str]:
 
 
 def once(notes: Iterable[str]) -> list[str]:
-    """Each kind of note once, with the number of further ones where they differ in numbers."""
+    """Return each kind of note once, with how many more differ only in numbers."""
     return [
         kind[0] + (f" (and {len(kind) - 1} more with other numbers)" if len(kind) > 1 else "")
         for kind in _kinds(notes)
@@ -32,7 +32,7 @@ def once(notes: Iterable[str]) -> list[str]:
 
 
 def _kinds(notes: Iterable[str]) -> list[list[str]]:
-    """The notes that differ in numbers alone, together; in the order of the first of each."""
+    """Group the notes that differ only in numbers, in the order of the first of each group."""
     kinds: dict[str, list[str]] = {}
     for note in notes:
         kinds.setdefault(_NUMBERS.sub("#", note), []).append(note)

@@ -1,4 +1,4 @@
-"""Figures, which may fail without harm: what they show is kept elsewhere."""
+"""Draw figures on a best-effort basis: their data is kept elsewhere."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import final
 
 @final
 class BestEffort:
-    """Draws what can be drawn, and notes what cannot.
+    """Notes the figures that cannot be drawn, so that the run continues.
 
-    A certificate costs minutes or hours of a model, its figure a second: an error of a disk, of
-    memory or of a drawing library in the second must not lose the first.
+    A certificate costs minutes or hours, its figure a second: an error of the disk, of memory or of
+    the drawing library must not lose the certificate.
 
     Attributes:
         missing: figure -> why it could not be drawn.
@@ -23,7 +23,7 @@ class BestEffort:
 
     @contextmanager
     def drawing(self, figure: str) -> Iterator[None]:
-        """Let the block fail to draw `figure`, for whatever reason."""
+        """Catch and note any error of the block, which draws `figure`."""
         try:
             yield
         except Exception as error:
@@ -34,13 +34,13 @@ class BestEffort:
         self.missing[figure] = str(error).strip().rstrip(".") or type(error).__name__
 
     def sentence(self) -> str:
-        """Say what is missing, and how to get it; empty if nothing is."""
+        """Return which figures are missing and how to get them; empty if none is."""
         if not self.missing:
             return ""
         figure, reason = next(iter(self.missing.items()))
         few = len(self.missing) == 1
         named = figure if few else f"{len(self.missing)} figures, the first of them {figure},"
         return (
-            f"{named} could not be drawn ({reason}); no certificate is lost by that, and the same "
-            f"command draws {'it' if few else 'them'}."
+            f"{named} could not be drawn ({reason}); no certificate is lost, and the same command "
+            f"draws {'it' if few else 'them'} later."
         )

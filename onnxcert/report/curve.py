@@ -57,7 +57,7 @@ def write_curve(
         unit: of the radii, in words.
         taus: each tau that was asked for, and its radius; marked in the picture.
         caption: what was certified; below the picture.
-        figures: notes why there is no picture.
+        figures: notes the reason if the picture cannot be drawn.
 
     Raises:
         StoreError: the table cannot be written.

@@ -46,7 +46,7 @@ def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> No
 
 
 def label_files(record: Record, class_names: Sequence[str]) -> Iterator[tuple[Path, bytes]]:
-    """(path in the folder of results, content) of each label file; see `write_labels`."""
+    """Yield (path in the results folder, content) of each label file; see `write_labels`."""
     if record.provenance.contract.get("medium") == "points":
         yield from cloud_label_files(record)
         return

@@ -17,11 +17,11 @@ from onnxcert.store import Record
 def sheets(
     sub: str, name: str, class_names: Sequence[str], *, many: bool
 ) -> Iterator[tuple[Path, Sequence[str], int | slice]]:
-    """(path in the folder of results, names of the classes on it, index into the label maps) of
+    """Yield (path in the results folder, names of the classes on it, index into the label maps) of
     each PNG.
 
     Args:
-        sub: the folder for them, in that of the results.
+        sub: their folder, below the results folder.
         name: of the record.
         many: whether it is a multi-label record, which has one PNG for each label.
     """
@@ -51,7 +51,7 @@ def radius_of(record: Record) -> LevelArray | None:
 
 
 def npy_of(array: npt.NDArray[np.generic]) -> bytes:
-    """The array as the bytes of a `.npy` file."""
+    """Return the array as the bytes of a `.npy` file."""
     content = BytesIO()
     np.save(content, array)
     return content.getvalue()

@@ -85,7 +85,7 @@ def colours(classes: Sequence[str] | int) -> npt.NDArray[np.uint8]:
     return _colours(classes if isinstance(classes, int) else tuple(classes)).copy()
 
 
-@lru_cache(maxsize=16)  # asked for with every input of a run, and slow where no name is known
+@lru_cache(maxsize=16)  # needed for every input of a run, and slow for unknown class names
 def _colours(classes: tuple[str, ...] | int) -> npt.NDArray[np.uint8]:
     names = [""] * classes if isinstance(classes, int) else [_plain(name) for name in classes]
     chosen: list[Colour | None] = [None] * len(names)

@@ -134,7 +134,7 @@ def draw(
 
 
 def label_png(labels: IntArray, colours: ByteArray) -> bytes:
-    """Labels as an index PNG that keeps every index as it is.
+    """Return labels as an index PNG that keeps every index as it is.
 
     Up to 255 classes it has 8 bits, shows `colours`, and holds 255 where `labels` abstains;
     beyond, it is grey of 16 bits and holds 65535 there.

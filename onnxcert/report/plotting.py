@@ -1,4 +1,4 @@
-"""matplotlib, imported so that it works where only the result folder can be written."""
+"""Import matplotlib so that it works if only the result folder is writable."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _FONTS: Final = "matplotlib.font_manager"
 def load_matplotlib(scratch: Path, *, fonts: bool = False) -> None:
     """Import matplotlib, and with `fonts` its list of fonts.
 
-    Where the home folder cannot be written matplotlib takes a temporary folder, which it removes at
-    the end. Where there is none either, its files lie below `scratch` until it is imported.
+    If the home folder is not writable, matplotlib uses a temporary folder and removes it at the
+    end. If there is no temporary folder either, its files are in `scratch` during the import.
 
     Raises:
-        OSError: `scratch` cannot be written either.
+        OSError: `scratch` is not writable either.
     """
     wanted = ("matplotlib", _FONTS) if fonts else ("matplotlib",)
     if all(name in sys.modules for name in wanted):
@@ -34,14 +34,14 @@ def load_matplotlib(scratch: Path, *, fonts: bool = False) -> None:
         except FileNotFoundError:
             folder = tempfile.TemporaryDirectory(dir=scratch, prefix=".matplotlib-")
             stack.enter_context(_configured_in(stack.enter_context(folder)))
-            wanted = ("matplotlib", _FONTS)  # all that needs the folder, as it goes at once
+            wanted = ("matplotlib", _FONTS)  # all that needs the folder, which is removed below
         for name in wanted:
             import_module(name)
 
 
 @contextmanager
 def _configured_in(folder: str) -> Iterator[None]:
-    """Let matplotlib's own files lie in `folder`."""
+    """Let matplotlib keep its own files in `folder`."""
     before = os.environ.get("MPLCONFIGDIR")
     os.environ["MPLCONFIGDIR"] = folder
     try:
@@ -54,7 +54,7 @@ def _configured_in(folder: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep from the screen what matplotlib says of folders that nobody needs."""
+    """Suppress matplotlib's warnings about folders that are not writable."""
     logger = logging.getLogger("matplotlib")
     before = logger.level
     logger.setLevel(logging.ERROR)

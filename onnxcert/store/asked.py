@@ -16,15 +16,15 @@ RUN_TYPE: Final = "onnxcert-run"
 RUN_VERSION: Final = 1
 LEAKY: Final = "one_draw_per_pass"  # true once batch mates were found to change answers
 
-_MOST_BYTES: Final = 2**28  # a million inputs have names of so many
+_MOST_BYTES: Final = 2**28  # the names of a million inputs
 
 
 def read_run_file(path: Path) -> dict[str, Any] | None:
-    """What was asked of the run with this `run.json`, or None if there is none.
+    """Return the content of this `run.json`, or None if there is no such file.
 
     Raises:
-        AccessError: the machine does not let it be read.
-        StoreError: the file is something that onnxcert did not write.
+        AccessError: the machine cannot read it.
+        StoreError: onnxcert did not write the file.
     """
     try:
         text = read_regular(path, limit=_MOST_BYTES).decode("utf-8")
@@ -32,8 +32,8 @@ def read_run_file(path: Path) -> dict[str, Any] | None:
         return None
     except NotADirectoryError:
         raise StoreError(
-            f"{path.parent} is a file, or lies in one, and results are kept in a folder; name "
-            "another with --out."
+            f"{path.parent} is a file or below a file where a folder was expected; name another "
+            "with --out."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         refuse_trouble(path, error)
@@ -87,7 +87,7 @@ def refuse_earlier(asked: Mapping[str, Any], folder: Path) -> None:
 
 
 def new_run(asked: Mapping[str, Any], seed: int, *, leaky: bool) -> dict[str, Any]:
-    """The content of a new `run.json`."""
+    """Return the content of a new `run.json`."""
     return {
         encoding.TYPE: RUN_TYPE,
         encoding.VERSION: RUN_VERSION,
@@ -100,7 +100,7 @@ def new_run(asked: Mapping[str, Any], seed: int, *, leaky: bool) -> dict[str, An
 def refuse_changed(
     stored: Mapping[str, Any], asked: Mapping[str, Any], seed: int | None, folder: Path
 ) -> int:
-    """The seed of the `stored` run of `folder`; raise StoreError unless the same is asked now."""
+    """Return the seed of the `stored` run of `folder`; raise StoreError if `asked` differs."""
     before = {**stored["parameters"], "seed": stored["seed"]}
     after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
     if seed is not None:

@@ -28,7 +28,7 @@ class Attributes(Mapping[str, Any]):
             return self._group.attrs[name]
         attribute = h5a.open(self._group.id, name.encode())
         kind = attribute.get_type()
-        # Nearly all of ours are such texts and numbers, and this way takes half the time.
+        # Nearly all attributes are such strings and numbers, and this takes half the time.
         if attribute.shape == () and isinstance(kind, h5t.TypeStringID):
             if not kind.is_variable_str():
                 content = np.empty((), dtype=f"S{kind.get_size()}")

@@ -1,4 +1,4 @@
-"""Counts under way, kept so that an input that takes long goes on where it was stopped."""
+"""Checkpoints: votes of unfinished inputs, from which a run resumes."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from onnxcert.store.hdf5 import reading, write_hdf5
 
 
 class KeptCounts(ABC):
-    """The counts in `partial/` of one folder."""
+    """The checkpoints in `partial/` of one folder."""
 
     folder: Path
 
     def forget(self, name: str) -> None:
-        """Remove the count of a finished input, if one is left of it."""
+        """Remove the checkpoint of a finished input, if there is one."""
         remove(self._partial_path(name))
 
     def kept(self, name: str) -> bool:
-        """Whether a count of this input is kept."""
+        """Return whether there is a checkpoint of this input."""
         return self._partial_path(name).is_file()
 
     def checkpoint(self, name: str, count: Count, runtime: Mapping[str, str]) -> None:
-        """Keep a count under way; `runtime` is what the model's answers may depend on."""
+        """Write a checkpoint; `runtime` is what the model's answers may depend on."""
         path = self._partial_path(name)
         write_atomically(path, lambda p: write_hdf5(p, lambda f: write_count(f, count, runtime)))
 
     def resume(self, fresh: Count, name: str, runtime: Mapping[str, str]) -> Count:
-        """The kept count of `name` if it is one of the same draws on the same runtime, or `fresh`;
-        on the backend of `fresh`.
+        """Return the checkpoint of `name` if it has the same draws and runtime, else `fresh`.
 
-        Counts made by another generator or runtime are not mixed: the input starts again.
+        It is moved to the backend of `fresh`. Counts of another generator or runtime are not mixed:
+        the input starts again.
 
         Raises:
-            AccessError: the machine does not let it be read; it may be good, and is not replaced.
+            AccessError: the machine cannot read it; it may be intact, so it is not replaced.
         """
         try:
             with reading(self._partial_path(name)) as file:
@@ -49,7 +49,7 @@ class KeptCounts(ABC):
         except AccessError:
             raise
         except StoreError:
-            pass  # there is none, or a damaged one
+            pass  # it is missing or damaged
         return fresh
 
     def _partial_path(self, name: str) -> Path:

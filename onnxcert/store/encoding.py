@@ -81,7 +81,7 @@ def expect(group: Any, kind: str) -> Any:
 
 
 def write_record(file: h5py.Group, record: Record) -> Row:
-    """Write `record` into an empty file; returns what the index says of it."""
+    """Write `record` into an empty file; return its row of the index."""
     put(mark(file, "onnxcert-record"), "name", record.name)
     tally = mark(file.create_group("tally"), "onnxcert-tally")
     for name in ("candidate", "hits", "single"):

@@ -36,7 +36,7 @@ def fingerprint(
 
     Args:
         record: what is digested. without: names of attributes that are left out.
-        outline: gets what the record says, line by line; see `onnxcert.store.outline`.
+        outline: receives the outline of the record, line by line; see `onnxcert.store.outline`.
     """
     sha = hashlib.sha256()
     most = most_values(record)
@@ -53,11 +53,11 @@ def fingerprint(
             sha.update(_line(path, attributes))
         else:
             if most is not None and node.size > most:
-                raise ValueError(f"{path} has {node.size:,} values, and a record like it {most:,}")
+                raise ValueError(f"{path} has {node.size:,} values, expected at most {most:,}")
             values = node[...]
             values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
             sha.update(_line(path, attributes, values.dtype.str, list(node.shape)))
-            sha.update(values.reshape(-1).data)  # no copy, as there would be of bytes
+            sha.update(values.reshape(-1).data)  # without the copy that `tobytes` makes
         if outline is not None:
             outline.append(line_of(path, attributes, values))
     return sha.hexdigest()

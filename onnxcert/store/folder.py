@@ -5,7 +5,7 @@
       inputs/NAME.h5    one finished input: tally, certificate, predictions, provenance
       partial/NAME.h5   the count of an input that takes long, to go on from
       results.h5        derived: external links to every input, and a summary table
-      index.jsonl       derived: what each input says, so that it need not be opened again
+      index.jsonl       derived: a copy of what each input says, so that it need not be opened again
 
 A file under its final name is complete: it was written under another name, synchronised to disk
 and renamed. Nothing else marks an input as done, and everything can be derived from `inputs/`.
@@ -61,11 +61,11 @@ class ResultStore(KeptCounts, Results):
     # -- reading ---------------------------------------------------------------------------
 
     def names(self) -> list[str]:
-        """Names of the finished inputs, sorted; a StoreError where the folder has links in it."""
+        """Return the names of the finished inputs, sorted; StoreError if there are links."""
         refuse_links(self.folder)
         folder = self.folder / "inputs"
         try:
-            # A pattern would find nothing where nobody may look.
+            # `glob` would find nothing, without an error, in a folder that cannot be read.
             found = [path.name for path in folder.iterdir()]
         except OSError as error:
             refuse_trouble(folder, error)
@@ -97,7 +97,7 @@ class ResultStore(KeptCounts, Results):
             yield record
 
     def _indexed(self, name: str) -> Record | None:
-        """The record by its line in the index, or None where none counts."""
+        """Return the record from its line in the index, or None if no line counts."""
         path = self._record_path(name)
         record = self._index.record(name, path)
         if record is None:
@@ -109,18 +109,18 @@ class ResultStore(KeptCounts, Results):
     def examine(self, name: str) -> Iterator[tuple[Outline, Row, str | None]]:
         with super().examine(name) as (found, row, stored):
             yield found, row, stored
-            if self._held and stored == row.digest:  # and nobody refused it
+            if self._held and stored == row.digest:  # and the block did not refuse it
                 self._index.add(name, self._record_path(name), row)
 
     def index_misfit(self, name: str, row: Row) -> str:
-        """What the index says of a record that `row`, which is made of it, does not; or nothing."""
+        """Return how the index contradicts `row`, made from the record; empty if it fits."""
         return self._index.misfit(name, self._record_path(name), row)
 
     def summary(self) -> dict[str, dict[str, Any]] | None:
         path = inside(self.folder, "results.h5")
         if not path.exists():
             return None
-        with reading(path, whole=False) as file:  # the rest of it are links to every input
+        with reading(path, whole=False) as file:  # the rest are links to every input
             return read_table(part_of(file, "summary"))
 
     def run(self) -> dict[str, Any] | None:
@@ -136,8 +136,10 @@ class ResultStore(KeptCounts, Results):
             StoreError: the folder cannot be made or written, or another run holds it.
         """
         refuse_links(self.folder)
+        if not self.folder.is_dir():
+            self.run()  # which refuses a file in the place of the folder
         try:
-            # In this order, as another run may begin here at this moment.
+            # In this order, because another run may begin here at the same moment.
             foreign = self._others() and self.run() is None and not self.names()
         except OSError:
             foreign = False
@@ -158,20 +160,20 @@ class ResultStore(KeptCounts, Results):
                     f"results cannot be written to {self.folder} ({error.strerror}); choose "
                     "another folder with --out."
                 ) from None
-            self._rows = {}  # until now somebody else may have written
+            self._rows = {}  # until now another process may have written
             self._index.reload()
             self._held = True
             stack.callback(setattr, self, "_held", False)
             yield
 
     def _others(self) -> bool:
-        """Whether there is anything but the empty folders of a run that was killed at once."""
+        """Return whether there is anything but the empty folders of a run that was killed early."""
         own = [path for path in (self.folder / "inputs", self.folder / "partial") if path.is_dir()]
         here = set(self.folder.glob("[!.]*"))
         return bool(here - set(own)) or any(any(path.glob("[!.]*")) for path in own)
 
     def _left_over(self) -> Iterator[Path]:
-        """What a killed run was writing."""
+        """Yield temporary files that a killed run left."""
         for sub in ("", "inputs", "partial"):
             yield from (self.folder / sub).glob(LEFT_OVER)
         for sub in ("labels", "pictures"):  # with a folder for each input of several labels

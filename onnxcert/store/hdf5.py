@@ -39,13 +39,13 @@ _DAMAGE: Final = (
 
 
 def _opened(path: Path, files: ExitStack) -> h5py.File:
-    """The file, closed with `files`; read without locks, as nothing under a final name changes."""
+    """Open the file without locks, because files under a final name never change."""
     try:
         return files.enter_context(h5py.File(path, "r", locking=False))
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
-        # HDF5_USE_FILE_LOCKING asks for locks all the same, where there are none.
+        # HDF5_USE_FILE_LOCKING demands locks even if the file system has none.
         return files.enter_context(h5py.File(files.enter_context(path.open("rb")), "r"))
 
 
@@ -54,12 +54,12 @@ def reading(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.
     """An open HDF5 file; `what` names the part of it that is looked at.
 
     Args:
-        whole: whether all of it is looked at; else each part is to come from `part_of`.
+        whole: whether all of it is checked for links; if not, take each part from `part_of`.
 
     Raises:
-        AccessError: the machine does not let it be read.
-        StoreError: it is not there, is no HDF5 file, something in it cannot be read, or lies
-            elsewhere.
+        AccessError: the machine cannot read it.
+        StoreError: it is missing, is not an HDF5 file, or something in it cannot be read or is
+            stored elsewhere.
     """
     with ExitStack() as files:
         try:
@@ -81,7 +81,7 @@ def reading(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.
 
 @contextmanager
 def telling_damage(path: Path, what: str = "") -> Iterator[None]:
-    """Turn whatever damaged values raise into a StoreError about `what` in `path`."""
+    """Turn the exceptions that damaged values cause into a StoreError about `what` in `path`."""
     try:
         yield
     except _DAMAGE as error:
@@ -89,7 +89,7 @@ def telling_damage(path: Path, what: str = "") -> Iterator[None]:
         where = f"{what} in {path}" if what else str(path)
         raise StoreError(
             f"{where} is damaged or not onnxcert's ({error}); "
-            "delete it and give the certify command again to make it anew."
+            "delete it and give the certify command again."
         ) from None
 
 
@@ -105,14 +105,14 @@ def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
             with h5py.File(target, "w", libver=_FORMAT) as file:
                 fill(file)
         finally:
-            target.check()  # in place of what is said of data that is read again and is not there
+            target.check()  # instead of HDF5's later error about data that was never written
 
 
 class _Target:
-    """A file to write HDF5 to, which keeps its first error until HDF5 has closed it.
+    """A file for HDF5 to write to, which holds back its first error until HDF5 has closed it.
 
-    HDF5 cannot close a file that it failed to write: h5py raises whatever it meets then, and the
-    process may end by a segmentation fault.
+    HDF5 cannot close a file after a failed write: h5py raises other errors then, and the process
+    may end with a segmentation fault.
     """
 
     def __init__(self, disk: FileIO) -> None:
@@ -122,7 +122,7 @@ class _Target:
         self.read, self.readinto = disk.read, disk.readinto
 
     def check(self) -> None:
-        """Raise the OSError that was kept, if any."""
+        """Raise the OSError that was held back, if any."""
         if self._error is not None:
             raise self._error from None
 

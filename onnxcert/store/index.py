@@ -1,14 +1,14 @@
-"""What the records of a folder say, in one file: a finished input need not be opened again.
+"""The index of a results folder: a finished input need not be opened again.
 
-    index.jsonl     one line a record: digest of the line, name, outline; parted by tabs
+    index.jsonl     one line per record: digest of the line, name, outline; separated by tabs
 
-A line counts only while the record's file has the very bytes that it was made from, which are
-hashed whenever somebody asks, and only if it is what was written itself. Where none counts the
-record is read, as if there were no index; nothing is lost with it. Lines are added to the end as
-records are written, and the last one of a name counts.
+A line counts only if it fits its own digest, and if the record's file still has the bytes that the
+line was made from; the file is hashed at every use. If no line counts, the record itself is read,
+so nothing is lost without the index. Lines are appended as records are written; the last line of a
+name counts.
 
-The digest of a line is no signature: who edits a line and renews its digest is found by `verify`,
-which reads every record and holds the index to it.
+The digest of a line is no signature: somebody can edit a line and renew its digest. `verify` finds
+that, because it reads every record and compares the index with it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LONGEST: Final = 2**26  # bytes of a line
 
 @final
 class Index:
-    """The index of one folder, read when it is first asked for anything.
+    """The index of one folder, read at its first use.
 
     Args:
         path: the file.
@@ -48,7 +48,7 @@ class Index:
         self._untidy = False
 
     def record(self, name: str, path: Path) -> Record | None:
-        """The record in the file `path` by its line, or None where none counts."""
+        """Return the record in the file `path` from its line, or None if no line counts."""
         row = self._find(name, path)
         if row is None:
             return None
@@ -62,16 +62,16 @@ class Index:
         return None
 
     def misfit(self, name: str, path: Path, row: Row) -> str:
-        """What is wrong with the line of the record in the file `path`, which `row` is made of."""
+        """Return what is wrong with the line of the record at `path`, which `row` was made from."""
         if name in self._lines() and self._told(name) is None:
             return f"its line in {self._path.name} is not what was written"
         said = self._find(name, path)
         if said is not None and _plain(said) != _plain(row):
-            return f"its line in {self._path.name} says what the record does not"
+            return f"its line in {self._path.name} differs from the record"
         return ""
 
     def add(self, name: str, path: Path, row: Row) -> None:
-        """Add a line for the record in the file `path`; one that cannot be written is left out."""
+        """Append a line for the record in the file `path`; if that fails, leave it out."""
         lines = self._lines()
         if not _is_regular(self._path):
             return
@@ -86,15 +86,17 @@ class Index:
                 file.write(line)
 
     def reload(self) -> None:
-        """Forget what was read, and cut off what a killed process wrote of a line.
+        """Forget what was read, and cut off an incomplete line of a killed process.
 
-        Only whoever holds the folder may call this.
+        Call it only while holding the lock of the folder.
         """
         self._places = None
         with suppress(OSError):
             if not _is_regular(self._path):
                 return
-            if self._path.stat().st_nlink > 1:  # of a copy by hard links, which must not change
+            if (
+                self._path.stat().st_nlink > 1
+            ):  # hard-linked, e.g. a copy; the other must not change
                 self._path.unlink()
                 return
             with self._path.open("r+b") as file:
@@ -107,7 +109,7 @@ class Index:
                 file.truncate(end - len(tail) + tail.rfind(b"\n") + 1)
 
     def tidy(self, names: Iterable[str]) -> None:
-        """Write the file anew, with one line for each of `names`, if it holds any other.
+        """Rewrite the file with one line for each of `names`, if it holds other lines.
 
         Raises:
             StoreError: it cannot be written.
@@ -134,7 +136,7 @@ class Index:
         return row if _same(path, size, digest) else None
 
     def _lines(self) -> dict[str, tuple[int, int]]:
-        """Where the last line of each name is."""
+        """Return name -> (offset, length) of its last line."""
         if self._places is None:
             self._places, self._untidy = {}, False
             for name, place in _lines_in(self._path):
@@ -144,7 +146,7 @@ class Index:
         return self._places
 
     def _told(self, name: str) -> tuple[Row, int, str] | None:
-        """The row of `name`, and length and digest of the file it is about."""
+        """Return the row of `name`, and the length and digest of the file that it describes."""
         place = self._lines().get(name)
         if place is None:
             return None
@@ -164,7 +166,7 @@ def _plain(row: Row) -> str:
 
 
 def _lines_in(path: Path) -> Iterator[tuple[str, tuple[int, int]]]:
-    """(name, place) of each whole line of an index, without a name where it is none."""
+    """Yield (name, place) of each complete line of an index; the name is empty if it is invalid."""
     with suppress(OSError):
         if not _is_regular(path):
             return
@@ -180,7 +182,7 @@ def _lines_in(path: Path) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _is_regular(path: Path) -> bool:
-    """Whether `path` is a file, or not there; a pipe would be waited for, a link leads away."""
+    """Return whether `path` is a regular file or missing; a pipe would block, a link leads away."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except FileNotFoundError:
@@ -195,7 +197,7 @@ def _at(descriptor: int, offset: int, length: int) -> bytes:
 
 
 def _same(path: Path, size: int, digest: str) -> bool:
-    """Whether the file `path` has these bytes; a link never has."""
+    """Return whether `path` is a regular file with this length and digest."""
     try:
         known = path.lstat()
         return stat.S_ISREG(known.st_mode) and known.st_size == size and _sha256(path) == digest

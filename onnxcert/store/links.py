@@ -1,4 +1,4 @@
-"""Links in HDF5 files: what is read of a file lies in it, and no foreign code unpacks it."""
+"""Refuse links and foreign filters in HDF5 files: all data is in the file itself."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import Any, Final
 import h5py
 from h5py import h5d, h5l, h5o, h5z
 
-# How `encoding` packs arrays. For any other filter HDF5 would look for a plugin, and run its code.
+# The filters that `encoding` uses. For any other, HDF5 would look for a plugin and run its code.
 _FILTERS: Final = frozenset({h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE})
 
 
 def part_of(file: h5py.File, *names: str) -> h5py.Group:
-    """The group that `names` lead to, once it is known that nothing below it lies elsewhere.
+    """Return the group at the path `names`, after `refuse_links` has checked it.
 
     Raises:
-        KeyError: there is none. TypeError: it is no group. ValueError: something lies elsewhere;
-            see `refuse_links`.
+        KeyError: there is none. TypeError: it is not a group. ValueError: see `refuse_links`.
     """
     part = member(file, *names)
     refuse_links(part)
@@ -24,10 +23,10 @@ def part_of(file: h5py.File, *names: str) -> h5py.Group:
 
 
 def member(file: h5py.File, *names: str) -> h5py.Group:
-    """The group that `names` lead to, by no link. Of what is below it nothing is known.
+    """Return the group at the path `names`, reached without a link; its content is not checked.
 
     Raises:
-        KeyError: there is none. TypeError: it is no group. ValueError: a link is on the way.
+        KeyError: there is none. TypeError: it is not a group. ValueError: a link is on the way.
     """
     found = file
     for name in names:
@@ -36,16 +35,16 @@ def member(file: h5py.File, *names: str) -> h5py.Group:
         _refuse_link(found.id, name.encode())
         found = found[name]
         if not isinstance(found, h5py.Group):
-            raise TypeError(f"{_shown(name.encode())} is no group")
+            raise TypeError(f"{_shown(name.encode())} is not a group")
     return found
 
 
 def refuse_links(group: h5py.Group) -> None:
-    """Raise ValueError if anything in `group` lies elsewhere, or would be read by foreign code.
+    """Raise ValueError if anything in `group` is stored elsewhere or needs foreign code.
 
-    That is: soft, external and second hard links, and with them cycles; arrays whose values are in
-    other files, or those of other arrays; filters that `encoding` does not use. Nothing is opened
-    before its link is known, and no value is read.
+    Refused are soft, external and second hard links (and so cycles), arrays whose values are in
+    other files or other arrays, and filters that `encoding` does not use. Each link is checked
+    before its target is opened, and no value is read.
     """
     waiting, seen = [group.id], {h5o.get_info(group.id).addr}
     while waiting:
@@ -65,7 +64,7 @@ def refuse_links(group: h5py.Group) -> None:
 
 def _refuse_link(group: Any, name: bytes) -> None:
     if group.links.get_info(name).type != h5l.TYPE_HARD:
-        raise ValueError(f"{_shown(name)} is a link, and none is followed")
+        raise ValueError(f"{_shown(name)} is a link, which is not followed")
 
 
 def _refuse_elsewhere(array: h5d.DatasetID) -> None:
@@ -75,8 +74,8 @@ def _refuse_elsewhere(array: h5d.DatasetID) -> None:
     for index in range(made.get_nfilters()):
         if made.get_filter(index)[0] not in _FILTERS:
             raise ValueError(
-                f"{_shown(h5py.Dataset(array).name.encode())} is packed in a way that onnxcert "
-                "does not use"
+                f"{_shown(h5py.Dataset(array).name.encode())} is packed with a filter that "
+                "onnxcert does not use"
             )
 
 

@@ -1,4 +1,4 @@
-"""Who may write to a result folder: one process at a time, whatever the file system can do."""
+"""Lock a result folder, so that one process at a time writes to it, on any file system."""
 
 from __future__ import annotations
 
@@ -11,34 +11,38 @@ from typing import Final
 
 from onnxcert.errors import StoreError
 
-# What the system answers where a file system has no locks, as NFS and Lustre may.
+# Errors of file systems without locks, such as some NFS and Lustre.
 NO_LOCKS: Final = frozenset(
     {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EIO}
 )
 _LOCK: Final = ".lock"
 _OWNER: Final = ".lock-owner"
-_WAIT: Final = 0.5  # seconds; an owner that is gone is replaced in the second attempt at the latest
+_WAIT: Final = 0.5  # seconds; a stale lock is replaced at the second attempt at the latest
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder`, which exists, against every other process.
+    """Hold the lock of `folder`, which must exist.
 
-    Where its file system has no locks, a file names the process that holds it and its host. One
-    whose process is gone from this host is taken over.
+    If its file system has no locks, a file names the process that holds it and its host. A lock of
+    this host whose process has ended is taken over.
 
     Raises:
-        StoreError: another process holds it, or nothing can be written there.
+        StoreError: another process holds the lock.
         OSError: the folder cannot be written.
     """
-    from filelock import FileLock, SoftFileLock, Timeout  # those who only read do not wait for it
+    from filelock import (
+        FileLock,
+        SoftFileLock,
+        Timeout,
+    )  # imported here: reading results does not need it
 
     with ExitStack() as stack:
         owner = folder / _OWNER
         try:
-            # Not at the same path: what a lock of the system leaves there names nobody.
+            # Two paths, because the file of a system lock does not name its owner.
             stack.enter_context(FileLock(folder / _LOCK, timeout=0, fallback_to_soft=False))
-            needed = owner.exists()  # held by a host that has no locks here
+            needed = owner.exists()  # another host may see no locks here
         except Timeout:
             raise StoreError(
                 f"another run is writing to {folder}; wait for it, or choose another folder with "
@@ -61,7 +65,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _holder(owner: Path) -> str:
-    """The process and host that the file names."""
+    """Return the process and host that the file names."""
     try:
         with owner.open("rb") as file:
             text = file.read(1000).decode("ascii", "replace")

@@ -1,8 +1,8 @@
-"""What a record says of itself, without the arrays that are as large as its input.
+"""The outline of a record: all but the values of arrays that are as large as its input.
 
-An outline stands for the HDF5 group of a record where `onnxcert.store.encoding.read_record` reads
-one: it has the attributes, the small arrays (levels, curve, confusion matrices), and of the large
-ones shape and element type; their values are read from the record when somebody asks for them.
+`onnxcert.store.encoding.read_record` takes an outline in place of the HDF5 group of a record. It
+has the attributes, the small arrays (levels, curve, confusion matrices), and shape and element type
+of the large ones, whose values are read from the record when they are needed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final, final
 import numpy as np
 import numpy.typing as npt
 
-# Path of a group or array in a record, its attributes, and for an array what is known of it.
+# Path of a group or array in a record, its attributes, and for an array its type, shape and values.
 Line = list[Any]
 
 # Arrays whose size does not depend on the input's.
@@ -27,7 +27,7 @@ _MOST: Final = 2**22  # values of a small array: 2048 classes
 @final
 @dataclass(frozen=True)
 class Row:
-    """The digest that a record has, and its outline."""
+    """The digest of a record, and its outline."""
 
     digest: str
     outline: list[Line]
@@ -76,8 +76,11 @@ class Outline:
 
 
 def line_of(path: str, attributes: Mapping[str, Any], values: npt.NDArray[Any] | None) -> Line:
-    """One line of an outline as JSON values, [path, attributes] of a group or [path, attributes,
-    element type, shape, values] of an array; of values those that are not 0, and where."""
+    """Return one line of an outline as JSON values.
+
+    It is [path, attributes] for a group, [path, attributes, element type, shape] for a large array
+    and [..., [indices, values]] for a small one, with the values that are not 0.
+    """
     if values is None:
         return [path, attributes]
     line: Line = [path, attributes, values.dtype.str, list(values.shape)]
@@ -91,14 +94,14 @@ def line_of(path: str, attributes: Mapping[str, Any], values: npt.NDArray[Any] |
 def outline_of(
     lines: Iterable[Line], filename: str, read: Callable[[str], npt.NDArray[Any]]
 ) -> Outline:
-    """The outline that `lines` tell of.
+    """Build the outline from its `lines`.
 
     Args:
-        lines: see `line_of`; a group before what is in it.
+        lines: see `line_of`; each group before its content.
         filename: of the record. read: reads the array at a path of it.
 
     Raises:
-        KeyError, TypeError, ValueError, IndexError: they are not what `line_of` made.
+        KeyError, TypeError, ValueError, IndexError: `line_of` did not make the lines.
     """
     groups: dict[str, Outline] = {}
     for path, attributes, *array in lines:
@@ -117,7 +120,7 @@ def _array(path: str, told: list[Any], read: Callable[[str], npt.NDArray[Any]]) 
     kind, shape, *known = told
     dtype = np.dtype(str(kind))
     if dtype.kind not in "biuf" or not all(type(side) is int and side >= 0 for side in shape):
-        raise ValueError(f"{path} is no array of numbers")
+        raise ValueError(f"{path} is not an array of numbers")
     if not known:
         return LargeArray(tuple(shape), dtype, lambda: read(path))
     if prod(shape) > _MOST:

@@ -73,7 +73,7 @@ def open_results(path: str | Path) -> Results:
     """The results in the folder or packed file `path`.
 
     Raises:
-        StoreError: there is neither, or nobody may look.
+        StoreError: there is neither, or it cannot be read.
     """
     path = Path(path)
     try:
@@ -93,8 +93,8 @@ def pack(results: Results, path: Path) -> int:
     """Write every finished input of `results` into the new file `path`; returns how many.
 
     Raises:
-        StoreError: there is nothing to pack, a record is not what was written, or not by the run
-            that the folder names, or `path` exists or cannot be written.
+        StoreError: there is nothing to pack, a record is not what was written or belongs to
+            another run, or `path` exists or cannot be written.
     """
     if path.exists():
         raise StoreError(f"{path} exists already; remove it, or name another file.")

@@ -31,10 +31,10 @@ class Results(ABC):
 
     @abstractmethod
     def names(self) -> list[str]:
-        """Names of the finished inputs, sorted.
+        """Return the names of the finished inputs, sorted.
 
         Raises:
-            StoreError: one is not the name of a file as onnxcert names inputs, or is a link.
+            StoreError: a name is not one that onnxcert gives to inputs, or is a link.
         """
 
     @abstractmethod
@@ -69,11 +69,11 @@ class Results(ABC):
         """The record of a finished input with its arrays still in the file (`h5py.Dataset`).
 
         Args:
-            checked: refuse what is not what was written. Large arrays are then `Array`s that are
-                read when they are asked for, and what a folder's index holds is taken from there.
+            checked: refuse a record that does not fit its digest. Large arrays are then read when
+                they are needed, and the rest may come from the index of the folder.
 
         Raises:
-            StoreError: there is none, it cannot be read, or it is that of another input.
+            StoreError: there is none, it cannot be read, or it belongs to another input.
         """
         if not checked:
             with self.group(name) as group:
@@ -88,10 +88,10 @@ class Results(ABC):
             yield self.accept(name, read_record(found))
 
     def accept(self, name: str, record: Record) -> Record:
-        """`record`, if it is kept under its own name, `name`, and its arrays are as it says.
+        """Return `record`, if its own name is `name` and its arrays have the shapes that it states.
 
         Raises:
-            StoreError: it is that of another input. ValueError: an array has another shape or type.
+            StoreError: it belongs to another input. ValueError: an array has another shape or type.
         """
         self._refuse_misnamed(name, record)
         check_sizes(record)
@@ -99,8 +99,8 @@ class Results(ABC):
 
     @contextmanager
     def examine(self, name: str) -> Iterator[tuple[Outline, Row, str | None]]:
-        """What a finished input holds now, read once and yet to be understood, its digest, and the
-        digest that it carries of itself, if any."""
+        """Yield the outline of a record, its row (with the digest of its present content), and the
+        digest that it carries, if any; it is read once and not yet checked."""
         with self.group(name) as group:
             stored = Attributes(group).get(ATTRIBUTE)
             lines: list[Line] = []
@@ -127,7 +127,7 @@ class Results(ABC):
         """The finished inputs, all or those of `names`; each open only while it is looked at.
 
         Args:
-            checked: refuse what is not what was written.
+            checked: refuse a record that does not fit its digest.
         """
         for name in self.names() if names is None else names:
             with self.open(name, checked=checked) as record:
@@ -144,31 +144,31 @@ class Results(ABC):
         if record.provenance.parameters != {**run["parameters"], "seed": run["seed"]}:
             raise StoreError(
                 f"the record {record.name} in {self.path} was not made by the run that run.json "
-                "tells of; delete it, and certify it again."
+                "describes; delete it, and certify the input again."
             )
 
     def _named(self, names: Iterable[str]) -> list[str]:
-        """`names` in order, each one that onnxcert gives: files are written and removed by it."""
+        """Return `names` sorted; refuse unsafe ones, as files are written and removed by name."""
         named = sorted(names)
         for name in named:
             refuse_unsafe(name, self.path)
         return named
 
     def _refuse_misnamed(self, name: str, record: Record) -> None:
-        """Raise StoreError unless `record` has the name that it is kept under, a safe one."""
+        """Raise StoreError unless `record` states `name`, and it is a safe name."""
         refuse_unsafe(name, self.path)
         if record.name != name:
             said = record.name if is_safe_name(record.name) else ascii(record.name[:80])
             raise StoreError(
-                f"{name} in {self.path} is the record of {said}; leave only records there that "
+                f"{name} in {self.path} is the record of {said}; keep only records there that "
                 "onnxcert wrote, under the names it gave them."
             )
 
 
 def refuse_unsafe(name: str, where: Path) -> None:
-    """Raise StoreError if `name` is none that onnxcert gives to an input of the run in `where`."""
+    """Raise StoreError if onnxcert does not give this name to an input of the run in `where`."""
     if not is_safe_name(name):
         raise StoreError(
-            f"{name[:80]!a} in {where} is not the name of a file as onnxcert names inputs; remove "
-            "its record, or certify the input again under its own name."
+            f"{name[:80]!a} in {where} is not a name that onnxcert gives to inputs; remove its "
+            "record, or certify the input again."
         )

@@ -1,5 +1,5 @@
-"""How large the arrays of a record may be, by what the record says: a few bytes can claim
-gigabytes of zeros."""
+"""Limit the arrays of a record to the sizes that it states: a few bytes can claim gigabytes of
+zeros."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from onnxcert.store.attributes import Attributes
 from onnxcert.store.hdf5 import array_in
 from onnxcert.store.record import Array, Record
 
-_SMALL: Final = 2**28  # bytes of a record that no machine lacks
+_SMALL: Final = 2**28  # bytes that every machine has
 
 
 def most_values(record: h5py.Group) -> int | None:
-    """How many values the largest array of a record may have; None where it is no record.
+    """Return how many values the largest array of a record may have; None if it is not a record.
 
     Raises:
-        KeyError, TypeError, ValueError: the record does not say what it holds.
+        KeyError, TypeError, ValueError: the record does not state its sizes.
     """
     if "certificate" not in record or "tally" not in record:
         return None
@@ -35,10 +35,10 @@ def most_values(record: h5py.Group) -> int | None:
 
 
 def check_sizes(record: Record) -> None:
-    """Hold each array of an open record to its components, before any of them is read.
+    """Check the shape and type of each array of an open record, before any of them is read.
 
     Raises:
-        ValueError: one has another shape or type, or all of them are more than memory holds.
+        ValueError: an array has another shape or type, or all together do not fit into memory.
     """
     grid = tuple(record.candidate.shape)
     if math.prod(grid) != record.decision.components:

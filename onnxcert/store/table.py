@@ -34,7 +34,7 @@ def read_table(group: h5py.Group) -> dict[str, dict[str, Any]]:
     encoding.expect(group, "onnxcert-table")
     columns = {column: array_in(group, column) for column in group}
     if any(len(array.shape) != 1 for array in columns.values()):
-        raise ValueError("a column of the table is no list of values")
+        raise ValueError("a column of the table is not a list of values")
     plain = {
         column: (array.asstr()[...] if h5py.check_string_dtype(array.dtype) else array[...])
         for column, array in columns.items()

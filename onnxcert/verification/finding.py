@@ -25,8 +25,8 @@ class Verification:
     Attributes:
         records: how many were looked at.
         findings: what does not fit, record by record.
-        troubles: what the machine did not let be read, and why; it may fit or not.
-        unchecked: what is not there to be looked at, each one sentence.
+        troubles: what the machine could not read, and why; it may fit or not.
+        unchecked: what is missing and so was not checked, each one sentence.
         notes: what a reader must know beside it, such as what the law of old draws lacks.
     """
 

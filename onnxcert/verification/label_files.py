@@ -15,7 +15,7 @@ from onnxcert.errors import refuse_trouble
 from onnxcert.report.files import label_files
 from onnxcert.store import Record
 
-# What the labels can take in a file of another packing and depth: bytes a label, and beside them.
+# The largest label file that is read: bytes per label, and bytes besides.
 _LARGEST: Final = 8
 _BESIDE: Final = 2**20
 
@@ -23,10 +23,10 @@ _BESIDE: Final = 2**20
 def label_file_misfits(folder: Path, record: Record) -> Iterator[str]:
     """Which of `labels/NAME.*` do not show what `record` certifies.
 
-    Compared with what would be written now, so that there is one place that knows what is in them.
+    They are compared with what would be written now.
 
     Raises:
-        AccessError: the machine does not let one be read.
+        AccessError: the machine cannot read one.
     """
     names = record.provenance.contract.get("class_names", ())
     most = _LARGEST * prod(record.labels.shape) + _BESIDE

@@ -45,7 +45,7 @@ class ModelCheck:
         """What is wrong with the model of `record`, if anything.
 
         Raises:
-            AccessError: the machine does not let it be read.
+            AccessError: the machine cannot read it.
         """
         named = record.provenance.model.get("name", "")
         path = self._given or Path(named)
@@ -63,7 +63,7 @@ class ModelCheck:
 
 
 def _digest_of(model: Path) -> str | AccessError | None:
-    """The digest of a model, None if it is none, or why nobody can tell."""
+    """Return the digest of a model, None if it is not a model, or why it cannot be read."""
     try:
         return read_model(model).sha256
     except (ModelError, OSError, MemoryError) as error:
@@ -106,7 +106,7 @@ class InputCheck:
         """What is wrong with the input of `record`, if anything.
 
         Raises:
-            AccessError: the machine does not let it, or one that is given, be read.
+            AccessError: the machine cannot read it, or one of the given inputs.
         """
         try:
             way = Way.of(record)

@@ -30,7 +30,7 @@ def verify(
     Of each record: the digest it carries of itself, the certificate decided again from its votes,
     its settings against `run.json`, the model and the input where they can be found, and in a
     folder the label files and the index. Of the run: the summary table, which also tells when a
-    record is gone. What the machine does not let be read is a trouble and no finding.
+    record is gone. What the machine cannot read is a trouble, not a finding.
 
     Digests are no signatures: who changes votes, settings, digests and files in step is not
     found. Drawn pictures are not looked at.
@@ -78,7 +78,7 @@ def verify(
 
 
 class _Checks:
-    """What was found so far, record by record; the arguments are those of `verify`."""
+    """The results so far, record by record; the arguments are those of `verify`."""
 
     def __init__(
         self, results: Results, model: Path | None, inputs: Sequence[str], *, independent: bool
@@ -97,10 +97,10 @@ class _Checks:
         self._troubles[Finding(name, f"{what} could not be read ({error.why})")] = None
 
     def record(self, name: str) -> None:
-        """Check one record and what belongs to it."""
+        """Check one record and its files."""
         try:
-            # All inside, as a value of an unexpected kind is damage as well, wherever it first
-            # hurts.
+            # All inside, because a value of an unexpected type is damage, too, wherever it causes
+            # an error.
             with self.results.examine(name) as (found, row, stored):
                 if stored is None:
                     self._add(name, ["the record carries no digest of itself"])
@@ -108,7 +108,7 @@ class _Checks:
                     self._add(name, ["the record is not what was written, as its digest tells"])
                 self._examined(name, self.results.accept(name, read_record(found)).in_memory(), row)
         except InputError:
-            raise  # something given is not there: no record is to blame
+            raise  # a given input is missing, which is not a fault of the record
         except AccessError as error:
             self.trouble(name, "the record", error)
         except OnnxcertError as error:
@@ -132,7 +132,7 @@ class _Checks:
             self._add(name, [self.results.index_misfit(name, row)])
 
     def _add(self, name: str, found: Iterable[str | None]) -> None:
-        """Add what one check finds; what keeps it from looking is no reason to leave out others."""
+        """Add the findings of one check; if it cannot read a file, the other checks still run."""
         try:
             for text in found:
                 if text:
@@ -141,7 +141,7 @@ class _Checks:
             self.trouble(name, error.path, error)
 
     def outcome(self, records: int) -> Verification:
-        """All of it."""
+        """Return the result of all checks."""
         unseen = (
             *_unchecked(self.results, self._models, self._pictures),
             *_only_by_ours(self._alone or {}),

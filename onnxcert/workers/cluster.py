@@ -20,8 +20,8 @@ from onnxcert.workers.task import Task
 from onnxcert.workers.worker import Opening, Outcome, Worker
 
 _KNOCK: Final = 5.0  # seconds for a machine of the cluster to answer
-_ANSWER: Final = 10.0  # seconds for Ray to do so: an import, and a question
-# A version of Ray without such a client is asked by `ray.init` alone.
+_ANSWER: Final = 10.0  # seconds for Ray to answer: an import and one request
+# For a version of Ray without this client, only `ray.init` checks the address.
 _ASK: Final = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -73,7 +73,7 @@ class Cluster:
 
     def __enter__(self) -> Self:
         try:
-            # It reports how it is used, unless somebody wants it to.
+            # Ray sends usage data by default; switch that off unless the user has set the variable.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of Ray about itself
@@ -177,9 +177,9 @@ class Cluster:
 
 
 def _knock(address: str | None) -> None:
-    """Raise OSError unless a Ray listens at host:port.
+    """Raise OSError unless Ray listens at host:port.
 
-    Ray itself waits for minutes, and cannot be interrupted meanwhile: another process asks.
+    `ray.init` waits for minutes and cannot be interrupted, so a separate process asks first.
     """
     host, _, port = (address or "").rpartition(":")
     if not host or "/" in host or not port.isdecimal():
@@ -196,7 +196,7 @@ def _knock(address: str | None) -> None:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Keep handlers that Ray puts its own in place of, and Ray alive when a terminal is closed."""
+    """Restore signal handlers that Ray replaces, and keep Ray alive when the terminal is closed."""
     handlers = {number: signal.getsignal(number) for number in STOPS}
     try:
         with unheard(*STOPS[2:]):

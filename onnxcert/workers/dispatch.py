@@ -161,7 +161,7 @@ class Dispatch:
     def _wait(self) -> None:
         futures = [place.hello for place in self._places if place.hello is not None]
         futures += [future for place in self._places for future in place.held]
-        assert futures, "nothing is waited for, so nothing would ever come"
+        assert futures, "there is nothing to wait for, so this would wait for ever"
         wait(futures, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
         self._tell_of_waiting()
         for place in self._places:

@@ -17,7 +17,7 @@ from typing import Any, Final, Self, final
 from onnxcert.workers.task import Task
 from onnxcert.workers.worker import Opening, Outcome, Worker
 
-# What a user or a machine stops a command with, as far as there is such a signal here.
+# Signals that stop a command, as far as this system has them.
 STOPS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -71,7 +71,7 @@ class Processes:
         self._released[place].clear()
         for handle in self._handles:
             handle.sent.discard(place)
-        with unheard(*STOPS):  # Python's tracker of semaphores starts with the first pool
+        with unheard(*STOPS):  # the first pool starts Python's resource tracker
             pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         self._pools[place] = pool
         visible = self._devices[place] if self._devices else None
@@ -148,7 +148,7 @@ def _end_with_driver() -> None:
 
 @contextmanager
 def unheard(*numbers: int) -> Iterator[None]:
-    """Keep signals from processes that start here until they let them in themselves."""
+    """Block signals for processes that start in the block, until they unblock them themselves."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

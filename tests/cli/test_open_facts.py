@@ -48,7 +48,7 @@ def test_all_that_is_open_is_asked_for_at_once_and_the_line_shown_certifies(
     given = ("--n", "60", "--threads", "1", "--no-pictures", "--limit", "1")
     asked = onnxcert("certify", path, pictures, *given, "--out", tmp_path / "out")
     assert asked.status == 2
-    sentence, *meanings, assumed, _ = asked.err.splitlines()
+    sentence, *meanings, assumed, _, _ = asked.err.splitlines()
     assert "RGB; pass --channel-order BGR" in assumed
     flags = ["--output", "--output-form", "--range", "--sigma", "--resize"]
     assert [line.split(":")[0].strip() for line in meanings] == flags

@@ -271,8 +271,8 @@ def test_records_that_changed_places_are_found(bench: Path, onnxcert: Any) -> No
     (bench / "kept.h5").rename(other)
     outcome = onnxcert("verify", "out")
     assert outcome.status == 1
-    assert "p0: p0 in out is the record of p1; leave only records there" in outcome.out
-    assert "p1: p1 in out is the record of p0; leave only records there" in outcome.out
+    assert "p0: p0 in out is the record of p1; keep only records there" in outcome.out
+    assert "p1: p1 in out is the record of p0; keep only records there" in outcome.out
 
 
 # -- bytes ---------------------------------------------------------------------------------------
@@ -578,7 +578,7 @@ def test_json_has_every_finding(onnxcert: Any) -> None:
 
 def test_help_names_the_exit_status_and_the_limit(onnxcert: Any) -> None:
     text = " ".join(onnxcert("verify", "--help").out.split())
-    assert "0 all fits, 1 something does not, 2 there is nothing to verify, a link" in text
+    assert "0 all fits, 1 something does not, 2 there is nothing to verify, the" in text
     assert "no signatures" in text
 
 

@@ -308,7 +308,7 @@ def test_a_size_that_the_graph_does_not_take_is_not_used_and_said(
     path = sidecars.write(tmp_path, graphs.conv(4, size=(12, 16)), preprocessor(do_resize=True))
     done = onnxcert("inspect", path)
     assert done.status == 0, done.err
-    assert "resizes to 512x512, but the graph takes 12x16 alone" in done.out
+    assert "resizes to 512x512, but the graph takes only 12x16" in done.out
 
 
 DAMAGED: dict[str, Any] = {

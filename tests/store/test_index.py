@@ -208,7 +208,7 @@ def test_who_renews_the_digest_of_an_edited_line_is_found_by_verify(
     INDEX.write_bytes(b"".join(renewed(told(one, EDITS[edit])) for one in lines()))
     outcome = onnxcert("verify", "out")
     assert outcome.status == 1
-    assert "p0, p1, p2: its line in index.jsonl says what the record does not" in outcome.out
+    assert "p0, p1, p2: its line in index.jsonl differs from the record" in outcome.out
 
 
 def test_the_line_of_one_record_says_nothing_of_another(onnxcert: Any) -> None:

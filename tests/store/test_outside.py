@@ -124,7 +124,7 @@ def test_a_name_that_no_input_gets_is_refused_also_as_a_key(
         record = file if where == "run" else file["inputs"][name]
         put(record, "name", name)
         put(record, "sha256", fingerprint(record))
-    assert_refused(onnxcert, tmp_path, where, "not the name of a file as onnxcert", verify=2)
+    assert_refused(onnxcert, tmp_path, where, "not a name that onnxcert gives", verify=2)
 
 
 @given(st.text())
@@ -239,7 +239,7 @@ LINKS: dict[str, tuple[Edit, str]] = {
     "cycle": (turned, "is a second link"),
     "raw": (raw, "lies in other files"),
     "virtual": (virtual, "lies in other files"),
-    "filter": (packed_by_a_plugin, "is packed in a way"),
+    "filter": (packed_by_a_plugin, "is packed with a filter"),
 }
 
 
@@ -292,7 +292,7 @@ def test_no_path_leads_out_of_a_folder(tmp_path: Path, name: str) -> None:
                 function(tmp_path / "run", *names)
     with pytest.raises(StoreError):
         write_labels(tmp_path / "run", records.record(f"{name}/../x"), ("a", "b", "c"))
-    with pytest.raises(StoreError, match="not the name of a file"):
+    with pytest.raises(StoreError, match="not a name that onnxcert gives"):
         ResultStore(tmp_path / "run").write(records.record(f"../{name}"))
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 

@@ -104,7 +104,7 @@ def image_size(path: Path, bands: Sequence[str] = ()) -> tuple[int, int]:
 
 
 def lies_on_its_side(path: Path) -> bool:
-    """Whether a picture is stored lying, and turned upright by its orientation as it is read.
+    """Return whether reading a picture swaps height and width because of its EXIF orientation.
 
     Raises:
         InputError: as for `image_size`.
@@ -116,8 +116,9 @@ def lies_on_its_side(path: Path) -> bool:
 
 
 def _bands_of_tiff(path: Path, bands: Sequence[str]) -> Sequence[str]:
-    """The bands to read a TIFF by sample by sample: those of the model, or the colours of a TIFF of
-    floats; none where it is read as a picture.
+    """Return the bands with which to read a TIFF sample by sample, empty if Pillow is to read it.
+
+    They are those of the model, or the colours of a TIFF of floats.
 
     Raises:
         InputError: it has floats that are neither grey nor RGB.
@@ -133,7 +134,7 @@ def _bands_of_tiff(path: Path, bands: Sequence[str]) -> Sequence[str]:
             "pixel: save the colours alone, or pass --channels-are if the model takes these bands."
         )
     named = _FLOATING.get(count, ())
-    if named:  # grey ones become three channels, like any picture
+    if named:  # grey becomes three channels, as in any picture
         check_pixels(path, *tiff_size(path, named))
     return named
 

@@ -56,7 +56,7 @@ def upright_size(path: Path, image: ImageFile.ImageFile) -> tuple[int, int]:
 
 
 def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
-    """(height, width) of `image` as it is stored; only inside `decoding`."""
+    """Return (height, width) of `image` as stored; only inside `decoding`."""
     if image.format == "TIFF":
         # Versions of Pillow differ in whether the size is upright before decoding.
         tags: dict[int, Any] = image.tag_v2  # type: ignore[attr-defined]

@@ -35,8 +35,8 @@ def usable_sizes(
                 way_out = "give labels of the same size"
                 if labelled == size[::-1] and lies_on_its_side(item.path):
                     way_out = (
-                        "the picture is turned upright by its EXIF orientation and the labels are "
-                        "not, so turn them as well"
+                        "the picture is rotated by its EXIF orientation and the labels are not, "
+                        "so rotate them as well"
                     )
                 raise InputError(
                     f"labels must have the size of their picture, but {item.label} has "

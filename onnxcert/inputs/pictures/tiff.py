@@ -39,14 +39,14 @@ def is_tiff(path: Path) -> bool:
 
 
 def floating_samples(path: Path) -> int:
-    """How many floats each pixel of a TIFF's first image has, 0 where it holds whole numbers.
+    """Return the number of floats per pixel of a TIFF's first image, 0 if it holds integers.
 
-    Only inside `decoding`. Pillow opens no such image of more than one.
+    Only inside `decoding`. Pillow cannot open such an image if it has more than one.
     """
     try:
         tags = _pages(path)[0][0]
         return _one(tags, 277, 1) if set(_many(tags, 339, (1,))) == {3} else 0
-    except Exception:  # Pillow, which reads it then, says what is wrong with it
+    except Exception:  # then Pillow reads it and reports what is wrong
         return 0
 
 

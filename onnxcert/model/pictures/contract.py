@@ -162,7 +162,7 @@ class PictureContract(Contract):
 
     @property
     def usual_size(self) -> tuple[int, int] | None:
-        """The (height, width) to which pictures are resized where nobody says otherwise."""
+        """Return the (height, width) to which pictures are resized by default, or None."""
         return self.resize if self.size in (None, self.resize) else None
 
     @property

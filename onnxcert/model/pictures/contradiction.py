@@ -23,7 +23,7 @@ from onnxcert.model.pictures.normalisation import affine
 
 _UNITS: Final = (1.0, 255.0, 1 / 255)
 _FLAG: Final = "given"
-_ALIKE: Final = 0.02  # relative: of numbers that are one, rounded for print
+_ALIKE: Final = 0.02  # relative difference of numbers that count as equal, as they may be rounded
 _FLAT: Final = 0.02  # a range in which a network sees next to nothing
 
 
@@ -46,8 +46,10 @@ def refuse_contradictions(contract: PictureContract, graph: onnx.GraphProto) -> 
 
 
 def _twice(contract: PictureContract, ways: Sequence[Affine]) -> str | None:
-    """Why mean and std cannot be meant where the network subtracts and divides by the same numbers;
-    what the user gave is taken for meant."""
+    """Return why mean and std are wrong if the network itself applies the same numbers first.
+
+    A mean and std that the user gave are not questioned.
+    """
     source = contract.sources.get("mean", _FLAG)
     if source == _FLAG or not ways or not any(contract.mean) or not contract.std:
         return None

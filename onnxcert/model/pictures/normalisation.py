@@ -49,8 +49,8 @@ def normalised(nodes: Nodes, source: str, contract: PictureContract) -> None:
 
 
 def channelwise(contract: PictureContract) -> NetworkInput | None:
-    """The same as `normalised` channel by channel, or None where there is more to it: a channel
-    that no input has, rounding to whole numbers, or a type that no kernel writes."""
+    """The same as `normalised` channel by channel, or None if that is not enough: for a channel
+    that no input has, rounding to integers, or a type that no kernel writes."""
     if contract.dtype not in ("float32", "float16") or contract.channel_order in ("RGBA", "BGRA"):
         return None
     turned = contract.channel_order == "BGR"

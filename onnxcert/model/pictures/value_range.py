@@ -63,7 +63,7 @@ def settled_range(contract: PictureContract) -> PictureContract:
 
 
 def _question(sentence: str, values: Sequence[str], more: str = "") -> Question:
-    meaning = f"what black and white are to the network, before mean and std{more}"
+    meaning = f"the values of black and white that the network expects, before mean and std{more}"
     low, _, high = values[0].partition(",")
     answer = {"value_range": (float(low), float(high))}
     return Question(sentence, flag="--range", values=values, meaning=meaning, answer=answer)

@@ -45,7 +45,7 @@ def close(scores: FloatArray, others: FloatArray) -> bool:
         return False
     if scores.size == 0:
         return True
-    # Class by class, as the scores of a large picture leave no room for several copies of all.
+    # Class by class: several copies of all scores of a large picture may not fit in memory.
     allowed = 0.0
     for c in range(scores.shape[1]):
         finite = np.isfinite(scores[:, c])
@@ -58,7 +58,7 @@ def close(scores: FloatArray, others: FloatArray) -> bool:
 
 
 def _within(allowed: float, scores: FloatArray, others: FloatArray) -> bool:
-    """Whether finite scores differ by no more than what is allowed."""
+    """Return whether finite scores differ by at most `allowed`."""
     finite = np.isfinite(scores)
     first, second = (np.where(finite, s, np.float32(0.0)) for s in (scores, others))
     return bool((abs(first - second) <= allowed).all())

@@ -111,8 +111,8 @@ class Forward:
             if any(words in str(error) for words in _NO_MEMORY):
                 raise ModelError(
                     f"{self.path} needs more memory than is free for {many} "
-                    f"{entry.described(shape)}; free some or raise the limit, or make them smaller "
-                    "or cut them into tiles."
+                    f"{entry.described(shape)}; free memory or raise the limit, or make the inputs "
+                    "smaller or cut them into tiles."
                 ) from None
             raise ModelError(
                 f"{self.path} fails on {many} {entry.described(shape)} "

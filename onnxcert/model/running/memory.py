@@ -10,23 +10,23 @@ from typing import Final, Protocol, final
 
 from onnxcert.errors import InputError
 
-# Bytes for each value of an input, at least: the input, and a draw for the model while the next one
-# is written.
+# Least bytes for each value of an input: the input, the draw that the model sees, and the next
+# draw, which is written meanwhile.
 _A_VALUE: Final = 4 + 2 * 4
-_SMALL: Final = 2**26  # bytes that no machine lacks
+_SMALL: Final = 2**26  # bytes that every machine has
 
 
 def refuse_too_large(values: int, called: str, memory: Memory | None = None) -> None:
-    """Raise InputError where an input of so many values cannot be drawn in the memory that is free.
+    """Raise InputError if the draws of an input of so many values cannot fit in the free memory.
 
-    What the model needs for a pass comes on top and is not known here.
+    The memory of the model itself comes on top and is not known here.
     """
     needed = _A_VALUE * values
     free = (memory or HostMemory()).free() if needed > _SMALL else None
     if free is not None and needed > free:
         raise InputError(
             f"{called}: its draws take at least {needed / 2**30:.1f} GiB of memory, and "
-            f"{free / 2**30:.1f} GiB are free: cut it into tiles, make it smaller or free some."
+            f"{free / 2**30:.1f} GiB are free: cut it into tiles, make it smaller or free memory."
         )
 
 
@@ -65,7 +65,7 @@ class HostMemory:
         return max(0, min(known)) if known else None
 
     def _addresses(self) -> int | None:
-        """What a limit of this process's address space (`ulimit -v`) leaves, if there is one."""
+        """Return the bytes that `ulimit -v` leaves to this process, or None without a limit."""
         try:
             import resource  # not on Windows
 

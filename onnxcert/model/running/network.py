@@ -112,7 +112,8 @@ class Network:
     def _try(self, batch: FloatArray, entry: Entry) -> None:
         shape = batch.shape[1:]
         self._arrange(entry.values(shape))
-        # Two rows of a large input take more than any pass of the run: they are tried if they come.
+        # Two rows of a large input may need more memory than any pass of the run: they are tried
+        # only when a batch has them.
         by_rows = len(batch) > 1 or entry.values(shape) <= LARGE_INPUT or self.forward.rows
         if self._settled and entry.grid(shape) in self._tried and (self._many or not by_rows):
             return

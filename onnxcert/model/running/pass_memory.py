@@ -1,8 +1,8 @@
-"""The memory that a pass of a model needs, estimated before the model runs.
+"""Estimate the memory of a pass before the model runs.
 
-A few bytes in a graph may ask for any amount: a Resize by 3000, a ConstantOfShape of 2e9. Systems
-give memory that they do not have, and end the process once it is written to. So what shape
-inference knows of a pass is added up, and refused where it does not fit.
+A few bytes in a graph may ask for any amount: a Resize by 3000, a ConstantOfShape of 2e9. Operating
+systems promise memory that they do not have, and kill the process when it writes to it. So the
+sizes that shape inference finds are added up, and a pass that cannot fit is refused.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from onnxcert.model.external_data import tensor_bytes
 from onnxcert.model.running.memory import HostMemory, Memory
 from onnxcert.model.tracing import LARGEST_CONSTANT, within, without_weights
 
-_ALWAYS: Final = 2**26  # bytes that there always are, for which nobody is asked
-# Operators whose output is the memory of their first input.
+_ALWAYS: Final = 2**26  # bytes that every machine has; less is not checked
+# Operators whose output shares the memory of their first input.
 _VIEWS: Final = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Dropout"})
-# Operators that ONNX Runtime runs in the memory of an input that nobody reads any more.
+# Operators that ONNX Runtime runs in place, if no other node reads the input later.
 _IN_PLACE: Final = frozenset(
     {"Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Abs", "Neg", "Sqrt", "Exp", "Log", "Floor"}
     | {"Add", "Sub", "Mul", "Div", "Max", "Min", "Elu", "HardSigmoid", "HardSwish", "Erf", "Not"}
@@ -41,11 +41,11 @@ class PassMemory:
 
     Args:
         model: the graph of the session.
-        memory: where it runs.
+        memory: of the machine on which it runs.
 
     Raises:
-        ModelError: what the graph computes of nothing but constants, or of inputs of a fixed size,
-            does not fit.
+        ModelError: the values that depend only on constants or on inputs of a fixed size do not
+            fit.
     """
 
     def __init__(self, model: onnx.ModelProto, memory: Memory | None = None) -> None:
@@ -53,16 +53,16 @@ class PassMemory:
         weights = {i.name for i in model.graph.initializer}
         self._inputs = {i.name for i in model.graph.input} - weights
         self._graph = without_weights(model)
-        self._most = 0  # that a pass has needed which the session was let run
-        self._room: int | None = None  # for passes: what was free and what they had by then
+        self._most = 0  # the largest need of a pass that was allowed
+        self._room: int | None = None  # for passes: what is free and what the session holds already
         self._known: dict[tuple[tuple[str, tuple[int, ...]], ...], int] = {}
         self._need = self._checked({}, "")
-        self._most = 0  # what was needed to make the session is given back
+        self._most = 0  # the memory for making the session is released
 
     def check(self, feeds: Mapping[str, Any]) -> None:
-        """Raise ModelError where a pass over these arrays would need more memory than there is.
+        """Raise ModelError if a pass over these arrays needs more memory than is free.
 
-        The memory of passes of other shapes stays with the session, so it counts as free.
+        The session keeps the memory of passes of other shapes, so that counts as free.
         """
         shapes = tuple((name, np.shape(value)) for name, value in feeds.items())
         if shapes not in self._known:
@@ -70,7 +70,7 @@ class PassMemory:
         self._need = self._known[shapes]
 
     def at_once(self, passes: int) -> int:
-        """How many of so many passes over arrays as those checked last have room together."""
+        """Return how many of `passes` passes over arrays as those checked last fit at once."""
         if self._room is None or self._need <= _ALWAYS:
             return passes
         return max(1, min(passes, self._room // self._need))
@@ -82,24 +82,24 @@ class PassMemory:
             self._room = None if free is None else free + self._most
             if self._room is not None and need > self._room:
                 raise ModelError(
-                    f"the model needs {_gib(need)} GiB of memory or more{of} and "
-                    f"{_gib(self._room)} GiB are free; give smaller inputs or fewer draws a pass "
-                    "(--batch-size), or a machine with more memory."
+                    f"the model needs at least {_gib(need)} GiB of memory{of} and "
+                    f"{_gib(self._room)} GiB are free; use smaller inputs, fewer draws a pass "
+                    "(--batch-size) or a machine with more memory."
                 )
         self._most = max(self._most, need)
         return need
 
 
 def pass_bytes(model: onnx.ModelProto, feeds: Mapping[str, Any], inputs: Collection[str]) -> int:
-    """Bytes that a pass holds at once, as far as shape inference knows them.
+    """Return the most bytes that a pass holds at once, as far as shape inference finds them.
 
-    Values that nobody reads any more are given back, as ONNX Runtime does. Weights do not count,
-    nor does what an operator needs to work.
+    Values that no later node reads are released, as ONNX Runtime does. Weights and the working
+    memory of operators are left out.
 
     Args:
-        model: of whose weights the shapes are enough.
-        feeds: what its inputs get; without any, what it takes to make a session counts as well.
-        inputs: their names; inputs of other names are weights.
+        model: the graph; of its weights only the shapes are used.
+        feeds: the arrays of its inputs; if empty, the memory for making a session counts as well.
+        inputs: names of its inputs; inputs of other names are weights.
     """
     fed = onnx.ModelProto()
     fed.CopyFrom(model)
@@ -108,7 +108,7 @@ def pass_bytes(model: onnx.ModelProto, feeds: Mapping[str, Any], inputs: Collect
         if fed.functions:
             fed = inliner.inline_local_functions(fed)
         values = _inferred(fed)
-    except Exception:  # whatever it may not know; ONNX Runtime will say what is wrong
+    except Exception:  # shape inference may fail on any graph; ONNX Runtime reports what is wrong
         return 0
     sizes = {name: _bytes(value) for name, value in values.items()}
     read = {name: sizes.get(name, 0) for name in inputs}
@@ -117,11 +117,11 @@ def pass_bytes(model: onnx.ModelProto, feeds: Mapping[str, Any], inputs: Collect
 
 
 def _inferred(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
-    """What shape inference knows of every value, also of shapes that are computed from others.
+    """Return what shape inference finds for every value, also for shapes computed from others.
 
-    To follow these it keeps each number of a one-dimensional value, some 70 bytes, however long
-    that is, and whatever it holds. So operators are followed once their inputs are known not to be
-    such: each round may show more of them.
+    For these it keeps each number of a one-dimensional value, about 70 bytes each, however long the
+    value is. So it follows an operator only once its values are known to be short: each round may
+    show more of them.
     """
     values = _values(onnx.shape_inference.infer_shapes(model).graph)
     for _ in range(_ROUNDS):
@@ -168,7 +168,7 @@ def _known(value: onnx.ValueInfoProto | None) -> int:
 
 
 def _values(graph: onnx.GraphProto) -> dict[str, onnx.ValueInfoProto]:
-    """The values of a graph and its branches, as far as something is known of them."""
+    """Return the values of a graph and its subgraphs that have a known type."""
     inner = (g for node in within(graph.node) for a in node.attribute for g in (a.g, *a.graphs))
     each = (v for g in (*inner, graph) for v in (*g.value_info, *g.input, *g.output))
     return {value.name: value for value in each}
@@ -183,7 +183,7 @@ def _is_short(value: onnx.ValueInfoProto | None) -> bool:
 
 
 def _feed(graph: onnx.GraphProto, feeds: Mapping[str, Any]) -> None:
-    """Give inputs their shapes, and their values where these may become shapes."""
+    """Set the shapes of inputs, and also their values if these may become shapes."""
     for value in graph.input:
         if value.name not in feeds:
             continue
@@ -207,19 +207,20 @@ def _peak(
     *,
     folds: bool = False,
 ) -> int:
-    """The most bytes that values of a graph take at once.
+    """Return the most bytes that values of a graph take at once.
 
     Args:
+        graph: the graph.
         sizes: bytes of each value. read: those of its inputs.
-        folds: count only what is computed of constants, and twice: ONNX Runtime computes it when
-            it makes a session, and then copies it into the graph.
+        folds: count only values computed from constants, and count them twice: ONNX Runtime
+            computes them when it makes a session, and then copies them into the graph.
     """
     last = {name: i for i, node in enumerate(graph.node) for name in _reads(node)}
     last.update({value.name: len(graph.node) for value in graph.output})
-    owner = {name: name for name in read}  # of the memory in which a value lies
-    users = dict.fromkeys(read, 1)  # how many values that are still read lie in it
+    owner = {name: name for name in read}  # value -> the value whose memory it uses
+    users = dict.fromkeys(read, 1)  # number of values in that memory that are still read
     held = dict(read)
-    varies = set(read)  # with the inputs
+    varies = set(read)  # values that depend on the inputs
     total = most = sum(held.values())
     for i, node in enumerate(graph.node):
         ended = [name for name in dict.fromkeys(_reads(node)) if last[name] == i and name in owner]
@@ -257,7 +258,7 @@ def _reused(
     held: Mapping[str, int],
     sizes: Mapping[str, int],
 ) -> str:
-    """The memory that the first output of a node takes over, or nothing."""
+    """Return the memory that the first output of a node takes over, or an empty string."""
     if node.op_type in _VIEWS and node.input:
         return owner.get(node.input[0], "")
     if node.op_type in _IN_PLACE:
@@ -269,12 +270,12 @@ def _reused(
 
 
 def _reads(node: onnx.NodeProto) -> list[str]:
-    """What a node and its branches read."""
+    """Return the values that a node and its subgraphs read."""
     return [name for each in within([node]) for name in each.input if name]
 
 
 def _bytes(value: onnx.ValueInfoProto) -> int:
-    """Bytes of a value, or 0 where its shape is not known."""
+    """Return the bytes of a value, or 0 if its shape is not known."""
     tensor = value.type.tensor_type
     if not all(axis.HasField("dim_value") for axis in tensor.shape.dim):
         return 0

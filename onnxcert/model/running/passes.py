@@ -1,7 +1,7 @@
-"""ONNX Runtime as this program uses it: it reports nothing, and its passes can be ended.
+"""Import ONNX Runtime with its telemetry off and with passes that can be ended.
 
-The only file that imports onnxruntime, so that its telemetry is off in every process that runs a
-model: the command, its workers, Ray's actors, converters and benchmarks.
+This is the only file that imports onnxruntime, so that its telemetry is off in every process that
+runs a model: the command, its workers, Ray's actors, converters and benchmarks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ onnxruntime.disable_telemetry_events()
 
 __all__ = ["EndableSession", "PassEnded", "allow_passes", "end_passes", "onnxruntime"]
 
-# ONNX Runtime asks between two nodes, and in every turn of a loop, whether it is to terminate.
+# ONNX Runtime checks `terminate` between two nodes and at every iteration of a Loop.
 _OPTIONS: Final = onnxruntime.RunOptions()
 
 
@@ -23,7 +23,7 @@ class PassEnded(KeyboardInterrupt):
 
 
 def end_passes() -> None:
-    """End all passes under way in this process, from any thread, and every later one."""
+    """End all running passes of this process, from any thread, and every later one."""
     _OPTIONS.terminate = True
 
 

@@ -136,7 +136,7 @@ def probed(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) 
         ParameterError: the noise reached what must stay as it is.
     """
     draws.perturbation.check(x)
-    # One draw a pass leaks to no other, and of a large input two would be the largest pass of all.
+    # One draw a pass cannot leak, and two draws of a large input would be the largest pass.
     alone = batch_size == 1 and x.size > LARGE_INPUT
     batch = rehearsed(segment, x, draws, 1 if alone else max(2, batch_size))
     if isinstance(segment, OnnxSegmenter):

@@ -41,8 +41,8 @@ class Session:
         version: of ONNX Runtime.
         passes: how many may run at once, from as many threads.
         backend: draws noise and counts votes where the model runs.
-        memory: refuses passes that need more than there is, on the CPU.
-        arena: whether it keeps the memory of a pass for the next one, see `keeps_memory`.
+        memory: refuses passes that need more memory than is free; None on a GPU.
+        arena: whether it keeps the memory of a pass for the next one; see `keeps_memory`.
     """
 
     runtime: Any
@@ -58,11 +58,11 @@ class Session:
 
     @property
     def at_once(self) -> int:
-        """How many passes over arrays as those checked last may run at once within the memory."""
+        """Return how many passes over arrays as those checked last may run at once."""
         return self.passes if self.memory is None else self.memory.at_once(self.passes)
 
     def check(self, feeds: Mapping[str, Any]) -> None:
-        """Raise ModelError where a pass over these arrays does not fit into memory."""
+        """Raise ModelError if a pass over these arrays does not fit into memory."""
         if self.memory is not None:
             self.memory.check(feeds)
 
@@ -94,13 +94,13 @@ def passes_at_once(threads: int, values: int) -> int:
 
 
 def keeps_memory(values: int | None) -> bool:
-    """Whether a session on the CPU keeps the memory of a pass for the next one.
+    """Return whether a session on the CPU keeps the memory of a pass for the next one.
 
-    That saves time for small inputs. Of large ones it would hold, for good, up to twice what the
-    largest pass took.
+    That saves time for small inputs. For large ones it would keep up to twice the memory of the
+    largest pass until the session is closed.
 
     Args:
-        values: that the network gets for one input, where that is known.
+        values: number of values that the network gets for one input, or None if not known.
     """
     return values is None or values <= LARGE_INPUT
 
@@ -121,7 +121,7 @@ def open_session(
         DeviceError: CUDA or TensorRT was asked for and the session does not have it, where ONNX
             Runtime itself would fall back to the CPU without a word; or noise cannot be drawn
             there.
-        ModelError: ONNX Runtime cannot load the model, or it needs more memory than there is.
+        ModelError: ONNX Runtime cannot load the model, or the model needs more memory than is free.
     """
     kind, index = parse_device(device)
     if threads < 0:
@@ -139,7 +139,7 @@ def open_session(
             )
         note = f"a GPU is present but ONNX Runtime cannot use it ({reason}); running on the CPU"
     passes = 1 if values is None else passes_at_once(threads, values)
-    memory = PassMemory(proto)  # before the session, which computes what is constant
+    memory = PassMemory(proto)  # before the session is made, which computes all constants
     arena = keeps_memory(values)
     runtime = _create(proto, [_CPU], threads // passes, arena=arena)
     return Session(runtime, _CPU, "cpu", threads, note, passes=passes, memory=memory, arena=arena)
@@ -235,8 +235,8 @@ def _create(
         raise ModelError(_why_not(error)) from None
 
 
-# What ONNX Runtime says of a model that is too new for it, or has what it lacks: in its words the
-# numbers come late or not at all. (pattern, what it means, what to do)
+# Messages of ONNX Runtime about a model that it does not support, in which the important numbers
+# come late or not at all: (pattern, meaning, remedy).
 _KNOWN: Final = (
     (
         r"model IR version: (\d+), max supported IR version: (\d+)",
@@ -250,12 +250,12 @@ _KNOWN: Final = (
     ),
     (
         r"No Op registered for (\S+) with domain_version of (\d+)",
-        "the operator {0} is not in opset {1}, the one the model says, of ONNX Runtime {version}",
+        "the operator {0} is not in opset {1}, which the model uses, of ONNX Runtime {version}",
         "export it with the opset that has this operator, or with standard operators",
     ),
     (
         r"Op registered for (\S+) is deprecated in domain_version of (\d+)",
-        "the operator {0} is no longer in opset {1}, the one the model says",
+        "the operator {0} is no longer in opset {1}, which the model uses",
         "export it again with its newest exporter",
     ),
     (
@@ -265,14 +265,14 @@ _KNOWN: Final = (
     ),
     (
         r"(?i)failed to serialize|maximum protobuf size",
-        "the model is larger than the 2 GiB that one message of protobuf holds",
+        "the model is larger than 2 GiB, the most that one protobuf message holds",
         "export it with its weights as external data",
     ),
 )
 
 
 def _why_not(error: Exception) -> str:
-    """Why ONNX Runtime cannot load a model, by its message, and what to do if that is known."""
+    """Return why ONNX Runtime cannot load a model, and the remedy if it is known."""
     for pattern, meaning, remedy in _KNOWN:
         if found := re.search(pattern, str(error)):
             said = [group[:100] for group in found.groups()]

@@ -1,1 +1,1 @@
-"""What other programs have written about a model, in its metadata or in files beside it."""
+"""Read contracts that other programs wrote, in a model's metadata or in files beside it."""

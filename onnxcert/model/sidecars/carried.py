@@ -1,7 +1,7 @@
-"""Everything that a file and those beside it say about a model of pictures, but onnxcert's own.
+"""Collect what other programs wrote about a model of pictures, in its metadata and beside it.
 
-What was said by a person comes first (flags, and the contract in the file), then the file's
-metadata, then the files beside it, then the graph and what is assumed.
+Precedence: flags, then the contract that onnxcert wrote into the file, then metadata of other
+programs, then files beside the model, then the graph, then assumptions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from onnxcert.model.sidecars.claim import Claim
 from onnxcert.model.sidecars.reading import read_json
 
 _EXPORTS: Final = "onnx"  # the folder in which the hub and optimum keep exports
-#: What a pixel becomes before the network; one source says all of it, or none.
+#: The fields of normalisation; they are all taken from one source.
 PIXELS: Final = ("value_range", "mean", "std", "normalise")
 _LATE: Final = ("mean", "std")  # one number for each channel
 _FLAGS: Final = {"pixels": "--range, --mean and --std", "channel_order": "--channel-order"}
@@ -31,34 +31,33 @@ _FLAGS: Final = {"pixels": "--range, --mean and --std", "channel_order": "--chan
 @final
 @dataclass(frozen=True)
 class Carried:
-    """The claims of all sources, those that come first in front."""
+    """The claims of all sources, in order of precedence."""
 
     claims: tuple[Claim, ...]
     ignored: tuple[str, ...] = ()
 
     @property
     def reduces_labels(self) -> str:
-        """The source that says that label files are lowered by one, or nothing."""
+        """Return the source that says that label files are lowered by one, or an empty string."""
         return next((c.source for c in self.claims if c.reduces_labels), "")
 
     @property
     def ignore_label(self) -> int | None:
-        """The label that did not count in training."""
+        """Return the label that was ignored in training, or None."""
         return next((c.ignore_label for c in self.claims if c.ignore_label is not None), None)
 
     def refuse_task(self) -> None:
-        """Raise ContractError where a source says that the model does another task."""
+        """Raise ContractError if a source says that the model does another task."""
         for claim in self.claims:
             if claim.task:
                 raise ContractError(
-                    f"the model does not label pixels or pictures: {claim.task}; pass "
-                    "--output-form if an output holds classes all the same, and name it with "
-                    "--output."
+                    f"the model does not label pixels or pictures: {claim.task}; if an output "
+                    "holds classes nevertheless, pass --output-form and name it with --output."
                 )
 
 
 def carried(model: ModelFile) -> Carried:
-    """What the metadata of `model` and the files beside it say.
+    """Read the metadata of `model` and the files beside it.
 
     Raises:
         ContractError: a file that belongs to the model cannot be read, or two sources contradict
@@ -76,7 +75,7 @@ def carried(model: ModelFile) -> Carried:
 
 
 def _beside(model: Path) -> Iterable[Claim | None]:
-    """Claims of the files beside the model, or one folder up from `onnx/`."""
+    """Yield the claims of the files beside the model, or one folder up from `onnx/`."""
     folder = model.parent
     parsers = {
         huggingface.PREPROCESSOR: huggingface.preprocessor,
@@ -99,7 +98,7 @@ def _beside(model: Path) -> Iterable[Claim | None]:
 
 
 def unused(model: ModelFile, contract: Contract) -> tuple[str, ...]:
-    """What metadata and files beside the model say and `contract` does not use, as sentences."""
+    """Return what metadata and files beside the model say but `contract` does not use."""
     if not isinstance(contract, PictureContract):
         return ()
     notes = carried(model).ignored
@@ -108,14 +107,14 @@ def unused(model: ModelFile, contract: Contract) -> tuple[str, ...]:
             "x".join(map(str, sides or ())) for sides in (contract.resize, contract.size)
         )
         source = contract.sources.get("resize", "")
-        notes += (f"{source} resizes to {wanted}, but the graph takes {takes} alone",)
+        notes += (f"{source} resizes to {wanted}, but the graph takes only {takes}",)
     return notes
 
 
 @final
 @dataclass(frozen=True)
 class Proposal:
-    """What sources say about what neither the user nor the contract in the file has said.
+    """Values of sources for fields that neither the user nor the contract in the file gives.
 
     Attributes:
         values: field -> (value, source).
@@ -124,11 +123,11 @@ class Proposal:
     values: Mapping[str, tuple[Any, str]]
 
     def early(self, contract: PictureContract) -> PictureContract:
-        """`contract` with all that does not depend on the number of channels."""
+        """Return `contract` with the values that do not depend on the number of channels."""
         return self._filled(contract, [name for name in self.values if name not in _LATE])
 
     def late(self, contract: PictureContract) -> PictureContract:
-        """`contract`, whose channels are known, with the rest."""
+        """Return `contract`, whose channels are known, with the other values."""
         return self._filled(contract, [name for name in _LATE if name in self.values])
 
     def _filled(self, contract: PictureContract, names: Iterable[str]) -> PictureContract:
@@ -142,16 +141,16 @@ class Proposal:
 
 
 def proposed(written: Iterable[str], given: Mapping[str, Any], claims: Iterable[Claim]) -> Proposal:
-    """What `claims` propose.
+    """Return the values that `claims` propose.
 
     Args:
-        written: fields that the contract in the file tells.
+        written: fields that the contract in the file gives.
         given: fields that the user gave.
-        claims: those that come first in front.
+        claims: in order of precedence.
 
     Raises:
-        ContractError: two sources contradict each other, or the user says half of what a source
-            says otherwise.
+        ContractError: two sources contradict each other, or a range that the user gave does not fit
+            the mean and std of a source.
     """
     said = {*written, *given}
     if "bands" in said:
@@ -177,7 +176,7 @@ def _propose_pixels(
     written: Iterable[str],
     given: Mapping[str, Any],
 ) -> None:
-    """Add what a source says of pixels, unless somebody else has said so."""
+    """Add the normalisation that a source gives, unless a source of higher precedence gives one."""
     if set(PIXELS) & {*written} or set(PIXELS[1:]) & set(given):
         return
     if "value_range" in given:
@@ -193,30 +192,28 @@ def _propose_pixels(
 
 
 def _refuse_half(pixels: Mapping[str, Any], source: str, value_range: Any) -> None:
-    """Raise ContractError where a range was given that is not the one that mean and std of a source
-    are for."""
+    """Raise ContractError if the user gave another range than the mean and std of a source need."""
     if tuple(value_range) == tuple(pixels["value_range"]):
         return
     if not pixels.get("mean") and not pixels.get("std"):
         return
     low, high = value_range
     raise ContractError(
-        f"the range {low:g},{high:g} (given) is not the one of {source}, which says "
-        f"{_shown(pixels)}; leave --range out, or pass --mean and --std as well (--mean 0 --std 1 "
-        "for plain pixels)."
+        f"the range {low:g},{high:g} (given) contradicts {source}, which says {_shown(pixels)}; "
+        "leave --range out, or pass --mean and --std as well (--mean 0 --std 1 for plain pixels)."
     )
 
 
 def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two ways to say it make the same number of every pixel."""
+    """Return whether two normalisations map every pixel to the same number."""
     try:
         return bool(np.allclose(_ends(one), _ends(other), rtol=1e-3, atol=1e-3))
-    except ValueError:  # numbers of so many and of so many channels
+    except ValueError:  # for different numbers of channels
         return False
 
 
 def _ends(pixels: Mapping[str, Any]) -> np.ndarray:
-    """What black and white become."""
+    """Return the values that black and white become."""
     mean, std = (np.asarray(pixels.get(k) or (v,)) for k, v in (("mean", 0.0), ("std", 1.0)))
     return np.stack([(end - mean) / np.maximum(std, 1e-30) for end in pixels["value_range"]])
 

@@ -1,4 +1,4 @@
-"""What one source says about a model, field by field."""
+"""The content of one source about a model, field by field."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _LONGEST_NAME = 100
 @final
 @dataclass(frozen=True)
 class Claim:
-    """What one source says.
+    """The values that one source gives.
 
     Attributes:
         source: the file, or `the file's metadata`, as the contract names it.
         fields: fields of the contract by name. Mean and std that are empty say that there are none.
-        ignored: what it says and is not used, as sentences without a full stop.
-        task: why the model does not label pixels or pictures, or nothing.
+        ignored: what the source says but onnxcert does not use, as sentences without a full stop.
+        task: why the model does not label pixels or pictures; empty if it does.
         reduces_labels: whether label files are lowered by one before training: 0 is no class, and
             1 is the first.
-        ignore_label: the label that did not count in training.
+        ignore_label: the label that was ignored in training.
     """
 
     source: str
@@ -39,7 +39,7 @@ class Claim:
 @final
 @dataclass(frozen=True)
 class Said:
-    """The content of one source, read key by key; a value of another kind is refused.
+    """The content of one source, read key by key; a value of the wrong type is refused.
 
     Attributes:
         source: for the message.
@@ -50,7 +50,7 @@ class Said:
     values: Mapping[str, Any]
 
     def refused(self, key: str, expected: str) -> ContractError:
-        """What to raise where a key has a value of another kind."""
+        """Return the error for a key with a value of the wrong type."""
         value = repr(self.values[key])
         shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
         return ContractError(
@@ -59,11 +59,11 @@ class Said:
         )
 
     def given(self, key: str) -> bool:
-        """Whether it says anything about `key`."""
+        """Return whether `key` has a value other than null."""
         return self.values.get(key) is not None
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """True or false; null is false, as in the programs that write it."""
+        """Return true or false; null is false, as in the programs that write it."""
         value = self.values.get(key, default)
         if value is None:
             return False
@@ -72,7 +72,7 @@ class Said:
         return value
 
     def number(self, key: str, default: float) -> float:
-        """A number."""
+        """Return the number under `key`, or `default`."""
         if not self.given(key):
             return default
         value = self.values[key]
@@ -81,7 +81,7 @@ class Said:
         return float(value)
 
     def numbers(self, key: str) -> tuple[float, ...]:
-        """Numbers, or one for all channels."""
+        """Return a list of numbers, or one number for all channels as a list."""
         value = self.values[key]
         many = value if isinstance(value, list) else [value]
         if not many or not all(map(is_number, many)):
@@ -89,7 +89,7 @@ class Said:
         return tuple(float(v) for v in many)
 
     def names(self, key: str) -> tuple[str, ...]:
-        """Names of the classes 0, 1, ... of a mapping from each index to its name, or of a list."""
+        """Return the names of the classes 0, 1, ..., from a mapping by index or from a list."""
         value = self.values[key]
         if isinstance(value, list):
             value = dict(enumerate(value))

@@ -1,4 +1,4 @@
-"""`preprocessor_config.json` and `config.json`, as the library transformers writes them."""
+"""Read `preprocessor_config.json` and `config.json`, which the library transformers writes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PREPROCESSOR_KEYS: Final = frozenset(
     | {"image_processor_type", "feature_extractor_type"}
 )
 _CONFIG_KEYS: Final = frozenset({"architectures", "model_type", "id2label"})
-# Processors of an earlier version that take one number as the side of a square.
+# Processors whose earlier versions write one number for the side of a square.
 _SQUARE: Final = ("Segformer", "ViT", "Beit")
 _TASKS: Final = {
     "ForSemanticSegmentation": "segmentation",
@@ -29,7 +29,7 @@ _OTHER_TASKS: Final = (
 
 
 def preprocessor(said: Said) -> Claim | None:
-    """What `preprocessor_config.json` says; None where it is that of no image processor."""
+    """Read `preprocessor_config.json`; None if it is not of an image processor."""
     if not _PREPROCESSOR_KEYS & set(said.values):
         return None
     fields, ignored = _pixels(said)
@@ -45,10 +45,10 @@ def preprocessor(said: Said) -> Claim | None:
 
 
 def _pixels(said: Said) -> tuple[dict[str, Any], list[str]]:
-    """Range, mean, std and order of the channels, and what is not understood."""
+    """Return range, mean, std and channel order, and notes on what is not supported."""
     if said.flag("include_top"):
-        return {}, [f"{said.source} normalises twice (include_top), which is not read"]
-    # Files of earlier versions have no do_rescale, and their programs divided by 255.
+        return {}, [f"{said.source} normalises twice (include_top), which is not supported"]
+    # Earlier versions write no do_rescale, and divide by 255.
     factor = said.number("rescale_factor", 1 / _BYTE) if said.flag("do_rescale", True) else 1.0
     if not factor > 0:
         raise said.refused("rescale_factor", "a number above 0")
@@ -58,10 +58,10 @@ def _pixels(said: Said) -> tuple[dict[str, Any], list[str]]:
     stated = [key for key in numbers.values() if said.given(key)]
     if "do_normalize" not in said.values and not stated and "do_rescale" not in said.values:
         return {}, [f"{said.source} does not say whether it normalises pixels"]
-    # What writes do_rescale writes every step that it has.
+    # Versions that write do_rescale write every step that they do.
     if said.flag("do_normalize", default=bool(stated)):
         if len(stated) < len(numbers):
-            return {}, [f"{said.source} normalises pixels and does not say both mean and std"]
+            return {}, [f"{said.source} normalises pixels but does not give both mean and std"]
         fields |= {name: said.numbers(key) for name, key in numbers.items()}
     else:
         fields |= {"mean": (), "std": ()}
@@ -72,7 +72,7 @@ def _pixels(said: Said) -> tuple[dict[str, Any], list[str]]:
 
 
 def _size(said: Said) -> tuple[tuple[int, int] | None, list[str]]:
-    """The height and width to which every picture is resized, or why that is not known."""
+    """Return the (height, width) to which every picture is resized, or notes why it is unknown."""
     if not said.flag("do_resize", default=said.given("size")) or not said.given("size"):
         return None, []
     value = said.values["size"]
@@ -84,17 +84,19 @@ def _size(said: Said) -> tuple[tuple[int, int] | None, list[str]]:
         sides = {"height": value, "width": value}
     found = sides.get("height"), sides.get("width")
     if set(sides) - {"height", "width"} or None in found:
-        return None, [f"{said.source} resizes by a rule that is not read (size {_shown(value)})"]
+        return None, [
+            f"{said.source} resizes by a rule that is not supported (size {_shown(value)})"
+        ]
     for step in ("do_center_crop", "keep_aspect_ratio"):
         if said.flag(step):
-            return None, [f"{said.source} resizes with {step}, which is not done here"]
+            return None, [f"{said.source} resizes with {step}, which is not supported"]
     if not all(isinstance(n, int) and not isinstance(n, bool) and 0 < n <= 65536 for n in found):
         raise said.refused("size", "a height and a width in pixels")
     return (int(found[0] or 0), int(found[1] or 0)), []
 
 
 def config(said: Said) -> Claim | None:
-    """What `config.json` says; None where it is that of another program."""
+    """Read `config.json`; None if another program wrote it."""
     if not _CONFIG_KEYS & set(said.values):
         return None
     fields: dict[str, Any] = {}
@@ -118,7 +120,7 @@ def config(said: Said) -> Claim | None:
                 fields["class_names"] = names
     if said.values.get("problem_type") == "multi_label_classification":
         fields["output_form"] = "multilabel"
-        fields.pop("classes", None)  # the labels; classes are yes and no
+        fields.pop("classes", None)  # that is the number of labels; the classes are yes and no
     ignore = said.values.get("semantic_loss_ignore_index")
     usual = isinstance(ignore, int) and not isinstance(ignore, bool) and 0 <= ignore <= 255
     beyond = usual and ignore >= fields.get("classes", 0)

@@ -1,4 +1,4 @@
-"""`deploy.json` and `pipeline.json`, as MMDeploy writes them beside a model."""
+"""Read `deploy.json` and `pipeline.json`, which MMDeploy writes beside a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SILENT: Final = frozenset(  # steps that change no pixel
 
 
 def deploy(said: Said, model: str) -> Claim | None:
-    """What `deploy.json` says about the file called `model`; None where it is about others."""
+    """Read what `deploy.json` says about the file called `model`; None if it is about others."""
     models = said.values.get("models")
     if not isinstance(models, list) or not isinstance(said.values.get("task"), str):
         return None
@@ -31,19 +31,19 @@ def deploy(said: Said, model: str) -> Claim | None:
 
 
 def pipeline(said: Said) -> Claim | None:
-    """What `pipeline.json` says; None where it is that of another program."""
+    """Read `pipeline.json`; None if another program wrote it."""
     steps = list(_steps(said))
     if not steps:
         return None
     ignored = [
-        f"{said.source} has the step {step['type'][:60]}, which is not done here"
+        f"{said.source} has the step {step['type'][:60]}, which is not supported"
         for step in steps
         if step["type"] not in _SILENT | {"Normalize", "Resize"}
     ]
     fields: dict[str, Any] = {}
     normalise = [step for step in steps if step["type"] == "Normalize"]
     if len(normalise) > 1:
-        ignored.append(f"{said.source} normalises pixels more than once, which is not read")
+        ignored.append(f"{said.source} normalises pixels more than once, which is not supported")
     elif normalise:
         step = Said(said.source, normalise[0])
         if step.given("mean") and step.given("std"):
@@ -54,18 +54,18 @@ def pipeline(said: Said) -> Claim | None:
     for resize in (step for step in steps if step["type"] == "Resize"):
         size = resize.get("size")
         sides = size if isinstance(size, list) and len(size) == 2 else [size, size]
-        # Which of two sides comes first differs between its versions.
+        # Versions of MMDeploy differ in which side comes first.
         side = sides[0] if sides[0] == sides[1] else None
         square = type(side) is int and 0 < side <= 65536
         if square and resize.get("keep_ratio") is False and "resize" not in fields:
             fields["resize"] = (side, side)
         else:
-            ignored.append(f"{said.source} resizes by a rule that is not read")
+            ignored.append(f"{said.source} resizes by a rule that is not supported")
     return Claim(said.source, fields, tuple(ignored))
 
 
 def _steps(said: Said) -> Iterator[dict[str, Any]]:
-    """The steps that pictures go through before the network."""
+    """Yield the preprocessing steps before the network."""
     pipeline = said.values.get("pipeline")
     tasks = pipeline.get("tasks") if isinstance(pipeline, dict) else None
     for task in tasks if isinstance(tasks, list) else ():

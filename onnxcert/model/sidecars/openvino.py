@@ -1,4 +1,4 @@
-"""What OpenVINO's programs write: metadata of Model API in an ONNX file, and files beside it."""
+"""Read what OpenVINO's programs write: metadata of Model API in an ONNX file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _TASKS: Final = {"segmentation": "segmentation", "classification": "classificati
 
 
 def metadata(metadata: Mapping[str, str]) -> Claim | None:
-    """What Model API's keys ``model_info ...`` say; None where there are none.
+    """Read the keys ``model_info ...`` of Model API; None if there are none.
 
-    Mean and scale are of pixels in [0, 255]. Which order of the channels it means depends on the
-    program that hands pictures on, and is not taken from here.
+    Mean and scale are for pixels in [0, 255]. The channel order depends on the calling program, so
+    it is not taken from here.
     """
     said = Said(
         _SOURCE,
@@ -33,7 +33,7 @@ def metadata(metadata: Mapping[str, str]) -> Claim | None:
     mode = said.values.get("intensity_mode", "none")
     if mode != "none":
         ignored = (
-            f"{_SOURCE} scale pixels by a rule that is not read (intensity_mode {mode[:60]})",
+            f"{_SOURCE} scale pixels by a rule that is not supported (intensity_mode {mode[:60]})",
         )
     elif said.given("mean_values") and said.given("scale_values"):
         fields |= {
@@ -54,10 +54,10 @@ def _numbers(said: Said, key: str) -> tuple[float, ...]:
 
 
 def unread(model: Path) -> tuple[str, ...]:
-    """Files of OpenVINO beside a model that are about another file than this one."""
+    """Return a note for each OpenVINO file beside a model, as it describes another model file."""
     files = (model.with_suffix(".xml"), model.with_name("model.yml"))
     return tuple(
-        f"{file.name} beside it is not read: it is about OpenVINO's own form of the model"
+        f"{file.name} beside it is not read: it describes OpenVINO's own format of the model"
         for file in files
         if file.is_file()
     )

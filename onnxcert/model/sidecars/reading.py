@@ -9,26 +9,26 @@ from pathlib import Path
 from onnxcert.errors import ContractError
 from onnxcert.model.sidecars.claim import Said
 
-MOST = 4 * 2**20  # bytes; the largest that are published have 21,000 class names and half of it
+MOST = 4 * 2**20  # bytes; the largest published files, with 21,000 class names, have half of that
 
 
 def read_json(path: Path, source: str) -> Said | None:
-    """The object in the file at `path`, or None where there is no such file.
+    """Return the object in the file at `path`, or None if there is no such file.
 
     Args:
         path: the file.
-        source: what to call it.
+        source: its name in messages.
 
     Raises:
-        ContractError: it is there and is no regular file, too large, unreadable or not valid.
+        ContractError: the file is not regular, too large, unreadable or not valid.
     """
     why = ""
     try:
-        status = path.stat()  # before it is opened: to open a pipe may take for ever
+        status = path.stat()  # before it is opened: opening a pipe may wait for ever
         if not stat.S_ISREG(status.st_mode):
             why = "is not a regular file"
         elif status.st_size > MOST:
-            why = f"has {status.st_size} bytes, and {MOST} are the most that are read"
+            why = f"has {status.st_size:,} bytes, more than the {MOST:,} that are read"
         else:
             with path.open("rb") as file:
                 content = json.loads(file.read(MOST))

@@ -1,4 +1,4 @@
-"""Metadata that Ultralytics' exporter writes into an ONNX file: Python literals as strings."""
+"""Read the metadata that Ultralytics writes into an ONNX file: Python literals as strings."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from onnxcert.model.sidecars.claim import Claim, Said
 _SOURCE: Final = "the file's metadata (Ultralytics)"
 _KEYS: Final = frozenset({"task", "stride", "names"})
 _TASKS: Final = {"semantic": "segmentation", "classify": "classification"}
-_MOST: Final = 2**20  # characters of a literal, and as many as 10,000 names take
+_MOST: Final = 2**20  # characters of a literal; 10,000 names need about as many
 _ORDERS: Final = {1: "GRAY", 3: "RGB"}
 
 
 def metadata(metadata: Mapping[str, str]) -> Claim | None:
-    """What the metadata say of a model of one of the tasks read; None where they are not of this
-    program, or of a task with boxes (`onnxcert.model.other_tasks`)."""
+    """Read the metadata; None if another program wrote them, or for a task that is not supported
+    (with boxes: `onnxcert.model.other_tasks`)."""
     if not set(metadata) >= _KEYS or metadata["task"] not in _TASKS:
         return None
     read = [key for key in ("stride", "names", "imgsz", "channels") if key in metadata]
     said = Said(_SOURCE, {key: _literal(metadata[key], key) for key in read})
     names = said.names("names")
-    # Its programs divide by 255, and hand on RGB.
+    # Ultralytics divides pixels by 255 and passes RGB.
     fields: dict[str, Any] = {
         "task": _TASKS[metadata["task"]],
         "value_range": (0.0, 1.0),
@@ -51,7 +51,7 @@ def _divides(step: int, side: Any) -> bool:
 
 
 def _literal(text: str, key: str) -> Any:
-    """The value that a literal stands for; nothing is evaluated."""
+    """Parse a literal; nothing is evaluated."""
     try:
         if len(text) > _MOST:
             raise ValueError(f"{len(text)} characters")

@@ -45,7 +45,7 @@ def has_cloud_labels(folder: Path, name: str) -> bool:
 
 
 def cloud_label_files(record: Record) -> Iterator[tuple[Path, bytes]]:
-    """(path in the folder of results, content) of the `.npy` of certified labels: int32 [N], or
+    """Yield (path in the results folder, content) of the `.npy` of certified labels: int32 [N], or
     [L, N]; abstain -1."""
     labels = np.asarray(record.labels[...], np.int32)
     yield Path("labels", f"{record.name}.npy"), npy_of(labels)
