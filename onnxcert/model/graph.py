@@ -14,7 +14,7 @@ from onnxcert.atomic import write_atomically
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import METADATA_KEY, Contract
 from onnxcert.model.external_data import add_file, external_files, external_tensors, read_small
-from onnxcert.model.node_count import refuse_too_many
+from onnxcert.model.graph_checks import refuse_unfollowable
 
 OLDEST_OPSET = 13  # the first in which every operator that onnxcert appends has its present form
 _LARGEST = 2**31 - 1  # bytes that protobuf reads
@@ -60,7 +60,7 @@ def read_model(path: str | Path) -> ModelFile:
         proto = onnx.ModelProto()
     if not proto.HasField("graph") or not proto.graph.node:
         raise ModelError(f"{path} is not an ONNX model, or is cut short; export it again.")
-    refuse_too_many(proto, path)
+    refuse_unfollowable(proto, path)
     sha256 = hashlib.sha256(content)
     del content
     files = external_files(proto, path)

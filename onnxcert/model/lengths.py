@@ -9,7 +9,7 @@ from typing import Any, Final
 import onnx
 from onnx import helper, numpy_helper
 
-from onnxcert.model.tracing import LARGEST_CONSTANT, without_weights
+from onnxcert.model.tracing import LARGEST_CONSTANT, makers, without_weights
 
 Dims = list[int | None]
 Lengths = list[int | str | None]  # of a shape that is computed; BATCH stands for the rows' number
@@ -31,7 +31,7 @@ class GraphLengths:
     def __init__(self, proto: onnx.ModelProto, constants: Mapping[str, onnx.TensorProto]) -> None:
         self._constants = constants
         self._dims = _dims(proto)
-        self._makers = {name: node for node in proto.graph.node for name in node.output if name}
+        self._makers = makers(proto.graph)
         self.axis: dict[str, int] = {}
 
     def dims(self, name: str) -> Dims | None:

@@ -11,7 +11,7 @@ from onnxcert.errors import ContractError
 from onnxcert.model.contract import ASSUMED, Contract
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.lint import Finding
-from onnxcert.model.tracing import Axes, axes, inferred_axes, lengths, shown
+from onnxcert.model.tracing import Axes, axes, inferred_axes, lengths, makers, shown
 
 # Tasks of Ultralytics' exports whose outputs are boxes and what goes with them.
 _BOX_TASKS: Final = frozenset({"detect", "segment", "pose", "obb"})
@@ -106,12 +106,12 @@ def _as_many(contract: Contract, channels: int | None) -> bool:
 
 def _ending(graph: onnx.GraphProto, name: str) -> str:
     """The operator that bounds the values of the output as those of an image are, or none."""
-    makers = {output: node for node in graph.node for output in node.output}
+    made_by = makers(graph)
     constants = {i.name for i in graph.initializer} | {
-        output for output, node in makers.items() if node.op_type == "Constant"
+        output for output, node in made_by.items() if node.op_type == "Constant"
     }
     bounds: set[str] = set()
-    node = makers.get(name)
+    node = made_by.get(name)
     while node is not None:
         if node.op_type in ("Tanh", "Sigmoid"):
             return str(node.op_type)
@@ -121,7 +121,7 @@ def _ending(graph: onnx.GraphProto, name: str) -> str:
             bounds.add(node.op_type)
         if len(bounds) == 2:
             return "Clip"
-        node = makers.get(_one_input(node, constants))
+        node = made_by.get(_one_input(node, constants))
     return ""
 
 

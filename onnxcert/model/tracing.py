@@ -98,6 +98,11 @@ def within(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
                 pending.extend(graph.node)
 
 
+def makers(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
+    """Return the node that computes each value; an output that is left out has an empty name."""
+    return {output: node for node in graph.node for output in node.output if output}
+
+
 def first_reader(graph: onnx.GraphProto, name: str) -> Any:
     """The first Conv or Transpose node that reads `name`, or None.
 
@@ -115,12 +120,12 @@ def first_reader(graph: onnx.GraphProto, name: str) -> Any:
 
 def deciding_maker(graph: onnx.GraphProto, name: str) -> Any:
     """The node, or None, that gave `name` its meaning, by way of operators that only hand it on."""
-    makers = {output: node for node in graph.node for output in node.output}
-    node = makers.get(name)
+    made_by = makers(graph)
+    node = made_by.get(name)
     while node is not None and node.op_type in (
         _THROUGH - {"Mul", "Div", "Add", "Sub", "BatchNormalization"}
     ):
-        before = makers.get(node.input[0]) if node.input else None
+        before = made_by.get(node.input[0]) if node.input else None
         if before is None:
             return node
         node = before

@@ -14,7 +14,7 @@ from onnx import helper
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ModelError
-from onnxcert.model import node_count
+from onnxcert.model import graph_checks
 from onnxcert.model.graph import read_model
 from onnxcert.model.running import pass_memory
 from onnxcert.model.running.memory import HostMemory
@@ -106,7 +106,9 @@ def opened_and_run(path: Path, *, runs: bool) -> None:
 def test_what_no_memory_holds_is_refused_with_the_number(name: str, tmp_path: Path) -> None:
     proto = BLOW_UPS.get(name) or in_a_function()
     path = graphs.save(proto, tmp_path / "model.onnx")
-    with pytest.raises(ModelError, match=r"needs at least [\d,]{3,}\.\d GiB of memory.* are free; ") as e:
+    with pytest.raises(
+        ModelError, match=r"needs at least [\d,]{3,}\.\d GiB of memory.* are free; "
+    ) as e:
         opened_and_run(path, runs=name not in CONSTANT)
     assert str(path) in str(e.value)
     assert "\n" not in str(e.value)
@@ -290,8 +292,32 @@ def test_nodes_are_counted_in_branches_and_functions(
     few = {"f0": ["Relu", "Abs"], "f1": ["f0", "f0", "f0"]}
     for proto, nodes in ((calling(few), 1 + 6), (graphs.random_in_a_branch(), 1 + 1 + 2)):
         graphs.save(proto, path)
-        monkeypatch.setattr(node_count, "MOST", nodes)
+        monkeypatch.setattr(graph_checks, "MOST", nodes)
         read_model(path)
-        monkeypatch.setattr(node_count, "MOST", nodes - 1)
+        monkeypatch.setattr(graph_checks, "MOST", nodes - 1)
         with pytest.raises(ModelError, match=f"has {nodes} nodes"):
             read_model(path)
+
+
+# -- graphs that nobody can follow ----------------------------------------------------------------
+
+
+def test_a_value_computed_from_itself_is_refused(tmp_path: Path, onnxcert: Any) -> None:
+    for name, nodes in {
+        "cycle": ("Tanh b > a", "Relu a > b", "Add image b > scores"),
+        "nameless": ("Tanh image > a", "Relu - > -", "Add image a > scores"),
+    }.items():
+        path = graphs.save(made(*nodes, constants={}), tmp_path / f"{name}.onnx")
+        outcome = onnxcert("inspect", path)
+        assert outcome.status == 2
+        assert outcome.err.count("\n") == 1
+        assert ("computed from itself" in outcome.err) == (name == "cycle")
+
+
+@pytest.mark.parametrize("text", [b"Conv", b"scores"])
+def test_names_that_are_no_text_are_refused(text: bytes, tmp_path: Path, onnxcert: Any) -> None:
+    path = graphs.save(graphs.conv(contract=graphs.UNIT_RANGE), tmp_path / "model.onnx")
+    path.write_bytes(path.read_bytes().replace(text, b"\xed" + text[1:]))
+    outcome = onnxcert("inspect", path)
+    assert outcome.status == 2
+    assert "names that are not UTF-8 text" in outcome.err

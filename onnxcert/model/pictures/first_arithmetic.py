@@ -11,6 +11,8 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
+from onnxcert.model.tracing import makers
+
 Numbers = npt.NDArray[np.float64]
 
 # Operators that hand every value on, or some of them, wherever it then stands.
@@ -148,7 +150,7 @@ class _Constants:
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self._initializers = {i.name: i for i in graph.initializer}
-        self._makers = {output: node for node in graph.node for output in node.output}
+        self._makers = makers(graph)
 
     def signed(self, name: str) -> bool:
         """Whether `name` is a constant of int8."""

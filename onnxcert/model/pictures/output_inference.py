@@ -12,7 +12,16 @@ from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.task import with_task
 from onnxcert.model.proposal import GRAPH, filled, named, only
 from onnxcert.model.question import Question
-from onnxcert.model.tracing import Axes, attribute, axes, element_type, lengths, rank, shown
+from onnxcert.model.tracing import (
+    Axes,
+    attribute,
+    axes,
+    element_type,
+    lengths,
+    makers,
+    rank,
+    shown,
+)
 
 
 def with_output(
@@ -95,8 +104,8 @@ def _with_layout(
 def _with_layout_of_last_node(
     contract: PictureContract, graph: onnx.GraphProto, name: str, shape: Axes | None
 ) -> PictureContract:
-    makers = {output: node for node in graph.node for output in node.output}
-    last = makers.get(name)
+    made_by = makers(graph)
+    last = made_by.get(name)
     if last is not None and last.op_type == "Transpose":
         if attribute(last, "perm") == [0, 2, 3, 1]:
             return filled(contract, {"output_layout": "NHWC"}, f"{GRAPH}: transposed at the end")

@@ -116,8 +116,10 @@ def _opened(proto: onnx.ModelProto, contract: Contract, output: str) -> Session 
 def _bare(proto: onnx.ModelProto, contract: Contract, output: str) -> onnx.ModelProto:
     """The part of the graph that gives the output, of whose shape nothing is said, and with free
     axes of its inputs."""
-    kind = next(o for o in proto.graph.output if o.name == output).type.tensor_type.elem_type
-    made = helper.make_tensor_value_info(output, kind, None)
+    value = next((o for o in proto.graph.output if o.name == output), None)
+    if value is None:
+        raise ModelError(f"the model has no output {output!r}; name one with --output.")
+    made = helper.make_tensor_value_info(output, value.type.tensor_type.elem_type, None)
     network = cut(proto, made)
     del network.graph.value_info[:]
     for value in network.graph.input:

@@ -1,0 +1,97 @@
+"""Refuse graphs that cannot be followed: too many nodes, cycles, names that are not text.
+
+Each function may call the previous one twice: forty of them are 2^40 nodes in a file of 4 kB. So
+nodes are counted without writing functions out. Whoever follows a graph from value to value relies
+on its end, and on names that can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Final
+
+import onnx
+from google.protobuf.message import Message
+
+from onnxcert.errors import ModelError
+from onnxcert.model.tracing import within
+
+MOST: Final = 50_000  # nodes, for which ONNX Runtime needs seconds to make a session
+
+_Key = tuple[str, str, str]
+
+
+def refuse_unfollowable(proto: onnx.ModelProto, path: Path) -> None:
+    """Raise ModelError if a model has more than `MOST` nodes, a cycle or a name that is no text."""
+    if not _is_text(proto):
+        raise ModelError(
+            f"{path} has names that are not UTF-8 text, so it is damaged; copy or export it again."
+        )
+    _refuse_too_many(proto, path)
+    graphs = [g for f in proto.functions for g in _graphs(f.node)] + _graphs(proto.graph.node)
+    for nodes in graphs:
+        made: TopologicalSorter[str] = TopologicalSorter()
+        for node in nodes:
+            read = [name for each in within([node]) for name in each.input if name]
+            for name in filter(None, node.output):
+                made.add(name, *read)
+        try:
+            made.prepare()
+        except CycleError:
+            raise ModelError(
+                f"{path} has a value that is computed from itself, which ONNX does not allow; "
+                "export it again."
+            ) from None
+
+
+def _graphs(nodes: Iterable[onnx.NodeProto]) -> list[Iterable[onnx.NodeProto]]:
+    """The nodes of a graph, and those of each subgraph in it."""
+    inner = (g for node in within(nodes) for a in node.attribute for g in (a.g, *a.graphs))
+    return [nodes, *(g.node for g in inner)]
+
+
+def _is_text(message: Message) -> bool:
+    """Whether all text in a message is UTF-8; protobuf gives bytes where it is not."""
+    for field, value in message.ListFields():
+        if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            continue
+        for one in (value,) if isinstance(value, str | bytes | Message) else value:
+            if isinstance(one, bytes) or (isinstance(one, Message) and not _is_text(one)):
+                return False
+    return True
+
+
+def _refuse_too_many(proto: onnx.ModelProto, path: Path) -> None:
+    """Raise ModelError if a model has more than `MOST` nodes, or a function calls itself."""
+    functions = {_key(f, f.name): f for f in proto.functions}
+    called = {key: _calls(f.node, functions) for key, f in functions.items()}
+    sizes: dict[_Key, int] = {}
+    try:
+        for key in TopologicalSorter(called).static_order():
+            sizes[key] = _size(functions[key].node, sizes)
+    except CycleError:
+        raise ModelError(
+            f"{path} has a function that calls itself, which ONNX does not allow; export it again."
+        ) from None
+    count = _size(proto.graph.node, sizes)
+    if count > MOST:
+        written = ", with its functions written out," if functions else ""
+        shown = f"{count:,}" if count < 10**12 else "over 10^12"
+        raise ModelError(
+            f"{path} has {shown} nodes{written} and at most {MOST:,} are read; export it with "
+            "larger operators."
+        )
+
+
+def _size(nodes: Iterable[onnx.NodeProto], sizes: dict[_Key, int]) -> int:
+    return sum(sizes.get(_key(node, node.op_type), 1) for node in within(nodes))
+
+
+def _calls(nodes: Iterable[onnx.NodeProto], functions: dict[_Key, onnx.FunctionProto]) -> set[_Key]:
+    return {key for node in within(nodes) if (key := _key(node, node.op_type)) in functions}
+
+
+def _key(made: onnx.NodeProto | onnx.FunctionProto, name: str) -> _Key:
+    return made.domain, name, made.overload
