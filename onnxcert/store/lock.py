@@ -31,14 +31,17 @@ def locked(folder: Path) -> Iterator[None]:
         StoreError: another process holds the lock.
         OSError: the folder cannot be written.
     """
-    from filelock import (
-        FileLock,
-        SoftFileLock,
-        Timeout,
-    )  # imported here: reading results does not need it
+    from filelock import FileLock, SoftFileLock, Timeout  # here, as reading results needs none
 
+    owner = folder / _OWNER
+    for path in (folder / _LOCK, owner):
+        # To open a pipe would wait for its writer.
+        if path.exists() and not path.is_file():
+            raise StoreError(
+                f"{path} is no file, so {folder} cannot be locked; remove it and give the command "
+                "again."
+            )
     with ExitStack() as stack:
-        owner = folder / _OWNER
         try:
             # Two paths, because the file of a system lock does not name its owner.
             stack.enter_context(FileLock(folder / _LOCK, timeout=0, fallback_to_soft=False))

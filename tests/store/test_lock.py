@@ -160,3 +160,13 @@ def test_records_are_read_and_written_where_no_lock_works(
         )
         assert (outcome.returncode, "Traceback" in outcome.stderr) == (0, False), outcome.stderr
     assert not owner(tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", [".lock", ".lock-owner"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_in_the_place_of_a_lock_is_not_waited_for(
+    tmp_path: Path, name: str, make: Any
+) -> None:
+    make(tmp_path / name)
+    with pytest.raises(StoreError, match="is no file"), ResultStore(tmp_path).exclusive():
+        pass
