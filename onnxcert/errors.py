@@ -102,6 +102,15 @@ def _has_memory() -> bool:
     return True
 
 
+def refuse_exhausted(path: object, error: BaseException) -> None:
+    """Raise AccessError if `error` came because too many files are open: so would every other."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
+            raise AccessError(path, os.strerror(cause.errno)) from None
+        cause = cause.__cause__ or cause.__context__
+
+
 def refuse_trouble(path: object, error: BaseException) -> None:
     """Raise AccessError if the machine caused the `error` of reading `path`."""
     if isinstance(error, AccessError):

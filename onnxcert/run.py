@@ -12,7 +12,7 @@ from typing import Any
 from onnxcert.case import Case
 from onnxcert.counting import Counting
 from onnxcert.draws import check_seed
-from onnxcert.errors import InputError, ModelError
+from onnxcert.errors import InputError, ModelError, refuse_exhausted
 from onnxcert.inputs import Item, Listing, Shard
 from onnxcert.media import medium_of
 from onnxcert.misfits import refuse_another_kind
@@ -216,6 +216,7 @@ class Run:
                 x = self.segmenter.declared(prepared)
                 case = Case(self, item, prepared, x, alike=self._alike[usable[item]])
             except InputError as error:
+                refuse_exhausted(item.path, error)
                 said = str(error)
                 self.skipped[item.name] = said if str(item.path) in said else f"{item.path}: {said}"
                 self.end(item.name)

@@ -49,9 +49,9 @@ def command(
     implementation of the correction; k-FWER, looks, IndivClass, JointClass and PREDICT have none,
     and are named as not checked. The model is not run, and drawn pictures are not looked at.
 
-    Exit status: 0 all fits, 1 something does not, 2 there is nothing to verify, the results contain
-    a link or a name that onnxcert does not give, or all that could be checked fits but something
-    could not be checked (limits, permissions, memory, a failing disk).
+    Exit status: 0 all fits, 1 something does not, 2 there is nothing to verify, the folder contains
+    a symlink or a file name that onnxcert does not give, or all that could be checked fits but
+    something could not be checked (limits, permissions, memory, a failing disk).
 
     Digests are no signatures: somebody who changes votes, settings, files and digests in step is
     not found. Keep the pack, or its own checksum, where nobody can edit it.

@@ -10,7 +10,7 @@ from typing import final
 import numpy as np
 
 from onnxcert._typing import IntArray
-from onnxcert.errors import InputError
+from onnxcert.errors import InputError, refuse_exhausted
 from onnxcert.inputs import Item, Listing
 from onnxcert.inputs.clouds import (
     PointCloud,
@@ -45,6 +45,7 @@ class Clouds:
             try:
                 sizes[item] = wanted or cloud_size(item.path)
             except InputError as error:
+                refuse_exhausted(item.path, error)
                 unreadable[item.name] = str(error)
         return sizes, unreadable
 

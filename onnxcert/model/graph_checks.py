@@ -18,7 +18,9 @@ from google.protobuf.message import Message
 from onnxcert.errors import ModelError
 from onnxcert.model.tracing import within
 
-MOST: Final = 50_000  # nodes, for which ONNX Runtime needs seconds to make a session
+# Nodes. ONNX Runtime needs up to a minute or two to make a session of so many, as its time grows
+# with their square.
+MOST: Final = 20_000
 
 _Key = tuple[str, str, str]
 

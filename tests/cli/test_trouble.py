@@ -188,3 +188,12 @@ def test_a_kept_count_that_cannot_be_read_is_not_begun_again(
     assert "partial/p1.h5 could not be read (Input/output error)" in outcome.err
     assert kept.read_bytes() == before
     assert onnxcert(*QUICK).status == 0, "a damaged one is counted again"
+
+
+def test_too_many_open_files_are_not_blamed_on_an_input(
+    onnxcert: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(monkeypatch, "pictures/p1.png", TROUBLES["too many files"])
+    outcome = onnxcert(*CERTIFY, "--out", "another")
+    assert outcome.status == 2
+    assert "p1.png could not be read (Too many open files)" in outcome.err

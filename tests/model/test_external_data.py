@@ -189,7 +189,7 @@ def _no_text(path: Path) -> None:
         (_loop, "cannot be read|outside"),
         (_far_behind, "beyond the end"),
         (_no_number, "a number of bytes"),
-        (_no_text, "cannot be read"),
+        (_no_text, "not UTF-8 text"),
     ],
 )
 @pytest.mark.parametrize("held", [0, 2**20])

@@ -285,6 +285,9 @@ def test_what_the_graph_does_already_is_not_done_again(unit: float, tmp_path: Pa
     [
         (preprocessor(do_resize=True, size={"shortest_edge": 256}), "size"),
         (preprocessor(do_resize=True, do_center_crop=True), "do_center_crop"),
+        (preprocessor(do_center_crop=True), "do_center_crop"),
+        (preprocessor(do_pad=True), "do_pad"),
+        (preprocessor(do_resize=True, resample=3), "resample 3"),
         (
             {"config.json": {"architectures": ["AForSemanticSegmentation", "BModel"]}},
             "several architectures",

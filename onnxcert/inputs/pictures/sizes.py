@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onnxcert.errors import InputError
+from onnxcert.errors import InputError, refuse_exhausted
 from onnxcert.inputs.labels import label_size
 from onnxcert.inputs.listing import Item, Listing
 from onnxcert.inputs.pictures.image import image_size, lies_on_its_side
@@ -27,6 +27,7 @@ def usable_sizes(
         try:
             size = image_size(item.path, bands)
         except InputError as error:
+            refuse_exhausted(item.path, error)
             unreadable[item.name] = str(error)
             continue
         if item.label is not None and item.class_label is None:

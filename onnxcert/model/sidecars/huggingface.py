@@ -10,6 +10,7 @@ PREPROCESSOR: Final = "preprocessor_config.json"
 CONFIG: Final = "config.json"
 
 _BYTE: Final = 255.0
+_BILINEAR: Final = 2  # of Pillow's filters
 _PREPROCESSOR_KEYS: Final = frozenset(
     {"image_mean", "image_std", "do_normalize", "do_rescale", "rescale_factor", "do_resize"}
     | {"image_processor_type", "feature_extractor_type"}
@@ -39,7 +40,7 @@ def preprocessor(said: Said) -> Claim | None:
     return Claim(
         said.source,
         fields,
-        (*ignored, *unused),
+        (*ignored, *unused, *_other_steps(said)),
         reduces_labels=said.flag("do_reduce_labels") or said.flag("reduce_labels"),
     )
 
@@ -93,6 +94,18 @@ def _size(said: Said) -> tuple[tuple[int, int] | None, list[str]]:
     if not all(isinstance(n, int) and not isinstance(n, bool) and 0 < n <= 65536 for n in found):
         raise said.refused("size", "a height and a width in pixels")
     return (int(found[0] or 0), int(found[1] or 0)), []
+
+
+def _other_steps(said: Said) -> list[str]:
+    """Return notes on what the processor does to a picture and onnxcert does not."""
+    steps = [step for step in ("do_center_crop", "do_pad", "do_grayscale") if said.flag(step)]
+    notes = [f"{said.source} says {step}, which is not done here" for step in steps]
+    if said.flag("do_resize") and said.given("resample") and said.values["resample"] != _BILINEAR:
+        notes.append(
+            f"{said.source} resizes with resample {_shown(said.values['resample'])}; here it is "
+            "bilinear"
+        )
+    return notes
 
 
 def config(said: Said) -> Claim | None:
