@@ -220,6 +220,22 @@ def test_the_line_of_one_record_says_nothing_of_another(onnxcert: Any) -> None:
     assert onnxcert(*QUICK).status == 2
 
 
+def renamed(values: list[Any]) -> None:
+    (root,) = (line for line in values[-1] if line[0] == "")
+    root[1]["name"] = "../../victim"
+
+
+@pytest.mark.parametrize("command", [QUICK, ("report", "out"), ("decide", "out", "--alpha", ".01")])
+def test_a_name_in_the_index_becomes_no_path(onnxcert: Any, command: tuple[str, ...]) -> None:
+    victim = Path("../victim.h5")
+    victim.write_text("mine")
+    INDEX.write_bytes(b"".join(renewed(told(one, renamed)) for one in lines()))
+    outcome = onnxcert(*command)
+    assert outcome.status == 2
+    assert "is the record of '../../victim'" in outcome.err
+    assert victim.read_text() == "mine"
+
+
 # -- whatever else happens to it -----------------------------------------------------------------
 
 
