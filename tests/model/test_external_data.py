@@ -6,6 +6,8 @@ import hashlib
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import graphs
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ModelError
@@ -217,3 +220,44 @@ def test_a_model_that_is_no_regular_file_or_too_large_is_refused_at_once(tmp_pat
         file.truncate(2**40)
     with pytest.raises(ModelError, match=r"has 1024\.0 GiB .* as external data"):
         read_model(tmp_path / "sparse.onnx")
+
+
+MOST = """
+import resource, sys
+import numpy as np
+from onnxcert import OnnxSegmenter
+from onnxcert.model import external_data
+external_data.HELD = 2**20
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+OnnxSegmenter.open(sys.argv[1], threads=1)(np.zeros((1, 3, 6, 6), np.float32))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kilobytes are those of Linux")
+def test_large_weights_are_not_copied_into_memory(tmp_path: Path) -> None:
+    """Neither where they are a row, nor where the graph computes something of them alone."""
+    size = 2**28  # bytes of a file with nothing in it
+    weights = onnx.TensorProto(
+        name="large", data_type=onnx.TensorProto.FLOAT, dims=[size // 4], data_location=1
+    )
+    for key, value in (("location", WEIGHTS), ("offset", "0"), ("length", f"{size}")):
+        weights.external_data.add(key=key, value=value)
+    first = [
+        helper.make_tensor(name, onnx.TensorProto.INT64, [1], [i])
+        for i, name in enumerate(("start", "end"))
+    ]
+    proto = graphs.conv(
+        contract=graphs.UNIT_RANGE,
+        tail=[
+            helper.make_node("Slice", ["large", "start", "end"], ["part"]),
+            helper.make_node("Add", ["raw", "part"], ["scores"]),
+        ],
+    )
+    proto.graph.initializer.extend([weights, *first])
+    (tmp_path / "model.onnx").write_bytes(proto.SerializeToString())
+    with (tmp_path / WEIGHTS).open("wb") as file:
+        file.truncate(size)
+    command = [sys.executable, "-c", MOST, str(tmp_path / "model.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert int(done.stdout) * 1024 < size

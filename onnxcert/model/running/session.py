@@ -218,16 +218,18 @@ def _create(
     # Threads that spin while they wait take the cores from everything else on a shared machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    # It gathers slices into one Split, which keeps the scores of all classes once more.
+    disabled = ["GatherSliceToSplitFusion"]
     try:
         model, weights = for_runtime(proto)
         if weights:
             options.add_session_config_entry(_WEIGHTS, weights)
+            disabled.append("ConstantFolding")  # it copies mapped weights into memory, twice
         return EndableSession(
             model,
             sess_options=options,
             providers=providers,
-            # It gathers slices into one Split, which keeps the scores of all classes once more.
-            disabled_optimizers=["GatherSliceToSplitFusion"],
+            disabled_optimizers=disabled,
         )
     except ModelError:
         raise
