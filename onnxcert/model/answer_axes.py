@@ -145,6 +145,8 @@ def is_as_said(answer: Shape, rows: int, grid: Shape, contract: Contract) -> boo
         return alone or fits(contract.output_layout, Shown(grid, answer, None), contract)
     if len(answer) != contract.output_rank or answer[:1] != (rows,):
         return False
-    if contract.classifies or len(grid) == 1:
-        return contract.classifies or holds_components(answer, grid, contract)
+    if contract.classifies:
+        return len(answer) != 4 or set(channels_and_grid(answer, contract)[1]) == {1}
+    if len(grid) == 1:
+        return holds_components(answer, grid, contract)
     return on_grid(channels_and_grid(answer, contract)[1], grid)

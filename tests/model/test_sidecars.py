@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import sidecars
+from drawing import write_picture
 from onnx import helper
 
 from onnxcert import OnnxSegmenter
@@ -184,6 +185,17 @@ def test_a_model_of_another_task_is_refused_unless_its_output_is_named(
     assert word in refusal(tmp_path, files, value_range=(0.0, 1.0))
     said = contract_of(tmp_path, files, value_range=(0.0, 1.0), output_form="logits")
     assert said.task == "segmentation"
+
+
+def test_certify_says_that_an_answer_of_many_cells_is_no_classification(
+    tmp_path: Path, onnxcert: Any
+) -> None:
+    config = {"config.json": {"architectures": ["ViTForImageClassification"]}}
+    path = sidecars.write(tmp_path, model(), config)  # its sides are free
+    shot = write_picture(tmp_path / "picture.png", height=8, width=8)
+    outcome = onnxcert("certify", path, shot, "--range", "0,1", "--sigma", "0.1", "--n", "60")
+    assert outcome.status == 2
+    assert "one cell (task classification: config.json) was expected" in outcome.err
 
 
 def test_a_file_about_another_model_says_nothing(tmp_path: Path) -> None:

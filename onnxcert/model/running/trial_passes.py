@@ -85,6 +85,8 @@ def refuse_other_axes(
         raise ModelError(f"{came}, {OFF_GRID}")
     without = f"{contract.output_axes} without a batch axis"
     expected = without if contract.single else f"{contract.output_axes} with {rows} in front"
+    if contract.classifies and len(answer) == 4:
+        expected = f"one cell (task classification: {contract.sources.get('task', 'assumed')})"
     raise ModelError(
         f"{came} where {expected} was expected; see onnxcert inspect, or choose another with "
         "--output."
