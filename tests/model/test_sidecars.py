@@ -192,7 +192,8 @@ def test_certify_says_that_an_answer_of_many_cells_is_no_classification(
 ) -> None:
     config = {"config.json": {"architectures": ["ViTForImageClassification"]}}
     path = sidecars.write(tmp_path, model(), config)  # its sides are free
-    shot = write_picture(tmp_path / "picture.png", height=8, width=8)
+    shot = tmp_path / "picture.png"
+    write_picture(shot, seed=1, height=8, width=8)
     outcome = onnxcert("certify", path, shot, "--range", "0,1", "--sigma", "0.1", "--n", "60")
     assert outcome.status == 2
     assert "one cell (task classification: config.json) was expected" in outcome.err

@@ -81,12 +81,15 @@ def refuse_other_axes(
         return
     inputs = "input" if rows == 1 else "inputs"
     came = f"{file.path} answers {rows} {inputs} of {list(grid)} with {list(answer)}"
-    if len(answer) == contract.output_rank and is_off_grid(answer, rows, grid, contract):
-        raise ModelError(f"{came}, {OFF_GRID}")
-    without = f"{contract.output_axes} without a batch axis"
-    expected = without if contract.single else f"{contract.output_axes} with {rows} in front"
-    if contract.classifies and len(answer) == 4:
+    fits = len(answer) == contract.output_rank
+    if contract.classifies and fits and answer[0] == rows:
         expected = f"one cell (task classification: {contract.sources.get('task', 'assumed')})"
+    elif fits and is_off_grid(answer, rows, grid, contract):
+        raise ModelError(f"{came}, {OFF_GRID}")
+    elif contract.single:
+        expected = f"{contract.output_axes} without a batch axis"
+    else:
+        expected = f"{contract.output_axes} with {rows} in front"
     raise ModelError(
         f"{came} where {expected} was expected; see onnxcert inspect, or choose another with "
         "--output."
