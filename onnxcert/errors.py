@@ -15,6 +15,7 @@ what to do. The command line prints it without a traceback and exits with status
 
 import errno
 import os
+from collections.abc import Iterator
 from typing import Final
 
 
@@ -80,18 +81,24 @@ def machine_trouble(error: BaseException | None) -> str:
 
     Also looks at the exceptions that `error` was raised from, as readers raise errors of their own.
     """
-    while error is not None:
+    for cause in _causes(error):
         # HDF5 has no exception type for a lack of memory, only a message.
-        if isinstance(error, MemoryError) or "memory allocation failed" in str(error):
+        if isinstance(cause, MemoryError) or "memory allocation failed" in str(cause):
             return "not enough memory"
-        if isinstance(error, OSError) and error.errno not in {None, *_OF_THE_FILE}:
-            return os.strerror(error.errno or 0)
+        if isinstance(cause, OSError) and cause.errno not in {None, *_OF_THE_FILE}:
+            return os.strerror(cause.errno or 0)
         # An HDF5 filter fails in the same way without memory and on damaged data.
-        unnamed = isinstance(error, OSError | RuntimeError) and not getattr(error, "errno", None)
+        unnamed = isinstance(cause, OSError | RuntimeError) and not getattr(cause, "errno", None)
         if unnamed and not _has_memory():
             return "not enough memory"
-        error = error.__cause__ or error.__context__
     return ""
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield `error` and the exceptions that it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _has_memory() -> bool:
@@ -103,12 +110,10 @@ def _has_memory() -> bool:
 
 
 def refuse_exhausted(path: object, error: BaseException) -> None:
-    """Raise AccessError if `error` came because too many files are open: so would every other."""
-    cause: BaseException | None = error
-    while cause is not None:
+    """Raise AccessError if too many files are open: every other input would fail, too."""
+    for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
             raise AccessError(path, os.strerror(cause.errno)) from None
-        cause = cause.__cause__ or cause.__context__
 
 
 def refuse_trouble(path: object, error: BaseException) -> None:

@@ -42,8 +42,9 @@ def read_regular(path: Path, *, limit: int) -> bytes:
     # Without blocking, so that a pipe is opened without waiting and refused below.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as file:  # noqa: PTH123
-        _check(os.fstat(file.fileno()), limit)
-        return file.read(limit)
+        status = os.fstat(file.fileno())
+        _check(status, limit)
+        return file.read(status.st_size)  # reading `limit` bytes would reserve memory for all
 
 
 def _check(status: os.stat_result, limit: int | None) -> None:

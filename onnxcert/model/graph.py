@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from onnxcert.errors import ModelError
 from onnxcert.model.contract import METADATA_KEY, Contract
 from onnxcert.model.external_data import add_file, external_files, external_tensors, read_small
 from onnxcert.model.graph_checks import refuse_unfollowable
+from onnxcert.regular import irregular, read_regular
 
 OLDEST_OPSET = 13  # the first in which every operator that onnxcert appends has its present form
 _LARGEST = 2**31 - 1  # bytes that protobuf reads
@@ -123,14 +123,14 @@ def _content(path: Path) -> bytes:
         raise ModelError(f"{path} is a folder; name the ONNX file in it.")
     try:
         kind = path.stat()
-        if not stat.S_ISREG(kind.st_mode):  # opening a pipe would wait for its writer for ever
+        if irregular(kind.st_mode):
             raise ModelError(f"{path} is not a regular file; name an ONNX file on disk.")
         if kind.st_size > _LARGEST:
             raise ModelError(
                 f"{path} has {kind.st_size / 2**30:.1f} GiB and an ONNX file can have 2; export "
                 "the model with its weights as external data."
             )
-        return path.read_bytes()
+        return read_regular(path, limit=_LARGEST)
     except (OSError, ValueError) as error:  # ValueError: not a valid path
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelError(

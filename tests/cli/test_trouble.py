@@ -5,19 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import graphs
 import h5py
 import PIL.Image
 import pytest
-from drawing import write_picture
+from finished_run import enter_copy, finished_run
 
 from onnxcert import errors
-from onnxcert.cli import run_command_line
 from onnxcert.store import hdf5
 
 CERTIFY = ("certify", "model.onnx", "pictures", "--sigma", "0.2", "--n", "60", "--threads", "1")
@@ -38,22 +35,12 @@ TROUBLES = {
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, two pictures and their run."""
-    folder = tmp_path_factory.mktemp("made")
-    (folder / "pictures").mkdir()
-    for i in range(2):
-        write_picture(folder / "pictures" / f"p{i}.png", seed=i)
-    graphs.save(graphs.threshold(), folder / "model.onnx")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert run_command_line(list(QUICK)) == 0
-    return folder
+    return finished_run(tmp_path_factory.mktemp("made"), QUICK, inputs=2)
 
 
 @pytest.fixture(autouse=True)
 def bench(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = Path(shutil.copytree(made, tmp_path / "bench"))
-    monkeypatch.chdir(folder)
-    return folder
+    return enter_copy(made, tmp_path, monkeypatch)
 
 
 def fail(patch: pytest.MonkeyPatch, ending: str, error: BaseException) -> None:

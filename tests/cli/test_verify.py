@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ import h5py
 import numpy as np
 import pytest
 from drawing import write_picture
+from finished_run import enter_copy, finished_run
 from PIL import Image
 
 from onnxcert import ABSTAIN
-from onnxcert.cli import run_command_line
 from onnxcert.store.fingerprint import fingerprint
 
 CERTIFY = ("--sigma", "0.2", "--n", "60", "--threads", "1", "--seed", "5", "--no-pictures")
@@ -28,26 +27,15 @@ Edit = Callable[[Any], None]
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, three pictures and their run, all named by relative paths; and the run packed."""
-    folder = tmp_path_factory.mktemp("made")
-    (folder / "pictures").mkdir()
-    for i in range(3):
-        write_picture(folder / "pictures" / f"p{i}.png", seed=i)
-    graphs.save(graphs.threshold(), folder / "model.onnx")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert (
-            run_command_line(["certify", "model.onnx", "pictures", *CERTIFY, "--out", "out"]) == 0
-        )
-        assert run_command_line(["pack", "out", "pack.h5"]) == 0
-    return folder
+    certify = ("certify", "model.onnx", "pictures", *CERTIFY, "--out", "out")
+    pack = ("pack", "out", "pack.h5")
+    return finished_run(tmp_path_factory.mktemp("made"), certify, pack, inputs=3)
 
 
 @pytest.fixture(autouse=True)
 def bench(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it all that may be tampered with, as the working folder."""
-    folder = shutil.copytree(made, tmp_path / "bench")
-    monkeypatch.chdir(folder)
-    return folder
+    return enter_copy(made, tmp_path, monkeypatch)
 
 
 def edit_record(where: str, name: str, edit: Edit, *, sealed: bool) -> None:

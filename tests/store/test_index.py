@@ -10,13 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import graphs
 import h5py
 import pytest
 from drawing import write_picture
+from finished_run import enter_copy, finished_run
 
 from onnxcert import ResultStore
-from onnxcert.cli import run_command_line
 from onnxcert.store import hdf5
 
 CERTIFY = ("certify", "model.onnx", "pictures", "--labels", "labels", "--sigma", "0.2", "--n", "60")
@@ -30,16 +29,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, three pictures with labels, and their run."""
     folder = tmp_path_factory.mktemp("made")
     (folder / "labels").mkdir()
-    (folder / "pictures").mkdir()
     for i, name in enumerate(NAMES):
-        write_picture(folder / "pictures" / f"{name}.png", seed=i)
         write_picture(folder / "labels" / f"{name}.png", seed=i)
-    graphs.save(graphs.threshold(), folder / "model.onnx")
     _as_labels(folder / "labels")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert run_command_line(list(QUICK)) == 0
-    return folder
+    return finished_run(folder, QUICK, inputs=len(NAMES))
 
 
 def _as_labels(folder: Path) -> None:
@@ -55,9 +48,7 @@ def _as_labels(folder: Path) -> None:
 @pytest.fixture(autouse=True)
 def bench(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it all that may be tampered with, as the working folder."""
-    folder = Path(shutil.copytree(made, tmp_path / "bench"))
-    monkeypatch.chdir(folder)
-    return folder
+    return enter_copy(made, tmp_path, monkeypatch)
 
 
 @pytest.fixture
