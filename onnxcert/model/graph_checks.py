@@ -1,8 +1,8 @@
 """Refuse graphs that cannot be followed: too many nodes, cycles, names that are not text.
 
-Each function may call the previous one twice: forty of them are 2^40 nodes in a file of 4 kB. So
-nodes are counted without writing functions out. Whoever follows a graph from value to value relies
-on its end, and on names that can be compared.
+Each function may call the previous one twice: forty functions in a file of 4 kB are 2^40 nodes. So
+nodes are counted without inlining functions. The code that traces a graph from value to value would
+not end on a cycle, and compares names as text.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from google.protobuf.message import Message
 from onnxcert.errors import ModelError
 from onnxcert.model.tracing import within
 
-# Nodes. ONNX Runtime needs up to a minute or two to make a session of so many, as its time grows
-# with their square.
+# Nodes. The time that ONNX Runtime needs for a session grows with their square: about two minutes
+# for this number.
 MOST: Final = 20_000
 
 _Key = tuple[str, str, str]

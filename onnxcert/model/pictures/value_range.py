@@ -17,7 +17,7 @@ def settled_range(contract: PictureContract) -> PictureContract:
     """`contract` with its value range, taken from the type, mean and std if need be.
 
     Raises:
-        Question: nobody said it and they do not tell.
+        Question: it is not given, and type, mean and std do not determine it.
     """
     if contract.value_range is not None:
         return contract
