@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2, kstest, norm
 
 import onnxcert
+from onnxcert.backend import NUMPY
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError
 from onnxcert.kernels import (
@@ -264,3 +265,13 @@ def test_words_of_few_bits_obey_the_bound_that_long_ones_are_held_to(bits: int) 
     # It is no empty bound: with half as many bits it is exceeded.
     coarse, _ = reduced(bits // 2, width, 20)
     assert (np.abs(coarse - exact) > bound).any()
+
+
+@pytest.mark.parametrize("sigma", [SIGMA, 2.0**20])
+def test_what_is_prepared_once_is_the_input_to_the_last_bit(sigma: float) -> None:
+    """Also for numbers so small that their rest, in steps of a wide grid, is none of float32."""
+    x = np.array([*INPUTS, 1e-45, 3e-45, -1e-40, 2.0**-126], np.float32)
+    prepared = NUMPY.prepare(x, sigma)
+    step = Fraction(grid_step(sigma))
+    for value, nearest, rest in zip(x, prepared.nearest, prepared.rest, strict=True):
+        assert Fraction(float(nearest)) + step * Fraction(float(rest)) == Fraction(float(value))
