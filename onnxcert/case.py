@@ -1,4 +1,4 @@
-"""One input of a run: what is checked before its draws, how they are counted, what is kept."""
+"""One input of a run: check it, count its draws, decide, and store the result."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 @final
 class Case:
-    """One input.
+    """The processing of one input.
 
     Args:
-        run: what it is part of.
-        item: the input. prepared: read, see `onnxcert.media.Medium`.
+        run: the run.
+        item: the input.
+        prepared: its content, see `onnxcert.media.Medium`.
         x: the array that is perturbed.
-        alike: how many inputs of the run are of its size.
+        alike: number of inputs of the run with the same size.
     """
 
     def __init__(self, run: Run, item: Item, prepared: Any, x: FloatArray, *, alike: int) -> None:
@@ -41,17 +42,17 @@ class Case:
         self.run, self.item, self.prepared, self.x = run, item, prepared, x
         self.name = item.name
         try:
-            run.settings.perturbation.check(x)  # before any worker gets it
+            run.settings.perturbation.check(x)  # before any worker receives it
         except ParameterError as error:
             raise ParameterError(f"{item.path}: {error}") from None
         self.draws = Draws(run.settings.perturbation, run.seed, digest(x), run.runtime.generator)
         self.law_error = self.draws.law_error(x.shape)
 
     def done(self) -> bool:
-        """Whether it is finished; then what is derived from it and missing is written again.
+        """Return whether the input is done; if so, rewrite missing label files and figures.
 
         Raises:
-            StoreError: it has changed since, or another run made it.
+            StoreError: the input has changed since, or another run made the record.
         """
         store = self.run.store
         if self.name not in store:
@@ -60,12 +61,12 @@ class Case:
             self._check_again(record)
             done = record.ended != "interrupted"
         if done:
-            store.forget(self.name)  # the run may have been killed before it could
+            store.forget(self.name)  # left if the run was killed after the record was written
         return done
 
     def _check_again(self, record: Record) -> None:
         run = self.run
-        # Names given now, or those that were noted when the record was made.
+        # Class names given now, or else those in the record.
         names = run.class_names or tuple(record.provenance.contract["class_names"])
         truth = run.medium.truth(self.item, self.prepared, classes=record.classes, names=names)
         refuse_other(
@@ -83,13 +84,14 @@ class Case:
             self._draw(record.in_memory(), truth, names)
 
     def accept(self, clean: IntArray, other: IntArray | None) -> None:
-        """Check what belongs to the input now that the models have run on it.
+        """Take the labels without noise, and check everything that depends on them.
 
         Args:
-            clean: labels without noise. other: those of the other model, if there is one.
+            clean: labels of the model.
+            other: labels of the non-robust model, or None.
 
         Raises:
-            OnnxcertError: names, labels, the other model or n do not fit.
+            OnnxcertError: class names, ground truth, the non-robust model or n do not fit.
         """
         run = self.run
         self.clean, self.other = clean, other
@@ -103,7 +105,7 @@ class Case:
 
     @property
     def other_x(self) -> FloatArray | None:
-        """The input as the other model declares it."""
+        """The input array of the non-robust model, or None."""
         other = self.run.nonrobust
         return None if other is None else other.declared(self.prepared)
 
@@ -114,18 +116,18 @@ class Case:
         return run.runtime.device != "cpu" or (run.crew is None and run.segmenter.on_device)
 
     def counted(self, tried: Tried) -> Tally:
-        """The tally of its draws, counted in this process.
+        """Count the draws in this process and return the tally.
 
         Raises:
-            BatchLeak: batch mates change the model's answers.
+            BatchLeak: the batch-invariance check failed.
         """
         run, counting = self.run, self.counting(tried)
         return counting.sampled(run.segmenter, self.x, tried.batch.draws, lambda: run.stopping)
 
     def counting(self, tried: Tried) -> Counting:
-        """The count of its draws, gone on with where it was stopped."""
+        """Start the count of the draws, or resume it from its checkpoint."""
         run, model = self.run, self.run.segmenter
-        backend = model.backend if run.crew is None else NUMPY  # workers send NumPy's arrays
+        backend = model.backend if run.crew is None else NUMPY  # workers send NumPy arrays
         self.tried = tried
         components, rows = int(self.clean.size), tried.batch.draws
         count = run.settings.count(self.draws, model.classes, components, backend, self.law_error)
@@ -155,7 +157,7 @@ class Case:
         )
 
     def finish(self, tally: Tally) -> None:
-        """Decide and keep: label files, picture, record."""
+        """Decide, and write the record, label files and figure."""
         run = self.run
         certificate = run.settings.decide(tally)
         notes = (run.runtime.note, self.tried.warning, *run.medium.notes(self.prepared))
@@ -193,7 +195,7 @@ class Case:
             return
         try:
             run.store.write(record, beside=labels_and_picture)
-        except StoreError as error:  # the disk may have room without the picture
+        except StoreError as error:  # the disk may have space without the figure
             run.store.write(record, beside=labels)
             run.figures.note(f"the picture of {self.name}", error)
 

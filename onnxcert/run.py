@@ -1,4 +1,4 @@
-"""A run over many inputs, here or by workers; it goes on where it was stopped."""
+"""A run over many inputs, in this process or by workers; it resumes after a stop."""
 
 from __future__ import annotations
 
@@ -33,27 +33,32 @@ from onnxcert.workers import Answers, Course, Crew, Dispatch, clean_labels
 
 @dataclass(kw_only=True)
 class Run:
-    """One run: a model, its inputs and what is asked of them.
+    """One run: a model, its inputs and settings.
 
     Attributes:
-        segmenter: the model. nonrobust: another one, shown the clean inputs only.
-        listing: the inputs, with their labels if there are any.
-        settings: of the certificate. store: where the results go.
-        seed: of the draws; None takes the stored one, or a fresh one.
-        shard: the part of the listing that this run is for; None for all of it.
-        crew: who runs the model; None for this process.
-        class_names, ignore_label: of the labels.
-        batch_size: draws per pass; None chooses.
-        pictures: whether to draw them.
-        checkpoint_seconds: an input that takes longer keeps its count so often.
-        stopping: set it from a signal handler to stop after the present pass, with the count kept;
-            `execute` then raises KeyboardInterrupt.
-        skipped: after the run, the inputs that could not be used, with the reason.
-        figures: notes those that could not be drawn.
-        interrupted: whether inputs were left out, or one was stopped at a look.
+        segmenter: the model.
+        listing: the inputs, with ground truth if there is any.
+        settings: settings of the certificate.
+        store: where results are stored.
+        nonrobust: a second model, which is run on the clean inputs only.
+        seed: seed of the draws; None selects the stored seed, or a new one.
+        shard: the part of the listing to process; None for all of it.
+        crew: the workers; None for this process.
+        class_names: names of the classes.
+        ignore_label: ground truth value to ignore, or None.
+        batch_size: draws per pass; None for automatic.
+        pictures: draw figures.
+        checkpoint_seconds: seconds between checkpoints of an input.
+        stopping: set this in a signal handler to stop after the current pass and write a
+            checkpoint; `execute` then raises KeyboardInterrupt.
+        watcher: receives progress reports.
+        clock: measures the time outside the forward passes.
+        skipped: after the run, inputs that could not be used -> reason.
+        figures: collects figures that could not be drawn.
+        interrupted: inputs were left out, or one was stopped at an interim look.
         runtime: where the model runs.
-        forward: seconds spent in the runtime, by all workers together.
-        leaky: whether batch mates are known to change the model's answers.
+        forward: seconds in the runtime, summed over workers.
+        leaky: the batch-invariance check has failed.
     """
 
     segmenter: OnnxSegmenter
@@ -82,10 +87,10 @@ class Run:
         self.leaky = False
 
     def execute(self, fresh_seed: int) -> Summary | None:
-        """Certify every input that is not done yet; the summary of those listed, if any.
+        """Certify all inputs that are not done yet; return the summary of the finished ones.
 
         Raises:
-            OnnxcertError: nothing can be certified as asked; what is finished stays.
+            OnnxcertError: the settings, model or inputs do not fit; finished results stay.
         """
         refuse_another_kind(self.segmenter, self.nonrobust)
         mine = self.listing if self.shard is None else self.shard.of(self.listing)
@@ -105,7 +110,7 @@ class Run:
                 shards=None if self.shard is None else self.shard.count,
             )
             if self.leaky:
-                self.store.note_leak()  # the run may have been killed before all was removed
+                self.store.note_leak()  # again, in case the run was killed meanwhile
             names = [item.name for item in mine.items]
             try:
                 self._go_through(usable, dispatch)
@@ -123,7 +128,7 @@ class Run:
             return summary
 
     def asked(self) -> dict[str, Any]:
-        """Everything a stored result depends on, by name."""
+        """Return every parameter that a stored result depends on, by name."""
         return parameters(
             self.segmenter,
             self.nonrobust,
@@ -137,11 +142,11 @@ class Run:
 
     @cached_property
     def labelled(self) -> bool:
-        """Whether anybody gave labels."""
+        """Whether any input has ground truth."""
         return any(item.label is not None for item in self.listing.items)
 
     def _dispatch(self, crew: Crew, stack: ExitStack) -> Dispatch:
-        """The driver of the crew, whose first worker is there."""
+        """Start the workers and wait for the first one."""
         with self.clock.measure("startup"):
             dispatch = Dispatch(
                 stack.enter_context(crew), min(2.0, self.checkpoint_seconds), self.watcher.say
@@ -150,18 +155,18 @@ class Run:
         return dispatch
 
     def _refuse_hopeless(self, usable: Mapping[Item, int]) -> None:
-        """Refuse an n at which not even the smallest input could be certified."""
+        """Raise ParameterError if n is too small to certify even the smallest input."""
         if not self.parts_are_components:
-            return  # how many components there are is known after the first pass
+            return  # the number of components is known only after the first pass
         if usable and not self.settings.can_certify(min(usable.values())):
-            self.settings.refuse_hopeless(max(usable.values()))  # so that n serves every input
+            self.settings.refuse_hopeless(max(usable.values()))  # names an n for every input
 
     @property
     def parts_are_components(self) -> bool:
-        """Whether the number of components is that of pixels or points."""
+        """Whether the components are the pixels or points of the input."""
         return self.segmenter.components.startswith((PIXELS, POINTS))
 
-    # -- one input after the other ---------------------------------------------------------
+    # -- one input after another -----------------------------------------------------------
 
     def _go_through(self, usable: Mapping[Item, int], dispatch: Dispatch | None) -> None:
         settings = self.settings
@@ -178,7 +183,7 @@ class Run:
                     dispatch.run(courses, lambda: self.stopping, leaky=leaky)
                 else:
                     self._alone(usable)
-                again = self.leaky != leaky  # what was counted in batches is to be counted again
+                again = self.leaky != leaky  # count batched inputs again, one draw per pass
         finally:
             if dispatch is not None:
                 self.forward = dispatch.forward
@@ -199,14 +204,16 @@ class Run:
             self.forward += self._seconds() - before
 
     def found_leak(self) -> None:
-        """Batch mates change the model's answers: one draw a pass from now on, for all inputs."""
+        """React to a failed batch-invariance check: use one draw per pass for all inputs."""
         if not self.leaky:
             self.leaky = True
             self.store.note_leak()
-            self.watcher.say("batch mates change answers: one draw a pass, from the first input on")
+            self.watcher.say(
+                "predictions depend on the batch: starting again with one draw per pass"
+            )
 
     def _cases(self, usable: Mapping[Item, int]) -> Iterator[Case]:
-        """Each input that is not done yet, read when its turn comes."""
+        """Yield each input that is not done yet, read at its turn."""
         for item in usable:
             if self.stopping:
                 self.interrupted = True
@@ -249,7 +256,7 @@ class Run:
         self.interrupted = tally.ended == "interrupted"
 
     def _course(self, case: Case) -> Course:
-        """The way of an input through the workers."""
+        """Return the job of an input for the workers."""
 
         def begin(answers: Answers) -> Counting:
             self.segmenter.learn(answers.contract)
@@ -283,17 +290,17 @@ class Run:
     def _seconds(self) -> float:
         return self.segmenter.seconds + (self.nonrobust.seconds if self.nonrobust else 0.0)
 
-    # -- told ------------------------------------------------------------------------------
+    # -- progress --------------------------------------------------------------------------
 
     def tell(self, name: str, done: int) -> None:
-        """Tell the watcher that so many draws of an input are counted."""
-        if not self._told:  # nothing is refused any more
+        """Report that `done` draws of an input are counted."""
+        if not self._told:  # wait until all checks before the first count have passed
             self.watcher.begin(self._inputs, self._passes)
             self._told = True
         self.watcher.advance(name, self._ended + 1, done)
 
     def end(self, name: str) -> None:
-        """Tell the watcher that an input is finished, or skipped."""
+        """Report that an input is finished or skipped."""
         if name in self.store:
             self.tell(name, self._passes)
         self._ended += 1

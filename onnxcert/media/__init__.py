@@ -1,4 +1,4 @@
-"""Kinds of input as a run goes through them: pictures and point clouds."""
+"""Modalities of a run: images and point clouds."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Medium", "medium_of"]
 
 
 def medium_of(entry: Entry, listing: Listing, ignore_label: int | None) -> Medium:
-    """The kind of input that a model takes, for one listing.
+    """Return the modality of a model, for one listing.
 
     Args:
-        entry: the way into the model.
+        entry: input adapter of the model.
         listing: the inputs.
-        ignore_label: truth that does not count, or None.
+        ignore_label: ground truth value to ignore, or None.
     """
     if isinstance(entry, PointEntry):
         return Clouds(entry, listing, ignore_label)

@@ -1,4 +1,4 @@
-"""Point clouds, as a run goes through them."""
+"""Point clouds as a modality of a run."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ from onnxcert.store import Record
 @final
 @dataclass(frozen=True)
 class Clouds:
-    """Point clouds of a listing, for one model.
+    """The point clouds of a listing, for one model; see `onnxcert.media.medium.Medium`.
 
-    Prepared, one is a `PointCloud` in its frame with as many points as the model takes. See
-    `onnxcert.media.medium.Medium`.
+    A prepared input is a normalised `PointCloud` with the number of points that the model takes.
     """
 
     entry: PointEntry
@@ -76,7 +75,7 @@ class Clouds:
             return np.array([index], dtype=np.int32)
         labels = prepared.labels
         if labels is None or self.entry.contract.output_form == "multilabel":
-            return None  # one class a point is no truth about several labels
+            return None  # one class per point does not fit a multi-label model
         ignored = np.zeros(labels.shape, np.bool_)
         if self.ignore_label is not None:
             ignored = labels == self.ignore_label
@@ -84,8 +83,8 @@ class Clouds:
         if strange.size:
             raise InputError(
                 f"{item.label or item.path}: expected classes from 0 to {classes - 1}, but a point "
-                f"has {strange[0]}: pass --ignore-label {strange[0]} if that means unlabelled, or "
-                "give the labels that belong to this model."
+                f"has {strange[0]}; pass --ignore-label {strange[0]} if that means unlabelled, or "
+                "give the labels for this model."
             )
         return labels
 

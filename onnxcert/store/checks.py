@@ -1,7 +1,7 @@
-"""Values read from a file, held to the type they were written with.
+"""Type checks of values read from a file.
 
-A damaged or edited file must end in one sentence where it is read, not in a surprise where its
-values are used. Each check raises ValueError, which the reader turns into a StoreError.
+A damaged or edited file must cause a clear error where it is read, not a strange one where its
+values are used. Each function raises ValueError, which the reader turns into a StoreError.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ _ROWS = frozenset({"nonrobust", "clean", "noisy", "certified"})
 
 
 def text(attributes: Mapping[str, Any], name: str) -> str:
-    """A text."""
+    """Return a string attribute."""
     value = attributes[name]
     if not isinstance(value, str):
-        raise ValueError(f"{name} must be a text, got {type(value).__name__}")
+        raise ValueError(f"{name} must be a string, got {type(value).__name__}")
     return value
 
 
 def text_or_none(attributes: Mapping[str, Any], name: str) -> str:
-    """A text, empty where records of earlier versions have none."""
+    """Return a string attribute; empty if it is missing, as in records of earlier versions."""
     return text(attributes, name) if name in attributes else ""
 
 
 def whole(attributes: Mapping[str, Any], name: str) -> int:
-    """A whole number not below 0."""
+    """Return a non-negative integer attribute."""
     value = attributes[name]
     if not isinstance(value, int | np.integer) or int(value) < 0:
-        raise ValueError(f"{name} must be a whole number not below 0")
+        raise ValueError(f"{name} must be a non-negative integer")
     return int(value)
 
 
 def number(attributes: Mapping[str, Any], name: str) -> float:
-    """A finite number."""
+    """Return a finite number attribute."""
     value = attributes[name]
     if not isinstance(value, int | float | np.integer | np.floating) or not math.isfinite(value):
         raise ValueError(f"{name} must be a finite number")
@@ -53,21 +53,21 @@ def number(attributes: Mapping[str, Any], name: str) -> float:
 
 
 def whole_numbers(attributes: Mapping[str, Any], name: str) -> tuple[int, ...]:
-    """Whole numbers not below 0, kept as JSON."""
+    """Return non-negative integers from a JSON list."""
     values = json.loads(text(attributes, name))
     if not isinstance(values, list):
-        raise ValueError(f"{name} must be whole numbers")
+        raise ValueError(f"{name} must be a list of non-negative integers")
     return tuple(whole({name: value}, name) for value in values)
 
 
 def whole_or_none(attributes: Mapping[str, Any], name: str) -> int | None:
-    """A whole number not below 0 or nothing, kept as JSON."""
+    """Return a non-negative integer or None from JSON."""
     value = json.loads(text(attributes, name))
     return None if value is None else whole({name: value}, name)
 
 
 def decision(attributes: Mapping[str, Any]) -> Decision:
-    """What was decided."""
+    """Return the decision."""
     values = {f.name: json.loads(text(attributes, f.name)) for f in fields(Decision)}
     if not isinstance(values["rule"], dict):
         raise ValueError("the rule of the certificate is missing")
@@ -81,10 +81,10 @@ def decision(attributes: Mapping[str, Any]) -> Decision:
         values[name] = tuple(read({name: value}, name) for value in each)
     components = whole(values, "components")
     if components < 1 or max(values["abstained"]) > components:
-        raise ValueError("more components abstain than there are")
+        raise ValueError("more components abstain than exist")
     own = values["own_radius"]
     if values["controls"] not in get_args(Controls):
-        raise ValueError("what the correction controls is not known")
+        raise ValueError("the error rate that the correction controls is unknown")
     return Decision(
         rule=rule,
         controls=values["controls"],
@@ -99,7 +99,7 @@ def decision(attributes: Mapping[str, Any]) -> Decision:
 
 
 def curve(radii: Array, certified: Array, correct: Array, components: int, labelled: int) -> Curve:
-    """Certified and correct against the radius."""
+    """Return the curve of certified and correct components against the radius."""
     if len(radii.shape) != 1 or radii.shape != certified.shape or radii.shape != correct.shape:
         raise ValueError("the curve must have two numbers for each radius")
     return Curve(
@@ -112,11 +112,11 @@ def curve(radii: Array, certified: Array, correct: Array, components: int, label
 
 
 def provenance(attributes: Mapping[str, Any]) -> Provenance:
-    """Where the record comes from."""
+    """Return the provenance of the record."""
     values = {f.name: json.loads(text(attributes, f.name)) for f in fields(Provenance)}
     for name, value in values.items():
         if not isinstance(value, str if name == "date" else dict):
-            raise ValueError(f"{name} is not what it was written as")
+            raise ValueError(f"{name} has the wrong type {type(value).__name__}")
     for name in ("model", "input"):
         _texts(list(values[name].values()), name)
     _texts(values["contract"].get("class_names", []), "class names")
@@ -125,15 +125,15 @@ def provenance(attributes: Mapping[str, Any]) -> Provenance:
 
 
 def confusion(row: str, matrix: Array, classes: int) -> Array:
-    """A confusion matrix of one of the table's rows."""
+    """Return `matrix` if it is a valid confusion matrix of the table row `row`."""
     shaped = matrix.shape == (classes, classes + 1)
     known = row in _ROWS or row.startswith("certified tau=")
     if not known or not shaped or not np.issubdtype(matrix.dtype, np.integer):
-        raise ValueError(f"the confusion matrix {row} is not one of {classes} classes")
+        raise ValueError(f"{row} is not a confusion matrix of {classes} classes")
     return matrix
 
 
 def _texts(values: Any, name: str) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ValueError(f"{name} must be texts")
+        raise ValueError(f"{name} must be strings")
     return values

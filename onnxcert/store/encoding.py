@@ -1,4 +1,4 @@
-"""Records and counts <-> HDF5 groups, each marked with its type and version.
+"""Encoding of records and checkpoints as HDF5 groups, each with its type and version.
 
 Layout of a record::
 
@@ -9,7 +9,7 @@ Layout of a record::
     /confusions       onnxcert-confusions   clean, noisy, certified [, nonrobust] [, further tau]
     /provenance       onnxcert-provenance   attributes, JSON
 
-Names and numbers are attributes of the group they describe.
+Scalars are attributes of the group that they describe.
 """
 
 from __future__ import annotations
@@ -55,33 +55,33 @@ _NUMBERS: Final = ("n", "n0", "selection", "classes", "nonfinite", "law_error")
 
 
 def mark(group: h5py.Group, kind: str) -> h5py.Group:
-    """Write the type and version of `group` into it."""
+    """Write the type `kind` and its version into `group`, and return `group`."""
     put(group, TYPE, kind)
     put(group, VERSION, VERSIONS[kind])
     return group
 
 
 def expect(group: Any, kind: str) -> Any:
-    """`group` if it is a `kind` of a version that is understood.
+    """Return `group` if it has the type `kind` in a supported version.
 
     Raises:
-        StoreError: it is something else, or of another version; both are named.
+        StoreError: the group has another type or version.
     """
     attributes = Attributes(group)
     found = attributes.get(TYPE)
     if found != kind:
-        raise StoreError(f"{group.file.filename} holds {found!r} where {kind!r} was expected.")
+        raise StoreError(f"{group.file.filename} holds {found!r}, but {kind!r} was expected.")
     version = attributes.get(VERSION)
     if version != VERSIONS[kind]:
         raise StoreError(
             f"{group.file.filename} holds {kind} of version {version}, this onnxcert reads "
-            f"{VERSIONS[kind]}; use the onnxcert that wrote it."
+            f"{VERSIONS[kind]}; use the version of onnxcert that wrote it."
         )
     return group
 
 
 def write_record(file: h5py.Group, record: Record) -> Row:
-    """Write `record` into an empty file; return its row of the index."""
+    """Write `record` into an empty file and return its row of the index."""
     put(mark(file, "onnxcert-record"), "name", record.name)
     tally = mark(file.create_group("tally"), "onnxcert-tally")
     for name in ("candidate", "hits", "single"):
@@ -122,7 +122,7 @@ def write_record(file: h5py.Group, record: Record) -> Row:
 
 
 def read_record(file: h5py.Group | Outline) -> Record:
-    """The record in `file`, its arrays still backed by it."""
+    """Return the record in `file`; its arrays stay in the file."""
     expect(file, "onnxcert-record")
     tally = expect(file["tally"], "onnxcert-tally")
     certificate = expect(file["certificate"], "onnxcert-certificate")
@@ -173,7 +173,7 @@ def read_record(file: h5py.Group | Outline) -> Record:
 
 
 def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> None:
-    """Write a count under way into an empty file."""
+    """Write an unfinished count (a checkpoint) into an empty file."""
     count = count.on(NUMPY)
     mark(file, "onnxcert-count")
     for name in (*_NUMBERS, "done", "second"):
@@ -196,14 +196,16 @@ def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> N
 
 
 def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
-    """The count in `file`, and the runtime that made it.
+    """Return the count in `file` and the runtime that made it.
 
     Raises:
-        StoreError: it is not what was written.
+        StoreError: the file has changed since it was written.
     """
     expect(file, "onnxcert-count")
     if Attributes(file).get(ATTRIBUTE) != fingerprint(file):
-        raise StoreError(f"{file.file.filename} is not what was written; the input starts again.")
+        raise StoreError(
+            f"{file.file.filename} has changed since it was written; the input starts again."
+        )
     draws = _read_draws(file)
     hits = None
     if "hits" in file:
@@ -243,8 +245,8 @@ def _read_draws(group: h5py.Group | Outline) -> Draws:
     name = Attributes(group)["perturbation"]
     if name not in PERTURBATIONS:
         raise StoreError(
-            f"{group.file.filename} has the perturbation {name!r}, this onnxcert knows "
-            f"{', '.join(PERTURBATIONS)}; use the onnxcert that wrote it."
+            f"{group.file.filename} has the unknown perturbation {name!r}, this onnxcert reads "
+            f"{', '.join(PERTURBATIONS)}; use the version of onnxcert that wrote it."
         )
     parameters = json.loads(Attributes(group)["perturbation-parameters"])
     return Draws(
@@ -256,7 +258,7 @@ def _read_draws(group: h5py.Group | Outline) -> Draws:
 
 
 def decision_values(decision: Decision) -> dict[str, Any]:
-    """A decision as JSON values."""
+    """Return a decision as JSON values."""
     return {
         field.name: decision.rule.as_dict()
         if field.name == "rule"

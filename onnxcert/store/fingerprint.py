@@ -1,7 +1,7 @@
-"""The digest that a record carries of itself.
+"""The digest that a record stores of its own content.
 
-It tells a record that was written from one that was edited or damaged since. It is no signature:
-who edits a record can write a new digest as well.
+It detects a record that was edited or damaged after it was written. It is not a signature: whoever
+edits a record can also write a new digest.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ def fingerprint(
     without: frozenset[str] = frozenset(),
     outline: list[Line] | None = None,
 ) -> str:
-    """SHA-256 of every group, attribute and array of a record, in the order of their names.
+    """Return the SHA-256 of all groups, attributes and arrays of a record, sorted by name.
 
-    Each counts as one line of JSON, `[path, attributes]` for a group and `[path, attributes,
-    element type, shape]` for an array, whose values follow in C order, little-endian. Neither how
-    arrays are packed nor where the record lies matters. The digest itself is left out.
+    A group is one line of JSON, `[path, attributes]`. An array is `[path, attributes, element type,
+    shape]`, followed by its values in C order, little-endian. Compression and the place of the
+    record do not matter. The stored digest itself is left out.
 
     Args:
-        record: what is digested. without: names of attributes that are left out.
+        record: group of the record.
+        without: names of attributes to leave out.
         outline: receives the outline of the record, line by line; see `onnxcert.store.outline`.
     """
     sha = hashlib.sha256()
@@ -78,7 +79,7 @@ def _line(*values: Any) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """An attribute as a JSON value; what none of ours is, by its type and looks."""
+    """Return an attribute as a JSON value; a foreign one as its type and `repr`."""
     if isinstance(value, str):
         return value
     if isinstance(value, np.generic | np.ndarray):

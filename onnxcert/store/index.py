@@ -1,14 +1,14 @@
-"""The index of a results folder: a finished input need not be opened again.
+"""The index of a results folder, which saves opening finished records again.
 
     index.jsonl     one line per record: digest of the line, name, outline; separated by tabs
 
-A line counts only if it fits its own digest, and if the record's file still has the bytes that the
-line was made from; the file is hashed at every use. If no line counts, the record itself is read,
-so nothing is lost without the index. Lines are appended as records are written; the last line of a
-name counts.
+A line is valid only if it matches its own digest and the file of the record has not changed since
+the line was written; the file is hashed at every use. Without a valid line the record itself is
+read, so the index can be deleted. Lines are appended as records are written; the last line of a
+name is used.
 
-The digest of a line is no signature: somebody can edit a line and renew its digest. `verify` finds
-that, because it reads every record and compares the index with it.
+The digest of a line is not a signature: somebody can edit a line and renew its digest. `verify`
+finds this, because it reads every record and compares it with the index.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Index:
     """The index of one folder, read at its first use.
 
     Args:
-        path: the file.
+        path: path of the index file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,7 +48,7 @@ class Index:
         self._untidy = False
 
     def record(self, name: str, path: Path) -> Record | None:
-        """Return the record in the file `path` from its line, or None if no line counts."""
+        """Return the record of the file `path` from the index, or None without a valid line."""
         row = self._find(name, path)
         if row is None:
             return None
@@ -62,16 +62,16 @@ class Index:
         return None
 
     def misfit(self, name: str, path: Path, row: Row) -> str:
-        """Return what is wrong with the line of the record at `path`, which `row` was made from."""
+        """Describe how the line of `name` contradicts `row` of the file `path`; empty if not."""
         if name in self._lines() and self._told(name) is None:
-            return f"its line in {self._path.name} is not what was written"
+            return f"its line in {self._path.name} has changed since it was written"
         said = self._find(name, path)
         if said is not None and _plain(said) != _plain(row):
             return f"its line in {self._path.name} differs from the record"
         return ""
 
     def add(self, name: str, path: Path, row: Row) -> None:
-        """Append a line for the record in the file `path`; if that fails, leave it out."""
+        """Append a line for the record in the file `path`; ignore write errors."""
         lines = self._lines()
         if not _is_regular(self._path):
             return
@@ -86,17 +86,15 @@ class Index:
                 file.write(line)
 
     def reload(self) -> None:
-        """Forget what was read, and cut off an incomplete line of a killed process.
+        """Discard what was read, and cut off the incomplete last line of a killed process.
 
-        Call it only while holding the lock of the folder.
+        Call this only while holding the lock of the folder.
         """
         self._places = None
         with suppress(OSError):
             if not _is_regular(self._path):
                 return
-            if (
-                self._path.stat().st_nlink > 1
-            ):  # hard-linked, e.g. a copy; the other must not change
+            if self._path.stat().st_nlink > 1:  # hard-linked copy; do not change the original
                 self._path.unlink()
                 return
             with self._path.open("r+b") as file:
@@ -112,7 +110,7 @@ class Index:
         """Rewrite the file with one line for each of `names`, if it holds other lines.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the file cannot be written.
         """
         lines = self._lines()
         kept = [name for name in names if name in lines]
@@ -146,7 +144,7 @@ class Index:
         return self._places
 
     def _told(self, name: str) -> tuple[Row, int, str] | None:
-        """Return the row of `name`, and the length and digest of the file that it describes."""
+        """Return the row of `name`, and the size and digest of the file that it describes."""
         place = self._lines().get(name)
         if place is None:
             return None
@@ -182,7 +180,7 @@ def _lines_in(path: Path) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _is_regular(path: Path) -> bool:
-    """Return whether `path` is a regular file or missing; a pipe would block, a link leads away."""
+    """Return whether `path` is missing or a regular file (not a pipe or a link)."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except FileNotFoundError:
@@ -197,7 +195,7 @@ def _at(descriptor: int, offset: int, length: int) -> bytes:
 
 
 def _same(path: Path, size: int, digest: str) -> bool:
-    """Return whether `path` is a regular file with this length and digest."""
+    """Return whether `path` is a regular file with this size and digest."""
     try:
         known = path.lstat()
         return stat.S_ISREG(known.st_mode) and known.st_size == size and _sha256(path) == digest

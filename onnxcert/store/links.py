@@ -1,4 +1,4 @@
-"""Refuse links and foreign filters in HDF5 files: all data is in the file itself."""
+"""Reject links and foreign filters in HDF5 files, so that all data is in the file itself."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Any, Final
 import h5py
 from h5py import h5d, h5l, h5o, h5z
 
-# The filters that `encoding` uses. For any other, HDF5 would look for a plugin and run its code.
+# The filters that `encoding` uses. For any other, HDF5 would search for a plugin and run its code.
 _FILTERS: Final = frozenset({h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE})
 
 
 def part_of(file: h5py.File, *names: str) -> h5py.Group:
-    """Return the group at the path `names`, after `refuse_links` has checked it.
+    """Return the group at the path `names`, checked by `refuse_links`.
 
     Raises:
-        KeyError: there is none. TypeError: it is not a group. ValueError: see `refuse_links`.
+        KeyError: there is no such group.
+        TypeError: it is not a group.
+        ValueError: see `refuse_links`.
     """
     part = member(file, *names)
     refuse_links(part)
@@ -23,10 +25,12 @@ def part_of(file: h5py.File, *names: str) -> h5py.Group:
 
 
 def member(file: h5py.File, *names: str) -> h5py.Group:
-    """Return the group at the path `names`, reached without a link; its content is not checked.
+    """Return the group at the path `names` without following links; do not check its content.
 
     Raises:
-        KeyError: there is none. TypeError: it is not a group. ValueError: a link is on the way.
+        KeyError: there is no such group.
+        TypeError: it is not a group.
+        ValueError: a link is on the path.
     """
     found = file
     for name in names:
@@ -42,9 +46,9 @@ def member(file: h5py.File, *names: str) -> h5py.Group:
 def refuse_links(group: h5py.Group) -> None:
     """Raise ValueError if anything in `group` is stored elsewhere or needs foreign code.
 
-    Refused are soft, external and second hard links (and so cycles), arrays whose values are in
-    other files or other arrays, and filters that `encoding` does not use. Each link is checked
-    before its target is opened, and no value is read.
+    Rejected are soft and external links, second hard links (and so cycles), arrays stored in other
+    files or other arrays, and filters that `encoding` does not use. Each link is checked before its
+    target is opened, and no value is read.
     """
     waiting, seen = [group.id], {h5o.get_info(group.id).addr}
     while waiting:
@@ -70,11 +74,11 @@ def _refuse_link(group: Any, name: bytes) -> None:
 def _refuse_elsewhere(array: h5d.DatasetID) -> None:
     made = array.get_create_plist()
     if made.get_layout() == h5d.VIRTUAL or made.get_external_count():
-        raise ValueError(f"{_shown(h5py.Dataset(array).name.encode())} lies in other files")
+        raise ValueError(f"{_shown(h5py.Dataset(array).name.encode())} is stored in other files")
     for index in range(made.get_nfilters()):
         if made.get_filter(index)[0] not in _FILTERS:
             raise ValueError(
-                f"{_shown(h5py.Dataset(array).name.encode())} is packed with a filter that "
+                f"{_shown(h5py.Dataset(array).name.encode())} is compressed with a filter that "
                 "onnxcert does not use"
             )
 

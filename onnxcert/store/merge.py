@@ -1,7 +1,6 @@
-"""The parts of one run brought together in one folder, as if one process had made them.
+"""Merge the parts of one run into one folder, as if one process had made them.
 
-Draws, votes and certificate of an input are made by one part alone, so there is nothing to add
-up: records are checked and copied as they are.
+All draws of an input are counted in one part, so records are only checked and copied.
 """
 
 from __future__ import annotations
@@ -30,22 +29,22 @@ from onnxcert.store.folder import ResultStore
 from onnxcert.store.hdf5 import reading
 from onnxcert.store.record import Record
 
-# Of a record: what its votes are, and what follows from them. Not where and when it was made.
+# The groups with votes and everything derived from them; not the provenance.
 _CONTENT: Final = ("tally", "certificate", "predictions", "confusions")
-# What they say of how draws shared their passes, which changes no vote.
+# Attributes about how draws shared forward passes, which changes no vote.
 _SAID: Final = frozenset({"leak_check", "statement"})
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merged folder holds.
+    """The content of a merged folder.
 
     Attributes:
         names: the finished inputs.
-        listed: how many the run is about.
-        missing: those that no part has finished or skipped.
-        skipped: inputs that could not be used, with the reason.
-        lacking: shard -> how many of the missing inputs are its own, where the parts are shards.
+        listed: number of inputs that the run is about.
+        missing: inputs that no part has finished or skipped.
+        skipped: inputs that could not be used -> reason.
+        lacking: shard -> number of its missing inputs, if the parts are shards.
     """
 
     names: tuple[str, ...]
@@ -56,15 +55,14 @@ class Merged:
 
 
 def merge(out: Path, folders: Sequence[Path]) -> Merged:
-    """Bring the parts of one run together in the folder `out`.
+    """Merge the parts of one run into the folder `out`.
 
-    `out` may hold what an earlier merge, or the run itself, left of the same run: it is one more
-    part, so that a merge that was stopped, or came too early, is simply given again. Nothing is
-    written before everything is checked.
+    `out` may already hold results of the same run, which count as one more part; so a merge that
+    was stopped, or came too early, can be repeated. Nothing is written before all is checked.
 
     Raises:
-        StoreError: the folders are not parts of one run, a record is not what was written, an input
-            has two results, or `out` cannot be written.
+        StoreError: the folders are not parts of one run, a record has changed since it was written,
+            an input has two results, or `out` cannot be written.
     """
     target = ResultStore(out)
     parts = [ResultStore(folder) for folder in dict.fromkeys(folders)]
@@ -109,14 +107,14 @@ def merge(out: Path, folders: Sequence[Path]) -> Merged:
     return Merged(tuple(sorted(chosen)), len(listed), missing, skipped, +lacking)
 
 
-# -- whether they are parts of one run -----------------------------------------------------
+# -- checks: are they parts of one run? ----------------------------------------------------
 
 
 def _run(part: ResultStore) -> dict[str, Any]:
     run = part.run()
     if run is None:
         raise StoreError(
-            f"there are no results in {part.folder}; name folders that onnxcert certify wrote."
+            f"there are no results in {part.folder}; give folders that onnxcert certify wrote."
         )
     return run
 
@@ -124,18 +122,18 @@ def _run(part: ResultStore) -> dict[str, Any]:
 def _refuse_another(
     first: ResultStore, asked: Mapping[str, Any], part: ResultStore, run: Mapping[str, Any]
 ) -> None:
-    """Raise StoreError unless both were asked for the same."""
+    """Raise StoreError unless both parts have the same parameters and seed."""
     before, after = ({**one["parameters"], "seed": one["seed"]} for one in (asked, run))
     found = differences(before, after, f"{part.folder} with {{}}")
     if found:
         raise StoreError(
-            f"only parts of one run are merged, but {first.folder} was made with {found}; leave "
-            "out what belongs to another run."
+            f"only parts of one run can be merged, but {first.folder} was made with {found}; leave "
+            "out folders of other runs."
         )
 
 
 def _skipped(run: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs that could not be used, as far as the run says."""
+    """Return the inputs that could not be used -> reason."""
     said = run.get("skipped")
     return said if isinstance(said, dict) else {}
 
@@ -143,10 +141,10 @@ def _skipped(run: Mapping[str, Any]) -> dict[str, Any]:
 def _listed(
     parts: Sequence[ResultStore], runs: Sequence[Mapping[str, Any]]
 ) -> tuple[set[str], int]:
-    """Every input that the run is about, and in how many shards; 0 where these are not said.
+    """Return all inputs that the run is about, and the number of shards (0 if not stored).
 
     Raises:
-        StoreError: two shards list different inputs, and so may both have left one out.
+        StoreError: two shards list different inputs, so both may have left one out.
     """
     every: set[str] = set()
     shares: dict[int, tuple[ResultStore, set[str]]] = {}
@@ -169,10 +167,10 @@ def _listed(
 
 
 def _further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
-    """Whichever of two parts has come further with an input that both have.
+    """Return the part that has counted more draws of an input that both parts have.
 
     Raises:
-        StoreError: they have different results for it.
+        StoreError: the parts have different results for the input.
     """
     with one.group(name) as a, other.group(name) as b:
         votes, other_votes = (
@@ -192,7 +190,7 @@ def _further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
 
 
 def _goes_on(before: Record, after: Record) -> bool:
-    """Whether `after` is the same count of the same input, only further."""
+    """Return whether `after` continues the count of `before`."""
     if before.path is None or after.path is None or _about(before) != _about(after):
         return False
     taken = len(before.looks)
@@ -205,17 +203,18 @@ def _goes_on(before: Record, after: Record) -> bool:
 
 
 def _about(record: Record) -> tuple[object, ...]:
-    """What is counted, of which input with which labels."""
+    """Return what identifies a count: draws, settings, input and labels."""
     known = record.provenance.input
     labels = (known.get("label_sha256"), known.get("category"))
     return record.draws, record.n0, record.selection, record.classes, labels
 
 
 def _refuse_batched(chosen: Mapping[str, ResultStore], leaky: ResultStore) -> None:
-    """Raise StoreError if draws of any input were counted in batches, as these are known to leak.
+    """Raise StoreError if draws of any input were counted in batches.
 
     Args:
-        leaky: the part in which that was found.
+        chosen: name of each input -> the part that its record is taken from.
+        leaky: the part whose batch-invariance check failed.
     """
     batched: dict[Path, list[str]] = {}
     for name, part in sorted(chosen.items()):
@@ -225,17 +224,17 @@ def _refuse_batched(chosen: Mapping[str, ResultStore], leaky: ResultStore) -> No
     if batched:
         folders = "; ".join(f"{', '.join(names)} in {where}" for where, names in batched.items())
         raise StoreError(
-            f"{leaky.folder} found that the model's answer for one draw depends on the other draws "
-            f"of its batch, but these inputs were counted in batches: {folders}; certify those "
-            "shards again with --batch-size 1 and another --out, and merge what that gives."
+            f"{leaky.folder} found that the prediction for one draw depends on the other draws of "
+            f"its batch, but these inputs were counted in batches: {folders}; certify those shards "
+            "again with --batch-size 1 and another --out, and merge the new folders."
         )
 
 
-# -- copied ----------------------------------------------------------------------------------
+# -- copying ---------------------------------------------------------------------------------
 
 
 def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
-    """Copy the files of one input, the record last, as it says that the input is done."""
+    """Copy the files of one input; the record comes last, because it marks the input as done."""
     if part is target:
         return
     with together():
@@ -255,7 +254,7 @@ def _copy_file(source: Path, target: Path, below: Path) -> None:
 
 
 def _under_way(parts: Sequence[ResultStore]) -> Iterator[tuple[str, ResultStore]]:
-    """Each input with a kept count, and the part that has come furthest with it."""
+    """Yield each input with a checkpoint, and the part whose checkpoint has the most draws."""
     best: dict[str, tuple[int, ResultStore]] = {}
     for part in parts:
         for path in sorted((part.folder / "partial").glob("[!.]*.h5")):
@@ -267,7 +266,7 @@ def _under_way(parts: Sequence[ResultStore]) -> Iterator[tuple[str, ResultStore]
             except AccessError:
                 raise
             except StoreError:
-                continue  # a damaged one is counted again
+                continue  # damaged: the input is counted again
             if done > best.get(path.stem, (0, part))[0]:
                 best[path.stem] = (done, part)
     for name, (_, part) in best.items():

@@ -1,11 +1,11 @@
-"""A whole run in one portable file.
+"""Packed results: a whole run in one portable file.
 
 Layout (version 1)::
 
     /                 onnxcert-pack         attribute: run, the content of run.json
     /inputs           onnxcert-records
-    /inputs/NAME      onnxcert-record       copied as it is, see `onnxcert.store.encoding`
-    /summary          onnxcert-table        one column an array
+    /inputs/NAME      onnxcert-record       an unchanged copy, see `onnxcert.store.encoding`
+    /summary          onnxcert-table        one array per column
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from onnxcert.store.table import read_table, write_table
 
 @final
 class Pack(Results):
-    """The results in one file that `pack` wrote."""
+    """The results in one packed file."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
@@ -59,7 +59,7 @@ class Pack(Results):
             try:
                 group = part_of(file, "inputs", name)
             except KeyError:
-                raise StoreError(f"there is no result {name} in {self._path}.") from None
+                raise StoreError(f"{self._path} has no result {name}.") from None
             yield group
 
     @contextmanager
@@ -70,10 +70,10 @@ class Pack(Results):
 
 
 def open_results(path: str | Path) -> Results:
-    """The results in the folder or packed file `path`.
+    """Return the results in the folder or packed file `path`.
 
     Raises:
-        StoreError: there is neither, or it cannot be read.
+        StoreError: `path` does not exist or cannot be read.
     """
     path = Path(path)
     try:
@@ -84,30 +84,30 @@ def open_results(path: str | Path) -> Results:
     except OSError as error:
         refuse_trouble(path, error)
     raise StoreError(
-        f"there are no results in {path}, which does not exist; name a folder that onnxcert "
-        "certify wrote, or a file that onnxcert pack wrote."
+        f"{path} does not exist; give a folder that onnxcert certify wrote, or a file that "
+        "onnxcert pack wrote."
     )
 
 
 def pack(results: Results, path: Path) -> int:
-    """Write every finished input of `results` into the new file `path`; returns how many.
+    """Write every finished input of `results` into the new file `path`; return their number.
 
     Raises:
-        StoreError: there is nothing to pack, a record is not what was written or belongs to
-            another run, or `path` exists or cannot be written.
+        StoreError: there is nothing to pack, a record has changed or belongs to another run, or
+            `path` exists or cannot be written.
     """
     if path.exists():
-        raise StoreError(f"{path} exists already; remove it, or name another file.")
+        raise StoreError(f"{path} exists already; remove it, or choose another file.")
     if not path.parent.is_dir():
-        raise StoreError(f"there is no folder {path.parent} to write {path.name} to; make it.")
+        raise StoreError(f"the folder {path.parent} of {path.name} does not exist; create it.")
     run = results.run()
     names = results.names()
     if run is None or not names:
         missing = "no run.json" if run is None else "no finished input"
-        raise StoreError(f"{results.path} holds {missing}; name the folder of one run.")
+        raise StoreError(f"{results.path} holds {missing}; give the folder of one run.")
     rows = []
     for name in names:
-        # Before anything is written: HDF5 copies damaged chunks without a word.
+        # Check before anything is written: HDF5 copies damaged chunks without an error.
         with results.open(name, checked=True) as record:
             results.refuse_foreign(record, run)
             rows.append(record.summary())

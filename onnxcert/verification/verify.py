@@ -1,4 +1,4 @@
-"""All checks over all records of a run."""
+"""All checks of all records of a run."""
 
 from __future__ import annotations
 
@@ -25,27 +25,28 @@ def verify(
     independent: bool = False,
     on_record: Callable[[], None] = lambda: None,
 ) -> Verification:
-    """Look for whatever in `results` does not fit any more.
+    """Check that stored results are consistent and unchanged.
 
-    Of each record: the digest it carries of itself, the certificate decided again from its votes,
-    its settings against `run.json`, the model and the input where they can be found, and in a
-    folder the label files and the index. Of the run: the summary table, which also tells when a
-    record is gone. What the machine cannot read is a trouble, not a finding.
+    For each record: its digest, the certificate computed again from the votes, the settings against
+    `run.json`, the model and the input if their files exist, and in a folder the label files and
+    the index. For the run: the summary table, which also reveals missing records. What the
+    operating system cannot read is a trouble, not a finding.
 
-    Digests are no signatures: who changes votes, settings, digests and files in step is not
-    found. Drawn pictures are not looked at.
+    Digests are not signatures: a consistent change of votes, settings, digests and files is not
+    detected. Figures are not checked.
 
     Args:
-        model: the model file; by default where each record says it was.
-        inputs: pictures, folders or patterns; by default where each record says its input was.
-        independent: hold certificates to statsmodels' corrections as well; what has no second
-            implementation there is said to be unchecked.
+        results: the stored results.
+        model: the model file; by default the path in each record.
+        inputs: input files, folders or patterns; by default the path in each record.
+        independent: also compare certificates with the corrections of statsmodels; rules without a
+            second implementation are listed as unchecked.
         on_record: called after each record.
 
     Raises:
         StoreError: there are no results, or a packed file cannot be opened.
         ModelError: `model` cannot be read.
-        InputError: something in `inputs` is not there.
+        InputError: a file in `inputs` does not exist.
     """
     names = results.names()
     checks = _Checks(results, model, inputs, independent=independent)
@@ -58,12 +59,12 @@ def verify(
     else:
         if not names and checks.run is not None and not (results.summary() or {}):
             raise StoreError(
-                f"no input in {results.path} is finished yet, and there is nothing to verify."
+                f"no input in {results.path} is finished yet, so there is nothing to verify."
             )
         if checks.run is None:
             if not names:
                 raise StoreError(
-                    f"there are no results in {results.path}; name a folder that onnxcert certify "
+                    f"there are no results in {results.path}; give a folder that onnxcert certify "
                     "wrote, or a file that onnxcert pack wrote."
                 )
             checks.findings.append(Finding("run.json", "it is missing"))
@@ -78,7 +79,7 @@ def verify(
 
 
 class _Checks:
-    """The results so far, record by record; the arguments are those of `verify`."""
+    """The findings so far; the arguments are those of `verify`."""
 
     def __init__(
         self, results: Results, model: Path | None, inputs: Sequence[str], *, independent: bool
@@ -93,22 +94,22 @@ class _Checks:
         self._models, self._pictures = ModelCheck(model), InputCheck(inputs)
 
     def trouble(self, name: str, what: str, error: AccessError) -> None:
-        """Note that `what` of `name` cannot be checked for now."""
+        """Store that `what` of `name` cannot be read and so not be checked."""
         self._troubles[Finding(name, f"{what} could not be read ({error.why})")] = None
 
     def record(self, name: str) -> None:
         """Check one record and its files."""
         try:
-            # All inside, because a value of an unexpected type is damage, too, wherever it causes
-            # an error.
+            # All checks run inside, because a value of a wrong type is damage, too, wherever it
+            # causes an error.
             with self.results.examine(name) as (found, row, stored):
                 if stored is None:
-                    self._add(name, ["the record carries no digest of itself"])
+                    self._add(name, ["the record has no digest"])
                 elif stored != row.digest:
-                    self._add(name, ["the record is not what was written, as its digest tells"])
+                    self._add(name, ["the record has changed since it was written (wrong digest)"])
                 self._examined(name, self.results.accept(name, read_record(found)).in_memory(), row)
         except InputError:
-            raise  # a given input is missing, which is not a fault of the record
+            raise  # a given input is missing: not a fault of the record
         except AccessError as error:
             self.trouble(name, "the record", error)
         except OnnxcertError as error:
@@ -132,7 +133,7 @@ class _Checks:
             self._add(name, [self.results.index_misfit(name, row)])
 
     def _add(self, name: str, found: Iterable[str | None]) -> None:
-        """Add the findings of one check; if it cannot read a file, the other checks still run."""
+        """Add the findings of one check; an unreadable file does not stop the other checks."""
         try:
             for text in found:
                 if text:
@@ -162,7 +163,7 @@ def _table(results: Results) -> str:
 def _table_misfits(
     results: Results, rows: Mapping[str, Mapping[str, Any]], names: Sequence[str]
 ) -> Iterator[Finding]:
-    """The summary table against the records it was derived from."""
+    """Compare the summary table with the records."""
     table = _table(results)
     try:
         listed = results.summary()
@@ -173,29 +174,29 @@ def _table_misfits(
         return
     for name, row in (listed or {}).items():
         if name not in names:
-            yield Finding(name, f"its record is gone, {table} still lists it")
+            yield Finding(name, f"its record is missing, but {table} lists it")
         elif name in rows and row != rows[name]:
             wrong = [k for k in rows[name] if row.get(k) != rows[name][k]]
-            yield Finding(name, f"{table} has another {', '.join(wrong) or 'row'} for it")
+            yield Finding(name, f"{table} has a different {', '.join(wrong) or 'row'} for it")
 
 
 def _unchecked(results: Results, models: ModelCheck, pictures: InputCheck) -> Iterator[str]:
     for path in sorted(models.missing):
-        yield f"the model {path or 'named nowhere'} is not here; give it with --model."
+        yield f"the model {path or '(without a name)'} does not exist here; give it with --model."
     if pictures.missing:
         yield (
-            f"{len(pictures.missing)} inputs are not where they were, such as "
+            f"{len(pictures.missing)} inputs do not exist at their stored paths, such as "
             f"{pictures.missing[0]}; give them with --inputs."
         )
     yield from pictures.unreadable.values()
     if isinstance(results, ResultStore) and not (results.folder / "results.h5").exists():
-        yield "results.h5 is not there, so nothing tells whether records are gone."
+        yield "results.h5 does not exist, so missing records cannot be detected."
 
 
 def _only_by_ours(reasons: Mapping[str, int]) -> Iterator[str]:
     for reason, records in reasons.items():
         counted = "1 record was" if records == 1 else f"{records} records were"
-        yield f"{reason}; {counted} decided again by this program alone."
+        yield f"{reason}; {counted} checked by onnxcert alone."
 
 
 def _clause(error: Exception) -> str:
