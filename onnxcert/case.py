@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, final
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.backend import NUMPY
-from onnxcert.class_names import names_of
+from onnxcert.class_names import resolve_class_names
 from onnxcert.counting import Counting
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import Item
-from onnxcert.misfits import refuse_other, refuse_unlike
+from onnxcert.misfits import check_same_outputs, check_stored_record
 from onnxcert.model.running.trying import Tried
-from onnxcert.parameters import digest_of
-from onnxcert.provenance import provenance
+from onnxcert.parameters import hash_parameters
+from onnxcert.provenance import collect_provenance
 from onnxcert.report.files import has_picture, write_labels
 from onnxcert.report.plotting import load_matplotlib
 from onnxcert.result import Tally
@@ -25,20 +25,22 @@ if TYPE_CHECKING:
 
 
 @final
-class Case:
+class InputJob:
     """The processing of one input.
 
     Args:
         run: the run.
         item: the input.
-        prepared: its content, see `onnxcert.media.Medium`.
+        prepared: its content, see `onnxcert.media.Modality`.
         x: the array that is perturbed.
         alike: number of inputs of the run with the same size.
     """
 
-    def __init__(self, run: Run, item: Item, prepared: Any, x: FloatArray, *, alike: int) -> None:
+    def __init__(
+        self, run: Run, item: Item, prepared: Any, x: FloatArray, *, same_size: int
+    ) -> None:
         assert run.seed is not None
-        self.alike = alike
+        self.same_size = same_size
         self.run, self.item, self.prepared, self.x = run, item, prepared, x
         self.name = item.name
         try:
@@ -48,7 +50,7 @@ class Case:
         self.draws = Draws(run.settings.perturbation, run.seed, digest(x), run.runtime.generator)
         self.law_error = self.draws.law_error(x.shape)
 
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         """Return whether the input is done; if so, rewrite missing label files and figures.
 
         Raises:
@@ -58,32 +60,34 @@ class Case:
         if self.name not in store:
             return False
         with store.open(self.name, checked=True) as record:
-            self._check_again(record)
+            self._check_stored(record)
             done = record.ended != "interrupted"
         if done:
-            store.forget(self.name)  # left if the run was killed after the record was written
+            store.remove_checkpoint(
+                self.name
+            )  # left if the run was killed after the record was written
         return done
 
-    def _check_again(self, record: Record) -> None:
+    def _check_stored(self, record: Record) -> None:
         run = self.run
         # Class names given now, or else those in the record.
         names = run.class_names or tuple(record.provenance.contract["class_names"])
-        truth = run.medium.truth(self.item, self.prepared, classes=record.classes, names=names)
-        refuse_other(
+        truth = run.modality.truth(self.item, self.prepared, classes=record.classes, names=names)
+        check_stored_record(
             run.store,
             record,
             self.item,
-            identity=self.draws.digest,
+            input_digest=self.draws.digest,
             truth=truth,
-            category=run.medium.category(self.prepared),
-            asked={**run.parameters, "seed": run.seed},
+            category=run.modality.category(self.prepared),
+            parameters={**run.parameters, "seed": run.seed},
         )
-        if not run.medium.has_labels(run.store.folder, self.name):
+        if not run.modality.has_labels(run.store.folder, self.name):
             write_labels(run.store.folder, record, names)
         if run.pictures and not has_picture(run.store.folder, self.name):
             self._draw(record.in_memory(), truth, names)
 
-    def accept(self, clean: IntArray, other: IntArray | None) -> None:
+    def accept_labels(self, clean: IntArray, other: IntArray | None) -> None:
         """Take the labels without noise, and check everything that depends on them.
 
         Args:
@@ -95,16 +99,16 @@ class Case:
         """
         run = self.run
         self.clean, self.other = clean, other
-        self.names = names_of(run.segmenter, run.class_names, clean.shape)
-        refuse_unlike(run.segmenter, run.nonrobust, labelled=run.labelled)
+        self.names = resolve_class_names(run.segmenter, run.class_names, clean.shape)
+        check_same_outputs(run.segmenter, run.nonrobust, has_ground_truth=run.has_ground_truth)
         if not run.parts_are_components:
             run.settings.refuse_hopeless(clean.size, self.law_error)
-        self.truth = run.medium.truth(
+        self.truth = run.modality.truth(
             self.item, self.prepared, classes=run.segmenter.classes, names=self.names
         )
 
     @property
-    def other_x(self) -> FloatArray | None:
+    def nonrobust_x(self) -> FloatArray | None:
         """The input array of the non-robust model, or None."""
         other = self.run.nonrobust
         return None if other is None else other.declared(self.prepared)
@@ -115,16 +119,16 @@ class Case:
         run = self.run
         return run.runtime.device != "cpu" or (run.crew is None and run.segmenter.on_device)
 
-    def counted(self, tried: Tried) -> Tally:
+    def count_draws(self, tried: Tried) -> Tally:
         """Count the draws in this process and return the tally.
 
         Raises:
             BatchLeak: the batch-invariance check failed.
         """
-        run, counting = self.run, self.counting(tried)
-        return counting.sampled(run.segmenter, self.x, tried.batch.draws, lambda: run.stopping)
+        run, count = self.run, self.start_count(tried)
+        return count.count_remaining(run.segmenter, self.x, tried.batch.draws, lambda: run.stopping)
 
-    def counting(self, tried: Tried) -> Counting:
+    def start_count(self, tried: Tried) -> Counting:
         """Start the count of the draws, or resume it from its checkpoint."""
         run, model = self.run, self.run.segmenter
         backend = model.backend if run.crew is None else NUMPY  # workers send NumPy arrays
@@ -145,14 +149,14 @@ class Case:
                 "provider": run.runtime.provider,
                 "onnxruntime": run.runtime.version,
                 "one_draw_per_pass": str(tried.one_draw_per_pass),
-                "asked": digest_of(run.parameters),
+                "asked": hash_parameters(run.parameters),
             },
-            others=() if tried.one_draw_per_pass else tuple(checks[1:]),
+            other_checks=() if tried.one_draw_per_pass else tuple(checks[1:]),
             unit=model.unit,
             kind=model.components,
             checkpoint_seconds=run.checkpoint_seconds,
             looking=run.settings.looking(),
-            on_draws=lambda done: run.tell(self.name, done),
+            on_draws=lambda done: run.report_progress(self.name, done),
             on_look=lambda outlook: run.watcher.say(outlook.shown()),
         )
 
@@ -160,7 +164,7 @@ class Case:
         """Decide, and write the record, label files and figure."""
         run = self.run
         certificate = run.settings.decide(tally)
-        notes = (run.runtime.note, self.tried.warning, *run.medium.notes(self.prepared))
+        notes = (run.runtime.note, self.tried.warning, *run.modality.notes(self.prepared))
         record = Record.of(
             self.name,
             certificate,
@@ -168,7 +172,7 @@ class Case:
             nonrobust=self.other,
             truth=self.truth,
             ignore_label=run.ignore_label,
-            provenance=provenance(
+            provenance=collect_provenance(
                 run.segmenter,
                 run.runtime,
                 class_names=self.names,
@@ -177,7 +181,7 @@ class Case:
                 draws=self.draws,
                 parameters=run.parameters,
                 batch_size=self.tried.batch,
-                category=run.medium.category(self.prepared),
+                category=run.modality.category(self.prepared),
                 workers="" if run.crew is None else run.crew.described,
                 warnings=[note for note in notes if note],
             ),
@@ -204,4 +208,4 @@ class Case:
         drawing = run.figures.drawing(f"the picture of {self.name}")
         with run.clock.measure("report"), drawing:
             load_matplotlib(run.store.folder)
-            run.medium.draw(run.store.folder, record, self.prepared, truth, names)
+            run.modality.draw(run.store.folder, record, self.prepared, truth, names)

@@ -6,7 +6,7 @@ from onnxcert.errors import ParameterError
 from onnxcert.model.segmenter import OnnxSegmenter
 
 
-def names_of(
+def resolve_class_names(
     segmenter: OnnxSegmenter, given: tuple[str, ...], grid: tuple[int, ...]
 ) -> tuple[str, ...]:
     """Return a name for each class, or for each label of a multi-label model.
@@ -19,11 +19,11 @@ def names_of(
     Raises:
         ParameterError: the number of names differs from the number of classes.
     """
-    many = grid[0] if segmenter.contract.output_form == "multilabel" else segmenter.classes
+    count = grid[0] if segmenter.contract.output_form == "multilabel" else segmenter.classes
     names = given or segmenter.contract.class_names
-    if len(names) not in (0, many):
+    if len(names) not in (0, count):
         raise ParameterError(
-            f"the model has {many} classes, but {len(names)} class names were given; give one name "
-            "for each class."
+            f"the model has {count} classes, but {len(names)} class names were given; give one "
+            "name for each class."
         )
-    return names or tuple(f"class {c}" for c in range(many))
+    return names or tuple(f"class {c}" for c in range(count))

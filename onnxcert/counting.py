@@ -23,7 +23,7 @@ class Counting:
         name: name of the input.
         count: an empty count; then the current one.
         runtime: everything that predictions may depend on; a checkpoint of another is not used.
-        others: other leak checks that the checkpoint may have; see `_gone_on`.
+        others: other leak checks that the checkpoint may have; see `_resume`.
         unit: unit of the tally.
         kind: kind of the components of the tally.
         checkpoint_seconds: seconds between checkpoints.
@@ -36,7 +36,7 @@ class Counting:
     name: str
     count: Count
     runtime: Mapping[str, str]
-    others: tuple[LeakCheck, ...]
+    other_checks: tuple[LeakCheck, ...]
     unit: str
     kind: str
     checkpoint_seconds: float
@@ -45,10 +45,10 @@ class Counting:
     on_look: Callable[[Outlook], None]
 
     def __post_init__(self) -> None:
-        self.count = self._gone_on(self.count)
-        self._kept = time.monotonic()
+        self.count = self._resume(self.count)
+        self._last_checkpoint = time.monotonic()
 
-    def _gone_on(self, fresh: Count) -> Count:
+    def _resume(self, fresh: Count) -> Count:
         """Return the count of the checkpoint, or `fresh`.
 
         Before the stop, the run may have used batches with a leak check or one draw per pass, since
@@ -56,17 +56,17 @@ class Counting:
         needs only the check of its batches.
         """
         assert fresh.check is not None
-        for check in (fresh.check, *self.others):
-            found = self.store.resume(fresh, self.name, self._made_with(check))
-            if found.done:
-                found.check = check if fresh.check.one_draw else fresh.check
-                return found
+        for check in (fresh.check, *self.other_checks):
+            resumed = self.store.resume(fresh, self.name, self._add_check(check))
+            if resumed.done:
+                resumed.check = check if fresh.check.one_draw else fresh.check
+                return resumed
         return fresh
 
-    def _made_with(self, check: LeakCheck | None) -> dict[str, str]:
+    def _add_check(self, check: LeakCheck | None) -> dict[str, str]:
         return {**self.runtime, "leak_check": "" if check is None else check.key}
 
-    def sampled(
+    def count_remaining(
         self, segment: Segmenter, x: FloatArray, batch_size: int, stopping: Callable[[], bool]
     ) -> Tally:
         """Count the remaining draws in this process and return the tally.
@@ -82,7 +82,7 @@ class Counting:
                 last look are returned instead.
         """
 
-        def after(count: Count) -> None:
+        def after_batch(count: Count) -> None:
             self.advanced()
             if stopping() and count.done < count.total:
                 self.keep()
@@ -96,7 +96,7 @@ class Counting:
                 batch_size=batch_size,
                 unit=self.unit,
                 kind=self.kind,
-                on_batch=after,
+                on_batch=after_batch,
                 on_look=self._look,
             )
         except KeyboardInterrupt as stop:
@@ -121,15 +121,15 @@ class Counting:
     def advanced(self) -> None:
         """Report the number of draws, and write a checkpoint if one is due."""
         self.on_draws(self.count.done)
-        if time.monotonic() - self._kept >= self.checkpoint_seconds:
+        if time.monotonic() - self._last_checkpoint >= self.checkpoint_seconds:
             self.keep()
 
     def keep(self) -> None:
         """Write a checkpoint, unless no draws or all draws are counted."""
         if not 0 < self.count.done < self.count.total:
             return
-        self.store.checkpoint(self.name, self.count, self._made_with(self.count.check))
-        self._kept = time.monotonic()
+        self.store.checkpoint(self.name, self.count, self._add_check(self.count.check))
+        self._last_checkpoint = time.monotonic()
 
     def interrupted(self) -> Tally | None:
         """Return the votes at the last interim look, or None if there was none."""
@@ -140,7 +140,7 @@ class Counting:
     def _look(self, tally: Tally) -> Ended:
         if self.looking is None:
             return ""
-        if not self.store.begun:
+        if not self.store.has_votes:
             self.keep()  # before anybody sees the votes
         ended = self.looking.at_look(tally)
         if self.looking.outlook is not None:

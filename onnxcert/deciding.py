@@ -15,7 +15,7 @@ from onnxcert.decision import Family, check_combination, decide, looks_of
 from onnxcert.decision.change import Change
 from onnxcert.decision.hindsight import hindsight
 from onnxcert.errors import ParameterError, StoreError
-from onnxcert.media.again import truth_again
+from onnxcert.media.again import reread_truth
 from onnxcert.report.files import write_labels
 from onnxcert.report.summary import Summary, summarise
 from onnxcert.result import Provenance, Selection
@@ -74,18 +74,18 @@ class Again:
                 f"the records {first} and {second} were decided by different rules; run onnxcert "
                 "verify to see which one does not belong here."
             )
-        ((before, selection),) = rules
-        listed = _inputs_of(results)
-        rule = change.of(before, len(listed))
+        ((stored, selection),) = rules
+        listed = _list_inputs(results)
+        rule = change.of(stored, len(listed))
         check_combination(rule, selection)
         for components, _, law_error in sizes:
             Family.of(rule, components, selection, law_error)  # raises before anything is written
         # The declaration covers the new rule only; a level that was void before stays void.
-        late = before.hindsight if fixed_beforehand else hindsight(before, rule, selection)
+        post_hoc = stored.hindsight if fixed_beforehand else hindsight(stored, rule, selection)
         return cls(
             results=results,
-            stored=before,
-            rule=_with_the_looks_taken(rule, before, selection, sizes).but(hindsight=late),
+            stored=stored,
+            rule=_keep_looks(rule, stored, selection, sizes).but(hindsight=post_hoc),
             fixed_beforehand=fixed_beforehand,
             inputs=tuple(listed),
         )
@@ -100,7 +100,7 @@ class Again:
                 "the votes had been counted, which voids the level; run certify again, or pass "
                 "--fixed-beforehand if this was fixed before anybody saw the votes"
             )
-        if self._declared:
+        if self._is_declared:
             return (
                 "decided again by another rule; the user declares that it was fixed before the "
                 "votes were seen"
@@ -108,13 +108,13 @@ class Again:
         return ""
 
     @property
-    def _declared(self) -> bool:
+    def _is_declared(self) -> bool:
         """Whether the level relies on the user's declaration."""
         return self.fixed_beforehand and self.rule != self.stored
 
     def before(self) -> Summary:
         """Summarise the stored results."""
-        return summarise(self.results.records(checked=True), **self._listed())
+        return summarise(self.results.records(checked=True), **self._summary_inputs())
 
     def after(self, out: Path | None = None) -> Summary:
         """Decide all results by the new rule and summarise them.
@@ -126,7 +126,7 @@ class Again:
             StoreError: `out` is not empty or cannot be written.
         """
         if out is None:
-            return summarise(self._records(), **self._listed())
+            return summarise(self._records(), **self._summary_inputs())
         try:
             taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
         except OSError as error:
@@ -144,17 +144,17 @@ class Again:
             for record in chain([first], records):
                 names = tuple(record.provenance.contract.get("class_names", ()))
                 store.write(record, beside=partial(write_labels, store.folder, record, names))
-            listed = self._listed()
+            listed = self._summary_inputs()
             run = self.results.run() or {}
-            store.note(run.get("listed") or store.names(), listed["skipped"])
+            store.note_inputs(run.get("listed") or store.names(), listed["skipped"])
             store.derive()
         return summarise(store.records(checked=True), **listed)
 
     def _begin(self, store: ResultStore, record: Record) -> None:
-        asked = {k: v for k, v in record.provenance.parameters.items() if k != "seed"}
-        store.begin(asked, seed=record.draws.seed, fresh_seed=record.draws.seed)
+        parameters = {k: v for k, v in record.provenance.parameters.items() if k != "seed"}
+        store.begin(parameters, seed=record.draws.seed, fresh_seed=record.draws.seed)
 
-    def _listed(self) -> dict[str, Any]:
+    def _summary_inputs(self) -> dict[str, Any]:
         """Return the arguments of `summarise` about inputs without a record."""
         run = self.results.run() or {}
         listed, skipped = run.get("listed"), run.get("skipped")
@@ -166,11 +166,11 @@ class Again:
     def _records(self) -> Iterator[Record]:
         """Yield each record with the same votes and the new certificate."""
         for name in self.results.names():
-            yield self._again(self.results.read(name))
+            yield self._redecide(self.results.read(name))
 
-    def _again(self, record: Record) -> Record:
-        truth = truth_again(record)
-        found = Record.of(
+    def _redecide(self, record: Record) -> Record:
+        truth = reread_truth(record)
+        decided = Record.of(
             record.name,
             decide(record.tally(), self.rule),
             clean=record.clean,
@@ -182,16 +182,16 @@ class Again:
         if truth is None:
             # Confusion matrices of uncertified labels do not change.
             kept = {k: v for k, v in record.confusions.items() if not k.startswith("certified")}
-            found = replace(found, confusions=kept)
+            decided = replace(decided, confusions=kept)
             if len(kept) < len(record.confusions):
-                found = replace(found, provenance=_warned(found.provenance, UNLABELLED))
-        return found
+                decided = replace(decided, provenance=_add_warning(decided.provenance, UNLABELLED))
+        return decided
 
     def _provenance(self, record: Record) -> Provenance:
         """Return the provenance of the votes with the parameters of the new rule."""
         old = record.provenance
-        parameters = _without(old.parameters, _asked(record, self.stored))
-        parameters |= _asked(record, self.rule)
+        parameters = _without(old.parameters, _rule_settings(record, self.stored))
+        parameters |= _rule_settings(record, self.rule)
         if self.rule.alpha_scope != self.stored.alpha_scope:
             parameters.pop("dataset", None)
             if self.rule.alpha_scope == "dataset":
@@ -200,11 +200,11 @@ class Again:
         if self.rule != self.stored:
             parameters[AGAIN] = {
                 "stored": self.stored.as_dict(),
-                "fixed_beforehand": self._declared,
+                "fixed_beforehand": self._is_declared,
                 "before": old.parameters.get(AGAIN),
             }
-        said = old.environment.get("warnings", [])
-        warnings = [*said, *([self.warning] if self.warning and self.warning not in said else [])]
+        known = old.environment.get("warnings", [])
+        warnings = [*known, *([self.warning] if self.warning and self.warning not in known else [])]
         return replace(
             old,
             parameters=parameters,
@@ -213,7 +213,7 @@ class Again:
         )
 
 
-def _asked(record: Record, rule: Rule) -> dict[str, Any]:
+def _rule_settings(record: Record, rule: Rule) -> dict[str, Any]:
     """Return the settings of a rule by option name, as in `run.json`."""
     return Settings(
         perturbation=record.draws.perturbation,
@@ -228,7 +228,7 @@ def _without(values: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, A
     return {name: value for name, value in values.items() if name not in names}
 
 
-def _inputs_of(results: Results) -> list[str]:
+def _list_inputs(results: Results) -> list[str]:
     """Return all inputs of the run, finished or not; these were fixed before any draw."""
     listed = (results.run() or {}).get("listed")
     known = (
@@ -237,7 +237,7 @@ def _inputs_of(results: Results) -> list[str]:
     return sorted(known | set(results.names()))
 
 
-def _with_the_looks_taken(
+def _keep_looks(
     rule: Rule, stored: Rule, selection: Selection, sizes: Iterable[tuple[int, int, float]]
 ) -> Rule:
     """Return `rule` with the interim looks of `stored`, if these were planned automatically.
@@ -266,7 +266,7 @@ def _with_the_looks_taken(
     return rule.but(schedule=replace(schedule, looks=planned.pop()))
 
 
-def _warned(provenance: Provenance, warning: str) -> Provenance:
+def _add_warning(provenance: Provenance, warning: str) -> Provenance:
     """Return `provenance` with `warning` added, unless it has it already."""
     known = provenance.environment.get("warnings", ())
     warnings = [*known, *([] if warning in known else [warning])]

@@ -13,7 +13,7 @@ from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.settings import Settings
 
 
-def parameters(
+def collect_parameters(
     segmenter: OnnxSegmenter,
     nonrobust: OnnxSegmenter | None,
     listing: Listing,
@@ -51,6 +51,6 @@ def parameters(
     return plain
 
 
-def digest_of(values: Mapping[str, Any]) -> str:
+def hash_parameters(values: Mapping[str, Any]) -> str:
     """Return the SHA-256 of parameters."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -25,7 +25,7 @@ PACKAGES: Final = (
 )
 
 
-def provenance(
+def collect_provenance(
     segmenter: OnnxSegmenter,
     runtime: Runtime,
     *,

@@ -35,21 +35,21 @@ def read_truth(
     """
     if item.label is None:
         return None
-    told = item.class_label
+    class_label = item.class_label
     if size is None:
-        if told is None:
+        if class_label is None:
             raise InputError(
                 f"{item.label}: expected one class for the whole image, because the model is a "
                 "classifier, but it is a label map; give --labels a table with lines "
                 "`picture,class`, or pass --dataset imagefolder for folders of one class each."
             )
-        index = told.index(class_names, classes=classes, ignore_label=ignore_label)
+        index = class_label.index(class_names, classes=classes, ignore_label=ignore_label)
         return np.array([index], dtype=np.int32)
-    if told is not None:
+    if class_label is not None:
         raise InputError(
-            f"{told.source}: expected a label map for each image, because the model labels pixels, "
-            "but it has one class for the whole image; give --labels a folder of label maps, or "
-            "leave labels out."
+            f"{class_label.source}: expected a label map for each image, because the model labels "
+            "pixels, but it has one class for the whole image; give --labels a folder of label "
+            "maps, or leave labels out."
         )
     return read_labels(
         item.label, size=size, classes=classes, ignore_label=ignore_label, coding=coding

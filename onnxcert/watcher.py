@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class Watcher(Protocol):
+class ProgressListener(Protocol):
     """Receiver of progress reports."""
 
     def begin(self, inputs: int, passes: int) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from onnxcert.inputs import Listing
-from onnxcert.media.clouds import Clouds
-from onnxcert.media.medium import Medium
-from onnxcert.media.pictures import Pictures
+from onnxcert.media.clouds import PointCloudModality
+from onnxcert.media.medium import Modality
+from onnxcert.media.pictures import ImageModality
 from onnxcert.model.entry import Entry
 from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.points.entry import PointEntry
@@ -13,7 +13,7 @@ from onnxcert.model.points.entry import PointEntry
 __all__ = ["Medium", "medium_of"]
 
 
-def medium_of(entry: Entry, listing: Listing, ignore_label: int | None) -> Medium:
+def select_modality(entry: Entry, listing: Listing, ignore_label: int | None) -> Modality:
     """Return the modality of a model, for one listing.
 
     Args:
@@ -22,10 +22,10 @@ def medium_of(entry: Entry, listing: Listing, ignore_label: int | None) -> Mediu
         ignore_label: ground truth value to ignore, or None.
     """
     if isinstance(entry, PointEntry):
-        return Clouds(entry, listing, ignore_label)
+        return PointCloudModality(entry, listing, ignore_label)
     assert isinstance(entry, PictureEntry)
     contract = entry.contract
-    return Pictures(
+    return ImageModality(
         listing,
         ignore_label,
         contract.classifies,

@@ -22,7 +22,7 @@ from onnxcert.store import Record
 
 @final
 @dataclass(frozen=True)
-class Way:
+class InputRecipe:
     """How the input array of a record was made from its file; equal values give equal arrays.
 
     Attributes:
@@ -58,13 +58,13 @@ class Way:
                 )
             return cls(in_grey=contract.get("channel_order") == "GRAY", bands=tuple(bands))
         own = {f.name for f in fields(PointContract)} - {"sources"}
-        said = {
+        stored = {
             name: value
             for name, value in contract.items()
             if name in own and value not in (None, "")
         }
         try:
-            text = json.dumps({"version": VERSION, "medium": "points", **said})
+            text = json.dumps({"version": VERSION, "medium": "points", **stored})
             entry = PointEntry(
                 PointContract.from_json(text, source="the record"), bool(parameters.get("fill"))
             )
@@ -102,18 +102,18 @@ class Way:
 
     def item(self, record: Record) -> Item:
         """Return the input that `record` names."""
-        said: dict[str, Any] = record.provenance.input
-        index, label = str(said.get("index", "")), str(said.get("label", ""))
+        stored: dict[str, Any] = record.provenance.input
+        index, label = str(stored.get("index", "")), str(stored.get("label", ""))
         return Item(
             record.name,
-            Path(str(said.get("path", ""))),
+            Path(str(stored.get("path", ""))),
             Path(label) if label else None,
             category=self.category,
             index=int(index) if index.isdecimal() else None,
         )
 
 
-def truth_again(record: Record) -> IntArray | None:
+def reread_truth(record: Record) -> IntArray | None:
     """Read the ground truth of a record again.
 
     Return None if the file is missing or has changed, or uses a special label encoding.
@@ -126,9 +126,9 @@ def truth_again(record: Record) -> IntArray | None:
     if not known or "label_coding" in provenance.parameters:
         return None
     try:
-        way = Way.of(record)
-        if way.points is not None:
-            truth = way.read(way.item(record))[1]
+        recipe = InputRecipe.of(record)
+        if recipe.points is not None:
+            truth = recipe.read(recipe.item(record))[1]
         elif label and record.kind.startswith(PIXELS):
             height, width = record.candidate.shape[-2:]
             truth = read_labels(

@@ -11,7 +11,7 @@ from onnxcert.inputs import Item
 from onnxcert.store import Record
 
 
-class Medium(Protocol):
+class Modality(Protocol):
     """The inputs of one listing, of one modality.
 
     `read` returns a prepared input: what is certified, and what is needed to draw it. The model's

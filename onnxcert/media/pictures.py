@@ -19,8 +19,8 @@ from onnxcert.truth import read_truth
 
 @final
 @dataclass(frozen=True)
-class Pictures:
-    """The images of a listing; see `onnxcert.media.medium.Medium`.
+class ImageModality:
+    """The images of a listing; see `onnxcert.media.medium.Modality`.
 
     A prepared input is float32 [3, H, W] in [0, 1], or [C, H, W] for a model of C bands.
     """

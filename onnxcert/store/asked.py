@@ -60,8 +60,8 @@ def read_run(text: str, where: Path) -> dict[str, Any]:
         or run.get(encoding.TYPE) != RUN_TYPE
         or not isinstance(run.get("parameters"), dict)
         or not isinstance(run.get("seed"), int)
-        or not _are_texts(run.get("listed", []), list)
-        or not _are_texts(run.get("skipped", {}), dict)
+        or not _are_strings(run.get("listed", []), list)
+        or not _are_strings(run.get("skipped", {}), dict)
     ):
         raise StoreError(f"{where} was not written by onnxcert; choose another folder.")
     if run.get(encoding.VERSION) != RUN_VERSION:
@@ -72,12 +72,12 @@ def read_run(text: str, where: Path) -> dict[str, Any]:
     return run
 
 
-def _are_texts(value: Any, kind: type[list[Any]] | type[dict[Any, Any]]) -> bool:
+def _are_strings(value: Any, kind: type[list[Any]] | type[dict[Any, Any]]) -> bool:
     texts = value.values() if isinstance(value, dict) else value
     return isinstance(value, kind) and all(isinstance(text, str) for text in texts)
 
 
-def refuse_earlier(asked: Mapping[str, Any], folder: Path) -> None:
+def refuse_old_generator(asked: Mapping[str, Any], folder: Path) -> None:
     """Raise StoreError if `asked` names a noise generator of an earlier version."""
     if asked.get("generator") in FLOAT32_GENERATORS:
         raise StoreError(
@@ -98,7 +98,7 @@ def new_run(asked: Mapping[str, Any], seed: int, *, leaky: bool) -> dict[str, An
     }
 
 
-def refuse_changed(
+def check_parameters(
     stored: Mapping[str, Any], asked: Mapping[str, Any], seed: int | None, folder: Path
 ) -> int:
     """Return the seed of the `stored` run of `folder`.
@@ -110,8 +110,8 @@ def refuse_changed(
     after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
     if seed is not None:
         after["seed"] = seed
-    refuse_earlier(before, folder)
-    changed = differences(before, after, "but {} was requested")
+    refuse_old_generator(before, folder)
+    changed = describe_difference(before, after, "but {} was requested")
     if changed:
         raise StoreError(
             f"{folder} holds a run with {changed}; choose another folder with "
@@ -120,7 +120,7 @@ def refuse_changed(
     return int(before["seed"])
 
 
-def differences(one: Mapping[str, Any], other: Mapping[str, Any], worded: str) -> str:
+def describe_difference(one: Mapping[str, Any], other: Mapping[str, Any], template: str) -> str:
     """Describe the first parameter that differs and count the others; empty if none differs.
 
     Args:
@@ -128,9 +128,9 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], worded: str) -
         other: the parameters to compare with.
         worded: format of the value in `other`; `{}` is the value.
     """
-    one, other = _flat(one), _flat(other)
+    one, other = _flatten(one), _flatten(other)
     changed = [
-        f"{name} {_show(one.get(name))}, {worded.format(_show(other.get(name)))}"
+        f"{name} {_format(one.get(name))}, {template.format(_format(other.get(name)))}"
         for name in sorted(set(one) | set(other))
         if one.get(name) != other.get(name)
     ]
@@ -139,7 +139,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], worded: str) -
     return changed[0] + (f" (and {len(changed) - 1} more differences)" if changed[1:] else "")
 
 
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+def _flatten(values: Mapping[str, Any]) -> dict[str, Any]:
     """Flatten nested objects; their entries are named like `contract frame`."""
     found: dict[str, Any] = {}
     for name, value in values.items():
@@ -150,7 +150,7 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _show(value: Any) -> str:
+def _format(value: Any) -> str:
     if value is None:
         return "nothing"
     return value if isinstance(value, str) else json.dumps(value)

@@ -10,7 +10,7 @@ from onnxcert.sampling import ONE_DRAW
 from onnxcert.store.record import Record
 
 
-def in_batches(record: Record) -> bool:
+def is_batched(record: Record) -> bool:
     """Return whether draws of `record` may have shared a forward pass."""
     if record.leak_check:
         return record.leak_check != ONE_DRAW
@@ -18,7 +18,7 @@ def in_batches(record: Record) -> bool:
     return bool(record.provenance.environment.get("batch_size") != 1)
 
 
-def made_from(folder: Path, name: str) -> Iterator[Path]:
+def find_derived_files(folder: Path, name: str) -> Iterator[Path]:
     """Yield the label files and figures of the input `name`, also those in a folder `name`."""
     for sub in ("labels", "pictures"):
         sheets = inside(folder, sub, name)

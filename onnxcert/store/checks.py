@@ -23,7 +23,7 @@ from onnxcert.store.record import Array, Decision
 _ROWS = frozenset({"nonrobust", "clean", "noisy", "certified"})
 
 
-def text(attributes: Mapping[str, Any], name: str) -> str:
+def read_string(attributes: Mapping[str, Any], name: str) -> str:
     """Return a string attribute."""
     value = attributes[name]
     if not isinstance(value, str):
@@ -31,12 +31,12 @@ def text(attributes: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def text_or_none(attributes: Mapping[str, Any], name: str) -> str:
+def read_string_or_empty(attributes: Mapping[str, Any], name: str) -> str:
     """Return a string attribute; empty if it is missing, as in records of earlier versions."""
-    return text(attributes, name) if name in attributes else ""
+    return read_string(attributes, name) if name in attributes else ""
 
 
-def whole(attributes: Mapping[str, Any], name: str) -> int:
+def read_int(attributes: Mapping[str, Any], name: str) -> int:
     """Return a non-negative integer attribute."""
     value = attributes[name]
     if not isinstance(value, int | np.integer) or int(value) < 0:
@@ -44,7 +44,7 @@ def whole(attributes: Mapping[str, Any], name: str) -> int:
     return int(value)
 
 
-def number(attributes: Mapping[str, Any], name: str) -> float:
+def read_float(attributes: Mapping[str, Any], name: str) -> float:
     """Return a finite number attribute."""
     value = attributes[name]
     if not isinstance(value, int | float | np.integer | np.floating) or not math.isfinite(value):
@@ -52,34 +52,34 @@ def number(attributes: Mapping[str, Any], name: str) -> float:
     return float(value)
 
 
-def whole_numbers(attributes: Mapping[str, Any], name: str) -> tuple[int, ...]:
+def read_ints(attributes: Mapping[str, Any], name: str) -> tuple[int, ...]:
     """Return non-negative integers from a JSON list."""
-    values = json.loads(text(attributes, name))
+    values = json.loads(read_string(attributes, name))
     if not isinstance(values, list):
         raise ValueError(f"{name} must be a list of non-negative integers")
-    return tuple(whole({name: value}, name) for value in values)
+    return tuple(read_int({name: value}, name) for value in values)
 
 
-def whole_or_none(attributes: Mapping[str, Any], name: str) -> int | None:
+def read_int_or_none(attributes: Mapping[str, Any], name: str) -> int | None:
     """Return a non-negative integer or None from JSON."""
-    value = json.loads(text(attributes, name))
-    return None if value is None else whole({name: value}, name)
+    value = json.loads(read_string(attributes, name))
+    return None if value is None else read_int({name: value}, name)
 
 
-def decision(attributes: Mapping[str, Any]) -> Decision:
+def read_decision(attributes: Mapping[str, Any]) -> Decision:
     """Return the decision."""
-    values = {f.name: json.loads(text(attributes, f.name)) for f in fields(Decision)}
+    values = {f.name: json.loads(read_string(attributes, f.name)) for f in fields(Decision)}
     if not isinstance(values["rule"], dict):
         raise ValueError("the rule of the certificate is missing")
     rule = Rule.from_dict(values["rule"])
     count = len(rule.taus)
     for name in ("thresholds", "abstained", "radius"):
-        read = number if name == "radius" else whole
+        read = read_float if name == "radius" else read_int
         each = values[name]
         if not isinstance(each, list) or len(each) != count:
             raise ValueError(f"{name} must have a number for each of {count} tau")
         values[name] = tuple(read({name: value}, name) for value in each)
-    components = whole(values, "components")
+    components = read_int(values, "components")
     if components < 1 or max(values["abstained"]) > components:
         raise ValueError("more components abstain than exist")
     own = values["own_radius"]
@@ -92,13 +92,15 @@ def decision(attributes: Mapping[str, Any]) -> Decision:
         thresholds=values["thresholds"],
         abstained=values["abstained"],
         radius=values["radius"],
-        own_radius=None if own is None else number(values, "own_radius"),
-        statement=text(values, "statement"),
-        notes=tuple(_texts(values["notes"], "notes")),
+        own_radius=None if own is None else read_float(values, "own_radius"),
+        statement=read_string(values, "statement"),
+        notes=tuple(_check_strings(values["notes"], "notes")),
     )
 
 
-def curve(radii: Array, certified: Array, correct: Array, components: int, labelled: int) -> Curve:
+def build_curve(
+    radii: Array, certified: Array, correct: Array, components: int, labelled: int
+) -> Curve:
     """Return the curve of certified and correct components against the radius."""
     if len(radii.shape) != 1 or radii.shape != certified.shape or radii.shape != correct.shape:
         raise ValueError("the curve must have two numbers for each radius")
@@ -111,20 +113,20 @@ def curve(radii: Array, certified: Array, correct: Array, components: int, label
     )
 
 
-def provenance(attributes: Mapping[str, Any]) -> Provenance:
+def read_provenance(attributes: Mapping[str, Any]) -> Provenance:
     """Return the provenance of the record."""
-    values = {f.name: json.loads(text(attributes, f.name)) for f in fields(Provenance)}
+    values = {f.name: json.loads(read_string(attributes, f.name)) for f in fields(Provenance)}
     for name, value in values.items():
         if not isinstance(value, str if name == "date" else dict):
             raise ValueError(f"{name} has the wrong type {type(value).__name__}")
     for name in ("model", "input"):
-        _texts(list(values[name].values()), name)
-    _texts(values["contract"].get("class_names", []), "class names")
-    _texts(values["environment"].get("warnings", []), "warnings")
+        _check_strings(list(values[name].values()), name)
+    _check_strings(values["contract"].get("class_names", []), "class names")
+    _check_strings(values["environment"].get("warnings", []), "warnings")
     return Provenance(**values)
 
 
-def confusion(row: str, matrix: Array, classes: int) -> Array:
+def check_confusion(row: str, matrix: Array, classes: int) -> Array:
     """Return `matrix` if it is a valid confusion matrix of the table row `row`."""
     shaped = matrix.shape == (classes, classes + 1)
     known = row in _ROWS or row.startswith("certified tau=")
@@ -133,7 +135,7 @@ def confusion(row: str, matrix: Array, classes: int) -> Array:
     return matrix
 
 
-def _texts(values: Any, name: str) -> list[str]:
+def _check_strings(values: Any, name: str) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise ValueError(f"{name} must be strings")
     return values

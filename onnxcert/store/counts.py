@@ -11,19 +11,19 @@ from onnxcert.errors import AccessError, StoreError
 from onnxcert.inside import inside
 from onnxcert.sampling import Count
 from onnxcert.store.encoding import read_count, write_count
-from onnxcert.store.hdf5 import reading, write_hdf5
+from onnxcert.store.hdf5 import open_hdf5, write_hdf5
 
 
-class KeptCounts(ABC):
+class Checkpoints(ABC):
     """The checkpoints in the `partial/` folder of a result folder."""
 
     folder: Path
 
-    def forget(self, name: str) -> None:
+    def remove_checkpoint(self, name: str) -> None:
         """Remove the checkpoint of an input, if there is one."""
         remove(self._partial_path(name))
 
-    def kept(self, name: str) -> bool:
+    def has_checkpoint(self, name: str) -> bool:
         """Return whether there is a checkpoint of an input."""
         return self._partial_path(name).is_file()
 
@@ -49,7 +49,7 @@ class KeptCounts(ABC):
                 replaced.
         """
         try:
-            with reading(self._partial_path(name)) as file:
+            with open_hdf5(self._partial_path(name)) as file:
                 count, made_by = read_count(file)
                 if count.asked == fresh.asked and made_by == dict(runtime):
                     return count.on(fresh.backend)

@@ -15,8 +15,8 @@ import h5py
 import numpy as np
 
 from onnxcert.store.attributes import Attributes
-from onnxcert.store.hdf5 import array_of
-from onnxcert.store.outline import Line, line_of
+from onnxcert.store.hdf5 import check_array
+from onnxcert.store.outline import Line, encode_line
 from onnxcert.store.sizes import most_values
 
 ATTRIBUTE: Final = "sha256"
@@ -43,7 +43,7 @@ def fingerprint(
     most = most_values(record)
     for path, node in _nodes(record, ""):
         attributes = {
-            name: _plain(value)
+            name: _to_json(value)
             for name, value in sorted(Attributes(node).items())
             if name not in without
         }
@@ -51,16 +51,16 @@ def fingerprint(
         if isinstance(node, h5py.Group):
             if not path:
                 attributes.pop(ATTRIBUTE, None)
-            sha.update(_line(path, attributes))
+            sha.update(_encode_line(path, attributes))
         else:
             if most is not None and node.size > most:
                 raise ValueError(f"{path} has {node.size:,} values, expected at most {most:,}")
             values = node[...]
             values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-            sha.update(_line(path, attributes, values.dtype.str, list(node.shape)))
+            sha.update(_encode_line(path, attributes, values.dtype.str, list(node.shape)))
             sha.update(values.reshape(-1).data)  # without the copy that `tobytes` makes
         if outline is not None:
-            outline.append(line_of(path, attributes, values))
+            outline.append(encode_line(path, attributes, values))
     return sha.hexdigest()
 
 
@@ -71,14 +71,14 @@ def _nodes(group: h5py.Group, path: str) -> Iterator[tuple[str, Any]]:
         if isinstance(node, h5py.Group):
             yield from _nodes(node, below)
         else:
-            yield below, array_of(node)
+            yield below, check_array(node)
 
 
-def _line(*values: Any) -> bytes:
+def _encode_line(*values: Any) -> bytes:
     return f"{json.dumps(values)}\n".encode()
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     """Return an attribute as a JSON value; a foreign one as its type and `repr`."""
     if isinstance(value, str):
         return value

@@ -24,14 +24,14 @@ import h5py
 from onnxcert.atomic import LEFT_OVER, remove, together, write_atomically
 from onnxcert.errors import StoreError, refuse_trouble
 from onnxcert.inside import inside, refuse_links
-from onnxcert.store.asked import LEAKY, new_run, read_run_file, refuse_changed
-from onnxcert.store.batched import in_batches, made_from
-from onnxcert.store.counts import KeptCounts
+from onnxcert.store.asked import LEAKY, check_parameters, new_run, read_run_file
+from onnxcert.store.batched import find_derived_files, is_batched
+from onnxcert.store.counts import Checkpoints
 from onnxcert.store.encoding import write_record
-from onnxcert.store.hdf5 import reading, telling_damage, write_hdf5
+from onnxcert.store.hdf5 import open_hdf5, report_damage, write_hdf5
 from onnxcert.store.index import INDEX, Index
-from onnxcert.store.links import part_of
-from onnxcert.store.lock import locked
+from onnxcert.store.links import get_group
+from onnxcert.store.lock import hold_lock
 from onnxcert.store.outline import Outline, Row
 from onnxcert.store.record import Record
 from onnxcert.store.results import Results, refuse_unsafe
@@ -39,7 +39,7 @@ from onnxcert.store.table import read_table, write_results
 
 
 @final
-class ResultStore(KeptCounts, Results):
+class ResultStore(Checkpoints, Results):
     """The results in one folder.
 
     >>> import tempfile
@@ -49,7 +49,7 @@ class ResultStore(KeptCounts, Results):
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._begun = False
+        self._has_votes = False
         self._rows: dict[str, dict[str, Any]] = {}  # summaries of the records opened so far
         self._index = Index(self.folder / INDEX)
         self._held = False
@@ -57,8 +57,6 @@ class ResultStore(KeptCounts, Results):
     @property
     def path(self) -> Path:
         return self.folder
-
-    # -- reading ---------------------------------------------------------------------------
 
     def names(self) -> list[str]:
         """Return the sorted names of the finished inputs; raise StoreError if there are links."""
@@ -70,7 +68,7 @@ class ResultStore(KeptCounts, Results):
         except OSError as error:
             refuse_trouble(folder, error)
             return []
-        return self._named(
+        return self._check_names(
             name.removesuffix(".h5")
             for name in found
             if name.endswith(".h5") and not name.startswith(".")
@@ -81,7 +79,7 @@ class ResultStore(KeptCounts, Results):
 
     @contextmanager
     def group(self, name: str) -> Iterator[h5py.Group]:
-        with reading(self._record_path(name)) as file:
+        with open_hdf5(self._record_path(name)) as file:
             yield file
 
     @contextmanager
@@ -89,7 +87,7 @@ class ResultStore(KeptCounts, Results):
         record = self._indexed(name) if checked else None
         if record is not None:
             self._rows[name] = record.summary()
-            with telling_damage(self._record_path(name)):
+            with report_damage(self._record_path(name)):
                 yield record
             return
         with super().open(name, checked=checked) as record:
@@ -102,8 +100,8 @@ class ResultStore(KeptCounts, Results):
         record = self._index.record(name, path)
         if record is None:
             return None
-        with telling_damage(path):
-            return self.accept(name, record)
+        with report_damage(path):
+            return self.check_record(name, record)
 
     @contextmanager
     def examine(self, name: str) -> Iterator[tuple[Outline, Row, str | None]]:
@@ -112,21 +110,19 @@ class ResultStore(KeptCounts, Results):
             if self._held and stored == row.digest:  # reached only if the caller raised no error
                 self._index.add(name, self._record_path(name), row)
 
-    def index_misfit(self, name: str, row: Row) -> str:
+    def check_index(self, name: str, row: Row) -> str:
         """Describe how the index contradicts `row` of the record; empty if it does not."""
-        return self._index.misfit(name, self._record_path(name), row)
+        return self._index.find_mismatch(name, self._record_path(name), row)
 
     def summary(self) -> dict[str, dict[str, Any]] | None:
         path = inside(self.folder, "results.h5")
         if not path.exists():
             return None
-        with reading(path, whole=False) as file:  # the other groups contain links
-            return read_table(part_of(file, "summary"))
+        with open_hdf5(path, whole=False) as file:  # the other groups contain links
+            return read_table(get_group(file, "summary"))
 
     def run(self) -> dict[str, Any] | None:
         return read_run_file(inside(self.folder, "run.json"))
-
-    # -- writing ---------------------------------------------------------------------------
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -140,7 +136,7 @@ class ResultStore(KeptCounts, Results):
             self.run()  # raises if a file is in the place of the folder
         try:
             # In this order, because another run may start here at the same moment.
-            foreign = self._others() and self.run() is None and not self.names()
+            foreign = self._has_foreign_files() and self.run() is None and not self.names()
         except OSError:
             foreign = False
         if foreign:
@@ -152,9 +148,9 @@ class ResultStore(KeptCounts, Results):
             try:
                 for sub in ("", "inputs", "partial"):
                     (self.folder / sub).mkdir(parents=True, exist_ok=True)
-                stack.enter_context(locked(self.folder))
-                for left_over in self._left_over():
-                    remove(left_over)
+                stack.enter_context(hold_lock(self.folder))
+                for temporary in self._temporary_files():
+                    remove(temporary)
             except OSError as error:
                 raise StoreError(
                     f"results cannot be written to {self.folder} ({error.strerror}); choose "
@@ -166,13 +162,13 @@ class ResultStore(KeptCounts, Results):
             stack.callback(setattr, self, "_held", False)
             yield
 
-    def _others(self) -> bool:
+    def _has_foreign_files(self) -> bool:
         """Return whether there is anything except the empty folders of a killed run."""
         own = [path for path in (self.folder / "inputs", self.folder / "partial") if path.is_dir()]
         here = set(self.folder.glob("[!.]*"))
         return bool(here - set(own)) or any(any(path.glob("[!.]*")) for path in own)
 
-    def _left_over(self) -> Iterator[Path]:
+    def _temporary_files(self) -> Iterator[Path]:
         """Yield the temporary files of a killed run."""
         for sub in ("", "inputs", "partial"):
             yield from (self.folder / sub).glob(LEFT_OVER)
@@ -192,7 +188,7 @@ class ResultStore(KeptCounts, Results):
                 records without `run.json`.
         """
         stored, leaky = self.run(), False
-        if stored is not None and not self.begun:
+        if stored is not None and not self.has_votes:
             # No votes are stored, so the parameters may change. Some votes may have been seen,
             # however, so other parameters must not use the same draws.
             if stored["parameters"] == json.loads(json.dumps(dict(asked))):
@@ -208,17 +204,17 @@ class ResultStore(KeptCounts, Results):
             seed = fresh_seed if seed is None else seed
             self._write_run(new_run(asked, seed, leaky=leaky))
             return seed
-        return refuse_changed(stored, asked, seed, self.folder)
+        return check_parameters(stored, asked, seed, self.folder)
 
     @property
-    def begun(self) -> bool:
+    def has_votes(self) -> bool:
         """Whether any votes are or were stored here; once true, it stays true."""
-        self._begun = self._begun or any(
+        self._has_votes = self._has_votes or any(
             any((self.folder / sub).glob("[!.]*.h5")) for sub in ("inputs", "partial")
         )
-        return self._begun
+        return self._has_votes
 
-    def note(
+    def note_inputs(
         self, listed: Iterable[str], skipped: Mapping[str, str], *, shards: int | None = None
     ) -> None:
         """Store which inputs the run is about.
@@ -231,8 +227,8 @@ class ResultStore(KeptCounts, Results):
         run = self.run()
         if run is None:
             return
-        said = run.get("listed")
-        before = said if isinstance(said, list) else ()
+        stored_names = run.get("listed")
+        before = stored_names if isinstance(stored_names, list) else ()
         known = {name for name in before if isinstance(name, str)} | set(listed)
         run |= {"listed": sorted(known), "skipped": dict(skipped)}
         if shards is not None:
@@ -247,8 +243,8 @@ class ResultStore(KeptCounts, Results):
     def note_leak(self) -> None:
         """Store that the check failed; remove the records of batched draws and their files."""
         self._write_run({**(self.run() or {}), LEAKY: True})
-        for name in [record.name for record in self.records(checked=True) if in_batches(record)]:
-            for path in (self._record_path(name), *made_from(self.folder, name)):
+        for name in [record.name for record in self.records(checked=True) if is_batched(record)]:
+            for path in (self._record_path(name), *find_derived_files(self.folder, name)):
                 remove(path)
             self._rows.pop(name)
         self.derive()
@@ -278,7 +274,7 @@ class ResultStore(KeptCounts, Results):
         self._index.add(record.name, path, rows[-1])
         self._rows[record.name] = record.summary()
         if record.ended != "interrupted":
-            self.forget(record.name)
+            self.remove_checkpoint(record.name)
 
     def derive(self) -> None:
         """Rewrite `results.h5` from the finished inputs; records opened before are not reread."""

@@ -38,7 +38,7 @@ _DAMAGE: Final = (
 )
 
 
-def _opened(path: Path, files: ExitStack) -> h5py.File:
+def _open_unlocked(path: Path, files: ExitStack) -> h5py.File:
     """Open the file without locks, because files under a final name never change."""
     try:
         return files.enter_context(h5py.File(path, "r", locking=False))
@@ -50,13 +50,13 @@ def _opened(path: Path, files: ExitStack) -> h5py.File:
 
 
 @contextmanager
-def reading(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.File]:
+def open_hdf5(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading.
 
     Args:
         path: path of the file.
         what: the part of the file to name in errors; empty for the whole file.
-        whole: check the whole file for links; if False, get each part from `part_of`.
+        whole: check the whole file for links; if False, get each part from `get_group`.
 
     Raises:
         AccessError: the operating system cannot read the file.
@@ -65,7 +65,7 @@ def reading(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.
     with ExitStack() as files:
         try:
             check_regular(path)
-            file = _opened(path, files)
+            file = _open_unlocked(path, files)
         except FileNotFoundError:
             raise StoreError(f"the result {path} does not exist.") from None
         except (OSError, MemoryError, RuntimeError) as error:
@@ -74,14 +74,14 @@ def reading(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.
                 f"{path} is not a readable HDF5 file ({error}); give results that onnxcert wrote, "
                 "or delete the file and certify again."
             ) from None
-        with telling_damage(path, what):
+        with report_damage(path, what):
             if whole:
                 refuse_links(file)
             yield file
 
 
 @contextmanager
-def telling_damage(path: Path, what: str = "") -> Iterator[None]:
+def report_damage(path: Path, what: str = "") -> Iterator[None]:
     """Turn the exceptions that damaged values cause into a StoreError about `what` in `path`."""
     try:
         yield
@@ -144,7 +144,7 @@ class _Target:
         return size
 
 
-def array_in(group: h5py.Group, name: str) -> Any:
+def get_array(group: h5py.Group, name: str) -> Any:
     """Return the array `name` of `group`, still in the file.
 
     Raises:
@@ -154,11 +154,11 @@ def array_in(group: h5py.Group, name: str) -> Any:
     array = group[name]
     if isinstance(array, np.ndarray | LargeArray):  # from an outline
         return array
-    return array_of(array)
+    return check_array(array)
 
 
-def array_of(array: Any) -> Any:
-    """Return `array` if it is an array of a plausible size; see `array_in` for the errors."""
+def check_array(array: Any) -> Any:
+    """Return `array` if it is an array of a plausible size; see `get_array` for the errors."""
     if not isinstance(array, h5py.Dataset):
         raise TypeError(f"{array.name} is not an array")
     if array.size * array.dtype.itemsize > _PACKED * array.id.get_storage_size() + _SLACK:

@@ -25,8 +25,8 @@ from typing import Any, Final, final
 from onnxcert.atomic import write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.store.encoding import read_record
-from onnxcert.store.hdf5 import array_in, reading, telling_damage
-from onnxcert.store.outline import Row, outline_of
+from onnxcert.store.hdf5 import get_array, open_hdf5, report_damage
+from onnxcert.store.outline import Row, build_outline
 from onnxcert.store.record import Record
 
 INDEX: Final = "index.jsonl"
@@ -45,28 +45,28 @@ class Index:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._places: dict[str, tuple[int, int]] | None = None  # name -> offset, length
-        self._untidy = False
+        self._needs_rewrite = False
 
     def record(self, name: str, path: Path) -> Record | None:
         """Return the record of the file `path` from the index, or None without a valid line."""
-        row = self._find(name, path)
+        row = self._find_valid_row(name, path)
         if row is None:
             return None
 
         def read(where: str) -> Any:
-            with reading(path) as file:
-                return array_in(file, where[1:])[...]
+            with open_hdf5(path) as file:
+                return get_array(file, where[1:])[...]
 
-        with suppress(StoreError), telling_damage(path):
-            return read_record(outline_of(row.outline, str(path), read))
+        with suppress(StoreError), report_damage(path):
+            return read_record(build_outline(row.outline, str(path), read))
         return None
 
-    def misfit(self, name: str, path: Path, row: Row) -> str:
+    def find_mismatch(self, name: str, path: Path, row: Row) -> str:
         """Describe how the line of `name` contradicts `row` of the file `path`; empty if not."""
-        if name in self._lines() and self._told(name) is None:
+        if name in self._lines() and self._read_row(name) is None:
             return f"its line in {self._path.name} has changed since it was written"
-        said = self._find(name, path)
-        if said is not None and _plain(said) != _plain(row):
+        indexed = self._find_valid_row(name, path)
+        if indexed is not None and _to_json(indexed) != _to_json(row):
             return f"its line in {self._path.name} differs from the record"
         return ""
 
@@ -78,10 +78,10 @@ class Index:
         with suppress(OSError):
             size, digest = path.stat().st_size, _sha256(path)
             values = [_VERSION, size, digest, row.digest, row.outline]
-            told = f"{json.dumps(name)}\t{json.dumps(values)}\n".encode()
-            line = hashlib.sha256(told).hexdigest().encode() + b"\t" + told
+            content = f"{json.dumps(name)}\t{json.dumps(values)}\n".encode()
+            line = hashlib.sha256(content).hexdigest().encode() + b"\t" + content
             with self._path.open("ab") as file:
-                self._untidy = self._untidy or name in lines
+                self._needs_rewrite = self._needs_rewrite or name in lines
                 lines[name] = file.tell(), len(line)
                 file.write(line)
 
@@ -114,52 +114,52 @@ class Index:
         """
         lines = self._lines()
         kept = [name for name in names if name in lines]
-        if not self._untidy and len(kept) == len(lines):
+        if not self._needs_rewrite and len(kept) == len(lines):
             return
         with suppress(FileNotFoundError), self._path.open("rb") as before:
 
             def write(path: Path) -> None:
                 with path.open("wb") as file:
                     for name in kept:
-                        file.write(_at(before.fileno(), *lines[name]))
+                        file.write(_read_at(before.fileno(), *lines[name]))
 
             write_atomically(self._path, write)
         self._places = None
 
-    def _find(self, name: str, path: Path) -> Row | None:
-        told = self._told(name)
-        if told is None:
+    def _find_valid_row(self, name: str, path: Path) -> Row | None:
+        content = self._read_row(name)
+        if content is None:
             return None
-        row, size, digest = told
-        return row if _same(path, size, digest) else None
+        row, size, digest = content
+        return row if _is_unchanged(path, size, digest) else None
 
     def _lines(self) -> dict[str, tuple[int, int]]:
         """Return name -> (offset, length) of its last line."""
         if self._places is None:
-            self._places, self._untidy = {}, False
+            self._places, self._needs_rewrite = {}, False
             for name, place in _lines_in(self._path):
-                self._untidy = self._untidy or not name or name in self._places
+                self._needs_rewrite = self._needs_rewrite or not name or name in self._places
                 if name:
                     self._places[name] = place
         return self._places
 
-    def _told(self, name: str) -> tuple[Row, int, str] | None:
+    def _read_row(self, name: str) -> tuple[Row, int, str] | None:
         """Return the row of `name`, and the size and digest of the file that it describes."""
         place = self._lines().get(name)
         if place is None:
             return None
         try:
             with self._path.open("rb") as file:
-                digest, told = _at(file.fileno(), *place).split(b"\t", 1)
-            if hashlib.sha256(told).hexdigest().encode() != digest:
+                digest, content = _read_at(file.fileno(), *place).split(b"\t", 1)
+            if hashlib.sha256(content).hexdigest().encode() != digest:
                 return None
-            version, size, of_file, of_record, outline = json.loads(told.split(b"\t", 1)[1])
+            version, size, of_file, of_record, outline = json.loads(content.split(b"\t", 1)[1])
         except (OSError, ValueError, RecursionError):
             return None
         return (Row(of_record, outline), size, of_file) if version == _VERSION else None
 
 
-def _plain(row: Row) -> str:
+def _to_json(row: Row) -> str:
     return json.dumps([row.digest, row.outline])
 
 
@@ -189,12 +189,12 @@ def _is_regular(path: Path) -> bool:
         return False
 
 
-def _at(descriptor: int, offset: int, length: int) -> bytes:
+def _read_at(descriptor: int, offset: int, length: int) -> bytes:
     os.lseek(descriptor, offset, os.SEEK_SET)
     return os.read(descriptor, length)
 
 
-def _same(path: Path, size: int, digest: str) -> bool:
+def _is_unchanged(path: Path, size: int, digest: str) -> bool:
     """Return whether `path` is a regular file with this size and digest."""
     try:
         known = path.lstat()

@@ -11,7 +11,7 @@ from h5py import h5d, h5l, h5o, h5z
 _FILTERS: Final = frozenset({h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE})
 
 
-def part_of(file: h5py.File, *names: str) -> h5py.Group:
+def get_group(file: h5py.File, *names: str) -> h5py.Group:
     """Return the group at the path `names`, checked by `refuse_links`.
 
     Raises:
@@ -19,12 +19,12 @@ def part_of(file: h5py.File, *names: str) -> h5py.Group:
         TypeError: it is not a group.
         ValueError: see `refuse_links`.
     """
-    part = member(file, *names)
+    part = get_group_unchecked(file, *names)
     refuse_links(part)
     return part
 
 
-def member(file: h5py.File, *names: str) -> h5py.Group:
+def get_group_unchecked(file: h5py.File, *names: str) -> h5py.Group:
     """Return the group at the path `names` without following links; do not check its content.
 
     Raises:
@@ -39,7 +39,7 @@ def member(file: h5py.File, *names: str) -> h5py.Group:
         _refuse_link(found.id, name.encode())
         found = found[name]
         if not isinstance(found, h5py.Group):
-            raise TypeError(f"{_shown(name.encode())} is not a group")
+            raise TypeError(f"{_quote(name.encode())} is not a group")
     return found
 
 
@@ -54,34 +54,34 @@ def refuse_links(group: h5py.Group) -> None:
     while waiting:
         node = waiting.pop()
         if isinstance(node, h5d.DatasetID):
-            _refuse_elsewhere(node)
+            _refuse_external(node)
             continue
         for name in node:
             _refuse_link(node, name)
             below = h5o.open(node, name)
             info = h5o.get_info(below)
             if info.rc != 1 or info.addr in seen:
-                raise ValueError(f"{_shown(name)} is a second link to the same place")
+                raise ValueError(f"{_quote(name)} is a second link to the same place")
             seen.add(info.addr)
             waiting.append(below)
 
 
 def _refuse_link(group: Any, name: bytes) -> None:
     if group.links.get_info(name).type != h5l.TYPE_HARD:
-        raise ValueError(f"{_shown(name)} is a link, which is not followed")
+        raise ValueError(f"{_quote(name)} is a link, which is not followed")
 
 
-def _refuse_elsewhere(array: h5d.DatasetID) -> None:
-    made = array.get_create_plist()
-    if made.get_layout() == h5d.VIRTUAL or made.get_external_count():
-        raise ValueError(f"{_shown(h5py.Dataset(array).name.encode())} is stored in other files")
-    for index in range(made.get_nfilters()):
-        if made.get_filter(index)[0] not in _FILTERS:
+def _refuse_external(array: h5d.DatasetID) -> None:
+    creation = array.get_create_plist()
+    if creation.get_layout() == h5d.VIRTUAL or creation.get_external_count():
+        raise ValueError(f"{_quote(h5py.Dataset(array).name.encode())} is stored in other files")
+    for index in range(creation.get_nfilters()):
+        if creation.get_filter(index)[0] not in _FILTERS:
             raise ValueError(
-                f"{_shown(h5py.Dataset(array).name.encode())} is compressed with a filter that "
+                f"{_quote(h5py.Dataset(array).name.encode())} is compressed with a filter that "
                 "onnxcert does not use"
             )
 
 
-def _shown(name: bytes) -> str:
+def _quote(name: bytes) -> str:
     return ascii(name.decode("utf-8", "replace")[:80])

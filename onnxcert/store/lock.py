@@ -21,7 +21,7 @@ _WAIT: Final = 0.5  # seconds; long enough for the second attempt, which replace
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def hold_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of `folder`, which must exist.
 
     If the file system has no locks, a file names the process and host that hold the lock. If that

@@ -20,19 +20,19 @@ from onnxcert.inputs.listing import is_safe_name
 from onnxcert.inputs.shard import Shard
 from onnxcert.inside import file_inside, inside
 from onnxcert.sampling import ONE_DRAW
-from onnxcert.store.asked import differences
+from onnxcert.store.asked import describe_difference
 from onnxcert.store.attributes import Attributes
-from onnxcert.store.batched import in_batches, made_from
+from onnxcert.store.batched import find_derived_files, is_batched
 from onnxcert.store.encoding import read_count
 from onnxcert.store.fingerprint import fingerprint
 from onnxcert.store.folder import ResultStore
-from onnxcert.store.hdf5 import reading
+from onnxcert.store.hdf5 import open_hdf5
 from onnxcert.store.record import Record
 
 # The groups with votes and everything derived from them; not the provenance.
 _CONTENT: Final = ("tally", "certificate", "predictions", "confusions")
 # Attributes about how draws shared forward passes, which changes no vote.
-_SAID: Final = frozenset({"leak_check", "statement"})
+_DESCRIPTIONS: Final = frozenset({"leak_check", "statement"})
 
 
 @dataclass(frozen=True)
@@ -68,49 +68,51 @@ def merge(out: Path, folders: Sequence[Path]) -> Merged:
     parts = [ResultStore(folder) for folder in dict.fromkeys(folders)]
     if target.run() is not None and out.resolve() not in [part.folder.resolve() for part in parts]:
         parts.insert(0, target)
-    runs = [_run(part) for part in parts]
+    runs = [_read_run(part) for part in parts]
     for part, run in zip(parts[1:], runs[1:], strict=True):
-        _refuse_another(parts[0], runs[0], part, run)
-    listed, shards = _listed(parts, runs)
-    chosen: dict[str, ResultStore] = {}
+        _check_same_run(parts[0], runs[0], part, run)
+    listed, shards = _read_listed(parts, runs)
+    selected: dict[str, ResultStore] = {}
     for part, run in zip(parts, runs, strict=True):
         for name in part.names():
             with part.open(name, checked=True) as record:
                 part.refuse_foreign(record, run)
-            chosen[name] = _further(name, chosen[name], part) if name in chosen else part
+            selected[name] = (
+                _select_further(name, selected[name], part) if name in selected else part
+            )
     leaky = next((part for part in parts if part.leaky), None)
     if leaky is not None:
-        _refuse_batched(chosen, leaky)
-    listed |= set(chosen)
+        _refuse_batched(selected, leaky)
+    listed |= set(selected)
     skipped = {
         name: str(reason)
         for run in runs
-        for name, reason in _skipped(run).items()
-        if name not in chosen
+        for name, reason in _read_skipped(run).items()
+        if name not in selected
     }
     with target.exclusive():
         target.begin(runs[0]["parameters"], seed=runs[0]["seed"], fresh_seed=runs[0]["seed"])
-        target.note(listed, skipped)
+        target.note_inputs(listed, skipped)
         if leaky is not None:
             target.note_leak()
-        for name, part in sorted(chosen.items()):
+        for name, part in sorted(selected.items()):
             _copy(name, part, target)
-        for name, part in _under_way(parts):
-            if name not in chosen or part is chosen[name]:
+        for name, part in _find_checkpoints(parts):
+            if name not in selected or part is selected[name]:
                 _copy_file(part.folder, target.folder, Path("partial", f"{name}.h5"))
         target.derive()
-    missing = tuple(sorted(listed - set(chosen) - set(skipped)))
+    missing = tuple(sorted(listed - set(selected) - set(skipped)))
     lacking: Counter[str] = Counter()
     for number in range(1, min(shards, len(listed)) + 1):  # a shard beyond these is empty
         shard = Shard(number, shards)
         lacking[str(shard)] = len(set(shard.names(sorted(listed))) & set(missing))
-    return Merged(tuple(sorted(chosen)), len(listed), missing, skipped, +lacking)
+    return Merged(tuple(sorted(selected)), len(listed), missing, skipped, +lacking)
 
 
 # -- checks: are they parts of one run? ----------------------------------------------------
 
 
-def _run(part: ResultStore) -> dict[str, Any]:
+def _read_run(part: ResultStore) -> dict[str, Any]:
     run = part.run()
     if run is None:
         raise StoreError(
@@ -119,12 +121,12 @@ def _run(part: ResultStore) -> dict[str, Any]:
     return run
 
 
-def _refuse_another(
+def _check_same_run(
     first: ResultStore, asked: Mapping[str, Any], part: ResultStore, run: Mapping[str, Any]
 ) -> None:
     """Raise StoreError unless both parts have the same parameters and seed."""
     before, after = ({**one["parameters"], "seed": one["seed"]} for one in (asked, run))
-    found = differences(before, after, f"{part.folder} with {{}}")
+    found = describe_difference(before, after, f"{part.folder} with {{}}")
     if found:
         raise StoreError(
             f"only parts of one run can be merged, but {first.folder} was made with {found}; leave "
@@ -132,13 +134,13 @@ def _refuse_another(
         )
 
 
-def _skipped(run: Mapping[str, Any]) -> dict[str, Any]:
+def _read_skipped(run: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs that could not be used -> reason."""
-    said = run.get("skipped")
-    return said if isinstance(said, dict) else {}
+    stored = run.get("skipped")
+    return stored if isinstance(stored, dict) else {}
 
 
-def _listed(
+def _read_listed(
     parts: Sequence[ResultStore], runs: Sequence[Mapping[str, Any]]
 ) -> tuple[set[str], int]:
     """Return all inputs that the run is about, and the number of shards (0 if not stored).
@@ -149,9 +151,11 @@ def _listed(
     every: set[str] = set()
     shares: dict[int, tuple[ResultStore, set[str]]] = {}
     for part, run in zip(parts, runs, strict=True):
-        said = run.get("listed")
+        stored = run.get("listed")
         names = (
-            {name for name in said if isinstance(name, str)} if isinstance(said, list) else set()
+            {name for name in stored if isinstance(name, str)}
+            if isinstance(stored, list)
+            else set()
         )
         every |= names
         count = run.get("shards")
@@ -166,7 +170,7 @@ def _listed(
     return every, next(iter(shares)) if len(shares) == 1 else 0
 
 
-def _further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
+def _select_further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
     """Return the part that has counted more draws of an input that both parts have.
 
     Raises:
@@ -174,7 +178,7 @@ def _further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
     """
     with one.group(name) as a, other.group(name) as b:
         votes, other_votes = (
-            [fingerprint(g[group], without=_SAID) for group in _CONTENT] for g in (a, b)
+            [fingerprint(g[group], without=_DESCRIPTIONS) for group in _CONTENT] for g in (a, b)
         )
         same = votes == other_votes
         alone = Attributes(b["tally"]).get("leak_check") == ONE_DRAW
@@ -182,16 +186,16 @@ def _further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
         return other if alone else one
     with one.open(name) as first, other.open(name) as second:
         before, after = sorted((first, second), key=lambda record: len(record.looks))
-        if before.ended == "interrupted" and _goes_on(before, after):
+        if before.ended == "interrupted" and _continues(before, after):
             return one if after is first else other
     raise StoreError(
         f"{name} has different results in {one.folder} and {other.folder}; leave one of them out."
     )
 
 
-def _goes_on(before: Record, after: Record) -> bool:
+def _continues(before: Record, after: Record) -> bool:
     """Return whether `after` continues the count of `before`."""
-    if before.path is None or after.path is None or _about(before) != _about(after):
+    if before.path is None or after.path is None or _identify(before) != _identify(after):
         return False
     taken = len(before.looks)
     return (
@@ -202,14 +206,14 @@ def _goes_on(before: Record, after: Record) -> bool:
     )
 
 
-def _about(record: Record) -> tuple[object, ...]:
+def _identify(record: Record) -> tuple[object, ...]:
     """Return what identifies a count: draws, settings, input and labels."""
     known = record.provenance.input
     labels = (known.get("label_sha256"), known.get("category"))
     return record.draws, record.n0, record.selection, record.classes, labels
 
 
-def _refuse_batched(chosen: Mapping[str, ResultStore], leaky: ResultStore) -> None:
+def _refuse_batched(selected: Mapping[str, ResultStore], leaky: ResultStore) -> None:
     """Raise StoreError if draws of any input were counted in batches.
 
     Args:
@@ -217,9 +221,9 @@ def _refuse_batched(chosen: Mapping[str, ResultStore], leaky: ResultStore) -> No
         leaky: the part whose batch-invariance check failed.
     """
     batched: dict[Path, list[str]] = {}
-    for name, part in sorted(chosen.items()):
+    for name, part in sorted(selected.items()):
         with part.open(name, checked=True) as record:
-            if in_batches(record):
+            if is_batched(record):
                 batched.setdefault(part.folder, []).append(name)
     if batched:
         folders = "; ".join(f"{', '.join(names)} in {where}" for where, names in batched.items())
@@ -238,12 +242,12 @@ def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
     if part is target:
         return
     with together():
-        for path in made_from(part.folder, name):
+        for path in find_derived_files(part.folder, name):
             _copy_file(part.folder, target.folder, path.relative_to(part.folder))
         _copy_file(part.folder, target.folder, Path("inputs", f"{name}.h5"))
     with target.open(name, checked=True) as record:
         if record.ended != "interrupted":
-            target.forget(name)
+            target.remove_checkpoint(name)
 
 
 def _copy_file(source: Path, target: Path, below: Path) -> None:
@@ -253,7 +257,7 @@ def _copy_file(source: Path, target: Path, below: Path) -> None:
     write_atomically(path, lambda temporary: shutil.copyfile(copied, temporary))
 
 
-def _under_way(parts: Sequence[ResultStore]) -> Iterator[tuple[str, ResultStore]]:
+def _find_checkpoints(parts: Sequence[ResultStore]) -> Iterator[tuple[str, ResultStore]]:
     """Yield each input with a checkpoint, and the part whose checkpoint has the most draws."""
     best: dict[str, tuple[int, ResultStore]] = {}
     for part in parts:
@@ -261,7 +265,7 @@ def _under_way(parts: Sequence[ResultStore]) -> Iterator[tuple[str, ResultStore]
             if not is_safe_name(path.stem):
                 continue
             try:
-                with reading(path) as file:
+                with open_hdf5(path) as file:
                     done = read_count(file)[0].done
             except AccessError:
                 raise

@@ -76,7 +76,7 @@ class Outline:
         return iter(self._children)
 
 
-def line_of(path: str, attributes: Mapping[str, Any], values: npt.NDArray[Any] | None) -> Line:
+def encode_line(path: str, attributes: Mapping[str, Any], values: npt.NDArray[Any] | None) -> Line:
     """Return one line of an outline as JSON values.
 
     A group gives [path, attributes], a large array [path, attributes, element type, shape], a small
@@ -92,34 +92,34 @@ def line_of(path: str, attributes: Mapping[str, Any], values: npt.NDArray[Any] |
     return line
 
 
-def outline_of(
+def build_outline(
     lines: Iterable[Line], filename: str, read: Callable[[str], npt.NDArray[Any]]
 ) -> Outline:
     """Build an outline from its lines.
 
     Args:
-        lines: see `line_of`; each group comes before its content.
+        lines: see `encode_line`; each group comes before its content.
         filename: file of the record.
         read: reads the array at a path in the record.
 
     Raises:
-        KeyError, TypeError, ValueError, IndexError: the lines were not made by `line_of`.
+        KeyError, TypeError, ValueError, IndexError: the lines were not made by `encode_line`.
     """
     groups: dict[str, Outline] = {}
     for path, attributes, *array in lines:
         if not isinstance(attributes, dict):
             raise TypeError("the attributes of an outline must be a JSON object")
-        made = _array(path, array, read) if array else Outline(attributes, filename)
+        child = _decode_array(path, array, read) if array else Outline(attributes, filename)
         above, _, name = path.rpartition("/")
         if path:
-            groups[above][name] = made
+            groups[above][name] = child
         if not array:
-            groups[path] = made
+            groups[path] = child
     return groups[""]
 
 
-def _array(path: str, told: list[Any], read: Callable[[str], npt.NDArray[Any]]) -> Any:
-    kind, shape, *known = told
+def _decode_array(path: str, spec: list[Any], read: Callable[[str], npt.NDArray[Any]]) -> Any:
+    kind, shape, *known = spec
     dtype = np.dtype(str(kind))
     if dtype.kind not in "biuf" or not all(type(side) is int and side >= 0 for side in shape):
         raise ValueError(f"{path} is not an array of numbers")

@@ -24,8 +24,8 @@ from onnxcert.store import encoding
 from onnxcert.store.asked import read_run
 from onnxcert.store.attributes import Attributes, put
 from onnxcert.store.folder import ResultStore
-from onnxcert.store.hdf5 import reading, write_hdf5
-from onnxcert.store.links import member, part_of
+from onnxcert.store.hdf5 import open_hdf5, write_hdf5
+from onnxcert.store.links import get_group, get_group_unchecked
 from onnxcert.store.results import Results
 from onnxcert.store.table import read_table, write_table
 
@@ -43,7 +43,9 @@ class Pack(Results):
 
     def names(self) -> list[str]:
         with self._file() as file:
-            return self._named(encoding.expect(member(file, "inputs"), "onnxcert-records"))
+            return self._check_names(
+                encoding.expect(get_group_unchecked(file, "inputs"), "onnxcert-records")
+            )
 
     def run(self) -> dict[str, Any]:
         with self._file() as file:
@@ -51,20 +53,20 @@ class Pack(Results):
 
     def summary(self) -> dict[str, dict[str, Any]]:
         with self._file("summary") as file:
-            return read_table(part_of(file, "summary"))
+            return read_table(get_group(file, "summary"))
 
     @contextmanager
     def group(self, name: str) -> Iterator[h5py.Group]:
         with self._file(name) as file:
             try:
-                group = part_of(file, "inputs", name)
+                group = get_group(file, "inputs", name)
             except KeyError:
                 raise StoreError(f"{self._path} has no result {name}.") from None
             yield group
 
     @contextmanager
     def _file(self, what: str = "") -> Iterator[h5py.File]:
-        with reading(self._path, what, whole=False) as file:
+        with open_hdf5(self._path, what, whole=False) as file:
             encoding.expect(file, "onnxcert-pack")
             yield file
 

@@ -15,8 +15,8 @@ from onnxcert.inputs.listing import is_safe_name
 from onnxcert.store.attributes import Attributes
 from onnxcert.store.encoding import read_record
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
-from onnxcert.store.hdf5 import array_in
-from onnxcert.store.outline import Line, Outline, Row, outline_of
+from onnxcert.store.hdf5 import get_array
+from onnxcert.store.outline import Line, Outline, Row, build_outline
 from onnxcert.store.record import Record
 from onnxcert.store.sizes import check_sizes
 
@@ -78,7 +78,7 @@ class Results(ABC):
         """
         if not checked:
             with self.group(name) as group:
-                yield self.accept(name, read_record(group))
+                yield self.check_record(name, read_record(group))
             return
         with self.examine(name) as (found, row, stored):
             if stored != row.digest:
@@ -87,16 +87,16 @@ class Results(ABC):
                     f"onnxcert verify {self.path} for details, or delete the record and run "
                     "onnxcert certify again."
                 )
-            yield self.accept(name, read_record(found))
+            yield self.check_record(name, read_record(found))
 
-    def accept(self, name: str, record: Record) -> Record:
+    def check_record(self, name: str, record: Record) -> Record:
         """Return `record` if it states `name` and its arrays have the stated shapes.
 
         Raises:
             StoreError: the record belongs to another input.
             ValueError: an array has another shape or type.
         """
-        self._refuse_misnamed(name, record)
+        self._check_name(name, record)
         check_sizes(record)
         return record
 
@@ -112,9 +112,9 @@ class Results(ABC):
             row = Row(fingerprint(group, outline=lines), lines)
 
             def read(where: str) -> Any:
-                return array_in(group, where[1:])[...]
+                return get_array(group, where[1:])[...]
 
-            found = outline_of(lines, str(group.file.filename), read)
+            found = build_outline(lines, str(group.file.filename), read)
             yield found, row, None if stored is None else str(stored)
 
     def read(self, name: str) -> Record:
@@ -153,20 +153,20 @@ class Results(ABC):
                 "describes; delete it and certify the input again."
             )
 
-    def _named(self, names: Iterable[str]) -> list[str]:
+    def _check_names(self, names: Iterable[str]) -> list[str]:
         """Return `names` sorted; refuse unsafe names, because they become file names."""
         named = sorted(names)
         for name in named:
             refuse_unsafe(name, self.path)
         return named
 
-    def _refuse_misnamed(self, name: str, record: Record) -> None:
+    def _check_name(self, name: str, record: Record) -> None:
         """Raise StoreError unless `record` states `name` and `name` is safe."""
         refuse_unsafe(name, self.path)
         if record.name != name:
-            said = record.name if is_safe_name(record.name) else ascii(record.name[:80])
+            stated = record.name if is_safe_name(record.name) else ascii(record.name[:80])
             raise StoreError(
-                f"{name} in {self.path} is the record of {said}; keep only records that onnxcert "
+                f"{name} in {self.path} is the record of {stated}; keep only records that onnxcert "
                 "wrote, under their original names."
             )
 

@@ -10,7 +10,7 @@ import h5py
 from onnxcert.model.running.memory import HostMemory
 from onnxcert.store import checks
 from onnxcert.store.attributes import Attributes
-from onnxcert.store.hdf5 import array_in
+from onnxcert.store.hdf5 import get_array
 from onnxcert.store.record import Array, Record
 
 _SMALL: Final = 2**28  # bytes that every machine has free
@@ -25,12 +25,12 @@ def most_values(record: h5py.Group) -> int | None:
     if "certificate" not in record or "tally" not in record:
         return None
     tally = Attributes(record["tally"])
-    components = checks.whole_or_none(Attributes(record["certificate"]), "components") or 0
-    if array_in(record["tally"], "candidate").size != components:
+    components = checks.read_int_or_none(Attributes(record["certificate"]), "components") or 0
+    if get_array(record["tally"], "candidate").size != components:
         raise ValueError("the numbers of candidates and components differ")
-    looks, classes = len(checks.whole_numbers(tally, "looks")), checks.whole(tally, "classes")
+    looks, classes = len(checks.read_ints(tally, "looks")), checks.read_int(tally, "classes")
     # The levels of a radius map are numbers of hits, 0 .. n.
-    return max(components * max(1, looks), classes * (classes + 1), checks.whole(tally, "n") + 1)
+    return max(components * max(1, looks), classes * (classes + 1), checks.read_int(tally, "n") + 1)
 
 
 def check_sizes(record: Record) -> None:

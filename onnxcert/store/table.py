@@ -13,7 +13,7 @@ import numpy as np
 from onnxcert.atomic import write_atomically
 from onnxcert.store import encoding
 from onnxcert.store.attributes import put
-from onnxcert.store.hdf5 import array_in, write_hdf5
+from onnxcert.store.hdf5 import get_array, write_hdf5
 
 
 def write_table(group: h5py.Group, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -32,7 +32,7 @@ def write_table(group: h5py.Group, rows: Sequence[Mapping[str, Any]]) -> None:
 def read_table(group: h5py.Group) -> dict[str, dict[str, Any]]:
     """Return name -> row of a table that has a column `name`, or no columns."""
     encoding.expect(group, "onnxcert-table")
-    columns = {column: array_in(group, column) for column in group}
+    columns = {column: get_array(group, column) for column in group}
     if any(len(array.shape) != 1 for array in columns.values()):
         raise ValueError("a column of the table is not one-dimensional")
     plain = {

@@ -18,7 +18,7 @@ from onnxcert.store import Decision, Record
 _LONG: Final = ("statement", "notes")
 
 
-def record_misfits(record: Record, name: str, run: Mapping[str, Any] | None) -> Iterator[str]:
+def find_contradictions(record: Record, name: str, run: Mapping[str, Any] | None) -> Iterator[str]:
     """Yield what in `record` contradicts its votes, itself or `run`.
 
     Args:
@@ -31,13 +31,13 @@ def record_misfits(record: Record, name: str, run: Mapping[str, Any] | None) -> 
     """
     if record.name != name:
         yield f"this is the record of {record.name}"
-    yield from _certificate_misfits(record)
-    yield from _provenance_misfits(record)
+    yield from _compare_certificate(record)
+    yield from _compare_provenance(record)
     if run is not None:
-        yield from _parameter_misfits(record, run)
+        yield from _compare_parameters(record, run)
 
 
-def _certificate_misfits(record: Record) -> Iterator[str]:
+def _compare_certificate(record: Record) -> Iterator[str]:
     """Compare the stored certificate with one computed again from the votes."""
     certificate = record.certificate()
     labels = np.asarray(record.labels[...])
@@ -50,27 +50,27 @@ def _certificate_misfits(record: Record) -> Iterator[str]:
         yield f"levels have the shape {level.shape}, the votes {certificate.level.shape}"
     elif changed := int(np.count_nonzero(level != certificate.level)):
         yield f"{changed} of {level.size} levels do not follow from the votes"
-    for name, now in (("levels", certificate.levels), ("radii", certificate.level_radii)):
+    for name, expected in (("levels", certificate.levels), ("radii", certificate.level_radii)):
         stored = np.asarray(getattr(record, name)[...])
-        if stored.shape != now.shape or not np.allclose(stored, now, rtol=1e-9, atol=0.0):
+        if stored.shape != expected.shape or not np.allclose(stored, expected, rtol=1e-9, atol=0.0):
             yield f"{name} do not follow from the rule"
-    certified = [int(np.count_nonzero(certificate.level > j)) for j in range(len(now))]
+    certified = [int(np.count_nonzero(certificate.level > j)) for j in range(len(expected))]
     if record.curve.certified.tolist() != certified:
         yield "the curve does not follow from the votes"
-    decided = Decision.of(certificate)
+    decision = Decision.of(certificate)
     for field in fields(Decision):
-        said, is_now = getattr(record.decision, field.name), getattr(decided, field.name)
-        if _same(said, is_now):
+        stored, computed = getattr(record.decision, field.name), getattr(decision, field.name)
+        if _is_equal(stored, computed):
             continue
-        if field.name == "statement" and said == certificate.statement(before=True):
+        if field.name == "statement" and stored == certificate.statement(before=True):
             continue
         if field.name in _LONG:
-            yield f"{field.name} does not follow from votes and settings{_elsewhere(record)}"
+            yield f"{field.name} does not follow from votes and settings{_describe_version(record)}"
         else:
-            yield f"{field.name} is {said}, but votes and settings give {is_now}"
+            yield f"{field.name} is {stored}, but votes and settings give {computed}"
 
 
-def _provenance_misfits(record: Record) -> Iterator[str]:
+def _compare_provenance(record: Record) -> Iterator[str]:
     """Compare facts that a record states twice."""
     provenance = record.provenance
     if (record.law_error > 0.0) == bool(record.draws.law_note):
@@ -83,9 +83,9 @@ def _provenance_misfits(record: Record) -> Iterator[str]:
         yield "the provenance names two different models"
 
 
-def _parameter_misfits(record: Record, run: Mapping[str, Any]) -> Iterator[str]:
+def _compare_parameters(record: Record, run: Mapping[str, Any]) -> Iterator[str]:
     """Compare the parameters in `run.json` with those in the record."""
-    asked = {**run["parameters"], "seed": run["seed"]}
+    requested = {**run["parameters"], "seed": run["seed"]}
     rule, draws = record.decision.rule, record.draws
     settings = Settings(
         perturbation=draws.perturbation,
@@ -94,33 +94,34 @@ def _parameter_misfits(record: Record, run: Mapping[str, Any]) -> Iterator[str]:
         selection=record.selection,
         rule=rule,
     )
-    used = {**settings.as_dict(), "generator": draws.generator, "seed": draws.seed}
-    written = record.provenance.parameters
-    for key in sorted({*asked, *written, *used}):
-        for source, values in (("certificate", used), ("provenance", written)):
-            if source == "certificate" and key not in used:
+    in_certificate = {**settings.as_dict(), "generator": draws.generator, "seed": draws.seed}
+    in_provenance = record.provenance.parameters
+    for key in sorted({*requested, *in_provenance, *in_certificate}):
+        for source, values in (("certificate", in_certificate), ("provenance", in_provenance)):
+            if source == "certificate" and key not in in_certificate:
                 continue  # e.g. the contract, which is no part of the rule
-            if key not in asked or key not in values or asked[key] != values[key]:
-                yield f"{key} is {_shown(values, key)} in the {source}, but run.json has " + _shown(
-                    asked, key
+            if key not in requested or key not in values or requested[key] != values[key]:
+                yield (
+                    f"{key} is {_format(values, key)} in the {source}, but run.json has "
+                    + _format(requested, key)
                 )
 
 
-def _elsewhere(record: Record) -> str:
+def _describe_version(record: Record) -> str:
     """Return a note if another version made the record, since its texts may differ."""
     packages = record.provenance.environment.get("packages", {})
     made_by = packages.get("onnxcert", "an unnamed version")
     return "" if made_by == __version__ else f" (made by onnxcert {made_by}, this is {__version__})"
 
 
-def _same(stored: Any, now: Any) -> bool:
+def _is_equal(stored: Any, expected: Any) -> bool:
     """Return whether two values are equal, floats up to the rounding of other math libraries."""
-    if isinstance(stored, float) and isinstance(now, float):
-        return math.isclose(stored, now, rel_tol=1e-9)
-    if isinstance(stored, tuple) and isinstance(now, tuple) and len(stored) == len(now):
-        return all(_same(a, b) for a, b in zip(stored, now, strict=True))
-    return bool(stored == now)
+    if isinstance(stored, float) and isinstance(expected, float):
+        return math.isclose(stored, expected, rel_tol=1e-9)
+    if isinstance(stored, tuple) and isinstance(expected, tuple) and len(stored) == len(expected):
+        return all(_is_equal(a, b) for a, b in zip(stored, expected, strict=True))
+    return bool(stored == expected)
 
 
-def _shown(values: Mapping[str, Any], key: str) -> str:
+def _format(values: Mapping[str, Any], key: str) -> str:
     return json.dumps(values[key], default=str) if key in values else "missing"

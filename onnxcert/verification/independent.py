@@ -19,7 +19,7 @@ _LOW, _HIGH = 1.0 - 1e-9, 1.0 + 1e-9
 _KEPT = 0.01
 
 
-def unchecked(rule: Rule) -> str:
+def explain_unchecked(rule: Rule) -> str:
     """Explain why `rule` has no second implementation; empty if it has one."""
     if rule.procedure != "segcertify":
         return f"the procedure {rule.procedure} has no second implementation"
@@ -30,7 +30,7 @@ def unchecked(rule: Rule) -> str:
     return ""
 
 
-def independent_misfits(record: Record) -> Iterator[str]:
+def compare_with_statsmodels(record: Record) -> Iterator[str]:
     """Compare the certified components with those that statsmodels' `multipletests` rejects.
 
     Let r be the reserve of pooled selection under stepwise corrections. Whatever multipletests
@@ -40,16 +40,16 @@ def independent_misfits(record: Record) -> Iterator[str]:
     at each tau. The p-values come from SciPy's binomial tail, not from the tables of onnxcert.
 
     Args:
-        record: a record with a rule for which `unchecked` is empty; its arrays may be in the file.
+        record: a record for whose rule `explain_unchecked` is empty; its arrays may be in the file.
     """
     check = _Check(record)
     for tau in sorted(check.rule.taus):
         certified = check.certified(tau)
         least, most = check.bounds(tau)
         if more := int(np.count_nonzero(certified & ~most)):
-            yield f"{more} components are certified at tau {tau!r}, but statsmodels does not reject"
+            yield f"statsmodels does not reject {more} components that are certified at tau {tau!r}"
         if fewer := int(np.count_nonzero(least & ~certified)):
-            yield f"{fewer} components abstain at tau {tau!r}, but statsmodels rejects"
+            yield f"statsmodels rejects {fewer} components that abstain at tau {tau!r}"
 
 
 class _Check:

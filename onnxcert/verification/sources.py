@@ -16,7 +16,7 @@ from onnxcert.errors import (
 )
 from onnxcert.inputs import READERS, Item
 from onnxcert.inputs.clouds import CLOUD_READERS
-from onnxcert.media.again import Way
+from onnxcert.media.again import InputRecipe
 from onnxcert.model.graph import read_model
 from onnxcert.store import Record
 
@@ -41,7 +41,7 @@ class ModelCheck:
         if given is not None:
             self._digests[given] = read_model(given).sha256
 
-    def misfit(self, record: Record) -> str | None:
+    def find_mismatch(self, record: Record) -> str | None:
         """Describe what is wrong with the model of `record`; None if nothing is.
 
         Raises:
@@ -102,48 +102,48 @@ class InputCheck:
         self.unreadable: dict[Path, str] = {}
         self._trouble: AccessError | None = None
 
-    def misfit(self, record: Record) -> str | None:
+    def find_mismatch(self, record: Record) -> str | None:
         """Describe what is wrong with the input of `record`; None if nothing is.
 
         Raises:
             AccessError: the operating system cannot read the input, or one of the given inputs.
         """
         try:
-            way = Way.of(record)
+            recipe = InputRecipe.of(record)
         except InputError as error:
             return str(error)
         if self._given:
-            if record.draws.digest in self._known(way):
+            if record.draws.digest in self._digests_of(recipe):
                 return None
             if self._trouble is not None:
                 raise self._trouble
             return "none of the given inputs is the certified input"
-        item = way.item(record)
+        item = recipe.item(record)
         if not _is_file(item.path):
             self.missing.append(str(item.path))
             return None
         try:
-            same = digest(way.read(item)[0]) == record.draws.digest
+            same = digest(recipe.read(item)[0]) == record.draws.digest
         except (InputError, OSError, MemoryError) as error:
             refuse_trouble(item.path, error)
             same = False
         return None if same else f"the input {item.path} differs from the certified input"
 
-    def _items(self, *, of_points: bool) -> tuple[Item, ...]:
+    def _list_given(self, *, of_points: bool) -> tuple[Item, ...]:
         """Return the given inputs, read as points or as images."""
         if of_points not in self._listed:
             reader = CLOUD_READERS["clouds"] if of_points else READERS["folder"]
             self._listed[of_points] = reader.list(self._given, None).items
         return self._listed[of_points]
 
-    def _known(self, way: Way) -> set[str]:
+    def _digests_of(self, recipe: InputRecipe) -> set[str]:
         """Return the digests of all given inputs."""
-        key = repr(way)
+        key = repr(recipe)
         if key not in self._digests:
             self._digests[key] = set()
-            for item in self._items(of_points=way.points is not None):
+            for item in self._list_given(of_points=recipe.points is not None):
                 try:
-                    x, _ = way.read(replace(item, category=way.category))
+                    x, _ = recipe.read(replace(item, category=recipe.category))
                     self._digests[key].add(digest(x))
                 except (InputError, OSError, MemoryError) as error:
                     self.unreadable[item.path] = str(error)

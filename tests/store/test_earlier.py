@@ -68,7 +68,7 @@ def test_a_law_error_that_the_generator_has_not_is_found(
             del file["tally"].attrs["law_error"]
         file.attrs["sha256"] = fingerprint(file)
     assert run_command_line(["verify", "out"]) == 1
-    assert "is not one of the generator" in capsys.readouterr().out
+    assert "does not fit the generator" in capsys.readouterr().out
 
 
 def test_a_run_of_an_earlier_version_says_that_it_starts_again_elsewhere(

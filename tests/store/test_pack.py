@@ -113,7 +113,7 @@ def test_what_was_edited_is_not_packed_and_nothing_is_left_over(
 ) -> None:
     with h5py.File(store.folder / "inputs" / "one.h5", "r+") as file:
         file["predictions/clean"][0, 0] += 1
-    with pytest.raises(StoreError, match=r"one in .* is not what was written"):
+    with pytest.raises(StoreError, match=r"one in .* has changed since it was written"):
         pack(store, tmp_path / "pack.h5")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
 

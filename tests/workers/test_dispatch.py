@@ -313,7 +313,7 @@ def test_draws_that_kill_three_workers_are_an_error_and_nothing_else_is_lost(
         run.execute(0)
     assert chaos.starts == 2 + 3
     assert "p0" not in run.store
-    assert run.store.kept("p0")
+    assert run.store.has_checkpoint("p0")
     place.run(tmp_path / "out").execute(0)
     assert_equal_runs(tmp_path / "out", place.whole("plain"))
 
