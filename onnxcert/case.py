@@ -85,7 +85,7 @@ class InputJob:
         if not run.modality.has_labels(run.store.folder, self.name):
             write_labels(run.store.folder, record, names)
         if run.pictures and not has_picture(run.store.folder, self.name):
-            self._draw(record.in_memory(), truth, names)
+            self._draw(record.to_memory(), truth, names)
 
     def accept_labels(self, clean: IntArray, other: IntArray | None) -> None:
         """Take the labels without noise, and check everything that depends on them.

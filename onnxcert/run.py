@@ -27,7 +27,7 @@ from onnxcert.result import PIXELS, POINTS, Tally, passes
 from onnxcert.sampling import BatchLeak
 from onnxcert.settings import Settings
 from onnxcert.store import ResultStore
-from onnxcert.watcher import Clock, ProgressListener, Silent
+from onnxcert.watcher import Clock, ProgressListener, NoProgress
 from onnxcert.workers import Answers, Course, Crew, Dispatch, clean_labels
 
 
@@ -75,7 +75,7 @@ class Run:
     pictures: bool = True
     checkpoint_seconds: float = 60.0
     stopping: bool = False
-    watcher: ProgressListener = field(default_factory=Silent)
+    watcher: ProgressListener = field(default_factory=NoProgress)
     clock: Clock = field(default_factory=Clock)
     skipped: dict[str, str] = field(default_factory=dict)
     figures: BestEffort = field(default_factory=BestEffort)

@@ -25,7 +25,7 @@ class ProgressListener(Protocol):
         """Report the state of the current input as a short text."""
 
 
-class Silent:
+class NoProgress:
     """A receiver that ignores all reports."""
 
     def begin(self, inputs: int, passes: int) -> None: ...

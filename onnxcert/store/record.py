@@ -238,7 +238,7 @@ class Record:
         """Compute the certificate again from the tally; no model is needed."""
         return decide(self.tally(), self.decision.rule)
 
-    def in_memory(self) -> Self:
+    def to_memory(self) -> Self:
         """Return the record with all arrays in memory."""
         read: dict[str, Any] = {name: getattr(self, name)[...] for name in ARRAYS}
         for name in OPTIONAL_ARRAYS:

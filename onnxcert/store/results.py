@@ -124,7 +124,7 @@ class Results(ABC):
             StoreError: there is no such record, or it cannot be read.
         """
         with self.group(name) as group:
-            return read_record(group).in_memory()
+            return read_record(group).to_memory()
 
     def records(
         self, names: Iterable[str] | None = None, *, checked: bool = False

@@ -108,7 +108,7 @@ class _Checks:
                 elif stored != row.digest:
                     self._add(name, ["the record has changed since it was written (wrong digest)"])
                 self._check_record(
-                    name, self.results.check_record(name, read_record(found)).in_memory(), row
+                    name, self.results.check_record(name, read_record(found)).to_memory(), row
                 )
         except InputError:
             raise  # a given input is missing: not a fault of the record

@@ -18,12 +18,12 @@ from onnxcert.inputs import READERS
 from onnxcert.run import Run
 from onnxcert.settings import Settings
 from onnxcert.verification import verify
-from onnxcert.watcher import Silent
+from onnxcert.watcher import NoProgress
 
 LOOKS = (45, 60, 100, 150)
 
 
-class Stopper(Silent):
+class Stopper(NoProgress):
     """Asks the run to stop once an input has so many passes."""
 
     def __init__(self, place: int, at: int) -> None:
@@ -59,7 +59,7 @@ def prepared(tmp_path: Path, pictures: Path) -> Any:
             seed=3,
             batch_size=batch_size,
             pictures=False,
-            watcher=stopper or Silent(),
+            watcher=stopper or NoProgress(),
         )
         if stopper is not None:
             stopper.run = run

@@ -30,7 +30,7 @@ from onnxcert.inputs import READERS
 from onnxcert.inputs.clouds import CLOUD_READERS
 from onnxcert.run import Run
 from onnxcert.settings import Settings
-from onnxcert.watcher import Silent
+from onnxcert.watcher import NoProgress
 from onnxcert.workers import Dispatch, Opening
 from onnxcert.workers.task import CountDraws, Settle, Task, TryOut
 
@@ -235,7 +235,7 @@ def test_inputs_under_way_are_bounded(place: Place, tmp_path: Path) -> None:
 # -- stopped and gone on with ----------------------------------------------------------------------
 
 
-class Stopper(Silent):
+class Stopper(NoProgress):
     def __init__(self, run: Run, at: int) -> None:
         self.run, self.at = run, at
 
