@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @final
-class InputJob:
+class CertificationJob:
     """The processing of one input.
 
     Args:

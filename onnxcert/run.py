@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from onnxcert.case import InputJob
+from onnxcert.case import CertificationJob
 from onnxcert.counting import Counting
 from onnxcert.draws import check_seed
 from onnxcert.errors import InputError, ModelError, refuse_exhausted
@@ -27,7 +27,7 @@ from onnxcert.result import PIXELS, POINTS, Tally, passes
 from onnxcert.sampling import BatchLeak
 from onnxcert.settings import Settings
 from onnxcert.store import ResultStore
-from onnxcert.watcher import Clock, ProgressListener, NoProgress
+from onnxcert.watcher import Clock, NoProgress, ProgressListener
 from onnxcert.workers import Answers, Course, Crew, Dispatch, clean_labels
 
 
@@ -206,7 +206,7 @@ class Run:
             self.store.note_leak()
             self.watcher.say("predictions depend on the batch: restart with one draw per pass")
 
-    def _jobs(self, usable: Mapping[Item, int]) -> Iterator[InputJob]:
+    def _jobs(self, usable: Mapping[Item, int]) -> Iterator[CertificationJob]:
         """Yield each input that is not done yet, read at its turn."""
         for item in usable:
             if self.stopping:
@@ -215,7 +215,9 @@ class Run:
             try:
                 prepared = self.modality.read(item)
                 x = self.segmenter.declared(prepared)
-                job = InputJob(self, item, prepared, x, same_size=self._same_size[usable[item]])
+                job = CertificationJob(
+                    self, item, prepared, x, same_size=self._same_size[usable[item]]
+                )
             except InputError as error:
                 refuse_exhausted(item.path, error)
                 why = str(error)
@@ -227,7 +229,7 @@ class Run:
             else:
                 yield job
 
-    def _run_job(self, job: InputJob, trying: Trying) -> None:
+    def _run_job(self, job: CertificationJob, trying: Trying) -> None:
         try:
             labels = clean_labels(self.segmenter, self.nonrobust, job.x, job.nonrobust_x)
         except ModelError as error:
@@ -249,7 +251,7 @@ class Run:
         job.finish(tally)
         self.interrupted = tally.ended == "interrupted"
 
-    def _course(self, job: InputJob) -> Course:
+    def _course(self, job: CertificationJob) -> Course:
         """Return the job of an input for the workers."""
 
         def begin(answers: Answers) -> Counting:

@@ -82,8 +82,8 @@ def refuse_old_generator(asked: Mapping[str, Any], folder: Path) -> None:
     if asked.get("generator") in FLOAT32_GENERATORS:
         raise StoreError(
             f"{folder} holds a run of an earlier version, whose noise ({asked['generator']}) this "
-            "version cannot draw; start the run again in another folder with --out (finished "
-            "results here stay as they are)."
+            "version cannot draw; start the run again in another folder with --out (the results "
+            "here stay as they are)."
         )
 
 
@@ -126,7 +126,7 @@ def describe_difference(one: Mapping[str, Any], other: Mapping[str, Any], templa
     Args:
         one: parameters by name.
         other: the parameters to compare with.
-        worded: format of the value in `other`; `{}` is the value.
+        template: format of the value in `other`; `{}` is the value.
     """
     one, other = _flatten(one), _flatten(other)
     changed = [

@@ -217,7 +217,7 @@ def _refuse_batched(selected: Mapping[str, ResultStore], leaky: ResultStore) -> 
     """Raise StoreError if draws of any input were counted in batches.
 
     Args:
-        chosen: name of each input -> the part that its record is taken from.
+        selected: name of each input -> the part that its record is taken from.
         leaky: the part whose batch-invariance check failed.
     """
     batched: dict[Path, list[str]] = {}

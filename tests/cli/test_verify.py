@@ -330,7 +330,7 @@ def test_without_the_summary_that_is_said(onnxcert: Any) -> None:
     Path("out/results.h5").unlink()
     outcome = onnxcert("verify", "out")
     assert outcome.status == 0
-    assert "not checked: results.h5 is not there" in outcome.out
+    assert "not checked: results.h5 does not exist" in outcome.out
 
 
 # -- run.json ------------------------------------------------------------------------------------

@@ -253,7 +253,7 @@ def test_another_model_is_not_shown_shapes_in_a_frame_that_is_not_its_own(
     out = str(bench.folder / "out")
     assert bench.certify(mine, "--nonrobust", other, "--out", out) == 2
     said = capsys.readouterr().err
-    assert said.startswith("onnxcert: both models are shown")
+    assert said.startswith("onnxcert: both models must use")
     assert "frame" in said
 
 

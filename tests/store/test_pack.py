@@ -204,7 +204,7 @@ def test_an_array_that_claims_more_than_it_holds_is_damage_not_memory(store: Res
         del file["tally/hits"]
         file["tally"].create_dataset("hits", (2**20, 2**20), "i8", chunks=(64, 64))
     for read in (store.read, store.fingerprints):
-        with pytest.raises(StoreError, match="larger than what is stored"):
+        with pytest.raises(StoreError, match="larger than its stored data"):
             read("one")
 
 

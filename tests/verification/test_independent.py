@@ -104,8 +104,8 @@ def test_one_component_more_or_less_is_found(rule: Rule, selection: Selection) -
     first = int(np.flatnonzero(level < at)[0])  # hits fall from one to the next
     assert 200 < first < len(HITS)
     for place, changed, words in (
-        (first, at, "1 components are certified at tau"),
-        (first - 1, at - 1, "1 components abstain at tau"),
+        (first, at, "statsmodels does not reject 1 components"),
+        (first - 1, at - 1, "statsmodels rejects 1 components"),
     ):
         other = level.copy()
         other[place] = changed
