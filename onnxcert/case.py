@@ -33,7 +33,7 @@ class CertificationJob:
         item: the input.
         prepared: its content, see `onnxcert.media.Modality`.
         x: the array that is perturbed.
-        alike: number of inputs of the run with the same size.
+        same_size: number of inputs of the run with this size.
     """
 
     def __init__(
@@ -63,9 +63,7 @@ class CertificationJob:
             self._check_stored(record)
             done = record.ended != "interrupted"
         if done:
-            store.remove_checkpoint(
-                self.name
-            )  # left if the run was killed after the record was written
+            store.remove_checkpoint(self.name)  # left if the run was killed after its last write
         return done
 
     def _check_stored(self, record: Record) -> None:
@@ -87,18 +85,18 @@ class CertificationJob:
         if run.pictures and not has_picture(run.store.folder, self.name):
             self._draw(record.to_memory(), truth, names)
 
-    def accept_labels(self, clean: IntArray, other: IntArray | None) -> None:
+    def accept_labels(self, clean: IntArray, nonrobust: IntArray | None) -> None:
         """Take the labels without noise, and check everything that depends on them.
 
         Args:
             clean: labels of the model.
-            other: labels of the non-robust model, or None.
+            nonrobust: labels of the non-robust model, or None.
 
         Raises:
             OnnxcertError: class names, ground truth, the non-robust model or n do not fit.
         """
         run = self.run
-        self.clean, self.other = clean, other
+        self.clean, self.nonrobust = clean, nonrobust
         self.names = resolve_class_names(run.segmenter, run.class_names, clean.shape)
         check_same_outputs(run.segmenter, run.nonrobust, has_ground_truth=run.has_ground_truth)
         if not run.parts_are_components:
@@ -169,7 +167,7 @@ class CertificationJob:
             self.name,
             certificate,
             clean=self.clean,
-            nonrobust=self.other,
+            nonrobust=self.nonrobust,
             truth=self.truth,
             ignore_label=run.ignore_label,
             provenance=collect_provenance(
@@ -187,20 +185,20 @@ class CertificationJob:
             ),
         )
 
-        def labels() -> None:
+        def write_label_files() -> None:
             write_labels(run.store.folder, record, self.names)
 
-        def labels_and_picture() -> None:
-            labels()
+        def write_all_files() -> None:
+            write_label_files()
             self._draw(record, self.truth, self.names)
 
         if not run.pictures:
-            run.store.write(record, beside=labels)
+            run.store.write(record, beside=write_label_files)
             return
         try:
-            run.store.write(record, beside=labels_and_picture)
+            run.store.write(record, beside=write_all_files)
         except StoreError as error:  # the disk may have space without the figure
-            run.store.write(record, beside=labels)
+            run.store.write(record, beside=write_label_files)
             run.figures.note(f"the picture of {self.name}", error)
 
     def _draw(self, record: Record, truth: IntArray | None, names: tuple[str, ...]) -> None:

@@ -169,7 +169,6 @@ class ResultStore(Checkpoints, Results):
         return bool(here - set(own)) or any(any(path.glob("[!.]*")) for path in own)
 
     def _temporary_files(self) -> Iterator[Path]:
-        """Yield the temporary files of a killed run."""
         for sub in ("", "inputs", "partial"):
             yield from (self.folder / sub).glob(LEFT_OVER)
         for sub in ("labels", "pictures"):  # multi-label inputs have a folder each

@@ -60,9 +60,9 @@ def hold_lock(folder: Path) -> Iterator[None]:
                 stack.enter_context(SoftFileLock(owner, timeout=_WAIT, poll_interval=_WAIT / 10))
             except Timeout:
                 raise StoreError(
-                    f"{_holder(owner)} is writing to {folder}; wait for it, or choose another "
-                    f"folder with --out. If that process is gone, delete {owner} and run the "
-                    "command again."
+                    f"{_holder(owner)} is writing to {folder}; wait for it, choose another folder "
+                    f"with --out, or, if that process is gone, delete {owner} and run the command "
+                    "again."
                 ) from None
         yield
 

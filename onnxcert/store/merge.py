@@ -135,7 +135,6 @@ def _check_same_run(
 
 
 def _read_skipped(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs that could not be used -> reason."""
     stored = run.get("skipped")
     return stored if isinstance(stored, dict) else {}
 

@@ -79,8 +79,8 @@ class Outline:
 def encode_line(path: str, attributes: Mapping[str, Any], values: npt.NDArray[Any] | None) -> Line:
     """Return one line of an outline as JSON values.
 
-    A group gives [path, attributes], a large array [path, attributes, element type, shape], a small
-    array [..., [indices, values]] with its non-zero values.
+    This is [path, attributes] for a group, [path, attributes, element type, shape] for a large
+    array, and [..., [indices, values]] with the non-zero values for a small array.
     """
     if values is None:
         return [path, attributes]
