@@ -77,47 +77,47 @@ def _are_strings(value: Any, kind: type[list[Any]] | type[dict[Any, Any]]) -> bo
     return isinstance(value, kind) and all(isinstance(text, str) for text in texts)
 
 
-def refuse_old_generator(asked: Mapping[str, Any], folder: Path) -> None:
-    """Raise StoreError if `asked` names a noise generator of an earlier version."""
-    if asked.get("generator") in FLOAT32_GENERATORS:
+def refuse_old_generator(parameters: Mapping[str, Any], folder: Path) -> None:
+    """Raise StoreError if `parameters` names a noise generator of an earlier version."""
+    if parameters.get("generator") in FLOAT32_GENERATORS:
         raise StoreError(
-            f"{folder} holds a run of an earlier version, whose noise ({asked['generator']}) this "
-            "version cannot draw; start the run again in another folder with --out (the results "
-            "here stay as they are)."
+            f"{folder} holds a run of an earlier version, whose noise ({parameters['generator']}) "
+            "this version cannot draw; start the run again in another folder with --out (the "
+            "results here stay as they are)."
         )
 
 
-def new_run(asked: Mapping[str, Any], seed: int, *, leaky: bool) -> dict[str, Any]:
+def new_run(parameters: Mapping[str, Any], seed: int, *, leaky: bool) -> dict[str, Any]:
     """Return the content of a new `run.json`."""
     return {
         encoding.TYPE: RUN_TYPE,
         encoding.VERSION: RUN_VERSION,
         "seed": seed,
-        "parameters": dict(asked),
+        "parameters": dict(parameters),
         **({LEAKY: True} if leaky else {}),
     }
 
 
 def check_parameters(
-    stored: Mapping[str, Any], asked: Mapping[str, Any], seed: int | None, folder: Path
+    stored: Mapping[str, Any], parameters: Mapping[str, Any], seed: int | None, folder: Path
 ) -> int:
     """Return the seed of the `stored` run of `folder`.
 
     Raises:
-        StoreError: `asked` or `seed` differs from the stored run; the difference is named.
+        StoreError: `parameters` or `seed` differs from the stored run; the difference is named.
     """
-    before = {**stored["parameters"], "seed": stored["seed"]}
-    after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
+    old = {**stored["parameters"], "seed": stored["seed"]}
+    new = {**json.loads(json.dumps(dict(parameters))), "seed": old["seed"]}
     if seed is not None:
-        after["seed"] = seed
-    refuse_old_generator(before, folder)
-    changed = describe_difference(before, after, "but {} was requested")
+        new["seed"] = seed
+    refuse_old_generator(old, folder)
+    changed = describe_difference(old, new, "but {} was requested")
     if changed:
         raise StoreError(
             f"{folder} holds a run with {changed}; choose another folder with "
             "--out, or use the same settings."
         )
-    return int(before["seed"])
+    return int(old["seed"])
 
 
 def describe_difference(one: Mapping[str, Any], other: Mapping[str, Any], template: str) -> str:

@@ -174,11 +174,11 @@ class ResultStore(Checkpoints, Results):
         for sub in ("labels", "pictures"):  # multi-label inputs have a folder each
             yield from (self.folder / sub).rglob(LEFT_OVER)
 
-    def begin(self, asked: Mapping[str, Any], *, seed: int | None, fresh_seed: int) -> int:
+    def begin(self, parameters: Mapping[str, Any], *, seed: int | None, fresh_seed: int) -> int:
         """Start or resume the run in this folder and return its seed.
 
         Args:
-            asked: every parameter that a result depends on, as JSON values.
+            parameters: every parameter that a result depends on, as JSON values.
             seed: seed given by the user; None selects the stored seed, or `fresh_seed`.
             fresh_seed: seed of a new run.
 
@@ -190,9 +190,9 @@ class ResultStore(Checkpoints, Results):
         if stored is not None and not self.has_votes:
             # No votes are stored, so the parameters may change. Some votes may have been seen,
             # however, so other parameters must not use the same draws.
-            if stored["parameters"] == json.loads(json.dumps(dict(asked))):
+            if stored["parameters"] == json.loads(json.dumps(dict(parameters))):
                 fresh_seed = stored["seed"]
-            leaky = self.leaky and stored["parameters"].get("model") == asked["model"]
+            leaky = self.leaky and stored["parameters"].get("model") == parameters["model"]
             stored = None
         if stored is None:
             if self.names():
@@ -201,9 +201,9 @@ class ResultStore(Checkpoints, Results):
                     "--out."
                 )
             seed = fresh_seed if seed is None else seed
-            self._write_run(new_run(asked, seed, leaky=leaky))
+            self._write_run(new_run(parameters, seed, leaky=leaky))
             return seed
-        return check_parameters(stored, asked, seed, self.folder)
+        return check_parameters(stored, parameters, seed, self.folder)
 
     @property
     def has_votes(self) -> bool:

@@ -122,10 +122,10 @@ def _read_run(part: ResultStore) -> dict[str, Any]:
 
 
 def _check_same_run(
-    first: ResultStore, asked: Mapping[str, Any], part: ResultStore, run: Mapping[str, Any]
+    first: ResultStore, first_run: Mapping[str, Any], part: ResultStore, run: Mapping[str, Any]
 ) -> None:
     """Raise StoreError unless both parts have the same parameters and seed."""
-    before, after = ({**one["parameters"], "seed": one["seed"]} for one in (asked, run))
+    before, after = ({**one["parameters"], "seed": one["seed"]} for one in (first_run, run))
     found = describe_difference(before, after, f"{part.folder} with {{}}")
     if found:
         raise StoreError(
