@@ -111,7 +111,7 @@ def check_parameters(
     if seed is not None:
         new["seed"] = seed
     refuse_old_generator(old, folder)
-    changed = describe_difference(old, new, "but {} was requested")
+    changed = describe_difference(old, new, "now {} was requested")
     if changed:
         raise StoreError(
             f"{folder} holds a run with {changed}; choose another folder with "
