@@ -97,8 +97,8 @@ class Again:
             several = len(self.rule.hindsight) > 1
             return (
                 f"{' and '.join(self.rule.hindsight)} {'were' if several else 'was'} chosen after "
-                "the votes had been counted, which voids the level; run certify again, or pass "
-                "--fixed-beforehand if this was fixed before anybody saw the votes"
+                "the votes had been counted, which voids the level; certify again with another "
+                "--seed, or pass --fixed-beforehand if this was fixed before anybody saw the votes"
             )
         if self._is_declared:
             return (

@@ -170,7 +170,7 @@ def _read_listed(
 
 
 def _select_further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
-    """Return the part that has counted more draws of an input that both parts have.
+    """Return the part with the more complete result of an input that both parts have.
 
     Raises:
         StoreError: the parts have different results for the input.
