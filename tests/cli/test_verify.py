@@ -114,8 +114,8 @@ CONTRADICTIONS: dict[str, tuple[Edit, str]] = {
         somewhere("tally/candidate", True, lambda v: 1 - v),
         "1 of 192 labels do not follow from the votes",
     ),
-    "alpha": (ruled("alpha", 0.5), "alpha is 0.5 in the certificate, run.json"),
-    "tau": (ruled("tau", 0.6), "tau is 0.6 in the certificate, run.json"),
+    "alpha": (ruled("alpha", 0.5), "alpha is 0.5 in the certificate, but run.json"),
+    "tau": (ruled("tau", 0.6), "tau is 0.6 in the certificate, but run.json"),
     "correction": (
         ruled("correction", "bonferroni"),
         'correction is "bonferroni" in the certificate, but run.json has "holm"',
@@ -125,8 +125,8 @@ CONTRADICTIONS: dict[str, tuple[Edit, str]] = {
         'alpha_scope is "dataset" in the certificate',
     ),
     "radius": (decided("radius", [9.0]), "radius is (9.0,), but votes and settings give"),
-    "threshold": (decided("thresholds", [40]), "thresholds is (40,), votes and settings"),
-    "abstained": (decided("abstained", [0]), "abstained is (0,), votes and settings"),
+    "threshold": (decided("thresholds", [40]), "thresholds is (40,), but votes and settings"),
+    "abstained": (decided("abstained", [0]), "abstained is (0,), but votes and settings"),
     "level": (
         somewhere("certificate/level", True, lambda v: 1 - v),
         "1 of 192 levels do not follow from the votes",
@@ -143,7 +143,7 @@ CONTRADICTIONS: dict[str, tuple[Edit, str]] = {
         lambda record: record["certificate/certified"].write_direct(np.array([192])),
         "the curve does not follow from the votes",
     ),
-    "what is controlled": (decided("controls", "FDR"), "controls is FDR, votes and settings"),
+    "what is controlled": (decided("controls", "FDR"), "controls is FDR, but votes and settings"),
     "statement": (
         decided("statement", "All is well."),
         "statement does not follow from votes and settings",
@@ -408,10 +408,10 @@ def other_array() -> None:
 
 
 LABEL_EDITS: dict[str, tuple[Callable[[], object], str]] = {
-    "a pixel": (label_png(other_pixel), "labels/p1.png shows 1 of 192 labels"),
+    "a pixel": (label_png(other_pixel), "1 of 192 labels in labels/p1.png"),
     "colours": (label_png(other_colours), "labels/p1.png has other class colours"),
-    "size": (label_png(lambda i: i.crop((0, 0, 4, 4))), "labels/p1.png holds uint8 of the shape"),
-    "an entry": (other_array, "labels/p1.npy shows 1 of 192 labels"),
+    "size": (label_png(lambda i: i.crop((0, 0, 4, 4))), "labels/p1.png holds uint8 of shape"),
+    "an entry": (other_array, "1 of 192 labels in labels/p1.npy"),
     "no PNG": (lambda: Path("out/labels/p1.png").unlink(), "labels/p1.png is missing"),
     "no array": (lambda: Path("out/labels/p1.npy").unlink(), "labels/p1.npy is missing"),
     "broken PNG": (lambda: Path("out/labels/p1.png").write_bytes(b"PNG"), "p1.png is damaged"),
