@@ -86,8 +86,8 @@ def open_results(path: str | Path) -> Results:
     except OSError as error:
         refuse_trouble(path, error)
     raise StoreError(
-        f"{path} does not exist; give a folder that onnxcert certify wrote, or a file that "
-        "onnxcert pack wrote."
+        f"there are no results in {path}, which does not exist; give a folder that onnxcert "
+        "certify wrote, or a file that onnxcert pack wrote."
     )
 
 
