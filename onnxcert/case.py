@@ -1,4 +1,4 @@
-"""One input of a run: what is checked before its draws, how they are counted, what is kept."""
+"""One input of a run: check it, count its draws, decide, and store the result."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, final
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.backend import NUMPY
-from onnxcert.class_names import names_of
+from onnxcert.class_names import resolve_class_names
 from onnxcert.counting import Counting
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import Item
-from onnxcert.misfits import refuse_other, refuse_unlike
+from onnxcert.misfits import check_same_outputs, check_stored_record
 from onnxcert.model.running.trying import Tried
-from onnxcert.parameters import digest_of
-from onnxcert.provenance import provenance
+from onnxcert.parameters import hash_parameters
+from onnxcert.provenance import collect_provenance
 from onnxcert.report.files import has_picture, write_labels
 from onnxcert.report.plotting import load_matplotlib
 from onnxcert.result import Tally
@@ -25,85 +25,89 @@ if TYPE_CHECKING:
 
 
 @final
-class Case:
-    """One input.
+class CertificationJob:
+    """The processing of one input.
 
     Args:
-        run: what it is part of.
-        item: the input. prepared: read, see `onnxcert.media.Medium`.
+        run: the run.
+        item: the input.
+        prepared: its content, see `onnxcert.media.Modality`.
         x: the array that is perturbed.
-        alike: how many inputs of the run are of its size.
+        same_size: number of inputs of the run with this size.
     """
 
-    def __init__(self, run: Run, item: Item, prepared: Any, x: FloatArray, *, alike: int) -> None:
+    def __init__(
+        self, run: Run, item: Item, prepared: Any, x: FloatArray, *, same_size: int
+    ) -> None:
         assert run.seed is not None
-        self.alike = alike
+        self.same_size = same_size
         self.run, self.item, self.prepared, self.x = run, item, prepared, x
         self.name = item.name
         try:
-            run.settings.perturbation.check(x)  # before any worker gets it
+            run.settings.perturbation.check(x)  # before any worker receives it
         except ParameterError as error:
             raise ParameterError(f"{item.path}: {error}") from None
         self.draws = Draws(run.settings.perturbation, run.seed, digest(x), run.runtime.generator)
         self.law_error = self.draws.law_error(x.shape)
 
-    def done(self) -> bool:
-        """Whether it is finished; then what is derived from it and missing is written again.
+    def is_done(self) -> bool:
+        """Return whether the input is done; if so, rewrite missing label files and figures.
 
         Raises:
-            StoreError: it has changed since, or another run made it.
+            StoreError: the input has changed since, or another run made the record.
         """
         store = self.run.store
         if self.name not in store:
             return False
         with store.open(self.name, checked=True) as record:
-            self._check_again(record)
+            self._check_stored(record)
             done = record.ended != "interrupted"
         if done:
-            store.forget(self.name)  # the run may have been killed before it could
+            store.remove_checkpoint(self.name)  # left if the run was killed after its last write
         return done
 
-    def _check_again(self, record: Record) -> None:
+    def _check_stored(self, record: Record) -> None:
         run = self.run
-        # Names given now, or those that were noted when the record was made.
+        # Class names given now, or else those in the record.
         names = run.class_names or tuple(record.provenance.contract["class_names"])
-        truth = run.medium.truth(self.item, self.prepared, classes=record.classes, names=names)
-        refuse_other(
+        truth = run.modality.truth(self.item, self.prepared, classes=record.classes, names=names)
+        check_stored_record(
             run.store,
             record,
             self.item,
-            identity=self.draws.digest,
+            input_digest=self.draws.digest,
             truth=truth,
-            category=run.medium.category(self.prepared),
-            asked={**run.parameters, "seed": run.seed},
+            category=run.modality.category(self.prepared),
+            parameters={**run.parameters, "seed": run.seed},
         )
-        if not run.medium.has_labels(run.store.folder, self.name):
+        if not run.modality.has_labels(run.store.folder, self.name):
             write_labels(run.store.folder, record, names)
         if run.pictures and not has_picture(run.store.folder, self.name):
-            self._draw(record.in_memory(), truth, names)
+            self._draw(record.to_memory(), truth, names)
 
-    def accept(self, clean: IntArray, other: IntArray | None) -> None:
-        """Check what belongs to the input now that the models have run on it.
+    def accept_labels(self, clean: IntArray, nonrobust: IntArray | None) -> None:
+        """Take the labels without noise, and check everything that depends on them.
 
         Args:
-            clean: labels without noise. other: those of the other model, if there is one.
+            clean: labels of the model.
+            nonrobust: labels of the non-robust model, or None.
 
         Raises:
-            OnnxcertError: names, labels, the other model or n do not fit.
+            OnnxcertError: class names, ground truth, the non-robust model or n do not fit.
         """
         run = self.run
-        self.clean, self.other = clean, other
-        self.names = names_of(run.segmenter, run.class_names, clean.shape)
-        refuse_unlike(run.segmenter, run.nonrobust, labelled=run.labelled)
+        self.clean, self.nonrobust = clean, nonrobust
+        self.names = resolve_class_names(run.segmenter, run.class_names, clean.shape)
+        check_same_outputs(run.segmenter, run.nonrobust, has_ground_truth=run.has_ground_truth)
         if not run.parts_are_components:
             run.settings.refuse_hopeless(clean.size, self.law_error)
-        self.truth = run.medium.truth(
+        self.truth = run.modality.truth(
             self.item, self.prepared, classes=run.segmenter.classes, names=self.names
         )
 
     @property
-    def other_x(self) -> FloatArray | None:
-        """The input as the other model declares it."""
+    def nonrobust_x(self) -> FloatArray | None:
+        """The input array of the non-robust model, or None."""
         other = self.run.nonrobust
         return None if other is None else other.declared(self.prepared)
 
@@ -113,19 +117,19 @@ class Case:
         run = self.run
         return run.runtime.device != "cpu" or (run.crew is None and run.segmenter.on_device)
 
-    def counted(self, tried: Tried) -> Tally:
-        """The tally of its draws, counted in this process.
+    def count_draws(self, tried: Tried) -> Tally:
+        """Count the draws in this process and return the tally.
 
         Raises:
-            BatchLeak: batch mates change the model's answers.
+            BatchLeak: the batch-invariance check failed.
         """
-        run, counting = self.run, self.counting(tried)
-        return counting.sampled(run.segmenter, self.x, tried.batch.draws, lambda: run.stopping)
+        run, count = self.run, self.start_count(tried)
+        return count.count_remaining(run.segmenter, self.x, tried.batch.draws, lambda: run.stopping)
 
-    def counting(self, tried: Tried) -> Counting:
-        """The count of its draws, gone on with where it was stopped."""
+    def start_count(self, tried: Tried) -> Counting:
+        """Start the count of the draws, or resume it from its checkpoint."""
         run, model = self.run, self.run.segmenter
-        backend = model.backend if run.crew is None else NUMPY  # workers send NumPy's arrays
+        backend = model.backend if run.crew is None else NUMPY  # workers send NumPy arrays
         self.tried = tried
         components, rows = int(self.clean.size), tried.batch.draws
         count = run.settings.count(self.draws, model.classes, components, backend, self.law_error)
@@ -143,30 +147,30 @@ class Case:
                 "provider": run.runtime.provider,
                 "onnxruntime": run.runtime.version,
                 "one_draw_per_pass": str(tried.one_draw_per_pass),
-                "asked": digest_of(run.parameters),
+                "asked": hash_parameters(run.parameters),
             },
-            others=() if tried.one_draw_per_pass else tuple(checks[1:]),
+            other_checks=() if tried.one_draw_per_pass else tuple(checks[1:]),
             unit=model.unit,
             kind=model.components,
             checkpoint_seconds=run.checkpoint_seconds,
             looking=run.settings.looking(),
-            on_draws=lambda done: run.tell(self.name, done),
+            on_draws=lambda done: run.report_progress(self.name, done),
             on_look=lambda outlook: run.watcher.say(outlook.shown()),
         )
 
     def finish(self, tally: Tally) -> None:
-        """Decide and keep: label files, picture, record."""
+        """Decide, and write the record, label files and figure."""
         run = self.run
         certificate = run.settings.decide(tally)
-        notes = (run.runtime.note, self.tried.warning, *run.medium.notes(self.prepared))
+        notes = (run.runtime.note, self.tried.warning, *run.modality.notes(self.prepared))
         record = Record.of(
             self.name,
             certificate,
             clean=self.clean,
-            nonrobust=self.other,
+            nonrobust=self.nonrobust,
             truth=self.truth,
             ignore_label=run.ignore_label,
-            provenance=provenance(
+            provenance=collect_provenance(
                 run.segmenter,
                 run.runtime,
                 class_names=self.names,
@@ -175,26 +179,26 @@ class Case:
                 draws=self.draws,
                 parameters=run.parameters,
                 batch_size=self.tried.batch,
-                category=run.medium.category(self.prepared),
+                category=run.modality.category(self.prepared),
                 workers="" if run.crew is None else run.crew.described,
                 warnings=[note for note in notes if note],
             ),
         )
 
-        def labels() -> None:
+        def write_label_files() -> None:
             write_labels(run.store.folder, record, self.names)
 
-        def labels_and_picture() -> None:
-            labels()
+        def write_all_files() -> None:
+            write_label_files()
             self._draw(record, self.truth, self.names)
 
         if not run.pictures:
-            run.store.write(record, beside=labels)
+            run.store.write(record, beside=write_label_files)
             return
         try:
-            run.store.write(record, beside=labels_and_picture)
-        except StoreError as error:  # the disk may have room without the picture
-            run.store.write(record, beside=labels)
+            run.store.write(record, beside=write_all_files)
+        except StoreError as error:  # the disk may have space without the figure
+            run.store.write(record, beside=write_label_files)
             run.figures.note(f"the picture of {self.name}", error)
 
     def _draw(self, record: Record, truth: IntArray | None, names: tuple[str, ...]) -> None:
@@ -202,4 +206,4 @@ class Case:
         drawing = run.figures.drawing(f"the picture of {self.name}")
         with run.clock.measure("report"), drawing:
             load_matplotlib(run.store.folder)
-            run.medium.draw(run.store.folder, record, self.prepared, truth, names)
+            run.modality.draw(run.store.folder, record, self.prepared, truth, names)

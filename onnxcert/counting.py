@@ -1,4 +1,4 @@
-"""Count the draws of one input so that a stop, planned or not, loses little."""
+"""Counting the draws of one input with checkpoints, so that little is lost by a stop."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ from onnxcert.store import ResultStore
 
 @dataclass(eq=False, kw_only=True)
 class Counting:
-    """The count of one input, gone on with where it was stopped and kept on the way.
+    """The count of one input, resumed from its checkpoint and saved regularly.
 
     Attributes:
-        store: keeps the count. name: of the input.
-        count: one that has not begun; then the one under way.
-        runtime: what the model's answers may depend on; a count made on another starts again.
-        others: leak checks that the kept count may have been made with; see `_gone_on`.
-        unit, kind: of the tally.
-        checkpoint_seconds: how often the count is kept.
-        looking: decides at each look whether to go on; None without looks.
-        on_draws: told the number of draws done.
-        on_look: told at every look how far the input has come.
+        store: holds the checkpoint.
+        name: name of the input.
+        count: an empty count; then the current one.
+        runtime: everything that predictions may depend on; a checkpoint of another is not used.
+        others: other leak checks that the checkpoint may have; see `_resume`.
+        unit: unit of the tally.
+        kind: kind of the components of the tally.
+        checkpoint_seconds: seconds between checkpoints.
+        looking: decides at each interim look whether to continue; None without looks.
+        on_draws: receives the number of draws done.
+        on_look: receives the conditional power at each interim look.
     """
 
     store: ResultStore
     name: str
     count: Count
     runtime: Mapping[str, str]
-    others: tuple[LeakCheck, ...]
+    other_checks: tuple[LeakCheck, ...]
     unit: str
     kind: str
     checkpoint_seconds: float
@@ -43,39 +45,44 @@ class Counting:
     on_look: Callable[[Outlook], None]
 
     def __post_init__(self) -> None:
-        self.count = self._gone_on(self.count)
-        self._kept = time.monotonic()
+        self.count = self._resume(self.count)
+        self._last_checkpoint = time.monotonic()
 
-    def _gone_on(self, fresh: Count) -> Count:
-        """The kept count, or `fresh`.
+    def _resume(self, fresh: Count) -> Count:
+        """Return the count of the checkpoint, or `fresh`.
 
-        Before the stop, the run may have chosen batches with a leak check or one draw per pass, as
-        this depends on measured speed. A draw with its own pass cannot leak, so the combined count
-        has the check of its batches.
+        Before the stop, the run may have used batches with a leak check or one draw per pass, since
+        this depends on measured speed. Draws with their own pass cannot leak, so the combined count
+        needs only the check of its batches.
         """
         assert fresh.check is not None
-        for check in (fresh.check, *self.others):
-            found = self.store.resume(fresh, self.name, self._made_with(check))
-            if found.done:
-                found.check = check if fresh.check.one_draw else fresh.check
-                return found
+        for check in (fresh.check, *self.other_checks):
+            resumed = self.store.resume(fresh, self.name, self._add_check(check))
+            if resumed.done:
+                resumed.check = check if fresh.check.one_draw else fresh.check
+                return resumed
         return fresh
 
-    def _made_with(self, check: LeakCheck | None) -> dict[str, str]:
+    def _add_check(self, check: LeakCheck | None) -> dict[str, str]:
         return {**self.runtime, "leak_check": "" if check is None else check.key}
 
-    def sampled(
+    def count_remaining(
         self, segment: Segmenter, x: FloatArray, batch_size: int, stopping: Callable[[], bool]
     ) -> Tally:
-        """Count here what is missing; the tally.
+        """Count the remaining draws in this process and return the tally.
 
         Args:
-            segment: the model. x: the input.
-            stopping: asked after every batch; True keeps the count and raises KeyboardInterrupt, or
-                ends with the votes at the last look where there was one.
+            segment: the model.
+            x: the input.
+            batch_size: draws per forward pass.
+            stopping: called after every batch; True writes a checkpoint and stops.
+
+        Raises:
+            KeyboardInterrupt: stopped before the first interim look; after a look, the votes at the
+                last look are returned instead.
         """
 
-        def after(count: Count) -> None:
+        def after_batch(count: Count) -> None:
             self.advanced()
             if stopping() and count.done < count.total:
                 self.keep()
@@ -89,11 +96,11 @@ class Counting:
                 batch_size=batch_size,
                 unit=self.unit,
                 kind=self.kind,
-                on_batch=after,
+                on_batch=after_batch,
                 on_look=self._look,
             )
         except KeyboardInterrupt as stop:
-            if isinstance(stop, PassEnded):  # between two batches: the count is whole
+            if isinstance(stop, PassEnded):  # between two batches: the count is consistent
                 self.keep()
             tally = self.interrupted()
             if tally is None:
@@ -101,7 +108,10 @@ class Counting:
             return tally
 
     def tally(self) -> Tally | None:
-        """The tally, once nothing is missing or a look says so; to be asked after each part."""
+        """Return the tally if all draws are counted or a look ends it, else None.
+
+        Call this after each part, because it takes the interim look that is due.
+        """
         count = self.count
         if count.at_look and count.done < count.total:
             ended = self._look(count.tally_at_last_look("", self.unit, self.kind))
@@ -109,20 +119,20 @@ class Counting:
         return count.tally(self.unit, self.kind) if count.done == count.total else None
 
     def advanced(self) -> None:
-        """Draws were counted: tell of it, and keep them if it is time."""
+        """Report the number of draws, and write a checkpoint if one is due."""
         self.on_draws(self.count.done)
-        if time.monotonic() - self._kept >= self.checkpoint_seconds:
+        if time.monotonic() - self._last_checkpoint >= self.checkpoint_seconds:
             self.keep()
 
     def keep(self) -> None:
-        """Keep the count on disk, where any draws are counted and more are to come."""
+        """Write a checkpoint, unless no draws or all draws are counted."""
         if not 0 < self.count.done < self.count.total:
             return
-        self.store.checkpoint(self.name, self.count, self._made_with(self.count.check))
-        self._kept = time.monotonic()
+        self.store.checkpoint(self.name, self.count, self._add_check(self.count.check))
+        self._last_checkpoint = time.monotonic()
 
     def interrupted(self) -> Tally | None:
-        """The votes at the last look, if one was taken."""
+        """Return the votes at the last interim look, or None if there was none."""
         if not self.count.path:
             return None
         return self.count.tally_at_last_look("interrupted", self.unit, self.kind)
@@ -130,8 +140,8 @@ class Counting:
     def _look(self, tally: Tally) -> Ended:
         if self.looking is None:
             return ""
-        if not self.store.begun:
-            self.keep()  # before anybody sees how the votes fall
+        if not self.store.has_votes:
+            self.keep()  # before anybody sees the votes
         ended = self.looking.at_look(tally)
         if self.looking.outlook is not None:
             self.on_look(self.looking.outlook)

@@ -1,4 +1,4 @@
-"""Certificates decided again from stored votes, by another rule and without the model."""
+"""Re-decision: new certificates from stored votes, by another rule and without the model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from onnxcert.decision import Family, check_combination, decide, looks_of
 from onnxcert.decision.change import Change
 from onnxcert.decision.hindsight import hindsight
 from onnxcert.errors import ParameterError, StoreError
-from onnxcert.media.again import truth_again
+from onnxcert.media.again import reread_truth
 from onnxcert.report.files import write_labels
 from onnxcert.report.summary import Summary, summarise
 from onnxcert.result import Provenance, Selection
@@ -25,20 +25,21 @@ from onnxcert.store import Record, Results, ResultStore
 
 AGAIN = "decided_again"
 UNLABELLED = (
-    "labels that some inputs had are not where they were, or have changed; what is certified of "
-    "those inputs is compared with none"
+    "the ground truth of some inputs is missing or has changed; their certified labels are not "
+    "compared with it"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Again:
-    """Stored results and the rule they are decided by again.
+    """Stored results and a new rule for them.
 
     Attributes:
-        results: the stored ones; never written to.
-        stored: their rule. rule: the new one, with its hindsight.
-        fixed_beforehand: the user says that the new rule was fixed before the votes were seen.
-        inputs: names of those that the run was about, finished or not.
+        results: the stored results; never written to.
+        stored: the stored rule.
+        rule: the new rule, with its post hoc choices (`hindsight`).
+        fixed_beforehand: the user declares that the new rule was fixed before the votes were seen.
+        inputs: names of all inputs of the run, finished or not.
     """
 
     results: Results
@@ -49,11 +50,11 @@ class Again:
 
     @classmethod
     def of(cls, results: Results, change: Change, *, fixed_beforehand: bool = False) -> Again:
-        """The new rule for `results`, and whether it keeps the level.
+        """Apply `change` to the rule of `results`, and find its post hoc choices.
 
         Raises:
             StoreError: there are no results, a record is damaged, or their rules differ.
-            ParameterError: the change does not go with them.
+            ParameterError: the change is not possible for these results.
         """
         names = results.names()
         rules: dict[tuple[Rule, Selection], str] = {}
@@ -64,68 +65,68 @@ class Again:
                 sizes[record.decision.components, record.n0, record.law_error] = None
         if not rules:
             raise StoreError(
-                f"there are no results in {results.path}; name a folder that onnxcert certify "
+                f"there are no results in {results.path}; give a folder that onnxcert certify "
                 "wrote, or a file that onnxcert pack wrote."
             )
         if len(rules) > 1:
             first, second, *_ = rules.values()
             raise StoreError(
-                f"the records {first} and {second} were decided by different rules; onnxcert "
-                "verify says which does not belong here."
+                f"the records {first} and {second} were decided by different rules; run onnxcert "
+                "verify to see which one does not belong here."
             )
-        ((before, selection),) = rules
-        listed = _inputs_of(results)
-        rule = change.of(before, len(listed))
+        ((stored, selection),) = rules
+        listed = _list_inputs(results)
+        rule = change.of(stored, len(listed))
         check_combination(rule, selection)
         for components, _, law_error in sizes:
-            Family.of(rule, components, selection, law_error)  # so that nothing is refused half way
-        # A declaration is about the new rule alone; what was void before stays so.
-        late = before.hindsight if fixed_beforehand else hindsight(before, rule, selection)
+            Family.of(rule, components, selection, law_error)  # raises before anything is written
+        # The declaration covers the new rule only; a level that was void before stays void.
+        post_hoc = stored.hindsight if fixed_beforehand else hindsight(stored, rule, selection)
         return cls(
             results=results,
-            stored=before,
-            rule=_with_the_looks_taken(rule, before, selection, sizes).but(hindsight=late),
+            stored=stored,
+            rule=_keep_looks(rule, stored, selection, sizes).but(hindsight=post_hoc),
             fixed_beforehand=fixed_beforehand,
             inputs=tuple(listed),
         )
 
     @property
     def warning(self) -> str:
-        """What the reader must know of how the rule was chosen, or nothing."""
+        """A warning about how the rule was selected; empty if there is none."""
         if self.rule.hindsight:
             several = len(self.rule.hindsight) > 1
             return (
                 f"{' and '.join(self.rule.hindsight)} {'were' if several else 'was'} chosen after "
-                "the votes had been counted, which voids the level; draw anew with certify, or "
-                "say --fixed-beforehand if this was fixed before anybody saw the votes"
+                "the votes had been counted, which voids the level; certify again with another "
+                "--seed, or pass --fixed-beforehand if this was fixed before anybody saw the votes"
             )
-        if self._declared:
+        if self._is_declared:
             return (
-                "decided again by another rule, which the user declares to have been fixed before "
-                "the votes were seen"
+                "decided again by another rule; the user declares that it was fixed before the "
+                "votes were seen"
             )
         return ""
 
     @property
-    def _declared(self) -> bool:
-        """Whether the level rests on the user's word."""
+    def _is_declared(self) -> bool:
+        """Whether the level relies on the user's declaration."""
         return self.fixed_beforehand and self.rule != self.stored
 
     def before(self) -> Summary:
-        """The results as stored."""
-        return summarise(self.results.records(checked=True), **self._listed())
+        """Summarise the stored results."""
+        return summarise(self.results.records(checked=True), **self._summary_inputs())
 
     def after(self, out: Path | None = None) -> Summary:
-        """The results decided by the new rule.
+        """Decide all results by the new rule and summarise them.
 
         Args:
-            out: a new folder to write them to: records, label files and `run.json`.
+            out: new folder for the records, label files and `run.json`; None to write nothing.
 
         Raises:
-            StoreError: `out` holds something already, or cannot be written.
+            StoreError: `out` is not empty or cannot be written.
         """
         if out is None:
-            return summarise(self._records(), **self._listed())
+            return summarise(self._records(), **self._summary_inputs())
         try:
             taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
         except OSError as error:
@@ -134,27 +135,27 @@ class Again:
                 "with --out."
             ) from None
         if taken:
-            raise StoreError(f"{out} is not an empty or new folder; choose another with --out.")
+            raise StoreError(f"{out} is not empty; choose another folder with --out.")
         store = ResultStore(out)
         records = self._records()
-        first = next(records)  # what cannot be decided is refused before anything is written
+        first = next(records)  # raises before anything is written
         with store.exclusive():
             self._begin(store, first)
             for record in chain([first], records):
                 names = tuple(record.provenance.contract.get("class_names", ()))
                 store.write(record, beside=partial(write_labels, store.folder, record, names))
-            listed = self._listed()
+            listed = self._summary_inputs()
             run = self.results.run() or {}
-            store.note(run.get("listed") or store.names(), listed["skipped"])
+            store.note_inputs(run.get("listed") or store.names(), listed["skipped"])
             store.derive()
         return summarise(store.records(checked=True), **listed)
 
     def _begin(self, store: ResultStore, record: Record) -> None:
-        asked = {k: v for k, v in record.provenance.parameters.items() if k != "seed"}
-        store.begin(asked, seed=record.draws.seed, fresh_seed=record.draws.seed)
+        parameters = {k: v for k, v in record.provenance.parameters.items() if k != "seed"}
+        store.begin(parameters, seed=record.draws.seed, fresh_seed=record.draws.seed)
 
-    def _listed(self) -> dict[str, Any]:
-        """What `summarise` must know of the inputs that have no record."""
+    def _summary_inputs(self) -> dict[str, Any]:
+        """Return the arguments of `summarise` about inputs without a record."""
         run = self.results.run() or {}
         listed, skipped = run.get("listed"), run.get("skipped")
         return {
@@ -163,13 +164,13 @@ class Again:
         }
 
     def _records(self) -> Iterator[Record]:
-        """Each record with the same votes and the new certificate."""
+        """Yield each record with the same votes and the new certificate."""
         for name in self.results.names():
-            yield self._again(self.results.read(name))
+            yield self._redecide(self.results.read(name))
 
-    def _again(self, record: Record) -> Record:
-        truth = truth_again(record)
-        found = Record.of(
+    def _redecide(self, record: Record) -> Record:
+        truth = reread_truth(record)
+        decided = Record.of(
             record.name,
             decide(record.tally(), self.rule),
             clean=record.clean,
@@ -179,18 +180,18 @@ class Again:
             provenance=self._provenance(record),
         )
         if truth is None:
-            # What the model says without a certificate does not change, and neither does its score.
+            # Confusion matrices of uncertified labels do not change.
             kept = {k: v for k, v in record.confusions.items() if not k.startswith("certified")}
-            found = replace(found, confusions=kept)
+            decided = replace(decided, confusions=kept)
             if len(kept) < len(record.confusions):
-                found = replace(found, provenance=_warned(found.provenance, UNLABELLED))
-        return found
+                decided = replace(decided, provenance=_add_warning(decided.provenance, UNLABELLED))
+        return decided
 
     def _provenance(self, record: Record) -> Provenance:
-        """The provenance of the votes, with what was asked of the decision now."""
+        """Return the provenance of the votes with the parameters of the new rule."""
         old = record.provenance
-        parameters = _without(old.parameters, _asked(record, self.stored))
-        parameters |= _asked(record, self.rule)
+        parameters = _without(old.parameters, _rule_settings(record, self.stored))
+        parameters |= _rule_settings(record, self.rule)
         if self.rule.alpha_scope != self.stored.alpha_scope:
             parameters.pop("dataset", None)
             if self.rule.alpha_scope == "dataset":
@@ -199,11 +200,11 @@ class Again:
         if self.rule != self.stored:
             parameters[AGAIN] = {
                 "stored": self.stored.as_dict(),
-                "fixed_beforehand": self._declared,
+                "fixed_beforehand": self._is_declared,
                 "before": old.parameters.get(AGAIN),
             }
-        said = old.environment.get("warnings", [])
-        warnings = [*said, *([self.warning] if self.warning and self.warning not in said else [])]
+        known = old.environment.get("warnings", [])
+        warnings = [*known, *([self.warning] if self.warning and self.warning not in known else [])]
         return replace(
             old,
             parameters=parameters,
@@ -212,8 +213,8 @@ class Again:
         )
 
 
-def _asked(record: Record, rule: Rule) -> dict[str, Any]:
-    """The settings of a rule by option name, as `run.json` has them."""
+def _rule_settings(record: Record, rule: Rule) -> dict[str, Any]:
+    """Return the settings of a rule by option name, as in `run.json`."""
     return Settings(
         perturbation=record.draws.perturbation,
         n=record.n if rule.schedule is None else rule.schedule.n,
@@ -227,8 +228,8 @@ def _without(values: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, A
     return {name: value for name, value in values.items() if name not in names}
 
 
-def _inputs_of(results: Results) -> list[str]:
-    """The inputs that the run was about, finished or not: fixed before anything was drawn."""
+def _list_inputs(results: Results) -> list[str]:
+    """Return all inputs of the run, finished or not; these were fixed before any draw."""
     listed = (results.run() or {}).get("listed")
     known = (
         {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
@@ -236,12 +237,15 @@ def _inputs_of(results: Results) -> list[str]:
     return sorted(known | set(results.names()))
 
 
-def _with_the_looks_taken(
+def _keep_looks(
     rule: Rule, stored: Rule, selection: Selection, sizes: Iterable[tuple[int, int, float]]
 ) -> Rule:
-    """`rule` with the looks that were planned for `stored`, where they were chosen automatically.
+    """Return `rule` with the interim looks of `stored`, if these were planned automatically.
 
     Args:
+        rule: the new rule.
+        stored: the stored rule.
+        selection: selection of the candidate classes.
         sizes: number of components, n0 and law error of each input.
 
     Raises:
@@ -256,14 +260,14 @@ def _with_the_looks_taken(
     }
     if len(planned) > 1:
         raise ParameterError(
-            "these inputs have different sizes, and with them different automatic looks, so that "
-            "only the same rule can be decided again; certify with a list of --looks instead."
+            "these inputs have different sizes and so different automatic looks, for which the "
+            "rule cannot be changed; certify again with a list of --looks."
         )
     return rule.but(schedule=replace(schedule, looks=planned.pop()))
 
 
-def _warned(provenance: Provenance, warning: str) -> Provenance:
-    """The same with one warning more for whoever reads the result."""
+def _add_warning(provenance: Provenance, warning: str) -> Provenance:
+    """Return `provenance` with `warning` added, unless it has it already."""
     known = provenance.environment.get("warnings", ())
     warnings = [*known, *([] if warning in known else [warning])]
     return replace(provenance, environment={**provenance.environment, "warnings": warnings})

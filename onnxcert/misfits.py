@@ -1,4 +1,4 @@
-"""What does not fit together: results of another run, another model, labels of another kind."""
+"""Compatibility checks of stored records, the two models, and ground truth."""
 
 from __future__ import annotations
 
@@ -14,89 +14,97 @@ from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.store import Record, ResultStore
 
 
-def refuse_other(
+def check_stored_record(
     store: ResultStore,
     record: Record,
     item: Item,
     *,
-    identity: str,
+    input_digest: str,
     truth: IntArray | None,
     category: str,
-    asked: Mapping[str, Any],
+    parameters: Mapping[str, Any],
 ) -> None:
-    """Raise StoreError unless `record` is what this run would make of `item`.
+    """Raise StoreError unless `record` belongs to this run and to the present `item`.
 
     Args:
-        identity: digest of the input now. category: what it is called now.
-        truth: its labels now, if there are any. asked: every parameter of the run, with its seed.
+        store: holds the record.
+        record: the stored record.
+        item: the input.
+        input_digest: present digest of the input.
+        truth: present ground truth, or None.
+        category: present category of the input.
+        parameters: every parameter of the run, with its seed.
     """
-    known = record.provenance.input.get("label_sha256", "")
-    changed = item.path if record.draws.digest != identity else None
-    if truth is not None and known != digest(truth):
-        changed = item.label or item.path  # which may hold the labels itself
+    label_digest = record.provenance.input.get("label_sha256", "")
+    changed = item.path if record.draws.digest != input_digest else None
+    if truth is not None and label_digest != digest(truth):
+        changed = item.label or item.path  # the input file may contain the labels
     if changed is not None:
         raise StoreError(
             f"{changed} has changed since {store.folder} was written; choose another folder with "
             "--out."
         )
-    called = record.provenance.input.get("category", "")
-    if category != called:
+    stored_category = record.provenance.input.get("category", "")
+    if category != stored_category:
         raise StoreError(
-            f"{item.path} is of the category {category!r} now and was of {called!r} when "
+            f"{item.path} has the category {category!r}, but had {stored_category!r} when "
             f"{store.folder} was written; choose another folder with --out."
         )
-    if record.provenance.parameters != asked:
+    if record.provenance.parameters != parameters:
         raise StoreError(
-            f"the record {item.name} in {store.folder} was not made by this run; delete it, and "
-            "the same command makes it again."
+            f"the record {item.name} in {store.folder} was not made by this run; delete it and run "
+            "the same command again."
         )
 
 
-def refuse_another_kind(mine: OnnxSegmenter, other: OnnxSegmenter | None) -> None:
-    """Raise ParameterError unless the other model can be shown the same prepared inputs."""
+def check_same_inputs(model: OnnxSegmenter, other: OnnxSegmenter | None) -> None:
+    """Raise ParameterError unless both models can take the same inputs."""
     if other is None:
         return
-    if mine.contract.medium != other.contract.medium:
+    if model.contract.medium != other.contract.medium:
         raise ParameterError(
-            f"both models must take inputs of the same kind, but {mine.file.path} takes a "
-            f"{mine.entry.whole} and {other.file.path} a {other.entry.whole}."
+            f"both models must have the same modality, but {model.file.path} takes a "
+            f"{model.entry.whole} and {other.file.path} a {other.entry.whole}."
         )
-    bands = [getattr(one.contract, "bands", ()) for one in (mine, other)]
+    bands = [getattr(one.contract, "bands", ()) for one in (model, other)]
     if bands[0] != bands[1]:
-        told = [f"the bands {listed(one)}" if one else "colours" for one in bands]
+        described = [f"the bands {listed(one)}" if one else "colours" for one in bands]
         raise ParameterError(
-            f"both models are shown the same files, but {mine.file.path} takes {told[0]} and "
-            f"{other.file.path} {told[1]}; leave --nonrobust out, or certify it by itself."
+            f"both models must read the same bands, but {model.file.path} takes {described[0]} and "
+            f"{other.file.path} {described[1]}; leave --nonrobust out, or certify that model alone."
         )
-    frames = [getattr(one.contract, "frame", "") for one in (mine, other)]
+    frames = [getattr(one.contract, "frame", "") for one in (model, other)]
     if frames[0] != frames[1]:
         raise ParameterError(
-            f"both models are shown the same shapes, but {mine.file.path} takes them in the "
-            f"frame {frames[0]} and {other.file.path} in the frame {frames[1]}; leave --nonrobust "
-            "out, or certify it by itself."
+            f"both models must use the same normalisation, but {model.file.path} takes shapes in "
+            f"the frame {frames[0]} and {other.file.path} in the frame {frames[1]}; leave "
+            "--nonrobust out, or certify that model alone."
         )
-    shown, wanted = (getattr(one.contract, "points", None) for one in (mine, other))
-    if wanted not in (None, shown):
+    own_points, other_points = (getattr(one.contract, "points", None) for one in (model, other))
+    if other_points not in (None, own_points):
         raise ParameterError(
-            f"both models are shown the same points, but {mine.file.path} takes {shown or 'all'} "
-            f"and {other.file.path} {wanted} of a shape; pass --points {wanted}."
+            f"both models must take the same points, but {model.file.path} takes "
+            f"{own_points or 'all'} and {other.file.path} {other_points} of a shape; pass --points "
+            f"{other_points}."
         )
 
 
-def refuse_unlike(mine: OnnxSegmenter, other: OnnxSegmenter | None, *, labelled: bool) -> None:
-    """Raise ParameterError unless labels and the other model fit the model's answers."""
-    if mine.contract.output_form == "multilabel" and labelled:
+def check_same_outputs(
+    model: OnnxSegmenter, other: OnnxSegmenter | None, *, has_ground_truth: bool
+) -> None:
+    """Raise ParameterError unless ground truth and the other model fit the model's output."""
+    if model.contract.output_form == "multilabel" and has_ground_truth:
         raise ParameterError(
-            "labels give one class a component, which is no truth for a multi-label model; leave "
+            "labels have one class per component, but a multi-label model needs several; leave "
             "--labels out."
         )
-    if other is not None and other.classifies != mine.classifies:
+    if other is not None and other.classifies != model.classifies:
         raise ParameterError(
-            f"both models must answer for the same components, but {mine.file.path} labels "
-            f"{mine.components} and {other.file.path} {other.components}."
+            f"both models must label the same components, but {model.file.path} labels "
+            f"{model.components} and {other.file.path} {other.components}."
         )
-    if other is not None and other.classes != mine.classes:
+    if other is not None and other.classes != model.classes:
         raise ParameterError(
-            f"both models must have the same classes, but {mine.file.path} scores {mine.classes} "
-            f"and {other.file.path} {other.classes}."
+            f"both models must have the same number of classes, but {model.file.path} has "
+            f"{model.classes} and {other.file.path} {other.classes}."
         )

@@ -1,4 +1,4 @@
-"""Everything that a stored result depends on; a run with other values is another run."""
+"""The parameters that a stored result depends on; other values mean another run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.settings import Settings
 
 
-def parameters(
+def collect_parameters(
     segmenter: OnnxSegmenter,
     nonrobust: OnnxSegmenter | None,
     listing: Listing,
@@ -21,14 +21,14 @@ def parameters(
     ignore_label: int | None,
     generator: str,
 ) -> dict[str, Any]:
-    """The parameters of a run as JSON values, by name; all but its seed."""
+    """Return the parameters of a run, without its seed, as name -> JSON value."""
     contract = asdict(segmenter.contract)
-    # Names do not change a result, and the number of classes may not be known yet.
+    # Class names do not change a result, and the number of classes may not be known yet.
     for name in ("sources", "class_names", "classes"):
         del contract[name]
     for name in ("bands", "resize"):
         if not contract.get(name, True):
-            del contract[name]  # so that results made before there were any still fit
+            del contract[name]  # stay compatible with results of versions without this field
     values: dict[str, Any] = {
         "model": segmenter.file.sha256,
         "contract": contract,
@@ -44,13 +44,13 @@ def parameters(
     if listing.columns is not None:
         values["columns"] = listing.columns
     if settings.rule.alpha_scope == "dataset":
-        # Alpha is shared by these inputs and no others.
+        # These inputs share alpha.
         names = "\n".join(sorted(item.name for item in listing.items))
         values["dataset"] = hashlib.sha256(names.encode()).hexdigest()
     plain: dict[str, Any] = json.loads(json.dumps(values))
     return plain
 
 
-def digest_of(values: Mapping[str, Any]) -> str:
-    """SHA-256 of parameters."""
+def hash_parameters(values: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of parameters."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Where a result comes from, gathered when it is made."""
+"""The origin of a result: model, input, parameters and environment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACKAGES: Final = (
 )
 
 
-def provenance(
+def collect_provenance(
     segmenter: OnnxSegmenter,
     runtime: Runtime,
     *,
@@ -39,10 +39,20 @@ def provenance(
     workers: str = "",
     warnings: Sequence[str],
 ) -> Provenance:
-    """The provenance of one input's result, dated now.
+    """Return the provenance of the result of one input, with the present date.
 
     Args:
-        runtime: where the model ran. workers: the processes it ran in, if not in this one.
+        segmenter: the model.
+        runtime: where the model ran.
+        class_names: a name for each class.
+        item: the input.
+        truth: its ground truth, or None.
+        draws: its draws.
+        parameters: parameters of the run.
+        batch_size: draws per forward pass, and the reason.
+        category: category of the input, for metrics.
+        workers: description of the worker processes; empty for this process.
+        warnings: remarks for the reader of the result.
     """
     return Provenance(
         model={"name": str(segmenter.file.path), "sha256": segmenter.file.sha256},
@@ -78,7 +88,7 @@ def provenance(
 
 @cache
 def _environment() -> dict[str, Any]:
-    """Asked for once, as it takes longer than many an input."""
+    """Return Python, platform and package versions; cached, because this is slow."""
     versions = {"onnxcert": __version__}
     for package in PACKAGES:
         try:

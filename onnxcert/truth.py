@@ -1,4 +1,4 @@
-"""The labels people gave."""
+"""Ground truth of images."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ def read_truth(
     coding: LabelCoding,
     class_names: Sequence[str] = (),
 ) -> IntArray | None:
-    """The labels of a picture of `size`, [H, W], or None where it has none.
+    """Return the ground truth of an image, [H, W], or None if it has none.
 
     Args:
-        item: the picture.
-        size: (height, width), or None for a classifier, whose truth is one class: [1].
+        item: the image.
+        size: (height, width), or None for a classifier, whose ground truth is one class: [1].
         classes: number of classes of the model.
-        ignore_label: index of what nobody labelled, or None.
-        coding: what the values in a label map mean.
-        class_names: of the model's classes, by which a picture's class may be called.
+        ignore_label: index of unlabelled pixels, or None.
+        coding: encoding of the label map.
+        class_names: names of the model's classes, which a table of classes may use.
 
     Raises:
-        InputError: they cannot be read, name a class there is not, or are of the other kind.
+        InputError: labels cannot be read, have an unknown class, or do not fit the task.
     """
     if item.label is None:
         return None
-    told = item.class_label
+    class_label = item.class_label
     if size is None:
-        if told is None:
+        if class_label is None:
             raise InputError(
-                f"{item.label}: expected one class for the whole picture, as the model is a "
-                "classifier, but it is a label map: give --labels a table of lines "
+                f"{item.label}: expected one class for the whole image, because the model is a "
+                "classifier, but it is a label map; give --labels a table with lines "
                 "`picture,class`, or pass --dataset imagefolder for folders of one class each."
             )
-        index = told.index(class_names, classes=classes, ignore_label=ignore_label)
+        index = class_label.index(class_names, classes=classes, ignore_label=ignore_label)
         return np.array([index], dtype=np.int32)
-    if told is not None:
+    if class_label is not None:
         raise InputError(
-            f"{told.source}: expected a label map for each picture, as the model labels pixels, "
-            "but it tells one class for the whole picture: give --labels a folder of label maps, "
-            "or leave labels out."
+            f"{class_label.source}: expected a label map for each image, because the model labels "
+            "pixels, but it has one class for the whole image; give --labels a folder of label "
+            "maps, or leave labels out."
         )
     return read_labels(
         item.label, size=size, classes=classes, ignore_label=ignore_label, coding=coding

@@ -1,4 +1,4 @@
-"""Who is told how far a run has come, and where its time went."""
+"""Progress reports of a run, and a clock for its parts."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class Watcher(Protocol):
-    """Who is told how far a run has come."""
+class ProgressListener(Protocol):
+    """Receiver of progress reports."""
 
     def begin(self, inputs: int, passes: int) -> None:
-        """The run has `inputs` inputs of `passes` passes each."""
+        """Start a run of `inputs` inputs with `passes` passes each."""
 
     def advance(self, name: str, place: int, done: int) -> None:
-        """`done` passes of the input `name`, the `place`-th from 1, are counted."""
+        """Report that `done` passes of the input `name`, number `place` from 1, are counted."""
 
     def chosen(self, draws: int, why: str) -> None:
-        """The present input gets so many draws in a pass, for this reason."""
+        """Report the batch size in draws, and why it was selected."""
 
     def say(self, text: str) -> None:
-        """How the present input is doing, in a few words."""
+        """Report the state of the current input as a short text."""
 
 
-class Silent:
-    """A watcher that says nothing."""
+class NoProgress:
+    """A receiver that ignores all reports."""
 
     def begin(self, inputs: int, passes: int) -> None: ...
     def advance(self, name: str, place: int, done: int) -> None: ...
@@ -36,14 +36,14 @@ class Silent:
 
 @dataclass
 class Clock:
-    """Where the wall seconds of a run went, beside the forward passes."""
+    """Wall-clock seconds of a run outside the forward passes."""
 
     startup: float = 0.0
     report: float = 0.0
 
     @contextmanager
     def measure(self, part: str) -> Iterator[None]:
-        """Add the time of the block to `part`."""
+        """Add the duration of the block to `part`."""
         start = time.perf_counter()
         try:
             yield

@@ -1,11 +1,11 @@
-"""Kinds of input as a run goes through them: pictures and point clouds."""
+"""Modalities of a run: images and point clouds."""
 
 from __future__ import annotations
 
 from onnxcert.inputs import Listing
-from onnxcert.media.clouds import Clouds
-from onnxcert.media.medium import Medium
-from onnxcert.media.pictures import Pictures
+from onnxcert.media.clouds import PointCloudModality
+from onnxcert.media.medium import Modality
+from onnxcert.media.pictures import ImageModality
 from onnxcert.model.entry import Entry
 from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.points.entry import PointEntry
@@ -13,19 +13,19 @@ from onnxcert.model.points.entry import PointEntry
 __all__ = ["Medium", "medium_of"]
 
 
-def medium_of(entry: Entry, listing: Listing, ignore_label: int | None) -> Medium:
-    """The kind of input that a model takes, for one listing.
+def select_modality(entry: Entry, listing: Listing, ignore_label: int | None) -> Modality:
+    """Return the modality of a model, for one listing.
 
     Args:
-        entry: the way into the model.
+        entry: input adapter of the model.
         listing: the inputs.
-        ignore_label: truth that does not count, or None.
+        ignore_label: ground truth value to ignore, or None.
     """
     if isinstance(entry, PointEntry):
-        return Clouds(entry, listing, ignore_label)
+        return PointCloudModality(entry, listing, ignore_label)
     assert isinstance(entry, PictureEntry)
     contract = entry.contract
-    return Pictures(
+    return ImageModality(
         listing,
         ignore_label,
         contract.classifies,

@@ -1,4 +1,4 @@
-"""The input of a stored result once more, from its files, as the model got it."""
+"""Reading the input of a stored result again, as the model received it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from onnxcert.store import Record
 
 @final
 @dataclass(frozen=True)
-class Way:
-    """How the input of a record was made from its file; equal ways make equal arrays.
+class InputRecipe:
+    """How the input array of a record was made from its file; equal values give equal arrays.
 
     Attributes:
-        in_grey: a picture was seen, and certified, in grey.
-        bands: names of the bands of a picture that was certified band by band.
-        points: the way into a model of points, or None for pictures.
-        columns, category: see `onnxcert.inputs.clouds.read_item`.
+        in_grey: the image was converted to greyscale and certified so.
+        bands: names of the bands of a multi-band image.
+        points: input adapter of a model of points, or None for images.
+        columns: see `onnxcert.inputs.clouds.read_item`.
+        category: see `onnxcert.inputs.clouds.read_item`.
     """
 
     in_grey: bool = False
@@ -40,10 +41,10 @@ class Way:
 
     @classmethod
     def of(cls, record: Record) -> Self:
-        """The way that `record` names.
+        """Return how the input of `record` was made.
 
         Raises:
-            InputError: it names none that can be understood.
+            InputError: the provenance of the record is not valid.
         """
         contract, parameters = record.provenance.contract, record.provenance.parameters
         if contract.get("medium", "picture") == "picture":
@@ -52,39 +53,39 @@ class Way:
                 isinstance(name, str) for name in bands
             ):
                 raise InputError(
-                    f"the record {record.name} has no names of bands that can be understood, got "
+                    f"the record {record.name} has invalid band names: expected strings, got "
                     f"{bands!r}."
                 )
             return cls(in_grey=contract.get("channel_order") == "GRAY", bands=tuple(bands))
         own = {f.name for f in fields(PointContract)} - {"sources"}
-        said = {
+        stored = {
             name: value
             for name, value in contract.items()
             if name in own and value not in (None, "")
         }
         try:
-            text = json.dumps({"version": VERSION, "medium": "points", **said})
+            text = json.dumps({"version": VERSION, "medium": "points", **stored})
             entry = PointEntry(
                 PointContract.from_json(text, source="the record"), bool(parameters.get("fill"))
             )
         except (ContractError, ValueError, TypeError) as error:
             raise InputError(
-                f"the record {record.name} has no contract of points ({error})."
+                f"the record {record.name} has no valid contract for points ({error})."
             ) from None
         columns = parameters.get("columns")
         category = record.provenance.input.get("category", "")
         if not isinstance(columns, str | None) or not isinstance(category, str):
             raise InputError(
-                f"the record {record.name} has no columns and category that can be understood, got "
+                f"the record {record.name} has invalid columns or category: expected strings, got "
                 f"{columns!r} and {category!r}."
             )
         return cls(points=entry, columns=columns, category=category)
 
     def read(self, item: Item) -> tuple[FloatArray, IntArray | None]:
-        """The declared input of `item`, and the classes of its points where it has them.
+        """Return the input array of `item`, and the classes of its points or None.
 
         Raises:
-            InputError: it cannot be read, or cannot be brought to the model.
+            InputError: the input cannot be read, or does not fit the model.
         """
         if self.points is None:
             picture = read_image(item.path, self.bands)
@@ -100,32 +101,34 @@ class Way:
         return self.points.declared(cloud), cloud.labels
 
     def item(self, record: Record) -> Item:
-        """The input that `record` names."""
-        said: dict[str, Any] = record.provenance.input
-        index, label = str(said.get("index", "")), str(said.get("label", ""))
+        """Return the input that `record` names."""
+        stored: dict[str, Any] = record.provenance.input
+        index, label = str(stored.get("index", "")), str(stored.get("label", ""))
         return Item(
             record.name,
-            Path(str(said.get("path", ""))),
+            Path(str(stored.get("path", ""))),
             Path(label) if label else None,
             category=self.category,
             index=int(index) if index.isdecimal() else None,
         )
 
 
-def truth_again(record: Record) -> IntArray | None:
-    """The labels of an input, if they are where they were, unchanged and plain numbers.
+def reread_truth(record: Record) -> IntArray | None:
+    """Read the ground truth of a record again.
+
+    Return None if the file is missing or has changed, or uses a special label encoding.
 
     Raises:
-        AccessError: they exist, but the machine cannot read them.
+        AccessError: the file exists, but the operating system cannot read it.
     """
     provenance = record.provenance
     known, label = provenance.input.get("label_sha256"), provenance.input.get("label")
     if not known or "label_coding" in provenance.parameters:
         return None
     try:
-        way = Way.of(record)
-        if way.points is not None:
-            truth = way.read(way.item(record))[1]
+        recipe = InputRecipe.of(record)
+        if recipe.points is not None:
+            truth = recipe.read(recipe.item(record))[1]
         elif label and record.kind.startswith(PIXELS):
             height, width = record.candidate.shape[-2:]
             truth = read_labels(

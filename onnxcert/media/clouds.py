@@ -1,4 +1,4 @@
-"""Point clouds, as a run goes through them."""
+"""Point clouds as a modality of a run."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ from onnxcert.store import Record
 
 @final
 @dataclass(frozen=True)
-class Clouds:
-    """Point clouds of a listing, for one model.
+class PointCloudModality:
+    """The point clouds of a listing, for one model; see `onnxcert.media.medium.Modality`.
 
-    Prepared, one is a `PointCloud` in its frame with as many points as the model takes. See
-    `onnxcert.media.medium.Medium`.
+    A prepared input is a normalised `PointCloud` with the number of points that the model takes.
     """
 
     entry: PointEntry
@@ -64,28 +63,28 @@ class Clouds:
         self, item: Item, prepared: PointCloud, *, classes: int, names: Sequence[str]
     ) -> IntArray | None:
         if self.entry.contract.classifies:
-            label, told = item.class_label, prepared.category
+            label, category = item.class_label, prepared.category
             if label is not None:
                 index = label.index(names, classes=classes, ignore_label=self.ignore_label)
-            elif told in names:
-                index = names.index(told)
-            elif told.isdecimal() and len(told) < 6 and int(told) < classes:
-                index = int(told)
+            elif category in names:
+                index = names.index(category)
+            elif category.isdecimal() and len(category) < 6 and int(category) < classes:
+                index = int(category)
             else:
                 return None
             return np.array([index], dtype=np.int32)
         labels = prepared.labels
         if labels is None or self.entry.contract.output_form == "multilabel":
-            return None  # one class a point is no truth about several labels
-        ignored = np.zeros(labels.shape, np.bool_)
+            return None  # one class per point does not fit a multi-label model
+        is_ignored = np.zeros(labels.shape, np.bool_)
         if self.ignore_label is not None:
-            ignored = labels == self.ignore_label
-        strange = labels[~ignored & ((labels < 0) | (labels >= classes))]
-        if strange.size:
+            is_ignored = labels == self.ignore_label
+        invalid = labels[~is_ignored & ((labels < 0) | (labels >= classes))]
+        if invalid.size:
             raise InputError(
                 f"{item.label or item.path}: expected classes from 0 to {classes - 1}, but a point "
-                f"has {strange[0]}: pass --ignore-label {strange[0]} if that means unlabelled, or "
-                "give the labels that belong to this model."
+                f"has {invalid[0]}; pass --ignore-label {invalid[0]} if that means unlabelled, or "
+                "give the labels for this model."
             )
         return labels
 

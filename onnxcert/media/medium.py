@@ -1,4 +1,4 @@
-"""What a run asks of a kind of input."""
+"""The interface of a modality, as a run uses it."""
 
 from __future__ import annotations
 
@@ -11,50 +11,49 @@ from onnxcert.inputs import Item
 from onnxcert.store import Record
 
 
-class Medium(Protocol):
-    """One kind of input, for the inputs of one listing.
+class Modality(Protocol):
+    """The inputs of one listing, of one modality.
 
-    What `read` returns is a prepared input: just what is certified, with what is needed to draw
-    it; the model's `declared` makes the array of it that is perturbed.
+    `read` returns a prepared input: what is certified, and what is needed to draw it. The model's
+    `declared` converts it to the array that is perturbed.
     """
 
     def usable(self) -> tuple[dict[Item, int], dict[str, str]]:
-        """Each input that can be opened with the number of its parts (pixels, points), and why
-        the others, by name, cannot.
+        """Return usable inputs -> number of pixels or points, and unusable names -> reason.
 
         Raises:
-            InputError: labels do not fit their inputs.
+            InputError: ground truth does not fit its input.
         """
         ...
 
     def read(self, item: Item) -> Any:
-        """The input, prepared.
+        """Return the prepared input.
 
         Raises:
-            InputError: it cannot be read.
+            InputError: the input cannot be read.
         """
         ...
 
     def truth(
         self, item: Item, prepared: Any, *, classes: int, names: Sequence[str]
     ) -> IntArray | None:
-        """True classes of its components, or None where nobody gave any.
+        """Return the true classes of the components, or None without ground truth.
 
         Raises:
-            InputError: they cannot be read or do not fit.
+            InputError: the ground truth cannot be read or does not fit.
         """
         ...
 
     def notes(self, prepared: Any) -> tuple[str, ...]:
-        """What the reader of its result must know about the input, in sentences."""
+        """Return remarks about the input for the reader of its result."""
         ...
 
     def category(self, prepared: Any) -> str:
-        """What the whole input is called, for metrics by category; empty where nobody said."""
+        """Return the category of the input, for metrics by category; empty if unknown."""
         ...
 
     def has_labels(self, folder: Path, name: str) -> bool:
-        """Whether the label files of a result are there below `folder`."""
+        """Return whether the label files of a result exist in `folder`."""
         ...
 
     def draw(
@@ -65,5 +64,5 @@ class Medium(Protocol):
         truth: IntArray | None,
         names: Sequence[str],
     ) -> None:
-        """Write the picture of one result below `folder`."""
+        """Write the figure of one result to `folder`."""
         ...

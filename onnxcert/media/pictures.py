@@ -1,4 +1,4 @@
-"""Pictures, as a run goes through them."""
+"""Images as a modality of a run."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from onnxcert.truth import read_truth
 
 @final
 @dataclass(frozen=True)
-class Pictures:
-    """Pictures of a listing; prepared, one is float32 [3, H, W] in [0, 1], or [C, H, W] where the
-    model takes C bands.
+class ImageModality:
+    """The images of a listing; see `onnxcert.media.medium.Modality`.
 
-    See `onnxcert.media.medium.Medium`.
+    A prepared input is float32 [3, H, W] in [0, 1], or [C, H, W] for a model of C bands.
     """
 
     listing: Listing

@@ -1,4 +1,4 @@
-"""Results on disk: HDF5 records, one file per input, or packed into one. Alone imports h5py."""
+"""Results on disk: HDF5 records, one file per input or all in one packed file."""
 
 from onnxcert.store.folder import ResultStore
 from onnxcert.store.merge import Merged, merge

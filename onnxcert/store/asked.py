@@ -1,4 +1,4 @@
-"""What was asked of a run, as `run.json` says it: read back and refused unless it is ours."""
+"""The parameters of a run in `run.json`: read, validate and compare them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from onnxcert.store import encoding
 
 RUN_TYPE: Final = "onnxcert-run"
 RUN_VERSION: Final = 1
-LEAKY: Final = "one_draw_per_pass"  # true once batch mates were found to change answers
+LEAKY: Final = "one_draw_per_pass"  # true once the batch-invariance check has failed
 
 _MOST_BYTES: Final = 2**28  # the names of a million inputs
 
 
 def read_run_file(path: Path) -> dict[str, Any] | None:
-    """Return the content of this `run.json`, or None if there is no such file.
+    """Return the content of `run.json` at `path`, or None if there is no such file.
 
     Raises:
-        AccessError: the machine cannot read it.
+        AccessError: the operating system cannot read the file.
         StoreError: onnxcert did not write the file.
     """
     try:
@@ -32,8 +32,8 @@ def read_run_file(path: Path) -> dict[str, Any] | None:
         return None
     except NotADirectoryError:
         raise StoreError(
-            f"{path.parent} is a file or below a file where a folder was expected; name another "
-            "with --out."
+            f"{path.parent} is a file or below a file, but a folder was expected; choose another "
+            "folder with --out."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         refuse_trouble(path, error)
@@ -42,13 +42,14 @@ def read_run_file(path: Path) -> dict[str, Any] | None:
 
 
 def read_run(text: str, where: Path) -> dict[str, Any]:
-    """The content of a `run.json`: `seed`, `parameters`, and its type and version.
+    """Parse a `run.json`: `seed`, `parameters`, type and version.
 
     Args:
-        text: the content. where: the file it is in, for the message.
+        text: content of the file.
+        where: path of the file, for messages.
 
     Raises:
-        StoreError: onnxcert did not write it, or another version of onnxcert did.
+        StoreError: the file was not written by onnxcert, or by another version.
     """
     try:
         run = json.loads(text)
@@ -59,8 +60,8 @@ def read_run(text: str, where: Path) -> dict[str, Any]:
         or run.get(encoding.TYPE) != RUN_TYPE
         or not isinstance(run.get("parameters"), dict)
         or not isinstance(run.get("seed"), int)
-        or not _are_texts(run.get("listed", []), list)
-        or not _are_texts(run.get("skipped", {}), dict)
+        or not _are_strings(run.get("listed", []), list)
+        or not _are_strings(run.get("skipped", {}), dict)
     ):
         raise StoreError(f"{where} was not written by onnxcert; choose another folder.")
     if run.get(encoding.VERSION) != RUN_VERSION:
@@ -71,59 +72,65 @@ def read_run(text: str, where: Path) -> dict[str, Any]:
     return run
 
 
-def _are_texts(value: Any, kind: type[list[Any]] | type[dict[Any, Any]]) -> bool:
+def _are_strings(value: Any, kind: type[list[Any]] | type[dict[Any, Any]]) -> bool:
     texts = value.values() if isinstance(value, dict) else value
     return isinstance(value, kind) and all(isinstance(text, str) for text in texts)
 
 
-def refuse_earlier(asked: Mapping[str, Any], folder: Path) -> None:
-    """Raise StoreError if `asked` names a generator of an earlier version."""
-    if asked.get("generator") in FLOAT32_GENERATORS:
+def refuse_old_generator(parameters: Mapping[str, Any], folder: Path) -> None:
+    """Raise StoreError if `parameters` names a noise generator of an earlier version."""
+    if parameters.get("generator") in FLOAT32_GENERATORS:
         raise StoreError(
-            f"{folder} holds a run of an earlier version, whose noise ({asked['generator']}) this "
-            "version does not draw; the run starts again in another folder, named with --out, and "
-            "what is finished here stays as it is."
+            f"{folder} holds a run of an earlier version, whose noise ({parameters['generator']}) "
+            "this version cannot draw; start the run again in another folder with --out (the "
+            "results here stay as they are)."
         )
 
 
-def new_run(asked: Mapping[str, Any], seed: int, *, leaky: bool) -> dict[str, Any]:
+def new_run(parameters: Mapping[str, Any], seed: int, *, leaky: bool) -> dict[str, Any]:
     """Return the content of a new `run.json`."""
     return {
         encoding.TYPE: RUN_TYPE,
         encoding.VERSION: RUN_VERSION,
         "seed": seed,
-        "parameters": dict(asked),
+        "parameters": dict(parameters),
         **({LEAKY: True} if leaky else {}),
     }
 
 
-def refuse_changed(
-    stored: Mapping[str, Any], asked: Mapping[str, Any], seed: int | None, folder: Path
+def check_parameters(
+    stored: Mapping[str, Any], parameters: Mapping[str, Any], seed: int | None, folder: Path
 ) -> int:
-    """Return the seed of the `stored` run of `folder`; raise StoreError if `asked` differs."""
-    before = {**stored["parameters"], "seed": stored["seed"]}
-    after = {**json.loads(json.dumps(dict(asked))), "seed": before["seed"]}
+    """Return the seed of the `stored` run of `folder`.
+
+    Raises:
+        StoreError: `parameters` or `seed` differs from the stored run; the difference is named.
+    """
+    old = {**stored["parameters"], "seed": stored["seed"]}
+    new = {**json.loads(json.dumps(dict(parameters))), "seed": old["seed"]}
     if seed is not None:
-        after["seed"] = seed
-    refuse_earlier(before, folder)
-    changed = differences(before, after, "now {} was asked")
+        new["seed"] = seed
+    refuse_old_generator(old, folder)
+    changed = describe_difference(old, new, "now {} was requested")
     if changed:
         raise StoreError(
             f"{folder} holds a run with {changed}; choose another folder with "
-            "--out, or ask for the same."
+            "--out, or use the same settings."
         )
-    return int(before["seed"])
+    return int(old["seed"])
 
 
-def differences(one: Mapping[str, Any], other: Mapping[str, Any], worded: str) -> str:
-    """The first thing that was asked otherwise, in words, and how many more; empty if none.
+def describe_difference(one: Mapping[str, Any], other: Mapping[str, Any], template: str) -> str:
+    """Describe the first parameter that differs and count the others; empty if none differs.
 
     Args:
-        worded: what to say of the other's value, which stands for `{}`.
+        one: parameters by name.
+        other: the parameters to compare with.
+        template: format of the value in `other`; `{}` is the value.
     """
-    one, other = _flat(one), _flat(other)
+    one, other = _flatten(one), _flatten(other)
     changed = [
-        f"{name} {_show(one.get(name))}, {worded.format(_show(other.get(name)))}"
+        f"{name} {_format(one.get(name))}, {template.format(_format(other.get(name)))}"
         for name in sorted(set(one) | set(other))
         if one.get(name) != other.get(name)
     ]
@@ -132,8 +139,8 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], worded: str) -
     return changed[0] + (f" (and {len(changed) - 1} more differences)" if changed[1:] else "")
 
 
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with the entries of the objects among them in their place, as `contract frame`."""
+def _flatten(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten nested objects; their entries are named like `contract frame`."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, dict):
@@ -143,7 +150,7 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _show(value: Any) -> str:
+def _format(value: Any) -> str:
     if value is None:
         return "nothing"
     return value if isinstance(value, str) else json.dumps(value)

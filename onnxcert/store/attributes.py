@@ -1,8 +1,8 @@
-"""Attributes of HDF5 groups, with texts of fixed length.
+"""Attributes of HDF5 groups, with strings of fixed length.
 
-h5py writes a text as a value of variable length, which lies in a heap that has no checksum: one
-flipped bit there can make the HDF5 library search for ever. A text of fixed length lies in the
-group's header, which has one.
+h5py writes strings with variable length, in a heap without a checksum: one flipped bit there can
+put the HDF5 library into an endless loop. Strings of fixed length are stored in the header of the
+group, which has a checksum.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from onnxcert.store.outline import Outline
 
 
 class Attributes(Mapping[str, Any]):
-    """The attributes of a group, texts as `str` however they were written."""
+    """The attributes of a group; strings are always `str`."""
 
     def __init__(self, group: h5py.Group | Outline) -> None:
         self._group = group
@@ -28,7 +28,7 @@ class Attributes(Mapping[str, Any]):
             return self._group.attrs[name]
         attribute = h5a.open(self._group.id, name.encode())
         kind = attribute.get_type()
-        # Nearly all attributes are such strings and numbers, and this takes half the time.
+        # Fast path: nearly all attributes are scalars, and this takes half the time.
         if attribute.shape == () and isinstance(kind, h5t.TypeStringID):
             if not kind.is_variable_str():
                 content = np.empty((), dtype=f"S{kind.get_size()}")

@@ -1,4 +1,4 @@
-"""Results whose draws shared their passes, which a leak between batch mates makes worthless."""
+"""Results counted in batches, which are invalid if the model is not batch-invariant."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from onnxcert.sampling import ONE_DRAW
 from onnxcert.store.record import Record
 
 
-def in_batches(record: Record) -> bool:
-    """Whether draws of `record` may have shared a pass."""
+def is_batched(record: Record) -> bool:
+    """Return whether draws of `record` may have shared a forward pass."""
     if record.leak_check:
         return record.leak_check != ONE_DRAW
-    # Made before anybody noted it.
+    # Earlier versions did not store the check.
     return bool(record.provenance.environment.get("batch_size") != 1)
 
 
-def made_from(folder: Path, name: str) -> Iterator[Path]:
-    """Label files and pictures of the input `name`, whatever their suffix, also in a folder of that
-    name."""
+def find_derived_files(folder: Path, name: str) -> Iterator[Path]:
+    """Yield the label files and figures of the input `name`, also those in a folder `name`."""
     for sub in ("labels", "pictures"):
         sheets = inside(folder, sub, name)
         if sheets.is_dir():

@@ -1,7 +1,7 @@
-"""Values read from a file, held to the type they were written with.
+"""Type checks of values read from a file.
 
-A damaged or edited file must end in one sentence where it is read, not in a surprise where its
-values are used. Each check raises ValueError, which the reader turns into a StoreError.
+A damaged or edited file must cause a clear error where it is read, not a strange one where its
+values are used. Each function raises ValueError, which the reader turns into a StoreError.
 """
 
 from __future__ import annotations
@@ -23,68 +23,68 @@ from onnxcert.store.record import Array, Decision
 _ROWS = frozenset({"nonrobust", "clean", "noisy", "certified"})
 
 
-def text(attributes: Mapping[str, Any], name: str) -> str:
-    """A text."""
+def read_string(attributes: Mapping[str, Any], name: str) -> str:
+    """Return a string attribute."""
     value = attributes[name]
     if not isinstance(value, str):
-        raise ValueError(f"{name} must be a text, got {type(value).__name__}")
+        raise ValueError(f"{name} must be a string, got {type(value).__name__}")
     return value
 
 
-def text_or_none(attributes: Mapping[str, Any], name: str) -> str:
-    """A text, empty where records of earlier versions have none."""
-    return text(attributes, name) if name in attributes else ""
+def read_string_or_empty(attributes: Mapping[str, Any], name: str) -> str:
+    """Return a string attribute; empty if it is missing, as in records of earlier versions."""
+    return read_string(attributes, name) if name in attributes else ""
 
 
-def whole(attributes: Mapping[str, Any], name: str) -> int:
-    """A whole number not below 0."""
+def read_int(attributes: Mapping[str, Any], name: str) -> int:
+    """Return a non-negative integer attribute."""
     value = attributes[name]
     if not isinstance(value, int | np.integer) or int(value) < 0:
-        raise ValueError(f"{name} must be a whole number not below 0")
+        raise ValueError(f"{name} must be a non-negative integer")
     return int(value)
 
 
-def number(attributes: Mapping[str, Any], name: str) -> float:
-    """A finite number."""
+def read_float(attributes: Mapping[str, Any], name: str) -> float:
+    """Return a finite number attribute."""
     value = attributes[name]
     if not isinstance(value, int | float | np.integer | np.floating) or not math.isfinite(value):
         raise ValueError(f"{name} must be a finite number")
     return float(value)
 
 
-def whole_numbers(attributes: Mapping[str, Any], name: str) -> tuple[int, ...]:
-    """Whole numbers not below 0, kept as JSON."""
-    values = json.loads(text(attributes, name))
+def read_ints(attributes: Mapping[str, Any], name: str) -> tuple[int, ...]:
+    """Return non-negative integers from a JSON list."""
+    values = json.loads(read_string(attributes, name))
     if not isinstance(values, list):
-        raise ValueError(f"{name} must be whole numbers")
-    return tuple(whole({name: value}, name) for value in values)
+        raise ValueError(f"{name} must be a list of non-negative integers")
+    return tuple(read_int({name: value}, name) for value in values)
 
 
-def whole_or_none(attributes: Mapping[str, Any], name: str) -> int | None:
-    """A whole number not below 0 or nothing, kept as JSON."""
-    value = json.loads(text(attributes, name))
-    return None if value is None else whole({name: value}, name)
+def read_int_or_none(attributes: Mapping[str, Any], name: str) -> int | None:
+    """Return a non-negative integer or None from JSON."""
+    value = json.loads(read_string(attributes, name))
+    return None if value is None else read_int({name: value}, name)
 
 
-def decision(attributes: Mapping[str, Any]) -> Decision:
-    """What was decided."""
-    values = {f.name: json.loads(text(attributes, f.name)) for f in fields(Decision)}
+def read_decision(attributes: Mapping[str, Any]) -> Decision:
+    """Return the decision."""
+    values = {f.name: json.loads(read_string(attributes, f.name)) for f in fields(Decision)}
     if not isinstance(values["rule"], dict):
         raise ValueError("the rule of the certificate is missing")
     rule = Rule.from_dict(values["rule"])
     count = len(rule.taus)
     for name in ("thresholds", "abstained", "radius"):
-        read = number if name == "radius" else whole
+        read = read_float if name == "radius" else read_int
         each = values[name]
         if not isinstance(each, list) or len(each) != count:
             raise ValueError(f"{name} must have a number for each of {count} tau")
         values[name] = tuple(read({name: value}, name) for value in each)
-    components = whole(values, "components")
+    components = read_int(values, "components")
     if components < 1 or max(values["abstained"]) > components:
-        raise ValueError("more components abstain than there are")
+        raise ValueError("more components abstain than exist")
     own = values["own_radius"]
     if values["controls"] not in get_args(Controls):
-        raise ValueError("what the correction controls is not known")
+        raise ValueError("the error rate that the correction controls is unknown")
     return Decision(
         rule=rule,
         controls=values["controls"],
@@ -92,14 +92,16 @@ def decision(attributes: Mapping[str, Any]) -> Decision:
         thresholds=values["thresholds"],
         abstained=values["abstained"],
         radius=values["radius"],
-        own_radius=None if own is None else number(values, "own_radius"),
-        statement=text(values, "statement"),
-        notes=tuple(_texts(values["notes"], "notes")),
+        own_radius=None if own is None else read_float(values, "own_radius"),
+        statement=read_string(values, "statement"),
+        notes=tuple(_check_strings(values["notes"], "notes")),
     )
 
 
-def curve(radii: Array, certified: Array, correct: Array, components: int, labelled: int) -> Curve:
-    """Certified and correct against the radius."""
+def build_curve(
+    radii: Array, certified: Array, correct: Array, components: int, labelled: int
+) -> Curve:
+    """Return the curve of certified and correct components against the radius."""
     if len(radii.shape) != 1 or radii.shape != certified.shape or radii.shape != correct.shape:
         raise ValueError("the curve must have two numbers for each radius")
     return Curve(
@@ -111,29 +113,29 @@ def curve(radii: Array, certified: Array, correct: Array, components: int, label
     )
 
 
-def provenance(attributes: Mapping[str, Any]) -> Provenance:
-    """Where the record comes from."""
-    values = {f.name: json.loads(text(attributes, f.name)) for f in fields(Provenance)}
+def read_provenance(attributes: Mapping[str, Any]) -> Provenance:
+    """Return the provenance of the record."""
+    values = {f.name: json.loads(read_string(attributes, f.name)) for f in fields(Provenance)}
     for name, value in values.items():
         if not isinstance(value, str if name == "date" else dict):
-            raise ValueError(f"{name} is not what it was written as")
+            raise ValueError(f"{name} has the wrong type {type(value).__name__}")
     for name in ("model", "input"):
-        _texts(list(values[name].values()), name)
-    _texts(values["contract"].get("class_names", []), "class names")
-    _texts(values["environment"].get("warnings", []), "warnings")
+        _check_strings(list(values[name].values()), name)
+    _check_strings(values["contract"].get("class_names", []), "class names")
+    _check_strings(values["environment"].get("warnings", []), "warnings")
     return Provenance(**values)
 
 
-def confusion(row: str, matrix: Array, classes: int) -> Array:
-    """A confusion matrix of one of the table's rows."""
+def check_confusion(row: str, matrix: Array, classes: int) -> Array:
+    """Return `matrix` if it is a valid confusion matrix of the table row `row`."""
     shaped = matrix.shape == (classes, classes + 1)
     known = row in _ROWS or row.startswith("certified tau=")
     if not known or not shaped or not np.issubdtype(matrix.dtype, np.integer):
-        raise ValueError(f"the confusion matrix {row} is not one of {classes} classes")
+        raise ValueError(f"{row} is not a confusion matrix of {classes} classes")
     return matrix
 
 
-def _texts(values: Any, name: str) -> list[str]:
+def _check_strings(values: Any, name: str) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ValueError(f"{name} must be texts")
+        raise ValueError(f"{name} must be strings")
     return values

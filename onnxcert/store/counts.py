@@ -11,45 +11,52 @@ from onnxcert.errors import AccessError, StoreError
 from onnxcert.inside import inside
 from onnxcert.sampling import Count
 from onnxcert.store.encoding import read_count, write_count
-from onnxcert.store.hdf5 import reading, write_hdf5
+from onnxcert.store.hdf5 import open_hdf5, write_hdf5
 
 
-class KeptCounts(ABC):
-    """The checkpoints in `partial/` of one folder."""
+class Checkpoints(ABC):
+    """The checkpoints in the `partial/` folder of a result folder."""
 
     folder: Path
 
-    def forget(self, name: str) -> None:
-        """Remove the checkpoint of a finished input, if there is one."""
+    def remove_checkpoint(self, name: str) -> None:
+        """Remove the checkpoint of an input, if there is one."""
         remove(self._partial_path(name))
 
-    def kept(self, name: str) -> bool:
-        """Return whether there is a checkpoint of this input."""
+    def has_checkpoint(self, name: str) -> bool:
+        """Return whether there is a checkpoint of an input."""
         return self._partial_path(name).is_file()
 
     def checkpoint(self, name: str, count: Count, runtime: Mapping[str, str]) -> None:
-        """Write a checkpoint; `runtime` is what the model's answers may depend on."""
+        """Write a checkpoint.
+
+        Args:
+            name: name of the input.
+            count: votes so far.
+            runtime: everything that the predictions may depend on.
+        """
         path = self._partial_path(name)
         write_atomically(path, lambda p: write_hdf5(p, lambda f: write_count(f, count, runtime)))
 
     def resume(self, fresh: Count, name: str, runtime: Mapping[str, str]) -> Count:
         """Return the checkpoint of `name` if it has the same draws and runtime, else `fresh`.
 
-        It is moved to the backend of `fresh`. Counts of another generator or runtime are not mixed:
-        the input starts again.
+        The checkpoint is moved to the backend of `fresh`. Counts of different generators or
+        runtimes are never mixed: the input starts again.
 
         Raises:
-            AccessError: the machine cannot read it; it may be intact, so it is not replaced.
+            AccessError: the operating system cannot read the file. It may be intact, so it is not
+                replaced.
         """
         try:
-            with reading(self._partial_path(name)) as file:
+            with open_hdf5(self._partial_path(name)) as file:
                 count, made_by = read_count(file)
                 if count.asked == fresh.asked and made_by == dict(runtime):
                     return count.on(fresh.backend)
         except AccessError:
             raise
         except StoreError:
-            pass  # it is missing or damaged
+            pass  # missing or damaged
         return fresh
 
     def _partial_path(self, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Records and counts <-> HDF5 groups, each marked with its type and version.
+"""Encoding of records and checkpoints as HDF5 groups, each with its type and version.
 
 Layout of a record::
 
@@ -9,7 +9,7 @@ Layout of a record::
     /confusions       onnxcert-confusions   clean, noisy, certified [, nonrobust] [, further tau]
     /provenance       onnxcert-provenance   attributes, JSON
 
-Names and numbers are attributes of the group they describe.
+Scalars are attributes of the group that they describe.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from onnxcert.sampling import Count, Hits
 from onnxcert.store import checks
 from onnxcert.store.attributes import Attributes, put
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
-from onnxcert.store.hdf5 import array_in
+from onnxcert.store.hdf5 import get_array
 from onnxcert.store.outline import Line, Outline, Row
 from onnxcert.store.record import Array, Decision, Record
 
@@ -55,37 +55,37 @@ _NUMBERS: Final = ("n", "n0", "selection", "classes", "nonfinite", "law_error")
 
 
 def mark(group: h5py.Group, kind: str) -> h5py.Group:
-    """Write the type and version of `group` into it."""
+    """Write the type `kind` and its version into `group`, and return `group`."""
     put(group, TYPE, kind)
     put(group, VERSION, VERSIONS[kind])
     return group
 
 
 def expect(group: Any, kind: str) -> Any:
-    """`group` if it is a `kind` of a version that is understood.
+    """Return `group` if it has the type `kind` in a supported version.
 
     Raises:
-        StoreError: it is something else, or of another version; both are named.
+        StoreError: the group has another type or version.
     """
     attributes = Attributes(group)
     found = attributes.get(TYPE)
     if found != kind:
-        raise StoreError(f"{group.file.filename} holds {found!r} where {kind!r} was expected.")
+        raise StoreError(f"{group.file.filename} holds {found!r}, but {kind!r} was expected.")
     version = attributes.get(VERSION)
     if version != VERSIONS[kind]:
         raise StoreError(
             f"{group.file.filename} holds {kind} of version {version}, this onnxcert reads "
-            f"{VERSIONS[kind]}; use the onnxcert that wrote it."
+            f"{VERSIONS[kind]}; use the version of onnxcert that wrote it."
         )
     return group
 
 
 def write_record(file: h5py.Group, record: Record) -> Row:
-    """Write `record` into an empty file; return its row of the index."""
+    """Write `record` into an empty file and return its row of the index."""
     put(mark(file, "onnxcert-record"), "name", record.name)
     tally = mark(file.create_group("tally"), "onnxcert-tally")
     for name in ("candidate", "hits", "single"):
-        _array(tally, name, getattr(record, name))
+        _write_array(tally, name, getattr(record, name))
     for name in (*_NUMBERS, "unit", "kind", "ended"):
         put(tally, name, getattr(record, name))
     put(tally, "leak_check", record.leak_check)
@@ -93,25 +93,25 @@ def write_record(file: h5py.Group, record: Record) -> Row:
     put(tally, "joint", json.dumps(record.joint))
     for name in ("path", "runner_up"):
         if getattr(record, name) is not None:
-            _array(tally, name, getattr(record, name))
+            _write_array(tally, name, getattr(record, name))
     _write_draws(tally, record.draws)
 
     certificate = mark(file.create_group("certificate"), "onnxcert-certificate")
     for name in ("labels", "level", "levels", "radii"):
-        _array(certificate, name, getattr(record, name))
+        _write_array(certificate, name, getattr(record, name))
     for name in ("certified", "correct"):
-        _array(certificate, name, getattr(record.curve, name))
+        _write_array(certificate, name, getattr(record.curve, name))
     put(certificate, "labelled", record.curve.labelled)
-    for name, value in decision_values(record.decision).items():
+    for name, value in encode_decision(record.decision).items():
         put(certificate, name, json.dumps(value))
 
     predictions = mark(file.create_group("predictions"), "onnxcert-predictions")
-    _array(predictions, "clean", record.clean)
+    _write_array(predictions, "clean", record.clean)
     if record.nonrobust is not None:
-        _array(predictions, "nonrobust", record.nonrobust)
+        _write_array(predictions, "nonrobust", record.nonrobust)
     confusions = mark(file.create_group("confusions"), "onnxcert-confusions")
     for row, matrix in record.confusions.items():
-        _array(confusions, row, matrix)
+        _write_array(confusions, row, matrix)
     provenance = mark(file.create_group("provenance"), "onnxcert-provenance")
     for name, value in asdict(record.provenance).items():
         put(provenance, name, json.dumps(value))
@@ -122,58 +122,59 @@ def write_record(file: h5py.Group, record: Record) -> Row:
 
 
 def read_record(file: h5py.Group | Outline) -> Record:
-    """The record in `file`, its arrays still backed by it."""
+    """Return the record in `file`; its arrays stay in the file."""
     expect(file, "onnxcert-record")
     tally = expect(file["tally"], "onnxcert-tally")
     certificate = expect(file["certificate"], "onnxcert-certificate")
     predictions = expect(file["predictions"], "onnxcert-predictions")
     confusions = expect(file["confusions"], "onnxcert-confusions")
     provenance = expect(file["provenance"], "onnxcert-provenance")
-    classes = checks.whole(Attributes(tally), "classes")
-    decision = checks.decision(Attributes(certificate))
+    classes = checks.read_int(Attributes(tally), "classes")
+    decision = checks.read_decision(Attributes(certificate))
     return Record(
-        name=checks.text(Attributes(file), "name"),
-        candidate=array_in(tally, "candidate"),
-        hits=array_in(tally, "hits"),
-        single=array_in(tally, "single"),
-        n=checks.whole(Attributes(tally), "n"),
-        n0=checks.whole(Attributes(tally), "n0"),
-        selection=checks.text(Attributes(tally), "selection"),  # type: ignore[arg-type]
+        name=checks.read_string(Attributes(file), "name"),
+        candidate=get_array(tally, "candidate"),
+        hits=get_array(tally, "hits"),
+        single=get_array(tally, "single"),
+        n=checks.read_int(Attributes(tally), "n"),
+        n0=checks.read_int(Attributes(tally), "n0"),
+        selection=checks.read_string(Attributes(tally), "selection"),  # type: ignore[arg-type]
         classes=classes,
-        nonfinite=checks.whole(Attributes(tally), "nonfinite"),
+        nonfinite=checks.read_int(Attributes(tally), "nonfinite"),
         draws=_read_draws(tally),
-        unit=checks.text(Attributes(tally), "unit"),
-        kind=checks.text(Attributes(tally), "kind"),
-        looks=checks.whole_numbers(Attributes(tally), "looks"),
-        path=array_in(tally, "path") if "path" in tally else None,
-        ended=checks.text(Attributes(tally), "ended"),  # type: ignore[arg-type]
-        joint=checks.whole_or_none(Attributes(tally), "joint"),
-        runner_up=array_in(tally, "runner_up") if "runner_up" in tally else None,
+        unit=checks.read_string(Attributes(tally), "unit"),
+        kind=checks.read_string(Attributes(tally), "kind"),
+        looks=checks.read_ints(Attributes(tally), "looks"),
+        path=get_array(tally, "path") if "path" in tally else None,
+        ended=checks.read_string(Attributes(tally), "ended"),  # type: ignore[arg-type]
+        joint=checks.read_int_or_none(Attributes(tally), "joint"),
+        runner_up=get_array(tally, "runner_up") if "runner_up" in tally else None,
         law_error=float(Attributes(tally).get("law_error", 0.0)),
-        leak_check=checks.text_or_none(Attributes(tally), "leak_check"),
-        labels=array_in(certificate, "labels"),
-        level=array_in(certificate, "level"),
-        levels=array_in(certificate, "levels"),
-        radii=array_in(certificate, "radii"),
+        leak_check=checks.read_string_or_empty(Attributes(tally), "leak_check"),
+        labels=get_array(certificate, "labels"),
+        level=get_array(certificate, "level"),
+        levels=get_array(certificate, "levels"),
+        radii=get_array(certificate, "radii"),
         decision=decision,
-        curve=checks.curve(
-            array_in(certificate, "radii")[...],
-            array_in(certificate, "certified")[...],
-            array_in(certificate, "correct")[...],
+        curve=checks.build_curve(
+            get_array(certificate, "radii")[...],
+            get_array(certificate, "certified")[...],
+            get_array(certificate, "correct")[...],
             decision.components,
-            checks.whole(Attributes(certificate), "labelled"),
+            checks.read_int(Attributes(certificate), "labelled"),
         ),
-        clean=array_in(predictions, "clean"),
-        nonrobust=array_in(predictions, "nonrobust") if "nonrobust" in predictions else None,
-        provenance=checks.provenance(Attributes(provenance)),
+        clean=get_array(predictions, "clean"),
+        nonrobust=get_array(predictions, "nonrobust") if "nonrobust" in predictions else None,
+        provenance=checks.read_provenance(Attributes(provenance)),
         confusions={
-            row: checks.confusion(row, array_in(confusions, row), classes) for row in confusions
+            row: checks.check_confusion(row, get_array(confusions, row), classes)
+            for row in confusions
         },
     )
 
 
 def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> None:
-    """Write a count under way into an empty file."""
+    """Write an unfinished count (a checkpoint) into an empty file."""
     count = count.on(NUMPY)
     mark(file, "onnxcert-count")
     for name in (*_NUMBERS, "done", "second"):
@@ -184,26 +185,28 @@ def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> N
     _write_draws(file, count.draws)
     for name in ("votes", "single", "runner_up"):
         if getattr(count, name) is not None:
-            _array(file, name, getattr(count, name))
+            _write_array(file, name, getattr(count, name))
     if count.hits is not None:
-        _array(file, "candidate", count.hits.candidate)
-        _array(file, "hits", count.hits.hits)
+        _write_array(file, "candidate", count.hits.candidate)
+        _write_array(file, "hits", count.hits.hits)
         put(file, "counted", [[r.start, r.stop] for r in count.hits.counted])
         put(file, "joint", count.hits.joint)
     if count.path:
-        _array(file, "path", np.stack(count.path))
+        _write_array(file, "path", np.stack(count.path))
     put(file, ATTRIBUTE, fingerprint(file))
 
 
 def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
-    """The count in `file`, and the runtime that made it.
+    """Return the count in `file` and the runtime that made it.
 
     Raises:
-        StoreError: it is not what was written.
+        StoreError: the file has changed since it was written.
     """
     expect(file, "onnxcert-count")
     if Attributes(file).get(ATTRIBUTE) != fingerprint(file):
-        raise StoreError(f"{file.file.filename} is not what was written; the input starts again.")
+        raise StoreError(
+            f"{file.file.filename} has changed since it was written; the input starts again."
+        )
     draws = _read_draws(file)
     hits = None
     if "hits" in file:
@@ -216,7 +219,7 @@ def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
         n0=int(Attributes(file)["n0"]),
         selection=Attributes(file)["selection"],
         classes=int(Attributes(file)["classes"]),
-        looks=checks.whole_numbers(Attributes(file), "looks"),
+        looks=checks.read_ints(Attributes(file), "looks"),
         second=bool(Attributes(file)["second"]),
         done=int(Attributes(file)["done"]),
         nonfinite=int(Attributes(file)["nonfinite"]),
@@ -224,7 +227,7 @@ def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
         hits=hits,
         single=file["single"][...] if "single" in file else None,
         path=list(file["path"][...]) if "path" in file else [],
-        nonfinite_path=list(checks.whole_numbers(Attributes(file), "nonfinite-path")),
+        nonfinite_path=list(checks.read_ints(Attributes(file), "nonfinite-path")),
         runner_up=file["runner_up"][...] if "runner_up" in file else None,
         law_error=float(Attributes(file).get("law_error", 0.0)),
     )
@@ -243,8 +246,8 @@ def _read_draws(group: h5py.Group | Outline) -> Draws:
     name = Attributes(group)["perturbation"]
     if name not in PERTURBATIONS:
         raise StoreError(
-            f"{group.file.filename} has the perturbation {name!r}, this onnxcert knows "
-            f"{', '.join(PERTURBATIONS)}; use the onnxcert that wrote it."
+            f"{group.file.filename} has the unknown perturbation {name!r}, this onnxcert reads "
+            f"{', '.join(PERTURBATIONS)}; use the version of onnxcert that wrote it."
         )
     parameters = json.loads(Attributes(group)["perturbation-parameters"])
     return Draws(
@@ -255,8 +258,8 @@ def _read_draws(group: h5py.Group | Outline) -> Draws:
     )
 
 
-def decision_values(decision: Decision) -> dict[str, Any]:
-    """A decision as JSON values."""
+def encode_decision(decision: Decision) -> dict[str, Any]:
+    """Return a decision as JSON values."""
     return {
         field.name: decision.rule.as_dict()
         if field.name == "rule"
@@ -265,7 +268,7 @@ def decision_values(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _array(group: h5py.Group, name: str, values: Array) -> None:
+def _write_array(group: h5py.Group, name: str, values: Array) -> None:
     data = np.asarray(values[...])
     options = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if data.ndim else {}
     group.create_dataset(name, data=data, **options)

@@ -1,7 +1,7 @@
-"""The digest that a record carries of itself.
+"""The digest that a record stores of its own content.
 
-It tells a record that was written from one that was edited or damaged since. It is no signature:
-who edits a record can write a new digest as well.
+It detects a record that was edited or damaged after it was written. It is not a signature: whoever
+edits a record can also write a new digest.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import h5py
 import numpy as np
 
 from onnxcert.store.attributes import Attributes
-from onnxcert.store.hdf5 import array_of
-from onnxcert.store.outline import Line, line_of
+from onnxcert.store.hdf5 import check_array
+from onnxcert.store.outline import Line, encode_line
 from onnxcert.store.sizes import most_values
 
 ATTRIBUTE: Final = "sha256"
@@ -28,21 +28,22 @@ def fingerprint(
     without: frozenset[str] = frozenset(),
     outline: list[Line] | None = None,
 ) -> str:
-    """SHA-256 of every group, attribute and array of a record, in the order of their names.
+    """Return the SHA-256 of all groups, attributes and arrays of a record, sorted by name.
 
-    Each counts as one line of JSON, `[path, attributes]` for a group and `[path, attributes,
-    element type, shape]` for an array, whose values follow in C order, little-endian. Neither how
-    arrays are packed nor where the record lies matters. The digest itself is left out.
+    A group is one line of JSON, `[path, attributes]`. An array is `[path, attributes, element type,
+    shape]`, followed by its values in C order, little-endian. Compression and the place of the
+    record do not matter. The stored digest itself is left out.
 
     Args:
-        record: what is digested. without: names of attributes that are left out.
+        record: group of the record.
+        without: names of attributes to leave out.
         outline: receives the outline of the record, line by line; see `onnxcert.store.outline`.
     """
     sha = hashlib.sha256()
     most = most_values(record)
     for path, node in _nodes(record, ""):
         attributes = {
-            name: _plain(value)
+            name: _to_json(value)
             for name, value in sorted(Attributes(node).items())
             if name not in without
         }
@@ -50,16 +51,16 @@ def fingerprint(
         if isinstance(node, h5py.Group):
             if not path:
                 attributes.pop(ATTRIBUTE, None)
-            sha.update(_line(path, attributes))
+            sha.update(_encode_line(path, attributes))
         else:
             if most is not None and node.size > most:
                 raise ValueError(f"{path} has {node.size:,} values, expected at most {most:,}")
             values = node[...]
             values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-            sha.update(_line(path, attributes, values.dtype.str, list(node.shape)))
+            sha.update(_encode_line(path, attributes, values.dtype.str, list(node.shape)))
             sha.update(values.reshape(-1).data)  # without the copy that `tobytes` makes
         if outline is not None:
-            outline.append(line_of(path, attributes, values))
+            outline.append(encode_line(path, attributes, values))
     return sha.hexdigest()
 
 
@@ -70,15 +71,15 @@ def _nodes(group: h5py.Group, path: str) -> Iterator[tuple[str, Any]]:
         if isinstance(node, h5py.Group):
             yield from _nodes(node, below)
         else:
-            yield below, array_of(node)
+            yield below, check_array(node)
 
 
-def _line(*values: Any) -> bytes:
+def _encode_line(*values: Any) -> bytes:
     return f"{json.dumps(values)}\n".encode()
 
 
-def _plain(value: Any) -> Any:
-    """An attribute as a JSON value; what none of ours is, by its type and looks."""
+def _to_json(value: Any) -> Any:
+    """Return an attribute as a JSON value; a foreign one as its type and `repr`."""
     if isinstance(value, str):
         return value
     if isinstance(value, np.generic | np.ndarray):

@@ -1,14 +1,14 @@
-"""The result store: one HDF5 file per input, and what is derived from them.
+"""The result store: one HDF5 file per input, and files derived from them.
 
     DIR/
-      run.json          what was asked, and the seed; written before anything is drawn
+      run.json          parameters and seed; written before any noise is drawn
       inputs/NAME.h5    one finished input: tally, certificate, predictions, provenance
-      partial/NAME.h5   the count of an input that takes long, to go on from
+      partial/NAME.h5   checkpoint of an unfinished input
       results.h5        derived: external links to every input, and a summary table
-      index.jsonl       derived: a copy of what each input says, so that it need not be opened again
+      index.jsonl       derived: outlines of the records, so that they need not be opened again
 
 A file under its final name is complete: it was written under another name, synchronised to disk
-and renamed. Nothing else marks an input as done, and everything can be derived from `inputs/`.
+and renamed. Nothing else marks an input as done. All derived files can be rebuilt from `inputs/`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ import h5py
 from onnxcert.atomic import LEFT_OVER, remove, together, write_atomically
 from onnxcert.errors import StoreError, refuse_trouble
 from onnxcert.inside import inside, refuse_links
-from onnxcert.store.asked import LEAKY, new_run, read_run_file, refuse_changed
-from onnxcert.store.batched import in_batches, made_from
-from onnxcert.store.counts import KeptCounts
+from onnxcert.store.asked import LEAKY, check_parameters, new_run, read_run_file
+from onnxcert.store.batched import find_derived_files, is_batched
+from onnxcert.store.counts import Checkpoints
 from onnxcert.store.encoding import write_record
-from onnxcert.store.hdf5 import reading, telling_damage, write_hdf5
+from onnxcert.store.hdf5 import open_hdf5, report_damage, write_hdf5
 from onnxcert.store.index import INDEX, Index
-from onnxcert.store.links import part_of
-from onnxcert.store.lock import locked
+from onnxcert.store.links import get_group
+from onnxcert.store.lock import hold_lock
 from onnxcert.store.outline import Outline, Row
 from onnxcert.store.record import Record
 from onnxcert.store.results import Results, refuse_unsafe
@@ -39,7 +39,7 @@ from onnxcert.store.table import read_table, write_results
 
 
 @final
-class ResultStore(KeptCounts, Results):
+class ResultStore(Checkpoints, Results):
     """The results in one folder.
 
     >>> import tempfile
@@ -49,8 +49,8 @@ class ResultStore(KeptCounts, Results):
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._begun = False
-        self._rows: dict[str, dict[str, Any]] = {}  # of the summary table, of records met here
+        self._has_votes = False
+        self._rows: dict[str, dict[str, Any]] = {}  # summaries of the records opened so far
         self._index = Index(self.folder / INDEX)
         self._held = False
 
@@ -58,19 +58,17 @@ class ResultStore(KeptCounts, Results):
     def path(self) -> Path:
         return self.folder
 
-    # -- reading ---------------------------------------------------------------------------
-
     def names(self) -> list[str]:
-        """Return the names of the finished inputs, sorted; StoreError if there are links."""
+        """Return the sorted names of the finished inputs; raise StoreError if there are links."""
         refuse_links(self.folder)
         folder = self.folder / "inputs"
         try:
-            # `glob` would find nothing, without an error, in a folder that cannot be read.
+            # `glob` finds nothing in an unreadable folder, without an error.
             found = [path.name for path in folder.iterdir()]
         except OSError as error:
             refuse_trouble(folder, error)
             return []
-        return self._named(
+        return self._check_names(
             name.removesuffix(".h5")
             for name in found
             if name.endswith(".h5") and not name.startswith(".")
@@ -81,7 +79,7 @@ class ResultStore(KeptCounts, Results):
 
     @contextmanager
     def group(self, name: str) -> Iterator[h5py.Group]:
-        with reading(self._record_path(name)) as file:
+        with open_hdf5(self._record_path(name)) as file:
             yield file
 
     @contextmanager
@@ -89,7 +87,7 @@ class ResultStore(KeptCounts, Results):
         record = self._indexed(name) if checked else None
         if record is not None:
             self._rows[name] = record.summary()
-            with telling_damage(self._record_path(name)):
+            with report_damage(self._record_path(name)):
                 yield record
             return
         with super().open(name, checked=checked) as record:
@@ -97,135 +95,139 @@ class ResultStore(KeptCounts, Results):
             yield record
 
     def _indexed(self, name: str) -> Record | None:
-        """Return the record from its line in the index, or None if no line counts."""
+        """Return the record from the index, or None if the index has no valid line for it."""
         path = self._record_path(name)
         record = self._index.record(name, path)
         if record is None:
             return None
-        with telling_damage(path):
-            return self.accept(name, record)
+        with report_damage(path):
+            return self.check_record(name, record)
 
     @contextmanager
     def examine(self, name: str) -> Iterator[tuple[Outline, Row, str | None]]:
         with super().examine(name) as (found, row, stored):
             yield found, row, stored
-            if self._held and stored == row.digest:  # and the block did not refuse it
+            if self._held and stored == row.digest:  # reached only if the caller raised no error
                 self._index.add(name, self._record_path(name), row)
 
-    def index_misfit(self, name: str, row: Row) -> str:
-        """Return how the index contradicts `row`, made from the record; empty if it fits."""
-        return self._index.misfit(name, self._record_path(name), row)
+    def check_index(self, name: str, row: Row) -> str:
+        """Describe how the index contradicts `row` of the record; empty if it does not."""
+        return self._index.find_mismatch(name, self._record_path(name), row)
 
     def summary(self) -> dict[str, dict[str, Any]] | None:
         path = inside(self.folder, "results.h5")
         if not path.exists():
             return None
-        with reading(path, whole=False) as file:  # the rest are links to every input
-            return read_table(part_of(file, "summary"))
+        with open_hdf5(path, whole=False) as file:  # the other groups contain links
+            return read_table(get_group(file, "summary"))
 
     def run(self) -> dict[str, Any] | None:
         return read_run_file(inside(self.folder, "run.json"))
 
-    # -- writing ---------------------------------------------------------------------------
-
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the folder; a second run in it is refused while the first one lives.
+        """Lock the folder, so that no second run can write to it.
 
         Raises:
-            StoreError: the folder cannot be made or written, or another run holds it.
+            StoreError: the folder cannot be created or written, or another run holds the lock.
         """
         refuse_links(self.folder)
         if not self.folder.is_dir():
-            self.run()  # which refuses a file in the place of the folder
+            self.run()  # raises if a file is in the place of the folder
         try:
-            # In this order, because another run may begin here at the same moment.
-            foreign = self._others() and self.run() is None and not self.names()
+            # In this order, because another run may start here at the same moment.
+            foreign = self._has_foreign_files() and self.run() is None and not self.names()
         except OSError:
             foreign = False
         if foreign:
             raise StoreError(
-                f"{self.folder} holds other files than results; choose an empty or new folder with "
-                "--out."
+                f"{self.folder} holds files that are not results; choose an empty or new folder "
+                "with --out."
             )
         with ExitStack() as stack:
             try:
                 for sub in ("", "inputs", "partial"):
                     (self.folder / sub).mkdir(parents=True, exist_ok=True)
-                stack.enter_context(locked(self.folder))
-                for left_over in self._left_over():
-                    remove(left_over)
+                stack.enter_context(hold_lock(self.folder))
+                for temporary in self._temporary_files():
+                    remove(temporary)
             except OSError as error:
                 raise StoreError(
                     f"results cannot be written to {self.folder} ({error.strerror}); choose "
                     "another folder with --out."
                 ) from None
-            self._rows = {}  # until now another process may have written
+            self._rows = {}  # another process may have written before
             self._index.reload()
             self._held = True
             stack.callback(setattr, self, "_held", False)
             yield
 
-    def _others(self) -> bool:
-        """Return whether there is anything but the empty folders of a run that was killed early."""
+    def _has_foreign_files(self) -> bool:
+        """Return whether there is anything except the empty folders of a killed run."""
         own = [path for path in (self.folder / "inputs", self.folder / "partial") if path.is_dir()]
         here = set(self.folder.glob("[!.]*"))
         return bool(here - set(own)) or any(any(path.glob("[!.]*")) for path in own)
 
-    def _left_over(self) -> Iterator[Path]:
-        """Yield temporary files that a killed run left."""
+    def _temporary_files(self) -> Iterator[Path]:
         for sub in ("", "inputs", "partial"):
             yield from (self.folder / sub).glob(LEFT_OVER)
-        for sub in ("labels", "pictures"):  # with a folder for each input of several labels
+        for sub in ("labels", "pictures"):  # multi-label inputs have a folder each
             yield from (self.folder / sub).rglob(LEFT_OVER)
 
-    def begin(self, asked: Mapping[str, Any], *, seed: int | None, fresh_seed: int) -> int:
-        """Start the run in this folder or go on with it; returns the seed to use.
+    def begin(self, parameters: Mapping[str, Any], *, seed: int | None, fresh_seed: int) -> int:
+        """Start or resume the run in this folder and return its seed.
 
         Args:
-            asked: every parameter that a result depends on, as JSON values.
-            seed: as given by the user; None takes the stored one, or `fresh_seed`.
+            parameters: every parameter that a result depends on, as JSON values.
+            seed: seed given by the user; None selects the stored seed, or `fresh_seed`.
+            fresh_seed: seed of a new run.
 
         Raises:
             StoreError: the folder holds a run with other parameters (the difference is named), or
-                files that are not onnxcert's.
+                records without `run.json`.
         """
         stored, leaky = self.run(), False
-        if stored is not None and not self.begun:
-            # No votes were kept, and all is open. Some may have been seen, though: other parameters
-            # must not meet the same draws.
-            if stored["parameters"] == json.loads(json.dumps(dict(asked))):
+        if stored is not None and not self.has_votes:
+            # No votes are stored, so the parameters may change. Some votes may have been seen,
+            # however, so other parameters must not use the same draws.
+            if stored["parameters"] == json.loads(json.dumps(dict(parameters))):
                 fresh_seed = stored["seed"]
-            leaky = self.leaky and stored["parameters"].get("model") == asked["model"]
+            leaky = self.leaky and stored["parameters"].get("model") == parameters["model"]
             stored = None
         if stored is None:
             if self.names():
                 raise StoreError(
-                    f"{self.folder} holds results but no run.json; choose another folder."
+                    f"{self.folder} holds results but no run.json; choose another folder with "
+                    "--out."
                 )
             seed = fresh_seed if seed is None else seed
-            self._write_run(new_run(asked, seed, leaky=leaky))
+            self._write_run(new_run(parameters, seed, leaky=leaky))
             return seed
-        return refuse_changed(stored, asked, seed, self.folder)
+        return check_parameters(stored, parameters, seed, self.folder)
 
     @property
-    def begun(self) -> bool:
-        """Whether any votes are, or were, kept here; looked up until they are."""
-        self._begun = self._begun or any(
+    def has_votes(self) -> bool:
+        """Whether any votes are or were stored here; once true, it stays true."""
+        self._has_votes = self._has_votes or any(
             any((self.folder / sub).glob("[!.]*.h5")) for sub in ("inputs", "partial")
         )
-        return self._begun
+        return self._has_votes
 
-    def note(
+    def note_inputs(
         self, listed: Iterable[str], skipped: Mapping[str, str], *, shards: int | None = None
     ) -> None:
-        """Note which inputs were to be certified, why some could not be, and in how many shards,
-        of which this folder holds one; None leaves that as it is."""
+        """Store which inputs the run is about.
+
+        Args:
+            listed: names of inputs, added to those stored before.
+            skipped: name of each input that could not be used -> reason.
+            shards: number of shards of the run, of which this folder holds one; None: unchanged.
+        """
         run = self.run()
         if run is None:
             return
-        said = run.get("listed")
-        before = said if isinstance(said, list) else ()
+        stored_names = run.get("listed")
+        before = stored_names if isinstance(stored_names, list) else ()
         known = {name for name in before if isinstance(name, str)} | set(listed)
         run |= {"listed": sorted(known), "skipped": dict(skipped)}
         if shards is not None:
@@ -234,14 +236,14 @@ class ResultStore(KeptCounts, Results):
 
     @property
     def leaky(self) -> bool:
-        """Whether this run found that batch mates change the model's answers."""
+        """Whether the batch-invariance check of this run has failed."""
         return (self.run() or {}).get(LEAKY) is True
 
     def note_leak(self) -> None:
-        """Note that, and remove the records of draws in batches and what was made from them."""
+        """Store that the check failed; remove the records of batched draws and their files."""
         self._write_run({**(self.run() or {}), LEAKY: True})
-        for name in [record.name for record in self.records(checked=True) if in_batches(record)]:
-            for path in (self._record_path(name), *made_from(self.folder, name)):
+        for name in [record.name for record in self.records(checked=True) if is_batched(record)]:
+            for path in (self._record_path(name), *find_derived_files(self.folder, name)):
                 remove(path)
             self._rows.pop(name)
         self.derive()
@@ -251,11 +253,14 @@ class ResultStore(KeptCounts, Results):
         write_atomically(inside(self.folder, "run.json"), lambda p: p.write_bytes(content))
 
     def write(self, record: Record, *, beside: Callable[[], None] = lambda: None) -> None:
-        """Keep a finished input; it is either completely there or not at all.
+        """Write the record of a finished input atomically.
 
-        `beside` writes the files made from it, which are put on disk in the same step. What was
-        interrupted after a look is finished as far as it goes, and its count is kept, so that the
-        same run can go on.
+        An input that was interrupted after an interim look gets a record, too; its checkpoint
+        stays, so that the same run can resume.
+
+        Args:
+            record: the record.
+            beside: writes the files derived from the record, in the same atomic step.
         """
         refuse_unsafe(record.name, self.folder)
         path = self._record_path(record.name)
@@ -268,10 +273,10 @@ class ResultStore(KeptCounts, Results):
         self._index.add(record.name, path, rows[-1])
         self._rows[record.name] = record.summary()
         if record.ended != "interrupted":
-            self.forget(record.name)
+            self.remove_checkpoint(record.name)
 
     def derive(self) -> None:
-        """Write `results.h5` anew from the finished inputs; those met before are not read again."""
+        """Rewrite `results.h5` from the finished inputs; records opened before are not reread."""
         names = self.names()
         for name in names:
             if name in self._rows:
@@ -281,7 +286,7 @@ class ResultStore(KeptCounts, Results):
                 self._rows[name] = record.summary()
             else:
                 with self.open(name):
-                    pass  # and its row noted
+                    pass  # this stores its row
         write_results(
             inside(self.folder, "results.h5"), self.run(), [self._rows[name] for name in names]
         )

@@ -1,4 +1,4 @@
-"""HDF5 files opened and filled with care: whatever is wrong with one is a StoreError."""
+"""Safe reading and writing of HDF5 files; every fault in a file becomes a StoreError."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from onnxcert.store.links import refuse_links
 from onnxcert.store.lock import NO_LOCKS
 from onnxcert.store.outline import LargeArray
 
-# gzip packs at most 1032 values into one; what claims more would only fill the memory.
+# gzip compresses at most 1032 to 1; an array that claims more would only fill the memory.
 _PACKED: Final = 1100
 _SLACK: Final = 2**16
 
-# The format of HDF5 1.10, whose headers carry checksums: in the older one, that h5py writes unless
-# told otherwise, a flipped bit in an attribute's header can end or hang the whole process.
+# The format of HDF5 1.10 has checksums in its headers. In the older format, the default of h5py, a
+# flipped bit in the header of an attribute can crash or hang the process.
 _FORMAT: Final = "v110"
 
-# Everything that h5py and NumPy raise on bytes that are not what they say.
+# All exceptions that h5py and NumPy raise on damaged bytes.
 _DAMAGE: Final = (
     KeyError,
     ValueError,
@@ -38,49 +38,50 @@ _DAMAGE: Final = (
 )
 
 
-def _opened(path: Path, files: ExitStack) -> h5py.File:
+def _open_unlocked(path: Path, files: ExitStack) -> h5py.File:
     """Open the file without locks, because files under a final name never change."""
     try:
         return files.enter_context(h5py.File(path, "r", locking=False))
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
-        # HDF5_USE_FILE_LOCKING demands locks even if the file system has none.
+        # HDF5_USE_FILE_LOCKING can require locks even if the file system has none.
         return files.enter_context(h5py.File(files.enter_context(path.open("rb")), "r"))
 
 
 @contextmanager
-def reading(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.File]:
-    """An open HDF5 file; `what` names the part of it that is looked at.
+def open_hdf5(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading.
 
     Args:
-        whole: whether all of it is checked for links; if not, take each part from `part_of`.
+        path: path of the file.
+        what: the part of the file to name in errors; empty for the whole file.
+        whole: check the whole file for links; if False, get each part from `get_group`.
 
     Raises:
-        AccessError: the machine cannot read it.
-        StoreError: it is missing, is not an HDF5 file, or something in it cannot be read or is
-            stored elsewhere.
+        AccessError: the operating system cannot read the file.
+        StoreError: the file is missing or not HDF5, or its content is damaged or stored elsewhere.
     """
     with ExitStack() as files:
         try:
             check_regular(path)
-            file = _opened(path, files)
+            file = _open_unlocked(path, files)
         except FileNotFoundError:
-            raise StoreError(f"there is no result {path}.") from None
+            raise StoreError(f"the result {path} does not exist.") from None
         except (OSError, MemoryError, RuntimeError) as error:
             refuse_trouble(path, error)
             raise StoreError(
-                f"{path} is not a readable HDF5 file ({error}); name results that onnxcert wrote, "
-                "or delete it and certify again."
+                f"{path} is not a readable HDF5 file ({error}); give results that onnxcert wrote, "
+                "or delete the file and certify again."
             ) from None
-        with telling_damage(path, what):
+        with report_damage(path, what):
             if whole:
                 refuse_links(file)
             yield file
 
 
 @contextmanager
-def telling_damage(path: Path, what: str = "") -> Iterator[None]:
+def report_damage(path: Path, what: str = "") -> Iterator[None]:
     """Turn the exceptions that damaged values cause into a StoreError about `what` in `path`."""
     try:
         yield
@@ -88,13 +89,13 @@ def telling_damage(path: Path, what: str = "") -> Iterator[None]:
         refuse_trouble(path, error)
         where = f"{what} in {path}" if what else str(path)
         raise StoreError(
-            f"{where} is damaged or not onnxcert's ({error}); "
-            "delete it and give the certify command again."
+            f"{where} is damaged or was not written by onnxcert ({error}); "
+            "delete it and run the certify command again."
         ) from None
 
 
 def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
-    """Write a new HDF5 file at `path` with what `fill` puts into it.
+    """Create the HDF5 file `path` and let `fill` write its content.
 
     Raises:
         OSError: the disk is full, or a limit is reached.
@@ -105,14 +106,14 @@ def write_hdf5(path: Path, fill: Callable[[h5py.File], None]) -> None:
             with h5py.File(target, "w", libver=_FORMAT) as file:
                 fill(file)
         finally:
-            target.check()  # instead of HDF5's later error about data that was never written
+            target.check()  # before HDF5 reports a later, misleading error
 
 
 class _Target:
-    """A file for HDF5 to write to, which holds back its first error until HDF5 has closed it.
+    """A file for HDF5 that holds back its first write error until HDF5 has closed it.
 
-    HDF5 cannot close a file after a failed write: h5py raises other errors then, and the process
-    may end with a segmentation fault.
+    HDF5 cannot close a file after a failed write: h5py raises unrelated errors, and the process may
+    end with a segmentation fault.
     """
 
     def __init__(self, disk: FileIO) -> None:
@@ -122,7 +123,7 @@ class _Target:
         self.read, self.readinto = disk.read, disk.readinto
 
     def check(self) -> None:
-        """Raise the OSError that was held back, if any."""
+        """Raise the first write error, if there was one."""
         if self._error is not None:
             raise self._error from None
 
@@ -143,22 +144,23 @@ class _Target:
         return size
 
 
-def array_in(group: h5py.Group, name: str) -> Any:
-    """The array `name` of `group`, still in the file.
+def get_array(group: h5py.Group, name: str) -> Any:
+    """Return the array `name` of `group`, still in the file.
 
     Raises:
-        KeyError, TypeError, ValueError: there is none, or it claims more than it holds.
+        KeyError, TypeError, ValueError: there is no such array, or it claims to be larger than its
+            stored data.
     """
     array = group[name]
-    if isinstance(array, np.ndarray | LargeArray):  # of an outline
+    if isinstance(array, np.ndarray | LargeArray):  # from an outline
         return array
-    return array_of(array)
+    return check_array(array)
 
 
-def array_of(array: Any) -> Any:
-    """`array` if it is one, and stored as large as it claims to be; see `array_in`."""
+def check_array(array: Any) -> Any:
+    """Return `array` if it is an array of a plausible size; see `get_array` for the errors."""
     if not isinstance(array, h5py.Dataset):
-        raise TypeError(f"{array.name} is no array")
+        raise TypeError(f"{array.name} is not an array")
     if array.size * array.dtype.itemsize > _PACKED * array.id.get_storage_size() + _SLACK:
-        raise ValueError(f"{array.name} claims to be larger than what is stored of it")
+        raise ValueError(f"{array.name} claims to be larger than its stored data")
     return array

@@ -1,4 +1,4 @@
-"""Lock a result folder, so that one process at a time writes to it, on any file system."""
+"""The lock of a result folder: only one process at a time writes to it, on any file system."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ NO_LOCKS: Final = frozenset(
 )
 _LOCK: Final = ".lock"
 _OWNER: Final = ".lock-owner"
-_WAIT: Final = 0.5  # seconds; a stale lock is replaced at the second attempt at the latest
+_WAIT: Final = 0.5  # seconds; long enough for the second attempt, which replaces a stale lock
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def hold_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of `folder`, which must exist.
 
-    If its file system has no locks, a file names the process that holds it and its host. A lock of
-    this host whose process has ended is taken over.
+    If the file system has no locks, a file names the process and host that hold the lock. If that
+    process ran on this host and has ended, its lock is taken over.
 
     Raises:
         StoreError: another process holds the lock.
         OSError: the folder cannot be written.
     """
-    from filelock import FileLock, SoftFileLock, Timeout  # here, as reading results needs none
+    from filelock import FileLock, SoftFileLock, Timeout  # not needed for reading results
 
     owner = folder / _OWNER
     for path in (folder / _LOCK, owner):
-        # To open a pipe would wait for its writer.
+        # Opening a pipe would wait for its writer.
         if path.exists() and not path.is_file():
             raise StoreError(
-                f"{path} is no file, so {folder} cannot be locked; remove it and give the command "
-                "again."
+                f"{path} is not a file, so {folder} cannot be locked; remove it and run the "
+                "command again."
             )
     with ExitStack() as stack:
         try:
-            # Two paths, because the file of a system lock does not name its owner.
+            # Two files, because a system lock does not name its owner.
             stack.enter_context(FileLock(folder / _LOCK, timeout=0, fallback_to_soft=False))
             needed = owner.exists()  # another host may see no locks here
         except Timeout:
@@ -60,9 +60,9 @@ def locked(folder: Path) -> Iterator[None]:
                 stack.enter_context(SoftFileLock(owner, timeout=_WAIT, poll_interval=_WAIT / 10))
             except Timeout:
                 raise StoreError(
-                    f"{_holder(owner)} is writing to {folder}; wait for it, or choose another "
-                    f"folder with --out, or, if that process is gone, delete {owner} and give the "
-                    "command again."
+                    f"{_holder(owner)} is writing to {folder}; wait for it, choose another folder "
+                    f"with --out, or, if that process is gone, delete {owner} and run the command "
+                    "again."
                 ) from None
         yield
 

@@ -1,7 +1,6 @@
-"""The parts of one run brought together in one folder, as if one process had made them.
+"""Merge the parts of one run into one folder, as if one process had made them.
 
-Draws, votes and certificate of an input are made by one part alone, so there is nothing to add
-up: records are checked and copied as they are.
+All draws of an input are counted in one part, so records are only checked and copied.
 """
 
 from __future__ import annotations
@@ -21,31 +20,31 @@ from onnxcert.inputs.listing import is_safe_name
 from onnxcert.inputs.shard import Shard
 from onnxcert.inside import file_inside, inside
 from onnxcert.sampling import ONE_DRAW
-from onnxcert.store.asked import differences
+from onnxcert.store.asked import describe_difference
 from onnxcert.store.attributes import Attributes
-from onnxcert.store.batched import in_batches, made_from
+from onnxcert.store.batched import find_derived_files, is_batched
 from onnxcert.store.encoding import read_count
 from onnxcert.store.fingerprint import fingerprint
 from onnxcert.store.folder import ResultStore
-from onnxcert.store.hdf5 import reading
+from onnxcert.store.hdf5 import open_hdf5
 from onnxcert.store.record import Record
 
-# Of a record: what its votes are, and what follows from them. Not where and when it was made.
+# The groups with votes and everything derived from them; not the provenance.
 _CONTENT: Final = ("tally", "certificate", "predictions", "confusions")
-# What they say of how draws shared their passes, which changes no vote.
-_SAID: Final = frozenset({"leak_check", "statement"})
+# Attributes about how draws shared forward passes, which changes no vote.
+_DESCRIPTIONS: Final = frozenset({"leak_check", "statement"})
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merged folder holds.
+    """The content of a merged folder.
 
     Attributes:
         names: the finished inputs.
-        listed: how many the run is about.
-        missing: those that no part has finished or skipped.
-        skipped: inputs that could not be used, with the reason.
-        lacking: shard -> how many of the missing inputs are its own, where the parts are shards.
+        listed: number of inputs that the run is about.
+        missing: inputs that no part has finished or skipped.
+        skipped: inputs that could not be used -> reason.
+        lacking: shard -> number of its missing inputs, if the parts are shards.
     """
 
     names: tuple[str, ...]
@@ -56,104 +55,106 @@ class Merged:
 
 
 def merge(out: Path, folders: Sequence[Path]) -> Merged:
-    """Bring the parts of one run together in the folder `out`.
+    """Merge the parts of one run into the folder `out`.
 
-    `out` may hold what an earlier merge, or the run itself, left of the same run: it is one more
-    part, so that a merge that was stopped, or came too early, is simply given again. Nothing is
-    written before everything is checked.
+    `out` may already hold results of the same run, which count as one more part; so a merge that
+    was stopped, or came too early, can be repeated. Nothing is written before all is checked.
 
     Raises:
-        StoreError: the folders are not parts of one run, a record is not what was written, an input
-            has two results, or `out` cannot be written.
+        StoreError: the folders are not parts of one run, a record has changed since it was written,
+            an input has two results, or `out` cannot be written.
     """
     target = ResultStore(out)
     parts = [ResultStore(folder) for folder in dict.fromkeys(folders)]
     if target.run() is not None and out.resolve() not in [part.folder.resolve() for part in parts]:
         parts.insert(0, target)
-    runs = [_run(part) for part in parts]
+    runs = [_read_run(part) for part in parts]
     for part, run in zip(parts[1:], runs[1:], strict=True):
-        _refuse_another(parts[0], runs[0], part, run)
-    listed, shards = _listed(parts, runs)
-    chosen: dict[str, ResultStore] = {}
+        _check_same_run(parts[0], runs[0], part, run)
+    listed, shards = _read_listed(parts, runs)
+    selected: dict[str, ResultStore] = {}
     for part, run in zip(parts, runs, strict=True):
         for name in part.names():
             with part.open(name, checked=True) as record:
                 part.refuse_foreign(record, run)
-            chosen[name] = _further(name, chosen[name], part) if name in chosen else part
+            selected[name] = (
+                _select_further(name, selected[name], part) if name in selected else part
+            )
     leaky = next((part for part in parts if part.leaky), None)
     if leaky is not None:
-        _refuse_batched(chosen, leaky)
-    listed |= set(chosen)
+        _refuse_batched(selected, leaky)
+    listed |= set(selected)
     skipped = {
         name: str(reason)
         for run in runs
-        for name, reason in _skipped(run).items()
-        if name not in chosen
+        for name, reason in _read_skipped(run).items()
+        if name not in selected
     }
     with target.exclusive():
         target.begin(runs[0]["parameters"], seed=runs[0]["seed"], fresh_seed=runs[0]["seed"])
-        target.note(listed, skipped)
+        target.note_inputs(listed, skipped)
         if leaky is not None:
             target.note_leak()
-        for name, part in sorted(chosen.items()):
+        for name, part in sorted(selected.items()):
             _copy(name, part, target)
-        for name, part in _under_way(parts):
-            if name not in chosen or part is chosen[name]:
+        for name, part in _find_checkpoints(parts):
+            if name not in selected or part is selected[name]:
                 _copy_file(part.folder, target.folder, Path("partial", f"{name}.h5"))
         target.derive()
-    missing = tuple(sorted(listed - set(chosen) - set(skipped)))
+    missing = tuple(sorted(listed - set(selected) - set(skipped)))
     lacking: Counter[str] = Counter()
     for number in range(1, min(shards, len(listed)) + 1):  # a shard beyond these is empty
         shard = Shard(number, shards)
         lacking[str(shard)] = len(set(shard.names(sorted(listed))) & set(missing))
-    return Merged(tuple(sorted(chosen)), len(listed), missing, skipped, +lacking)
+    return Merged(tuple(sorted(selected)), len(listed), missing, skipped, +lacking)
 
 
-# -- whether they are parts of one run -----------------------------------------------------
+# -- checks: are they parts of one run? ----------------------------------------------------
 
 
-def _run(part: ResultStore) -> dict[str, Any]:
+def _read_run(part: ResultStore) -> dict[str, Any]:
     run = part.run()
     if run is None:
         raise StoreError(
-            f"there are no results in {part.folder}; name folders that onnxcert certify wrote."
+            f"there are no results in {part.folder}; give folders that onnxcert certify wrote."
         )
     return run
 
 
-def _refuse_another(
-    first: ResultStore, asked: Mapping[str, Any], part: ResultStore, run: Mapping[str, Any]
+def _check_same_run(
+    first: ResultStore, first_run: Mapping[str, Any], part: ResultStore, run: Mapping[str, Any]
 ) -> None:
-    """Raise StoreError unless both were asked for the same."""
-    before, after = ({**one["parameters"], "seed": one["seed"]} for one in (asked, run))
-    found = differences(before, after, f"{part.folder} with {{}}")
+    """Raise StoreError unless both parts have the same parameters and seed."""
+    before, after = ({**one["parameters"], "seed": one["seed"]} for one in (first_run, run))
+    found = describe_difference(before, after, f"{part.folder} with {{}}")
     if found:
         raise StoreError(
-            f"only parts of one run are merged, but {first.folder} was made with {found}; leave "
-            "out what belongs to another run."
+            f"only parts of one run can be merged, but {first.folder} was made with {found}; leave "
+            "out folders of other runs."
         )
 
 
-def _skipped(run: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs that could not be used, as far as the run says."""
-    said = run.get("skipped")
-    return said if isinstance(said, dict) else {}
+def _read_skipped(run: Mapping[str, Any]) -> dict[str, Any]:
+    stored = run.get("skipped")
+    return stored if isinstance(stored, dict) else {}
 
 
-def _listed(
+def _read_listed(
     parts: Sequence[ResultStore], runs: Sequence[Mapping[str, Any]]
 ) -> tuple[set[str], int]:
-    """Every input that the run is about, and in how many shards; 0 where these are not said.
+    """Return all inputs that the run is about, and the number of shards (0 if not stored).
 
     Raises:
-        StoreError: two shards list different inputs, and so may both have left one out.
+        StoreError: two shards list different inputs, so both may have left one out.
     """
     every: set[str] = set()
     shares: dict[int, tuple[ResultStore, set[str]]] = {}
     for part, run in zip(parts, runs, strict=True):
-        said = run.get("listed")
+        stored = run.get("listed")
         names = (
-            {name for name in said if isinstance(name, str)} if isinstance(said, list) else set()
+            {name for name in stored if isinstance(name, str)}
+            if isinstance(stored, list)
+            else set()
         )
         every |= names
         count = run.get("shards")
@@ -168,15 +169,15 @@ def _listed(
     return every, next(iter(shares)) if len(shares) == 1 else 0
 
 
-def _further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
-    """Whichever of two parts has come further with an input that both have.
+def _select_further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
+    """Return the part with the more complete result of an input that both parts have.
 
     Raises:
-        StoreError: they have different results for it.
+        StoreError: the parts have different results for the input.
     """
     with one.group(name) as a, other.group(name) as b:
         votes, other_votes = (
-            [fingerprint(g[group], without=_SAID) for group in _CONTENT] for g in (a, b)
+            [fingerprint(g[group], without=_DESCRIPTIONS) for group in _CONTENT] for g in (a, b)
         )
         same = votes == other_votes
         alone = Attributes(b["tally"]).get("leak_check") == ONE_DRAW
@@ -184,16 +185,16 @@ def _further(name: str, one: ResultStore, other: ResultStore) -> ResultStore:
         return other if alone else one
     with one.open(name) as first, other.open(name) as second:
         before, after = sorted((first, second), key=lambda record: len(record.looks))
-        if before.ended == "interrupted" and _goes_on(before, after):
+        if before.ended == "interrupted" and _continues(before, after):
             return one if after is first else other
     raise StoreError(
         f"{name} has different results in {one.folder} and {other.folder}; leave one of them out."
     )
 
 
-def _goes_on(before: Record, after: Record) -> bool:
-    """Whether `after` is the same count of the same input, only further."""
-    if before.path is None or after.path is None or _about(before) != _about(after):
+def _continues(before: Record, after: Record) -> bool:
+    """Return whether `after` continues the count of `before`."""
+    if before.path is None or after.path is None or _identify(before) != _identify(after):
         return False
     taken = len(before.looks)
     return (
@@ -204,47 +205,48 @@ def _goes_on(before: Record, after: Record) -> bool:
     )
 
 
-def _about(record: Record) -> tuple[object, ...]:
-    """What is counted, of which input with which labels."""
+def _identify(record: Record) -> tuple[object, ...]:
+    """Return what identifies a count: draws, settings, input and labels."""
     known = record.provenance.input
     labels = (known.get("label_sha256"), known.get("category"))
     return record.draws, record.n0, record.selection, record.classes, labels
 
 
-def _refuse_batched(chosen: Mapping[str, ResultStore], leaky: ResultStore) -> None:
-    """Raise StoreError if draws of any input were counted in batches, as these are known to leak.
+def _refuse_batched(selected: Mapping[str, ResultStore], leaky: ResultStore) -> None:
+    """Raise StoreError if draws of any input were counted in batches.
 
     Args:
-        leaky: the part in which that was found.
+        selected: name of each input -> the part that its record is taken from.
+        leaky: the part whose batch-invariance check failed.
     """
     batched: dict[Path, list[str]] = {}
-    for name, part in sorted(chosen.items()):
+    for name, part in sorted(selected.items()):
         with part.open(name, checked=True) as record:
-            if in_batches(record):
+            if is_batched(record):
                 batched.setdefault(part.folder, []).append(name)
     if batched:
         folders = "; ".join(f"{', '.join(names)} in {where}" for where, names in batched.items())
         raise StoreError(
-            f"{leaky.folder} found that the model's answer for one draw depends on the other draws "
-            f"of its batch, but these inputs were counted in batches: {folders}; certify those "
-            "shards again with --batch-size 1 and another --out, and merge what that gives."
+            f"{leaky.folder} found that the prediction for one draw depends on the other draws of "
+            f"its batch, but these inputs were counted in batches: {folders}; certify those shards "
+            "again with --batch-size 1 and another --out, and merge the new folders."
         )
 
 
-# -- copied ----------------------------------------------------------------------------------
+# -- copying ---------------------------------------------------------------------------------
 
 
 def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
-    """Copy the files of one input, the record last, as it says that the input is done."""
+    """Copy the files of one input; the record comes last, because it marks the input as done."""
     if part is target:
         return
     with together():
-        for path in made_from(part.folder, name):
+        for path in find_derived_files(part.folder, name):
             _copy_file(part.folder, target.folder, path.relative_to(part.folder))
         _copy_file(part.folder, target.folder, Path("inputs", f"{name}.h5"))
     with target.open(name, checked=True) as record:
         if record.ended != "interrupted":
-            target.forget(name)
+            target.remove_checkpoint(name)
 
 
 def _copy_file(source: Path, target: Path, below: Path) -> None:
@@ -254,20 +256,20 @@ def _copy_file(source: Path, target: Path, below: Path) -> None:
     write_atomically(path, lambda temporary: shutil.copyfile(copied, temporary))
 
 
-def _under_way(parts: Sequence[ResultStore]) -> Iterator[tuple[str, ResultStore]]:
-    """Each input with a kept count, and the part that has come furthest with it."""
+def _find_checkpoints(parts: Sequence[ResultStore]) -> Iterator[tuple[str, ResultStore]]:
+    """Yield each input with a checkpoint, and the part whose checkpoint has the most draws."""
     best: dict[str, tuple[int, ResultStore]] = {}
     for part in parts:
         for path in sorted((part.folder / "partial").glob("[!.]*.h5")):
             if not is_safe_name(path.stem):
                 continue
             try:
-                with reading(path) as file:
+                with open_hdf5(path) as file:
                     done = read_count(file)[0].done
             except AccessError:
                 raise
             except StoreError:
-                continue  # a damaged one is counted again
+                continue  # damaged: the input is counted again
             if done > best.get(path.stem, (0, part))[0]:
                 best[path.stem] = (done, part)
     for name, (_, part) in best.items():

@@ -1,8 +1,8 @@
-"""The outline of a record: all but the values of arrays that are as large as its input.
+"""The outline of a record: everything except the values of its large arrays.
 
-`onnxcert.store.encoding.read_record` takes an outline in place of the HDF5 group of a record. It
+`onnxcert.store.encoding.read_record` accepts an outline instead of the HDF5 group of a record. It
 has the attributes, the small arrays (levels, curve, confusion matrices), and shape and element type
-of the large ones, whose values are read from the record when they are needed.
+of the large arrays, whose values are read from the record when they are needed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, Final, final
 import numpy as np
 import numpy.typing as npt
 
-# Path of a group or array in a record, its attributes, and for an array its type, shape and values.
+# Path of a group or array, its attributes, and for an array its element type, shape and values.
 Line = list[Any]
 
-# Arrays whose size does not depend on the input's.
+# Arrays whose size does not depend on the size of the input.
 _SMALL: Final = ("/confusions/", "/certificate/certified", "/certificate/correct")
 _SMALL_TOO: Final = ("/certificate/levels", "/certificate/radii")
 _MOST: Final = 2**22  # values of a small array: 2048 classes
@@ -36,7 +36,7 @@ class Row:
 @final
 @dataclass(frozen=True)
 class LargeArray:
-    """An array that is still in its file; see `onnxcert.store.record.Array`."""
+    """An array whose values are still in the file; see `onnxcert.store.record.Array`."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -51,7 +51,8 @@ class Outline:
     """A group of a record.
 
     Args:
-        attributes: by name, as JSON values. filename: of the record, for messages.
+        attributes: name -> JSON value.
+        filename: file of the record, for messages.
     """
 
     def __init__(self, attributes: Mapping[str, Any], filename: str) -> None:
@@ -75,11 +76,11 @@ class Outline:
         return iter(self._children)
 
 
-def line_of(path: str, attributes: Mapping[str, Any], values: npt.NDArray[Any] | None) -> Line:
+def encode_line(path: str, attributes: Mapping[str, Any], values: npt.NDArray[Any] | None) -> Line:
     """Return one line of an outline as JSON values.
 
-    It is [path, attributes] for a group, [path, attributes, element type, shape] for a large array
-    and [..., [indices, values]] for a small one, with the values that are not 0.
+    This is [path, attributes] for a group, [path, attributes, element type, shape] for a large
+    array, and [..., [indices, values]] with the non-zero values for a small array.
     """
     if values is None:
         return [path, attributes]
@@ -91,33 +92,34 @@ def line_of(path: str, attributes: Mapping[str, Any], values: npt.NDArray[Any] |
     return line
 
 
-def outline_of(
+def build_outline(
     lines: Iterable[Line], filename: str, read: Callable[[str], npt.NDArray[Any]]
 ) -> Outline:
-    """Build the outline from its `lines`.
+    """Build an outline from its lines.
 
     Args:
-        lines: see `line_of`; each group before its content.
-        filename: of the record. read: reads the array at a path of it.
+        lines: see `encode_line`; each group comes before its content.
+        filename: file of the record.
+        read: reads the array at a path in the record.
 
     Raises:
-        KeyError, TypeError, ValueError, IndexError: `line_of` did not make the lines.
+        KeyError, TypeError, ValueError, IndexError: the lines were not made by `encode_line`.
     """
     groups: dict[str, Outline] = {}
     for path, attributes, *array in lines:
         if not isinstance(attributes, dict):
-            raise TypeError("attributes of an outline must be an object")
-        made = _array(path, array, read) if array else Outline(attributes, filename)
+            raise TypeError("the attributes of an outline must be a JSON object")
+        child = _decode_array(path, array, read) if array else Outline(attributes, filename)
         above, _, name = path.rpartition("/")
         if path:
-            groups[above][name] = made
+            groups[above][name] = child
         if not array:
-            groups[path] = made
+            groups[path] = child
     return groups[""]
 
 
-def _array(path: str, told: list[Any], read: Callable[[str], npt.NDArray[Any]]) -> Any:
-    kind, shape, *known = told
+def _decode_array(path: str, spec: list[Any], read: Callable[[str], npt.NDArray[Any]]) -> Any:
+    kind, shape, *known = spec
     dtype = np.dtype(str(kind))
     if dtype.kind not in "biuf" or not all(type(side) is int and side >= 0 for side in shape):
         raise ValueError(f"{path} is not an array of numbers")

@@ -1,11 +1,11 @@
-"""A whole run in one portable file.
+"""Packed results: a whole run in one portable file.
 
 Layout (version 1)::
 
     /                 onnxcert-pack         attribute: run, the content of run.json
     /inputs           onnxcert-records
-    /inputs/NAME      onnxcert-record       copied as it is, see `onnxcert.store.encoding`
-    /summary          onnxcert-table        one column an array
+    /inputs/NAME      onnxcert-record       an unchanged copy, see `onnxcert.store.encoding`
+    /summary          onnxcert-table        one array per column
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from onnxcert.store import encoding
 from onnxcert.store.asked import read_run
 from onnxcert.store.attributes import Attributes, put
 from onnxcert.store.folder import ResultStore
-from onnxcert.store.hdf5 import reading, write_hdf5
-from onnxcert.store.links import member, part_of
+from onnxcert.store.hdf5 import open_hdf5, write_hdf5
+from onnxcert.store.links import get_group, get_group_unchecked
 from onnxcert.store.results import Results
 from onnxcert.store.table import read_table, write_table
 
 
 @final
 class Pack(Results):
-    """The results in one file that `pack` wrote."""
+    """The results in one packed file."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
@@ -43,7 +43,9 @@ class Pack(Results):
 
     def names(self) -> list[str]:
         with self._file() as file:
-            return self._named(encoding.expect(member(file, "inputs"), "onnxcert-records"))
+            return self._check_names(
+                encoding.expect(get_group_unchecked(file, "inputs"), "onnxcert-records")
+            )
 
     def run(self) -> dict[str, Any]:
         with self._file() as file:
@@ -51,29 +53,29 @@ class Pack(Results):
 
     def summary(self) -> dict[str, dict[str, Any]]:
         with self._file("summary") as file:
-            return read_table(part_of(file, "summary"))
+            return read_table(get_group(file, "summary"))
 
     @contextmanager
     def group(self, name: str) -> Iterator[h5py.Group]:
         with self._file(name) as file:
             try:
-                group = part_of(file, "inputs", name)
+                group = get_group(file, "inputs", name)
             except KeyError:
-                raise StoreError(f"there is no result {name} in {self._path}.") from None
+                raise StoreError(f"{self._path} has no result {name}.") from None
             yield group
 
     @contextmanager
     def _file(self, what: str = "") -> Iterator[h5py.File]:
-        with reading(self._path, what, whole=False) as file:
+        with open_hdf5(self._path, what, whole=False) as file:
             encoding.expect(file, "onnxcert-pack")
             yield file
 
 
 def open_results(path: str | Path) -> Results:
-    """The results in the folder or packed file `path`.
+    """Return the results in the folder or packed file `path`.
 
     Raises:
-        StoreError: there is neither, or it cannot be read.
+        StoreError: `path` does not exist or cannot be read.
     """
     path = Path(path)
     try:
@@ -84,30 +86,30 @@ def open_results(path: str | Path) -> Results:
     except OSError as error:
         refuse_trouble(path, error)
     raise StoreError(
-        f"there are no results in {path}, which does not exist; name a folder that onnxcert "
+        f"there are no results in {path}, which does not exist; give a folder that onnxcert "
         "certify wrote, or a file that onnxcert pack wrote."
     )
 
 
 def pack(results: Results, path: Path) -> int:
-    """Write every finished input of `results` into the new file `path`; returns how many.
+    """Write every finished input of `results` into the new file `path`; return their number.
 
     Raises:
-        StoreError: there is nothing to pack, a record is not what was written or belongs to
-            another run, or `path` exists or cannot be written.
+        StoreError: there is nothing to pack, a record has changed or belongs to another run, or
+            `path` exists or cannot be written.
     """
     if path.exists():
-        raise StoreError(f"{path} exists already; remove it, or name another file.")
+        raise StoreError(f"{path} exists already; remove it, or choose another file.")
     if not path.parent.is_dir():
-        raise StoreError(f"there is no folder {path.parent} to write {path.name} to; make it.")
+        raise StoreError(f"the folder {path.parent} of {path.name} does not exist; create it.")
     run = results.run()
     names = results.names()
     if run is None or not names:
         missing = "no run.json" if run is None else "no finished input"
-        raise StoreError(f"{results.path} holds {missing}; name the folder of one run.")
+        raise StoreError(f"{results.path} holds {missing}; give the folder of one run.")
     rows = []
     for name in names:
-        # Before anything is written: HDF5 copies damaged chunks without a word.
+        # Check before anything is written: HDF5 copies damaged chunks without an error.
         with results.open(name, checked=True) as record:
             results.refuse_foreign(record, run)
             rows.append(record.summary())

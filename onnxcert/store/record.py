@@ -1,4 +1,4 @@
-"""One finished input, in memory or backed by its file."""
+"""The record of one finished input, in memory or backed by its file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPTIONAL_ARRAYS: Final = ("path", "runner_up", "nonrobust")
 
 
 class Array(Protocol):
-    """What `numpy.ndarray` and `h5py.Dataset` have in common."""
+    """The common interface of `numpy.ndarray` and `h5py.Dataset`."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -32,17 +32,18 @@ class Array(Protocol):
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided from a tally, and by which rule; one entry for each tau of the rule.
+    """The decision on a tally; tuples have one entry for each tau of the rule.
 
     Attributes:
-        rule: what was asked.
-        controls: what the correction controls.
+        rule: the decision rule.
+        controls: error rate that the correction controls.
         components: N.
-        thresholds: hits from which a component is certified.
-        abstained: components that are not certified.
-        radius: size of the attack ruled out.
-        own_radius: the radius where it does not follow from tau, else None.
-        statement, notes: in words.
+        thresholds: smallest number of hits that certifies a component.
+        abstained: number of components that are not certified.
+        radius: certified radius.
+        own_radius: the radius if it does not follow from tau, else None.
+        statement: the guarantee as text.
+        notes: remarks as text.
     """
 
     rule: Rule
@@ -57,7 +58,7 @@ class Decision:
 
     @classmethod
     def of(cls, certificate: Certificate) -> Self:
-        """What `certificate` says, without its arrays."""
+        """Return the decision of `certificate`, without its arrays."""
         taus = certificate.rule.taus
         components = certificate.tally.components
         return cls(
@@ -82,17 +83,20 @@ class Decision:
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """Everything kept of one input.
+    """Everything stored of one input.
+
+    The fields of the tally are candidate, hits, single, n, n0, selection, classes, nonfinite,
+    draws, unit, kind, looks, path, ended, joint, runner_up, law_error and leak_check.
 
     Attributes:
-        candidate, hits, single, n, n0, selection, classes, nonfinite, draws, unit, kind, looks,
-            path, ended, joint, runner_up, law_error, leak_check: the tally.
-        labels: classes certified at the rule's first tau, ABSTAIN where there is none.
-        level: the tau each component is certified at, 0 for none; levels: these tau, ascending;
-            radii: their radii. See `onnxcert.result.Certificate`.
-        clean: labels without noise; `nonrobust`: those of the other model, if any.
+        labels: classes certified at the rule's first tau, ABSTAIN elsewhere.
+        level: number of `levels` at which each component is certified, 0 for none.
+        levels: values of tau, ascending; see `onnxcert.result.Certificate`.
+        radii: certified radius of each level.
+        clean: labels without noise.
+        nonrobust: labels of the non-robust model without noise, or None.
         confusions: row name -> confusion matrix [classes, classes + 1], if there were labels.
-        curve: certified and correct against the radius.
+        curve: number of certified and correct components against the radius.
     """
 
     name: str
@@ -137,12 +141,16 @@ class Record:
         ignore_label: int | None = None,
         provenance: Provenance,
     ) -> Self:
-        """The record of a certificate just decided.
+        """Return the record of a new certificate.
 
         Args:
-            clean: labels without noise; nonrobust: those of the other model, if any.
-            truth: true classes, or None; integers [H, W] of the picture, or [*grid].
-            ignore_label: truth that does not count, or None.
+            name: name of the input.
+            certificate: the certificate.
+            clean: labels without noise.
+            nonrobust: labels of the non-robust model without noise, or None.
+            truth: ground truth, or None; integers [H, W] of the image, or [*grid].
+            ignore_label: ground truth value to ignore, or None.
+            provenance: origin of the result.
         """
         tally = certificate.tally
         rows: dict[str, Array | None] = {
@@ -204,7 +212,7 @@ class Record:
         )
 
     def tally(self) -> Tally:
-        """The votes, in memory."""
+        """Return the votes, in memory."""
         return Tally(
             candidate=self.candidate[...],
             hits=self.hits[...],
@@ -227,11 +235,11 @@ class Record:
         )
 
     def certificate(self) -> Certificate:
-        """The certificate, decided again from the tally; no model is needed."""
+        """Compute the certificate again from the tally; no model is needed."""
         return decide(self.tally(), self.decision.rule)
 
-    def in_memory(self) -> Self:
-        """The same record with every array read."""
+    def to_memory(self) -> Self:
+        """Return the record with all arrays in memory."""
         read: dict[str, Any] = {name: getattr(self, name)[...] for name in ARRAYS}
         for name in OPTIONAL_ARRAYS:
             array = getattr(self, name)
@@ -243,7 +251,7 @@ class Record:
         )
 
     def summary(self) -> dict[str, Any]:
-        """One row of the summary table."""
+        """Return the row of the summary table."""
         return {
             "name": self.name,
             "components": self.decision.components,
@@ -256,5 +264,5 @@ class Record:
 
 
 def certified_row(tau: float) -> str:
-    """Name of the confusion matrix of what is certified at a further tau."""
+    """Return the name of the confusion matrix of a further tau."""
     return f"certified tau={tau!r}"

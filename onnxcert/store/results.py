@@ -1,4 +1,4 @@
-"""Finished inputs to read, wherever they lie: in a folder or in one packed file."""
+"""Read access to finished inputs, in a folder or in one packed file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from onnxcert.inputs.listing import is_safe_name
 from onnxcert.store.attributes import Attributes
 from onnxcert.store.encoding import read_record
 from onnxcert.store.fingerprint import ATTRIBUTE, fingerprint
-from onnxcert.store.hdf5 import array_in
-from onnxcert.store.outline import Line, Outline, Row, outline_of
+from onnxcert.store.hdf5 import get_array
+from onnxcert.store.outline import Line, Outline, Row, build_outline
 from onnxcert.store.record import Record
 from onnxcert.store.sizes import check_sizes
 
 
 class Results(ABC):
-    """The results of one run, to read."""
+    """The results of one run, read-only."""
 
     @property
     @abstractmethod
@@ -34,12 +34,12 @@ class Results(ABC):
         """Return the names of the finished inputs, sorted.
 
         Raises:
-            StoreError: a name is not one that onnxcert gives to inputs, or is a link.
+            StoreError: a name is a link, or not a name that onnxcert gives to inputs.
         """
 
     @abstractmethod
     def run(self) -> dict[str, Any] | None:
-        """What was asked of the run, or None if nobody says.
+        """Return the content of `run.json`, or None if it is missing.
 
         Raises:
             StoreError: onnxcert did not write it.
@@ -47,18 +47,18 @@ class Results(ABC):
 
     @abstractmethod
     def summary(self) -> dict[str, dict[str, Any]] | None:
-        """Name -> row of the summary table (`Record.summary`), or None if there is no table.
+        """Return name -> row of the summary table (`Record.summary`), or None without a table.
 
         Raises:
-            StoreError: it cannot be read.
+            StoreError: the table cannot be read.
         """
 
     @abstractmethod
     def group(self, name: str) -> AbstractContextManager[h5py.Group]:
-        """The HDF5 group of a finished input.
+        """Open the HDF5 group of a finished input.
 
         Raises:
-            StoreError: there is none, or what is read while it is open is damaged.
+            StoreError: there is no such input, or its data is damaged.
         """
 
     def __contains__(self, name: str) -> bool:
@@ -66,75 +66,81 @@ class Results(ABC):
 
     @contextmanager
     def open(self, name: str, *, checked: bool = False) -> Iterator[Record]:
-        """The record of a finished input with its arrays still in the file (`h5py.Dataset`).
+        """Open the record of a finished input; its arrays stay in the file (`h5py.Dataset`).
 
         Args:
-            checked: refuse a record that does not fit its digest. Large arrays are then read when
+            name: name of the input.
+            checked: refuse a record that does not match its digest. Large arrays are then read when
                 they are needed, and the rest may come from the index of the folder.
 
         Raises:
-            StoreError: there is none, it cannot be read, or it belongs to another input.
+            StoreError: there is no such record, it cannot be read, or it belongs to another input.
         """
         if not checked:
             with self.group(name) as group:
-                yield self.accept(name, read_record(group))
+                yield self.check_record(name, read_record(group))
             return
         with self.examine(name) as (found, row, stored):
             if stored != row.digest:
                 raise StoreError(
-                    f"the record {name} in {self.path} is not what was written; onnxcert verify "
-                    f"{self.path} says more, and onnxcert certify makes a deleted record again."
+                    f"the record {name} in {self.path} has changed since it was written; run "
+                    f"onnxcert verify {self.path} for details, or delete the record and run "
+                    "onnxcert certify again."
                 )
-            yield self.accept(name, read_record(found))
+            yield self.check_record(name, read_record(found))
 
-    def accept(self, name: str, record: Record) -> Record:
-        """Return `record`, if its own name is `name` and its arrays have the shapes that it states.
+    def check_record(self, name: str, record: Record) -> Record:
+        """Return `record` if it states `name` and its arrays have the stated shapes.
 
         Raises:
-            StoreError: it belongs to another input. ValueError: an array has another shape or type.
+            StoreError: the record belongs to another input.
+            ValueError: an array has another shape or type.
         """
-        self._refuse_misnamed(name, record)
+        self._check_name(name, record)
         check_sizes(record)
         return record
 
     @contextmanager
     def examine(self, name: str) -> Iterator[tuple[Outline, Row, str | None]]:
-        """Yield the outline of a record, its row (with the digest of its present content), and the
-        digest that it carries, if any; it is read once and not yet checked."""
+        """Yield outline, row and stored digest of a record, read once and not yet checked.
+
+        The row has the digest of the present content. The stored digest is None if it is missing.
+        """
         with self.group(name) as group:
             stored = Attributes(group).get(ATTRIBUTE)
             lines: list[Line] = []
             row = Row(fingerprint(group, outline=lines), lines)
 
             def read(where: str) -> Any:
-                return array_in(group, where[1:])[...]
+                return get_array(group, where[1:])[...]
 
-            found = outline_of(lines, str(group.file.filename), read)
+            found = build_outline(lines, str(group.file.filename), read)
             yield found, row, None if stored is None else str(stored)
 
     def read(self, name: str) -> Record:
-        """The record of a finished input, in memory.
+        """Return the record of a finished input, in memory.
 
         Raises:
-            StoreError: there is none, or it cannot be read.
+            StoreError: there is no such record, or it cannot be read.
         """
         with self.group(name) as group:
-            return read_record(group).in_memory()
+            return read_record(group).to_memory()
 
     def records(
         self, names: Iterable[str] | None = None, *, checked: bool = False
     ) -> Iterator[Record]:
-        """The finished inputs, all or those of `names`; each open only while it is looked at.
+        """Yield the records of finished inputs; each is open only during its iteration.
 
         Args:
-            checked: refuse a record that does not fit its digest.
+            names: names of the inputs; None for all.
+            checked: refuse a record that does not match its digest.
         """
         for name in self.names() if names is None else names:
             with self.open(name, checked=checked) as record:
                 yield record
 
     def fingerprints(self, name: str) -> tuple[str | None, str]:
-        """The digest that a record carries of itself, if any, and that of what is in it now."""
+        """Return the stored digest of a record (None if missing) and that of its content."""
         with self.group(name) as group:
             stored = Attributes(group).get(ATTRIBUTE)
             return None if stored is None else str(stored), fingerprint(group)
@@ -144,29 +150,29 @@ class Results(ABC):
         if record.provenance.parameters != {**run["parameters"], "seed": run["seed"]}:
             raise StoreError(
                 f"the record {record.name} in {self.path} was not made by the run that run.json "
-                "describes; delete it, and certify the input again."
+                "describes; delete it and certify the input again."
             )
 
-    def _named(self, names: Iterable[str]) -> list[str]:
-        """Return `names` sorted; refuse unsafe ones, as files are written and removed by name."""
+    def _check_names(self, names: Iterable[str]) -> list[str]:
+        """Return `names` sorted; refuse unsafe names, because they become file names."""
         named = sorted(names)
         for name in named:
             refuse_unsafe(name, self.path)
         return named
 
-    def _refuse_misnamed(self, name: str, record: Record) -> None:
-        """Raise StoreError unless `record` states `name`, and it is a safe name."""
+    def _check_name(self, name: str, record: Record) -> None:
+        """Raise StoreError unless `record` states `name` and `name` is safe."""
         refuse_unsafe(name, self.path)
         if record.name != name:
-            said = record.name if is_safe_name(record.name) else ascii(record.name[:80])
+            stated = record.name if is_safe_name(record.name) else ascii(record.name[:80])
             raise StoreError(
-                f"{name} in {self.path} is the record of {said}; keep only records there that "
-                "onnxcert wrote, under the names it gave them."
+                f"{name} in {self.path} is the record of {stated}; keep only records that onnxcert "
+                "wrote, under their original names."
             )
 
 
 def refuse_unsafe(name: str, where: Path) -> None:
-    """Raise StoreError if onnxcert does not give this name to an input of the run in `where`."""
+    """Raise StoreError if `name` is not a name that onnxcert gives to inputs."""
     if not is_safe_name(name):
         raise StoreError(
             f"{name[:80]!a} in {where} is not a name that onnxcert gives to inputs; remove its "

@@ -1,5 +1,4 @@
-"""Limit the arrays of a record to the sizes that it states: a few bytes can claim gigabytes of
-zeros."""
+"""Limits on the arrays of a record: a few bytes in a file can claim gigabytes of zeros."""
 
 from __future__ import annotations
 
@@ -11,14 +10,14 @@ import h5py
 from onnxcert.model.running.memory import HostMemory
 from onnxcert.store import checks
 from onnxcert.store.attributes import Attributes
-from onnxcert.store.hdf5 import array_in
+from onnxcert.store.hdf5 import get_array
 from onnxcert.store.record import Array, Record
 
-_SMALL: Final = 2**28  # bytes that every machine has
+_SMALL: Final = 2**28  # bytes that every machine has free
 
 
 def most_values(record: h5py.Group) -> int | None:
-    """Return how many values the largest array of a record may have; None if it is not a record.
+    """Return the largest allowed size of an array of a record; None if it is not a record.
 
     Raises:
         KeyError, TypeError, ValueError: the record does not state its sizes.
@@ -26,23 +25,23 @@ def most_values(record: h5py.Group) -> int | None:
     if "certificate" not in record or "tally" not in record:
         return None
     tally = Attributes(record["tally"])
-    components = checks.whole_or_none(Attributes(record["certificate"]), "components") or 0
-    if array_in(record["tally"], "candidate").size != components:
-        raise ValueError("the candidates are not as many as the components")
-    looks, classes = len(checks.whole_numbers(tally, "looks")), checks.whole(tally, "classes")
-    # Levels of a radius map are numbers of hits, 0 .. n.
-    return max(components * max(1, looks), classes * (classes + 1), checks.whole(tally, "n") + 1)
+    components = checks.read_int_or_none(Attributes(record["certificate"]), "components") or 0
+    if get_array(record["tally"], "candidate").size != components:
+        raise ValueError("the numbers of candidates and components differ")
+    looks, classes = len(checks.read_ints(tally, "looks")), checks.read_int(tally, "classes")
+    # The levels of a radius map are numbers of hits, 0 .. n.
+    return max(components * max(1, looks), classes * (classes + 1), checks.read_int(tally, "n") + 1)
 
 
 def check_sizes(record: Record) -> None:
-    """Check the shape and type of each array of an open record, before any of them is read.
+    """Check shape and type of all arrays of an open record, before any is read.
 
     Raises:
-        ValueError: an array has another shape or type, or all together do not fit into memory.
+        ValueError: an array has another shape or type, or the arrays do not fit into memory.
     """
     grid = tuple(record.candidate.shape)
     if math.prod(grid) != record.decision.components:
-        raise ValueError(f"candidate is of {grid} for {record.decision.components} components")
+        raise ValueError(f"candidate has shape {grid}, not {record.decision.components} components")
     arrays: dict[str, tuple[Array | None, tuple[int, ...]]] = {
         **{
             name: (getattr(record, name), grid)
@@ -59,11 +58,13 @@ def check_sizes(record: Record) -> None:
             continue
         kinds = "iuf" if name == "level" else "iu"
         if tuple(array.shape) != shape or array.dtype.kind not in kinds:
-            raise ValueError(f"{name} is {array.dtype} of {tuple(array.shape)}, not of {shape}")
+            raise ValueError(
+                f"{name} is {array.dtype} of shape {tuple(array.shape)}, expected {shape}"
+            )
         claimed += math.prod(shape) * array.dtype.itemsize
     if claimed > _SMALL:
         free = HostMemory().free()
         if free is not None and claimed > free:
             raise ValueError(
-                f"its arrays take {claimed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free"
+                f"its arrays need {claimed / 2**30:.1f} GiB, but only {free / 2**30:.1f} are free"
             )

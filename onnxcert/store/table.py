@@ -1,4 +1,4 @@
-"""The summary table: a few numbers of each finished input, and links to all of them."""
+"""The summary table: a few numbers for each finished input, and links to all records."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy as np
 from onnxcert.atomic import write_atomically
 from onnxcert.store import encoding
 from onnxcert.store.attributes import put
-from onnxcert.store.hdf5 import array_in, write_hdf5
+from onnxcert.store.hdf5 import get_array, write_hdf5
 
 
 def write_table(group: h5py.Group, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows with the same names into an empty group, one column an array."""
+    """Write rows with the same keys into an empty group, one array per column."""
     encoding.mark(group, "onnxcert-table")
     for column in rows[0] if rows else ():
         values = [row[column] for row in rows]
@@ -30,11 +30,11 @@ def write_table(group: h5py.Group, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def read_table(group: h5py.Group) -> dict[str, dict[str, Any]]:
-    """Name -> row of a table that has a column `name`, or no column at all."""
+    """Return name -> row of a table that has a column `name`, or no columns."""
     encoding.expect(group, "onnxcert-table")
-    columns = {column: array_in(group, column) for column in group}
+    columns = {column: get_array(group, column) for column in group}
     if any(len(array.shape) != 1 for array in columns.values()):
-        raise ValueError("a column of the table is not a list of values")
+        raise ValueError("a column of the table is not one-dimensional")
     plain = {
         column: (array.asstr()[...] if h5py.check_string_dtype(array.dtype) else array[...])
         for column, array in columns.items()

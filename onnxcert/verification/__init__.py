@@ -1,4 +1,4 @@
-"""Whether stored results still fit: their votes, their settings and the files they name."""
+"""Verification of stored results against their votes, settings, model and inputs."""
 
 from onnxcert.verification.finding import Finding, Verification
 from onnxcert.verification.verify import verify

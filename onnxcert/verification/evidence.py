@@ -1,4 +1,4 @@
-"""A record against itself and against what was asked: no file beside the store is needed."""
+"""Checks of a record against its own votes and against `run.json`; no other files are needed."""
 
 from __future__ import annotations
 
@@ -14,76 +14,78 @@ from onnxcert._version import __version__
 from onnxcert.settings import Settings
 from onnxcert.store import Decision, Record
 
-# Prose, too long to be printed twice.
+# Texts that are too long for a finding.
 _LONG: Final = ("statement", "notes")
 
 
-def record_misfits(record: Record, name: str, run: Mapping[str, Any] | None) -> Iterator[str]:
-    """What in `record`, kept under `name`, contradicts its votes, itself or `run`.
+def find_contradictions(record: Record, name: str, run: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield what in `record` contradicts its votes, itself or `run`.
 
     Args:
-        run: the content of `run.json`, if it can be read.
+        record: the record.
+        name: name under which it is stored.
+        run: content of `run.json`, or None if it cannot be read.
 
     Raises:
-        ParameterError: nothing can be decided from it, e.g. as alpha is no probability.
+        ParameterError: the record has an invalid rule, e.g. alpha is not a probability.
     """
     if record.name != name:
         yield f"this is the record of {record.name}"
-    yield from _certificate_misfits(record)
-    yield from _provenance_misfits(record)
+    yield from _compare_certificate(record)
+    yield from _compare_provenance(record)
     if run is not None:
-        yield from _parameter_misfits(record, run)
+        yield from _compare_parameters(record, run)
 
 
-def _certificate_misfits(record: Record) -> Iterator[str]:
-    """The certificate decided again from the votes, against the stored one."""
+def _compare_certificate(record: Record) -> Iterator[str]:
+    """Compare the stored certificate with one computed again from the votes."""
     certificate = record.certificate()
     labels = np.asarray(record.labels[...])
     if labels.shape != certificate.labels.shape:
         yield f"labels have the shape {labels.shape}, the votes {certificate.labels.shape}"
     elif changed := int(np.count_nonzero(labels != certificate.labels)):
-        yield f"{changed} of {labels.size} labels are not those that the votes give"
+        yield f"{changed} of {labels.size} labels do not follow from the votes"
     level = np.asarray(record.level[...])
     if level.shape != certificate.level.shape:
         yield f"levels have the shape {level.shape}, the votes {certificate.level.shape}"
     elif changed := int(np.count_nonzero(level != certificate.level)):
-        yield f"{changed} of {level.size} levels are not those that the votes give"
-    for name, now in (("levels", certificate.levels), ("radii", certificate.level_radii)):
+        yield f"{changed} of {level.size} levels do not follow from the votes"
+    for name, expected in (("levels", certificate.levels), ("radii", certificate.level_radii)):
         stored = np.asarray(getattr(record, name)[...])
-        if stored.shape != now.shape or not np.allclose(stored, now, rtol=1e-9, atol=0.0):
-            yield f"{name} are not those that the rule gives"
-    certified = [int(np.count_nonzero(certificate.level > j)) for j in range(len(now))]
+        if stored.shape != expected.shape or not np.allclose(stored, expected, rtol=1e-9, atol=0.0):
+            yield f"{name} do not follow from the rule"
+    certified = [int(np.count_nonzero(certificate.level > j)) for j in range(len(expected))]
     if record.curve.certified.tolist() != certified:
-        yield "the curve is not the one that the votes give"
-    decided = Decision.of(certificate)
+        yield "the curve does not follow from the votes"
+    decision = Decision.of(certificate)
     for field in fields(Decision):
-        said, is_now = getattr(record.decision, field.name), getattr(decided, field.name)
-        if _same(said, is_now):
+        stored, computed = getattr(record.decision, field.name), getattr(decision, field.name)
+        if _is_equal(stored, computed):
             continue
-        if field.name == "statement" and said == certificate.statement(before=True):
+        if field.name == "statement" and stored == certificate.statement(before=True):
             continue
         if field.name in _LONG:
-            yield f"{field.name} is not the one that votes and settings give{_elsewhere(record)}"
+            yield f"{field.name} does not follow from votes and settings{_describe_version(record)}"
         else:
-            yield f"{field.name} is {said}, votes and settings give {is_now}"
+            yield f"{field.name} is {stored}, but votes and settings give {computed}"
 
 
-def _provenance_misfits(record: Record) -> Iterator[str]:
-    """The same facts where a record says them twice."""
+def _compare_provenance(record: Record) -> Iterator[str]:
+    """Compare facts that a record states twice."""
     provenance = record.provenance
     if (record.law_error > 0.0) == bool(record.draws.law_note):
-        yield f"law error {record.law_error:g} is not one of the generator {record.draws.generator}"
+        yield f"law error {record.law_error:g} does not fit the generator {record.draws.generator}"
     if provenance.input.get("sha256") != record.draws.digest:
-        yield "the votes were drawn for another input than the provenance names"
+        yield "the votes were drawn for another input than the one in the provenance"
     if provenance.input.get("name") != record.name:
-        yield f"the provenance is that of the input {provenance.input.get('name')}"
+        yield f"the provenance belongs to the input {provenance.input.get('name')}"
     if provenance.model.get("sha256") != provenance.parameters.get("model"):
-        yield "the provenance names two models"
+        yield "the provenance names two different models"
 
 
-def _parameter_misfits(record: Record, run: Mapping[str, Any]) -> Iterator[str]:
-    """What the run was asked for, against what the record says it was made with."""
-    asked = {**run["parameters"], "seed": run["seed"]}
+def _compare_parameters(record: Record, run: Mapping[str, Any]) -> Iterator[str]:
+    """Compare the parameters in `run.json` with those in the record."""
+    requested = {**run["parameters"], "seed": run["seed"]}
     rule, draws = record.decision.rule, record.draws
     settings = Settings(
         perturbation=draws.perturbation,
@@ -92,33 +94,34 @@ def _parameter_misfits(record: Record, run: Mapping[str, Any]) -> Iterator[str]:
         selection=record.selection,
         rule=rule,
     )
-    used = {**settings.as_dict(), "generator": draws.generator, "seed": draws.seed}
-    written = record.provenance.parameters
-    for key in sorted({*asked, *written, *used}):
-        for source, values in (("certificate", used), ("provenance", written)):
-            if source == "certificate" and key not in used:
-                continue  # e.g. the contract, which decides nothing
-            if key not in asked or key not in values or asked[key] != values[key]:
-                yield f"{key} is {_shown(values, key)} in the {source}, run.json has " + _shown(
-                    asked, key
+    in_certificate = {**settings.as_dict(), "generator": draws.generator, "seed": draws.seed}
+    in_provenance = record.provenance.parameters
+    for key in sorted({*requested, *in_provenance, *in_certificate}):
+        for source, values in (("certificate", in_certificate), ("provenance", in_provenance)):
+            if source == "certificate" and key not in in_certificate:
+                continue  # e.g. the contract, which is no part of the rule
+            if key not in requested or key not in values or requested[key] != values[key]:
+                yield (
+                    f"{key} is {_format(values, key)} in the {source}, but run.json has "
+                    + _format(requested, key)
                 )
 
 
-def _elsewhere(record: Record) -> str:
-    """Another version may word the same guarantee in another way."""
+def _describe_version(record: Record) -> str:
+    """Return a note if another version made the record, since its texts may differ."""
     packages = record.provenance.environment.get("packages", {})
     made_by = packages.get("onnxcert", "an unnamed version")
     return "" if made_by == __version__ else f" (made by onnxcert {made_by}, this is {__version__})"
 
 
-def _same(stored: Any, now: Any) -> bool:
-    """Equal; numbers up to what another build of the mathematics library may round."""
-    if isinstance(stored, float) and isinstance(now, float):
-        return math.isclose(stored, now, rel_tol=1e-9)
-    if isinstance(stored, tuple) and isinstance(now, tuple) and len(stored) == len(now):
-        return all(_same(a, b) for a, b in zip(stored, now, strict=True))
-    return bool(stored == now)
+def _is_equal(stored: Any, expected: Any) -> bool:
+    """Return whether two values are equal, floats up to the rounding of other math libraries."""
+    if isinstance(stored, float) and isinstance(expected, float):
+        return math.isclose(stored, expected, rel_tol=1e-9)
+    if isinstance(stored, tuple) and isinstance(expected, tuple) and len(stored) == len(expected):
+        return all(_is_equal(a, b) for a, b in zip(stored, expected, strict=True))
+    return bool(stored == expected)
 
 
-def _shown(values: Mapping[str, Any], key: str) -> str:
+def _format(values: Mapping[str, Any], key: str) -> str:
     return json.dumps(values[key], default=str) if key in values else "missing"

@@ -1,4 +1,4 @@
-"""What a verification says."""
+"""The result of a verification."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that does not fit.
+    """One contradiction in the stored results.
 
     Attributes:
-        name: the input whose record it is about, or the file that belongs to the whole run.
-        text: what does not fit, without a full stop.
+        name: the input of the record, or a file of the whole run.
+        text: what is wrong, without a full stop.
     """
 
     name: str
@@ -20,14 +20,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found in the results of one run.
+    """The result of verifying one run.
 
     Attributes:
-        records: how many were looked at.
-        findings: what does not fit, record by record.
-        troubles: what the machine could not read, and why; it may fit or not.
-        unchecked: what is missing and so was not checked, each one sentence.
-        notes: what a reader must know beside it, such as what the law of old draws lacks.
+        records: number of records checked.
+        findings: contradictions, record by record.
+        unchecked: what was missing and so not checked, one sentence each.
+        notes: remarks, such as known errors in the noise distribution of old draws.
+        troubles: what the operating system could not read, and why; it may be correct or not.
     """
 
     records: int

@@ -1,4 +1,4 @@
-"""Certificates against a second implementation of the corrections, that of statsmodels."""
+"""Comparison of certificates with the corrections of statsmodels, a second implementation."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from onnxcert.rule import Rule
 from onnxcert.store import Record
 
 _METHODS: Final = {"bonferroni": "bonferroni", "holm": "holm", "benjamini-yekutieli": "fdr_by"}
-# Ours rounds p-values up by 1e-11; either implementation may decide where they meet the level.
+# onnxcert rounds p-values up by 1e-11; close to the level either decision is accepted.
 _LOW, _HIGH = 1.0 - 1e-9, 1.0 + 1e-9
-# The part of a component's level that ours may keep for other classes at a floor.
+# The part of a component's level that onnxcert may reserve for other classes at a floor.
 _KEPT = 0.01
 
 
-def unchecked(rule: Rule) -> str:
-    """Why `rule` has no second implementation; empty if it has one."""
+def explain_unchecked(rule: Rule) -> str:
+    """Explain why `rule` has no second implementation; empty if it has one."""
     if rule.procedure != "segcertify":
         return f"the procedure {rule.procedure} has no second implementation"
     if rule.schedule is not None:
@@ -30,30 +30,30 @@ def unchecked(rule: Rule) -> str:
     return ""
 
 
-def independent_misfits(record: Record) -> Iterator[str]:
-    """What is certified in `record` and what statsmodels' `multipletests` rejects, compared.
+def compare_with_statsmodels(record: Record) -> Iterator[str]:
+    """Compare the certified components with those that statsmodels' `multipletests` rejects.
 
-    With r, the reserve of pooled selection under stepwise corrections, multipletests at alpha - r
-    rejects nothing that is not certified, and nothing is certified that it does not reject at
-    alpha; without a reserve the two are equal. Benjamini-Yekutieli is held to alpha - r exactly.
-    Several tau under Holm: the largest, and then Bonferroni among those that are left, at each.
-    p-values come from SciPy's binomial tail and not from this program's tables.
+    Let r be the reserve of pooled selection under stepwise corrections. Whatever multipletests
+    rejects at alpha - r must be certified; whatever is certified must be rejected at alpha. Without
+    a reserve both sets are equal. Benjamini-Yekutieli must equal multipletests at alpha - r.
+    Several tau under Holm: Holm at the largest tau, then Bonferroni among the remaining components
+    at each tau. The p-values come from SciPy's binomial tail, not from the tables of onnxcert.
 
     Args:
-        record: of a rule that `unchecked` has nothing against; its arrays may be in its file.
+        record: a record for whose rule `explain_unchecked` is empty; its arrays may be in the file.
     """
     check = _Check(record)
     for tau in sorted(check.rule.taus):
         certified = check.certified(tau)
         least, most = check.bounds(tau)
         if more := int(np.count_nonzero(certified & ~most)):
-            yield f"{more} components are certified at tau {tau!r} that statsmodels does not reject"
+            yield f"statsmodels does not reject {more} components that are certified at tau {tau!r}"
         if fewer := int(np.count_nonzero(least & ~certified)):
-            yield f"{fewer} components abstain at tau {tau!r} that statsmodels rejects"
+            yield f"statsmodels rejects {fewer} components that abstain at tau {tau!r}"
 
 
 class _Check:
-    """The votes of one record and what may be certified of them."""
+    """The votes of one record, and bounds on the set of certified components."""
 
     def __init__(self, record: Record) -> None:
         self.rule = record.decision.rule
@@ -69,7 +69,7 @@ class _Check:
         return np.asarray(self._level > np.searchsorted(self._levels, tau, side="left"))
 
     def bounds(self, tau: float) -> tuple[BoolArray, BoolArray]:
-        """What must be certified at `tau`, and what may be; bool [N] each."""
+        """Return what must be certified at `tau` and what may be certified; bool [N] each."""
         rule, alpha = self.rule, self._alpha
         several = bool(rule.more_taus) or rule.radius_map
         if rule.correction == "benjamini-yekutieli":
@@ -88,7 +88,7 @@ class _Check:
         return self._closed(tau) if rule.closed_testing else self._shared(tau)
 
     def _closed(self, tau: float) -> tuple[BoolArray, BoolArray]:
-        """Holm at the largest tau, and Bonferroni among those that it leaves."""
+        """Apply Holm at the largest tau, then Bonferroni among the remaining components."""
         top = max(self.rule.taus)
         done = self.certified(top)
         size, rest = self._hits.size, int(np.count_nonzero(~done))
@@ -98,7 +98,7 @@ class _Check:
         if rest:
             lower, upper = self._between(self._p(tau)[~done], left, self._alpha, "bonferroni")
             most[~done] = upper
-            # Lower levels than Bonferroni's among all are not used.
+            # A level below that of Bonferroni among all components is not used.
             if left * size > self._alpha * rest * _HIGH:
                 least[~done] |= lower
         if tau == top:
@@ -106,7 +106,7 @@ class _Check:
         return least, most
 
     def _shared(self, tau: float) -> tuple[BoolArray, BoolArray]:
-        """Holm at each tau with its share of alpha, as records of before were decided."""
+        """Apply Holm at each tau with its share of alpha, as earlier versions did."""
         alpha = self._alpha / len(self.rule.taus)
         least = most = np.ones(self._hits.size, np.bool_)
         for smaller in (t for t in self.rule.taus if t <= tau):
@@ -119,7 +119,7 @@ class _Check:
         return self._between(self._p(tau), self._alpha, self._alpha, "bonferroni")
 
     def _single_step(self, tau: float) -> tuple[BoolArray, BoolArray]:
-        """Bonferroni at any number of tau from a floor on; pooled, a part of each level is kept."""
+        """Apply Bonferroni at any number of tau >= floor; pooled selection reserves a part."""
         p = [self._p(self._floor), self._tail(tau)]
         if self._pooled:
             other = self._tail(self._floor, other=True)
@@ -133,8 +133,8 @@ class _Check:
     def _between(
         self, p: LevelArray, low: float, high: float, method: str
     ) -> tuple[BoolArray, BoolArray]:
-        """What multipletests rejects at a little less than `low`, and a little more than `high`."""
-        from statsmodels.stats.multitest import multipletests  # a second to import
+        """Return what multipletests rejects just below `low` and just above `high`."""
+        from statsmodels.stats.multitest import multipletests  # takes a second to import
 
         found = []
         for alpha in (low * _LOW, min(high * _HIGH, 1.0)):
@@ -143,7 +143,7 @@ class _Check:
         return found[0], found[1]
 
     def _reserve(self, tau: float, largest: float) -> float:
-        """What errors of direction may cost, at most alpha; 0 under split selection."""
+        """Return the part of alpha reserved for directional errors; 0 for split selection."""
         if not self._pooled:
             return 0.0
         x = np.arange(self._n + 1)
@@ -170,7 +170,7 @@ class _Check:
         return np.asarray(np.where(convex, np.minimum(both, 1.0), 1.0))
 
     def _tail(self, tau: float, *, other: bool = False) -> LevelArray:
-        """P(a class of probability tau, or 1 - tau, has as many votes); [N]."""
+        """Return P(a class of probability tau, or 1 - tau if `other`, has >= hits votes); [N]."""
         tested = tau + self._law_error
         p = 1.0 - tested if other else tested
         return np.asarray(binom.sf(self._hits.astype(np.int64) - 1, self._n, p))

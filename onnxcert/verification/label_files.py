@@ -1,4 +1,4 @@
-"""The label files of a folder against the record they were written from."""
+"""Comparison of label files with the record that they were written from."""
 
 from __future__ import annotations
 
@@ -15,28 +15,26 @@ from onnxcert.errors import refuse_trouble
 from onnxcert.report.files import label_files
 from onnxcert.store import Record
 
-# The largest label file that is read: bytes per label, and bytes besides.
-_LARGEST: Final = 8
-_BESIDE: Final = 2**20
+# The largest label file that is read: bytes per label, plus a constant number of bytes.
+_BYTES_PER_LABEL: Final = 8
+_EXTRA: Final = 2**20
 
 
-def label_file_misfits(folder: Path, record: Record) -> Iterator[str]:
-    """Which of `labels/NAME.*` do not show what `record` certifies.
-
-    They are compared with what would be written now.
+def compare_label_files(folder: Path, record: Record) -> Iterator[str]:
+    """Compare the files `labels/NAME.*` with those that `record` would give now.
 
     Raises:
-        AccessError: the machine cannot read one.
+        AccessError: the operating system cannot read a file.
     """
     names = record.provenance.contract.get("class_names", ())
-    most = _LARGEST * prod(record.labels.shape) + _BESIDE
-    for below, written in label_files(record, names):
-        path, name = folder / below, below.as_posix()
+    limit = _BYTES_PER_LABEL * prod(record.labels.shape) + _EXTRA
+    for relative, expected_bytes in label_files(record, names):
+        path, name = folder / relative, relative.as_posix()
         try:
             if not path.is_file():
                 yield f"{name} is missing"
                 continue
-            if path.stat().st_size > most:
+            if path.stat().st_size > limit:
                 yield f"{name} is damaged"
                 continue
             found = path.read_bytes()
@@ -44,35 +42,37 @@ def label_file_misfits(folder: Path, record: Record) -> Iterator[str]:
             refuse_trouble(path, error)
             yield f"{name} is damaged"
             continue
-        if found != written:
-            yield from _difference(path, found, written, name)
+        if found != expected_bytes:
+            yield from _describe_difference(path, found, expected_bytes, name)
 
 
-def _difference(path: Path, found: bytes, written: bytes, name: str) -> Iterator[str]:
-    """What differs between two files of labels; nothing if only their packing does."""
+def _describe_difference(
+    path: Path, found: bytes, expected_bytes: bytes, name: str
+) -> Iterator[str]:
+    """Describe how two label files differ; yield nothing if only their compression does."""
     try:
-        labels, colours = _read(found, path.suffix)
-    except Exception as error:  # whatever a decoder raises on bytes that are no picture or array
+        labels, colours = _decode(found, path.suffix)
+    except Exception as error:  # decoders raise many types on invalid bytes
         refuse_trouble(path, error)
         yield f"{name} is damaged"
         return
-    expected, expected_colours = _read(written, path.suffix)
+    expected, expected_colours = _decode(expected_bytes, path.suffix)
     if labels.shape != expected.shape or labels.dtype != expected.dtype:
-        yield f"{name} holds {labels.dtype} of the shape {labels.shape}, not the certified labels"
+        yield f"{name} holds {labels.dtype} of shape {labels.shape}, not the certified labels"
     elif changed := int(np.count_nonzero(labels != expected)):
-        yield f"{name} shows {changed} of {labels.size} labels that are not the certified ones"
+        yield f"{changed} of {labels.size} labels in {name} are not the certified ones"
     elif not np.array_equal(colours, expected_colours):
-        yield f"{name} shows classes in other colours"
+        yield f"{name} has other class colours"
 
 
-def _read(content: bytes, suffix: str) -> tuple[np.ndarray, np.ndarray]:
-    """(labels as stored, the colours they are shown in)."""
+def _decode(content: bytes, suffix: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the stored labels and their colours."""
     if suffix == ".npy":
         labels = np.load(BytesIO(content), allow_pickle=False)
         return labels, np.empty(0)
     from PIL import Image
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of large pictures, which ours may be
+        warnings.simplefilter("ignore")  # Pillow warns about large images
         with Image.open(BytesIO(content), formats=("PNG",)) as image:
             return np.asarray(image), np.asarray(image.convert("RGB"))

@@ -1,4 +1,4 @@
-"""The files that a run was made from, where they can be found: the model and the inputs."""
+"""Comparison of records with the model file and the input files, where these exist."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from onnxcert.errors import (
 )
 from onnxcert.inputs import READERS, Item
 from onnxcert.inputs.clouds import CLOUD_READERS
-from onnxcert.media.again import Way
+from onnxcert.media.again import InputRecipe
 from onnxcert.model.graph import read_model
 from onnxcert.store import Record
 
 
 class ModelCheck:
-    """Compares the model file with what records say it was.
+    """Comparison of the model file with the digest in records.
 
     Args:
-        given: the model to compare with; without it, the file that each record names.
+        given: the model file; None for the file that each record names.
 
     Attributes:
-        missing: files that records name and that are not there.
+        missing: files named by records that do not exist.
 
     Raises:
         ModelError: `given` cannot be read.
@@ -41,11 +41,11 @@ class ModelCheck:
         if given is not None:
             self._digests[given] = read_model(given).sha256
 
-    def misfit(self, record: Record) -> str | None:
-        """What is wrong with the model of `record`, if anything.
+    def find_mismatch(self, record: Record) -> str | None:
+        """Describe what is wrong with the model of `record`; None if nothing is.
 
         Raises:
-            AccessError: the machine cannot read it.
+            AccessError: the operating system cannot read the model.
         """
         named = record.provenance.model.get("name", "")
         path = self._given or Path(named)
@@ -58,12 +58,12 @@ class ModelCheck:
         if isinstance(found, AccessError):
             raise found
         if found != record.provenance.model.get("sha256"):
-            return f"the model {path} is not the one that was certified"
+            return f"the model {path} differs from the certified model"
         return None
 
 
 def _digest_of(model: Path) -> str | AccessError | None:
-    """Return the digest of a model, None if it is not a model, or why it cannot be read."""
+    """Return the digest of a model, None if it is not a model, or the error if unreadable."""
     try:
         return read_model(model).sha256
     except (ModelError, OSError, MemoryError) as error:
@@ -80,18 +80,18 @@ def _is_file(path: Path) -> bool:
 
 
 class InputCheck:
-    """Compares inputs with those that votes were drawn for.
+    """Comparison of input files with the inputs that were certified.
 
     Args:
-        given: inputs, folders or patterns that must hold every input, under any name; without
-            them, the file that each record names.
+        given: input files, folders or patterns that must contain every input, under any name; empty
+            for the file that each record names.
 
     Attributes:
-        missing: files that records name and that are not there.
-        unreadable: given inputs that cannot be read, with the reason.
+        missing: files named by records that do not exist.
+        unreadable: given inputs that cannot be read -> reason.
 
     Raises:
-        InputError: something given is not there.
+        InputError: a given file does not exist.
     """
 
     def __init__(self, given: Sequence[str] = ()) -> None:
@@ -102,48 +102,48 @@ class InputCheck:
         self.unreadable: dict[Path, str] = {}
         self._trouble: AccessError | None = None
 
-    def misfit(self, record: Record) -> str | None:
-        """What is wrong with the input of `record`, if anything.
+    def find_mismatch(self, record: Record) -> str | None:
+        """Describe what is wrong with the input of `record`; None if nothing is.
 
         Raises:
-            AccessError: the machine cannot read it, or one of the given inputs.
+            AccessError: the operating system cannot read the input, or one of the given inputs.
         """
         try:
-            way = Way.of(record)
+            recipe = InputRecipe.of(record)
         except InputError as error:
             return str(error)
         if self._given:
-            if record.draws.digest in self._known(way):
+            if record.draws.digest in self._digests_of(recipe):
                 return None
             if self._trouble is not None:
                 raise self._trouble
-            return "none of the inputs given is the one that was certified"
-        item = way.item(record)
+            return "none of the given inputs is the certified input"
+        item = recipe.item(record)
         if not _is_file(item.path):
             self.missing.append(str(item.path))
             return None
         try:
-            same = digest(way.read(item)[0]) == record.draws.digest
+            same = digest(recipe.read(item)[0]) == record.draws.digest
         except (InputError, OSError, MemoryError) as error:
             refuse_trouble(item.path, error)
             same = False
-        return None if same else f"the input {item.path} is not the one that was certified"
+        return None if same else f"the input {item.path} differs from the certified input"
 
-    def _items(self, *, of_points: bool) -> tuple[Item, ...]:
-        """The inputs given, as those of one kind."""
+    def _list_given(self, *, of_points: bool) -> tuple[Item, ...]:
+        """Return the given inputs, read as points or as images."""
         if of_points not in self._listed:
             reader = CLOUD_READERS["clouds"] if of_points else READERS["folder"]
             self._listed[of_points] = reader.list(self._given, None).items
         return self._listed[of_points]
 
-    def _known(self, way: Way) -> set[str]:
-        """Digests of all inputs given."""
-        key = repr(way)
+    def _digests_of(self, recipe: InputRecipe) -> set[str]:
+        """Return the digests of all given inputs."""
+        key = repr(recipe)
         if key not in self._digests:
             self._digests[key] = set()
-            for item in self._items(of_points=way.points is not None):
+            for item in self._list_given(of_points=recipe.points is not None):
                 try:
-                    x, _ = way.read(replace(item, category=way.category))
+                    x, _ = recipe.read(replace(item, category=recipe.category))
                     self._digests[key].add(digest(x))
                 except (InputError, OSError, MemoryError) as error:
                     self.unreadable[item.path] = str(error)

@@ -1,4 +1,4 @@
-"""All checks over all records of a run."""
+"""All checks of all records of a run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from onnxcert.errors import AccessError, InputError, OnnxcertError, StoreError
 from onnxcert.store import Pack, Record, Results, ResultStore
 from onnxcert.store.encoding import read_record
 from onnxcert.store.outline import Row
-from onnxcert.verification.evidence import record_misfits
+from onnxcert.verification.evidence import find_contradictions
 from onnxcert.verification.finding import Finding, Verification
-from onnxcert.verification.independent import independent_misfits, unchecked
-from onnxcert.verification.label_files import label_file_misfits
+from onnxcert.verification.independent import compare_with_statsmodels, explain_unchecked
+from onnxcert.verification.label_files import compare_label_files
 from onnxcert.verification.sources import InputCheck, ModelCheck
 
 
@@ -25,27 +25,28 @@ def verify(
     independent: bool = False,
     on_record: Callable[[], None] = lambda: None,
 ) -> Verification:
-    """Look for whatever in `results` does not fit any more.
+    """Check that stored results are consistent and unchanged.
 
-    Of each record: the digest it carries of itself, the certificate decided again from its votes,
-    its settings against `run.json`, the model and the input where they can be found, and in a
-    folder the label files and the index. Of the run: the summary table, which also tells when a
-    record is gone. What the machine cannot read is a trouble, not a finding.
+    For each record: its digest, the certificate computed again from the votes, the settings against
+    `run.json`, the model and the input if their files exist, and in a folder the label files and
+    the index. For the run: the summary table, which also reveals missing records. What the
+    operating system cannot read is a trouble, not a finding.
 
-    Digests are no signatures: who changes votes, settings, digests and files in step is not
-    found. Drawn pictures are not looked at.
+    Digests are not signatures: a consistent change of votes, settings, digests and files is not
+    detected. Figures are not checked.
 
     Args:
-        model: the model file; by default where each record says it was.
-        inputs: pictures, folders or patterns; by default where each record says its input was.
-        independent: hold certificates to statsmodels' corrections as well; what has no second
-            implementation there is said to be unchecked.
+        results: the stored results.
+        model: the model file; by default the path in each record.
+        inputs: input files, folders or patterns; by default the path in each record.
+        independent: also compare certificates with the corrections of statsmodels; rules without a
+            second implementation are listed as unchecked.
         on_record: called after each record.
 
     Raises:
         StoreError: there are no results, or a packed file cannot be opened.
         ModelError: `model` cannot be read.
-        InputError: something in `inputs` is not there.
+        InputError: a file in `inputs` does not exist.
     """
     names = results.names()
     checks = _Checks(results, model, inputs, independent=independent)
@@ -54,16 +55,16 @@ def verify(
     except AccessError as error:
         checks.trouble("run.json", "it", error)
     except StoreError as error:
-        checks.findings.append(Finding("run.json", _clause(error)))
+        checks.findings.append(Finding("run.json", _to_clause(error)))
     else:
         if not names and checks.run is not None and not (results.summary() or {}):
             raise StoreError(
-                f"no input in {results.path} is finished yet, and there is nothing to verify."
+                f"no input in {results.path} is finished yet, so there is nothing to verify."
             )
         if checks.run is None:
             if not names:
                 raise StoreError(
-                    f"there are no results in {results.path}; name a folder that onnxcert certify "
+                    f"there are no results in {results.path}; give a folder that onnxcert certify "
                     "wrote, or a file that onnxcert pack wrote."
                 )
             checks.findings.append(Finding("run.json", "it is missing"))
@@ -71,14 +72,14 @@ def verify(
         checks.record(name)
         on_record()
     try:
-        checks.findings += _table_misfits(results, checks.rows, names)
+        checks.findings += _compare_table(results, checks.rows, names)
     except AccessError as error:
-        checks.trouble(_table(results), "it", error)
-    return checks.outcome(len(names))
+        checks.trouble(_name_table(results), "it", error)
+    return checks.result(len(names))
 
 
 class _Checks:
-    """The results so far, record by record; the arguments are those of `verify`."""
+    """The findings so far; the arguments are those of `verify`."""
 
     def __init__(
         self, results: Results, model: Path | None, inputs: Sequence[str], *, independent: bool
@@ -89,50 +90,52 @@ class _Checks:
         self.rows: dict[str, dict[str, Any]] = {}
         self._troubles: dict[Finding, None] = {}
         self._notes: dict[str, None] = {}
-        self._alone: dict[str, int] | None = {} if independent else None
-        self._models, self._pictures = ModelCheck(model), InputCheck(inputs)
+        self._unchecked_rules: dict[str, int] | None = {} if independent else None
+        self._model_check, self._input_check = ModelCheck(model), InputCheck(inputs)
 
     def trouble(self, name: str, what: str, error: AccessError) -> None:
-        """Note that `what` of `name` cannot be checked for now."""
+        """Store that `what` of `name` cannot be read and so not be checked."""
         self._troubles[Finding(name, f"{what} could not be read ({error.why})")] = None
 
     def record(self, name: str) -> None:
         """Check one record and its files."""
         try:
-            # All inside, because a value of an unexpected type is damage, too, wherever it causes
-            # an error.
+            # All checks run inside, because a value of a wrong type is damage, too, wherever it
+            # causes an error.
             with self.results.examine(name) as (found, row, stored):
                 if stored is None:
-                    self._add(name, ["the record carries no digest of itself"])
+                    self._add(name, ["the record has no digest"])
                 elif stored != row.digest:
-                    self._add(name, ["the record is not what was written, as its digest tells"])
-                self._examined(name, self.results.accept(name, read_record(found)).in_memory(), row)
+                    self._add(name, ["the record has changed since it was written (wrong digest)"])
+                self._check_record(
+                    name, self.results.check_record(name, read_record(found)).to_memory(), row
+                )
         except InputError:
-            raise  # a given input is missing, which is not a fault of the record
+            raise  # a given input is missing: not a fault of the record
         except AccessError as error:
             self.trouble(name, "the record", error)
         except OnnxcertError as error:
-            self.findings.append(Finding(name, _clause(error)))
+            self.findings.append(Finding(name, _to_clause(error)))
 
-    def _examined(self, name: str, record: Record, row: Row) -> None:
+    def _check_record(self, name: str, record: Record, row: Row) -> None:
         self.rows[name] = record.summary()
         if record.draws.law_note:
             self._notes[record.draws.law_note] = None
-        self._add(name, record_misfits(record, name, self.run))
-        if self._alone is not None:
-            reason = unchecked(record.decision.rule)
+        self._add(name, find_contradictions(record, name, self.run))
+        if self._unchecked_rules is not None:
+            reason = explain_unchecked(record.decision.rule)
             if reason:
-                self._alone[reason] = self._alone.get(reason, 0) + 1
+                self._unchecked_rules[reason] = self._unchecked_rules.get(reason, 0) + 1
             else:
-                self._add(name, independent_misfits(record))
-        for check in (self._models, self._pictures):
-            self._add(name, _one(check, record))
+                self._add(name, compare_with_statsmodels(record))
+        for check in (self._model_check, self._input_check):
+            self._add(name, _check_file(check, record))
         if isinstance(self.results, ResultStore):
-            self._add(name, label_file_misfits(self.results.folder, record))
-            self._add(name, [self.results.index_misfit(name, row)])
+            self._add(name, compare_label_files(self.results.folder, record))
+            self._add(name, [self.results.check_index(name, row)])
 
     def _add(self, name: str, found: Iterable[str | None]) -> None:
-        """Add the findings of one check; if it cannot read a file, the other checks still run."""
+        """Add the findings of one check; an unreadable file does not stop the other checks."""
         try:
             for text in found:
                 if text:
@@ -140,63 +143,63 @@ class _Checks:
         except AccessError as error:
             self.trouble(name, error.path, error)
 
-    def outcome(self, records: int) -> Verification:
+    def result(self, records: int) -> Verification:
         """Return the result of all checks."""
-        unseen = (
-            *_unchecked(self.results, self._models, self._pictures),
-            *_only_by_ours(self._alone or {}),
+        unchecked = (
+            *_list_unchecked(self.results, self._model_check, self._input_check),
+            *_describe_unchecked_rules(self._unchecked_rules or {}),
         )
         return Verification(
-            records, tuple(self.findings), unseen, tuple(self._notes), tuple(self._troubles)
+            records, tuple(self.findings), unchecked, tuple(self._notes), tuple(self._troubles)
         )
 
 
-def _one(check: ModelCheck | InputCheck, record: Record) -> Iterator[str | None]:
-    yield check.misfit(record)
+def _check_file(check: ModelCheck | InputCheck, record: Record) -> Iterator[str | None]:
+    yield check.find_mismatch(record)
 
 
-def _table(results: Results) -> str:
+def _name_table(results: Results) -> str:
     return "the summary table" if isinstance(results, Pack) else "results.h5"
 
 
-def _table_misfits(
+def _compare_table(
     results: Results, rows: Mapping[str, Mapping[str, Any]], names: Sequence[str]
 ) -> Iterator[Finding]:
-    """The summary table against the records it was derived from."""
-    table = _table(results)
+    """Compare the summary table with the records."""
+    table = _name_table(results)
     try:
         listed = results.summary()
     except AccessError:
         raise
     except StoreError as error:
-        yield Finding(table, _clause(error))
+        yield Finding(table, _to_clause(error))
         return
     for name, row in (listed or {}).items():
         if name not in names:
-            yield Finding(name, f"its record is gone, {table} still lists it")
+            yield Finding(name, f"its record is missing, but {table} lists it")
         elif name in rows and row != rows[name]:
             wrong = [k for k in rows[name] if row.get(k) != rows[name][k]]
-            yield Finding(name, f"{table} has another {', '.join(wrong) or 'row'} for it")
+            yield Finding(name, f"{table} has a different {', '.join(wrong) or 'row'} for it")
 
 
-def _unchecked(results: Results, models: ModelCheck, pictures: InputCheck) -> Iterator[str]:
+def _list_unchecked(results: Results, models: ModelCheck, inputs: InputCheck) -> Iterator[str]:
     for path in sorted(models.missing):
-        yield f"the model {path or 'named nowhere'} is not here; give it with --model."
-    if pictures.missing:
+        yield f"the model {path or '(without a name)'} does not exist here; give it with --model."
+    if inputs.missing:
         yield (
-            f"{len(pictures.missing)} inputs are not where they were, such as "
-            f"{pictures.missing[0]}; give them with --inputs."
+            f"{len(inputs.missing)} inputs do not exist at their stored paths, such as "
+            f"{inputs.missing[0]}; give them with --inputs."
         )
-    yield from pictures.unreadable.values()
+    yield from inputs.unreadable.values()
     if isinstance(results, ResultStore) and not (results.folder / "results.h5").exists():
-        yield "results.h5 is not there, so nothing tells whether records are gone."
+        yield "results.h5 does not exist, so missing records cannot be detected."
 
 
-def _only_by_ours(reasons: Mapping[str, int]) -> Iterator[str]:
+def _describe_unchecked_rules(reasons: Mapping[str, int]) -> Iterator[str]:
     for reason, records in reasons.items():
         counted = "1 record was" if records == 1 else f"{records} records were"
-        yield f"{reason}; {counted} decided again by this program alone."
+        yield f"{reason}; {counted} checked by onnxcert alone."
 
 
-def _clause(error: Exception) -> str:
+def _to_clause(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".")

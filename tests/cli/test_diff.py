@@ -186,4 +186,4 @@ def test_a_damaged_record_is_one_sentence(onnxcert: Any) -> None:
         del file["certificate/labels"]
     outcome = onnxcert("diff", "a", "b")
     assert outcome.status == 2
-    assert "the record p1 in b is not what was written" in outcome.err
+    assert "the record p1 in b has changed since it was written" in outcome.err

@@ -513,7 +513,7 @@ def test_verify_finds_inputs_that_were_moved(onnxcert: Any) -> None:
     Path("elsewhere/other.npz").unlink()
     found = onnxcert("verify", "out", "--inputs", "elsewhere")
     assert found.status == 1
-    assert "s1: none of the inputs given" in found.out
+    assert "s1: none of the given inputs" in found.out
 
 
 def test_verify_tells_the_shapes_of_one_file_apart(onnxcert: Any) -> None:
@@ -526,7 +526,7 @@ def test_verify_tells_the_shapes_of_one_file_apart(onnxcert: Any) -> None:
     Path("many.h5").rename("moved.h5")
     found = onnxcert("verify", "several", "--inputs", "moved.h5")
     assert found.status == 1
-    assert "many-0001: none of the inputs given" in found.out
+    assert "many-0001: none of the given inputs" in found.out
     assert "many-0002: " not in found.out
 
 

@@ -19,7 +19,7 @@ from onnxcert import ABSTAIN
 from onnxcert.store.fingerprint import fingerprint
 
 CERTIFY = ("--sigma", "0.2", "--n", "60", "--threads", "1", "--seed", "5", "--no-pictures")
-EDITED = "p1: the record is not what was written"
+EDITED = "p1: the record has changed since it was written"
 
 Edit = Callable[[Any], None]
 
@@ -100,67 +100,67 @@ def somewhere(array: str, certified: bool, change: Callable[[int], int]) -> Edit
 CONTRADICTIONS: dict[str, tuple[Edit, str]] = {
     "votes of a certified component": (
         somewhere("tally/hits", True, lambda _: 30),
-        "1 of 192 labels are not those that the votes give",
+        "1 of 192 labels do not follow from the votes",
     ),
     "label": (
         somewhere("certificate/labels", True, lambda v: 1 - v),
-        "1 of 192 labels are not those that the votes give",
+        "1 of 192 labels do not follow from the votes",
     ),
     "abstention": (
         somewhere("certificate/labels", False, lambda _: 1),
-        "1 of 192 labels are not those that the votes give",
+        "1 of 192 labels do not follow from the votes",
     ),
     "candidate": (
         somewhere("tally/candidate", True, lambda v: 1 - v),
-        "1 of 192 labels are not those that the votes give",
+        "1 of 192 labels do not follow from the votes",
     ),
-    "alpha": (ruled("alpha", 0.5), "alpha is 0.5 in the certificate, run.json"),
-    "tau": (ruled("tau", 0.6), "tau is 0.6 in the certificate, run.json"),
+    "alpha": (ruled("alpha", 0.5), "alpha is 0.5 in the certificate, but run.json"),
+    "tau": (ruled("tau", 0.6), "tau is 0.6 in the certificate, but run.json"),
     "correction": (
         ruled("correction", "bonferroni"),
-        'correction is "bonferroni" in the certificate, run.json has "holm"',
+        'correction is "bonferroni" in the certificate, but run.json has "holm"',
     ),
     "scope": (
         ruled("alpha_scope", "dataset"),
         'alpha_scope is "dataset" in the certificate',
     ),
-    "radius": (decided("radius", [9.0]), "radius is (9.0,), votes and settings give"),
-    "threshold": (decided("thresholds", [40]), "thresholds is (40,), votes and settings"),
-    "abstained": (decided("abstained", [0]), "abstained is (0,), votes and settings"),
+    "radius": (decided("radius", [9.0]), "radius is (9.0,), but votes and settings give"),
+    "threshold": (decided("thresholds", [40]), "thresholds is (40,), but votes and settings"),
+    "abstained": (decided("abstained", [0]), "abstained is (0,), but votes and settings"),
     "level": (
         somewhere("certificate/level", True, lambda v: 1 - v),
-        "1 of 192 levels are not those that the votes give",
+        "1 of 192 levels do not follow from the votes",
     ),
     "tau of a level": (
         lambda record: record["certificate/levels"].write_direct(np.array([0.9])),
-        "levels are not those that the rule gives",
+        "levels do not follow from the rule",
     ),
     "radius of a level": (
         lambda record: record["certificate/radii"].write_direct(np.array([9.0])),
-        "radii are not those that the rule gives",
+        "radii do not follow from the rule",
     ),
     "curve": (
         lambda record: record["certificate/certified"].write_direct(np.array([192])),
-        "the curve is not the one that the votes give",
+        "the curve does not follow from the votes",
     ),
-    "what is controlled": (decided("controls", "FDR"), "controls is FDR, votes and settings"),
+    "what is controlled": (decided("controls", "FDR"), "controls is FDR, but votes and settings"),
     "statement": (
         decided("statement", "All is well."),
-        "statement is not the one that votes and settings give",
+        "statement does not follow from votes and settings",
     ),
-    "notes": (decided("notes", ["fine"]), "notes is not the one that votes"),
-    "n": (attribute("tally", "n", 61), "n is 61 in the certificate, run.json has 60"),
-    "n0": (attribute("tally", "n0", 9), "n0 is 9 in the certificate, run.json has 10"),
+    "notes": (decided("notes", ["fine"]), "notes does not follow from votes"),
+    "n": (attribute("tally", "n", 61), "n is 61 in the certificate, but run.json has 60"),
+    "n0": (attribute("tally", "n0", 9), "n0 is 9 in the certificate, but run.json has 10"),
     "n below the hits": (attribute("tally", "n", 40), "hits must lie between 0 and the 40 draws"),
     "selection": (
         attribute("tally", "selection", "split"),
-        'selection is "split" in the certificate, run.json has "pooled"',
+        'selection is "split" in the certificate, but run.json has "pooled"',
     ),
-    "seed": (attribute("tally", "seed", 6), "seed is 6 in the certificate, run.json has 5"),
+    "seed": (attribute("tally", "seed", 6), "seed is 6 in the certificate, but run.json has 5"),
     "generator": (attribute("tally", "generator", "dice"), 'generator is "dice"'),
     "sigma": (
         attribute("tally", "perturbation-parameters", '{"sigma": 0.1}'),
-        "sigma is 0.1 in the certificate, run.json has 0.2",
+        "sigma is 0.1 in the certificate, but run.json has 0.2",
     ),
     "digest of the input": (
         attribute("tally", "digest", "0" * 64),
@@ -168,20 +168,23 @@ CONTRADICTIONS: dict[str, tuple[Edit, str]] = {
     ),
     "asked parameter": (
         described("provenance", "parameters", "alpha", 0.5),
-        "alpha is 0.5 in the provenance, run.json has 0.001",
+        "alpha is 0.5 in the provenance, but run.json has 0.001",
     ),
     "asked model": (
         described("provenance", "parameters", "model", "0" * 64),
-        "the provenance names two models",
+        "the provenance names two different models",
     ),
-    "model": (described("provenance", "model", "sha256", "0" * 64), "names two models"),
+    "model": (described("provenance", "model", "sha256", "0" * 64), "names two different models"),
     "name of the input": (
         described("provenance", "input", "name", "p9"),
-        "the provenance is that of the input p9",
+        "the provenance belongs to the input p9",
     ),
-    "alpha that is none": (ruled("alpha", 2.0), "damaged or not onnxcert's"),
-    "text for a number": (ruled("tau", "high"), "damaged or not onnxcert's"),
-    "list for a table": (attribute("provenance", "input", "[]"), "damaged or not onnxcert's"),
+    "alpha that is none": (ruled("alpha", 2.0), "damaged or was not written by onnxcert"),
+    "text for a number": (ruled("tau", "high"), "damaged or was not written by onnxcert"),
+    "list for a table": (
+        attribute("provenance", "input", "[]"),
+        "damaged or was not written by onnxcert",
+    ),
 }
 
 # Nothing contradicts these: only the digest tells.
@@ -249,7 +252,7 @@ def test_a_record_without_a_digest_is_named(onnxcert: Any) -> None:
     edit_record("out", "p1", lambda r: r.attrs.__delitem__("sha256"), sealed=False)
     outcome = onnxcert("verify", "out")
     assert outcome.status == 1
-    assert "p1: the record carries no digest of itself" in outcome.out
+    assert "p1: the record has no digest" in outcome.out
 
 
 def test_records_that_changed_places_are_found(bench: Path, onnxcert: Any) -> None:
@@ -259,8 +262,8 @@ def test_records_that_changed_places_are_found(bench: Path, onnxcert: Any) -> No
     (bench / "kept.h5").rename(other)
     outcome = onnxcert("verify", "out")
     assert outcome.status == 1
-    assert "p0: p0 in out is the record of p1; keep only records there" in outcome.out
-    assert "p1: p1 in out is the record of p0; keep only records there" in outcome.out
+    assert "p0: p0 in out is the record of p1; keep only records that" in outcome.out
+    assert "p1: p1 in out is the record of p0; keep only records that" in outcome.out
 
 
 # -- bytes ---------------------------------------------------------------------------------------
@@ -302,7 +305,7 @@ def test_a_record_that_is_gone_is_missed(onnxcert: Any) -> None:
     Path("out/inputs/p1.h5").unlink()
     outcome = onnxcert("verify", "out")
     assert outcome.status == 1
-    assert "p1: its record is gone, results.h5 still lists it" in outcome.out
+    assert "p1: its record is missing, but results.h5 lists it" in outcome.out
 
 
 def test_a_record_that_is_gone_from_a_pack_is_missed(onnxcert: Any) -> None:
@@ -310,7 +313,7 @@ def test_a_record_that_is_gone_from_a_pack_is_missed(onnxcert: Any) -> None:
         del file["inputs/p1"]
     outcome = onnxcert("verify", "pack.h5")
     assert outcome.status == 1
-    assert "p1: its record is gone, the summary table still lists it" in outcome.out
+    assert "p1: its record is missing, but the summary table lists it" in outcome.out
 
 
 @pytest.mark.parametrize("where", ["out/results.h5", "pack.h5"])
@@ -320,14 +323,14 @@ def test_an_edited_summary_is_found(onnxcert: Any, where: str) -> None:
     outcome = onnxcert("verify", where.split("/")[0])
     assert outcome.status == 1
     assert "p1: " in outcome.out
-    assert "has another radius for it" in outcome.out
+    assert "has a different radius for it" in outcome.out
 
 
 def test_without_the_summary_that_is_said(onnxcert: Any) -> None:
     Path("out/results.h5").unlink()
     outcome = onnxcert("verify", "out")
     assert outcome.status == 0
-    assert "not checked: results.h5 is not there" in outcome.out
+    assert "not checked: results.h5 does not exist" in outcome.out
 
 
 # -- run.json ------------------------------------------------------------------------------------
@@ -360,7 +363,7 @@ def test_an_edited_run_in_a_pack_is_found(onnxcert: Any) -> None:
         file.attrs["run"] = json.dumps({**run, "seed": 6})
     outcome = onnxcert("verify", "pack.h5")
     assert outcome.status == 1
-    assert "p2: seed is 5 in the certificate, run.json has 6" in outcome.out
+    assert "p2: seed is 5 in the certificate, but run.json has 6" in outcome.out
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[1]", '{"encoding-type": "onnxcert-run"}'])
@@ -405,10 +408,10 @@ def other_array() -> None:
 
 
 LABEL_EDITS: dict[str, tuple[Callable[[], object], str]] = {
-    "a pixel": (label_png(other_pixel), "labels/p1.png shows 1 of 192 labels"),
-    "colours": (label_png(other_colours), "labels/p1.png shows classes in other colours"),
-    "size": (label_png(lambda i: i.crop((0, 0, 4, 4))), "labels/p1.png holds uint8 of the shape"),
-    "an entry": (other_array, "labels/p1.npy shows 1 of 192 labels"),
+    "a pixel": (label_png(other_pixel), "1 of 192 labels in labels/p1.png"),
+    "colours": (label_png(other_colours), "labels/p1.png has other class colours"),
+    "size": (label_png(lambda i: i.crop((0, 0, 4, 4))), "labels/p1.png holds uint8 of shape"),
+    "an entry": (other_array, "1 of 192 labels in labels/p1.npy"),
     "no PNG": (lambda: Path("out/labels/p1.png").unlink(), "labels/p1.png is missing"),
     "no array": (lambda: Path("out/labels/p1.npy").unlink(), "labels/p1.npy is missing"),
     "broken PNG": (lambda: Path("out/labels/p1.png").write_bytes(b"PNG"), "p1.png is damaged"),
@@ -460,12 +463,12 @@ def test_a_swapped_model_is_found(bench: Path, onnxcert: Any) -> None:
     graphs.save(graphs.threshold(0.51), bench / "other.onnx")
     outcome = onnxcert("verify", "out", "--model", "other.onnx")
     assert outcome.status == 1
-    assert "p0, p1, p2: the model other.onnx is not the one that was certified" in outcome.out
+    assert "p0, p1, p2: the model other.onnx differs from the certified model" in outcome.out
     (bench / "other.onnx").rename("model.onnx")
     for arguments in (("out",), ("pack.h5",), ("out", "--model", "model.onnx")):
         outcome = onnxcert("verify", *arguments)
         assert outcome.status == 1
-        assert "p0, p1, p2: the model model.onnx is not the one that was certified" in outcome.out
+        assert "p0, p1, p2: the model model.onnx differs from the certified model" in outcome.out
     Path("model.onnx").write_bytes(b"no model")
     assert onnxcert("verify", "out").status == 1
 
@@ -474,10 +477,10 @@ def test_a_changed_input_is_found(bench: Path, onnxcert: Any) -> None:
     write_picture(bench / "pictures" / "p1.png", seed=77)
     outcome = onnxcert("verify", "out")
     assert outcome.status == 1
-    assert "p1: the input pictures/p1.png is not the one that was certified" in outcome.out
+    assert "p1: the input pictures/p1.png differs from the certified input" in outcome.out
     outcome = onnxcert("verify", "out", "--inputs", "pictures")
     assert outcome.status == 1
-    assert "p1: none of the inputs given is the one that was certified" in outcome.out
+    assert "p1: none of the given inputs is the certified input" in outcome.out
     assert "p0: " not in outcome.out
     Path("pictures/p1.png").write_bytes(b"no picture")
     assert onnxcert("verify", "out").status == 1
@@ -518,8 +521,11 @@ def test_files_that_are_not_there_are_said_so_and_no_error(
     for where in ("bench/out", "bench/pack.h5"):
         outcome = onnxcert("verify", where)
         assert outcome.status == 0
-        assert "not checked: the model model.onnx is not here; give it with --model." in outcome.out
-        assert "not checked: 3 inputs are not where they were" in outcome.out
+        assert (
+            "not checked: the model model.onnx does not exist here; give it with --model."
+            in outcome.out
+        )
+        assert "not checked: 3 inputs do not exist at their stored paths" in outcome.out
 
 
 # -- what a user can get wrong -------------------------------------------------------------------

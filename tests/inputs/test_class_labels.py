@@ -201,13 +201,13 @@ def test_pictures_of_one_folder_and_a_table(photos: Path) -> None:
 
 def test_truth_of_the_other_kind_is_refused(photos: Path, tmp_path: Path) -> None:
     item = ImageFolder.list([str(photos)], None).items[0]
-    with pytest.raises(InputError, match="expected a label map for each picture"):
+    with pytest.raises(InputError, match="expected a label map for each image"):
         read_truth(item, (12, 16), classes=2, ignore_label=None, coding=INDEX)
     maps = tmp_path / "maps"
     maps.mkdir()
     np.save(maps / "x.npy", np.zeros((12, 16), np.uint8))
     mapped = Folder.list([str(photos / "dog")], str(maps)).items[0]
-    with pytest.raises(InputError, match="expected one class for the whole picture"):
+    with pytest.raises(InputError, match="expected one class for the whole image"):
         read_truth(mapped, None, classes=2, ignore_label=None, coding=INDEX)
 
 

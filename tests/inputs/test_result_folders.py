@@ -162,6 +162,6 @@ def test_results_are_never_written_over_inputs(tmp_path: Path, sub: str, onnxcer
     before = picture.read_bytes()
     outcome = onnxcert("certify", model, picture.parent, *QUICK, "--out", tmp_path / "project")
     assert outcome.status == 2
-    assert "holds other files than results" in outcome.err
+    assert "holds files that are not results" in outcome.err
     assert picture.read_bytes() == before
     assert np.array_equal(sorted(path.name for path in picture.parent.iterdir()), ["p.png"])

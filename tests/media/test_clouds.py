@@ -18,10 +18,10 @@ from onnxcert.draws import digest
 from onnxcert.errors import InputError
 from onnxcert.inputs import Listing
 from onnxcert.inputs.clouds import CloudFolder, PointCloud
-from onnxcert.media import medium_of
-from onnxcert.media.again import Way, truth_again
-from onnxcert.media.clouds import Clouds
-from onnxcert.media.pictures import Pictures
+from onnxcert.media import select_modality
+from onnxcert.media.again import InputRecipe, reread_truth
+from onnxcert.media.clouds import PointCloudModality
+from onnxcert.media.pictures import ImageModality
 from onnxcert.store import Record
 
 
@@ -35,15 +35,15 @@ def listed(*paths: Path) -> Listing:
 
 def test_the_model_tells_the_medium(tmp_path: Path) -> None:
     listing = listed(write_shape(tmp_path / "a.npz"))
-    assert isinstance(medium_of(segmenter(tmp_path).entry, listing, None), Clouds)
+    assert isinstance(select_modality(segmenter(tmp_path).entry, listing, None), PointCloudModality)
     path = graphs.save(graphs.threshold(), tmp_path / "picture.onnx")
-    assert isinstance(medium_of(OnnxSegmenter.open(path).entry, listing, None), Pictures)
+    assert isinstance(select_modality(OnnxSegmenter.open(path).entry, listing, None), ImageModality)
 
 
 def test_a_prepared_cloud_and_its_truth_have_the_points_that_are_kept(tmp_path: Path) -> None:
     listing = listed(write_shape(tmp_path / "a.npz", many=90))
     model = segmenter(tmp_path, points=40)
-    medium = medium_of(model.entry, listing, None)
+    medium = select_modality(model.entry, listing, None)
     usable, unreadable = medium.usable()
     assert (list(usable.values()), unreadable) == ([40], {})
     item = next(iter(usable))
@@ -60,7 +60,7 @@ def test_a_prepared_cloud_and_its_truth_have_the_points_that_are_kept(tmp_path: 
 def test_a_file_that_cannot_be_opened_leaves_the_others(tmp_path: Path) -> None:
     (tmp_path / "bad.npz").write_bytes(b"PK no")
     listing = listed(write_shape(tmp_path / "good.npz"), tmp_path / "bad.npz")
-    usable, unreadable = medium_of(segmenter(tmp_path).entry, listing, None).usable()
+    usable, unreadable = select_modality(segmenter(tmp_path).entry, listing, None).usable()
     assert [item.name for item in usable] == ["good"]
     assert list(unreadable) == ["bad"]
     assert "bad.npz" in unreadable["bad"]
@@ -73,7 +73,7 @@ def test_labels_beyond_the_classes_are_refused_unless_they_do_not_count(
     labels = np.zeros(60, np.int64)
     labels[4] = 9
     listing = listed(write_shape(tmp_path / "a.npz", labels=labels))
-    medium = medium_of(segmenter(tmp_path).entry, listing, ignored)
+    medium = select_modality(segmenter(tmp_path).entry, listing, ignored)
     item = listing.items[0]
     if fits:
         truth = medium.truth(item, medium.read(item), classes=2, names=())
@@ -102,11 +102,11 @@ def done(tmp_path: Path) -> Record:
 
 
 def test_the_way_of_a_record_makes_its_input_again(done: Record) -> None:
-    way = Way.of(done)
+    way = InputRecipe.of(done)
     x, labels = way.read(way.item(done))
     assert digest(x) == done.draws.digest
     assert labels is not None
-    truth = truth_again(done)
+    truth = reread_truth(done)
     assert truth is not None
     assert np.array_equal(truth, labels)
 
@@ -130,7 +130,7 @@ def test_another_contract_does_not_make_it(field: str, value: Any, done: Record)
     contract = {**done.provenance.contract, field: value}
     changed = replace(done, provenance=replace(done.provenance, contract=contract))
     try:
-        way = Way.of(changed)
+        way = InputRecipe.of(changed)
         x, _ = way.read(way.item(changed))
     except InputError:
         return
@@ -142,7 +142,7 @@ def test_another_category_does_not_make_it(value: Any, done: Record) -> None:
     said = {**done.provenance.input, "category": value}
     changed = replace(done, provenance=replace(done.provenance, input=said))
     try:
-        way = Way.of(changed)
+        way = InputRecipe.of(changed)
         x, _ = way.read(way.item(changed))
     except InputError:
         return
@@ -153,7 +153,7 @@ def test_truth_that_changed_is_none(done: Record, tmp_path: Path) -> None:
     rows = np.loadtxt(tmp_path / "a.txt")
     rows[:, -1] = 1 - rows[:, -1]
     np.savetxt(tmp_path / "a.txt", rows)
-    assert truth_again(done) is None
+    assert reread_truth(done) is None
 
 
 def test_noise_is_named_as_it_was_drawn(done: Record) -> None:

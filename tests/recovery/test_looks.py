@@ -18,12 +18,12 @@ from onnxcert.inputs import READERS
 from onnxcert.run import Run
 from onnxcert.settings import Settings
 from onnxcert.verification import verify
-from onnxcert.watcher import Silent
+from onnxcert.watcher import NoProgress
 
 LOOKS = (45, 60, 100, 150)
 
 
-class Stopper(Silent):
+class Stopper(NoProgress):
     """Asks the run to stop once an input has so many passes."""
 
     def __init__(self, place: int, at: int) -> None:
@@ -59,7 +59,7 @@ def prepared(tmp_path: Path, pictures: Path) -> Any:
             seed=3,
             batch_size=batch_size,
             pictures=False,
-            watcher=stopper or Silent(),
+            watcher=stopper or NoProgress(),
         )
         if stopper is not None:
             stopper.run = run
@@ -95,7 +95,7 @@ def test_stopped_in_the_middle_it_leaves_the_last_look_and_goes_on_from_there(
     assert len(store.names()) == place
     record = store.read(f"p{place - 1}")
     assert record.ended == "interrupted"
-    assert store.kept(record.name)  # what was counted since is not drawn again
+    assert store.has_checkpoint(record.name)  # what was counted since is not drawn again
     assert record.looks == tuple(look for look in LOOKS if look <= record.n)
     # Everything is valid as it is: the votes at the last look decide, and nothing later.
     assert verify(store).fits
@@ -124,7 +124,7 @@ def test_stopped_before_the_first_look_nothing_is_claimed(prepared: Any) -> None
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
     assert run.store.names() == ["p0"]
-    assert run.store.kept("p1")
+    assert run.store.has_checkpoint("p1")
     prepared("out").execute(0)
     whole = prepared("whole")
     whole.execute(0)

@@ -27,7 +27,7 @@ from onnxcert.report.files import has_picture, write_labels
 from onnxcert.result import ABSTAIN, Provenance, Tally
 from onnxcert.rule import Rule
 from onnxcert.store import Record
-from onnxcert.verification.label_files import label_file_misfits
+from onnxcert.verification.label_files import compare_label_files
 
 CLOUD = chair(400)
 N = len(CLOUD)
@@ -167,12 +167,12 @@ def test_label_files_need_the_record_alone(tmp_path: Path, shape: tuple[int, ...
     labels = np.load(path)
     assert (labels.dtype, labels.shape) == (np.int32, shape)
     np.testing.assert_array_equal(labels, shown.certificate().labels)
-    assert list(label_file_misfits(tmp_path, shown)) == []
+    assert list(compare_label_files(tmp_path, shown)) == []
     labels.flat[0] += 1
     np.save(path, labels)
-    assert len(list(label_file_misfits(tmp_path, shown))) == 1
+    assert len(list(compare_label_files(tmp_path, shown))) == 1
     path.unlink()
-    assert list(label_file_misfits(tmp_path, shown)) == ["labels/chair-03.npy is missing"]
+    assert list(compare_label_files(tmp_path, shown)) == ["labels/chair-03.npy is missing"]
 
 
 def test_a_record_shows_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -304,13 +304,13 @@ class Pictures:
         if stop_after is None:
             run.execute(0)
             return run.store.folder
-        advance = run.tell
+        advance = run.report_progress
 
         def tell(name: str, done: int) -> None:
             advance(name, done)
             run.stopping = done >= stop_after
 
-        run.tell = tell  # type: ignore[method-assign]
+        run.report_progress = tell  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             run.execute(0)
         return run.store.folder

@@ -269,13 +269,13 @@ def test_workers_find_it_for_all(place: Place, size: int, deaths: float) -> None
 
 def interrupted_after(run: Run, inputs: int) -> None:
     """Run until so many inputs are finished."""
-    whole = run.end
+    whole = run.report_end
 
     def end(name: str) -> None:
         whole(name)
         run.stopping = sum(n in run.store for n in ("p0", "p1", "p2", "p3")) >= inputs
 
-    run.end = end  # type: ignore[method-assign]
+    run.report_end = end  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
 
@@ -321,16 +321,16 @@ def test_a_run_killed_while_it_noted_the_leak_removes_the_rest(place: Place) -> 
 
 def test_a_kept_count_of_batches_starts_again_once_they_are_known_to_leak(place: Place) -> None:
     run = place.run("out", checkpoint_seconds=0.0)
-    tell = run.tell
+    tell = run.report_progress
 
     def stop_in_p1(name: str, done: int) -> None:
         tell(name, done)
         run.stopping = run.stopping or (name == "p1" and done >= 50)
 
-    run.tell = stop_in_p1  # type: ignore[method-assign]
+    run.report_progress = stop_in_p1  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
-    assert run.store.kept("p1")
+    assert run.store.has_checkpoint("p1")
     assert_alone(place.done("out"), place)
 
 
@@ -345,24 +345,24 @@ def test_a_count_goes_on_in_batches_or_one_by_one(
     """The statement is that of the batches, if there were any."""
     place = Place(tmp_path, "b")
     run = place.run("out", batch_size=before, checkpoint_seconds=0.0)
-    tell = run.tell
+    tell = run.report_progress
 
     def stop(name: str, done: int) -> None:
         tell(name, done)
         run.stopping = done >= 50
 
-    run.tell = stop  # type: ignore[method-assign]
+    run.report_progress = stop  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
     counted: list[int] = []
     again = place.run("out", batch_size=after)
-    further = again.tell
+    further = again.report_progress
 
     def note(name: str, done: int) -> None:
         further(name, done)
         counted.append(done)
 
-    again.tell = note  # type: ignore[method-assign]
+    again.report_progress = note  # type: ignore[method-assign]
     again.execute(0)
     assert min(done for done in counted if done) > 50  # nothing was counted twice
     record, whole = again.store.read("p0"), place.done("whole", batch_size=1).read("p0")
@@ -397,13 +397,13 @@ def test_looks_that_stop_early_say_what_was_checked_by_then(tmp_path: Path) -> N
     rule = Rule(correction="bonferroni", schedule=Schedule(400, (100, 200, 400)))
     settings = Settings(perturbation=NOISE, n=400, rule=rule)
     run = place.run("out", settings=settings)
-    tell = run.tell
+    tell = run.report_progress
 
     def stop(name: str, done: int) -> None:
         tell(name, done)
         run.stopping = done >= 250
 
-    run.tell = stop  # type: ignore[method-assign]
+    run.report_progress = stop  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
     record = run.store.read("p0")

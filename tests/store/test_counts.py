@@ -15,7 +15,7 @@ from onnxcert.perturbation import Gaussian
 from onnxcert.result import Selection
 from onnxcert.sampling import Count, Hits
 from onnxcert.store import ResultStore
-from onnxcert.store.checks import whole_numbers
+from onnxcert.store.checks import read_ints
 from onnxcert.store.encoding import read_count, write_count
 
 X = np.random.default_rng(0).random((2, 4, 5), dtype=np.float32)
@@ -111,9 +111,9 @@ def test_a_count_goes_on_only_where_just_the_same_is_asked(
 
 @pytest.mark.parametrize("text", ["[1, -2]", '[1, "2"]', "[1.5]", "[null]", '{"1": 2}', "3"])
 def test_looks_that_are_no_whole_numbers_are_refused(text: str) -> None:
-    assert whole_numbers({"looks": "[1, 20]"}, "looks") == (1, 20)
+    assert read_ints({"looks": "[1, 20]"}, "looks") == (1, 20)
     with pytest.raises(ValueError, match="looks must be"):
-        whole_numbers({"looks": text}, "looks")
+        read_ints({"looks": text}, "looks")
 
 
 @pytest.mark.parametrize("law_error", [0.0, 1.25e-7])

@@ -68,7 +68,7 @@ def test_a_law_error_that_the_generator_has_not_is_found(
             del file["tally"].attrs["law_error"]
         file.attrs["sha256"] = fingerprint(file)
     assert run_command_line(["verify", "out"]) == 1
-    assert "is not one of the generator" in capsys.readouterr().out
+    assert "does not fit the generator" in capsys.readouterr().out
 
 
 def test_a_run_of_an_earlier_version_says_that_it_starts_again_elsewhere(
@@ -82,8 +82,8 @@ def test_a_run_of_an_earlier_version_says_that_it_starts_again_elsewhere(
     capsys.readouterr()
     assert certify() == 2
     error = capsys.readouterr().err
-    assert "noise (numpy-seedsequence-sfc64) this version does not draw" in error
-    assert "starts again in another folder, named with --out" in error
+    assert "noise (numpy-seedsequence-sfc64) this version cannot draw" in error
+    assert "start the run again in another folder with --out" in error
     assert Path("out/inputs/p.h5").read_bytes() == before
 
 

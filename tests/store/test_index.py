@@ -187,7 +187,7 @@ def test_an_edited_line_changes_no_answer_and_is_found(onnxcert: Any, edit: str)
     INDEX.write_bytes(b"".join(edited))
     outcome = onnxcert("verify", "out")
     assert outcome.status == 1
-    assert "p1: its line in index.jsonl is not what was written" in outcome.out
+    assert "p1: its line in index.jsonl has changed since it was written" in outcome.out
     assert onnxcert("report", "out", "--per-class").out == expected[1][1]
     assert commands(onnxcert) == expected
 

@@ -168,5 +168,5 @@ def test_what_is_no_file_in_the_place_of_a_lock_is_not_waited_for(
     tmp_path: Path, name: str, make: Any
 ) -> None:
     make(tmp_path / name)
-    with pytest.raises(StoreError, match="is no file"), ResultStore(tmp_path).exclusive():
+    with pytest.raises(StoreError, match="is not a file"), ResultStore(tmp_path).exclusive():
         pass

@@ -37,7 +37,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
             record = records.record(name, shape=shape)
             write_labels(store.folder, record, ("a", "b", "c"))
             store.write(record)
-        store.note(["one", "two"], {})
+        store.note_inputs(["one", "two"], {})
         store.derive()
     pack(store, store.folder.parent / "run.h5")
     return store.folder
@@ -237,9 +237,9 @@ LINKS: dict[str, tuple[Edit, str]] = {
     "external": (moved(lambda _: h5py.ExternalLink("elsewhere.h5", "/hits")), "is a link"),
     "hard": (moved(lambda record: record["hits"]), "is a second link"),
     "cycle": (turned, "is a second link"),
-    "raw": (raw, "lies in other files"),
-    "virtual": (virtual, "lies in other files"),
-    "filter": (packed_by_a_plugin, "is packed with a filter"),
+    "raw": (raw, "is stored in other files"),
+    "virtual": (virtual, "is stored in other files"),
+    "filter": (packed_by_a_plugin, "is compressed with a filter"),
 }
 
 

@@ -113,7 +113,7 @@ def test_what_was_edited_is_not_packed_and_nothing_is_left_over(
 ) -> None:
     with h5py.File(store.folder / "inputs" / "one.h5", "r+") as file:
         file["predictions/clean"][0, 0] += 1
-    with pytest.raises(StoreError, match=r"one in .* is not what was written"):
+    with pytest.raises(StoreError, match=r"one in .* has changed since it was written"):
         pack(store, tmp_path / "pack.h5")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
 
@@ -204,7 +204,7 @@ def test_an_array_that_claims_more_than_it_holds_is_damage_not_memory(store: Res
         del file["tally/hits"]
         file["tally"].create_dataset("hits", (2**20, 2**20), "i8", chunks=(64, 64))
     for read in (store.read, store.fingerprints):
-        with pytest.raises(StoreError, match="larger than what is stored"):
+        with pytest.raises(StoreError, match="larger than its stored data"):
             read("one")
 
 

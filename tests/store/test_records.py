@@ -75,7 +75,7 @@ def test_a_record_comes_back_as_it_was(
     with store.open("x") as backed:
         assert isinstance(backed.hits, h5py.Dataset)
         assert_same(backed, record)
-        assert_same(backed.in_memory(), record)
+        assert_same(backed.to_memory(), record)
         assert_same_certificate(backed.certificate(), record.certificate())
 
 
@@ -96,7 +96,7 @@ def test_the_certificate_is_decided_again_from_the_tally_alone(
 def test_a_record_in_memory_outlives_its_file(tmp_path: Path) -> None:
     store = kept(records.record(), tmp_path)
     with store.open("x") as backed:
-        tally, memory = backed.tally(), backed.in_memory()
+        tally, memory = backed.tally(), backed.to_memory()
     assert isinstance(tally, Tally)
     assert isinstance(tally.hits, np.ndarray)
     assert memory.hits[...].sum() == tally.hits.sum()

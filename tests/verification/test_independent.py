@@ -19,8 +19,8 @@ from onnxcert.decision import decide
 from onnxcert.result import Selection, Tally
 from onnxcert.rule import Budget, Rule, Schedule
 from onnxcert.store import Record
-from onnxcert.verification.evidence import record_misfits
-from onnxcert.verification.independent import independent_misfits, unchecked
+from onnxcert.verification.evidence import find_contradictions
+from onnxcert.verification.independent import compare_with_statsmodels, explain_unchecked
 
 
 @pytest.fixture(autouse=True)
@@ -78,8 +78,8 @@ def test_what_is_certified_is_what_statsmodels_rejects(
         tau=taus[0], more_taus=tuple(taus[1:]), alpha=alpha, correction=correction, **further
     )
     tally = replace(tally_of(hits, 80, selection), law_error=law_error)
-    assert not unchecked(rule)
-    assert list(independent_misfits(record_of(tally, rule))) == []
+    assert not explain_unchecked(rule)
+    assert list(compare_with_statsmodels(record_of(tally, rule))) == []
 
 
 HITS = np.array([100] * 200 + list(range(99, 60, -1)))
@@ -104,12 +104,12 @@ def test_one_component_more_or_less_is_found(rule: Rule, selection: Selection) -
     first = int(np.flatnonzero(level < at)[0])  # hits fall from one to the next
     assert 200 < first < len(HITS)
     for place, changed, words in (
-        (first, at, "1 components are certified at tau"),
-        (first - 1, at - 1, "1 components abstain at tau"),
+        (first, at, "statsmodels does not reject 1 components"),
+        (first - 1, at - 1, "statsmodels rejects 1 components"),
     ):
         other = level.copy()
         other[place] = changed
-        found = list(independent_misfits(replace(record, level=other)))
+        found = list(compare_with_statsmodels(replace(record, level=other)))
         assert any(text.startswith(words) for text in found), found
 
 
@@ -119,15 +119,15 @@ def test_who_certifies_all_at_the_largest_tau_leaves_nothing_and_is_found(
 ) -> None:
     record = record_of(tally_of(HITS, 100, selection), RULES[3])
     everything = np.full_like(np.asarray(record.level), 2)
-    found = list(independent_misfits(replace(record, level=everything)))
-    assert any("at tau 0.8 that statsmodels does not reject" in text for text in found)
+    found = list(compare_with_statsmodels(replace(record, level=everything)))
+    assert any("certified at tau 0.8" in text for text in found)
 
 
 def test_the_law_error_is_looked_at() -> None:
     rule = Rule(alpha=0.01)
     tally = tally_of(HITS, 100, "split")
     record = record_of(tally, rule)
-    assert list(independent_misfits(replace(record, law_error=0.03)))
+    assert list(compare_with_statsmodels(replace(record, law_error=0.03)))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_the_law_error_is_looked_at() -> None:
     ],
 )
 def test_what_has_no_second_implementation_says_so(rule: Rule, words: str) -> None:
-    assert words in unchecked(rule)
+    assert words in explain_unchecked(rule)
 
 
 def test_a_statement_in_the_words_of_older_records_fits_and_other_words_do_not() -> None:
@@ -153,7 +153,7 @@ def test_a_statement_in_the_words_of_older_records_fits_and_other_words_do_not()
         assert older != record.decision.statement
         for words, fits in ((older, True), (older.replace("alpha 0.0", "alpha 0.00"), False)):
             said = replace(record, decision=replace(record.decision, statement=words))
-            found = [text for text in record_misfits(said, "x", None) if "statement" in text]
+            found = [text for text in find_contradictions(said, "x", None) if "statement" in text]
             assert (not found) == fits
 
 

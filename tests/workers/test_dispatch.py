@@ -30,7 +30,7 @@ from onnxcert.inputs import READERS
 from onnxcert.inputs.clouds import CLOUD_READERS
 from onnxcert.run import Run
 from onnxcert.settings import Settings
-from onnxcert.watcher import Silent
+from onnxcert.watcher import NoProgress
 from onnxcert.workers import Dispatch, Opening
 from onnxcert.workers.task import CountDraws, Settle, Task, TryOut
 
@@ -235,7 +235,7 @@ def test_inputs_under_way_are_bounded(place: Place, tmp_path: Path) -> None:
 # -- stopped and gone on with ----------------------------------------------------------------------
 
 
-class Stopper(Silent):
+class Stopper(NoProgress):
     def __init__(self, run: Run, at: int) -> None:
         self.run, self.at = run, at
 
@@ -313,7 +313,7 @@ def test_draws_that_kill_three_workers_are_an_error_and_nothing_else_is_lost(
         run.execute(0)
     assert chaos.starts == 2 + 3
     assert "p0" not in run.store
-    assert run.store.kept("p0")
+    assert run.store.has_checkpoint("p0")
     place.run(tmp_path / "out").execute(0)
     assert_equal_runs(tmp_path / "out", place.whole("plain"))
 

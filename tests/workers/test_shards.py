@@ -235,14 +235,14 @@ class Stopped:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, at: int) -> None:
         from onnxcert.run import Run
 
-        told = Run.tell
+        report = Run.report_progress
 
-        def tell(this: Run, who: str, done: int) -> None:
-            told(this, who, done)
+        def report_progress(this: Run, who: str, done: int) -> None:
+            report(this, who, done)
             if who == name and done >= at:
                 this.stopping = True
 
-        monkeypatch.setattr(Run, "tell", tell)
+        monkeypatch.setattr(Run, "report_progress", report_progress)
 
 
 def test_a_count_under_way_comes_along_and_is_gone_on_from(
@@ -289,9 +289,9 @@ def edited(parts: list[Path], name: str = "p1") -> None:
         (("--n", "61"), None, r"was made with n 60, .*other with 61; leave out"),
         (("--sigma", "0.21"), None, r"sigma 0.2, .* with 0.21"),
         (("--seed", "8"), None, r"seed 7, .* with 8"),
-        ((), edited, "p1 in .* is not what was written"),
-        ((), lambda parts: (parts[1] / "run.json").unlink(), r"there are no results in .*2; name"),
-        ((), lambda parts: shutil.rmtree(parts[1]), r"there are no results in .*2; name"),
+        ((), edited, "p1 in .* has changed since it was written"),
+        ((), lambda parts: (parts[1] / "run.json").unlink(), r"there are no results in .*2; give"),
+        ((), lambda parts: shutil.rmtree(parts[1]), r"there are no results in .*2; give"),
         ((), lambda parts: (parts[1] / "run.json").write_text("{}"), "not written by onnxcert"),
     ],
     ids=["n", "sigma", "seed", "edited", "no run.json", "no folder", "foreign run.json"],
@@ -364,7 +364,7 @@ def test_a_folder_of_other_files_is_not_written_to(
     (out / "chapter.tex").write_text("mine")
     outcome = onnxcert("merge", out, *parts)
     assert outcome.status == 2
-    assert "holds other files than results" in outcome.err
+    assert "holds files that are not results" in outcome.err
     assert [path.name for path in out.iterdir()] == ["chapter.tex"]
 
 
