@@ -13,7 +13,8 @@ def counted(notes: Mapping[str, int], inputs: int) -> list[str]:
     """Return each kind of note once, with the number of inputs that have it.
 
     Args:
-        notes: note -> number of inputs. inputs: number of all inputs.
+        notes: note -> number of inputs that have it.
+        inputs: number of all inputs.
     """
     found = []
     for kind in _kinds(notes):

@@ -1,4 +1,4 @@
-"""The picture of a classified picture: what was seen, which class is sure, how far, how clearly."""
+"""Figure of a classifier's record: the image, the certified class, its radius and its votes."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of one component.
+    """Text and vote bar of one component.
 
     Attributes:
-        text: the certified class and its radius, or that it abstains.
-        votes: what the bar shows, in words.
-        share: of the draws that voted for the candidate, 0 to 1.
-        colour: of the candidate.
-        certified: an abstention has a hollow bar.
+        text: the certified class and its radius, or "abstain".
+        votes: the vote count as text, below the bar.
+        share: share of the draws that voted for the candidate, 0 to 1.
+        colour: colour of the candidate class.
+        certified: whether the component is certified; otherwise the bar is hollow.
     """
 
     text: str
@@ -60,17 +60,18 @@ def draw_classification(
     title: str,
     caption: str,
 ) -> None:
-    """Write one PNG: the photograph beside the answers and their votes. Equal arguments give equal
-    bytes.
+    """Write one PNG with the image on the left and the vote bars on the right.
+
+    Equal arguments give equal bytes.
 
     Args:
-        path: the PNG, replaced in one step.
+        path: PNG to write; replaced atomically.
         photograph: float32 [3, H, W], RGB in [0, 1].
         answers: one for each component; the first 40 are shown.
-        further: lines below them, such as the truth.
+        further: lines of text below the bars, such as the ground truth.
         mark: tau, marked on the bars.
-        title: name of the picture.
-        caption: what was certified.
+        title: title of the figure.
+        caption: the guarantee.
 
     Raises:
         StoreError: `path` cannot be written.
@@ -110,8 +111,10 @@ def draw_classified(
     class_names: Sequence[str],
     heading: str = "",
 ) -> None:
-    """The picture of a classifier's record; see `draw_classification` and, for `heading`,
-    `onnxcert.report.files.draw_record`."""
+    """Write the figure of a classifier's record.
+
+    Arguments as in `draw_classification`; `heading` as in `onnxcert.report.files.draw_record`.
+    """
     many_labels = record.provenance.contract.get("output_form") == "multilabel"
     clean = [int(label) for label in np.asarray(record.clean[...])]
     further = []
@@ -148,7 +151,7 @@ def _answers(record: Record, names: Sequence[str], *, many_labels: bool) -> list
             what, vote = "", _named(names, candidate)
             red, green, blue = map(int, colours[candidate])
             said = _named(names, label) if label != ABSTAIN else "abstain"
-        if label == ABSTAIN and level:  # a radius map certifies below the tau asked for, too
+        if label == ABSTAIN and level:  # a radius map also certifies at tau below the requested one
             said = f"{('no', 'yes')[candidate] if many_labels else vote}, short of tau"
         reach = f", R = {shown(float(radii[level - 1]))}" if level else ""
         answers.append(
@@ -188,7 +191,7 @@ def _answer(answer: Answer, mark: float) -> Image.Image:
 
 
 def _stacked(blocks: Sequence[Image.Image], width: int) -> Image.Image:
-    """Blocks one below the other."""
+    """Stack blocks vertically, left-aligned, on an image of `width` pixels."""
     from PIL import Image
 
     tall = sum(block.height + _GAP for block in blocks) - _GAP

@@ -1,4 +1,4 @@
-"""Two runs side by side, as text and as one JSON object."""
+"""Comparison of two runs as text and as one JSON object."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from onnxcert.report.comparison import Comparison, InputDifference
 from onnxcert.report.lines import columns, number
 from onnxcert.report.summary import Summary
 
-# Longer values, such as digests, are cut in the table and whole in the JSON object.
+# Longer values, such as digests, are cut in the table but complete in the JSON object.
 _WIDEST: Final = 40
 
 
 def comparison_table(comparison: Comparison) -> str:
-    """Parameters that differ, the scores of both, and each input in common, as plain text."""
+    """Return as text: parameters that differ, the scores of both runs, each common input."""
     lines = [f"A  {comparison.paths[0]}", f"B  {comparison.paths[1]}", ""]
     if comparison.parameters:
         cells = [["parameter", "A", "B"]]
@@ -40,7 +40,7 @@ def comparison_table(comparison: Comparison) -> str:
 
 
 def comparison_object(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as plain values; what cannot be compared is null."""
+    """Return the comparison as plain values; null where the runs cannot be compared."""
     return {
         "a": comparison.paths[0],
         "b": comparison.paths[1],
@@ -102,7 +102,7 @@ def _cells(d: InputDifference) -> list[str]:
 
 
 def _rounded(name: str, value: float | None) -> str:
-    # A radius is never shown larger than it is.
+    # A radius is rounded down, so that it is never shown larger than certified.
     return rounded_down(value) if name == "radius" and value is not None else number(value)
 
 

@@ -1,8 +1,8 @@
-"""The files of one record that other programs and people open: labels and pictures.
+"""Exported files of one image record: label files and figures.
 
-A multi-label record has one PNG for each label, in a folder of the input's name. The labels of a
-classifier are a PNG of one row: its class, or yes (1) and no (0) for each label. Point clouds have
-theirs in `cloud_files`.
+A multi-label record has one PNG for each label, in a folder with the input's name. The labels of a
+classifier are a PNG of one row: its class, or yes (1) and no (0) for each label. For point clouds
+see `onnxcert.report.clouds.files`.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from onnxcert.store import Record
 
 
 def has_picture(folder: Path, name: str) -> bool:
-    """Whether the picture of an input is there."""
+    """Return whether the figure of an input exists."""
     path = folder / "pictures" / name
     return path.is_dir() or path.with_name(f"{name}.png").exists()
 
 
 def has_labels(folder: Path, name: str) -> bool:
-    """Whether the label files of an input are there."""
+    """Return whether the label files of an input exist."""
     path = folder / "labels" / name
     image = path.is_dir() or path.with_name(f"{name}.png").exists()
     return image and path.with_name(f"{name}.npy").exists()
 
 
 def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
-    """Certified labels as index PNG (abstain 255) and `.npy` (abstain -1), below `folder`."""
+    """Write the certified labels as index PNG (abstain 255) and `.npy` (abstain -1) to `folder`."""
     with together():
         for below, content in label_files(record, class_names):
             write_atomically(file_inside(folder, below), partial(Path.write_bytes, data=content))
@@ -72,10 +72,17 @@ def draw_record(
     ignore_label: int | None,
     heading: str = "",
 ) -> None:
-    """The picture of an input: photograph, truth, clean and certified labels, hit rate, radii.
+    """Write the figure of an input: image, ground truth, predictions, hit rate, radii.
 
     Args:
-        heading: what the photograph shows, where it is none; see `onnxcert.report.composite`.
+        folder: the results folder.
+        record: record of the input.
+        photograph: float32 [3, H, W], RGB in [0, 1].
+        truth: ground truth, or None if unknown.
+        class_names: names by class index.
+        ignore_label: ground-truth value of unlabelled pixels, or None.
+        heading: heading of the image panel if the image is a composite of bands; see
+            `onnxcert.report.composite`.
     """
     if len(record.labels.shape) == 1:
         path = file_inside(folder, Path("pictures", f"{record.name}.png"))

@@ -1,4 +1,4 @@
-"""The legend: a swatch and a name for all that occurs in the panels."""
+"""Legend of a figure: a swatch and a name for each class that occurs in the panels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ def legend_entries(
     *,
     nothing: str = "abstain",
 ) -> list[tuple[str, ByteArray]]:
-    """Legend entries for what occurs in any panel: (name, swatch [h, w, 3])."""
+    """Return (name, swatch [h, w, 3]) for each class that occurs in a panel.
+
+    Args:
+        painted: (label map, mask of ignored pixels or None) of each panel.
+        class_names: names by index; a class without a name is called by its number.
+        colours: uint8 [classes, 3].
+        nothing: name for labels that are no class.
+    """
     classes = len(colours)
     counts = np.zeros(classes + 1, np.int64)
     hatched = False
@@ -47,7 +54,7 @@ def legend_entries(
 
 
 def legend_block(entries: Sequence[tuple[str, ByteArray]], width: int, unit: float) -> Image.Image:
-    """The legend drawn in as many columns as `width` has room for."""
+    """Draw the legend in as many columns as fit into `width` pixels; `unit` scales the text."""
     from PIL import Image, ImageDraw
 
     font, line = font_of(13 * unit, bold=False), round(22 * unit)

@@ -1,4 +1,4 @@
-"""What the files and pictures of a record have in common: their names, colours, radii."""
+"""File names, colours and radii shared by the exported files and figures of a record."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from onnxcert.store import Record
 def sheets(
     sub: str, name: str, class_names: Sequence[str], *, many: bool
 ) -> Iterator[tuple[Path, Sequence[str], int | slice]]:
-    """Yield (path in the results folder, names of the classes on it, index into the label maps) of
-    each PNG.
+    """Yield (path in the results folder, class names, index into the label maps) of each PNG.
 
     Args:
-        sub: their folder, below the results folder.
-        name: of the record.
-        many: whether it is a multi-label record, which has one PNG for each label.
+        sub: folder of the PNGs, below the results folder.
+        name: name of the record.
+        class_names: names by class index.
+        many: whether the record is multi-label; it then has one PNG for each label.
     """
     if not many:
         yield Path(sub, f"{name}.png"), class_names, slice(None)
@@ -34,7 +34,7 @@ def sheets(
 
 
 def sheet_colours(names: Sequence[str], index: int | slice) -> npt.NDArray[np.uint8]:
-    """Colours of the classes; where one label is shown, "no" is grey."""
+    """Return the colours of the classes; for a single label, "no" is grey."""
     colours = palette.colours(names)
     if isinstance(index, int):
         colours[0] = (208, 210, 214)
@@ -42,7 +42,7 @@ def sheet_colours(names: Sequence[str], index: int | slice) -> npt.NDArray[np.ui
 
 
 def radius_of(record: Record) -> LevelArray | None:
-    """Largest certified radius of each component, or None where there is but one to certify."""
+    """Return the largest certified radius of each component, or None if there is only one radius."""
     radii = np.asarray(record.radii[...], np.float64)
     if len(radii) < 2:
         return None

@@ -1,4 +1,4 @@
-"""Colours of classes: the usual ones for well-known names, else as far apart as the eye sees."""
+"""Class colours: the usual ones for well-known names, otherwise perceptually distinct ones."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _KNOWN: Final[dict[str, Colour]] = {
     "background": (46, 52, 84),
 }
 
-# Where no name is known, few classes shall look well together.
+# First choice for classes without a known name; these colours go well together.
 _FIRST: Final[tuple[Colour, ...]] = (
     (66, 118, 180),
     (240, 140, 40),
@@ -66,18 +66,18 @@ _FIRST: Final[tuple[Colour, ...]] = (
     (176, 214, 134),
 )
 
-# Below this distance in CIELAB two areas side by side could pass for one.
+# Below this distance in CIELAB, two adjacent areas look alike.
 _APART: Final = 18.0
 
 
 def colours(classes: Sequence[str] | int) -> npt.NDArray[np.uint8]:
-    """One colour a class, the same whenever the same classes are given.
+    """Return one colour for each class; equal arguments give equal colours.
 
-    Up to 256 classes differ from one another, and always from white, black and the grey of ignored
-    pixels; beyond, colours come again.
+    Colours of up to 256 classes differ from each other, and all differ from white, black and the
+    grey of ignored pixels; with more classes, colours repeat.
 
     Args:
-        classes: the class names in the order of the indices, or their number.
+        classes: class names in the order of their indices, or the number of classes.
 
     Returns:
         uint8 [classes, 3], RGB.
@@ -85,7 +85,7 @@ def colours(classes: Sequence[str] | int) -> npt.NDArray[np.uint8]:
     return _colours(classes if isinstance(classes, int) else tuple(classes)).copy()
 
 
-@lru_cache(maxsize=16)  # needed for every input of a run, and slow for unknown class names
+@lru_cache(maxsize=16)  # called for every input of a run, and slow for unknown class names
 def _colours(classes: tuple[str, ...] | int) -> npt.NDArray[np.uint8]:
     names = [""] * classes if isinstance(classes, int) else [_plain(name) for name in classes]
     chosen: list[Colour | None] = [None] * len(names)
@@ -104,14 +104,14 @@ def _plain(name: str) -> str:
 
 
 def _sequence(taken: list[Colour], count: int) -> list[Colour]:
-    """`count` colours, each as far as can be from `taken` and from those before it."""
+    """Return `count` colours, each as far as possible from `taken` and from those before it."""
     if count == 0:
         return []
     steps = np.linspace(16, 248, 15).round().astype(int)
     grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     points = _lab(grid)
     chroma = np.hypot(points[:, 1], points[:, 2])
-    # Neither murky nor glaring: such colours read as shadow, or as white.
+    # Neither dark nor glaring: such colours look like shadow or like white.
     pleasant = (points[:, 0] > 28) & (points[:, 0] < 90) & (chroma > 14) & (chroma < 82)
     grid, points = grid[pleasant], points[pleasant]
     used = _lab(np.array(taken))
@@ -135,7 +135,7 @@ def _apart(points: npt.NDArray[np.float64], colour: Colour) -> npt.NDArray[np.fl
 
 
 def _lab(rgb: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
-    """CIELAB [..., 3] of sRGB [..., 3] in 0 .. 255, where distance is what the eye sees."""
+    """Convert sRGB [..., 3] in 0 .. 255 to CIELAB, whose distances are perceptual."""
     s = rgb / 255
     linear = np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4)
     to_xyz = np.array(

@@ -1,4 +1,4 @@
-"""The table of part segmentation by category of shape, as text and as plain values."""
+"""Part segmentation scores by category of shape, as a text table and as plain values."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from onnxcert.part_metrics import CategoryScores
 from onnxcert.report.lines import columns, number
 from onnxcert.report.summary import Row, Summary
 
-# Short, as each row of the run's table heads a column here.
+# Short names, because each row of the run's table becomes a column here.
 _NAMES: Final = {"nonrobust": "non-robust", "clean": "clean", "noisy": "base"}
 
 
 def category_table(summary: Summary) -> list[str]:
-    """A line a category: its shapes, their IoU in every row of the run's table, and of what is
-    certified the point accuracy and the share that abstains.
+    """Return the table lines, one for each category.
+
+    Columns: the number of shapes, the IoU in every row of the run's table, and for each certified
+    row the point accuracy and the abstained share.
     """
     certified = _certified(summary)
     scored = {name: row for name, row in summary.rows.items() if row.parts is not None}
@@ -37,7 +39,7 @@ def category_table(summary: Summary) -> list[str]:
 
 
 def categories_object(summary: Summary) -> dict[str, dict[str, Any]]:
-    """Category -> its shapes, and what `json_object` says of the run, of them alone."""
+    """Return category -> its number of shapes and its scores, named as in `json_object`."""
     certified = _certified(summary)
     return {
         category: {
@@ -62,7 +64,7 @@ def categories_object(summary: Summary) -> dict[str, dict[str, Any]]:
 
 
 def _certified(summary: Summary) -> dict[str, str]:
-    """The rows of what is certified, in the order of their tau, and the headings of these."""
+    """Return certified row -> column heading, in the order of tau."""
     late = summary.settings.get("hindsight")
     word = "in hindsight" if late else "certified"
     rows = [name for name in summary.rows if name.startswith("certified")]

@@ -1,4 +1,4 @@
-"""Pictures of a certified picture: what was seen, what is true, what is sure, how far."""
+"""Figure of a certified image: image, ground truth, predictions, hit rate, certified radius."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from onnxcert.report.sheet import Panel, save_png, write_sheet
 
 @dataclass(frozen=True, eq=False)
 class RadiusMap:
-    """How far each component is certified.
+    """Largest certified radius of each component.
 
     Attributes:
         radius: largest certified radius, NaN where it abstains; float64 [H, W].
-        largest: largest radius that the draws could have given; the end of the scale.
-        asked: radius of each tau that was asked for, marked on the scale.
-        unit: of the radii, in words.
+        largest: largest radius that the number of draws allows; the end of the scale.
+        asked: radius of each requested tau, marked on the scale.
+        unit: unit of the radii, as text.
 
     Raises:
         ParameterError: a radius is negative or beyond `largest`.
@@ -53,7 +53,7 @@ class RadiusMap:
         if known.size and not 0 <= known.min() <= known.max() <= self.largest:
             raise ParameterError(
                 f"expected certified radii from 0 to {self.largest:g}, but they run from "
-                f"{known.min():g} to {known.max():g}: pass the largest radius there can be."
+                f"{known.min():g} to {known.max():g}: pass the largest possible radius."
             )
 
 
@@ -76,27 +76,27 @@ def draw(
 ) -> None:
     """Write one PNG with all panels side by side, a legend and a caption.
 
-    Small pictures are enlarged by whole factors, large ones shrunk, and panels that would make
-    the sheet too wide go on in the next row. Equal arguments give equal bytes.
+    Small images are enlarged by whole factors, large ones are reduced. Panels that would make
+    the figure too wide start a new row. Equal arguments give equal bytes.
 
     Args:
-        path: the PNG, replaced in one step if it exists.
+        path: PNG to write; replaced atomically if it exists.
         photograph: float32 [3, H, W], RGB in [0, 1].
-        truth: integers [H, W], or None where no labels are known.
-        clean: integers [H, W], the prediction without noise.
-        certified: integers [H, W], ABSTAIN where nothing is sure; such pixels are white.
-        hit_rate: [H, W], share of the votes that the leading class has, in [0, 1].
-        class_names: names by index; a class beyond them is called by its number.
+        truth: ground truth, integers [H, W], or None if unknown.
+        clean: prediction without noise, integers [H, W].
+        certified: certified prediction, integers [H, W]; ABSTAIN is drawn white.
+        hit_rate: share of the votes for the candidate class, [H, W], in [0, 1].
+        class_names: names by index; a class without a name is called by its number.
         colours: uint8 [classes, 3], from `palette.colours`.
-        ignore_label: truth of unlabelled pixels, which are hatched, or None.
-        tau: the hit rate asked for, marked on the scale.
-        caption: what was certified; wrapped, and broken at each newline.
-        title: name of the picture.
-        radii: certified radius of each component, where they have more than one between them.
-        heading: of the photograph.
+        ignore_label: ground-truth value of unlabelled pixels, which are hatched, or None.
+        tau: required hit rate, marked on the scale.
+        caption: the guarantee; wrapped, with its line breaks kept.
+        title: title of the figure.
+        radii: certified radius of each component, if several radii were certified.
+        heading: heading of the image panel.
 
     Raises:
-        ParameterError: the arrays are not of one size.
+        ParameterError: the arrays differ in size.
         StoreError: `path` cannot be written.
     """
     height, width = photograph.shape[1:]
@@ -105,8 +105,8 @@ def draw(
         maps.append(radii.radius)
     if any(one.shape != (height, width) for one in maps):
         raise ParameterError(
-            f"expected maps as large as the photograph, {height} x {width}, but their shapes are "
-            f"{', '.join(str(one.shape) for one in maps)}: pass those of one picture."
+            f"expected maps of the size of the image, {height} x {width}, but their shapes are "
+            f"{', '.join(str(one.shape) for one in maps)}: pass the maps of one image."
         )
     size = panel_size(height, width)
     painted: list[tuple[str, IntArray, BoolArray | None]] = [
@@ -134,14 +134,14 @@ def draw(
 
 
 def label_png(labels: IntArray, colours: ByteArray) -> bytes:
-    """Return labels as an index PNG that keeps every index as it is.
+    """Return the labels as an index PNG whose values are the class indices.
 
-    Up to 255 classes it has 8 bits, shows `colours`, and holds 255 where `labels` abstains;
-    beyond, it is grey of 16 bits and holds 65535 there.
+    Up to 255 classes: 8 bits with the palette `colours`, 255 for abstention. More classes:
+    greyscale of 16 bits, 65535 for abstention.
 
     Args:
-        labels: integers [H, W]; whatever is no class counts as abstention.
-        colours: uint8 [classes, 3], one for each class there is, whether it occurs or not.
+        labels: integers [H, W]; a value that is no class counts as abstention.
+        colours: uint8 [classes, 3], one for each class of the model.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""One sheet: panels in rows with their scales, the legend, title and caption."""
+"""Layout of a figure: panels in rows with their scales, legend, title and caption."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from onnxcert.report.scale import Scale, scale_block
 if TYPE_CHECKING:
     from PIL import Image
 
-# Wider sheets would be shrunk by every viewer until text is unreadable; in narrower ones text
-# breaks after a few words.
+# Viewers reduce a wider figure until its text is unreadable; in a narrower one, lines break after
+# a few words.
 _WIDEST: Final = 2600
 _NARROWEST: Final = 860
-_CELL: Final = 200  # a panel's share of the width, however narrow, so that its heading fits
+_CELL: Final = 200  # minimum width of a cell, so that its heading fits
 _MARGIN: Final = 20
 _GAP: Final = 14
 _CLOSE: Final = 6  # between a panel and its scale
@@ -29,10 +29,12 @@ _CLOSE: Final = 6  # between a panel and its scale
 
 @dataclass(frozen=True)
 class Panel:
-    """A heading, a picture, and what its colours mean where the legend does not say it.
+    """One panel of a figure.
 
     Attributes:
+        heading: text above the pixels.
         pixels: uint8 [h, w, 3].
+        scale: colour bar, if the legend does not explain the colours.
     """
 
     heading: str
@@ -48,14 +50,14 @@ def write_sheet(
     title: str,
     caption: str,
 ) -> None:
-    """Lay panels of one size, legend and text out on one sheet, and write it as PNG.
+    """Lay out panels of one size, legend and text, and write the figure as PNG.
 
     Args:
-        path: the PNG, replaced in one step if it exists.
+        path: PNG to write; replaced atomically if it exists.
         panels: in reading order; those with a scale come last.
-        entries: (name, swatch) of the legend, one at least.
-        title: name of the picture.
-        caption: wrapped, and broken at each newline.
+        entries: (name, swatch) of the legend, at least one.
+        title: title of the figure.
+        caption: text below; wrapped, with its line breaks kept.
 
     Raises:
         StoreError: `path` cannot be written.
@@ -86,7 +88,7 @@ def save_png(file: Path | BytesIO, image: Image.Image) -> None:
 
 @dataclass(frozen=True)
 class _Grid:
-    """Where the panels stand: `columns` cells a row, all of one size."""
+    """Positions of the panels: `columns` cells per row, all of one size."""
 
     columns: int
     rows: int
@@ -105,7 +107,7 @@ class _Grid:
 
     @property
     def unit(self) -> float:
-        """What lettering is scaled by, so that a wide sheet fitted to a screen can be read."""
+        """Scale factor of the text: a wide figure must stay readable when fitted to a screen."""
         return max(1.0, self.width / 1500)
 
     @property
@@ -118,7 +120,7 @@ class _Grid:
 
     @property
     def bottom(self) -> int:
-        """Where the panels of the last row end."""
+        """Row of pixels where the last row of panels ends."""
         return self.rows * self.step - _GAP
 
     def left(self, column: int) -> int:
@@ -128,7 +130,7 @@ class _Grid:
 def _panel_block(
     panels: Sequence[Panel], entries: Sequence[tuple[str, ByteArray]], grid: _Grid, content: int
 ) -> Image.Image:
-    """The panels, each scale below its own, and the legend where it leaves least paper blank."""
+    """Draw the panels, their scales, and the legend where it leaves the least blank space."""
     from PIL import Image, ImageDraw
 
     wide = min(grid.cell, round(360 * grid.unit))
@@ -163,11 +165,14 @@ def _legend(
     first: int,
     band: int,
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """The legend and its left upper corner; below everything only where it fits nowhere else.
+    """Return the legend and its upper left corner; it is placed last only if it fits nowhere else.
 
     Args:
-        count: of panels.
-        first: column of the last row where the scales begin; 0 if there is nothing left of them.
+        entries: (name, swatch) of each entry.
+        grid: positions of the panels.
+        content: width of the figure without its margins.
+        count: number of panels.
+        first: column of the first scale in the last row; 0 if nothing is to the left of it.
         band: height of the scales below the last row.
     """
     empty = grid.rows * grid.columns - count

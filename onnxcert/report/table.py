@@ -1,4 +1,4 @@
-"""The table of a run, as text and as one JSON object."""
+"""Table of a run as text and as one JSON object."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onnxcert.report.summary import ROWS, Row, Summary
 
 
 def table(summary: Summary, *, per_class: bool = False) -> str:
-    """The table of the paper with the guarantee under it, as plain text."""
+    """Return the table of the paper, followed by the guarantee, as plain text."""
     cells = [["", *headings(summary)]]
     for name, row in summary.rows.items():
         cells.append([row_name(name, summary), *row_cells(summary, row)])
@@ -41,12 +41,12 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
 
 
 def headings(summary: Summary) -> list[str]:
-    """Of the columns that `row_cells` fills."""
+    """Return the headings of the columns that `row_cells` fills."""
     accuracy = "accuracy" if summary.component == "input" else f"{summary.component} accuracy"
     if not summary.cloud:
         return ["certified radius", accuracy, "mIoU", "abstained"]
     iou = ["instance\nIoU", "class\nIoU"] if _parts(summary) else ["mIoU"]
-    # Two lines each, as there are more columns, and an angle in two units takes its room.
+    # Two lines each: there are more columns, and a radius in two units of angle is wide.
     return [
         *("certified\nradius", accuracy.replace(" ", "\n"), "class\naccuracy"),
         *(*iou, "abstained"),
@@ -54,7 +54,7 @@ def headings(summary: Summary) -> list[str]:
 
 
 def row_cells(summary: Summary, row: Row) -> list[str]:
-    """One row of the table, a cell for each of `headings`."""
+    """Return the cells of one row, one for each of `headings`."""
     scores, parts = row.scores, row.parts
     found = [None if scores is None else scores.accuracy]
     if summary.cloud:
@@ -68,12 +68,12 @@ def row_cells(summary: Summary, row: Row) -> list[str]:
 
 
 def _parts(summary: Summary) -> bool:
-    """Whether some shape has an IoU over the parts of its category."""
+    """Return whether any shape has an IoU over the parts of its category."""
     return any(row.parts is not None for row in summary.rows.values())
 
 
 def row_name(row: str, summary: Summary) -> str:
-    """What the table calls a row."""
+    """Return the name of a row in the table."""
     if not row.startswith("certified"):
         return ROWS[row]
     kind = "in hindsight" if summary.settings.get("hindsight") else ROWS["certified"]
@@ -84,9 +84,9 @@ def row_name(row: str, summary: Summary) -> str:
 
 
 def _by_radius(summary: Summary, curve: Curve) -> list[str]:
-    """Certified share and accuracy at a few radii of the radius map."""
+    """Return a table of certified share and accuracy at up to eight radii of the radius map."""
     cells = [["radius at least", "certified", *(["accuracy"] if curve.labelled else [])]]
-    count = int(np.count_nonzero(curve.certified))  # beyond, nothing is certified
+    count = int(np.count_nonzero(curve.certified))  # nothing is certified at larger radii
     for j in sorted({round(i * (count - 1) / 7) for i in range(8)}) if count else []:
         cells.append(
             [
@@ -99,16 +99,16 @@ def _by_radius(summary: Summary, curve: Curve) -> list[str]:
 
 
 def _drawn(summary: Summary) -> str:
-    """What early stopping saved."""
+    """Return a sentence on the draws that early stopping saved."""
     saved = 1.0 - summary.draws / summary.most_draws
     said = (
         f"Draws per input: {summary.draws:.5g} of at most {summary.most_draws}, "
         f"{100 * saved:.0f} % saved"
     )
     reasons = {
-        "until": "the share asked for was certified",
+        "until": "the requested share was certified",
         "futility": "little more could be expected",
-        "time": "the time was over",
+        "time": "the time limit was reached",
         "interrupted": "it was interrupted",
     }
     stops = [f"{count} because {reasons[why]}" for why, count in sorted(summary.ended.items())]
@@ -116,7 +116,7 @@ def _drawn(summary: Summary) -> str:
 
 
 def coverage(summary: Summary) -> str:
-    """How many inputs the table is about, of how many."""
+    """Return a sentence on how many inputs are certified, skipped and unfinished."""
     open_ = summary.listed - summary.inputs - len(summary.skipped)
     plural = "" if summary.inputs == 1 else "s"
     late = summary.settings.get("hindsight")
@@ -139,7 +139,7 @@ def json_object(
     seconds: Mapping[str, float] | None,
     out: str,
 ) -> dict[str, Any]:
-    """The whole run as one object of plain values; a row that does not apply is null."""
+    """Return the run as one object of plain values; a row that does not apply is null."""
     rows = summary.rows if summary else {}
     certified = rows.get("certified")
     return {
@@ -172,7 +172,7 @@ def json_object(
 
 
 def _more(summary: Summary) -> dict[str, Any]:
-    """What only some runs have: a budget, looks, several tau, a curve."""
+    """Return the fields that only some runs have: a budget, looks, several taus, a curve."""
     found: dict[str, Any] = {}
     if summary.budget:
         found["budget_components"] = summary.budget
@@ -214,7 +214,7 @@ def _scores(summary: Summary | None, row: Row | None) -> dict[str, float | None]
 
 
 def _of_parts(summary: Summary | None, row: Row) -> dict[str, float | None]:
-    """What point clouds have beside; nothing for pictures."""
+    """Return the additional scores of point clouds; nothing for images."""
     if summary is None or not summary.cloud:
         return {}
     found = {"class_accuracy": None if row.scores is None else row.scores.class_accuracy}

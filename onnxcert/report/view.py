@@ -1,4 +1,4 @@
-"""What a model sees and answers: one look tells a wrong channel order or range."""
+"""Figure of a model's input and prediction, to spot a wrong channel order or value range."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _BANDS_HINT: Final = (
 
 
 def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> None:
-    """Write one PNG: the picture, each channel as the network gets it, and its answer.
+    """Write one PNG: the image, each channel as the network gets it, and the prediction.
 
     Args:
-        path: the PNG, replaced in one step.
+        path: PNG to write; replaced atomically.
         segmenter: the model.
         picture: float32 [3, H, W], RGB in [0, 1], or the model's bands [C, H, W].
     """
@@ -85,7 +85,7 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
 
 
 def _as_map(segmenter: OnnxSegmenter, pixels: FloatArray) -> IntArray:
-    """The labels [h, w] or [L, h, w] of one picture; a classifier's have one cell."""
+    """Return the labels [h, w] or [L, h, w] of one image; one cell for a classifier."""
     labels: IntArray = segmenter(pixels[None])[0]
     if not segmenter.classifies:
         return labels
@@ -94,7 +94,7 @@ def _as_map(segmenter: OnnxSegmenter, pixels: FloatArray) -> IntArray:
 
 
 def _answers(labels: IntArray, names: Sequence[str], classes: int) -> list[tuple[str, IntArray]]:
-    """(heading, index map [h, w], -1 where there is no class) of the answer, or of each label."""
+    """Return (heading, label map [h, w], -1 for no class) of the prediction or of each label."""
     if labels.ndim == 2:
         return [("Answer", np.where(labels < classes, labels.astype(np.int32), np.int32(-1)))]
     return [
@@ -104,7 +104,7 @@ def _answers(labels: IntArray, names: Sequence[str], classes: int) -> list[tuple
 
 
 def _grey(plane: FloatArray, size: tuple[int, int]) -> ByteArray:
-    """One channel in grey, from black at its lowest value to white at its highest."""
+    """Return one channel in grey, from black at its lowest value to white at its highest."""
     low, high = float(plane.min()), float(plane.max())
     grey = (plane - low) / (high - low) if high > low else np.zeros_like(plane)
     return photograph_panel(np.repeat(grey[None], 3, axis=0), size)

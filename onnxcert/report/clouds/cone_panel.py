@@ -1,4 +1,4 @@
-"""The rotations a certificate covers, drawn: where a direction may point after any of them."""
+"""Rotation diagram: where a direction may point after any rotation that a certificate covers."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from onnxcert.report.panels import LINE, ByteArray
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
 
-SWEPT: Final = (32, 108, 150)  # the edge of what is covered
+SWEPT: Final = (32, 108, 150)  # edge of the covered region
 
 _GREY: Final = (176, 180, 186)
-_OVER: Final = 3  # pixels drawn for each one shown
-_REACH: Final = 0.40  # length of the cone, in sides of its drawing
-_SHAPE: Final = 0.30  # half the shape's extent
-_OPEN: Final = 0.2  # of the ellipse at the cone's end: how far it is seen from above
-_SIDE: Final = (0.0, 0.0)  # where the shape is looked at from: azimuth, elevation
+_OVER: Final = 3  # supersampling factor
+_REACH: Final = 0.40  # length of the cone, as a share of the side of its drawing
+_SHAPE: Final = 0.30  # half the extent of the shape, as a share of that side
+_OPEN: Final = 0.2  # ratio of the axes of the ellipse at the end of the cone
+_SIDE: Final = (0.0, 0.0)  # azimuth, elevation of the camera
 
 
 def cone_panel(cone: Cone, cloud: PointCloud, size: tuple[int, int], up: Vector = UP) -> ByteArray:
-    """The shape with the cone that an upright and, below, a level direction sweeps.
+    """Draw the shape with the cone swept by an upright and, below, by a horizontal direction.
 
-    Where one axis is given: the sector swept, seen along the axis, and below it the axis.
+    For a fixed axis: the swept sector, seen along the axis, and below it the axis.
 
     Args:
-        cone: what is covered.
+        cone: the covered rotations.
         cloud: the shape, drawn in grey.
         size: (height, width) of the panel in pixels.
-        up: the direction that is upright.
+        up: the upright direction.
 
     Returns:
-        uint8 [*size, 3]. Angles in the picture are those covered.
+        uint8 [*size, 3]. Angles in the drawing are the covered angles.
     """
     from PIL import Image, ImageDraw
 
@@ -75,7 +75,7 @@ def cone_panel(cone: Cone, cloud: PointCloud, size: tuple[int, int], up: Vector 
 def _drawing(
     cone: Cone, surface: Surface, viewpoint: Viewpoint, size: tuple[int, int], *, swept: bool
 ) -> Image.Image:
-    """The shape from one side with what is swept, or with the axis alone."""
+    """Draw the shape from one side with the swept region, or with the axis alone."""
     from PIL import Image, ImageDraw
 
     high, wide = size
@@ -111,7 +111,7 @@ def _shape(
     centre: tuple[float, float],
     half: float,
 ) -> ByteArray:
-    """The shape in grey, `half` of its extent that many pixels, its middle at `centre` (x, y)."""
+    """Render the shape in grey; half its extent is `half` pixels, its middle is `centre` (x, y)."""
     high, wide = size
     extent = float(np.linalg.norm(surface.points, axis=1).max())
     scale = FINE * half / (extent or 1.0)
@@ -122,7 +122,7 @@ def _shape(
 
 
 def _turned(shape: Image.Image, angle: float, centre: tuple[float, float]) -> Image.Image:
-    """The shape before what it looks like turned by the angle to the left and to the right."""
+    """Draw the shape in front of faint copies rotated by the angle to the left and to the right."""
     from PIL import Image, ImageChops
 
     both = shape
@@ -140,7 +140,7 @@ def _back(vector: Vector) -> Vector:
 
 
 def _sweep(pen: ImageDraw.ImageDraw, cone: Cone, centre: tuple[float, float], reach: float) -> None:
-    """What the upright direction of the picture sweeps; drawn large, to be made smaller."""
+    """Draw the region swept by the upright direction of the drawing, `_OVER` times larger."""
     x, y = centre
     line, fill, edge = 2 * _OVER, (*SWEPT, 90), (*SWEPT, 255)
     circle = (x - reach, y - reach, x + reach, y + reach)
@@ -151,7 +151,7 @@ def _sweep(pen: ImageDraw.ImageDraw, cone: Cone, centre: tuple[float, float], re
             rim = (x - reach, y - _OPEN * reach, x + reach, y + _OPEN * reach)
             pen.ellipse(rim, outline=edge, width=_OVER)
     else:
-        # Pillow measures from the right, clockwise.
+        # Pillow measures angles clockwise from the right.
         turned = math.degrees(cone.angle)
         pen.pieslice(circle, -90 - turned, -90 + turned, fill, edge, line)
         if cone.axis is None:

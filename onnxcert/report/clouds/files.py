@@ -1,9 +1,9 @@
-"""The files of one cloud's record that other programs and people open: labels and pictures.
+"""Exported files of one point-cloud record: label files and figures.
 
-Labels are an array `labels/NAME.npy`, written from the record alone. A record holds no
-coordinates, so what shows them is drawn beside the input: the sheet `pictures/NAME.png` and, for
-viewers, `pictures/NAME.ply` in the colours of the certified labels. A multi-label record has one
-of both for each label, in a folder of the input's name; a classifier's has the PNG only.
+The labels `labels/NAME.npy` are written from the record alone. A record holds no coordinates, so
+files that show them need the input: the figure `pictures/NAME.png` and, for viewers,
+`pictures/NAME.ply` in the colours of the certified labels. A multi-label record has one of both
+for each label, in a folder with the input's name; a classifier's record has the PNG only.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from onnxcert.report.panels import ByteArray
 from onnxcert.report.pictures import RadiusMap
 from onnxcert.store import Record
 
-RADIANS: Final = "radians"  # unit of a radius that is the angle of a rotation
+RADIANS: Final = "radians"  # unit of a radius that is a rotation angle
 _GREY: Final = (150, 156, 164)
 _AXES: Final[dict[str, Vector]] = {
     "x": (1.0, 0.0, 0.0),
@@ -40,13 +40,15 @@ _AXES: Final[dict[str, Vector]] = {
 
 
 def has_cloud_labels(folder: Path, name: str) -> bool:
-    """Whether the label file of a cloud is there."""
+    """Return whether the label file of a cloud exists."""
     return (folder / "labels" / f"{name}.npy").exists()
 
 
 def cloud_label_files(record: Record) -> Iterator[tuple[Path, bytes]]:
-    """Yield (path in the results folder, content) of the `.npy` of certified labels: int32 [N], or
-    [L, N]; abstain -1."""
+    """Yield (path in the results folder, content) of each label file.
+
+    It is a `.npy` of the certified labels, int32 [N] or [L, N], -1 for abstention.
+    """
     labels = np.asarray(record.labels[...], np.int32)
     yield Path("labels", f"{record.name}.npy"), npy_of(labels)
 
@@ -60,15 +62,19 @@ def draw_cloud_record(
     class_names: Sequence[str],
     ignore_label: int | None,
 ) -> None:
-    """The sheet and the PLY of a cloud, below `folder`.
+    """Write the figure and the PLY of a cloud below `folder`.
 
     Args:
+        folder: the results folder.
+        record: record of the input.
         cloud: the points as the model gets them, one for each component of the record.
-        truth: integers [N], or [L, N] by label, or [1] of a classifier; None where none are
-            known.
+        truth: ground truth, integers [N], or [L, N] by label, or [1] of a classifier; None if
+            unknown.
+        class_names: names by class index.
+        ignore_label: ground-truth value of unlabelled points, or None.
 
     Raises:
-        ParameterError: `cloud` has another number of points than the record.
+        ParameterError: `cloud` and the record differ in the number of points.
         StoreError: a file cannot be written.
     """
     contract = record.provenance.contract
@@ -89,7 +95,7 @@ def draw_cloud_record(
     for below, names, index in sheets("pictures", record.name, class_names, many=many):
         colours = sheet_colours(names, index) if many else part_colours(names, own)
         path = file_inside(folder, below)
-        if many:  # a lighter "no" would pass for abstention where light falls on it
+        if many:  # a lighter "no" would look like abstention where the surface is bright
             colours[0] = _GREY
         write_cloud_ply(path.with_suffix(".ply"), cloud, certified[index], colours)
         draw_cloud(
@@ -111,9 +117,13 @@ def draw_cloud_record(
 
 
 def part_colours(class_names: Sequence[str], own: Sequence[int]) -> ByteArray:
-    """A colour for each class; the first and best ones for `own`, the parts of a category.
+    """Return a colour for each class, the most distinct ones for the parts of one category.
 
-    Fifty parts of all categories would be shades of each other, but a shape has few of them.
+    The colours of, say, fifty parts of all categories look alike, but one shape has few parts.
+
+    Args:
+        class_names: names by class index.
+        own: classes of the shape's category.
 
     Returns:
         uint8 [classes, 3].
@@ -125,16 +135,16 @@ def part_colours(class_names: Sequence[str], own: Sequence[int]) -> ByteArray:
 
 
 def cone_of(record: Record) -> Cone | None:
-    """The rotations that `labels` are certified for; None for another kind of attack."""
+    """Return the rotations that the labels are certified for; None for another perturbation."""
     perturbation = record.draws.perturbation
     if perturbation.unit(record.unit) != RADIANS:
         return None
     angle = record.decision.radius[0]
     parameters = perturbation.parameters()
-    parameters = parameters.get("of", parameters)  # of what is done to some channels
-    axis = parameters.get("axis")  # of a rotation about one axis
+    parameters = parameters.get("of", parameters)  # of the perturbation inside `OnChannels`
+    axis = parameters.get("axis")  # of a rotation about one fixed axis
     about: Vector | None = None if axis is None else _AXES[axis]
-    # A radius is rounded down in its last digits.
+    # The last digits of a radius are rounded down, so pi is reached only nearly.
     return Cone(min(angle, math.pi), angle >= math.pi * (1 - 1e-9), about)
 
 

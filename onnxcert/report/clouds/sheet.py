@@ -1,4 +1,4 @@
-"""Pictures of a certified cloud: what is true, what is sure, how far, from two sides."""
+"""Figure of a certified point cloud: ground truth, predictions, hit rate, certified radius."""
 
 from __future__ import annotations
 
@@ -43,28 +43,28 @@ def draw_cloud(
 ) -> None:
     """Write one PNG with all panels side by side, a legend and a caption.
 
-    Each panel shows the shape from the front and, below, from behind and above. Points are small
-    balls in the shades of their colour. Equal arguments give equal bytes.
+    Each panel shows the shape from the front and, below, from behind and above. Points are shaded
+    balls. Equal arguments give equal bytes.
 
     Args:
-        path: the PNG, replaced in one step if it exists.
-        cloud: the points as the model gets them; of its labels nothing is shown.
-        truth: integers [N], or None where no labels are known.
-        clean: integers [N], the prediction without noise.
-        certified: integers [N], ABSTAIN where nothing is sure; such points are white.
-        hit_rate: [N], share of the votes that the leading class has, in [0, 1].
-        class_names: names by index; a class beyond them is called by its number.
+        path: PNG to write; replaced atomically if it exists.
+        cloud: the points as the model gets them; its labels are not shown.
+        truth: ground truth, integers [N], or None if unknown.
+        clean: prediction without noise, integers [N].
+        certified: certified prediction, integers [N]; ABSTAIN is drawn white.
+        hit_rate: share of the votes for the candidate class, [N], in [0, 1].
+        class_names: names by index; a class without a name is called by its number.
         colours: uint8 [classes, 3], from `palette`.
-        ignore_label: truth of unlabelled points, which are hatched, or None.
-        tau: the hit rate asked for, marked on the scale.
-        caption: what was certified; wrapped, and broken at each newline.
-        title: name of the shape.
-        radii: certified radius of each point, [N], where they have more than one between them.
-        cone: rotations that are certified, for a certificate against rotation.
-        up: the direction that is upright in the picture.
+        ignore_label: ground-truth value of unlabelled points, which are hatched, or None.
+        tau: required hit rate, marked on the scale.
+        caption: the guarantee; wrapped, with its line breaks kept.
+        title: title of the figure.
+        radii: certified radius of each point, [N], if several radii were certified.
+        cone: certified rotations, for a certificate against rotation.
+        up: the direction that is upright in the figure.
 
     Raises:
-        ParameterError: the arrays are not of one length.
+        ParameterError: the arrays differ in length.
         StoreError: `path` cannot be written.
     """
     maps = [clean, certified, hit_rate, *([] if truth is None else [truth])]
@@ -73,7 +73,7 @@ def draw_cloud(
     if any(one.shape != (len(cloud),) for one in maps):
         raise ParameterError(
             f"expected a value for each of {len(cloud)} points, but the shapes are "
-            f"{', '.join(str(one.shape) for one in maps)}: pass those of one cloud."
+            f"{', '.join(str(one.shape) for one in maps)}: pass the arrays of one cloud."
         )
     painted: list[tuple[str, IntArray, BoolArray | None]] = [
         ("Clean prediction", clean, None),
