@@ -37,7 +37,7 @@ def main() -> None:
         own = dict(CATEGORIES)[name]
         colours = part_colours(CLASS_NAMES, own)
         scene = Scene.of(PointCloud(shape.points, shape.normals))
-        panel = scene.labels(shape.labels.astype(np.int32), colours)
+        panel = scene.paint_labels(shape.labels.astype(np.int32), colours)
         axes.imshow(_square(panel[: scene.views[0].visible.shape[0] // FINE]), interpolation="none")
         axes.set_title(name, fontsize=11)
         axes.axis("off")

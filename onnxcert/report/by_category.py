@@ -55,7 +55,7 @@ class ByCategory:
             StoreError: the categories in the record's contract are invalid.
         """
         if not self._inputs:
-            self._parts = _categories(record)
+            self._parts = _read_categories(record)
         self._inputs += 1
         if not self._parts:
             return
@@ -110,14 +110,14 @@ class ByCategory:
         return notes
 
 
-def _categories(record: Record) -> dict[str, tuple[int, ...]]:
+def _read_categories(record: Record) -> dict[str, tuple[int, ...]]:
     """Return name -> part classes from the contract's ``[[name, [classes ...]], ...]``."""
     stored = record.provenance.contract.get("categories") or ()
     try:
         found = {name: tuple(parts) for name, parts in stored}
     except (TypeError, ValueError):
         found = {"": ()}
-    if not all(_named(name, parts, record.classes) for name, parts in found.items()):
+    if not all(_is_valid(name, parts, record.classes) for name, parts in found.items()):
         raise StoreError(
             f"expected the categories in the contract of {record.name} as [name, [classes from 0 "
             f"to {record.classes - 1}]], got {stored!r:.80}; onnxcert verify says what was changed."
@@ -125,6 +125,6 @@ def _categories(record: Record) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _named(name: Any, parts: tuple[Any, ...], classes: int) -> bool:
+def _is_valid(name: Any, parts: tuple[Any, ...], classes: int) -> bool:
     numbers = all(type(part) is int and 0 <= part < classes for part in parts)
     return isinstance(name, str) and bool(parts) and numbers

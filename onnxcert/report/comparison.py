@@ -67,29 +67,29 @@ def compare(a: Results, b: Results) -> Comparison:
     Raises:
         StoreError: a run has no finished input, or its parameters are not stored.
     """
-    asked_a, asked_b = _asked(a), _asked(b)
+    parameters_a, parameters_b = _run_parameters(a), _run_parameters(b)
     names_a, names_b = set(a.names()), set(b.names())
     common = sorted(names_a & names_b)
     summaries = tuple(
         summarise(results.records(common or None, checked=True)) for results in (a, b)
     )
-    for asked, summary in zip((asked_a, asked_b), summaries, strict=True):
-        asked["class_names"] = list(summary.class_names)
+    for parameters, summary in zip((parameters_a, parameters_b), summaries, strict=True):
+        parameters["class_names"] = list(summary.class_names)
     return Comparison(
         paths=(str(a.path), str(b.path)),
         summaries=(summaries[0], summaries[1]),
         parameters={
-            name: (asked_a.get(name), asked_b.get(name))
-            for name in sorted({*asked_a, *asked_b})
-            if asked_a.get(name) != asked_b.get(name)
+            name: (parameters_a.get(name), parameters_b.get(name))
+            for name in sorted({*parameters_a, *parameters_b})
+            if parameters_a.get(name) != parameters_b.get(name)
         },
-        inputs=tuple(_difference(name, a, b) for name in common),
+        inputs=tuple(_compare_input(name, a, b) for name in common),
         only_a=tuple(sorted(names_a - names_b)),
         only_b=tuple(sorted(names_b - names_a)),
     )
 
 
-def _asked(results: Results) -> dict[str, Any]:
+def _run_parameters(results: Results) -> dict[str, Any]:
     """Return all parameters of a run; each field of the contract is one of them."""
     run = results.run()
     if run is None:
@@ -97,20 +97,20 @@ def _asked(results: Results) -> dict[str, Any]:
             f"there are no results in {results.path}; name a folder that onnxcert certify wrote, "
             "or a file that onnxcert pack wrote."
         )
-    asked = {**run["parameters"], "seed": run["seed"]}
-    contract = asked.get("contract")
+    parameters = {**run["parameters"], "seed": run["seed"]}
+    contract = parameters.get("contract")
     if isinstance(contract, dict):
-        del asked["contract"]
-        asked |= {f"contract.{name}": value for name, value in contract.items()}
-    return asked
+        del parameters["contract"]
+        parameters |= {f"contract.{name}": value for name, value in contract.items()}
+    return parameters
 
 
-def _difference(name: str, a: Results, b: Results) -> InputDifference:
+def _compare_input(name: str, a: Results, b: Results) -> InputDifference:
     with a.open(name, checked=True) as record_a, b.open(name, checked=True) as record_b:
-        return _counted(record_a, record_b)
+        return _compare_labels(record_a, record_b)
 
 
-def _counted(a: Record, b: Record) -> InputDifference:
+def _compare_labels(a: Record, b: Record) -> InputDifference:
     same = a.draws.digest == b.draws.digest
     labels: Sequence[Any] = [np.asarray(record.labels[...]) for record in (a, b)]
     if labels[0].shape != labels[1].shape:

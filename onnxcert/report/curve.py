@@ -16,7 +16,7 @@ from onnxcert.atomic import write_atomically
 from onnxcert.inside import inside
 from onnxcert.metrics import Curve
 from onnxcert.report.best_effort import BestEffort
-from onnxcert.report.lettering import drawable
+from onnxcert.report.lettering import replace_surrogates
 from onnxcert.report.plotting import load_matplotlib
 from onnxcert.report.summary import Summary
 
@@ -34,7 +34,7 @@ _CERTIFIED: Final = "#1b6ca8"
 _CORRECT: Final = "#c2571a"
 _MARK: Final = "#5c626c"
 _WIDTH: Final = 7.5  # inches
-_LETTERS: Final = 136  # characters of the caption in a line
+_CHARACTERS: Final = 136  # characters of the caption in a line
 
 
 def write_curve(
@@ -115,8 +115,8 @@ def _write_picture(
 
     lines = [
         line
-        for paragraph in drawable(caption).splitlines()
-        for line in textwrap.wrap(paragraph, _LETTERS)
+        for paragraph in replace_surrogates(caption).splitlines()
+        for line in textwrap.wrap(paragraph, _CHARACTERS)
     ]
     below = 0.15 * len(lines) + 0.1
     height = 4.2 + below
@@ -130,7 +130,7 @@ def _write_picture(
             (0.09, (0.62 + below) / height, 0.88, (height - below - 0.62 - 0.42) / height)
         )
         _draw(axes, curve, taus)
-        axes.set_xlabel(f"certified radius ({drawable(unit)})", parse_math=False)
+        axes.set_xlabel(f"certified radius ({replace_surrogates(unit)})", parse_math=False)
         for i, line in enumerate(lines):
             at = (below - 0.15 * (i + 0.5)) / height
             figure.text(0.02, at, line, size=7, color=_MARK, va="center", parse_math=False)

@@ -17,10 +17,10 @@ from onnxcert._typing import FloatArray, IntArray, LevelArray
 from onnxcert.atomic import together, write_atomically
 from onnxcert.inside import file_inside
 from onnxcert.report import palette
-from onnxcert.report.classification import draw_classified
+from onnxcert.report.classification import draw_classifier_record
 from onnxcert.report.clouds.files import cloud_label_files
-from onnxcert.report.of_record import npy_of, radius_of, sheet_colours, sheets
-from onnxcert.report.panels import nearest
+from onnxcert.report.of_record import certified_radius, encode_npy, figure_colours, figure_paths
+from onnxcert.report.panels import resize_nearest
 from onnxcert.report.pictures import RadiusMap, draw, label_png
 from onnxcert.store import Record
 
@@ -51,15 +51,15 @@ def label_files(record: Record, class_names: Sequence[str]) -> Iterator[tuple[Pa
         yield from cloud_label_files(record)
         return
     labels, folder = np.asarray(record.labels[...]), Path("labels")
-    yield folder / f"{record.name}.npy", npy_of(labels)
+    yield folder / f"{record.name}.npy", encode_npy(labels)
     if labels.ndim == 1:
         many = record.provenance.contract.get("output_form") == "multilabel"
         colours = palette.colours(("no", "yes") if many else class_names)
         yield folder / f"{record.name}.png", label_png(labels[None], colours)
         return
     many = labels.ndim == 3
-    for below, names, index in sheets("labels", record.name, class_names, many=many):
-        yield below, label_png(labels[index], sheet_colours(names, index))
+    for below, names, index in figure_paths("labels", record.name, class_names, many=many):
+        yield below, label_png(labels[index], figure_colours(names, index))
 
 
 def draw_record(
@@ -86,7 +86,7 @@ def draw_record(
     """
     if len(record.labels.shape) == 1:
         path = file_inside(folder, Path("pictures", f"{record.name}.png"))
-        draw_classified(
+        draw_classifier_record(
             path,
             record,
             photograph=photograph,
@@ -97,9 +97,9 @@ def draw_record(
         return
     size = (photograph.shape[1], photograph.shape[2])
     maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.hits)]
-    radius, many = radius_of(record), len(record.labels.shape) == 3
-    for below, names, index in sheets("pictures", record.name, class_names, many=many):
-        clean, certified, hits = (nearest(array[index], size) for array in maps)
+    radius, many = certified_radius(record), len(record.labels.shape) == 3
+    for below, names, index in figure_paths("pictures", record.name, class_names, many=many):
+        clean, certified, hits = (resize_nearest(array[index], size) for array in maps)
         draw(
             file_inside(folder, below),
             photograph=photograph,
@@ -109,15 +109,17 @@ def draw_record(
             certified=certified,
             hit_rate=hits / record.n,
             class_names=names,
-            colours=sheet_colours(names, index),
+            colours=figure_colours(names, index),
             ignore_label=ignore_label,
             tau=record.decision.tau,
             caption=record.decision.statement,
             title=record.name if below.stem == record.name else f"{record.name}: {below.stem}",
-            radii=None if radius is None else _map(record, nearest(radius[index], size)),
+            radii=None
+            if radius is None
+            else _radius_map(record, resize_nearest(radius[index], size)),
         )
 
 
-def _map(record: Record, radius: LevelArray) -> RadiusMap:
+def _radius_map(record: Record, radius: LevelArray) -> RadiusMap:
     largest = float(record.radii[-1])
     return RadiusMap(radius, largest, tuple(sorted(record.decision.radius)), record.unit)

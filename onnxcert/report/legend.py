@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from onnxcert._typing import BoolArray, IntArray
-from onnxcert.report.lettering import INK, PAPER, font_of, shortened
-from onnxcert.report.panels import LINE, ByteArray, hatching, paint
+from onnxcert.report.lettering import INK, PAPER, load_font, shorten
+from onnxcert.report.panels import LINE, ByteArray, hatch, paint
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -49,16 +49,16 @@ def legend_entries(
     if counts[classes]:
         entries.append((nothing, paint(np.full(shape, classes), colours)))
     if hatched:
-        entries.append(("ignored", hatching(shape)))
+        entries.append(("ignored", hatch(shape)))
     return entries
 
 
-def legend_block(entries: Sequence[tuple[str, ByteArray]], width: int, unit: float) -> Image.Image:
+def draw_legend(entries: Sequence[tuple[str, ByteArray]], width: int, unit: float) -> Image.Image:
     """Draw the legend in as many columns as fit into `width` pixels; `unit` scales the text."""
     from PIL import Image, ImageDraw
 
-    font, line = font_of(13 * unit, bold=False), round(22 * unit)
-    names = [shortened(name, font, round(260 * unit)) for name, _ in entries]
+    font, line = load_font(13 * unit, bold=False), round(22 * unit)
+    names = [shorten(name, font, round(260 * unit)) for name, _ in entries]
     column = max(int(font.getlength(name)) for name in names) + 32 + round(20 * unit)
     columns = max(1, (width + 24) // column)
     block = Image.new("RGB", (width, -(-len(entries) // columns) * line), PAPER)

@@ -27,6 +27,6 @@ def columns(cells: Sequence[Sequence[str]]) -> list[str]:
     return [*(line.rstrip() for line in lines[:tall]), "-" * len(lines[0]), *lines[tall:]]
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """Return the value with three decimals, or a dash for None."""
     return "-" if value is None else f"{value:.3f}"

@@ -14,7 +14,7 @@ from onnxcert.report import palette
 from onnxcert.store import Record
 
 
-def sheets(
+def figure_paths(
     sub: str, name: str, class_names: Sequence[str], *, many: bool
 ) -> Iterator[tuple[Path, Sequence[str], int | slice]]:
     """Yield (path in the results folder, class names, index into the label maps) of each PNG.
@@ -33,7 +33,7 @@ def sheets(
         yield Path(sub, name, f"{i:03d}-{safe[:60]}.png"), (f"no {label}", label), i
 
 
-def sheet_colours(names: Sequence[str], index: int | slice) -> npt.NDArray[np.uint8]:
+def figure_colours(names: Sequence[str], index: int | slice) -> npt.NDArray[np.uint8]:
     """Return the colours of the classes; for a single label, "no" is grey."""
     colours = palette.colours(names)
     if isinstance(index, int):
@@ -41,8 +41,8 @@ def sheet_colours(names: Sequence[str], index: int | slice) -> npt.NDArray[np.ui
     return colours
 
 
-def radius_of(record: Record) -> LevelArray | None:
-    """Return the largest certified radius of each component, or None if there is only one radius."""
+def certified_radius(record: Record) -> LevelArray | None:
+    """Return the largest certified radius of each component; None if there is only one radius."""
     radii = np.asarray(record.radii[...], np.float64)
     if len(radii) < 2:
         return None
@@ -50,7 +50,7 @@ def radius_of(record: Record) -> LevelArray | None:
     return radius
 
 
-def npy_of(array: npt.NDArray[np.generic]) -> bytes:
+def encode_npy(array: npt.NDArray[np.generic]) -> bytes:
     """Return the array as the bytes of a `.npy` file."""
     content = BytesIO()
     np.save(content, array)

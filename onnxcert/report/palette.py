@@ -53,7 +53,7 @@ _KNOWN: Final[dict[str, Colour]] = {
 }
 
 # First choice for classes without a known name; these colours go well together.
-_FIRST: Final[tuple[Colour, ...]] = (
+_PREFERRED: Final[tuple[Colour, ...]] = (
     (66, 118, 180),
     (240, 140, 40),
     (84, 162, 76),
@@ -67,7 +67,7 @@ _FIRST: Final[tuple[Colour, ...]] = (
 )
 
 # Below this distance in CIELAB, two adjacent areas look alike.
-_APART: Final = 18.0
+_MIN_DISTANCE: Final = 18.0
 
 
 def colours(classes: Sequence[str] | int) -> npt.NDArray[np.uint8]:
@@ -87,7 +87,7 @@ def colours(classes: Sequence[str] | int) -> npt.NDArray[np.uint8]:
 
 @lru_cache(maxsize=16)  # called for every input of a run, and slow for unknown class names
 def _colours(classes: tuple[str, ...] | int) -> npt.NDArray[np.uint8]:
-    names = [""] * classes if isinstance(classes, int) else [_plain(name) for name in classes]
+    names = [""] * classes if isinstance(classes, int) else [_normalise(name) for name in classes]
     chosen: list[Colour | None] = [None] * len(names)
     taken: list[Colour] = [ABSTAIN, (0, 0, 0), *IGNORED]
     for i, name in enumerate(names):
@@ -95,46 +95,48 @@ def _colours(classes: tuple[str, ...] | int) -> npt.NDArray[np.uint8]:
         if colour is not None and colour not in taken:
             chosen[i] = colour
             taken.append(colour)
-    more = iter(_sequence(taken, chosen.count(None)))
+    more = iter(_distinct_colours(taken, chosen.count(None)))
     return np.array([colour or next(more) for colour in chosen], np.uint8).reshape(-1, 3)
 
 
-def _plain(name: str) -> str:
+def _normalise(name: str) -> str:
     return re.sub(r"[\s_-]+", " ", name).strip().lower()
 
 
-def _sequence(taken: list[Colour], count: int) -> list[Colour]:
+def _distinct_colours(taken: list[Colour], count: int) -> list[Colour]:
     """Return `count` colours, each as far as possible from `taken` and from those before it."""
     if count == 0:
         return []
     steps = np.linspace(16, 248, 15).round().astype(int)
     grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    points = _lab(grid)
+    points = _to_lab(grid)
     chroma = np.hypot(points[:, 1], points[:, 2])
     # Neither dark nor glaring: such colours look like shadow or like white.
     pleasant = (points[:, 0] > 28) & (points[:, 0] < 90) & (chroma > 14) & (chroma < 82)
     grid, points = grid[pleasant], points[pleasant]
-    used = _lab(np.array(taken))
-    found = [colour for colour in _FIRST if _apart(used, colour).min() >= _APART][:count]
-    distance = np.min([_apart(points, colour) for colour in (*taken, *found)], axis=0)
+    used = _to_lab(np.array(taken))
+    found = [colour for colour in _PREFERRED if _lab_distance(used, colour).min() >= _MIN_DISTANCE][
+        :count
+    ]
+    distance = np.min([_lab_distance(points, colour) for colour in (*taken, *found)], axis=0)
     while len(found) < count:
-        colour = _triple(grid[distance.argmax()])
+        colour = _to_tuple(grid[distance.argmax()])
         found.append(colour)
-        distance = np.minimum(distance, _apart(points, colour))
+        distance = np.minimum(distance, _lab_distance(points, colour))
     return found
 
 
-def _triple(colour: npt.NDArray[np.int_]) -> Colour:
+def _to_tuple(colour: npt.NDArray[np.int_]) -> Colour:
     red, green, blue = (int(value) for value in colour)
     return red, green, blue
 
 
-def _apart(points: npt.NDArray[np.float64], colour: Colour) -> npt.NDArray[np.float64]:
-    distance: npt.NDArray[np.float64] = np.linalg.norm(points - _lab(np.array([colour])), axis=1)
+def _lab_distance(points: npt.NDArray[np.float64], colour: Colour) -> npt.NDArray[np.float64]:
+    distance: npt.NDArray[np.float64] = np.linalg.norm(points - _to_lab(np.array([colour])), axis=1)
     return distance
 
 
-def _lab(rgb: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
+def _to_lab(rgb: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
     """Convert sRGB [..., 3] in 0 .. 255 to CIELAB, whose distances are perceptual."""
     s = rgb / 255
     linear = np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4)

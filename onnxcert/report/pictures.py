@@ -18,15 +18,15 @@ from onnxcert.report.legend import legend_entries
 from onnxcert.report.panels import (
     ByteArray,
     hit_rate_panel,
-    ignored_pixels,
-    nearest,
+    ignored_mask,
     paint,
     panel_size,
     photograph_panel,
     radius_panel,
+    resize_nearest,
 )
 from onnxcert.report.scale import hit_rate_scale, radius_scale
-from onnxcert.report.sheet import Panel, save_png, write_sheet
+from onnxcert.report.sheet import Panel, save_png, write_figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class RadiusMap:
 
     radius: LevelArray
     largest: float
-    asked: tuple[float, ...] = ()
+    requested: tuple[float, ...] = ()
     unit: str = ""
 
     def __post_init__(self) -> None:
@@ -114,23 +114,21 @@ def draw(
         ("Certified prediction", certified, None),
     ]
     if truth is not None:
-        painted.insert(
-            0, ("Ground truth", truth, ignored_pixels(truth, len(colours), ignore_label))
-        )
+        painted.insert(0, ("Ground truth", truth, ignored_mask(truth, len(colours), ignore_label)))
     panels = [Panel(heading, photograph_panel(photograph, size))]
     for name, labels, hidden in painted:
-        small = None if hidden is None else nearest(hidden, size)
-        panels.append(Panel(name, paint(nearest(labels, size), colours, small)))
+        small = None if hidden is None else resize_nearest(hidden, size)
+        panels.append(Panel(name, paint(resize_nearest(labels, size), colours, small)))
     panels.append(Panel("Hit rate", hit_rate_panel(hit_rate, size), hit_rate_scale(tau)))
     if radii is not None:
         pixels = radius_panel(radii.radius, radii.largest, size)
-        scale = radius_scale(radii.largest, radii.asked, radii.unit)
+        scale = radius_scale(radii.largest, radii.requested, radii.unit)
         panels.append(Panel("Certified radius", pixels, scale))
 
     entries = legend_entries(
         [(labels, ignored) for _, labels, ignored in painted], class_names, colours
     )
-    write_sheet(path, panels, entries, title=title, caption=caption)
+    write_figure(path, panels, entries, title=title, caption=caption)
 
 
 def label_png(labels: IntArray, colours: ByteArray) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from onnxcert.perturbation import rounded_down
-from onnxcert.report.lettering import FAINT, INK, PAPER, font_of, text_block
+from onnxcert.report.lettering import FAINT, INK, PAPER, draw_text, load_font
 from onnxcert.report.panels import ByteArray, hit_rate_colours, radius_colours
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ def hit_rate_scale(tau: float) -> Scale:
     return Scale(hit_rate_colours(), ticks)
 
 
-def radius_scale(largest: float, asked: tuple[float, ...], unit: str) -> Scale:
+def radius_scale(largest: float, requested: tuple[float, ...], unit: str) -> Scale:
     """Return the scale from 0 to `largest`, with the requested radii marked; rounded down."""
     if largest <= 0:
         return Scale(radius_colours(), (Tick(0, "0"),), unit)
-    strong = [Tick(r / largest, rounded_down(r), strong=True) for r in asked if r <= largest]
+    strong = [Tick(r / largest, rounded_down(r), strong=True) for r in requested if r <= largest]
     ends = [Tick(0, "0"), Tick(1, rounded_down(largest))]
     round_ones = [Tick(r / largest, f"{r:.6g}") for r in round_numbers(largest)]
     # The ends come first: without them the scale cannot be read, while the requested radii are
@@ -77,16 +77,16 @@ def round_numbers(largest: float) -> list[float]:
     raise AssertionError("a step of half the power of ten above is always large enough")
 
 
-def scale_block(scale: Scale, width: int, unit: float) -> Image.Image:
+def draw_scale(scale: Scale, width: int, unit: float) -> Image.Image:
     """Draw the scale, `width` pixels wide; `unit` scales the text."""
     from PIL import Image, ImageDraw
 
     top, height = 3, round(10 * unit)
-    font, below = font_of(12 * unit, bold=False), top + height + round(5 * unit)
+    font, below = load_font(12 * unit, bold=False), top + height + round(5 * unit)
     line = round(16 * unit)
     words = None
     if scale.unit:
-        words = text_block(scale.unit, width, 11 * unit, bold=False, ink=FAINT)
+        words = draw_text(scale.unit, width, 11 * unit, bold=False, ink=FAINT)
     block = Image.new("RGB", (width, below + line + (words.height if words else 0)), PAPER)
     bar = np.repeat(
         scale.colours[np.linspace(0, 255, width).round().astype(int)][None], height, axis=0
@@ -100,8 +100,10 @@ def scale_block(scale: Scale, width: int, unit: float) -> Image.Image:
         start = 0 if tick.strong else top + height
         if tick.strong:
             # A light border, because the tick is as dark as one end of the scale.
-            pen.line((at, start, at, top + height - 1), PAPER, _thick(tick, unit) + 2 * round(unit))
-        pen.line((at, start, at, top + height + round(3 * unit)), ink, _thick(tick, unit))
+            pen.line(
+                (at, start, at, top + height - 1), PAPER, _line_width(tick, unit) + 2 * round(unit)
+            )
+        pen.line((at, start, at, top + height + round(3 * unit)), ink, _line_width(tick, unit))
         left = min(max(0.0, at - long / 2), width - long)
         gap = font.getlength("0")
         if all(left > end + gap or left + long < begin - gap for begin, end in taken):
@@ -112,5 +114,5 @@ def scale_block(scale: Scale, width: int, unit: float) -> Image.Image:
     return block
 
 
-def _thick(tick: Tick, unit: float) -> int:
+def _line_width(tick: Tick, unit: float) -> int:
     return round((2 if tick.strong else 1) * unit)

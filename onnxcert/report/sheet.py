@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from onnxcert.atomic import write_atomically
-from onnxcert.report.legend import legend_block
-from onnxcert.report.lettering import FAINT, INK, PAPER, font_of, text_block
+from onnxcert.report.legend import draw_legend
+from onnxcert.report.lettering import FAINT, INK, PAPER, draw_text, load_font
 from onnxcert.report.panels import LINE, ByteArray
-from onnxcert.report.scale import Scale, scale_block
+from onnxcert.report.scale import Scale, draw_scale
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,7 +42,7 @@ class Panel:
     scale: Scale | None = None
 
 
-def write_sheet(
+def write_figure(
     path: Path,
     panels: Sequence[Panel],
     entries: Sequence[tuple[str, ByteArray]],
@@ -68,9 +68,9 @@ def write_sheet(
     grid = _Grid.of(len(panels), height, max(width, _CELL) + 2)
     content = max(grid.width, _NARROWEST)
     blocks = [
-        text_block(title, content, grid.unit * 17, bold=True, ink=INK),
-        _panel_block(panels, entries, grid, content),
-        text_block(caption, content, grid.unit * 13, bold=False, ink=FAINT),
+        draw_text(title, content, grid.unit * 17, bold=True, ink=INK),
+        _draw_panels(panels, entries, grid, content),
+        draw_text(caption, content, grid.unit * 13, bold=False, ink=FAINT),
     ]
     tall = sum(block.height for block in blocks) + _GAP * (len(blocks) - 1) + 2 * _MARGIN
     sheet = Image.new("RGB", (content + 2 * _MARGIN, tall), PAPER)
@@ -127,7 +127,7 @@ class _Grid:
         return column * (self.cell + _GAP)
 
 
-def _panel_block(
+def _draw_panels(
     panels: Sequence[Panel], entries: Sequence[tuple[str, ByteArray]], grid: _Grid, content: int
 ) -> Image.Image:
     """Draw the panels, their scales, and the legend where it leaves the least blank space."""
@@ -137,17 +137,17 @@ def _panel_block(
     scales: dict[int, Image.Image] = {}  # by column of the last row
     for i, panel in enumerate(panels):
         if panel.scale is not None:
-            scales[i % grid.columns] = scale_block(panel.scale, wide, grid.unit)
+            scales[i % grid.columns] = draw_scale(panel.scale, wide, grid.unit)
     band = max((scale.height + _CLOSE for scale in scales.values()), default=0)
     first = min(scales, default=0)
-    legend, (left, top) = _legend(entries, grid, content, len(panels), first, band)
+    legend, (left, top) = _place_legend(entries, grid, content, len(panels), first, band)
     tall = max(grid.bottom + band, top + legend.height)
     block = Image.new("RGB", (content, tall), PAPER)
     pen = ImageDraw.Draw(block)
     for i, panel in enumerate(panels):
         x, y = grid.left(i % grid.columns), i // grid.columns * grid.step
         high, long = panel.pixels.shape[:2]
-        pen.text((x, y), panel.heading, INK, font_of(14 * grid.unit, bold=True))
+        pen.text((x, y), panel.heading, INK, load_font(14 * grid.unit, bold=True))
         y += grid.head
         pen.rectangle((x, y, x + long + 1, y + high + 1), outline=LINE)
         block.paste(Image.fromarray(panel.pixels), (x + 1, y + 1))
@@ -157,7 +157,7 @@ def _panel_block(
     return block
 
 
-def _legend(
+def _place_legend(
     entries: Sequence[tuple[str, ByteArray]],
     grid: _Grid,
     content: int,
@@ -178,11 +178,11 @@ def _legend(
     empty = grid.rows * grid.columns - count
     if empty:
         left = grid.left(grid.columns - empty)
-        legend = legend_block(entries, content - left, grid.unit)
+        legend = draw_legend(entries, content - left, grid.unit)
         if legend.height <= grid.panel + band:
             return legend, (left, grid.bottom - grid.panel)
     if grid.left(first) >= 2 * _CELL:
-        legend = legend_block(entries, grid.left(first) - 2 * _GAP, grid.unit)
+        legend = draw_legend(entries, grid.left(first) - 2 * _GAP, grid.unit)
         if legend.height <= 1.5 * band:
             return legend, (0, grid.bottom + _GAP)
-    return legend_block(entries, content, grid.unit), (0, grid.bottom + band + _GAP)
+    return draw_legend(entries, content, grid.unit), (0, grid.bottom + band + _GAP)

@@ -90,7 +90,7 @@ class Summary:
     settings: dict[str, Any]
     seed: int
     draws: float
-    most_draws: int
+    max_draws: int
     ended: dict[str, int]
     budget: int
     nonfinite: int
@@ -103,11 +103,11 @@ class Summary:
     notes: tuple[str, ...]
 
 
-def _settings(record: Record) -> tuple[Any, ...]:
+def _run_settings(record: Record) -> tuple[Any, ...]:
     """Return the parameters that all records of one run share."""
     return (
         *(record.draws.perturbation, record.draws.seed, record.draws.generator),
-        *(_most(record), record.n0, record.selection, record.unit, record.kind),
+        *(_max_draws(record), record.n0, record.selection, record.unit, record.kind),
         *(record.decision.rule, record.decision.controls),
         record.provenance.model.get("sha256"),
     )
@@ -118,16 +118,16 @@ def _component(record: Record) -> str:
     contract = record.provenance.contract
     if record.kind.startswith(WHOLE):
         return "input"
-    if not _cloud(record):
+    if not _is_cloud(record):
         return "pixel"
     return "input" if contract.get("task") == "classification" else "point"
 
 
-def _cloud(record: Record) -> bool:
+def _is_cloud(record: Record) -> bool:
     return record.provenance.contract.get("medium") == "points"
 
 
-def _most(record: Record) -> int:
+def _max_draws(record: Record) -> int:
     """Return the number of tested draws; with interim looks, the maximum."""
     schedule = record.decision.rule.schedule
     return record.n if schedule is None else schedule.n
@@ -160,7 +160,7 @@ def summarise(
     leak_checks: dict[str, None] = {}
     shown = {"clean", "noisy", "certified"}
     for record in records:
-        if last is not None and _settings(record) != _settings(last):
+        if last is not None and _run_settings(record) != _run_settings(last):
             raise StoreError(
                 f"the records {last.name} and {record.name} were made with different settings; "
                 "run onnxcert verify to find the one that does not belong here."
@@ -232,12 +232,12 @@ def summarise(
     settings = {
         "perturbation": last.draws.perturbation.name,
         **last.draws.perturbation.parameters(),
-        "n": _most(last),
+        "n": _max_draws(last),
         "n0": last.n0,
         "selection": last.selection,
         **rule.as_dict(),
     }
-    counted = alike.counted(notes, inputs)
+    counted = alike.count_similar(notes, inputs)
     if nonfinite:
         counted.append(f"{nonfinite} votes were withheld because the model's output was not finite")
     counted += by_category.notes()
@@ -247,7 +247,7 @@ def summarise(
     if 0.75 <= share < 1:
         counted.append(
             f"{100 * share:.0f} % abstain; onnxcert inspect MODEL "
-            f"{'SHAPE' if _cloud(last) else 'PICTURE'} shows whether the model sees what it was "
+            f"{'SHAPE' if _is_cloud(last) else 'PICTURE'} shows whether the model sees what it was "
             "trained on, and the noise should be that of its training"
         )
     return Summary(
@@ -260,12 +260,12 @@ def summarise(
         unit=last.draws.perturbation.unit(last.unit),
         kind=last.kind,
         component=_component(last),
-        cloud=_cloud(last),
+        cloud=_is_cloud(last),
         perturbation=last.draws.perturbation,
         settings=settings,
         seed=last.draws.seed,
         draws=drawn / inputs,
-        most_draws=passes(_most(last), last.n0, last.selection),
+        max_draws=passes(_max_draws(last), last.n0, last.selection),
         ended=ended,
         budget=rule.budget.of(components),
         nonfinite=nonfinite,
@@ -279,7 +279,7 @@ def summarise(
             controls=decision.controls,
             perturbation=last.draws.perturbation,
             unit=last.unit,
-            n=_most(last),
+            n=_max_draws(last),
             n0=last.n0,
             selection=last.selection,
             components=components,
@@ -289,5 +289,5 @@ def summarise(
             law_error=law_error,
             leak_check=" or ".join(filter(None, leak_checks)),
         ),
-        notes=(*alike.once(warnings), *counted),
+        notes=(*alike.merge_similar(warnings), *counted),
     )

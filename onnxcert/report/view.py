@@ -16,8 +16,8 @@ from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report import palette
 from onnxcert.report.composite import composite
 from onnxcert.report.legend import legend_entries
-from onnxcert.report.panels import ByteArray, nearest, paint, panel_size, photograph_panel
-from onnxcert.report.sheet import Panel, write_sheet
+from onnxcert.report.panels import ByteArray, paint, panel_size, photograph_panel, resize_nearest
+from onnxcert.report.sheet import Panel, write_figure
 
 _MOST_LABELS: Final = 8
 _MOST_CHANNELS: Final = 16
@@ -42,36 +42,41 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     assert isinstance(contract, PictureContract)
     assert isinstance(entry, PictureEntry)
     pixels = segmenter.declared(picture)
-    labels = _as_map(segmenter, pixels)
+    labels = _label_map(segmenter, pixels)
     many = len(labels) if labels.ndim == 3 else segmenter.classes
     names = contract.class_names or tuple(f"class {c}" for c in range(many))
-    answers = _answers(labels, names, segmenter.classes)
+    predictions = _prediction_maps(labels, names, segmenter.classes)
     if contract.sources.get("channel_order") == ASSUMED and contract.network_channels == 3:
         swapped = contract.override("tried", channel_order="BGR")
         other = OnnxSegmenter(segmenter.file, swapped, fit=entry.fit, device="cpu")
-        answers += [
-            (f"{heading} if the order were BGR", answer)
-            for heading, answer in _answers(_as_map(other, pixels), names, segmenter.classes)
+        predictions += [
+            (f"{heading} if the order were BGR", prediction)
+            for heading, prediction in _prediction_maps(
+                _label_map(other, pixels), names, segmenter.classes
+            )
         ]
     colours = palette.colours(names)
     size = panel_size(picture.shape[1], picture.shape[2])
     shown, heading = composite(picture, contract.bands) if contract.bands else (picture, "Picture")
 
-    def called(i: int) -> str:
+    def channel_name(i: int) -> str:
         return contract.bands[i] if contract.bands else f"Channel {i + 1}"
 
     panels = [
         Panel(heading, photograph_panel(shown, size)),
         *(
-            Panel(f"{called(i)}: {plane.min():.3g} to {plane.max():.3g}", _grey(plane, size))
+            Panel(
+                f"{channel_name(i)}: {plane.min():.3g} to {plane.max():.3g}",
+                _grey_panel(plane, size),
+            )
             for i, plane in enumerate(segmenter.seen(pixels)[:_MOST_CHANNELS])
         ),
-        *(Panel(heading, paint(nearest(a, size), colours)) for heading, a in answers),
+        *(Panel(heading, paint(resize_nearest(a, size), colours)) for heading, a in predictions),
     ]
-    write_sheet(
+    write_figure(
         path,
         panels,
-        legend_entries([(a, None) for _, a in answers], names, colours, nothing="none"),
+        legend_entries([(a, None) for _, a in predictions], names, colours, nothing="none"),
         title=segmenter.file.name,
         caption=(
             f"The answer is of {entry.averaged}; the channels are those of the first view. "
@@ -84,7 +89,7 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     )
 
 
-def _as_map(segmenter: OnnxSegmenter, pixels: FloatArray) -> IntArray:
+def _label_map(segmenter: OnnxSegmenter, pixels: FloatArray) -> IntArray:
     """Return the labels [h, w] or [L, h, w] of one image; one cell for a classifier."""
     labels: IntArray = segmenter(pixels[None])[0]
     if not segmenter.classifies:
@@ -93,7 +98,9 @@ def _as_map(segmenter: OnnxSegmenter, pixels: FloatArray) -> IntArray:
     return labels[:, None, None] if many else labels[None]
 
 
-def _answers(labels: IntArray, names: Sequence[str], classes: int) -> list[tuple[str, IntArray]]:
+def _prediction_maps(
+    labels: IntArray, names: Sequence[str], classes: int
+) -> list[tuple[str, IntArray]]:
     """Return (heading, label map [h, w], -1 for no class) of the prediction or of each label."""
     if labels.ndim == 2:
         return [("Answer", np.where(labels < classes, labels.astype(np.int32), np.int32(-1)))]
@@ -103,7 +110,7 @@ def _answers(labels: IntArray, names: Sequence[str], classes: int) -> list[tuple
     ]
 
 
-def _grey(plane: FloatArray, size: tuple[int, int]) -> ByteArray:
+def _grey_panel(plane: FloatArray, size: tuple[int, int]) -> ByteArray:
     """Return one channel in grey, from black at its lowest value to white at its highest."""
     low, high = float(plane.min()), float(plane.max())
     grey = (plane - low) / (high - low) if high > low else np.zeros_like(plane)

@@ -197,8 +197,8 @@ WORDS = st.text(
 @given(st.lists(WORDS, max_size=12), st.integers(40, 600))
 def test_wrapping_loses_no_letter_and_no_line_is_too_wide(words: list[str], width: int) -> None:
     text = " ".join(words)
-    font = lettering.font_of(13, bold=False)
-    lines = lettering.wrapped(text, font, width)
+    font = lettering.load_font(13, bold=False)
+    lines = lettering.wrap_text(text, font, width)
     assert "".join("".join(lines).split()) == "".join(text.split())
     assert all(font.getlength(line) <= width for line in lines)
 
@@ -299,7 +299,7 @@ def test_colours_differ_from_one_another_and_from_what_has_a_meaning(
     assert colours.shape == (classes, 3)
     assert colours.dtype == np.uint8
     meaning = np.array([palette.ABSTAIN, (0, 0, 0), *palette.IGNORED])
-    points = palette._lab(np.vstack([colours, meaning]).astype(int))
+    points = palette._to_lab(np.vstack([colours, meaning]).astype(int))
     distance = np.linalg.norm(points[:classes, None] - points[None], axis=-1)
     distance[np.arange(classes), np.arange(classes)] = np.inf
     assert distance.min() > (16 if classes <= 20 else 9)

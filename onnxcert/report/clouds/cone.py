@@ -44,7 +44,7 @@ class Cone:
         """Angle as text, rounded down."""
         return "180°" if self.whole else f"{rounded_down(math.degrees(self.angle))}°"
 
-    def said(self) -> str:
+    def describe(self) -> str:
         """Return a phrase that names the rotations."""
         about = "any axis"
         if self.axis is not None:

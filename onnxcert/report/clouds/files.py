@@ -19,13 +19,13 @@ from onnxcert._typing import IntArray, LevelArray
 from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.inside import file_inside
 from onnxcert.report import palette
-from onnxcert.report.classification import draw_classified
+from onnxcert.report.classification import draw_classifier_record
 from onnxcert.report.clouds.cone import Cone
 from onnxcert.report.clouds.panels import Scene
 from onnxcert.report.clouds.ply import write_cloud_ply
 from onnxcert.report.clouds.sheet import draw_cloud
 from onnxcert.report.clouds.viewpoint import Vector
-from onnxcert.report.of_record import npy_of, radius_of, sheet_colours, sheets
+from onnxcert.report.of_record import certified_radius, encode_npy, figure_colours, figure_paths
 from onnxcert.report.panels import ByteArray
 from onnxcert.report.pictures import RadiusMap
 from onnxcert.store import Record
@@ -50,7 +50,7 @@ def cloud_label_files(record: Record) -> Iterator[tuple[Path, bytes]]:
     It is a `.npy` of the certified labels, int32 [N] or [L, N], -1 for abstention.
     """
     labels = np.asarray(record.labels[...], np.int32)
-    yield Path("labels", f"{record.name}.npy"), npy_of(labels)
+    yield Path("labels", f"{record.name}.npy"), encode_npy(labels)
 
 
 def draw_cloud_record(
@@ -79,21 +79,23 @@ def draw_cloud_record(
     """
     contract = record.provenance.contract
     if contract.get("task") == "classification":
-        seen = Scene.of(cloud).plain(_GREY).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+        seen = Scene.of(cloud).paint_plain(_GREY).transpose(2, 0, 1).astype(
+            np.float32
+        ) / np.float32(255)
         path = file_inside(folder, Path("pictures", f"{record.name}.png"))
-        draw_classified(path, record, photograph=seen, truth=truth, class_names=class_names)
+        draw_classifier_record(path, record, photograph=seen, truth=truth, class_names=class_names)
         return
     category = record.provenance.input.get("category", "") or cloud.category
     said = category and category != record.name
     title = f"{record.name}: {category}" if said else record.name
     own = dict(contract.get("categories", ())).get(category, ())
-    radius = radius_of(record)
+    radius = certified_radius(record)
     clean, certified, hits = (
         np.asarray(array[...]) for array in (record.clean, record.labels, record.hits)
     )
     many = certified.ndim == 2
-    for below, names, index in sheets("pictures", record.name, class_names, many=many):
-        colours = sheet_colours(names, index) if many else part_colours(names, own)
+    for below, names, index in figure_paths("pictures", record.name, class_names, many=many):
+        colours = figure_colours(names, index) if many else part_colours(names, own)
         path = file_inside(folder, below)
         if many:  # a lighter "no" would look like abstention where the surface is bright
             colours[0] = _GREY
@@ -111,8 +113,8 @@ def draw_cloud_record(
             tau=record.decision.tau,
             caption=record.decision.statement,
             title=f"{title}: {path.stem}" if many else title,
-            radii=None if radius is None else _map(record, radius[index]),
-            cone=cone_of(record),
+            radii=None if radius is None else _radius_map(record, radius[index]),
+            cone=certified_cone(record),
         )
 
 
@@ -134,7 +136,7 @@ def part_colours(class_names: Sequence[str], own: Sequence[int]) -> ByteArray:
     return colours
 
 
-def cone_of(record: Record) -> Cone | None:
+def certified_cone(record: Record) -> Cone | None:
     """Return the rotations that the labels are certified for; None for another perturbation."""
     perturbation = record.draws.perturbation
     if perturbation.unit(record.unit) != RADIANS:
@@ -148,11 +150,11 @@ def cone_of(record: Record) -> Cone | None:
     return Cone(min(angle, math.pi), angle >= math.pi * (1 - 1e-9), about)
 
 
-def _map(record: Record, radius: LevelArray) -> RadiusMap:
-    largest, asked = float(record.radii[-1]), sorted(record.decision.radius)
+def _radius_map(record: Record, radius: LevelArray) -> RadiusMap:
+    largest, requested = float(record.radii[-1]), sorted(record.decision.radius)
     unit = record.draws.perturbation.unit(record.unit)
     if unit != RADIANS:
-        return RadiusMap(radius, largest, tuple(asked), unit)
+        return RadiusMap(radius, largest, tuple(requested), unit)
     return RadiusMap(
-        np.degrees(radius), math.degrees(largest), tuple(map(math.degrees, asked)), "degrees"
+        np.degrees(radius), math.degrees(largest), tuple(map(math.degrees, requested)), "degrees"
     )

@@ -14,7 +14,7 @@ _LIGHT: Final = np.array([-0.22, 0.45, 0.86])  # direction towards the light, in
 _DARKEST: Final = 0.66  # brightness of a surface that faces away from the light
 
 
-def shading(normals: Vectors, ball: Vectors) -> FloatArray:
+def lambert_shading(normals: Vectors, ball: Vectors) -> FloatArray:
     """Return the Lambertian shading of each pixel, float32 [P].
 
     Args:
@@ -34,7 +34,7 @@ def shading(normals: Vectors, ball: Vectors) -> FloatArray:
     return shade
 
 
-def crevices(depth: Vectors, radius: float) -> FloatArray:
+def eye_dome_shading(depth: Vectors, radius: float) -> FloatArray:
     """Return shading that is darker where the surroundings are nearer to the viewer.
 
     Edges and hollows stand out. After C. Boucheny's eye-dome lighting (2009), which compares
@@ -45,12 +45,12 @@ def crevices(depth: Vectors, radius: float) -> FloatArray:
     rings = (2, 5)
     for ring in rings:
         for y, x in ((0, ring), (0, -ring), (ring, 0), (-ring, 0)):
-            dark += np.clip((_shifted(known, y, x) - known) / (radius + 8) - 0.2, 0, 2)
+            dark += np.clip((_shift(known, y, x) - known) / (radius + 8) - 0.2, 0, 2)
     lit: FloatArray = np.exp(-0.11 * np.minimum(dark, 7)).astype(np.float32)
     return lit
 
 
-def _shifted(array: Vectors, y: int, x: int) -> Vectors:
+def _shift(array: Vectors, y: int, x: int) -> Vectors:
     padded = np.pad(array, max(abs(y), abs(x)), mode="edge")
     margin = max(abs(y), abs(x))
     h, w = array.shape

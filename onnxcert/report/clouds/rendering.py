@@ -12,7 +12,7 @@ from typing import Final, Self, final
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
-from onnxcert.report.clouds.lighting import crevices, shading
+from onnxcert.report.clouds.lighting import eye_dome_shading, lambert_shading
 from onnxcert.report.clouds.surface import Surface
 from onnxcert.report.clouds.viewpoint import Vector, Vectors, Viewpoint
 from onnxcert.report.panels import ByteArray
@@ -66,22 +66,22 @@ class Rendering:
     @classmethod
     def of(cls, surface: Surface, viewpoint: Viewpoint, window: Window, up: Vector | None) -> Self:
         """Render `surface`, with a shadow on the ground unless `up` is None."""
-        seen = viewpoint.seen(surface.points)
+        seen = viewpoint.project(surface.points)
         radius = float(np.clip(_BALL * surface.spacing * window.scale, _SMALLEST, _LARGEST))
         row, column = window.pixels(seen)
-        visible, depth = _nearest(row, column, seen[:, 2] * window.scale, radius, window)
+        visible, depth = _nearest_ball(row, column, seen[:, 2] * window.scale, radius, window)
         shown = visible >= 0
         light = np.ones(visible.shape, np.float32)
         here = visible[shown]
         y, x = np.nonzero(shown)
         ball = np.stack([(x - column[here]) / radius, (row[here] - y) / radius], axis=1)
-        light[shown] = shading(viewpoint.seen(surface.normals)[here], ball)
-        light[shown] *= crevices(depth, radius)[shown]
+        light[shown] = lambert_shading(viewpoint.project(surface.normals)[here], ball)
+        light[shown] *= eye_dome_shading(depth, radius)[shown]
         if up is not None:
             light[~shown] -= _shadow(surface, viewpoint, window, radius, up)[~shown]
         return cls(visible, light)
 
-    def painted(
+    def paint(
         self, colours: FloatArray, paper: tuple[int, int, int], soft: FloatArray | None = None
     ) -> ByteArray:
         """Return the coloured rendering at its final size.
@@ -104,10 +104,10 @@ class Rendering:
         if soft is not None:
             light[shown] += (1 - light[shown]) * soft[here]
         fine *= light[..., None]
-        return _halved(fine)
+        return _downsample(fine)
 
 
-def on_ground(points: Vectors, up: Vector) -> Vectors:
+def project_to_ground(points: Vectors, up: Vector) -> Vectors:
     """Project points vertically to the ground, where their shadows fall; float64 [N, 3]."""
     upright = np.asarray(up, np.float64) / np.linalg.norm(up)
     height = points @ upright
@@ -115,7 +115,7 @@ def on_ground(points: Vectors, up: Vector) -> Vectors:
     return ground
 
 
-def _nearest(
+def _nearest_ball(
     row: IntArray, column: IntArray, near: Vectors, radius: float, window: Window
 ) -> tuple[IntArray, Vectors]:
     """Return (index, depth) of the ball that is nearest to the viewer at each pixel."""
@@ -147,15 +147,15 @@ def _shadow(
     """Return the darkening of the ground below the shape; float32 [h, w]."""
     from PIL import Image, ImageFilter
 
-    row, column = window.pixels(viewpoint.seen(on_ground(surface.points, up)))
-    visible, _ = _nearest(row, column, np.zeros(len(row)), radius, window)
+    row, column = window.pixels(viewpoint.project(project_to_ground(surface.points, up)))
+    visible, _ = _nearest_ball(row, column, np.zeros(len(row)), radius, window)
     mask = Image.fromarray(np.where(visible >= 0, 255, 0).astype(np.uint8))
     soft = np.asarray(mask.filter(ImageFilter.GaussianBlur(7 * FINE)), np.float32) / 255
     dark: FloatArray = (_SHADOW * soft).astype(np.float32)
     return dark
 
 
-def _halved(fine: FloatArray) -> ByteArray:
+def _downsample(fine: FloatArray) -> ByteArray:
     h, w = fine.shape[0] // FINE, fine.shape[1] // FINE
     mean = fine.reshape(h, FINE, w, FINE, 3).mean(axis=(1, 3))
     halved: ByteArray = np.rint(mean).clip(0, 255).astype(np.uint8)

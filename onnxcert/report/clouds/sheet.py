@@ -13,14 +13,14 @@ from onnxcert._typing import BoolArray, IntArray
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.report.clouds.cone import Cone
-from onnxcert.report.clouds.cone_panel import cone_panel
+from onnxcert.report.clouds.cone_panel import draw_rotation_diagram
 from onnxcert.report.clouds.panels import Scene
 from onnxcert.report.clouds.viewpoint import UP, Vector
 from onnxcert.report.legend import legend_entries
-from onnxcert.report.panels import ByteArray, ignored_pixels
+from onnxcert.report.panels import ByteArray, ignored_mask
 from onnxcert.report.pictures import RadiusMap
 from onnxcert.report.scale import hit_rate_scale, radius_scale
-from onnxcert.report.sheet import Panel, write_sheet
+from onnxcert.report.sheet import Panel, write_figure
 
 
 def draw_cloud(
@@ -80,21 +80,23 @@ def draw_cloud(
         ("Certified prediction", certified, None),
     ]
     if truth is not None:
-        ignored = ignored_pixels(truth, len(colours), ignore_label)
+        ignored = ignored_mask(truth, len(colours), ignore_label)
         painted.insert(0, ("Ground truth", truth, ignored))
     scene = Scene.of(cloud, up)
     panels = [
-        Panel(heading, scene.labels(labels, colours, ignored))
+        Panel(heading, scene.paint_labels(labels, colours, ignored))
         for heading, labels, ignored in painted
     ]
     if cone is not None:
-        panels.append(Panel("Certified rotations", cone_panel(cone, cloud, scene.size, up)))
-    panels.append(Panel("Hit rate", scene.hit_rate(hit_rate), hit_rate_scale(tau)))
+        panels.append(
+            Panel("Certified rotations", draw_rotation_diagram(cone, cloud, scene.size, up))
+        )
+    panels.append(Panel("Hit rate", scene.paint_hit_rate(hit_rate), hit_rate_scale(tau)))
     if radii is not None:
-        scale = radius_scale(radii.largest, radii.asked, radii.unit)
-        heat = scene.radius(radii.radius, radii.largest)
+        scale = radius_scale(radii.largest, radii.requested, radii.unit)
+        heat = scene.paint_radius(radii.radius, radii.largest)
         panels.append(Panel("Certified radius", heat, scale))
     entries = legend_entries(
         [(labels, ignored) for _, labels, ignored in painted], class_names, colours
     )
-    write_sheet(path, panels, entries, title=title, caption=caption)
+    write_figure(path, panels, entries, title=title, caption=caption)

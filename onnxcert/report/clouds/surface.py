@@ -13,7 +13,7 @@ from onnxcert.inputs.clouds.cloud import PointCloud
 Vectors = npt.NDArray[np.float64]
 
 _NEIGHBOURS: Final = 12
-_ASKED: Final = 2048  # about how many points the spacing is estimated from
+_SPACING_SAMPLE: Final = 2048  # about how many points the spacing is estimated from
 
 
 @final
@@ -40,28 +40,28 @@ class Surface:
         # many copies is slow.
         places, index = np.unique(points, axis=0, return_inverse=True)
         if cloud.normals is None:
-            normals = _estimated(places)[index.reshape(-1)]
+            normals = _estimate_normals(places)[index.reshape(-1)]
         else:
             normals = cloud.normals.astype(np.float64)
             length = np.linalg.norm(normals, axis=1, keepdims=True)
             normals = normals / np.where(length > 0, length, 1)
-        return cls(points, normals, _spacing(places))
+        return cls(points, normals, _estimate_spacing(places))
 
 
-def _spacing(places: Vectors) -> float:
+def _estimate_spacing(places: Vectors) -> float:
     """Return the side of the square that one point covers on average."""
     from scipy.spatial import KDTree
 
     if len(places) < 2:
         return 0.0
-    asked = places[:: max(1, len(places) // _ASKED)]
+    sample = places[:: max(1, len(places) // _SPACING_SAMPLE)]
     nearest = min(4, len(places) - 1)
-    distance, _ = KDTree(places).query(asked, [nearest + 1])
+    distance, _ = KDTree(places).query(sample, [nearest + 1])
     # A circle of k times the area of that square holds k points on average.
     return float(np.median(distance) * np.sqrt(np.pi / nearest))
 
 
-def _estimated(places: Vectors) -> Vectors:
+def _estimate_normals(places: Vectors) -> Vectors:
     """Return for each point the direction of least variance of its neighbours; zero if too few."""
     from scipy.spatial import KDTree
 

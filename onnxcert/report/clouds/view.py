@@ -13,7 +13,7 @@ from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.report.clouds.files import part_colours
 from onnxcert.report.clouds.panels import Scene
 from onnxcert.report.legend import legend_entries
-from onnxcert.report.sheet import Panel, write_sheet
+from onnxcert.report.sheet import Panel, write_figure
 
 _MOST_LABELS: Final = 8
 _MOST_CHANNELS: Final = 9
@@ -55,14 +55,14 @@ def draw_cloud_answer(path: Path, segmenter: CloudSegmenter, cloud: PointCloud) 
     scene = Scene.of(PointCloud(x[:3].T.copy(), normals))
     if segmenter.classifies:  # one prediction for all points
         labels = np.repeat(labels[:, None] if many else labels, x.shape[1], axis=-1)
-    answers = _answers(labels, names, segmenter.classes)
+    answers = _prediction_maps(labels, names, segmenter.classes)
     colours = part_colours(names, own)
     panels = [
-        Panel(f"{name}: {row.min():.3g} to {row.max():.3g}", scene.grey(row))
+        Panel(f"{name}: {row.min():.3g} to {row.max():.3g}", scene.paint_grey(row))
         for name, row in zip(channels[:_MOST_CHANNELS], x, strict=False)
     ]
-    panels += [Panel(heading, scene.labels(answer, colours)) for heading, answer in answers]
-    write_sheet(
+    panels += [Panel(heading, scene.paint_labels(answer, colours)) for heading, answer in answers]
+    write_figure(
         path,
         panels,
         legend_entries([(a, None) for _, a in answers], names, colours, nothing="none"),
@@ -85,7 +85,9 @@ def channel_names(channels: str, features: int) -> list[str]:
     return names
 
 
-def _answers(labels: IntArray, names: Sequence[str], classes: int) -> list[tuple[str, IntArray]]:
+def _prediction_maps(
+    labels: IntArray, names: Sequence[str], classes: int
+) -> list[tuple[str, IntArray]]:
     """Return (heading, class of each point, -1 for none) of the prediction or of each label."""
     if labels.ndim == 1:
         return [("Answer", np.where(labels < classes, labels, -1))]

@@ -68,10 +68,10 @@ class Viewpoint:
         """Rotation matrix with the rows right, above, near; float64 [3, 3]."""
         return np.array([self.right, self.above, self.near])
 
-    def seen(self, vectors: npt.NDArray[np.floating]) -> Vectors:
+    def project(self, vectors: npt.NDArray[np.floating]) -> Vectors:
         """Transform vectors [N, 3] to camera coordinates (right, above, near); float64 [N, 3]."""
-        seen: Vectors = vectors.astype(np.float64) @ self.frame.T
-        return seen
+        projected: Vectors = vectors.astype(np.float64) @ self.frame.T
+        return projected
 
 
 def _unit(vector: Vector | Vectors) -> Vectors:
