@@ -243,7 +243,7 @@ def test_the_heat_map_follows_the_hit_rate(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", ["truth", "clean", "certified", "hit_rate"])
 def test_maps_of_another_size_are_refused(tmp_path: Path, wrong: str) -> None:
     changed: dict[str, Any] = {wrong: np.zeros((30, 20), int)}
-    with pytest.raises(ParameterError, match="one picture"):
+    with pytest.raises(ParameterError, match="one image"):
         sheet(tmp_path / "x.png", **changed)
     assert list(tmp_path.iterdir()) == []
 
