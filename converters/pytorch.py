@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxcert.model.images.contract import PictureContract
 
 from onnxcert.errors import ModelError
+from onnxcert.model.pictures.contract import PictureContract
 
 from .tracing import (
     Signature,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxcert.inputs.images.quiet import quiet
 
 from onnxcert.errors import ModelError
+from onnxcert.inputs.pictures.quiet import quiet
 from onnxcert.model.contract import METADATA_KEY
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Many scenes drawn once and kept in memory, and the batches made of them."""
+"""In-memory data set of drawn scenes, and its batches."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .scenes import draw_scene
 def draw_pool(
     count: int, first_seed: int = 0, cache: Path | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Pixels [count, H, W, 3] and labels [count, H, W] of the scenes from `first_seed` on.
+    """Draw the scenes from `first_seed` on: pixels [count, H, W, 3] and labels [count, H, W].
 
-    With a `cache`, an .npz file, they are read from it where it exists and written there where not.
+    If `cache`, an .npz file, exists, they are read from it; otherwise they are written there.
     """
     if cache is not None and cache.exists():
         with np.load(cache) as stored:
@@ -44,9 +44,10 @@ def draw_pool(
 def batches(
     pixels: NDArray[np.uint8], labels: NDArray[np.uint8], size: int, seed: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches: pictures float32 [size, 3, H, W] in about [0, 1], labels int64 [size, H, W].
+    """Yield batches without end: images float32 [size, 3, H, W], labels int64 [size, H, W].
 
-    Half of the pictures are mirrored; exposure, contrast and colour balance vary.
+    Values are in about [0, 1]. Half of the images are mirrored; exposure, contrast and colour
+    balance vary.
     """
     rng = np.random.default_rng(seed)
     while True:
