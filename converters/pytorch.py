@@ -166,13 +166,13 @@ def _write(
     batch = {0: "batch"}
     spatial = {2: "height", 3: "width"} if free_size else {}
     # The output may have another resolution than the input, so its axes have other names.
-    shown = {2: "logits_height", 3: "logits_width"} if free_size else {}
+    names = {2: "logits_height", 3: "logits_width"} if free_size else {}
     trace_to_file(
         module,
         path,
         [_example_images(2, size)],
         SIGNATURE,
-        axes={INPUT: batch | spatial, OUTPUT: batch | shown},
+        axes={INPUT: batch | spatial, OUTPUT: batch | names},
         # After a resize the exporter forgets the number of channels; `_check_form` has checked it.
         sizes={SIGNATURE.class_axis: len(contract.class_names)},
         contract=contract.to_json(),

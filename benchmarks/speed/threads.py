@@ -38,14 +38,14 @@ def measure_arrangements(cell: Cell, model: Path, *, rounds: int) -> list[Row]:
     shown = []
     for name, pairs in found.items():
         walls, cpus = zip(*pairs[1:], strict=True)  # the first round warms up
-        pictures = passes * cell.batch
+        images = passes * cell.batch
         shown.append(
             {
                 "model": cell.model,
                 "size": f"{cell.height}x{cell.width}",
                 "arrangement": name,
-                "wall": 1e3 * statistics.median(walls) / pictures,
-                "cpu": 1e3 * statistics.median(cpus) / pictures,
+                "wall": 1e3 * statistics.median(walls) / images,
+                "cpu": 1e3 * statistics.median(cpus) / images,
             }
         )
     return shown

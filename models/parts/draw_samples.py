@@ -60,18 +60,18 @@ def main() -> None:
     figure.subplots_adjust(0.005, 0.06, 0.995, 0.95, 0.03, 0.18)
     path = Path(__file__).parent / "samples" / "samples.png"
     figure.savefig(path)
-    with Image.open(path) as picture:
-        palette = picture.convert("RGB").quantize(192)
+    with Image.open(path) as image:
+        palette = image.convert("RGB").quantize(192)
     palette.save(path, optimize=True)
 
 
-def _pad_to_square(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _pad_to_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Pad an image with its background to a square of side `SIDE`."""
-    high, wide, _ = picture.shape
+    high, wide, _ = image.shape
     square = np.empty((SIDE, SIDE, 3), np.uint8)
-    square[:] = picture[0, 0]
+    square[:] = image[0, 0]
     top, left = (SIDE - high) // 2, (SIDE - wide) // 2
-    square[top : top + high, left : left + wide] = picture
+    square[top : top + high, left : left + wide] = image
     return square
 
 

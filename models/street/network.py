@@ -40,9 +40,9 @@ class StreetNet(nn.Module):
         self.up = nn.ModuleList(Block(deep + shallow, shallow) for shallow, deep in reversed(pairs))
         self.head = nn.Conv2d(first, classes, 3, padding=1)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """Return logits at the resolution of the images, whose sides are at least 32 pixels."""
-        features = self.stem(pictures)
+        features = self.stem(images)
         skips = []
         for down in self.down:
             skips.append(features)
@@ -50,7 +50,7 @@ class StreetNet(nn.Module):
         for up in self.up:
             skip = skips.pop()
             features = up(torch.cat([_resize(features, skip), skip], 1))
-        return _resize(self.head(features), pictures)
+        return _resize(self.head(features), images)
 
 
 def _resize(features: Tensor, like: Tensor) -> Tensor:

@@ -29,8 +29,8 @@ def draw_pool(
     pixels, labels = [], []
     with multiprocessing.get_context("spawn").Pool() as workers:
         seeds = range(first_seed, first_seed + count)
-        for done, (picture, classes) in enumerate(workers.imap(draw_scene, seeds, 8), 1):
-            pixels.append(picture)
+        for done, (image, classes) in enumerate(workers.imap(draw_scene, seeds, 8), 1):
+            pixels.append(image)
             labels.append(classes)
             if done % 200 == 0:
                 rate = done / (time.monotonic() - start)
@@ -54,11 +54,11 @@ def batches(
         order = rng.permutation(len(pixels))
         for start in range(0, len(order) - size + 1, size):
             chosen = np.sort(order[start : start + size])
-            picture = pixels[chosen].astype(np.float32) / 255
+            image = pixels[chosen].astype(np.float32) / 255
             classes = labels[chosen].astype(np.int64)
             for i in np.flatnonzero(rng.random(size) < 0.5):
-                picture[i], classes[i] = picture[i, :, ::-1].copy(), classes[i, :, ::-1].copy()
+                image[i], classes[i] = image[i, :, ::-1].copy(), classes[i, :, ::-1].copy()
             gain = rng.uniform(0.8, 1.2, (size, 1, 1, 1)) * rng.uniform(0.93, 1.07, (size, 1, 1, 3))
             shift = rng.uniform(-0.07, 0.07, (size, 1, 1, 1))
-            picture = np.clip((picture - 0.45) * gain + 0.45 + shift, 0, 1).astype(np.float32)
-            yield torch.from_numpy(picture).permute(0, 3, 1, 2), torch.from_numpy(classes)
+            image = np.clip((image - 0.45) * gain + 0.45 + shift, 0, 1).astype(np.float32)
+            yield torch.from_numpy(image).permute(0, 3, 1, 2), torch.from_numpy(classes)

@@ -55,8 +55,8 @@ def main() -> None:
     while done < 1:
         for group in optimizer.param_groups:
             group["lr"] = options.rate * _schedule(done)
-        picture, classes = next(stream)
-        loss = _loss(network, normalise(_add_noise_twice(picture)), classes.repeat(2, 1, 1))
+        image, classes = next(stream)
+        loss = _loss(network, normalise(_add_noise_twice(image)), classes.repeat(2, 1, 1))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -81,9 +81,9 @@ def main() -> None:
     write_model(average.module, options.out)
 
 
-def normalise(picture: Tensor) -> Tensor:
+def normalise(image: Tensor) -> Tensor:
     """Normalise as the exported graph does."""
-    return (picture - MEAN[0]) / STD[0]
+    return (image - MEAN[0]) / STD[0]
 
 
 def write_model(network: nn.Module, path: Path) -> Path:
@@ -108,13 +108,13 @@ def _schedule(done: float) -> float:
     return min(done / 0.03 + 0.02, 1.0) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def _add_noise_twice(picture: Tensor) -> Tensor:
+def _add_noise_twice(image: Tensor) -> Tensor:
     """Return each image twice, [2 B, 3, H, W], with independent Gaussian noise, not clipped.
 
     One step in ten uses less noise than SIGMA, so that the network also learns clean images.
     """
     sigma = SIGMA * float(torch.rand(())) if float(torch.rand(())) < 0.1 else SIGMA
-    twice = picture.repeat(2, 1, 1, 1)
+    twice = image.repeat(2, 1, 1, 1)
     noisy = twice + sigma * torch.randn(twice.shape)
     return noisy.contiguous(memory_format=torch.channels_last)
 

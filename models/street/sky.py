@@ -40,6 +40,6 @@ def paint_sky(
 
 
 def _enlarge(field: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    picture = Image.fromarray(field.astype(np.float32))
-    picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(picture, dtype=np.float64)
+    image = Image.fromarray(field.astype(np.float32))
+    image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image, dtype=np.float64)

@@ -19,7 +19,7 @@ def count_similar(notes: Mapping[str, int], inputs: int) -> list[str]:
     found = []
     for group in _group_similar(notes):
         many = sum(notes[note] for note in group)
-        differ = ", with other numbers each" if len(group) > 1 else ""
+        differ = ", with different numbers" if len(group) > 1 else ""
         found.append(f"{group[0]} ({many} of {inputs} inputs{differ})")
     return found
 
@@ -27,7 +27,8 @@ def count_similar(notes: Mapping[str, int], inputs: int) -> list[str]:
 def merge_similar(notes: Iterable[str]) -> list[str]:
     """Return each kind of note once, with how many more differ only in numbers."""
     return [
-        group[0] + (f" (and {len(group) - 1} more with other numbers)" if len(group) > 1 else "")
+        group[0]
+        + (f" (and {len(group) - 1} more with different numbers)" if len(group) > 1 else "")
         for group in _group_similar(notes)
     ]
 

@@ -120,7 +120,8 @@ def _read_categories(record: Record) -> dict[str, tuple[int, ...]]:
     if not all(_is_valid(name, parts, record.classes) for name, parts in found.items()):
         raise StoreError(
             f"expected the categories in the contract of {record.name} as [name, [classes from 0 "
-            f"to {record.classes - 1}]], got {stored!r:.80}; onnxcert verify says what was changed."
+            f"to {record.classes - 1}]], got {stored!r:.80}; run onnxcert verify to find the "
+            "change."
         )
     return found
 

@@ -13,7 +13,7 @@ from onnxcert._typing import FloatArray, IntArray
 from onnxcert.atomic import write_atomically
 from onnxcert.report import palette
 from onnxcert.report.lettering import FAINT, INK, PAPER, draw_text, load_font, shorten
-from onnxcert.report.panels import panel_size, photograph_panel
+from onnxcert.report.panels import image_panel, panel_size
 from onnxcert.result import ABSTAIN
 from onnxcert.store import Record
 
@@ -53,7 +53,7 @@ class VoteBar:
 def draw_classification(
     path: Path,
     *,
-    photograph: FloatArray,
+    image: FloatArray,
     bars: Sequence[VoteBar],
     extra_lines: Sequence[str],
     tau: float,
@@ -66,7 +66,7 @@ def draw_classification(
 
     Args:
         path: PNG to write; replaced atomically.
-        photograph: float32 [3, H, W], RGB in [0, 1].
+        image: float32 [3, H, W], RGB in [0, 1].
         bars: one for each component; the first 40 are shown.
         extra_lines: lines of text below the bars, such as the ground truth.
         tau: required hit rate, marked on the bars.
@@ -78,13 +78,13 @@ def draw_classification(
     """
     from PIL import Image
 
-    size = panel_size(photograph.shape[1], photograph.shape[2])
+    size = panel_size(image.shape[1], image.shape[2])
     blocks = [_draw_vote_bar(bar, tau) for bar in bars[:_MOST]]
     if len(bars) > _MOST:
         extra_lines = [f"and {len(bars) - _MOST} more labels", *extra_lines]
     blocks += [draw_text(line, _COLUMN, 14, bold=False, ink=INK) for line in extra_lines]
     column = _stack_blocks(blocks, _COLUMN)
-    seen = Image.fromarray(photograph_panel(photograph, size))
+    seen = Image.fromarray(image_panel(image, size))
     width, height = seen.width + 2 * _GAP + column.width, max(seen.height, column.height)
     row = Image.new("RGB", (width, height), PAPER)
     row.paste(seen, (0, 0))
@@ -106,7 +106,7 @@ def draw_classifier_record(
     path: Path,
     record: Record,
     *,
-    photograph: FloatArray,
+    image: FloatArray,
     truth: IntArray | None,
     class_names: Sequence[str],
     heading: str = "",
@@ -126,7 +126,7 @@ def draw_classifier_record(
         extra_lines.append(f"Shown: {heading}")
     draw_classification(
         path,
-        photograph=photograph,
+        image=image,
         bars=_vote_bars(record, class_names, many_labels=many_labels),
         extra_lines=extra_lines,
         tau=record.decision.tau,

@@ -89,7 +89,7 @@ def draw_record(
         draw_classifier_record(
             path,
             record,
-            photograph=photograph,
+            image=photograph,
             truth=truth,
             class_names=class_names,
             heading=heading,
@@ -102,7 +102,7 @@ def draw_record(
         clean, certified, hits = (resize_nearest(array[index], size) for array in maps)
         draw(
             file_inside(folder, below),
-            photograph=photograph,
+            image=photograph,
             heading=heading or "Picture",
             truth=truth,
             clean=clean,

@@ -40,9 +40,9 @@ def resize_nearest(array: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArra
     return small
 
 
-def photograph_panel(photograph: FloatArray, size: tuple[int, int]) -> ByteArray:
+def image_panel(image: FloatArray, size: tuple[int, int]) -> ByteArray:
     """Return the image [3, H, W] as pixels of `size`."""
-    pixels = np.rint(photograph.clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    pixels = np.rint(image.clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
     return np.stack([_resize(pixels[..., c], size) for c in range(3)], axis=-1)
 
 

@@ -19,9 +19,9 @@ from onnxcert.report.panels import (
     ByteArray,
     hit_rate_panel,
     ignored_mask,
+    image_panel,
     paint,
     panel_size,
-    photograph_panel,
     radius_panel,
     resize_nearest,
 )
@@ -60,7 +60,7 @@ class RadiusMap:
 def draw(
     path: Path,
     *,
-    photograph: FloatArray,
+    image: FloatArray,
     truth: IntArray | None,
     clean: IntArray,
     certified: IntArray,
@@ -81,7 +81,7 @@ def draw(
 
     Args:
         path: PNG to write; replaced atomically if it exists.
-        photograph: float32 [3, H, W], RGB in [0, 1].
+        image: float32 [3, H, W], RGB in [0, 1].
         truth: ground truth, integers [H, W], or None if unknown.
         clean: prediction without noise, integers [H, W].
         certified: certified prediction, integers [H, W]; ABSTAIN is drawn white.
@@ -99,7 +99,7 @@ def draw(
         ParameterError: the arrays differ in size.
         StoreError: `path` cannot be written.
     """
-    height, width = photograph.shape[1:]
+    height, width = image.shape[1:]
     maps = [clean, certified, hit_rate, *([] if truth is None else [truth])]
     if radii is not None:
         maps.append(radii.radius)
@@ -115,7 +115,7 @@ def draw(
     ]
     if truth is not None:
         painted.insert(0, ("Ground truth", truth, ignored_mask(truth, len(colours), ignore_label)))
-    panels = [Panel(heading, photograph_panel(photograph, size))]
+    panels = [Panel(heading, image_panel(image, size))]
     for name, labels, hidden in painted:
         small = None if hidden is None else resize_nearest(hidden, size)
         panels.append(Panel(name, paint(resize_nearest(labels, size), colours, small)))

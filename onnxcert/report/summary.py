@@ -239,7 +239,9 @@ def summarise(
     }
     counted = alike.count_similar(notes, inputs)
     if nonfinite:
-        counted.append(f"{nonfinite} votes were withheld because the model's output was not finite")
+        counted.append(
+            f"{nonfinite} predictions were invalid because the model's output was not finite"
+        )
     counted += by_category.notes()
     if last.draws.law_note:
         counted.append(last.draws.law_note)
@@ -247,8 +249,8 @@ def summarise(
     if 0.75 <= share < 1:
         counted.append(
             f"{100 * share:.0f} % abstain; onnxcert inspect MODEL "
-            f"{'SHAPE' if _is_cloud(last) else 'PICTURE'} shows whether the model sees what it was "
-            "trained on, and the noise should be that of its training"
+            f"{'SHAPE' if _is_cloud(last) else 'PICTURE'} shows whether the model gets the input "
+            "it was trained on; the noise should be that of its training"
         )
     return Summary(
         model=last.provenance.model.get("name", ""),

@@ -101,7 +101,7 @@ def _radius_table(summary: Summary, curve: Curve) -> list[str]:
 def _draws_line(summary: Summary) -> str:
     """Return a sentence on the draws that early stopping saved."""
     saved = 1.0 - summary.draws / summary.max_draws
-    said = (
+    sentence = (
         f"Draws per input: {summary.draws:.5g} of at most {summary.max_draws}, "
         f"{100 * saved:.0f} % saved"
     )
@@ -112,21 +112,21 @@ def _draws_line(summary: Summary) -> str:
         "interrupted": "it was interrupted",
     }
     stops = [f"{count} because {reasons[why]}" for why, count in sorted(summary.ended.items())]
-    return f"{said}; stopped early: {', '.join(stops)}." if stops else f"{said}."
+    return f"{sentence}; stopped early: {', '.join(stops)}." if stops else f"{sentence}."
 
 
 def coverage(summary: Summary) -> str:
     """Return a sentence on how many inputs are certified, skipped and unfinished."""
-    open_ = summary.listed - summary.inputs - len(summary.skipped)
+    unfinished = summary.listed - summary.inputs - len(summary.skipped)
     plural = "" if summary.inputs == 1 else "s"
     late = summary.settings.get("hindsight")
     how = "decided in hindsight, which is no certificate" if late else "certified"
-    said = [f"{summary.inputs} input{plural} {how}"]
+    parts = [f"{summary.inputs} input{plural} {how}"]
     if summary.skipped:
-        said.append(f"{len(summary.skipped)} skipped")
-    if open_:
-        said.append(f"{open_} not done yet: the run is not finished")
-    return ", ".join(said)
+        parts.append(f"{len(summary.skipped)} skipped")
+    if unfinished:
+        parts.append(f"{unfinished} not done yet: the run is not finished")
+    return ", ".join(parts)
 
 
 def json_object(

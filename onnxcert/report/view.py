@@ -16,7 +16,7 @@ from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report import palette
 from onnxcert.report.composite import composite
 from onnxcert.report.legend import legend_entries
-from onnxcert.report.panels import ByteArray, paint, panel_size, photograph_panel, resize_nearest
+from onnxcert.report.panels import ByteArray, image_panel, paint, panel_size, resize_nearest
 from onnxcert.report.sheet import Panel, write_figure
 
 _MOST_LABELS: Final = 8
@@ -63,7 +63,7 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
         return contract.bands[i] if contract.bands else f"Channel {i + 1}"
 
     panels = [
-        Panel(heading, photograph_panel(shown, size)),
+        Panel(heading, image_panel(shown, size)),
         *(
             Panel(
                 f"{channel_name(i)}: {plane.min():.3g} to {plane.max():.3g}",
@@ -114,4 +114,4 @@ def _grey_panel(plane: FloatArray, size: tuple[int, int]) -> ByteArray:
     """Return one channel in grey, from black at its lowest value to white at its highest."""
     low, high = float(plane.min()), float(plane.max())
     grey = (plane - low) / (high - low) if high > low else np.zeros_like(plane)
-    return photograph_panel(np.repeat(grey[None], 3, axis=0), size)
+    return image_panel(np.repeat(grey[None], 3, axis=0), size)

@@ -134,7 +134,7 @@ def bar(path: Path, answer: VoteBar, mark: float = 0.5) -> np.ndarray[Any, Any]:
     """One row of pixels through the bar, without its frame."""
     draw_classification(
         path,
-        photograph=np.zeros((3, 64, 64), np.float32),
+        image=np.zeros((3, 64, 64), np.float32),
         bars=[answer],
         extra_lines=[],
         tau=mark,

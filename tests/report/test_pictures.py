@@ -32,7 +32,7 @@ def sheet(
     certified = np.where(rng.random(size) < 0.3, ABSTAIN, truth)
     truth[:2] = 255
     arguments: dict[str, Any] = {
-        "photograph": rng.random((3, *size), dtype=np.float32),
+        "image": rng.random((3, *size), dtype=np.float32),
         "truth": truth,
         "clean": np.where(truth == 255, 0, truth),
         "certified": certified,
@@ -113,7 +113,7 @@ def test_abstention_is_white_and_nothing_else_is(tmp_path: Path) -> None:
     area = 200 * 240  # the panel of such a picture
 
     def white(certified: np.ndarray) -> int:
-        pixels = sheet(path, size=size, photograph=dark, certified=certified)
+        pixels = sheet(path, size=size, image=dark, certified=certified)
         return int((pixels == WHITE).all(axis=2).sum())
 
     assert white(sure) == 0

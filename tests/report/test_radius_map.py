@@ -31,7 +31,7 @@ def drawn(path: Path, radii: pictures.RadiusMap | None, **changed: Any) -> np.nd
     size = (20, 24) if radii is None else radii.radius.shape
     zeros = np.zeros(size, int)
     arguments: dict[str, Any] = {
-        "photograph": np.zeros((3, *size), np.float32),
+        "image": np.zeros((3, *size), np.float32),
         "truth": None,
         "clean": zeros,
         "certified": zeros,
@@ -217,7 +217,7 @@ def test_no_band_of_a_sheet_is_blank(
     pixels = drawn(
         tmp_path / "x.png",
         pictures.RadiusMap(np.full(size, 0.1), 0.2, (0.1,), UNIT) if mapped else None,
-        photograph=np.zeros((3, *size), np.float32),
+        image=np.zeros((3, *size), np.float32),
         clean=labels,
         certified=labels,
         truth=labels if labelled else None,
@@ -240,7 +240,7 @@ def test_the_legend_stands_in_an_empty_cell_and_not_below(tmp_path: Path) -> Non
         return drawn(
             tmp_path / "x.png",
             None,
-            photograph=np.zeros((3, *size), np.float32),
+            image=np.zeros((3, *size), np.float32),
             clean=labels,
             certified=labels,
             truth=labels,
@@ -297,7 +297,7 @@ def seen_by_draw(
     files.draw_record(
         folder,
         record,
-        photograph=np.zeros((3, *size), np.float32),
+        image=np.zeros((3, *size), np.float32),
         truth=None,
         class_names=["a", "b", "c"],
         ignore_label=None,

@@ -83,11 +83,11 @@ def draw_cloud_record(
             np.float32
         ) / np.float32(255)
         path = file_inside(folder, Path("pictures", f"{record.name}.png"))
-        draw_classifier_record(path, record, photograph=seen, truth=truth, class_names=class_names)
+        draw_classifier_record(path, record, image=seen, truth=truth, class_names=class_names)
         return
     category = record.provenance.input.get("category", "") or cloud.category
-    said = category and category != record.name
-    title = f"{record.name}: {category}" if said else record.name
+    named = category and category != record.name
+    title = f"{record.name}: {category}" if named else record.name
     own = dict(contract.get("categories", ())).get(category, ())
     radius = certified_radius(record)
     clean, certified, hits = (
@@ -121,7 +121,7 @@ def draw_cloud_record(
 def part_colours(class_names: Sequence[str], own: Sequence[int]) -> ByteArray:
     """Return a colour for each class, the most distinct ones for the parts of one category.
 
-    The colours of, say, fifty parts of all categories look alike, but one shape has few parts.
+    Fifty parts of all categories would get similar colours, but one shape has few parts.
 
     Args:
         class_names: names by class index.
