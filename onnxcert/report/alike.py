@@ -1,4 +1,4 @@
-"""Merge notes that differ only in their numbers."""
+"""Merging of notes that differ only in their numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw figures on a best-effort basis: their data is kept elsewhere."""
+"""Best-effort drawing of figures: their data is kept elsewhere."""
 
 from __future__ import annotations
 

@@ -97,9 +97,9 @@ def draw_classification(
         ],
         width,
     )
-    sheet = Image.new("RGB", (width + 2 * _MARGIN, body.height + 2 * _MARGIN), PAPER)
-    sheet.paste(body, (_MARGIN, _MARGIN))
-    write_atomically(path, lambda p: sheet.save(p, format="PNG"))
+    figure = Image.new("RGB", (width + 2 * _MARGIN, body.height + 2 * _MARGIN), PAPER)
+    figure.paste(body, (_MARGIN, _MARGIN))
+    write_atomically(path, lambda p: figure.save(p, format="PNG"))
 
 
 def draw_classifier_record(

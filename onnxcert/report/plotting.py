@@ -1,4 +1,4 @@
-"""Import matplotlib so that it works if only the result folder is writable."""
+"""Import of matplotlib that works even if only the result folder is writable."""
 
 from __future__ import annotations
 

@@ -73,12 +73,12 @@ def write_figure(
         draw_text(caption, content, grid.unit * 13, bold=False, ink=FAINT),
     ]
     tall = sum(block.height for block in blocks) + _GAP * (len(blocks) - 1) + 2 * _MARGIN
-    sheet = Image.new("RGB", (content + 2 * _MARGIN, tall), PAPER)
+    figure = Image.new("RGB", (content + 2 * _MARGIN, tall), PAPER)
     y = _MARGIN
     for block in blocks:
-        sheet.paste(block, (_MARGIN, y))
+        figure.paste(block, (_MARGIN, y))
         y += block.height + _GAP
-    write_atomically(path, lambda p: save_png(p, sheet))
+    write_atomically(path, lambda p: save_png(p, figure))
 
 
 def save_png(file: Path | BytesIO, image: Image.Image) -> None:
