@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("inputs", type=int, nargs="*", default=[500, 2000])
     parser.add_argument("--n", type=int, default=100)
     parser.add_argument("--side", type=int, default=32, help="pixels; a multiple of 4")
-    parser.add_argument("--pictures", action="store_true", help="draw a picture of each input")
+    parser.add_argument("--pictures", action="store_true", help="draw a figure of each input")
     parser.add_argument("--certify", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.certify is not None:

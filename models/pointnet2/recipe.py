@@ -112,8 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder with synsetoffset2category.txt")
-    add("--out", type=Path, required=True, help="ONNX file to write; the checkpoint lies beside it")
-    add("--cache", type=Path, help=".npz file to keep the shapes read in")
+    add("--out", type=Path, required=True, help="ONNX file to write; the checkpoint is beside it")
+    add("--cache", type=Path, help=".npz file that caches the shapes")
     add("--resume", action="store_true", help="resume from the checkpoint beside --out")
     add("--test", action="store_true", help="print the accuracy on the test split at every epoch")
     add("--size", choices=SIZES, default="full")

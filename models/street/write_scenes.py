@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "samples")
     parser.add_argument("--first", type=int, default=HELD_OUT + 100, help="seed of the first scene")
-    parser.add_argument("--count", type=int, help="how many scenes; without it, the three samples")
+    parser.add_argument("--count", type=int, help="number of scenes; without it, the three samples")
     options = parser.parse_args()
     seeds = (
         SAMPLES if options.count is None else range(options.first, options.first + options.count)

@@ -84,7 +84,7 @@ def write_summary_curve(folder: Path, summary: Summary, figures: BestEffort) -> 
 
 
 def _write_table(path: Path, curve: Curve) -> None:
-    """Write one row for each radius in ascending order, rounded down to nine digits.
+    """Write one row for each radius in ascending order, rounded down to nine significant digits.
 
     If several radii round to the same number, the row is that of the smallest one: its components
     are those certified at the printed radius.
