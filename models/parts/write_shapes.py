@@ -42,7 +42,7 @@ def main() -> None:
     """Parse the command line and write the shapes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "samples")
-    parser.add_argument("--first", type=int, default=HELD_OUT + 1000, help="seed of the first shape")
+    parser.add_argument("--first", type=int, default=HELD_OUT + 1000, help="first seed")
     parser.add_argument("--count", type=int, help="number of shapes; without it, the samples")
     options = parser.parse_args()
     folder = options.out / "shapes"

@@ -93,19 +93,19 @@ def test_the_panel_is_the_same_each_time_and_as_large_as_asked() -> None:
 @given(st.floats(1e-6, math.pi))
 def test_the_angle_is_never_said_larger_than_it_is(angle: float) -> None:
     cone = Cone(angle, False)
-    describe = float(cone.degrees.removesuffix("°"))
-    assert math.degrees(angle) * (1 - 2e-3) < describe <= math.degrees(angle) * (1 + 1e-9)
+    degrees = float(cone.degrees.removesuffix("°"))
+    assert math.degrees(angle) * (1 - 2e-3) < degrees <= math.degrees(angle) * (1 + 1e-9)
     assert cone.degrees in cone.describe()
 
 
 def test_words_tell_one_axis_from_any_and_all_from_some() -> None:
-    describe = {
+    phrases = {
         Cone(0.1, False).describe(),
         Cone(0.1, False, AXIS).describe(),
         Cone(math.pi, True).describe(),
         Cone(math.pi, True, AXIS).describe(),
     }
-    assert len(describe) == 4
+    assert len(phrases) == 4
     assert "at most 5.729° about any axis" in Cone(0.1, False).describe()
     assert "every rotation" in Cone(math.pi, True).describe()
     assert "the y axis" in Cone(math.pi, True, AXIS).describe()
