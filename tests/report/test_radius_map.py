@@ -149,7 +149,7 @@ def test_a_radius_off_the_scale_is_refused(wrong: float) -> None:
 
 def test_a_map_of_another_size_is_refused(tmp_path: Path) -> None:
     radii = pictures.RadiusMap(np.zeros((3, 4)), 0.2)
-    with pytest.raises(ParameterError, match="one picture"):
+    with pytest.raises(ParameterError, match="one image"):
         drawn(tmp_path / "x.png", radii, clean=np.zeros((4, 3), int))
     assert list(tmp_path.iterdir()) == []
 
@@ -297,7 +297,7 @@ def seen_by_draw(
     files.draw_record(
         folder,
         record,
-        image=np.zeros((3, *size), np.float32),
+        photograph=np.zeros((3, *size), np.float32),
         truth=None,
         class_names=["a", "b", "c"],
         ignore_label=None,
