@@ -1,12 +1,12 @@
-"""What an anytime-valid mode would cost: draws until a component is certified.
+"""Cost of an anytime-valid mode: draws until a component is certified.
 
     python benchmarks/anytime.py
 
-Compared at one level alpha / N, all with pooled selection: one test at a fixed n; ten looks up to
-n = 1000 (and fourteen up to 4000) with boundaries by exact recursion; mixture e-processes, which
+Compares at level alpha / N, all with pooled selection: one test at a fixed n; ten interim looks up
+to n = 1000 (and fourteen up to 4000) with boundaries by exact recursion; mixture e-processes, which
 need no schedule; a schedule of looks without an end, which is anytime-valid, too. All numbers are
-exact (recursion over the votes' path), nothing is simulated. All of them spend for the laws tau
-and 1 - tau together (docs/statistics.md, Lemma 4, which does not ask for a last look).
+exact (recursion over the path of the votes), not simulated. All methods spend for the vote
+probabilities tau and 1 - tau together (docs/statistics.md, Lemma 4, which needs no last look).
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ TAU, ALPHA = 0.75, 1e-3
 RATES = (0.8, 0.85, 0.9, 0.95, 0.99, 1.0)
 HORIZON = 7000
 MANY = 1000  # the last draw that matters for the mixture of vote rates
-# Certified share of three photographs, N = 43200, one test at n draws.
+# Measured: n -> certified share of three photographs, N = 43200, one test at n draws.
 MEASURED = {100: 0.684, 170: 0.737, 230: 0.758, 300: 0.773, 1000: 0.812}
 LOOKS = (80, 100, 130, 170, 230, 300, 400, 550, 750, 1000)
 MORE_LOOKS = (*LOOKS, 1400, 2000, 2800, 4000)
-# The part of the level that an e-process leaves to classes of probability 1 - tau.
+# Share of the level that an e-process leaves to classes of probability 1 - tau.
 OTHERS = 1e-4
 FINE_LOOKS = tuple(sorted({*np.rint(np.geomspace(66, 1000, 50)).astype(int).tolist(), *LOOKS}))
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """A law of the vote rate over (tau, 1], as points with weights."""
+    """Mixing distribution of the vote probability over (tau, 1], as points with weights."""
 
     name: str
     points: Array
     weights: Array
 
     def boundary(self, level: float, horizon: int) -> Array:
-        """Smallest hits at which the wealth reaches 1 / level, for n = 0 .. horizon.
+        """Return the smallest hits at which the wealth reaches 1 / level, for n = 0 .. horizon.
 
         The wealth sum_j w_j (p_j / tau)^x ((1 - p_j) / (1 - tau))^(n - x) is a martingale under
-        tau, so that it ever reaches 1 / u with probability u at most (Ville). Pooled selection
-        must spend for C(tau) + C(1 - tau), C(p) being the chance that a class of probability p
-        ever crosses; C is convex up to tau where every boundary b_n has tau <= g(b_n, n). A path
-        that crosses at x of n is ((1 - tau) / tau)^(2x - n) times as likely under 1 - tau, so
-        C(1 - tau) is at most that factor at the smallest 2 b_n - n, times C(tau): `OTHERS` is
-        left for it. The wealth rises with x, and so does g, so one more draw raises the boundary
-        by 0 or 1.
+        tau, so the probability that it ever reaches 1 / u is at most u (Ville). Let C(p) be the
+        probability that a class of vote probability p ever crosses. Pooled selection must spend
+        for C(tau) + C(1 - tau). C is convex up to tau if every boundary b_n has tau <= g(b_n, n).
+        A path that crosses at x of n is ((1 - tau) / tau)^(2x - n) times as likely under 1 - tau,
+        so C(1 - tau) is at most that factor at the smallest 2 b_n - n, times C(tau): `OTHERS` is
+        reserved for it. The wealth and g increase with x, so one more draw raises the boundary by
+        0 or 1.
 
         Raises:
-            ValueError: the level is so large that OTHERS is too little.
+            ValueError: the level is so large that OTHERS is not enough.
         """
         with np.errstate(divide="ignore"):
             hit, miss = np.log(self.points / TAU), np.log((1.0 - self.points) / (1.0 - TAU))
@@ -70,7 +70,7 @@ class Mixture:
             ):
                 bound += 1
             found[n] = bound
-            bound = min(bound, n)  # a unanimous component may not do yet
+            bound = min(bound, n)  # n hits of n may not be enough yet
         draws = np.arange(horizon + 1)
         ahead = np.min((2 * found - draws)[found <= draws], initial=np.inf)
         if ((1.0 - TAU) / TAU) ** ahead > OTHERS:
@@ -79,7 +79,7 @@ class Mixture:
 
 
 def convex_up_to(hits: int, n: int) -> float:
-    """g(x, n): p^x (1 - p)^(n - x) is convex in p up to here, for x > n / 2; 0 for fewer."""
+    """Return g(x, n), up to which p^x (1 - p)^(n - x) is convex in p; 0 unless x > n / 2."""
     if 2 * hits <= n:
         return 0.0
     return float(hits - np.sqrt(hits * (n - hits) / max(n - 1, 1))) / n
@@ -97,30 +97,30 @@ def _times(count: int, logs: Array) -> Array:
 
 
 def spread(name: str, a: float, b: float, sure: float = 0.0) -> Mixture:
-    """Beta(a, b) cut to (tau, 1], at 400 quantiles, with a point mass `sure` at 1."""
+    """Return Beta(a, b) truncated to (tau, 1], at 400 quantiles, with a point mass `sure` at 1."""
     at = beta.isf((np.arange(400) + 0.5) / 400 * beta.sf(TAU, a, b), a, b)
     points = np.append(np.clip(at, TAU + 1e-9, 1 - 1e-12), 1.0)
     return Mixture(name, points, np.append(np.full(400, (1 - sure) / 400), max(sure, 1e-300)))
 
 
 def near_tau(name: str, sure: float) -> Mixture:
-    """p - tau log-uniform from 0.01 to 1 - tau: equal weight to every order of difficulty."""
+    """Return p - tau log-uniform from 0.01 to 1 - tau, with a point mass `sure` at p = 1."""
     points = np.append(TAU + np.geomspace(0.01, 0.249, 60), 1.0)
     return Mixture(name, points, np.append(np.full(60, (1 - sure) / 60), sure))
 
 
 def single(p: float) -> Mixture:
-    """The e-process that grows fastest where the rate is p: it must be known beforehand."""
+    """Return the mixture of the e-process that grows fastest at rate p, which must be known."""
     return Mixture(f"point at {p:g}", np.array([p]), np.ones(1))
 
 
 def crossing(bounds: Array, rates: Array, horizon: int) -> Array:
-    """P(the hits have reached the boundary by draw n), for n = 0 .. horizon; [horizon + 1, P]."""
+    """Return P(the hits reach the boundary by draw n) for n = 0 .. horizon; [horizon + 1, P]."""
     width = horizon + 2
     alive = np.zeros((len(rates), width))
     alive[:, 0] = 1.0
     done = np.zeros((horizon + 1, len(rates)))
-    low = 0  # hits below are left out of the sums once their probability is negligible
+    low = 0  # counts below this have negligible probability and are left out
     top = 0
     for n in range(1, horizon + 1):
         part = alive[:, low : top + 2]
@@ -141,6 +141,7 @@ def crossing(bounds: Array, rates: Array, horizon: int) -> Array:
 
 
 def at_looks(looks: tuple[int, ...], spending: str, level: float, horizon: int) -> Array:
+    """Return the boundary of a schedule of looks, for n = 0 .. horizon."""
     found = np.full(horizon + 1, horizon + 1.0)
     at = [look for look in looks if look <= horizon]
     found[at] = boundaries(looks, [TAU], level, "pooled", spending)[0][: len(at)]
@@ -148,8 +149,11 @@ def at_looks(looks: tuple[int, ...], spending: str, level: float, horizon: int) 
 
 
 def endless(level: float, horizon: int) -> Array:
-    """Looks from 80 on, each 1.33 times the one before, for ever; the j-th spends 1 / (j (j + 1))
-    of the level. Anytime-valid at the looks, and needs no last one."""
+    """Return the boundary of an endless schedule of looks, for n = 0 .. horizon.
+
+    The looks start at 80, each 1.33 times the one before; the j-th spends 1 / (j (j + 1)) of the
+    level. This is anytime-valid at the looks and needs no last one.
+    """
     looks: list[int] = [80]
     while looks[-1] * 1.33 <= horizon:
         looks.append(round(looks[-1] * 1.33))
@@ -174,11 +178,11 @@ def endless(level: float, horizon: int) -> Array:
 
 
 def fixed(level: float, rates: Array, horizon: int) -> Array:
-    """P(certified by one test at n), for n = 0 .. horizon; [horizon + 1, P]."""
+    """Return P(certified by one test at n) for n = 0 .. horizon; [horizon + 1, P]."""
     share = np.zeros((horizon + 1, len(rates)))
     x = 1
     for n in range(1, horizon + 1):
-        # The threshold rises by 0 or 1 (a little more where it first becomes possible).
+        # The threshold rises by 0 or 1 (by more only where it first becomes possible).
         while x <= n and (x - 1 < TAU * (n - 1) or _pooled(x, n) > level):
             x += 1
         if x <= n:
@@ -192,18 +196,18 @@ def _pooled(x: int, n: int) -> float:
 
 
 def first(share: Array, wanted: float) -> float:
-    """First draw with the share wanted; NaN where none."""
+    """Return the first draw with the wanted share; NaN if there is none."""
     reached = np.maximum.accumulate(share) >= wanted - 1e-12
     return float(np.argmax(reached)) if reached.any() else float("nan")
 
 
 def mean(done: Array) -> float:
-    """Mean draws until certified, where nearly all are by the horizon; else NaN."""
+    """Return the mean draws until certified; NaN unless nearly all are certified by the horizon."""
     return float(np.sum(1.0 - done[:-1])) if done[-1] > 1 - 1e-4 else float("nan")
 
 
 def photographs() -> tuple[Array, Array]:
-    """Vote rates and weights that give MEASURED: a Beta law and a point mass at 1."""
+    """Fit vote rates and weights to MEASURED: a Beta distribution and a point mass at 1."""
     rates = np.append((np.arange(150) + 0.5) / 150, 1.0)
     level = ALPHA / 43200
     needs = {n: int(np.argmax(p_values(n, TAU, "pooled") <= level)) for n in MEASURED}
@@ -223,7 +227,7 @@ def photographs() -> tuple[Array, Array]:
 
 
 def modes(level: float, horizon: int) -> dict[str, Array]:
-    """Boundaries for n = 0 .. horizon of everything that is compared."""
+    """Return the boundaries of all compared methods, for n = 0 .. horizon."""
     mixtures = [
         spread("uniform", 1.0, 1.0),
         spread("Beta(1/2, 1/2)", 0.5, 0.5),
@@ -253,7 +257,7 @@ PHOTOGRAPHS = _photographs_above_tau()
 
 
 def rows_for_rates(components: int) -> list[str]:
-    """Median and mean draws until certified, for each vote rate."""
+    """Return the table of median and mean draws until certified, by vote rate."""
     level, rates = ALPHA / components, np.array(RATES)
     one = fixed(level, rates, HORIZON)
     base = [first(one[:, j], 0.5) for j in range(len(RATES))]
@@ -282,7 +286,7 @@ def rows_for_rates(components: int) -> list[str]:
 
 
 def rows_for_photographs() -> list[str]:
-    """Certified share of the photographs' components against draws."""
+    """Return the tables of the certified share of the photographs against draws."""
     components = 43200
     level = ALPHA / components
     rates, weights = photographs()
@@ -309,7 +313,7 @@ def rows_for_photographs() -> list[str]:
         "|---" * 7 + "|",
     ]
     for name, share in shares.items():
-        if "looks" in name:  # only known at its looks, see the next table
+        if "looks" in name:  # known at its looks only; see the next table
             continue
         cells = [first(share, s) for s in wanted]
         base = [first(one, s) for s in wanted]
@@ -342,10 +346,11 @@ def rows_for_photographs() -> list[str]:
 
 
 def main() -> None:
+    """Compute and print all tables."""
     for components in (43200, 1_000_000):
         print("\n".join(rows_for_rates(components)))
     print("\n".join(rows_for_photographs()))
-    # How much of what it may spend an e-process really spends: the rest is lost to overshoot.
+    # The share of its level that an e-process really spends; the rest is lost to overshoot.
     level = ALPHA / 43200
     spent = crossing(PHOTOGRAPHS.boundary(level, HORIZON), np.array([TAU]), HORIZON)[-1, 0]
     share = spent / level

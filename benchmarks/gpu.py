@@ -1,10 +1,10 @@
-"""All that waits for a GPU, in one command: tests, kernels' bandwidth, speed, TensorRT.
+"""All measurements that need a GPU, in one command: tests, kernel bandwidth, speed, TensorRT.
 
     python benchmarks/gpu.py [--quick] [--out benchmarks/results]
 
-Writes DATE-gpu.md with what every step printed and how it ended, and ends with status 1 if any
-failed; 2 where there is no GPU. Needs the extras `cuda13` (or `cuda12`) and `test`; the speed
-benchmark also a PyTorch with CUDA, and says so where there is none.
+Writes DATE-gpu.md with the output and exit status of every step. Exits with status 1 if a step
+failed, 2 if there is no GPU. Needs the extras `cuda13` (or `cuda12`) and `test`; the speed
+benchmark also needs PyTorch with CUDA, and fails with a message without it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("onnxruntime-gpu", "cupy-cuda12x", "cupy-cuda13x", "tensorrt", "torch", "numpy")
-LONGEST = 4 * 3600.0  # seconds for one step
-SHOWN = 20_000  # characters of what a step printed, its end
+LONGEST = 4 * 3600.0  # time limit of one step, in seconds
+SHOWN = 20_000  # last characters of a step's output to keep
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command, run at the root of the repository."""
+    """Command to run at the root of the repository."""
 
     title: str
     command: tuple[str, ...]
@@ -36,7 +36,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it ended."""
+    """Result of a step."""
 
     step: Step
     status: int
@@ -45,11 +45,11 @@ class Outcome:
 
 
 def steps(out: Path, *, quick: bool) -> list[Step]:
-    """What is run, in this order: what is wrong should show before anything is measured."""
+    """Return the steps in their order: tests first, so that faults show before measurements."""
     python = sys.executable
     model, pictures = ROOT / "models/street/model.onnx", ROOT / "models/street/samples/images"
     run = (python, "-m", "onnxcert", "certify", str(model), str(pictures), "--n", "200")
-    asked = ("--sigma", "0.1", "--seed", "1", "--json")
+    noise_options = ("--sigma", "0.1", "--seed", "1", "--json")
     speed = (python, "-m", "benchmarks.speed", "--device", "cuda", "--out", str(out))
     return [
         Step("Tests", (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/gpu")),
@@ -58,7 +58,7 @@ def steps(out: Path, *, quick: bool) -> list[Step]:
             (python, "benchmarks/kernel_bandwidth.py", "--require", "0.7"),
         ),
         *(
-            Step(f"A run on {device}", (*run, *asked, "--device", device, "--out", folder))
+            Step(f"A run on {device}", (*run, *noise_options, "--device", device, "--out", folder))
             for device, folder in (
                 ("cuda", str(out / "street-cuda")),
                 ("tensorrt", str(out / "street-tensorrt")),
@@ -70,7 +70,7 @@ def steps(out: Path, *, quick: bool) -> list[Step]:
 
 
 def run(step: Step) -> Outcome:
-    """Run it, showing what it prints."""
+    """Run a step and print its output."""
     print(f"== {step.title}: {' '.join(step.command)}", flush=True)
     start = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -92,7 +92,7 @@ def run(step: Step) -> Outcome:
 
 
 def device() -> str:
-    """Name, memory and driver of the GPUs; empty where there is none."""
+    """Return name, memory and driver of the GPUs; empty if there is none."""
     query = ("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
     try:
         return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
@@ -101,7 +101,7 @@ def device() -> str:
 
 
 def page(outcomes: list[Outcome], gpus: str) -> str:
-    """The results in Markdown."""
+    """Return the results as Markdown."""
     installed = []
     for package in PACKAGES:
         try:
@@ -109,7 +109,7 @@ def page(outcomes: list[Outcome], gpus: str) -> str:
         except PackageNotFoundError:
             continue
     lines = [
-        "# What waited for a GPU",
+        "# Measurements on a GPU",
         "",
         f"{datetime.now(UTC).date().isoformat()}, `python benchmarks/gpu.py`, on {gpus}; Python "
         f"{platform.python_version()}, {', '.join(installed)}.",
@@ -132,13 +132,13 @@ def main() -> int:
     """Run all steps and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--quick", action="store_true", help="the small grid for the speed")
+    parser.add_argument("--quick", action="store_true", help="small grid for the speed benchmark")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     parser.add_argument("--scratch", type=Path, default=ROOT / "bench-results" / "gpu")
     options = parser.parse_args()
     gpus = device()
     if not gpus:
-        print("this needs an NVIDIA GPU and its driver; nvidia-smi finds none.", file=sys.stderr)
+        print("nvidia-smi finds no GPU; an NVIDIA GPU and driver are needed.", file=sys.stderr)
         return 2
     options.scratch.mkdir(parents=True, exist_ok=True)
     outcomes = []
@@ -146,7 +146,7 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     for step in steps(options.scratch, quick=options.quick):
         outcomes.append(run(step))
-        # After every step: what was measured is kept whatever happens to the next.
+        # Written after every step, so that results survive a failure of the next one.
         text = page(outcomes, gpus.replace("\n", "; "))
         (options.out / f"{date}-gpu.md").write_text(text, encoding="utf-8")
     return int(any(outcome.status for outcome in outcomes))

@@ -1,12 +1,12 @@
-"""How near the two GPU kernels come to the bandwidth of a plain copy on the device.
+"""Bandwidth of the two GPU kernels relative to a plain copy on the device.
 
     python benchmarks/kernel_bandwidth.py [--require 0.7]
 
-Noise and votes take turns with a copy of 1 GiB in the same run; each time is the median over the
-rounds. Bytes are those that cannot be avoided: noise reads the input once and writes every noisy
-copy, votes read every score once, and the candidate, and read and write the counters. A copy reads
-and writes. With --require the program ends with status 1 where a kernel that memory limits has a
-smaller share than that; interpolation reads little and is limited by arithmetic.
+Alternates noise and votes with a copy of 1 GiB; each time is the median over the rounds. Counted
+are the unavoidable bytes: noise reads the input once and writes every noisy copy; votes read every
+score and the candidate once, and read and write the counters; a copy reads and writes. With
+--require, exits with status 1 if a memory-bound kernel has a smaller share; interpolation reads
+little and is compute-bound.
 """
 
 from __future__ import annotations
@@ -28,7 +28,14 @@ COPIED = 2**30
 
 @dataclass(frozen=True)
 class Case:
-    """One kernel on one shape: what it moves at least, and whether memory is its limit."""
+    """One kernel on one shape.
+
+    Attributes:
+        name: row name in the table.
+        bytes: unavoidable memory traffic.
+        run: launches the kernel.
+        limited_by_memory: whether the kernel is memory-bound.
+    """
 
     name: str
     bytes: int
@@ -46,9 +53,9 @@ def main() -> int:
         import cupy
 
         name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
-    except Exception as error:  # whatever is missing: CuPy, its libraries, a driver or a device
+    except Exception as error:  # CuPy, its libraries, the driver or the device may be missing
         reason = str(error).splitlines()[0]
-        print(f"this needs CuPy and a CUDA device, and there is none: {reason}", file=sys.stderr)
+        print(f"CuPy finds no CUDA device ({reason}); install both.", file=sys.stderr)
         return 2
     kernels = Compiled(cupy.RawModule(code=source(), options=OPTIONS))
     source_, target = (cupy.zeros(COPIED, dtype=np.uint8) for _ in range(2))
@@ -73,7 +80,7 @@ def main() -> int:
 
 
 def measure(cupy: Any, cases: tuple[Case, ...], rounds: int) -> list[float]:
-    """Median seconds of each case, which take turns."""
+    """Return the median seconds of each case, measured alternately."""
     times: list[list[float]] = [[] for _ in cases]
     for i in range(rounds + 3):
         for case, found in zip(cases, times, strict=True):
@@ -88,13 +95,13 @@ def measure(cupy: Any, cases: tuple[Case, ...], rounds: int) -> list[float]:
 
 
 def noise_cases(cupy: Any, kernels: Compiled) -> Any:
-    """Plain and normalised noise, channels first and last, large and small pictures."""
+    """Yield noise cases: plain and normalised, channels first and last, large and small images."""
     for grid, draws in (((1024, 2048), 8), ((180, 240), 64)):
         for dtype in ("float32", "float16"):
             for last in (False, True):
                 for fused in (False, True):
                     if last and not fused:
-                        continue  # what wants its channels last wants them normalised, too
+                        continue  # models with channels last also take normalised values
                     yield noise_case(cupy, kernels, grid, draws, dtype, last, fused)
 
 
@@ -107,7 +114,7 @@ def noise_case(
     last: bool,
     fused: bool,
 ) -> Case:
-    """Noise on pictures of three channels."""
+    """Return the case of noise on images of three channels."""
     x = cupy.zeros((3, *grid), dtype=np.float32)
     shape = (draws, *grid, 3) if last else (draws, 3, *grid)
     buffer = cupy.empty(shape, dtype=dtype)
@@ -122,7 +129,7 @@ def noise_case(
 
 
 def votes_cases(cupy: Any, kernels: Compiled) -> Any:
-    """Hits of a candidate, and votes for each class, of several kinds of scores."""
+    """Yield cases of hits of a candidate and of votes by class, for several kinds of scores."""
     large, small = (1024, 2048), (180, 240)
     shapes = [(4, 19, large, large), (64, 11, small, small), (16, 1, large, large)]
     shapes += [(8, 19, (128, 256), large), (4, 150, (512, 512), (512, 512))]
@@ -140,7 +147,7 @@ def votes_case(
     dtype: str,
     last: bool,
 ) -> Any:
-    """`match` and `select` on random scores of this shape."""
+    """Yield the cases `match` and `select` on random scores of this shape."""
     draws, classes, *cells = shape
     if last:
         memory = cupy.random.standard_normal((draws, *cells, classes), dtype=np.float32)

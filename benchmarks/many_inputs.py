@@ -1,20 +1,20 @@
-"""What ten thousand small inputs cost beside the model: start-up of each, the end, memory.
+"""Overhead of runs with many small inputs: start-up of each input, final table, memory.
 
     python benchmarks/many_inputs.py 500 2000 10000
     python benchmarks/many_inputs.py 500 --pictures
     python benchmarks/many_inputs.py 3000 --side 8
 
-Makes pictures of 32 x 32 (`--side`) and a model of one convolution in a temporary folder, certifies
-them all with labels in one process, and then runs every command that goes through all results: the
+Makes images of 32 x 32 (`--side`) and a model of one convolution in a temporary folder, certifies
+all of them with labels in one process, and then runs every command that reads all results: the
 same run again (nothing left to do), `report`, `verify`, `pack`, `diff`, `decide`, `merge` of two
-shards. Each stage is a process of its own, about a second of which is its start. `by hand` is what
-`verify` is measured by: every record read, hashed and decided in this process, and nothing else.
+shards. Each stage is a separate process, whose start takes about a second. `by hand` is the
+reference for `verify`: it only reads, hashes and decides every record, in this process.
 
-Start-up is what an input takes beyond its draws: its wall time less passes x seconds a draw, where
-a draw is timed between the first batch of an input and its last, noise and counting included. The
-median and the 90th percentile over all inputs are printed, and the median of the last tenth, which
-shows whether anything grows with the number of inputs. Where other programs run on the machine the
-seconds of the processor tell more; they are those of the whole input, draws included.
+Start-up is the time of an input beyond its draws: wall time minus passes x seconds per draw. A draw
+is timed between the first and the last batch of an input, with noise and counting. Printed are the
+median and the 90th percentile over all inputs, and the median of the last tenth, which shows
+whether the time grows with the number of inputs. On a shared machine the CPU seconds are more
+reliable; they are those of the whole input with its draws.
 
 Memory is the peak of the process, and the growth of its resident memory after the first tenth of
 the inputs.
@@ -49,12 +49,12 @@ COLOURS: Final = np.array([[0.8, 0.2, 0.2], [0.2, 0.8, 0.2], [0.2, 0.2, 0.8]], n
 
 
 def main() -> None:
-    """Measure and print, or be one of the measured processes."""
+    """Measure and print; with --certify, run as the measured process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("inputs", type=int, nargs="*", default=[500, 2000])
     parser.add_argument("--n", type=int, default=100)
     parser.add_argument("--side", type=int, default=32, help="pixels; a multiple of 4")
-    parser.add_argument("--pictures", action="store_true", help="draw a picture of each input")
+    parser.add_argument("--pictures", action="store_true", help="draw a figure of each input")
     parser.add_argument("--certify", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.certify is not None:
@@ -63,7 +63,7 @@ def main() -> None:
     print(
         "| inputs | start-up, ms an input: median | 90 % | of the last tenth "
         "| whole, ms an input: wall | processor "
-        "| end, s | memory, MiB | growth, MiB | then, seconds of the processor: again | report "
+        "| end, s | memory, MiB | growth, MiB | then, CPU seconds: again | report "
         "| verify | by hand | pack | diff | decide | merge |"
     )
     print("|" + "---|" * 17)
@@ -74,36 +74,36 @@ def main() -> None:
 
 
 def _row(folder: Path, count: int, n: int, *, pictures: bool) -> str:
-    """Run every stage and return the line of the table."""
+    """Run every stage and return the row of the table."""
     flags = ["--pictures"] if pictures else []
     command = [sys.executable, __file__, "--certify", str(folder), "--n", str(n), *flags]
-    first, _, peak = _timed(command)
-    said = json.loads(first)
+    first, _, peak = _run_timed(command)
+    output = json.loads(first)
     out = folder / "out"
     shards = _shards(folder)
-    again = _timed(command)[1]
+    again = _run_timed(command)[1]
     report, verify = (_stage(name, out) for name in ("report", "verify"))
-    own = [again, report, verify, _by_hand(out)]
-    own.append(_stage("pack", out, folder / "all.h5"))
-    own.append(_stage("diff", out, out))
-    own.append(_stage("decide", out, "--tau", "0.8"))
-    own.append(_stage("merge", folder / "merged", *shards))
+    cpu_seconds = [again, report, verify, _by_hand(out)]
+    cpu_seconds.append(_stage("pack", out, folder / "all.h5"))
+    cpu_seconds.append(_stage("diff", out, out))
+    cpu_seconds.append(_stage("decide", out, "--tau", "0.8"))
+    cpu_seconds.append(_stage("merge", folder / "merged", *shards))
     cells = [
         count,
-        *(f"{1e3 * said[key]:.1f}" for key in ("median", "most", "last", "wall", "own")),
+        *(f"{1e3 * output[key]:.1f}" for key in ("median", "most", "last", "wall", "own")),
     ]
-    cells += [f"{said['end']:.1f}", f"{peak:.0f}", f"{said['growth']:.1f}"]
-    cells += [f"{seconds:.1f}" for seconds in own]
+    cells += [f"{output['end']:.1f}", f"{peak:.0f}", f"{output['growth']:.1f}"]
+    cells += [f"{seconds:.1f}" for seconds in cpu_seconds]
     return f"| {' | '.join(map(str, cells))} |"
 
 
 def _stage(name: str, *arguments: object) -> float:
-    """Seconds of the processor that a command takes."""
-    return _timed([sys.executable, "-m", "onnxcert", name, *map(str, arguments)])[1]
+    """Return the CPU seconds of a command."""
+    return _run_timed([sys.executable, "-m", "onnxcert", name, *map(str, arguments)])[1]
 
 
 def _by_hand(out: Path) -> float:
-    """Seconds of the processor to read, hash and decide every record."""
+    """Return the CPU seconds to read, hash and decide every record."""
     results, start = ResultStore(out), time.process_time()
     for name in results.names():
         results.fingerprints(name)
@@ -112,7 +112,7 @@ def _by_hand(out: Path) -> float:
 
 
 def _shards(folder: Path) -> list[Path]:
-    """The results as two shards would have left them."""
+    """Split the results into two shards and return their folders."""
     shards = [folder / "first", folder / "second"]
     for k, shard in enumerate(shards):
         shutil.copytree(folder / "out", shard)
@@ -123,33 +123,33 @@ def _shards(folder: Path) -> list[Path]:
     return shards
 
 
-def _timed(command: list[str]) -> tuple[str, float, float]:
-    """(standard output, seconds of the processor, peak MiB) of a process."""
+def _run_timed(command: list[str]) -> tuple[str, float, float]:
+    """Run a process and return (standard output, CPU seconds, peak MiB)."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    said = process.stdout.read()
+    output = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     seconds = time.perf_counter() - start
     stage = command[3] if command[1] == "-m" else "certify"
-    own = used.ru_utime + used.ru_stime
+    cpu_seconds = used.ru_utime + used.ru_stime
     print(
-        f"{stage}: {seconds:.1f} s, {own:.1f} s of the processor, {used.ru_maxrss // 1024} MiB",
+        f"{stage}: {seconds:.1f} s, {cpu_seconds:.1f} CPU s, {used.ru_maxrss // 1024} MiB",
         file=sys.stderr,
         flush=True,
     )
-    return said, own, used.ru_maxrss / 1024
+    return output, cpu_seconds, used.ru_maxrss / 1024
 
 
 class _Stopwatch:
-    """A watcher that times each input and its draws, and looks at the memory."""
+    """Progress observer that times each input and its draws and samples the memory."""
 
     def __init__(self) -> None:
         self.startup: list[float] = []
-        self.own: list[float] = []
+        self.cpu_seconds: list[float] = []
         self.resident: list[float] = []
         self._before = self._first = (0, time.perf_counter())
         self._ends, self._own = time.perf_counter(), time.process_time()
@@ -161,17 +161,17 @@ class _Stopwatch:
         now = time.perf_counter()
         if self._before[0] == 0 and 0 < done < self._passes:
             self._first = (done, now)
-        if done == self._passes and self._before[0] == self._passes:  # told that it is kept
+        if done == self._passes and self._before[0] == self._passes:  # the record is stored
             self.startup.append(now - self._ends - self._passes * self._per_draw())
-            own = time.process_time()
-            self.own.append(own - self._own)
-            self._ends, self._own = now, own
+            cpu_seconds = time.process_time()
+            self.cpu_seconds.append(cpu_seconds - self._own)
+            self._ends, self._own = now, cpu_seconds
             self.resident.append(_resident())
         self._before = (done, now) if self._before[0] != done else self._before
 
     def chosen(self, draws: int, why: str) -> None:
         if not self.startup:
-            print(f"{draws} draws a pass: {why}", file=sys.stderr)
+            print(f"batch size {draws}: {why}", file=sys.stderr)
 
     def say(self, text: str) -> None: ...
 
@@ -181,7 +181,7 @@ class _Stopwatch:
 
 
 def _certify(folder: Path, n: int, *, pictures: bool) -> dict[str, Any]:
-    """Certify all pictures of `folder` and say what it took."""
+    """Certify all images of `folder` and return the measurements."""
     listing = Folder.list([str(folder / "pictures")], str(folder / "labels"))
     watch = _Stopwatch()
     run = Run(
@@ -204,7 +204,7 @@ def _certify(folder: Path, n: int, *, pictures: bool) -> dict[str, Any]:
         "median": float(np.median(took)),
         "most": float(np.quantile(took, 0.9)),
         "last": float(np.median(took[-tenth:])),
-        "own": float(np.median(watch.own[1:])),
+        "own": float(np.median(watch.cpu_seconds[1:])),
         "wall": (watch._ends - start) / len(listing.items),
         "end": end - watch._ends,
         "growth": watch.resident[-1] - watch.resident[tenth],
@@ -212,7 +212,7 @@ def _certify(folder: Path, n: int, *, pictures: bool) -> dict[str, Any]:
 
 
 def _resident() -> float:
-    """MiB of memory that this process holds now, where the system says."""
+    """Return the resident memory of this process in MiB; 0 if the system does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -221,7 +221,7 @@ def _resident() -> float:
 
 
 def _make(folder: Path, count: int, side: int) -> None:
-    """Pictures of coloured patches, their labels, and a model that tells the colours apart."""
+    """Write images of coloured patches, their labels, and a model that segments the colours."""
     rng = np.random.default_rng(0)
     for sub in ("pictures", "labels"):
         (folder / sub).mkdir()

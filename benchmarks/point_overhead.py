@@ -1,10 +1,10 @@
-"""What certifying a point cloud costs beside the model: noise, votes, decision.
+"""Overhead of certifying a point cloud over the model alone: noise, votes, decision.
 
     python benchmarks/point_overhead.py models/parts/model.onnx SHAPE.npz
 
-Bare passes of the model over noisy batches that lie ready, and onnxcert's draws, counting and
-decision with as many passes, take turns on one thread; the median of their ratios is the overhead.
-Noise alone is timed as well, and the peak memory of two processes that differ in n.
+Alternates on one thread between bare passes of the model over prepared noisy batches, and a
+certificate by onnxcert with as many passes; the overhead is the median of the ratios. Also measures
+noise alone, and the peak memory of two processes that differ in n.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> None:
     noises = (OnChannels(Gaussian(0.05), 0, 3), Rotation(0.125, vectors))
     segmenter(x[None])
     if options.peak:
-        _counted(segmenter, x, noises[1], options.n, 50)
+        _time_certificate(segmenter, x, noises[1], options.n, 50)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
         return
     print("| noise | batch | noise alone, us a draw | model, ms a draw | overhead |")
@@ -52,10 +52,10 @@ def main() -> None:
         for batch in (8, 16, 50):
             ratios, passes = [], []
             for _ in range(options.rounds):
-                bare = _bare(segmenter, x, noise, options.n, batch)
-                ratios.append(_counted(segmenter, x, noise, options.n, batch) / bare)
+                bare = _time_model(segmenter, x, noise, options.n, batch)
+                ratios.append(_time_certificate(segmenter, x, noise, options.n, batch) / bare)
                 passes.append(bare / options.n)
-            alone = _noise_alone(x, noise, batch)
+            alone = _time_noise(x, noise, batch)
             print(
                 f"| {noise.name} | {batch} | {1e6 * alone:.0f} | {1e3 * np.median(passes):.2f} | "
                 f"{100 * (np.median(ratios) - 1):+.1f} % |",
@@ -67,10 +67,10 @@ def main() -> None:
         print(f"\npeak memory at n = {n}: {peak.stdout.strip()} MiB", flush=True)
 
 
-def _bare(
+def _time_model(
     segmenter: OnnxSegmenter, x: FloatArray, noise: Perturbation, n: int, batch: int
 ) -> float:
-    """Seconds of n passes and nothing else."""
+    """Return the seconds of n passes of the model alone."""
     noisy = np.empty((batch, *x.shape), dtype=np.float32)
     Draws(noise, 0, digest(x)).write(x, range(batch), noisy)
     segmenter(noisy)
@@ -80,10 +80,10 @@ def _bare(
     return (time.perf_counter() - start) * n / (n // batch * batch)
 
 
-def _counted(
+def _time_certificate(
     segmenter: OnnxSegmenter, x: FloatArray, noise: Perturbation, n: int, batch: int
 ) -> float:
-    """Seconds of a certificate from its first draw to the decision."""
+    """Return the seconds of a certificate from its first draw to the decision."""
     settings = Settings(perturbation=noise, n=n, rule=Rule())
     start = time.perf_counter()
     draws = Draws(noise, 1, digest(x))
@@ -92,8 +92,8 @@ def _counted(
     return time.perf_counter() - start
 
 
-def _noise_alone(x: FloatArray, noise: Perturbation, batch: int, rounds: int = 10) -> float:
-    """Seconds a draw."""
+def _time_noise(x: FloatArray, noise: Perturbation, batch: int, rounds: int = 10) -> float:
+    """Return the seconds per draw of the noise alone."""
     noisy = np.empty((batch, *x.shape), dtype=np.float32)
     draws = Draws(noise, 2, digest(x))
     start = time.perf_counter()

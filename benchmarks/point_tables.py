@@ -1,10 +1,10 @@
-"""The tables of the paper for point clouds: non-robust, base and certified, by noise and radius.
+"""Tables of the paper for point clouds: non-robust, base and certified, by noise and radius.
 
     python benchmarks/point_tables.py models/parts/model.onnx SHAPES --nonrobust OTHER.onnx
 
 SHAPES is a folder of point clouds with labels; ``python -m models.parts.write_shapes --out SHAPES
---count 100`` writes held-out ones. Each run is one `onnxcert certify`; what it prints as JSON goes
-into two Markdown tables. Runs that are stopped go on where they were.
+--count 100`` writes held-out ones. Each run is one `onnxcert certify`; its JSON output goes into
+two Markdown tables. Runs that are stopped resume.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TAUS = (0.75, 0.85)
 
 @dataclass(frozen=True)
 class Noise:
-    """One noise and the options that ask for it."""
+    """One kind of noise and its options of `onnxcert certify`."""
 
     name: str
     sigma: float
@@ -35,12 +35,12 @@ class Noise:
         return ["--perturbation", self.name, "--sigma", str(self.sigma)]
 
     @property
-    def called(self) -> str:
+    def description(self) -> str:
         what = "coordinates" if self.name == "gaussian" else "rotation"
         return f"{what}, sigma {self.sigma:g}"
 
     def radius(self, tau: float) -> str:
-        """Of the table: for rotations exact, in degrees, and beside it the published one."""
+        """Return the radius as text; for rotations in degrees and with the published one."""
         if self.name == "gaussian":
             return rounded_down(Gaussian(self.sigma).radius(tau))
         exact, classical = (
@@ -63,7 +63,7 @@ NOISES = (
 
 
 def main() -> None:
-    """Run what is missing and print both tables."""
+    """Run the missing runs and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("shapes", type=Path)
@@ -84,12 +84,12 @@ def main() -> None:
         print("| | certified radius | accuracy | class accuracy | instance IoU | abstained |")
         print("|---|---|---|---|---|---|")
         for noise in NOISES:
-            found = _certified(options, noise, count, more)
-            for line in _rows(noise, found):
+            found = _run_certify(options, noise, count, more)
+            for line in _table_rows(noise, found):
                 print(line, flush=True)
 
 
-def _certified(
+def _run_certify(
     options: argparse.Namespace, noise: Noise, count: int, more: list[str]
 ) -> dict[str, Any]:
     out = options.out / f"{noise.name}-{noise.sigma:g}-{'early' if more else 'fixed'}"
@@ -105,21 +105,23 @@ def _certified(
     return result
 
 
-def _rows(noise: Noise, found: dict[str, Any]) -> list[str]:
+def _table_rows(noise: Noise, found: dict[str, Any]) -> list[str]:
     seconds = found["seconds"]
     shown = [
-        f"| **{noise.called}** ({found['draws']:.0f} draws a shape, "
+        f"| **{noise.description}** ({found['draws']:.0f} draws a shape, "
         f"{seconds['forward'] / found['inputs']:.1f} s a shape in the model) | | | | | |"
     ]
     for key, name in (("nonrobust", "non-robust"), ("noisy", "base")):
-        shown.append(f"| {name} | | {_numbers(found[key])} | |")
+        shown.append(f"| {name} | | {_score_cells(found[key])} | |")
     for one in found["taus"]:
         radius = noise.radius(one["tau"])
-        shown.append(f"| tau {one['tau']:g} | {radius} | {_numbers(one)} | {one['abstain']:.3f} |")
+        shown.append(
+            f"| tau {one['tau']:g} | {radius} | {_score_cells(one)} | {one['abstain']:.3f} |"
+        )
     return shown
 
 
-def _numbers(row: dict[str, Any]) -> str:
+def _score_cells(row: dict[str, Any]) -> str:
     names = ("accuracy", "class_accuracy", "instance_iou")
     return " | ".join("-" if row.get(name) is None else f"{row[name]:.3f}" for name in names)
 

@@ -1,8 +1,8 @@
-"""The pictures of docs/rotation.md.
+"""Draw the figures of docs/rotation.md.
 
     python benchmarks/rotation_figures.py
 
-writes docs/rotation/disc.png and docs/rotation/radius.png.
+Writes docs/rotation/disc.png and docs/rotation/radius.png.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SIGMA, TAU = 0.6, 0.8
 
 
 def draw_disc(axes: Axes) -> None:
-    """The worst set for one attack, in the disc where Haar measure is area."""
+    """Draw the worst set for one attack, in the disc in which Haar measure is area."""
     s = Rotation(SIGMA).radius(TAU)
     grid = np.linspace(-1, 1, 1201)
     x, y = np.meshgrid(grid, grid)
@@ -64,7 +64,7 @@ def draw_disc(axes: Axes) -> None:
 
 
 def draw_law(axes: Axes) -> None:
-    """Angle of Q for several sigma, and of a uniform rotation."""
+    """Draw the density of the angle of Q for several sigma, and of a uniform rotation."""
     a = np.linspace(1e-6, math.pi, 500)
     for sigma, colour in COLOURS.items():
         axes.plot(a, angle_density(a, sigma), color=colour, label=f"σ = {sigma:g}", lw=1.8)
@@ -75,7 +75,7 @@ def draw_law(axes: Axes) -> None:
 
 
 def draw_axes(axes: Axes) -> None:
-    """Where axes point: uniform in height for exp([v]x), not for Euler angles."""
+    """Draw the distribution of the axis: uniform in height for exp([v]x), not for Euler angles."""
     sigma, count = 1.0, 400_000
     rng = np.random.default_rng(1)
     v = sigma * rng.standard_normal((count, 3))
@@ -95,7 +95,7 @@ def draw_axes(axes: Axes) -> None:
 
 
 def draw_radius(figure: Figure) -> None:
-    """Radius, and what it gains over sigma * Phi^-1(tau), against tau."""
+    """Draw the radius and its gain over sigma * Phi^-1(tau), against tau."""
     left, right = figure.subplots(1, 2)
     taus = np.linspace(0.505, 0.995, 99)
     for sigma, colour in COLOURS.items():
@@ -115,6 +115,7 @@ def draw_radius(figure: Figure) -> None:
 
 
 def main() -> None:
+    """Write both figures."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     figure, panels = plt.subplots(1, 3, figsize=(12.5, 4.5))
     for panel, draw in zip(panels, (draw_disc, draw_law, draw_axes), strict=True):

@@ -1,4 +1,4 @@
-"""Exporters of PyTorch modules to ONNX: of pictures (`pytorch`) and of point clouds (`points`).
+"""Exporters of PyTorch modules to ONNX: for images (`pytorch`) and for point clouds (`points`).
 
-Each module imports its framework only when it is used, so that onnxcert installs without any.
+Each module imports its framework only on use, so that onnxcert installs without any framework.
 """

@@ -1,4 +1,4 @@
-"""From a PyTorch module on point clouds to an ONNX file that onnxcert certifies without a flag."""
+"""Export of PyTorch modules on point clouds to ONNX files that onnxcert certifies without flags."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from onnxcert.model.points.contract import PointContract
 
 from .tracing import (
     Signature,
-    check_company,
+    check_batch_invariance,
     check_finite,
     check_parity,
-    evaluated,
-    keep,
+    copy_file,
+    evaluation_mode,
     require_torch,
-    run,
-    scores_of,
-    write,
+    run_module,
+    run_onnx,
+    trace_to_file,
 )
 
 if TYPE_CHECKING:
@@ -52,42 +52,44 @@ def export_points(
     opset: int = 17,
     functions: Sequence[onnx.FunctionProto] = (),
 ) -> Path:
-    """Export a part segmentation module to ONNX, with its contract inside, and check the file.
+    """Export a part segmentation module to ONNX with its contract, and check the file.
 
-    The batch axis of the file is free, the number of points is fixed. Among the shapes that module
-    and file are compared on is one that has each of its points twice, as a shape with fewer points
-    than the model wants will have. Assigning through a mask (``d[mask] = e[mask]``), as sampling of
-    points is often written, is traced with the example's counts and fails the check: write
-    ``torch.where`` or ``torch.minimum``.
+    The batch axis of the file is dynamic, the number of points is fixed. Module and file are
+    compared on shapes of which one has each point twice, as in a shape with fewer points than the
+    model needs. Assignment through a mask (``d[mask] = e[mask]``), common in point sampling, is
+    traced with the example's counts and fails the check: write ``torch.where`` or
+    ``torch.minimum`` instead.
 
     Args:
         module: maps floats [B, c, points] (`input_layout` "BCN") or [B, points, c] ("BNC"), and
             with a `category_input` the one-hot category [B, G] as second argument, to scores
             [B, points, C] (`output_layout` "BNC") or [B, C, points] ("BCN"). It is exported in
-            evaluation mode and left in the mode it came in.
+            evaluation mode; its mode is restored afterwards.
         path: file to write; nothing is written unless every check passes.
-        points: how many points a shape has.
+        points: number of points of a shape.
         class_names: one name for each of the C classes.
-        channels: what c counts: "xyz", "xyz+normals", "xyz+features" or "xyz+normals+features".
-        features: how many further features there are.
-        categories: name of each category and its classes, in the order of the one-hot input.
-        category_input: name that the one-hot input gets; empty where the module takes none.
-        frame: "unit-sphere" if shapes are centred and scaled into it first, "own" if not.
-        trained_sigma: Gaussian noise the module was trained with, in the unit of the coordinates
-            in their frame.
-        trained_rotation: rotation noise it was trained with, in radians.
-        input_layout, output_layout: order of the axes, see above.
+        channels: meaning of the c channels: "xyz", "xyz+normals", "xyz+features" or
+            "xyz+normals+features".
+        features: number of additional features.
+        categories: (name, classes) of each category, in the order of the one-hot input.
+        category_input: name of the one-hot input in the file; empty if the module has none.
+        frame: "unit-sphere" if shapes must be centred and scaled into it, otherwise "own".
+        trained_sigma: sigma of the Gaussian noise in training, in the unit of the coordinates in
+            their frame.
+        trained_rotation: sigma of the rotation noise in training, in radians.
+        input_layout: order of the input axes, see `module`.
+        output_layout: order of the output axes, see `module`.
         opset: version of the ONNX operator set.
-        functions: bodies of operators that layers write by a ``symbolic`` of their own; the file
-            holds the bodies.
+        functions: bodies of custom operators that layers emit in ``symbolic``; they are inlined
+            into the file.
 
     Returns:
         The path written.
 
     Raises:
-        ModelError: the module cannot be traced, does not give scores of that form, treats a shape
-            differently in company, or the file does not agree with it.
-        ContractError: an argument is out of range or does not go with another.
+        ModelError: the module cannot be traced, its scores have another shape, its scores for a
+            shape depend on the batch, or module and file disagree.
+        ContractError: an argument is out of range or contradicts another one.
     """
     require_torch()
     import torch
@@ -109,27 +111,27 @@ def export_points(
         trained_rotation=trained_rotation,
     )
     class_axis = 2 if output_layout == "BNC" else 1
-    told = (category_input,) if category_input else ()
+    extra_inputs = (category_input,) if category_input else ()
     signature = Signature(
-        inputs=(INPUT, *told),
+        inputs=(INPUT, *extra_inputs),
         output=OUTPUT,
         axes="[B, N, C]" if class_axis == 2 else "[B, C, N]",
         class_axis=class_axis,
         sample="shape",
     )
-    shapes = _shapes(3, points, contract)
+    shapes = _example_shapes(3, points, contract)
     if input_layout == "BNC":
         shapes = np.ascontiguousarray(shapes.transpose(0, 2, 1))
     inputs = [shapes]
     if category_input:
         inputs.append(np.eye(len(categories), dtype=np.float32)[np.arange(3) % len(categories)])
-    with evaluated(module), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
-        scores = scores_of(module, inputs, signature)
+    with evaluation_mode(module), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+        scores = run_module(module, inputs, signature)
         _check_form(scores, points, len(class_names), signature)
-        check_company(module, inputs, scores, signature)
+        check_batch_invariance(module, inputs, scores, signature)
 
         draft = Path(folder) / "draft.onnx"
-        write(
+        trace_to_file(
             module,
             draft,
             [array[:2] for array in inputs],
@@ -141,13 +143,13 @@ def export_points(
             functions=functions,
         )
         for batch in (1, 3):
-            found = run(draft, [array[:batch] for array in inputs], signature)
+            found = run_onnx(draft, [array[:batch] for array in inputs], signature)
             check_parity(found, scores[:batch], signature)
-        return keep(draft, Path(path))
+        return copy_file(draft, Path(path))
 
 
-def _shapes(count: int, points: int, contract: PointContract) -> NDArray[np.float32]:
-    """Noisy spheres [count, c, points], the last with each of its points twice."""
+def _example_shapes(count: int, points: int, contract: PointContract) -> NDArray[np.float32]:
+    """Return noisy spheres [count, c, points]; the last one has each of its points twice."""
     rng = np.random.default_rng(0)
     outward = rng.normal(size=(count, 3, points))
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
@@ -166,7 +168,7 @@ def _check_form(
     expected = (3, points, classes) if signature.class_axis == 2 else (3, classes, points)
     if scores.shape != expected:
         raise ModelError(
-            f"the module must return scores {signature.axes}, here {list(expected)} for {points} "
-            f"points and {classes} class names, got {list(scores.shape)}."
+            f"the module must return scores {signature.axes} of shape {list(expected)} for "
+            f"{points} points and {classes} class names, got {list(scores.shape)}."
         )
     check_finite(scores)

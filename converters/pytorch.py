@@ -1,4 +1,4 @@
-"""From a PyTorch module to an ONNX file that onnxcert can certify without a flag."""
+"""Export of PyTorch modules on images to ONNX files that onnxcert certifies without flags."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from onnxcert.model.pictures.contract import PictureContract
 
 from .tracing import (
     Signature,
-    agrees,
-    check_company,
+    check_batch_invariance,
     check_finite,
     check_parity,
-    evaluated,
-    keep,
+    copy_file,
+    evaluation_mode,
     require_torch,
-    run,
-    scores_of,
-    write,
+    run_module,
+    run_onnx,
+    scores_agree,
+    trace_to_file,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 INPUT: Final = "image"
 OUTPUT: Final = "logits"
 SIGNATURE: Final = Signature(
-    inputs=(INPUT,), output=OUTPUT, axes="[B, C, H, W]", class_axis=1, sample="picture"
+    inputs=(INPUT,), output=OUTPUT, axes="[B, C, H, W]", class_axis=1, sample="image"
 )
 
 
@@ -49,30 +49,31 @@ def export(
     std: Sequence[float] = (),
     opset: int = 17,
 ) -> Path:
-    """Export a segmentation module to ONNX, with its contract inside, and check the file.
+    """Export a segmentation module to ONNX with its contract, and check the file.
 
     The file takes pixels in [0, 1]; the step ``(low + x * (high - low) - mean) / std`` with
-    ``(low, high) = value_range`` becomes part of the graph, so certification noise is in the one
-    unit that users see. The batch axis is free; height and width are free where the module and its
-    trace follow a second size, and fixed to `example_size` where not.
+    ``(low, high) = value_range`` becomes part of the graph, so the noise of certification has the
+    unit of [0, 1] pixels. The batch axis is dynamic. Height and width are dynamic if module and
+    trace agree at a second size, otherwise fixed to `example_size`.
 
     Args:
         module: maps floats [B, 3, H, W], normalised as above, to logits [B, C, H', W']. It is
-            exported in evaluation mode and left in the mode it came in.
+            exported in evaluation mode; its mode is restored afterwards.
         path: file to write; nothing is written unless every check passes.
-        example_size: (height, width) in pixels that the module is traced at.
+        example_size: (height, width) in pixels for tracing.
         class_names: one name for each of the C classes.
-        trained_sigma: noise the module was trained with, in the unit of [0, 1] pixels.
-        value_range: what pixel values 0 and 1 become before normalising.
-        mean, std: one number, or one a channel, in the unit of `value_range`; empty for none.
+        trained_sigma: sigma of the noise in training, in the unit of [0, 1] pixels.
+        value_range: values of black and white before normalisation.
+        mean: one number or one per channel, in the unit of `value_range`; empty for 0.
+        std: one number or one per channel, in the unit of `value_range`; empty for 1.
         opset: version of the ONNX operator set.
 
     Returns:
         The path written.
 
     Raises:
-        ModelError: the module cannot be traced, does not give logits [B, C, H', W'], treats a
-            picture differently in company, or the file does not agree with it.
+        ModelError: the module cannot be traced, its logits have another shape, its logits for an
+            image depend on the batch, or module and file disagree.
     """
     require_torch()
     import torch
@@ -85,24 +86,24 @@ def export(
         class_names=tuple(class_names),
         trained_sigma=trained_sigma,
     )
-    # The contract's own rules, so that a std of 0 or four means are refused here and not later.
+    # Apply the checks of the contract, so that a std of 0 or four means are refused here.
     PictureContract(value_range=value_range, mean=tuple(mean), std=tuple(std))
-    with evaluated(module), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
-        whole = _with_normalisation(module, value_range, mean, std)
-        pictures = _pictures(3, example_size)
-        scores = scores_of(whole, [pictures], SIGNATURE)
-        _check_form(scores, len(pictures), len(class_names))
-        check_company(whole, [pictures], scores, SIGNATURE)
+    with evaluation_mode(module), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+        normalised = _with_normalisation(module, value_range, mean, std)
+        images = _example_images(3, example_size)
+        scores = run_module(normalised, [images], SIGNATURE)
+        _check_form(scores, len(images), len(class_names))
+        check_batch_invariance(normalised, [images], scores, SIGNATURE)
 
         draft = Path(folder) / "draft.onnx"
         second = (2 * example_size[0], 2 * example_size[1])
-        _write(whole, draft, example_size, contract, opset, free_size=True)
-        if not _follows(whole, draft, second):
+        _write(normalised, draft, example_size, contract, opset, free_size=True)
+        if not _agrees_at(normalised, draft, second):
             contract = contract.override("the exporter", size=example_size)
-            _write(whole, draft, example_size, contract, opset, free_size=False)
-        for batch in (1, len(pictures)):
-            check_parity(run(draft, [pictures[:batch]], SIGNATURE), scores[:batch], SIGNATURE)
-        return keep(draft, Path(path))
+            _write(normalised, draft, example_size, contract, opset, free_size=False)
+        for batch in (1, len(images)):
+            check_parity(run_onnx(draft, [images[:batch]], SIGNATURE), scores[:batch], SIGNATURE)
+        return copy_file(draft, Path(path))
 
 
 def _with_normalisation(
@@ -111,7 +112,7 @@ def _with_normalisation(
     mean: Sequence[float],
     std: Sequence[float],
 ) -> torch.nn.Module:
-    """`module` behind the step from [0, 1] to what it was trained on."""
+    """Return `module` preceded by the normalisation from [0, 1]."""
     import torch
 
     parameter = next(module.parameters(), torch.zeros(()))
@@ -136,17 +137,17 @@ def _with_normalisation(
     return Normalised().eval()
 
 
-def _pictures(count: int, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Noise beyond both ends of [0, 1], as certification will send it; [count, 3, H, W]."""
+def _example_images(count: int, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return noisy images [count, 3, H, W], with values beyond [0, 1] as in certification."""
     rng = np.random.default_rng(0)
-    pictures = rng.random((count, 3, *size)) + rng.normal(0, 0.25, (count, 3, *size))
-    return pictures.astype(np.float32)
+    images = rng.random((count, 3, *size)) + rng.normal(0, 0.25, (count, 3, *size))
+    return images.astype(np.float32)
 
 
 def _check_form(scores: NDArray[np.float32], batch: int, classes: int) -> None:
     if scores.ndim != 4 or scores.shape[:2] != (batch, classes):
         raise ModelError(
-            f"the module must return logits [B, C, H, W], here [{batch}, {classes}, H, W] for "
+            f"the module must return logits [B, C, H, W] of shape [{batch}, {classes}, H, W] for "
             f"{classes} class names, got {list(scores.shape)}."
         )
     check_finite(scores)
@@ -161,29 +162,29 @@ def _write(
     *,
     free_size: bool,
 ) -> None:
-    """Trace the module at `size`, with height and width free or fixed to it."""
+    """Trace the module at `size`, with height and width dynamic or fixed to it."""
     batch = {0: "batch"}
     spatial = {2: "height", 3: "width"} if free_size else {}
-    # The output may have a resolution of its own, so its axes get names of their own.
-    shown = {2: "logits_height", 3: "logits_width"} if free_size else {}
-    write(
+    # The output may have another resolution than the input, so its axes have other names.
+    names = {2: "logits_height", 3: "logits_width"} if free_size else {}
+    trace_to_file(
         module,
         path,
-        [_pictures(2, size)],
+        [_example_images(2, size)],
         SIGNATURE,
-        axes={INPUT: batch | spatial, OUTPUT: batch | shown},
-        # Behind a resize the exporter forgets how many channels there are; the form is checked.
+        axes={INPUT: batch | spatial, OUTPUT: batch | names},
+        # After a resize the exporter forgets the number of channels; `_check_form` has checked it.
         sizes={SIGNATURE.class_axis: len(contract.class_names)},
         contract=contract.to_json(),
         opset=opset,
     )
 
 
-def _follows(module: torch.nn.Module, path: Path, size: tuple[int, int]) -> bool:
-    """Whether module and file agree at another size too."""
-    pictures = [_pictures(1, size)]
+def _agrees_at(module: torch.nn.Module, path: Path, size: tuple[int, int]) -> bool:
+    """Return whether module and file agree at `size`."""
+    images = [_example_images(1, size)]
     try:
-        found = run(path, pictures, SIGNATURE)
-        return agrees(found, scores_of(module, pictures, SIGNATURE), SIGNATURE.class_axis)
+        found = run_onnx(path, images, SIGNATURE)
+        return scores_agree(found, run_module(module, images, SIGNATURE), SIGNATURE.class_axis)
     except ModelError:
         return False

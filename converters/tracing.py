@@ -1,4 +1,4 @@
-"""From a PyTorch module to an ONNX file, and the checks that the two agree, whatever the medium."""
+"""Tracing of PyTorch modules to ONNX files, and checks that both agree, for every modality."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     Inputs = Sequence[NDArray[np.float32]]
 
-# Two runtimes add in different orders: scores may differ by this share of the largest one. Labels
-# may then differ only on ties, which are rarer than this share of all components.
+# Runtimes sum in different orders, so scores may differ by this share of the largest one. Labels
+# then differ only at ties, which are rarer than this share of all components.
 SCORE_TOLERANCE: Final = 1e-3
 LABEL_TOLERANCE: Final = 1e-3
 
@@ -31,14 +31,14 @@ LABEL_TOLERANCE: Final = 1e-3
 @final
 @dataclass(frozen=True)
 class Signature:
-    """What the graph is called from outside, and what messages call it.
+    """Names of the graph's inputs and output, and words for messages.
 
     Attributes:
         inputs: names of the graph's inputs, in the order of the module's arguments.
-        output: name of its output.
-        axes: the output's axes, e.g. ``[B, C, H, W]``.
-        class_axis: which of them counts the classes.
-        sample: one row of the batch, e.g. ``picture``.
+        output: name of the graph's output.
+        axes: axes of the output, e.g. ``[B, C, H, W]``.
+        class_axis: index of the class axis.
+        sample: word for one row of the batch, e.g. ``image``.
     """
 
     inputs: tuple[str, ...]
@@ -49,18 +49,18 @@ class Signature:
 
 
 def require_torch() -> None:
-    """Refuse in one sentence where PyTorch is not installed."""
+    """Raise `ModelError` unless PyTorch is installed."""
     try:
         import torch  # noqa: F401
     except ModuleNotFoundError:
         raise ModelError(
-            "the converter needs PyTorch, which is not installed; pip install torch."
+            "the converter needs PyTorch, which is not installed; run pip install torch."
         ) from None
 
 
 @contextmanager
-def evaluated(module: torch.nn.Module) -> Iterator[None]:
-    """Put every layer into evaluation mode, and back into its own mode afterwards."""
+def evaluation_mode(module: torch.nn.Module) -> Iterator[None]:
+    """Put every layer into evaluation mode, and restore its mode afterwards."""
     before = [(layer, layer.training) for layer in module.modules()]
     try:
         module.eval()
@@ -76,8 +76,10 @@ def evaluated(module: torch.nn.Module) -> Iterator[None]:
             layer.training = training
 
 
-def scores_of(module: torch.nn.Module, inputs: Inputs, signature: Signature) -> NDArray[np.float32]:
-    """What PyTorch says, or a ModelError in place of whatever the module raises."""
+def run_module(
+    module: torch.nn.Module, inputs: Inputs, signature: Signature
+) -> NDArray[np.float32]:
+    """Return the module's scores; raise `ModelError` in place of any error of the module."""
     import torch
 
     try:
@@ -85,38 +87,38 @@ def scores_of(module: torch.nn.Module, inputs: Inputs, signature: Signature) -> 
     except Exception as error:
         shapes = " and ".join(str(list(array.shape)) for array in inputs)
         raise ModelError(
-            f"the module does not take floats {shapes} ({_first_line(error)})."
+            f"the module does not accept floats {shapes} ({_first_line(error)})."
         ) from error
     if not isinstance(scores, torch.Tensor):
         raise ModelError(
             f"the module must return one tensor of logits {signature.axes}, got a "
-            f"{type(scores).__name__}; wrap it in a module that picks the logits."
+            f"{type(scores).__name__}; wrap it in a module that returns only the logits."
         )
     return np.asarray(scores.cpu().float().numpy(), dtype=np.float32)
 
 
 def check_finite(scores: NDArray[np.float32]) -> None:
-    """Refuse NaN and infinity."""
+    """Raise `ModelError` unless all scores are finite."""
     if not np.isfinite(scores).all():
         raise ModelError("the module returns scores that are not finite; check its weights.")
 
 
-def check_company(
+def check_batch_invariance(
     module: torch.nn.Module,
     inputs: Inputs,
     scores: NDArray[np.float32],
     signature: Signature,
 ) -> None:
-    """Refuse a module whose answer for the first row depends on the others, or on the call."""
-    alone = scores_of(module, [array[:1] for array in inputs], signature)
-    if _gap(alone, scores[:1]) > SCORE_TOLERANCE:
+    """Raise `ModelError` if the scores of the first row depend on other rows or on the call."""
+    alone = run_module(module, [array[:1] for array in inputs], signature)
+    if _relative_gap(alone, scores[:1]) > SCORE_TOLERANCE:
         raise ModelError(
-            f"the module scores a {signature.sample} differently alone and among others, or from "
-            f"call to call; a certificate needs one fixed answer for each {signature.sample}."
+            f"the module scores a {signature.sample} differently alone and in a batch, or from "
+            f"call to call; a certificate needs one fixed prediction for each {signature.sample}."
         )
 
 
-def write(
+def trace_to_file(
     module: torch.nn.Module,
     path: Path,
     example: Inputs,
@@ -131,15 +133,15 @@ def write(
     """Trace the module on `example` and store the graph with its contract.
 
     Args:
-        module: what is traced, in evaluation mode.
+        module: the module to trace, in evaluation mode.
         path: file to write.
-        example: one array for each input; a batch of two shows more than one of one.
+        example: one array for each input, with a batch of two: a batch of one is a special case.
         signature: names of the graph's inputs and output.
-        axes: names of the free axes, by input or output.
-        sizes: of axes of the output that the caller knows and the exporter may forget.
-        contract: JSON that goes into the file.
+        axes: names of the dynamic axes, by input or output.
+        sizes: known sizes of output axes, which the exporter may forget.
+        contract: JSON to store in the file.
         opset: version of the ONNX operator set.
-        functions: bodies of operators of the module's own, put in place of each use.
+        functions: bodies of the module's custom operators, inlined at each use.
 
     Raises:
         ModelError: PyTorch cannot trace it.
@@ -149,11 +151,11 @@ def write(
     from onnx.inliner import inline_local_functions
     from torch.jit._trace import TracerWarning
 
-    # Of what it cannot export PyTorch prints the whole graph, and to standard output at that.
+    # If an export fails, PyTorch prints the whole graph, by default to standard output.
     torch._C._jit_set_onnx_log_output_stream("stderr")
     with warnings.catch_warnings(), quiet():
-        # The tracing exporter is chosen on purpose: its graph has no extra dependency and keeps
-        # sizes free. What it cannot trace is found by the parity check, not by its warnings.
+        # The tracing exporter is chosen on purpose: it needs no extra dependency and keeps sizes
+        # dynamic. The parity check finds what it cannot trace, so its warnings are not needed.
         for category in (DeprecationWarning, UserWarning, TracerWarning):
             warnings.filterwarnings("ignore", category=category)
         try:
@@ -182,12 +184,12 @@ def write(
     onnx.save(model, path)
 
 
-def run(path: Path, inputs: Inputs, signature: Signature) -> NDArray[np.float32]:
-    """What onnxruntime says."""
+def run_onnx(path: Path, inputs: Inputs, signature: Signature) -> NDArray[np.float32]:
+    """Return the scores of ONNX Runtime."""
     from onnxcert.model.running.passes import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # a size that the graph does not follow is no news here
+    options.log_severity_level = 4  # a size that the graph does not support is expected here
     try:
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
@@ -195,8 +197,8 @@ def run(path: Path, inputs: Inputs, signature: Signature) -> NDArray[np.float32]
         taken = {argument.name for argument in session.get_inputs()}
         if missing := [name for name in signature.inputs if name not in taken]:
             raise ModelError(
-                f"the module does not look at its input {missing[0]!r}, so the file has no such "
-                "input; export it without."
+                f"the module does not use its input {missing[0]!r}, so the file has no such "
+                "input; export the module without it."
             )
         feed = dict(zip(signature.inputs, inputs, strict=True))
         return np.asarray(session.run([signature.output], feed)[0])
@@ -208,9 +210,11 @@ def run(path: Path, inputs: Inputs, signature: Signature) -> NDArray[np.float32]
         ) from error
 
 
-def agrees(found: NDArray[np.float32], expected: NDArray[np.float32], class_axis: int) -> bool:
-    """Whether two runtimes give the same scores, and the same labels but for ties."""
-    if found.shape != expected.shape or not _gap(found, expected) <= SCORE_TOLERANCE:
+def scores_agree(
+    found: NDArray[np.float32], expected: NDArray[np.float32], class_axis: int
+) -> bool:
+    """Return whether two runtimes give the same scores, and the same labels except at ties."""
+    if found.shape != expected.shape or not _relative_gap(found, expected) <= SCORE_TOLERANCE:
         return False
     different = found.argmax(class_axis) != expected.argmax(class_axis)
     return bool(np.mean(different) <= LABEL_TOLERANCE)
@@ -219,12 +223,12 @@ def agrees(found: NDArray[np.float32], expected: NDArray[np.float32], class_axis
 def check_parity(
     found: NDArray[np.float32], expected: NDArray[np.float32], signature: Signature
 ) -> None:
-    """Refuse a file that does not say what the module says."""
-    if not agrees(found, expected, signature.class_axis):
+    """Raise `ModelError` unless file and module agree."""
+    if not scores_agree(found, expected, signature.class_axis):
         how = (
             f"shape {list(found.shape)} instead of {list(expected.shape)}"
             if found.shape != expected.shape
-            else f"scores that differ by {_gap(found, expected):.2g} of their range"
+            else f"scores that differ by {_relative_gap(found, expected):.2g} of their range"
         )
         raise ModelError(
             f"the exported file does not agree with the module at batch size {len(found)} ({how}); "
@@ -232,8 +236,8 @@ def check_parity(
         )
 
 
-def keep(draft: Path, path: Path) -> Path:
-    """Copy the file that passed every check to where it was asked for."""
+def copy_file(draft: Path, path: Path) -> Path:
+    """Copy the checked file to `path`."""
     try:
         path.write_bytes(draft.read_bytes())
     except OSError as error:
@@ -242,15 +246,15 @@ def keep(draft: Path, path: Path) -> Path:
 
 
 def _tensors(module: torch.nn.Module, inputs: Inputs) -> tuple[torch.Tensor, ...]:
-    """The arrays as tensors, where the module's weights are."""
+    """Return the arrays as tensors on the device of the module's weights."""
     import torch
 
     held = next(module.parameters(), next(module.buffers(), torch.zeros(())))
     return tuple(torch.from_numpy(array).to(held.device) for array in inputs)
 
 
-def _gap(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Largest difference of scores as a share of the largest score (at least 1)."""
+def _relative_gap(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return the largest difference of scores as a share of the largest score (at least 1)."""
     return float(np.abs(first - second).max() / max(1.0, float(np.abs(second).max())))
 
 

@@ -1,1 +1,1 @@
-"""The models that come with onnxcert, one folder each."""
+"""Models shipped with onnxcert, one folder each."""

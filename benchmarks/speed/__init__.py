@@ -1,1 +1,1 @@
-"""Speed and memory beside bare ONNX Runtime and beside the reference design; see `__main__`."""
+"""Speed and memory, compared with bare ONNX Runtime and the reference design; see `__main__`."""

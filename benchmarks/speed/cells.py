@@ -1,4 +1,4 @@
-"""What is measured: a grid of models, sizes, classes, draws and batches."""
+"""Measured cells: a grid of models, sizes, classes, draws and batch sizes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ BATCHES = (1, 8)
 
 @dataclass(frozen=True)
 class Cell:
-    """One comparison: everybody runs this.
+    """One comparison; all programs run it.
 
     Attributes:
         model: `unet` or `light`.
-        height, width: of the picture, in pixels.
-        classes: of the model.
-        n: forward passes.
-        batch: pictures a pass.
-        threads: of ONNX Runtime inside an operator, and of PyTorch.
+        height: height of the image in pixels.
+        width: width of the image in pixels.
+        classes: number of classes.
+        n: number of forward passes.
+        batch: batch size.
+        threads: intra-operator threads of ONNX Runtime, and threads of PyTorch.
         device: `cpu` or `cuda`.
     """
 
@@ -42,16 +43,16 @@ class Cell:
 
     @property
     def kept(self) -> int:
-        """Bytes of all labels in int64, which the reference design keeps."""
+        """Bytes of all labels in int64, which the reference design stores."""
         return 8 * self.n * self.components
 
     def passes(self) -> Iterator[int]:
-        """Pictures of each pass."""
+        """Yield the batch size of each pass."""
         yield from (self.batch,) * (self.n // self.batch)
         if self.n % self.batch:
             yield self.n % self.batch
 
-    def described(self) -> str:
+    def describe(self) -> str:
         return (
             f"{self.model} {self.height}x{self.width}, {self.classes} classes, n {self.n}, "
             f"batch {self.batch}"
@@ -59,7 +60,7 @@ class Cell:
 
 
 def small(threads: int, device: str) -> list[Cell]:
-    """A subset that takes minutes; the cells of the goals come first."""
+    """Return a subset that takes minutes; the cells with speed goals come first."""
     rows = [
         ("unet", 512, 256, 19, 100, 0),
         ("light", 512, 256, 19, 100, 0),
@@ -75,12 +76,12 @@ def small(threads: int, device: str) -> list[Cell]:
 
 
 def tiny(threads: int, device: str) -> list[Cell]:
-    """One cell of seconds, to see that everything works."""
+    """Return one cell that takes seconds, to test the benchmark itself."""
     return [_cell("light", 24, 32, 2, 30, 4, threads, device)]
 
 
 def full(threads: int, device: str) -> list[Cell]:
-    """Every combination, each size with its default batch, the smaller ones with others too."""
+    """Return every combination with the default batch size; for smaller images, also others."""
     found: dict[Cell, None] = {}
     for model, size, classes, n in product(("light", "unet"), SIZES, CLASSES, (100, 1000)):
         cell = _cell(model, *size, classes, n, 0, threads, device)
@@ -99,6 +100,6 @@ def _cell(
     threads: int,
     device: str,
 ) -> Cell:
-    """A cell; batch 0 is what onnxcert takes where there is no time to try."""
+    """Return a cell; batch 0 is the batch size of onnxcert without autotuning."""
     batch = batch or guessed(3 * height * width)
     return Cell(model, height, width, classes, n, batch, threads, device)

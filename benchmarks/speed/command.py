@@ -1,4 +1,4 @@
-"""The whole command line, start-up and pictures apart: reading, model, store, report."""
+"""Time of the whole command line, by part: start-up, forward passes, report, the rest."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 from PIL import Image
 
 from .cells import Cell
-from .contenders import SIGMA, picture
+from .contenders import SIGMA, example_image
 from .measure import Row
 
 
-def certified(cell: Cell, model: Path) -> Row:
-    """Seconds of `onnxcert certify` by part, as it reports them itself."""
+def time_command(cell: Cell, model: Path) -> Row:
+    """Return the seconds of `onnxcert certify` by part, as it reports them."""
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "photo.png"
-        pixels = np.moveaxis(picture(cell) * 255, 0, -1).astype(np.uint8)
+        pixels = np.moveaxis(example_image(cell) * 255, 0, -1).astype(np.uint8)
         Image.fromarray(pixels).save(photo)
         command = [
             *(sys.executable, "-m", "onnxcert", "certify", model, photo, "--n", cell.n),
@@ -30,4 +30,4 @@ def certified(cell: Cell, model: Path) -> Row:
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
         seconds = json.loads(done.stdout)["seconds"]
     rest = seconds["total"] - seconds["startup"] - seconds["report"]
-    return {"cell": cell.described(), **seconds, "rest": rest}
+    return {"cell": cell.describe(), **seconds, "rest": rest}

@@ -1,10 +1,9 @@
-"""Who is compared: bare passes, onnxcert, and the reference design. All do `n` passes.
+"""Compared programs: bare passes, onnxcert, and the reference design. All do `n` passes.
 
 The reference design is the published algorithm (Fischer, Baader, Vechev 2021, Algorithm 3) as a
-user would write it today: noise drawn by PyTorch, a fresh one for every sample, all labels kept,
-one binomial test per component from SciPy in a loop, Holm's correction from statsmodels. Of its n
-passes the first n0 choose the candidate and the others are tested; as published n0 passes would
-come on top.
+user would write it today: noise from PyTorch, independent for every sample, all labels kept, one
+binomial test of SciPy per component in a loop, Holm's correction from statsmodels. The first n0 of
+its n passes select the candidate and the others are tested; as published, n0 passes would be added.
 """
 
 from __future__ import annotations
@@ -20,32 +19,32 @@ import numpy as np
 from .cells import Cell
 
 SIGMA, TAU, ALPHA, N0 = 0.25, 0.75, 0.001, 10
-TESTED = 4000  # components in which the reference's loop is timed, where there are more
-ENOUGH = 20.0  # seconds of the reference's passes, after which the others are not timed
+TESTED = 4000  # largest number of components on which the reference's test loop is timed
+ENOUGH = 20.0  # seconds after which further passes of the reference are extrapolated
 Parts = dict[str, float]
 
 
-def picture(cell: Cell) -> Any:
-    """The same for everybody; float32 [3, H, W] in [0, 1]."""
+def example_image(cell: Cell) -> Any:
+    """Return the input, equal for all programs; float32 [3, H, W] in [0, 1]."""
     rng = np.random.default_rng(1)
     return rng.random((3, cell.height, cell.width), dtype=np.float32)
 
 
 class Contender(ABC):
-    """Loads everything it needs when it is made."""
+    """Compared program; loads everything it needs in its constructor."""
 
     @abstractmethod
     def __init__(self, cell: Cell, model: Path) -> None: ...
 
     @abstractmethod
     def run(self) -> Parts:
-        """Seconds of one input, by part."""
+        """Return the seconds of one input, by part."""
 
 
 class Network(Contender):
-    """ONNX Runtime runs the model as exported, pass after pass: pixels in, scores out, no votes."""
+    """ONNX Runtime on the exported model, pass after pass: pixels in, scores out, no votes."""
 
-    bound: dict[int, Any]  # pictures that lie on the GPU, by how many
+    bound: dict[int, Any]  # batch size -> images on the GPU
 
     def __init__(self, cell: Cell, model: Path) -> None:
         import onnx
@@ -55,18 +54,18 @@ class Network(Contender):
         session = open_session(onnx.load(model), device=cell.device, threads=cell.threads)
         self.cell, self.runtime, self.at_once = cell, session.runtime, 1
         self.outputs = [self.runtime.get_outputs()[0].name]
-        self.batch, self.bound = np.stack([picture(cell)] * cell.batch), {}
+        self.batch, self.bound = np.stack([example_image(cell)] * cell.batch), {}
         self.step(cell.batch)
 
     def step(self, rows: int) -> None:
-        """One pass."""
+        """Run one pass."""
         name = self.runtime.get_inputs()[0].name
         if self.cell.device == "cpu":
             self.runtime.run(self.outputs, {name: self.batch[:rows]})
             return
         from onnxcert.model.running.passes import onnxruntime
 
-        if rows not in self.bound:  # copied to the GPU once, as noise is drawn there
+        if rows not in self.bound:  # copied to the GPU once, because onnxcert draws noise there
             self.bound[rows] = onnxruntime.OrtValue.ortvalue_from_numpy(
                 self.batch[:rows], "cuda", 0
             )
@@ -89,7 +88,7 @@ class Network(Contender):
 
 
 class Labels(Network):
-    """ONNX Runtime runs the very graph that onnxcert runs, as many passes at once; labels out."""
+    """ONNX Runtime on the same graph as onnxcert, with as many passes at once; labels out."""
 
     def __init__(self, cell: Cell, model: Path) -> None:
         from onnxcert import OnnxSegmenter
@@ -97,7 +96,7 @@ class Labels(Network):
 
         segmenter = OnnxSegmenter.open(model, device=cell.device, threads=cell.threads)
         self.cell, self.bound = cell, {}
-        self.batch = np.stack([picture(cell)] * cell.batch)
+        self.batch = np.stack([example_image(cell)] * cell.batch)
         segmenter(self.batch)
         self.runtime, self.outputs = segmenter.session.runtime, [LABELS]
         self.at_once = segmenter.at_once
@@ -105,7 +104,7 @@ class Labels(Network):
 
 
 class Onnxcert(Contender):
-    """Draws, passes and votes, then the decision."""
+    """Certificate by onnxcert: draws, passes, votes, decision."""
 
     def __init__(self, cell: Cell, model: Path) -> None:
         from onnxcert import Gaussian, OnnxSegmenter
@@ -114,7 +113,7 @@ class Onnxcert(Contender):
         from onnxcert.settings import Settings
 
         rule = Rule(tau=TAU, alpha=ALPHA)
-        self.cell, self.x = cell, picture(cell)
+        self.cell, self.x = cell, example_image(cell)
         self.settings = Settings(perturbation=Gaussian(SIGMA), n=cell.n, n0=N0, rule=rule)
         self.segmenter = OnnxSegmenter.open(model, device=cell.device, threads=cell.threads)
         self.segmenter(self.x[None])
@@ -145,7 +144,7 @@ class Onnxcert(Contender):
 
 
 class Reference(Contender):
-    """The published algorithm in PyTorch, SciPy and statsmodels."""
+    """Published algorithm in PyTorch, SciPy and statsmodels."""
 
     def __init__(self, cell: Cell, model: Path) -> None:  # noqa: ARG002
         import torch
@@ -155,14 +154,14 @@ class Reference(Contender):
         torch.set_num_threads(cell.threads)
         self.cell, self.device = cell, torch.device(cell.device)
         self.network = network(cell.model, cell.classes).to(self.device)
-        self.x = torch.from_numpy(picture(cell)).to(self.device)
+        self.x = torch.from_numpy(example_image(cell)).to(self.device)
         self.mean, self.std = (
             torch.tensor(values, device=self.device).view(1, 3, 1, 1) for values in (MEAN, STD)
         )
-        self.sampled(cell.batch)
+        self.sample_labels(cell.batch)
 
-    def sampled(self, rows: int) -> Any:
-        """Labels of noisy copies; int64 [rows, H, W]."""
+    def sample_labels(self, rows: int) -> Any:
+        """Return the labels of noisy copies; int64 [rows, H, W]."""
         import torch
 
         with torch.no_grad():
@@ -177,11 +176,11 @@ class Reference(Contender):
         shape = (self.cell.n, self.cell.height, self.cell.width)
         samples, done = np.empty(shape, dtype=np.int64), 0
         for rows in self.cell.passes():
-            samples[done : done + rows] = self.sampled(rows)
+            samples[done : done + rows] = self.sample_labels(rows)
             done += rows
             if time.perf_counter() - start > ENOUGH and done >= N0:
                 break
-        # Passes all take the same: where many take minutes, what the first took is scaled.
+        # All passes take equally long, so the time of the first ones is scaled up.
         share = len(samples) / done
         passes = (time.perf_counter() - start) * share
         cpu = (time.process_time() - cpu) * share
@@ -207,10 +206,10 @@ class Reference(Contender):
         }
 
     def _p_values(self, hits: Any, n: int) -> tuple[Any, float]:
-        """p-values of all components, and the seconds of one binomial test for each."""
+        """Return the p-values of all components and the seconds of one binomial test for each."""
         from scipy.stats import binom, binomtest
 
-        p = binom.sf(hits - 1, n, TAU)  # what the loop gives; spares it where it would take minutes
+        p = binom.sf(hits - 1, n, TAU)  # equal to the loop's result, which would take minutes
         chosen = np.arange(hits.size)
         if hits.size > TESTED:
             chosen = np.random.default_rng(0).choice(hits.size, TESTED, replace=False)

@@ -1,4 +1,4 @@
-"""Cells that cannot be run in reasonable time or memory, from a smaller n of the same cell."""
+"""Extrapolation from a smaller n, for cells that need too much time or memory."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from .cells import Cell
-from .measure import MIB, Row, whole
+from .measure import MIB, Row, total_seconds
 
 
 def too_large(cell: Cell) -> bool:
-    """Whether the labels kept, or the scores of a batch, leave too little memory free."""
+    """Return whether the stored labels and the scores of a batch need too much memory."""
     scores = 4 * cell.batch * cell.components * cell.classes
     return cell.kept + 12 * scores > 0.7 * _available()
 
 
 def seconds_of(row: Row) -> float:
-    """One round of a measured row, without the loop of tests that was itself extrapolated."""
+    """Return the seconds of one round, without the test loop, which is itself extrapolated."""
     every = ("network", "labels", "onnxcert", "reference")
     return float(sum(row[f"{name}_passes"] for name in every))
 
 
-def extrapolated(cell: Cell, row: Row) -> Row:
-    """The row of `cell` from that of a smaller n: passes grow with n, decisions do not."""
+def extrapolate(cell: Cell, row: Row) -> Row:
+    """Return the row of `cell` from that of a smaller n: passes scale with n, decisions do not."""
     factor = cell.n / row["n"]
     out = dict(row) | {"n": cell.n, "note": f"from n {row['n']}"}
     for name in ("network", "labels", "onnxcert", "reference"):
@@ -34,8 +34,8 @@ def extrapolated(cell: Cell, row: Row) -> Row:
         for name in ("network", "labels", "onnxcert", "reference")
     }
     for other in ("network", "labels"):
-        out[f"over_{other}"] = whole(parts["onnxcert"]) / whole(parts[other])
-    out["speedup"] = whole(parts["reference"]) / whole(parts["onnxcert"])
+        out[f"over_{other}"] = total_seconds(parts["onnxcert"]) / total_seconds(parts[other])
+    out["speedup"] = total_seconds(parts["reference"]) / total_seconds(parts["onnxcert"])
     return out
 
 

@@ -1,4 +1,4 @@
-"""Each contender in a process of its own; they take turns, and the ratio of each turn counts."""
+"""Measurement: each program in its own process, alternately, compared within each round."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NAMES: Final = ("network", "labels", "onnxcert", "reference")
 SHORT: Final = 15.0
 
 
-def measured(cell: Cell, model: Path, *, rounds: int, seconds: float) -> Row:
-    """One row of the table: medians over the rounds, ratios taken within each round.
+def measure_cell(cell: Cell, model: Path, *, rounds: int, seconds: float) -> Row:
+    """Measure one row of the table: medians over the rounds, ratios within each round.
 
     Args:
-        cell: what everybody runs. Where the reference design takes long, it runs once.
-        model: its ONNX file.
-        rounds: at most so many, and at least one.
-        seconds: no new round begins after so long.
+        cell: the cell; if the reference design takes long, it runs once.
+        model: ONNX file of the cell.
+        rounds: maximum number of rounds; at least one is run.
+        seconds: no new round begins after this time.
     """
     with ExitStack() as stack:
         workers = {name: stack.enter_context(Worker(name, cell, model)) for name in NAMES}
@@ -49,35 +49,35 @@ def measured(cell: Cell, model: Path, *, rounds: int, seconds: float) -> Row:
 
 
 def ratios(found: list[dict[str, dict[str, float]]], threads: int) -> Row:
-    """Medians of the ratios of each round, the extremes of the first two as well."""
+    """Return medians of the ratios of each round, and the extremes of the first two ratios."""
     row: Row = {}
     for other in ("network", "labels"):
-        values = [whole(turn["onnxcert"]) / whole(turn[other]) for turn in found]
+        values = [total_seconds(turn["onnxcert"]) / total_seconds(turn[other]) for turn in found]
         row[f"over_{other}"] = statistics.median(values)
         row[f"over_{other}_least"], row[f"over_{other}_most"] = min(values), max(values)
         cpu = [turn["onnxcert"]["cpu"] / turn[other]["cpu"] for turn in found]
         row[f"over_{other}_cpu"] = statistics.median(cpu)
-    if threads == 1:  # the model and the count are in the first thread, the noise in another
+    if threads == 1:  # model and counting run in the first thread, the noise in another one
         apart = [turn["onnxcert"]["thread"] / turn["labels"]["thread"] for turn in found]
         row["over_labels_apart"] = statistics.median(apart)
     pairs = [(turn["reference"], turn["onnxcert"]) for turn in found if "reference" in turn]
-    row["speedup"] = statistics.median(whole(c) / whole(b) for c, b in pairs)
+    row["speedup"] = statistics.median(total_seconds(c) / total_seconds(b) for c, b in pairs)
     row["speedup_passes"] = statistics.median(c["passes"] / b["passes"] for c, b in pairs)
     row["speedup_cpu"] = statistics.median(c["passes_cpu"] / b["passes_cpu"] for c, b in pairs)
     row["speedup_decision"] = statistics.median(c["decision"] / b["decision"] for c, b in pairs)
     return row
 
 
-def whole(parts: dict[str, float]) -> float:
-    """Seconds from the first draw to the decision."""
+def total_seconds(parts: dict[str, float]) -> float:
+    """Return the seconds from the first draw to the decision."""
     return parts["passes"] + parts.get("decision", 0.0)
 
 
 class Worker:
-    """A contender in a fresh process.
+    """A program in its own process.
 
     Attributes:
-        loaded: MiB in memory when it was ready, warmed up.
+        loaded: memory in MiB after loading and warm-up.
     """
 
     def __init__(self, name: str, cell: Cell, model: Path) -> None:
@@ -97,7 +97,7 @@ class Worker:
         self._process.kill()
 
     def run(self) -> dict[str, float]:
-        """Seconds of one input by part, processor seconds, and MiB at the highest."""
+        """Return the seconds of one input by part, CPU seconds, and peak MiB."""
         self._pipe.send("run")
         found: dict[str, float] = self._answer()
         return found
@@ -106,7 +106,7 @@ class Worker:
         try:
             kind, value = self._pipe.recv()
         except EOFError:
-            raise MemoryError("the process of a contender was killed") from None
+            raise MemoryError("the process of a compared program was killed") from None
         if kind == "error":
             raise RuntimeError(value)
         return value
@@ -116,13 +116,13 @@ def _serve(pipe: Connection, name: str, cell: Cell, model: Path) -> None:
     from .contenders import CONTENDERS
 
     try:
-        contender = CONTENDERS[name](cell, model)
+        program = CONTENDERS[name](cell, model)
         pipe.send(("loaded", _status("VmRSS")))
         while True:
             pipe.recv()
             _forget_peak()
             cpu, thread = time.process_time(), time.thread_time()
-            parts = contender.run()
+            parts = program.run()
             used = {"cpu": time.process_time() - cpu, "thread": time.thread_time() - thread}
             pipe.send(("ran", {**parts, **used, "peak": _status("VmHWM")}))
     except EOFError:
@@ -132,7 +132,7 @@ def _serve(pipe: Connection, name: str, cell: Cell, model: Path) -> None:
 
 
 def _status(key: str) -> float:
-    """A line of Linux's account of this process, in MiB."""
+    """Return an entry of /proc/self/status in MiB."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{key}:"):
             return int(line.split()[1]) * 1024 / MIB
@@ -140,5 +140,5 @@ def _status(key: str) -> float:
 
 
 def _forget_peak() -> None:
-    """Let the highest memory use count from now on."""
+    """Reset the peak memory use of this process."""
     Path("/proc/self/clear_refs").write_text("5")

@@ -1,4 +1,4 @@
-"""The networks: a U-Net and a very light one, with random weights from a fixed seed."""
+"""Networks: a U-Net and a very light one, with random weights from a fixed seed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def network(name: str, classes: int) -> nn.Module:
-    """The network `unet` or `light`: normalised pictures [B, 3, H, W] to scores [B, C, H, W]."""
+    """Return `unet` or `light`, from normalised images [B, 3, H, W] to scores [B, C, H, W]."""
     torch.manual_seed(0)
     made: nn.Module = {"unet": UNet, "light": Light}[name](classes)
     return made.eval()
 
 
-def exported(name: str, classes: int, folder: Path) -> Path:
-    """Its ONNX file in `folder`, with the normalisation inside, written when it is missing."""
+def export_model(name: str, classes: int, folder: Path) -> Path:
+    """Return the path of its ONNX file with normalisation; export it if it is missing."""
     path = folder / f"{name}-{classes}.onnx"
     if not path.exists():
         names = [f"class {c}" for c in range(classes)]
@@ -32,7 +32,7 @@ def exported(name: str, classes: int, folder: Path) -> Path:
 
 
 class Light(nn.Module):
-    """Two convolutions: next to nothing to compute, so that all else shows."""
+    """Two convolutions: very cheap, so that every overhead is visible."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

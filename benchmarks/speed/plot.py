@@ -1,4 +1,4 @@
-"""Where the seconds of each cell went, and how many times faster than the reference design."""
+"""Figure of the time per draw of each program and cell."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 from .measure import Row
 
-# Okabe and Ito's colours, which the colour-blind can tell apart.
+# Okabe and Ito's colours, suitable for colour-blind readers.
 BARE, LABELS, OURS, REFERENCE, TESTS = "#999999", "#56B4E9", "#0072B2", "#E69F00", "#D55E00"
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """Milliseconds a draw, each cell a group of points, on a logarithmic axis."""
+    """Plot milliseconds per draw on a logarithmic axis, one group of points for each cell."""
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(9.5, 1.6 + 0.72 * len(rows)), layout="constrained")
         axes = figure.subplots()
@@ -43,7 +43,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
                 )
         for place in places[::2]:
             axes.axhspan(place - 0.5, place + 0.5, color="#F2F2F2", zorder=0)
-        axes.set_yticks(places, [_named(row) for row in rows])
+        axes.set_yticks(places, [_cell_label(row) for row in rows])
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:,g}")
         axes.xaxis.grid(visible=True, color="#DDDDDD", zorder=1)
@@ -54,7 +54,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         figure.savefig(path, dpi=130)
 
 
-def _named(row: Row) -> str:
+def _cell_label(row: Row) -> str:
     threads = f"{row['threads']} thread{'s' if row['threads'] > 1 else ''}"
     marked = ", extrapolated" if "note" in row else ""
     return (

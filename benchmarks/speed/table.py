@@ -1,4 +1,4 @@
-"""The measurements as CSV and as a dated Markdown page."""
+"""Output of the measurements as CSV and as a dated Markdown page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .contenders import ENOUGH, N0, TESTED
-from .measure import Row, whole
+from .measure import Row, total_seconds
 
 PACKAGES = ("numpy", "scipy", "statsmodels", "onnx", "onnxruntime-gpu", "onnxruntime", "torch")
 HEAD = (
@@ -39,23 +39,23 @@ HEAD = (
     "",
 )
 READING = f"""\
-(a) bare ONNX Runtime: the model as exported, the same number of passes, one after the other, all
-threads in one pass; scores come out and nobody votes. (a') the same number of passes of the graph
-that onnxcert runs, with the vote inside, as many at once as onnxcert runs, and nothing else.
-(b) onnxcert: draws, passes, votes, decision. (c) the reference design: PyTorch eager, a fresh draw
-for every sample, argmax, all labels kept, one SciPy binomial test per component in a loop, Holm by
-statsmodels. All do n passes; (c) chooses from the first {N0} and tests the others.
+(a) bare ONNX Runtime: the exported model, the same number of passes, one after the other, all
+threads in one pass; output of scores, no votes. (a') the same number of passes of the graph that
+onnxcert runs, with its vote head and as many passes at once, and nothing else. (b) onnxcert:
+draws, passes, votes, decision. (c) the reference design: PyTorch eager, independent noise for every
+sample, argmax, all labels stored, one SciPy binomial test per component in a loop, Holm by
+statsmodels. All do n passes; (c) selects from the first {N0} and tests the others.
 
-Every contender has a process of its own and they take turns; times are medians of the rounds,
-ratios medians of the ratio within each round. "CPU" compares processor seconds, on which other
-users of the machine have the least influence; "noise apart" leaves out the thread that draws, as
-if a core were kept for it (where one thread runs the model). MiB: most memory in use while
-running, and in brackets above what the loaded process had. "~": the loop of tests was timed on
-{TESTED} random components and scaled; so were passes of (c) after {ENOUGH:g} s."""
+Every program runs in its own process and they alternate. Times are medians over the rounds, ratios
+are medians of the ratios within each round. "CPU" compares CPU seconds, which other users of the
+machine affect least. "noise apart" leaves out the thread that draws noise, as if it had its own
+core (only where one thread runs the model). MiB: peak memory, and in brackets the increase over the
+loaded process. "~": extrapolated, either the test loop from {TESTED} random components or the
+passes of (c) from the first {ENOUGH:g} s."""
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
-    """Every number of every row."""
+    """Write all numbers as CSV."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, keys)
@@ -72,12 +72,12 @@ def page(
     command: str,
     note: str,
 ) -> str:
-    """The Markdown page."""
+    """Return the Markdown page."""
     lines = [f"# Speed beside bare ONNX Runtime and the reference design, {date}", ""]
     lines += [f"    {command}", "", f"{machine()}{' ' + note if note else ''}", "", READING, ""]
     lines += grid(HEAD, [cells(row) for row in rows])
     if threads:
-        lines += ["", "## Threads", "", "Milliseconds a picture of the model as exported.", ""]
+        lines += ["", "## Threads", "", "Milliseconds per image of the exported model.", ""]
         lines += grid(
             ("model", "size", "arrangement", "wall", "CPU"),
             [
@@ -87,7 +87,7 @@ def page(
         )
     if commands:
         lines += ["", "## The whole command line", ""]
-        lines += ["Seconds of `onnxcert certify`; the rest is without start-up and pictures.", ""]
+        lines += ["Seconds of `onnxcert certify`; the rest is without start-up and figures.", ""]
         parts = ("total", "forward", "startup", "report", "rest")
         lines += grid(
             ("cell", *parts),
@@ -97,9 +97,9 @@ def page(
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """One row as shown."""
+    """Return the cells of one row as text."""
     seconds = [
-        whole({"passes": row[f"{x}_passes"], "decision": row.get(f"{x}_decision", 0.0)})
+        total_seconds({"passes": row[f"{x}_passes"], "decision": row.get(f"{x}_decision", 0.0)})
         for x in ("network", "labels", "onnxcert", "reference")
     ]
     partly = "~" if row["height"] * row["width"] > TESTED else ""
@@ -128,12 +128,12 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table."""
+    """Return a Markdown table."""
     return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows)]
 
 
 def machine() -> str:
-    """Cores and versions, no names."""
+    """Return architecture, cores and versions, without names of machines."""
     found = []
     for package in PACKAGES:
         try:

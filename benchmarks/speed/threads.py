@@ -1,4 +1,4 @@
-"""One thread, all threads in one pass, or a pass for each thread: passes a second of each."""
+"""Time per image with one thread, all threads in one pass, or one pass for each thread."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from onnxcert.model.graph import read_model
 from onnxcert.model.running.session import open_session
 
 from .cells import Cell
-from .contenders import picture
+from .contenders import example_image
 from .measure import Row
 
 
-def arrangements(cell: Cell, model: Path, *, rounds: int) -> list[Row]:
-    """Wall and processor milliseconds a picture under each arrangement; they take turns."""
+def measure_arrangements(cell: Cell, model: Path, *, rounds: int) -> list[Row]:
+    """Return wall and CPU milliseconds per image of each arrangement, measured alternately."""
     proto = read_model(model).proto
     one, many = (open_session(proto, device="cpu", threads=t).runtime for t in (1, cell.threads))
-    feeds = {one.get_inputs()[0].name: np.stack([picture(cell)] * cell.batch)}
+    feeds = {one.get_inputs()[0].name: np.stack([example_image(cell)] * cell.batch)}
     passes = max(2 * cell.threads, 40 // cell.batch)
     ways = {
         "1 thread": (one, 1),
@@ -38,14 +38,14 @@ def arrangements(cell: Cell, model: Path, *, rounds: int) -> list[Row]:
     shown = []
     for name, pairs in found.items():
         walls, cpus = zip(*pairs[1:], strict=True)  # the first round warms up
-        pictures = passes * cell.batch
+        images = passes * cell.batch
         shown.append(
             {
                 "model": cell.model,
                 "size": f"{cell.height}x{cell.width}",
                 "arrangement": name,
-                "wall": 1e3 * statistics.median(walls) / pictures,
-                "cpu": 1e3 * statistics.median(cpus) / pictures,
+                "wall": 1e3 * statistics.median(walls) / images,
+                "cpu": 1e3 * statistics.median(cpus) / images,
             }
         )
     return shown

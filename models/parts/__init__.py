@@ -1,1 +1,1 @@
-"""A bundled point-cloud model: parts of drawn things, from chairs to rockets."""
+"""Small part segmentation model of generated objects, from chairs to rockets."""

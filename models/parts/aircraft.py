@@ -9,7 +9,7 @@ from .solids import Solid, loft, revolve, ring
 
 
 def aeroplane(rng: np.random.Generator) -> Things:
-    """An aeroplane: fuselage, wings, tail, and engines under the wings or at the rear."""
+    """Build an aeroplane: fuselage, wings, tail, and engines under the wings or at the rear."""
     length, radius = 1.0, rng.uniform(0.045, 0.075)
     t = np.array([0, 0.03, 0.1, 0.2, 0.35, 0.65, 0.8, 0.88, 0.94, 0.98, 1])
     size = radius * np.array([0.15, 0.3, 0.55, 0.8, 1, 1, 1, 0.92, 0.72, 0.42, 0.08])
@@ -51,7 +51,7 @@ def _engines(
     root: float,
     radius: float,
 ) -> Things:
-    """Two or four nacelles under the wings, or two beside the rear of the fuselage."""
+    """Build two or four nacelles under the wings, or two beside the rear of the fuselage."""
     long, thick = rng.uniform(0.14, 0.2), rng.uniform(0.028, 0.042)
     if rng.random() < 0.25:
         places = [(radius + 0.8 * thick, 0.45 * radius, 0.24)]
@@ -68,7 +68,7 @@ def _engines(
 
 
 def _nacelle(length: float, radius: float) -> Solid:
-    """A jet engine along z, open in front."""
+    """Build a jet engine along z, open in front."""
     lip, hub = 0.8 * radius, 0.85 * length / 2
     half = length / 2
     profile = [(0, -half), (0.55 * radius, -half), (radius, 0.1 * half), (0.92 * radius, half)]
@@ -83,7 +83,7 @@ def _blade(
     end: float,
     thick: float,
 ) -> Solid:
-    """A wing from the middle of its root to that of its tip; `thick` is a share of the chord."""
+    """Build a wing from the middle of its root to its tip; `thick` is a share of the chord."""
     profile = np.array([(0.5, 0), (0.3, 0.45), (0, 0.5), (-0.5, 0), (0, -0.5), (0.3, -0.45)])
     sections = []
     for centre, size in ((root, chord), (tip, end)):
@@ -93,7 +93,7 @@ def _blade(
 
 
 def rocket(rng: np.random.Generator) -> Things:
-    """A rocket: body with a nozzle, fins, and a pointed or rounded nose."""
+    """Build a rocket: body with a nozzle, fins, and a pointed or rounded nose."""
     radius, tall = rng.uniform(0.08, 0.15), rng.uniform(0.55, 0.7)
     belly = rng.uniform(0, 0.35) if rng.random() < 0.5 else 0.0
     t = np.linspace(0, 1, 9)

@@ -1,4 +1,4 @@
-"""Which things there are, what parts they have, and the number of each part."""
+"""Categories of objects, their parts, and the class index of each part."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ PARTS: Final[dict[str, tuple[str, ...]]] = {
     "table": ("top", "legs", "shelf"),
 }
 
-# The number of a part is its place here: "aeroplane fuselage" 0 to "table shelf" 29.
+# The position is the class index: "aeroplane fuselage" is 0, "table shelf" is 29.
 CLASS_NAMES: Final = tuple(f"{thing} {part}" for thing, parts in PARTS.items() for part in parts)
 
-# Each category with the numbers of its parts.
+# Each category with the class indices of its parts.
 CATEGORIES: Final = tuple(
     (thing, tuple(CLASS_NAMES.index(f"{thing} {part}") for part in parts))
     for thing, parts in PARTS.items()

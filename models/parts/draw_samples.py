@@ -1,4 +1,4 @@
-"""Draw the samples for the card: ``python -m models.parts.draw_samples`` from a checkout."""
+"""Draw the samples for the model card: ``python -m models.parts.draw_samples`` from a checkout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIDE: Final = 310
 
 
 def main() -> None:
-    """Write ``samples/samples.png``: the labelled samples as reports show them."""
+    """Write ``samples/samples.png``: the labelled samples, rendered as in reports."""
     rows = -(-len(SAMPLES) // WIDTH)
     figure, grid = plt.subplots(rows, WIDTH, figsize=(2.75 * WIDTH, 3.2 * rows), dpi=100)
     for axes, (name, seed) in zip(grid.ravel(), SAMPLES.items(), strict=True):
@@ -37,8 +37,10 @@ def main() -> None:
         own = dict(CATEGORIES)[name]
         colours = part_colours(CLASS_NAMES, own)
         scene = Scene.of(PointCloud(shape.points, shape.normals))
-        panel = scene.labels(shape.labels.astype(np.int32), colours)
-        axes.imshow(_square(panel[: scene.views[0].visible.shape[0] // FINE]), interpolation="none")
+        panel = scene.paint_labels(shape.labels.astype(np.int32), colours)
+        axes.imshow(
+            _pad_to_square(panel[: scene.views[0].visible.shape[0] // FINE]), interpolation="none"
+        )
         axes.set_title(name, fontsize=11)
         axes.axis("off")
         marks = [
@@ -58,18 +60,18 @@ def main() -> None:
     figure.subplots_adjust(0.005, 0.06, 0.995, 0.95, 0.03, 0.18)
     path = Path(__file__).parent / "samples" / "samples.png"
     figure.savefig(path)
-    with Image.open(path) as picture:
-        palette = picture.convert("RGB").quantize(192)
+    with Image.open(path) as image:
+        palette = image.convert("RGB").quantize(192)
     palette.save(path, optimize=True)
 
 
-def _square(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """With more of its ground around it, all samples in squares of one size."""
-    high, wide, _ = picture.shape
+def _pad_to_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pad an image with its background to a square of side `SIDE`."""
+    high, wide, _ = image.shape
     square = np.empty((SIDE, SIDE, 3), np.uint8)
-    square[:] = picture[0, 0]
+    square[:] = image[0, 0]
     top, left = (SIDE - high) // 2, (SIDE - wide) // 2
-    square[top : top + high, left : left + wide] = picture
+    square[top : top + high, left : left + wide] = image
     return square
 
 

@@ -1,4 +1,4 @@
-"""Tables, chairs and lamps. Upright along +y; a chair looks towards +z."""
+"""Tables, chairs and lamps. Upright along +y; a chair faces +z."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from .solids import Solid, box, loft, revolve, ring, tube
 
-# The parts of one thing, each solid with the name of its part.
+# Solids of one object, each with the name of its part.
 Things: TypeAlias = list[tuple[str, Solid]]
 
 
 def table(rng: np.random.Generator) -> Things:
-    """A table: top and legs, often with a shelf between the legs."""
+    """Build a table: top and legs, often with a shelf between the legs."""
     width, depth = rng.uniform(0.8, 1.6), rng.uniform(0.6, 0.95)
     height, thick = rng.uniform(0.45, 0.85), rng.uniform(0.03, 0.08)
     round_top = rng.random() < 0.35
@@ -48,7 +48,7 @@ def table(rng: np.random.Generator) -> Things:
 
 
 def _pedestal(rng: np.random.Generator, height: float, reach: float) -> Things:
-    """One turned leg on a foot."""
+    """Build one turned leg on a foot."""
     pole, foot = rng.uniform(0.035, 0.08), rng.uniform(0.5, 0.75) * reach
     rise = rng.uniform(0.03, 0.07)
     profile = [(0, 0), (foot, 0), (foot, 0.4 * rise), (1.6 * pole, 2.2 * rise), (pole, 4 * rise)]
@@ -62,7 +62,7 @@ def post(
     head: float,
     sides: int = 4,
 ) -> Solid:
-    """A tapered leg; `foot` and `head` are half its width below and above."""
+    """Build a tapered leg; `foot` and `head` are half its width at the bottom and the top."""
     sections = []
     for centre, half in ((low, foot), (high, head)):
         corners = ring((half * 2**0.5, half * 2**0.5) if sides == 4 else (half, half), sides)
@@ -73,7 +73,7 @@ def post(
 
 
 def chair(rng: np.random.Generator) -> Things:
-    """A chair: seat, back and legs, half of the time with arms."""
+    """Build a chair: seat, back and legs, with arms in half of the cases."""
     wide, deep = rng.uniform(0.44, 0.62), rng.uniform(0.42, 0.56)
     height, thick = rng.uniform(0.38, 0.5), rng.uniform(0.035, 0.1)
     x, z = wide / 2, deep / 2
@@ -100,7 +100,7 @@ def chair(rng: np.random.Generator) -> Things:
 
 
 def _back(rng: np.random.Generator, x: float, z: float, seat: float) -> Things:
-    """A curved plate, or two posts with rails or bars between them."""
+    """Build the back: a curved plate, or two posts with rails or bars between them."""
     tall, lean = rng.uniform(0.42, 0.68), rng.uniform(0.02, 0.14)
     thick, bow = rng.uniform(0.025, 0.06), rng.uniform(0, 0.07)
     y = np.array([seat, seat + tall])
@@ -141,7 +141,7 @@ def _back(rng: np.random.Generator, x: float, z: float, seat: float) -> Things:
 
 
 def _swivel(rng: np.random.Generator, height: float) -> Things:
-    """An office chair's column on a star of feet."""
+    """Build the column and the star base of an office chair."""
     feet, reach = 5, rng.uniform(0.24, 0.3)
     parts: Things = [("legs", tube([(0, 0.05, 0), (0, height, 0)], 0.03))]
     for angle in 2 * np.pi * np.arange(feet) / feet + rng.uniform(0, 1):
@@ -151,7 +151,7 @@ def _swivel(rng: np.random.Generator, height: float) -> Things:
 
 
 def _arms(rng: np.random.Generator, x: float, z: float, seat: float) -> Things:
-    """A rest on either side, on a post or as a bent tube."""
+    """Build an armrest on each side, on a post or as a bent tube."""
     rise, thick = rng.uniform(0.17, 0.25), rng.uniform(0.018, 0.035)
     front, level = z * rng.uniform(0.55, 0.95), seat + rise
     side = x + 0.3 * thick
@@ -172,7 +172,7 @@ def _arms(rng: np.random.Generator, x: float, z: float, seat: float) -> Things:
 
 
 def lamp(rng: np.random.Generator) -> Things:
-    """A standing, desk or hanging-arm lamp: base, pole and an open shade."""
+    """Build a standing, desk or hanging-arm lamp: base, pole and an open shade."""
     height, foot = rng.uniform(0.7, 1.5), rng.uniform(0.16, 0.28)
     rise, pole = rng.uniform(0.02, 0.07), rng.uniform(0.013, 0.03)
     if rng.random() < 0.3:  # a vase for a base

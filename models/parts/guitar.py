@@ -9,7 +9,7 @@ from .solids import box, loft, tube
 
 
 def guitar(rng: np.random.Generator) -> Things:
-    """A guitar: waisted body, neck, head with its pegs."""
+    """Build a guitar: waisted body, neck, head with pegs."""
     long, deep = rng.uniform(0.4, 0.5), rng.uniform(0.035, 0.1)
     lower, upper = rng.uniform(0.17, 0.21), rng.uniform(0.12, 0.16)
     waist = rng.uniform(0.6, 0.85) * upper

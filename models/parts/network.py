@@ -1,15 +1,15 @@
-"""A small permutation-equivariant network for noisy, turned point clouds.
+"""Small permutation-equivariant network for noisy, rotated point clouds.
 
-A point drowned in noise says little alone, so every layer of points also hears from pools: the
-whole shape's maximum and mean, and learned regions - each point shares itself among a few slots,
-the slots exchange what they gathered and hand it back. Two layers of slots, many small regions and
-few large ones, are the two scales; unlike nearest neighbours they need no search, no ties to break
-and no loop over the data.
+One noisy point carries little information, so each layer also gets pooled features: maximum and
+mean over the whole shape, and learned regions. For the regions, each point is assigned softly to a
+few slots; the slots exchange their features and return them to the points. Two layers of slots,
+with many small and few large regions, give two scales. Unlike nearest neighbours they need no
+search, no tie breaking and no loop over the data.
 
-Everything is a 1 x 1 convolution or a product of matrices *within one shape*, also where vectors of
-a whole shape are computed, and no product sums more than RUN terms over many columns: a longer sum,
-or a product across the batch, would be cut up otherwise for another batch size or number of
-threads, and labels would then depend on the company a shape is in.
+All operations are 1 x 1 convolutions or matrix products *within one shape*, also for vectors of a
+whole shape, and no product sums more than RUN terms over many columns. Longer sums and products
+across the batch would be split differently for another batch size or number of threads, and the
+labels of a shape would depend on its batch.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Layer(nn.Sequential):
 
 
 class Whole(nn.Module):
-    """A vector [B, C, 1] of the whole shape from its points [B, C, N]: maximum and mean."""
+    """Global features [B, C, 1] of a shape from its points [B, C, N]: maximum and mean."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Whole(nn.Module):
 
 
 class Slots(nn.Module):
-    """What learned regions of the shape hold, handed back to the points that share in them."""
+    """Features of learned regions of the shape, returned to the points assigned to them."""
 
     def __init__(self, channels: int, width: int, slots: int) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Slots(nn.Module):
 
 
 def _gather(share: Tensor, values: Tensor) -> Tensor:
-    """Sums over the points, share [B, K, N] times values [B, W, N]: [B, K, W], run by run."""
+    """Sum share [B, K, N] times values [B, W, N] over the points, in runs of RUN: [B, K, W]."""
     runs = zip(torch.split(share, RUN, 2), torch.split(values, RUN, 2), strict=True)
     held, *more = [part @ value.transpose(1, 2) for part, value in runs]
     for one in more:
@@ -80,7 +80,7 @@ def _gather(share: Tensor, values: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """Points [B, C, N] to points [B, C, N]: what each is, the whole shape, and learned regions."""
+    """Residual block [B, C, N] to [B, C, N]: point-wise, global and region features."""
 
     def __init__(self, channels: int, width: int, slots: int) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class Block(nn.Module):
 
 
 class PartsNet(nn.Module):
-    """Logits [B, classes, N] from points [B, inputs, N]: coordinates, then normals if any."""
+    """Network from points [B, inputs, N] (coordinates, any normals) to logits [B, classes, N]."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class PartsNet(nn.Module):
         self.triples = range(0, inputs, 3)
         self.first = nn.Sequential(Layer(inputs, 32), Layer(32, channels // 2))
         self.pose = Whole(channels // 2, width)
-        # Starts as no turn at all; what it learns is to undo some of the rotation and the noise.
+        # The zero matrix at first; it learns to undo some of the rotation and the noise.
         self.turn = nn.Conv1d(width, 9, 1)
         for parameter in self.turn.parameters():
             nn.init.zeros_(parameter)
@@ -127,7 +127,7 @@ class PartsNet(nn.Module):
         )
 
     def forward(self, points: Tensor) -> Tensor:
-        """Logits of points in the unit-sphere frame."""
+        """Return the logits of points in the unit-sphere frame."""
         early = self.first(points)
         pose = self.pose(early)
         matrix = self.turn(pose).view(-1, 3, 3)

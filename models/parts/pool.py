@@ -1,4 +1,4 @@
-"""Many shapes made once and kept in memory, and the batches made of them."""
+"""In-memory data set of generated shapes, and its batches."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .shapes import POINTS, make_shape
 def make_pool(
     count: int, first_seed: int = 0, cache: Path | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Clouds [count, 6, N], coordinates and normals, and labels [count, N].
+    """Generate clouds [count, 6, N] (coordinates and normals) and labels [count, N].
 
-    With a `cache`, an .npz file, they are read from it where it exists and written there where not.
+    If `cache`, an .npz file, exists, they are read from it; otherwise they are written there.
     """
     if cache is not None and cache.exists():
         with np.load(cache) as stored:
@@ -42,7 +42,7 @@ def make_pool(
 def batches(
     clouds: NDArray[np.float32], labels: NDArray[np.uint8], size: int, rng: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches: clouds float32 [size, 6, N], labels int64 [size, N], in random order."""
+    """Yield batches without end: clouds float32 [size, 6, N] and labels int64 [size, N]."""
     while True:
         order = rng.permutation(len(clouds))
         for start in range(0, len(order) - size + 1, size):

@@ -1,8 +1,8 @@
 """Train the parts model from scratch and export it.
 
 From a checkout: ``python -m models.parts.recipe --out models/parts/model.onnx --minutes 40``.
-It makes its own shapes, so it needs no data and no network. ``--sigma 0 --rotation 0`` trains the
-same network without any noise.
+It generates its shapes, so it needs no data and no internet connection. ``--sigma 0 --rotation 0``
+trains the same network without noise.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from torch.optim.swa_utils import AveragedModel
 
 from .catalogue import CATEGORIES, CLASS_NAMES
 from .network import PartsNet
-from .noise import Diet, two_views
+from .noise import TrainingNoise, two_views
 from .pool import batches, make_pool
 from .shapes import POINTS
 
-# Until this share of the training, shapes have half of their points: twice the steps for the time.
+# Up to this share of the training, shapes have half of their points, so that steps are faster.
 COARSE: Final = 0.5
 
 
 def main() -> None:
-    """Parse the command line, train, export."""
+    """Parse the command line, train and export."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="ONNX file to write")
     parser.add_argument("--steps", type=int, default=7000, help="training steps")
@@ -40,18 +40,18 @@ def main() -> None:
     parser.add_argument("--rotation", type=float, default=0.25, help="largest rotation noise")
     parser.add_argument("--channels", choices=("xyz", "xyz+normals"), default="xyz+normals")
     parser.add_argument("--shapes", type=int, default=10_000, help="training shapes to make")
-    parser.add_argument("--cache", type=Path, help=".npz file to keep the shapes in")
-    parser.add_argument("--batch", type=int, default=16, help="shapes a step; each is seen twice")
+    parser.add_argument("--cache", type=Path, help=".npz file that caches the shapes")
+    parser.add_argument("--batch", type=int, default=16, help="shapes per step; each is used twice")
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    _exporter()
+    _import_exporter()
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
-    diet = Diet(sigma=options.sigma, rotation=options.rotation)
+    noise = TrainingNoise(sigma=options.sigma, rotation=options.rotation)
     inputs = 3 if options.channels == "xyz" else 6
     clouds, labels = make_pool(options.shapes, cache=options.cache)
     stream = batches(clouds, labels, options.batch, rng)
@@ -66,7 +66,7 @@ def main() -> None:
             group["lr"] = options.rate * _schedule(done)
         cloud, classes = next(stream)
         points = cloud.shape[2] // 2 if done < COARSE else cloud.shape[2]
-        views = two_views(cloud[:, :inputs, :points], diet, rng)
+        views = two_views(cloud[:, :inputs, :points], noise, rng)
         loss = _loss(network, views, classes[:, :points].repeat(2, 1))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -89,12 +89,12 @@ def main() -> None:
         if step % 500 == 0:
             torch.save(average.module.state_dict(), options.out.with_suffix(".pt"))
     torch.save(average.module.state_dict(), options.out.with_suffix(".pt"))
-    write_model(average.module, options.out, options.channels, diet)
+    write_model(average.module, options.out, options.channels, noise)
 
 
-def _exporter() -> Callable[..., Path]:
-    """What writes the model, looked for before an hour of training and not after it."""
-    # Known by this name once the checkout is installed; a type checker sees only the folders.
+def _import_exporter() -> Callable[..., Path]:
+    """Import the exporter; called before training, so that a missing one fails early."""
+    # This name exists once the checkout is installed; a type checker sees only the folders.
     from onnxcert.converters.points import (  # type: ignore[import-not-found,unused-ignore]
         export_points,
     )
@@ -102,12 +102,12 @@ def _exporter() -> Callable[..., Path]:
     return export_points  # type: ignore[no-any-return,unused-ignore]
 
 
-def write_model(network: nn.Module, path: Path, channels: str, diet: Diet) -> Path:
-    """Export a trained network to `path` with its contract inside.
+def write_model(network: nn.Module, path: Path, channels: str, noise: TrainingNoise) -> Path:
+    """Export a trained network to `path` with its contract.
 
-    What the contract names is what the network certifies well with, not the most it has seen.
+    The contract names noise levels that certify well, not the largest ones in training.
     """
-    written: Path = _exporter()(
+    written: Path = _import_exporter()(
         network,
         path,
         points=POINTS,
@@ -115,27 +115,27 @@ def write_model(network: nn.Module, path: Path, channels: str, diet: Diet) -> Pa
         channels=channels,
         categories=CATEGORIES,
         output_layout="BCN",
-        trained_sigma=min(diet.often, diet.sigma) or None,
-        trained_rotation=diet.rotation / 2 or None,
+        trained_sigma=min(noise.usual_sigma, noise.sigma) or None,
+        trained_rotation=noise.rotation / 2 or None,
     )
     return written
 
 
 def _blend(average: Tensor, current: Tensor, seen: Tensor | int) -> Tensor:
-    """The running average of the weights over about 500 steps, over fewer at the start."""
+    """Return the running average of the weights over about 500 steps, fewer at the start."""
     return average + (current - average) * max(0.002, 1 / (0.2 * float(seen) + 1))
 
 
 def _schedule(done: float) -> float:
-    """Share of the highest learning rate: a short rise, then half a cosine down to 0."""
+    """Return the learning rate as a share of the highest: short warm-up, then cosine decay to 0."""
     return min(done / 0.03 + 0.02, 1.0) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
 def _loss(network: nn.Module, views: Tensor, classes: Tensor) -> Tensor:
-    """Cross entropy, and how far the two views of a shape disagree.
+    """Return the cross entropy plus the disagreement of the two noisy views of a shape.
 
-    The second term is the consistency of Jeong and Shin (2020): a point is certified only where
-    nearly all noisy views vote alike, so disagreement is what costs certified points.
+    The second term is the consistency loss of Jeong and Shin (2020): a point is certified only if
+    nearly all noisy predictions agree.
     """
     with torch.autocast("cpu", torch.bfloat16):
         logits = network(views)

@@ -1,4 +1,4 @@
-"""Shapes as point clouds with labelled parts, each a pure function of its seed."""
+"""Shapes as point clouds with labelled parts; a shape is determined by its seed."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from .catalogue import BUILDERS, CLASS_NAMES
 from .solids import Solid
 
-# Seeds from here on are never trained on: the samples and the measurements use them.
+# Seeds from here on are held out from training; the samples and the measurements use them.
 HELD_OUT: Final = 900_000
 POINTS: Final = 2048
 
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """A shape in the unit-sphere frame: the points' mean is 0 and the farthest one at distance 1.
+    """Shape in the unit-sphere frame: the mean of the points is 0, the largest distance is 1.
 
     Attributes:
         points: coordinates, float32 [N, 3], +y up.
         normals: outward unit vectors, float32 [N, 3].
         labels: indices into `catalogue.CLASS_NAMES`, uint8 [N].
-        category: what the shape is.
+        category: name of the category.
     """
 
     points: NDArray[np.float32]
@@ -34,11 +34,11 @@ class Shape:
 
 
 def make_shape(seed: int, count: int = POINTS) -> Shape:
-    """Make the shape number `seed`; ten seeds in a row give one shape of every category.
+    """Generate the shape number `seed`; ten consecutive seeds give one shape of every category.
 
     Args:
-        seed: any whole number not below 0; the same seed and count give the same shape.
-        count: points on its surface.
+        seed: integer of at least 0; the same seed and count give the same shape.
+        count: number of points on the surface.
 
     >>> shape = make_shape(3)
     >>> shape.category, shape.points.shape
@@ -60,10 +60,11 @@ def make_shape(seed: int, count: int = POINTS) -> Shape:
 def sample_surface(
     solids: list[Solid], count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Points drawn uniformly by area from the surface that the union of `solids` shows.
+    """Sample points uniformly by area on the outer surface of the union of `solids`.
 
     Returns:
-        Points [count, 3], outward unit normals [count, 3], and which solid each lies on [count].
+        Points [count, 3], outward unit normals [count, 3], and the index of each point's solid
+        [count].
     """
     triangles = np.concatenate([solid.triangles for solid in solids])
     owner = np.repeat(np.arange(len(solids)), [len(solid.triangles) for solid in solids])

@@ -1,8 +1,7 @@
 """Solids with closed surfaces: lofts through polygons, surfaces of revolution, swept tubes.
 
-A surface is a mesh of triangles, fine enough that its flat faces stand for the curved ones. Beside
-it every solid knows which points lie in it, so that what one solid hides of another can be left
-out.
+A surface is a triangle mesh, fine enough to approximate curved faces. Each solid can also tell
+which points lie inside it, so that the hidden surface of other solids can be left out.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ Contains: TypeAlias = Callable[[Floats], NDArray[np.bool_]]
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """A closed surface and what it encloses.
+    """Closed surface and its interior.
 
     Attributes:
         triangles: [T, 3, 3], corners counter-clockwise as seen from outside.
-        contains: whether each of the points [M, 3] lies inside, [M].
+        contains: function that returns whether each of the points [M, 3] lies inside, [M].
     """
 
     triangles: Floats
     contains: Contains
 
     def moved(self, matrix: ArrayLike, shift: ArrayLike = (0.0, 0.0, 0.0)) -> Solid:
-        """The solid under ``p -> matrix p + shift``; a mirrored one keeps its outside outside."""
+        """Apply ``p -> matrix p + shift``; a reflection keeps the triangles facing outwards."""
         linear, offset = np.asarray(matrix, float), np.asarray(shift, float)
         inverse, contains = np.linalg.inv(linear), self.contains
         triangles = self.triangles @ linear.T + offset
@@ -41,24 +40,24 @@ class Solid:
         return Solid(triangles, lambda points: contains((points - offset) @ inverse.T))
 
     def shifted(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Solid:
-        """The solid moved along the axes."""
+        """Translate the solid."""
         return self.moved(np.eye(3), (x, y, z))
 
     def mirrored(self) -> Solid:
-        """The solid on the other side of the plane x = 0."""
+        """Reflect the solid in the plane x = 0."""
         return self.moved(np.diag((-1.0, 1.0, 1.0)))
 
 
 def loft(sections: ArrayLike) -> Solid:
-    """The solid through polygons [S, K, 3], each joined to the next, the first and last closed.
+    """Build the solid through polygons [S, K, 3]; the first and the last polygon are its ends.
 
-    Between two polygons it should be convex, which a rule of thumb and not a check ensures: each
-    polygon convex, and of nearly the same form as its neighbours. A polygon may shrink to a point.
+    Between two polygons it must be convex. This is not checked; it holds if each polygon is convex
+    and similar to its neighbours. A polygon may shrink to a point.
     """
     rings = np.asarray(sections, float)
     sides = np.concatenate([_side(low, high) for low, high in pairwise(rings)])
     mesh = _solid_faces(np.concatenate([sides, _lid(rings[0])[:, ::-1], _lid(rings[-1])]))
-    if np.linalg.det(mesh).sum() < 0:  # six times the volume, negative when inside out
+    if np.linalg.det(mesh).sum() < 0:  # six times the volume; negative if inside out
         mesh = mesh[:, ::-1]
     pieces = [_planes(low, high) for low, high in pairwise(rings)]
     low, high = rings.min((0, 1)), rings.max((0, 1))
@@ -76,7 +75,7 @@ def loft(sections: ArrayLike) -> Solid:
 
 
 def box(low: ArrayLike, high: ArrayLike) -> Solid:
-    """The block between two opposite corners."""
+    """Build the block between two opposite corners."""
     (x, y, z), (u, v, w) = np.asarray(low, float), np.asarray(high, float)
     base = np.array([[x, y, z], [u, y, z], [u, y, w], [x, y, w]])
     top = base.copy()
@@ -85,7 +84,7 @@ def box(low: ArrayLike, high: ArrayLike) -> Solid:
 
 
 def revolve(profile: ArrayLike, around: int = 28) -> Solid:
-    """A closed polygon [M, 2] of (distance from the y axis, y), turned about that axis."""
+    """Revolve a closed polygon [M, 2] of (distance from the y axis, y) about the y axis."""
     outline = np.asarray(profile, float)
     angles = 2 * np.pi * np.arange(around) / around
     wheel = np.stack([np.cos(angles), np.ones(around), np.sin(angles)], 1)
@@ -98,7 +97,7 @@ def revolve(profile: ArrayLike, around: int = 28) -> Solid:
 
     def contains(points: Floats) -> NDArray[np.bool_]:
         x, y, z = points.T
-        # How far out as a share of the flat faces' distance, which is less than the corners'.
+        # Distance relative to the flat faces, which are nearer to the axis than the corners.
         aside = np.arctan2(z, x) % (2 * np.pi / around) - np.pi / around
         distance = np.hypot(x, z) * np.cos(aside) / np.cos(np.pi / around)
         return _in_polygon(distance, y, outline)
@@ -107,7 +106,7 @@ def revolve(profile: ArrayLike, around: int = 28) -> Solid:
 
 
 def tube(path: ArrayLike, radius: float | Sequence[float], sides: int = 10) -> Solid:
-    """A circle of `radius` (one, or one a corner) swept along the corners of `path` [S, 3]."""
+    """Sweep a circle along `path` [S, 3]; `radius` is one number or one for each corner."""
     centres = np.asarray(path, float)
     ahead = np.gradient(centres, axis=0)
     ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
@@ -117,7 +116,7 @@ def tube(path: ArrayLike, radius: float | Sequence[float], sides: int = 10) -> S
     for centre, way, size in zip(
         centres, ahead, np.broadcast_to(radius, len(centres)), strict=True
     ):
-        side = side - (side @ way) * way  # carried along, so that the tube does not twist
+        side = side - (side @ way) * way  # transported along the path, so the tube does not twist
         side /= np.linalg.norm(side)
         circle = np.outer(np.cos(angles), side) + np.outer(np.sin(angles), np.cross(way, side))
         sections.append(centre + size * circle)
@@ -125,13 +124,13 @@ def tube(path: ArrayLike, radius: float | Sequence[float], sides: int = 10) -> S
 
 
 def ring(radii: tuple[float, float], sides: int, turn: float = 0.0) -> Floats:
-    """Corners [sides, 2] of an ellipse."""
+    """Return the corners [sides, 2] of an ellipse."""
     angles = 2 * np.pi * np.arange(sides) / sides + turn
     return np.stack([radii[0] * np.cos(angles), radii[1] * np.sin(angles)], 1)
 
 
 def _side(low: Floats, high: Floats) -> Floats:
-    """Triangles [2 K, 3, 3] between two polygons."""
+    """Return the triangles [2 K, 3, 3] between two polygons."""
     next_low, next_high = np.roll(low, -1, 0), np.roll(high, -1, 0)
     return np.concatenate(
         [np.stack([low, next_low, next_high], 1), np.stack([low, next_high, high], 1)]
@@ -139,7 +138,7 @@ def _side(low: Floats, high: Floats) -> Floats:
 
 
 def _lid(polygon: Floats) -> Floats:
-    """Triangles [K, 3, 3] from the middle of a polygon to its edges."""
+    """Return the triangles [K, 3, 3] from the middle of a polygon to its edges."""
     middle = np.broadcast_to(polygon.mean(0), polygon.shape)
     return np.stack([polygon, np.roll(polygon, -1, 0), middle], 1)
 
@@ -150,15 +149,15 @@ def _normals(triangles: Floats) -> Floats:
 
 
 def _solid_faces(triangles: Floats) -> Floats:
-    """Without the triangles that have no area."""
+    """Remove triangles without area."""
     kept: Floats = triangles[np.linalg.norm(_normals(triangles), axis=1) > 1e-10]
     return kept
 
 
 def _planes(low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    """Outward normals [F, 3] and heights [F] of the piece between two polygons.
+    """Return outward normals [F, 3] and heights [F] of the planes between two polygons.
 
-    Sides that are not quite flat get the plane that fits best; without area, none.
+    A side that is not quite flat gets the best fitting plane; a side without area gets none.
     """
     quads = np.stack([low, np.roll(low, -1, 0), np.roll(high, -1, 0), high], 1)
     normals = [np.cross(quads[:, 2] - quads[:, 0], quads[:, 3] - quads[:, 1])]
@@ -173,7 +172,7 @@ def _planes(low: Floats, high: Floats) -> tuple[Floats, Floats]:
 
 
 def _in_polygon(x: Floats, y: Floats, outline: Floats) -> NDArray[np.bool_]:
-    """Whether points lie in a closed polygon [M, 2]: an odd number of edges to their right."""
+    """Return whether points lie in a closed polygon [M, 2]: an odd number of edges to the right."""
     inside = np.zeros(len(x), bool)
     for (u, v), (s, t) in zip(outline, np.roll(outline, -1, 0), strict=True):
         if v != t:

@@ -9,7 +9,7 @@ from .solids import revolve, tube
 
 
 def mug(rng: np.random.Generator) -> Things:
-    """A hollow mug with a handle at +x."""
+    """Build a hollow mug with a handle at +x."""
     height, wide = 1.0, rng.uniform(0.34, 0.52)
     wall, belly = rng.uniform(0.03, 0.06), rng.uniform(-0.08, 0.08)
     cone = rng.uniform(0.78, 1.08)
@@ -32,7 +32,7 @@ def mug(rng: np.random.Generator) -> Things:
 
 
 def bottle(rng: np.random.Generator) -> Things:
-    """A bottle with its cap: slim or squat, with a long or a short neck."""
+    """Build a bottle with a cap: slim or squat, with a long or a short neck."""
     wide, neck = rng.uniform(0.15, 0.26), rng.uniform(0.055, 0.085)
     shoulder, height = rng.uniform(0.45, 0.65), 1.0
     slope = rng.uniform(0.08, 0.25)

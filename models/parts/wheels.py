@@ -9,7 +9,7 @@ from .solids import Solid, box, loft, tube
 
 
 def car(rng: np.random.Generator) -> Things:
-    """A car: body with bonnet and boot, roof with the windows, wheels."""
+    """Build a car: body with bonnet and boot, roof with the windows, wheels."""
     length, half = 1.0, rng.uniform(0.18, 0.23)
     floor, waist = rng.uniform(0.05, 0.08), rng.uniform(0.17, 0.22)
     hood, boot = rng.uniform(0.72, 0.92), rng.uniform(0.8, 1.0)
@@ -54,7 +54,7 @@ def car(rng: np.random.Generator) -> Things:
 
 
 def skateboard(rng: np.random.Generator) -> Things:
-    """A skateboard: deck with turned-up ends, trucks, wheels."""
+    """Build a skateboard: deck with turned-up ends, trucks, wheels."""
     half, thick = rng.uniform(0.1, 0.15), rng.uniform(0.02, 0.035)
     radius = rng.uniform(0.035, 0.06)
     level = 2 * radius + rng.uniform(0.01, 0.04)
@@ -87,5 +87,5 @@ def skateboard(rng: np.random.Generator) -> Things:
 
 
 def _wheel(radius: float, thick: float) -> Solid:
-    """A cylinder about the x axis."""
+    """Build a cylinder about the x axis."""
     return tube([(-thick / 2, 0, 0), (thick / 2, 0, 0)], radius, 20)

@@ -1,7 +1,7 @@
-"""Write shapes as files: points, normals, labels and category in one .npz each.
+"""Write shapes as .npz files with points, normals, labels and category.
 
-From a checkout, the samples beside the model: ``python -m models.parts.write_shapes``; and a
-hundred to measure a model on: ``python -m models.parts.write_shapes --out held-out --count 100``.
+From a checkout, ``python -m models.parts.write_shapes`` writes the samples beside the model;
+``python -m models.parts.write_shapes --out held-out --count 100`` writes a hundred held-out shapes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from .shapes import HELD_OUT, Shape, make_shape
 
-# Chosen by their looks among sixty held-out shapes, before any model was measured.
+# Chosen by appearance among sixty held-out shapes, before any model was measured.
 SAMPLES: Final = {
     "aeroplane": HELD_OUT,
     "car": HELD_OUT + 22,
@@ -28,7 +28,7 @@ SAMPLES: Final = {
 
 
 def write_shape(shape: Shape, path: Path) -> None:
-    """Write one shape; the same shape gives the same bytes."""
+    """Write one shape; equal shapes give equal bytes."""
     np.savez_compressed(
         path,
         points=shape.points,
@@ -39,11 +39,11 @@ def write_shape(shape: Shape, path: Path) -> None:
 
 
 def main() -> None:
-    """Parse the command line and write."""
+    """Parse the command line and write the shapes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "samples")
-    parser.add_argument("--first", type=int, default=HELD_OUT + 1000, help="seed of the first one")
-    parser.add_argument("--count", type=int, help="how many shapes; without it, the samples")
+    parser.add_argument("--first", type=int, default=HELD_OUT + 1000, help="first seed")
+    parser.add_argument("--count", type=int, help="number of shapes; without it, the samples")
     options = parser.parse_args()
     folder = options.out / "shapes"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,1 +1,1 @@
-"""PointNet++ for parts of shapes: the network, its training recipe and its export."""
+"""PointNet++ for part segmentation: network, training recipe and export."""

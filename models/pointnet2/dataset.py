@@ -1,4 +1,4 @@
-"""Shapes of ShapeNet's part benchmark in memory, and the batches made of them.
+"""In-memory data set of ShapeNet's part benchmark, and its batches.
 
 Yi et al., A scalable active framework for region annotation in 3D shape collections, 2016.
 """
@@ -25,13 +25,13 @@ CATEGORIES: Final = tuple(SHAPENET_PARTS.items())
 @final
 @dataclass(frozen=True, eq=False)
 class Shapes:
-    """Many shapes, point after point.
+    """Concatenated points of many shapes.
 
     Attributes:
-        values: coordinates in each shape's unit sphere and normals; float32 [total, 6].
+        values: coordinates in each shape's unit sphere, and normals; float32 [total, 6].
         labels: part class of each point; int64 [total].
-        ends: where each shape ends in these; int64 [shapes].
-        categories: of each shape; int64 [shapes].
+        ends: end of each shape in `values` and `labels`; int64 [shapes].
+        categories: category of each shape; int64 [shapes].
     """
 
     values: NDArray[np.float32]
@@ -45,7 +45,7 @@ class Shapes:
     def sample(
         self, shape: int, points: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """So many of a shape's points at random, repeated only where it has fewer."""
+        """Return `points` random points of a shape; points repeat only if it has fewer."""
         start, end = self.ends[shape - 1] if shape else 0, self.ends[shape]
         many = int(end - start)
         whole, rest = divmod(points, many)
@@ -57,12 +57,12 @@ class Shapes:
 
 
 def load(root: Path, splits: tuple[str, ...], cache: Path | None = None) -> Shapes:
-    """All shapes of the splits named, e.g. ``("train", "val")``.
+    """Load all shapes of the given splits, e.g. ``("train", "val")``.
 
-    The full benchmark takes minutes to read; with a `cache`, an .npz file, only once.
+    Reading the full benchmark takes minutes; a `cache` (an .npz file) makes it a one-time cost.
 
     Raises:
-        InputError: `root` does not hold the benchmark, or a file of it is damaged.
+        InputError: `root` does not hold the benchmark, or one of its files is damaged.
     """
     if cache is not None and cache.exists():
         with np.load(cache) as stored:
@@ -95,7 +95,7 @@ def load(root: Path, splits: tuple[str, ...], cache: Path | None = None) -> Shap
 def batches(
     shapes: Shapes, size: int, points: int, rng: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Each shape once, in random order; the last ones that make no whole batch are left out.
+    """Yield each shape once, in random order; an incomplete last batch is dropped.
 
     Yields:
         Points float32 [size, 6, points], one-hot categories float32 [size, 16] and classes int64

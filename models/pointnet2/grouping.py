@@ -1,4 +1,4 @@
-"""Neighbours of points: the nearest, those in a ball, and values between known points."""
+"""Neighbour search: nearest points, points in a ball, interpolation."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 
-def nearest(distances: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` smallest squared distances of the last axis, smallest first, and their indices.
+def find_nearest(distances: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the `count` smallest squared distances of the last axis, ascending, and their indices.
 
-    Of equal ones that with the lower index comes first, as ONNX's TopK has it and PyTorch's not.
+    Ties are ordered by index, as in ONNX's TopK but not in PyTorch's.
     """
     if torch.onnx.is_in_onnx_export():
         found, index = distances.topk(count, largest=False, sorted=True)
         return found, index
     many = distances.shape[-1]
-    # The bits of floats not below 0 are in the order of the floats; with the index, none are equal.
+    # Non-negative floats are ordered as their bits; adding the index makes all of them distinct.
     bits = distances.float().contiguous().view(torch.int32).long()
     order = bits * many + torch.arange(many, device=distances.device)
     index = order.topk(count, largest=False, sorted=True).values % many
@@ -23,16 +23,17 @@ def nearest(distances: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def in_ball(found: Tensor, index: Tensor, radius: float, count: int) -> Tensor:
-    """The at most `count` nearest points within `radius`; the nearest again for each one missing.
+    """Return the `count` nearest points within `radius`, padded with the nearest one.
 
-    Of a crowded ball the nearest points are taken, not the first of the file: so the answer for a
-    point does not depend on the order of the others.
+    If a ball holds more points, the nearest are taken and not the first in the file, so that the
+    prediction for a point does not depend on the order of the others.
 
     Args:
-        found, index: squared distances and indices of neighbours, nearest first, the first within
-            `radius`; [B, S, K].
-        radius: the ball's, its surface included.
-        count: how many to return, K at most.
+        found: squared distances of neighbours in ascending order, the first one within `radius`;
+            [B, S, K].
+        index: indices of these neighbours; [B, S, K].
+        radius: radius of the closed ball.
+        count: number of points to return, at most K.
 
     Returns:
         Indices [B, S, count].
@@ -41,8 +42,8 @@ def in_ball(found: Tensor, index: Tensor, radius: float, count: int) -> Tensor:
     return torch.where(inside, index[..., :count], index[..., :1])
 
 
-def rows(values: Tensor, index: Tensor) -> Tensor:
-    """Rows of each shape's `values` [B, N, C] at its own `index` [B, ...]: [B, ..., C]."""
+def gather_rows(values: Tensor, index: Tensor) -> Tensor:
+    """Gather rows of each shape's `values` [B, N, C] at `index` [B, ...]: [B, ..., C]."""
     batch, many, width = values.shape
     first = torch.arange(batch, device=index.device) * many
     flat = index + first.reshape(-1, *[1] * (index.dim() - 1))
@@ -50,17 +51,17 @@ def rows(values: Tensor, index: Tensor) -> Tensor:
     return taken.reshape(batch, *index.shape[1:], width)
 
 
-def interpolated(distances: Tensor, values: Tensor) -> Tensor:
-    """Values between points where they are known: the 3 nearest, by inverse squared distance.
+def interpolate(distances: Tensor, values: Tensor) -> Tensor:
+    """Interpolate from the 3 nearest known points, weighted by inverse squared distance.
 
     Args:
-        distances: squared, of each point from each known one; [B, N, S].
-        values: at the known points; [B, S, C].
+        distances: squared distances of each point from each known point; [B, N, S].
+        values: values at the known points; [B, S, C].
 
     Returns:
-        Floats [B, N, C]; at a known point its own value, up to rounding.
+        Floats [B, N, C]; a known point keeps its own value, up to rounding.
     """
-    found, index = nearest(distances, min(3, distances.shape[2]))
+    found, index = find_nearest(distances, min(3, distances.shape[2]))
     weight = 1 / found.clamp_min(1e-10)
     weight = weight / weight.sum(2, keepdim=True)
-    return (rows(values, index) * weight[..., None]).sum(2)
+    return (gather_rows(values, index) * weight[..., None]).sum(2)

@@ -1,7 +1,7 @@
-"""The layers of PointNet++ (Qi, Yi, Su and Guibas, NeurIPS 2017), points before channels.
+"""Layers of PointNet++ (Qi, Yi, Su and Guibas, NeurIPS 2017), points before channels.
 
 In evaluation mode batch normalisation is folded into the weights, so each layer of the exported
-graph is one matrix product with its bias and ReLU.
+graph is one matrix product with bias and ReLU.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .grouping import in_ball, nearest, rows
+from .grouping import find_nearest, gather_rows, in_ball
 
 
 @dataclass(frozen=True)
 class Scale:
-    """One ball around each centre: its radius, how many points are taken, widths of its layers."""
+    """Ball around each centre: radius, number of points, widths of its layers."""
 
     radius: float
     samples: int
@@ -26,7 +26,7 @@ class Scale:
 
 
 class Dense(nn.Module):
-    """A linear map of each row, batch normalisation, ReLU: [..., width] to [..., out]."""
+    """Linear layer with batch normalisation and ReLU: [..., width] to [..., out]."""
 
     def __init__(self, width: int, out: int) -> None:
         super().__init__()
@@ -38,11 +38,11 @@ class Dense(nn.Module):
         if self.training:
             flat = self.norm(self.linear(flat))
         else:
-            flat = functional.linear(flat, *self.folded())
+            flat = functional.linear(flat, *self.fold_norm())
         return flat.relu().reshape(*values.shape[:-1], -1)
 
-    def folded(self) -> tuple[Tensor, Tensor]:
-        """Weight [out, width] and bias [out] with the running statistics inside."""
+    def fold_norm(self) -> tuple[Tensor, Tensor]:
+        """Return weight [out, width] and bias [out] with batch normalisation folded in."""
         norm = self.norm
         assert norm.running_mean is not None
         assert norm.running_var is not None
@@ -51,35 +51,35 @@ class Dense(nn.Module):
 
 
 class Grouped(Dense):
-    """The first layer of a ball: `Dense` of [point - centre, features of the point].
+    """First layer of a ball: `Dense` of [point - centre, features of the point].
 
-    A linear map of a difference is a difference of linear maps, so every point is mapped once, and
-    not once in each ball it falls into.
+    A linear map of a difference is a difference of linear maps, so each point is mapped once
+    instead of once for each ball that contains it.
     """
 
     def forward(self, points: Tensor, centres: Tensor, index: Tensor) -> Tensor:  # type: ignore[override]
-        """[B, S, K, out] for points [B, N, 3 + C], centres [B, S, 3] and index [B, S, K]."""
+        """Map points [B, N, 3 + C], centres [B, S, 3] and index [B, S, K] to [B, S, K, out]."""
         if self.training:
             weight, bias = self.linear.weight, None
         else:
-            weight, bias = self.folded()
+            weight, bias = self.fold_norm()
         each = functional.linear(points, weight)
         start = functional.linear(centres, weight[:, :3])
         if bias is not None:
             start = start - bias
-        values = rows(each, index) - start[:, :, None]
+        values = gather_rows(each, index) - start[:, :, None]
         if self.training:
             values = self.norm(values.reshape(-1, values.shape[-1])).reshape(values.shape)
         return values.relu()
 
 
 def dense(width: int, widths: Sequence[int]) -> nn.Sequential:
-    """Layers from `width` channels through `widths`."""
+    """Return a stack of `Dense` layers from `width` channels through `widths`."""
     return nn.Sequential(*(Dense(a, b) for a, b in zip([width, *widths], widths, strict=False)))
 
 
 class SetAbstraction(nn.Module):
-    """Features of centres from the points around them, one PointNet a scale, side by side."""
+    """Features of centres from the points around them: one PointNet per scale, concatenated."""
 
     def __init__(self, width: int, scales: Sequence[Scale]) -> None:
         super().__init__()
@@ -91,16 +91,16 @@ class SetAbstraction(nn.Module):
     def forward(
         self, places: Tensor, features: Tensor, centres: Tensor, distances: Tensor
     ) -> Tensor:
-        """Features [B, S, width].
+        """Return features [B, S, width].
 
         Args:
-            places: coordinates [B, N, 3].
-            features: of these points; [B, N, C].
-            centres: coordinates [B, S, 3], some of the points.
-            distances: squared, of all points from each centre; [B, S, N].
+            places: coordinates of the points, [B, N, 3].
+            features: features of the points, [B, N, C].
+            centres: coordinates of the centres, a subset of the points; [B, S, 3].
+            distances: squared distances of all points from each centre; [B, S, N].
         """
         most = min(max(scale.samples for scale in self.scales), places.shape[1])
-        found, index = nearest(distances, most)
+        found, index = find_nearest(distances, most)
         points = torch.cat([places, features], 2)
         pooled = []
         for scale, first, rest in zip(self.scales, self.first, self.rest, strict=True):

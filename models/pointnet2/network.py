@@ -12,7 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from .grouping import interpolated, rows
+from .grouping import gather_rows, interpolate
 from .layers import Scale, SetAbstraction, dense
 from .sampling import farthest_points
 
@@ -22,12 +22,12 @@ class Sizes:
     """Sizes of the network.
 
     Attributes:
-        centres: how many points each level of set abstraction keeps; falling.
-        scales: the balls around them, level by level.
-        whole: widths of the layers that see the whole shape.
+        centres: number of centres at each level of set abstraction; decreasing.
+        scales: balls around the centres, by level.
+        whole: widths of the layers on the whole shape.
         back: widths of the feature propagation, from the whole shape back to every point.
-        head: width before the scores.
-        dropout: share of the head's features left out in training.
+        head: width of the layer before the scores.
+        dropout: dropout rate of the head.
     """
 
     centres: tuple[int, ...]
@@ -72,13 +72,13 @@ class PointNet2(nn.Module):
     def __init__(
         self, classes: int = 50, features: int = 3, categories: int = 16, sizes: Sizes = FULL
     ) -> None:
-        """A network for `classes` parts of shapes of `categories` categories.
+        """Build a network.
 
         Args:
             classes: number of parts, over all categories.
-            features: channels beside the coordinates, such as 3 of normals.
-            categories: number of categories; 0 for a network that is not told any.
-            sizes: of its layers.
+            features: number of channels besides the coordinates, such as 3 of normals.
+            categories: number of categories; 0 if the network does not get the category.
+            sizes: sizes of the layers.
         """
         super().__init__()
         self.centres = sizes.centres
@@ -88,7 +88,7 @@ class PointNet2(nn.Module):
             widths.append(levels[-1].width)
         self.levels = nn.ModuleList(levels)
         self.whole = dense(3 + widths[-1], sizes.whole)
-        # Each point is also told where it is, and the category of its shape.
+        # The last propagation layer also gets the coordinates and the category.
         widths[0] += 3 + categories
         below, back = sizes.whole[-1], []
         for width, layers in zip(reversed(widths), sizes.back, strict=True):
@@ -100,17 +100,22 @@ class PointNet2(nn.Module):
         )
 
     def forward(self, points: Tensor, label: Tensor | None = None) -> Tensor:
-        """Log-probabilities [B, N, classes] of floats [B, 3 + C, N] and one-hot `label` [B, G]."""
+        """Map points [B, 3 + C, N] and one-hot `label` [B, G] to log-probabilities.
+
+        Returns:
+            Floats [B, N, classes].
+        """
         chosen, away = farthest_points(points[:, :3], self.centres[0])
         inputs = points.transpose(1, 2)
         place, feature = inputs[:, :, :3], inputs[:, :, 3:]
-        told = (
+        propagated = (
             [inputs] if label is None else [inputs, label[:, None].expand(-1, points.shape[2], -1)]
         )
-        # Sampling what was sampled gives its beginning, so every level is a beginning of the first.
-        sampled = rows(place, chosen)
-        distances = [away, *self._among(chosen, away)]
-        features = [torch.cat(told, 2)]
+        # Sampling the sampled points gives a prefix of them, so the centres of each level are a
+        # prefix of those of the first level.
+        sampled = gather_rows(place, chosen)
+        distances = [away, *self._level_distances(chosen, away)]
+        features = [torch.cat(propagated, 2)]
         for count, level, distance in zip(self.centres, self.levels, distances, strict=True):
             centres = sampled[:, :count]
             feature = level(place, feature, centres, distance)
@@ -121,13 +126,13 @@ class PointNet2(nn.Module):
         values = values.expand(-1, self.centres[-1], -1)
         for i, layers in enumerate(self.back):
             if i > 0:
-                values = interpolated(distances[-i].transpose(1, 2), values)
+                values = interpolate(distances[-i].transpose(1, 2), values)
             values = layers(torch.cat([features[-1 - i], values], 2))
         scores: Tensor = self.head(values)
         return scores.log_softmax(2)
 
-    def _among(self, chosen: Tensor, away: Tensor) -> list[Tensor]:
-        """Squared distances of each level's points from the next level's centres."""
+    def _level_distances(self, chosen: Tensor, away: Tensor) -> list[Tensor]:
+        """Return the squared distances of each level's points from the next level's centres."""
         if len(self.centres) == 1:
             return []
         rows = away[:, : self.centres[1]]

@@ -1,4 +1,4 @@
-"""What the points go through in training: the noise they will be certified under, and more."""
+"""Noise and augmentation in training, including the noise of certification."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from torch import Tensor
 @final
 @dataclass(frozen=True)
 class Noise:
-    """Random changes of shapes, in this order.
+    """Random changes of shapes, applied in this order.
 
     Attributes:
-        drop: at most this share of a shape's points becomes copies of its first point; how much
-            is uniform.
-        scale: shapes are scaled by a factor between 1 / `scale` and this, uniform.
-        shift: and moved by up to this far along each axis, uniform.
-        rotation: then turned by exp([v]x), v ~ N(0, rotation^2 I_3), in radians; normals with them.
-        sigma: Gaussian noise on the coordinates, in units of the unit sphere.
+        drop: largest share of a shape's points that is replaced by copies of its first point; the
+            share is uniform.
+        scale: shapes are scaled by a uniform factor in [1 / `scale`, `scale`].
+        shift: largest shift along each axis; uniform.
+        rotation: sigma of the rotation exp([v]x) of points and normals, v ~ N(0, rotation^2 I_3),
+            in radians.
+        sigma: sigma of the Gaussian noise on the coordinates, in units of the unit sphere.
     """
 
     drop: float = 0.0
@@ -30,7 +31,7 @@ class Noise:
     sigma: float = 0.0
 
     def __call__(self, points: Tensor) -> Tensor:
-        """Points [B, 3 or 6, N], changed, each shape by itself."""
+        """Change points [B, 3 or 6, N], each shape independently."""
         batch, _, many = points.shape
         if self.drop > 0:
             lost = torch.rand(batch, 1, many) < self.drop * torch.rand(batch, 1, 1)
@@ -50,7 +51,7 @@ class Noise:
 
 
 def rotations(vectors: Tensor) -> Tensor:
-    """exp([v]x), the rotation about v by its length in radians: [B, 3, 3] for [B, 3]."""
+    """Return exp([v]x) [B, 3, 3], the rotation about v [B, 3] by its length in radians."""
     x, y, z = vectors.unbind(1)
     zero = torch.zeros_like(x)
     rows = (zero, -z, y, z, zero, -x, -y, x, zero)

@@ -26,12 +26,12 @@ SIZES: Final = {"full": FULL, "small": SMALL}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line, train, export."""
+    """Parse the command line, train and export."""
     options = _parser().parse_args(arguments)
-    _exporter()
+    _import_exporter()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    # Scaling and shifting leave the unit sphere, about whose centre rotations turn.
+    # Rotations turn about the centre of the unit sphere; scaling and shifting would leave it.
     scale, shift = (1.25, 0.1) if options.rotation == 0 else (1.0, 0.0)
     settings = Settings(
         epochs=options.epochs,
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     checkpoint = options.out.with_suffix(".pt")
     if checkpoint.exists() and not options.resume:
-        raise SystemExit(f"{checkpoint} exists; pass --resume to go on from it, or remove it.")
+        raise SystemExit(f"{checkpoint} exists; pass --resume to resume from it, or remove it.")
     network = PointNet2(features=3 if options.normals else 0, sizes=SIZES[options.size])
     print(f"{sum(p.numel() for p in network.parameters())} parameters", flush=True)
     train(
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings,
         checkpoint=checkpoint,
         held_out=load(options.data, ("test",)) if options.test else None,
-        say=lambda line: print(line, flush=True),
+        log=lambda line: print(line, flush=True),
     )
     write_model(
         network.cpu(),
@@ -73,9 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
 
 
-def _exporter() -> Callable[..., Path]:
-    """What writes the model, looked for before an hour of training and not after it."""
-    # Known by this name once the checkout is installed; a type checker sees only the folders.
+def _import_exporter() -> Callable[..., Path]:
+    """Import the exporter; called before training, so that a missing one fails early."""
+    # This name exists once the checkout is installed; a type checker sees only the folders.
     from onnxcert.converters.points import (  # type: ignore[import-not-found,unused-ignore]
         export_points,
     )
@@ -92,8 +92,8 @@ def write_model(
     sigma: float = 0.0,
     rotation: float = 0.0,
 ) -> Path:
-    """Export a trained network to `path` with its contract inside."""
-    written: Path = _exporter()(
+    """Export a trained network to `path` with its contract."""
+    written: Path = _import_exporter()(
         network,
         path,
         points=points,
@@ -112,10 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder with synsetoffset2category.txt")
-    add("--out", type=Path, required=True, help="ONNX file to write; the checkpoint lies beside it")
-    add("--cache", type=Path, help=".npz file to keep the shapes read in")
-    add("--resume", action="store_true", help="go on from the checkpoint beside --out")
-    add("--test", action="store_true", help="say the accuracy on the test split at every epoch")
+    add("--out", type=Path, required=True, help="ONNX file to write; the checkpoint is beside it")
+    add("--cache", type=Path, help=".npz file that caches the shapes")
+    add("--resume", action="store_true", help="resume from the checkpoint beside --out")
+    add("--test", action="store_true", help="print the accuracy on the test split at every epoch")
     add("--size", choices=SIZES, default="full")
     add("--epochs", type=int, default=251)
     add("--batch", type=int, default=16)
@@ -125,10 +125,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--rotation", type=float, default=0.0, help="rotation noise, in radians")
     add("--scale", type=float, help="largest factor of size; 1.25, or 1 with --rotation")
     add("--shift", type=float, help="largest shift along an axis; 0.1, or 0 with --rotation")
-    add("--drop", type=float, default=0.0, help="largest share of points dropped")
+    add("--drop", type=float, default=0.0, help="largest share of dropped points")
     add("--optimizer", choices=("adam", "sgd"), default="adam")
     add("--rate", type=float, default=1e-3, help="first learning rate")
-    add("--device", help="cuda or cpu; cuda where there is one")
+    add("--device", help="cuda or cpu; by default cuda if available")
     add("--threads", type=int, default=1)
     add("--seed", type=int, default=0)
     return parser

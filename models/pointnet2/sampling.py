@@ -1,8 +1,8 @@
 """Farthest point sampling: well spread points, chosen one after the other.
 
-The exported graph holds it as one ONNX `Loop`. Tracing would unroll it, 512 times a dozen nodes,
-which ONNX Runtime takes half a minute to load; so the loop is written here in ONNX's own text form,
-under a name that the exporter replaces by it (`FARTHEST_POINTS`).
+The exported graph holds it as one ONNX `Loop`. Tracing would unroll it to 512 times a dozen nodes,
+which ONNX Runtime takes half a minute to load. So the loop is written here in ONNX's text syntax
+(`FARTHEST_POINTS`); the exporter inlines it where its name is used.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch import Tensor
 
 DOMAIN: Final = "onnxcert.points"
 
-# Squares are added in one fixed order, x + y + z, as below: one rounding apart, another point may
-# be the farthest, and everything after it changes.
+# Squares are added in the same fixed order as in PyTorch below, x + y + z: a difference of one
+# rounding could make another point the farthest, and change all later ones.
 _FUNCTION: Final = """
 <domain: "onnxcert.points", opset_import: ["" : 17]>
 FarthestPoints <count> (points) => (chosen, distances) {
@@ -64,22 +64,22 @@ FARTHEST_POINTS: Final[onnx.FunctionProto] = onnx.parser.parse_function(_FUNCTIO
 
 
 def farthest_points(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The point 0, then `count` - 1 times the point farthest from all chosen so far.
+    """Choose point 0, then `count` - 1 times the point farthest from all points chosen so far.
 
-    Of equally far points the first one is taken, so the choice is a function of `points` alone,
-    and each row of the batch is chosen for by itself, to the bit. Once every distinct point is
-    chosen, point 0 comes again. Sampling the chosen points once more gives a beginning of the same
-    sequence: each later choice is among them. Squared distances are sums of squared differences,
-    never ``|a|^2 + |b|^2 - 2 a b``: matrix products round as the batch goes, on GPUs to 10 bits.
+    Ties go to the first point, so the choice depends on `points` alone, and each row of the batch
+    is independent of the others to the bit. Once every distinct point is chosen, point 0 repeats.
+    Sampling the chosen points again gives a prefix of the same sequence. Squared distances are
+    sums of squared differences, never ``|a|^2 + |b|^2 - 2 a b``: the rounding of matrix products
+    depends on the batch, and on GPUs they may round to 10 bits.
 
     Eldar et al., The farthest point strategy for progressive image sampling, 1997.
 
     Args:
         points: coordinates; floats [B, 3, N].
-        count: how many points to choose.
+        count: number of points to choose.
 
     Returns:
-        The indices chosen, int64 [B, count], and the squared distances of all points from each of
+        The chosen indices, int64 [B, count], and the squared distances of all points from each of
         them, floats [B, count, N].
     """
     chosen, distances = _FarthestPoints.apply(points, count)  # type: ignore[no-untyped-call]
@@ -87,7 +87,7 @@ def farthest_points(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 class _FarthestPoints(torch.autograd.Function):
-    """The choice has no derivative, and no weight comes before the coordinates."""
+    """Farthest point sampling without a gradient: no weight acts before the coordinates."""
 
     @staticmethod
     def forward(context: Any, points: Tensor, count: int) -> tuple[Tensor, Tensor]:  # noqa: ARG004

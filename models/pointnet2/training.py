@@ -1,4 +1,4 @@
-"""Training of a network on shapes, from a checkpoint on where there is one."""
+"""Training of a network on shapes, with checkpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.nn import functional
 from .dataset import Shapes, batches
 from .noise import Noise
 
-# The schedule of PointNet++: both halve every so many epochs, down to these.
+# Schedule of PointNet++: learning rate and momentum halve every 20 epochs, down to these values.
 HALVING: Final = 20
 LOWEST_RATE: Final = 1e-5
 LOWEST_MOMENTUM: Final = 0.01
@@ -25,18 +25,18 @@ LOWEST_MOMENTUM: Final = 0.01
 @final
 @dataclass(frozen=True)
 class Settings:
-    """How to train.
+    """Training settings.
 
     Attributes:
-        epochs: how often each shape is seen.
-        batch: shapes a step.
-        points: of each shape, chosen anew each time.
-        normals: whether the network sees them.
-        optimizer: `adam` or `sgd` with momentum 0.9.
-        rate: first learning rate.
-        noise: what the shapes go through.
-        seed: of order, points, noise and dropout.
-        device: where PyTorch trains.
+        epochs: number of epochs.
+        batch: shapes per step.
+        points: points per shape, sampled anew in each epoch.
+        normals: whether the network takes normals.
+        optimizer: `adam`, or `sgd` with momentum 0.9.
+        rate: initial learning rate.
+        noise: augmentation and noise.
+        seed: seed of order, points, noise and dropout.
+        device: PyTorch device.
     """
 
     epochs: int = 251
@@ -57,20 +57,20 @@ def train(
     *,
     checkpoint: Path | None = None,
     held_out: Shapes | None = None,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> list[float]:
-    """Train `network` in place; the mean loss of each epoch.
+    """Train `network` in place and return the mean loss of each epoch.
 
-    Each epoch draws from a generator of its own, so that training goes on from a checkpoint as if
-    it had not stopped.
+    Each epoch has its own random generator, so that training resumed from a checkpoint gives the
+    same weights as training without a stop.
 
     Args:
-        network: takes points and one-hot categories, gives log-probabilities.
-        shapes: to learn from.
-        settings: see there.
-        checkpoint: read where it exists, written after each epoch.
-        held_out: shapes whose accuracy under the same noise is said after each epoch.
-        say: takes a line about the progress.
+        network: maps points and one-hot categories to log-probabilities.
+        shapes: training shapes.
+        settings: training settings.
+        checkpoint: file to resume from if it exists; written after each epoch.
+        held_out: shapes whose accuracy under the same noise is reported after each epoch.
+        log: called with each line of progress.
     """
     network.to(settings.device)
     optimizer = _optimizer(network, settings)
@@ -80,25 +80,25 @@ def train(
         network.load_state_dict(held["network"])
         optimizer.load_state_dict(held["optimizer"])
         losses = held["losses"]
-        say(f"goes on from {checkpoint} after epoch {len(losses)}")
+        log(f"resumes from {checkpoint} after epoch {len(losses)}")
     start, first = time.monotonic(), len(losses)
     for epoch in range(first, settings.epochs):
-        losses.append(_epoch(network, optimizer, shapes, settings, epoch, (start, first), say))
+        losses.append(_epoch(network, optimizer, shapes, settings, epoch, (start, first), log))
         if checkpoint is not None:
-            _keep(checkpoint, network, optimizer, losses)
+            _save_checkpoint(checkpoint, network, optimizer, losses)
         if held_out is not None:
-            say(f"epoch {epoch + 1}  accuracy {accuracy(network, held_out, settings):.4f} held out")
+            log(f"epoch {epoch + 1}  accuracy {accuracy(network, held_out, settings):.4f} held out")
     return losses
 
 
 def accuracy(network: nn.Module, shapes: Shapes, settings: Settings) -> float:
-    """Share of points labelled rightly in one noisy pass over `shapes`."""
+    """Return the point accuracy of one noisy pass over `shapes`."""
     network.eval()
     right = total = 0
     with torch.no_grad():
         _seed(settings.seed, 0)
         for batch in batches(shapes, settings.batch, settings.points, np.random.default_rng(0)):
-            points, label, classes = _prepared(batch, settings)
+            points, label, classes = _to_device(batch, settings)
             right += int((network(points, label).argmax(2) == classes).sum())
             total += classes.numel()
     return right / total
@@ -110,8 +110,8 @@ def _epoch(
     shapes: Shapes,
     settings: Settings,
     epoch: int,
-    begun: tuple[float, int],
-    say: Callable[[str], None],
+    start_state: tuple[float, int],
+    log: Callable[[str], None],
 ) -> float:
     network.train()
     factor = 0.5 ** (epoch // HALVING)
@@ -123,22 +123,22 @@ def _epoch(
     _seed(settings.seed, epoch + 1)
     rng = np.random.default_rng([settings.seed, epoch])
     steps = max(1, len(shapes) // settings.batch)
-    start, first = begun
-    total, said = 0.0, time.monotonic()
+    start, first = start_state
+    total, logged = 0.0, time.monotonic()
     for step, batch in enumerate(batches(shapes, settings.batch, settings.points, rng), 1):
-        points, label, classes = _prepared(batch, settings)
+        points, label, classes = _to_device(batch, settings)
         loss = functional.nll_loss(network(points, label).transpose(1, 2), classes)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total += float(loss.detach())
         now = time.monotonic()
-        if now - said > 10 or step == steps:
+        if now - logged > 10 or step == steps:
             done = (epoch - first) * steps + step
             rate = done / (now - start)
             left = ((settings.epochs - first) * steps - done) / rate
-            said = now
-            say(
+            logged = now
+            log(
                 f"epoch {epoch + 1}/{settings.epochs}  step {step}/{steps}  "
                 f"loss {total / step:.4f}  {rate * len(points):.1f} shapes/s  "
                 f"{left / 60:.1f} min left"
@@ -146,7 +146,7 @@ def _epoch(
     return total / steps
 
 
-def _prepared(
+def _to_device(
     batch: tuple[Tensor, Tensor, Tensor], settings: Settings
 ) -> tuple[Tensor, Tensor, Tensor]:
     points, label, classes = (each.to(settings.device) for each in batch)
@@ -163,10 +163,10 @@ def _seed(seed: int, epoch: int) -> None:
     torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
 
 
-def _keep(
+def _save_checkpoint(
     path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, losses: list[float]
 ) -> None:
-    """Write the checkpoint so that a stop at any time leaves the one before."""
+    """Write the checkpoint; an interruption at any time leaves the previous one intact."""
     draft = path.with_suffix(".partial")
     state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "losses": losses}
     torch.save(state, draft)

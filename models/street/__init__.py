@@ -1,1 +1,1 @@
-"""A small model of drawn streets: its scenes, its network and the recipe that trains it."""
+"""Small segmentation model of drawn street scenes: scenes, network and training recipe."""

@@ -25,9 +25,13 @@ FRONTS: Final[tuple[Colour, ...]] = (
 
 @dataclass(frozen=True)
 class Plot:
-    """Where one house stands: its facade runs from `start` for `length` metres along `along`.
+    """Position of a house, in metres.
 
-    `along` and `inward` are unit steps (x, z): along the street, and into the house.
+    Attributes:
+        start: (x, z) of one end of the facade.
+        along: unit vector (x, z) along the facade.
+        inward: unit vector (x, z) into the house.
+        length: length of the facade.
     """
 
     start: tuple[float, float]
@@ -36,7 +40,7 @@ class Plot:
     length: float
 
     def at(self, u: float, y: float, out: float = 0.0) -> Point:
-        """The point `u` metres along the facade, `y` up and `out` metres in front of it."""
+        """Return the point `u` metres along the facade, `y` up and `out` metres in front of it."""
         return (
             self.start[0] + self.along[0] * u - self.inward[0] * out,
             y,
@@ -46,7 +50,7 @@ class Plot:
     def panel(
         self, u0: float, u1: float, y0: float, y1: float, out: float = 0.0
     ) -> tuple[Point, Point, Point, Point]:
-        """A rectangle on the facade or in front of it."""
+        """Return the corners of a rectangle on the facade or in front of it."""
         return (
             self.at(u0, y0, out), self.at(u1, y0, out), self.at(u1, y1, out), self.at(u0, y1, out),
         )  # fmt: skip
@@ -75,7 +79,7 @@ def paint_building(
     *,
     facing: float,
 ) -> None:
-    """Paint one house; `facing` in [0, 1] is how much its facade looks at the sun."""
+    """Paint one house; `facing` in [0, 1] is how much its facade faces the sun."""
     modern = bool(rng.random() < 0.2)
     style = _Style(
         wall=_vary(rng, WALLS[int(rng.integers(len(WALLS)))]),
@@ -110,14 +114,14 @@ def _vary(rng: np.random.Generator, colour: Colour) -> Colour:
 
 
 def _front(rng: np.random.Generator) -> Colour:
-    """A colour that shops, doors and shutters are painted in."""
+    """Return a random colour for shops, doors and shutters."""
     return _vary(rng, FRONTS[int(rng.integers(len(FRONTS)))])
 
 
 def _walls(
     canvas: Canvas, light: Light, plot: Plot, style: _Style, top: float, facing: float
 ) -> None:
-    """The body: the two end walls that stand above or beside lower neighbours, then the facade."""
+    """Paint the end walls, which show beside lower neighbours, and then the facade."""
     end = light.on(times(style.wall, 0.82), 0.25)
     for u in (0.0, plot.length):
         corners = [plot.at(u, 0), plot.at(u, 0, -9), plot.at(u, top, -9), plot.at(u, top)]
@@ -126,7 +130,7 @@ def _walls(
     for step in range(steps):
         u0, u1 = (plot.length * s / steps for s in (step, step + 1))
         canvas.face(plot.panel(u0, u1, 0, top), light.on(style.wall, facing), BUILDING)
-    # Dirt rises from the street and rain washes down from the top: three thin veils each.
+    # Dirt at the bottom and rain stains at the top, as three thin layers each.
     for share in (0.3, 0.6, 1.0):
         canvas.face(plot.panel(0, plot.length, 0, 2.6 * share), (20, 18, 24), alpha=12)
         canvas.face(
@@ -144,7 +148,7 @@ def _street_floor(
     facing: float,
     bays: int,
 ) -> None:
-    """Shops under a fascia and perhaps an awning, or a door and windows."""
+    """Paint the ground floor: shops, perhaps with an awning, or a door and windows."""
     width = plot.length / bays
     trim = light.on(style.trim, facing)
     if rng.random() < 0.5:
@@ -254,7 +258,7 @@ def _ribbon(
     facing: float,
     bays: int,
 ) -> None:
-    """One band of glass along a storey."""
+    """Paint a band of glass along a storey."""
     width = (plot.length - 0.8) / bays
     for bay in range(bays):
         u = 0.4 + bay * width
@@ -276,13 +280,13 @@ def _crown(
     top: float,
     facing: float,
 ) -> None:
-    """A cornice, and above it a parapet or a pitched roof with dormers and chimneys."""
+    """Paint a cornice and a parapet or a pitched roof with dormers and chimneys."""
     length = plot.length
     trim = light.on(style.trim, facing)
     if not style.modern and rng.random() < 0.6:
         rise = float(rng.uniform(1.6, 3.0))
         roof = light.on(style.roof, 0.3 + 0.7 * facing)
-        frontal = plot.inward[1] > 0.5  # from aside, flat chimneys and dormers would look cut out
+        frontal = plot.inward[1] > 0.5  # flat chimneys and dormers look wrong from the side
         for u in (length * 0.14, length * 0.8) if frontal else ():
             stack = plot.panel(u, u + 0.9, top + rise * 0.5, top + rise + 1.0, -1.8)
             canvas.face(stack, light.on(times(style.wall, 0.75), facing), BUILDING)
@@ -306,5 +310,5 @@ def _crown(
 
 
 def _fine(camera: Camera, z: float) -> bool:
-    """Whether glazing bars at this distance are wide enough to be worth painting."""
+    """Return whether glazing bars at this distance are wide enough to be visible."""
     return camera.pixels(0.1, z) > 1.2

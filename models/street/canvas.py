@@ -1,8 +1,8 @@
-"""A pinhole camera and a canvas that paints colour, label and distance in one stroke.
+"""Pinhole camera, and a canvas that paints colour, label and distance together.
 
-World coordinates are metres: x to the right, y up from the ground, z away from the camera. Pictures
-are painted larger than they are returned and averaged down, so edges are smooth; labels are picked
-at the middle of each returned pixel, so they are never mixed.
+World coordinates are metres: x to the right, y up from the ground, z away from the camera. Images
+are painted `SCALE` times larger and averaged down, so that edges are smooth; labels are sampled at
+the middle of each returned pixel, so that they are never mixed.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ Colour = tuple[float, float, float]
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """`first` moved towards `second` by `share` in [0, 1]."""
+    """Interpolate from `first` to `second` by `share` in [0, 1]."""
     a, b, c = (p + (q - p) * share for p, q in zip(first, second, strict=True))
     return a, b, c
 
 
 def times(colour: Colour, factor: float) -> Colour:
-    """`colour` made darker (below 1) or lighter (above 1)."""
+    """Multiply a colour by a factor: darker below 1, lighter above 1."""
     return colour[0] * factor, colour[1] * factor, colour[2] * factor
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Where the camera stands, in painted pixels: it looks along z with its eye above (0, 0, 0).
+    """Camera above (0, 0, 0) that looks along z; lengths are in painted pixels.
 
     Attributes:
         focal: focal length.
@@ -49,7 +49,7 @@ class Camera:
     eye: float
 
     def project(self, point: Point) -> tuple[float, float]:
-        """(column, row) of a point with z > 0."""
+        """Return (column, row) of a point with z > 0."""
         x, y, z = point
         return (
             self.centre[0] + self.focal * x / z,
@@ -57,12 +57,12 @@ class Camera:
         )
 
     def pixels(self, metres: float, z: float) -> float:
-        """How many painted pixels `metres` span at distance `z`."""
+        """Return the length of `metres` at distance `z`, in painted pixels."""
         return self.focal * metres / z
 
 
 class Canvas:
-    """Colour, labels and distance of one picture of `height` x `width` returned pixels."""
+    """Colour, labels and distance of one image of `height` x `width` returned pixels."""
 
     def __init__(self, height: int, width: int, camera: Camera) -> None:
         size = (width * SCALE, height * SCALE)
@@ -97,7 +97,7 @@ class Canvas:
         z: float,
         alpha: int = 255,
     ) -> None:
-        """Fill an outline given in painted pixels; without a label only the colour changes."""
+        """Fill an outline given in painted pixels; without a label, only the colour changes."""
         if len(outline) < 3:
             return
         r, g, b = (int(min(max(c, 0), 255)) for c in colour)
@@ -113,11 +113,11 @@ class Canvas:
         label: int | None = None,
         alpha: int = 255,
     ) -> None:
-        """Fill a plane polygon of the world, cut where it comes too near to the camera."""
-        seen = _in_front(list(corners))
-        if seen:
-            z = sum(p[2] for p in seen) / len(seen)
-            self.flat([self.camera.project(p) for p in seen], colour, label, z, alpha)
+        """Fill a planar polygon of the world, clipped at the near plane of the camera."""
+        visible = _clip_near(list(corners))
+        if visible:
+            z = sum(p[2] for p in visible) / len(visible)
+            self.flat([self.camera.project(p) for p in visible], colour, label, z, alpha)
 
     def disc(
         self,
@@ -139,7 +139,7 @@ class Canvas:
             self._distance.ellipse(box, fill=centre[2])
 
     def shadow(self, x: float, z: float, half: tuple[float, float], alpha: int) -> None:
-        """Darken an ellipse on the ground, half axes along (x, z) in metres, softly at its rim."""
+        """Darken an ellipse with a soft edge on the ground; half axes along (x, z) in metres."""
         turn = np.linspace(0, 2 * np.pi, 20, endpoint=False)
         for grow in (1.25, 1.0, 0.8):
             ring = [
@@ -153,8 +153,8 @@ class Canvas:
             self.face(ring, (12, 14, 26), alpha=alpha // 3)
 
 
-def _in_front(corners: list[Point]) -> list[Point]:
-    """The part of a polygon with z >= NEAR."""
+def _clip_near(corners: list[Point]) -> list[Point]:
+    """Clip a polygon to z >= NEAR."""
     kept: list[Point] = []
     for (x0, y0, z0), (x1, y1, z1) in zip(corners, corners[1:] + corners[:1], strict=True):
         if z0 >= NEAR:

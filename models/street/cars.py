@@ -1,4 +1,4 @@
-"""Cars: a side outline drawn out to the car's width, with a cabin that leans inwards."""
+"""Cars: a side outline extruded to the car's width, with a cabin that leans inwards."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _KINDS: Final = (
 
 @dataclass(frozen=True)
 class Stand:
-    """Where a car stands: the middle of its front (x, z) and the unit step from front to rear."""
+    """Position of a car: the middle of its front (x, z) and the unit vector from front to rear."""
 
     x: float
     z: float
     back: tuple[float, float]
 
     def at(self, run: float, y: float, side: float) -> Point:
-        """The point `run` metres behind the front, `y` up and `side` metres off the middle."""
+        """Return the point `run` metres behind the front, `y` up and `side` off the middle."""
         return (
             self.x + self.back[0] * run - self.back[1] * side,
             y,
@@ -62,7 +62,7 @@ def choose_car(rng: np.random.Generator) -> _Body:
 
 
 def shade_car(canvas: Canvas, light: Light, stand: Stand, body: _Body) -> None:
-    """The shadow under the car and beside it."""
+    """Paint the shadow under the car and beside it."""
     x, _, z = stand.at(body.length / 2, 0, 0)
     along_z = abs(stand.back[1]) > abs(stand.back[0])
     half = (body.half, body.length / 2) if along_z else (body.length / 2, body.half)
@@ -88,7 +88,7 @@ def paint_car(
 
 
 def _shows_end(stand: Stand, run: float, rear: bool) -> bool:
-    """Whether the front (or the rear) looks towards the camera."""
+    """Return whether the front (or the rear) faces the camera."""
     x, _, z = stand.at(run, 0, 0)
     ahead = x * stand.back[0] + z * stand.back[1]
     return ahead < -0.05 if rear else ahead > 0.05
@@ -109,7 +109,7 @@ def _cabin_top(
 ) -> None:
     half, lean = body.half, body.half * 0.78
     top = light.on(times(paint, 1.08), 1.0)
-    # Far flank as a plain plate: it closes the outline where the near parts leave a gap.
+    # The far side as a flat plate closes gaps that the near parts leave in the outline.
     far = [
         stand.at(0.1, 0.3, -side * half), stand.at(body.length - 0.1, 0.3, -side * half),
         stand.at(body.length, body.belt, -side * half), stand.at(0, body.hood - 0.1, -side * half),
@@ -162,7 +162,7 @@ def _side(
     canvas.face(flank, colour, CAR)
 
     def on_cabin(run: float, share: float) -> Point:
-        """A point of the leaning cabin side, `share` of the way from belt to roof."""
+        """Return a point of the leaning cabin side, `share` of the way from belt to roof."""
         y = body.belt + (body.roof - body.belt) * share
         return stand.at(run, y, half + (lean - half) * share)
 
@@ -205,7 +205,7 @@ def _end(
     run: float,
     rear: bool,
 ) -> None:
-    """The front or the rear: lights, bumper, plate."""
+    """Paint the front or the rear: lights, bumper, plate."""
     half = body.half
     top = body.belt - 0.02 if rear else body.hood - 0.1
     colour = light.on(paint, 0.45)
@@ -224,7 +224,7 @@ def _end(
     if rear:
         canvas.face(plate(-0.27, 0.27, top - 0.33, top - 0.2), (240, 236, 214))
         gate = light.on(glass, 0.6)
-        if body.tail[1] - body.tail[0] < 0.2:  # a van's upright rear carries the window itself
+        if body.tail[1] - body.tail[0] < 0.2:  # the window is in the upright rear of a van
             canvas.face(plate(-half * 0.8, half * 0.8, top, body.roof), colour, CAR)
             canvas.face(plate(-half * 0.66, half * 0.66, top + 0.15, body.roof - 0.2), gate)
     else:

@@ -1,4 +1,4 @@
-"""The last steps from canvas to photograph: scale down, texture, haze, lens and sensor."""
+"""Last steps from canvas to image: downscaling, texture, haze, lens and sensor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .light import Light
 from .palette import BUILDING, CAR, CLASS_NAMES, PAVEMENT, PERSON, ROAD, SIGN, SKY, TREE
 from .texture import noise_field
 
-# Grain of each surface: how much fine and how much broad variation of brightness it shows.
+# Fine and coarse variation of the brightness of each surface.
 _FINE: Final = {SKY: 0.0, BUILDING: 0.03, ROAD: 0.02, PAVEMENT: 0.02, TREE: 0.13, CAR: 0.01,
                 PERSON: 0.03, SIGN: 0.01}  # fmt: skip
 _BROAD: Final = {SKY: 0.0, BUILDING: 0.045, ROAD: 0.03, PAVEMENT: 0.03, TREE: 0.09, CAR: 0.02,
@@ -23,7 +23,7 @@ _BROAD: Final = {SKY: 0.0, BUILDING: 0.045, ROAD: 0.03, PAVEMENT: 0.03, TREE: 0.
 def finish(
     rng: np.random.Generator, canvas: Canvas, light: Light
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Pixels uint8 [h, w, 3] and labels uint8 [h, w] of a painted canvas."""
+    """Return pixels uint8 [h, w, 3] and labels uint8 [h, w] of a painted canvas."""
     height, width = canvas.height, canvas.width
     pixels = np.asarray(canvas.colour.resize((width, height), Image.Resampling.BOX), dtype=float)
     middle = slice(SCALE // 2, None, SCALE)
@@ -41,7 +41,7 @@ def finish(
     clear = np.where(labels == SKY, 1.0, clear)[..., None]
     pixels = pixels * clear + np.array(light.haze) * (1 - clear)
 
-    # A film curve: lifts what lies in shadow, keeps the lights.
+    # A tone curve that brightens shadows and keeps highlights.
     pixels = 255 * (np.clip(pixels, 0, 255) / 255) ** 0.86
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     pixels *= (1 - 0.09 * (rows**2 + columns**2))[..., None]

@@ -1,4 +1,4 @@
-"""The ground, pixel by pixel: carriageway, markings, kerbs and paving, worn and patched."""
+"""The ground: carriageway, markings, kerbs and pavement, with wear and patches."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ class Street:
     """Plan of a street.
 
     Attributes:
-        across: False where the street runs away from the camera, True where it crosses the view.
-        near, far: edges of the carriageway: the left and right x, or the near and far z where
-            the street crosses.
+        across: False if the street runs away from the camera, True if it crosses the view.
+        near: left edge x of the carriageway, or near edge z if the street crosses the view.
+        far: right edge x of the carriageway, or far edge z if the street crosses the view.
         paving: width of the pavements in metres; the facades stand behind them.
-        asphalt, slabs: colours of carriageway and pavement.
+        asphalt: colour of the carriageway.
+        slabs: colour of the pavement.
         crossing: distance of a zebra crossing along the street, or None.
-        dashes: whether a broken line divides the carriageway.
-        edges: whether lines run along its edges.
+        dashes: whether a dashed line divides the carriageway.
+        edges: whether lines run along the edges of the carriageway.
     """
 
     across: bool
@@ -51,7 +52,7 @@ def paint_ground(
     street: Street,
     light: Light,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Paint below the horizon into `colour` [h, w, 3]; give back labels and distances [h, w]."""
+    """Paint below the horizon into `colour` [h, w, 3]; return labels and distances [h, w]."""
     height, width = colour.shape[:2]
     first = min(int(camera.centre[1]) + 1, height)
     labels = np.zeros((height, width), np.uint8)
@@ -62,10 +63,10 @@ def paint_ground(
     x = (np.arange(width)[None] - camera.centre[0]) * z / camera.focal
     across, along = (z, x) if street.across else (x, z)
 
-    worn = _worn(rng, x, z)
+    worn = _wear_map(rng, x, z)
     on_road = (across > street.near) & (across < street.far)
     kerb = ~on_road & (across > street.near - KERB) & (across < street.far + KERB)
-    # Detail finer than a pixel would only flicker; let it fade with the distance.
+    # Detail finer than a pixel would alias, so it fades with the distance.
     crisp = np.clip(1.4 - z / 28, 0, 1)
 
     asphalt = np.array(street.asphalt) * (1 + 0.07 * worn)[..., None]
@@ -82,7 +83,7 @@ def paint_ground(
     stone *= (1 - 0.3 * (np.mod(along, 1.2) < 0.07) * crisp)[..., None]
 
     surface = np.where(on_road[..., None], asphalt, np.where(kerb[..., None], stone, slabs))
-    # The gutter beside the kerb lies in its shadow and collects dirt.
+    # The gutter beside the kerb is dark: it is in the kerb's shadow and collects dirt.
     gutter = on_road & ((across < street.near + 0.18) | (across > street.far - 0.18))
     surface *= np.where(gutter, 0.72, 1.0)[..., None]
     sun, shade = np.array(light.sun), np.array(light.shade)
@@ -92,8 +93,8 @@ def paint_ground(
     return labels, distance
 
 
-def _worn(rng: np.random.Generator, x: Field, z: Field) -> Field:
-    """Stains and grain that lie on the ground in perspective."""
+def _wear_map(rng: np.random.Generator, x: Field, z: Field) -> Field:
+    """Return stains and grain of the ground in perspective."""
     stains = octaves(rng, 256, 256, (24.0, 24.0), 5)
     fine = rng.standard_normal((256, 256))
     coarse_at = (z * 10).astype(int) % 256, (x * 10).astype(int) % 256
@@ -108,7 +109,7 @@ def _patches(
     along: Field,
     street: Street,
 ) -> Field:
-    """Mended rectangles and round covers."""
+    """Paint repaired rectangles and round covers."""
     start = -8.0 if street.across else 3.0
     for _ in range(int(rng.integers(0, 4))):
         side, end = rng.uniform(street.near, street.far), start + rng.uniform(0, 16)
@@ -132,7 +133,7 @@ def _markings(
     worn: Field,
     street: Street,
 ) -> Field:
-    """White lines, thinner where the asphalt is worn."""
+    """Paint white lines, fainter where the asphalt is worn."""
     paint = np.zeros(lane.shape, bool)
     middle = (street.near + street.far) / 2
     if street.dashes:

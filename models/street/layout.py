@@ -1,4 +1,4 @@
-"""What stands where: houses in rows, then trees, cars, people and signs before them."""
+"""Layout of a scene: houses in rows, and trees, cars, people and signs in front of them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .people import paint_person
 from .signs import paint_sign
 from .trees import paint_hedge, paint_tree
 
-# How far away something is, and what paints it. Its shadow is already on the ground.
+# Distance of an object, and the function that paints it. Its shadow is already painted.
 Thing = tuple[float, Callable[[], None]]
 
 
 def paint_skyline(rng: np.random.Generator, canvas: Canvas, light: Light) -> None:
-    """Far houses and trees that close the view; the haze will pale them."""
+    """Paint far houses and trees that close the view; haze is added later."""
     x = -90.0
     wooded = rng.random() < 0.4
     while x < 90:
@@ -54,7 +54,7 @@ def paint_skyline(rng: np.random.Generator, canvas: Canvas, light: Light) -> Non
 def look_along(
     rng: np.random.Generator, canvas: Canvas, light: Light, street: Street
 ) -> list[Thing]:
-    """A street that runs away from the camera: houses in perspective on both sides."""
+    """Lay out a street that runs away from the camera, with houses on both sides."""
     things: list[Thing] = []
     rows: list[Thing] = []
     end = float(rng.uniform(45, 80))
@@ -73,7 +73,7 @@ def look_along(
                 _shade_street(canvas, light, plot, side, 4 + storeys * 3.2)
                 rows.append((z, _house(rng, canvas, light, plot, storeys, facing)))
             z += length
-    # Houses never hide what stands on the street before them, so the whole row goes first.
+    # Houses never hide objects on the street, so the whole row is painted first.
     for _, paint in sorted(rows, key=lambda thing: -thing[0]):
         paint()
 
@@ -98,7 +98,7 @@ def look_along(
 def face_the_houses(
     rng: np.random.Generator, canvas: Canvas, light: Light, street: Street
 ) -> list[Thing]:
-    """A street that crosses the view: a row of houses seen from the other side."""
+    """Lay out a street that crosses the view: a row of houses seen from the other side."""
     things: list[Thing] = []
     line = street.far + street.paving
     x = -26.0 + float(rng.uniform(0, 5))
@@ -116,7 +116,7 @@ def face_the_houses(
             storeys = max(1, typical + int(rng.integers(-1, 2)))
             rows.append((aside, _house(rng, canvas, light, plot, storeys, facing)))
         x += length
-    # The end wall of a house is hidden by its neighbour nearer to the middle.
+    # Outer houses first: the neighbour nearer to the middle hides the end wall.
     for _, paint in sorted(rows, key=lambda thing: -thing[0]):
         paint()
 
@@ -153,7 +153,7 @@ def _house(
 
 
 def _shade_street(canvas: Canvas, light: Light, plot: Plot, side: int, tall: float) -> None:
-    """The shadow that a house on the sun's side throws across the street."""
+    """Paint the shadow that a house on the side of the sun casts on the street."""
     if side != light.side:
         return
     x, z = plot.start
@@ -171,7 +171,7 @@ def _garden(
     along: tuple[float, float],
     length: float,
 ) -> list[Thing]:
-    """A gap in the row: a hedge with trees behind it."""
+    """Fill a gap in the row with a hedge and trees behind it."""
     things: list[Thing] = []
     for share in (0.2, 0.5, 0.8):
         u = length * share
@@ -210,7 +210,7 @@ def _trees_along(
 def _cars_along(
     rng: np.random.Generator, canvas: Canvas, light: Light, street: Street
 ) -> list[Thing]:
-    """Parked cars along the kerbs, and traffic: rears on the right and fronts on the left."""
+    """Place parked cars along the kerbs, and traffic: rears on the right, fronts on the left."""
     things: list[Thing] = []
     for side in (-1, 1):
         edge = street.near if side < 0 else street.far
@@ -232,7 +232,7 @@ def _cars_along(
 def _car_along(
     rng: np.random.Generator, canvas: Canvas, light: Light, x: float, z: float, side: int
 ) -> Thing:
-    """A car whose nearer end is at distance `z`."""
+    """Place a car whose nearer end is at distance `z`."""
     stand = Stand(x, z, (0.0, 1.0)) if side < 0 else Stand(x, z + 4.5, (0.0, -1.0))
     return _car(rng, canvas, light, stand)
 

@@ -1,4 +1,4 @@
-"""Hours of the day and the weather: what colours the sky, the sun and the haze have."""
+"""Light of a scene by hour and weather: colours of sky, sun and haze."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from .canvas import Colour
 
 @dataclass(frozen=True)
 class Light:
-    """The light of one scene; colours run to 255, factors multiply colours.
+    """Light of one scene; colours are 0 to 255, factors multiply colours.
 
     Attributes:
-        zenith, horizon: sky colours at the top and at the horizon.
-        cloud: colour of lit cloud; `cover` is the share of the sky under cloud.
-        sun, shade: factors on surfaces that face the sun and that do not.
-        haze: colour that far things fade into; `thickness` is the fade for each metre.
-        side: -1 where the sun stands on the left, 1 on the right.
-        reach: length of a shadow on the ground for each metre of height.
+        zenith: colour of the sky at the top.
+        horizon: colour of the sky at the horizon.
+        cloud: colour of lit cloud.
+        cover: share of the sky under cloud.
+        sun: factor of surfaces that face the sun.
+        shade: factor of surfaces in the shade.
+        haze: colour of the haze over far objects.
+        thickness: fade into the haze per metre.
+        side: -1 if the sun is on the left, 1 if on the right.
+        reach: length of a shadow on the ground per metre of height.
         shadow: opacity of cast shadows, up to 255.
         lamps: share of windows that are lit from inside.
     """
@@ -39,7 +43,7 @@ class Light:
     lamps: float
 
     def on(self, colour: Colour, facing: float) -> Colour:
-        """`colour` of a surface that faces the sun by `facing` in [0, 1]."""
+        """Return `colour` as lit on a surface that faces the sun by `facing` in [0, 1]."""
         a, b, c = (
             v * (dark + (bright - dark) * facing)
             for v, dark, bright in zip(colour, self.shade, self.sun, strict=True)
@@ -63,7 +67,7 @@ _HOURS: Final = (
 
 
 def choose_light(rng: np.random.Generator) -> Light:
-    """Pick an hour and vary it."""
+    """Choose a random hour and vary its light."""
     weights = np.array([hour[-1] for hour in _HOURS])
     hour = _HOURS[int(rng.choice(len(_HOURS), p=weights / weights.sum()))]
     zenith, horizon, cloud, sun, shade, haze, thickness, reach, shadow, lamps, _ = hour

@@ -1,7 +1,8 @@
-"""A small U-Net for pictures under heavy noise.
+"""Small U-Net for images under heavy noise.
 
-It works at half resolution and below: a pixel drowned in noise says little alone, so the first
-layer already gathers a neighbourhood, and five halvings let every output see the whole scene.
+It works at half resolution and below: one noisy pixel carries little information, so the first
+layer already pools a neighbourhood, and five downsampling steps let each output see the whole
+scene.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Block(nn.Sequential):
 
 
 class StreetNet(nn.Module):
-    """Logits [B, classes, H, W] from pictures [B, 3, H, W] that have been normalised."""
+    """Network from normalised images [B, 3, H, W] to logits [B, classes, H, W]."""
 
     def __init__(self, classes: int, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
@@ -39,9 +40,9 @@ class StreetNet(nn.Module):
         self.up = nn.ModuleList(Block(deep + shallow, shallow) for shallow, deep in reversed(pairs))
         self.head = nn.Conv2d(first, classes, 3, padding=1)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Logits at the resolution of `pictures`; any height and width from 32 pixels on."""
-        features = self.stem(pictures)
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits at the resolution of the images, whose sides are at least 32 pixels."""
+        features = self.stem(images)
         skips = []
         for down in self.down:
             skips.append(features)
@@ -49,7 +50,7 @@ class StreetNet(nn.Module):
         for up in self.up:
             skip = skips.pop()
             features = up(torch.cat([_resize(features, skip), skip], 1))
-        return _resize(self.head(features), pictures)
+        return _resize(self.head(features), images)
 
 
 def _resize(features: Tensor, like: Tensor) -> Tensor:

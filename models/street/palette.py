@@ -7,7 +7,7 @@ from typing import Final
 CLASS_NAMES: Final = ("sky", "building", "road", "pavement", "tree", "car", "person", "sign")
 SKY, BUILDING, ROAD, PAVEMENT, TREE, CAR, PERSON, SIGN = range(len(CLASS_NAMES))
 
-# Shown colours, far apart also for readers with a red-green weakness: lightness differs as well.
+# The colours also differ in lightness, for readers with red-green colour blindness.
 PALETTE: Final = (
     (134, 190, 232),
     (166, 124, 92),

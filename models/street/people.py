@@ -1,4 +1,4 @@
-"""People on foot: legs in stride, a coat or shirt, arms, a head with hair."""
+"""Pedestrians: legs in stride, a coat or shirt, arms, a head with hair."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def paint_person(
     gaze = float(rng.choice((-0.02, 0.0, 0.02)))
 
     def limb(u0: float, v0: float, u1: float, v1: float, w0: float, w1: float) -> list[Point]:
-        """A strip from (u0, v0) to (u1, v1), in shares of the height, half widths w0 and w1."""
+        """Return a strip from (u0, v0) to (u1, v1), shares of the height; w0, w1: half widths."""
         across = np.array((v1 - v0, u0 - u1))
         across /= np.linalg.norm(across) + 1e-9
         outline: list[Point] = []

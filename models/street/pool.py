@@ -1,4 +1,4 @@
-"""Many scenes drawn once and kept in memory, and the batches made of them."""
+"""In-memory data set of drawn scenes, and its batches."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .scenes import draw_scene
 def draw_pool(
     count: int, first_seed: int = 0, cache: Path | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Pixels [count, H, W, 3] and labels [count, H, W] of the scenes from `first_seed` on.
+    """Draw the scenes from `first_seed` on: pixels [count, H, W, 3] and labels [count, H, W].
 
-    With a `cache`, an .npz file, they are read from it where it exists and written there where not.
+    If `cache`, an .npz file, exists, they are read from it; otherwise they are written there.
     """
     if cache is not None and cache.exists():
         with np.load(cache) as stored:
@@ -29,8 +29,8 @@ def draw_pool(
     pixels, labels = [], []
     with multiprocessing.get_context("spawn").Pool() as workers:
         seeds = range(first_seed, first_seed + count)
-        for done, (picture, classes) in enumerate(workers.imap(draw_scene, seeds, 8), 1):
-            pixels.append(picture)
+        for done, (image, classes) in enumerate(workers.imap(draw_scene, seeds, 8), 1):
+            pixels.append(image)
             labels.append(classes)
             if done % 200 == 0:
                 rate = done / (time.monotonic() - start)
@@ -44,20 +44,21 @@ def draw_pool(
 def batches(
     pixels: NDArray[np.uint8], labels: NDArray[np.uint8], size: int, seed: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches: pictures float32 [size, 3, H, W] in about [0, 1], labels int64 [size, H, W].
+    """Yield batches without end: images float32 [size, 3, H, W], labels int64 [size, H, W].
 
-    Half of the pictures are mirrored; exposure, contrast and colour balance vary.
+    Values are in about [0, 1]. Half of the images are mirrored; exposure, contrast and colour
+    balance vary.
     """
     rng = np.random.default_rng(seed)
     while True:
         order = rng.permutation(len(pixels))
         for start in range(0, len(order) - size + 1, size):
             chosen = np.sort(order[start : start + size])
-            picture = pixels[chosen].astype(np.float32) / 255
+            image = pixels[chosen].astype(np.float32) / 255
             classes = labels[chosen].astype(np.int64)
             for i in np.flatnonzero(rng.random(size) < 0.5):
-                picture[i], classes[i] = picture[i, :, ::-1].copy(), classes[i, :, ::-1].copy()
+                image[i], classes[i] = image[i, :, ::-1].copy(), classes[i, :, ::-1].copy()
             gain = rng.uniform(0.8, 1.2, (size, 1, 1, 1)) * rng.uniform(0.93, 1.07, (size, 1, 1, 3))
             shift = rng.uniform(-0.07, 0.07, (size, 1, 1, 1))
-            picture = np.clip((picture - 0.45) * gain + 0.45 + shift, 0, 1).astype(np.float32)
-            yield torch.from_numpy(picture).permute(0, 3, 1, 2), torch.from_numpy(classes)
+            image = np.clip((image - 0.45) * gain + 0.45 + shift, 0, 1).astype(np.float32)
+            yield torch.from_numpy(image).permute(0, 3, 1, 2), torch.from_numpy(classes)

@@ -23,18 +23,18 @@ from .pool import batches, draw_pool
 
 SIGMA: Final = 0.25
 MEAN: Final = (0.45, 0.45, 0.45)
-STD: Final = (0.35, 0.35, 0.35)  # of a noisy picture: its own 0.25 and the noise's 0.25
+STD: Final = (0.35, 0.35, 0.35)  # of a noisy image: 0.25 of the image and 0.25 of the noise
 
 
 def main() -> None:
-    """Parse the command line, train, export."""
+    """Parse the command line, train and export."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="ONNX file to write")
     parser.add_argument("--steps", type=int, default=5000, help="training steps")
     parser.add_argument("--minutes", type=float, help="train for this long instead of --steps")
     parser.add_argument("--scenes", type=int, default=3600, help="training scenes to draw")
-    parser.add_argument("--cache", type=Path, help=".npz file to keep the drawn scenes in")
-    parser.add_argument("--batch", type=int, default=8, help="scenes a step; each is seen twice")
+    parser.add_argument("--cache", type=Path, help=".npz file that caches the scenes")
+    parser.add_argument("--batch", type=int, default=8, help="scenes per step; each is used twice")
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
@@ -55,8 +55,8 @@ def main() -> None:
     while done < 1:
         for group in optimizer.param_groups:
             group["lr"] = options.rate * _schedule(done)
-        picture, classes = next(stream)
-        loss = _loss(network, normalise(_two_noisy(picture)), classes.repeat(2, 1, 1))
+        image, classes = next(stream)
+        loss = _loss(network, normalise(_add_noise_twice(image)), classes.repeat(2, 1, 1))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -81,14 +81,14 @@ def main() -> None:
     write_model(average.module, options.out)
 
 
-def normalise(picture: Tensor) -> Tensor:
-    """What the exported graph does to its input."""
-    return (picture - MEAN[0]) / STD[0]
+def normalise(image: Tensor) -> Tensor:
+    """Normalise as the exported graph does."""
+    return (image - MEAN[0]) / STD[0]
 
 
 def write_model(network: nn.Module, path: Path) -> Path:
-    """Export a trained network to `path` with its contract inside."""
-    # Known by this name once the checkout is installed; a type checker sees only the folders.
+    """Export a trained network to `path` with its contract."""
+    # This name exists once the checkout is installed; a type checker sees only the folders.
     from onnxcert.converters.pytorch import export  # type: ignore[import-not-found,unused-ignore]
 
     written: Path = export(
@@ -104,26 +104,26 @@ def write_model(network: nn.Module, path: Path) -> Path:
 
 
 def _schedule(done: float) -> float:
-    """Share of the highest learning rate: a short rise, then half a cosine down to 0."""
+    """Return the learning rate as a share of the highest: short warm-up, then cosine decay to 0."""
     return min(done / 0.03 + 0.02, 1.0) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def _two_noisy(picture: Tensor) -> Tensor:
-    """Each picture twice, [2 B, 3, H, W], under independent Gaussian noise, not clipped.
+def _add_noise_twice(image: Tensor) -> Tensor:
+    """Return each image twice, [2 B, 3, H, W], with independent Gaussian noise, not clipped.
 
-    One step in ten takes less noise than SIGMA, so that the clean picture is not foreign either.
+    One step in ten uses less noise than SIGMA, so that the network also learns clean images.
     """
     sigma = SIGMA * float(torch.rand(())) if float(torch.rand(())) < 0.1 else SIGMA
-    twice = picture.repeat(2, 1, 1, 1)
+    twice = image.repeat(2, 1, 1, 1)
     noisy = twice + sigma * torch.randn(twice.shape)
     return noisy.contiguous(memory_format=torch.channels_last)
 
 
 def _loss(network: nn.Module, noisy: Tensor, classes: Tensor) -> Tensor:
-    """Cross entropy, and how far the two noisy views of a picture disagree.
+    """Return the cross entropy plus the disagreement of the two noisy views of an image.
 
-    The second term is the consistency of Jeong and Shin (2020): a pixel is certified only where
-    nearly all noisy views vote alike, so disagreement is what costs certified pixels.
+    The second term is the consistency loss of Jeong and Shin (2020): a pixel is certified only if
+    nearly all noisy predictions agree.
     """
     with torch.autocast("cpu", torch.bfloat16):
         logits = network(noisy)

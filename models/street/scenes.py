@@ -1,4 +1,4 @@
-"""Street scenes with labels, each a pure function of its seed."""
+"""Street scenes with labels; a scene is determined by its seed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .layout import face_the_houses, look_along, paint_skyline
 from .light import choose_light
 from .sky import paint_sky
 
-# Seeds from here on are never trained on: the samples and the measurements use them.
+# Seeds from here on are held out from training; the samples and the measurements use them.
 HELD_OUT: Final = 900_000
 
 
@@ -24,8 +24,9 @@ def draw_scene(
     """Draw the street scene number `seed`.
 
     Args:
-        seed: any whole number not below 0; the same seed and size give the same scene.
-        height, width: size of the picture in pixels.
+        seed: integer of at least 0; the same seed and size give the same scene.
+        height: height of the image in pixels.
+        width: width of the image in pixels.
 
     Returns:
         Pixels uint8 [height, width, 3], RGB, and labels uint8 [height, width], indices into

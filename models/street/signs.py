@@ -70,7 +70,7 @@ def _round(
     colour: Colour,
     label: int | None = None,
 ) -> None:
-    """A regular polygon; three corners stand on a side, eight on a side."""
+    """Paint a regular polygon that stands on one side."""
     turn = np.linspace(0, 2 * np.pi, corners, endpoint=False) + np.pi / 2
     if corners == 8:
         turn = turn + np.pi / 8

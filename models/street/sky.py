@@ -1,4 +1,4 @@
-"""The sky: a gradient from zenith to horizon, the glow around the sun, clouds in perspective."""
+"""Sky: a gradient from zenith to horizon, the glow around the sun, clouds in perspective."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .texture import octaves
 def paint_sky(
     rng: np.random.Generator, height: int, width: int, camera: Camera, light: Light
 ) -> NDArray[np.float64]:
-    """Colours [height, width, 3] up to 255, at painted size."""
+    """Return the colours of the sky [height, width, 3], 0 to 255, at painted size."""
     horizon = camera.centre[1]
     rows = np.arange(height)[:, None]
     up = np.clip((horizon - rows) / max(horizon, 1.0), 0, 1) * np.ones((1, width))
@@ -26,7 +26,7 @@ def paint_sky(
     glow = np.exp(-((reach / 0.28) ** 2))[..., None] * 0.45
     sky = sky * (1 - glow) + np.array(light.cloud) * glow
 
-    # Clouds are drawn at returned size: they are soft anyway, and cost a ninth.
+    # Clouds are computed at returned size: they are soft, and this is nine times faster.
     small = (height // SCALE + 1, width // SCALE + 1)
     shape = octaves(rng, *small, (24.0, 62.0), 5)
     light_from = np.roll(shape, (3, -4 * light.side), (0, 1))
@@ -40,6 +40,6 @@ def paint_sky(
 
 
 def _enlarge(field: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    picture = Image.fromarray(field.astype(np.float32))
-    picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(picture, dtype=np.float64)
+    image = Image.fromarray(field.astype(np.float32))
+    image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image, dtype=np.float64)

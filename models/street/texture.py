@@ -10,7 +10,7 @@ from PIL import Image
 def noise_field(
     rng: np.random.Generator, height: int, width: int, cell: tuple[float, float]
 ) -> NDArray[np.float64]:
-    """Noise [height, width], mean 0 and deviation about 1; `cell` is its grain (rows, columns)."""
+    """Return noise [height, width], mean 0, deviation about 1; `cell`: grain (rows, columns)."""
     rows = max(2, round(height / cell[0]) + 1)
     columns = max(2, round(width / cell[1]) + 1)
     coarse = Image.fromarray(rng.standard_normal((rows, columns)).astype(np.float32))
@@ -21,7 +21,7 @@ def noise_field(
 def octaves(
     rng: np.random.Generator, height: int, width: int, cell: tuple[float, float], count: int = 4
 ) -> NDArray[np.float64]:
-    """Sum of noise fields, each with half the grain and 0.55 of the strength of the one before."""
+    """Sum noise fields, each with half the grain and 0.55 of the strength of the one before."""
     total = np.zeros((height, width))
     for level in range(count):
         grain = (max(cell[0] / 2**level, 1.0), max(cell[1] / 2**level, 1.0))

@@ -40,7 +40,7 @@ def paint_tree(
     shaded += [(x - light.side * thick * 0.6, middle, z), (x, middle, z)]
     canvas.face(shaded, times(bark, 0.72))
 
-    # A closed ball first, so that no sky shows through the middle of the crown.
+    # A solid ball first, so that no sky is visible through the middle of the crown.
     dark = light.on(times(leaf, 0.62), 0.25)
     canvas.disc((x, middle, z), (radius * 0.86, radius * 0.92), dark, TREE)
     clumps = 46 if canvas.camera.pixels(radius, z) > 30 else 22

@@ -1,7 +1,7 @@
-"""Write scenes as files: pictures, and label maps with a palette.
+"""Write scenes as image files and label maps with a palette.
 
-From a checkout, the samples beside the model: ``python -m models.street.write_scenes``; and fifty
-scenes to measure a model on: ``python -m models.street.write_scenes --out held-out --count 50``.
+From a checkout, ``python -m models.street.write_scenes`` writes the samples beside the model;
+``python -m models.street.write_scenes --out held-out --count 50`` writes fifty held-out scenes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from PIL import Image
 from .palette import PALETTE
 from .scenes import HELD_OUT, draw_scene
 
-# Chosen by their looks among thirty held-out scenes: morning, noon, dusk; along and across.
+# Chosen by appearance among thirty held-out scenes: morning, noon, dusk; along and across.
 SAMPLES: Final = (HELD_OUT + 28, HELD_OUT + 32, HELD_OUT + 21)
 
 
@@ -34,11 +34,11 @@ def write_scenes(folder: Path, seeds: Iterable[int]) -> None:
 
 
 def main() -> None:
-    """Parse the command line and write."""
+    """Parse the command line and write the scenes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "samples")
     parser.add_argument("--first", type=int, default=HELD_OUT + 100, help="seed of the first scene")
-    parser.add_argument("--count", type=int, help="how many scenes; without it, the three samples")
+    parser.add_argument("--count", type=int, help="number of scenes; without it, the three samples")
     options = parser.parse_args()
     seeds = (
         SAMPLES if options.count is None else range(options.first, options.first + options.count)

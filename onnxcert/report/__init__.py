@@ -1,0 +1,1 @@
+"""Tables, figures and exported files of runs and records."""

@@ -1,4 +1,4 @@
-"""Draw figures on a best-effort basis: their data is kept elsewhere."""
+"""Best-effort drawing of figures: their data is kept elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import final
 
 @final
 class BestEffort:
-    """Notes the figures that cannot be drawn, so that the run continues.
+    """Record of the figures that could not be drawn, so that the run continues.
 
     A certificate costs minutes or hours, its figure a second: an error of the disk, of memory or of
     the drawing library must not lose the certificate.

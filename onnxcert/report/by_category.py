@@ -1,4 +1,4 @@
-"""The shapes of a run by their category: how well each is segmented, and how much abstains."""
+"""Scores and abstention of the shapes of a run, by category."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Category:
     """One category of shapes, over the inputs of a run.
 
     Attributes:
-        shapes: how many inputs are of this category.
+        shapes: number of inputs of this category.
         abstain: share of their components that are not certified, for each tau of the rule.
     """
 
@@ -30,10 +30,10 @@ class Category:
 
 @final
 class ByCategory:
-    """Gathers records one by one; of a shape a few numbers are kept, and no array.
+    """Accumulator of scores by category; keeps a few numbers per category and no array.
 
-    An input's category is `provenance.input["category"]`, and the parts it may have are those that
-    the contract names. Where the contract names no categories nothing is gathered.
+    The category of an input is `provenance.input["category"]`; its parts come from the contract.
+    If the contract has no categories, nothing is accumulated.
     """
 
     def __init__(self) -> None:
@@ -48,13 +48,14 @@ class ByCategory:
         """Count one input.
 
         Args:
-            matrices: its confusion matrices by row, as read; empty without labels.
+            record: its record.
+            matrices: its confusion matrices by row of the table; empty without ground truth.
 
         Raises:
-            StoreError: the contract of the record does not say which parts a category has.
+            StoreError: the categories in the record's contract are invalid.
         """
         if not self._inputs:
-            self._parts = _categories(record)
+            self._parts = _read_categories(record)
         self._inputs += 1
         if not self._parts:
             return
@@ -69,20 +70,20 @@ class ByCategory:
         self._components[name] = self._components.get(name, 0) + decision.components
         scored = True
         if record.provenance.contract.get("task") == "classification":
-            return  # one class for the whole shape has no parts
+            return  # a classified shape has no parts
         for row, matrix in matrices.items():
             tally = self._tallies.setdefault(row, PartTally())
-            # All rows have the same truth: where one has no IoU, none has.
+            # All rows share the ground truth: either all have an IoU or none has.
             scored = tally.add(name, self._parts[name], matrix)
         self._unscored += not scored
 
     def scores(self) -> dict[str, PartScores]:
-        """IoU by row of the table, where a shape has one."""
+        """Return the IoU scores by row of the table, for rows in which any shape has an IoU."""
         found = {row: tally.scores(tuple(self._parts)) for row, tally in self._tallies.items()}
         return {row: scores for row, scores in found.items() if scores is not None}
 
     def categories(self) -> dict[str, Category]:
-        """Those that occur, in the order of the contract."""
+        """Return the categories that occur, in the order of the contract."""
         return {
             name: Category(
                 shapes=self._shapes[name],
@@ -93,37 +94,38 @@ class ByCategory:
         }
 
     def notes(self) -> list[str]:
-        """What a reader must know of the shapes that are left out."""
+        """Return notes on the shapes that are left out of the scores."""
         out = "left out of instance and class IoU"
-        said = []
+        notes = []
         if self._unknown:
-            said.append(
+            notes.append(
                 f"without a category that the model's contract names: {self._unknown} of "
                 f"{self._inputs} shapes, {out} and of the table by category"
             )
         if self._unscored:
-            said.append(
+            notes.append(
                 f"without a point labelled as a part of its category: {self._unscored} of "
                 f"{self._inputs} shapes, {out}"
             )
-        return said
+        return notes
 
 
-def _categories(record: Record) -> dict[str, tuple[int, ...]]:
-    """Name -> part classes, from ``[[name, [classes ...]], ...]``."""
+def _read_categories(record: Record) -> dict[str, tuple[int, ...]]:
+    """Return name -> part classes from the contract's ``[[name, [classes ...]], ...]``."""
     stored = record.provenance.contract.get("categories") or ()
     try:
         found = {name: tuple(parts) for name, parts in stored}
     except (TypeError, ValueError):
         found = {"": ()}
-    if not all(_named(name, parts, record.classes) for name, parts in found.items()):
+    if not all(_is_valid(name, parts, record.classes) for name, parts in found.items()):
         raise StoreError(
             f"expected the categories in the contract of {record.name} as [name, [classes from 0 "
-            f"to {record.classes - 1}]], got {stored!r:.80}; onnxcert verify says what was changed."
+            f"to {record.classes - 1}]], got {stored!r:.80}; run onnxcert verify to find the "
+            "change."
         )
     return found
 
 
-def _named(name: Any, parts: tuple[Any, ...], classes: int) -> bool:
+def _is_valid(name: Any, parts: tuple[Any, ...], classes: int) -> bool:
     numbers = all(type(part) is int and 0 <= part < classes for part in parts)
     return isinstance(name, str) and bool(parts) and numbers

@@ -1,4 +1,4 @@
-"""The picture of a classified picture: what was seen, which class is sure, how far, how clearly."""
+"""Figure of a classifier's record: the image, the certified class, its radius and its votes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.atomic import write_atomically
 from onnxcert.report import palette
-from onnxcert.report.lettering import FAINT, INK, PAPER, font_of, shortened, text_block
-from onnxcert.report.panels import panel_size, photograph_panel
+from onnxcert.report.lettering import FAINT, INK, PAPER, draw_text, load_font, shorten
+from onnxcert.report.panels import image_panel, panel_size
 from onnxcert.result import ABSTAIN
 from onnxcert.store import Record
 
@@ -32,15 +32,15 @@ Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What is said of one component.
+class VoteBar:
+    """Text and vote bar of one component.
 
     Attributes:
-        text: the certified class and its radius, or that it abstains.
-        votes: what the bar shows, in words.
-        share: of the draws that voted for the candidate, 0 to 1.
-        colour: of the candidate.
-        certified: an abstention has a hollow bar.
+        text: the certified class and its radius, or "abstain".
+        votes: the vote count as text, below the bar.
+        share: share of the draws that voted for the candidate, 0 to 1.
+        colour: colour of the candidate class.
+        certified: whether the component is certified; otherwise the bar is hollow.
     """
 
     text: str
@@ -53,142 +53,145 @@ class Answer:
 def draw_classification(
     path: Path,
     *,
-    photograph: FloatArray,
-    answers: Sequence[Answer],
-    further: Sequence[str],
-    mark: float,
+    image: FloatArray,
+    bars: Sequence[VoteBar],
+    extra_lines: Sequence[str],
+    tau: float,
     title: str,
     caption: str,
 ) -> None:
-    """Write one PNG: the photograph beside the answers and their votes. Equal arguments give equal
-    bytes.
+    """Write one PNG with the image on the left and the vote bars on the right.
+
+    Equal arguments give equal bytes.
 
     Args:
-        path: the PNG, replaced in one step.
-        photograph: float32 [3, H, W], RGB in [0, 1].
-        answers: one for each component; the first 40 are shown.
-        further: lines below them, such as the truth.
-        mark: tau, marked on the bars.
-        title: name of the picture.
-        caption: what was certified.
+        path: PNG to write; replaced atomically.
+        image: float32 [3, H, W], RGB in [0, 1].
+        bars: one for each component; the first 40 are shown.
+        extra_lines: lines of text below the bars, such as the ground truth.
+        tau: required hit rate, marked on the bars.
+        title: title of the figure.
+        caption: the guarantee.
 
     Raises:
         StoreError: `path` cannot be written.
     """
     from PIL import Image
 
-    size = panel_size(photograph.shape[1], photograph.shape[2])
-    blocks = [_answer(answer, mark) for answer in answers[:_MOST]]
-    if len(answers) > _MOST:
-        further = [f"and {len(answers) - _MOST} more labels", *further]
-    blocks += [text_block(line, _COLUMN, 14, bold=False, ink=INK) for line in further]
-    column = _stacked(blocks, _COLUMN)
-    seen = Image.fromarray(photograph_panel(photograph, size))
+    size = panel_size(image.shape[1], image.shape[2])
+    blocks = [_draw_vote_bar(bar, tau) for bar in bars[:_MOST]]
+    if len(bars) > _MOST:
+        extra_lines = [f"and {len(bars) - _MOST} more labels", *extra_lines]
+    blocks += [draw_text(line, _COLUMN, 14, bold=False, ink=INK) for line in extra_lines]
+    column = _stack_blocks(blocks, _COLUMN)
+    seen = Image.fromarray(image_panel(image, size))
     width, height = seen.width + 2 * _GAP + column.width, max(seen.height, column.height)
     row = Image.new("RGB", (width, height), PAPER)
     row.paste(seen, (0, 0))
     row.paste(column, (seen.width + 2 * _GAP, 0))
-    body = _stacked(
+    body = _stack_blocks(
         [
-            text_block(title, width, 17, bold=True, ink=INK),
+            draw_text(title, width, 17, bold=True, ink=INK),
             row,
-            text_block(caption, width, 13, bold=False, ink=FAINT),
+            draw_text(caption, width, 13, bold=False, ink=FAINT),
         ],
         width,
     )
-    sheet = Image.new("RGB", (width + 2 * _MARGIN, body.height + 2 * _MARGIN), PAPER)
-    sheet.paste(body, (_MARGIN, _MARGIN))
-    write_atomically(path, lambda p: sheet.save(p, format="PNG"))
+    figure = Image.new("RGB", (width + 2 * _MARGIN, body.height + 2 * _MARGIN), PAPER)
+    figure.paste(body, (_MARGIN, _MARGIN))
+    write_atomically(path, lambda p: figure.save(p, format="PNG"))
 
 
-def draw_classified(
+def draw_classifier_record(
     path: Path,
     record: Record,
     *,
-    photograph: FloatArray,
+    image: FloatArray,
     truth: IntArray | None,
     class_names: Sequence[str],
     heading: str = "",
 ) -> None:
-    """The picture of a classifier's record; see `draw_classification` and, for `heading`,
-    `onnxcert.report.files.draw_record`."""
+    """Write the figure of a classifier's record.
+
+    Arguments as in `draw_classification`; `heading` as in `onnxcert.report.files.draw_record`.
+    """
     many_labels = record.provenance.contract.get("output_form") == "multilabel"
     clean = [int(label) for label in np.asarray(record.clean[...])]
-    further = []
+    extra_lines = []
     if not many_labels:
-        further.append(f"Clean prediction: {_named(class_names, clean[0])}")
+        extra_lines.append(f"Clean prediction: {_class_name(class_names, clean[0])}")
         if truth is not None:
-            further.append(f"Ground truth: {_named(class_names, int(truth[0]))}")
+            extra_lines.append(f"Ground truth: {_class_name(class_names, int(truth[0]))}")
     if heading:
-        further.append(f"Shown: {heading}")
+        extra_lines.append(f"Shown: {heading}")
     draw_classification(
         path,
-        photograph=photograph,
-        answers=_answers(record, class_names, many_labels=many_labels),
-        further=further,
-        mark=record.decision.tau,
+        image=image,
+        bars=_vote_bars(record, class_names, many_labels=many_labels),
+        extra_lines=extra_lines,
+        tau=record.decision.tau,
         title=record.name,
         caption=record.decision.statement,
     )
 
 
-def _answers(record: Record, names: Sequence[str], *, many_labels: bool) -> list[Answer]:
+def _vote_bars(record: Record, names: Sequence[str], *, many_labels: bool) -> list[VoteBar]:
     arrays = (record.labels, record.candidate, record.hits, record.level)
     rows = zip(*(np.asarray(array[...]).tolist() for array in arrays), strict=True)
     radii = np.asarray(record.radii[...], np.float64)
     colours = palette.colours(names)
     shown = record.draws.perturbation.shown
-    answers = []
+    bars = []
     for i, (label, candidate, hits, level) in enumerate(rows):
         if many_labels:
             what, vote = f"{names[i]}: ", ("no", "yes")[candidate]
             red, green, blue = (_NO, _YES)[candidate]
-            said = ("no", "yes")[label] if label != ABSTAIN else "abstain"
+            verdict = ("no", "yes")[label] if label != ABSTAIN else "abstain"
         else:
-            what, vote = "", _named(names, candidate)
+            what, vote = "", _class_name(names, candidate)
             red, green, blue = map(int, colours[candidate])
-            said = _named(names, label) if label != ABSTAIN else "abstain"
-        if label == ABSTAIN and level:  # a radius map certifies below the tau asked for, too
-            said = f"{('no', 'yes')[candidate] if many_labels else vote}, short of tau"
-        reach = f", R = {shown(float(radii[level - 1]))}" if level else ""
-        answers.append(
-            Answer(
-                text=f"{what}{said}{reach}",
+            verdict = _class_name(names, label) if label != ABSTAIN else "abstain"
+        if label == ABSTAIN and level:  # a radius map also certifies at tau below the requested one
+            verdict = f"{('no', 'yes')[candidate] if many_labels else vote}, short of tau"
+        radius_text = f", R = {shown(float(radii[level - 1]))}" if level else ""
+        bars.append(
+            VoteBar(
+                text=f"{what}{verdict}{radius_text}",
                 votes=f"{hits} of {record.n} votes for {vote}",
                 share=hits / record.n,
                 colour=(red, green, blue),
                 certified=label != ABSTAIN,
             )
         )
-    return answers
+    return bars
 
 
-def _named(names: Sequence[str], index: int) -> str:
+def _class_name(names: Sequence[str], index: int) -> str:
     return names[index] if 0 <= index < len(names) else "none"
 
 
-def _answer(answer: Answer, mark: float) -> Image.Image:
+def _draw_vote_bar(bar: VoteBar, tau: float) -> Image.Image:
     from PIL import Image, ImageDraw
 
-    head, foot = font_of(18, bold=True), font_of(12, bold=False)
+    head, foot = load_font(18, bold=True), load_font(12, bold=False)
     block = Image.new("RGB", (_COLUMN, 24 + _BAR + 22), PAPER)
     pen = ImageDraw.Draw(block)
-    pen.text((0, 0), shortened(answer.text, head, _COLUMN), INK, head)
+    pen.text((0, 0), shorten(bar.text, head, _COLUMN), INK, head)
     full = _COLUMN - 1
     pen.rectangle((0, 26, full, 26 + _BAR), fill=(255, 255, 255), outline=_LINE)
-    end = round(full * answer.share)
-    if answer.certified:
-        pen.rectangle((0, 26, end, 26 + _BAR), fill=answer.colour, outline=_LINE)
+    end = round(full * bar.share)
+    if bar.certified:
+        pen.rectangle((0, 26, end, 26 + _BAR), fill=bar.colour, outline=_LINE)
     elif end:
-        pen.rectangle((0, 26, end, 26 + _BAR), fill=(255, 255, 255), outline=answer.colour, width=3)
-    at = round(full * mark)
+        pen.rectangle((0, 26, end, 26 + _BAR), fill=(255, 255, 255), outline=bar.colour, width=3)
+    at = round(full * tau)
     pen.line((at, 23, at, 29 + _BAR), fill=INK, width=2)
-    pen.text((0, 30 + _BAR), shortened(answer.votes, foot, _COLUMN), FAINT, foot)
+    pen.text((0, 30 + _BAR), shorten(bar.votes, foot, _COLUMN), FAINT, foot)
     return block
 
 
-def _stacked(blocks: Sequence[Image.Image], width: int) -> Image.Image:
-    """Blocks one below the other."""
+def _stack_blocks(blocks: Sequence[Image.Image], width: int) -> Image.Image:
+    """Stack blocks vertically, left-aligned, on an image of `width` pixels."""
     from PIL import Image
 
     tall = sum(block.height + _GAP for block in blocks) - _GAP

@@ -1,4 +1,4 @@
-"""Two runs side by side: what was asked, what came out, and where their labels differ."""
+"""Comparison of two runs: parameters, scores, and labels that differ."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from onnxcert.store import Record, Results
 
 @dataclass(frozen=True)
 class InputDifference:
-    """How the certified labels of one input differ between run A and run B.
+    """Differences between the certified labels of one input in run A and run B.
 
     Attributes:
+        name: name of the input.
         same_input: whether both runs saw the same input under this name.
-        components: how many there are, or None where the runs label different grids; nothing can
+        components: number of components, or None if the runs label different grids; nothing can
             be counted then.
-        other_class: certified in both, to different classes.
-        only_a, only_b: certified in one, abstained in the other.
+        other_class: components certified in both runs, but to different classes.
+        only_a: components certified in A only.
+        only_b: components certified in B only.
     """
 
     name: str
@@ -40,14 +42,15 @@ class InputDifference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs, A and B.
+    """Comparison of two runs, A and B.
 
     Attributes:
-        paths: where they lie.
-        summaries: of both, over the inputs in common; over their own where none is.
-        parameters: name -> (value in A, value in B) of each that differs; None where it is not set.
-        inputs: the inputs in common.
-        only_a, only_b: names of the others.
+        paths: paths of both runs.
+        summaries: summaries over the common inputs; over all inputs of each run if none is common.
+        parameters: name -> (value in A, value in B) of each that differs; None if it is not set.
+        inputs: the common inputs.
+        only_a: names of inputs in A only.
+        only_b: names of inputs in B only.
     """
 
     paths: tuple[str, str]
@@ -59,55 +62,55 @@ class Comparison:
 
 
 def compare(a: Results, b: Results) -> Comparison:
-    """Compare two runs, input by input by name.
+    """Compare two runs; inputs are matched by name.
 
     Raises:
-        StoreError: one of them has no finished input, or does not say what was asked.
+        StoreError: a run has no finished input, or its parameters are not stored.
     """
-    asked_a, asked_b = _asked(a), _asked(b)
+    parameters_a, parameters_b = _run_parameters(a), _run_parameters(b)
     names_a, names_b = set(a.names()), set(b.names())
     common = sorted(names_a & names_b)
     summaries = tuple(
         summarise(results.records(common or None, checked=True)) for results in (a, b)
     )
-    for asked, summary in zip((asked_a, asked_b), summaries, strict=True):
-        asked["class_names"] = list(summary.class_names)
+    for parameters, summary in zip((parameters_a, parameters_b), summaries, strict=True):
+        parameters["class_names"] = list(summary.class_names)
     return Comparison(
         paths=(str(a.path), str(b.path)),
         summaries=(summaries[0], summaries[1]),
         parameters={
-            name: (asked_a.get(name), asked_b.get(name))
-            for name in sorted({*asked_a, *asked_b})
-            if asked_a.get(name) != asked_b.get(name)
+            name: (parameters_a.get(name), parameters_b.get(name))
+            for name in sorted({*parameters_a, *parameters_b})
+            if parameters_a.get(name) != parameters_b.get(name)
         },
-        inputs=tuple(_difference(name, a, b) for name in common),
+        inputs=tuple(_compare_input(name, a, b) for name in common),
         only_a=tuple(sorted(names_a - names_b)),
         only_b=tuple(sorted(names_b - names_a)),
     )
 
 
-def _asked(results: Results) -> dict[str, Any]:
-    """Everything asked of a run, the fields of the contract each by itself."""
+def _run_parameters(results: Results) -> dict[str, Any]:
+    """Return all parameters of a run; each field of the contract is one of them."""
     run = results.run()
     if run is None:
         raise StoreError(
             f"there are no results in {results.path}; name a folder that onnxcert certify wrote, "
             "or a file that onnxcert pack wrote."
         )
-    asked = {**run["parameters"], "seed": run["seed"]}
-    contract = asked.get("contract")
+    parameters = {**run["parameters"], "seed": run["seed"]}
+    contract = parameters.get("contract")
     if isinstance(contract, dict):
-        del asked["contract"]
-        asked |= {f"contract.{name}": value for name, value in contract.items()}
-    return asked
+        del parameters["contract"]
+        parameters |= {f"contract.{name}": value for name, value in contract.items()}
+    return parameters
 
 
-def _difference(name: str, a: Results, b: Results) -> InputDifference:
+def _compare_input(name: str, a: Results, b: Results) -> InputDifference:
     with a.open(name, checked=True) as record_a, b.open(name, checked=True) as record_b:
-        return _counted(record_a, record_b)
+        return _compare_labels(record_a, record_b)
 
 
-def _counted(a: Record, b: Record) -> InputDifference:
+def _compare_labels(a: Record, b: Record) -> InputDifference:
     same = a.draws.digest == b.draws.digest
     labels: Sequence[Any] = [np.asarray(record.labels[...]) for record in (a, b)]
     if labels[0].shape != labels[1].shape:

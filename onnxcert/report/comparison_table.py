@@ -1,4 +1,4 @@
-"""Two runs side by side, as text and as one JSON object."""
+"""Comparison of two runs as text and as one JSON object."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from typing import Any, Final
 
 from onnxcert.perturbation import rounded_down
 from onnxcert.report.comparison import Comparison, InputDifference
-from onnxcert.report.lines import columns, number
+from onnxcert.report.lines import columns, format_number
 from onnxcert.report.summary import Summary
 
-# Longer values, such as digests, are cut in the table and whole in the JSON object.
+# Longer values, such as digests, are cut in the table but complete in the JSON object.
 _WIDEST: Final = 40
 
 
 def comparison_table(comparison: Comparison) -> str:
-    """Parameters that differ, the scores of both, and each input in common, as plain text."""
+    """Return as text: parameters that differ, the scores of both runs, each common input."""
     lines = [f"A  {comparison.paths[0]}", f"B  {comparison.paths[1]}", ""]
     if comparison.parameters:
         cells = [["parameter", "A", "B"]]
-        cells += [[name, _short(a), _short(b)] for name, (a, b) in comparison.parameters.items()]
+        cells += [
+            [name, _shorten(a), _shorten(b)] for name, (a, b) in comparison.parameters.items()
+        ]
         lines += columns(cells)
     else:
         lines.append("every parameter is the same")
-    cells = [[_over(comparison), "A", "B", "B - A"]]
-    for name, (a, b) in _scores(comparison).items():
-        difference = _minus(b, a)
-        shown = [_rounded(name, a), _rounded(name, b)]
+    cells = [[_count_common(comparison), "A", "B", "B - A"]]
+    for name, (a, b) in _score_pairs(comparison).items():
+        difference = _subtract(b, a)
+        shown = [_format_score(name, a), _format_score(name, b)]
         cells.append([name, *shown, "-" if difference is None else f"{difference:+.3f}"])
     lines += ["", *columns(cells)]
     if comparison.inputs:
         cells = [["certified labels", "components", "other class", "only A", "only B", "differ"]]
-        cells += [_cells(difference) for difference in comparison.inputs]
+        cells += [_input_cells(difference) for difference in comparison.inputs]
         lines += ["", *columns(cells)]
     for run, names in (("A", comparison.only_a), ("B", comparison.only_b)):
         if names:
@@ -40,15 +42,15 @@ def comparison_table(comparison: Comparison) -> str:
 
 
 def comparison_object(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as plain values; what cannot be compared is null."""
+    """Return the comparison as plain values; null where the runs cannot be compared."""
     return {
         "a": comparison.paths[0],
         "b": comparison.paths[1],
         "parameters": {name: {"a": a, "b": b} for name, (a, b) in comparison.parameters.items()},
         "inputs_in_common": len(comparison.inputs),
         **{
-            name.replace(" ", "_"): {"a": a, "b": b, "difference": _minus(b, a)}
-            for name, (a, b) in _scores(comparison).items()
+            name.replace(" ", "_"): {"a": a, "b": b, "difference": _subtract(b, a)}
+            for name, (a, b) in _score_pairs(comparison).items()
         },
         "inputs": [
             {
@@ -68,12 +70,12 @@ def comparison_object(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _scores(comparison: Comparison) -> dict[str, tuple[float | None, float | None]]:
-    a, b = (_numbers(summary) for summary in comparison.summaries)
+def _score_pairs(comparison: Comparison) -> dict[str, tuple[float | None, float | None]]:
+    a, b = (_summary_scores(summary) for summary in comparison.summaries)
     return {name: (a[name], b[name]) for name in a}
 
 
-def _numbers(summary: Summary) -> dict[str, float | None]:
+def _summary_scores(summary: Summary) -> dict[str, float | None]:
     certified, clean = summary.rows["certified"], summary.rows["clean"]
     sure, plain = certified.scores, clean.scores
     return {
@@ -86,14 +88,14 @@ def _numbers(summary: Summary) -> dict[str, float | None]:
     }
 
 
-def _over(comparison: Comparison) -> str:
+def _count_common(comparison: Comparison) -> str:
     count = len(comparison.inputs)
     if count == 0:
         return "no input in common"
     return f"{count} input{'' if count == 1 else 's'} in common"
 
 
-def _cells(d: InputDifference) -> list[str]:
+def _input_cells(d: InputDifference) -> list[str]:
     name = d.name if d.same_input else f"{d.name} (another input)"
     if d.components is None:
         return [name, "other grid", "-", "-", "-", "-"]
@@ -101,16 +103,16 @@ def _cells(d: InputDifference) -> list[str]:
     return [name, *counts, f"{d.differing} = {d.differing / d.components:.2%}"]
 
 
-def _rounded(name: str, value: float | None) -> str:
-    # A radius is never shown larger than it is.
-    return rounded_down(value) if name == "radius" and value is not None else number(value)
+def _format_score(name: str, value: float | None) -> str:
+    # A radius is rounded down, so that it is never shown larger than certified.
+    return rounded_down(value) if name == "radius" and value is not None else format_number(value)
 
 
-def _minus(b: float | None, a: float | None) -> float | None:
+def _subtract(b: float | None, a: float | None) -> float | None:
     return None if a is None or b is None else b - a
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     if value is None:
         return "-"
     text = value if isinstance(value, str) else json.dumps(value)

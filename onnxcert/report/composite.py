@@ -1,4 +1,4 @@
-"""An image of any number of bands as a picture that a person can look at."""
+"""RGB composite of an image with any number of bands."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ _COLOURS: Final = ("red", "green", "blue")
 
 
 def composite(bands: FloatArray, names: Sequence[str]) -> tuple[FloatArray, str]:
-    """(float32 [3, H, W], what it shows in words): the bands called red, green and blue, else the
-    first three as red, green and blue, or the first in grey where there are fewer.
+    """Return (RGB float32 [3, H, W], description).
+
+    The composite shows the bands named red, green and blue; otherwise the first three bands; with
+    fewer than three bands, the first one in grey.
 
     Args:
-        bands: float32 [C, H, W] in [0, 1]. names: one a band.
+        bands: float32 [C, H, W] in [0, 1].
+        names: one name for each band.
     """
     called = [name.strip().casefold() for name in names]
     if all(colour in called for colour in _COLOURS):

@@ -1,4 +1,4 @@
-"""Certified share and certified accuracy against the radius: a table to compute with, a picture."""
+"""Certified share and certified accuracy against the radius, as CSV and as a figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from onnxcert.atomic import write_atomically
 from onnxcert.inside import inside
 from onnxcert.metrics import Curve
 from onnxcert.report.best_effort import BestEffort
-from onnxcert.report.lettering import drawable
+from onnxcert.report.lettering import replace_surrogates
 from onnxcert.report.plotting import load_matplotlib
 from onnxcert.report.summary import Summary
 
@@ -34,7 +34,7 @@ _CERTIFIED: Final = "#1b6ca8"
 _CORRECT: Final = "#c2571a"
 _MARK: Final = "#5c626c"
 _WIDTH: Final = 7.5  # inches
-_LETTERS: Final = 136  # of the caption in a line
+_CHARACTERS: Final = 136  # characters of the caption in a line
 
 
 def write_curve(
@@ -47,20 +47,21 @@ def write_curve(
     figures: BestEffort,
     name: str = "curve",
 ) -> None:
-    """Write `name`.csv and `name`.png into `folder`, each in one step.
+    """Write `name`.csv and `name`.png into `folder`, each atomically.
 
-    Equal arguments give equal bytes. A picture that cannot be drawn is left out.
+    Equal arguments give equal bytes. A figure that cannot be drawn is left out.
 
     Args:
-        folder: must exist.
-        curve: of one input, or the sum of many.
-        unit: of the radii, in words.
-        taus: each tau that was asked for, and its radius; marked in the picture.
-        caption: what was certified; below the picture.
-        figures: notes the reason if the picture cannot be drawn.
+        folder: existing folder.
+        curve: curve of one input, or the sum over many.
+        unit: unit of the radii, as text.
+        taus: each requested tau and its radius; marked in the figure.
+        caption: the guarantee, below the figure.
+        figures: records the reason if the figure cannot be drawn.
+        name: file name without its ending.
 
     Raises:
-        StoreError: the table cannot be written.
+        StoreError: the CSV file cannot be written.
     """
     write_atomically(inside(folder, f"{name}.csv"), lambda path: _write_table(path, curve))
     picture = inside(folder, f"{name}.png")
@@ -70,7 +71,7 @@ def write_curve(
 
 
 def write_summary_curve(folder: Path, summary: Summary, figures: BestEffort) -> None:
-    """Write the curve of a whole run, where it certifies at more than one radius."""
+    """Write the curve of a whole run, if it certifies at more than one radius."""
     if summary.curve is not None and len(summary.curve.radii) > 1:
         write_curve(
             folder,
@@ -83,10 +84,10 @@ def write_summary_curve(folder: Path, summary: Summary, figures: BestEffort) -> 
 
 
 def _write_table(path: Path, curve: Curve) -> None:
-    """One row for each radius, ascending, with nine digits and rounded down.
+    """Write one row for each radius in ascending order, rounded down to nine significant digits.
 
-    Of radii that are then equal the smallest has the row: its components are those certified at
-    the radius as it is printed.
+    If several radii round to the same number, the row is that of the smallest one: its components
+    are those certified at the printed radius.
     """
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -114,14 +115,14 @@ def _write_picture(
 
     lines = [
         line
-        for paragraph in drawable(caption).splitlines()
-        for line in textwrap.wrap(paragraph, _LETTERS)
+        for paragraph in replace_surrogates(caption).splitlines()
+        for line in textwrap.wrap(paragraph, _CHARACTERS)
     ]
     below = 0.15 * len(lines) + 0.1
     height = 4.2 + below
-    # A user's own matplotlib settings must not change the bytes.
+    # The user's matplotlib settings must not change the bytes.
     with matplotlib.style.context("default"), warnings.catch_warnings():
-        # A letter that the font lacks is drawn as a box.
+        # A character that the font lacks is drawn as a box.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure = Figure(figsize=(_WIDTH, height), dpi=150)
         FigureCanvasAgg(figure)
@@ -129,7 +130,7 @@ def _write_picture(
             (0.09, (0.62 + below) / height, 0.88, (height - below - 0.62 - 0.42) / height)
         )
         _draw(axes, curve, taus)
-        axes.set_xlabel(f"certified radius ({drawable(unit)})", parse_math=False)
+        axes.set_xlabel(f"certified radius ({replace_surrogates(unit)})", parse_math=False)
         for i, line in enumerate(lines):
             at = (below - 0.15 * (i + 0.5)) / height
             figure.text(0.02, at, line, size=7, color=_MARK, va="center", parse_math=False)
@@ -137,7 +138,7 @@ def _write_picture(
 
 
 def _draw(axes: Any, curve: Curve, taus: Mapping[float, float]) -> None:
-    """The steps: what is certified at a radius between two of them is what is at the larger one."""
+    """Draw the step curves: between two radii, the certified share is that of the larger one."""
     last = float(curve.radii[-1]) if len(curve.radii) else 0.0
     longest = max(last, *taus.values(), 0.0) or 1.0
     lines = [("certified", curve.certified, curve.components, _CERTIFIED, "-")]
@@ -167,7 +168,7 @@ def _draw(axes: Any, curve: Curve, taus: Mapping[float, float]) -> None:
             color=_MARK,
             ha="right" if left else "left",
         )
-    # A little more than the range, so that the ends of the curve are not hidden by the frame.
+    # Slightly more than the range, so that the frame does not hide the ends of the curve.
     axes.set_xlim(0.0, 1.01 * longest)
     axes.set_ylim(-0.015, 1.015)
     axes.set_ylabel("share of components")

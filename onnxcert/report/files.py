@@ -1,8 +1,8 @@
-"""The files of one record that other programs and people open: labels and pictures.
+"""Exported files of one image record: label files and figures.
 
-A multi-label record has one PNG for each label, in a folder of the input's name. The labels of a
-classifier are a PNG of one row: its class, or yes (1) and no (0) for each label. Point clouds have
-theirs in `cloud_files`.
+A multi-label record has one PNG for each label, in a folder with the input's name. The labels of a
+classifier are a PNG of one row: its class, or yes (1) and no (0) for each label. For point clouds
+see `onnxcert.report.clouds.files`.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from onnxcert._typing import FloatArray, IntArray, LevelArray
 from onnxcert.atomic import together, write_atomically
 from onnxcert.inside import file_inside
 from onnxcert.report import palette
-from onnxcert.report.classification import draw_classified
+from onnxcert.report.classification import draw_classifier_record
 from onnxcert.report.clouds.files import cloud_label_files
-from onnxcert.report.of_record import npy_of, radius_of, sheet_colours, sheets
-from onnxcert.report.panels import nearest
+from onnxcert.report.of_record import certified_radius, encode_npy, figure_colours, figure_paths
+from onnxcert.report.panels import resize_nearest
 from onnxcert.report.pictures import RadiusMap, draw, label_png
 from onnxcert.store import Record
 
 
 def has_picture(folder: Path, name: str) -> bool:
-    """Whether the picture of an input is there."""
+    """Return whether the figure of an input exists."""
     path = folder / "pictures" / name
     return path.is_dir() or path.with_name(f"{name}.png").exists()
 
 
 def has_labels(folder: Path, name: str) -> bool:
-    """Whether the label files of an input are there."""
+    """Return whether the label files of an input exist."""
     path = folder / "labels" / name
     image = path.is_dir() or path.with_name(f"{name}.png").exists()
     return image and path.with_name(f"{name}.npy").exists()
 
 
 def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
-    """Certified labels as index PNG (abstain 255) and `.npy` (abstain -1), below `folder`."""
+    """Write the certified labels as index PNG (abstain 255) and `.npy` (abstain -1) to `folder`."""
     with together():
         for below, content in label_files(record, class_names):
             write_atomically(file_inside(folder, below), partial(Path.write_bytes, data=content))
@@ -51,15 +51,15 @@ def label_files(record: Record, class_names: Sequence[str]) -> Iterator[tuple[Pa
         yield from cloud_label_files(record)
         return
     labels, folder = np.asarray(record.labels[...]), Path("labels")
-    yield folder / f"{record.name}.npy", npy_of(labels)
+    yield folder / f"{record.name}.npy", encode_npy(labels)
     if labels.ndim == 1:
         many = record.provenance.contract.get("output_form") == "multilabel"
         colours = palette.colours(("no", "yes") if many else class_names)
         yield folder / f"{record.name}.png", label_png(labels[None], colours)
         return
     many = labels.ndim == 3
-    for below, names, index in sheets("labels", record.name, class_names, many=many):
-        yield below, label_png(labels[index], sheet_colours(names, index))
+    for below, names, index in figure_paths("labels", record.name, class_names, many=many):
+        yield below, label_png(labels[index], figure_colours(names, index))
 
 
 def draw_record(
@@ -72,17 +72,24 @@ def draw_record(
     ignore_label: int | None,
     heading: str = "",
 ) -> None:
-    """The picture of an input: photograph, truth, clean and certified labels, hit rate, radii.
+    """Write the figure of an input: image, ground truth, predictions, hit rate, radii.
 
     Args:
-        heading: what the photograph shows, where it is none; see `onnxcert.report.composite`.
+        folder: the results folder.
+        record: record of the input.
+        photograph: float32 [3, H, W], RGB in [0, 1].
+        truth: ground truth, or None if unknown.
+        class_names: names by class index.
+        ignore_label: ground-truth value of unlabelled pixels, or None.
+        heading: heading of the image panel if the image is a composite of bands; see
+            `onnxcert.report.composite`.
     """
     if len(record.labels.shape) == 1:
         path = file_inside(folder, Path("pictures", f"{record.name}.png"))
-        draw_classified(
+        draw_classifier_record(
             path,
             record,
-            photograph=photograph,
+            image=photograph,
             truth=truth,
             class_names=class_names,
             heading=heading,
@@ -90,27 +97,29 @@ def draw_record(
         return
     size = (photograph.shape[1], photograph.shape[2])
     maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.hits)]
-    radius, many = radius_of(record), len(record.labels.shape) == 3
-    for below, names, index in sheets("pictures", record.name, class_names, many=many):
-        clean, certified, hits = (nearest(array[index], size) for array in maps)
+    radius, many = certified_radius(record), len(record.labels.shape) == 3
+    for below, names, index in figure_paths("pictures", record.name, class_names, many=many):
+        clean, certified, hits = (resize_nearest(array[index], size) for array in maps)
         draw(
             file_inside(folder, below),
-            photograph=photograph,
+            image=photograph,
             heading=heading or "Picture",
             truth=truth,
             clean=clean,
             certified=certified,
             hit_rate=hits / record.n,
             class_names=names,
-            colours=sheet_colours(names, index),
+            colours=figure_colours(names, index),
             ignore_label=ignore_label,
             tau=record.decision.tau,
             caption=record.decision.statement,
             title=record.name if below.stem == record.name else f"{record.name}: {below.stem}",
-            radii=None if radius is None else _map(record, nearest(radius[index], size)),
+            radii=None
+            if radius is None
+            else _radius_map(record, resize_nearest(radius[index], size)),
         )
 
 
-def _map(record: Record, radius: LevelArray) -> RadiusMap:
+def _radius_map(record: Record, radius: LevelArray) -> RadiusMap:
     largest = float(record.radii[-1])
     return RadiusMap(radius, largest, tuple(sorted(record.decision.radius)), record.unit)

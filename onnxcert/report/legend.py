@@ -1,4 +1,4 @@
-"""The legend: a swatch and a name for all that occurs in the panels."""
+"""Legend of a figure: a swatch and a name for each class that occurs in the panels."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from onnxcert._typing import BoolArray, IntArray
-from onnxcert.report.lettering import INK, PAPER, font_of, shortened
-from onnxcert.report.panels import LINE, ByteArray, hatching, paint
+from onnxcert.report.lettering import INK, PAPER, load_font, shorten
+from onnxcert.report.panels import LINE, ByteArray, hatch, paint
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,7 +22,14 @@ def legend_entries(
     *,
     nothing: str = "abstain",
 ) -> list[tuple[str, ByteArray]]:
-    """Legend entries for what occurs in any panel: (name, swatch [h, w, 3])."""
+    """Return (name, swatch [h, w, 3]) for each class that occurs in a panel.
+
+    Args:
+        painted: (label map, mask of ignored pixels or None) of each panel.
+        class_names: names by index; a class without a name is called by its number.
+        colours: uint8 [classes, 3].
+        nothing: name for labels that are no class.
+    """
     classes = len(colours)
     counts = np.zeros(classes + 1, np.int64)
     hatched = False
@@ -42,16 +49,16 @@ def legend_entries(
     if counts[classes]:
         entries.append((nothing, paint(np.full(shape, classes), colours)))
     if hatched:
-        entries.append(("ignored", hatching(shape)))
+        entries.append(("ignored", hatch(shape)))
     return entries
 
 
-def legend_block(entries: Sequence[tuple[str, ByteArray]], width: int, unit: float) -> Image.Image:
-    """The legend drawn in as many columns as `width` has room for."""
+def draw_legend(entries: Sequence[tuple[str, ByteArray]], width: int, unit: float) -> Image.Image:
+    """Draw the legend in as many columns as fit into `width` pixels; `unit` scales the text."""
     from PIL import Image, ImageDraw
 
-    font, line = font_of(13 * unit, bold=False), round(22 * unit)
-    names = [shortened(name, font, round(260 * unit)) for name, _ in entries]
+    font, line = load_font(13 * unit, bold=False), round(22 * unit)
+    names = [shorten(name, font, round(260 * unit)) for name, _ in entries]
     column = max(int(font.getlength(name)) for name in names) + 32 + round(20 * unit)
     columns = max(1, (width + 24) // column)
     block = Image.new("RGB", (width, -(-len(entries) // columns) * line), PAPER)

@@ -1,4 +1,4 @@
-"""Text on a sheet: fonts, line breaks, names cut to fit."""
+"""Text in a figure: fonts, line breaks, names cut to fit."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
 
-PAPER: Final = (246, 247, 249)  # not white, which is abstention
+PAPER: Final = (246, 247, 249)  # not white: white means abstention
 INK: Final = (28, 32, 38)
 FAINT: Final = (92, 98, 108)
 
 
-def text_block(
+def draw_text(
     text: str, width: int, size: float, *, bold: bool, ink: tuple[int, int, int]
 ) -> Image.Image:
+    """Draw wrapped text on an image of `width` pixels."""
     from PIL import Image, ImageDraw
 
-    font = font_of(size, bold=bold)
-    lines = wrapped(text, font, width)
+    font = load_font(size, bold=bold)
+    lines = wrap_text(text, font, width)
     step = round(size * 1.4)
     block = Image.new("RGB", (width, len(lines) * step), PAPER)
     pen = ImageDraw.Draw(block)
@@ -29,10 +30,10 @@ def text_block(
     return block
 
 
-def wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
-    """Lines of `text` no wider than `width`; a word too long for a line is broken."""
+def wrap_text(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Return `text` as lines of at most `width` pixels; a word longer than a line is broken."""
     lines = []
-    for paragraph in drawable(text).splitlines() or [""]:
+    for paragraph in replace_surrogates(text).splitlines() or [""]:
         line = ""
         for word in paragraph.split():
             longer = f"{line} {word}" if line else word
@@ -51,8 +52,9 @@ def wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     return lines
 
 
-def shortened(name: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    name = " ".join(drawable(name[:200]).split())
+def shorten(name: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """Return `name` on one line, cut to `width` pixels."""
+    name = " ".join(replace_surrogates(name[:200]).split())
     if font.getlength(name) <= width:
         return name
     while font.getlength(f"{name}…") > width:
@@ -60,18 +62,18 @@ def shortened(name: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     return f"{name}…"
 
 
-def drawable(text: str) -> str:
-    """`text` with what is no letter replaced: a file name may hold bytes that no font measures."""
+def replace_surrogates(text: str) -> str:
+    """Return `text` without surrogates: a file name may hold bytes that no font can measure."""
     return text.encode("utf-8", "replace").decode()
 
 
 @cache
-def font_of(size: float, *, bold: bool) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans as matplotlib brings it; Pillow's own font has neither Greek nor accents."""
+def load_font(size: float, *, bold: bool) -> ImageFont.FreeTypeFont:
+    """Load the DejaVu Sans of matplotlib: Pillow's own font has neither Greek nor accents."""
     import matplotlib
     from PIL import ImageFont
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     file = Path(matplotlib.get_data_path(), "fonts", "ttf", name)
-    # The basic layout is the same wherever Pillow runs, so that equal pictures have equal bytes.
+    # The basic layout is the same on every platform, so that equal figures have equal bytes.
     return ImageFont.truetype(file, size, layout_engine=ImageFont.Layout.BASIC)

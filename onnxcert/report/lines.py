@@ -1,4 +1,4 @@
-"""Cells as lines of text."""
+"""Plain-text tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 
 def columns(cells: Sequence[Sequence[str]]) -> list[str]:
-    """First column left, the others right, headings underlined; these may have several lines."""
+    """Return the lines of a table: first column left-aligned, the others right-aligned.
+
+    The first row holds the headings; a heading may have several lines. They are underlined.
+    """
     heads = [head.split("\n") for head in cells[0]]
     tall = max(map(len, heads))
     above = [[""] * (tall - len(head)) + head for head in heads]
@@ -24,6 +27,6 @@ def columns(cells: Sequence[Sequence[str]]) -> list[str]:
     return [*(line.rstrip() for line in lines[:tall]), "-" * len(lines[0]), *lines[tall:]]
 
 
-def number(value: float | None) -> str:
-    """Three digits behind the point, or a dash."""
+def format_number(value: float | None) -> str:
+    """Return the value with three decimals, or a dash for None."""
     return "-" if value is None else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""What the files and pictures of a record have in common: their names, colours, radii."""
+"""File names, colours and radii shared by the exported files and figures of a record."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from onnxcert.report import palette
 from onnxcert.store import Record
 
 
-def sheets(
+def figure_paths(
     sub: str, name: str, class_names: Sequence[str], *, many: bool
 ) -> Iterator[tuple[Path, Sequence[str], int | slice]]:
-    """Yield (path in the results folder, names of the classes on it, index into the label maps) of
-    each PNG.
+    """Yield (path in the results folder, class names, index into the label maps) of each PNG.
 
     Args:
-        sub: their folder, below the results folder.
-        name: of the record.
-        many: whether it is a multi-label record, which has one PNG for each label.
+        sub: folder of the PNGs, below the results folder.
+        name: name of the record.
+        class_names: names by class index.
+        many: whether the record is multi-label; it then has one PNG for each label.
     """
     if not many:
         yield Path(sub, f"{name}.png"), class_names, slice(None)
@@ -33,16 +33,16 @@ def sheets(
         yield Path(sub, name, f"{i:03d}-{safe[:60]}.png"), (f"no {label}", label), i
 
 
-def sheet_colours(names: Sequence[str], index: int | slice) -> npt.NDArray[np.uint8]:
-    """Colours of the classes; where one label is shown, "no" is grey."""
+def figure_colours(names: Sequence[str], index: int | slice) -> npt.NDArray[np.uint8]:
+    """Return the colours of the classes; for a single label, "no" is grey."""
     colours = palette.colours(names)
     if isinstance(index, int):
         colours[0] = (208, 210, 214)
     return colours
 
 
-def radius_of(record: Record) -> LevelArray | None:
-    """Largest certified radius of each component, or None where there is but one to certify."""
+def certified_radius(record: Record) -> LevelArray | None:
+    """Return the largest certified radius of each component; None if there is only one radius."""
     radii = np.asarray(record.radii[...], np.float64)
     if len(radii) < 2:
         return None
@@ -50,7 +50,7 @@ def radius_of(record: Record) -> LevelArray | None:
     return radius
 
 
-def npy_of(array: npt.NDArray[np.generic]) -> bytes:
+def encode_npy(array: npt.NDArray[np.generic]) -> bytes:
     """Return the array as the bytes of a `.npy` file."""
     content = BytesIO()
     np.save(content, array)

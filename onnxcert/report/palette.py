@@ -1,4 +1,4 @@
-"""Colours of classes: the usual ones for well-known names, else as far apart as the eye sees."""
+"""Class colours: the usual ones for well-known names, otherwise perceptually distinct ones."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ _KNOWN: Final[dict[str, Colour]] = {
     "background": (46, 52, 84),
 }
 
-# Where no name is known, few classes shall look well together.
-_FIRST: Final[tuple[Colour, ...]] = (
+# First choice for classes without a known name; these colours go well together.
+_PREFERRED: Final[tuple[Colour, ...]] = (
     (66, 118, 180),
     (240, 140, 40),
     (84, 162, 76),
@@ -66,18 +66,18 @@ _FIRST: Final[tuple[Colour, ...]] = (
     (176, 214, 134),
 )
 
-# Below this distance in CIELAB two areas side by side could pass for one.
-_APART: Final = 18.0
+# Below this distance in CIELAB, two adjacent areas look alike.
+_MIN_DISTANCE: Final = 18.0
 
 
 def colours(classes: Sequence[str] | int) -> npt.NDArray[np.uint8]:
-    """One colour a class, the same whenever the same classes are given.
+    """Return one colour for each class; equal arguments give equal colours.
 
-    Up to 256 classes differ from one another, and always from white, black and the grey of ignored
-    pixels; beyond, colours come again.
+    Colours of up to 256 classes differ from each other, and all differ from white, black and the
+    grey of ignored pixels; with more classes, colours repeat.
 
     Args:
-        classes: the class names in the order of the indices, or their number.
+        classes: class names in the order of their indices, or the number of classes.
 
     Returns:
         uint8 [classes, 3], RGB.
@@ -85,9 +85,9 @@ def colours(classes: Sequence[str] | int) -> npt.NDArray[np.uint8]:
     return _colours(classes if isinstance(classes, int) else tuple(classes)).copy()
 
 
-@lru_cache(maxsize=16)  # needed for every input of a run, and slow for unknown class names
+@lru_cache(maxsize=16)  # called for every input of a run, and slow for unknown class names
 def _colours(classes: tuple[str, ...] | int) -> npt.NDArray[np.uint8]:
-    names = [""] * classes if isinstance(classes, int) else [_plain(name) for name in classes]
+    names = [""] * classes if isinstance(classes, int) else [_normalise(name) for name in classes]
     chosen: list[Colour | None] = [None] * len(names)
     taken: list[Colour] = [ABSTAIN, (0, 0, 0), *IGNORED]
     for i, name in enumerate(names):
@@ -95,47 +95,49 @@ def _colours(classes: tuple[str, ...] | int) -> npt.NDArray[np.uint8]:
         if colour is not None and colour not in taken:
             chosen[i] = colour
             taken.append(colour)
-    more = iter(_sequence(taken, chosen.count(None)))
+    more = iter(_distinct_colours(taken, chosen.count(None)))
     return np.array([colour or next(more) for colour in chosen], np.uint8).reshape(-1, 3)
 
 
-def _plain(name: str) -> str:
+def _normalise(name: str) -> str:
     return re.sub(r"[\s_-]+", " ", name).strip().lower()
 
 
-def _sequence(taken: list[Colour], count: int) -> list[Colour]:
-    """`count` colours, each as far as can be from `taken` and from those before it."""
+def _distinct_colours(taken: list[Colour], count: int) -> list[Colour]:
+    """Return `count` colours, each as far as possible from `taken` and from those before it."""
     if count == 0:
         return []
     steps = np.linspace(16, 248, 15).round().astype(int)
     grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    points = _lab(grid)
+    points = _to_lab(grid)
     chroma = np.hypot(points[:, 1], points[:, 2])
-    # Neither murky nor glaring: such colours read as shadow, or as white.
+    # Neither dark nor glaring: such colours look like shadow or like white.
     pleasant = (points[:, 0] > 28) & (points[:, 0] < 90) & (chroma > 14) & (chroma < 82)
     grid, points = grid[pleasant], points[pleasant]
-    used = _lab(np.array(taken))
-    found = [colour for colour in _FIRST if _apart(used, colour).min() >= _APART][:count]
-    distance = np.min([_apart(points, colour) for colour in (*taken, *found)], axis=0)
+    used = _to_lab(np.array(taken))
+    found = [colour for colour in _PREFERRED if _lab_distance(used, colour).min() >= _MIN_DISTANCE][
+        :count
+    ]
+    distance = np.min([_lab_distance(points, colour) for colour in (*taken, *found)], axis=0)
     while len(found) < count:
-        colour = _triple(grid[distance.argmax()])
+        colour = _to_tuple(grid[distance.argmax()])
         found.append(colour)
-        distance = np.minimum(distance, _apart(points, colour))
+        distance = np.minimum(distance, _lab_distance(points, colour))
     return found
 
 
-def _triple(colour: npt.NDArray[np.int_]) -> Colour:
+def _to_tuple(colour: npt.NDArray[np.int_]) -> Colour:
     red, green, blue = (int(value) for value in colour)
     return red, green, blue
 
 
-def _apart(points: npt.NDArray[np.float64], colour: Colour) -> npt.NDArray[np.float64]:
-    distance: npt.NDArray[np.float64] = np.linalg.norm(points - _lab(np.array([colour])), axis=1)
+def _lab_distance(points: npt.NDArray[np.float64], colour: Colour) -> npt.NDArray[np.float64]:
+    distance: npt.NDArray[np.float64] = np.linalg.norm(points - _to_lab(np.array([colour])), axis=1)
     return distance
 
 
-def _lab(rgb: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
-    """CIELAB [..., 3] of sRGB [..., 3] in 0 .. 255, where distance is what the eye sees."""
+def _to_lab(rgb: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
+    """Convert sRGB [..., 3] in 0 .. 255 to CIELAB, whose distances are perceptual."""
     s = rgb / 255
     linear = np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4)
     to_xyz = np.array(

@@ -1,4 +1,4 @@
-"""Pictures of a certified picture: what was seen, what is true, what is sure, how far."""
+"""Figure of a certified image: image, ground truth, predictions, hit rate, certified radius."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from onnxcert.report.legend import legend_entries
 from onnxcert.report.panels import (
     ByteArray,
     hit_rate_panel,
-    ignored_pixels,
-    nearest,
+    ignored_mask,
+    image_panel,
     paint,
     panel_size,
-    photograph_panel,
     radius_panel,
+    resize_nearest,
 )
 from onnxcert.report.scale import hit_rate_scale, radius_scale
-from onnxcert.report.sheet import Panel, save_png, write_sheet
+from onnxcert.report.sheet import Panel, save_png, write_figure
 
 
 @dataclass(frozen=True, eq=False)
 class RadiusMap:
-    """How far each component is certified.
+    """Largest certified radius of each component.
 
     Attributes:
         radius: largest certified radius, NaN where it abstains; float64 [H, W].
-        largest: largest radius that the draws could have given; the end of the scale.
-        asked: radius of each tau that was asked for, marked on the scale.
-        unit: of the radii, in words.
+        largest: largest radius that the number of draws allows; the end of the scale.
+        asked: radius of each requested tau, marked on the scale.
+        unit: unit of the radii, as text.
 
     Raises:
         ParameterError: a radius is negative or beyond `largest`.
@@ -45,7 +45,7 @@ class RadiusMap:
 
     radius: LevelArray
     largest: float
-    asked: tuple[float, ...] = ()
+    requested: tuple[float, ...] = ()
     unit: str = ""
 
     def __post_init__(self) -> None:
@@ -53,14 +53,14 @@ class RadiusMap:
         if known.size and not 0 <= known.min() <= known.max() <= self.largest:
             raise ParameterError(
                 f"expected certified radii from 0 to {self.largest:g}, but they run from "
-                f"{known.min():g} to {known.max():g}: pass the largest radius there can be."
+                f"{known.min():g} to {known.max():g}: pass the largest possible radius."
             )
 
 
 def draw(
     path: Path,
     *,
-    photograph: FloatArray,
+    image: FloatArray,
     truth: IntArray | None,
     clean: IntArray,
     certified: IntArray,
@@ -76,37 +76,37 @@ def draw(
 ) -> None:
     """Write one PNG with all panels side by side, a legend and a caption.
 
-    Small pictures are enlarged by whole factors, large ones shrunk, and panels that would make
-    the sheet too wide go on in the next row. Equal arguments give equal bytes.
+    Small images are enlarged by whole factors, large ones are reduced. Panels that would make
+    the figure too wide start a new row. Equal arguments give equal bytes.
 
     Args:
-        path: the PNG, replaced in one step if it exists.
-        photograph: float32 [3, H, W], RGB in [0, 1].
-        truth: integers [H, W], or None where no labels are known.
-        clean: integers [H, W], the prediction without noise.
-        certified: integers [H, W], ABSTAIN where nothing is sure; such pixels are white.
-        hit_rate: [H, W], share of the votes that the leading class has, in [0, 1].
-        class_names: names by index; a class beyond them is called by its number.
+        path: PNG to write; replaced atomically if it exists.
+        image: float32 [3, H, W], RGB in [0, 1].
+        truth: ground truth, integers [H, W], or None if unknown.
+        clean: prediction without noise, integers [H, W].
+        certified: certified prediction, integers [H, W]; ABSTAIN is drawn white.
+        hit_rate: share of the votes for the candidate class, [H, W], in [0, 1].
+        class_names: names by index; a class without a name is called by its number.
         colours: uint8 [classes, 3], from `palette.colours`.
-        ignore_label: truth of unlabelled pixels, which are hatched, or None.
-        tau: the hit rate asked for, marked on the scale.
-        caption: what was certified; wrapped, and broken at each newline.
-        title: name of the picture.
-        radii: certified radius of each component, where they have more than one between them.
-        heading: of the photograph.
+        ignore_label: ground-truth value of unlabelled pixels, which are hatched, or None.
+        tau: required hit rate, marked on the scale.
+        caption: the guarantee; wrapped, with its line breaks kept.
+        title: title of the figure.
+        radii: certified radius of each component, if several radii were certified.
+        heading: heading of the image panel.
 
     Raises:
-        ParameterError: the arrays are not of one size.
+        ParameterError: the arrays differ in size.
         StoreError: `path` cannot be written.
     """
-    height, width = photograph.shape[1:]
+    height, width = image.shape[1:]
     maps = [clean, certified, hit_rate, *([] if truth is None else [truth])]
     if radii is not None:
         maps.append(radii.radius)
     if any(one.shape != (height, width) for one in maps):
         raise ParameterError(
-            f"expected maps as large as the photograph, {height} x {width}, but their shapes are "
-            f"{', '.join(str(one.shape) for one in maps)}: pass those of one picture."
+            f"expected maps of the size of the image, {height} x {width}, but their shapes are "
+            f"{', '.join(str(one.shape) for one in maps)}: pass the maps of one image."
         )
     size = panel_size(height, width)
     painted: list[tuple[str, IntArray, BoolArray | None]] = [
@@ -114,34 +114,32 @@ def draw(
         ("Certified prediction", certified, None),
     ]
     if truth is not None:
-        painted.insert(
-            0, ("Ground truth", truth, ignored_pixels(truth, len(colours), ignore_label))
-        )
-    panels = [Panel(heading, photograph_panel(photograph, size))]
+        painted.insert(0, ("Ground truth", truth, ignored_mask(truth, len(colours), ignore_label)))
+    panels = [Panel(heading, image_panel(image, size))]
     for name, labels, hidden in painted:
-        small = None if hidden is None else nearest(hidden, size)
-        panels.append(Panel(name, paint(nearest(labels, size), colours, small)))
+        small = None if hidden is None else resize_nearest(hidden, size)
+        panels.append(Panel(name, paint(resize_nearest(labels, size), colours, small)))
     panels.append(Panel("Hit rate", hit_rate_panel(hit_rate, size), hit_rate_scale(tau)))
     if radii is not None:
         pixels = radius_panel(radii.radius, radii.largest, size)
-        scale = radius_scale(radii.largest, radii.asked, radii.unit)
+        scale = radius_scale(radii.largest, radii.requested, radii.unit)
         panels.append(Panel("Certified radius", pixels, scale))
 
     entries = legend_entries(
         [(labels, ignored) for _, labels, ignored in painted], class_names, colours
     )
-    write_sheet(path, panels, entries, title=title, caption=caption)
+    write_figure(path, panels, entries, title=title, caption=caption)
 
 
 def label_png(labels: IntArray, colours: ByteArray) -> bytes:
-    """Return labels as an index PNG that keeps every index as it is.
+    """Return the labels as an index PNG whose values are the class indices.
 
-    Up to 255 classes it has 8 bits, shows `colours`, and holds 255 where `labels` abstains;
-    beyond, it is grey of 16 bits and holds 65535 there.
+    Up to 255 classes: 8 bits with the palette `colours`, 255 for abstention. More classes:
+    greyscale of 16 bits, 65535 for abstention.
 
     Args:
-        labels: integers [H, W]; whatever is no class counts as abstention.
-        colours: uint8 [classes, 3], one for each class there is, whether it occurs or not.
+        labels: integers [H, W]; a value that is no class counts as abstention.
+        colours: uint8 [classes, 3], one for each class of the model.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Import matplotlib so that it works if only the result folder is writable."""
+"""Import of matplotlib that works even if only the result folder is writable."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def load_matplotlib(scratch: Path, *, fonts: bool = False) -> None:
     if all(name in sys.modules for name in wanted):
         return
     with ExitStack() as stack:
-        stack.enter_context(_quiet())
+        stack.enter_context(_suppress_warnings())
         try:
             tempfile.gettempdir()
         except FileNotFoundError:
             folder = tempfile.TemporaryDirectory(dir=scratch, prefix=".matplotlib-")
-            stack.enter_context(_configured_in(stack.enter_context(folder)))
+            stack.enter_context(_use_config_folder(stack.enter_context(folder)))
             wanted = ("matplotlib", _FONTS)  # all that needs the folder, which is removed below
         for name in wanted:
             import_module(name)
 
 
 @contextmanager
-def _configured_in(folder: str) -> Iterator[None]:
+def _use_config_folder(folder: str) -> Iterator[None]:
     """Let matplotlib keep its own files in `folder`."""
     before = os.environ.get("MPLCONFIGDIR")
     os.environ["MPLCONFIGDIR"] = folder
@@ -53,7 +53,7 @@ def _configured_in(folder: str) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _suppress_warnings() -> Iterator[None]:
     """Suppress matplotlib's warnings about folders that are not writable."""
     logger = logging.getLogger("matplotlib")
     before = logger.level

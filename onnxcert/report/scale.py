@@ -1,4 +1,4 @@
-"""The scale below a heat map: colours, ticks with numbers, the unit."""
+"""Colour bar below a heat map: colours, ticks with numbers, the unit."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from onnxcert.perturbation import rounded_down
-from onnxcert.report.lettering import FAINT, INK, PAPER, font_of, text_block
+from onnxcert.report.lettering import FAINT, INK, PAPER, draw_text, load_font
 from onnxcert.report.panels import ByteArray, hit_rate_colours, radius_colours
 
 if TYPE_CHECKING:
     from PIL import Image
 
-# Steps of ticks that are easy to read off, times a power of ten.
+# Distances between ticks that are easy to read, times a power of ten.
 _STEPS: Final = (1, 2, 5, 10)
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark at a share of the scale's length, in [0, 1]; a strong one was asked for."""
+    """Tick of a scale.
+
+    Attributes:
+        at: position as a share of the scale's length, in [0, 1].
+        text: its label.
+        strong: whether it marks a requested value.
+    """
 
     at: float
     text: str
@@ -30,13 +36,12 @@ class Tick:
 
 @dataclass(frozen=True)
 class Scale:
-    """What the colours of a panel mean.
+    """Colour bar of a panel.
 
     Attributes:
         colours: uint8 [256, 3], from the lowest to the highest value.
-        ticks: the most important first; the text of one that would touch an earlier one is left
-            out.
-        unit: of the numbers, in words.
+        ticks: the most important first; a label that would overlap an earlier one is omitted.
+        unit: unit of the numbers, as text.
     """
 
     colours: ByteArray
@@ -45,24 +50,25 @@ class Scale:
 
 
 def hit_rate_scale(tau: float) -> Scale:
-    """From 0 to 1, with tau marked."""
+    """Return the scale of the hit rate, from 0 to 1, with tau marked."""
     ticks = (Tick(tau, f"τ = {tau:g}", strong=True), Tick(0, "0"), Tick(1, "1"))
     return Scale(hit_rate_colours(), ticks)
 
 
-def radius_scale(largest: float, asked: tuple[float, ...], unit: str) -> Scale:
-    """From 0 to the largest radius, with the radii asked for marked; all numbers rounded down."""
+def radius_scale(largest: float, requested: tuple[float, ...], unit: str) -> Scale:
+    """Return the scale from 0 to `largest`, with the requested radii marked; rounded down."""
     if largest <= 0:
         return Scale(radius_colours(), (Tick(0, "0"),), unit)
-    strong = [Tick(r / largest, rounded_down(r), strong=True) for r in asked if r <= largest]
+    strong = [Tick(r / largest, rounded_down(r), strong=True) for r in requested if r <= largest]
     ends = [Tick(0, "0"), Tick(1, rounded_down(largest))]
     round_ones = [Tick(r / largest, f"{r:.6g}") for r in round_numbers(largest)]
-    # A scale without its end cannot be read; the radii asked for are in the statement as well.
+    # The ends come first: without them the scale cannot be read, while the requested radii are
+    # also in the statement.
     return Scale(radius_colours(), (*ends, *strong, *round_ones), unit)
 
 
 def round_numbers(largest: float) -> list[float]:
-    """Three to six easily read numbers between 0 and `largest`, evenly apart, both excluded."""
+    """Return three to six evenly spaced round numbers between 0 and `largest`, both excluded."""
     power = math.floor(math.log10(largest)) - 1
     for step in (m * 10.0**p for p in (power, power + 1) for m in _STEPS[:-1]):
         if largest / step <= 7:
@@ -71,16 +77,16 @@ def round_numbers(largest: float) -> list[float]:
     raise AssertionError("a step of half the power of ten above is always large enough")
 
 
-def scale_block(scale: Scale, width: int, unit: float) -> Image.Image:
-    """The scale drawn, `width` pixels wide; `unit` scales its lettering."""
+def draw_scale(scale: Scale, width: int, unit: float) -> Image.Image:
+    """Draw the scale, `width` pixels wide; `unit` scales the text."""
     from PIL import Image, ImageDraw
 
     top, height = 3, round(10 * unit)
-    font, below = font_of(12 * unit, bold=False), top + height + round(5 * unit)
+    font, below = load_font(12 * unit, bold=False), top + height + round(5 * unit)
     line = round(16 * unit)
     words = None
     if scale.unit:
-        words = text_block(scale.unit, width, 11 * unit, bold=False, ink=FAINT)
+        words = draw_text(scale.unit, width, 11 * unit, bold=False, ink=FAINT)
     block = Image.new("RGB", (width, below + line + (words.height if words else 0)), PAPER)
     bar = np.repeat(
         scale.colours[np.linspace(0, 255, width).round().astype(int)][None], height, axis=0
@@ -93,9 +99,11 @@ def scale_block(scale: Scale, width: int, unit: float) -> Image.Image:
         at, long = round(tick.at * (width - 1)), font.getlength(tick.text)
         start = 0 if tick.strong else top + height
         if tick.strong:
-            # The mark is as dark as one end of the scale.
-            pen.line((at, start, at, top + height - 1), PAPER, _thick(tick, unit) + 2 * round(unit))
-        pen.line((at, start, at, top + height + round(3 * unit)), ink, _thick(tick, unit))
+            # A light border, because the tick is as dark as one end of the scale.
+            pen.line(
+                (at, start, at, top + height - 1), PAPER, _line_width(tick, unit) + 2 * round(unit)
+            )
+        pen.line((at, start, at, top + height + round(3 * unit)), ink, _line_width(tick, unit))
         left = min(max(0.0, at - long / 2), width - long)
         gap = font.getlength("0")
         if all(left > end + gap or left + long < begin - gap for begin, end in taken):
@@ -106,5 +114,5 @@ def scale_block(scale: Scale, width: int, unit: float) -> Image.Image:
     return block
 
 
-def _thick(tick: Tick, unit: float) -> int:
+def _line_width(tick: Tick, unit: float) -> int:
     return round((2 if tick.strong else 1) * unit)

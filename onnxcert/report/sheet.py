@@ -1,4 +1,4 @@
-"""One sheet: panels in rows with their scales, the legend, title and caption."""
+"""Layout of a figure: panels in rows with their scales, legend, title and caption."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from onnxcert.atomic import write_atomically
-from onnxcert.report.legend import legend_block
-from onnxcert.report.lettering import FAINT, INK, PAPER, font_of, text_block
+from onnxcert.report.legend import draw_legend
+from onnxcert.report.lettering import FAINT, INK, PAPER, draw_text, load_font
 from onnxcert.report.panels import LINE, ByteArray
-from onnxcert.report.scale import Scale, scale_block
+from onnxcert.report.scale import Scale, draw_scale
 
 if TYPE_CHECKING:
     from PIL import Image
 
-# Wider sheets would be shrunk by every viewer until text is unreadable; in narrower ones text
-# breaks after a few words.
+# Viewers reduce a wider figure until its text is unreadable; in a narrower one, lines break after
+# a few words.
 _WIDEST: Final = 2600
 _NARROWEST: Final = 860
-_CELL: Final = 200  # a panel's share of the width, however narrow, so that its heading fits
+_CELL: Final = 200  # minimum width of a cell, so that its heading fits
 _MARGIN: Final = 20
 _GAP: Final = 14
 _CLOSE: Final = 6  # between a panel and its scale
@@ -29,10 +29,12 @@ _CLOSE: Final = 6  # between a panel and its scale
 
 @dataclass(frozen=True)
 class Panel:
-    """A heading, a picture, and what its colours mean where the legend does not say it.
+    """One panel of a figure.
 
     Attributes:
+        heading: text above the pixels.
         pixels: uint8 [h, w, 3].
+        scale: colour bar, if the legend does not explain the colours.
     """
 
     heading: str
@@ -40,7 +42,7 @@ class Panel:
     scale: Scale | None = None
 
 
-def write_sheet(
+def write_figure(
     path: Path,
     panels: Sequence[Panel],
     entries: Sequence[tuple[str, ByteArray]],
@@ -48,14 +50,14 @@ def write_sheet(
     title: str,
     caption: str,
 ) -> None:
-    """Lay panels of one size, legend and text out on one sheet, and write it as PNG.
+    """Lay out panels of one size, legend and text, and write the figure as PNG.
 
     Args:
-        path: the PNG, replaced in one step if it exists.
+        path: PNG to write; replaced atomically if it exists.
         panels: in reading order; those with a scale come last.
-        entries: (name, swatch) of the legend, one at least.
-        title: name of the picture.
-        caption: wrapped, and broken at each newline.
+        entries: (name, swatch) of the legend, at least one.
+        title: title of the figure.
+        caption: text below; wrapped, with its line breaks kept.
 
     Raises:
         StoreError: `path` cannot be written.
@@ -66,17 +68,17 @@ def write_sheet(
     grid = _Grid.of(len(panels), height, max(width, _CELL) + 2)
     content = max(grid.width, _NARROWEST)
     blocks = [
-        text_block(title, content, grid.unit * 17, bold=True, ink=INK),
-        _panel_block(panels, entries, grid, content),
-        text_block(caption, content, grid.unit * 13, bold=False, ink=FAINT),
+        draw_text(title, content, grid.unit * 17, bold=True, ink=INK),
+        _draw_panels(panels, entries, grid, content),
+        draw_text(caption, content, grid.unit * 13, bold=False, ink=FAINT),
     ]
     tall = sum(block.height for block in blocks) + _GAP * (len(blocks) - 1) + 2 * _MARGIN
-    sheet = Image.new("RGB", (content + 2 * _MARGIN, tall), PAPER)
+    figure = Image.new("RGB", (content + 2 * _MARGIN, tall), PAPER)
     y = _MARGIN
     for block in blocks:
-        sheet.paste(block, (_MARGIN, y))
+        figure.paste(block, (_MARGIN, y))
         y += block.height + _GAP
-    write_atomically(path, lambda p: save_png(p, sheet))
+    write_atomically(path, lambda p: save_png(p, figure))
 
 
 def save_png(file: Path | BytesIO, image: Image.Image) -> None:
@@ -86,7 +88,7 @@ def save_png(file: Path | BytesIO, image: Image.Image) -> None:
 
 @dataclass(frozen=True)
 class _Grid:
-    """Where the panels stand: `columns` cells a row, all of one size."""
+    """Positions of the panels: `columns` cells per row, all of one size."""
 
     columns: int
     rows: int
@@ -105,7 +107,7 @@ class _Grid:
 
     @property
     def unit(self) -> float:
-        """What lettering is scaled by, so that a wide sheet fitted to a screen can be read."""
+        """Scale factor of the text: a wide figure must stay readable when fitted to a screen."""
         return max(1.0, self.width / 1500)
 
     @property
@@ -118,34 +120,34 @@ class _Grid:
 
     @property
     def bottom(self) -> int:
-        """Where the panels of the last row end."""
+        """Row of pixels where the last row of panels ends."""
         return self.rows * self.step - _GAP
 
     def left(self, column: int) -> int:
         return column * (self.cell + _GAP)
 
 
-def _panel_block(
+def _draw_panels(
     panels: Sequence[Panel], entries: Sequence[tuple[str, ByteArray]], grid: _Grid, content: int
 ) -> Image.Image:
-    """The panels, each scale below its own, and the legend where it leaves least paper blank."""
+    """Draw the panels, their scales, and the legend where it leaves the least blank space."""
     from PIL import Image, ImageDraw
 
     wide = min(grid.cell, round(360 * grid.unit))
     scales: dict[int, Image.Image] = {}  # by column of the last row
     for i, panel in enumerate(panels):
         if panel.scale is not None:
-            scales[i % grid.columns] = scale_block(panel.scale, wide, grid.unit)
+            scales[i % grid.columns] = draw_scale(panel.scale, wide, grid.unit)
     band = max((scale.height + _CLOSE for scale in scales.values()), default=0)
     first = min(scales, default=0)
-    legend, (left, top) = _legend(entries, grid, content, len(panels), first, band)
+    legend, (left, top) = _place_legend(entries, grid, content, len(panels), first, band)
     tall = max(grid.bottom + band, top + legend.height)
     block = Image.new("RGB", (content, tall), PAPER)
     pen = ImageDraw.Draw(block)
     for i, panel in enumerate(panels):
         x, y = grid.left(i % grid.columns), i // grid.columns * grid.step
         high, long = panel.pixels.shape[:2]
-        pen.text((x, y), panel.heading, INK, font_of(14 * grid.unit, bold=True))
+        pen.text((x, y), panel.heading, INK, load_font(14 * grid.unit, bold=True))
         y += grid.head
         pen.rectangle((x, y, x + long + 1, y + high + 1), outline=LINE)
         block.paste(Image.fromarray(panel.pixels), (x + 1, y + 1))
@@ -155,7 +157,7 @@ def _panel_block(
     return block
 
 
-def _legend(
+def _place_legend(
     entries: Sequence[tuple[str, ByteArray]],
     grid: _Grid,
     content: int,
@@ -163,21 +165,24 @@ def _legend(
     first: int,
     band: int,
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """The legend and its left upper corner; below everything only where it fits nowhere else.
+    """Return the legend and its upper left corner; it is placed last only if it fits nowhere else.
 
     Args:
-        count: of panels.
-        first: column of the last row where the scales begin; 0 if there is nothing left of them.
+        entries: (name, swatch) of each entry.
+        grid: positions of the panels.
+        content: width of the figure without its margins.
+        count: number of panels.
+        first: column of the first scale in the last row; 0 if nothing is to the left of it.
         band: height of the scales below the last row.
     """
     empty = grid.rows * grid.columns - count
     if empty:
         left = grid.left(grid.columns - empty)
-        legend = legend_block(entries, content - left, grid.unit)
+        legend = draw_legend(entries, content - left, grid.unit)
         if legend.height <= grid.panel + band:
             return legend, (left, grid.bottom - grid.panel)
     if grid.left(first) >= 2 * _CELL:
-        legend = legend_block(entries, grid.left(first) - 2 * _GAP, grid.unit)
+        legend = draw_legend(entries, grid.left(first) - 2 * _GAP, grid.unit)
         if legend.height <= 1.5 * band:
             return legend, (0, grid.bottom + _GAP)
-    return legend_block(entries, content, grid.unit), (0, grid.bottom + band + _GAP)
+    return draw_legend(entries, content, grid.unit), (0, grid.bottom + band + _GAP)

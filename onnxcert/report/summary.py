@@ -1,4 +1,4 @@
-"""The table of a run: the records of all its inputs in a few rows."""
+"""Summary of a run: scores and counts over the records of all its inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from onnxcert.result import WHOLE, passes
 from onnxcert.statement import guarantee
 from onnxcert.store.record import Record, certified_row
 
-# Row name in the store -> what the table calls it.
+# Row name in the store -> row name in the table.
 ROWS: Final = {
     "nonrobust": "non-robust",
     "clean": "clean",
@@ -32,8 +32,10 @@ class Row:
     """One row of the table.
 
     Attributes:
-        abstain: a share of all components, truth or not.
-        parts: IoU shape by shape, where the shapes' categories and their labels are known.
+        radius: certified radius, or None if the row has none.
+        scores: None without ground truth.
+        abstain: share of all components, with or without ground truth.
+        parts: IoU by shape, if categories and ground truth are known.
     """
 
     radius: float | None
@@ -44,25 +46,34 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run found, over all its inputs.
+    """Results of a run over all its inputs.
 
     Attributes:
+        model: file name of the model.
+        inputs: number of finished inputs.
+        listed: number of listed inputs, finished, skipped or neither.
+        skipped: name -> reason of the skipped inputs.
+        components: largest number of components of an input.
+        radius: radius of the first tau; the smallest one if it differs between inputs.
+        unit: unit of the radius, as text.
+        kind: what is certified, as stored.
         component: what one component is: "pixel", "point", or "input" as a whole.
         cloud: whether the inputs are point clouds.
-        rows: by the keys of `ROWS`; those that apply.
-        categories: those of the shapes, by name.
-        perturbation: which; it says how a radius is written.
-        settings: the parameters as decided with, by option name.
-        listed: inputs that were to be certified, `inputs` and `skipped` ones among them.
-        components: largest number of components of an input.
-        radius: of the first tau; the smallest one where inputs have their own.
+        perturbation: formats a radius as text.
+        settings: parameters of the decision, by option name.
+        seed: seed of the draws.
+        draws: mean number of noisy passes per input.
+        most_draws: maximum number of noisy passes per input.
+        ended: reason of an early stop -> number of inputs.
         budget: components of the largest input that may be wrong, under k-FWER.
-        draws: noisy passes per input, mean. most_draws: the most there may be.
-        ended: why inputs stopped at a look -> how many did.
-        curve: certified and correct against the radius, where there is more than one radius.
-        taus: every tau asked for -> its radius.
+        nonfinite: number of invalid (non-finite) predictions.
+        rows: rows of the table that apply, by the keys of `ROWS`.
+        categories: categories of the shapes, by name.
+        taus: each requested tau -> its radius.
+        curve: certified and correct components against the radius, if there are several radii.
+        class_names: names by class index.
         statement: the guarantee, with the largest N.
-        notes: what a reader must know beside it.
+        notes: remarks shown with the guarantee.
     """
 
     model: str
@@ -79,7 +90,7 @@ class Summary:
     settings: dict[str, Any]
     seed: int
     draws: float
-    most_draws: int
+    max_draws: int
     ended: dict[str, int]
     budget: int
     nonfinite: int
@@ -92,32 +103,32 @@ class Summary:
     notes: tuple[str, ...]
 
 
-def _settings(record: Record) -> tuple[Any, ...]:
-    """What all records of one run have in common."""
+def _run_settings(record: Record) -> tuple[Any, ...]:
+    """Return the parameters that all records of one run share."""
     return (
         *(record.draws.perturbation, record.draws.seed, record.draws.generator),
-        *(_most(record), record.n0, record.selection, record.unit, record.kind),
+        *(_max_draws(record), record.n0, record.selection, record.unit, record.kind),
         *(record.decision.rule, record.decision.controls),
         record.provenance.model.get("sha256"),
     )
 
 
 def _component(record: Record) -> str:
-    """What the table calls a component."""
+    """Return the table's word for one component."""
     contract = record.provenance.contract
     if record.kind.startswith(WHOLE):
         return "input"
-    if not _cloud(record):
+    if not _is_cloud(record):
         return "pixel"
     return "input" if contract.get("task") == "classification" else "point"
 
 
-def _cloud(record: Record) -> bool:
+def _is_cloud(record: Record) -> bool:
     return record.provenance.contract.get("medium") == "points"
 
 
-def _most(record: Record) -> int:
-    """Draws tested, under looks the most there may be."""
+def _max_draws(record: Record) -> int:
+    """Return the number of tested draws; with interim looks, the maximum."""
     schedule = record.decision.rule.schedule
     return record.n if schedule is None else schedule.n
 
@@ -125,15 +136,15 @@ def _most(record: Record) -> int:
 def summarise(
     records: Iterable[Record], *, listed: int = 0, skipped: Mapping[str, str] | None = None
 ) -> Summary:
-    """The summary of `records`, which must come from one run.
+    """Return the summary of `records`, which must come from one run.
 
     Args:
-        records: the finished inputs.
-        listed: how many inputs were to be certified; fewer than `records` means just those.
+        records: records of the finished inputs.
+        listed: number of listed inputs; if lower, the number of records and skipped inputs.
         skipped: name -> reason of the inputs that could not be used.
 
     Raises:
-        StoreError: there are none.
+        StoreError: there are no records, or they come from different runs.
     """
     matrices: dict[str, np.ndarray[Any, Any]] = {}
     last: Record | None = None
@@ -149,10 +160,10 @@ def summarise(
     leak_checks: dict[str, None] = {}
     shown = {"clean", "noisy", "certified"}
     for record in records:
-        if last is not None and _settings(record) != _settings(last):
+        if last is not None and _run_settings(record) != _run_settings(last):
             raise StoreError(
-                f"the records {last.name} and {record.name} were made with other settings; "
-                "onnxcert verify says which does not belong here."
+                f"the records {last.name} and {record.name} were made with different settings; "
+                "run onnxcert verify to find the one that does not belong here."
             )
         last = record
         inputs += 1
@@ -185,18 +196,18 @@ def summarise(
     if last is None:
         if listed:
             raise StoreError(
-                f"none of {listed} inputs is finished yet; the same onnxcert certify command goes "
-                "on with them."
+                f"none of {listed} inputs is finished yet; run the same onnxcert certify command "
+                "again to resume."
             )
         raise StoreError(
-            "there are no results to report here; name the folder that onnxcert certify wrote, "
-            "and of several outputs one."
+            "there are no results to report here; give the folder that onnxcert certify wrote, "
+            "or one of its outputs if the model has several."
         )
     decision, rule = last.decision, last.decision.rule
     if rule.alpha_scope == "dataset" and inputs > rule.inputs:
         raise StoreError(
-            f"alpha is shared by {rule.inputs} inputs but there are {inputs} records; they are "
-            "not of one run."
+            f"alpha is shared by {rule.inputs} inputs but there are {inputs} records; they do "
+            "not come from one run."
         )
     parts = by_category.scores()
     rows = {
@@ -212,7 +223,7 @@ def summarise(
     for tau, radius, nothing in zip(rule.taus, radii, abstained, strict=True):
         row = "certified" if tau == rule.tau else certified_row(tau)
         rows[row] = Row(
-            # PREDICT is about the input itself.
+            # PREDICT certifies the prediction at the input itself, so it has no radius.
             radius=None if rule.procedure == "predict" else radius,
             scores=scores(matrices[row]) if row in matrices else None,
             abstain=nothing / total,
@@ -221,14 +232,16 @@ def summarise(
     settings = {
         "perturbation": last.draws.perturbation.name,
         **last.draws.perturbation.parameters(),
-        "n": _most(last),
+        "n": _max_draws(last),
         "n0": last.n0,
         "selection": last.selection,
         **rule.as_dict(),
     }
-    counted = alike.counted(notes, inputs)
+    counted = alike.count_similar(notes, inputs)
     if nonfinite:
-        counted.append(f"{nonfinite} votes were withheld because the model's output was not finite")
+        counted.append(
+            f"{nonfinite} predictions were invalid because the model's output was not finite"
+        )
     counted += by_category.notes()
     if last.draws.law_note:
         counted.append(last.draws.law_note)
@@ -236,8 +249,8 @@ def summarise(
     if 0.75 <= share < 1:
         counted.append(
             f"{100 * share:.0f} % abstain; onnxcert inspect MODEL "
-            f"{'SHAPE' if _cloud(last) else 'PICTURE'} shows whether the model sees what it was "
-            "trained on, and the noise should be that of its training"
+            f"{'SHAPE' if _is_cloud(last) else 'PICTURE'} shows whether the model gets the input "
+            "it was trained on; the noise should be that of its training"
         )
     return Summary(
         model=last.provenance.model.get("name", ""),
@@ -249,12 +262,12 @@ def summarise(
         unit=last.draws.perturbation.unit(last.unit),
         kind=last.kind,
         component=_component(last),
-        cloud=_cloud(last),
+        cloud=_is_cloud(last),
         perturbation=last.draws.perturbation,
         settings=settings,
         seed=last.draws.seed,
         draws=drawn / inputs,
-        most_draws=passes(_most(last), last.n0, last.selection),
+        max_draws=passes(_max_draws(last), last.n0, last.selection),
         ended=ended,
         budget=rule.budget.of(components),
         nonfinite=nonfinite,
@@ -268,7 +281,7 @@ def summarise(
             controls=decision.controls,
             perturbation=last.draws.perturbation,
             unit=last.unit,
-            n=_most(last),
+            n=_max_draws(last),
             n0=last.n0,
             selection=last.selection,
             components=components,
@@ -278,5 +291,5 @@ def summarise(
             law_error=law_error,
             leak_check=" or ".join(filter(None, leak_checks)),
         ),
-        notes=(*alike.once(warnings), *counted),
+        notes=(*alike.merge_similar(warnings), *counted),
     )

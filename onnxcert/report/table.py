@@ -1,4 +1,4 @@
-"""The table of a run, as text and as one JSON object."""
+"""Table of a run as text and as one JSON object."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 
 from onnxcert.metrics import Curve
-from onnxcert.report.lines import columns, number
+from onnxcert.report.lines import columns, format_number
 from onnxcert.report.parts_table import categories_object, category_table
 from onnxcert.report.summary import ROWS, Row, Summary
 
 
 def table(summary: Summary, *, per_class: bool = False) -> str:
-    """The table of the paper with the guarantee under it, as plain text."""
+    """Return the table of the paper, followed by the guarantee, as plain text."""
     cells = [["", *headings(summary)]]
     for name, row in summary.rows.items():
         cells.append([row_name(name, summary), *row_cells(summary, row)])
     lines = [coverage(summary), "", *columns(cells)]
     certified = summary.rows["certified"].scores
     if certified is not None and certified.accuracy_certified is not None:
-        share = number(certified.accuracy_certified)
+        share = format_number(certified.accuracy_certified)
         at = f" (tau {summary.settings['tau']})" if len(summary.taus) > 1 else ""
         lines += [
             "",
@@ -29,11 +29,11 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
             "class.",
         ]
     if summary.curve is not None and summary.settings.get("radius_map"):
-        lines += ["", *_by_radius(summary, summary.curve)]
+        lines += ["", *_radius_table(summary, summary.curve)]
     if "looks" in summary.settings:
-        lines += ["", _drawn(summary)]
+        lines += ["", _draws_line(summary)]
     if per_class and certified is not None:
-        lines += ["", *_per_class(summary)]
+        lines += ["", *_per_class_table(summary)]
     if per_class and summary.categories:
         lines += ["", *category_table(summary)]
     lines += ["", summary.statement, *(f"note: {note}" for note in summary.notes)]
@@ -41,12 +41,12 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
 
 
 def headings(summary: Summary) -> list[str]:
-    """Of the columns that `row_cells` fills."""
+    """Return the headings of the columns that `row_cells` fills."""
     accuracy = "accuracy" if summary.component == "input" else f"{summary.component} accuracy"
     if not summary.cloud:
         return ["certified radius", accuracy, "mIoU", "abstained"]
-    iou = ["instance\nIoU", "class\nIoU"] if _parts(summary) else ["mIoU"]
-    # Two lines each, as there are more columns, and an angle in two units takes its room.
+    iou = ["instance\nIoU", "class\nIoU"] if _has_part_scores(summary) else ["mIoU"]
+    # Two lines each: there are more columns, and a radius in two units of angle is wide.
     return [
         *("certified\nradius", accuracy.replace(" ", "\n"), "class\naccuracy"),
         *(*iou, "abstained"),
@@ -54,26 +54,26 @@ def headings(summary: Summary) -> list[str]:
 
 
 def row_cells(summary: Summary, row: Row) -> list[str]:
-    """One row of the table, a cell for each of `headings`."""
+    """Return the cells of one row, one for each of `headings`."""
     scores, parts = row.scores, row.parts
     found = [None if scores is None else scores.accuracy]
     if summary.cloud:
         found.append(None if scores is None else scores.class_accuracy)
-    if summary.cloud and _parts(summary):
+    if summary.cloud and _has_part_scores(summary):
         found += [parts and parts.instance_iou, parts and parts.category_iou]
     else:
         found.append(None if scores is None else scores.miou)
     radius = "-" if row.radius is None else summary.perturbation.shown(row.radius)
-    return [radius, *map(number, found), number(row.abstain)]
+    return [radius, *map(format_number, found), format_number(row.abstain)]
 
 
-def _parts(summary: Summary) -> bool:
-    """Whether some shape has an IoU over the parts of its category."""
+def _has_part_scores(summary: Summary) -> bool:
+    """Return whether any shape has an IoU over the parts of its category."""
     return any(row.parts is not None for row in summary.rows.values())
 
 
 def row_name(row: str, summary: Summary) -> str:
-    """What the table calls a row."""
+    """Return the name of a row in the table."""
     if not row.startswith("certified"):
         return ROWS[row]
     kind = "in hindsight" if summary.settings.get("hindsight") else ROWS["certified"]
@@ -83,50 +83,50 @@ def row_name(row: str, summary: Summary) -> str:
     return f"{kind} (tau {tau})"
 
 
-def _by_radius(summary: Summary, curve: Curve) -> list[str]:
-    """Certified share and accuracy at a few radii of the radius map."""
+def _radius_table(summary: Summary, curve: Curve) -> list[str]:
+    """Return a table of certified share and accuracy at up to eight radii of the radius map."""
     cells = [["radius at least", "certified", *(["accuracy"] if curve.labelled else [])]]
-    count = int(np.count_nonzero(curve.certified))  # beyond, nothing is certified
+    count = int(np.count_nonzero(curve.certified))  # nothing is certified at larger radii
     for j in sorted({round(i * (count - 1) / 7) for i in range(8)}) if count else []:
         cells.append(
             [
                 summary.perturbation.shown(float(curve.radii[j])),
-                number(curve.certified[j] / curve.components),
-                *([number(curve.correct[j] / curve.labelled)] if curve.labelled else []),
+                format_number(curve.certified[j] / curve.components),
+                *([format_number(curve.correct[j] / curve.labelled)] if curve.labelled else []),
             ]
         )
     return columns(cells)
 
 
-def _drawn(summary: Summary) -> str:
-    """What early stopping saved."""
-    saved = 1.0 - summary.draws / summary.most_draws
-    said = (
-        f"Draws per input: {summary.draws:.5g} of at most {summary.most_draws}, "
+def _draws_line(summary: Summary) -> str:
+    """Return a sentence on the draws that early stopping saved."""
+    saved = 1.0 - summary.draws / summary.max_draws
+    sentence = (
+        f"Draws per input: {summary.draws:.5g} of at most {summary.max_draws}, "
         f"{100 * saved:.0f} % saved"
     )
     reasons = {
-        "until": "the share asked for was certified",
+        "until": "the requested share was certified",
         "futility": "little more could be expected",
-        "time": "the time was over",
+        "time": "the time limit was reached",
         "interrupted": "it was interrupted",
     }
     stops = [f"{count} because {reasons[why]}" for why, count in sorted(summary.ended.items())]
-    return f"{said}; stopped early: {', '.join(stops)}." if stops else f"{said}."
+    return f"{sentence}; stopped early: {', '.join(stops)}." if stops else f"{sentence}."
 
 
 def coverage(summary: Summary) -> str:
-    """How many inputs the table is about, of how many."""
-    open_ = summary.listed - summary.inputs - len(summary.skipped)
+    """Return a sentence on how many inputs are certified, skipped and unfinished."""
+    unfinished = summary.listed - summary.inputs - len(summary.skipped)
     plural = "" if summary.inputs == 1 else "s"
     late = summary.settings.get("hindsight")
     how = "decided in hindsight, which is no certificate" if late else "certified"
-    said = [f"{summary.inputs} input{plural} {how}"]
+    parts = [f"{summary.inputs} input{plural} {how}"]
     if summary.skipped:
-        said.append(f"{len(summary.skipped)} skipped")
-    if open_:
-        said.append(f"{open_} not done yet: the run is not finished")
-    return ", ".join(said)
+        parts.append(f"{len(summary.skipped)} skipped")
+    if unfinished:
+        parts.append(f"{unfinished} not done yet: the run is not finished")
+    return ", ".join(parts)
 
 
 def json_object(
@@ -139,7 +139,7 @@ def json_object(
     seconds: Mapping[str, float] | None,
     out: str,
 ) -> dict[str, Any]:
-    """The whole run as one object of plain values; a row that does not apply is null."""
+    """Return the run as one object of plain values; a row that does not apply is null."""
     rows = summary.rows if summary else {}
     certified = rows.get("certified")
     return {
@@ -150,16 +150,18 @@ def json_object(
         "unit": summary.unit if summary else None,
         **settings,
         "draws": summary.draws if summary else 0,
-        **(_more(summary) if summary else {}),
+        **(_optional_fields(summary) if summary else {}),
         "seed": summary.seed if summary else None,
-        **{name: _scores(summary, rows.get(name)) for name in ("nonrobust", "clean", "noisy")},
+        **{
+            name: _score_fields(summary, rows.get(name)) for name in ("nonrobust", "clean", "noisy")
+        },
         "certified": certified
         and {
             "accuracy": certified.scores and certified.scores.accuracy,
             "miou": certified.scores and certified.scores.miou,
             "abstain": certified.abstain,
             "accuracy_certified": certified.scores and certified.scores.accuracy_certified,
-            **_of_parts(summary, certified),
+            **_part_scores(summary, certified),
         },
         **({"categories": categories_object(summary)} if summary and summary.categories else {}),
         "skipped": list(skipped),
@@ -171,14 +173,14 @@ def json_object(
     }
 
 
-def _more(summary: Summary) -> dict[str, Any]:
-    """What only some runs have: a budget, looks, several tau, a curve."""
+def _optional_fields(summary: Summary) -> dict[str, Any]:
+    """Return the fields that only some runs have: a budget, looks, several taus, a curve."""
     found: dict[str, Any] = {}
     if summary.budget:
         found["budget_components"] = summary.budget
         found["budget_share"] = summary.budget / summary.components
     if "looks" in summary.settings:
-        found["draws_saved"] = 1.0 - summary.draws / summary.most_draws
+        found["draws_saved"] = 1.0 - summary.draws / summary.max_draws
         found["stopped"] = summary.ended
     if len(summary.taus) > 1:
         rows = [row for name, row in summary.rows.items() if name.startswith("certified")]
@@ -189,7 +191,7 @@ def _more(summary: Summary) -> dict[str, Any]:
                 "accuracy": row.scores and row.scores.accuracy,
                 "miou": row.scores and row.scores.miou,
                 "abstain": row.abstain,
-                **_of_parts(summary, row),
+                **_part_scores(summary, row),
             }
             for (tau, radius), row in zip(summary.taus.items(), rows, strict=True)
         ]
@@ -203,31 +205,31 @@ def _more(summary: Summary) -> dict[str, Any]:
     return found
 
 
-def _scores(summary: Summary | None, row: Row | None) -> dict[str, float | None] | None:
+def _score_fields(summary: Summary | None, row: Row | None) -> dict[str, float | None] | None:
     if row is None or row.scores is None:
         return None
     return {
         "accuracy": row.scores.accuracy,
         "miou": row.scores.miou,
-        **_of_parts(summary, row),
+        **_part_scores(summary, row),
     }
 
 
-def _of_parts(summary: Summary | None, row: Row) -> dict[str, float | None]:
-    """What point clouds have beside; nothing for pictures."""
+def _part_scores(summary: Summary | None, row: Row) -> dict[str, float | None]:
+    """Return the additional scores of point clouds; nothing for images."""
     if summary is None or not summary.cloud:
         return {}
     found = {"class_accuracy": None if row.scores is None else row.scores.class_accuracy}
-    if _parts(summary):
+    if _has_part_scores(summary):
         found["instance_iou"] = row.parts and row.parts.instance_iou
         found["category_iou"] = row.parts and row.parts.category_iou
     return found
 
 
-def _per_class(summary: Summary) -> list[str]:
+def _per_class_table(summary: Summary) -> list[str]:
     shown = {name: row.scores for name, row in summary.rows.items() if row.scores is not None}
     names = summary.class_names or tuple(str(c) for c in range(len(next(iter(shown.values())).iou)))
     cells = [["IoU", *(row_name(name, summary) for name in shown)]]
     for c, class_name in enumerate(names):
-        cells.append([class_name, *(number(scores.iou[c]) for scores in shown.values())])
+        cells.append([class_name, *(format_number(scores.iou[c]) for scores in shown.values())])
     return columns(cells)

@@ -1,4 +1,4 @@
-"""What a model sees and answers: one look tells a wrong channel order or range."""
+"""Figure of a model's input and prediction, to spot a wrong channel order or value range."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report import palette
 from onnxcert.report.composite import composite
 from onnxcert.report.legend import legend_entries
-from onnxcert.report.panels import ByteArray, nearest, paint, panel_size, photograph_panel
-from onnxcert.report.sheet import Panel, write_sheet
+from onnxcert.report.panels import ByteArray, image_panel, paint, panel_size, resize_nearest
+from onnxcert.report.sheet import Panel, write_figure
 
 _MOST_LABELS: Final = 8
 _MOST_CHANNELS: Final = 16
@@ -31,10 +31,10 @@ _BANDS_HINT: Final = (
 
 
 def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> None:
-    """Write one PNG: the picture, each channel as the network gets it, and its answer.
+    """Write one PNG: the image, each channel as the network gets it, and the prediction.
 
     Args:
-        path: the PNG, replaced in one step.
+        path: PNG to write; replaced atomically.
         segmenter: the model.
         picture: float32 [3, H, W], RGB in [0, 1], or the model's bands [C, H, W].
     """
@@ -42,36 +42,41 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     assert isinstance(contract, PictureContract)
     assert isinstance(entry, PictureEntry)
     pixels = segmenter.declared(picture)
-    labels = _as_map(segmenter, pixels)
+    labels = _label_map(segmenter, pixels)
     many = len(labels) if labels.ndim == 3 else segmenter.classes
     names = contract.class_names or tuple(f"class {c}" for c in range(many))
-    answers = _answers(labels, names, segmenter.classes)
+    predictions = _prediction_maps(labels, names, segmenter.classes)
     if contract.sources.get("channel_order") == ASSUMED and contract.network_channels == 3:
         swapped = contract.override("tried", channel_order="BGR")
         other = OnnxSegmenter(segmenter.file, swapped, fit=entry.fit, device="cpu")
-        answers += [
-            (f"{heading} if the order were BGR", answer)
-            for heading, answer in _answers(_as_map(other, pixels), names, segmenter.classes)
+        predictions += [
+            (f"{heading} if the order were BGR", prediction)
+            for heading, prediction in _prediction_maps(
+                _label_map(other, pixels), names, segmenter.classes
+            )
         ]
     colours = palette.colours(names)
     size = panel_size(picture.shape[1], picture.shape[2])
     shown, heading = composite(picture, contract.bands) if contract.bands else (picture, "Picture")
 
-    def called(i: int) -> str:
+    def channel_name(i: int) -> str:
         return contract.bands[i] if contract.bands else f"Channel {i + 1}"
 
     panels = [
-        Panel(heading, photograph_panel(shown, size)),
+        Panel(heading, image_panel(shown, size)),
         *(
-            Panel(f"{called(i)}: {plane.min():.3g} to {plane.max():.3g}", _grey(plane, size))
+            Panel(
+                f"{channel_name(i)}: {plane.min():.3g} to {plane.max():.3g}",
+                _grey_panel(plane, size),
+            )
             for i, plane in enumerate(segmenter.seen(pixels)[:_MOST_CHANNELS])
         ),
-        *(Panel(heading, paint(nearest(a, size), colours)) for heading, a in answers),
+        *(Panel(heading, paint(resize_nearest(a, size), colours)) for heading, a in predictions),
     ]
-    write_sheet(
+    write_figure(
         path,
         panels,
-        legend_entries([(a, None) for _, a in answers], names, colours, nothing="none"),
+        legend_entries([(a, None) for _, a in predictions], names, colours, nothing="none"),
         title=segmenter.file.name,
         caption=(
             f"The answer is of {entry.averaged}; the channels are those of the first view. "
@@ -84,8 +89,8 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
     )
 
 
-def _as_map(segmenter: OnnxSegmenter, pixels: FloatArray) -> IntArray:
-    """The labels [h, w] or [L, h, w] of one picture; a classifier's have one cell."""
+def _label_map(segmenter: OnnxSegmenter, pixels: FloatArray) -> IntArray:
+    """Return the labels [h, w] or [L, h, w] of one image; one cell for a classifier."""
     labels: IntArray = segmenter(pixels[None])[0]
     if not segmenter.classifies:
         return labels
@@ -93,8 +98,10 @@ def _as_map(segmenter: OnnxSegmenter, pixels: FloatArray) -> IntArray:
     return labels[:, None, None] if many else labels[None]
 
 
-def _answers(labels: IntArray, names: Sequence[str], classes: int) -> list[tuple[str, IntArray]]:
-    """(heading, index map [h, w], -1 where there is no class) of the answer, or of each label."""
+def _prediction_maps(
+    labels: IntArray, names: Sequence[str], classes: int
+) -> list[tuple[str, IntArray]]:
+    """Return (heading, label map [h, w], -1 for no class) of the prediction or of each label."""
     if labels.ndim == 2:
         return [("Answer", np.where(labels < classes, labels.astype(np.int32), np.int32(-1)))]
     return [
@@ -103,8 +110,8 @@ def _answers(labels: IntArray, names: Sequence[str], classes: int) -> list[tuple
     ]
 
 
-def _grey(plane: FloatArray, size: tuple[int, int]) -> ByteArray:
-    """One channel in grey, from black at its lowest value to white at its highest."""
+def _grey_panel(plane: FloatArray, size: tuple[int, int]) -> ByteArray:
+    """Return one channel in grey, from black at its lowest value to white at its highest."""
     low, high = float(plane.min()), float(plane.max())
     grey = (plane - low) / (high - low) if high > low else np.zeros_like(plane)
-    return photograph_panel(np.repeat(grey[None], 3, axis=0), size)
+    return image_panel(np.repeat(grey[None], 3, axis=0), size)

@@ -149,13 +149,13 @@ def test_findings_that_are_alike_are_one_line_with_their_number(
 
 def test_notes_that_differ_in_numbers_are_one_with_their_number() -> None:
     notes = {f"everything abstains: {i} of 60 votes at most": 1 for i in range(22)}
-    (said,) = alike.counted({**notes}, 22)
+    (said,) = alike.count_similar({**notes}, 22)
     assert said.startswith("everything abstains: 0 of 60 votes at most (22 of 22 inputs")
-    assert alike.counted({"one": 2, "other": 1}, 3) == [
+    assert alike.count_similar({"one": 2, "other": 1}, 3) == [
         "one (2 of 3 inputs)",
         "other (1 of 3 inputs)",
     ]
-    assert len(alike.once([*notes, "another"])) == 2
+    assert len(alike.merge_similar([*notes, "another"])) == 2
 
 
 @pytest.mark.parametrize("named", [True, False])

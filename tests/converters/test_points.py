@@ -117,7 +117,7 @@ def test_a_category_that_the_module_ignores_is_refused(tmp_path):
         def forward(self, points, _label):
             return super().forward(points)
 
-    with pytest.raises(ModelError, match="does not look at its input 'label'"):
+    with pytest.raises(ModelError, match="does not use its input 'label'"):
         write(Deaf(), tmp_path / "tiny.onnx", categories=CATEGORIES, category_input="label")
 
 
@@ -152,7 +152,7 @@ def test_an_operator_of_the_modules_own_is_replaced_by_its_body(tmp_path):
         (Changed(lambda scores, _: scores[:, 1:]), "24 points"),
         (Changed(lambda scores, _: (scores, scores)), "one tensor"),
         (Changed(lambda scores, points: scores - points.mean()), "shape differently alone"),
-        (Tiny(6), "does not take floats [3, 3, 24]"),
+        (Tiny(6), "does not accept floats [3, 3, 24]"),
         # Two equal points are at distance 0, and the inverse is what interpolation takes.
         (
             Changed(

@@ -156,7 +156,7 @@ class Clock(Tiny):
         (Changed(lambda scores, pictures: scores - pictures.mean()), "differently alone"),
         (Clock(), "differently alone"),
         (_stubborn(), "drop (Stubborn) stays in training mode"),
-        (torch.nn.Conv2d(4, 3, 1), "does not take floats"),
+        (torch.nn.Conv2d(4, 3, 1), "does not accept floats"),
         # Tracing records the branch that the example took, not the condition.
         (
             Changed(lambda scores, pictures: scores + (0.0 if len(pictures) == 2 else 9.0)),

@@ -22,7 +22,7 @@ from onnxcert.model.points.contract import PointContract
 torch = pytest.importorskip("torch")
 
 from onnxcert.bundled.pointnet2.dataset import CATEGORIES, load
-from onnxcert.bundled.pointnet2.grouping import in_ball, interpolated, nearest, rows
+from onnxcert.bundled.pointnet2.grouping import find_nearest, gather_rows, in_ball, interpolate
 from onnxcert.bundled.pointnet2.layers import Scale
 from onnxcert.bundled.pointnet2.network import PointNet2, Sizes
 from onnxcert.bundled.pointnet2.noise import Noise, rotations
@@ -126,7 +126,7 @@ def test_sampling_more_than_there_are_distinct_points_repeats_the_first():
 @pytest.mark.parametrize(("radius", "count"), [(0.3, 4), (0.7, 16), (1.0, 16), (9.0, 10)])
 def test_a_ball_holds_the_nearest_points_within_and_the_nearest_again(points, radius, count):
     chosen, distances = farthest_points(torch.from_numpy(points), 12)
-    ball = in_ball(*nearest(distances, 16), radius, count)[0].tolist()
+    ball = in_ball(*find_nearest(distances, 16), radius, count)[0].tolist()
     for centre, found in zip(chosen[0].tolist(), ball, strict=True):
         away = squared(points[0], points[0][:, centre])
         order = [i for _, i in sorted(zip(away.tolist(), range(len(away)), strict=True))]
@@ -138,15 +138,15 @@ def test_rows_are_taken_from_each_shape_itself():
     values = torch.arange(2 * 5 * 3).reshape(2, 5, 3)
     index = torch.tensor([[[4, 0], [1, 1]], [[2, 3], [0, 4]]])
     expected = np.stack([values[b].numpy()[index[b].numpy()] for b in range(2)])
-    np.testing.assert_array_equal(rows(values, index).numpy(), expected)
+    np.testing.assert_array_equal(gather_rows(values, index).numpy(), expected)
 
 
 def test_interpolation_is_exact_at_known_points_and_between_their_values_elsewhere():
     points, _ = clouds(2)
     chosen, distances = farthest_points(torch.from_numpy(points[:, :3]), 10)
     known = torch.randn(2, 10, 4, generator=torch.Generator().manual_seed(0))
-    found = interpolated(distances.transpose(1, 2), known)
-    np.testing.assert_allclose(rows(found, chosen), known, rtol=1e-5, atol=1e-6)
+    found = interpolate(distances.transpose(1, 2), known)
+    np.testing.assert_allclose(gather_rows(found, chosen), known, rtol=1e-5, atol=1e-6)
     assert (found >= known.amin(1, keepdim=True) - 1e-5).all()
     assert (found <= known.amax(1, keepdim=True) + 1e-5).all()
 
@@ -155,7 +155,7 @@ def test_interpolation_weighs_three_neighbours_by_inverse_squared_distance():
     distances = torch.tensor([[[1.0, 4.0, 100.0, 2.0]]])
     known = torch.tensor([[[1.0], [10.0], [1e6], [100.0]]])
     expected = (1 / 1 + 10 / 4 + 100 / 2) / (1 / 1 + 1 / 4 + 1 / 2)
-    assert interpolated(distances, known).item() == pytest.approx(expected)
+    assert interpolate(distances, known).item() == pytest.approx(expected)
 
 
 # The network
@@ -178,7 +178,7 @@ def test_a_ball_sees_places_relative_to_its_centre(network):
     points = torch.from_numpy(clouds(1)[0])
     chosen, away = farthest_points(points[:, :3], 24)
     places, normals = points.transpose(1, 2).split(3, 2)
-    centres = rows(places, chosen)
+    centres = gather_rows(places, chosen)
     with torch.no_grad():
         here = network.levels[0](places, normals, centres, away)
         there = network.levels[0](places + 2.0, normals, centres + 2.0, away)
@@ -409,7 +409,7 @@ def trained(benchmark):
         load(benchmark, ("train",)),
         settings(40, noise=Noise(rotation=0.1, sigma=0.02), batch=2, rate=1e-2),
         held_out=load(benchmark, ("test",)),
-        say=lines.append,
+        log=lines.append,
     )
     return Trained(network, losses, lines)
 
@@ -441,11 +441,11 @@ def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(benchmark, 
     shapes = load(benchmark, ("train",))
     whole, parted = fresh(), fresh()
     noise = Noise(drop=0.2, scale=1.1, shift=0.1, rotation=0.1, sigma=0.05)
-    expected = train(whole, shapes, settings(4, noise=noise), say=list)
+    expected = train(whole, shapes, settings(4, noise=noise), log=list)
     path = tmp_path / "half.pt"
-    train(parted, shapes, settings(2, noise=noise), checkpoint=path, say=list)
+    train(parted, shapes, settings(2, noise=noise), checkpoint=path, log=list)
     again = PointNet2(sizes=TINY)
-    assert train(again, shapes, settings(4, noise=noise), checkpoint=path, say=list) == expected
+    assert train(again, shapes, settings(4, noise=noise), checkpoint=path, log=list) == expected
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
 

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.stats import norm
 
 from onnxcert import ResultStore
-from onnxcert.report.classification import Answer, draw_classification
+from onnxcert.report.classification import VoteBar, draw_classification
 
 TWO = MeanColour()
 FLAGS = ("--range", "0,1", "--sigma", "0.5", "--seed", "1")
@@ -130,14 +130,14 @@ def test_what_a_classifier_sees_and_answers_is_drawn(
         assert image.width > 500
 
 
-def bar(path: Path, answer: Answer, mark: float = 0.5) -> np.ndarray[Any, Any]:
+def bar(path: Path, answer: VoteBar, mark: float = 0.5) -> np.ndarray[Any, Any]:
     """One row of pixels through the bar, without its frame."""
     draw_classification(
         path,
-        photograph=np.zeros((3, 64, 64), np.float32),
-        answers=[answer],
-        further=[],
-        mark=mark,
+        image=np.zeros((3, 64, 64), np.float32),
+        bars=[answer],
+        extra_lines=[],
+        tau=mark,
         title="x",
         caption="c",
     )
@@ -151,10 +151,10 @@ def bar(path: Path, answer: Answer, mark: float = 0.5) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.9])
 def test_the_bar_is_as_long_as_the_share_of_votes(share: float, tmp_path: Path) -> None:
     colour = (200, 30, 60)
-    answer = Answer("dog, R = 0.1", "votes", share, colour, certified=True)
+    answer = VoteBar("dog, R = 0.1", "votes", share, colour, certified=True)
     line = bar(tmp_path / "a.png", answer, mark=0.99)
     filled = int((line == colour).all(axis=1).sum())
     empty = int((line == 255).all(axis=1).sum())
     assert filled / (filled + empty) == pytest.approx(share, abs=0.02)
-    hollow = bar(tmp_path / "b.png", Answer("abstain", "votes", share, colour, certified=False))
+    hollow = bar(tmp_path / "b.png", VoteBar("abstain", "votes", share, colour, certified=False))
     assert (hollow == colour).all(axis=1).sum() <= 6

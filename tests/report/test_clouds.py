@@ -17,7 +17,7 @@ from onnxcert.report.clouds import sheet as clouds
 from onnxcert.report.clouds.cone import Cone
 from onnxcert.report.clouds.panels import Scene
 from onnxcert.report.clouds.rendering import FINE
-from onnxcert.report.panels import hatching, hit_rate_colours, radius_colours
+from onnxcert.report.panels import hatch, hit_rate_colours, radius_colours
 from onnxcert.report.pictures import RadiusMap
 from onnxcert.report.sheet import Panel
 from onnxcert.result import ABSTAIN
@@ -62,7 +62,7 @@ def panels_of(
     def keep(_: Path, panels: list[Panel], *__: Any, **___: Any) -> None:
         kept.update({panel.heading: panel.pixels for panel in panels})
 
-    monkeypatch.setattr(clouds, "write_sheet", keep)
+    monkeypatch.setattr(clouds, "write_figure", keep)
     clouds.draw_cloud(tmp_path / "x.png", **arguments(**changed))
     return kept
 
@@ -145,7 +145,7 @@ def test_unlabelled_points_are_hatched_in_the_truth_only(
     # Grey without hue, and no lighter than the stripes of the legend.
     hidden = seen["Ground truth"][changed].astype(int)
     assert np.median(np.ptp(hidden, axis=1)) == 0
-    assert np.median(hidden.max(axis=1)) <= hatching((8, 8)).max()
+    assert np.median(hidden.max(axis=1)) <= hatch((8, 8)).max()
 
 
 def test_heat_maps_keep_the_hue_of_their_scale_and_radii_abstain_in_white(

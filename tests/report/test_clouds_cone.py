@@ -13,7 +13,7 @@ from solids import chair
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.report.clouds.cone import Cone
-from onnxcert.report.clouds.cone_panel import cone_panel
+from onnxcert.report.clouds.cone_panel import draw_rotation_diagram
 
 SIZE = (600, 400)  # wide enough that the words take one line, whatever they are
 SPOT = PointCloud(np.zeros((1, 3), np.float32))
@@ -26,7 +26,7 @@ def blue(panel: np.ndarray) -> np.ndarray:
 
 
 def halves(cone: Cone, cloud: PointCloud = SPOT) -> list[np.ndarray]:
-    swept = blue(cone_panel(cone, cloud, SIZE))
+    swept = blue(draw_rotation_diagram(cone, cloud, SIZE))
     middle = 287  # the line between the two drawings lies near; both are far from it
     return [swept[:middle], swept[middle:]]
 
@@ -83,32 +83,32 @@ def test_the_panel_is_the_same_each_time_and_as_large_as_asked() -> None:
     cloud = chair(500)
     for size in ((481, 240), (601, 300), (500, 280)):
         cone = Cone(0.2, False)
-        panel = cone_panel(cone, cloud, size)
+        panel = draw_rotation_diagram(cone, cloud, size)
         assert panel.shape == (*size, 3)
         assert panel.dtype == np.uint8
-        np.testing.assert_array_equal(panel, cone_panel(cone, cloud, size))
-        assert (panel != cone_panel(Cone(0.25, False), cloud, size)).any()
+        np.testing.assert_array_equal(panel, draw_rotation_diagram(cone, cloud, size))
+        assert (panel != draw_rotation_diagram(Cone(0.25, False), cloud, size)).any()
 
 
 @given(st.floats(1e-6, math.pi))
 def test_the_angle_is_never_said_larger_than_it_is(angle: float) -> None:
     cone = Cone(angle, False)
-    said = float(cone.degrees.removesuffix("°"))
-    assert math.degrees(angle) * (1 - 2e-3) < said <= math.degrees(angle) * (1 + 1e-9)
-    assert cone.degrees in cone.said()
+    degrees = float(cone.degrees.removesuffix("°"))
+    assert math.degrees(angle) * (1 - 2e-3) < degrees <= math.degrees(angle) * (1 + 1e-9)
+    assert cone.degrees in cone.describe()
 
 
 def test_words_tell_one_axis_from_any_and_all_from_some() -> None:
-    said = {
-        Cone(0.1, False).said(),
-        Cone(0.1, False, AXIS).said(),
-        Cone(math.pi, True).said(),
-        Cone(math.pi, True, AXIS).said(),
+    phrases = {
+        Cone(0.1, False).describe(),
+        Cone(0.1, False, AXIS).describe(),
+        Cone(math.pi, True).describe(),
+        Cone(math.pi, True, AXIS).describe(),
     }
-    assert len(said) == 4
-    assert "at most 5.729° about any axis" in Cone(0.1, False).said()
-    assert "every rotation" in Cone(math.pi, True).said()
-    assert "the y axis" in Cone(math.pi, True, AXIS).said()
+    assert len(phrases) == 4
+    assert "at most 5.729° about any axis" in Cone(0.1, False).describe()
+    assert "every rotation" in Cone(math.pi, True).describe()
+    assert "the y axis" in Cone(math.pi, True, AXIS).describe()
 
 
 @pytest.mark.parametrize("angle", [-0.1, 3.2, math.nan, math.inf])

@@ -214,7 +214,7 @@ def test_a_radius_in_radians_is_a_cone_and_shown_in_degrees(
     radii = call["radii"]
     np.testing.assert_allclose(radii.radius, np.degrees(certificate.radii))
     assert radii.unit == "degrees"
-    assert radii.asked == (math.degrees(certificate.radius),)
+    assert radii.requested == (math.degrees(certificate.radius),)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_cone_is_about_the_axis_turned_about_and_whole_where_the_radius_reache
     perturbation: Perturbation, tau: float, axis: tuple[float, float, float] | None, whole: bool
 ) -> None:
     shown = record(rule=Rule(tau=tau), perturbation=perturbation)
-    cone = cloud_files.cone_of(shown)
+    cone = cloud_files.certified_cone(shown)
     assert cone is not None
     assert cone.angle == shown.certificate().radius
     assert cone.axis == axis
@@ -243,8 +243,8 @@ def test_a_cone_is_about_the_axis_turned_about_and_whole_where_the_radius_reache
 
 
 def test_noise_on_coordinates_has_no_cone() -> None:
-    assert cloud_files.cone_of(record()) is None
-    assert cloud_files.cone_of(record(perturbation=OnChannels(Gaussian(0.1), 0, 3))) is None
+    assert cloud_files.certified_cone(record()) is None
+    assert cloud_files.certified_cone(record(perturbation=OnChannels(Gaussian(0.1), 0, 3))) is None
 
 
 def test_each_label_of_a_multi_label_record_has_its_files(

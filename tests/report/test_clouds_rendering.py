@@ -45,7 +45,7 @@ def test_no_point_is_hidden_by_one_further_away(
     viewpoint, window = Viewpoint.around(azimuth, elevation), Window(0, 0, 80.0, 300, 300)
     surface = Surface.of(PointCloud(points))
     view = Rendering.of(surface, viewpoint, window, None)
-    seen = viewpoint.seen(surface.points)
+    seen = viewpoint.project(surface.points)
     row, column = window.pixels(seen)
     shown = view.visible[row, column]  # in the middle of each point's ball
     assert (shown >= 0).all()
@@ -87,14 +87,14 @@ def test_another_upright_axis_and_another_scale_give_the_same_picture() -> None:
     cloud = chair(1000)
     assert cloud.normals is not None
     assert cloud.labels is not None
-    base = Scene.of(cloud).labels(cloud.labels, COLOURS)
+    base = Scene.of(cloud).paint_labels(cloud.labels, COLOURS)
     larger = replace(cloud, points=cloud.points * 8)
-    np.testing.assert_array_equal(Scene.of(larger).labels(cloud.labels, COLOURS), base)
+    np.testing.assert_array_equal(Scene.of(larger).paint_labels(cloud.labels, COLOURS), base)
     # x, y, z become y, z, x: what was up is the axis after it.
     turned = PointCloud(np.roll(cloud.points, 1, axis=1), np.roll(cloud.normals, 1, axis=1))
-    other = Scene.of(turned, up=(0, 0, 1)).labels(cloud.labels, COLOURS)
+    other = Scene.of(turned, up=(0, 0, 1)).paint_labels(cloud.labels, COLOURS)
     assert (other != base).mean() < 0.005
-    lying = Scene.of(turned).labels(cloud.labels, COLOURS)
+    lying = Scene.of(turned).paint_labels(cloud.labels, COLOURS)
     assert lying.shape != base.shape or (lying != base).mean() > 0.1
 
 
@@ -102,7 +102,7 @@ def test_a_pixel_has_a_shade_of_the_colour_of_its_class() -> None:
     cloud = chair()
     assert cloud.labels is not None
     scene = Scene.of(cloud)
-    pixels = scene.labels(cloud.labels, COLOURS).astype(float)
+    pixels = scene.paint_labels(cloud.labels, COLOURS).astype(float)
     top = 0
     for view in scene.views:
         labels = whole_blocks(view, cloud.labels)
@@ -122,9 +122,9 @@ def test_a_pixel_has_a_shade_of_the_colour_of_its_class() -> None:
 def test_abstaining_points_are_paler_than_any_class_and_stand_out_from_the_paper() -> None:
     cloud = chair()
     scene = Scene.of(cloud)
-    pale = scene.labels(np.full(len(cloud), ABSTAIN), COLOURS)
+    pale = scene.paint_labels(np.full(len(cloud), ABSTAIN), COLOURS)
     for c in range(3):
-        assert (pale >= scene.labels(np.full(len(cloud), c), COLOURS)).all()
+        assert (pale >= scene.paint_labels(np.full(len(cloud), c), COLOURS)).all()
     blocks = whole_blocks(scene.views[0], np.zeros(len(cloud), int)) == 0
     shown = pale[: len(blocks)][blocks].astype(int)
     assert np.ptp(shown, axis=1).max() == 0  # without hue
@@ -174,7 +174,7 @@ def test_copies_of_points_change_nothing() -> None:
     assert one.spacing == other.spacing
     np.testing.assert_array_equal(one.normals, other.normals[:300])
     np.testing.assert_array_equal(
-        Scene.of(cloud).plain((9, 9, 9)), Scene.of(twice).plain((9, 9, 9))
+        Scene.of(cloud).paint_plain((9, 9, 9)), Scene.of(twice).paint_plain((9, 9, 9))
     )
 
 
@@ -206,7 +206,7 @@ def test_every_shape_is_drawn_whole(kind: str, normals: bool) -> None:
     high, wide = scene.size
     assert 240 <= wide <= 300
     assert 481 <= high <= 601
-    assert scene.plain((200, 0, 0)).shape == (high, wide, 3)
+    assert scene.paint_plain((200, 0, 0)).shape == (high, wide, 3)
     for view in scene.views:
         assert np.isfinite(view.light).all()
         assert view.light.min() > 0

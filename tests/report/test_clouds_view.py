@@ -61,13 +61,13 @@ class Model:
 
 def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Model) -> tuple[list[Panel], str]:
     kept: list[Any] = []
-    real = cloud_view.write_sheet
+    real = cloud_view.write_figure
 
     def keep(path: Path, panels: list[Panel], *rest: Any, **words: Any) -> None:
         kept.extend([panels, words["caption"]])
         real(path, panels, *rest, **words)
 
-    monkeypatch.setattr(cloud_view, "write_sheet", keep)
+    monkeypatch.setattr(cloud_view, "write_figure", keep)
     cloud_view.draw_cloud_answer(tmp_path / "x.png", model, CLOUD)
     with Image.open(tmp_path / "x.png") as image:
         assert image.format == "PNG"

@@ -32,7 +32,7 @@ def sheet(
     certified = np.where(rng.random(size) < 0.3, ABSTAIN, truth)
     truth[:2] = 255
     arguments: dict[str, Any] = {
-        "photograph": rng.random((3, *size), dtype=np.float32),
+        "image": rng.random((3, *size), dtype=np.float32),
         "truth": truth,
         "clean": np.where(truth == 255, 0, truth),
         "certified": certified,
@@ -113,7 +113,7 @@ def test_abstention_is_white_and_nothing_else_is(tmp_path: Path) -> None:
     area = 200 * 240  # the panel of such a picture
 
     def white(certified: np.ndarray) -> int:
-        pixels = sheet(path, size=size, photograph=dark, certified=certified)
+        pixels = sheet(path, size=size, image=dark, certified=certified)
         return int((pixels == WHITE).all(axis=2).sum())
 
     assert white(sure) == 0
@@ -197,8 +197,8 @@ WORDS = st.text(
 @given(st.lists(WORDS, max_size=12), st.integers(40, 600))
 def test_wrapping_loses_no_letter_and_no_line_is_too_wide(words: list[str], width: int) -> None:
     text = " ".join(words)
-    font = lettering.font_of(13, bold=False)
-    lines = lettering.wrapped(text, font, width)
+    font = lettering.load_font(13, bold=False)
+    lines = lettering.wrap_text(text, font, width)
     assert "".join("".join(lines).split()) == "".join(text.split())
     assert all(font.getlength(line) <= width for line in lines)
 
@@ -243,7 +243,7 @@ def test_the_heat_map_follows_the_hit_rate(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", ["truth", "clean", "certified", "hit_rate"])
 def test_maps_of_another_size_are_refused(tmp_path: Path, wrong: str) -> None:
     changed: dict[str, Any] = {wrong: np.zeros((30, 20), int)}
-    with pytest.raises(ParameterError, match="one picture"):
+    with pytest.raises(ParameterError, match="one image"):
         sheet(tmp_path / "x.png", **changed)
     assert list(tmp_path.iterdir()) == []
 
@@ -299,7 +299,7 @@ def test_colours_differ_from_one_another_and_from_what_has_a_meaning(
     assert colours.shape == (classes, 3)
     assert colours.dtype == np.uint8
     meaning = np.array([palette.ABSTAIN, (0, 0, 0), *palette.IGNORED])
-    points = palette._lab(np.vstack([colours, meaning]).astype(int))
+    points = palette._to_lab(np.vstack([colours, meaning]).astype(int))
     distance = np.linalg.norm(points[:classes, None] - points[None], axis=-1)
     distance[np.arange(classes), np.arange(classes)] = np.inf
     assert distance.min() > (16 if classes <= 20 else 9)

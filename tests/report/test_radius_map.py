@@ -31,7 +31,7 @@ def drawn(path: Path, radii: pictures.RadiusMap | None, **changed: Any) -> np.nd
     size = (20, 24) if radii is None else radii.radius.shape
     zeros = np.zeros(size, int)
     arguments: dict[str, Any] = {
-        "photograph": np.zeros((3, *size), np.float32),
+        "image": np.zeros((3, *size), np.float32),
         "truth": None,
         "clean": zeros,
         "certified": zeros,
@@ -50,7 +50,7 @@ def drawn(path: Path, radii: pictures.RadiusMap | None, **changed: Any) -> np.nd
 
 
 def lightness(colours: np.ndarray) -> np.ndarray:
-    return palette._lab(colours.astype(int))[:, 0]
+    return palette._to_lab(colours.astype(int))[:, 0]
 
 
 def test_radii_run_evenly_from_light_to_dark_and_none_looks_like_abstention() -> None:
@@ -59,7 +59,7 @@ def test_radii_run_evenly_from_light_to_dark_and_none_looks_like_abstention() ->
     assert (steps > 0).all()
     assert steps.max() < 1.4 * steps.mean()
     assert steps.min() > 0.6 * steps.mean()
-    assert np.linalg.norm(palette._lab(table.astype(int)) - [100, 0, 0], axis=1).min() > 30
+    assert np.linalg.norm(palette._to_lab(table.astype(int)) - [100, 0, 0], axis=1).min() > 30
 
 
 def test_the_two_heat_maps_go_different_ways() -> None:
@@ -67,7 +67,8 @@ def test_the_two_heat_maps_go_different_ways() -> None:
     rate, radius = panels.hit_rate_colours(), panels.radius_colours()
     assert (np.diff(lightness(rate)[::15]) > 0).all()
     apart = np.linalg.norm(
-        palette._lab(rate.astype(int))[:, None] - palette._lab(radius.astype(int))[None], axis=-1
+        palette._to_lab(rate.astype(int))[:, None] - palette._to_lab(radius.astype(int))[None],
+        axis=-1,
     )
     assert (apart.min(axis=0) > 10).mean() > 0.9
 
@@ -148,7 +149,7 @@ def test_a_radius_off_the_scale_is_refused(wrong: float) -> None:
 
 def test_a_map_of_another_size_is_refused(tmp_path: Path) -> None:
     radii = pictures.RadiusMap(np.zeros((3, 4)), 0.2)
-    with pytest.raises(ParameterError, match="one picture"):
+    with pytest.raises(ParameterError, match="one image"):
         drawn(tmp_path / "x.png", radii, clean=np.zeros((4, 3), int))
     assert list(tmp_path.iterdir()) == []
 
@@ -170,22 +171,22 @@ def test_ticks_are_few_round_even_and_on_the_scale(largest: float) -> None:
 def test_no_number_on_the_scale_is_more_than_is_certified(
     largest: float, shares: list[float]
 ) -> None:
-    asked = tuple(share * largest for share in shares)
-    ticks = scale.radius_scale(largest, asked, UNIT).ticks
+    requested = tuple(share * largest for share in shares)
+    ticks = scale.radius_scale(largest, requested, UNIT).ticks
     for tick in ticks:
         assert 0 <= tick.at <= 1
         # Ticks at round numbers are exact; the others are rounded down.
         assert float(tick.text) <= tick.at * largest * (1 + 1e-11)
         assert float(tick.text) == pytest.approx(tick.at * largest, rel=2e-3, abs=0)
     assert [tick.at * largest for tick in ticks if tick.strong] == pytest.approx(
-        [radius for radius in asked if radius <= largest]
+        [radius for radius in requested if radius <= largest]
     )
     assert {0.0, 1.0} <= {tick.at for tick in ticks}
 
 
 def test_numbers_on_a_scale_do_not_touch() -> None:
     def ink(ticks: tuple[scale.Tick, ...]) -> np.ndarray:
-        block = scale.scale_block(scale.Scale(panels.radius_colours(), ticks), 240, 1.0)
+        block = scale.draw_scale(scale.Scale(panels.radius_colours(), ticks), 240, 1.0)
         # Numbers stand below the bar and the tick marks.
         text = np.asarray(block)[18:]
         return (text != text[-1, -1]).any(axis=(0, 2))
@@ -216,7 +217,7 @@ def test_no_band_of_a_sheet_is_blank(
     pixels = drawn(
         tmp_path / "x.png",
         pictures.RadiusMap(np.full(size, 0.1), 0.2, (0.1,), UNIT) if mapped else None,
-        photograph=np.zeros((3, *size), np.float32),
+        image=np.zeros((3, *size), np.float32),
         clean=labels,
         certified=labels,
         truth=labels if labelled else None,
@@ -239,7 +240,7 @@ def test_the_legend_stands_in_an_empty_cell_and_not_below(tmp_path: Path) -> Non
         return drawn(
             tmp_path / "x.png",
             None,
-            photograph=np.zeros((3, *size), np.float32),
+            image=np.zeros((3, *size), np.float32),
             clean=labels,
             certified=labels,
             truth=labels,
@@ -254,10 +255,10 @@ def test_text_has_room_on_the_narrowest_sheet(tmp_path: Path) -> None:
     panel = sheet.Panel("One", np.zeros((4, 4, 3), np.uint8))
     entries = [("name", np.zeros((14, 20, 3), np.uint8))]
     path = tmp_path / "x.png"
-    sheet.write_sheet(path, [panel], entries, title="", caption="word " * 24)
+    sheet.write_figure(path, [panel], entries, title="", caption="word " * 24)
     with Image.open(path) as image:
         short, width = image.height, image.width
-    sheet.write_sheet(path, [panel], entries, title="", caption="word")
+    sheet.write_figure(path, [panel], entries, title="", caption="word")
     with Image.open(path) as image:
         assert (image.height, image.width) == (short, width)
 
@@ -324,10 +325,10 @@ def test_a_record_shows_the_radius_of_its_certificate(
     certificate = record.certificate()
     (call,) = seen_by_draw(tmp_path, record, monkeypatch, size)
     radii = call["radii"]
-    np.testing.assert_array_equal(radii.radius, panels.nearest(certificate.radii, size))
+    np.testing.assert_array_equal(radii.radius, panels.resize_nearest(certificate.radii, size))
     assert radii.largest == certificate.level_radii[-1]
     assert radii.unit == UNIT
-    assert radii.asked == tuple(sorted(certificate.radius_at(tau) for tau in rule.taus))
+    assert radii.requested == tuple(sorted(certificate.radius_at(tau) for tau in rule.taus))
     # What is certified at the first tau is just what has its radius or more.
     sure = call["certified"] != ABSTAIN
     np.testing.assert_array_equal(sure, radii.radius >= certificate.radius)

@@ -69,7 +69,7 @@ def test_draws_are_the_mean_of_what_was_drawn_and_n_the_most_there_may_be() -> N
     )
     for order in ((whole, early), (early, whole)):
         summary = summarise(order)
-        assert (summary.draws, summary.most_draws) == (75.0, 100)
+        assert (summary.draws, summary.max_draws) == (75.0, 100)
         assert summary.ended == {"until": 1}
         assert summary.settings["n"] == 100
         assert "n at most 100 draws" in summary.statement

@@ -1,1 +1,1 @@
-"""Pictures and files of certified point clouds."""
+"""Figures and exported files of certified point clouds."""

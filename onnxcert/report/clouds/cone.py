@@ -1,4 +1,4 @@
-"""The rotations that a certificate covers."""
+"""Set of rotations that a certificate covers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from onnxcert.report.clouds.viewpoint import Vector
 @final
 @dataclass(frozen=True)
 class Cone:
-    """Rotations about the origin by at most an angle.
+    """Rotations about the origin by at most `angle`.
 
-    Under all of them a direction sweeps the cone of that half-angle around it; if they share one
-    axis, a direction at right angles to it sweeps the sector of that half-angle.
+    Under them, a direction sweeps a cone of this half-angle around it. If the axis is fixed, a
+    direction perpendicular to it sweeps a sector of this half-angle.
 
     Attributes:
-        angle: the largest one covered, in radians, from 0 to pi.
+        angle: largest angle covered, in radians, from 0 to pi.
         whole: whether every rotation is covered.
-        axis: the only axis turned about, or None for any.
+        axis: the only rotation axis, or None for any axis.
 
     Raises:
-        ParameterError: the angle is no angle of a rotation.
+        ParameterError: the angle is not in [0, pi].
     """
 
     angle: float
@@ -41,11 +41,11 @@ class Cone:
 
     @property
     def degrees(self) -> str:
-        """The angle in words, rounded down."""
+        """Angle as text, rounded down."""
         return "180°" if self.whole else f"{rounded_down(math.degrees(self.angle))}°"
 
-    def said(self) -> str:
-        """Which rotations these are."""
+    def describe(self) -> str:
+        """Return a phrase that names the rotations."""
         about = "any axis"
         if self.axis is not None:
             named = {(1.0, 0.0, 0.0): "x", (0.0, 1.0, 0.0): "y", (0.0, 0.0, 1.0): "z"}

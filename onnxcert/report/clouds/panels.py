@@ -1,4 +1,4 @@
-"""The panels of a cloud: one shape from two sides, painted by class, by hit rate, by radius."""
+"""Panels of a point cloud: one shape from two sides, coloured by class, hit rate or radius."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy.typing as npt
 from onnxcert._typing import BoolArray, FloatArray, IntArray
 from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.report import palette
-from onnxcert.report.clouds.rendering import FINE, Rendering, Window, on_ground
+from onnxcert.report.clouds.rendering import FINE, Rendering, Window, project_to_ground
 from onnxcert.report.clouds.surface import Surface
 from onnxcert.report.clouds.viewpoint import UP, Vector, Viewpoint
-from onnxcert.report.panels import LINE, ByteArray, hatching, hit_rate_colours, radius_colours
+from onnxcert.report.panels import LINE, ByteArray, hatch, hit_rate_colours, radius_colours
 
 GROUND: Final = (201, 210, 223)  # between the paper and the white of abstention
-SOFT: Final = 0.45  # of a heat map: shading must not be read as a value
-_PALE: Final = 0.6  # of points that abstain, which shall stay paler than any class
+SOFT: Final = 0.45  # softening of the shading in a heat map, so that it is not read as a value
+_PALE: Final = 0.6  # softening of points that abstain: they must stay paler than any class
 
-# From the front and the right, then from behind and the left, from higher up: what is hidden in
-# one view shows in the other.
+# Azimuth and elevation: from the front right, then from the back left and higher up, so that each
+# view shows what the other hides.
 _VIEWS: Final = ((-52.0, 20.0), (128.0, 36.0))
 
 # Pixels of one view.
@@ -33,11 +33,11 @@ _MARGIN: Final = 16
 @final
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A shape rendered from two sides, one above the other, to be painted many times.
+    """Shape rendered from two sides, one above the other; the panels colour the same rendering.
 
     Attributes:
-        views: the renderings, of one width.
-        points: N.
+        views: the renderings, of equal width.
+        points: number of points N.
     """
 
     views: tuple[Rendering, ...]
@@ -57,46 +57,46 @@ class Scene:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of a panel."""
+        """Size (height, width) of a panel."""
         high = sum(view.visible.shape[0] // FINE for view in self.views) + len(self.views) - 1
         return high, self.views[0].visible.shape[1] // FINE
 
-    def labels(
+    def paint_labels(
         self, labels: IntArray, colours: ByteArray, ignored: BoolArray | None = None
     ) -> ByteArray:
-        """Every point in the colour of its class, pale where there is none, hatched if ignored."""
+        """Colour each point by its class: pale for abstention, hatched if ignored."""
         known = (labels >= 0) & (labels < len(colours))
         table = np.vstack([colours, np.array(palette.ABSTAIN, np.uint8)]).astype(np.float32)
         index = np.where(known, labels, len(colours))
         soft = np.where(known, 0, _PALE).astype(np.float32)
-        return self._stacked(table[index], soft, ignored)
+        return self._stack_views(table[index], soft, ignored)
 
-    def hit_rate(self, hit_rate: npt.NDArray[np.floating[Any]]) -> ByteArray:
-        """Every point in the colour of its hit rate."""
+    def paint_hit_rate(self, hit_rate: npt.NDArray[np.floating[Any]]) -> ByteArray:
+        """Colour each point by its hit rate."""
         level = np.rint(np.nan_to_num(hit_rate).clip(0, 1) * 255).astype(np.uint8)
-        return self._heat(hit_rate_colours()[level])
+        return self._paint_heat(hit_rate_colours()[level])
 
-    def radius(self, radius: npt.NDArray[np.floating[Any]], largest: float) -> ByteArray:
-        """Every point in the colour of its radius, pale where that is NaN."""
+    def paint_radius(self, radius: npt.NDArray[np.floating[Any]], largest: float) -> ByteArray:
+        """Colour each point by its radius; pale where it is NaN."""
         level = np.rint(np.nan_to_num(radius) / (largest or 1.0) * 255).clip(0, 255)
         heat = radius_colours()[level.astype(np.uint8)]
-        return self._heat(np.where(np.isnan(radius)[:, None], np.uint8(255), heat))
+        return self._paint_heat(np.where(np.isnan(radius)[:, None], np.uint8(255), heat))
 
-    def grey(self, values: FloatArray) -> ByteArray:
-        """Every point in grey, from dark at the lowest value to light at the highest."""
+    def paint_grey(self, values: FloatArray) -> ByteArray:
+        """Colour each point in grey, from dark at the lowest value to light at the highest."""
         low, high = float(values.min()), float(values.max())
         share = (values - low) / (high - low) if high > low else np.full_like(values, 0.5)
-        return self._heat(np.rint(24 + 226 * share).astype(np.uint8)[:, None].repeat(3, 1))
+        return self._paint_heat(np.rint(24 + 226 * share).astype(np.uint8)[:, None].repeat(3, 1))
 
-    def plain(self, colour: tuple[int, int, int]) -> ByteArray:
-        """Every point in one colour."""
-        return self.labels(np.zeros(self.points, np.int64), np.array([colour], np.uint8))
+    def paint_plain(self, colour: tuple[int, int, int]) -> ByteArray:
+        """Give every point the same colour."""
+        return self.paint_labels(np.zeros(self.points, np.int64), np.array([colour], np.uint8))
 
-    def _heat(self, colours: ByteArray) -> ByteArray:
+    def _paint_heat(self, colours: ByteArray) -> ByteArray:
         soft = np.full(self.points, SOFT, np.float32)
-        return self._stacked(colours.astype(np.float32), soft, None)
+        return self._stack_views(colours.astype(np.float32), soft, None)
 
-    def _stacked(
+    def _stack_views(
         self, colours: FloatArray, soft: FloatArray, ignored: BoolArray | None
     ) -> ByteArray:
         parts: list[ByteArray] = []
@@ -106,17 +106,17 @@ class Scene:
             fine = colours
             if ignored is not None and ignored.any():
                 shape = view.visible.shape
-                stripes = hatching((shape[0] // FINE, shape[1] // FINE)).repeat(FINE, 0)
+                stripes = hatch((shape[0] // FINE, shape[1] // FINE)).repeat(FINE, 0)
                 hidden = ignored[view.visible][..., None]
                 fine = np.where(hidden, stripes.repeat(FINE, 1), colours[view.visible])
-            parts.append(view.painted(fine, GROUND, soft))
+            parts.append(view.paint(fine, GROUND, soft))
         return np.concatenate(parts)
 
 
 def _windows(surface: Surface, sides: list[Viewpoint], up: Vector) -> list[Window]:
-    """A window for each side, of one scale and width; in all the shape and its shadow fit."""
-    both = np.concatenate([surface.points, on_ground(surface.points, up)])
-    planes = [side.seen(both)[:, :2] for side in sides]
+    """Return a window for each side, of equal scale and width, that fits the shape and shadow."""
+    both = np.concatenate([surface.points, project_to_ground(surface.points, up)])
+    planes = [side.project(both)[:, :2] for side in sides]
     centres = [(plane.min(axis=0) + plane.max(axis=0)) / 2 for plane in planes]
     extents = np.array([np.ptp(plane, axis=0) for plane in planes])
     widest, tallest = (float(extent) for extent in extents.max(axis=0))

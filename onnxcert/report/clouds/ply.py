@@ -1,4 +1,4 @@
-"""A cloud in the colours of its labels as PLY, which viewers of point clouds open."""
+"""Export of a point cloud as PLY, coloured by its labels."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.report.panels import ByteArray
 from onnxcert.result import ABSTAIN
 
-# Viewers have white paper or black: an abstaining point is pale on both.
+# Abstaining points must be visible on the white and on the black background of viewers.
 PALE: Final = (222, 224, 227)
 
-_TYPES: Final = {"float": "<f4", "uchar": "u1", "int": "<i4"}  # of PLY, and of NumPy
+_TYPES: Final = {"float": "<f4", "uchar": "u1", "int": "<i4"}  # PLY type -> NumPy type
 
 
 def write_cloud_ply(path: Path, cloud: PointCloud, labels: IntArray, colours: ByteArray) -> None:
     """Write points, normals if there are any, colours and labels as binary little-endian PLY.
 
-    The names are those that MeshLab, CloudCompare and Open3D read: x y z, nx ny nz, red green
-    blue; `label` is the class, -1 and a pale colour where `labels` has none.
+    The property names are those that MeshLab, CloudCompare and Open3D read: x y z, nx ny nz, red
+    green blue. `label` is the class; abstention is -1 with a pale colour.
 
     Args:
-        path: the file, replaced in one step if it exists.
+        path: file to write; replaced atomically if it exists.
         cloud: the points.
-        labels: integers [N]; whatever is no class counts as abstention.
+        labels: integers [N]; a value that is no class counts as abstention.
         colours: uint8 [classes, 3].
 
     Raises:
-        ParameterError: there is not one label a point.
+        ParameterError: `labels` does not have one label for each point.
         StoreError: `path` cannot be written.
     """
     if labels.shape != (len(cloud),):
         raise ParameterError(
-            f"expected one label for each of {len(cloud)} points, got {list(labels.shape)}; pass "
-            "those of this cloud."
+            f"expected one label for each of {len(cloud)} points, got shape {list(labels.shape)}; "
+            "pass the labels of this cloud."
         )
     coordinates = {"xyz": cloud.points}
     if cloud.normals is not None:

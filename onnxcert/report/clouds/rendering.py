@@ -1,7 +1,7 @@
-"""A cloud seen from one side: which point each pixel shows, and how light falls on it.
+"""Rendering of a point cloud from one side: the point that each pixel shows, and its shading.
 
-Every point is a small ball, so that near ones hide what is behind. What a pixel shows depends on
-the shape alone; one rendering is painted in the colours of every panel.
+Each point is a small ball, so that near points hide those behind them. A rendering depends on the
+shape alone and is coloured once for each panel.
 """
 
 from __future__ import annotations
@@ -12,27 +12,29 @@ from typing import Final, Self, final
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
-from onnxcert.report.clouds.lighting import crevices, shading
+from onnxcert.report.clouds.lighting import eye_dome_shading, lambert_shading
 from onnxcert.report.clouds.surface import Surface
 from onnxcert.report.clouds.viewpoint import Vector, Vectors, Viewpoint
 from onnxcert.report.panels import ByteArray
 
-FINE: Final = 2  # pixels rendered for each one shown, along both sides
+FINE: Final = 2  # supersampling factor along each side; a "fine pixel" is a rendered one
 
 _BALL: Final = 1.05  # radius of a point, in spacings
-_SMALLEST, _LARGEST = 3.0, 17.0  # radius of a point in fine pixels
-_SHADOW: Final = 0.16  # how much darker the ground is in the middle of the shadow
+_SMALLEST, _LARGEST = 3.0, 17.0  # bounds on the radius of a point, in fine pixels
+_SHADOW: Final = 0.16  # darkening of the ground in the middle of the shadow
 
 
 @final
 @dataclass(frozen=True)
 class Window:
-    """What part of the picture plane is shown: its centre and size, in the shape's unit.
+    """Visible part of the image plane.
 
     Attributes:
-        across, up: coordinates of the centre.
-        scale: fine pixels a unit.
-        height, width: in fine pixels.
+        across: horizontal coordinate of the centre, in the unit of the shape.
+        up: vertical coordinate of the centre.
+        scale: fine pixels per unit.
+        height: height in fine pixels.
+        width: width in fine pixels.
     """
 
     across: float
@@ -42,7 +44,7 @@ class Window:
     width: int
 
     def pixels(self, seen: Vectors) -> tuple[IntArray, IntArray]:
-        """(row, column) of each point; integers [N]."""
+        """Return (row, column) of each point; integers [N]."""
         column = (seen[:, 0] - self.across) * self.scale + self.width / 2
         row = (self.up - seen[:, 1]) * self.scale + self.height / 2
         return np.floor(row).astype(np.int64), np.floor(column).astype(np.int64)
@@ -51,11 +53,11 @@ class Window:
 @final
 @dataclass(frozen=True, eq=False)
 class Rendering:
-    """A shape seen from one side, without colours.
+    """Shape seen from one side, without colours.
 
     Attributes:
         visible: index of the point that each fine pixel shows, -1 for none; int64 [h, w].
-        light: what its colour is multiplied by, in (0, 1]; float32 [h, w].
+        light: factor of the colour of each fine pixel, in (0, 1]; float32 [h, w].
     """
 
     visible: IntArray
@@ -63,31 +65,32 @@ class Rendering:
 
     @classmethod
     def of(cls, surface: Surface, viewpoint: Viewpoint, window: Window, up: Vector | None) -> Self:
-        """Render `surface`; its shadow falls on the ground unless `up` is None."""
-        seen = viewpoint.seen(surface.points)
+        """Render `surface`, with a shadow on the ground unless `up` is None."""
+        seen = viewpoint.project(surface.points)
         radius = float(np.clip(_BALL * surface.spacing * window.scale, _SMALLEST, _LARGEST))
         row, column = window.pixels(seen)
-        visible, depth = _nearest(row, column, seen[:, 2] * window.scale, radius, window)
+        visible, depth = _nearest_ball(row, column, seen[:, 2] * window.scale, radius, window)
         shown = visible >= 0
         light = np.ones(visible.shape, np.float32)
         here = visible[shown]
         y, x = np.nonzero(shown)
         ball = np.stack([(x - column[here]) / radius, (row[here] - y) / radius], axis=1)
-        light[shown] = shading(viewpoint.seen(surface.normals)[here], ball)
-        light[shown] *= crevices(depth, radius)[shown]
+        light[shown] = lambert_shading(viewpoint.project(surface.normals)[here], ball)
+        light[shown] *= eye_dome_shading(depth, radius)[shown]
         if up is not None:
             light[~shown] -= _shadow(surface, viewpoint, window, radius, up)[~shown]
         return cls(visible, light)
 
-    def painted(
+    def paint(
         self, colours: FloatArray, paper: tuple[int, int, int], soft: FloatArray | None = None
     ) -> ByteArray:
-        """The rendering in colours, at the size shown.
+        """Return the coloured rendering at its final size.
 
         Args:
-            colours: of the points, 0 to 255; float32 [N, 3], or [h, w, 3] fine pixels.
-            paper: colour where there is no point.
-            soft: share of the light's modelling that is left out, for each point; float32 [N].
+            colours: colours 0 to 255 of the points, float32 [N, 3], or of the fine pixels,
+                float32 [h, w, 3].
+            paper: colour of the background.
+            soft: share of the shading that is left out for each point; float32 [N].
 
         Returns:
             uint8 [h / 2, w / 2, 3].
@@ -101,27 +104,27 @@ class Rendering:
         if soft is not None:
             light[shown] += (1 - light[shown]) * soft[here]
         fine *= light[..., None]
-        return _halved(fine)
+        return _downsample(fine)
 
 
-def on_ground(points: Vectors, up: Vector) -> Vectors:
-    """Where the shadow of each point falls, with the light straight above; float64 [N, 3]."""
+def project_to_ground(points: Vectors, up: Vector) -> Vectors:
+    """Project points vertically to the ground, where their shadows fall; float64 [N, 3]."""
     upright = np.asarray(up, np.float64) / np.linalg.norm(up)
     height = points @ upright
     ground: Vectors = points - (height - height.min())[:, None] * upright
     return ground
 
 
-def _nearest(
+def _nearest_ball(
     row: IntArray, column: IntArray, near: Vectors, radius: float, window: Window
 ) -> tuple[IntArray, Vectors]:
-    """For each pixel the ball whose surface is nearest to the viewer: (its index, how near)."""
+    """Return (index, depth) of the ball that is nearest to the viewer at each pixel."""
     height, width = window.height, window.width
     reach = int(np.ceil(radius))
     dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     inside = dy**2 + dx**2 < radius**2
     offsets = zip(dy[inside].tolist(), dx[inside].tolist(), strict=True)
-    # One number to compare: nearness in 1/64 pixel, then the index, the first of equals winning.
+    # One number to compare: depth in 1/64 pixel, then the index; the lowest index wins ties.
     top = len(row)
     step = 64.0
     base = np.rint((near - near.min()) * step).astype(np.int64) + 1
@@ -141,18 +144,18 @@ def _nearest(
 def _shadow(
     surface: Surface, viewpoint: Viewpoint, window: Window, radius: float, up: Vector
 ) -> FloatArray:
-    """How much darker the ground is below the shape; float32 [h, w]."""
+    """Return the darkening of the ground below the shape; float32 [h, w]."""
     from PIL import Image, ImageFilter
 
-    row, column = window.pixels(viewpoint.seen(on_ground(surface.points, up)))
-    visible, _ = _nearest(row, column, np.zeros(len(row)), radius, window)
+    row, column = window.pixels(viewpoint.project(project_to_ground(surface.points, up)))
+    visible, _ = _nearest_ball(row, column, np.zeros(len(row)), radius, window)
     mask = Image.fromarray(np.where(visible >= 0, 255, 0).astype(np.uint8))
     soft = np.asarray(mask.filter(ImageFilter.GaussianBlur(7 * FINE)), np.float32) / 255
     dark: FloatArray = (_SHADOW * soft).astype(np.float32)
     return dark
 
 
-def _halved(fine: FloatArray) -> ByteArray:
+def _downsample(fine: FloatArray) -> ByteArray:
     h, w = fine.shape[0] // FINE, fine.shape[1] // FINE
     mean = fine.reshape(h, FINE, w, FINE, 3).mean(axis=(1, 3))
     halved: ByteArray = np.rint(mean).clip(0, 255).astype(np.uint8)

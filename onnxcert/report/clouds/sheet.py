@@ -1,4 +1,4 @@
-"""Pictures of a certified cloud: what is true, what is sure, how far, from two sides."""
+"""Figure of a certified point cloud: ground truth, predictions, hit rate, certified radius."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from onnxcert._typing import BoolArray, IntArray
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.report.clouds.cone import Cone
-from onnxcert.report.clouds.cone_panel import cone_panel
+from onnxcert.report.clouds.cone_panel import draw_rotation_diagram
 from onnxcert.report.clouds.panels import Scene
 from onnxcert.report.clouds.viewpoint import UP, Vector
 from onnxcert.report.legend import legend_entries
-from onnxcert.report.panels import ByteArray, ignored_pixels
+from onnxcert.report.panels import ByteArray, ignored_mask
 from onnxcert.report.pictures import RadiusMap
 from onnxcert.report.scale import hit_rate_scale, radius_scale
-from onnxcert.report.sheet import Panel, write_sheet
+from onnxcert.report.sheet import Panel, write_figure
 
 
 def draw_cloud(
@@ -43,28 +43,28 @@ def draw_cloud(
 ) -> None:
     """Write one PNG with all panels side by side, a legend and a caption.
 
-    Each panel shows the shape from the front and, below, from behind and above. Points are small
-    balls in the shades of their colour. Equal arguments give equal bytes.
+    Each panel shows the shape from the front and, below, from behind and above. Points are shaded
+    balls. Equal arguments give equal bytes.
 
     Args:
-        path: the PNG, replaced in one step if it exists.
-        cloud: the points as the model gets them; of its labels nothing is shown.
-        truth: integers [N], or None where no labels are known.
-        clean: integers [N], the prediction without noise.
-        certified: integers [N], ABSTAIN where nothing is sure; such points are white.
-        hit_rate: [N], share of the votes that the leading class has, in [0, 1].
-        class_names: names by index; a class beyond them is called by its number.
+        path: PNG to write; replaced atomically if it exists.
+        cloud: the points as the model gets them; its labels are not shown.
+        truth: ground truth, integers [N], or None if unknown.
+        clean: prediction without noise, integers [N].
+        certified: certified prediction, integers [N]; ABSTAIN is drawn white.
+        hit_rate: share of the votes for the candidate class, [N], in [0, 1].
+        class_names: names by index; a class without a name is called by its number.
         colours: uint8 [classes, 3], from `palette`.
-        ignore_label: truth of unlabelled points, which are hatched, or None.
-        tau: the hit rate asked for, marked on the scale.
-        caption: what was certified; wrapped, and broken at each newline.
-        title: name of the shape.
-        radii: certified radius of each point, [N], where they have more than one between them.
-        cone: rotations that are certified, for a certificate against rotation.
-        up: the direction that is upright in the picture.
+        ignore_label: ground-truth value of unlabelled points, which are hatched, or None.
+        tau: required hit rate, marked on the scale.
+        caption: the guarantee; wrapped, with its line breaks kept.
+        title: title of the figure.
+        radii: certified radius of each point, [N], if several radii were certified.
+        cone: certified rotations, for a certificate against rotation.
+        up: the direction that is upright in the figure.
 
     Raises:
-        ParameterError: the arrays are not of one length.
+        ParameterError: the arrays differ in length.
         StoreError: `path` cannot be written.
     """
     maps = [clean, certified, hit_rate, *([] if truth is None else [truth])]
@@ -73,28 +73,30 @@ def draw_cloud(
     if any(one.shape != (len(cloud),) for one in maps):
         raise ParameterError(
             f"expected a value for each of {len(cloud)} points, but the shapes are "
-            f"{', '.join(str(one.shape) for one in maps)}: pass those of one cloud."
+            f"{', '.join(str(one.shape) for one in maps)}: pass the arrays of one cloud."
         )
     painted: list[tuple[str, IntArray, BoolArray | None]] = [
         ("Clean prediction", clean, None),
         ("Certified prediction", certified, None),
     ]
     if truth is not None:
-        ignored = ignored_pixels(truth, len(colours), ignore_label)
+        ignored = ignored_mask(truth, len(colours), ignore_label)
         painted.insert(0, ("Ground truth", truth, ignored))
     scene = Scene.of(cloud, up)
     panels = [
-        Panel(heading, scene.labels(labels, colours, ignored))
+        Panel(heading, scene.paint_labels(labels, colours, ignored))
         for heading, labels, ignored in painted
     ]
     if cone is not None:
-        panels.append(Panel("Certified rotations", cone_panel(cone, cloud, scene.size, up)))
-    panels.append(Panel("Hit rate", scene.hit_rate(hit_rate), hit_rate_scale(tau)))
+        panels.append(
+            Panel("Certified rotations", draw_rotation_diagram(cone, cloud, scene.size, up))
+        )
+    panels.append(Panel("Hit rate", scene.paint_hit_rate(hit_rate), hit_rate_scale(tau)))
     if radii is not None:
-        scale = radius_scale(radii.largest, radii.asked, radii.unit)
-        heat = scene.radius(radii.radius, radii.largest)
+        scale = radius_scale(radii.largest, radii.requested, radii.unit)
+        heat = scene.paint_radius(radii.radius, radii.largest)
         panels.append(Panel("Certified radius", heat, scale))
     entries = legend_entries(
         [(labels, ignored) for _, labels, ignored in painted], class_names, colours
     )
-    write_sheet(path, panels, entries, title=title, caption=caption)
+    write_figure(path, panels, entries, title=title, caption=caption)

@@ -1,4 +1,4 @@
-"""What a cloud tells of the surface its points lie on: how dense they are, which way it faces."""
+"""Surface of a point cloud: spacing of the points and normals."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from onnxcert.inputs.clouds.cloud import PointCloud
 Vectors = npt.NDArray[np.float64]
 
 _NEIGHBOURS: Final = 12
-_ASKED: Final = 2048  # points that are asked for their neighbours' distance
+_SPACING_SAMPLE: Final = 2048  # about how many points the spacing is estimated from
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """Points with the side of a square that each stands for, and the surface's normals.
+    """Points with their spacing and the normals of the surface.
 
     Attributes:
-        points: float64 [N, 3], the cloud's centre at the origin.
-        normals: unit vectors, of either sign; float64 [N, 3], zero where nothing is known.
-        spacing: about the distance of two neighbours; 0 where all points are one.
+        points: float64 [N, 3], centred at the origin.
+        normals: unit vectors of either sign, zero if unknown; float64 [N, 3].
+        spacing: approximate distance between neighbours; 0 if all points coincide.
     """
 
     points: Vectors
@@ -36,33 +36,33 @@ class Surface:
         points = cloud.points.astype(np.float64)
         low, high = points.min(axis=0), points.max(axis=0)
         points -= (low + high) / 2
-        # A cloud filled up with copies of its points is as dense as it was without them; also, a
-        # search among many copies takes long.
+        # Copies of points, which fill a cloud up, must not change the spacing, and a search among
+        # many copies is slow.
         places, index = np.unique(points, axis=0, return_inverse=True)
         if cloud.normals is None:
-            normals = _estimated(places)[index.reshape(-1)]
+            normals = _estimate_normals(places)[index.reshape(-1)]
         else:
             normals = cloud.normals.astype(np.float64)
             length = np.linalg.norm(normals, axis=1, keepdims=True)
             normals = normals / np.where(length > 0, length, 1)
-        return cls(points, normals, _spacing(places))
+        return cls(points, normals, _estimate_spacing(places))
 
 
-def _spacing(places: Vectors) -> float:
-    """The side of the square that one of the points has to itself."""
+def _estimate_spacing(places: Vectors) -> float:
+    """Return the side of the square that one point covers on average."""
     from scipy.spatial import KDTree
 
     if len(places) < 2:
         return 0.0
-    asked = places[:: max(1, len(places) // _ASKED)]
+    sample = places[:: max(1, len(places) // _SPACING_SAMPLE)]
     nearest = min(4, len(places) - 1)
-    distance, _ = KDTree(places).query(asked, [nearest + 1])
-    # k of them are expected within a circle of the area k times that square.
+    distance, _ = KDTree(places).query(sample, [nearest + 1])
+    # A circle of k times the area of that square holds k points on average.
     return float(np.median(distance) * np.sqrt(np.pi / nearest))
 
 
-def _estimated(places: Vectors) -> Vectors:
-    """The direction in which the neighbours of a point spread least; zero if there are too few."""
+def _estimate_normals(places: Vectors) -> Vectors:
+    """Return for each point the direction of least variance of its neighbours; zero if too few."""
     from scipy.spatial import KDTree
 
     if len(places) < 4:

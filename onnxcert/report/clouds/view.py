@@ -1,4 +1,4 @@
-"""What a model sees of a cloud and answers: one look tells wrong axes, or another frame."""
+"""Figure of a point-cloud model's input and prediction, to spot wrong axes or a wrong frame."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.report.clouds.files import part_colours
 from onnxcert.report.clouds.panels import Scene
 from onnxcert.report.legend import legend_entries
-from onnxcert.report.sheet import Panel, write_sheet
+from onnxcert.report.sheet import Panel, write_figure
 
 _MOST_LABELS: Final = 8
 _MOST_CHANNELS: Final = 9
 
 
 class CloudSegmenter(Protocol):
-    """What the view needs of a model of clouds."""
+    """Interface that this figure needs of a point-cloud model."""
 
     @property
     def contract(self) -> Any: ...
@@ -35,12 +35,12 @@ class CloudSegmenter(Protocol):
 
 
 def draw_cloud_answer(path: Path, segmenter: CloudSegmenter, cloud: PointCloud) -> None:
-    """Write one PNG: each channel as the model gets it, with its range, and the model's answer.
+    """Write one PNG: each channel as the model gets it, with its range, and the prediction.
 
     Args:
-        path: the PNG, replaced in one step.
+        path: PNG to write; replaced atomically.
         segmenter: the model.
-        cloud: in the model's frame, with as many points as the model takes.
+        cloud: the points in the model's frame, as many as the model takes.
     """
     contract = segmenter.contract
     x = segmenter.declared(cloud)
@@ -53,16 +53,16 @@ def draw_cloud_answer(path: Path, segmenter: CloudSegmenter, cloud: PointCloud) 
     channels = channel_names(contract.channels, contract.features)
     normals = x[3:6].T.copy() if "normals" in contract.channels else None
     scene = Scene.of(PointCloud(x[:3].T.copy(), normals))
-    if segmenter.classifies:  # one answer for all points
+    if segmenter.classifies:  # one prediction for all points
         labels = np.repeat(labels[:, None] if many else labels, x.shape[1], axis=-1)
-    answers = _answers(labels, names, segmenter.classes)
+    answers = _prediction_maps(labels, names, segmenter.classes)
     colours = part_colours(names, own)
     panels = [
-        Panel(f"{name}: {row.min():.3g} to {row.max():.3g}", scene.grey(row))
+        Panel(f"{name}: {row.min():.3g} to {row.max():.3g}", scene.paint_grey(row))
         for name, row in zip(channels[:_MOST_CHANNELS], x, strict=False)
     ]
-    panels += [Panel(heading, scene.labels(answer, colours)) for heading, answer in answers]
-    write_sheet(
+    panels += [Panel(heading, scene.paint_labels(answer, colours)) for heading, answer in answers]
+    write_figure(
         path,
         panels,
         legend_entries([(a, None) for _, a in answers], names, colours, nothing="none"),
@@ -72,7 +72,7 @@ def draw_cloud_answer(path: Path, segmenter: CloudSegmenter, cloud: PointCloud) 
 
 
 def channel_names(channels: str, features: int) -> list[str]:
-    """What each row of x holds, by the contract's `channels`.
+    """Return the name of each channel, given the contract's `channels`.
 
     >>> channel_names("xyz+normals", 0)
     ['x', 'y', 'z', 'normal x', 'normal y', 'normal z']
@@ -85,8 +85,10 @@ def channel_names(channels: str, features: int) -> list[str]:
     return names
 
 
-def _answers(labels: IntArray, names: Sequence[str], classes: int) -> list[tuple[str, IntArray]]:
-    """(heading, class of each point, -1 for none) of the answer, or of each label."""
+def _prediction_maps(
+    labels: IntArray, names: Sequence[str], classes: int
+) -> list[tuple[str, IntArray]]:
+    """Return (heading, class of each point, -1 for none) of the prediction or of each label."""
     if labels.ndim == 1:
         return [("Answer", np.where(labels < classes, labels, -1))]
     return [

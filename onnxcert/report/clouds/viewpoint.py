@@ -1,4 +1,4 @@
-"""Where a shape is looked at from: an orthographic camera, far away."""
+"""Orthographic camera."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ UP: Final[Vector] = (0.0, 1.0, 0.0)  # of ShapeNet, and of the bundled shapes
 @final
 @dataclass(frozen=True)
 class Viewpoint:
-    """An orthonormal frame: what is right, above and nearer in the picture.
+    """Orthonormal frame of the camera, as unit vectors in the coordinates of the shape.
 
     Attributes:
-        right, above, near: unit vectors of the shape's space, each at right angles to the others;
-            `near` points to the viewer.
+        right: direction to the right in the image.
+        above: upward direction in the image.
+        near: direction towards the viewer.
     """
 
     right: Vector
@@ -35,12 +36,13 @@ class Viewpoint:
         """Look at the origin from the side `azimuth` and from `elevation` above the ground.
 
         Args:
-            azimuth, elevation: degrees. With +y up, azimuth 0 is the side of +x and 90 that of -z:
-                the two sides that the versions of ShapeNet call the front.
-            up: direction that is upright in the picture; not zero.
+            azimuth: degrees. With +y up, azimuth 0 is the side of +x and 90 that of -z: the front
+                in the two versions of ShapeNet.
+            elevation: degrees.
+            up: upright direction in the image; not zero.
         """
         upright = _unit(up)
-        # The axis two after the one that is nearest to `up`: x where that is y.
+        # The axis two after the one that is nearest to `up`: x if that is y.
         first = np.eye(3)[(int(np.abs(upright).argmax()) + 2) % 3]
         first = _unit(first - (first @ upright) * upright)
         second = np.cross(upright, first)
@@ -50,7 +52,7 @@ class Viewpoint:
 
     @classmethod
     def along(cls, axis: Vector, up: Vector = UP) -> Self:
-        """Look down `axis`, from its tip to its foot; `up` is upright unless it is that axis."""
+        """Look along `axis` from its tip; `up` is upright unless it is parallel to `axis`."""
         near, upright = _unit(axis), _unit(up)
         if abs(near @ upright) > 1 - 1e-6:
             upright = np.eye(3)[(int(np.abs(near).argmax()) + 2) % 3]
@@ -63,13 +65,13 @@ class Viewpoint:
 
     @property
     def frame(self) -> Vectors:
-        """Rows right, above, near; float64 [3, 3]."""
+        """Rotation matrix with the rows right, above, near; float64 [3, 3]."""
         return np.array([self.right, self.above, self.near])
 
-    def seen(self, vectors: npt.NDArray[np.floating]) -> Vectors:
-        """Coordinates to the right, above and nearer; float64 [N, 3] of [N, 3]."""
-        seen: Vectors = vectors.astype(np.float64) @ self.frame.T
-        return seen
+    def project(self, vectors: npt.NDArray[np.floating]) -> Vectors:
+        """Transform vectors [N, 3] to camera coordinates (right, above, near); float64 [N, 3]."""
+        projected: Vectors = vectors.astype(np.float64) @ self.frame.T
+        return projected
 
 
 def _unit(vector: Vector | Vectors) -> Vectors:
