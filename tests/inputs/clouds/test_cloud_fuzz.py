@@ -21,7 +21,7 @@ from onnxcert.inputs.clouds import (
     CloudFolder,
     PointCloud,
     ShapeNetPart,
-    cloud_size,
+    count_points,
     duplicates,
     framed,
     kept,
@@ -39,7 +39,7 @@ def use(path: Path, name: str) -> None:
     columns = WRITTEN[name][1] if name in WRITTEN else None
     size: int | None
     try:
-        size = cloud_size(path)
+        size = count_points(path)
     except InputError:
         size = None
     cloud = read_cloud(path, columns=columns)
