@@ -116,10 +116,10 @@ def test_an_interlaced_picture_of_16_bits_is_decoded_whole(tmp_path: Path) -> No
     [
         (tiff(DEEP[..., :3], planar=True), "separate planes"),
         (tiff(DEEP[..., :3], planar=True, compression=8), "separate planes"),
-        (tiff(DEEP, photometric=5), "16 bits a channel of the kind CMYK"),
-        (tiff(DEEP, photometric=2, tags={338: (1,)}), "16 bits a channel of the kind RGBa"),
-        (tiff(UNIT[..., :2]), "floats that is grey or RGB, but it has 2 samples"),
-        (tiff(UNIT), "floats that is grey or RGB, but it has 4 samples"),
+        (tiff(DEEP, photometric=5), "16 bits per channel in the mode CMYK"),
+        (tiff(DEEP, photometric=2, tags={338: (1,)}), "16 bits per channel in the mode RGBa"),
+        (tiff(UNIT[..., :2]), "floats, grey or RGB, but it has 2 samples"),
+        (tiff(UNIT), "floats, grey or RGB, but it has 4 samples"),
         (tiff(UNIT[..., 0], photometric=0), "white as zero"),
         (tiff(DEEP[..., 0].astype(np.int16)), "signed samples"),
         (tiff(GREY.astype(np.int8)), "signed samples"),
@@ -230,7 +230,7 @@ def test_other_colour_spaces_are_refused(tmp_path: Path) -> None:
         ),
     )
     assert lab is not None
-    refused(tmp_path / "x.tif", saved(lab, "TIFF"), "kind LAB")
+    refused(tmp_path / "x.tif", saved(lab, "TIFF"), "mode LAB")
 
 
 def test_a_palette_with_transparency(tmp_path: Path) -> None:

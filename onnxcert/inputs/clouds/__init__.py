@@ -17,7 +17,7 @@ from onnxcert.inputs.clouds.limits import MAX_POINTS
 from onnxcert.inputs.clouds.oddities import duplicates, missing_normals
 from onnxcert.inputs.clouds.point_labels import read_cloud_labels
 from onnxcert.inputs.clouds.preparation import read_item
-from onnxcert.inputs.clouds.reading import count_points, count_shapes, read_cloud
+from onnxcert.inputs.clouds.reading import cloud_size, count_shapes, read_cloud
 from onnxcert.inputs.clouds.resampling import choose_rows, kept
 from onnxcert.inputs.clouds.shapenet import ShapeNetPart
 from onnxcert.inputs.clouds.shapenet_parts import SHAPENET_PART_NAMES, SHAPENET_PARTS
@@ -39,7 +39,7 @@ __all__ = [
     "PointCloud",
     "ShapeNetPart",
     "choose_rows",
-    "count_points",
+    "cloud_size",
     "count_shapes",
     "duplicates",
     "framed",

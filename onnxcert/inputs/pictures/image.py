@@ -135,8 +135,8 @@ def _select_tiff_bands(path: Path, bands: Sequence[str]) -> Sequence[str]:
     count = count_float_samples(path)
     if count not in (0, *_FLOATING):
         raise InputError(
-            f"{path}: expected a TIFF of floats, grey or RGB, but it has {count} samples per pixel: "
-            "save only the colours, or pass --channels-are if the model takes these bands."
+            f"{path}: expected a TIFF of floats, grey or RGB, but it has {count} samples per "
+            "pixel: save only the colours, or pass --channels-are if the model takes these bands."
         )
     named = _FLOATING.get(count, ())
     if named:  # grey becomes three channels, as in any image

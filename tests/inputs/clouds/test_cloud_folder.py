@@ -114,7 +114,7 @@ def test_a_table_gives_each_cloud_its_class(tmp_path: Path) -> None:
 
 def test_nothing_found_is_refused(tmp_path: Path) -> None:
     put(tmp_path, "photo.png")
-    assert "name one" in refused()
+    assert "give one" in refused()
     assert "no such" in refused(tmp_path / "missing")
     assert ".npy, .npz" in refused(tmp_path)
     assert "there is none" in refused(f"{tmp_path}/*.png")

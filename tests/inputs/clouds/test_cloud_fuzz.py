@@ -21,7 +21,7 @@ from onnxcert.inputs.clouds import (
     CloudFolder,
     PointCloud,
     ShapeNetPart,
-    count_points,
+    cloud_size,
     duplicates,
     framed,
     kept,
@@ -39,7 +39,7 @@ def use(path: Path, name: str) -> None:
     columns = WRITTEN[name][1] if name in WRITTEN else None
     size: int | None
     try:
-        size = count_points(path)
+        size = cloud_size(path)
     except InputError:
         size = None
     cloud = read_cloud(path, columns=columns)
