@@ -35,8 +35,8 @@ class InputKind:
     """One kind of input: file formats of inputs and labels, and their names in messages.
 
     Attributes:
-        one: name of an input, such as ``picture``.
-        many: its plural.
+        singular: name of an input, such as ``picture``.
+        plural: its plural.
         suffixes: file suffixes of inputs, in lower case.
         formats: the same as text.
         label: name of the labels of one input, such as ``label map``.
@@ -46,8 +46,8 @@ class InputKind:
         ambiguity_hint: further advice if a file could be input or label; may be empty.
     """
 
-    one: str
-    many: str
+    singular: str
+    plural: str
     suffixes: tuple[str, ...]
     formats: str
     label: str
@@ -58,8 +58,8 @@ class InputKind:
 
 
 IMAGES: Final = InputKind(
-    one="picture",
-    many="pictures",
+    singular="picture",
+    plural="pictures",
     suffixes=image.SUFFIXES,
     formats="PNG, JPEG, BMP, TIFF, WebP, .npy or .npz",
     label="label map",
@@ -96,7 +96,7 @@ class Folder:
 def list_items(arguments: Sequence[str], labels: str | None, kind: InputKind) -> Listing:
     """List the inputs that `arguments` name, with their labels; see `Folder` and `Reader.list`."""
     if not arguments:
-        raise InputError(f"expected a {kind.one} or a folder, but none was given: give one.")
+        raise InputError(f"expected a {kind.singular} or a folder, but none was given: give one.")
     root = None if labels is None else Path(labels)
     found: dict[Path, Path] = {}
     left_out: list[str] = []
@@ -109,16 +109,17 @@ def list_items(arguments: Sequence[str], labels: str | None, kind: InputKind) ->
     paths = _deduplicate(found, {absolute(Path(argument)) for argument in arguments}, left_out)
     if not paths:
         raise InputError(
-            f"{arguments[0]}: expected {kind.many}, but there are only results that onnxcert wrote "
-            f"to {results.skipped[0]}: name a folder with the {kind.many}."
+            f"{arguments[0]}: expected {kind.plural}, but there are only results that onnxcert "
+            f"wrote to {results.skipped[0]}: name a folder with the {kind.plural}."
         )
     names = name_items(paths)
     maps: Sequence[Path | None] = [None] * len(paths)
     if root is not None and root.is_file() and root.suffix.lower() in kind.tables:
         table = class_table.read_class_table(root)
-        told = class_table.match_classes(table, paths, source=root)
+        classes = class_table.match_classes(table, paths, source=root)
         items = [
-            Item(name, path, root, one) for name, path, one in zip(names, paths, told, strict=True)
+            Item(name, path, root, one)
+            for name, path, one in zip(names, paths, classes, strict=True)
         ]
         return Listing(tuple(items), left_out=tuple(left_out))
     if labels is not None:
@@ -179,12 +180,12 @@ def _expand(
                 inputs += results.exclude_written([match], top)
     else:
         raise InputError(
-            f"{argument}: expected a {kind.one}, a folder of them or a pattern, "
+            f"{argument}: expected a {kind.singular}, a folder of them or a pattern, "
             f"but {_describe_path(path)}: check the path."
         )
     if not inputs and results.encounters == before:
         raise InputError(
-            f"{argument}: expected {named} with {kind.formats} {kind.many}, "
+            f"{argument}: expected {named} with {kind.formats} {kind.plural}, "
             "but there is none: check the path."
         )
     # Label files in a folder below the inputs are not inputs, whatever their suffix.
@@ -251,7 +252,7 @@ def _match_labels(
     if root.is_file():
         if len(inputs) != 1:
             raise InputError(
-                f"{root}: expected a folder of {kind.label}s for {len(inputs)} {kind.many}, "
+                f"{root}: expected a folder of {kind.label}s for {len(inputs)} {kind.plural}, "
                 "but it is one file: name the folder."
             )
         return [root]
@@ -271,10 +272,10 @@ def _match_labels(
     for one in inputs:
         label = _match_label(root, by_stem, by_form, one, kind)
         if label in used or label.resolve() == one.resolve():
-            other = f"{one} and {used[label]}" if label in used else f"as the {kind.one} as well"
+            other = f"{one} and {used[label]}" if label in used else f"as the {kind.singular}, too"
             raise InputError(
-                f"{label}: expected the {kind.label} of one {kind.one}, but it would serve "
-                f"{other}: keep {kind.many} and {kind.label}s of equal names in folders of their "
+                f"{label}: expected the {kind.label} of one {kind.singular}, but it would serve "
+                f"{other}: keep {kind.plural} and {kind.label}s of equal names in folders of their "
                 f"own{kind.ambiguity_hint}."
             )
         used[label] = one
@@ -292,8 +293,8 @@ def _match_label(root: Path, by_stem: Stems, by_form: Stems, one: Path, kind: In
         )
     if len(options) == 1:
         return options[0]
-    came = "both " + " and ".join(map(str, options)) if options else f"none in {root}"
+    found = "both " + " and ".join(map(str, options)) if options else f"none in {root}"
     raise InputError(
         f"{one}: expected one {kind.label} called {parts[-1]}{kind.label_formats}, "
-        f"but there is {came}: add or remove {kind.label}s, or leave --labels out."
+        f"but there is {found}: add or remove {kind.label}s, or leave --labels out."
     )

@@ -166,9 +166,9 @@ def _check_kind(
     # Pillow swaps the bytes of these wrongly, compressed or not.
     confused = samples.swapped and (samples.bits, samples.format) not in _EITHER_ORDER
     if samples.white_is_zero or samples.bits not in (1, 2, 4, 8, 16, 32) or confused:
-        came = "has 0 as white" if samples.white_is_zero else f"has {samples.bits} bits"
+        found = "has 0 as white" if samples.white_is_zero else f"has {samples.bits} bits"
         raise InputError(
-            f"{path}: expected integers of up to 16 bits with 0 as black, but it {came}"
+            f"{path}: expected integers of up to 16 bits with 0 as black, but it {found}"
             f"{' in a byte order that cannot be read' if confused else ''}: convert it to PNG."
         )
 

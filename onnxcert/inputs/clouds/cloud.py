@@ -34,16 +34,16 @@ class PointCloud:
     labels: IntArray | None = None
 
     def __post_init__(self) -> None:
-        many = len(self.points)
+        n_points = len(self.points)
         for name, array, wanted in (
-            ("points", self.points, (many, 3)),
-            ("normals", self.normals, (many, 3)),
+            ("points", self.points, (n_points, 3)),
+            ("normals", self.normals, (n_points, 3)),
             ("features", self.features, None),
         ):
             if array is None:
                 continue
-            fits = array.shape == wanted if wanted else array.ndim == 2 and len(array) == many
-            if not fits or array.dtype != np.float32 or many == 0:
+            fits = array.shape == wanted if wanted else array.ndim == 2 and len(array) == n_points
+            if not fits or array.dtype != np.float32 or n_points == 0:
                 raise InputError(
                     f"expected {name} as float32 [N, {wanted[1] if wanted else 'k'}] with N of at "
                     f"least 1, got {array.dtype} {list(array.shape)}: convert them."
@@ -55,10 +55,10 @@ class PointCloud:
                     "fix or remove the point."
                 )
         if self.labels is not None and (
-            self.labels.shape != (many,) or self.labels.dtype != np.int32
+            self.labels.shape != (n_points,) or self.labels.dtype != np.int32
         ):
             raise InputError(
-                f"expected a class for each of {many} points as int32 [N], got "
+                f"expected a class for each of {n_points} points as int32 [N], got "
                 f"{self.labels.dtype} {list(self.labels.shape)}: convert them."
             )
 

@@ -76,19 +76,19 @@ def guess_columns(where: str, table: LevelArray) -> Columns:
     width = table.shape[1]
     if width == 3:
         return Columns(("xyz",))
-    came = f"there are {width}"
+    found = f"there are {width}"
     if width in (6, 7):
         if not _are_normals(table[:, 3:6]):
-            came = f"of {width} columns, the 4th to 6th are not unit vectors"
+            found = f"of {width} columns, the 4th to 6th are not unit vectors"
         elif width == 6:
             return Columns(("xyz", "normals"))
         elif np.array_equal(table[:, 6], np.rint(table[:, 6])):
             return Columns(("xyz", "normals", "label"))
         else:
-            came = "of 7 columns, the last does not hold integers"
+            found = "of 7 columns, the last does not hold integers"
     raise InputError(
         f"{where}: expected columns x y z, or x y z with a unit normal, or both with a class, but "
-        f"{came}: describe them with --columns, such as xyz,features,label."
+        f"{found}: describe them with --columns, such as xyz,features,label."
     )
 
 

@@ -14,8 +14,8 @@ from onnxcert.inputs.folder import InputKind, list_items
 from onnxcert.inputs.listing import Item, Listing, name_items
 
 POINT_CLOUDS: Final = InputKind(
-    one="point cloud",
-    many="point clouds",
+    singular="point cloud",
+    plural="point clouds",
     suffixes=reading.SUFFIXES,
     formats=".npy, .npz, .txt, .pts, .xyz, .ply or .h5",
     label="label file",

@@ -67,12 +67,12 @@ def read_hdf5(path: Path, where: str, columns: Columns | None, index: int | None
                     f"{where}: expected more than {at:,} shapes, but it holds {file.shapes:,}: "
                     "list the file again if it has changed."
                 )
-        many = file.points.shape[-2]
+        n_points = file.points.shape[-2]
 
         def load(wanted: tuple[str, ...]) -> npt.NDArray[Any] | None:
             return _load(where, file, wanted, at)
 
-        labels, category = _read_labels(where, file, at, many)
+        labels, category = _read_labels(where, file, at, n_points)
         return keys.from_arrays(
             where,
             _read_values(where, file.points, at),
@@ -170,7 +170,7 @@ def _check_storage(where: str, dataset: Any) -> None:
 
 
 def _read_labels(
-    where: str, file: _Shapes, at: int | tuple[()], many: int
+    where: str, file: _Shapes, at: int | tuple[()], n_points: int
 ) -> tuple[npt.NDArray[Any] | None, str]:
     """Return the point labels, and the category of the shape (a name, or a number as text).
 
@@ -180,7 +180,7 @@ def _read_labels(
     names = set(file.datasets)
     category = ""
     label = file.datasets.get("label")
-    if label is not None and many > 1 and _is_per_shape(label, file.shapes):
+    if label is not None and n_points > 1 and _is_per_shape(label, file.shapes):
         names -= {"label"}
         number = _read_values(where, label, at, file.shapes)
         category = str(int(number.reshape(-1)[0])) if np.isfinite(number).all() else ""

@@ -39,10 +39,10 @@ def find_name(where: str, names: Collection[str], wanted: tuple[str, ...]) -> st
 
 def missing_points_error(where: str, names: Collection[str]) -> InputError:
     """Return the error for an archive without coordinates."""
-    came = ", ".join(repr(name[:40]) for name in sorted(names)[:8]) or "nothing"
+    found = ", ".join(repr(name[:40]) for name in sorted(names)[:8]) or "nothing"
     return InputError(
         f"{where}: expected an array called {', '.join(POINTS[:-1])} or {POINTS[-1]}, but there "
-        f"is {came}: rename the coordinates."
+        f"is {found}: rename the coordinates."
     )
 
 
@@ -79,16 +79,16 @@ def from_arrays(
     Raises:
         InputError: the shapes of the arrays do not match, or a number is invalid.
     """
-    many = len(points)
+    n_points = len(points)
     for name, array in (("normals", normals), ("colours", rgb)):
-        if array is not None and array.shape != (many, 3):
-            raise _shape_error(where, name, f"[{many}, 3]", array)
-    if features is not None and (features.ndim != 2 or len(features) != many):
-        raise _shape_error(where, "features", f"[{many}, k]", features)
+        if array is not None and array.shape != (n_points, 3):
+            raise _shape_error(where, name, f"[{n_points}, 3]", array)
+    if features is not None and (features.ndim != 2 or len(features) != n_points):
+        raise _shape_error(where, "features", f"[{n_points}, k]", features)
     if labels is not None:
-        if labels.shape not in ((many,), (many, 1)):
-            raise _shape_error(where, "labels", f"[{many}]", labels)
-        labels = labels.reshape(many)
+        if labels.shape not in ((n_points,), (n_points, 1)):
+            raise _shape_error(where, "labels", f"[{n_points}]", labels)
+        labels = labels.reshape(n_points)
     further = [] if features is None else [features]
     if rgb is not None:
         if rgb.dtype.kind != "f":

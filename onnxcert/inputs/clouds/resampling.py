@@ -20,16 +20,16 @@ from onnxcert.inputs.clouds.limits import MAX_POINTS
 _SEED: Final = 20210722
 
 
-def choose_rows(many: int, count: int) -> npt.NDArray[np.intp]:
-    """Return `count` row indices below `many`, ascending; they depend on these two numbers only.
+def choose_rows(available: int, count: int) -> npt.NDArray[np.intp]:
+    """Return `count` row indices below `available`, ascending; a function of these two numbers.
 
-    Fewer than `many`: a pseudo-random choice without repeats. More: every row the same number of
-    times, plus one more for a pseudo-random choice. Of one point cloud, the rows of a smaller
+    Fewer than `available`: a pseudo-random choice without repeats. More: every row the same number
+    of times, plus one more for a pseudo-random choice. Of one point cloud, the rows of a smaller
     choice are among those of a larger one. The order uses raw numbers of PCG64, which NumPy never
     changes, unlike its methods.
 
     Args:
-        many: number of points in the file.
+        available: number of points in the file.
         count: number of points wanted.
 
     Raises:
@@ -37,9 +37,9 @@ def choose_rows(many: int, count: int) -> npt.NDArray[np.intp]:
     """
     if not 1 <= count <= MAX_POINTS:
         raise ParameterError(f"expected 1 to {MAX_POINTS:,} points, got {count:,}.")
-    whole, rest = divmod(count, many)
-    order = np.argsort(np.random.PCG64(_SEED).random_raw(many), kind="stable")
-    return np.sort(np.concatenate([np.tile(np.arange(many), whole), order[:rest]]))
+    whole, rest = divmod(count, available)
+    order = np.argsort(np.random.PCG64(_SEED).random_raw(available), kind="stable")
+    return np.sort(np.concatenate([np.tile(np.arange(available), whole), order[:rest]]))
 
 
 def kept(cloud: PointCloud, count: int | None, *, fill: bool) -> PointCloud:
@@ -56,13 +56,13 @@ def kept(cloud: PointCloud, count: int | None, *, fill: bool) -> PointCloud:
     """
     if count is None:
         return cloud
-    many = len(cloud)
-    if many < count and not fill:
+    available = len(cloud)
+    if available < count and not fill:
         raise InputError(
             f"expected at least {count:,} points, as many as the model takes, but there are "
-            f"{many:,}: pass --fill to repeat some of them, or leave the point cloud out."
+            f"{available:,}: pass --fill to repeat some of them, or leave the point cloud out."
         )
-    rows = choose_rows(many, count)
+    rows = choose_rows(available, count)
     return replace(
         cloud,
         points=cloud.points[rows],

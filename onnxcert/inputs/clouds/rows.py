@@ -64,7 +64,7 @@ def read_rows(
     Raises:
         InputError: a line is not a row of `width` numbers, or there are too few or too many rows.
     """
-    values, lines, number, told = array("d"), array("L"), before, None
+    values, lines, number, announced = array("d"), array("L"), before, None
     most = min(MAX_POINTS, MAX_NUMBERS // max(1, width))
     while count is None or len(lines) < count:
         number += 1
@@ -80,8 +80,8 @@ def read_rows(
             _check_blank(where, number - before - len(lines))
             continue
         if not width:
-            if told is None and len(fields) == 1:
-                told = _number(fields[0], where, number)
+            if announced is None and len(fields) == 1:
+                announced = _number(fields[0], where, number)
                 continue
             width = max(3, len(fields))
             most = min(MAX_POINTS, MAX_NUMBERS // width)
@@ -101,7 +101,7 @@ def read_rows(
             for field in fields:
                 _number(field, where, number)
         lines.append(number)
-    wanted = count if told is None else told
+    wanted = count if announced is None else announced
     if not lines or wanted not in (None, len(lines)):
         promised = "a point on each line" if wanted is None else f"{wanted:,.15g} points"
         raise InputError(
@@ -138,14 +138,14 @@ def count_rows(file: BinaryIO, where: str) -> int:
         InputError: there are none, or a line is too long.
     """
     number = count = 0
-    told = False
+    announced = False
     while line := read_line(file, where, number + 1):
         number += 1
         if number == 1:
             line = line.removeprefix(_BOM)
         fields = line.partition(b"#")[0].replace(b",", b" ").split(None, 1)
-        if fields and not (told or count) and len(fields) == 1:
-            told = True
+        if fields and not (announced or count) and len(fields) == 1:
+            announced = True
         elif fields:
             count += 1
         else:

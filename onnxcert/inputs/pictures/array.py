@@ -87,9 +87,9 @@ def _list_arrays(path: Path, bands: Sequence[str]) -> list[_StoredArray]:
         names = list(bands) if len(bands) > 1 and set(bands) <= set(members) else list(members)
         if names != list(bands) and len(names) != 1:
             wanted = " or one for each band under its name" if bands else ""
-            came = ", ".join(repr(name[:40]) for name in sorted(members)[:8]) or "none"
+            found = ", ".join(repr(name[:40]) for name in sorted(members)[:8]) or "none"
             raise InputError(
-                f"{path}: expected one array{wanted}, but it holds {came}: save only the picture."
+                f"{path}: expected one array{wanted}, but it holds {found}: save only the picture."
             )
         return [
             (read_array_header(archive, members[n]), partial(_load_member, path, n)) for n in names

@@ -24,7 +24,7 @@ class SampleFormat:
         format: ``unsigned``, ``signed``, ``floating`` or ``unknown``.
         white_is_zero: grey runs from white to black; Pillow inverts it up to 8 bits.
         planar: one plane per channel, one after the other.
-        lossy: compression changed the samples.
+        lossy: compression may have changed the samples.
         swapped: the byte order is not that of this machine.
     """
 

@@ -42,7 +42,7 @@ def is_tiff(path: Path) -> bool:
 def count_float_samples(path: Path) -> int:
     """Return the number of floats per pixel in a TIFF's first image, 0 if it holds integers.
 
-    Pillow cannot open such an image if it has more than one.
+    Pillow cannot open an image of more than one float per pixel.
     """
     try:
         tags = _read_pages(path)[0][0]
