@@ -1,7 +1,7 @@
-"""Pictures, label maps and data sets, as files on disk.
+"""Images, label maps and data sets as files on disk.
 
-A reader turns what stands on the command line into a `Listing`; nothing is decoded until its turn
-comes. A new data set is one file with one class and one entry in `READERS`.
+A reader turns the command-line arguments into a `Listing`; each file is decoded only when the run
+reaches it. A new data set needs one file with one class and one entry in `READERS`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from onnxcert.inputs.datasets.pascal_context import PascalContext, PascalContext
 from onnxcert.inputs.datasets.voc import PascalVOC
 from onnxcert.inputs.folder import Folder
 from onnxcert.inputs.label_map import LabelMap, read_label_map
-from onnxcert.inputs.labels import label_size, read_class_names, read_labels
+from onnxcert.inputs.labels import read_class_names, read_label_size, read_labels
 from onnxcert.inputs.listing import Item, Listing, Reader, select
 from onnxcert.inputs.palette import Palette, read_palette
-from onnxcert.inputs.pictures.image import image_size, read_image
+from onnxcert.inputs.pictures.image import read_image, read_image_size
 from onnxcert.inputs.pictures.sizes import usable_sizes
 from onnxcert.inputs.shard import Shard
 
@@ -59,11 +59,11 @@ __all__ = [
     "PascalVOC",
     "Reader",
     "Shard",
-    "image_size",
-    "label_size",
     "read_class_names",
     "read_image",
+    "read_image_size",
     "read_label_map",
+    "read_label_size",
     "read_labels",
     "read_palette",
     "select",

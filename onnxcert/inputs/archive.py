@@ -1,4 +1,7 @@
-"""Arrays with names in one file, as `numpy.savez` writes them (`.npz`)."""
+"""Named arrays in one `.npz` file, as `numpy.savez` writes them.
+
+Call the functions of this module inside `decoding_errors`.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ Header = tuple[tuple[int, ...], np.dtype[Any]]  # shape and type
 _MEMBERS: Final = 1000
 
 
-def members_of(where: str | Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The members of an archive by the name of their array.
+def list_members(where: str | Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Return the members of an archive by the name of their array.
 
     Raises:
-        InputError: there are more than any input of ours has.
+        InputError: the archive has more members than any supported input.
     """
     found = archive.infolist()
     if len(found) > _MEMBERS:
@@ -32,26 +35,30 @@ def members_of(where: str | Path, archive: zipfile.ZipFile) -> dict[str, zipfile
     return {one.filename.removesuffix(".npy"): one for one in found}
 
 
-def header_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
-    """Shape and type of an array, without its values; only inside `decoding`."""
+def read_array_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
+    """Return shape and type of an array without reading its values."""
     with archive.open(member) as file:
         return _header(file)
 
 
-def load_member(
+def read_member(
     where: str | Path, archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo, *, limit: int
 ) -> npt.NDArray[Any]:
-    """The array of a member; only inside `decoding`.
+    """Read the array of a member.
 
     Args:
-        where: the file, for messages. name: of the array, for messages.
-        limit: of how many numbers it may be.
+        where: the file, for messages.
+        archive: the open archive.
+        name: name of the array, for messages.
+        member: the member that holds the array.
+        limit: largest number of elements.
 
     Raises:
-        InputError: its header names more than that, or more than the archive holds.
+        InputError: the array header names more elements than `limit`, or more than the archive
+            holds.
     """
-    # The header first: what it names must not be given memory before it is known to be there.
-    shape, dtype = header_of(archive, member)
+    # Check the header first: a damaged one could ask for more memory than the file holds.
+    shape, dtype = read_array_header(archive, member)
     size = math.prod(shape) if all(length >= 0 for length in shape) else -1
     if not 0 <= size <= limit or size * dtype.itemsize > member.file_size:
         raise InputError(

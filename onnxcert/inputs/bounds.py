@@ -1,4 +1,4 @@
-"""What one file may ask for: a few bytes can name a picture of gigabytes, or of minutes."""
+"""Limits for one input file: a header of a few bytes can ask for gigabytes or for minutes."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from onnxcert.regular import irregular
 if TYPE_CHECKING:
     from PIL import ImageFile
 
-#: Largest picture that is read: 8192 x 8192, and somewhat more. As float32 RGB it takes 960 MB.
+#: Largest image that is read, slightly above 8192 x 8192. As float32 RGB it takes 960 MB.
 MAX_PIXELS: Final = 80_000_000
 
 _MAX_SCANS: Final = 100
-# Pillow unpacks these in Python and, in older versions, follows one jump of 255 rows blindly.
+# Pillow decodes run-length BMP in Python; older versions do not check a jump of 255 rows.
 _MAX_RUN_LENGTH: Final = 4_000_000
 _MAX_RUN_LENGTH_WIDTH: Final = 2**16
-# A JPEG marker: neither a stuffed zero, nor a restart, nor padding.
+# A JPEG marker that is not a stuffed zero, a restart or padding.
 _MARKER: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 
 
 def check_file(path: Path, *, limit: int = 2**29) -> None:
-    """Raise InputError unless `path` is a file, as no pipe is, of at most `limit` bytes."""
+    """Raise InputError unless `path` is a regular file (no pipe) of at most `limit` bytes."""
     status = path.stat()
     kind = irregular(status.st_mode)
     if kind:
@@ -35,12 +35,12 @@ def check_file(path: Path, *, limit: int = 2**29) -> None:
     if status.st_size > limit:
         raise InputError(
             f"{path}: expected a file of at most {limit >> 20} MiB, but it has "
-            f"{status.st_size:,} bytes: cut it into parts."
+            f"{status.st_size:,} bytes: split it."
         )
 
 
 def check_pixels(path: Path, width: int, height: int, *, limit: int = MAX_PIXELS) -> None:
-    """Raise InputError where width x height are none or more than `limit` pixels."""
+    """Raise InputError unless the image has at least one pixel and at most `limit`."""
     if width < 1 or height < 1:
         raise InputError(f"{path}: expected a picture, but it has no pixels: leave it out.")
     if width * height > limit:
@@ -50,15 +50,15 @@ def check_pixels(path: Path, width: int, height: int, *, limit: int = MAX_PIXELS
         )
 
 
-def check_work(path: Path, image: ImageFile.ImageFile) -> None:
-    """Raise InputError for the encodings in which a small file costs minutes."""
+def check_decoding_cost(path: Path, image: ImageFile.ImageFile) -> None:
+    """Raise InputError for encodings in which a small file takes minutes to decode."""
     if image.format in ("JPEG", "MPO"):
-        with mapped(path) as data:
+        with map_file(path) as data:
             scans = _scans(data)
         if scans > _MAX_SCANS:
             raise InputError(
                 f"{path}: expected a JPEG of at most {_MAX_SCANS} scans, but it has {scans}, "
-                "each of which passes over all pixels: save it again."
+                "and each takes a pass over all pixels: save it again."
             )
     elif image.format == "BMP" and image.tile and image.tile[0][0] == "bmp_rle":
         pixels = image.width * image.height
@@ -71,8 +71,8 @@ def check_work(path: Path, image: ImageFile.ImageFile) -> None:
 
 
 @contextmanager
-def mapped(path: Path) -> Iterator[mmap.mmap]:
-    """Map a file that is not empty, so that only the parts that are read take memory."""
+def map_file(path: Path) -> Iterator[mmap.mmap]:
+    """Map a non-empty file into memory, so that only the parts that are read take memory."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         yield data
 
@@ -82,7 +82,7 @@ def _scans(data: mmap.mmap) -> int:
     while match := _MARKER.search(data, at):
         at = match.end()
         marker = data[at - 1]
-        if marker == 0xD9:  # what follows is another picture, or none
+        if marker == 0xD9:  # end of this image
             break
         scans += marker == 0xDA
         at += int.from_bytes(data[at : at + 2])

@@ -1,4 +1,4 @@
-"""A table that gives each picture its class."""
+"""A table with the class of each image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from onnxcert.errors import InputError
 from onnxcert.inputs.class_labels import ClassLabel
 from onnxcert.inputs.decoding import read_lines
-from onnxcert.inputs.listing import absolute, ends, normal
+from onnxcert.inputs.listing import absolute, iterate_ends, normalise_unicode
 from onnxcert.inputs.pictures import image
 
 SUFFIXES: Final = (".csv", ".tsv", ".txt")
@@ -24,22 +24,22 @@ _HEADERS: Final = frozenset(
         *("label_name", "class_name", "label_id", "class_id", "label_index", "class_index"),
     )
 )
-# A picture's name may hold blanks, and so may a class: the suffix of the picture parts them.
+# Image and class names may contain spaces: the suffix of the image separates the two.
 _BLANK: Final = re.compile(
     rf"(.*?(?:{'|'.join(map(re.escape, image.SUFFIXES))}))\s+(.*)|(.*\S)\s+(\S+)", re.IGNORECASE
 )
 
 
 def read_class_table(path: Path) -> dict[tuple[str, ...], ClassLabel]:
-    """Read the class of each picture: lines ``picture,class``, by the parts of the picture's path.
+    """Read a table of lines ``picture,class``; the keys are the parts of each image path.
 
-    The two are parted by a tab, a comma, a semicolon or blanks, by the first of these that occurs
-    in the first line; quotes protect commas. A first line such as ``name,label`` is a header, blank
-    lines and those that begin with ``# `` are skipped. The class is its name or its index.
+    The separator is a tab, comma, semicolon or whitespace: the first of these that occurs in the
+    first line. Quotes protect commas. A first line such as ``name,label`` is a header. Empty lines
+    and lines that begin with ``# `` are skipped. The class is a name or an index.
 
     Raises:
-        InputError: the file is missing, not UTF-8 text, empty, has another line, or names a
-            picture twice with different classes.
+        InputError: the file is missing, not UTF-8 text, empty, has an invalid line, or gives an
+            image two different classes.
     """
     table: dict[tuple[str, ...], ClassLabel] = {}
     delimiter: str | None = None
@@ -50,11 +50,11 @@ def read_class_table(path: Path) -> dict[tuple[str, ...], ClassLabel]:
             continue
         if first:
             delimiter = next((d for d in "\t,;" if d in line), None)
-        fields = _fields(line, delimiter)
+        fields = _split_fields(line, delimiter)
         if len(fields) != 2 or not all(fields):
             raise InputError(
                 f"{path}: expected lines `picture,class` of two fields, but line {number} is "
-                f"{line[:60]!r}: mend it."
+                f"{line[:60]!r}: fix it."
             )
         header = first and fields[1].casefold() in _HEADERS
         first = False
@@ -74,45 +74,53 @@ def read_class_table(path: Path) -> dict[tuple[str, ...], ClassLabel]:
     return table
 
 
-def classes_in(
-    table: Mapping[tuple[str, ...], ClassLabel], pictures: Sequence[Path], *, source: Path
+def match_classes(
+    table: Mapping[tuple[str, ...], ClassLabel], paths: Sequence[Path], *, source: Path
 ) -> list[ClassLabel]:
-    """Return the class of each picture, found by the longest end of its path in the table.
+    """Return the class of each image: the table entry that matches the longest end of its path.
 
-    The suffix may be missing. Names that differ only by Unicode normalisation match if no other
-    line and no other picture has that name.
+    The suffix may be missing in the table. Names that differ only in Unicode normalisation match if
+    no other line and no other image has that name.
+
 
     Raises:
-        InputError: the table lacks a picture.
+        InputError: the table lacks an image.
     """
     forms: dict[tuple[str, ...], list[ClassLabel]] = {}
     for parts, label in table.items():
-        forms.setdefault(normal(parts), []).append(label)
+        forms.setdefault(normalise_unicode(parts), []).append(label)
     alone = {parts: one for parts, (one, *others) in forms.items() if not others}
-    alike = Counter(normal(absolute(picture).parts) for picture in pictures)
+    alike = Counter(normalise_unicode(absolute(path).parts) for path in paths)
     classes = []
-    for picture in pictures:
-        whole = absolute(picture)
-        found = _class_in(table, whole.parts, whole.with_suffix("").parts)
-        if found is None and alike[normal(whole.parts)] == 1:
-            found = _class_in(alone, normal(whole.parts), normal(whole.with_suffix("").parts))
+    for path in paths:
+        whole = absolute(path)
+        found = _find_class(table, whole.parts, whole.with_suffix("").parts)
+        if found is None and alike[normalise_unicode(whole.parts)] == 1:
+            found = _find_class(
+                alone,
+                normalise_unicode(whole.parts),
+                normalise_unicode(whole.with_suffix("").parts),
+            )
         if found is None:
             raise InputError(
-                f"{picture}: expected a class in {source}, but no line names {picture.name}: add "
+                f"{path}: expected a class in {source}, but no line names {path.name}: add "
                 "one, or leave --labels out."
             )
         classes.append(found)
     return classes
 
 
-def _class_in(
+def _find_class(
     table: Mapping[tuple[str, ...], ClassLabel], parts: tuple[str, ...], bare: tuple[str, ...]
 ) -> ClassLabel | None:
-    options = (table.get(p) or table.get(b) for p, b in zip(ends(parts), ends(bare), strict=True))
+    options = (
+        table.get(p) or table.get(b)
+        for p, b in zip(iterate_ends(parts), iterate_ends(bare), strict=True)
+    )
     return next((label for label in options if label is not None), None)
 
 
-def _fields(line: str, delimiter: str | None) -> list[str]:
+def _split_fields(line: str, delimiter: str | None) -> list[str]:
     if delimiter is None:
         match = _BLANK.fullmatch(line)
         return [] if match is None else [part for part in match.groups() if part is not None]

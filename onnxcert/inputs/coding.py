@@ -1,4 +1,4 @@
-"""What the values in a label file mean."""
+"""Label encodings: the meaning of the values in a label file."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ import numpy.typing as npt
 
 
 class LabelCoding(Protocol):
-    """A way to write classes into the pixels of a label file.
+    """A label encoding: how the pixels of a label file encode classes.
 
     Attributes:
-        colours: the file is read as 24-bit colours, r << 16 | g << 8 | b, and not as numbers.
+        colours: read the file as 24-bit colours, r << 16 | g << 8 | b, instead of numbers.
     """
 
     colours: ClassVar[bool]
 
     @property
     def key(self) -> str:
-        """Tells codings apart in a stored result; equal codings have equal keys."""
+        """Identifier of the encoding in stored results; equal encodings have equal keys."""
         ...
 
-    def indices(self, path: Path, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The class of each pixel.
+    def decode(self, path: Path, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the class of each pixel.
 
         Args:
-            path: where the values come from, for messages.
+            path: the label file, for messages.
             values: integers [H, W].
 
         Returns:
-            integers [H, W]; whether they are classes of the model is not checked here.
+            Integers [H, W]. The caller checks that they are classes of the model.
 
         Raises:
-            InputError: a value has no meaning in this coding.
+            InputError: a value has no meaning in this encoding.
         """
         ...
 
@@ -42,7 +42,7 @@ class LabelCoding(Protocol):
 @final
 @dataclass(frozen=True)
 class Index:
-    """The number in the file is the class."""
+    """The identity encoding: the number in the file is the class."""
 
     colours: ClassVar[bool] = False
 
@@ -51,10 +51,10 @@ class Index:
         """See `LabelCoding.key`."""
         return "index"
 
-    def indices(self, path: Path, values: npt.NDArray[Any]) -> npt.NDArray[Any]:  # noqa: ARG002
-        """The values themselves."""
+    def decode(self, path: Path, values: npt.NDArray[Any]) -> npt.NDArray[Any]:  # noqa: ARG002
+        """Return `values` unchanged."""
         return values
 
 
-#: The coding of label files that need none.
+#: The identity encoding, for label files that hold class indices.
 INDEX: Final = Index()

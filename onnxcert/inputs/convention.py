@@ -1,4 +1,4 @@
-"""The label convention that the command line names, put in place of a plain folder's."""
+"""The label encoding given on the command line for images without a data set of their own."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def with_coding(
     label_map: str | Path | None,
     ignore_label: int | None = None,
 ) -> Listing:
-    """`listing` with its labels read by a palette or a label map; itself where neither is given.
+    """Return `listing` with the encoding of a palette or label map; unchanged if neither is given.
 
-    A palette brings the names of its classes, and a published label map its ignore label, where
-    the listing has none.
+    A palette also supplies class names, and a published label map an ignore label, if the listing
+    has none.
 
     Args:
-        listing: with labels, and without a coding of its own.
-        palette: the file of a palette.
+        listing: a listing with labels in the identity encoding.
+        palette: the palette file.
         label_map: a name in `LABEL_MAPS`, or the file of a label map.
-        ignore_label: the class of unlabelled pixels, where it is not the listing's.
+        ignore_label: index of unlabelled pixels, if the listing has none.
 
     Raises:
-        ParameterError: both are given, labels are missing or have a coding already, or there is
+        ParameterError: both are given, the listing has no labels or another encoding, or there is
             no such label map.
         InputError: the file cannot be used.
     """
@@ -48,20 +48,22 @@ def with_coding(
     flag = "--palette" if label_map is None else "--label-map"
     if palette is not None and label_map is not None:
         raise ParameterError(
-            "expected --palette for labels in colours or --label-map for numbers, but both came: "
-            "leave one out."
+            "expected --palette for labels in colours or --label-map for numbers, but both were "
+            "given: leave one out."
         )
     if not any(item.label for item in listing.items):
-        raise ParameterError(f"expected labels to read by {flag}, but none came: give --labels.")
+        raise ParameterError(
+            f"expected labels to read by {flag}, but there are none: give --labels."
+        )
     if any(item.class_label for item in listing.items):
         raise ParameterError(
-            f"expected label maps to read by {flag}, but the labels name one class for each whole "
+            f"expected label maps to read by {flag}, but the labels give one class for each "
             f"picture: leave {flag} out."
         )
     if listing.coding != INDEX:
         raise ParameterError(
-            f"expected {flag} with plain pictures only, but this data set says itself what its "
-            f"labels mean: leave {flag} out, or read pictures and --labels without --dataset."
+            f"expected {flag} without --dataset only, but this data set defines its own label "
+            f"encoding: leave {flag} out, or read pictures and --labels without --dataset."
         )
     if palette is not None:
         colours = read_palette(Path(palette))

@@ -1,4 +1,4 @@
-"""Opening files so that damage of any kind becomes one sentence naming the file."""
+"""Open files such that any damage becomes one InputError that names the file."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxcert.errors import InputError
-from onnxcert.inputs.bounds import MAX_PIXELS, check_file, check_pixels, check_work
+from onnxcert.inputs.bounds import MAX_PIXELS, check_decoding_cost, check_file, check_pixels
 
 if TYPE_CHECKING:
     from PIL import ImageFile
 
 _MAX_TEXT: Final = 2**24
 
-# Pillow logs some damage that it then raises; without a handler, Python prints such lines.
+# Pillow logs some errors before it raises them; without a handler, Python would print them.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-# How files begin that may be taken for a picture of ours: where, with what, and what they are.
+# Signatures of other files that users may pass as images: offset, bytes, description.
 _OTHERS: Final = (
-    (0, b"GIF8", "it is a GIF, which may move and has no more than 256 colours"),
+    (0, b"GIF8", "it is a GIF, which may be animated and has at most 256 colours"),
     (4, b"jP  ", "it is JPEG 2000"),
     (0, b"\xff\x4f\xff\x51", "it is JPEG 2000"),
     (4, b"JXL ", "it is JPEG XL"),
-    (4, b"ftyp", "it is AVIF, HEIF or a film"),
+    (4, b"ftyp", "it is AVIF, HEIF or a video"),
     (0, b"8BPS", "it is a Photoshop document"),
     (0, b"%PDF", "it is a PDF"),
     (0, b"v/1\x01", "it is OpenEXR"),
@@ -42,18 +42,18 @@ _OTHERS: Final = (
 
 
 @contextmanager
-def decoding(path: Path, expected: str) -> Iterator[None]:
-    """Turn whatever goes wrong while `path` is read into an InputError.
+def decoding_errors(path: Path, expected: str) -> Iterator[None]:
+    """Turn every error that occurs while `path` is read into an InputError.
 
     Args:
         path: the file being read.
-        expected: what it should have been, with its article: ``a PNG picture``.
+        expected: the expected kind of file with its article, such as ``a PNG picture``.
 
     Raises:
-        InputError: for any exception inside the block; an InputError passes through unchanged.
+        InputError: any exception was raised inside the block. An InputError passes unchanged.
     """
     try:
-        # Decoders warn about damage that they then report, or that does not touch the pixels.
+        # Decoders warn about damage that they then raise, or that does not affect the pixels.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
@@ -64,10 +64,10 @@ def decoding(path: Path, expected: str) -> Iterator[None]:
             f"{path}: expected {expected}, but there is no such file: check its name."
         ) from None
     except Exception as error:
-        # Damaged chunks make decoders raise nearly every built-in exception there is.
+        # On damaged files, decoders raise nearly every built-in exception.
         raise InputError(
             f"{path}: expected {expected}, but {_reason(path, error)}: "
-            "mend or convert the file, or leave it out."
+            "fix or convert the file, or leave it out."
         ) from error
 
 
@@ -89,45 +89,48 @@ def _reason(path: Path, error: Exception) -> str:
 
 
 @contextmanager
-def open_picture(path: Path, formats: tuple[str, ...]) -> Iterator[ImageFile.ImageFile]:
-    """Open a picture without decoding its pixels; only inside `decoding`.
+def open_image(path: Path, formats: tuple[str, ...]) -> Iterator[ImageFile.ImageFile]:
+    """Open an image without decoding its pixels; call it inside `decoding_errors`.
 
     Raises:
-        InputError: it has several pages or frames, no pixels, too many, or takes too long.
+        InputError: the image has several pages or frames, no pixels or too many, or is too slow to
+            decode.
     """
     from PIL import Image
 
     check_file(path)
-    # Given a name, Pillow maps some files into memory, and then forgets to turn them upright.
+    # Pass an open file: given a name, Pillow maps some files and then does not turn them upright.
     with path.open("rb") as file, Image.open(file, formats=formats) as image:
         check_pixels(path, image.width, image.height)
         _check_single(path, image)
-        check_work(path, image)
+        check_decoding_cost(path, image)
         yield image
 
 
 def _check_single(path: Path, image: ImageFile.ImageFile) -> None:
-    # A JPEG of several pictures is a photograph with its previews.
+    # Further images in a JPEG are only previews.
     if image.format in ("PNG", "TIFF", "WEBP") and getattr(image, "is_animated", False):
-        many = "a TIFF of several pages" if image.format == "TIFF" else f"a moving {image.format}"
+        many = (
+            "a TIFF of several pages" if image.format == "TIFF" else f"an animated {image.format}"
+        )
         raise InputError(
-            f"{path}: expected one picture, but it is {many}: "
-            "save the pictures wanted in files of their own."
+            f"{path}: expected one picture, but it is {many}: save each picture in its own file."
         )
 
 
 def load_array(path: Path, *, mapped: bool = False) -> npt.NDArray[Any]:
-    """The array in the `.npy` file at `path`; only inside `decoding`.
+    """Return the array in the `.npy` file at `path`; call it inside `decoding_errors`.
 
     Args:
         path: the file.
-        mapped: map the file instead of reading it, for the sake of its shape.
+        mapped: map the file into memory instead of reading it, to look at its shape only.
 
     Raises:
-        InputError: the file is none or too large, or holds several arrays.
+        InputError: the path is not a regular file, the file is too large, or it holds several
+            arrays.
     """
     check_file(path)
-    # Mapped first: a header that names more than the file holds must not be given memory.
+    # Map it first: a damaged header could ask for more memory than the file holds.
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray):
         array.close()
@@ -139,11 +142,11 @@ def load_array(path: Path, *, mapped: bool = False) -> npt.NDArray[Any]:
 
 
 def read_lines(path: Path, expected: str) -> list[str]:
-    """The lines of a UTF-8 text file, blank ones too, without space at their ends.
+    """Return all lines of a UTF-8 text file, empty ones too, without whitespace at their ends.
 
     Raises:
         InputError: the file is missing, too large, or not UTF-8 text.
     """
-    with decoding(path, expected):
+    with decoding_errors(path, expected):
         check_file(path, limit=_MAX_TEXT)
         return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]

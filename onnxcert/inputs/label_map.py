@@ -1,4 +1,4 @@
-"""Label files whose numbers are not the classes of the model: one number becomes another."""
+"""Label encoding by a label map: each number in the file stands for another number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.decoding import read_lines
-from onnxcert.inputs.translation import Translation
+from onnxcert.inputs.translation import LookupTable
 
 _LINE: Final = re.compile(r"(-?[0-9]{1,9})[\s,:]+(-?[0-9]{1,9})")
 _EXPECTED: Final = "a UTF-8 text file with one line `from to` for each number of the label files"
@@ -20,40 +20,40 @@ _EXPECTED: Final = "a UTF-8 text file with one line `from to` for each number of
 @final
 @dataclass(frozen=True)
 class LabelMap:
-    """The number in the file stands for another one.
+    """Label encoding that maps each number in the file to a class.
 
     Attributes:
-        translation: from the numbers in the file to classes.
-        ignore_label: what unlabelled pixels become, where the map is known to have them.
+        table: from numbers in the file to classes.
+        ignore_label: index of unlabelled pixels, if the map is known to have one.
     """
 
-    translation: Translation
+    table: LookupTable
     ignore_label: int | None = None
     colours: ClassVar[bool] = False
 
     @property
     def key(self) -> str:
         """See `LabelCoding.key`."""
-        return f"map-{self.translation.key}"
+        return f"map-{self.table.key}"
 
-    def indices(self, path: Path, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Each number translated; see `LabelCoding.indices`."""
-        classes, unknown = self.translation.apply(values)
+    def decode(self, path: Path, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the class of each number; see `LabelCoding.decode`."""
+        classes, unknown = self.table.apply(values)
         if unknown is not None:
             y, x = unknown
             raise InputError(
-                f"{path}: expected numbers that the label map knows, but {values[y, x]} occurs, "
+                f"{path}: expected only numbers in the label map, but {values[y, x]} occurs, "
                 f"first in row {y}, column {x}: add it to the map, or use labels made for it."
             )
         return classes
 
 
 def read_label_map(path: Path) -> LabelMap:
-    """Read a label map: lines ``from to``, such as ``7 0``; what follows ``#`` is a comment.
+    """Read a label map of lines ``from to``, such as ``7 0``; ``#`` begins a comment.
 
     Raises:
-        InputError: the file is missing, not UTF-8 text, empty, or has another line or a number
-            that becomes two.
+        InputError: the file is missing, not UTF-8 text, empty, has an invalid line, or maps a
+            number to two classes.
     """
     pairs: dict[int, int] = {}
     for number, line in enumerate(read_lines(path, _EXPECTED), 1):
@@ -64,7 +64,7 @@ def read_label_map(path: Path) -> LabelMap:
         if match is None:
             raise InputError(
                 f"{path}: expected lines `from to` of two whole numbers, but line {number} is "
-                f"{line[:40]!r}: mend it."
+                f"{line[:40]!r}: fix it."
             )
         source, target = map(int, match.groups())
         if pairs.setdefault(source, target) != target:
@@ -74,4 +74,4 @@ def read_label_map(path: Path) -> LabelMap:
             )
     if not pairs:
         raise InputError(f"{path}: expected {_EXPECTED}, but it has none: add them.")
-    return LabelMap(Translation.of(pairs))
+    return LabelMap(LookupTable.of(pairs))

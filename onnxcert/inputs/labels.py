@@ -1,4 +1,4 @@
-"""Label maps, one class index a pixel, and the names of the classes."""
+"""Label maps (one class index per pixel) and class names."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy.typing as npt
 from onnxcert.errors import InputError
 from onnxcert.inputs.bounds import check_pixels
 from onnxcert.inputs.coding import INDEX, LabelCoding
-from onnxcert.inputs.decoding import decoding, load_array, open_picture, read_lines
-from onnxcert.inputs.pictures.orientation import upright_size
-from onnxcert.inputs.pictures.pixels import check_kind, load, strips
-from onnxcert.inputs.pictures.samples import Samples, samples_of
+from onnxcert.inputs.decoding import decoding_errors, load_array, open_image, read_lines
+from onnxcert.inputs.pictures.orientation import get_upright_size
+from onnxcert.inputs.pictures.pixels import check_kind, decode_strips, load_pixels
+from onnxcert.inputs.pictures.samples import SampleFormat, read_sample_format
 
 if TYPE_CHECKING:
     from PIL import ImageFile
@@ -24,7 +24,7 @@ SUFFIXES: Final = (".png", ".npy", ".bmp", ".tif", ".tiff")
 
 _FORMATS: Final = ("PNG", "BMP", "TIFF")
 _EXPECTED: Final = "a label map as PNG, BMP, TIFF or .npy"
-# Pillow spreads grey of few bits over 0 .. 255, but here each step is a class.
+# Pillow scales grey of 2 or 4 bits to 0 .. 255; divide by the step to restore class indices.
 _STEP: Final = {2: 85, 4: 17}
 _EITHER_ORDER: Final = (*((bits, "unsigned") for bits in (1, 2, 4, 8, 16)), (8, "signed"))
 
@@ -37,34 +37,34 @@ def read_labels(
     ignore_label: int | None,
     coding: LabelCoding = INDEX,
 ) -> npt.NDArray[np.int32]:
-    """Read the true class of every pixel.
+    """Read the ground truth class of every pixel.
 
-    A picture of numbers is grey, up to 16 bits, or has a palette, whose numbers count and whose
-    colours do not; where `coding` asks for colours, they count and nothing else. A `.npy` file
-    holds integers [H, W]. EXIF orientation is not applied, except in TIFF, where it is part of
-    the format.
+    Images of numbers are greyscale of up to 16 bits, or have a palette: then the palette indices
+    are the numbers and its colours are ignored. If `coding` uses colours, only the colours are
+    read. A `.npy` file holds integers [H, W]. EXIF orientation is ignored, except in TIFF, where it
+    is part of the format.
 
     Args:
         path: the label map.
-        size: (height, width) of its photograph.
+        size: (height, width) of the image that it labels.
         classes: number of classes of the model.
-        ignore_label: the index of pixels that nobody labelled, or None.
-        coding: what the numbers or colours mean.
+        ignore_label: index of unlabelled pixels, or None.
+        coding: the label encoding.
 
     Returns:
         int32 [H, W], each 0 .. classes - 1 or `ignore_label`.
 
     Raises:
-        InputError: the file is missing, damaged, of the wrong kind, of another size than the
-            photograph, or holds another number or colour.
+        InputError: the file is missing, damaged, of the wrong kind or size, or holds another number
+            or colour.
     """
-    with decoding(path, _EXPECTED):
-        labels = coding.indices(path, _decode(path, colours=coding.colours))
+    with decoding_errors(path, _EXPECTED):
+        labels = coding.decode(path, _decode(path, colours=coding.colours))
     if labels.shape != size:
         raise InputError(
-            f"{path}: expected a label map as large as its photograph, {size[1]} x {size[0]} "
-            f"pixels wide and high, but it has {labels.shape[1]} x {labels.shape[0]}: "
-            "resize the labels by nearest neighbour, or pass the photograph they belong to."
+            f"{path}: expected a label map as large as its picture, {size[1]} x {size[0]} "
+            f"pixels (width x height), but it has {labels.shape[1]} x {labels.shape[0]}: "
+            "resize the labels by nearest neighbour, or pass the picture they belong to."
         )
     known = (labels >= 0) & (labels < classes)
     if ignore_label is not None:
@@ -74,60 +74,59 @@ def read_labels(
         raise InputError(
             f"{path}: expected class indices 0 to {classes - 1}, but {value} occurs: "
             f"if it marks unlabelled pixels, pass --ignore-label {value}, "
-            "else use labels made for this model."
+            "otherwise use labels made for this model."
         )
     return labels.astype(np.int32, copy=False)
 
 
-def label_size(path: Path, *, coding: LabelCoding = INDEX) -> tuple[int, int]:
-    """(height, width) of a label map, from the file's header.
+def read_label_size(path: Path, *, coding: LabelCoding = INDEX) -> tuple[int, int]:
+    """Return (height, width) of a label map from the file's header.
 
     Raises:
-        InputError: as for `read_labels`, except for damage past the header and bad indices.
+        InputError: as for `read_labels`, except for damage past the header and invalid indices.
     """
-    with decoding(path, _EXPECTED):
+    with decoding_errors(path, _EXPECTED):
         if path.suffix.lower() == ".npy":
             array = load_array(path, mapped=True)
-            height, width = _checked(path, array, colours=coding.colours).shape
+            height, width = _check_array(path, array, colours=coding.colours).shape
             return height, width
-        with open_picture(path, _FORMATS) as image:
-            _check_kind(path, image, samples_of(path, image), colours=coding.colours)
-            return _size(path, image)
+        with open_image(path, _FORMATS) as image:
+            _check_kind(path, image, read_sample_format(path, image), colours=coding.colours)
+            return _get_size(path, image)
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """Read one class name a line, in the order of the indices; blank lines are dropped.
+    """Read one class name per line, in index order; empty lines are skipped.
 
     Raises:
         InputError: the file is missing, not UTF-8 text, empty, or names a class twice.
     """
-    lines = read_lines(path, "a UTF-8 text file with one class name a line")
+    lines = read_lines(path, "a UTF-8 text file with one class name per line")
     names = tuple(line for line in lines if line)
     if not names:
-        raise InputError(f"{path}: expected one class name a line, but it has none: add them.")
+        raise InputError(f"{path}: expected one class name per line, but it has none: add them.")
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise InputError(
-            f"{path}: expected a name of its own for each class, but {twice!r} occurs twice: "
-            "rename one."
+            f"{path}: expected different class names, but {twice!r} occurs twice: rename one."
         )
     return names
 
 
 def _decode(path: Path, *, colours: bool) -> npt.NDArray[Any]:
     if path.suffix.lower() == ".npy":
-        _checked(path, load_array(path, mapped=True), colours=colours)
+        _check_array(path, load_array(path, mapped=True), colours=colours)
         return load_array(path)
-    with open_picture(path, _FORMATS) as image:
-        samples = samples_of(path, image)
+    with open_image(path, _FORMATS) as image:
+        samples = read_sample_format(path, image)
         _check_kind(path, image, samples, colours=colours)
         if colours:
-            values = np.empty(_size(path, image), np.int32)
-            for y, rows in strips(path, image, samples):
+            values = np.empty(_get_size(path, image), np.int32)
+            for y, rows in decode_strips(path, image, samples):
                 wide = rows.astype(np.int32)
                 values[y : y + len(rows)] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
             return values
-        load(image)
+        load_pixels(image)
         numbers = np.asarray(image)
         if image.mode == "L":
             numbers = numbers // _STEP.get(samples.bits, 1)
@@ -136,44 +135,45 @@ def _decode(path: Path, *, colours: bool) -> npt.NDArray[Any]:
     return numbers.astype(np.uint8) if numbers.dtype == np.bool_ else numbers
 
 
-def _size(path: Path, image: ImageFile.ImageFile) -> tuple[int, int]:
-    return upright_size(path, image) if image.format == "TIFF" else (image.height, image.width)
+def _get_size(path: Path, image: ImageFile.ImageFile) -> tuple[int, int]:
+    return get_upright_size(path, image) if image.format == "TIFF" else (image.height, image.width)
 
 
-def _check_kind(path: Path, image: ImageFile.ImageFile, samples: Samples, *, colours: bool) -> None:
+def _check_kind(
+    path: Path, image: ImageFile.ImageFile, samples: SampleFormat, *, colours: bool
+) -> None:
     if samples.lossy:
         raise InputError(
-            f"{path}: expected a label map without loss, but it is compressed as photographs are, "
-            "which invents classes along every edge: save the original labels as PNG."
+            f"{path}: expected a lossless label map, but its compression is lossy, which creates "
+            "wrong classes along edges: save the original labels as PNG."
         )
     if colours:
         check_kind(path, image, samples)
         if samples.bits == 16:
             raise InputError(
-                f"{path}: expected labels in colours of 8 bits a channel, but it has 16: "
+                f"{path}: expected labels in colours of 8 bits per channel, but it has 16: "
                 "convert it to RGB PNG."
             )
         return
     mode = image.mode
-    # "I" is what older versions of Pillow call 16-bit grey.
+    # Older versions of Pillow call 16-bit grey "I".
     if mode not in ("1", "L", "P", "I") and not mode.startswith("I;16"):
         raise InputError(
-            f"{path}: expected a label map with one class index a pixel, but it is a colour "
-            f"picture of the kind {mode}: name its colours with --palette FILE, or convert them "
-            "to indices."
+            f"{path}: expected a label map with one class index per pixel, but it is a colour "
+            f"picture of mode {mode}: give its colours with --palette FILE, or convert them to "
+            "indices."
         )
-    # Pillow confuses the bytes of these, compressed or not.
+    # Pillow swaps the bytes of these wrongly, compressed or not.
     confused = samples.swapped and (samples.bits, samples.format) not in _EITHER_ORDER
     if samples.white_is_zero or samples.bits not in (1, 2, 4, 8, 16, 32) or confused:
-        came = "counts from white" if samples.white_is_zero else f"has {samples.bits} bits"
+        found = "has 0 as white" if samples.white_is_zero else f"has {samples.bits} bits"
         raise InputError(
-            f"{path}: expected whole numbers of up to 16 bits that count from black, but it "
-            f"{came}{' in the byte order of other machines' if confused else ''}: convert it to "
-            "PNG."
+            f"{path}: expected integers of up to 16 bits with 0 as black, but it {found}"
+            f"{' in a byte order that cannot be read' if confused else ''}: convert it to PNG."
         )
 
 
-def _checked(path: Path, labels: npt.NDArray[Any], *, colours: bool) -> npt.NDArray[Any]:
+def _check_array(path: Path, labels: npt.NDArray[Any], *, colours: bool) -> npt.NDArray[Any]:
     if colours:
         raise InputError(
             f"{path}: expected a PNG, BMP or TIFF picture with the colours of the palette, but it "

@@ -1,4 +1,4 @@
-"""What a run goes through: named pictures, their labels, and the protocol of those who list."""
+"""The inputs of a run (named files with labels) and the protocol of data set readers."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from onnxcert.errors import ParameterError
 from onnxcert.inputs.class_labels import ClassLabel
 from onnxcert.inputs.coding import INDEX, LabelCoding
 
-# Longest name in bytes: leaves room for suffixes within the 255 that file systems allow.
+# Longest name in bytes: leaves room for suffixes within the file system limit of 255.
 _LONGEST: Final = 180
 _TAG: Final = 12
 
 
 @dataclass(frozen=True)
 class Item:
-    """One picture or point cloud of a run.
+    """One image or point cloud of a run.
 
     Attributes:
-        name: unique in the run, in any letter case, and safe as a file name.
+        name: unique in the run, even without regard to case, and safe as a file name.
         path: the file.
-        label: its label map, or what tells its class: a table or the folder it lies in; or None.
-        class_label: the class of the whole input, where `label` tells one.
-        category: what the shape is, such as ``Chair``, where the data set tells; else empty.
-        index: place in the file, from 0, where one file holds several point clouds.
+        label: its label map, or the source of its class label (a table or its folder); or None.
+        class_label: the class of the whole input, if `label` gives one.
+        category: shape category, such as ``Chair``, if the data set gives it; else empty.
+        index: position in the file, from 0, if one file holds several point clouds.
     """
 
     name: str
@@ -43,16 +43,16 @@ class Item:
 
 @dataclass(frozen=True)
 class Listing:
-    """The pictures of a run, in order.
+    """The inputs of a run, in order.
 
     Attributes:
-        items: the pictures.
-        class_names: the names that come with the data set, or None where it has none.
-        ignore_label: the index of unlabelled pixels that comes with the data set, or None.
-        coding: what the numbers or colours in its label files mean.
-        columns: what the columns of files of points are, where they have no names; or None.
-        categories: of shapes, name -> the classes of its parts, that come with the data set.
-        left_out: links to files and folders that are listed already.
+        items: the inputs.
+        class_names: class names of the data set, or None.
+        ignore_label: index of unlabelled pixels in the data set, or None.
+        coding: encoding of its label files.
+        columns: meaning of the columns in point files without column names, or None.
+        categories: shape categories of the data set: name -> classes of its parts.
+        left_out: links to files and folders that are already listed.
     """
 
     items: tuple[Item, ...]
@@ -65,28 +65,28 @@ class Listing:
 
 
 class Reader(Protocol):
-    """A way to lay out a data set on disk."""
+    """A reader of one data set layout on disk."""
 
     name: ClassVar[str]
 
     @staticmethod
     def list(arguments: Sequence[str], labels: str | None) -> Listing:
-        """List the pictures that `arguments` name, with their labels.
+        """List the inputs that `arguments` name, with their labels.
 
         Args:
-            arguments: what stands on the command line: files, folders, patterns.
-            labels: where the label maps are, or the classes; or None.
+            arguments: files, folders and patterns from the command line.
+            labels: path of the label maps or class labels, or None.
 
         Raises:
-            InputError: something named is missing, empty or ambiguous.
+            InputError: a path is missing, empty or ambiguous.
         """
         ...
 
 
 def select(listing: Listing, *, limit: int | None = None, every: int | None = None) -> Listing:
-    """Keep every `every`-th picture, counting from the first, and of these the first `limit`.
+    """Keep every `every`-th input, from the first on, and of these the first `limit`.
 
-    Names are given before, so a picture is called the same whatever is selected.
+    An item keeps its name whatever is selected.
 
     Raises:
         ParameterError: `limit` or `every` is below 1.
@@ -100,25 +100,25 @@ def select(listing: Listing, *, limit: int | None = None, every: int | None = No
 
 
 def absolute(path: Path) -> Path:
-    """`path` from the root, without ``..``; links stay, as what lies beside a link counts."""
+    """Return the absolute `path` without ``..``; keep links, as data may lie beside a link."""
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
-def normal(parts: Sequence[str]) -> tuple[str, ...]:
+def normalise_unicode(parts: Sequence[str]) -> tuple[str, ...]:
     """Return the parts of a path in Unicode normal form C, as some file systems store them."""
     return tuple(unicodedata.normalize("NFC", part) for part in parts)
 
 
-def ends(parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def iterate_ends(parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Yield every end of a path, the longest first."""
     return (parts[i:] for i in range(len(parts)))
 
 
 def name_items(paths: Sequence[Path]) -> tuple[str, ...]:
-    """A name for each of several different paths, whatever their order.
+    """Return a unique name for each path, independent of the order of the paths.
 
-    A picture is called by its stem; pictures that would share a name, by their path below the
-    folder common to all, then with the suffix as well, then with a digest of that path.
+    A name is the file's stem. Paths with the same stem get their path below the common folder, then
+    the suffix as well, then a digest of that path.
     """
     whole = [absolute(path) for path in paths]
     try:
@@ -126,7 +126,7 @@ def name_items(paths: Sequence[Path]) -> tuple[str, ...]:
         below = [path.relative_to(root) for path in whole]
     except ValueError:  # no paths, or several drives
         below = whole
-    candidates = [_candidates(path) for path in below]
+    candidates = [_list_candidates(path) for path in below]
     level = [0] * len(candidates)
     while True:
         names = [names[i] for names, i in zip(candidates, level, strict=True)]
@@ -141,33 +141,33 @@ def name_items(paths: Sequence[Path]) -> tuple[str, ...]:
             level[i] += 1
 
 
-def _candidates(below: Path) -> tuple[str, str, str, str]:
+def _list_candidates(below: Path) -> tuple[str, str, str, str]:
     tag = hashlib.sha256(os.fsencode(below)).hexdigest()[:_TAG]
     whole = "__".join(below.parts)
     return (
-        _safe(below.stem, tag),
-        _safe("__".join(below.with_suffix("").parts), tag),
-        _safe(whole, tag),
-        f"{_safe(whole, tag)[: _LONGEST // 4]}-{tag}",
+        _shorten(below.stem, tag),
+        _shorten("__".join(below.with_suffix("").parts), tag),
+        _shorten(whole, tag),
+        f"{_shorten(whole, tag)[: _LONGEST // 4]}-{tag}",
     )
 
 
-def _plain(name: str) -> str:
+def _replace_unsafe(name: str) -> str:
     kept = (c if c.isprintable() and c not in '<>:"/\\|?*' else "_" for c in name)
     return "".join(kept).strip(" .") or "_"
 
 
-def _safe(name: str, tag: str) -> str:
-    name = _plain(name)
+def _shorten(name: str, tag: str) -> str:
+    name = _replace_unsafe(name)
     return name if len(name.encode()) <= _LONGEST else f"{name[: _LONGEST // 4]}-{tag}"
 
 
 def safe_name(name: str) -> str:
-    """`name` as the name of a file or folder, whatever it holds."""
-    return _safe(name, hashlib.sha256(name.encode()).hexdigest()[:_TAG])
+    """Return `name` made safe as the name of a file or folder."""
+    return _shorten(name, hashlib.sha256(name.encode()).hexdigest()[:_TAG])
 
 
 def is_safe_name(name: str) -> bool:
     """Return whether `name_items` or `safe_name` can give this name."""
-    # A shortened name has a tag, with which it can be a little longer than the limit.
-    return _plain(name) == name and len(name.encode()) <= _LONGEST + 1 + _TAG
+    # A shortened name gets a tag, so it can exceed the limit slightly.
+    return _replace_unsafe(name) == name and len(name.encode()) <= _LONGEST + 1 + _TAG

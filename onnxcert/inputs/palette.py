@@ -1,4 +1,4 @@
-"""Label files that show each class in a colour of its own."""
+"""Label encoding by a colour palette: each class has its own colours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.decoding import read_lines
-from onnxcert.inputs.translation import Translation
+from onnxcert.inputs.translation import LookupTable
 
 _SPACE = r"[\s,]+"
 _LINE: Final = re.compile(
@@ -24,8 +24,8 @@ _EXPECTED: Final = "a UTF-8 text file with one line `r g b name` or `index r g b
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One colour, r << 16 | g << 8 | b, with its class and, if it has one, that class's name."""
+class PaletteEntry:
+    """One colour, r << 16 | g << 8 | b, with the index of its class and its name, if any."""
 
     colour: int
     index: int
@@ -35,35 +35,38 @@ class Entry:
 @final
 @dataclass(frozen=True)
 class Palette:
-    """The colour in the file stands for the class."""
+    """Label encoding that maps each colour in the file to a class."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[PaletteEntry, ...]
     colours: ClassVar[bool] = True
 
     @property
     def key(self) -> str:
         """See `LabelCoding.key`."""
-        return f"palette-{self._translation.key}"
+        return f"palette-{self._table.key}"
 
     @property
-    def _translation(self) -> Translation:
-        return Translation.of((entry.colour, entry.index) for entry in self.entries)
+    def _table(self) -> LookupTable:
+        return LookupTable.of((entry.colour, entry.index) for entry in self.entries)
 
-    def indices(self, path: Path, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The class of each colour; see `LabelCoding.indices`."""
-        classes, unknown = self._translation.apply(values)
+    def decode(self, path: Path, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the class of each colour; see `LabelCoding.decode`."""
+        classes, unknown = self._table.apply(values)
         if unknown is not None:
             y, x = unknown
             colour = int(values[y, x])
             raise InputError(
-                f"{path}: expected colours of the palette, but {_triple(colour)} (#{colour:06x}) "
-                f"occurs, first in row {y}, column {x}: add it to the palette, or save the "
-                "labels without smoothing and compression."
+                f"{path}: expected only colours of the palette, but {_format_rgb(colour)} "
+                f"(#{colour:06x}) occurs, first in row {y}, column {x}: add it to the palette, or "
+                "save the labels without smoothing and compression."
             )
         return classes
 
     def class_names(self, ignore_label: int | None) -> tuple[str, ...] | None:
-        """The names of classes 0, 1, ..., `ignore_label` left out; None unless each has one."""
+        """Return the names of all classes but `ignore_label`; None unless each has one name.
+
+        The indices of these classes must be 0, 1, ... without a gap, and the names unique.
+        """
         names = {e.index: {e.name} for e in self.entries if e.index != ignore_label}
         for entry in self.entries:
             if entry.index != ignore_label:
@@ -75,33 +78,33 @@ class Palette:
 
 
 def read_palette(path: Path) -> Palette:
-    """Read a palette: one colour a line, ``r g b name`` or ``index r g b name``.
+    """Read a palette: one colour per line, ``r g b name`` or ``index r g b name``.
 
-    Red, green and blue are 0 to 255, or ``#rrggbb`` stands for the three; the name may be missing
-    and does not begin with a digit; commas count as spaces. Without an index, colours count from
-    0 in their order. With one, several colours may share a class. A line of ``#`` alone or
-    ``#`` and a space is a comment.
+    Red, green and blue are 0 to 255, or ``#rrggbb`` gives all three. The name is optional and does
+    not begin with a digit. Commas count as spaces. Without indices, colours are numbered from 0 in
+    file order. With indices, several colours may share a class. A line ``#``, or one that begins
+    with ``# ``, is a comment.
 
     Raises:
-        InputError: the file is missing, not UTF-8 text or empty, a line is another, some lines
-            have an index and others none, or a colour occurs twice.
+        InputError: the file is missing, not UTF-8 text or empty, has an invalid line, has indices
+            on some lines only, or lists a colour twice.
     """
-    entries: list[Entry] = []
+    entries: list[PaletteEntry] = []
     indexed: set[bool] = set()
     seen: set[int] = set()
     for number, line in enumerate(read_lines(path, _EXPECTED), 1):
         if not line or line == "#" or line.startswith("# "):
             continue
-        entry = _entry(line, len(entries), indexed)
+        entry = _parse_entry(line, len(entries), indexed)
         if entry is None:
             raise InputError(
                 f"{path}: expected lines `r g b name` or `index r g b name` with 0 to 255 for a "
-                f"channel, but line {number} is {line[:40]!r}: mend it."
+                f"channel, but line {number} is {line[:40]!r}: fix it."
             )
         if entry.colour in seen:
             raise InputError(
                 f"{path}: expected each colour once, but line {number} has "
-                f"{_triple(entry.colour)} again: keep one."
+                f"{_format_rgb(entry.colour)} again: keep one."
             )
         seen.add(entry.colour)
         entries.append(entry)
@@ -115,7 +118,7 @@ def read_palette(path: Path) -> Palette:
     return Palette(tuple(entries))
 
 
-def _entry(line: str, position: int, indexed: set[bool]) -> Entry | None:
+def _parse_entry(line: str, position: int, indexed: set[bool]) -> PaletteEntry | None:
     match = _LINE.fullmatch(line)
     if match is None:
         return None
@@ -128,8 +131,8 @@ def _entry(line: str, position: int, indexed: set[bool]) -> Entry | None:
         colour = channels[0] << 16 | channels[1] << 8 | channels[2]
     indexed.add(match["index"] is not None)
     index = position if match["index"] is None else int(match["index"])
-    return Entry(colour, index, match["name"])
+    return PaletteEntry(colour, index, match["name"])
 
 
-def _triple(colour: int) -> str:
+def _format_rgb(colour: int) -> str:
     return f"{colour >> 16} {colour >> 8 & 255} {colour & 255}"

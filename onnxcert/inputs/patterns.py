@@ -1,4 +1,4 @@
-"""Expand patterns on the command line; visit each folder once, however many links lead to it."""
+"""Glob patterns that visit each folder once, however many links lead to it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _SEPARATORS: Final = re.escape(os.sep + (os.altsep or ""))
 _ANY_DEPTH: Final = re.compile(rf"(?:^|[{_SEPARATORS}])\*\*(?:[{_SEPARATORS}]+|$)")
 
 
-def matches(pattern: str, left_out: list[str]) -> list[str]:
-    """Return the paths that match a pattern (``*``, ``?``, ``[...]``, ``**``), sorted, none hidden.
+def expand_pattern(pattern: str, left_out: list[str]) -> list[str]:
+    """Return the visible paths that match a pattern (``*``, ``?``, ``[...]``, ``**``), sorted.
 
-    Unlike `glob.glob`, it does not loop if a link leads back to a folder above.
+    Unlike `glob.glob`, it does not loop if a link leads back to a parent folder.
 
     Args:
-        pattern: as `glob.glob` takes it with `recursive`.
-        left_out: gets the links to folders that are visited already.
+        pattern: as for `glob.glob` with `recursive`.
+        left_out: gets the links to folders that were already visited.
 
     Raises:
         OSError: a folder cannot be read.
@@ -34,12 +34,12 @@ def matches(pattern: str, left_out: list[str]) -> list[str]:
     for top in sorted(glob.glob(head)) if head else [""]:  # noqa: PTH207
         for folder in _folders(top, left_out):
             below = os.path.join(glob.escape(folder), tail or "*")  # noqa: PTH118
-            found.update(dict.fromkeys(matches(below, left_out)))
+            found.update(dict.fromkeys(expand_pattern(below, left_out)))
     return sorted(found)
 
 
 def _folders(top: str, left_out: list[str]) -> Iterator[str]:
-    """Yield `top` and the folders below it that are not hidden; those behind links come last."""
+    """Yield `top` and the visible folders below it; those behind links come last."""
     seen: set[tuple[int, int]] = set()
     folders, links = [top], list[str]()
     while folders or links:

@@ -1,4 +1,4 @@
-"""Skip folders with results of onnxcert: their label files and figures are not inputs."""
+"""Detection of onnxcert result folders, whose label files and figures are not inputs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final, final
 
 from onnxcert.inputs.listing import absolute
 
-_MARK: Final = b'"onnxcert-run"'  # the type that `run.json` begins with
-_HEAD: Final = 4096  # bytes of it that are read
-# What a run writes into its folder beside `run.json`.
+_MARK: Final = b'"onnxcert-run"'  # the record type at the start of `run.json`
+_HEAD: Final = 4096  # bytes of `run.json` that are searched
+# Names that a run writes into its folder beside `run.json`.
 _WRITTEN: Final = frozenset({"inputs", "partial", "labels", "pictures", "curve.png", "results.h5"})
 
 
@@ -19,7 +19,7 @@ class ResultsSkipped(UserWarning):
     """A folder below the inputs holds results of onnxcert and is skipped.
 
     Attributes:
-        folder: the one with `run.json`.
+        folder: the folder that holds `run.json`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,41 +29,41 @@ class ResultsSkipped(UserWarning):
 
 @final
 class ResultFolders:
-    """The result folders that one listing meets; each is checked once and reported once.
+    """The result folders found while listing; each is checked and reported once.
 
     Attributes:
-        skipped: the result folders met.
-        times: how often one was met.
+        skipped: the result folders found.
+        encounters: how often a result folder was met, repeats included.
     """
 
     def __init__(self) -> None:
         self.skipped: list[Path] = []
-        self.times = 0
+        self.encounters = 0
         self._known: dict[Path, bool] = {}
 
-    def met(self, folder: Path) -> bool:
-        """Return whether `folder` holds results; if so, warn once with `ResultsSkipped`."""
+    def check(self, folder: Path) -> bool:
+        """Return whether `folder` holds results; warn with `ResultsSkipped` the first time."""
         if folder not in self._known:
             self._known[folder] = _holds_results(folder)
             if self._known[folder]:
                 self.skipped.append(folder)
                 warnings.warn(ResultsSkipped(folder), stacklevel=2)
-        self.times += self._known[folder]
+        self.encounters += self._known[folder]
         return self._known[folder]
 
-    def without(self, paths: Iterable[Path], named: Path) -> list[Path]:
+    def exclude_written(self, paths: Iterable[Path], named: Path) -> list[Path]:
         """Return `paths`, all below `named`, without the files that a run wrote.
 
-        In a result folder below `named` every file counts as written by a run. In `named` itself
-        and above, where users may have put inputs, only the files that a run does write.
+        In a result folder below `named`, every file counts as written by a run. In `named` itself
+        and above, users may have put inputs, so only names that a run writes count.
         """
         named = absolute(named)
-        return [path for path in paths if not self._wrote(absolute(path), named)]
+        return [path for path in paths if not self._is_written(absolute(path), named)]
 
-    def _wrote(self, path: Path, named: Path) -> bool:
+    def _is_written(self, path: Path, named: Path) -> bool:
         below = len(path.parts) - len(named.parts) - 1  # number of its folders below `named`
         return any(
-            (up < below or path.parts[-1 - up] in _WRITTEN) and self.met(folder)
+            (up < below or path.parts[-1 - up] in _WRITTEN) and self.check(folder)
             for up, folder in enumerate(path.parents)
         )
 

@@ -1,4 +1,4 @@
-"""A part of a run: every k-th input, for one of k processes that know nothing of each other."""
+"""Shards: a run split over K independent processes, each with every K-th input."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from onnxcert.inputs.listing import Listing
 
 @dataclass(frozen=True)
 class Shard:
-    """Part `number` of a run in `count` parts.
+    """Shard `number` of a run in `count` shards.
 
-    The inputs go round in the order of their names, so that parts which list the same inputs, in
-    whatever order, share them without overlap.
+    Inputs are assigned in turn, sorted by name. Shards that list the same inputs in any order
+    therefore divide them without overlap.
 
     >>> [Shard(number, 2).names(["c", "a", "b"]) for number in (1, 2)]
     [['a', 'c'], ['b']]
@@ -39,10 +39,10 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The part that `text` names, such as ``3/8``.
+        """Return the shard that `text` gives, such as ``3/8``.
 
         Raises:
-            ParameterError: it names none.
+            ParameterError: `text` is not a shard.
         """
         match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text.strip())
         if match is None:
@@ -52,14 +52,14 @@ class Shard:
         return cls(int(match[1]), int(match[2]))
 
     def names(self, whole: Sequence[str]) -> list[str]:
-        """Those of the names of all inputs that are in this part."""
+        """Return those of `whole`, the names of all inputs, that are in this shard."""
         return sorted(whole)[self.number - 1 :: self.count]
 
     def of(self, listing: Listing) -> Listing:
-        """The inputs of this part, in their order.
+        """Return `listing` with the inputs of this shard only, in their order.
 
         Raises:
-            ParameterError: there is none.
+            ParameterError: the shard has no inputs.
         """
         mine = set(self.names([item.name for item in listing.items]))
         if not mine:

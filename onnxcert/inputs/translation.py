@@ -1,4 +1,4 @@
-"""Replacing each number of a label map by another."""
+"""Lookup tables from the numbers in a label map to other numbers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _ROWS_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True)
-class Translation:
-    """Which number becomes which.
+class LookupTable:
+    """A lookup table of integers.
 
     Attributes:
-        pairs: (from, to), sorted; each number occurs once at most as a ``from``.
+        pairs: (from, to), sorted; each ``from`` is unique.
     """
 
     pairs: tuple[tuple[int, int], ...]
 
     @classmethod
     def of(cls, pairs: Mapping[int, int] | Iterable[tuple[int, int]]) -> Self:
-        """The translation with these pairs, in any order."""
+        """Return the table of these pairs, given in any order."""
         return cls(tuple(sorted(dict(pairs).items())))
 
     @property
@@ -36,10 +36,10 @@ class Translation:
     def apply(
         self, values: npt.NDArray[Any]
     ) -> tuple[npt.NDArray[np.int32], tuple[int, int] | None]:
-        """Translate integers [H, W].
+        """Map integers [H, W].
 
         Returns:
-            int32 [H, W], and (y, x) of the first number that is not translated, if any.
+            int32 [H, W], and (y, x) of the first number that is not in the table, or None.
         """
         sources, targets = (np.array(side, np.int64) for side in zip(*self.pairs, strict=True))
         out = np.empty(values.shape, np.int32)

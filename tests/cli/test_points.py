@@ -229,7 +229,7 @@ NAN[5, 1] = np.nan
 UNUSABLE: dict[str, tuple[str, dict[str, Any], str]] = {
     "NaN": ("halves.onnx", {"points": NAN}, "point 5"),
     "infinity": ("halves.onnx", {"points": np.where(np.isnan(NAN), np.inf, NAN)}, "point 5"),
-    "zero extent": ("halves.onnx", {"points": np.ones((60, 3))}, "all the same"),
+    "zero extent": ("halves.onnx", {"points": np.ones((60, 3))}, "different points"),
     "no point": ("halves.onnx", {"points": np.ones((0, 3)), "labels": None}, "point"),
     "few points": ("hundred.onnx", {"points": XYZ}, "--fill"),
     "no normals": ("normals.onnx", {"points": XYZ}, "normals"),

@@ -16,7 +16,7 @@ from inputs.encoders import bands_tiff, png, saved, tiff
 from PIL import Image
 
 from onnxcert.errors import InputError
-from onnxcert.inputs import image_size, read_image
+from onnxcert.inputs import read_image, read_image_size
 
 HEIGHT, WIDTH = 21, 34
 SIXTEEN = {"compression": 5, "predictor": 2, "tile": (16, 16)}
@@ -49,7 +49,7 @@ def check(path: Path, values: np.ndarray) -> None:
     assert found.dtype == np.float32
     assert found.flags.c_contiguous
     np.testing.assert_array_equal(found, reference(values))
-    assert image_size(path, bands) == found.shape[1:]
+    assert read_image_size(path, bands) == found.shape[1:]
 
 
 def refused(path: Path, count: int = 4) -> str:
@@ -265,7 +265,7 @@ def test_colour_pictures_come_from_archives_as_well(tmp_path: Path) -> None:
     values = stored(3, "uint8")
     np.savez(tmp_path / "x.npz", values)
     np.testing.assert_array_equal(read_image(tmp_path / "x.npz"), reference(values))
-    assert image_size(tmp_path / "x.npz") == (HEIGHT, WIDTH)
+    assert read_image_size(tmp_path / "x.npz") == (HEIGHT, WIDTH)
 
 
 # -- what is refused -----------------------------------------------------------------------------
@@ -277,10 +277,10 @@ def wrong_files() -> Iterator[tuple[str, bytes, str]]:
     yield "photo.png", saved(four[..., :3], "PNG"), "it is RGB"
     yield "photo.jpg", saved(four[..., :3], "JPEG"), "it is RGB"
     yield "grey.png", saved(four[..., 0], "PNG"), "it is grey"
-    yield "alpha.png", saved(four, "PNG"), "of the kind RGBA"
-    yield "inks.jpg", saved(Image.fromarray(four, "CMYK"), "JPEG"), "of the kind CMYK"
-    yield "three.tif", bands_tiff(four[..., :3]), "3 samples a pixel"
-    yield "five.tif", bands_tiff(stored(5, "uint8")), "5 samples a pixel"
+    yield "alpha.png", saved(four, "PNG"), "of mode RGBA"
+    yield "inks.jpg", saved(Image.fromarray(four, "CMYK"), "JPEG"), "of mode CMYK"
+    yield "three.tif", bands_tiff(four[..., :3]), "3 samples per pixel"
+    yield "five.tif", bands_tiff(stored(5, "uint8")), "5 samples per pixel"
     yield "signed.tif", bands_tiff(four.astype(np.int16)), "signed samples of 16 bits"
     yield "wide.tif", bands_tiff(four.astype(np.uint32)), "unsigned samples of 32 bits"
     yield "inks.tif", bands_tiff(four, photometric=5), "inks"
@@ -333,7 +333,7 @@ def test_what_is_no_file_of_the_bands_is_refused_in_a_sentence(
 
 def test_another_number_of_bands_is_refused_with_the_names_of_the_bands(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", stored(5, "uint8"))
-    for function in (read_image, image_size):
+    for function in (read_image, read_image_size):
         with pytest.raises(InputError, match=r"the 3 bands of the model \(red, nir, swir\)"):
             function(tmp_path / "x.npy", ("red", "nir", "swir"))
 

@@ -10,7 +10,7 @@ from drawing import write_picture
 
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs import INDEX, READERS, ClassLabel, Folder, ImageFolder, usable_sizes
-from onnxcert.inputs.class_table import classes_in, read_class_table
+from onnxcert.inputs.class_table import match_classes, read_class_table
 from onnxcert.inputs.convention import with_coding
 from onnxcert.truth import read_truth
 
@@ -25,7 +25,7 @@ def table(folder: Path, text: str, name: str = "labels.csv") -> Path:
 
 def classes_of(path: Path, *pictures: str) -> list[str]:
     read = read_class_table(path)
-    return [one.text for one in classes_in(read, [Path(p) for p in pictures], source=path)]
+    return [one.text for one in match_classes(read, [Path(p) for p in pictures], source=path)]
 
 
 @pytest.mark.parametrize(

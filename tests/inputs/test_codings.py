@@ -17,13 +17,13 @@ from onnxcert.inputs import (
     Item,
     LabelCoding,
     Listing,
-    label_size,
     read_label_map,
+    read_label_size,
     read_labels,
     read_palette,
     with_coding,
 )
-from onnxcert.inputs.translation import Translation
+from onnxcert.inputs.translation import LookupTable
 
 RNG = np.random.default_rng(11)
 INDICES = RNG.integers(0, 3, (5, 7))
@@ -39,7 +39,7 @@ def text(path: Path, content: str) -> Path:
 def read(
     path: Path, coding: LabelCoding, *, classes: int = 3, ignore: int | None = None
 ) -> np.ndarray:
-    assert label_size(path, coding=coding) == (5, 7)
+    assert read_label_size(path, coding=coding) == (5, 7)
     return read_labels(path, size=(5, 7), classes=classes, ignore_label=ignore, coding=coding)
 
 
@@ -93,7 +93,7 @@ def test_index_tiff_that_cannot_be_trusted_is_refused(tmp_path: Path) -> None:
     path.write_bytes(saved(grey, "TIFF", compression="jpeg"))
     assert "edge" in refused(path)
     path.write_bytes(tiff(grey, photometric=0))
-    assert "counts from white" in refused(path)
+    assert "has 0 as white" in refused(path)
     path.write_bytes(tiff(grey.astype(np.float32)))
     refused(path)
     path.write_bytes(saved(grey, "WEBP", lossless=True))
@@ -267,7 +267,7 @@ def test_labels_that_count_from_one(tmp_path: Path, name: str, count: int) -> No
 def test_translation_is_right_beyond_one_strip_of_rows() -> None:
     values = RNG.integers(0, 50, (1200, 2000))
     table = RNG.permutation(50)
-    translation = Translation.of(enumerate(map(int, table)))
+    translation = LookupTable.of(enumerate(map(int, table)))
     out, unknown = translation.apply(values)
     assert unknown is None
     np.testing.assert_array_equal(out, table[values])

@@ -145,9 +145,9 @@ def test_pascal_without_its_layout_is_refused(tmp_path: Path) -> None:
     refused("pascal-voc", split, labels="x")
     for content, says in (
         ("", "none"),
-        ("2007_000033 1\n", "one picture a line"),
-        ("../../secret\n", "one picture a line"),
-        ("/etc/passwd\n", "one picture a line"),
+        ("2007_000033 1\n", "one picture name per line"),
+        ("../../secret\n", "one picture name per line"),
+        ("/etc/passwd\n", "one picture name per line"),
         ("2007_000033\n2010_000001\n", "JPEGImages/2010_000001.jpg"),
         ("2009_000009\n", "SegmentationClass/2009_000009.png"),
         ("x\0y\n", "expected"),

@@ -119,7 +119,7 @@ def test_a_picture_named_twice_is_listed_once(tmp_path: Path) -> None:
 
 def test_nothing_found_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "empty/notes.txt", "empty/.x.png", "a.gif")
-    assert "name one" in refused([])
+    assert "give one" in refused([])
     assert "no such" in refused([str(tmp_path / "missing")])
     assert "there is none" in refused([str(tmp_path / "empty")])
     assert "there is none" in refused([f"{tmp_path}/*.gif"])

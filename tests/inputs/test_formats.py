@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 from onnxcert.draws import digest
 from onnxcert.errors import InputError
-from onnxcert.inputs import bounds, image_size, read_image
+from onnxcert.inputs import bounds, read_image, read_image_size
 
 RNG = np.random.default_rng(7)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -36,7 +36,7 @@ def check(path: Path, data: bytes, pixels: np.ndarray) -> None:
     assert image.dtype == np.float32
     assert image.flags.c_contiguous
     np.testing.assert_array_equal(image, expected(pixels))
-    assert image_size(path) == image.shape[1:]
+    assert read_image_size(path) == image.shape[1:]
 
 
 def refused(path: Path, data: bytes, says: str) -> None:
@@ -114,12 +114,12 @@ def test_an_interlaced_picture_of_16_bits_is_decoded_whole(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (tiff(DEEP[..., :3], planar=True), "channels apart"),
-        (tiff(DEEP[..., :3], planar=True, compression=8), "channels apart"),
-        (tiff(DEEP, photometric=5), "16 bits a channel of the kind CMYK"),
-        (tiff(DEEP, photometric=2, tags={338: (1,)}), "16 bits a channel of the kind RGBa"),
-        (tiff(UNIT[..., :2]), "floats that is grey or RGB, but it has 2 samples"),
-        (tiff(UNIT), "floats that is grey or RGB, but it has 4 samples"),
+        (tiff(DEEP[..., :3], planar=True), "separate planes"),
+        (tiff(DEEP[..., :3], planar=True, compression=8), "separate planes"),
+        (tiff(DEEP, photometric=5), "16 bits per channel in the mode CMYK"),
+        (tiff(DEEP, photometric=2, tags={338: (1,)}), "16 bits per channel in the mode RGBa"),
+        (tiff(UNIT[..., :2]), "floats, grey or RGB, but it has 2 samples"),
+        (tiff(UNIT), "floats, grey or RGB, but it has 4 samples"),
         (tiff(UNIT[..., 0], photometric=0), "white as zero"),
         (tiff(DEEP[..., 0].astype(np.int16)), "signed samples"),
         (tiff(GREY.astype(np.int8)), "signed samples"),
@@ -130,7 +130,7 @@ def test_an_interlaced_picture_of_16_bits_is_decoded_whole(tmp_path: Path) -> No
 def test_what_would_lose_bits_is_refused(tmp_path: Path, data: bytes, says: str) -> None:
     refused(tmp_path / "x.tif", data, says)
     with pytest.raises(InputError):
-        image_size(tmp_path / "x.tif")
+        read_image_size(tmp_path / "x.tif")
 
 
 @pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
@@ -146,7 +146,7 @@ def test_tiff_of_floats_keeps_every_bit_that_float32_holds(
             found = read_image(path)
             planes = pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, axis=2)
             assert np.array_equal(found, planes.transpose(2, 0, 1).astype(np.float32))
-            assert image_size(path) == pixels.shape[:2]
+            assert read_image_size(path) == pixels.shape[:2]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -0.001, 1.001, 255.0])
@@ -230,7 +230,7 @@ def test_other_colour_spaces_are_refused(tmp_path: Path) -> None:
         ),
     )
     assert lab is not None
-    refused(tmp_path / "x.tif", saved(lab, "TIFF"), "kind LAB")
+    refused(tmp_path / "x.tif", saved(lab, "TIFF"), "mode LAB")
 
 
 def test_a_palette_with_transparency(tmp_path: Path) -> None:
@@ -283,9 +283,9 @@ def test_turned_pictures_of_every_kind_are_read_upright(tmp_path: Path, orientat
 def test_several_pictures_in_one_file_are_refused(tmp_path: Path, kind: str) -> None:
     frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
     data = saved(frames[0], kind, save_all=True, append_images=frames[1:])
-    refused(tmp_path / "x", data, "several pages" if kind == "TIFF" else f"a moving {kind}")
+    refused(tmp_path / "x", data, "several pages" if kind == "TIFF" else f"an animated {kind}")
     with pytest.raises(InputError, match="one picture"):
-        image_size(tmp_path / "x")
+        read_image_size(tmp_path / "x")
     single = {"lossless": True} if kind == "WEBP" else {}
     check(tmp_path / "x", saved(frames[0], kind, save_all=True, **single), RGB)
 
@@ -347,7 +347,7 @@ def test_too_many_pixels_are_refused_by_the_header(tmp_path: Path, size: tuple[i
         f"{bounds.MAX_PIXELS:,}",
     )
     with pytest.raises(InputError, match="80,000,000"):
-        image_size(tmp_path / "x.tif")
+        read_image_size(tmp_path / "x.tif")
 
 
 def test_too_large_arrays_are_refused_by_the_header(tmp_path: Path) -> None:

@@ -20,11 +20,11 @@ from onnxcert.errors import InputError
 from onnxcert.inputs import (
     INDEX,
     Palette,
-    image_size,
-    label_size,
     read_class_names,
     read_image,
+    read_image_size,
     read_label_map,
+    read_label_size,
     read_labels,
     read_palette,
 )
@@ -206,7 +206,7 @@ def fuzz(
 
 def use_picture(path: Path, name: str) -> None:  # noqa: ARG001
     try:
-        size = image_size(path)
+        size = read_image_size(path)
     except InputError:
         size = None
     image = read_image(path)
@@ -218,7 +218,7 @@ def use_picture(path: Path, name: str) -> None:  # noqa: ARG001
 def use_labels(path: Path, name: str) -> None:
     coding: Palette | None = PARSED if name.startswith("colour") else None
     chosen = coding or INDEX
-    size = label_size(path, coding=chosen)
+    size = read_label_size(path, coding=chosen)
     labels = read_labels(path, size=size, classes=3, ignore_label=255, coding=chosen)
     assert labels.dtype == np.int32
     assert labels.shape == size

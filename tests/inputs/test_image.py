@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from onnxcert.draws import digest
 from onnxcert.errors import InputError
-from onnxcert.inputs import image_size, read_image
+from onnxcert.inputs import read_image, read_image_size
 
 RNG = np.random.default_rng(5)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -31,7 +31,7 @@ def check(path: Path, pixels: np.ndarray) -> None:
     assert image.dtype == np.float32
     assert image.flags.c_contiguous
     np.testing.assert_array_equal(image, expected(pixels))
-    assert image_size(path) == image.shape[1:]
+    assert read_image_size(path) == image.shape[1:]
 
 
 def refused(path: Path) -> str:
@@ -124,7 +124,7 @@ def test_a_turned_picture_is_read_upright(tmp_path: Path, orientation: int) -> N
     jpeg = tmp_path / "x.jpg"
     Image.fromarray(stored).save(jpeg, exif=exif, quality=100, subsampling=0)
     pixels = read_image(jpeg)
-    assert image_size(jpeg) == pixels.shape[1:] == (5, 7)
+    assert read_image_size(jpeg) == pixels.shape[1:] == (5, 7)
     # JPEG is lossy, but on noise no other orientation comes near.
     distance = np.abs(pixels - expected(RGB)).mean()
     assert distance < 0.02
@@ -202,7 +202,7 @@ DAMAGED = damaged_formats()
 def survives(path: Path) -> bool:
     """True for a picture, False for an InputError; anything else fails the test."""
     try:
-        size = image_size(path)
+        size = read_image_size(path)
     except InputError:
         size = None
     try:
@@ -256,11 +256,11 @@ def test_arrays_of_every_layout(tmp_path: Path, dtype: str) -> None:
         np.save(path, array)
         expect = values.transpose(2, 0, 1) if pixels.ndim == 3 else np.stack([values] * 3)
         np.testing.assert_array_equal(read_image(path), expect)
-        assert image_size(path) == (5, 7)
+        assert read_image_size(path) == (5, 7)
     np.save(path, (RGB / scale).astype(dtype).transpose(2, 0, 1))
     assert read_image(path).dtype == np.float32
     assert read_image(path).shape == (3, 5, 7)
-    assert image_size(path) == (5, 7)
+    assert read_image_size(path) == (5, 7)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_arrays_of_wrong_shape_are_refused(tmp_path: Path, shape: tuple[int, ...
     np.save(path, np.zeros(shape, np.float32))
     refused(path)
     with pytest.raises(InputError):
-        image_size(path)
+        read_image_size(path)
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint16, np.int64, np.complex64, "U3", "M8[s]"])

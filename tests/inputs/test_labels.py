@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from onnxcert.errors import InputError
-from onnxcert.inputs import label_size, read_class_names, read_labels
+from onnxcert.inputs import read_class_names, read_label_size, read_labels
 
 RNG = np.random.default_rng(9)
 INDEX = RNG.integers(0, 11, (5, 7))
@@ -28,7 +28,7 @@ def check(path: Path, index: np.ndarray) -> None:
     labels = read(path)
     assert labels.dtype == np.int32
     np.testing.assert_array_equal(labels, index)
-    assert label_size(path) == (5, 7)
+    assert read_label_size(path) == (5, 7)
 
 
 def refused(path: Path, **options: Any) -> str:
@@ -91,7 +91,7 @@ def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray) -> None:
     np.save(tmp_path / "x.npy", array)
     refused(tmp_path / "x.npy")
     with pytest.raises(InputError):
-        label_size(tmp_path / "x.npy")
+        read_label_size(tmp_path / "x.npy")
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
@@ -99,7 +99,7 @@ def test_a_colour_picture_is_refused(tmp_path: Path, mode: str) -> None:
     Image.new(mode, (7, 5)).save(tmp_path / "x.png")
     assert "colour" in refused(tmp_path / "x.png")
     with pytest.raises(InputError, match="colour"):
-        label_size(tmp_path / "x.png")
+        read_label_size(tmp_path / "x.png")
 
 
 def test_damage_and_lossy_files_are_refused(tmp_path: Path) -> None:

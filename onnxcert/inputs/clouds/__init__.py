@@ -1,7 +1,8 @@
-"""Point clouds as files on disk: formats, data sets, and the points that are kept.
+"""Point clouds as files on disk: formats, data sets and resampling.
 
-A reader lists clouds as those of `onnxcert.inputs` list pictures; `read_item` makes of each what a
-model gets. A new data set is one file with one class and one entry in `CLOUD_READERS`.
+A reader lists point clouds as those of `onnxcert.inputs` list images; `read_item` turns an item
+into the model's input. A new data set needs one file with one class and one entry in
+`CLOUD_READERS`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from onnxcert.inputs.clouds.limits import MAX_POINTS
 from onnxcert.inputs.clouds.oddities import duplicates, missing_normals
 from onnxcert.inputs.clouds.point_labels import read_cloud_labels
 from onnxcert.inputs.clouds.preparation import read_item
-from onnxcert.inputs.clouds.reading import cloud_shapes, cloud_size, read_cloud
-from onnxcert.inputs.clouds.resampling import chosen, kept
+from onnxcert.inputs.clouds.reading import cloud_size, count_shapes, read_cloud
+from onnxcert.inputs.clouds.resampling import choose_rows, kept
 from onnxcert.inputs.clouds.shapenet import ShapeNetPart
 from onnxcert.inputs.clouds.shapenet_parts import SHAPENET_PART_NAMES, SHAPENET_PARTS
 from onnxcert.inputs.listing import Reader
@@ -37,9 +38,9 @@ __all__ = [
     "Frame",
     "PointCloud",
     "ShapeNetPart",
-    "chosen",
-    "cloud_shapes",
+    "choose_rows",
     "cloud_size",
+    "count_shapes",
     "duplicates",
     "framed",
     "kept",

@@ -1,4 +1,7 @@
-"""Point clouds saved as NumPy arrays, one (`.npy`) or several with names (`.npz`)."""
+"""Point clouds saved as NumPy arrays: one array (`.npy`) or several named ones (`.npz`).
+
+Call the functions of this module inside `decoding_errors`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxcert.errors import InputError
-from onnxcert.inputs.archive import header_of, load_member, members_of
+from onnxcert.inputs.archive import list_members, read_array_header, read_member
 from onnxcert.inputs.clouds import keys
 from onnxcert.inputs.clouds.assembly import from_table
 from onnxcert.inputs.clouds.cloud import PointCloud
@@ -23,31 +26,31 @@ _MAX_NAME: Final = 4096
 
 
 def read_npy(path: Path, where: str, columns: Columns | None) -> PointCloud:
-    """The cloud in a `.npy` file [N, k]; see `read_cloud`; only inside `decoding`."""
-    npy_size(path, where)
-    return from_table(where, load_array(path), columns, keys.row)
+    """Read the point cloud in a `.npy` file [N, k]; see `read_cloud`."""
+    count_npy_points(path, where)
+    return from_table(where, load_array(path), columns, keys.describe_point)
 
 
-def npy_size(path: Path, where: str) -> int:
-    """How many points a `.npy` file has; only inside `decoding`."""
+def count_npy_points(path: Path, where: str) -> int:
+    """Return the number of points in a `.npy` file."""
     array = load_array(path, mapped=True)
     keys.check_numbers(where, "it", array.dtype)
-    return _points(where, array.shape)
+    return _check_points(where, array.shape)
 
 
 def read_npz(path: Path, where: str, columns: Columns | None) -> PointCloud:
-    """The cloud in a `.npz` file; see `read_cloud`; only inside `decoding`."""
+    """Read the point cloud in a `.npz` file; see `read_cloud`."""
     with zipfile.ZipFile(path) as archive:
-        members = members_of(where, archive)
+        members = list_members(where, archive)
 
         def load(wanted: tuple[str, ...]) -> npt.NDArray[Any] | None:
-            name = keys.one_of(where, members, wanted)
-            return None if name is None else _load(where, archive, name, members[name])
+            name = keys.find_name(where, members, wanted)
+            return None if name is None else _load_member(where, archive, name, members[name])
 
         points = load(keys.POINTS)
         if points is None:
-            raise keys.no_points(where, members)
-        _points(where, points.shape)
+            raise keys.missing_points_error(where, members)
+        _check_points(where, points.shape)
         return keys.from_arrays(
             where,
             points,
@@ -56,42 +59,44 @@ def read_npz(path: Path, where: str, columns: Columns | None) -> PointCloud:
             features=load(keys.FEATURES),
             rgb=load(keys.COLOURS),
             labels=load(keys.LABELS),
-            category=_category(where, archive, members),
+            category=_read_category(where, archive, members),
         )
 
 
-def npz_size(path: Path, where: str) -> int:
-    """How many points a `.npz` file has; only inside `decoding`."""
+def count_npz_points(path: Path, where: str) -> int:
+    """Return the number of points in a `.npz` file."""
     with zipfile.ZipFile(path) as archive:
-        members = members_of(where, archive)
-        name = keys.one_of(where, members, keys.POINTS)
+        members = list_members(where, archive)
+        name = keys.find_name(where, members, keys.POINTS)
         if name is None:
-            raise keys.no_points(where, members)
-        return _points(where, header_of(archive, members[name])[0])
+            raise keys.missing_points_error(where, members)
+        return _check_points(where, read_array_header(archive, members[name])[0])
 
 
-def _points(where: str, shape: tuple[int, ...]) -> int:
+def _check_points(where: str, shape: tuple[int, ...]) -> int:
     keys.check_table(where, shape)
     check_counts(where, *shape)
     return shape[0]
 
 
-def _load(
+def _load_member(
     where: str, archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo
 ) -> npt.NDArray[Any]:
-    keys.check_numbers(where, name, header_of(archive, member)[1])
-    return load_member(where, archive, name, member, limit=MAX_NUMBERS)
+    keys.check_numbers(where, name, read_array_header(archive, member)[1])
+    return read_member(where, archive, name, member, limit=MAX_NUMBERS)
 
 
-def _category(where: str, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> str:
-    name = keys.one_of(where, members, keys.CATEGORY)
+def _read_category(
+    where: str, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]
+) -> str:
+    name = keys.find_name(where, members, keys.CATEGORY)
     if name is None:
         return ""
-    shape, dtype = header_of(archive, members[name])
+    shape, dtype = read_array_header(archive, members[name])
     if math.prod(shape) != 1 or dtype.kind not in "USiu" or dtype.itemsize > _MAX_NAME:
         raise InputError(
-            f"{where}: expected one name of a category, but it is {str(dtype)[:60]} of shape "
-            f"{list(shape)}: save a text."
+            f"{where}: expected one category name, but it is {str(dtype)[:60]} of shape "
+            f"{list(shape)}: save a string."
         )
     with archive.open(members[name]) as file:
         value = np.lib.format.read_array(file, allow_pickle=False).reshape(-1)[0]

@@ -1,4 +1,4 @@
-"""From the numbers in a file to a point cloud, each checked and named where it is wrong."""
+"""Validate the numbers from a file and build a point cloud; errors name the wrong point or line."""
 
 from __future__ import annotations
 
@@ -11,54 +11,59 @@ import numpy.typing as npt
 from onnxcert._typing import FloatArray
 from onnxcert.errors import InputError
 from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.inputs.clouds.columns import Columns, guessed
+from onnxcert.inputs.clouds.columns import Columns, guess_columns
 
-#: Names a row in a message, such as ``line 7``.
-Place = Callable[[int], str]
+#: Returns the name of a row for messages, such as ``line 7``.
+DescribeRow = Callable[[int], str]
 
 Numbers = npt.NDArray[Any]
 
-# float32 keeps 24 bits: coordinates that far from the origin, beside the cloud's own size, lose
-# what tells its points apart.
+# Largest rounding error to float32 (24 bits), as a share of the extent of the point cloud: far
+# from the origin, points lose their detail.
 _LOST: Final = 1e-4
 _LONGEST: Final = 100
 
 
 def from_table(
-    where: str, table: Numbers, columns: Columns | None, place: Place, *, category: str = ""
+    where: str,
+    table: Numbers,
+    columns: Columns | None,
+    describe_row: DescribeRow,
+    *,
+    category: str = "",
 ) -> PointCloud:
-    """A cloud from rows of numbers [N, k].
+    """Build a point cloud from rows of numbers [N, k].
 
     Args:
         where: the file, for messages.
         table: real numbers.
-        columns: what they are; None for `guessed`.
-        place: how a row is called.
-        category: of the shape.
+        columns: meaning of the columns; None to use `guess_columns`.
+        describe_row: how messages name a row.
+        category: shape category.
 
     Raises:
-        InputError: the columns do not fit, or a number cannot be what it should be.
+        InputError: the columns do not fit, or a number is invalid for its column.
     """
     if columns is None:
-        columns = guessed(where, finite(where, table, "numbers", place))
+        columns = guess_columns(where, check_finite(where, table, "numbers", describe_row))
     parts = {kind: table[:, at] for kind, at in columns.slices(where, table.shape[1])}
     further = [
-        colours(where, parts[kind], 255, place) if kind == "rgb" else parts[kind]
+        scale_colours(where, parts[kind], 255, describe_row) if kind == "rgb" else parts[kind]
         for kind in columns.kinds
         if kind in ("rgb", "features")
     ]
-    return assembled(
+    return build_cloud(
         where,
         parts["xyz"],
         normals=parts.get("normals"),
         features=np.hstack(further) if further else None,
         labels=parts["label"][:, 0] if "label" in parts else None,
         category=category,
-        place=place,
+        describe_row=describe_row,
     )
 
 
-def assembled(
+def build_cloud(
     where: str,
     points: Numbers,
     *,
@@ -66,43 +71,45 @@ def assembled(
     features: Numbers | None = None,
     labels: Numbers | None = None,
     category: str = "",
-    place: Place,
+    describe_row: DescribeRow,
 ) -> PointCloud:
-    """A cloud from its arrays, of one length N.
+    """Build a point cloud from its arrays, all of length N; see `PointCloud`.
 
     Raises:
-        InputError: a number is not finite, not a class, or too large, or the category is no name.
+        InputError: a number is not finite, too large or not a class, or the category is invalid.
     """
     return PointCloud(
-        _coordinates(where, points, place),
-        None if normals is None else narrow(where, normals, "normals", place),
-        None if features is None else narrow(where, features, "features", place),
-        checked_category(where, category),
-        None if labels is None else classes(where, labels, place),
+        _coordinates(where, points, describe_row),
+        None if normals is None else to_float32(where, normals, "normals", describe_row),
+        None if features is None else to_float32(where, features, "features", describe_row),
+        check_category(where, category),
+        None if labels is None else to_classes(where, labels, describe_row),
     )
 
 
-def finite(where: str, values: Numbers, what: str, place: Place) -> npt.NDArray[np.float64]:
-    """`values` [N, k] as float64; InputError where one is NaN, infinite or beyond float32."""
+def check_finite(
+    where: str, values: Numbers, what: str, describe_row: DescribeRow
+) -> npt.NDArray[np.float64]:
+    """Return `values` [N, k] as float64; raise InputError for NaN, infinity or float32 overflow."""
     wide = values.astype(np.float64, copy=False)
     # Written so that NaN fails as well.
     good = np.abs(wide) <= np.finfo(np.float32).max
     if not good.all():
         row = int(np.flatnonzero(~good.all(axis=1))[0])
         raise InputError(
-            f"{where}: expected {what} that are finite and fit float32, but {place(row)} has "
-            f"{wide[row][~good[row]][0]:g}: repair or remove the point."
+            f"{where}: expected {what} that are finite and fit float32, but "
+            f"{describe_row(row)} has {wide[row][~good[row]][0]:g}: fix or remove the point."
         )
     return wide
 
 
-def narrow(where: str, values: Numbers, what: str, place: Place) -> FloatArray:
-    """`values` [N, k] as float32; see `finite`."""
-    return finite(where, values, what, place).astype(np.float32)
+def to_float32(where: str, values: Numbers, what: str, describe_row: DescribeRow) -> FloatArray:
+    """Return `values` [N, k] as float32; see `check_finite`."""
+    return check_finite(where, values, what, describe_row).astype(np.float32)
 
 
-def _coordinates(where: str, values: Numbers, place: Place) -> FloatArray:
-    wide = finite(where, values, "coordinates", place)
+def _coordinates(where: str, values: Numbers, describe_row: DescribeRow) -> FloatArray:
+    wide = check_finite(where, values, "coordinates", describe_row)
     points = wide.astype(np.float32)
     extent = float(np.ptp(wide, axis=0).max())
     if 0 < _LOST * extent < float(np.abs(points - wide).max()):
@@ -114,39 +121,41 @@ def _coordinates(where: str, values: Numbers, place: Place) -> FloatArray:
     return points
 
 
-def classes(where: str, values: Numbers, place: Place) -> npt.NDArray[np.int32]:
-    """Whole numbers [N] as int32; InputError where one is none, or too large."""
+def to_classes(where: str, values: Numbers, describe_row: DescribeRow) -> npt.NDArray[np.int32]:
+    """Return `values` [N] as int32; raise InputError unless all are integers in its range."""
     limits = np.iinfo(np.int32)
     good = values == np.rint(values)
     good &= (values >= limits.min) & (values <= limits.max)
     if not good.all():
         row = int(np.flatnonzero(~good)[0])
         raise InputError(
-            f"{where}: expected a class as a whole number of up to 31 bits for each point, but "
-            f"{place(row)} has {float(values[row]):.10g}: mend the labels."
+            f"{where}: expected a class as an integer of up to 31 bits for each point, but "
+            f"{describe_row(row)} has {float(values[row]):.10g}: fix the labels."
         )
     return values.astype(np.int32)
 
 
-def colours(where: str, values: Numbers, largest: int, place: Place) -> npt.NDArray[np.float64]:
-    """`values` [N, 3], 0 .. `largest`, as float64 in [0, 1]; InputError where one lies outside."""
-    wide = finite(where, values, "colours", place)
+def scale_colours(
+    where: str, values: Numbers, largest: int, describe_row: DescribeRow
+) -> npt.NDArray[np.float64]:
+    """Return colours [N, 3] of 0 .. `largest` as float64 in [0, 1]; raise InputError for others."""
+    wide = check_finite(where, values, "colours", describe_row)
     good = ((wide >= 0) & (wide <= largest)).all(axis=1)
     if not good.all():
         row = int(np.flatnonzero(~good)[0])
         raise InputError(
-            f"{where}: expected colours from 0 to {largest}, but {place(row)} has "
+            f"{where}: expected colours from 0 to {largest}, but {describe_row(row)} has "
             f"{', '.join(f'{value:g}' for value in wide[row])}: scale them."
         )
     return wide / largest
 
 
-def checked_category(where: str, name: str) -> str:
-    """`name` without space at its ends; InputError where it is no name of one line."""
+def check_category(where: str, name: str) -> str:
+    """Return `name` without outer whitespace; raise InputError unless it is one short line."""
     name = name.strip()
     if len(name) > _LONGEST or not name.isprintable():
         raise InputError(
-            f"{where}: expected the name of a category of at most {_LONGEST} characters, but it "
-            f"is {name[:40]!r}: shorten it."
+            f"{where}: expected a category name of at most {_LONGEST} characters, but it is "
+            f"{name[:40]!r}: shorten it."
         )
     return name

@@ -1,4 +1,4 @@
-"""Which categories of shapes there are, and which parts shapes of each have."""
+"""Shape categories and the part classes of each."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LARGEST: Final = 1_000_000
 
 
 def read_categories(named: str) -> Categories:
-    """The categories called `named`, or those in the text file at that path.
+    """Return the categories called `named`, or read them from the text file at that path.
 
-    Each line is ``name class class ...``; `#` begins a comment. The order of the lines is that of
-    a model's one-hot input.
+    Each line is ``name class class ...``; `#` begins a comment. The order of the lines is that of a
+    model's one-hot input.
 
     Raises:
-        InputError: there is neither, or a line is none of these.
+        InputError: there is neither such a name nor a readable file, or a line is invalid.
     """
     if named in CATEGORIES:
         return CATEGORIES[named]
@@ -32,7 +32,7 @@ def read_categories(named: str) -> Categories:
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: expected {' or '.join(CATEGORIES)}, or a text file with a line `name class "
-            f"class ...` for each category, but it cannot be read ({error}); check the path."
+            f"class ...` for each category, but it cannot be read ({error}): check the path."
         ) from None
     found: list[tuple[str, tuple[int, ...]]] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -43,9 +43,9 @@ def read_categories(named: str) -> Categories:
         if not parts or not all(part.isdecimal() and len(part) < 6 for part in parts):
             raise InputError(
                 f"{path}, line {number}: expected a name and the classes of its parts, such as "
-                f"`chair 2 3 4`, got {line.strip()[:60]!r}; mend the line."
+                f"`chair 2 3 4`, got {line.strip()[:60]!r}: fix the line."
             )
         found.append((name, tuple(map(int, parts))))
     if not found:
-        raise InputError(f"{path}: expected a line for each category, but there is none.")
+        raise InputError(f"{path}: expected a line for each category, but it has none: add them.")
     return tuple(found)

@@ -1,4 +1,4 @@
-"""One point cloud, as a file holds it or as a model gets it."""
+"""A point cloud, as read from a file or as given to a model."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from onnxcert.errors import InputError
 @final
 @dataclass(frozen=True, eq=False)
 class PointCloud:
-    """Points with what is known about each of them, in the order of the file.
+    """Points with their attributes, in file order.
 
     Attributes:
         points: coordinates; float32 [N, 3].
         normals: unit vectors; float32 [N, 3], or None.
         features: further values of each point, such as colours; float32 [N, k], or None.
-        category: what the whole shape is, e.g. ``chair``; empty where nobody said.
+        category: category of the whole shape, e.g. ``chair``; empty if unknown.
         labels: class of each point; int32 [N], or None.
 
     Raises:
-        InputError: the arrays are not of these shapes, hold no point, or hold NaN or infinity.
+        InputError: an array has another shape or type, no points, or NaN or infinity.
     """
 
     points: FloatArray
@@ -34,32 +34,32 @@ class PointCloud:
     labels: IntArray | None = None
 
     def __post_init__(self) -> None:
-        many = len(self.points)
+        n_points = len(self.points)
         for name, array, wanted in (
-            ("points", self.points, (many, 3)),
-            ("normals", self.normals, (many, 3)),
+            ("points", self.points, (n_points, 3)),
+            ("normals", self.normals, (n_points, 3)),
             ("features", self.features, None),
         ):
             if array is None:
                 continue
-            fits = array.shape == wanted if wanted else array.ndim == 2 and len(array) == many
-            if not fits or array.dtype != np.float32 or many == 0:
+            fits = array.shape == wanted if wanted else array.ndim == 2 and len(array) == n_points
+            if not fits or array.dtype != np.float32 or n_points == 0:
                 raise InputError(
-                    f"expected {name} as float32 [N, {wanted[1] if wanted else 'k'}] for N points, "
-                    f"one at least, got {array.dtype} {list(array.shape)}; convert them."
+                    f"expected {name} as float32 [N, {wanted[1] if wanted else 'k'}] with N of at "
+                    f"least 1, got {array.dtype} {list(array.shape)}: convert them."
                 )
             if not np.isfinite(array).all():
                 row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
                 raise InputError(
-                    f"expected finite numbers, but the {name} of point {row} hold NaN or infinity; "
-                    "repair or remove the point."
+                    f"expected finite numbers, but the {name} of point {row} hold NaN or infinity: "
+                    "fix or remove the point."
                 )
         if self.labels is not None and (
-            self.labels.shape != (many,) or self.labels.dtype != np.int32
+            self.labels.shape != (n_points,) or self.labels.dtype != np.int32
         ):
             raise InputError(
-                f"expected a class for each of {many} points as int32 [N], got "
-                f"{self.labels.dtype} {list(self.labels.shape)}; convert them."
+                f"expected a class for each of {n_points} points as int32 [N], got "
+                f"{self.labels.dtype} {list(self.labels.shape)}: convert them."
             )
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Point clouds in files and folders, with labels in them or in a folder of their own."""
+"""Point clouds in files and folders, with labels in the same files or in a separate folder."""
 
 from __future__ import annotations
 
@@ -10,57 +10,58 @@ from typing import ClassVar, Final, final
 from onnxcert.errors import InputError
 from onnxcert.inputs.clouds import point_labels, reading
 from onnxcert.inputs.clouds.shapenet import CATEGORY_TABLE
-from onnxcert.inputs.folder import Files, list_items
+from onnxcert.inputs.folder import InputKind, list_items
 from onnxcert.inputs.listing import Item, Listing, name_items
 
-CLOUDS: Final = Files(
-    one="point cloud",
-    many="point clouds",
+POINT_CLOUDS: Final = InputKind(
+    singular="point cloud",
+    plural="point clouds",
     suffixes=reading.SUFFIXES,
     formats=".npy, .npz, .txt, .pts, .xyz, .ply or .h5",
     label="label file",
     label_suffixes=point_labels.SUFFIXES,
     label_formats=".npy, .txt or .seg",
-    # A .txt holds the labels of one cloud.
+    # No .txt: it holds the point labels of one point cloud.
     tables=(".csv", ".tsv"),
 )
 
 
 @final
 class CloudFolder:
-    """Any point clouds: files, folders and patterns, as `Folder` has them for pictures.
+    """Point clouds from files, folders and patterns, as `Folder` lists images.
 
-    A file that holds several shapes stands for each of them, called by its place in the file.
+    A file with several shapes gives one input per shape, named by its position in the file.
 
-    `labels` is a folder that holds, for each cloud, one `.npy`, `.txt` or `.seg` file of the same
-    stem, or one such file, for one cloud; or, for a classifier, a table of lines ``cloud,class``
-    (.csv, .tsv). Without it, labels are those in the files of the clouds, where they have any.
+    `labels` is one of: a folder with one `.npy`, `.txt` or `.seg` file of the same stem for each
+    point cloud; one such file, for a single point cloud; or, for a classifier, a table of lines
+    ``cloud,class`` (.csv, .tsv). Without it, labels are read from the point cloud files, if they
+    have any.
     """
 
     name: ClassVar[str] = "clouds"
 
     @staticmethod
     def list(arguments: Sequence[str], labels: str | None) -> Listing:
-        """List the clouds that `arguments` name, with their labels; see `Reader.list`."""
+        """List the point clouds that `arguments` name, with their labels; see `Reader.list`."""
         for argument in arguments:
             if (Path(argument) / CATEGORY_TABLE).is_file():
                 raise InputError(
-                    f"{argument}: expected point clouds, but it is laid out as ShapeNet's parts "
-                    "are; pass --dataset shapenet-part."
+                    f"{argument}: expected point clouds, but it has the layout of the ShapeNet "
+                    "part benchmark: pass --dataset shapenet-part."
                 )
-        listing = list_items(arguments, labels, CLOUDS)
-        items = [one for item in listing.items for one in _shapes(item)]
-        # A file of several shapes counts as a folder of them, so that no name comes twice.
-        names = name_items([_place(item) for item in items])
+        listing = list_items(arguments, labels, POINT_CLOUDS)
+        items = [one for item in listing.items for one in _expand_shapes(item)]
+        # A file of several shapes counts as a folder of them, which makes the names unique.
+        names = name_items([_shape_path(item) for item in items])
         named = (replace(item, name=name) for item, name in zip(items, names, strict=True))
         return replace(listing, items=tuple(named))
 
 
-def _shapes(item: Item) -> Iterator[Item]:
+def _expand_shapes(item: Item) -> Iterator[Item]:
     try:
-        shapes = reading.cloud_shapes(item.path)
+        shapes = reading.count_shapes(item.path)
     except InputError:
-        # Its turn comes, and then its failure is reported with the run.
+        # The run reports the error when it reaches this file.
         shapes = None
     if shapes is None:
         yield item
@@ -68,12 +69,12 @@ def _shapes(item: Item) -> Iterator[Item]:
     if item.label is not None:
         raise InputError(
             f"{item.path}: expected labels in the file, as it holds {shapes:,} shapes, but "
-            "--labels was given: leave it out, or save each shape in a file of its own."
+            "--labels was given: leave it out, or save each shape in its own file."
         )
     yield from (replace(item, index=index) for index in range(shapes))
 
 
-def _place(item: Item) -> Path:
+def _shape_path(item: Item) -> Path:
     if item.index is None:
         return item.path
     return item.path / f"{item.path.stem}-{item.index:04}{item.path.suffix}"

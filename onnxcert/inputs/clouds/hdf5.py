@@ -1,6 +1,7 @@
-"""Point clouds in HDF5 files, which hold one shape or, as ModelNet's and ShapeNet's do, many.
+"""Point clouds in HDF5 files of one shape or, as for ModelNet and ShapeNet, of many.
 
-Whoever only reads clouds of other formats loads no h5py.
+Call the functions of this module inside `decoding_errors`. h5py is imported only when an HDF5 file
+is read.
 """
 
 from __future__ import annotations
@@ -31,7 +32,13 @@ _MAX_NAME: Final = 4096
 
 @dataclass(frozen=True)
 class _Shapes:
-    """An open file: its datasets by name, and how many shapes of how many points it holds."""
+    """An open HDF5 file of point clouds.
+
+    Attributes:
+        datasets: its datasets by name.
+        points: the dataset with the coordinates.
+        shapes: number of shapes; None if the points are [N, k].
+    """
 
     datasets: dict[str, Any]
     points: Any
@@ -39,36 +46,36 @@ class _Shapes:
 
 
 def read_hdf5(path: Path, where: str, columns: Columns | None, index: int | None) -> PointCloud:
-    """Shape `index` of an HDF5 file; see `read_cloud`; only inside `decoding`."""
-    with _opened(path, where) as file:
+    """Read shape `index` of an HDF5 file; see `read_cloud`."""
+    with _open_file(path, where) as file:
         if file.shapes is None:
             at: Any = ()
             if index is not None:
                 raise InputError(
                     f"{where}: expected several shapes, but the file holds one without an index: "
-                    "list the file again if it was changed."
+                    "list the file again if it has changed."
                 )
         else:
             if index is None and file.shapes > 1:
                 raise InputError(
-                    f"{where}: expected one shape, but it holds {file.shapes:,}: name the file as "
-                    "an input of its own, which stands for all of them."
+                    f"{where}: expected one shape, but it holds {file.shapes:,}: give the file as "
+                    "an input, which stands for all of them."
                 )
             at = index or 0
             if not 0 <= at < file.shapes:
                 raise InputError(
                     f"{where}: expected more than {at:,} shapes, but it holds {file.shapes:,}: "
-                    "list the file again if it was changed."
+                    "list the file again if it has changed."
                 )
-        many = file.points.shape[-2]
+        n_points = file.points.shape[-2]
 
         def load(wanted: tuple[str, ...]) -> npt.NDArray[Any] | None:
             return _load(where, file, wanted, at)
 
-        labels, category = _classes(where, file, at, many)
+        labels, category = _read_labels(where, file, at, n_points)
         return keys.from_arrays(
             where,
-            _values(where, file.points, at),
+            _read_values(where, file.points, at),
             columns,
             normals=load(keys.NORMALS),
             features=load(keys.FEATURES),
@@ -78,47 +85,47 @@ def read_hdf5(path: Path, where: str, columns: Columns | None, index: int | None
         )
 
 
-def hdf5_size(path: Path, where: str) -> int:
-    """How many points each shape of an HDF5 file has; only inside `decoding`."""
-    with _opened(path, where) as file:
+def count_hdf5_points(path: Path, where: str) -> int:
+    """Return the number of points of each shape in an HDF5 file."""
+    with _open_file(path, where) as file:
         return int(file.points.shape[-2])
 
 
-def hdf5_shapes(path: Path, where: str) -> int | None:
-    """How many shapes an HDF5 file holds, None if its points are [N, k]; inside `decoding`."""
-    with _opened(path, where) as file:
+def count_hdf5_shapes(path: Path, where: str) -> int | None:
+    """Return the number of shapes in an HDF5 file, None if its points are [N, k]."""
+    with _open_file(path, where) as file:
         return file.shapes
 
 
 @contextmanager
-def _opened(path: Path, where: str) -> Iterator[_Shapes]:
+def _open_file(path: Path, where: str) -> Iterator[_Shapes]:
     import h5py
 
-    # Not locked: what is only read may lie where nothing can be locked, or be read by others.
+    # Do not lock: the file may be on a file system without locks, or open in other programs.
     with h5py.File(path, "r", locking=False) as file:
         if len(file) > _MAX_NAMES:
             raise InputError(
                 f"{where}: expected the arrays of point clouds, but it has {len(file):,} members: "
                 "save the points of all shapes as one array."
             )
-        # Links into other files are not followed, wherever they lead.
+        # Do not follow links into other files.
         datasets = {
             name: file[name]
             for name in file
             if isinstance(file.get(name, getlink=True), h5py.HardLink)
             and file.get(name, getclass=True) is h5py.Dataset
         }
-        name = keys.one_of(where, datasets, keys.POINTS)
+        name = keys.find_name(where, datasets, keys.POINTS)
         if name is None:
-            raise keys.no_points(where, datasets)
+            raise keys.missing_points_error(where, datasets)
         shape = tuple(datasets[name].shape or ())
         keys.check_table(where, shape[1:] if len(shape) == 3 else shape)
         check_counts(where, *shape[-2:])
         shapes = shape[0] if len(shape) == 3 else None
         if shapes is not None and not 1 <= shapes <= _MAX_SHAPES:
             raise InputError(
-                f"{where}: expected 1 to {_MAX_SHAPES:,} shapes, but it holds {shapes:,}: cut the "
-                "file into parts."
+                f"{where}: expected 1 to {_MAX_SHAPES:,} shapes, but it holds {shapes:,}: split "
+                "the file."
             )
         yield _Shapes(datasets, datasets[name], shapes)
 
@@ -126,11 +133,11 @@ def _opened(path: Path, where: str) -> Iterator[_Shapes]:
 def _load(
     where: str, file: _Shapes, wanted: tuple[str, ...], at: int | tuple[()]
 ) -> npt.NDArray[Any] | None:
-    name = keys.one_of(where, file.datasets, wanted)
-    return None if name is None else _values(where, file.datasets[name], at, file.shapes)
+    name = keys.find_name(where, file.datasets, wanted)
+    return None if name is None else _read_values(where, file.datasets[name], at, file.shapes)
 
 
-def _values(
+def _read_values(
     where: str, dataset: Any, at: int | tuple[()], shapes: int | None = None
 ) -> npt.NDArray[Any]:
     name = dataset.name.lstrip("/")[:40]
@@ -158,45 +165,46 @@ def _check_storage(where: str, dataset: Any) -> None:
     if chunk > _MAX_CHUNK:
         raise InputError(
             f"{where}: expected chunks of at most {_MAX_CHUNK >> 20} MiB, but {name} has chunks "
-            f"of {chunk >> 20:,} MiB: save it in smaller ones."
+            f"of {chunk >> 20:,} MiB: save it in smaller chunks."
         )
 
 
-def _classes(
-    where: str, file: _Shapes, at: int | tuple[()], many: int
+def _read_labels(
+    where: str, file: _Shapes, at: int | tuple[()], n_points: int
 ) -> tuple[npt.NDArray[Any] | None, str]:
-    """Labels of the points, and the category of the shape, a number as text or a name.
+    """Return the point labels, and the category of the shape (a name, or a number as text).
 
-    A ``label`` of one number a shape is its category, beside other labels of its points.
+    A dataset ``label`` with one number per shape is the category; point labels then have another
+    name.
     """
     names = set(file.datasets)
     category = ""
     label = file.datasets.get("label")
-    if label is not None and many > 1 and _one_a_shape(label, file.shapes):
+    if label is not None and n_points > 1 and _is_per_shape(label, file.shapes):
         names -= {"label"}
-        number = _values(where, label, at, file.shapes)
+        number = _read_values(where, label, at, file.shapes)
         category = str(int(number.reshape(-1)[0])) if np.isfinite(number).all() else ""
     if "category" in names:
-        category = _name(where, file.datasets["category"], at)
-    chosen = keys.one_of(where, names, keys.LABELS)
+        category = _read_name(where, file.datasets["category"], at)
+    chosen = keys.find_name(where, names, keys.LABELS)
     if chosen is None:
         return None, category
-    return _values(where, file.datasets[chosen], at, file.shapes), category
+    return _read_values(where, file.datasets[chosen], at, file.shapes), category
 
 
-def _one_a_shape(dataset: Any, shapes: int | None) -> bool:
+def _is_per_shape(dataset: Any, shapes: int | None) -> bool:
     shape = tuple(dataset.shape or ())
     return shape in (((), (1,)) if shapes is None else ((shapes,), (shapes, 1)))
 
 
-def _name(where: str, dataset: Any, at: int | tuple[()]) -> str:
+def _read_name(where: str, dataset: Any, at: int | tuple[()]) -> str:
     shape, dtype = tuple(dataset.shape or ()), dataset.dtype
-    told = shape in ((), (1,)) if at == () else len(shape) == 1 and at < shape[0]
-    # A text of variable length may claim gigabytes in a damaged file, which HDF5 then allocates.
-    if not told or dtype.kind not in "Siu" or dtype.itemsize > _MAX_NAME:
+    is_name = shape in ((), (1,)) if at == () else len(shape) == 1 and at < shape[0]
+    # Refuse strings of variable length: in a damaged file they can make HDF5 allocate gigabytes.
+    if not is_name or dtype.kind not in "Siu" or dtype.itemsize > _MAX_NAME:
         raise InputError(
-            f"{where}: expected the name of a category for each shape as text of fixed length, but "
-            f"it is {str(dtype)[:60]} of shape {list(shape)}: save it as numpy.bytes_."
+            f"{where}: expected a category name for each shape as a string of fixed length, but it "
+            f"is {str(dtype)[:60]} of shape {list(shape)}: save it as numpy.bytes_."
         )
     _check_storage(where, dataset)
     value = np.asarray(dataset[at]).reshape(-1)[0]

@@ -1,4 +1,4 @@
-"""What is odd about a cloud and yet no reason to refuse it: one sentence each."""
+"""Quality warnings about a point cloud that is unusual but accepted: one sentence each."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from onnxcert.inputs.clouds.cloud import PointCloud
 
 
 def duplicates(cloud: PointCloud) -> str:
-    """A sentence with the number of points that lie exactly where an earlier one does, or none."""
-    # Zero of either sign is one place.
+    """Return a warning with the number of points equal to an earlier one; empty if none is."""
+    # Adding zero turns -0 into 0: both are the same position.
     rows = np.ascontiguousarray(cloud.points + np.float32(0)).view(np.dtype((np.void, 12)))
     repeated = len(cloud) - len(np.unique(rows))
     if not repeated:
@@ -22,7 +22,7 @@ def duplicates(cloud: PointCloud) -> str:
 
 
 def missing_normals(cloud: PointCloud) -> str:
-    """A sentence with the number of points whose normal is the zero vector, or none."""
+    """Return a warning with the number of zero normals; empty if there are none."""
     if cloud.normals is None:
         return ""
     missing = len(cloud) - int(cloud.normals.any(axis=1).sum())

@@ -1,4 +1,4 @@
-"""The header of a PLY file: which numbers each of its elements has."""
+"""The header of a PLY file: its elements and their properties."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ _COUNT: Final = re.compile("[0-9]{1,30}")
 
 @dataclass(frozen=True)
 class Element:
-    """One kind of thing in the file, such as ``vertex`` or ``face``.
+    """One element of the file, such as ``vertex`` or ``face``.
 
     Attributes:
-        name, count: what and how many.
-        properties: (name, NumPy type without its byte order), in order; type "" for a list.
+        name: name of the element.
+        count: how many of them the file holds.
+        properties: (name, NumPy type without byte order), in order; type "" for a list.
     """
 
     name: str
@@ -35,14 +36,14 @@ class Element:
 
 @dataclass(frozen=True)
 class Header:
-    """What the header says.
+    """The content of a PLY header.
 
     Attributes:
-        order: ``<`` or ``>`` where numbers are binary, empty where they are text.
-        before: the elements in front of the vertices.
+        order: byte order ``<`` or ``>`` of binary numbers; empty for text.
+        before: the elements before the vertices.
         vertex: the vertices.
         category: from a line ``comment category NAME``; empty without one.
-        lines: number of lines of the header.
+        lines: number of lines in the header.
     """
 
     order: str
@@ -53,16 +54,16 @@ class Header:
 
 
 def read_header(file: BinaryIO, where: str) -> Header:
-    """The header of the PLY file opened for bytes, which is left at what follows it.
+    """Read the header of an open binary PLY file; the file position is then just after it.
 
     Raises:
-        InputError: it is no PLY header, or has no vertices.
+        InputError: this is not a PLY header, or it has no vertices.
     """
     number, order, category = 1, None, ""
     elements: list[tuple[str, int, list[tuple[str, str]]]] = []
     if read_line(file, where, 1).strip() != b"ply":
         raise InputError(
-            f"{where}: expected a PLY file, whose first line is `ply`, but it begins otherwise: "
+            f"{where}: expected a PLY file, whose first line is `ply`, but the first line differs: "
             "convert it, or give it the suffix of its format."
         )
     while True:
@@ -87,17 +88,17 @@ def read_header(file: BinaryIO, where: str) -> Header:
             case _:
                 raise InputError(
                     f"{where}: expected a line of a PLY header, but line {number} is "
-                    f"{' '.join(words)[:60]!r}: mend the file."
+                    f"{' '.join(words)[:60]!r}: fix the file."
                 )
         if not line or number > _MAX_LINES:
             raise InputError(
                 f"{where}: expected a PLY header of at most {_MAX_LINES:,} lines that ends in "
-                f"`end_header`, but there is none up to line {number}: mend the file."
+                f"`end_header`, but there is none up to line {number}: fix the file."
             )
     names = [name for name, _, _ in elements]
     if order is None or names.count("vertex") != 1:
         what = "a line `format`" if order is None else "one element `vertex`"
-        raise InputError(f"{where}: expected {what} in the header, but it has none: mend the file.")
+        raise InputError(f"{where}: expected {what} in the header, but it has none: fix the file.")
     found = [Element(name, count, tuple(properties)) for name, count, properties in elements]
     at = names.index("vertex")
     return Header(order, tuple(found[:at]), found[at], category, number)

@@ -1,4 +1,4 @@
-"""The class of each point, in a file of its own."""
+"""Class labels of points in a separate file."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ import numpy.typing as npt
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.bounds import check_file
-from onnxcert.inputs.clouds.assembly import classes
-from onnxcert.inputs.clouds.keys import row
+from onnxcert.inputs.clouds.assembly import to_classes
+from onnxcert.inputs.clouds.keys import describe_point
 from onnxcert.inputs.clouds.limits import MAX_BYTES
 from onnxcert.inputs.clouds.rows import read_rows
-from onnxcert.inputs.decoding import decoding, load_array
+from onnxcert.inputs.decoding import decoding_errors, load_array
 
 SUFFIXES: Final = (".npy", ".txt", ".seg")
 
-_EXPECTED: Final = "a label file as .npy or as text with one whole number for each point"
+_EXPECTED: Final = "a label file as .npy or as text with one integer for each point"
 
 
 def read_cloud_labels(path: Path, points: int) -> npt.NDArray[np.int32]:
-    """Read the class of each point: `.npy` integers [N], or text with one integer a line.
+    """Read the class of each point: `.npy` integers [N], or text with one integer per line.
 
     Args:
-        path: the label file. points: N, how many the cloud in its file has.
+        path: the label file.
+        points: N, the number of points of the point cloud.
 
     Returns:
-        int32 [N], in the order of the file.
+        int32 [N], in file order.
 
     Raises:
-        InputError: the file is missing, damaged, or has no whole number for each of N points.
+        InputError: the file is missing, damaged, or does not hold N integers.
     """
-    with decoding(path, _EXPECTED):
+    with decoding_errors(path, _EXPECTED):
         check_file(path, limit=MAX_BYTES)
         if path.suffix.lower() == ".npy":
             mapped = load_array(path, mapped=True)
@@ -41,14 +42,14 @@ def read_cloud_labels(path: Path, points: int) -> npt.NDArray[np.int32]:
                 raise InputError(
                     f"{path}: expected integers [{points}], one for each point, but it is "
                     f"{str(mapped.dtype)[:60]} of shape {list(mapped.shape)}: use the labels of "
-                    "this cloud."
+                    "this point cloud."
                 )
-            return classes(str(path), load_array(path).reshape(points), row)
+            return to_classes(str(path), load_array(path).reshape(points), describe_point)
         with path.open("rb") as file:
             rows = read_rows(file, str(path), width=1)
         if len(rows.lines) != points:
             raise InputError(
                 f"{path}: expected {points:,} lines, one for each point, but there are "
-                f"{len(rows.lines):,}: use the labels of this cloud."
+                f"{len(rows.lines):,}: use the labels of this point cloud."
             )
-        return classes(str(path), rows.values[:, 0], rows.place)
+        return to_classes(str(path), rows.values[:, 0], rows.describe_row)

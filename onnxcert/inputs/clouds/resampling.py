@@ -1,7 +1,7 @@
-"""Which points are kept: chosen once, before the noise, by their number and never by content.
+"""Choose which points are kept: once, before the noise, by index and never by content.
 
-A choice that looked at the points would be another one at x + d than at x, and the smoothed model
-another function there; a certificate of the one would say nothing about the other.
+A choice that depends on coordinates could differ between x and x + d. The smoothed model would then
+be another function at x + d, and a certificate for one would not hold for the other.
 """
 
 from __future__ import annotations
@@ -16,48 +16,53 @@ from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.inputs.clouds.limits import MAX_POINTS
 
-# Any number does; it must stay this one, as stored results depend on it.
+# An arbitrary number; never change it, as stored results depend on it.
 _SEED: Final = 20210722
 
 
-def chosen(many: int, count: int) -> npt.NDArray[np.intp]:
-    """Rows of `many` points that make `count`, ascending; a function of these two numbers alone.
+def choose_rows(available: int, count: int) -> npt.NDArray[np.intp]:
+    """Return `count` row indices below `available`, ascending; a function of these two numbers.
 
-    Fewer are a pseudo-random choice without repeats; more hold every row as often as any other,
-    or once more, again by a pseudo-random choice. Of one cloud, fewer points are among more.
-    The order is that of raw numbers of PCG64, which NumPy never changes, unlike its methods.
+    Fewer than `available`: a pseudo-random choice without repeats. More: every row the same number
+    of times, plus one more for a pseudo-random choice. Of one point cloud, the rows of a smaller
+    choice are among those of a larger one. The order uses raw numbers of PCG64, which NumPy never
+    changes, unlike its methods.
+
+    Args:
+        available: number of points in the file.
+        count: number of points wanted.
 
     Raises:
-        ParameterError: `count` is below 1, or more than are ever read.
+        ParameterError: `count` is below 1 or above `MAX_POINTS`.
     """
     if not 1 <= count <= MAX_POINTS:
-        raise ParameterError(f"expected 1 to {MAX_POINTS:,} points of a cloud, got {count:,}.")
-    whole, rest = divmod(count, many)
-    order = np.argsort(np.random.PCG64(_SEED).random_raw(many), kind="stable")
-    return np.sort(np.concatenate([np.tile(np.arange(many), whole), order[:rest]]))
+        raise ParameterError(f"expected 1 to {MAX_POINTS:,} points, got {count:,}.")
+    whole, rest = divmod(count, available)
+    order = np.argsort(np.random.PCG64(_SEED).random_raw(available), kind="stable")
+    return np.sort(np.concatenate([np.tile(np.arange(available), whole), order[:rest]]))
 
 
 def kept(cloud: PointCloud, count: int | None, *, fill: bool) -> PointCloud:
-    """The cloud with `count` points, in their order; None keeps all of them.
+    """Return the point cloud with `count` points, in file order; None keeps all.
 
     Args:
-        cloud: before any noise.
-        count: points that the model takes.
-        fill: repeat points where there are fewer; each copy is a component of its own.
+        cloud: a point cloud without noise.
+        count: number of points that the model takes.
+        fill: repeat points if there are fewer; each copy is a component of its own.
 
     Raises:
-        InputError: there are fewer points, and `fill` is not given.
-        ParameterError: see `chosen`.
+        InputError: there are fewer points, and `fill` is false.
+        ParameterError: see `choose_rows`.
     """
     if count is None:
         return cloud
-    many = len(cloud)
-    if many < count and not fill:
+    available = len(cloud)
+    if available < count and not fill:
         raise InputError(
             f"expected at least {count:,} points, as many as the model takes, but there are "
-            f"{many:,}: pass --fill to repeat some of them, or leave the cloud out."
+            f"{available:,}: pass --fill to repeat some of them, or leave the point cloud out."
         )
-    rows = chosen(many, count)
+    rows = choose_rows(available, count)
     return replace(
         cloud,
         points=cloud.points[rows],

@@ -1,4 +1,4 @@
-"""Lines of numbers, read one by one so that the wrong one can be named."""
+"""Text lines of numbers, read one by one so that an error can name the line."""
 
 from __future__ import annotations
 
@@ -13,34 +13,35 @@ from onnxcert.errors import InputError
 from onnxcert.inputs.clouds.limits import MAX_NUMBERS, MAX_POINTS, check_counts
 
 _LONGEST: Final = 2**14
-# A file of nothing but blank lines would keep Python busy for minutes.
+# A file of only empty lines would take Python minutes.
 _MAX_BLANK: Final = 1_000_000
 _BOM: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A table of numbers with the line, from 1, that each row stands on.
+    """A table of numbers with the line number, from 1, of each row.
 
     Attributes:
-        values: float64 [N, k]. lines: N line numbers.
+        values: float64 [N, k].
+        lines: N line numbers.
     """
 
     values: LevelArray
     lines: array[int]
 
-    def place(self, row: int) -> str:
-        """The line of a row, for messages."""
+    def describe_row(self, row: int) -> str:
+        """Return the line of a row, for messages."""
         return f"line {self.lines[row]}"
 
 
 def read_line(file: BinaryIO, where: str, number: int) -> bytes:
-    """The next line, empty at the end of the file; InputError where it is absurdly long."""
+    """Return the next line, empty at the end of the file; raise InputError if it is too long."""
     line = file.readline(_LONGEST)
     if len(line) == _LONGEST:
         raise InputError(
             f"{where}: expected lines of less than {_LONGEST:,} bytes, but line {number} is "
-            "longer: write each point on a line of its own."
+            "longer: write one point per line."
         )
     return line
 
@@ -48,21 +49,22 @@ def read_line(file: BinaryIO, where: str, number: int) -> bytes:
 def read_rows(
     file: BinaryIO, where: str, *, before: int = 0, width: int = 0, count: int | None = None
 ) -> Rows:
-    """The rows of numbers from here on, parted by blanks or commas; blank lines are skipped.
+    """Read the remaining rows of numbers, separated by spaces or commas; skip empty lines.
 
-    Without `count`, what follows ``#`` is a comment. Without `width` as well, a first line of one
-    number tells how many points follow, as `.pts` files of scanners have it.
+    Without `count`, ``#`` begins a comment. Without `count` and `width`, a first line of one number
+    is the number of points, as in `.pts` files of scanners.
 
     Args:
-        file: opened for bytes, after `before` lines.
+        file: opened for bytes.
         where: the file, for messages.
-        width: numbers a line; 0 for as many as the first line has.
-        count: rows to read; None for all there are.
+        before: number of lines that were already read.
+        width: numbers per line; 0 for as many as the first line has, three at least.
+        count: rows to read; None for all.
 
     Raises:
-        InputError: a line is no row of so many numbers, or there are too few or too many.
+        InputError: a line is not a row of `width` numbers, or there are too few or too many rows.
     """
-    values, lines, number, told = array("d"), array("L"), before, None
+    values, lines, number, announced = array("d"), array("L"), before, None
     most = min(MAX_POINTS, MAX_NUMBERS // max(1, width))
     while count is None or len(lines) < count:
         number += 1
@@ -78,15 +80,15 @@ def read_rows(
             _check_blank(where, number - before - len(lines))
             continue
         if not width:
-            if told is None and len(fields) == 1:
-                told = _number(fields[0], where, number)
+            if announced is None and len(fields) == 1:
+                announced = _number(fields[0], where, number)
                 continue
             width = max(3, len(fields))
             most = min(MAX_POINTS, MAX_NUMBERS // width)
         if len(fields) != width:
             raise InputError(
-                f"{where}: expected {width} number{'s' * (width > 1)} a line, but line {number} "
-                f"has {len(fields)}: mend the line."
+                f"{where}: expected {width} number{'s' * (width > 1)} per line, but line {number} "
+                f"has {len(fields)}: fix the line."
             )
         if len(lines) >= most:
             check_counts(where, len(lines) + 1, width)
@@ -99,11 +101,11 @@ def read_rows(
             for field in fields:
                 _number(field, where, number)
         lines.append(number)
-    wanted = count if told is None else told
+    wanted = count if announced is None else announced
     if not lines or wanted not in (None, len(lines)):
         promised = "a point on each line" if wanted is None else f"{wanted:,.15g} points"
         raise InputError(
-            f"{where}: expected {promised}, but there are {len(lines):,}: mend the file, or leave "
+            f"{where}: expected {promised}, but there are {len(lines):,}: fix the file, or leave "
             "it out."
         )
     return Rows(np.frombuffer(values).reshape(len(lines), width), lines)
@@ -112,8 +114,8 @@ def read_rows(
 def _check_blank(where: str, lines: int) -> None:
     if lines > _MAX_BLANK:
         raise InputError(
-            f"{where}: expected at most {_MAX_BLANK:,} blank lines and comments, but there are "
-            "more: take them out."
+            f"{where}: expected at most {_MAX_BLANK:,} empty lines and comments, but there are "
+            "more: remove them."
         )
 
 
@@ -125,25 +127,25 @@ def _number(field: bytes, where: str, number: int) -> float:
     except ValueError:
         raise InputError(
             f"{where}: expected numbers, but line {number} has "
-            f"{field[:40].decode('ascii', 'replace')!r}: mend the line."
+            f"{field[:40].decode('ascii', 'replace')!r}: fix the line."
         ) from None
 
 
 def count_rows(file: BinaryIO, where: str) -> int:
-    """How many rows `read_rows` would find, without reading their numbers.
+    """Return the number of rows that `read_rows` would read, without parsing their numbers.
 
     Raises:
-        InputError: there are none, or a line is absurdly long.
+        InputError: there are none, or a line is too long.
     """
     number = count = 0
-    told = False
+    announced = False
     while line := read_line(file, where, number + 1):
         number += 1
         if number == 1:
             line = line.removeprefix(_BOM)
         fields = line.partition(b"#")[0].replace(b",", b" ").split(None, 1)
-        if fields and not (told or count) and len(fields) == 1:
-            told = True
+        if fields and not (announced or count) and len(fields) == 1:
+            announced = True
         elif fields:
             count += 1
         else:

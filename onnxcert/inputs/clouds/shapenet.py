@@ -1,4 +1,4 @@
-"""ShapeNet's part benchmark: 16 categories of shapes, 50 parts, points with normals."""
+"""The ShapeNet part benchmark: 16 shape categories, 50 parts, points with normals."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import ClassVar, Final, final
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.clouds.shapenet_parts import SHAPENET_PART_NAMES, SHAPENET_PARTS
-from onnxcert.inputs.datasets.layout import only_argument, require
-from onnxcert.inputs.decoding import decoding, read_lines
+from onnxcert.inputs.datasets.layout import require, require_single_path
+from onnxcert.inputs.decoding import decoding_errors, read_lines
 from onnxcert.inputs.folder import listing_errors
 from onnxcert.inputs.listing import Item, Listing
 
@@ -19,38 +19,38 @@ _LISTS = "train_test_split"
 CATEGORY_TABLE: Final = "synsetoffset2category.txt"
 _SPLITS: Final = ("train", "val", "test")
 _EXPECTED: Final = (
-    "the folder of ShapeNet's part benchmark, such as "
+    "the folder of the ShapeNet part benchmark, such as "
     "shapenetcore_partanno_segmentation_benchmark_v0_normal"
 )
-# Nothing that could lead out of the folder.
+# Only names that cannot leave the data set folder.
 _ENTRY: Final = re.compile(r"[^/]+/([0-9]{8})/([0-9A-Za-z_-]{1,100})")
 _CATEGORY: Final = re.compile(r"([A-Za-z]+)\s+([0-9]{8})")
 
 
 @final
 class ShapeNetPart:
-    """The shapes of one split, test where none is named: the folder, or ``FOLDER/val``.
+    """The shapes of one split: the data set folder (test split) or ``FOLDER/val``.
 
-    A category of the test split is named by its folder, such as ``FOLDER/03001627``. Shapes come
-    in the order of the split's list, which is shuffled, so the first hundred are of all kinds.
-    Each is a text file with lines ``x y z nx ny nz label``.
+    A folder such as ``FOLDER/03001627`` gives one category of the test split. Shapes keep the order
+    of the split's list, which is shuffled, so that the first hundred cover all categories. Each is
+    a text file with lines ``x y z nx ny nz label``.
     """
 
     name: ClassVar[str] = "shapenet-part"
 
     @staticmethod
     def list(arguments: Sequence[str], labels: str | None) -> Listing:
-        """List the shapes of the split that the one argument names; see `Reader.list`."""
-        named = only_argument(arguments, labels, expected=_EXPECTED)
+        """List the shapes of the split given by the one argument; see `Reader.list`."""
+        named = require_single_path(arguments, labels, expected=_EXPECTED)
         with listing_errors(arguments[0]):
-            root, split, synset = _chosen(named)
+            root, split, synset = _parse_split(named)
             table, entries = (
                 root / CATEGORY_TABLE,
                 root / _LISTS / f"shuffled_{split}_file_list.json",
             )
             require(arguments[0], _EXPECTED, root / _LISTS, table, entries)
-            categories = _categories(table)
-            items = _items(root, entries, categories, synset)
+            categories = _read_categories(table)
+            items = _read_items(root, entries, categories, synset)
         if not items:
             raise InputError(
                 f"{entries}: expected shapes of {named.name}, but it has none: check the path."
@@ -59,8 +59,8 @@ class ShapeNetPart:
         return Listing(items, SHAPENET_PART_NAMES, categories=parts)
 
 
-def _chosen(named: Path) -> tuple[Path, str, str]:
-    """The root, the split, and the one category wanted, empty for all."""
+def _parse_split(named: Path) -> tuple[Path, str, str]:
+    """Return the root, the split, and the folder of one category, empty for all."""
     if not (named / _LISTS).is_dir() and (named.parent / _LISTS).is_dir():
         if named.name in _SPLITS:
             return named.parent, named.name, ""
@@ -69,8 +69,8 @@ def _chosen(named: Path) -> tuple[Path, str, str]:
     return named, "test", ""
 
 
-def _categories(table: Path) -> dict[str, str]:
-    """Category by synset, from lines ``Airplane 02691156``."""
+def _read_categories(table: Path) -> dict[str, str]:
+    """Return the category by synset, from lines ``Airplane 02691156``."""
     found: dict[str, str] = {}
     for number, line in enumerate(read_lines(table, "a text file of categories"), 1):
         match = _CATEGORY.fullmatch(line)
@@ -79,26 +79,28 @@ def _categories(table: Path) -> dict[str, str]:
         if match is None or match[1] not in SHAPENET_PARTS or match[2] in found:
             raise InputError(
                 f"{table}: expected lines `Category synset` with each of the 16 categories of the "
-                f"benchmark at most once, but line {number} is {line[:60]!r}: mend the file."
+                f"benchmark at most once, but line {number} is {line[:60]!r}: fix the file."
             )
         found[match[2]] = match[1]
     return found
 
 
-def _items(root: Path, entries: Path, categories: dict[str, str], synset: str) -> tuple[Item, ...]:
+def _read_items(
+    root: Path, entries: Path, categories: dict[str, str], synset: str
+) -> tuple[Item, ...]:
     expected = "a list of names such as shape_data/03001627/1a2b"
     lines = read_lines(entries, f"{expected} as JSON")
-    with decoding(entries, f"{expected} as JSON"):
+    with decoding_errors(entries, f"{expected} as JSON"):
         listed = json.loads("\n".join(lines))
     if not isinstance(listed, list):
-        raise InputError(f"{entries}: expected {expected}, but it is no list: mend the file.")
+        raise InputError(f"{entries}: expected {expected}, but it is not a list: fix the file.")
     items: dict[str, Item] = {}
     for entry in listed:
         match = _ENTRY.fullmatch(entry) if isinstance(entry, str) else None
         if match is None or match[1] not in categories:
             raise InputError(
                 f"{entries}: expected {expected}, of a category in {CATEGORY_TABLE}, but "
-                f"{str(entry)[:80]!r} occurs: mend the file."
+                f"{str(entry)[:80]!r} occurs: fix the file."
             )
         if synset in ("", match[1]):
             category = categories[match[1]]
@@ -106,13 +108,13 @@ def _items(root: Path, entries: Path, categories: dict[str, str], synset: str) -
             item = Item(f"{category}-{match[2]}", path, None, category=category)
             if items.setdefault(item.name.casefold(), item) != item:
                 raise InputError(
-                    f"{entries}: expected shapes of different names, but {item.name} differs from "
-                    "another one by upper and lower case alone: rename one."
+                    f"{entries}: expected different shape names, but {item.name} differs from "
+                    "another one only in upper and lower case: rename one."
                 )
     missing = next((item.path for item in items.values() if not item.path.is_file()), None)
     if missing is not None:
         raise InputError(
             f"{entries}: expected a file for each shape of the list, but there is no {missing}: "
-            "add it, or take it off the list."
+            "add it, or remove it from the list."
         )
     return tuple(items.values())

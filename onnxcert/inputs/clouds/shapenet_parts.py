@@ -1,7 +1,7 @@
-"""The categories of ShapeNet's part benchmark and the parts of each.
+"""The categories of the ShapeNet part benchmark and the parts of each.
 
 Yi et al., A Scalable Active Framework for Region Annotation in 3D Shape Collections, SIGGRAPH Asia
-2016. The benchmark numbers its 50 parts and names none; these names say what the numbers mark.
+2016. The benchmark numbers its 50 parts without names; these names describe what each number marks.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SHAPENET_PART_NAMES: Final = tuple(
     f"{category.lower()} {part}" for category, parts in _PARTS.items() for part in parts
 )
 
-#: Category, in the order of the one-hot input of the field's models, to the numbers of its parts.
+#: Numbers of the parts by category, in the usual order of the one-hot input of models.
 SHAPENET_PARTS: Final[dict[str, tuple[int, ...]]] = {
     category: tuple(
         number

@@ -1,4 +1,4 @@
-"""Point clouds as lines of text."""
+"""Point clouds as lines of text; call these functions inside `decoding_errors`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SUFFIXES: Final = (".txt", ".pts", ".xyz")
 
 
 def read_text(path: Path, where: str, columns: Columns | None) -> PointCloud:
-    """The cloud in a text file of one point a line; see `read_cloud`; only inside `decoding`."""
+    """Read the point cloud in a text file of one point per line; see `read_cloud`."""
     with path.open("rb") as file:
         rows = read_rows(file, where)
-    return from_table(where, rows.values, columns, rows.place)
+    return from_table(where, rows.values, columns, rows.describe_row)
 
 
-def text_size(path: Path, where: str) -> int:
-    """How many points a text file has; only inside `decoding`."""
+def count_text_points(path: Path, where: str) -> int:
+    """Return the number of points in a text file."""
     with path.open("rb") as file:
         return count_rows(file, where)

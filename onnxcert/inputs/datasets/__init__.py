@@ -1,1 +1,1 @@
-"""Readers of published data sets of pictures, one file each."""
+"""Readers of published image data sets, one file each."""

@@ -1,4 +1,4 @@
-"""ADE20K as of the scene parsing challenge of 2016, 150 classes."""
+"""ADE20K of the 2016 scene parsing challenge, 150 classes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import ClassVar, Final, final
 
 from onnxcert.errors import InputError
-from onnxcert.inputs.datasets.layout import only_argument, require
+from onnxcert.inputs.datasets.layout import require, require_single_path
 from onnxcert.inputs.folder import Folder
 from onnxcert.inputs.label_map import LabelMap
 from onnxcert.inputs.listing import Listing
-from onnxcert.inputs.translation import Translation
+from onnxcert.inputs.translation import LookupTable
 
 _IGNORE: Final = 255
 
@@ -36,9 +36,9 @@ CLASSES: Final = (
     *("monitor", "bulletin board", "shower", "radiator", "glass", "clock", "flag"),
 )
 
-#: From the numbers in the files, where 0 is anything else, to the 150 classes.
+#: From the numbers in the files, where 0 is any other object, to the 150 classes.
 WITHOUT_OTHER: Final = LabelMap(
-    Translation.of({0: _IGNORE, **{i + 1: i for i in range(len(CLASSES))}}), ignore_label=_IGNORE
+    LookupTable.of({0: _IGNORE, **{i + 1: i for i in range(len(CLASSES))}}), ignore_label=_IGNORE
 )
 
 
@@ -46,17 +46,17 @@ WITHOUT_OTHER: Final = LabelMap(
 class ADE20K:
     """One split of ADE20K: ``images/validation`` with ``annotations/validation``.
 
-    The files count the classes from 1, and 0 stands for anything else: class k becomes k - 1, and
-    0 becomes 255, unlabelled.
+    The files number classes from 1, and 0 is any other object: class k becomes k - 1, and 0 becomes
+    255, unlabelled.
     """
 
     name: ClassVar[str] = "ade20k"
 
     @staticmethod
     def list(arguments: Sequence[str], labels: str | None) -> Listing:
-        """List the pictures of the split that the one argument names; see `Reader.list`."""
+        """List the images of the split given by the one argument; see `Reader.list`."""
         expected = "a split of ADE20K such as ADEChallengeData2016/images/validation"
-        split = only_argument(arguments, labels, expected=expected)
+        split = require_single_path(arguments, labels, expected=expected)
         if split.parent.name != "images":
             raise InputError(
                 f"{arguments[0]}: expected {expected}, but it is in no folder images: "

@@ -19,25 +19,25 @@ _CLASSES: Final = 11
 class CamVid:
     """One split of CamVid: ``test`` next to ``testannot`` and ``classes.txt``.
 
-    Index 11 marks the pixels that nobody labelled.
+    Index 11 marks unlabelled pixels.
     """
 
     name: ClassVar[str] = "camvid"
 
     @staticmethod
     def list(arguments: Sequence[str], labels: str | None) -> Listing:
-        """List the pictures of the split that the one argument names; see `Reader.list`."""
+        """List the images of the split given by the one argument; see `Reader.list`."""
         if len(arguments) != 1:
             raise InputError(
                 "expected one folder, the pictures of a CamVid split such as camvid/test, "
-                f"but {len(arguments)} were named: name one."
+                f"but {len(arguments)} were given: give one."
             )
         if labels is not None:
             raise InputError(
-                f"expected the label maps next to the CamVid split, but --labels {labels} came "
-                "as well: leave it out, or read the pictures as a plain folder."
+                f"expected the label maps next to the CamVid split, but --labels {labels} was "
+                "given: leave it out, or read the pictures without --dataset."
             )
-        # Not resolved: a split may be a link to elsewhere, its labels are next to the link.
+        # Do not resolve links: a split may be a link, and its labels lie next to the link.
         split = absolute(Path(arguments[0]))
         annotations = split.with_name(f"{split.name}annot")
         classes = split.with_name("classes.txt")
@@ -56,7 +56,7 @@ class CamVid:
         if len(names) != _CLASSES:
             raise InputError(
                 f"{classes}: expected the {_CLASSES} class names of CamVid, but it has "
-                f"{len(names)}: mend the file, or read the pictures as a plain folder."
+                f"{len(names)}: fix the file, or read the pictures without --dataset."
             )
         listing = Folder.list([str(split)], str(annotations))
         return replace(listing, class_names=names, ignore_label=_CLASSES)

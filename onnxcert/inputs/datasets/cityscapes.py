@@ -8,11 +8,11 @@ from typing import ClassVar, Final, final
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.coding import INDEX, LabelCoding
-from onnxcert.inputs.datasets.layout import only_argument, paired, require
-from onnxcert.inputs.folder import files, listing_errors
+from onnxcert.inputs.datasets.layout import pair_items, require, require_single_path
+from onnxcert.inputs.folder import list_files, listing_errors
 from onnxcert.inputs.label_map import LabelMap
 from onnxcert.inputs.listing import Listing
-from onnxcert.inputs.translation import Translation
+from onnxcert.inputs.translation import LookupTable
 
 _PICTURES, _LABELS, _SUFFIX = "leftImg8bit", "gtFine", "_leftImg8bit.png"
 _IGNORE: Final = 255
@@ -23,12 +23,12 @@ CLASSES: Final = (
     *("motorcycle", "bicycle"),
 )
 
-# The labelIds of these classes, in their order; all other ids, -1 to 33, are not evaluated.
+# The labelIds of these classes, in the same order; all other ids, -1 to 33, are not evaluated.
 _EVALUATED: Final = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 
-#: From labelIds, 0 to 33 and -1 or 255 for licence plates, to classes.
+#: From labelIds (0 to 33; -1 or 255 for licence plates) to classes.
 LABEL_IDS: Final = LabelMap(
-    Translation.of(
+    LookupTable.of(
         {
             **dict.fromkeys((-1, *range(34), 255), _IGNORE),
             **{number: index for index, number in enumerate(_EVALUATED)},
@@ -42,18 +42,18 @@ LABEL_IDS: Final = LabelMap(
 class Cityscapes:
     """One split of Cityscapes: ``leftImg8bit/val`` with ``gtFine/val`` beside ``leftImg8bit``.
 
-    Labels are ``*_gtFine_labelIds.png``, translated to the 19 classes; only where some picture
-    has none, ``*_gtFine_labelTrainIds.png``. 255 marks the pixels that are not evaluated. One
-    city, such as ``leftImg8bit/val/munster``, may be named as well.
+    Labels are ``*_gtFine_labelIds.png``, mapped to the 19 classes, or
+    ``*_gtFine_labelTrainIds.png`` if an image has none of the former. 255 marks pixels that are not
+    evaluated. The argument may also be one city, such as ``leftImg8bit/val/munster``.
     """
 
     name: ClassVar[str] = "cityscapes"
 
     @staticmethod
     def list(arguments: Sequence[str], labels: str | None) -> Listing:
-        """List the pictures of the split that the one argument names; see `Reader.list`."""
+        """List the images of the split given by the one argument; see `Reader.list`."""
         expected = "a split of Cityscapes such as cityscapes/leftImg8bit/val"
-        split = only_argument(arguments, labels, expected=expected)
+        split = require_single_path(arguments, labels, expected=expected)
         above = [folder for folder in split.parents if folder.name == _PICTURES]
         if not above:
             raise InputError(
@@ -63,20 +63,22 @@ class Cityscapes:
         truth = above[0].with_name(_LABELS) / split.relative_to(above[0])
         with listing_errors(arguments[0]):
             require(arguments[0], f"{expected}, with its labels in {_LABELS}", split, truth)
-            pictures = [
-                path for path in files(split, (".png",), deep=True) if path.name.endswith(_SUFFIX)
+            images = [
+                path
+                for path in list_files(split, (".png",), deep=True)
+                if path.name.endswith(_SUFFIX)
             ]
-            if not pictures:
+            if not images:
                 raise InputError(
                     f"{arguments[0]}: expected pictures called *{_SUFFIX}, but there is none: "
                     "check the path."
                 )
-            found, coding = _labels(pictures, split, truth)
-        return Listing(paired(pictures, found), CLASSES, _IGNORE, coding)
+            found, coding = _find_labels(images, split, truth)
+        return Listing(pair_items(images, found), CLASSES, _IGNORE, coding)
 
 
-def _labels(
-    pictures: Sequence[Path], split: Path, truth: Path
+def _find_labels(
+    images: Sequence[Path], split: Path, truth: Path
 ) -> tuple[Sequence[Path], LabelCoding]:
     kinds: tuple[tuple[str, LabelCoding], ...] = (
         ("labelIds", LABEL_IDS),
@@ -88,7 +90,7 @@ def _labels(
             / path.relative_to(split).with_name(
                 f"{path.name.removesuffix(_SUFFIX)}_{_LABELS}_{kind}.png"
             )
-            for path in pictures
+            for path in images
         ]
         missing = [label for label in labels if not label.is_file()]
         if not missing:

@@ -1,4 +1,4 @@
-"""What the readers of published data sets share."""
+"""Helpers shared by the readers of published data sets."""
 
 from __future__ import annotations
 
@@ -9,37 +9,38 @@ from onnxcert.errors import InputError
 from onnxcert.inputs.listing import Item, absolute, name_items
 
 
-def only_argument(arguments: Sequence[str], labels: str | None, *, expected: str) -> Path:
-    """The one path that names a split of a data set that brings its own labels.
+def require_single_path(arguments: Sequence[str], labels: str | None, *, expected: str) -> Path:
+    """Return the one path that names a split of a data set with labels of its own.
 
-    Not resolved: a split may be a link to elsewhere, and what lies beside the link counts.
+    Links are not resolved: a split may be a link, and its labels lie beside the link.
 
     Args:
-        arguments, labels: see `Reader.list`.
-        expected: what to name, with its article and an example.
+        arguments: see `Reader.list`.
+        labels: see `Reader.list`.
+        expected: the expected path, with its article and an example.
 
     Raises:
-        InputError: none or several were named, or labels as well.
+        InputError: there is not exactly one path, or labels are given as well.
     """
     if len(arguments) != 1:
         raise InputError(
-            f"expected {expected}, but {len(arguments)} paths were named: name one, and pictures "
-            "of your own without --dataset."
+            f"expected {expected}, but {len(arguments)} paths were given: give one, or leave "
+            "--dataset out for your own pictures."
         )
     if labels is not None:
         raise InputError(
-            f"expected the label maps that belong to {arguments[0]}, but --labels {labels} came "
-            "as well: leave it out, or read the pictures without --dataset."
+            f"expected the label maps that belong to {arguments[0]}, but --labels {labels} was "
+            "given: leave it out, or read the pictures without --dataset."
         )
     return absolute(Path(arguments[0]))
 
 
 def require(argument: str | Path, expected: str, *paths: Path) -> None:
-    """Raise InputError unless every path is there.
+    """Raise InputError unless every path exists.
 
     Args:
-        argument: what the user named.
-        expected: what it should have been, with its article.
+        argument: the path that the user gave.
+        expected: the expected kind of path, with its article.
         paths: folders, and files where there is a suffix.
     """
     for path in paths:
@@ -49,7 +50,7 @@ def require(argument: str | Path, expected: str, *paths: Path) -> None:
             )
 
 
-def paired(pictures: Sequence[Path], labels: Sequence[Path]) -> tuple[Item, ...]:
-    """One named item for each picture and the label map at the same place."""
-    names = name_items(pictures)
-    return tuple(Item(*one) for one in zip(names, pictures, labels, strict=True))
+def pair_items(images: Sequence[Path], labels: Sequence[Path]) -> tuple[Item, ...]:
+    """Return one named item for each image and the label map at the same position."""
+    names = name_items(images)
+    return tuple(Item(*one) for one in zip(names, images, labels, strict=True))

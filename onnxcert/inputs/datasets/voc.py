@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final, final
 
-from onnxcert.inputs.datasets.layout import only_argument
-from onnxcert.inputs.datasets.pascal import pascal_items
+from onnxcert.inputs.datasets.layout import require_single_path
+from onnxcert.inputs.datasets.pascal import list_pascal_items
 from onnxcert.inputs.listing import Listing
 
 CLASSES: Final = (
@@ -18,19 +18,19 @@ CLASSES: Final = (
 
 @final
 class PascalVOC:
-    """One split of Pascal VOC: ``ImageSets/Segmentation/val.txt`` and what lies around it.
+    """One split of Pascal VOC, given by its list ``ImageSets/Segmentation/val.txt``.
 
-    Pictures are in ``JPEGImages``, labels in ``SegmentationClass``, where 255 marks the outlines.
+    Images are in ``JPEGImages``, labels in ``SegmentationClass``, where 255 marks object outlines.
     """
 
     name: ClassVar[str] = "pascal-voc"
 
     @staticmethod
     def list(arguments: Sequence[str], labels: str | None) -> Listing:
-        """List the pictures of the split that the one argument names; see `Reader.list`."""
+        """List the images of the split given by the one argument; see `Reader.list`."""
         expected = "the list of a split such as VOC2012/ImageSets/Segmentation/val.txt"
-        split = only_argument(arguments, labels, expected=expected)
-        items = pascal_items(
+        split = require_single_path(arguments, labels, expected=expected)
+        items = list_pascal_items(
             split, lists="Segmentation", labels="SegmentationClass", suffixes=(".png",)
         )
         return Listing(items, CLASSES, 255)

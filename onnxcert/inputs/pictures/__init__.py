@@ -1,1 +1,1 @@
-"""Pictures as files on disk: decoded, upright, in the declared unit."""
+"""Images as files on disk: decoded, upright, in the input unit of the contract."""

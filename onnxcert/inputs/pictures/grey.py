@@ -1,4 +1,4 @@
-"""A colour picture as a model of one grey channel gets it."""
+"""Conversion of colour images for models with one grey channel."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import numpy as np
 from onnxcert._typing import FloatArray
 
 
-def grey(picture: FloatArray) -> FloatArray:
-    """The picture [3, H, W] in grey, float32 [1, H, W], by the weights of ITU-R 601.
+def grey(image: FloatArray) -> FloatArray:
+    """Return an image [3, H, W] in grey, float32 [1, H, W], with the weights of ITU-R BT.601.
 
-    A picture whose channels are equal keeps its values exactly.
+    An image whose channels are equal keeps its values exactly.
     """
-    red, green, blue = picture
+    red, green, blue = image
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return np.ascontiguousarray(red[None])
     return np.asarray(0.299 * red + 0.587 * green + 0.114 * blue, dtype=np.float32)[None]

@@ -1,4 +1,4 @@
-"""Bringing pictures upright by the orientation that cameras write into them."""
+"""Turn images upright by the EXIF orientation that cameras write."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy.typing as npt
 
-from onnxcert.inputs.bounds import mapped
+from onnxcert.inputs.bounds import map_file
 
 if TYPE_CHECKING:
     from PIL import ImageFile
@@ -17,46 +17,46 @@ _ORIENTATION, _WIDTH, _LENGTH = 0x0112, 256, 257
 
 
 @dataclass(frozen=True)
-class Turn:
-    """From the picture as stored to the picture upright: first transposed, then flipped."""
+class Orientation:
+    """Steps from the stored to the upright image: transpose, then flip."""
 
     transpose: bool = False
     flip_y: bool = False
     flip_x: bool = False
 
-    def as_stored(self, upright: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """View of `upright` [..., h, w] whose rows and columns are those stored."""
+    def view_as_stored(self, upright: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return a view of `upright` [..., h, w] with rows and columns in stored order."""
         view = upright[..., :: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
         return view.swapaxes(-1, -2) if self.transpose else view
 
 
-_UPRIGHT: Final = Turn()
+_UPRIGHT: Final = Orientation()
 _TURNS: Final = {
     1: _UPRIGHT,
-    2: Turn(flip_x=True),
-    3: Turn(flip_y=True, flip_x=True),
-    4: Turn(flip_y=True),
-    5: Turn(transpose=True),
-    6: Turn(transpose=True, flip_x=True),
-    7: Turn(transpose=True, flip_y=True, flip_x=True),
-    8: Turn(transpose=True, flip_y=True),
+    2: Orientation(flip_x=True),
+    3: Orientation(flip_y=True, flip_x=True),
+    4: Orientation(flip_y=True),
+    5: Orientation(transpose=True),
+    6: Orientation(transpose=True, flip_x=True),
+    7: Orientation(transpose=True, flip_y=True, flip_x=True),
+    8: Orientation(transpose=True, flip_y=True),
 }
 
 
-def turn_of(path: Path, image: ImageFile.ImageFile) -> Turn:
-    """What is left to do once `image` is decoded; only inside `decoding`."""
-    # Pillow turns TIFF itself, where the orientation is part of the format.
-    return _UPRIGHT if image.format == "TIFF" else _stored_turn(path, image)
+def get_pending_orientation(path: Path, image: ImageFile.ImageFile) -> Orientation:
+    """Return what is left to apply after decoding; call it inside `decoding_errors`."""
+    # Pillow applies the orientation of TIFF, where it is part of the format.
+    return _UPRIGHT if image.format == "TIFF" else _read_orientation(path, image)
 
 
-def upright_size(path: Path, image: ImageFile.ImageFile) -> tuple[int, int]:
-    """(height, width) of `image` upright, before it is decoded; only inside `decoding`."""
-    height, width = stored_size(image)
-    return (width, height) if _stored_turn(path, image).transpose else (height, width)
+def get_upright_size(path: Path, image: ImageFile.ImageFile) -> tuple[int, int]:
+    """Return upright (height, width) before decoding; call it inside `decoding_errors`."""
+    height, width = get_stored_size(image)
+    return (width, height) if _read_orientation(path, image).transpose else (height, width)
 
 
-def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
-    """Return (height, width) of `image` as stored; only inside `decoding`."""
+def get_stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
+    """Return (height, width) of `image` as stored; call it inside `decoding_errors`."""
     if image.format == "TIFF":
         # Versions of Pillow differ in whether the size is upright before decoding.
         tags: dict[int, Any] = image.tag_v2  # type: ignore[attr-defined]
@@ -64,17 +64,17 @@ def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
     return image.height, image.width
 
 
-def stored_turn(orientation: int) -> Turn:
-    """What the number of an orientation asks for; nothing where it is none."""
+def parse_orientation(orientation: int) -> Orientation:
+    """Return the steps for an EXIF orientation number; none if it is invalid."""
     return _TURNS.get(orientation, _UPRIGHT)
 
 
-def _stored_turn(path: Path, image: ImageFile.ImageFile) -> Turn:
-    # PNG may tell its orientation behind the pixels, and Pillow decodes them all to look there;
-    # most pictures have no such chunk at all.
+def _read_orientation(path: Path, image: ImageFile.ImageFile) -> Orientation:
+    # In PNG the orientation may follow the pixels, and Pillow decodes them all to find it. Most
+    # files have no such chunk, so search for its name first.
     if image.format == "PNG":
         marks = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
-        with mapped(path) as data:
+        with map_file(path) as data:
             if all(data.find(mark) < 0 for mark in marks):
                 return _UPRIGHT
-    return stored_turn(image.getexif().get(_ORIENTATION, 1))
+    return parse_orientation(image.getexif().get(_ORIENTATION, 1))

@@ -1,4 +1,4 @@
-"""Keeping a C library from talking to the person at the keyboard."""
+"""Suppress messages that C libraries write to standard error."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _STDERR = 2
 def quiet() -> Iterator[None]:
     """Drop what the C libraries of this process write to standard error inside the block.
 
-    libtiff describes damage there, line by line, before its caller can say it in one sentence.
-    For as short as possible: what other threads write meanwhile is lost as well.
+    libtiff prints details of damage there, before the caller can report it in one sentence. Keep
+    the block short: output of other threads is lost as well.
     """
     try:
         sys.stderr.flush()
         kept = os.dup(_STDERR)
-    except (OSError, ValueError, AttributeError):  # a process without standard error
+    except (OSError, ValueError, AttributeError):  # no standard error
         yield
         return
     try:

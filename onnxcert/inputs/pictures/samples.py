@@ -1,4 +1,4 @@
-"""How a picture file stores one sample, which Pillow hides by widening, narrowing and turning."""
+"""How an image file stores its samples; Pillow hides this by converting them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _FORMATS: Final = {1: "unsigned", 2: "signed", 3: "floating"}
 
 
 @dataclass(frozen=True)
-class Samples:
-    """The samples of one picture file.
+class SampleFormat:
+    """The sample format of an image file.
 
     Attributes:
-        bits: bits of the widest one.
+        bits: bits of the widest sample.
         format: ``unsigned``, ``signed``, ``floating`` or ``unknown``.
-        white_is_zero: grey counts from white to black; Pillow inverts it up to 8 bits.
-        planar: one plane for each channel, one after the other.
-        lossy: the samples are not those that were saved.
-        swapped: stored in the byte order that this machine does not have.
+        white_is_zero: grey runs from white to black; Pillow inverts it up to 8 bits.
+        planar: one plane per channel, one after the other.
+        lossy: compression may have changed the samples.
+        swapped: the byte order is not that of this machine.
     """
 
     bits: int = 8
@@ -36,14 +36,14 @@ class Samples:
     swapped: bool = False
 
 
-def samples_of(path: Path, image: ImageFile.ImageFile) -> Samples:
-    """The samples of `image`, which was opened from `path`; only inside `decoding`."""
+def read_sample_format(path: Path, image: ImageFile.ImageFile) -> SampleFormat:
+    """Return the sample format of `image`, opened from `path`; call it inside `decoding_errors`."""
     if image.format == "PNG":
         with path.open("rb") as file:
-            return Samples(bits=file.read(25)[24])
+            return SampleFormat(bits=file.read(25)[24])
     if image.format == "TIFF":
         tags: Any = image.tag_v2  # type: ignore[attr-defined]
-        return Samples(
+        return SampleFormat(
             bits=max(_numbers(tags.get(BITS, 1))),
             format=_FORMATS.get(max(_numbers(tags.get(FORMAT, 1))), "unknown"),
             white_is_zero=tags.get(PHOTOMETRIC, 0) == 0,
@@ -51,7 +51,7 @@ def samples_of(path: Path, image: ImageFile.ImageFile) -> Samples:
             lossy=image.info.get("compression") in ("jpeg", "tiff_jpeg", "webp"),
             swapped=(tags.prefix == b"MM") == (sys.byteorder == "little"),
         )
-    return Samples(lossy=image.format != "BMP")
+    return SampleFormat(lossy=image.format != "BMP")
 
 
 def _numbers(value: Any) -> tuple[int, ...]:

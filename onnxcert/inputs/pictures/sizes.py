@@ -1,40 +1,41 @@
-"""Which pictures can be opened, and whether their label maps have their size."""
+"""Check which images can be opened, and whether their label maps have the same size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from onnxcert.errors import InputError, refuse_exhausted
-from onnxcert.inputs.labels import label_size
+from onnxcert.inputs.labels import read_label_size
 from onnxcert.inputs.listing import Item, Listing
-from onnxcert.inputs.pictures.image import image_size, lies_on_its_side
+from onnxcert.inputs.pictures.image import is_rotated, read_image_size
 
 
 def usable_sizes(
     listing: Listing, bands: Sequence[str] = ()
 ) -> tuple[dict[Item, tuple[int, int]], dict[str, str]]:
-    """(height, width) of each picture that can be opened, and why the others, by name, cannot.
+    """Return (height, width) of each readable image, and the errors of the others by name.
 
     Args:
-        listing: the pictures. bands: see `onnxcert.inputs.pictures.image.read_image`.
+        listing: the images.
+        bands: see `onnxcert.inputs.pictures.image.read_image`.
 
     Raises:
-        InputError: a label map cannot be opened or has another size than its picture.
+        InputError: a label map cannot be opened, or its size differs from its image.
     """
     sizes: dict[Item, tuple[int, int]] = {}
     unreadable: dict[str, str] = {}
     for item in listing.items:
         try:
-            size = image_size(item.path, bands)
+            size = read_image_size(item.path, bands)
         except InputError as error:
             refuse_exhausted(item.path, error)
             unreadable[item.name] = str(error)
             continue
         if item.label is not None and item.class_label is None:
-            labelled = label_size(item.label, coding=listing.coding)
+            labelled = read_label_size(item.label, coding=listing.coding)
             if labelled != size:
                 way_out = "give labels of the same size"
-                if labelled == size[::-1] and lies_on_its_side(item.path):
+                if labelled == size[::-1] and is_rotated(item.path):
                     way_out = (
                         "the picture is rotated by its EXIF orientation and the labels are not, "
                         "so rotate them as well"

@@ -99,7 +99,7 @@ def test_labels_share_the_stem_or_serve_one_cloud(tmp_path: Path) -> None:
     # Labels in a folder below the clouds are no clouds.
     put(tmp_path, "d/x.txt", "d/labels/x.txt")
     assert len(listed(tmp_path / "d", labels=tmp_path / "d/labels")) == 1
-    assert "as well" in refused(tmp_path / "d", labels=tmp_path / "d")
+    assert "too" in refused(tmp_path / "d", labels=tmp_path / "d")
 
 
 def test_a_table_gives_each_cloud_its_class(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_table_gives_each_cloud_its_class(tmp_path: Path) -> None:
 
 def test_nothing_found_is_refused(tmp_path: Path) -> None:
     put(tmp_path, "photo.png")
-    assert "name one" in refused()
+    assert "give one" in refused()
     assert "no such" in refused(tmp_path / "missing")
     assert ".npy, .npz" in refused(tmp_path)
     assert "there is none" in refused(f"{tmp_path}/*.png")

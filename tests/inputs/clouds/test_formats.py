@@ -11,7 +11,7 @@ import pytest
 from inputs.clouds.writers import every_format, hdf5, npy, npz, ply, shape, table, text
 
 from onnxcert.errors import InputError, ParameterError
-from onnxcert.inputs.clouds import PointCloud, cloud_shapes, cloud_size, read_cloud
+from onnxcert.inputs.clouds import PointCloud, cloud_size, count_shapes, read_cloud
 
 CLOUD = shape()
 FILES = every_format(CLOUD)
@@ -49,7 +49,7 @@ def test_every_format_gives_the_same_cloud(tmp_path: Path, name: str) -> None:
     nameless = name in ("cloud.txt", "commas.xyz", "counted.pts", "single.npy", "latest.hdf5")
     assert cloud.category == ("" if nameless else "chair")
     assert cloud_size(path) == len(cloud)
-    assert cloud_shapes(path) is None
+    assert count_shapes(path) is None
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".npy"])
@@ -119,12 +119,12 @@ def test_a_description_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         (b"", "there are 0"),
         (b"# nothing\n\n", "there are 0"),
         (b"7\n", "there are 0"),
-        (b"\n" * 1_100_000, "blank lines"),
+        (b"\n" * 1_100_000, "empty lines"),
         (b"3\n0 0 0\n1 1 1\n", "3 points, but there are 2"),
         (b"1\n2\n3\n", "line 2 has 1"),
         (b"0 0\n1 1\n", "line 1 has 2"),
         (b"0 0 0" + b" " * 20_000 + b"\n", "line 1 is longer"),
-        (b"0 0 0 0 0 1 0.5\n" * 3, "no whole numbers"),
+        (b"0 0 0 0 0 1 0.5\n" * 3, "not hold integers"),
         (b"7e6 0 0\n7000001 0 0\n7000000.01 0 0\n", "subtract an offset"),
     ],
 )
@@ -139,7 +139,7 @@ def test_lines_are_counted_without_reading_their_numbers(tmp_path: Path) -> None
         assert cloud_size(path) == 2
     for data in (b"", b"7\n", b"\n" * 1_100_000):
         path.write_bytes(data)
-        with pytest.raises(InputError, match=r"no points|blank lines"):
+        with pytest.raises(InputError, match=r"no points|empty lines"):
             cloud_size(path)
 
 
@@ -192,7 +192,7 @@ def test_arrays_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
         ("category", {"points": points, "category": "a\nb"}),
         ("category", {"points": points, "category": ["a", "b"]}),
         ("labels once", {"points": table(CLOUD, rgb=False), "labels": CLOUD.labels}),
-        ("one place", {"points": table(CLOUD, rgb=False), "normals": CLOUD.normals}),
+        ("save each once", {"points": table(CLOUD, rgb=False), "normals": CLOUD.normals}),
     ):
         assert said in refused(path, npz(**arrays))
         if "category" not in arrays:
@@ -214,7 +214,7 @@ def test_a_file_of_many_shapes_gives_each(tmp_path: Path) -> None:
             label=np.array([[4], [15]], np.uint8),
         )
     )
-    assert cloud_shapes(path) == 2
+    assert count_shapes(path) == 2
     assert cloud_size(path) == 40
     for index, cloud in enumerate(clouds):
         read = read_cloud(path, index=index)
@@ -267,7 +267,7 @@ def test_a_ply_that_is_no_cloud_is_refused(tmp_path: Path) -> None:
         (b"format ascii 1.0\n", b"", "format"),
         (b"property float nz", b"property float16 nz", "property float16 nz"),
         (b"property float nz", b"property list int int nz", "list"),
-        (b"property float nz", b"property float ny", "twice"),
+        (b"property float nz", b"property float ny", "names different"),
         (b"property float nz", b"property float n", "together"),
         (b"property double quality", b"property double class", "label and class"),
         (b"element vertex 40", b"element vertex -1", "line 5"),
@@ -276,7 +276,7 @@ def test_a_ply_that_is_no_cloud_is_refused(tmp_path: Path) -> None:
         (b"element vertex 40", b"element vertex 99999999999999", "at most 10,000,000"),
         (b"element vertex", b"element corner", "vertex"),
         (b"element vertex", b"element camera 10000001\nelement vertex", "camera"),
-        (b"end_header", b"comment", "mend"),
+        (b"end_header", b"comment", "fix"),
         (b"comment category chair", b"comment category " + b"x" * 101, "category"),
     ):
         assert said in refused(path, good.replace(old, new, 1))

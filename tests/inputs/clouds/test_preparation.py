@@ -11,7 +11,7 @@ from inputs.clouds.writers import hdf5, npz, shape
 
 from onnxcert.errors import InputError
 from onnxcert.inputs import ClassLabel, Item
-from onnxcert.inputs.clouds import PointCloud, chosen, framed, read_item
+from onnxcert.inputs.clouds import PointCloud, choose_rows, framed, read_item
 
 CLOUD = shape(60)
 
@@ -35,7 +35,7 @@ def prepared(item: Item, points: int | None, *, fill: bool = False) -> PointClou
 @pytest.mark.parametrize("count", [None, 20, 60, 100])
 def test_the_frame_is_that_of_all_points_of_the_file(tmp_path: Path, count: int | None) -> None:
     cloud = prepared(written(tmp_path / "x.npz", CLOUD), count, fill=True)
-    rows = np.arange(60) if count is None else chosen(60, count)
+    rows = np.arange(60) if count is None else choose_rows(60, count)
     whole = framed(CLOUD, "unit-sphere")
     for name in ("points", "normals", "features", "labels"):
         np.testing.assert_array_equal(getattr(cloud, name), getattr(whole, name)[rows])
@@ -46,7 +46,7 @@ def test_what_the_listing_says_counts_before_the_file(tmp_path: Path) -> None:
     item, labels = written(tmp_path / "x.npz", CLOUD), tmp_path / "l.txt"
     labels.write_text("".join(f"{100 + i}\n" for i in range(60)))
     cloud = prepared(replace(item, label=labels, category="Mug"), 20)
-    np.testing.assert_array_equal(cloud.labels, 100 + chosen(60, 20))
+    np.testing.assert_array_equal(cloud.labels, 100 + choose_rows(60, 20))
     assert cloud.category == "Mug"
     # A table of classes is no file of labels.
     table = replace(item, label=tmp_path / "t.csv", class_label=ClassLabel("3", "t.csv"))

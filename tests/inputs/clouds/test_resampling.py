@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inputs.clouds.writers import shape
 
 from onnxcert.errors import InputError, ParameterError
-from onnxcert.inputs.clouds import PointCloud, chosen, duplicates, kept
+from onnxcert.inputs.clouds import PointCloud, choose_rows, duplicates, kept
 
 
 def numbered(points: int, seed: int) -> PointCloud:
@@ -31,12 +31,12 @@ def test_the_choice_never_depends_on_the_coordinates(
     rows = kept(x, count, fill=True).labels
     np.testing.assert_array_equal(rows, kept(moved, count, fill=True).labels)
     np.testing.assert_array_equal(rows, kept(numbered(points, other), count, fill=True).labels)
-    np.testing.assert_array_equal(rows, chosen(points, count))
+    np.testing.assert_array_equal(rows, choose_rows(points, count))
 
 
 @given(st.integers(1, 400), st.integers(1, 1500))
 def test_points_keep_their_order_and_repeat_as_little_as_can_be(points: int, count: int) -> None:
-    rows = chosen(points, count)
+    rows = choose_rows(points, count)
     assert len(rows) == count
     assert (np.diff(rows) >= 0).all()
     times = np.bincount(rows, minlength=points)
@@ -48,13 +48,13 @@ def test_points_keep_their_order_and_repeat_as_little_as_can_be(points: int, cou
 def test_fewer_points_are_among_more(points: int, data: st.DataObject) -> None:
     some = data.draw(st.integers(1, points))
     fewer = data.draw(st.integers(1, some))
-    assert set(chosen(points, fewer)) <= set(chosen(points, some))
+    assert set(choose_rows(points, fewer)) <= set(choose_rows(points, some))
 
 
 def test_everything_known_of_a_point_goes_with_it() -> None:
     cloud = shape(100)
     for count in (30, 100, 250):
-        rows, part = chosen(100, count), kept(cloud, count, fill=True)
+        rows, part = choose_rows(100, count), kept(cloud, count, fill=True)
         for name in ("points", "normals", "features", "labels"):
             np.testing.assert_array_equal(getattr(part, name), getattr(cloud, name)[rows])
         assert part.category == "chair"
@@ -65,14 +65,14 @@ def test_everything_known_of_a_point_goes_with_it() -> None:
 
 def test_the_choice_is_spread_over_the_file() -> None:
     # Of 8192 points in 8 blocks, 2048 take about 256 from each; 5 standard deviations are 65.
-    blocks = np.bincount(chosen(8192, 2048) // 1024)
+    blocks = np.bincount(choose_rows(8192, 2048) // 1024)
     assert np.abs(blocks - 256).max() < 65
 
 
 def test_the_choice_is_the_same_for_ever() -> None:
     # Stored results depend on it: a digest of the choice as it was when the first were made.
-    rows = np.concatenate([chosen(2874, 2048), chosen(500, 2048)]).astype("<u4")
-    assert chosen(10, 4).tolist() == [1, 2, 4, 9]
+    rows = np.concatenate([choose_rows(2874, 2048), choose_rows(500, 2048)]).astype("<u4")
+    assert choose_rows(10, 4).tolist() == [1, 2, 4, 9]
     assert hashlib.sha256(rows.tobytes()).hexdigest()[:16] == "d6994f7cce45483d"
 
 

@@ -112,7 +112,7 @@ def test_what_is_not_its_layout_is_refused(root: Path, tmp_path: Path) -> None:
     [
         ("[", "damaged"),
         ("[" * 100_000, "damaged"),
-        ("{}", "no list"),
+        ("{}", "not a list"),
         ("[]", "none"),
         ("[7]", "'7' occurs"),
         ('["shape_data/03001627/../../../secret"]', "secret"),
