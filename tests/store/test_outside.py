@@ -155,9 +155,9 @@ def test_every_link_in_a_folder_is_refused_and_nothing_behind_it_is_touched(
         goal = tmp_path / "outside" / "folder"
     path.parent.mkdir(exist_ok=True)
     path.symlink_to(os.path.relpath(goal, path.parent))
-    assert_refused(onnxcert, tmp_path, "run", f"{place} in run is a link", verify=2)
+    assert_refused(onnxcert, tmp_path, "run", f"{place} in run is a symlink", verify=2)
     before = contents(tmp_path)
-    with pytest.raises(StoreError, match="is a link"), ResultStore(run).exclusive():
+    with pytest.raises(StoreError, match="is a symlink"), ResultStore(run).exclusive():
         pass
     assert contents(tmp_path) == before
 
