@@ -12,9 +12,9 @@ def main() -> None:
     try:
         _check_address_space()
         from onnxcert.cli import run_command_line
-        from onnxcert.cli.interrupt import ending_passes
+        from onnxcert.cli.interrupt import end_passes_on_signal
 
-        with ending_passes(1):
+        with end_passes_on_signal(1):
             status = run_command_line(started=STARTED)
     except KeyboardInterrupt:
         status = 130

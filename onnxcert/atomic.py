@@ -133,6 +133,6 @@ def _telling(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise StoreError(
-            f"{path} cannot be written ({reason}); fix that and run the same command again; results "
-            "already saved are intact."
+            f"{path} cannot be written ({reason}); fix that and run the same command again; "
+            "results already saved are intact."
         ) from None
