@@ -16,7 +16,7 @@ from onnxcert.errors import StoreError
 LEFT_OVER: Final = ".*.tmp"
 
 # Files written within `together` and not yet renamed: final path -> temporary path.
-_waiting: ContextVar[dict[Path, Path] | None] = ContextVar("waiting", default=None)
+_pending: ContextVar[dict[Path, Path] | None] = ContextVar("pending", default=None)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -31,21 +31,21 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         StoreError: The disk is full, or the folder is missing or read-only.
     """
-    waiting = _waiting.get()
-    if waiting is None:
+    pending = _pending.get()
+    if pending is None:
         with together():
             write_atomically(path, write)
         return
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with _telling(path):
+        with _convert_errors(path):
             temporary.unlink(missing_ok=True)  # if it is a symlink, its target must not change
             write(temporary)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    waiting[path] = temporary
+    pending[path] = temporary
 
 
 def make_folder(path: Path) -> None:
@@ -54,7 +54,7 @@ def make_folder(path: Path) -> None:
     Raises:
         StoreError: The folder cannot be created, or `path` is not a folder.
     """
-    with _telling(path):
+    with _convert_errors(path):
         path.mkdir(parents=True, exist_ok=True)
 
 
@@ -85,22 +85,22 @@ def together() -> Iterator[None]:
     Raises:
         StoreError: The disk is full, or a folder is missing or read-only.
     """
-    if _waiting.get() is not None:
+    if _pending.get() is not None:
         yield
         return
-    waiting: dict[Path, Path] = {}
-    before = _waiting.set(waiting)
+    pending: dict[Path, Path] = {}
+    before = _pending.set(pending)
     try:
         yield
-        _sync(waiting.items())
-        for path, temporary in waiting.items():
-            with _telling(path):
+        _sync(pending.items())
+        for path, temporary in pending.items():
+            with _convert_errors(path):
                 temporary.replace(path)
         if os.name == "posix":
-            _sync({path.parent: path.parent for path in waiting}.items())
+            _sync({path.parent: path.parent for path in pending}.items())
     finally:
-        _waiting.reset(before)
-        for temporary in waiting.values():
+        _pending.reset(before)
+        for temporary in pending.values():
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
 
@@ -117,7 +117,7 @@ def _sync(files: Iterable[tuple[Path, Path]]) -> None:
 
 
 def _sync_one(path: Path, where: Path) -> None:
-    with _telling(path):
+    with _convert_errors(path):
         descriptor = os.open(where, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -126,7 +126,7 @@ def _sync_one(path: Path, where: Path) -> None:
 
 
 @contextmanager
-def _telling(path: Path) -> Iterator[None]:
+def _convert_errors(path: Path) -> Iterator[None]:
     """Convert an OSError to a StoreError about `path`."""
     try:
         yield

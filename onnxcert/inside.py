@@ -44,7 +44,7 @@ def inside(folder: Path, *names: str) -> Path:
     return path
 
 
-def made_inside(folder: Path, *names: str) -> Path:
+def make_folder_inside(folder: Path, *names: str) -> Path:
     """Return the folder `names` below the results folder `folder`; create it if missing.
 
     Raises:
@@ -61,7 +61,7 @@ def file_inside(folder: Path, below: Path) -> Path:
     Raises:
         StoreError: The parent folder cannot be created.
     """
-    made_inside(folder, *below.parts[:-1])
+    make_folder_inside(folder, *below.parts[:-1])
     return inside(folder, *below.parts)
 
 

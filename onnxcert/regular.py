@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 
-class NotReadable(OSError):
+class UnsuitableFileError(OSError):
     """The path is not a regular file, or the file is too large."""
 
 
@@ -30,7 +30,7 @@ def irregular(mode: int) -> str:
 
 def check_regular(path: Path, *, limit: int | None = None) -> None:
     """Raise OSError unless `path` is a regular file (of at most `limit` bytes, if given)."""
-    _check(path.stat(), limit)
+    _check_status(path.stat(), limit)
 
 
 def read_regular(path: Path, *, limit: int) -> bytes:
@@ -43,13 +43,15 @@ def read_regular(path: Path, *, limit: int) -> bytes:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as file:  # noqa: PTH123
         status = os.fstat(file.fileno())
-        _check(status, limit)
+        _check_status(status, limit)
         return file.read(status.st_size)  # reading `limit` bytes would allocate all of them
 
 
-def _check(status: os.stat_result, limit: int | None) -> None:
+def _check_status(status: os.stat_result, limit: int | None) -> None:
     found = irregular(status.st_mode)
     if found:
-        raise NotReadable(f"it is {found}, not a file")
+        raise UnsuitableFileError(f"it is {found}, not a file")
     if limit is not None and status.st_size > limit:
-        raise NotReadable(f"it has {status.st_size:,} bytes, more than the limit of {limit:,}")
+        raise UnsuitableFileError(
+            f"it has {status.st_size:,} bytes, more than the limit of {limit:,}"
+        )

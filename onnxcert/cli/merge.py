@@ -18,7 +18,7 @@ from onnxcert.store import merge as merge_results
 
 def command(
     out: Path = typer.Argument(
-        ..., metavar="OUT", help="Folder for the merged results: new, or from an earlier merge."
+        ..., metavar="OUT", help="Folder for the merged results: new, or of the same run."
     ),
     shards: list[Path] = typer.Argument(
         ..., metavar="SHARD...", help="Results folders of onnxcert certify --shard."
@@ -26,9 +26,9 @@ def command(
 ) -> int:
     """Merge the shards of one run into one folder and print the table.
 
-    OUT is identical to the results of a run in one process. All shards must have the same model,
-    settings and seed, and no input may have two different results. Missing shards are listed (exit
-    status 3); run the same command again when they are finished.
+    With all shards, OUT is identical to the results of one process. The shards must have the same
+    model, settings and seed, and no input may have two different results. Missing shards are listed
+    (exit status 3); run the same command again when they are finished.
     """
     merged = merge_results(out, shards)
     figures = BestEffort()

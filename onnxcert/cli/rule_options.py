@@ -34,7 +34,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             0.001,
             "--alpha",
             help="Probability that any certificate is wrong (with --budget: that more than the "
-            "budget are wrong).",
+            "budget are wrong; with benjamini-yekutieli: expected share of wrong certificates).",
         ),
     ),
     "alpha_scope": (

@@ -186,7 +186,7 @@ def test_ctrl_c_reaches_the_driver_alone(place: Place, whole: Path, tmp_path: Pa
     [
         (("--workers", "2000"), "--workers must be from 0 "),
         (("--workers", "-1"), "--workers must be from 0 "),
-        (("--workers", "2", "--device", "cuda:1"), "names one; use --device cuda"),
+        (("--workers", "2", "--device", "cuda:1"), "names a single one; use --device cuda"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
