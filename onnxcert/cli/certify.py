@@ -151,7 +151,7 @@ def command(
         ignore_label = get_ignore_label(file, listing, ignore_label)
 
     def prepare(head: str | None) -> Run:
-        """Return the run for one output of the model; None for the only one."""
+        """Return the run for the output `head`; None for the output of the contract."""
         fields = {**given, **({} if head is None else {"output": head})}
         names = input_options.class_names(listing)
         try:

@@ -119,7 +119,9 @@ def parse_feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
                 content = io.BytesIO(read_regular(Path(value), limit=_LARGEST_FEED))
                 pairs.append((name, np.load(content, allow_pickle=False).tolist()))
             except (OSError, ValueError, EOFError) as error:
-                raise ParameterError(f"--feed {text} cannot be read ({error}).") from None
+                raise ParameterError(
+                    f"--feed {text} cannot be read ({error}); give a .npy file of numbers."
+                ) from None
             continue
         try:
             parts = [float(part) for part in value.split(",")]

@@ -99,7 +99,7 @@ def resume_command(
 
 
 def result_object(run: Run, summary: Summary, model: str, started: float) -> dict[str, Any]:
-    """Return the run as JSON values; `started` is the `time.perf_counter()` of its begin."""
+    """Return the run as JSON values; `started` is its start by `time.perf_counter()`."""
     return json_object(
         summary,
         model=model,
