@@ -146,7 +146,7 @@ class RuleOptions:
         if looks is not None:
             at = None if looks == "auto" else tuple(sorted({*looks, n}))
             if at is not None and at[-1] > n:
-                raise ParameterError(f"the last look is at {at[-1]}, after --n {n}; raise --n.")
+                raise ParameterError(f"--looks ends at {at[-1]} draws, but --n is {n}; raise --n.")
             schedule = Schedule(n, at, values["spending"])
         budget = Budget() if values["budget"] is None else Budget(values["budget"])
         return Rule(
