@@ -1,4 +1,4 @@
-"""Shared types and the two seams of the package: the model and the perturbation."""
+"""Shared types and the two extension points of the package: the model and the perturbation."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Array = Any
 
 
 class Segmenter(Protocol):
-    """A model: any callable from a batch of inputs to labels.
+    """A model: any callable from a batch of inputs to class labels.
 
-    Takes float32 [B, ...] in the declared input unit and returns integers [B, *grid], one per
-    component. A value outside 0 .. classes - 1 is no vote.
+    Takes float32 [B, ...] in the declared input unit and returns integers [B, *grid], one label per
+    component. A value outside 0 .. classes - 1 is an invalid prediction and not counted as a vote.
     """
 
     def __call__(self, batch: FloatArray, /) -> IntArray: ...
 
 
 class Noise(Protocol):
-    """The randomness of a batch of draws: independent numbers, one stream a draw.
+    """The random numbers of a batch of draws, one independent stream per draw.
 
     Call `add_normal` once, or `normals` once and then `offsets` once.
     """
@@ -34,96 +34,108 @@ class Noise(Protocol):
     def __len__(self) -> int: ...
 
     def add_normal(self, x: Any, sigma: float, out: Array) -> None:
-        """Write the grid point nearest to x + sigma z into each row of `out`, with standard normals
-        z of its own; see `onnxcert.kernels.grid_step`.
+        """Write the grid point nearest to x + sigma z into each row of `out`.
+
+        Each row has its own standard normals z; for the grid see `onnxcert.kernels.grid_step`.
 
         Args:
-            x: float32, without a batch axis, or what the backend's `prepare` made of it.
+            x: Input, float32, without a batch axis; or the result of the backend's `prepare`.
+            sigma: Standard deviation, in the unit of `x`.
             out: float32 [draws, *x.shape], each row C-contiguous.
         """
         ...
 
     def normals(self, count: int) -> LevelArray:
-        """So many standard normals of each draw: float64 [draws, count], in memory."""
+        """Return `count` standard normals per draw: float64 [draws, count], in memory."""
         ...
 
     def offsets(self) -> LevelArray:
-        """A number of each draw, uniform in [0, 1): float64 [draws], in memory."""
+        """Return one number per draw, uniform in [0, 1): float64 [draws], in memory."""
         ...
 
 
 @runtime_checkable
 class Perturbation(Protocol):
-    """A random perturbation of the input together with the attack it certifies against."""
+    """A random perturbation of the input and the attack that it certifies against."""
 
     name: ClassVar[str]
 
     @property
     def sigma(self) -> float:
-        """The standard deviation of the noise, in `unit`."""
+        """Standard deviation of the noise, in `unit`."""
         ...
 
     def parameters(self) -> dict[str, Any]:
-        """JSON values that reproduce this perturbation: ``PERTURBATIONS[name](**parameters())``."""
+        """Return JSON values such that ``PERTURBATIONS[name](**parameters())`` equals `self`."""
         ...
 
     def described(self) -> str:
-        """The noise and its parameters in a few words, e.g. ``gaussian sigma 0.25``."""
+        """Return the noise and its parameters as text, e.g. ``gaussian sigma 0.25``."""
         ...
 
     def unit(self, of_input: str) -> str:
-        """The unit of sigma and of the radius, in words, where `of_input` is that of the input."""
+        """Return the unit of sigma and of the radius, as text.
+
+        Args:
+            of_input: Unit of the input, as text.
+        """
         ...
 
     def check(self, x: FloatArray) -> None:
-        """Raise ParameterError if `x` cannot hold this perturbation as it is."""
+        """Raise ParameterError if `x` is not a valid input for this perturbation."""
         ...
 
     def law_error(self, shape: tuple[int, ...]) -> float:
-        """Bound on the total variation between the law of one computed draw, over all values of
-        an input of this shape, and the law that `radius` is proved for; docs/statistics.md,
-        section 11."""
+        """Return a bound on the total variation distance between computed and exact noise.
+
+        The distance is between the distribution of one computed draw and the distribution that
+        `radius` is proved for; see docs/statistics.md, section 11.
+
+        Args:
+            shape: Shape of the input; the bound holds for all its values.
+        """
         ...
 
     def prepare(self, x: Array, backend: Any) -> Any:
-        """What `perturb` may take in the place of `x` for many batches: what does not depend on
-        the draw is computed once.
+        """Compute once what does not depend on the draw; `perturb` takes the result instead of `x`.
 
         Args:
-            x: of the backend. backend: an `onnxcert.backend.Backend`.
+            x: Input, an array of the backend.
+            backend: An `onnxcert.backend.Backend`.
         """
         ...
 
     def perturb(self, x: Any, noise: Noise, out: Array) -> None:
         """Write one independent random perturbation of `x` per draw into `out`.
 
-        Row b is a pure function of x and the noise of draw b, bit for bit, however many rows
-        there are.
+        Row b is a deterministic function of x and the noise of draw b, bit for bit, whatever the
+        number of rows.
 
         Args:
-            x: the input, float32, without a batch axis, or what `prepare` made of it.
-            noise: of the draws, one a row.
+            x: Input, float32, without a batch axis; or the result of `prepare`.
+            noise: Random numbers of the draws, one draw per row.
             out: float32 [len(noise), *x.shape], each row C-contiguous.
         """
         ...
 
     def radius(self, tau: float) -> float:
-        """Size of the attack ruled out where P(vote = class) > tau; rounded down."""
+        """Return the certified radius for components with P(vote = class) > tau, rounded down."""
         ...
 
     def formula(self, tau: float | None = None) -> str:
-        """How the radius follows from tau, in symbols, or in numbers for one tau."""
+        """Return the formula of the radius in symbols; with `tau`, in numbers."""
         ...
 
     def shown(self, radius: float) -> str:
-        """A radius as text, never more than it is."""
+        """Return `radius` as text, rounded down."""
         ...
 
     def attack(self, size: str, unit: str, of: str = "") -> str:
-        """The attack ruled out, as the middle of a sentence: `for every ... `.
+        """Return the attack that is certified against, as part of a sentence: `for every ... `.
 
         Args:
-            size: of the attack, in words. unit: the unit of the input, in words.
-            of: what is attacked, in words, where it is not the whole input.
+            size: Size of the attack, as text.
+            unit: Unit of the input, as text.
+            of: The part of the input that is attacked, as text; empty for the whole input.
         """
         ...

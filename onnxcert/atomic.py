@@ -1,4 +1,4 @@
-"""Files that are complete under their name, or not there at all."""
+"""Atomic writes: a file exists under its name only when it is complete and on disk."""
 
 from __future__ import annotations
 
@@ -12,97 +12,101 @@ from typing import Final
 
 from onnxcert.errors import StoreError
 
-# Pattern of the files that a killed process may leave behind.
+# Glob pattern of temporary files that a killed process may leave behind.
 LEFT_OVER: Final = ".*.tmp"
 
-# Files written within `together` and not yet under their name: path -> where they are.
-_waiting: ContextVar[dict[Path, Path] | None] = ContextVar("waiting", default=None)
+# Files written within `together` and not yet renamed: final path -> temporary path.
+_pending: ContextVar[dict[Path, Path] | None] = ContextVar("pending", default=None)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Write under another name, put it on disk, rename, put the folder on disk.
+    """Write a temporary file, sync it to disk, rename it to `path`, and sync the folder.
 
-    Within `together` all but the first step is done at its end.
+    Within `together`, all steps after the first are done when its block ends.
+
+    Args:
+        path: Final path of the file.
+        write: Function that writes the content to the path it is given.
 
     Raises:
-        StoreError: the disk is full, or the folder is gone or read-only.
+        StoreError: The disk is full, or the folder is missing or read-only.
     """
-    waiting = _waiting.get()
-    if waiting is None:
+    pending = _pending.get()
+    if pending is None:
         with together():
             write_atomically(path, write)
         return
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with _telling(path):
-            temporary.unlink(missing_ok=True)  # a link there would be written through
+        with _convert_errors(path):
+            temporary.unlink(missing_ok=True)  # if it is a symlink, its target must not change
             write(temporary)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    waiting[path] = temporary
+    pending[path] = temporary
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder `path` and the folders above it, if they are missing.
+    """Create the folder `path` and its parents, if they are missing.
 
     Raises:
-        StoreError: it cannot be made, or is not a folder.
+        StoreError: The folder cannot be created, or `path` is not a folder.
     """
-    with _telling(path):
+    with _convert_errors(path):
         path.mkdir(parents=True, exist_ok=True)
 
 
 def remove(path: Path) -> None:
-    """Remove the file `path`, if it is there.
+    """Remove the file `path`, if it exists.
 
     Raises:
-        StoreError: it is a folder, or its folder is read-only.
+        StoreError: `path` is a folder, or its parent is read-only.
     """
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(
-            f"{path} cannot be removed ({error.strerror}); remove it yourself, and give the same "
+            f"{path} cannot be removed ({error.strerror}); remove it yourself and run the same "
             "command again."
         ) from None
 
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Put every file that the block writes on disk in one go; an inner block joins the outer one.
+    """Sync all files that the block writes in one step; an inner block joins the outer one.
 
-    A disk takes about as long for several files at once as for one, and where an input is small
-    that is most of what it costs. Each file is on disk before it gets its name, names are given in
-    the order of writing, and when the block has ended all of them are on disk. If it fails before
-    the first name is given, nothing of it is there.
+    Syncing several files at once takes about as long as syncing one, and for small inputs this is
+    most of the cost. Each file is on disk before it is renamed, files are renamed in the order of
+    writing, and all are on disk when the block has ended. If the block fails before the first
+    rename, none of its files exists.
 
     Raises:
-        StoreError: the disk is full, or a folder is gone or read-only.
+        StoreError: The disk is full, or a folder is missing or read-only.
     """
-    if _waiting.get() is not None:
+    if _pending.get() is not None:
         yield
         return
-    waiting: dict[Path, Path] = {}
-    before = _waiting.set(waiting)
+    pending: dict[Path, Path] = {}
+    before = _pending.set(pending)
     try:
         yield
-        _sync(waiting.items())
-        for path, temporary in waiting.items():
-            with _telling(path):
+        _sync(pending.items())
+        for path, temporary in pending.items():
+            with _convert_errors(path):
                 temporary.replace(path)
         if os.name == "posix":
-            _sync({path.parent: path.parent for path in waiting}.items())
+            _sync({path.parent: path.parent for path in pending}.items())
     finally:
-        _waiting.reset(before)
-        for temporary in waiting.values():
+        _pending.reset(before)
+        for temporary in pending.values():
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
 
 
 def _sync(files: Iterable[tuple[Path, Path]]) -> None:
-    """Put files or folders on disk, at the same time; each pair is its name and where it is."""
+    """Sync files or folders to disk in parallel; each pair is (final path, current path)."""
     named = list(files)
     if len(named) == 1:
         _sync_one(*named[0])
@@ -113,7 +117,7 @@ def _sync(files: Iterable[tuple[Path, Path]]) -> None:
 
 
 def _sync_one(path: Path, where: Path) -> None:
-    with _telling(path):
+    with _convert_errors(path):
         descriptor = os.open(where, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -122,13 +126,13 @@ def _sync_one(path: Path, where: Path) -> None:
 
 
 @contextmanager
-def _telling(path: Path) -> Iterator[None]:
-    """Turn an OSError into a StoreError about `path`."""
+def _convert_errors(path: Path) -> Iterator[None]:
+    """Convert an OSError to a StoreError about `path`."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise StoreError(
-            f"{path} cannot be written ({reason}); fix that and give the command again, results "
-            "already saved are intact."
+            f"{path} cannot be written ({reason}); fix that and run the same command again; "
+            "results already saved are intact."
         ) from None

@@ -1,16 +1,16 @@
-"""Everything a user can get wrong, as one exception tree.
+"""The exceptions that a user can cause and fix, as one tree.
 
     OnnxcertError
-    ├── ParameterError    a number or name given to onnxcert is out of range (also a ValueError)
-    ├── InputError        a picture, label map or list of them cannot be used
+    ├── ParameterError    a parameter is invalid (also a ValueError)
+    ├── InputError        an image, a point cloud, a label file or a list of them is unusable
     ├── ModelError        an ONNX file cannot be opened, or must not be certified
-    │   └── ContractError how to talk to the model is unknown, ambiguous or contradictory
-    ├── DeviceError       the device asked for is not there
-    └── StoreError        a result folder cannot be read, written or continued
-        └── AccessError   the machine could not read a result, which may be intact
+    │   └── ContractError the model's contract is unknown, ambiguous or contradictory
+    ├── DeviceError       the requested device is not available
+    └── StoreError        a results folder cannot be read, written or resumed
+        └── AccessError   the machine could not read a result; the file may be intact
 
-Each message is one sentence for the person at the keyboard: what was expected, what came,
-what to do. The command line prints it without a traceback and exits with status 2.
+Each message is one sentence: what is wrong, what was expected, what to do. The command line prints
+it without a traceback and exits with status 2.
 """
 
 import errno
@@ -20,15 +20,15 @@ from typing import Final
 
 
 class OnnxcertError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base class of all errors that a user can cause and fix."""
 
 
 class ParameterError(OnnxcertError, ValueError):
-    """A number or name given to onnxcert is out of range."""
+    """A parameter is invalid."""
 
 
 class InputError(OnnxcertError):
-    """A picture, label map or list of them cannot be used."""
+    """An image, a point cloud, a label file or a list of them is unusable."""
 
 
 class ModelError(OnnxcertError):
@@ -36,35 +36,36 @@ class ModelError(OnnxcertError):
 
 
 class ContractError(ModelError):
-    """How to talk to the model is unknown, ambiguous or contradictory."""
+    """The model's contract is unknown, ambiguous or contradictory."""
 
 
 class DeviceError(OnnxcertError):
-    """The device asked for is not there."""
+    """The requested device is not available."""
 
 
 class StoreError(OnnxcertError):
-    """A result folder cannot be read, written or continued."""
+    """A results folder cannot be read, written or resumed."""
 
 
 class AccessError(StoreError):
-    """Limits, permissions, memory or a device kept a file of a result from being read.
+    """A result file could not be read because of limits, permissions, memory or a device.
 
     Attributes:
-        path: the file. why: the reason as the system words it.
+        path: Path of the file.
+        why: Reason given by the system.
     """
 
     def __init__(self, path: object, why: str) -> None:
         super().__init__(
-            f"{path} could not be read ({why}), so it may be intact; fix that and give the "
+            f"{path} could not be read ({why}), so it may be intact; fix that and run the same "
             "command again."
         )
         self.path, self.why = str(path), why
 
 
-# Errors that the file itself can cause: it is missing, is not a file, or gives wrong offsets. Every
-# other errno is about the process or the machine.
-_OF_THE_FILE: Final = frozenset(
+# Error numbers that the file itself can cause: it is missing, is not a file, or contains wrong
+# offsets. All others are about the process or the machine.
+_FILE_ERRORS: Final = frozenset(
     {
         *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO),
         *(errno.EINVAL, errno.EOVERFLOW, errno.EFBIG),
@@ -72,30 +73,30 @@ _OF_THE_FILE: Final = frozenset(
 )
 
 
-# Memory that HDF5 and image decoders may need for one block of data.
+# Bytes that HDF5 and image decoders may need for one block of data.
 _BLOCK: Final = 2**26
 
 
 def machine_trouble(error: BaseException | None) -> str:
-    """Return the reason if the machine and not the file caused `error`; else an empty string.
+    """Return the reason if the machine, not the file, caused `error`; otherwise an empty string.
 
-    Also looks at the exceptions that `error` was raised from, as readers raise errors of their own.
+    Also checks the causes of `error`, because readers wrap system errors in their own types.
     """
     for cause in _causes(error):
-        # HDF5 has no exception type for a lack of memory, only a message.
+        # HDF5 has no exception type for too little memory, only a message.
         if isinstance(cause, MemoryError) or "memory allocation failed" in str(cause):
             return "not enough memory"
-        if isinstance(cause, OSError) and cause.errno not in {None, *_OF_THE_FILE}:
+        if isinstance(cause, OSError) and cause.errno not in {None, *_FILE_ERRORS}:
             return os.strerror(cause.errno or 0)
-        # An HDF5 filter fails in the same way without memory and on damaged data.
-        unnamed = isinstance(cause, OSError | RuntimeError) and not getattr(cause, "errno", None)
-        if unnamed and not _has_memory():
+        # An HDF5 filter raises the same error for too little memory and for damaged data.
+        no_errno = isinstance(cause, OSError | RuntimeError) and not getattr(cause, "errno", None)
+        if no_errno and not _has_memory():
             return "not enough memory"
     return ""
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield `error` and the exceptions that it was raised from."""
+    """Yield `error` and its chain of causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -110,14 +111,14 @@ def _has_memory() -> bool:
 
 
 def refuse_exhausted(path: object, error: BaseException) -> None:
-    """Raise AccessError if too many files are open: every other input would fail, too."""
+    """Raise AccessError if `error` means too many open files: all other inputs would fail too."""
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
             raise AccessError(path, os.strerror(cause.errno)) from None
 
 
 def refuse_trouble(path: object, error: BaseException) -> None:
-    """Raise AccessError if the machine caused the `error` of reading `path`."""
+    """Raise AccessError if the machine, not the file, caused the `error` of reading `path`."""
     if isinstance(error, AccessError):
         raise error
     why = machine_trouble(error)

@@ -1,8 +1,8 @@
-"""Safe paths below a results folder: none leads out of it.
+"""Safe paths below a results folder: none leads outside.
 
-A folder may come from a stranger and contain links or records with odd names. Writing or removing
-files below it must not touch other files of the user. The folder itself may be a link, because the
-user named it.
+A results folder may come from an untrusted source and contain symlinks or records with malicious
+names. Writing or removing files below it must not touch other files of the user. The folder itself
+may be a symlink, because the user named it.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from typing import Final
 from onnxcert.atomic import make_folder
 from onnxcert.errors import StoreError
 
-# The folders that onnxcert writes to; anything else in a results folder is not visited.
+# Folders that onnxcert writes to; nothing else in a results folder is visited.
 FOLDERS: Final = ("inputs", "partial", "labels", "pictures")
 
 
 def inside(folder: Path, *names: str) -> Path:
     """Return the path of `names` below the results folder `folder`.
 
-    Every path that is written or removed below a results folder comes from here.
+    Every path that is written or removed below a results folder must come from this function.
 
     Args:
-        folder: may be a link itself, and need not exist.
-        names: of the folders on the way and, last, of the file; none of them need exist.
+        folder: Results folder; may be a symlink and need not exist.
+        names: Names of the parent folders and, last, of the file; none of them need exist.
 
     Raises:
-        StoreError: a name contains a path, or a symlink has this name.
+        StoreError: A name contains a path, or an entry on the way is a symlink.
     """
     path = folder
     for name in names:
         if name in ("", ".", "..") or "\0" in name or Path(name).name != name:
             raise StoreError(
-                f"{name!a} cannot be the name of a file in {folder}: expected a name without a "
-                "path; remove the record or label that has this name."
+                f"{name!a} cannot be a file name in {folder}: expected a name without a path; "
+                "remove the record or label that has this name."
             )
         path = path / name
         if path.is_symlink():
@@ -44,11 +44,11 @@ def inside(folder: Path, *names: str) -> Path:
     return path
 
 
-def made_inside(folder: Path, *names: str) -> Path:
-    """Return the folder of `names` below the results folder `folder`; it is made if missing.
+def make_folder_inside(folder: Path, *names: str) -> Path:
+    """Return the folder `names` below the results folder `folder`; create it if missing.
 
     Raises:
-        StoreError: it cannot be made.
+        StoreError: The folder cannot be created.
     """
     path = inside(folder, *names)
     make_folder(path)
@@ -56,20 +56,20 @@ def made_inside(folder: Path, *names: str) -> Path:
 
 
 def file_inside(folder: Path, below: Path) -> Path:
-    """Return the path of the file `below` the results folder `folder`; its folder is made.
+    """Return the path of the file `below` in the results folder `folder`; create its parent.
 
     Raises:
-        StoreError: it cannot be made.
+        StoreError: The parent folder cannot be created.
     """
-    made_inside(folder, *below.parts[:-1])
+    make_folder_inside(folder, *below.parts[:-1])
     return inside(folder, *below.parts)
 
 
 def refuse_links(folder: Path) -> None:
     """Raise StoreError if an entry of the results folder `folder` or of its `FOLDERS` is a symlink.
 
-    Hard links look like files. They are read, but never written through, because files are replaced
-    and not changed.
+    Hard links look like files. Writing never changes their targets, because files are replaced
+    instead of modified.
     """
     waiting = [folder, *(folder / name for name in FOLDERS)]
     while waiting:
@@ -96,6 +96,6 @@ def _entries(where: Path) -> Iterable[os.DirEntry[str]]:
 def _linked(path: Path, folder: Path) -> StoreError:
     below = ascii(str(path.relative_to(folder)))[1:-1]
     return StoreError(
-        f"{below} in {folder} is a link, and links in results are refused; replace it by the file "
-        "or folder that belongs there, or remove it."
+        f"{below} in {folder} is a symlink, which is not allowed in results; replace it with the "
+        "file or folder that it points to, or remove it."
     )

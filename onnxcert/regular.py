@@ -1,7 +1,7 @@
-"""Read only regular files of bounded size, so that reading never waits and always ends.
+"""Reading of regular files of bounded size, so that reading never blocks and always ends.
 
 Opening a pipe waits for its writer, a device may never end, and a sparse file may claim terabytes.
-The error is an OSError, which readers handle like any other.
+Other files raise an OSError, which readers handle like any other.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import stat
 from pathlib import Path
 
 
-class NotReadable(OSError):
-    """Not a regular file, or too large."""
+class UnsuitableFileError(OSError):
+    """The path is not a regular file, or the file is too large."""
 
 
 def irregular(mode: int) -> str:
-    """Describe what is not a regular file, with its article; empty for a regular file.
+    """Return the kind of a file that is not regular, such as "a folder"; empty if it is regular.
 
     Args:
         mode: `os.stat_result.st_mode` of the path.
@@ -29,27 +29,29 @@ def irregular(mode: int) -> str:
 
 
 def check_regular(path: Path, *, limit: int | None = None) -> None:
-    """Raise OSError unless `path` is a regular file, of at most `limit` bytes if that is given."""
-    _check(path.stat(), limit)
+    """Raise OSError unless `path` is a regular file (of at most `limit` bytes, if given)."""
+    _check_status(path.stat(), limit)
 
 
 def read_regular(path: Path, *, limit: int) -> bytes:
     """Return the content of a regular file of at most `limit` bytes.
 
     Raises:
-        OSError: it is not such a file, or cannot be read.
+        OSError: The file is not regular, is larger than `limit`, or cannot be read.
     """
-    # Without blocking, so that a pipe is opened without waiting and refused below.
+    # Non-blocking, so that opening a pipe does not wait; it is refused below.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as file:  # noqa: PTH123
         status = os.fstat(file.fileno())
-        _check(status, limit)
-        return file.read(status.st_size)  # reading `limit` bytes would reserve memory for all
+        _check_status(status, limit)
+        return file.read(status.st_size)  # reading `limit` bytes would allocate all of them
 
 
-def _check(status: os.stat_result, limit: int | None) -> None:
+def _check_status(status: os.stat_result, limit: int | None) -> None:
     found = irregular(status.st_mode)
     if found:
-        raise NotReadable(f"it is {found}, not a file")
+        raise UnsuitableFileError(f"it is {found}, not a file")
     if limit is not None and status.st_size > limit:
-        raise NotReadable(f"it has {status.st_size:,} bytes, more than the {limit:,} that are read")
+        raise UnsuitableFileError(
+            f"it has {status.st_size:,} bytes, more than the limit of {limit:,}"
+        )

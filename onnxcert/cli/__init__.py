@@ -1,4 +1,4 @@
-"""The command line: parse, call one public function, print. One file a command."""
+"""The command line: parse options, call one public function, print. One file per command."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import typer
 
 from onnxcert._version import __version__
 from onnxcert.cli import certify, decide, diff, inspect, merge, pack, plan, report, study, verify
-from onnxcert.cli.open_facts import lines
-from onnxcert.cli.terminal import OutputError, guarded
+from onnxcert.cli.open_facts import format_questions
+from onnxcert.cli.terminal import OutputError, guard_streams
 from onnxcert.errors import OnnxcertError
 from onnxcert.model.question import OpenFacts
 
-DONE, USER_ERROR, PIPE_CLOSED = 0, 2, 141  # 141: as shells report a process ended by SIGPIPE
+DONE, USER_ERROR, PIPE_CLOSED = 0, 2, 141  # 141: what shells report after SIGPIPE
 
 app = typer.Typer(
     name="onnxcert",
@@ -30,8 +30,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"onnxcert {__version__}")
         raise typer.Exit
 
@@ -58,11 +58,11 @@ app.command("study")(study.command)
 
 
 def run_command_line(arguments: list[str] | None = None, *, started: float | None = None) -> int:
-    """Run one command and return its exit status; errors a user can mend are one sentence.
+    """Run one command and return its exit status; print an error that a user can fix as a sentence.
 
     Args:
-        arguments: those after the program's name; None takes the process's own.
-        started: `time.perf_counter()` when the process began, for the start-up time.
+        arguments: Arguments after the program name; None for those of the process.
+        started: `time.perf_counter()` at process start, to measure the start-up time.
     """
     if arguments is None:
         arguments = sys.argv[1:]
@@ -70,7 +70,7 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
         "started": time.perf_counter() if started is None else started,
         "arguments": arguments,
     }
-    with guarded():
+    with guard_streams():
         try:
             status = _run(arguments or ["--help"], context)
             sys.stdout.flush()  # here, so that a failure can still be reported
@@ -80,11 +80,11 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
         except OSError as error:
             if error.errno == errno.EPIPE:
                 return PIPE_CLOSED
-            return _fail(_of_the_system(error))
+            return _fail(_describe_os_error(error))
         except Exception as error:
-            message = _of_the_machine(error)
+            message = _describe_machine_failure(error)
             if message is None:
-                raise  # a bug, which needs its traceback
+                raise  # a bug: print its traceback
             return _fail(message)
 
 
@@ -95,49 +95,49 @@ def _run(arguments: list[str], context: dict[str, Any]) -> int:
             args=arguments, prog_name="onnxcert", standalone_mode=False, obj=context
         )
     except OpenFacts as error:
-        sentence, *more = lines(error, arguments)
+        sentence, *more = format_questions(error, arguments)
         return _fail(sentence, more)
     except OnnxcertError as error:
         return _fail(str(error))
     except typer.TyperException as error:
         return _fail(error.format_message())
     except typer.Abort:  # Typer raises it for an EOFError
-        return _fail("a file is shorter than its header says; make it again or leave it out.")
+        return _fail("a file is shorter than its header says; create it again or leave it out.")
     return status if isinstance(status, int) else DONE
 
 
-def _of_the_system(error: OSError) -> str:
-    """Return the message for an error of the operating system that nothing else has handled."""
+def _describe_os_error(error: OSError) -> str:
+    """Return the message for an operating system error that was not handled elsewhere."""
     reason = error.strerror or str(error)
     if isinstance(error, OutputError):
-        return f"{reason}; write the output elsewhere and give the command again."
+        return f"{reason}; write the output elsewhere and run the same command again."
     where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"{where}too many files are open; raise the limit (ulimit -n) to 256 or more."
     return (
-        f"{where}the system reports {reason.lower()!r}; fix that and give the command again, "
+        f"{where}the system reports {reason.lower()!r}; fix that and run the same command again; "
         "results already saved are intact."
     )
 
 
-def _of_the_machine(error: Exception) -> str | None:
-    """Return the message if this machine lacks something; None for any other error."""
-    said = str(error)
+def _describe_machine_failure(error: Exception) -> str | None:
+    """Return the message if the machine lacks memory, a library or threads; otherwise None."""
+    text = str(error)
     if isinstance(error, MemoryError):
         return (
-            f"there is not enough memory{f' ({said})' if said else ''}; free some or raise the "
+            f"there is not enough memory{f' ({text})' if text else ''}; free some or raise the "
             "limit (ulimit -v), or certify smaller inputs; results already saved are intact."
         )
-    if isinstance(error, ImportError) or "can't start new thread" in said:
+    if isinstance(error, ImportError) or "can't start new thread" in text:
         return (
-            f"a part of onnxcert cannot be loaded or started here ({said}); raise the limits of "
-            "memory, files and processes (ulimit -a), or reinstall onnxcert."
+            f"a part of onnxcert cannot be loaded or started ({text}); raise the limits on memory, "
+            "open files and processes (ulimit -a), or reinstall onnxcert."
         )
     return None
 
 
 def _fail(message: str, more: Sequence[str] = ()) -> int:
     first = f"onnxcert: {' '.join(message.split())}"
-    with suppress(OSError):  # if standard error fails, the exit status still tells
+    with suppress(OSError):  # if standard error fails, the exit status still reports the error
         print(first, *more, sep="\n", file=sys.stderr, flush=True)
     return USER_ERROR

@@ -1,4 +1,4 @@
-"""`onnxcert certify`."""
+"""The command `onnxcert certify`."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 import typer
 
 from onnxcert.cli.contract_options import with_contract_options
-from onnxcert.cli.input_options import Chosen, with_input_options
-from onnxcert.cli.label_facts import ignored, refuse_unreduced
-from onnxcert.cli.loading import loaded
-from onnxcert.cli.noise_options import Noise, with_noise_options
-from onnxcert.cli.open_facts import with_the_rest
-from onnxcert.cli.parallel_options import Parallel, with_parallel_options
-from onnxcert.cli.parsing import draws_or_off, seconds
-from onnxcert.cli.rule_options import AskedRule, with_rule_options
+from onnxcert.cli.input_options import InputOptions, with_input_options
+from onnxcert.cli.label_facts import check_label_offset, get_ignore_label
+from onnxcert.cli.loading import load_model
+from onnxcert.cli.noise_options import NoiseOptions, with_noise_options
+from onnxcert.cli.open_facts import add_run_settings
+from onnxcert.cli.parallel_options import ParallelOptions, with_parallel_options
+from onnxcert.cli.parsing import parse_draws_or_off, parse_seconds
+from onnxcert.cli.rule_options import RuleOptions, with_rule_options
 from onnxcert.cli.running import (
     SOME_SKIPPED,
-    again,
     default_folder,
-    executed,
-    result,
+    execute,
+    result_object,
+    resume_command,
 )
-from onnxcert.cli.running_options import Running, with_running_options
+from onnxcert.cli.running_options import RunningOptions, with_running_options
 from onnxcert.decision.stopping import Stopping
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.listing import safe_name
@@ -49,124 +49,134 @@ from onnxcert.store import ResultStore
 def command(
     context: typer.Context,
     model: str = typer.Argument(
-        ..., help="ONNX file, a folder with one, or a bundled model: street, parts."
+        ..., help="ONNX file, folder with an ONNX file, or bundled model (street, parts)."
     ),
     inputs: list[str] | None = typer.Argument(
         None,
-        help="Pictures or point clouds, folders or globs; without any, the samples beside the "
-        "model.",
+        help="Image or point cloud files, folders or glob patterns. Default: the sample inputs "
+        "next to the model.",
     ),
-    n: int = typer.Option(100, "--n", help="Noisy draws that are tested; with looks the most."),
-    n0: int = typer.Option(10, "--n0", help="Draws that choose the candidate class."),
+    n: int = typer.Option(100, "--n", help="Number of noise samples (with --looks: the maximum)."),
+    n0: int = typer.Option(
+        10, "--n0", help="Number of noise samples that select the candidate class."
+    ),
     selection: str = typer.Option(
         "pooled",
         "--selection",
-        help="pooled: the first n0 of the n draws choose the candidate; split: n0 extra draws do.",
+        help="pooled: the first n0 of the n noise samples select the candidate class; split: n0 "
+        "extra samples select it.",
     ),
     until: float | None = typer.Option(
-        None, "--until", metavar="SHARE", help="Stop at a look once this share is certified."
+        None,
+        "--until",
+        metavar="SHARE",
+        help="Stop at an interim look when this share of components is certified.",
     ),
     futility: float | None = typer.Option(
         None,
         "--futility",
         metavar="SHARE",
-        help="Stop at a look once further draws are expected to certify less than this share per "
-        "hundred of them.",
+        help="Stop at an interim look when 100 more noise samples are expected to certify less "
+        "than this additional share.",
     ),
     seconds_each: Any | None = typer.Option(
         None,
         "--time",
-        parser=seconds,
+        parser=parse_seconds,
         metavar="TIME",
-        help="Stop each input at the last look that fits into this time, e.g. 60s or 2m.",
+        help="Stop each input at the last interim look that fits into this time, e.g. 60s or 2m.",
     ),
     seed: int | None = typer.Option(
-        None, "--seed", help="Seed of the draws; fresh and recorded if not given."
+        None, "--seed", help="Seed of the noise. Default: random, stored in the results."
     ),
     nonrobust: str | None = typer.Option(
         None,
         "--nonrobust",
         metavar="MODEL",
-        help="Another model, shown the clean inputs, for the table's first row; flags that say how "
-        "to talk to a model go for both, so store the contract of either with inspect --write.",
+        help="Baseline model, run on the clean inputs (first row of the table). Contract options "
+        "apply to both models; if they differ, store each contract with inspect --write.",
     ),
     out: Path | None = typer.Option(
         None,
         "--out",
         metavar="DIR",
-        help="Where results go; by default a folder of its own under onnxcert-results for each "
-        "model and set of parameters. The same command again goes on where it stopped.",
+        help="Results folder. Default: a folder in onnxcert-results, one per model and settings. "
+        "Run the same command again to resume an interrupted run.",
     ),
     pictures: bool = typer.Option(
-        True, "--pictures/--no-pictures", help="Draw one picture for each input."
+        True, "--pictures/--no-pictures", help="Save one figure per input, or none."
     ),
     per_class: bool = typer.Option(False, "--per-class", help="Print the IoU of each class."),
     as_json: bool = typer.Option(
-        False, "--json", help="Print one JSON object to standard output and nothing else there."
+        False, "--json", help="Print only one JSON object to standard output."
     ),
     checkpoint: float = typer.Option(
-        60.0, "--checkpoint", metavar="SECONDS", help="How often a long count is kept on disk."
+        60.0,
+        "--checkpoint",
+        metavar="SECONDS",
+        help="Interval between checkpoints of the vote counts, in seconds.",
     ),
     leak_check: Any | None = typer.Option(
         None,
         "--leak-check",
-        parser=draws_or_off,
+        parser=parse_draws_or_off,
         metavar="M|off",
-        help="Run M draws of each input again without their batch mates; default: computed. "
-        "If any answer differs, all inputs are counted again with one draw per pass.",
+        help="Batch-invariance check: run M noise samples of each input again in other batches "
+        "(default: computed). If a prediction differs, all inputs are counted again with one "
+        "sample per pass.",
     ),
     *,
     given: dict[str, Any],
-    chosen: Chosen,
-    noise: Noise,
-    asked: AskedRule,
-    running: Running,
-    parallel: Parallel,
+    input_options: InputOptions,
+    noise: NoiseOptions,
+    rule_options: RuleOptions,
+    running: RunningOptions,
+    parallel: ParallelOptions,
 ) -> int:
-    """Certify the model's answers on inputs, keep the evidence and print the table."""
+    """Certify the model's predictions on inputs, store the votes and print the table."""
     path = find_model(model)
     if not checkpoint > 0:
-        raise ParameterError(f"--checkpoint must be a number of seconds above 0, got {checkpoint}.")
+        raise ParameterError(f"--checkpoint must be more than 0 seconds, got {checkpoint}.")
     parallel.check_seed(seed)
-    file = loaded(path)
-    other_file = loaded(find_model(nonrobust)) if nonrobust else None
+    file = load_model(path)
+    other_file = load_model(find_model(nonrobust)) if nonrobust else None
     kind = medium(file, given)
-    listing = chosen.listing(path, inputs or [], kind)
+    listing = input_options.list_inputs(path, inputs or [], kind)
     if listing.categories and "categories" not in given and not stored(file, "categories"):
         given = {**given, "categories": listing.categories}
 
-    ignore_label = chosen.ignored(listing)
+    ignore_label = input_options.ignore_label(listing)
     if kind == "picture":
-        refuse_unreduced(file, listing, ignore_label)
-        ignore_label = ignored(file, listing, ignore_label)
+        check_label_offset(file, listing, ignore_label)
+        ignore_label = get_ignore_label(file, listing, ignore_label)
 
-    def prepared(head: str | None) -> Run:
-        """The run for one output of the model."""
-        said = {**given, **({} if head is None else {"output": head})}
-        names = chosen.names(listing)
+    def prepare(head: str | None) -> Run:
+        """Return the run for the output `head`; None for the output of the contract."""
+        fields = {**given, **({} if head is None else {"output": head})}
+        names = input_options.class_names(listing)
         try:
-            segmenter = running.opened(file, said, here, names=names)
+            segmenter = running.open_model(file, fields, driver, names=names)
         except OpenFacts as error:
-            raise with_the_rest(error, noise, running, listing) from None
-        other = running.opened(other_file, said, here) if other_file else None
-        chosen.check_category(segmenter.entry)
+            raise add_run_settings(error, noise, running, listing) from None
+        other = running.open_model(other_file, fields, driver) if other_file else None
+        input_options.check_category(segmenter.entry)
         run = Run(
             segmenter=segmenter,
             nonrobust=other,
             listing=listing,
             settings=Settings(
-                perturbation=noise.of(segmenter),
+                perturbation=noise.build(segmenter),
                 n=n,
-                n0=n if asked.procedure == "predict" else n0,
+                n0=n if rule_options.procedure == "predict" else n0,
                 selection=selection,  # type: ignore[arg-type]
-                rule=asked.rule(n, inputs=len(listing.items), whole=segmenter.classifies),
+                rule=rule_options.build(n, inputs=len(listing.items), whole=segmenter.classifies),
                 stopping=Stopping(until=until, futility=futility, seconds=seconds_each),
                 leak_check=leak_check,
             ),
             store=ResultStore("."),
             seed=seed,
             shard=parallel.shard,
-            crew=parallel.crew(segmenter, other, running.options),
+            crew=parallel.build_workers(segmenter, other, running.device_options),
             class_names=names,
             ignore_label=ignore_label,
             batch_size=running.batch_size,
@@ -179,21 +189,25 @@ def command(
         )
         return run
 
-    here = parallel.here(running.options)
+    driver = parallel.driver_options(running.device_options)
     heads = given["output"].split(",") if "output" in given else [None]
     started, arguments = context.obj["started"], context.obj["arguments"]
     results: dict[str, Any] = {}
     status = 0
-    for head, run in [(head, prepared(head)) for head in heads]:
+    for head, run in [(head, prepare(head)) for head in heads]:
         run.clock.startup += time.perf_counter() - started
-        summary = executed(run, announced=not as_json, again=again(arguments, out, run, heads))
+        summary = execute(
+            run,
+            print_header=not as_json,
+            resume_command=resume_command(arguments, out, run, heads),
+        )
         if isinstance(summary, int):
             return summary
         writing = time.perf_counter()
         text = table(summary, per_class=per_class)
         run.clock.report += time.perf_counter() - writing
         if as_json:
-            results[head or ""] = result(run, summary, str(path), started)
+            results[head or ""] = result_object(run, summary, str(path), started)
         else:
             print(text)
             print(f"\nresults in {run.store.folder}")
@@ -202,6 +216,6 @@ def command(
             status = SOME_SKIPPED
         started = time.perf_counter()
     if as_json:
-        whole = {"heads": results} if len(heads) > 1 else next(iter(results.values()))
-        print(json.dumps(whole, allow_nan=False))
+        found = {"heads": results} if len(heads) > 1 else next(iter(results.values()))
+        print(json.dumps(found, allow_nan=False))
     return status

@@ -1,4 +1,4 @@
-"""The options that say how to talk to a model, shared by the commands that open one."""
+"""Options that set a model's contract, shared by the commands that open a model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 import typer
 
 from onnxcert.cli.options import with_options
-from onnxcert.cli.parsing import channels_are, feeds, numbers, two_numbers
+from onnxcert.cli.parsing import parse_channels, parse_feeds, parse_numbers, parse_pair
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.clouds.categories import read_categories
 from onnxcert.model.contract import OUTPUT_FORMS
@@ -22,7 +22,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--layout",
             metavar="ORDER",
-            help="Order of the input's axes: NCHW or NHWC, of points BCN or BNC.",
+            help="Order of the input axes: NCHW or NHWC; for points BCN or BNC.",
         ),
     ),
     "channel_order": (
@@ -31,7 +31,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--channel-order",
             metavar="ORDER",
-            help=f"The input's channels: {', '.join(CHANNEL_ORDERS)}; see --channels-are.",
+            help=f"Channels of the input: {', '.join(CHANNEL_ORDERS)}. See also --channels-are.",
         ),
     ),
     "channels_are": (
@@ -39,10 +39,10 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--channels-are",
-            parser=channels_are,
+            parser=parse_channels,
             metavar="WHAT",
-            help="What the input's channels are: rgb, bgr, rgba, bgra, grey, bands (those of the "
-            "file, as they are), or the bands' names such as blue,green,red,nir.",
+            help="Channels of the input: rgb, bgr, rgba, bgra, grey, bands (those of the file, "
+            "unchanged), or the band names, e.g. blue,green,red,nir.",
         ),
     ),
     "value_range": (
@@ -50,9 +50,9 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--range",
-            parser=two_numbers,
+            parser=parse_pair,
             metavar="LOW,HIGH",
-            help="What black and white are to the model before mean and std: 0,1 or 0,255 or -1,1.",
+            help="Model values of black and white before --mean and --std: 0,1 or 0,255 or -1,1.",
         ),
     ),
     "mean": (
@@ -60,9 +60,10 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--mean",
-            parser=numbers,
+            parser=parse_numbers,
             metavar="R,G,B",
-            help="Subtracted from the pixels, in the unit of --range and the model's order.",
+            help="Mean per channel that is subtracted, in the unit of --range and in the model's "
+            "channel order.",
         ),
     ),
     "std": (
@@ -70,9 +71,9 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--std",
-            parser=numbers,
+            parser=parse_numbers,
             metavar="R,G,B",
-            help="What the pixels are divided by after --mean.",
+            help="Standard deviation per channel; the pixels are divided by it after --mean.",
         ),
     ),
     "normalise": (
@@ -81,7 +82,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--normalise",
             metavar="after|before",
-            help="Whether mean and std apply after --range or before it, to pixels in [0, 1].",
+            help="Apply mean and std after --range, or before it to pixels in [0, 1].",
         ),
     ),
     "input": (
@@ -90,7 +91,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--input",
             metavar="NAME",
-            help="Graph input of the picture or points.",
+            help="Name of the graph input that takes the image or points.",
         ),
     ),
     "feeds": (
@@ -99,8 +100,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--feed",
             metavar="NAME=VALUE",
-            help="Value of a further input: a number, numbers separated by commas, a .npy file, or "
-            "category: the shape's category as one-hot.",
+            help="Value of another graph input: a number, numbers separated by commas, a .npy "
+            "file, or category (the shape category as a one-hot vector).",
         ),
     ),
     "channels": (
@@ -109,7 +110,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--channels",
             metavar="WHAT",
-            help=f"What the values of a point are: {', '.join(CHANNELS)}.",
+            help=f"Features of a point: {', '.join(CHANNELS)}.",
         ),
     ),
     "points": (
@@ -118,7 +119,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--points",
             metavar="N",
-            help="Keep so many points of each shape, chosen once and before the noise.",
+            help="Number of points to keep of each shape, selected once before the noise.",
         ),
     ),
     "frame": (
@@ -127,7 +128,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--frame",
             metavar="unit-sphere|own",
-            help="Centre and scale each shape to the unit sphere before the noise, or not.",
+            help="unit-sphere: centre and scale each shape to the unit sphere before the noise; "
+            "own: leave it unchanged.",
         ),
     ),
     "categories": (
@@ -136,7 +138,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--categories",
             metavar="NAME|FILE",
-            help="Categories of shapes and their parts: shapenet-part, or a file of lines 'name "
+            help="Shape categories and their parts: shapenet-part, or a file with lines 'name "
             "class class ...'.",
         ),
     ),
@@ -145,7 +147,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--restrict-parts/--all-parts",
-            help="Points get only parts that shapes of their category have.",
+            help="Predict only parts of the shape's category, or all parts.",
         ),
     ),
     "passes": (
@@ -154,12 +156,14 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--passes",
             metavar="K",
-            help="Average the scores over K passes with the points in fixed orders.",
+            help="Average the scores over K passes, each with a different fixed order of points.",
         ),
     ),
     "output": (
         str | None,
-        typer.Option(None, "--output", metavar="NAME", help="Graph output that holds the answer."),
+        typer.Option(
+            None, "--output", metavar="NAME", help="Name of the graph output with the prediction."
+        ),
     ),
     "output_layout": (
         str | None,
@@ -167,8 +171,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--output-layout",
             metavar="ORDER",
-            help="Axes of the output: NCHW or NHWC, without a batch axis CHW, HWC or HW; of "
-            "points BCN or BNC, without a batch axis CN, NC or N.",
+            help="Order of the output axes: NCHW or NHWC (without batch axis CHW, HWC or HW); for "
+            "points BCN or BNC (without batch axis CN, NC or N).",
         ),
     ),
     "output_form": (
@@ -177,7 +181,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--output-form",
             metavar="FORM",
-            help=f"What the output holds: {', '.join(OUTPUT_FORMS)}.",
+            help=f"Values of the output: {', '.join(OUTPUT_FORMS)}.",
         ),
     ),
     "threshold": (
@@ -185,7 +189,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--threshold",
-            help="Score above which sigmoid (0.5), logit (0) or multilabel (0.5) says yes.",
+            help="Score above which a class is predicted. Default: sigmoid 0.5, logit 0, "
+            "multilabel 0.5.",
         ),
     ),
     "classes": (
@@ -194,30 +199,30 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--classes",
             metavar="NUMBER",
-            help="Number of classes of an output of class indices.",
+            help="Number of classes, for an output of class indices.",
         ),
     ),
 }
 
 
-def _given(said: dict[str, Any]) -> dict[str, Any]:
-    """The fields that were given, by name.
+def _collect_fields(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the contract fields that were given, by name.
 
     Raises:
-        ParameterError: two options say the same thing, or one cannot be read.
+        ParameterError: Two options set the same field, or a value cannot be read.
     """
-    given = {name: value for name, value in said.items() if value not in (None, [])}
-    meant = given.pop("channels_are", {})
-    if meant and "channel_order" in given:
+    given = {name: value for name, value in values.items() if value not in (None, [])}
+    channels = given.pop("channels_are", {})
+    if channels and "channel_order" in given:
         raise ParameterError(
-            "--channel-order and --channels-are both say what the channels are; give one of them."
+            "--channel-order and --channels-are both set the channels; give only one of them."
         )
-    given |= meant
+    given |= channels
     if "feeds" in given:
-        given["feeds"] = feeds(given["feeds"])
+        given["feeds"] = parse_feeds(given["feeds"])
     if "categories" in given:
         given["categories"] = read_categories(given["categories"])
     return given
 
 
-with_contract_options = with_options(OPTIONS, "given", _given)
+with_contract_options = with_options(OPTIONS, "given", _collect_fields)

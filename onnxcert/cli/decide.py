@@ -1,4 +1,4 @@
-"""`onnxcert decide`."""
+"""The command `onnxcert decide`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from onnxcert.cli.parsing import numbers
+from onnxcert.cli.parsing import parse_numbers
 from onnxcert.correction import CORRECTIONS
 from onnxcert.deciding import Again
 from onnxcert.decision import PROCEDURES
@@ -22,22 +22,24 @@ from onnxcert.store import open_results
 
 def command(
     path: Path = typer.Argument(
-        ..., help="Folder that onnxcert certify wrote, or file that onnxcert pack wrote."
+        ..., help="Results folder of onnxcert certify, or packed file of onnxcert pack."
     ),
     tau: Any | None = typer.Option(
         None,
         "--tau",
-        parser=numbers,
+        parser=parse_numbers,
         metavar="TAU[,TAU...]",
-        help="What P(vote = class) must exceed, from 0.5; of several stored tau the others stay, "
-        "behind the ones given.",
+        help="Threshold that P(vote = class) must exceed, at least 0.5. Other stored tau are kept, "
+        "after the ones given.",
     ),
-    alpha: float | None = typer.Option(None, "--alpha", help="Chance that the guarantee fails."),
+    alpha: float | None = typer.Option(
+        None, "--alpha", help="Probability that the guarantee fails."
+    ),
     alpha_scope: str | None = typer.Option(
         None,
         "--alpha-scope",
         metavar="input|dataset",
-        help="input: alpha is for each input by itself; dataset: all inputs share it.",
+        help="input: each input has its own alpha; dataset: all inputs share one alpha.",
     ),
     correction: str | None = typer.Option(
         None, "--correction", help=f"Multiple-testing procedure: {', '.join(CORRECTIONS)}."
@@ -46,35 +48,35 @@ def command(
         None,
         "--budget",
         metavar="B|PERCENT%",
-        help="Wrong components tolerated by k-FWER: a number, or a share such as 0.1%.",
+        help="Number of wrong components tolerated by k-FWER, or a share such as 0.1%.",
     ),
     procedure: str | None = typer.Option(
-        None, "--procedure", help=f"How votes become a certificate: {', '.join(PROCEDURES)}."
+        None, "--procedure", help=f"Certification procedure: {', '.join(PROCEDURES)}."
     ),
     radius_map: bool | None = typer.Option(
         None,
         "--radius-map/--no-radius-map",
-        help="Whether each component is certified at the largest radius that its votes allow.",
+        help="Certify each component at the largest radius that its votes allow, or not.",
     ),
     floor: float | None = typer.Option(None, "--floor", help="Smallest tau of the radius map."),
     fixed_beforehand: bool = typer.Option(
         False,
         "--fixed-beforehand",
-        help="Declare that all this was fixed before anybody saw the votes; the record says that "
-        "you did.",
+        help="Declare that these settings were fixed before anybody saw the votes; the record "
+        "stores this declaration.",
     ),
     out: Path | None = typer.Option(
-        None, "--out", metavar="DIR", help="Write the new results to this new folder."
+        None, "--out", metavar="DIR", help="New folder for the new results."
     ),
     as_json: bool = typer.Option(
-        False, "--json", help="Print one JSON object to standard output and nothing else there."
+        False, "--json", help="Print only one JSON object to standard output."
     ),
 ) -> int:
-    """Decide certificates again from stored votes, without the model.
+    """Decide certificates again from stored votes, without running the model.
 
-    What is not given stays as stored. What was chosen after the votes were seen voids the level,
-    but for a few choices that the stored certificate covers: the warning, the statement and the
-    record name it. The stored results are never written to.
+    Settings that are not given stay as stored. Settings chosen after the votes were seen void the
+    level alpha, except a few choices that the stored certificate covers; the warning, the statement
+    and the record name them. The stored results are not changed.
     """
     change = Change(
         taus=tau,
@@ -124,14 +126,14 @@ def _page(before: Summary, after: Summary) -> list[str]:
         for tau, row in zip(summary.taus, rows, strict=True):
             cells.append([f"{name}, tau {tau:g}", *row_cells(summary, row)])
     changed = [
-        f"{name}: {_said(before, name)}, now {_said(after, name)}"
+        f"{name}: {_format_setting(before, name)}, now {_format_setting(after, name)}"
         for name in dict.fromkeys((*before.settings, *after.settings))
         if before.settings.get(name) != after.settings.get(name) and name != "hindsight"
     ]
     inputs = f"{after.inputs} input{'' if after.inputs == 1 else 's'}"
     return [
         f"{inputs} decided again"
-        + (f" ({'; '.join(changed)})" if changed else ", by the same rule"),
+        + (f" ({'; '.join(changed)})" if changed else " with the same rule"),
         "",
         *columns(cells),
         "",
@@ -140,7 +142,7 @@ def _page(before: Summary, after: Summary) -> list[str]:
     ]
 
 
-def _said(summary: Summary, name: str) -> str:
+def _format_setting(summary: Summary, name: str) -> str:
     if name not in summary.settings:
         return "nothing"
     value = summary.settings[name]

@@ -1,4 +1,4 @@
-"""`onnxcert diff`."""
+"""The command `onnxcert diff`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from onnxcert.store import open_results
 
 
 def command(
-    a: Path = typer.Argument(..., metavar="A", help="Folder of a run, or a packed file."),
-    b: Path = typer.Argument(..., metavar="B", help="Another one."),
+    a: Path = typer.Argument(..., metavar="A", help="Results folder or packed file."),
+    b: Path = typer.Argument(..., metavar="B", help="Results folder or packed file to compare."),
     as_json: bool = typer.Option(
-        False, "--json", help="Print one JSON object to standard output and nothing else there."
+        False, "--json", help="Print only one JSON object to standard output."
     ),
 ) -> int:
-    """Compare two runs: every parameter that differs, their scores, and where labels differ.
+    """Compare two runs: the parameters that differ, the scores, and where labels differ.
 
-    Inputs are matched by name, and scores are taken over the inputs in common; where there is
-    none, over each run's own. A component differs where both runs certify different classes, or
-    where only one of them certifies any.
+    Inputs are matched by name. Scores are computed over the inputs in common; if there are none,
+    over the inputs of each run. A component differs if the runs certify different classes, or if
+    only one run certifies it.
     """
     comparison = compare(open_results(a), open_results(b))
     if as_json:

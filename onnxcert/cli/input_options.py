@@ -1,4 +1,4 @@
-"""The options that say which inputs and labels are meant, and how to read them."""
+"""Options that select the inputs and labels and set how they are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Final
 import typer
 
 from onnxcert.cli.options import with_options
-from onnxcert.cli.parsing import named
+from onnxcert.cli.parsing import look_up
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs import LABEL_MAPS, READERS, Listing, read_class_names, select, with_coding
 from onnxcert.inputs.clouds import CLOUD_READERS, Columns
@@ -22,7 +22,7 @@ from onnxcert.model.bundled import samples
 from onnxcert.model.entry import Entry
 from onnxcert.model.points.entry import PointEntry
 
-# What a model's inputs are -> (readers, the one taken if none is named).
+# Modality of the model's inputs -> (readers, name of the default reader).
 DATASETS: Final = {"picture": (READERS, "folder"), "points": (CLOUD_READERS, "clouds")}
 
 # Name -> (type, option).
@@ -33,8 +33,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--labels",
             metavar="PATH",
-            help="Labels: a folder of label maps, or of files of a class for each point, with the "
-            "inputs' names; for a classifier a table.",
+            help="Ground truth: folder of label maps, or of files with one class per point, named "
+            "like the inputs. For a classifier: a table.",
         ),
     ),
     "dataset": (
@@ -42,7 +42,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--dataset",
-            help=f"Layout of the inputs: {', '.join(READERS)}; of point clouds "
+            help=f"Dataset layout: {', '.join(READERS)}; for point clouds "
             f"{', '.join(CLOUD_READERS)}.",
         ),
     ),
@@ -52,7 +52,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--ignore-label",
             metavar="INDEX",
-            help="Label of pixels or points that do not count.",
+            help="Label of pixels or points that are ignored in the metrics.",
         ),
     ),
     "palette": (
@@ -61,7 +61,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--palette",
             metavar="FILE",
-            help="Labels are colours: lines 'r g b name' or 'index r g b name' say which.",
+            help="Class colours of label images: a file with lines 'r g b name' or 'index r g b "
+            "name'.",
         ),
     ),
     "label_map": (
@@ -70,14 +71,17 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--label-map",
             metavar="NAME|FILE",
-            help="Labels are other numbers than the model's classes: lines 'from to' say which, or "
+            help="Map from label values to model classes: a file with lines 'from to', or one of "
             f"{', '.join(LABEL_MAPS)}.",
         ),
     ),
     "class_names": (
         Path | None,
         typer.Option(
-            None, "--class-names", metavar="FILE", help="Class names, one a line, in order."
+            None,
+            "--class-names",
+            metavar="FILE",
+            help="File with the class names in order, one per line.",
         ),
     ),
     "columns": (
@@ -86,131 +90,135 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--columns",
             metavar="NAMES",
-            help="What the columns of point files are, e.g. xyz,normals,label.",
+            help="Columns of the point files, e.g. xyz,normals,label.",
         ),
     ),
     "category": (
         str | None,
         typer.Option(
-            None, "--category", metavar="NAME", help="What all the shapes are, e.g. chair."
+            None, "--category", metavar="NAME", help="Category of all shapes, e.g. chair."
         ),
     ),
     "limit": (
         int | None,
-        typer.Option(None, "--limit", help="Certify the first so many inputs."),
+        typer.Option(None, "--limit", help="Certify at most this number of inputs."),
     ),
-    "every": (int | None, typer.Option(None, "--every", help="Take every K-th input.")),
+    "every": (
+        int | None,
+        typer.Option(None, "--every", metavar="K", help="Certify only every K-th input."),
+    ),
 }
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What the options said."""
+class InputOptions:
+    """Values of the input options."""
 
     values: dict[str, Any]
 
-    def listing(self, model: Path, inputs: Sequence[str], medium: str) -> Listing:
-        """What to certify: the inputs named, or the samples beside the model.
+    def list_inputs(self, model: Path, inputs: Sequence[str], medium: str) -> Listing:
+        """Return the given inputs, or the samples next to the model if none are given.
 
         Args:
-            model: the ONNX file. inputs: files, folders, patterns.
-            medium: what the model takes: `picture` or `points`.
+            model: ONNX file.
+            inputs: Files, folders and glob patterns.
+            medium: Modality of the model: `picture` or `points`.
         """
-        said = self.values
-        with _skipped_results_said():
-            listing = self._listed(model, inputs, medium)
+        values = self.values
+        with _report_skipped_results():
+            listing = self._list(model, inputs, medium)
         if listing.left_out:
-            many = "s" if len(listing.left_out) > 1 else ""
+            plural = "s" if len(listing.left_out) > 1 else ""
             print(
-                f"onnxcert: left out {len(listing.left_out)} link{many} to what is listed already, "
-                f"such as {listing.left_out[0]}",
+                f"onnxcert: left out {len(listing.left_out)} link{plural} to inputs that are "
+                f"listed already, such as {listing.left_out[0]}",
                 file=sys.stderr,
             )
-        listing = select(listing, limit=said["limit"], every=said["every"])
+        listing = select(listing, limit=values["limit"], every=values["every"])
         if medium == "points":
-            return self._of_points(listing)
+            return self._apply_point_options(listing)
         for name in ("columns", "category"):
-            if said[name] is not None:
+            if values[name] is not None:
                 raise ParameterError(
-                    f"--{name} is for point clouds, but the model takes pictures; leave it out."
+                    f"--{name} is for point clouds, but the model takes images; leave it out."
                 )
         return with_coding(
             listing,
-            palette=said["palette"],
-            label_map=said["label_map"],
-            ignore_label=said["ignore_label"],
+            palette=values["palette"],
+            label_map=values["label_map"],
+            ignore_label=values["ignore_label"],
         )
 
-    def _of_points(self, listing: Listing) -> Listing:
-        said = self.values
+    def _apply_point_options(self, listing: Listing) -> Listing:
+        values = self.values
         for name in ("palette", "label_map"):
-            if said[name] is not None:
+            if values[name] is not None:
                 raise ParameterError(
-                    f"--{name.replace('_', '-')} is for pictures, but the model takes points; "
+                    f"--{name.replace('_', '-')} is for images, but the model takes points; "
                     "leave it out."
                 )
-        if said["columns"] is not None:
-            Columns.parse(said["columns"])  # refused now, and not with the first input
+        if values["columns"] is not None:
+            Columns.parse(values["columns"])  # refuse invalid columns before the first input
         items = listing.items
-        if said["category"] is not None:
-            items = tuple(replace(item, category=said["category"]) for item in items)
-        return replace(listing, items=items, columns=said["columns"])
+        if values["category"] is not None:
+            items = tuple(replace(item, category=values["category"]) for item in items)
+        return replace(listing, items=items, columns=values["columns"])
 
-    def _listed(self, model: Path, inputs: Sequence[str], medium: str) -> Listing:
-        readers, usual = DATASETS[medium]
-        reader = named(readers, self.values["dataset"] or usual, "--dataset")
+    def _list(self, model: Path, inputs: Sequence[str], medium: str) -> Listing:
+        readers, default = DATASETS[medium]
+        reader = look_up(readers, self.values["dataset"] or default, "--dataset")
         if inputs:
             return reader.list(inputs, self.values["labels"])
-        beside = samples(model)
-        if beside is None:
+        found = samples(model)
+        if found is None:
             raise InputError(
-                f"no inputs were named and {model} has no samples beside it; name inputs, or a "
-                "folder of them."
+                f"no inputs were given and {model} has no samples next to it; give input files or "
+                "a folder of them."
             )
-        folder, labels = beside
+        folder, labels = found
         given = self.values["labels"] or (None if labels is None else str(labels))
-        return readers[usual].list([str(folder)], given)
+        return readers[default].list([str(folder)], given)
 
     def check_category(self, entry: Entry) -> None:
-        """Raise ParameterError if --category names none of those that the model knows."""
-        told = self.values["category"]
-        if told is None or not isinstance(entry, PointEntry) or not entry.contract.categories:
+        """Raise ParameterError if --category is not a category of the model."""
+        category = self.values["category"]
+        if category is None or not isinstance(entry, PointEntry) or not entry.contract.categories:
             return
         names = [name for name, _ in entry.contract.categories]
-        if entry.category(told) not in names:
-            raise ParameterError(f"--category must be one of {', '.join(names)}, got {told!r}.")
+        if entry.category(category) not in names:
+            raise ParameterError(f"--category must be one of {', '.join(names)}, got {category!r}.")
 
-    def names(self, listing: Listing) -> tuple[str, ...]:
-        """Class names of the inputs' labels, where anything tells them."""
+    def class_names(self, listing: Listing) -> tuple[str, ...]:
+        """Return the class names of the option or of the dataset; empty if there are none."""
         path = self.values["class_names"]
         return tuple(read_class_names(path) if path else listing.class_names or ())
 
-    def ignored(self, listing: Listing) -> int | None:
-        """The label that does not count."""
-        said: int | None = self.values["ignore_label"]
-        return listing.ignore_label if said is None else said
+    def ignore_label(self, listing: Listing) -> int | None:
+        """Return the ignored label of the option or of the dataset; None if there is none."""
+        given: int | None = self.values["ignore_label"]
+        return listing.ignore_label if given is None else given
 
 
 @contextmanager
-def _skipped_results_said() -> Iterator[None]:
-    """Print on standard error which folders the block skipped because they hold results."""
+def _report_skipped_results() -> Iterator[None]:
+    """Print to standard error which folders the block skipped because they contain results."""
     folders: list[Path] = []
     with warnings.catch_warnings():
         warnings.simplefilter("always", ResultsSkipped)
-        shown = warnings.showwarning
+        show_other = warnings.showwarning
 
-        def show(message: Warning | str, *about: Any) -> None:
+        def show(message: Warning | str, *rest: Any) -> None:
             if isinstance(message, ResultsSkipped):
                 folders.append(message.folder)
             else:
-                shown(message, *about)
+                show_other(message, *rest)
 
         warnings.showwarning = show  # type: ignore[assignment]
         yield
     if folders:
         more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
         folder = f"folder{'s' if more else ''} {min(folders)}{more}"
-        print(f"onnxcert: skipped the {folder}, which onnxcert wrote results to", file=sys.stderr)
+        print(f"onnxcert: skipped the {folder}: results of onnxcert, not inputs", file=sys.stderr)
 
 
-with_input_options = with_options(OPTIONS, "chosen", Chosen)
+with_input_options = with_options(OPTIONS, "input_options", InputOptions)

@@ -1,4 +1,4 @@
-"""`onnxcert inspect`."""
+"""The command `onnxcert inspect`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import typer
 
 from onnxcert.cli.contract_options import with_contract_options
-from onnxcert.cli.loading import loaded
-from onnxcert.cli.readings import print_readings
-from onnxcert.cli.running_options import Running, with_running_options
+from onnxcert.cli.loading import load_model
+from onnxcert.cli.readings import print_interpretations
+from onnxcert.cli.running_options import RunningOptions, with_running_options
 from onnxcert.cli.trial_input import try_model
 from onnxcert.errors import ContractError, ParameterError
 from onnxcert.inputs import read_class_names, read_image
@@ -36,39 +36,44 @@ from onnxcert.report.view import draw_answer
 def command(
     context: typer.Context,
     model: str = typer.Argument(
-        ..., help="ONNX file, a folder with one, or a bundled model: street, parts."
+        ..., help="ONNX file, folder with an ONNX file, or bundled model (street, parts)."
     ),
     picture: Path | None = typer.Argument(
-        None, help="Show what the model sees and answers on this picture or shape, as a PNG."
+        None, help="Image or point cloud; draw the model's input and prediction as a PNG file."
     ),
     out: Path = typer.Option(
-        Path("inspect.png"), "--out", metavar="FILE", help="Where the PNG of PICTURE goes."
+        Path("inspect.png"), "--out", metavar="FILE", help="PNG file for the drawing of PICTURE."
     ),
     write: Path | None = typer.Option(
         None, "--write", metavar="FILE", help="Store the contract in a copy of the model."
     ),
     sigma: float | None = typer.Option(
-        None, "--sigma", help="Noise the model was trained with, to be stored with --write."
+        None,
+        "--sigma",
+        help="Standard deviation of the training noise, stored in the copy of --write.",
     ),
     class_names: Path | None = typer.Option(
-        None, "--class-names", metavar="FILE", help="Class names, one a line, in order."
+        None,
+        "--class-names",
+        metavar="FILE",
+        help="File with the class names in order, one per line.",
     ),
     columns: str | None = typer.Option(
-        None, "--columns", metavar="NAMES", help="What the columns of a point file are."
+        None, "--columns", metavar="NAMES", help="Columns of the point file."
     ),
     category: str | None = typer.Option(
-        None, "--category", metavar="NAME", help="What the shape is, e.g. chair."
+        None, "--category", metavar="NAME", help="Category of the shape, e.g. chair."
     ),
     *,
     given: dict[str, Any],
-    running: Running,
+    running: RunningOptions,
 ) -> int:
-    """Print how onnxcert would talk to a model, the source of each part, and what the lint finds.
+    """Print the contract of a model, the source of each field, and the findings of the lint.
 
-    Runs the model on a random input, too. Exit status 2 where certify would refuse the model, also
-    where a setting is missing.
+    Also runs the model on a random input. Exit status 2 if certify would refuse the model, also if
+    a setting is missing.
     """
-    file = loaded(find_model(model))
+    file = load_model(find_model(model))
     arguments = context.obj["arguments"]
     given["trained_sigma"] = sigma
     given["class_names"] = read_class_names(class_names) if class_names else None
@@ -78,10 +83,10 @@ def command(
         if error.contract is not None:
             _print(file, error.contract, _findings(file, error.contract), error.fields)
         if len(error.questions) == 1:
-            print_readings(file, str(error), given, arguments)
+            print_interpretations(file, str(error), given, arguments)
         raise
     except ContractError as error:
-        print_readings(file, str(error), given, arguments)
+        print_interpretations(file, str(error), given, arguments)
         raise
     _refuse_wrong_axes(file, given, contract)
     findings = _findings(file, contract)
@@ -90,12 +95,14 @@ def command(
     bands = contract.bands if isinstance(contract, PictureContract) else None
     if bands is not None and (columns is not None or category is not None):
         raise ParameterError(
-            "--columns and --category are for point clouds, but the model takes pictures; leave "
+            "--columns and --category are for point clouds, but the model takes images; leave "
             "them out."
         )
-    segmenter = OnnxSegmenter(file, contract, **_entry(running, contract, file), **running.options)
+    segmenter = OnnxSegmenter(
+        file, contract, **_preprocessing(running, contract, file), **running.device_options
+    )
     if not try_model(segmenter, running.values["tile"]) and picture is None:
-        print("\nnot tried: the model runs on none of the usual sizes; name an input to try it")
+        print("\nnot tried: the model does not run on any usual size; give an input to try it")
     if picture is not None:
         if bands is not None:
             draw_answer(out, segmenter, read_image(picture, bands))
@@ -103,22 +110,22 @@ def command(
             cloud = read_cloud(picture, columns=columns)
             cloud = replace(cloud, category=category) if category else cloud
             draw_cloud_answer(out, segmenter, segmenter.entry.prepared(cloud))
-        contract = segmenter.contract  # now with the number of classes
-        print(f"\nwhat the model sees and answers is drawn in {out}")
+        contract = segmenter.contract  # now includes the number of classes
+        print(f"\ninput and prediction of the model drawn in {out}")
     if write is not None:
         write_contract(file, contract, write)
         print(f"\ncontract stored in {write}")
     return 0
 
 
-def _entry(running: Running, contract: Contract, file: ModelFile) -> dict[str, Any]:
-    """How inputs are brought to the model: as the options say, or in the one size that it takes."""
-    entry = running.entry(contract, file)
-    fit = entry["fit"]
-    whole = fit.scale == 1.0 and fit.size is None and fit.tile is None and not fit.scales
-    if isinstance(contract, PictureContract) and whole:
-        entry["fit"] = replace(fit, size=contract.size)
-    return entry
+def _preprocessing(running: RunningOptions, contract: Contract, file: ModelFile) -> dict[str, Any]:
+    """Return the preprocessing of the options; by default, resize to a fixed input size."""
+    preprocessing = running.preprocessing(contract, file)
+    fit = preprocessing["fit"]
+    unchanged = fit.scale == 1.0 and fit.size is None and fit.tile is None and not fit.scales
+    if isinstance(contract, PictureContract) and unchanged:
+        preprocessing["fit"] = replace(fit, size=contract.size)
+    return preprocessing
 
 
 def _findings(file: ModelFile, contract: Contract) -> tuple[Finding, ...]:
@@ -126,18 +133,20 @@ def _findings(file: ModelFile, contract: Contract) -> tuple[Finding, ...]:
 
 
 def _refuse_wrong_axes(file: ModelFile, given: dict[str, Any], contract: Contract) -> None:
-    """Raise ContractError where the file declares other axes of its answer than it gives, which
-    `certify` would find out with the first picture."""
+    """Raise ContractError if the declared output axes differ from the actual ones.
+
+    `certify` would find this out only at the first image.
+    """
     try:
         declared = infer(file, given, settle=False)
     except ContractError:
-        return  # certify tries it as well, then
+        return  # then certify, too, runs the model to find the axes
     if (declared.output_axes, declared.classes) != (contract.output_axes, contract.classes):
         raise ContractError(
-            f"{file.path}: the output {contract.output!r} is declared as {declared.output_axes} of "
-            f"{declared.classes} classes, and what it gives is {contract.output_axes} of "
-            f"{contract.classes}; pass --output-layout {contract.output_layout}, or export it with "
-            "the axes that it has."
+            f"{file.path}: the output {contract.output!r} is declared as {declared.output_axes} "
+            f"with {declared.classes} classes, but it is {contract.output_axes} with "
+            f"{contract.classes}; pass --output-layout {contract.output_layout}, or export the "
+            "model with its actual axes."
         )
 
 
@@ -145,19 +154,20 @@ def _print(
     file: ModelFile,
     contract: Contract,
     findings: Sequence[Finding],
-    asked: Collection[str] = (),
+    missing: Collection[str] = (),
 ) -> None:
     print(f"{file.path}\nsha256 {file.sha256}\nopset {file.opset}\n")
     for field in fields(contract):
         if field.name != "sources":
             value = getattr(contract, field.name)
             source = contract.sources.get(field.name)
-            show = _SHOWN.get(field.name, _show)
-            shown = show(value) if source and value != () else _OPEN.get(field.name, "not said")
-            told = f"({source})" if source else ""
-            if field.name in asked:
-                shown, told = "open", ""
-            print(f"{field.name:16} {shown:32} {told}".rstrip())
+            text = _UNSET.get(field.name, "not set")
+            if source and value != ():
+                text = _FORMATS.get(field.name, _format)(value)
+            origin = f"({source})" if source else ""
+            if field.name in missing:
+                text, origin = "open", ""
+            print(f"{field.name:16} {text:32} {origin}".rstrip())
     print(f"\nlint: {'nothing found' if not findings else ''}".rstrip())
     for finding in together(findings):
         print(f"  {finding.severity}: node {finding.node} {finding.message}")
@@ -165,7 +175,8 @@ def _print(
         print(f"not used: {note}")
 
 
-_OPEN = {
+# Field of the contract -> text for a field without a value.
+_UNSET = {
     "batch": "free",
     "bands": "none",
     "size": "free",
@@ -181,21 +192,21 @@ _OPEN = {
     "category_input": "none",
     "restricted": "no",
     "passes": "1",
-    "threshold": "usual for the form",
+    "threshold": "default of the form",
     "classes": "known after the first run",
     "frame": "unit-sphere",
 }
 
 
-def _show_categories(categories: Sequence[tuple[str, Sequence[int]]]) -> str:
-    """Each category with its classes, as a file for --categories has them."""
+def _format_categories(categories: Sequence[tuple[str, Sequence[int]]]) -> str:
+    """Return each category with its classes, in the format of a --categories file."""
     return "; ".join(f"{name} {' '.join(map(str, parts))}" for name, parts in categories)
 
 
-def _show(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, tuple):
-        return ", ".join(_show(v) for v in value)
+        return ", ".join(_format(v) for v in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-_SHOWN = {"categories": _show_categories}
+_FORMATS = {"categories": _format_categories}

@@ -1,7 +1,8 @@
-"""Stop on a signal after the current pass, and keep the votes counted so far.
+"""Stopping a run on a signal after the current pass, keeping the votes counted so far.
 
-Python calls a signal handler only between two instructions of Python, so never during a pass, which
-may take for ever. A thread that the interpreter notifies of signals at once can end the pass.
+Python calls a signal handler only between two Python instructions, so never during a model pass,
+which may hang. A thread that is notified of signals immediately (`signal.set_wakeup_fd`) can end
+the pass.
 """
 
 from __future__ import annotations
@@ -19,82 +20,82 @@ from onnxcert.model.running.passes import allow_passes, end_passes
 from onnxcert.run import Run
 from onnxcert.workers.processes import STOPS
 
-_UNWINDING: Final = 5.0  # seconds for the program to end by itself once its passes are ended
+_GRACE: Final = 5.0  # seconds for the program to exit by itself after its passes were ended
 
 
 def exit_status(number: int) -> int:
-    """Return the exit status of a command that a signal stopped, by the convention of shells."""
+    """Return the exit status of a command that was stopped by a signal, as shells define it."""
     return 128 + number
 
 
 @contextmanager
-def stopping_on_signal(run: Run) -> Iterator[list[int]]:
+def stop_on_signal(run: Run) -> Iterator[list[int]]:
     """Stop `run` after the current pass at the first Ctrl-C, SIGTERM or SIGHUP.
 
-    The second one ends the current pass. Yields the list of the signals received. Signals that were
+    The second signal ends the current pass. Yields the list of received signals. Signals that were
     ignored before (`nohup`) stay ignored, except SIGINT, which shells ignore for background jobs.
     """
-    came: list[int] = []
+    received: list[int] = []
 
-    def ask(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
+    def handle(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
         run.stopping = True
 
     before = {number: signal.getsignal(number) for number in STOPS}
-    heeded = [n for n in STOPS if n == signal.SIGINT or before[n] != signal.SIG_IGN]
-    with ending_passes(2):
-        for number in heeded:
-            signal.signal(number, ask)
+    handled = [n for n in STOPS if n == signal.SIGINT or before[n] != signal.SIG_IGN]
+    with end_passes_on_signal(2):
+        for number in handled:
+            signal.signal(number, handle)
         try:
-            yield came
+            yield received
         finally:
-            for number in heeded:
+            for number in handled:
                 signal.signal(number, before[number])
 
 
 @contextmanager
-def ending_passes(
-    at: int, leave: Callable[[int], object] = os._exit, unwinding: float = _UNWINDING
+def end_passes_on_signal(
+    count: int, exit_process: Callable[[int], object] = os._exit, grace: float = _GRACE
 ) -> Iterator[None]:
-    """End passes of a model within the block at the `at`-th signal that Python handles.
+    """End model passes within the block at the `count`-th signal that Python handles.
 
-    If the block does not end within `unwinding` seconds after that, or if one more signal comes,
-    the process ends. Files on disk stay intact, and workers end with their driver.
+    The process exits if the block has not ended `grace` seconds after that, or at one more signal.
+    Files on disk stay intact, and workers end with their driver.
 
     Args:
-        at: which signal ends the passes; earlier ones are left to their handlers.
-        leave: ends the process with an exit status.
-        unwinding: seconds for which the block may still run.
+        count: Number of the signal that ends the passes; earlier ones are left to their handlers.
+        exit_process: Function that ends the process with an exit status.
+        grace: Seconds that the block may still run.
     """
-    told, heard = socket.socketpair()
-    told.setblocking(False)
+    writer, reader = socket.socketpair()
+    writer.setblocking(False)
 
-    def signalled() -> int:
+    def receive() -> int:
         """Return the number of the next signal, or 0 if the block has ended."""
-        while number := int.from_bytes(heard.recv(1)):
+        while number := int.from_bytes(reader.recv(1)):
             if number in STOPS:
                 return number
         return 0
 
     def listen() -> None:
-        numbers = [signalled() for _ in range(at)]
+        numbers = [receive() for _ in range(count)]
         if not numbers[-1]:
             return
         end_passes()
-        heard.settimeout(unwinding)
+        reader.settimeout(grace)
         with suppress(TimeoutError):
-            numbers.append(signalled())
+            numbers.append(receive())
         if numbers[-1]:
-            leave(exit_status(numbers[-1]))
+            exit_process(exit_status(numbers[-1]))
 
     listener = threading.Thread(target=listen, name="onnxcert-signals", daemon=True)
-    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     listener.start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(before)
-        told.close()
+        writer.close()
         listener.join()
-        heard.close()
+        reader.close()
         allow_passes()

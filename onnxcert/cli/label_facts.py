@@ -1,4 +1,4 @@
-"""What the files beside a model say about labels."""
+"""Label settings in the files next to a model."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from onnxcert.model.graph import ModelFile
 from onnxcert.model.sidecars.carried import carried
 
 
-def refuse_unreduced(file: ModelFile, listing: Listing, ignore_label: int | None) -> None:
-    """Raise ParameterError if labels may be one above the model's classes.
+def check_label_offset(file: ModelFile, listing: Listing, ignore_label: int | None) -> None:
+    """Raise ParameterError if the labels may be one above the model's classes.
 
-    A model that was trained on labels lowered by one answers 0 where the files of its data set hold
-    1. Only the user knows whether the given labels are lowered already.
+    A model that was trained with `reduce_zero_label` predicts 0 where its dataset stores 1. Only
+    the user knows whether the given labels are already reduced by one.
     """
-    if not _plain(listing) or ignore_label is not None:
+    if not _has_plain_labels(listing) or ignore_label is not None:
         return
     source = carried(file).reduces_labels
     if source:
         raise ParameterError(
-            f"{source} says that the model was trained on labels lowered by one, where 0 is no "
-            "class; pass --label-map ade20k for labels as the data set has them, or --ignore-label "
-            "255 for labels that are lowered already."
+            f"{source} says that the model was trained on labels reduced by one, where 0 is not a "
+            "class; pass --label-map ade20k for the labels of the dataset, or --ignore-label 255 "
+            "for labels that are already reduced."
         )
 
 
-def ignored(file: ModelFile, listing: Listing, said: int | None) -> int | None:
-    """Return the ignored label: the one given, or else the one that was ignored in training."""
-    if said is not None or not _plain(listing):
-        return said
+def get_ignore_label(file: ModelFile, listing: Listing, given: int | None) -> int | None:
+    """Return the given ignored label, or the one that was ignored in training if none is given."""
+    if given is not None or not _has_plain_labels(listing):
+        return given
     return carried(file).ignore_label
 
 
-def _plain(listing: Listing) -> bool:
+def _has_plain_labels(listing: Listing) -> bool:
     """Return whether there are label maps without a given encoding."""
     maps = any(item.label is not None and item.class_label is None for item in listing.items)
     return maps and listing.coding == INDEX

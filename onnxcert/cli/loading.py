@@ -1,4 +1,4 @@
-"""Read and open models for a command; print a line if that takes long."""
+"""Reading of models with a message if it takes long."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Final
 
 from onnxcert.model.graph import ModelFile, read_model
 
-_SECONDS: Final = 3.0  # after which a user wants to know what the program is doing
+_SECONDS: Final = 3.0  # after this time, tell the user what the program is doing
 
 
 @contextmanager
-def announced(text: str, *, after: float = _SECONDS) -> Iterator[threading.Timer]:
-    """Print `text` to standard error once the block has taken `after` seconds."""
+def print_if_slow(text: str, *, after: float = _SECONDS) -> Iterator[threading.Timer]:
+    """Print `text` to standard error if the block takes more than `after` seconds."""
     timer = threading.Timer(after, lambda: print(text, file=sys.stderr, flush=True))
     timer.daemon = True
     timer.start()
@@ -26,7 +26,7 @@ def announced(text: str, *, after: float = _SECONDS) -> Iterator[threading.Timer
         timer.cancel()
 
 
-def loaded(path: Path) -> ModelFile:
+def load_model(path: Path) -> ModelFile:
     """Read the model at `path`; see `onnxcert.model.graph.read_model`."""
-    with announced(f"reading {path} and its weights ..."):
+    with print_if_slow(f"reading {path} and its weights ..."):
         return read_model(path)

@@ -1,4 +1,4 @@
-"""`onnxcert merge`."""
+"""The command `onnxcert merge`."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from onnxcert.store import merge as merge_results
 
 def command(
     out: Path = typer.Argument(
-        ..., metavar="OUT", help="The folder to bring them together in: new, or of the same run."
+        ..., metavar="OUT", help="Folder for the merged results: new, or of the same run."
     ),
     shards: list[Path] = typer.Argument(
-        ..., metavar="SHARD...", help="Folders that onnxcert certify --shard wrote."
+        ..., metavar="SHARD...", help="Results folders of onnxcert certify --shard."
     ),
 ) -> int:
-    """Bring the shards of one run together in one folder and print the table.
+    """Merge the shards of one run into one folder and print the table.
 
-    OUT is then what one process would have written. Only parts of one run are merged: the same
-    model, parameters and seed, and no input with two different results. What is not there yet is
-    said; the same command, given again when it is, adds it.
+    With all shards, OUT is identical to the results of one process. The shards must have the same
+    model, settings and seed, and no input may have two different results. Missing shards are listed
+    (exit status 3); run the same command again when they are finished.
     """
     merged = merge_results(out, shards)
     figures = BestEffort()
@@ -49,9 +49,9 @@ def command(
 
 
 def _missing(merged: Merged) -> str:
-    said = f"{len(merged.missing)} of {merged.listed} inputs are not there"
+    text = f"{len(merged.missing)} of {merged.listed} inputs are missing"
     if merged.lacking:
-        return f"{said}; " + "; ".join(
+        return f"{text}; " + "; ".join(
             f"shard {shard} lacks {count}" for shard, count in merged.lacking.items()
         )
-    return f"{said}, such as {merged.missing[0]}"
+    return f"{text}, such as {merged.missing[0]}"

@@ -1,4 +1,4 @@
-"""The options that say which noise is drawn, and with it which attack is certified against."""
+"""Options that set the noise, and with it the attack that is certified against."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from onnxcert._typing import Perturbation
 from onnxcert.cli.options import with_options
-from onnxcert.cli.parsing import named
+from onnxcert.cli.parsing import look_up
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.pictures.bands import listed
 from onnxcert.model.contract import Contract
@@ -22,7 +22,7 @@ from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
 GAUSSIAN: Final = "gaussian"
 ROTATION: Final = "rotation"
 KINDS: Final = {kind: kind for kind in (GAUSSIAN, ROTATION)}
-LONGEST: Final = 60  # of what `OnChannels` calls its channels
+LONGEST: Final = 60  # characters of the name of the channels in `OnChannels`
 COORDINATES: Final = "coordinates"
 WITH_NORMALS: Final = "coordinates+normals"
 
@@ -33,8 +33,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             GAUSSIAN,
             "--perturbation",
-            help="The noise, and with it the attack certified against: gaussian (added to pixels "
-            "or coordinates) or rotation (of a shape, any axis).",
+            help="Noise and attack: gaussian (added to pixels or coordinates) or rotation (of a "
+            "shape about any axis).",
         ),
     ),
     "sigma": (
@@ -42,8 +42,9 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--sigma",
-            help="Standard deviation of the noise, on pixels in [0, 1], on coordinates in the "
-            "model's frame, or in radians; by default the one the model says it was trained with.",
+            help="Standard deviation of the noise: for pixels in [0, 1], for coordinates in the "
+            "model's frame, for rotations in radians. Default: the training noise stored in the "
+            "model.",
         ),
     ),
     "on": (
@@ -52,15 +53,15 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--on",
             metavar="WHAT",
-            help="What Gaussian noise is added to: coordinates (the default for points), "
-            "coordinates+normals, channels FIRST:END, or the names of bands such as red,nir; by "
-            "default all bands.",
+            help="Target of Gaussian noise: coordinates (default for points), "
+            "coordinates+normals, channels FIRST:END, or band names such as red,nir (default for "
+            "images: all bands).",
         ),
     ),
     "axis": (
         str | None,
         typer.Option(
-            None, "--axis", metavar="x|y|z", help="Rotate about this axis alone, in place of any."
+            None, "--axis", metavar="x|y|z", help="Rotate only about this axis. Default: any axis."
         ),
     ),
     "radius": (
@@ -69,94 +70,104 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--radius",
             metavar="exact|classical",
-            help="Radius of a rotation: exact (the default), or sigma * Phi^-1(tau) as published.",
+            help="Radius of a rotation: exact (default), or classical (the published sigma * "
+            "Phi^-1(tau)).",
         ),
     ),
 }
 
 
 @dataclass(frozen=True)
-class Noise:
-    """What the options said."""
+class NoiseOptions:
+    """Values of the noise options."""
 
     values: dict[str, Any]
 
-    def of(self, segmenter: OnnxSegmenter, usual: float | None = None) -> Perturbation:
-        """The noise for a model; sigma is what was said, what it was trained with, or `usual`.
+    def build(self, segmenter: OnnxSegmenter, default: float | None = None) -> Perturbation:
+        """Return the noise for a model.
+
+        Args:
+            segmenter: The model.
+            default: sigma if neither --sigma nor the model sets it.
 
         Raises:
-            ParameterError: the options do not go together, or not with the model.
+            ParameterError: The options contradict each other or the model, or sigma is unknown.
         """
         self._check()
         contract = segmenter.contract
-        if self._turns and not isinstance(contract, PointContract):
+        if self._is_rotation and not isinstance(contract, PointContract):
             raise ParameterError(
-                "rotations in space are for point clouds, but the model takes pictures; leave "
-                "--perturbation out."
+                "rotations are for point clouds, but the model takes images; leave --perturbation "
+                "out."
             )
         sigma = self.sigma(contract)
-        sigma = usual if sigma is None else sigma
+        sigma = default if sigma is None else sigma
         if not sigma and sigma != 0.0:
             raise ParameterError(
                 f"{segmenter.file.path} does not say which noise it was trained with; give "
                 f"--sigma, e.g. --sigma {0.05 if contract.medium == 'points' else 0.25}."
             )
-        if self._turns:
+        if self._is_rotation:
             assert isinstance(contract, PointContract)
-            return self._rotation(contract, sigma)
-        return self._gaussian(contract, sigma)
+            return self._build_rotation(contract, sigma)
+        return self._build_gaussian(contract, sigma)
 
     def sigma(self, contract: Contract) -> float | None:
-        """What was said, or what the model was trained with, if anything tells it."""
-        said: float | None = self.values["sigma"]
-        if said is not None:
-            return said
-        if not self._turns:
+        """Return --sigma, or the standard deviation of the training noise; None if unknown."""
+        given: float | None = self.values["sigma"]
+        if given is not None:
+            return given
+        if not self._is_rotation:
             return contract.trained_sigma
         return contract.trained_rotation if isinstance(contract, PointContract) else None
 
-    def without_model(self) -> Perturbation | None:
-        """The noise as far as it is known without a model; None where nobody said a sigma.
+    def build_without_model(self) -> Perturbation | None:
+        """Return the noise that the options alone define; None without --sigma.
 
         Raises:
-            ParameterError: the options do not go together.
+            ParameterError: The options contradict each other.
         """
         self._check()
         sigma = self.values["sigma"]
         if sigma is None:
             return None
-        return self._rotation(PointContract(), sigma) if self._turns else Gaussian(sigma)
+        if self._is_rotation:
+            return self._build_rotation(PointContract(), sigma)
+        return Gaussian(sigma)
 
     @property
-    def said(self) -> bool:
-        """Whether anything was said about the noise."""
-        usual = {name: option.default for name, (_, option) in OPTIONS.items()}
-        return self.values != usual
+    def are_given(self) -> bool:
+        """Whether any noise option differs from its default."""
+        defaults = {name: option.default for name, (_, option) in OPTIONS.items()}
+        return self.values != defaults
 
     @property
-    def _turns(self) -> bool:
-        return named(KINDS, self.values["perturbation"], "--perturbation") == ROTATION
+    def _is_rotation(self) -> bool:
+        return look_up(KINDS, self.values["perturbation"], "--perturbation") == ROTATION
 
     def _check(self) -> None:
-        for name in ("on",) if self._turns else ("axis", "radius"):
+        for name in ("on",) if self._is_rotation else ("axis", "radius"):
             if self.values[name] is not None:
                 kind = self.values["perturbation"]
-                raise ParameterError(f"--{name} does not go with --perturbation {kind}; drop it.")
-
-    def _rotation(self, contract: PointContract, sigma: float) -> Perturbation:
-        said = self.values
-        vectors = 2 if contract.has_normals else 1
-        if said["axis"] is not None:
-            if said["radius"] is not None:
                 raise ParameterError(
-                    "about one axis the published radius is exact; leave --radius out."
+                    f"--{name} cannot be combined with --perturbation {kind}; leave it out."
                 )
-            return AxisRotation(sigma, said["axis"], vectors)
-        return Rotation(sigma, vectors, said["radius"] or "exact")
 
-    def _gaussian(self, contract: Contract, sigma: float) -> Perturbation:
+    def _build_rotation(self, contract: PointContract, sigma: float) -> Perturbation:
+        axis, radius = self.values["axis"], self.values["radius"]
+        vectors = 2 if contract.has_normals else 1
+        if axis is not None:
+            if radius is not None:
+                raise ParameterError(
+                    "for rotations about one axis the published radius is exact; leave --radius "
+                    "out."
+                )
+            return AxisRotation(sigma, axis, vectors)
+        return Rotation(sigma, vectors, radius or "exact")
+
+    def _build_gaussian(self, contract: Contract, sigma: float) -> Perturbation:
         on = self.values["on"]
-        of_points = isinstance(contract, PointContract)
+        takes_points = isinstance(contract, PointContract)
         channels = contract.declared_channels
         noise = Gaussian(sigma)
         if isinstance(contract, PointContract) and on in (None, COORDINATES):
@@ -166,7 +177,7 @@ class Noise:
         if isinstance(contract, PointContract) and on == WITH_NORMALS:
             if not contract.has_normals:
                 raise ParameterError(
-                    f"the model takes no normals, so --on {on} has none; use --on {COORDINATES}."
+                    f"--on {on} needs normals, but the model takes none; use --on {COORDINATES}."
                 )
             return OnChannels(noise, 0, 6, "the coordinates and normals")
         bands = contract.bands if isinstance(contract, PictureContract) else ()
@@ -174,35 +185,35 @@ class Noise:
             return _on_bands(noise, on, bands)
         first, colon, end = on.partition(":")
         if not (colon and first.isdecimal() and end.isdecimal() and int(end) <= channels):
-            words = f"{COORDINATES}, {WITH_NORMALS} or " if of_points else ""
+            names = f"{COORDINATES}, {WITH_NORMALS} or " if takes_points else ""
             raise ParameterError(
-                f"--on must be {words}channels FIRST:END, at most 0:{channels}, got {on!r}."
+                f"--on must be {names}channels FIRST:END, at most 0:{channels}, got {on!r}."
             )
         if isinstance(contract, PointContract) and int(end) > contract.network_channels:
             raise ParameterError(
-                f"the last channel tells the category, which takes no noise; --on may be at most "
-                f"0:{contract.network_channels}."
+                f"the last channel is the category, to which no noise is added; --on may be at "
+                f"most 0:{contract.network_channels}."
             )
         return OnChannels(noise, int(first), int(end))
 
 
 def _on_bands(noise: Gaussian, on: str, bands: Sequence[str]) -> Perturbation:
-    """`noise` on the bands named in `on`."""
+    """Return `noise` restricted to the bands in the comma-separated list `on`."""
     names = [name.strip() for name in on.split(",")]
     if unknown := [name for name in names if name not in bands]:
         raise ParameterError(
-            f"--on must be names of bands ({listed(bands)}) separated by commas, or channels "
+            f"--on must be band names ({listed(bands)}) separated by commas, or channels "
             f"FIRST:END, at most 0:{len(bands)}, got {unknown[0]!r}."
         )
-    places = sorted({bands.index(name) for name in names})
-    called = listed([bands[place] for place in places])
+    channels = sorted({bands.index(name) for name in names})
+    label = listed([bands[channel] for channel in channels])
     return OnChannels(
         noise,
-        places[0],
-        places[-1] + 1,
-        called if len(called) <= LONGEST else "",
-        tuple(k for k in range(places[0], places[-1]) if k not in places),
+        channels[0],
+        channels[-1] + 1,
+        label if len(label) <= LONGEST else "",
+        tuple(k for k in range(channels[0], channels[-1]) if k not in channels),
     )
 
 
-with_noise_options = with_options(OPTIONS, "noise", Noise)
+with_noise_options = with_options(OPTIONS, "noise", NoiseOptions)

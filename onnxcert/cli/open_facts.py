@@ -1,4 +1,4 @@
-"""Print the settings that a model still needs, and the command line that gives them."""
+"""The message about settings that a model still needs, with the command line that sets them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from onnxcert.cli.noise_options import Noise
-from onnxcert.cli.running_options import Running
+from onnxcert.cli.noise_options import NoiseOptions
+from onnxcert.cli.running_options import RunningOptions
 from onnxcert.errors import OnnxcertError
 from onnxcert.inputs import Listing, usable_sizes
 from onnxcert.model.contract import ASSUMED
@@ -15,12 +15,12 @@ from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.question import OpenFacts, Question
 
 
-def lines(error: OpenFacts, arguments: Sequence[str]) -> Iterator[str]:
+def format_questions(error: OpenFacts, arguments: Sequence[str]) -> Iterator[str]:
     """Yield the sentence, the meaning of each option, and the command line with all choices.
 
     Args:
-        error: what is missing.
-        arguments: of the command that was refused.
+        error: The missing settings.
+        arguments: Arguments of the command that was refused.
     """
     yield error.sentence
     for question in error.questions:
@@ -29,45 +29,46 @@ def lines(error: OpenFacts, arguments: Sequence[str]) -> Iterator[str]:
     if isinstance(contract, PictureContract) and contract.sources.get("channel_order") == ASSUMED:
         order, other = contract.channel_order, contract.channel_order[::-1]
         yield f"  assumed: the channels are {order}; pass --channel-order {other} if they are not"
-    flags = shlex.join(word for question in error.questions for word in _words(question))
+    flags = shlex.join(word for question in error.questions for word in _arguments(question))
     several = any(len(question.values) > 1 for question in error.questions)
-    yield f"  complete command{'; keep one of the values that | separates' if several else ''}:"
+    yield f"  complete command{' (keep one of the values separated by |)' if several else ''}:"
     yield f"  onnxcert {shlex.join(arguments)} {flags}"
 
 
-def _words(question: Question) -> list[str]:
+def _arguments(question: Question) -> list[str]:
     # Several values are joined by |; `shlex.join` quotes them, so that no shell reads a pipe.
     return [question.flag, *(["|".join(question.values)] if question.values else [])]
 
 
-def with_the_rest(error: OpenFacts, noise: Noise, running: Running, listing: Listing) -> OpenFacts:
-    """Add to `error` what a run needs besides the contract: the noise, and pictures of the one size
-    that the model takes."""
+def add_run_settings(
+    error: OpenFacts, noise: NoiseOptions, running: RunningOptions, listing: Listing
+) -> OpenFacts:
+    """Add to `error` the settings that a run needs besides the contract: noise and input size."""
     contract, more = error.contract, []
     if contract is None:
         return error
     if noise.sigma(contract) is None:
         unit = "the unit of the points" if contract.medium == "points" else "pixels in [0, 1]"
-        usual = "0.05" if contract.medium == "points" else "0.25"
-        said = "nothing says which noise the model was trained with; pass --sigma SIGMA"
-        meaning = f"standard deviation of the noise, in {unit}; {usual} for example"
-        more.append(Question(said, flag="--sigma", values=("SIGMA",), meaning=meaning))
+        example = "0.05" if contract.medium == "points" else "0.25"
+        text = "the noise that the model was trained with is unknown; pass --sigma SIGMA"
+        meaning = f"standard deviation of the noise, in {unit}, for example {example}"
+        more.append(Question(text, flag="--sigma", values=("SIGMA",), meaning=meaning))
     if isinstance(contract, PictureContract) and contract.size is not None:
         fit = running.values
-        sides = _first_size(listing, contract)
-        chosen = fit["resize"] or fit["size"] or fit["tile"] or fit["scales"] or contract.usual_size
-        if sides not in (None, contract.size) and not chosen:
+        size = _read_first_size(listing, contract)
+        given = fit["resize"] or fit["size"] or fit["tile"] or fit["scales"] or contract.usual_size
+        if size not in (None, contract.size) and not given:
             height, width = contract.size
-            said = f"the model takes pictures of {height}x{width} pixels only; pass --resize"
+            text = f"the model takes only images of {height}x{width} pixels; pass --resize"
             meaning = (
-                f"resize pictures to {height}x{width}, the only size that the model takes; or pass "
-                "--tile model to cover larger ones with tiles"
+                f"resize images to {height}x{width}, the only size that the model takes; or pass "
+                "--tile model to split larger images into tiles"
             )
-            more.append(Question(said, flag="--resize", meaning=meaning))
+            more.append(Question(text, flag="--resize", meaning=meaning))
     return error.with_questions(*more)
 
 
-def _first_size(listing: Listing, contract: PictureContract) -> tuple[int, int] | None:
+def _read_first_size(listing: Listing, contract: PictureContract) -> tuple[int, int] | None:
     """Return (height, width) of the first input, or None if it cannot be read."""
     try:
         sizes, _ = usable_sizes(replace(listing, items=listing.items[:1]), contract.bands)

@@ -1,4 +1,4 @@
-"""Options that several commands share, given to a command as one keyword."""
+"""Options that several commands share; a command gets each group as one keyword argument."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Command = Callable[..., int]
 def with_options(
     options: Mapping[str, tuple[Any, Any]], keyword: str, build: Callable[[dict[str, Any]], Any]
 ) -> Callable[[Command], Command]:
-    """Add `options` to a command, which takes what `build` makes of them as `keyword`.
+    """Return a decorator that adds `options` to a command, which gets `build(values)` as `keyword`.
 
     Args:
         options: name -> (type, `typer.Option`).
-        keyword: the command's keyword-only argument.
-        build: from the options' values, by name, to the value of the keyword.
+        keyword: Keyword-only argument of the command.
+        build: Function from the values of the options, by name, to the value of `keyword`.
     """
 
     def decorate(command: Command) -> Command:

@@ -1,4 +1,4 @@
-"""`onnxcert pack`."""
+"""The command `onnxcert pack`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from onnxcert.store import pack as pack_results
 
 
 def command(
-    folder: Path = typer.Argument(..., help="Folder that onnxcert certify wrote."),
-    file: Path = typer.Argument(..., metavar="FILE.h5", help="The new file; never overwritten."),
+    folder: Path = typer.Argument(..., help="Results folder of onnxcert certify."),
+    file: Path = typer.Argument(
+        ..., metavar="FILE.h5", help="New file; an existing file is never overwritten."
+    ),
 ) -> int:
-    """Pack a run into one portable HDF5 file: every record, what was asked, the summary table.
+    """Pack a run into one portable HDF5 file: all records, the settings and the summary table.
 
-    onnxcert report, verify and diff take the file in place of the folder. Label files and drawn
-    pictures are left out. A record that is damaged, was edited, or belongs to another run or input
-    is refused, and then no file is written.
+    onnxcert report, verify, diff and decide accept the file instead of the folder. Label files and
+    figures are left out. If a record is damaged, edited or from another run or input, no file is
+    written.
     """
     count = pack_results(ResultStore(folder), file)
     print(

@@ -1,4 +1,4 @@
-"""The options that spread a run over processes and machines."""
+"""Options that distribute a run over processes and machines."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--shard",
             metavar="I/K",
-            help="Certify the I-th of K parts of the inputs, as a task of a batch scheduler does; "
-            "needs --seed. onnxcert merge brings the parts together.",
+            help="Certify only the I-th of K parts of the inputs, e.g. in a job array; needs "
+            "--seed. Combine the parts with onnxcert merge.",
         ),
     ),
     "workers": (
@@ -36,8 +36,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--workers",
             metavar="N",
-            help="Run the model in so many processes, on a GPU each, or on a share of the cores; 0 "
-            "for one on each GPU, or core. The result is that of one process.",
+            help="Number of worker processes, each with one GPU or a share of the CPU cores; 0: "
+            "one per GPU, or per core. The results do not depend on it.",
         ),
     ),
     "ray": (
@@ -45,27 +45,31 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             False,
             "--ray",
-            help="Run the model on a Ray cluster: the one of this machine, or one started for the "
-            "run. --workers says how many; without it as many as there is room for.",
+            help="Run the model on a Ray cluster: the one of this machine, or a new one for this "
+            "run. Default of --workers: as many as fit.",
         ),
     ),
     "ray_address": (
         str | None,
         typer.Option(
-            None, "--ray-address", metavar="HOST:PORT", help="The Ray cluster to use; means --ray."
+            None,
+            "--ray-address",
+            metavar="HOST:PORT",
+            help="Address of the Ray cluster; implies --ray.",
         ),
     ),
 }
 
 
 @dataclass(frozen=True)
-class Parallel:
-    """What the options said.
+class ParallelOptions:
+    """Values of the parallelism options.
 
     Attributes:
-        shard: the part of the inputs that this process is for; None for all.
-        workers: how many; 0 for as many as there is room for; None for none.
-        ray: whether on a Ray cluster. address: of which.
+        shard: Part of the inputs that this process certifies; None for all.
+        workers: Number of workers; 0 for as many as fit; None for none.
+        ray: Whether the workers run on a Ray cluster.
+        address: Address of the Ray cluster, if given.
     """
 
     shard: Shard | None
@@ -74,41 +78,43 @@ class Parallel:
     address: str | None
 
     def check_seed(self, seed: int | None) -> None:
-        """Raise ParameterError if shards would draw from different seeds."""
+        """Raise ParameterError if there are shards without a common seed."""
         if self.shard is not None and seed is None:
             raise ParameterError(
-                "--shard needs --seed, as all parts of a run draw from one seed; give every part "
-                "the same."
+                "--shard needs --seed, because all shards of a run use the same seed; give each "
+                "shard the same one."
             )
 
-    def here(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Device and threads of this process, of which a driver needs little.
+    def driver_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return device and threads of this process; with workers it needs only one CPU thread.
 
         Args:
-            options: those asked for.
+            options: Requested device and threads.
         """
         if not self.ray and self.workers is None:
             return dict(options)
         return {"device": "cpu", "threads": 1}
 
-    def crew(
+    def build_workers(
         self, model: OnnxSegmenter, nonrobust: OnnxSegmenter | None, options: Mapping[str, Any]
     ) -> Crew | None:
-        """Who runs the model; None for this process.
+        """Return the workers that run the model; None to run it in this process.
 
         Args:
-            options: device and threads, as asked for.
+            model: The model.
+            nonrobust: Baseline model, if there is one.
+            options: Requested device and threads.
 
         Raises:
-            ParameterError: more workers than GPUs, or workers on one named GPU.
+            ParameterError: There are more workers than GPUs, or --device names a single GPU.
         """
         device, threads = str(options["device"]), int(options["threads"])
         if not self.ray and self.workers is None:
             return None
         if ":" in device:
             raise ParameterError(
-                f"each worker has a GPU of its own, but --device {device} names one; use --device "
-                "cuda, or leave --workers and --ray out."
+                f"each worker needs its own GPU, but --device {device} names a single one; use "
+                "--device cuda, or leave --workers and --ray out."
             )
         other = None if nonrobust is None else nonrobust.anew
         if self.ray:
@@ -118,24 +124,24 @@ class Parallel:
         size = self.workers or len(gpus) or available_cores()
         if gpus and size > len(gpus):
             raise ParameterError(
-                f"each worker has a GPU of its own, and there are {len(gpus)} here, but --workers "
-                f"{size} was asked; use --workers {len(gpus)}, or --device cpu."
+                f"each worker needs its own GPU, but --workers is {size} and this machine has "
+                f"{len(gpus)}; use --workers {len(gpus)}, or --device cpu."
             )
         threads = threads or max(1, available_cores() // size)
         return Processes(Opening(model.anew, other, device, threads), size, gpus[:size])
 
 
-def _checked(said: dict[str, Any]) -> Parallel:
-    shard, workers = said["shard"], said["workers"]
+def _build(values: dict[str, Any]) -> ParallelOptions:
+    shard, workers = values["shard"], values["workers"]
     if workers is not None and not 0 <= workers <= 1024:
-        raise ParameterError(f"--workers must be from 0 (all there is) to 1024, got {workers}.")
-    address = said["ray_address"]
-    return Parallel(
+        raise ParameterError(f"--workers must be from 0 (all available) to 1024, got {workers}.")
+    address = values["ray_address"]
+    return ParallelOptions(
         None if shard is None else Shard.parse(shard),
         workers,
-        said["ray"] or address is not None,
+        values["ray"] or address is not None,
         address,
     )
 
 
-with_parallel_options = with_options(OPTIONS, "parallel", _checked)
+with_parallel_options = with_options(OPTIONS, "parallel", _build)

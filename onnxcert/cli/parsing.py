@@ -1,4 +1,4 @@
-"""Values of options that are more than one number."""
+"""Parsers of option values."""
 
 from __future__ import annotations
 
@@ -22,91 +22,89 @@ T = TypeVar("T")
 _LARGEST_FEED: Final = 2**24  # bytes
 
 
-def numbers(text: str) -> Numbers:
-    """Numbers separated by commas, such as 0.41,0.42,0.43."""
+def parse_numbers(text: str) -> Numbers:
+    """Parse numbers separated by commas, such as 0.41,0.42,0.43."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise typer.BadParameter(
-            f"numbers separated by commas were expected, got {text!r}."
-        ) from None
+        raise typer.BadParameter(f"expected numbers separated by commas, got {text!r}.") from None
 
 
-def two_numbers(text: str) -> Numbers:
-    """Two numbers separated by a comma, such as 0,255."""
-    pair = numbers(text)
+def parse_pair(text: str) -> Numbers:
+    """Parse two numbers separated by a comma, such as 0,255."""
+    pair = parse_numbers(text)
     if len(pair) != 2:
-        raise typer.BadParameter(f"two numbers such as 0,1 or 0,255 were expected, got {text!r}.")
+        raise typer.BadParameter(f"expected two numbers such as 0,1 or 0,255, got {text!r}.")
     return pair
 
 
-def channels_are(text: str) -> dict[str, Any]:
-    """Fields of the contract from an order of colours, `bands`, or names separated by commas."""
+def parse_channels(text: str) -> dict[str, Any]:
+    """Return contract fields from a colour order, `bands`, or band names separated by commas."""
     order = text.strip().upper().replace("GREY", "GRAY")
     if order in CHANNEL_ORDERS:
         return {"channel_order": order}
     names = tuple(name.strip() for name in text.split(","))
     if len(names) < 2 or not all(names):
         raise typer.BadParameter(
-            "rgb, bgr, rgba, bgra, grey, bands or the names of all bands such as "
-            f"blue,green,red,nir were expected, got {text!r}."
+            "expected rgb, bgr, rgba, bgra, grey, bands or the names of all bands such as "
+            f"blue,green,red,nir, got {text!r}."
         )
     return {"channel_order": BANDS, "bands": names}
 
 
-def height_and_width(text: str) -> tuple[int, int]:
-    """HEIGHTxWIDTH, such as 512x1024."""
+def parse_size(text: str) -> tuple[int, int]:
+    """Parse HEIGHTxWIDTH, such as 512x1024."""
     height, _, width = text.lower().partition("x")
     if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
-        raise typer.BadParameter(f"HEIGHTxWIDTH such as 512x1024 was expected, got {text!r}.")
+        raise typer.BadParameter(f"expected HEIGHTxWIDTH such as 512x1024, got {text!r}.")
     return int(height), int(width)
 
 
-def tile(text: str) -> tuple[int, int] | str:
-    """HEIGHTxWIDTH, or `model` for the one size that the model takes."""
-    return text if text == "model" else height_and_width(text)
+def parse_tile(text: str) -> tuple[int, int] | str:
+    """Parse HEIGHTxWIDTH, or `model` for the only size that the model takes."""
+    return text if text == "model" else parse_size(text)
 
 
-def overlap(text: str) -> tuple[int, int]:
-    """PIXELS, or HEIGHTxWIDTH; either may be 0."""
+def parse_overlap(text: str) -> tuple[int, int]:
+    """Parse PIXELS or HEIGHTxWIDTH; each number may be 0."""
     height, cross, width = text.lower().partition("x")
     if not (height.isdecimal() and (width if cross else height).isdecimal()):
-        raise typer.BadParameter(f"PIXELS or HEIGHTxWIDTH were expected, got {text!r}.")
+        raise typer.BadParameter(f"expected PIXELS or HEIGHTxWIDTH, got {text!r}.")
     return int(height), int(width if cross else height)
 
 
-def looks(text: str) -> tuple[int, ...] | str:
-    """`auto`, or increasing numbers of draws such as 100,200,400."""
+def parse_looks(text: str) -> tuple[int, ...] | str:
+    """Parse `auto` or increasing numbers of draws such as 100,200,400."""
     if text == "auto":
         return text
     parts = text.split(",")
     if not all(part.strip().isdecimal() for part in parts):
         raise typer.BadParameter(
-            f"auto or numbers of draws such as 100,200,400 were expected, got {text!r}."
+            f"expected auto or numbers of draws such as 100,200,400, got {text!r}."
         )
     return tuple(int(part) for part in parts)
 
 
-def draws_or_off(text: str) -> int:
-    """A number of draws, or `off` for none."""
+def parse_draws_or_off(text: str) -> int:
+    """Parse a number of draws, or `off` for 0."""
     if text != "off" and not (text.isdecimal() and len(text) < 9 and int(text)):
-        raise typer.BadParameter(f"off or a number of draws such as 31 was expected, got {text!r}.")
+        raise typer.BadParameter(f"expected off or a number of draws such as 31, got {text!r}.")
     return 0 if text == "off" else int(text)
 
 
-def seconds(text: str) -> float:
-    """A time such as 60s, 1.5m, 2h or 90 (seconds)."""
+def parse_seconds(text: str) -> float:
+    """Return the seconds of a time such as 60s, 1.5m, 2h or 90 (seconds)."""
     match = re.fullmatch(r"(\d+\.?\d*)\s*([smh]?)", text.strip().lower())
     if match is None:
-        raise typer.BadParameter(f"a time such as 60s, 1.5m or 2h was expected, got {text!r}.")
+        raise typer.BadParameter(f"expected a time such as 60s, 1.5m or 2h, got {text!r}.")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
-def feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
-    """Values of further inputs from NAME=NUMBER, NAME=1,2,3, NAME=FILE.npy or NAME=category.
+def parse_feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
+    """Parse values of further inputs: NAME=NUMBER, NAME=1,2,3, NAME=FILE.npy or NAME=category.
 
     Raises:
-        ParameterError: neither of these, or a file that cannot be read.
+        ParameterError: A value has none of these forms, or a file cannot be read.
     """
     pairs: list[tuple[str, Any]] = []
     for text in given:
@@ -121,7 +119,9 @@ def feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
                 content = io.BytesIO(read_regular(Path(value), limit=_LARGEST_FEED))
                 pairs.append((name, np.load(content, allow_pickle=False).tolist()))
             except (OSError, ValueError, EOFError) as error:
-                raise ParameterError(f"--feed {text} cannot be read ({error}).") from None
+                raise ParameterError(
+                    f"--feed {text} cannot be read ({error}); give a .npy file of numbers."
+                ) from None
             continue
         try:
             parts = [float(part) for part in value.split(",")]
@@ -134,11 +134,11 @@ def feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
     return tuple(pairs)
 
 
-def named(registry: Mapping[str, T], name: str, option: str) -> T:
-    """The entry of `registry` called `name`.
+def look_up(registry: Mapping[str, T], name: str, option: str) -> T:
+    """Return `registry[name]`.
 
     Raises:
-        ParameterError: there is none.
+        ParameterError: `registry` has no such key; the message names the `option`.
     """
     try:
         return registry[name]

@@ -1,4 +1,4 @@
-"""`onnxcert plan`."""
+"""The command `onnxcert plan`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import typer
 
 from onnxcert._typing import Perturbation
 from onnxcert.cli.contract_options import with_contract_options
-from onnxcert.cli.loading import loaded
-from onnxcert.cli.noise_options import Noise, with_noise_options
-from onnxcert.cli.rule_options import AskedRule, with_rule_options
-from onnxcert.cli.running_options import Running, with_running_options
-from onnxcert.cli.trial_input import trial_input
+from onnxcert.cli.loading import load_model
+from onnxcert.cli.noise_options import NoiseOptions, with_noise_options
+from onnxcert.cli.rule_options import RuleOptions, with_rule_options
+from onnxcert.cli.running_options import RunningOptions, with_running_options
+from onnxcert.cli.trial_input import make_trial_input
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.model.bundled import find_model
 from onnxcert.planning import Plan, Question, VoteRates, measured
@@ -26,11 +26,11 @@ from onnxcert.planning.plan import MOST_COMPONENTS
 from onnxcert.result import LARGEST_N
 from onnxcert.store import open_results
 
-_USUAL_MAXIMUM: Final = 1000
+_DEFAULT_MAXIMUM: Final = 1000  # draws, with --looks
 
 
-def whole_product(text: str) -> int:
-    """A number of components: 43200, 2e6 or 1024x2048."""
+def parse_product(text: str) -> int:
+    """Parse a number of components such as 43200, 2e6 or 1024x2048."""
     try:
         factors = [Decimal(part) for part in text.lower().split("x")]
         value = prod(factors, start=Decimal(1))
@@ -39,20 +39,19 @@ def whole_product(text: str) -> int:
         whole = False
     if not whole:
         raise typer.BadParameter(
-            f"a number of components such as 43200, 2e6 or 1024x2048 was expected, got {text!r}."
+            f"expected a number of components such as 43200, 2e6 or 1024x2048, got {text!r}."
         )
     return int(value)
 
 
-def draw_counts(text: str) -> tuple[int, ...]:
-    """Numbers of draws separated by commas, such as 100,300,1000."""
+def parse_draw_counts(text: str) -> tuple[int, ...]:
+    """Parse numbers of draws separated by commas, such as 100,300,1000."""
     parts = [part.strip() for part in text.split(",")]
     if not all(
         part.isdecimal() and len(part) < 9 and 1 <= int(part) <= LARGEST_N for part in parts
     ):
         raise typer.BadParameter(
-            f"numbers of draws from 1 to {LARGEST_N}, separated by commas, were expected, got "
-            f"{text!r}."
+            f"expected numbers of draws from 1 to {LARGEST_N}, separated by commas, got {text!r}."
         )
     return tuple(map(int, parts))
 
@@ -65,75 +64,81 @@ def command(
     components: Any | None = typer.Option(
         None,
         "--components",
-        parser=whole_product,
+        parser=parse_product,
         metavar="N",
-        help="Components of an input: 43200, 2e6 or 1024x2048; with --model or --pilot, theirs.",
+        help="Number of components (pixels, points) per input: 43200, 2e6 or 1024x2048. Default: "
+        "that of --model or --pilot.",
     ),
     selection: str = typer.Option(
         "pooled",
         "--selection",
-        help="pooled: the first n0 of the n draws choose the candidate; split: n0 extra draws do.",
+        help="pooled: the first n0 of the n noise samples select the candidate class; split: n0 "
+        "extra samples select it.",
     ),
     n: Any | None = typer.Option(
         None,
         "--n",
-        parser=draw_counts,
+        parser=parse_draw_counts,
         metavar="N[,N...]",
-        help="Numbers of draws to plan for; with --looks the most there may be.",
+        help="Numbers of noise samples to plan for (with --looks: one number, the maximum).",
     ),
-    n0: int = typer.Option(10, "--n0", help="Draws that choose the candidate class."),
+    n0: int = typer.Option(
+        10, "--n0", help="Number of noise samples that select the candidate class."
+    ),
     model: str | None = typer.Option(
-        None, "--model", metavar="MODEL", help="Time a few noisy passes of this model."
+        None, "--model", metavar="MODEL", help="Model whose speed is measured in a few passes."
     ),
     picture: str | None = typer.Option(
         None,
         "--picture",
         metavar="FILE|HxW|N",
-        help="Picture or point cloud to time it on, or the size of one: height and width, or the "
-        "number of points.",
+        help="Input for the measurement: image or point cloud file, height and width of an image, "
+        "or number of points.",
     ),
     draws_per_second: float | None = typer.Option(
-        None, "--draws-per-second", help="Noisy passes a second, in place of a measurement."
+        None, "--draws-per-second", help="Noise samples per second, instead of a measurement."
     ),
-    inputs: int = typer.Option(1, "--inputs", help="How many inputs are to be certified."),
+    inputs: int = typer.Option(1, "--inputs", help="Number of inputs to certify."),
     pilot: Path | None = typer.Option(
         None,
         "--pilot",
         metavar="RESULTS",
-        help="Results of other inputs than those to be certified, to predict the share certified.",
+        help="Results of other inputs than those to certify; used to predict the certified share.",
     ),
     as_json: bool = typer.Option(
-        False, "--json", help="Print one JSON object to standard output and nothing else there."
+        False, "--json", help="Print only one JSON object to standard output."
     ),
     *,
-    asked: AskedRule,
-    noise: Noise,
-    running: Running,
+    rule_options: RuleOptions,
+    noise: NoiseOptions,
+    running: RunningOptions,
     given: dict[str, Any],
 ) -> int:
-    """Say before anything is drawn how many draws and votes a certificate takes, and its cost.
+    """Compute how many noise samples and votes a certificate needs, and its cost, before a run.
 
-    Numbers of draws, tau and the correction are then to be fixed before the votes are seen: a
-    pilot must be of other inputs than those to be certified.
+    Fix the number of samples, tau and the correction before you see the votes. A pilot must use
+    other inputs than those to certify.
     """
     rates, pilot_components, perturbation = _read_pilot(pilot)
     if perturbation is None:
-        perturbation = noise.without_model()
-    elif noise.said and noise.without_model() != perturbation:
+        perturbation = noise.build_without_model()
+    elif noise.are_given and noise.build_without_model() != perturbation:
         raise ParameterError(
-            f"the pilot {pilot} was drawn with {perturbation.described()}, which says nothing "
-            "about any other noise; leave --sigma, --perturbation, --on, --axis and --radius out."
+            f"the pilot {pilot} was drawn with {perturbation.described()} and cannot predict the "
+            "result for other noise; leave --sigma, --perturbation, --on, --axis and --radius out."
         )
     speed = None
     shape: tuple[int, ...] | None = None
     if model is not None:
         if draws_per_second is not None:
-            raise ParameterError("--draws-per-second takes the place of --model; give one of them.")
-        segmenter = running.opened(loaded(find_model(model)), given)
-        x = segmenter.declared(trial_input(picture, segmenter))
+            raise ParameterError(
+                "--draws-per-second and --model exclude each other; give only one of them."
+            )
+        segmenter = running.open_model(load_model(find_model(model)), given)
+        x = segmenter.declared(make_trial_input(picture, segmenter))
         shape = x.shape
-        # As certify would draw it on this model; noise of any size takes the same time.
-        drawn = noise.of(segmenter, 0.25)
+        # The noise that certify would use; the time does not depend on sigma.
+        drawn = noise.build(segmenter, 0.25)
         if pilot is not None and perturbation is not None:
             drawn = perturbation
         speed = measured(segmenter, x, drawn, batch_size=running.batch_size)
@@ -142,26 +147,26 @@ def command(
         draws_per_second = speed.draws_per_second
         if components not in (None, speed.components):
             raise ParameterError(
-                f"the model answers for {speed.components} components of such a picture, got "
-                f"--components {components}; leave it out."
+                f"the model predicts {speed.components} components for this input, got "
+                f"--components {components}; leave --components out."
             )
         components = speed.components
     elif given or picture is not None:
-        raise ParameterError("options of a model and --picture go with --model; name the model.")
+        raise ParameterError("model options and --picture need --model; give the model.")
     if components is None:
         components = pilot_components
     if components is None:
         raise ParameterError(
-            "how many components an input has is needed; give --components, e.g. --components "
+            "the number of components per input is unknown; give --components, e.g. --components "
             "1024x2048, or --model and --picture."
         )
     question = Question(
         components=components,
-        rule=asked.rule(_most(asked, n), inputs=inputs),
+        rule=rule_options.build(_max_draws(rule_options, n), inputs=inputs),
         selection=selection,  # type: ignore[arg-type]
         n0=n0,
         draws=n or (),
-        # Without a model, as of three values a component.
+        # Without a model, assume three values per component.
         law_error=0.0 if perturbation is None else perturbation.law_error(shape or (3, components)),
     )
     plan = Plan(
@@ -183,18 +188,20 @@ def command(
     return 0
 
 
-def _most(asked: AskedRule, n: tuple[int, ...] | None) -> int:
-    """The last look, where there are looks."""
-    at = asked.values["looks"]
-    if at is not None and n is not None and len(n) > 1:
-        raise ParameterError("--n is one number with --looks: the most draws there may be.")
+def _max_draws(rule_options: RuleOptions, n: tuple[int, ...] | None) -> int:
+    """Return the maximum number of draws: the last of --n, else the last look, else the default."""
+    looks = rule_options.values["looks"]
+    if looks is not None and n is not None and len(n) > 1:
+        raise ParameterError(
+            f"with --looks, --n must be one number, the maximum of draws, got {len(n)} numbers."
+        )
     if n is not None:
         return n[-1]
-    return at[-1] if isinstance(at, tuple) else _USUAL_MAXIMUM
+    return looks[-1] if isinstance(looks, tuple) else _DEFAULT_MAXIMUM
 
 
 def _read_pilot(path: Path | None) -> tuple[list[VoteRates], int | None, Perturbation | None]:
-    """Vote rates of a run's inputs, the most components of one, and the noise."""
+    """Return the vote rates of a run's inputs, the largest number of components, and the noise."""
     if path is None:
         return [], None, None
     rates, most = [], 0
@@ -206,7 +213,7 @@ def _read_pilot(path: Path | None) -> tuple[list[VoteRates], int | None, Perturb
         perturbation = tally.perturbation
     if not rates:
         raise StoreError(
-            f"there are no results in {path}; name a folder that onnxcert certify wrote, or a file "
-            "that onnxcert pack wrote."
+            f"there are no results in {path}; give a results folder of onnxcert certify, or a "
+            "packed file of onnxcert pack."
         )
     return rates, most, perturbation

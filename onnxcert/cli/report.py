@@ -1,4 +1,4 @@
-"""`onnxcert report`."""
+"""The command `onnxcert report`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from onnxcert.store import open_results
 
 def command(
     path: Path = typer.Argument(
-        ..., help="Folder that onnxcert certify wrote, or file that onnxcert pack wrote."
+        ..., help="Results folder of onnxcert certify, or packed file of onnxcert pack."
     ),
     per_class: bool = typer.Option(False, "--per-class", help="Print the IoU of each class."),
     as_json: bool = typer.Option(
-        False, "--json", help="Print one JSON object to standard output and nothing else there."
+        False, "--json", help="Print only one JSON object to standard output."
     ),
 ) -> int:
-    """Print the table of a finished or interrupted run again, from the store alone."""
+    """Print the table of a finished or interrupted run, from its stored results."""
     results = open_results(path)
     run = results.run() or {}
     listed, skipped = run.get("listed"), run.get("skipped")

@@ -1,4 +1,4 @@
-"""The options that say how votes become a certificate, shared by the commands that decide."""
+"""Options of the certification rule, shared by the commands that decide certificates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 import typer
 
 from onnxcert.cli.options import with_options
-from onnxcert.cli.parsing import looks, numbers
+from onnxcert.cli.parsing import parse_looks, parse_numbers
 from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import PROCEDURES, SPENDING
 from onnxcert.errors import ParameterError
@@ -21,11 +21,11 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--tau",
-            parser=numbers,
+            parser=parse_numbers,
             metavar="TAU[,TAU...]",
-            help="What P(vote = class) must exceed, from 0.5; several are certified in one run, "
-            "and pictures and label files show the first. By default 0.75, and 0.5 for a "
-            "classifier with its radius map.",
+            help="Threshold that P(vote = class) must exceed, at least 0.5 (default 0.75; for a "
+            "classifier with a radius map 0.5). Several values are certified in one run; figures "
+            "and label files show the first.",
         ),
     ),
     "alpha": (
@@ -33,7 +33,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             0.001,
             "--alpha",
-            help="Chance that any certificate is wrong, or more than the budget are.",
+            help="Probability that any certificate is wrong (with --budget: that more than the "
+            "budget are wrong; with benjamini-yekutieli: expected share of wrong certificates).",
         ),
     ),
     "alpha_scope": (
@@ -42,7 +43,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             "input",
             "--alpha-scope",
             metavar="input|dataset",
-            help="input: alpha is for each input by itself; dataset: all inputs share it.",
+            help="input: each input has its own alpha; dataset: all inputs share one alpha.",
         ),
     ),
     "correction": (
@@ -50,9 +51,9 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--correction",
-            help=f"Multiple-testing procedure: {', '.join(CORRECTIONS)}; by default holm, "
-            "kfwer-stepdown with a budget, and with looks, a radius map or a baseline bonferroni, "
-            "or kfwer with looks and a budget.",
+            help=f"Multiple-testing procedure: {', '.join(CORRECTIONS)} (default holm; with "
+            "--budget kfwer-stepdown; with --looks, a radius map or a baseline procedure "
+            "bonferroni; with --looks and --budget kfwer).",
         ),
     ),
     "budget": (
@@ -61,7 +62,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--budget",
             metavar="B|PERCENT%",
-            help="Wrong components tolerated by k-FWER: a number, or a share such as 0.1%.",
+            help="Number of wrong components tolerated by k-FWER, or a share such as 0.1%.",
         ),
     ),
     "procedure": (
@@ -69,7 +70,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             "segcertify",
             "--procedure",
-            help=f"{', '.join(PROCEDURES)}: this program's, the two naive extensions of the paper "
+            help=f"{', '.join(PROCEDURES)}: the default procedure, the two baselines of the paper "
             "(with --selection split), and the test of the prediction without a radius.",
         ),
     ),
@@ -83,16 +84,17 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
     ),
     "floor": (
         float,
-        typer.Option(0.5, "--floor", help="Smallest tau of the radius map, fixed beforehand."),
+        typer.Option(0.5, "--floor", help="Smallest tau of the radius map, fixed before the run."),
     ),
     "looks": (
         Any | None,
         typer.Option(
             None,
             "--looks",
-            parser=looks,
+            parser=parse_looks,
             metavar="auto|N,N,...",
-            help="Look at the votes at these numbers of draws and stop early; --n is the most.",
+            help="Numbers of noise samples for interim looks, where a run may stop early; auto: "
+            "chosen for --n, the maximum.",
         ),
     ),
     "spending": (
@@ -100,15 +102,15 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             "equal",
             "--spending",
-            help=f"How alpha is spent over the looks: {', '.join(SPENDING)}.",
+            help=f"Alpha-spending function over the looks: {', '.join(SPENDING)}.",
         ),
     ),
 }
 
 
 @dataclass(frozen=True)
-class AskedRule:
-    """What the options said; a rule once the number of draws is known."""
+class RuleOptions:
+    """Values of the rule options; with the number of draws they define a rule."""
 
     values: dict[str, Any]
 
@@ -116,62 +118,61 @@ class AskedRule:
     def procedure(self) -> str:
         return str(self.values["procedure"])
 
-    def rule(self, n: int, *, inputs: int = 1, whole: bool = False) -> Rule:
-        """The rule for at most n draws.
+    def build(self, n: int, *, inputs: int = 1, whole: bool = False) -> Rule:
+        """Return the rule for at most n draws.
 
         Args:
-            inputs: how many share alpha, if the scope says so.
-            whole: whether the answer is one class for the whole input: then, unless something else
-                is asked, its radius is what is wanted (CERTIFY).
+            n: Maximum number of draws.
+            inputs: Number of inputs that share alpha with --alpha-scope dataset.
+            whole: Whether the model predicts one class per input (a classifier); the default is
+                then the radius map, as in CERTIFY.
 
         Raises:
-            ParameterError: a number is out of range.
+            ParameterError: A number is out of range.
         """
-        said = self.values
-        at = said["looks"]
-        radius_map = said["radius_map"] or (
+        values = self.values
+        looks = values["looks"]
+        radius_map = values["radius_map"] or (
             whole
-            and at is None
-            and said["procedure"] == "segcertify"
-            and said["correction"] in (None, "bonferroni")
-            and not said["budget"]
-            and len(said["tau"] or ()) < 2
+            and looks is None
+            and values["procedure"] == "segcertify"
+            and values["correction"] in (None, "bonferroni")
+            and not values["budget"]
+            and len(values["tau"] or ()) < 2
         )
-        scope: AlphaScope = said["alpha_scope"]
-        taus = said["tau"] or ((said["floor"] if whole and radius_map else 0.75),)
+        scope: AlphaScope = values["alpha_scope"]
+        taus = values["tau"] or ((values["floor"] if whole and radius_map else 0.75),)
         schedule = None
-        if at is not None:
-            listed = None if at == "auto" else tuple(sorted({*at, n}))
-            if listed is not None and listed[-1] > n:
-                raise ParameterError(
-                    f"the looks end at n {n}, got a look at {listed[-1]}; raise --n."
-                )
-            schedule = Schedule(n, listed, said["spending"])
-        budget = Budget() if said["budget"] is None else Budget(said["budget"])
+        if looks is not None:
+            at = None if looks == "auto" else tuple(sorted({*looks, n}))
+            if at is not None and at[-1] > n:
+                raise ParameterError(f"--looks ends at {at[-1]} draws, but --n is {n}; raise --n.")
+            schedule = Schedule(n, at, values["spending"])
+        budget = Budget() if values["budget"] is None else Budget(values["budget"])
         return Rule(
             tau=taus[0],
             more_taus=tuple(taus[1:]),
-            alpha=said["alpha"],
+            alpha=values["alpha"],
             alpha_scope=scope,
             inputs=inputs if scope == "dataset" else 1,
-            correction=self._default(radius_map)
-            if said["correction"] is None
-            else said["correction"],
+            correction=self._default_correction(radius_map)
+            if values["correction"] is None
+            else values["correction"],
             budget=budget,
-            procedure=said["procedure"],
+            procedure=values["procedure"],
             radius_map=radius_map,
-            floor=said["floor"],
+            floor=values["floor"],
             schedule=schedule,
         )
 
-    def _default(self, radius_map: bool) -> str:
-        """The strongest correction that goes with the rest."""
-        said = self.values
-        if said["looks"] is not None:
-            return "kfwer" if said["budget"] else "bonferroni"
-        if radius_map or said["procedure"] != "segcertify":
+    def _default_correction(self, radius_map: bool) -> str:
+        """Return the most powerful correction that can be combined with the other options."""
+        values = self.values
+        if values["looks"] is not None:
+            return "kfwer" if values["budget"] else "bonferroni"
+        if radius_map or values["procedure"] != "segcertify":
             return "bonferroni"
-        return "kfwer-stepdown" if said["budget"] else "holm"
+        return "kfwer-stepdown" if values["budget"] else "holm"
 
 
-with_rule_options = with_options(OPTIONS, "asked", AskedRule)
+with_rule_options = with_options(OPTIONS, "rule_options", RuleOptions)

@@ -1,5 +1,4 @@
-"""The options that say how pictures reach a model and where it runs, shared by the commands that
-run one."""
+"""Options of preprocessing and device, shared by the commands that run a model."""
 
 from __future__ import annotations
 
@@ -9,9 +8,9 @@ from typing import Any, Final
 
 import typer
 
-from onnxcert.cli.loading import announced
+from onnxcert.cli.loading import print_if_slow
 from onnxcert.cli.options import with_options
-from onnxcert.cli.parsing import height_and_width, numbers, overlap, tile
+from onnxcert.cli.parsing import parse_numbers, parse_overlap, parse_size, parse_tile
 from onnxcert.errors import ParameterError
 from onnxcert.model.contract import Contract
 from onnxcert.model.graph import ModelFile
@@ -27,10 +26,10 @@ VIEWS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--scales",
-            parser=numbers,
+            parser=parse_numbers,
             metavar="S,S,...",
-            help="The model sees the noisy picture resized by each of these factors; probabilities "
-            "are averaged.",
+            help="Multi-scale prediction: resize the noisy image by each factor and average the "
+            "probabilities.",
         ),
     ),
     "flip": (
@@ -38,8 +37,7 @@ VIEWS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             False,
             "--flip",
-            help="The model sees the noisy picture and its mirror image; probabilities are "
-            "averaged.",
+            help="Also predict on the mirrored noisy image and average the probabilities.",
         ),
     ),
     "tile": (
@@ -47,10 +45,10 @@ VIEWS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--tile",
-            parser=tile,
+            parser=parse_tile,
             metavar="HxW|model",
-            help="The model sees the noisy picture in tiles of this height and width, or of the "
-            "one size that it takes; scores are averaged where tiles overlap.",
+            help="Sliding window: split the noisy image into tiles of this size (model: the "
+            "model's input size) and average scores where tiles overlap.",
         ),
     ),
     "overlap": (
@@ -58,33 +56,31 @@ VIEWS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             None,
             "--overlap",
-            parser=overlap,
+            parser=parse_overlap,
             metavar="PIXELS|HxW",
-            help="What neighbouring tiles share; a third of their size if not given.",
+            help="Overlap of neighbouring tiles in pixels. Default: a third of the tile size.",
         ),
     ),
 }
 OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
     "scale": (
         float,
-        typer.Option(
-            1.0, "--scale", help="The model sees the noisy picture resized by this factor."
-        ),
+        typer.Option(1.0, "--scale", help="Resize the noisy image by this factor for the model."),
     ),
     "size": (
         Any | None,
         typer.Option(
             None,
             "--size",
-            parser=height_and_width,
+            parser=parse_size,
             metavar="HxW",
-            help="The model sees every noisy picture resized to this height and width.",
+            help="Resize the noisy image to this height and width for the model.",
         ),
     ),
     "resize": (
         bool,
         typer.Option(
-            False, "--resize", help="Resize pictures to the one size that the model takes."
+            False, "--resize", help="Resize the noisy image to the only size that the model takes."
         ),
     ),
     "pad_to": (
@@ -93,7 +89,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             None,
             "--pad-to",
             metavar="K",
-            help="Continue pictures until both sides are multiples of K.",
+            help="Pad images until height and width are multiples of K.",
         ),
     ),
     **VIEWS,
@@ -103,7 +99,8 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
             "native",
             "--grid",
             metavar="native|model",
-            help="Certify the picture's own pixels, or the cells of the model's output grid.",
+            help="native: certify the pixels of the image; model: certify the cells of the model's "
+            "output grid.",
         ),
     ),
     "fill": (
@@ -111,21 +108,27 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
         typer.Option(
             False,
             "--fill",
-            help="Repeat points of shapes that have fewer than the model takes.",
+            help="Repeat points of shapes that have fewer points than the model takes.",
         ),
     ),
-    "device": (str, typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or tensorrt.")),
-    "threads": (int, typer.Option(0, "--threads", help="Threads on the CPU; 0 for all cores.")),
+    "device": (
+        str,
+        typer.Option("auto", "--device", help="Device: auto, cpu, cuda, cuda:1 or tensorrt."),
+    ),
+    "threads": (
+        int,
+        typer.Option(0, "--threads", help="Number of CPU threads; 0 for all cores."),
+    ),
     "batch_size": (
         int | None,
-        typer.Option(None, "--batch-size", help="Draws per pass; chosen if not given."),
+        typer.Option(None, "--batch-size", help="Noise samples per model pass. Default: measured."),
     ),
 }
 
 
 @dataclass(frozen=True)
-class Running:
-    """What the options said."""
+class RunningOptions:
+    """Values of the preprocessing and device options."""
 
     values: dict[str, Any]
 
@@ -135,44 +138,45 @@ class Running:
         return size
 
     @property
-    def options(self) -> dict[str, Any]:
-        """Device and threads, as `OnnxSegmenter` takes them."""
+    def device_options(self) -> dict[str, Any]:
+        """Device and threads, as keyword arguments of `OnnxSegmenter`."""
         return {name: self.values[name] for name in ("device", "threads")}
 
-    def entry(self, contract: Contract, file: ModelFile) -> dict[str, Any]:
-        """How inputs are brought to the model, as `OnnxSegmenter` takes it.
+    def preprocessing(self, contract: Contract, file: ModelFile) -> dict[str, Any]:
+        """Return the preprocessing, as keyword arguments of `OnnxSegmenter`.
 
         Raises:
-            ParameterError: `--resize` for a model of any size.
+            ParameterError: --resize is given, but the model takes any size.
         """
         if isinstance(contract, PictureContract):
-            return {"fit": self._fit(contract, file), "fill": self.values["fill"]}
+            return {"fit": self._build_fit(contract, file), "fill": self.values["fill"]}
         if self.values["resize"] or self.values["tile"] == "model":
             fit = Fit(grid="model")
         else:
-            fit = self._fit(PictureContract(), file)
-        return {"fit": fit, "fill": self.values["fill"]}  # a fit that is not the usual is refused
+            fit = self._build_fit(PictureContract(), file)
+        # Models of points accept only the default fit, so the segmenter refuses any other.
+        return {"fit": fit, "fill": self.values["fill"]}
 
-    def _fit(self, contract: PictureContract, file: ModelFile) -> Fit:
-        said = self.values
-        if said["resize"] and contract.size is None:
+    def _build_fit(self, contract: PictureContract, file: ModelFile) -> Fit:
+        values = self.values
+        if values["resize"] and contract.size is None:
             raise ParameterError(
-                f"{file.path} takes pictures of any size; use --size in place of --resize."
+                f"{file.path} takes images of any size; use --size instead of --resize."
             )
-        size = contract.size if said["resize"] else said["size"]
-        plain = said["scale"] == 1.0 and not said["scales"] and said["tile"] is None
+        size = contract.size if values["resize"] else values["size"]
+        plain = values["scale"] == 1.0 and not values["scales"] and values["tile"] is None
         return Fit(
-            scale=said["scale"],
+            scale=values["scale"],
             size=contract.usual_size if size is None and plain else size,
-            pad_to=(contract.multiple or 1) if said["pad_to"] is None else said["pad_to"],
-            grid=said["grid"],
-            scales=said["scales"] or (),
-            flip=said["flip"],
-            tile=model_tile(contract, file) if said["tile"] == "model" else said["tile"],
-            overlap=said["overlap"],
+            pad_to=(contract.multiple or 1) if values["pad_to"] is None else values["pad_to"],
+            grid=values["grid"],
+            scales=values["scales"] or (),
+            flip=values["flip"],
+            tile=fixed_tile_size(contract, file) if values["tile"] == "model" else values["tile"],
+            overlap=values["overlap"],
         )
 
-    def opened(
+    def open_model(
         self,
         file: ModelFile,
         given: Mapping[str, Any],
@@ -180,41 +184,42 @@ class Running:
         *,
         names: Sequence[str] = (),
     ) -> OnnxSegmenter:
-        """The model, ready to run; `given` are fields of its contract.
+        """Return the model, ready to run.
 
         Args:
-            options: device and threads, in place of those asked for.
-            names: of classes, where the inputs or the user tell them.
+            file: Model file.
+            given: Contract fields that were given.
+            options: Device and threads, instead of those of the command line.
+            names: Class names, if the inputs or the user give them.
         """
-        with announced(f"opening {file.path} ..."):
+        with print_if_slow(f"opening {file.path} ..."):
             contract = infer(file, given, names=names)
-            return OnnxSegmenter(
-                file, contract, **self.entry(contract, file), **(options or self.options)
-            )
+            arguments = {**self.preprocessing(contract, file), **(options or self.device_options)}
+            return OnnxSegmenter(file, contract, **arguments)
 
 
-def model_tile(contract: PictureContract, file: ModelFile) -> tuple[int, int]:
-    """The size of tiles that is the only one the model takes.
+def fixed_tile_size(contract: PictureContract, file: ModelFile) -> tuple[int, int]:
+    """Return the only tile size that the model takes, (height, width).
 
     Raises:
-        ParameterError: it takes any.
+        ParameterError: The model takes any size.
     """
     if contract.size is None:
         raise ParameterError(
-            f"{file.path} takes pictures of any size; give the size of the tiles as --tile HxW."
+            f"{file.path} takes images of any size; give the tile size as --tile HxW."
         )
     return contract.size
 
 
-def _checked(said: dict[str, Any]) -> Running:
-    batch_size, threads = said["batch_size"], said["threads"]
+def _build(values: dict[str, Any]) -> RunningOptions:
+    batch_size, threads = values["batch_size"], values["threads"]
     if batch_size is not None and not 1 <= batch_size <= 4096:
         raise ParameterError(f"--batch-size must be from 1 to 4096, got {batch_size}.")
     if not 0 <= threads <= 1024:
         raise ParameterError(f"--threads must be from 0 (all cores) to 1024, got {threads}.")
-    if said["resize"] and said["size"] is not None:
-        raise ParameterError("--resize and --size exclude each other; give one of them.")
-    return Running(said)
+    if values["resize"] and values["size"] is not None:
+        raise ParameterError("--resize and --size exclude each other; give only one of them.")
+    return RunningOptions(values)
 
 
-with_running_options = with_options(OPTIONS, "running", _checked)
+with_running_options = with_options(OPTIONS, "running", _build)

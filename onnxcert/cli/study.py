@@ -1,4 +1,4 @@
-"""`onnxcert study`."""
+"""The command `onnxcert study`."""
 
 from __future__ import annotations
 
@@ -19,41 +19,42 @@ FAILED = 1
 
 def command(
     out: Path | None = typer.Option(
-        None, "--out", metavar="DIR", help="Where figures, tables and study.json go."
+        None, "--out", metavar="DIR", help="Folder for figures, tables and study.json."
     ),
     calibrate: bool = typer.Option(
         False,
         "--calibrate",
-        help="In place of the figures: simulate votes with known probabilities and test whether "
-        "every rule keeps its level. Exit status 1 unless all is as it should be.",
+        help="Instead of figures: simulate votes with known probabilities and test whether each "
+        "rule keeps its level alpha. Exit status 1 unless all rows are as expected.",
     ),
     repetitions: int = typer.Option(
-        20_000, "--repetitions", help="Of each row of the calibration."
+        20_000, "--repetitions", help="Number of simulations per row of the calibration."
     ),
     resolution: float = typer.Option(
         1.0,
         "--resolution",
-        help="Share of the grid points and repetitions of the figures, above 0 and at most 1.",
+        help="Share of the grid points and repetitions to use for the figures, above 0 and at most "
+        "1.",
     ),
-    seed: int = typer.Option(0, "--seed", help="Of all that is simulated."),
+    seed: int = typer.Option(0, "--seed", help="Seed of the simulation."),
 ) -> int:
-    """Repeat the paper's experiments on synthetic components, or calibrate the program's rules.
+    """Repeat the paper's experiments on synthetic votes, or calibrate the certification rules.
 
-    Figures (PNG) with their numbers (CSV): certified share against the rate of corrupted votes,
-    certified share against the number of components for several budgets, and draws needed with and
-    without early stopping.
+    Writes figures (PNG) and their numbers (CSV): certified share against the rate of corrupted
+    votes, certified share against the number of components for several budgets, and draws needed
+    with and without early stopping.
     """
     if seed < 0:
-        raise ParameterError(f"the seed must be 0 or more, got {seed}.")
+        raise ParameterError(f"--seed must be 0 or more, got {seed}.")
     if out is not None:
-        _make(out)
-    with _Bar() as bar:
+        _make_folder(out)
+    with _StepBar() as bar:
         if calibrate:
             return _calibrate(out, repetitions, seed, bar)
         return _figures(out, resolution, seed, bar)
 
 
-def _calibrate(out: Path | None, repetitions: int, seed: int, bar: _Bar) -> int:
+def _calibrate(out: Path | None, repetitions: int, seed: int, bar: _StepBar) -> int:
     from onnxcert.study import calibrate
 
     found = calibrate.calibrate(repetitions=repetitions, seed=seed, steps=bar)
@@ -75,7 +76,7 @@ def _calibrate(out: Path | None, repetitions: int, seed: int, bar: _Bar) -> int:
     return 0 if all(row.as_it_should_be for row in found) else FAILED
 
 
-def _figures(out: Path | None, resolution: float, seed: int, bar: _Bar) -> int:
+def _figures(out: Path | None, resolution: float, seed: int, bar: _StepBar) -> int:
     from onnxcert.study.experiments import run
 
     if out is None:
@@ -85,20 +86,22 @@ def _figures(out: Path | None, resolution: float, seed: int, bar: _Bar) -> int:
     return 0
 
 
-def _make(out: Path) -> None:
+def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise StoreError(f"the folder {out} cannot be made ({reason}); name another.") from None
+        raise StoreError(
+            f"the folder {out} cannot be created ({reason}); choose another folder with --out."
+        ) from None
 
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-class _Bar:
-    """Steps done, their rate and the time left, on standard error of a terminal."""
+class _StepBar:
+    """Steps done, their rate and the time left, if standard error is a terminal."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)

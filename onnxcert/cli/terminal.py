@@ -1,8 +1,7 @@
-"""Safe output: no control character of a file reaches the terminal, and no failing stream causes a
-traceback.
+"""Safe output: control characters are escaped, and a failing stream causes no traceback.
 
-Names, metadata and messages of libraries come from files that anybody may have made. Everything
-that a command prints goes through the two streams of `guarded`.
+File names, metadata and messages of libraries may come from untrusted files. All output of a
+command goes through the two streams of `guard_streams`.
 """
 
 from __future__ import annotations
@@ -13,21 +12,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, Final, TextIO, cast, final
 
-# C0 except tab and line feed, DEL, C1, line and paragraph separators, and characters that change
-# the direction of writing, with which one name can look like another.
-_STEERING: Final = (
+# C0 except tab and line feed, DEL, C1, line and paragraph separators, and bidirectional controls,
+# with which one name can look like another.
+_CONTROLS: Final = (
     *(code for code in range(0x20) if chr(code) not in "\t\n"),
     *range(0x7F, 0xA0),
     *range(0x2028, 0x202F),
     *range(0x2066, 0x206A),
 )
 _ESCAPED: Final = {
-    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _STEERING
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _CONTROLS
 }
 
 
-def visible(text: str) -> str:
-    """Return `text` with every character that controls a terminal written as an escape."""
+def escape(text: str) -> str:
+    """Return `text` with each terminal control character written as an escape sequence."""
     return text if text.isascii() and text.isprintable() else text.translate(_ESCAPED)
 
 
@@ -36,16 +35,16 @@ class OutputError(OSError):
 
 
 @final
-class Guarded:
-    """A text stream that writes only visible characters that its encoding has."""
+class GuardedStream:
+    """Text stream that escapes control characters and characters that its encoding lacks."""
 
     def __init__(self, stream: IO[str], name: str) -> None:
         self.unguarded, self._name = stream, name
         self._failure: OutputError | None = None  # raised again at every later call
 
     def write(self, text: str) -> int:
-        with self._telling():
-            self.unguarded.write(self._encodable(visible(text)))
+        with self._convert_errors():
+            self.unguarded.write(self._make_encodable(escape(text)))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -53,13 +52,13 @@ class Guarded:
             self.write(line)
 
     def flush(self) -> None:
-        with self._telling():
+        with self._convert_errors():
             self.unguarded.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.unguarded, name)
 
-    def _encodable(self, text: str) -> str:
+    def _make_encodable(self, text: str) -> str:
         encoding = getattr(self.unguarded, "encoding", None) or "utf-8"
         try:
             text.encode(encoding)
@@ -68,7 +67,7 @@ class Guarded:
         return text
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _convert_errors(self) -> Iterator[None]:
         if self._failure is not None:
             raise self._failure
         try:
@@ -76,29 +75,29 @@ class Guarded:
         except OSError as error:
             reason = error.strerror or str(error)
             self._failure = OutputError(error.errno, f"{self._name} cannot be written ({reason})")
-            # At exit the interpreter would write again, fail, and set its own exit status.
-            self._abandon()
+            # Otherwise the interpreter would flush at exit, fail, and set its own exit status.
+            self._redirect_to_null()
             raise self._failure from None
 
-    def _abandon(self) -> None:
+    def _redirect_to_null(self) -> None:
         with suppress(OSError, ValueError, AttributeError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.unguarded.fileno())
-            os.close(nowhere)
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self.unguarded.fileno())
+            os.close(null)
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
-    """Guard standard output and standard error inside the block."""
-    if isinstance(sys.stdout, Guarded):
+def guard_streams() -> Iterator[None]:
+    """Replace standard output and standard error by guarded streams inside the block."""
+    if isinstance(sys.stdout, GuardedStream):
         yield
         return
     before = sys.stdout, sys.stderr
     # If a stream is closed, the next file opened would get its descriptor, and libraries would
     # write their messages into that file.
     out, err = (stream or open(os.devnull, "w") for stream in before)  # noqa: PTH123, SIM115
-    sys.stdout = cast(TextIO, Guarded(out, "standard output"))
-    sys.stderr = cast(TextIO, Guarded(err, "standard error"))
+    sys.stdout = cast(TextIO, GuardedStream(out, "standard output"))
+    sys.stderr = cast(TextIO, GuardedStream(err, "standard error"))
     try:
         yield
     finally:
@@ -106,5 +105,5 @@ def guarded() -> Iterator[None]:
 
 
 def raw_stderr() -> IO[str]:
-    """Return unguarded standard error, for output that draws with its own control characters."""
-    return sys.stderr.unguarded if isinstance(sys.stderr, Guarded) else sys.stderr
+    """Return unguarded standard error, for output that needs control characters."""
+    return sys.stderr.unguarded if isinstance(sys.stderr, GuardedStream) else sys.stderr

@@ -1,4 +1,4 @@
-"""An input to time a model on: a file, or one of noise of the size given."""
+"""Inputs for trial runs of a model: a file, or random values of a given size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import typer
 
-from onnxcert.cli.parsing import height_and_width
+from onnxcert.cli.parsing import parse_size
 from onnxcert.errors import ModelError, OnnxcertError, ParameterError
 from onnxcert.inputs import read_image
 from onnxcert.inputs.clouds import MAX_POINTS, read_cloud
@@ -22,52 +22,59 @@ from onnxcert.model.segmenter import OnnxSegmenter
 _LARGEST_SIDE: Final = 2**14
 
 
-def trial_input(said: str | None, segmenter: OnnxSegmenter) -> Any:
-    """The picture named, or one of noise of the height and width given; for points, a cloud."""
+def make_trial_input(given: str | None, segmenter: OnnxSegmenter) -> Any:
+    """Return an image or point cloud: the given file, or random values of the given size.
+
+    Args:
+        given: Path of a file, HEIGHTxWIDTH or a number of points; None for the model's own size.
+        segmenter: The model.
+
+    Raises:
+        ParameterError: `given` is invalid, or missing although the model takes any size.
+    """
     if isinstance(segmenter.contract, PointContract):
-        return _cloud(said, segmenter, segmenter.contract)
+        return _make_cloud(given, segmenter, segmenter.contract)
     assert isinstance(segmenter.contract, PictureContract)
-    if said is not None and Path(said).exists():
-        return read_image(Path(said), segmenter.contract.bands)
-    sides = segmenter.contract.size
-    if said is not None:
+    if given is not None and Path(given).exists():
+        return read_image(Path(given), segmenter.contract.bands)
+    size = segmenter.contract.size
+    if given is not None:
         try:
-            sides = height_and_width(said)
+            size = parse_size(given)
         except typer.BadParameter:
             raise ParameterError(
-                f"--picture must be a file or HEIGHTxWIDTH such as 512x1024, got {said!r}, which "
-                "is neither."
+                f"--picture must be a file or HEIGHTxWIDTH such as 512x1024, got {given!r}."
             ) from None
-    if sides is None:
+    if size is None:
         raise ParameterError(
-            f"{segmenter.file.path} takes pictures of any size; give one with --picture, a file or "
-            "HEIGHTxWIDTH."
+            f"{segmenter.file.path} takes images of any size; give a file or HEIGHTxWIDTH with "
+            "--picture."
         )
-    if max(sides) > _LARGEST_SIDE:
+    if max(size) > _LARGEST_SIDE:
         raise ParameterError(
-            f"--picture may be {_LARGEST_SIDE}x{_LARGEST_SIDE} at most, got {said}."
+            f"--picture must be at most {_LARGEST_SIDE}x{_LARGEST_SIDE}, got {given}."
         )
     rng = np.random.default_rng(0)
-    return rng.random((len(segmenter.contract.bands) or 3, *sides), dtype=np.float32)
+    return rng.random((len(segmenter.contract.bands) or 3, *size), dtype=np.float32)
 
 
 def try_model(segmenter: OnnxSegmenter, tile: Any = None) -> bool:
-    """Run the model once on a random input; return whether it runs on any of the sizes tried.
+    """Run the model once on a random input; return whether it runs on any of the tried sizes.
 
     Args:
-        segmenter: the model.
-        tile: (height, width) of the tiles, if the model sees pictures in tiles.
+        segmenter: The model.
+        tile: (height, width) of the tiles, if images are split into tiles.
 
     Raises:
-        ModelError: it fails, and the size cannot be the reason: no other size is possible, or the
-            original graph runs without what onnxcert adds to it.
+        ModelError: The model fails and the size cannot be the reason, because no other size is
+            possible or because the original graph runs without the nodes that onnxcert adds.
     """
     contract = segmenter.contract
     grids = [tile, *contract.trial_grids] if isinstance(tile, tuple) else contract.trial_grids
-    refusal = None
+    failure = None
     for grid in grids:
         try:
-            x = segmenter.declared(trial_input("x".join(map(str, grid)), segmenter))
+            x = segmenter.declared(make_trial_input("x".join(map(str, grid)), segmenter))
             segmenter.entry.check(x.shape, segmenter.file.path)
         except OnnxcertError:
             continue  # the model takes no input of this size
@@ -75,32 +82,34 @@ def try_model(segmenter: OnnxSegmenter, tile: Any = None) -> bool:
             segmenter(x[None])
             return True
         except ModelError as error:
-            refusal = refusal or error
-    if refusal is None:
+            failure = failure or error
+    if failure is None:
         return False
     entry = segmenter.entry
-    alone = len(grids) == 1 or (isinstance(entry, PictureEntry) and entry.fit.size is not None)
-    if alone or try_answers(segmenter.file.proto, contract, contract.output) is not None:
-        raise refusal
+    one_size = len(grids) == 1 or (isinstance(entry, PictureEntry) and entry.fit.size is not None)
+    if one_size or try_answers(segmenter.file.proto, contract, contract.output) is not None:
+        raise failure
     return False
 
 
-def _cloud(said: str | None, segmenter: OnnxSegmenter, contract: PointContract) -> Any:
-    """The point cloud named, or a random one of the number of points given."""
-    if said is not None and Path(said).exists():
-        cloud = read_cloud(Path(said))
+def _make_cloud(given: str | None, segmenter: OnnxSegmenter, contract: PointContract) -> Any:
+    """Return the given point cloud, or a random one with the given number of points."""
+    if given is not None and Path(given).exists():
+        cloud = read_cloud(Path(given))
         if contract.needs_category and not cloud.category:
-            cloud = replace(cloud, category=contract.categories[0][0])  # any takes the same time
+            # The time does not depend on the category.
+            cloud = replace(cloud, category=contract.categories[0][0])
         return segmenter.entry.prepared(cloud)
-    if said is not None and not (said.isdecimal() and 0 < int(said) <= MAX_POINTS):
+    if given is not None and not (given.isdecimal() and 0 < int(given) <= MAX_POINTS):
         raise ParameterError(
-            f"--picture must be a file of points or their number, got {said!r}, which is neither."
+            f"--picture must be a point cloud file or a number of points from 1 to {MAX_POINTS}, "
+            f"got {given!r}."
         )
-    points = int(said) if said is not None else contract.points
+    points = int(given) if given is not None else contract.points
     if points is None:
         raise ParameterError(
-            f"{segmenter.file.path} takes any number of points; give one with --picture, a file or "
-            "their number."
+            f"{segmenter.file.path} takes any number of points; give a file or a number of points "
+            "with --picture."
         )
     rows = np.random.default_rng(0).normal(size=(contract.declared_channels, points))
     rows[:3] /= 2 * np.linalg.norm(rows[:3], axis=0).max()  # well within the unit sphere

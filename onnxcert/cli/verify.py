@@ -1,4 +1,4 @@
-"""`onnxcert verify`."""
+"""The command `onnxcert verify`."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from onnxcert.store import open_results
 from onnxcert.verification import Finding, Verification
 from onnxcert.verification import verify as run_checks
 
-NO_LONGER_FITS, COULD_NOT_BE_CHECKED = 1, 2
+MISMATCH, COULD_NOT_BE_CHECKED = 1, 2
 
 
 def command(
     path: Path = typer.Argument(
-        ..., help="Folder that onnxcert certify wrote, or file that onnxcert pack wrote."
+        ..., help="Results folder of onnxcert certify, or packed file of onnxcert pack."
     ),
     model: str | None = typer.Option(
-        None, "--model", metavar="MODEL", help="The model; by default where the records say."
+        None, "--model", metavar="MODEL", help="Model. Default: the path in the records."
     ),
     inputs: list[str] | None = typer.Option(
         None,
         "--inputs",
         metavar="PATH",
-        help="Pictures, folders or globs, under any name; may be repeated. By default where the "
-        "records say.",
+        help="Input files, folders or glob patterns; names may differ; may be repeated. Default: "
+        "the paths in the records.",
     ),
     independent: bool = typer.Option(
         False,
         "--independent",
-        help="Also compare certificates with statsmodels' Bonferroni, Holm and "
-        "Benjamini-Yekutieli.",
+        help="Also compare the certificates with the Bonferroni, Holm and Benjamini-Yekutieli "
+        "procedures of statsmodels.",
     ),
     as_json: bool = typer.Option(
-        False, "--json", help="Print one JSON object to standard output and nothing else there."
+        False, "--json", help="Print only one JSON object to standard output."
     ),
 ) -> int:
-    """Decide every certificate again from its votes and say what no longer fits.
+    """Check stored results: decide each certificate again from its votes and report mismatches.
 
-    Compares labels, radius, threshold and statement with the votes, each record with the digest
-    it carries and with run.json, the model and the inputs with their digests where they are found,
-    and the label files with the record. --independent compares what is certified with a second
-    implementation of the correction; k-FWER, looks, IndivClass, JointClass and PREDICT have none,
-    and are named as not checked. The model is not run, and drawn pictures are not looked at.
+    Compares labels, radius, threshold and statement with the votes, each record with its stored
+    digest and with run.json, the model and the inputs with their digests if the files are found,
+    and the label files with the record. --independent also compares the certificates with a second
+    implementation of the correction; k-FWER, looks, IndivClass, JointClass and PREDICT have none
+    and are reported as not checked. The model is not run, and figures are not checked.
 
-    Exit status: 0 all fits, 1 something does not, 2 there is nothing to verify, the folder contains
-    a symlink or a file name that onnxcert does not give, or all that could be checked fits but
-    something could not be checked (limits, permissions, memory, a failing disk).
+    Exit status: 0 all checks passed; 1 there is a mismatch; 2 there is nothing to verify, or the
+    folder contains a symlink or a file name that onnxcert does not use, or something could not be
+    checked (limits, permissions, memory, a failing disk) and all other checks passed.
 
-    Digests are no signatures: somebody who changes votes, settings, files and digests in step is
-    not found. Keep the pack, or its own checksum, where nobody can edit it.
+    Digests are not signatures: consistent changes of votes, settings, files and digests are not
+    detected. Keep the packed file, or its checksum, where nobody can change it.
     """
     given = find_model(model) if model is not None else None
     found = run_checks(
@@ -65,7 +65,7 @@ def command(
     else:
         _print(found)
     if found.findings:
-        return NO_LONGER_FITS
+        return MISMATCH
     return COULD_NOT_BE_CHECKED if found.troubles else 0
 
 
@@ -81,22 +81,23 @@ def _print(found: Verification) -> None:
         print(f"not checked: {text}")
     for text in found.notes:
         print(f"note: {text}")
-    counted = f"{found.records} record{'' if found.records == 1 else 's'}"
-    misfits = len(found.findings)
-    unread = len(found.troubles)
+    records = f"{found.records} record{'' if found.records == 1 else 's'}"
+    mismatches, unread = len(found.findings), len(found.troubles)
     if found.fits:
-        print(f"{counted}, all fits")
+        print(f"{records}, all checks passed")
         return
-    told = [f"{misfits} thing{' does' if misfits == 1 else 's do'} not fit"] if misfits else []
-    told += [f"{unread} thing{'' if unread == 1 else 's'} could not be checked"] if unread else []
-    print(f"{counted}, {', '.join(told)}")
+    parts = [f"{mismatches} mismatch{'' if mismatches == 1 else 'es'}"] if mismatches else []
+    parts += [f"{unread} item{'' if unread == 1 else 's'} could not be checked"] if unread else []
+    print(f"{records}, {', '.join(parts)}")
 
 
 def _lines(found: Sequence[Finding]) -> Iterator[str]:
-    """Yield one line for each text, with the names that it is about."""
+    """Yield one line per text, with the names of the records that it is about."""
     names: dict[str, list[str]] = {}
     for finding in found:
         names.setdefault(finding.text, []).append(finding.name)
-    for text, those in names.items():
-        who = those[0] if len(those) == 1 else f"{those[0]} and {len(those) - 1} more"
-        yield f"{', '.join(those) if len(those) <= _FEW else who}: {text}"
+    for text, records in names.items():
+        if len(records) <= _FEW:
+            yield f"{', '.join(records)}: {text}"
+        else:
+            yield f"{records[0]} and {len(records) - 1} more: {text}"

@@ -110,9 +110,9 @@ def test_the_right_halves_are_certified_and_the_form_is_told(
     path, out = written(tmp_path, name), tmp_path / "out"
     done = onnxcert("certify", path, tmp_path / "left.png", *FLAGS, "--out", out)
     assert done.status == 0, done.err
-    (line,) = [text for text in done.err.splitlines() if text.startswith("answer  ")]
-    assert line.startswith(f"answer  {ANSWERED[name]}, 2 classes")
-    assert line.endswith("one input a pass") == (name != "sigmoid_no_dims_named")
+    (line,) = [text for text in done.err.splitlines() if text.startswith("output  ")]
+    assert line.startswith(f"output  {ANSWERED[name]}, 2 classes")
+    assert line.endswith("one input per pass") == (name != "sigmoid_no_dims_named")
     expected = np.zeros((HEIGHT, WIDTH), int)
     expected[:, : WIDTH // 2] = 1
     np.testing.assert_array_equal(certified(out), expected)
@@ -172,7 +172,7 @@ def test_a_form_that_was_said_is_marked_as_given(tmp_path: Path, onnxcert: Any) 
         *("--out", tmp_path / "out"),
     )
     assert done.status == 0, done.err
-    assert "answer  logits (given) in 'y', axes NCHW" in done.err
+    assert "output  logits (given) in 'y', axes NCHW" in done.err
 
 
 def test_class_names_that_the_user_gives_say_that_it_is_no_image(

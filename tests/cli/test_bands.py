@@ -157,16 +157,16 @@ def test_a_band_without_noise_stays_as_it_is(onnxcert: Any) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ((*NAMES, "--on", "infrared"), "names of bands (blue, green, red, nir)"),
+        ((*NAMES, "--on", "infrared"), "band names (blue, green, red, nir)"),
         ((*NAMES, "--on", "0:5"), "at most 0:4"),
-        ((*NAMES, "--on", ""), "names of bands"),
+        ((*NAMES, "--on", ""), "band names"),
         (("--channels-are", "blue,green,red"), "3 bands are named (blue, green, red)"),
         (("--channels-are", "rgb"), "--channels-are bands"),
-        (("--channels-are", "rbga"), "bands such as blue,green,red,nir were expected"),
-        (("--channels-are", ""), "were expected, got ''"),
-        (("--channels-are", "a,b,,d"), "were expected"),
+        (("--channels-are", "rbga"), "bands such as blue,green,red,nir, got"),
+        (("--channels-are", ""), "nir, got ''"),
+        (("--channels-are", "a,b,,d"), "expected rgb"),
         (("--channels-are", "a,a,b,c"), "rename those that are equal"),
-        ((*NAMES, "--channel-order", "RGBA"), "give one of them"),
+        ((*NAMES, "--channel-order", "RGBA"), "give only one of them"),
         ((*NAMES, "--mean", "1,2,3"), "each of the 4 channels (blue, green, red, nir)"),
     ],
 )

@@ -221,7 +221,7 @@ def test_a_pattern_goes_through_each_folder_once(
     outcome = onnxcert("certify", model, f"{top}/**/*.png", *COUNT, "--out", tmp_path / "out")
     assert outcome.status == 0
     assert sorted(path.stem for path in (tmp_path / "out/inputs").iterdir()) == ["p", "q", "r"]
-    assert "left out 3 links to what is listed already" in outcome.err
+    assert "left out 3 links to inputs that are listed already" in outcome.err
 
 
 def composed(form: Any, name: str) -> str:

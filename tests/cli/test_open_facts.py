@@ -185,7 +185,7 @@ def test_the_command_that_an_interrupted_run_names_goes_on_with_it(
     monkeypatch.setattr(Run, "execute", stopped)
     done = onnxcert("certify", path, pictures, *flags, *out)
     assert done.status == 130
-    (line,) = re.findall(r"and onnxcert (certify .*) goes on from there", done.err)
+    (line,) = re.findall(r"; onnxcert (certify .*) resumes the run", done.err)
     monkeypatch.setattr(Run, "execute", whole)
     again = onnxcert(*shlex.split(line))
     assert again.status == 0, again.err

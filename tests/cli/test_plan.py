@@ -8,7 +8,7 @@ from typing import Any
 import graphs
 import pytest
 
-from onnxcert.cli.plan import whole_product
+from onnxcert.cli.plan import parse_product
 from onnxcert.perturbation import Gaussian
 
 QUICK = ("--sigma", "0.2", "--n", "60", "--threads", "1", "--seed", "5", "--no-pictures")
@@ -116,7 +116,7 @@ def test_a_pilot_brings_shares_components_and_sigma(
     [("43200", 43200), ("2e6", 2_000_000), ("1024x2048", 2_097_152), ("1.5e3", 1500), ("1", 1)],
 )
 def test_ways_to_write_a_number_of_components(text: str, number: int) -> None:
-    assert whole_product(text) == number
+    assert parse_product(text) == number
 
 
 @pytest.mark.parametrize(

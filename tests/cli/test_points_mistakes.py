@@ -63,7 +63,7 @@ def test_a_sigma_that_suits_shapes_is_proposed(onnxcert: Any) -> None:
 
 def test_rotations_of_pictures_are_refused_before_a_sigma_is_asked_for(onnxcert: Any) -> None:
     asked = ("certify", "street", "--perturbation", "rotation")
-    refused(onnxcert(*asked), "rotations in space are for point clouds")
+    refused(onnxcert(*asked), "rotations are for point clouds")
 
 
 def test_what_nobody_said_of_the_frame_is_shown_as_assumed(onnxcert: Any) -> None:

@@ -73,7 +73,7 @@ def test_what_is_asked_is_what_is_stated_and_verified(
     assert words in outcome["statement"]
     assert outcome["n"] == 60
     verified = onnxcert("verify", tmp_path / "out")
-    assert (verified.status, verified.out) == (0, "3 records, all fits\n")
+    assert (verified.status, verified.out) == (0, "3 records, all checks passed\n")
     reported = onnxcert("report", tmp_path / "out", "--json").json
     for key in set(reported) - {"seconds", "out"}:
         assert reported[key] == outcome[key], key

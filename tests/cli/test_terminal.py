@@ -19,8 +19,8 @@ from drawing import write_picture
 from rich.console import Console
 
 from onnxcert.cli import run_command_line
-from onnxcert.cli.progress import Bar
-from onnxcert.cli.terminal import visible
+from onnxcert.cli.progress import ProgressBar
+from onnxcert.cli.terminal import escape
 
 EVIL = "e\x1b[31mv\x9bi\u202el\r\x7f"
 STEERING = {"Cc", "Zl", "Zp"}
@@ -39,8 +39,8 @@ def steering(text: str) -> set[str]:
 
 def test_every_character_that_steers_is_escaped_and_no_other() -> None:
     for c in map(chr, range(0x11000)):
-        assert not steering(visible(c))
-        assert visible(c) == c or steering(c), hex(ord(c))
+        assert not steering(escape(c))
+        assert escape(c) == c or steering(c), hex(ord(c))
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_what_a_record_says_reaches_the_terminal_as_text(results: Path, onnxcert
 def test_the_progress_bar_shows_names_as_they_are() -> None:
     drawn = io.StringIO()
     console = Console(file=drawn, force_terminal=True, width=200, color_system=None)
-    with Bar(console, lambda: "") as bar:
+    with ProgressBar(console, lambda: "") as bar:
         bar.begin(1, 10)
         bar.advance(f"[red]{EVIL}", 1, 10)
         bar.say(EVIL)

@@ -112,7 +112,7 @@ def test_damage_beside_trouble_is_still_damage(
     assert outcome.status == 1
     assert "p0: labels/p0.png is missing" in outcome.out
     assert "could not be checked: p1: the record could not be read (Permission d" in outcome.out
-    assert outcome.out.endswith("2 records, 1 thing does not fit, 1 thing could not be checked\n")
+    assert outcome.out.endswith("2 records, 1 mismatch, 1 item could not be checked\n")
 
 
 def test_a_given_input_that_cannot_be_read_may_be_the_one(

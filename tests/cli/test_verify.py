@@ -203,9 +203,9 @@ QUIET: dict[str, Edit] = {
 @pytest.mark.parametrize("where", ["out", "pack.h5"])
 def test_all_fits_where_nothing_was_changed(onnxcert: Any, where: str) -> None:
     outcome = onnxcert("verify", where)
-    assert (outcome.status, outcome.out, outcome.err) == (0, "3 records, all fits\n", "")
+    assert (outcome.status, outcome.out, outcome.err) == (0, "3 records, all checks passed\n", "")
     outcome = onnxcert("verify", where, "--model", "model.onnx", "--inputs", "pictures")
-    assert (outcome.status, outcome.out, outcome.err) == (0, "3 records, all fits\n", "")
+    assert (outcome.status, outcome.out, outcome.err) == (0, "3 records, all checks passed\n", "")
 
 
 @pytest.mark.parametrize("where", ["out", "pack.h5"])
@@ -230,7 +230,7 @@ def test_every_edit_is_told_by_the_digest(onnxcert: Any, where: str, what: str) 
     assert outcome.status == 1
     assert EDITED in outcome.out
     if what in QUIET and what != "withheld votes":
-        assert outcome.out.splitlines()[1:] == ["3 records, 1 thing does not fit"]
+        assert outcome.out.splitlines()[1:] == ["3 records, 1 mismatch"]
 
 
 def test_who_changes_votes_and_digest_in_step_is_not_found(onnxcert: Any) -> None:
@@ -298,7 +298,7 @@ def test_a_record_cut_short_is_named_and_the_others_are_looked_at(
     outcome = onnxcert("verify", "out")
     assert (outcome.status, outcome.err) == (1, "")
     assert outcome.out.startswith("p1: ")
-    assert outcome.out.endswith("3 records, 1 thing does not fit\n")
+    assert outcome.out.endswith("3 records, 1 mismatch\n")
 
 
 def test_a_record_that_is_gone_is_missed(onnxcert: Any) -> None:
@@ -427,7 +427,7 @@ def test_a_changed_label_file_is_found(onnxcert: Any, what: str) -> None:
     assert outcome.status == 1
     assert outcome.out.startswith("p1: ")
     assert said in outcome.out
-    assert outcome.out.endswith("3 records, 1 thing does not fit\n")
+    assert outcome.out.endswith("3 records, 1 mismatch\n")
 
 
 def test_a_label_file_that_is_only_packed_otherwise_fits(onnxcert: Any) -> None:
@@ -494,7 +494,7 @@ def test_given_inputs_may_have_other_names(bench: Path, onnxcert: Any) -> None:
     for i in range(3):
         Path(f"pictures/p{i}.png").rename(f"elsewhere/other{9 - i}.png")
     outcome = onnxcert("verify", "out", "--inputs", "elsewhere")
-    assert (outcome.status, outcome.out) == (0, "3 records, all fits\n")
+    assert (outcome.status, outcome.out) == (0, "3 records, all checks passed\n")
 
 
 def test_the_input_of_a_grey_model_is_compared_in_grey(bench: Path, onnxcert: Any) -> None:
@@ -572,8 +572,8 @@ def test_json_has_every_finding(onnxcert: Any) -> None:
 
 def test_help_names_the_exit_status_and_the_limit(onnxcert: Any) -> None:
     text = " ".join(onnxcert("verify", "--help").out.split())
-    assert "0 all fits, 1 something does not, 2 there is nothing to verify, the" in text
-    assert "no signatures" in text
+    assert "0 all checks passed; 1 there is a mismatch; 2 there is nothing to verify, or" in text
+    assert "not signatures" in text
 
 
 def test_a_pack_is_reported_like_its_folder(onnxcert: Any) -> None:

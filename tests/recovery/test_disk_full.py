@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 # Every byte with ONNXCERT_DISK_FULL=1; a minute.
 STEP = int(os.environ.get("ONNXCERT_DISK_FULL", "113"))
 TOO_LARGE = (
-    "cannot be written (File too large); fix that and give the command again, results already "
+    "cannot be written (File too large); fix that and run the same command again; results already "
     "saved are intact."
 )
 INPUTS = 2

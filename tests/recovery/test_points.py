@@ -144,7 +144,7 @@ def test_interrupted_a_run_tells_how_to_go_on_and_goes_on(
     assert process.returncode == 130, stderr
     assert stdout == b""
     assert b"Traceback" not in stderr
-    assert b"goes on from there" in stderr
+    assert b"resumes the run" in stderr
     assert list(out.glob("partial/[!.]*.h5"))
     assert assert_whole(out) < {f"s{i}" for i in range(SHAPES)}
     # Without --seed: the stored one is taken. With other batches the statement, which the pictures

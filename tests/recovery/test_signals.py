@@ -16,7 +16,7 @@ from equal_runs import assert_equal_runs
 
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
-from onnxcert.cli.interrupt import ending_passes, stopping_on_signal
+from onnxcert.cli.interrupt import end_passes_on_signal, stop_on_signal
 from onnxcert.model.running.passes import EndableSession, PassEnded, end_passes
 from onnxcert.model.running.session import open_session
 
@@ -98,10 +98,10 @@ def test_a_second_signal_ends_a_pass_that_never_ends_and_the_count_is_kept(
 
 def test_where_nothing_is_kept_one_signal_ends_the_pass() -> None:
     """As in `inspect`, and while the model is opened."""
-    with pytest.raises(KeyboardInterrupt), ending_passes(1):  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), end_passes_on_signal(1):  # noqa: PT012
         later(signal.SIGINT)
         endless()()
-    with pytest.raises(PassEnded), ending_passes(1):  # noqa: PT012
+    with pytest.raises(PassEnded), end_passes_on_signal(1):  # noqa: PT012
         before = signal.signal(signal.SIGTERM, lambda *_: None)
         try:
             later(signal.SIGTERM)
@@ -124,7 +124,7 @@ def test_what_does_not_end_soon_or_is_told_once_more_is_left(
     numbers = [signal.SIGTERM, signal.SIGTERM, *more]
     before = {number: signal.signal(number, lambda *_: None) for number in set(numbers)}
     try:
-        with ending_passes(2, leave, unwinding):
+        with end_passes_on_signal(2, leave, unwinding):
             for number in numbers:
                 signal.raise_signal(number)
             assert gone.wait(60)
@@ -136,7 +136,7 @@ def test_what_does_not_end_soon_or_is_told_once_more_is_left(
 
 def test_what_ends_in_time_is_not_left() -> None:
     left: list[int] = []
-    with ending_passes(1, left.append, LONG):
+    with end_passes_on_signal(1, left.append, LONG):
         before = signal.signal(signal.SIGTERM, lambda *_: None)
         signal.raise_signal(signal.SIGTERM)
         signal.signal(signal.SIGTERM, before)
@@ -152,7 +152,7 @@ def test_a_closed_terminal_does_not_stop_what_ignores_it() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         run: Any = Run()
-        with stopping_on_signal(run) as came:
+        with stop_on_signal(run) as came:
             signal.raise_signal(signal.SIGHUP)
             assert not run.stopping
             signal.raise_signal(signal.SIGTERM)

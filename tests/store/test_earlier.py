@@ -31,7 +31,7 @@ def test_an_old_certificate_is_decided_as_it_was_and_its_law_is_named(
         assert "law error" not in record.decision.statement
     assert run_command_line(["verify", str(pack)]) == 0
     said = capsys.readouterr().out
-    assert "2 records, all fits" in said
+    assert "2 records, all checks passed" in said
     assert said.count(LACK) == 1
     assert run_command_line(["report", str(pack)]) == 0
     assert capsys.readouterr().out.count(LACK) == 1

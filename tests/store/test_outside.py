@@ -18,7 +18,7 @@ from onnxcert import ResultStore
 from onnxcert.atomic import write_atomically
 from onnxcert.errors import StoreError
 from onnxcert.inputs.listing import is_safe_name, safe_name
-from onnxcert.inside import inside, made_inside
+from onnxcert.inside import inside, make_folder_inside
 from onnxcert.report.files import write_labels
 from onnxcert.store import Results, open_results, pack
 from onnxcert.store.attributes import put
@@ -155,9 +155,9 @@ def test_every_link_in_a_folder_is_refused_and_nothing_behind_it_is_touched(
         goal = tmp_path / "outside" / "folder"
     path.parent.mkdir(exist_ok=True)
     path.symlink_to(os.path.relpath(goal, path.parent))
-    assert_refused(onnxcert, tmp_path, "run", f"{place} in run is a link", verify=2)
+    assert_refused(onnxcert, tmp_path, "run", f"{place} in run is a symlink", verify=2)
     before = contents(tmp_path)
-    with pytest.raises(StoreError, match="is a link"), ResultStore(run).exclusive():
+    with pytest.raises(StoreError, match="is a symlink"), ResultStore(run).exclusive():
         pass
     assert contents(tmp_path) == before
 
@@ -287,7 +287,7 @@ def test_no_path_leads_out_of_a_folder(tmp_path: Path, name: str) -> None:
     for names in ((name,), (name, "x"), ("labels", name), ("labels", name, "x.png")):
         if name == "link" and names[0] == "labels":
             continue
-        for function in (inside, made_inside):
+        for function in (inside, make_folder_inside):
             with pytest.raises(StoreError):
                 function(tmp_path / "run", *names)
     with pytest.raises(StoreError):

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from chaos import Chaos
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule, Stopping
-from onnxcert.cli.progress import Bar
+from onnxcert.cli.progress import ProgressBar
 from onnxcert.errors import DeviceError, ModelError, OnnxcertError
 from onnxcert.inputs import READERS
 from onnxcert.inputs.clouds import CLOUD_READERS
@@ -370,7 +370,7 @@ def test_a_run_that_waits_for_any_worker_at_all_says_so(
     said: list[str] = []
     heard = threading.Event()
 
-    class Listening(Bar):
+    class Listening(ProgressBar):
         def say(self, text: str) -> None:
             if text.startswith("waiting"):
                 heard.set()

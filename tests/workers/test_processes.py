@@ -174,7 +174,7 @@ def test_ctrl_c_reaches_the_driver_alone(place: Place, whole: Path, tmp_path: Pa
         assert process.returncode == 128 + number
         assert stdout == b""
         said = stderr.decode().splitlines()
-        assert sum("interrupted; what is done is kept" in line for line in said) == 1
+        assert sum("interrupted; finished work is saved" in line for line in said) == 1
         assert "Traceback" not in stderr.decode()
         assert_gone(workers)
     place.finish(out, *LONG, "--threads", "1")
@@ -186,7 +186,7 @@ def test_ctrl_c_reaches_the_driver_alone(place: Place, whole: Path, tmp_path: Pa
     [
         (("--workers", "2000"), "--workers must be from 0 "),
         (("--workers", "-1"), "--workers must be from 0 "),
-        (("--workers", "2", "--device", "cuda:1"), "names one; use --device cuda"),
+        (("--workers", "2", "--device", "cuda:1"), "names a single one; use --device cuda"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -166,7 +166,7 @@ def test_a_killed_driver_on_ray_is_gone_on_with(place: Place, whole: Path, tmp_p
         process.send_signal(signal.SIGTERM)  # which Ray would end it at once by
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM, stderr
-    assert b"interrupted; what is done is kept" in stderr
+    assert b"interrupted; finished work is saved" in stderr
     kept = [path.stat().st_mtime_ns for path in (out / "partial").glob("[!.]*.h5")]
     with place.started(out, *LONG) as process:
         while [path.stat().st_mtime_ns for path in (out / "partial").glob("[!.]*.h5")] == kept:

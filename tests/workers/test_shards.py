@@ -164,7 +164,7 @@ def test_a_missing_shard_is_said_and_added_later(
 ) -> None:
     outcome = onnxcert("merge", tmp_path / "out", parts[0], parts[2])
     assert outcome.status == 3
-    assert "2 of 5 inputs are not there; shard 2/3 lacks 2" in outcome.err
+    assert "2 of 5 inputs are missing; shard 2/3 lacks 2" in outcome.err
     assert "2 not done yet" in outcome.out
     assert onnxcert("verify", tmp_path / "out").status == 0
     outcome = onnxcert("merge", tmp_path / "out", parts[1])
