@@ -1,4 +1,4 @@
-"""The guarantee, worded once."""
+"""The text of the guarantee."""
 
 from __future__ import annotations
 
@@ -28,20 +28,24 @@ def guarantee(
     before: bool = False,
     leak_check: str = "",
 ) -> str:
-    """The guarantee in one sentence, with every number it depends on.
+    """Return the guarantee in one sentence, with every number it depends on.
 
     Args:
-        rule: what was asked.
-        controls: what the correction controls.
-        n: draws tested; under looks the most there may be.
-        components: N, or the largest N of several inputs of which `smallest` is the smallest.
-        radius: in place of the one that follows from tau.
+        rule: the decision rule.
+        controls: the error rate that the correction controls.
+        perturbation: the noise.
+        unit: the unit of the input, as text.
+        n: draws tested; under interim looks the maximum.
+        n0: draws the candidate was chosen from.
+        selection: `pooled` or `split`.
+        components: N, or the largest N of several inputs.
+        smallest: the smallest N of several inputs; None if there is only one N.
+        kind: what a component is, as text.
+        radius: replaces the radius that follows from tau.
         law_error: of one draw, see `onnxcert.result.Tally`.
-        before: the wording of older records. It left out what a share of no certificates counts,
-            named a tau that plays no part in IndivClass and PREDICT, and named what a rotation
-            turns twice.
-        leak_check: how the run guarded against leaks between batch mates; empty where that was not
-            recorded.
+        before: use the wording of older records. It did not say that the share of no certificates
+            is 0, gave a tau for IndivClass and PREDICT, and named the rotated channels twice.
+        leak_check: how the run checked batch invariance; empty if not recorded.
     """
     smallest = components if smallest is None else smallest
     family = f"of all {rule.inputs} inputs" if rule.alpha_scope == "dataset" else "of an input"
@@ -84,7 +88,7 @@ def guarantee(
     described = getattr(perturbation, "described_before", None) if before else None
     noise = (described or perturbation.described)()
     numbers = [noise]
-    # All tau at once, or none at all: the rule's own plays no part.
+    # IndivClass holds for all tau and PREDICT for none, so the rule's tau has no effect.
     if before or rule.procedure not in ("indivclass", "predict"):
         numbers.append(f"tau {', '.join(map(repr, rule.taus))}")
     numbers += _numbers(rule, n, n0, selection, smallest, components, kind)
@@ -117,7 +121,7 @@ def _size(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:
 
 
 def _budget(rule: Rule, smallest: int, components: int) -> str:
-    """b, and b / N, of the smallest and the largest input."""
+    """Describe b, and b / N, of the smallest and the largest input."""
     budgets = [rule.budget.of(count) for count in (smallest, components)]
     b = " to ".join(dict.fromkeys(map(str, budgets)))
     if budgets[0] != budgets[1]:
@@ -127,7 +131,7 @@ def _budget(rule: Rule, smallest: int, components: int) -> str:
 
 
 def percent(b: int, components: int) -> str:
-    """b / N as a percentage of three significant digits, never less than it is.
+    """Format b / N as a percentage with three significant digits, rounded up.
 
     >>> percent(1, 40960), percent(995, 1000), percent(2, 192)
     ('0.00245 %', '99.5 %', '1.05 %')
@@ -137,7 +141,7 @@ def percent(b: int, components: int) -> str:
 
 
 def _rounded_up(value: float) -> str:
-    """Three significant digits, never less than the value.
+    """Format a value with three significant digits, rounded up.
 
     >>> _rounded_up(1.2001e-7), _rounded_up(0.25)
     ('1.21e-07', '0.25')

@@ -1,7 +1,7 @@
-"""Multiple-testing procedures that may back a certificate, one a file.
+"""Multiple-testing procedures that may back a certificate.
 
-Only procedures valid under *any* dependence between components are here: nobody can verify how
-the errors of neighbouring pixels depend on each other. A new one is one file and one line.
+All are valid under *any* dependence between components, because the dependence between the errors
+of neighbouring pixels cannot be verified. Add a new procedure as one file and one line here.
 """
 
 from collections.abc import Iterable
@@ -17,10 +17,10 @@ from onnxcert.errors import ParameterError
 
 
 def registry(corrections: Iterable[Correction]) -> dict[str, Correction]:
-    """Name -> procedure.
+    """Return the procedures by name.
 
     Raises:
-        ParameterError: one of them is valid under some dependence only.
+        ParameterError: a procedure is not valid under any dependence.
     """
     found = {}
     for correction in corrections:
@@ -39,10 +39,10 @@ CORRECTIONS: Final[dict[str, Correction]] = registry(
 
 
 def correction_named(name: str) -> Correction:
-    """The correction called `name`.
+    """Return the correction called `name`.
 
     Raises:
-        ParameterError: there is none, or it may not back a certificate; the reason is given.
+        ParameterError: `name` is unknown, or may not back a certificate (the reason is given).
     """
     if name in CORRECTIONS:
         return CORRECTIONS[name]

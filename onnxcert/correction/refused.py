@@ -1,4 +1,4 @@
-"""Procedures that people ask for and that must not back a certificate, with the reason."""
+"""Known procedures that must not back a certificate, with the reason."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ _SPELLINGS: Final = {
 
 
 def why_refused(name: str) -> str | None:
-    """Why `name` may not back a certificate, if it is a procedure known not to."""
+    """Return why `name` may not back a certificate; None if it is not a refused procedure."""
     key = name.lower()
     return REFUSED.get(_SPELLINGS.get(key, key))

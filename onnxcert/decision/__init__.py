@@ -1,4 +1,4 @@
-"""From votes to certificates: p-values, bounds, boundaries, planning and the procedures."""
+"""Decisions from votes: p-values, bounds, boundaries, feasibility and the procedures."""
 
 from onnxcert.correction import correction_named
 from onnxcert.decision.boundaries import boundaries

@@ -1,4 +1,4 @@
-"""What SegCertify is compared with, and Cohen et al.'s PREDICT."""
+"""Baselines for SegCertify: IndivClass, JointClass, and PREDICT of Cohen et al."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from onnxcert.rule import Rule
 
 
 def indivclass(tally: Tally, rule: Rule) -> Certificate:
-    """IndivClass: CERTIFY for each component at alpha / N; one radius, the smallest.
+    """Run CERTIFY on each component at alpha / N and certify the smallest radius for all.
 
     Fischer, Baader, Vechev 2021, Section 4 (the naive extension): the Clopper-Pearson bounds hold
-    together by the union bound. If one of them is below 1/2 all components abstain: a single bad
-    component spoils the whole answer.
+    together by the union bound. All components abstain if a single bound is below 1/2.
     """
     rule_of_bounds = rule.but(tau=0.5)
     family = Family.of(rule_of_bounds, tally.components, tally.selection, tally.law_error)
@@ -34,7 +33,7 @@ def indivclass(tally: Tally, rule: Rule) -> Certificate:
         levels=np.array([rule.tau]),
         level=np.full(tally.hits.shape, int(certified), dtype=np.uint8),
         thresholds=(int(np.argmax(bounds > 0.0)) if bounds.any() else tally.n + 1,),
-        # Not the radius of tau: the smallest of all components.
+        # The smallest radius of all components, not the radius of tau.
         own_radius=tally.perturbation.radius(weakest) if certified else 0.0,
         notes=()
         if certified
@@ -46,14 +45,14 @@ def indivclass(tally: Tally, rule: Rule) -> Certificate:
 
 
 def jointclass(tally: Tally, rule: Rule) -> Certificate:
-    """JointClass: the whole label map is one class, and a draw votes for it or not.
+    """Test the whole label map as one class.
 
-    Fischer, Baader, Vechev 2021, Section 4 (the naive extension). One test at alpha, over the
-    draws in which every component has its candidate; the candidate map takes the most frequent
-    class of each component, which is the most frequent map wherever a map has the majority.
+    Fischer, Baader, Vechev 2021, Section 4 (the naive extension). A draw is a hit if every
+    component votes for its candidate; the hits are tested once at alpha. The candidate map has the
+    most frequent class of each component. If any map has the majority, it is this one.
 
     Raises:
-        ParameterError: the tally does not know how many draws agree in all components.
+        ParameterError: the tally has no count of draws in which all components agree.
     """
     if tally.joint is None:
         raise ParameterError(
@@ -81,18 +80,18 @@ def jointclass(tally: Tally, rule: Rule) -> Certificate:
 
 
 def predict(tally: Tally, rule: Rule) -> Certificate:
-    """PREDICT: which class is most likely under noise, at the input itself.
+    """Run PREDICT: find the class that is most likely under noise at the input itself.
 
-    Cohen, Rosenfeld, Kolter 2019, Section 3.2.1: with the two classes of most votes, n_A and n_B,
-    a two-sided binomial test of n_A in n_A + n_B at alpha / N; the answer is wrong with
-    probability alpha / N at most (Hung and Fithian 2019). No radius is certified.
+    Cohen, Rosenfeld, Kolter 2019, Section 3.2.1: let n_A and n_B be the votes of the two leading
+    classes. A two-sided binomial test of n_A in n_A + n_B at alpha / N is wrong with probability
+    at most alpha / N (Hung and Fithian 2019). No radius is certified.
 
-    No tau is tested that could carry the law error delta. The n computed draws can be coupled with
-    n exact ones so that they differ with probability n delta at most, all components together; the
-    tests have the rest of alpha, `left_for_predictions`.
+    There is no tau to which the law error delta could be added. Instead, the n computed draws are
+    coupled with n exact draws. They differ in any component with probability at most n delta. The
+    tests use the rest of alpha, `left_for_predictions`.
 
     Raises:
-        ParameterError: the tally does not know the votes of the second class.
+        ParameterError: the tally has no votes of the second class.
     """
     if tally.runner_up is None or tally.n0 != tally.n:
         raise ParameterError(
@@ -119,7 +118,7 @@ def predict(tally: Tally, rule: Rule) -> Certificate:
 
 
 def left_for_predictions(alpha: float, n: int, law_error: float) -> float:
-    """What PREDICT's tests may spend of alpha, rounded down; 0 where the law error takes it all.
+    """Return the part of alpha left for PREDICT's tests, rounded down; 0 if none is left.
 
     >>> left_for_predictions(0.001, 100, 0.0), round(left_for_predictions(0.001, 100, 1e-6), 6)
     (0.001, 0.0009)

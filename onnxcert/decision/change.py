@@ -1,4 +1,4 @@
-"""What is asked of a stored rule, by parts."""
+"""Requested changes of a stored rule."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from onnxcert.rule import AlphaScope, Budget, Rule
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What is asked in place of what was stored; None keeps it."""
+    """Values that replace those of a stored rule; None keeps the stored value."""
 
     taus: tuple[float, ...] | None = None
     alpha: float | None = None
@@ -22,15 +22,15 @@ class Change:
     floor: float | None = None
 
     def of(self, stored: Rule, inputs: int) -> Rule:
-        """The rule asked for, without hindsight.
+        """Return the changed rule, with an empty `hindsight`.
 
-        Where only a part is said, the rest follows as it does for a new run: a budget takes
-        k-FWER, a radius map Bonferroni. Tau that are all among the stored ones come first and the
-        others stay, as dropping them would be another rule.
+        Missing values follow as in a new run: a budget selects k-FWER, a radius map Bonferroni.
+        If all requested tau are among the stored ones, they come first and the other stored tau
+        stay: without them it would be another rule.
 
         Args:
             stored: the rule of the results.
-            inputs: how many there are, should they share alpha now.
+            inputs: number of inputs, used if they share alpha now.
 
         Raises:
             ParameterError: a number is out of range.
@@ -62,7 +62,7 @@ class Change:
         )
 
     def _correction(self, stored: Rule, procedure: str) -> str:
-        """The correction where nobody says which."""
+        """Return the default correction."""
         if self.radius_map or (self.procedure and procedure != "segcertify"):
             return "bonferroni"
         tolerant = correction_named(stored.correction).controls == "k-FWER"

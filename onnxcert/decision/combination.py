@@ -1,4 +1,4 @@
-"""Which parts of a rule go together; everything else is refused with the reason."""
+"""Check that the parts of a rule are compatible."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from onnxcert.rule import Rule
 
 
 def check_combination(rule: Rule, selection: Selection) -> None:
-    """Raise ParameterError unless the parts of `rule` go together.
-
-    One sentence each: what is not valid, why, and what to ask for instead.
-    """
+    """Raise ParameterError unless the parts of `rule` are compatible."""
     correction = correction_named(rule.correction)
     if rule.budget and correction.controls != "k-FWER":
         raise ParameterError(

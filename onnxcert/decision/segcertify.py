@@ -15,13 +15,13 @@ from onnxcert.rule import Rule
 
 
 def segcertify(tally: Tally, rule: Rule) -> Certificate:
-    """SegCertify (Fischer, Baader, Vechev 2021, Algorithm 3), at one tau, several or all of them.
+    """Run SegCertify (Fischer, Baader, Vechev 2021, Algorithm 3) at one, several or all tau.
 
-    With one tau the correction decides. Several tau need no share of alpha under a single-step
-    correction (`onnxcert.decision.bounds`), are tested by closed testing under a step-down one
-    (`onnxcert.decision.several_tau`), and share a reserve under FDR
+    With one tau the correction decides. Several tau use all of alpha under a single-step
+    correction (`onnxcert.decision.bounds`), closed testing under a step-down correction
+    (`onnxcert.decision.several_tau`), and one common reserve under FDR
     (`onnxcert.decision.Family.reserve`). A radius map is one lower bound for each component. Under
-    looks certified is whoever reached the boundary at any look.
+    interim looks a component is certified if it reached the boundary at any look.
     """
     family = Family.of(rule, tally.components, tally.selection, tally.law_error)
     if rule.schedule is not None:
@@ -50,13 +50,16 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
 
 
 def _steps(rule: Rule, found: tuple[int, ...], n: int) -> tuple[LevelArray, IntArray]:
-    """Every tau ascending, and how many of them each number of hits reaches."""
+    """Return all tau in ascending order, and how many of them each number of hits reaches."""
     reached = np.searchsorted(np.sort(found), np.arange(n + 1), side="right")
     return np.array(sorted(rule.taus), dtype=np.float64), reached
 
 
 def _map(rule: Rule, family: Family, n: int) -> tuple[LevelArray, IntArray]:
-    """Every number of hits at its own tau."""
+    """Return all tau of a radius map in ascending order, and how many each number of hits reaches.
+
+    Each number of hits has a tau of its own.
+    """
     bounds = lower_bounds(rule, family, n)
     levels, reached = np.unique(bounds, return_inverse=True)
     return levels[1:], reached.reshape(-1)  # the lowest is 0: no hits certify nothing
@@ -65,7 +68,7 @@ def _map(rule: Rule, family: Family, n: int) -> tuple[LevelArray, IntArray]:
 def _at_looks(
     tally: Tally, rule: Rule, family: Family
 ) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
-    """Who reached the boundary of which tau at any look taken."""
+    """Return all tau, how many each component reached at any look, and the last boundaries."""
     assert rule.schedule is not None
     planned = looks_of(rule.schedule, family, tally.n0)
     taken = len(tally.looks)
@@ -80,7 +83,7 @@ def _at_looks(
         planned, tested, family.single_level, tally.selection, rule.schedule.spending
     )
     level = np.zeros(tally.hits.shape, dtype=_smallest(len(levels)))
-    for row in bounds:  # ascending in tau, and the boundaries rise with it
+    for row in bounds:  # ascending in tau, and so are the boundaries
         crossed = np.zeros(tally.hits.shape, dtype=np.bool_)
         for hits, bound in zip(tally.path, row[:taken], strict=True):
             crossed |= hits >= bound
