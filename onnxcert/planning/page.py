@@ -1,4 +1,4 @@
-"""A plan as text: votes at each number of draws, what would save some, and what to expect."""
+"""A plan as text: votes needed at each number of draws, savings, and the expected result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from onnxcert.planning.speed import Speed
 
 
 def page(plan: Plan, speed: Speed | None) -> list[str]:
-    """The lines of a plan; `speed` if it was measured."""
+    """Return the lines of a plan.
+
+    Args:
+        plan: the plan.
+        speed: if it was measured.
+    """
     asked = plan.question
     rule = asked.rule
     b = rule.budget.of(asked.components)
@@ -85,15 +90,14 @@ def _votes_table(plan: Plan, place: int) -> list[list[str]]:
 
 
 def _prediction(plan: Plan, place: int) -> list[str]:
-    """The share certified that the pilot lets expect, scheme by scheme."""
+    """Return the lines with the certified share that the pilot predicts for each scheme."""
     found = {scheme.name: plan.predicted(scheme, place) or () for scheme in plan.schemes}
     rows = [["n", *found]]
     for i, n in enumerate(plan.schemes[0].draws):
         rows.append([str(n), *(f"{shares[i]:.3f}" for shares in found.values())])
     inputs = len(plan.pilot)
     lines = [
-        f"share certified, as {inputs} input{'s' if inputs > 1 else ''} of the pilot let"
-        f"{'' if inputs > 1 else 's'} expect:",
+        f"share certified, predicted from {inputs} input{'s' if inputs > 1 else ''} of the pilot:",
         "",
         *_table(rows),
     ]
@@ -101,14 +105,13 @@ def _prediction(plan: Plan, place: int) -> list[str]:
     if early is not None:
         lines += _early(early, found[early.name])
     lines.append(
-        "Inputs differ more than draws do, and the inputs of a pilot must not be those to be "
-        "certified."
+        "Inputs differ more than draws do. Do not certify the inputs of the pilot themselves."
     )
     return lines
 
 
 def _early(scheme: Scheme, shares: Sequence[float]) -> list[str]:
-    """How soon looks reach most of what the last one certifies."""
+    """Return a line that says at which look 90 % of the final share is certified."""
     last = shares[-1]
     if not last > 0.0:
         return []
@@ -116,7 +119,7 @@ def _early(scheme: Scheme, shares: Sequence[float]) -> list[str]:
     most = scheme.draws[-1]
     return [
         f"{scheme.name}: {scheme.draws[near]} of {most} draws certify {shares[near] / last:.0%} of "
-        "what all of them do."
+        "what all draws certify."
     ]
 
 
@@ -134,7 +137,7 @@ def _count(votes: int, n: int) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Seconds, minutes or hours with three digits."""
+    """Format a duration in seconds, minutes or hours with three digits."""
     for size, unit in ((3600.0, "h"), (60.0, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {unit}"

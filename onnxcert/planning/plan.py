@@ -1,4 +1,4 @@
-"""What a run would ask of the votes and cost, before anything is drawn."""
+"""The plan of a run: the votes needed and the cost, before drawing."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ FIXED: Final = "fixed n"
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is planned for.
+    """The request of a plan.
 
     Args:
         components: N of an input.
-        rule: what would be asked. With a schedule its looks are the numbers of draws.
+        rule: the decision rule. With a schedule, its looks are the numbers of draws.
         selection: where the candidate comes from.
         n0: draws the candidate is chosen from.
-        draws: numbers of draws to look at; chosen around the smallest useful one if empty.
+        draws: numbers of draws to compare; if empty, chosen around the smallest useful one.
         law_error: of one draw, see `onnxcert.result.Tally`.
 
     Raises:
-        ParameterError: a number is out of range, or parts of the rule do not go together.
+        ParameterError: a number is out of range, or parts of the rule are not compatible.
     """
 
     components: int
@@ -76,7 +76,7 @@ class Question:
 
     @property
     def planned(self) -> tuple[int, ...]:
-        """The numbers of draws to look at, increasing."""
+        """Numbers of draws to compare, increasing."""
         if self.rule.schedule is not None:
             family = Family.of(self.rule, self.components, self.selection, self.law_error)
             return looks_of(self.rule.schedule, family, self.n0)
@@ -94,12 +94,12 @@ class Question:
         return tuple(sorted({least, *(usual if len(usual) > 3 else later)}))
 
     def schemes(self) -> tuple[Scheme, ...]:
-        """The rule asked for first, then those it is compared with: budgets and early stopping."""
+        """Return the requested rule, then those it is compared with: budgets and early stopping."""
         rule, draws = self.rule, self.planned
         plain = rule.but(radius_map=False)
         others: dict[str, Rule] = {}
         if rule.schedule is not None:
-            # Another rule's own looks would be elsewhere; it is compared at these.
+            # Compare at these looks; the automatic looks of another rule would differ.
             plain = plain.but(schedule=Schedule(draws[-1], draws, rule.schedule.spending))
             others[FIXED] = rule.but(schedule=None)
         elif len(draws) > 1 and draws[-1] <= _LARGEST_COMPARED:
@@ -109,7 +109,7 @@ class Question:
         if not rule.budget:
             for text in _COMPARED:
                 if Budget(text).of(self.components) >= 1:
-                    # Levels of the step-down form differ from these only late in its steps.
+                    # The levels of kfwer-stepdown differ from these only in its last steps.
                     name = f"kfwer, budget {text}"
                     others[name] = plain.but(correction="kfwer", budget=Budget(text))
         named = {ASKED: rule, **others}
@@ -129,14 +129,14 @@ def _refuse_many(n: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The answers to a question.
+    """The plan for a request.
 
     Args:
-        question: what is planned for.
+        question: the request.
         perturbation: for the radius, if it is known.
         pilot: the vote rates of earlier inputs.
-        draws_per_second: noisy passes.
-        inputs: how many there are to be certified.
+        draws_per_second: noisy passes per second.
+        inputs: number of inputs to certify.
 
     Raises:
         ParameterError: the speed or the number of inputs is not positive.
@@ -162,29 +162,29 @@ class Plan:
         return self.question.rule.taus
 
     def radius(self, tau: float) -> float | None:
-        """Size of the attack ruled out at `tau`."""
+        """Return the size of the attack ruled out at `tau`; None without a perturbation."""
         return None if self.perturbation is None else self.perturbation.radius(tau)
 
     def passes(self, n: int) -> int:
-        """Noisy passes that n tested draws take."""
+        """Return the noisy passes for n tested draws."""
         return passes(n, self.question.n0, self.question.selection)
 
     def seconds(self, n: int) -> float | None:
-        """Time of one input at n tested draws."""
+        """Return the time of one input with n tested draws; None if the speed is unknown."""
         return None if self.draws_per_second is None else self.passes(n) / self.draws_per_second
 
     def savings(self, place: int) -> list[str]:
-        """What each other scheme saves or costs at the tau in that place, one sentence each."""
+        """Describe what each other scheme saves or costs at tau number `place`, in one sentence."""
         asked, *others = self.schemes
         return [text for other in others if (text := _compared(asked, other, place))]
 
     def predicted(self, scheme: Scheme, place: int) -> tuple[float, ...] | None:
-        """Share certified at each number of draws, mean over the pilot's inputs."""
+        """Predict the certified share at each number of draws: the mean over the pilot's inputs."""
         shares = scheme.certified(self.pilot, place)
         return tuple(np.mean(shares, axis=0).tolist()) if shares else None
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as JSON values."""
+        """Return the plan as JSON values."""
         asked = self.question
         b = asked.rule.budget.of(asked.components)
         return {
@@ -239,7 +239,7 @@ class Plan:
 
 
 def _compared(asked: Scheme, other: Scheme, place: int) -> str:
-    """`other` beside `asked`: first useful draws, and votes where both certify."""
+    """Compare `other` with `asked`: smallest useful n, and votes where both certify."""
     first = [scheme.smallest_n(place) for scheme in (asked, other)]
     pairs = zip(asked.votes[place], other.votes[place], asked.draws, strict=True)
     saved = [mine - its for mine, its, n in pairs if max(mine, its) <= n]
@@ -248,13 +248,13 @@ def _compared(asked: Scheme, other: Scheme, place: int) -> str:
     b = other.rule.budget.of(other.components)
     tolerated = f" ({b} wrong ones tolerated)" if b else ""
     return (
-        f"{other.name}{tolerated}: certifies from {first[1]} draws on in place of {first[0]}, "
+        f"{other.name}{tolerated}: certifies from {first[1]} draws on instead of {first[0]}, "
         f"{_fewer(min(saved), max(saved))}."
     )
 
 
 def _fewer(low: int, high: int) -> str:
-    """So many votes fewer, or more where the numbers are negative."""
+    """Describe a saving of `low` to `high` votes; negative numbers are a cost."""
     if low == high == 0:
         return "with the same votes"
     if high <= 0:
