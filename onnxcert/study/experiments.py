@@ -1,4 +1,4 @@
-"""All experiments: each leaves a figure and its numbers."""
+"""The experiments on synthetic votes: each writes a figure and its numbers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from onnxcert.study.watching import Quiet, Steps
 def run(
     out: Path, *, resolution: float = 1.0, seed: int = 0, steps: Steps | None = None
 ) -> Iterator[Path]:
-    """Every file, once it is written into the folder `out`.
+    """Run all experiments and yield the path of each file after it is written.
 
     Args:
+        out: the folder to write to.
         resolution: share of the grid points and repetitions, above 0 and at most 1.
         seed: of all votes; the same seed and resolution give the same numbers.
-        steps: told of the progress.
+        steps: progress.
 
     Raises:
         ParameterError: the resolution is out of range.

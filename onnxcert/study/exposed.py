@@ -1,4 +1,4 @@
-"""Rules that do not hold, each with votes that show it."""
+"""Invalid rules (negative controls), each with votes for which its error rate is too high."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from onnxcert.study.unsound import holm_bounds, written_kfwer
 
 
 def _reach(design: Design, p: float, level: float) -> float:
-    """How likely the p-value of a component of probability p, at tau = p, is at most `level`."""
+    """Compute P(p-value at tau = p is at most `level`) for a component of probability p."""
     table = np.append(p_values(design.n, p, "split"), 0.0)
     exact = np.append(tail(design.n, p, "split"), 0.0)
     return float(exact[np.argmax(table <= level)])
 
 
 def _pair(design: Design, repetitions: int, seed: int) -> Simulated:
-    """Two null components, k = 2: one p-value up to alpha and one up to 2 alpha, together."""
+    """Simulate two null components, k = 2: p-values up to alpha and up to 2 alpha, together."""
     rng = np.random.default_rng(seed)
     reach = _reach(design, design.rule.tau, 2.0 * design.rule.alpha)
     return simulate_from(design, draw([together([(2, reach)])], repetitions, rng), rng)
 
 
 def _in_order(design: Design, repetitions: int, seed: int) -> Simulated:
-    """The component with the j-th smallest probability errs with alpha / j, one at a time."""
+    """Simulate exclusive errors: the component with the j-th smallest p errs with alpha / j."""
     rng = np.random.default_rng(seed)
     reaches = [
         _reach(design, p, design.rule.alpha / j) for j, p in enumerate(sorted(design.two), start=1)
@@ -50,12 +50,12 @@ def _independent(design: Design, repetitions: int, seed: int) -> Simulated:
 
 
 def _unpaid(rule: Rule) -> Decider:
-    """The winner of n votes tested on those n votes with F_tau."""
+    """Test the winner of n votes on the same n votes with F_tau."""
     return lambda tally: decide(replace(tally, selection="split"), rule)
 
 
 def _one_by_one(rule: Rule) -> Decider:
-    """Every component at alpha."""
+    """Test every component at alpha."""
 
     def decider(tally: Tally) -> Certificate:
         return decide(tally, rule.but(alpha=0.99 * rule.alpha * tally.components))
@@ -64,7 +64,7 @@ def _one_by_one(rule: Rule) -> Decider:
 
 
 def _peeking(rule: Rule) -> Decider:
-    """At each look the test that is meant for one."""
+    """Test at each look as if it were the only one."""
 
     def decider(tally: Tally) -> Certificate:
         assert tally.path is not None
@@ -83,7 +83,7 @@ def _peeking(rule: Rule) -> Decider:
 
 
 def _exact(rule: Rule) -> Decider:
-    """Tests at tau itself, as if computed votes had the law of the theorem."""
+    """Test at tau itself, as if computed votes had the distribution of the theorem."""
     return lambda tally: decide(replace(tally, law_error=0.0), rule)
 
 
@@ -101,46 +101,46 @@ def _two_of_four() -> Design:
 
 
 def everything() -> list[Unsound]:
-    """All of them."""
+    """Return all invalid rules."""
     one, looking = catalogue.one_tau(), catalogue.looks()
     return [
         Unsound(
-            "NOT OURS: k-FWER step-down with k alpha / (N + 1 - i)",
+            "INVALID RULE: k-FWER step-down with k alpha / (N + 1 - i)",
             _two_of_four(),
             "two together, the second up to 2 alpha",
             _pair,
             lambda design: written_kfwer(design.rule),
         ),
         Unsound(
-            "NOT OURS: Holm's levels as simultaneous confidence bounds",
+            "INVALID RULE: Holm's levels as simultaneous confidence bounds",
             _spread(),
             "exclusive, alpha / j in the j-th place",
             _in_order,
             lambda design: holm_bounds(design.rule.but(radius_map=False, correction="holm")),
         ),
         Unsound(
-            "NOT OURS: pooled votes, split p-value",
+            "INVALID RULE: pooled votes, split p-value",
             one[3],
             "exclusive",
             _exclusive,
             lambda design: _unpaid(design.rule),
         ),
         Unsound(
-            "NOT OURS: components tested one by one",
+            "INVALID RULE: components tested one by one",
             one[0],
             "independent",
             _independent,
             lambda design: _one_by_one(design.rule),
         ),
         Unsound(
-            "NOT OURS: a fixed-n test at every look",
+            "INVALID RULE: a fixed-n test at every look",
             looking[0],
             "independent",
             _independent,
             lambda design: _peeking(design.rule),
         ),
         Unsound(
-            "NOT OURS: votes off by a law error, tested at tau",
+            "INVALID RULE: votes off by a law error, tested at tau",
             catalogue.law_errors()[0],
             "exclusive",
             _exclusive,

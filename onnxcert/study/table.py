@@ -1,4 +1,4 @@
-"""Numbers of a figure, one line each, to be written as CSV."""
+"""Rows of a figure's numbers, written as CSV."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from onnxcert.atomic import write_atomically
 
 @dataclass(frozen=True)
 class Share:
-    """Mean certified share of some repetitions, and what it was measured for.
+    """Mean certified share over some repetitions, and its parameters.
 
     Attributes:
-        scheme: how it was decided.
-        components: N. n: draws tested. n0: draws that chose the candidate.
+        scheme: the name of the scheme.
+        components: N.
+        n: draws tested.
+        n0: draws that chose the candidate.
         gamma: rate of wrong votes.
-        tau, alpha, budget: of the rule.
-        certified: mean share of components certified. repetitions: how many were averaged.
+        tau: of the rule.
+        alpha: of the rule.
+        budget: of the rule.
+        certified: mean share of components certified.
+        repetitions: number of repetitions in the mean.
     """
 
     scheme: str
@@ -37,10 +42,14 @@ class Share:
 
 @dataclass(frozen=True)
 class Need:
-    """Draws that something takes.
+    """Draws that a scheme needs.
 
     Attributes:
-        scheme: what takes them. components: N. draws: mean number. certified: mean share reached.
+        scheme: the name of the scheme.
+        components: N.
+        draws: mean number of draws.
+        certified: mean share reached.
+        repetitions: number of repetitions in the mean.
     """
 
     scheme: str
@@ -51,7 +60,7 @@ class Need:
 
 
 def write_csv(path: Path, rows: Sequence[Any]) -> None:
-    """Dataclass rows of one type, a column a field."""
+    """Write dataclass rows of one type, with one column for each field."""
 
     def write(temporary: Path) -> None:
         with temporary.open("w", newline="", encoding="utf-8") as file:

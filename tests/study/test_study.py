@@ -243,7 +243,7 @@ def test_calibrate_passes_and_leaves_evidence(
     asked = ("study", "--calibrate", "--repetitions", 8000)
     done = onnxcert(*asked, "--out", tmp_path)
     assert done.status == 0, done.err
-    assert "all as it should be" in done.err
+    assert "all as expected" in done.err
     page = (tmp_path / "calibration.md").read_text()
     assert "--repetitions 8000" in page
     with (tmp_path / "calibration.csv").open() as file:
@@ -265,13 +265,13 @@ def test_calibrate_fails_where_a_rule_errs_too_often(
     monkeypatch.setattr("onnxcert.study.simulation.decide", lax)
     done = onnxcert("study", "--calibrate", "--repetitions", 8000)
     assert done.status == 1
-    assert "NOT as it should be" in done.err
+    assert "NOT as expected" in done.err
     assert "REJECTED" in done.out
 
 
 def test_calibrate_fails_where_a_rule_known_not_to_hold_is_not_seen() -> None:
     sound = everything()[0]
-    blind = Unsound("NOT OURS: ours", sound.design, "pair", sound.votes, lambda d: _own(d))
+    blind = Unsound("INVALID RULE: ours", sound.design, "pair", sound.votes, lambda d: _own(d))
     found = calibrate(repetitions=500, designs=[], unsound=[blind])
     assert [r.as_it_should_be for r in found] == [True, False]
     assert "NOT REJECTED" in markdown(found)
@@ -286,12 +286,12 @@ def test_too_few_repetitions_to_see_anything_are_a_failure_not_a_success() -> No
                 100, seed=3)  # fmt: skip
     assert not found.exposed
     assert not found.as_it_should_be
-    assert found.verdict == "1.25 ALPHA NOT SEEN"
+    assert found.verdict == "1.25 ALPHA NOT DETECTED"
 
 
 def test_a_row_says_what_is_wrong_with_it() -> None:
     sound = Row("d", "law", 0.1, 0.098, 0.097, 0.7, 0.8, 0.124, 1e-20, True)
     assert (sound.verdict, cells(sound)[-1]) == ("holds", "rejected")
     assert Row("d", "law", 0.1, 0.098, 0.12, 1e-9, 1e-9).verdict == "REJECTED"
-    assert Row("d", "law", 0.1, 0.098, 0.06, 1.0, 1e-9).verdict == "NOT AS EXACT"
+    assert Row("d", "law", 0.1, 0.098, 0.06, 1.0, 1e-9).verdict == "DIFFERS FROM EXACT"
     assert not Row("d", "law", 0.1, 0.098, 0.06, 1.0, 1e-9).as_it_should_be
