@@ -97,7 +97,7 @@ def certify(
         segment = model
     kind = "of the callable's labels"
     if not isinstance(x, PointCloud):
-        x = checked_input(x)
+        x = check_input(x)
     if isinstance(segment, OnnxSegmenter):
         x = segment.declared(segment.entry.prepared(x))
         unit, kind = unit or segment.unit, segment.components
@@ -122,7 +122,7 @@ def certify(
         batch_size = found.draws
     batch_size, warning = probed(segment, x, draws, batch_size=batch_size)
 
-    def counted(rows: int) -> Tally:
+    def run_count(rows: int) -> Tally:
         """Count the votes with `rows` draws in one pass."""
         looking = settings.looking()
         count = settings.count(draws, classes, components, backend, law_error)
@@ -139,15 +139,15 @@ def certify(
         )
 
     try:
-        tally = counted(batch_size)
+        tally = run_count(batch_size)
     except BatchLeak:
         warning = LEAKS
-        tally = counted(1)
+        tally = run_count(1)
     certificate = settings.decide(tally)
     return replace(certificate, notes=(*certificate.notes, warning)) if warning else certificate
 
 
-def checked_input(x: FloatArray) -> FloatArray:
+def check_input(x: FloatArray) -> FloatArray:
     """Return `x` as contiguous float32.
 
     Raises:

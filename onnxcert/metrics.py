@@ -58,8 +58,8 @@ def confusion(
     Raises:
         ParameterError: the shapes differ, or a true label is neither a class nor `ignore_label`.
     """
-    counted = _counted(truth, predicted, classes, ignore_label)
-    truth, predicted = truth[counted], predicted[counted]
+    labelled = _labelled_mask(truth, predicted, classes, ignore_label)
+    truth, predicted = truth[labelled], predicted[labelled]
     column = np.where((predicted >= 0) & (predicted < classes), predicted, classes)
     cell = truth.astype(np.int64).ravel() * (classes + 1) + column.astype(np.int64).ravel()
     counts = np.bincount(cell, minlength=classes * (classes + 1))
@@ -81,7 +81,7 @@ def on_grid(labels: IntArray, grid: tuple[int, ...]) -> IntArray:
     return seen
 
 
-def _counted(
+def _labelled_mask(
     truth: IntArray, predicted: IntArray, classes: int, ignore_label: int | None
 ) -> BoolArray:
     """Return where there is a true class; check all labels except for `ignore_label`."""
@@ -90,16 +90,16 @@ def _counted(
             f"expected a prediction for each of the true labels {truth.shape}, but predictions "
             f"are {predicted.shape}: pass labels of the same input."
         )
-    counted: BoolArray = np.full(truth.shape, True)
+    labelled: BoolArray = np.full(truth.shape, True)
     if ignore_label is not None:
-        counted = truth != ignore_label
-    strange = truth[counted & ((truth < 0) | (truth >= classes))]
+        labelled = truth != ignore_label
+    strange = truth[labelled & ((truth < 0) | (truth >= classes))]
     if strange.size:
         raise ParameterError(
-            f"expected true labels 0 to {classes - 1}, but they run from {truth[counted].min()} to "
-            f"{truth[counted].max()}: name the label of unlabelled components."
+            f"expected true labels 0 to {classes - 1}, but they run from {truth[labelled].min()} "
+            f"to {truth[labelled].max()}: name the label of unlabelled components."
         )
-    return counted
+    return labelled
 
 
 def scores(matrix: npt.NDArray[np.int64]) -> Scores:
@@ -196,7 +196,7 @@ def curve(
 
     correct, labelled = np.zeros(len(radii), np.int64), 0
     if truth is not None:
-        known = _counted(truth, candidate, classes, ignore_label)
+        known = _labelled_mask(truth, candidate, classes, ignore_label)
         labelled = int(np.count_nonzero(known))
         correct = at_least(level[known & (truth == candidate)])
     return Curve(radii, at_least(level), correct, int(level.size), labelled)

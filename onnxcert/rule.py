@@ -47,7 +47,7 @@ class Budget:
 
     @property
     def _share(self) -> Fraction:
-        return _hundredth(self.text.removesuffix("%"))
+        return _parse_percent(self.text.removesuffix("%"))
 
     def of(self, components: int) -> int:
         """Return b for N components: the number itself, or floor(share x N), computed exactly."""
@@ -60,7 +60,7 @@ class Budget:
 
 
 @lru_cache(maxsize=64)  # every decision needs it
-def _hundredth(text: str) -> Fraction:
+def _parse_percent(text: str) -> Fraction:
     return Fraction(text) / 100
 
 
@@ -94,7 +94,7 @@ class Schedule:
         if not looks or not rising or looks[0] < 1 or looks[-1] != self.n:
             raise ParameterError(
                 f"looks must be increasing numbers of draws that end at n {self.n}, got "
-                f"{_shown(looks)}."
+                f"{_format_values(looks)}."
             )
         if len(looks) > MOST_LOOKS:
             raise ParameterError(f"at most {MOST_LOOKS} looks are allowed, got {len(looks)}.")
@@ -154,7 +154,8 @@ class Rule:
             raise ParameterError(f"a data set has at least 1 input, got {self.inputs}.")
         if len(set(self.taus)) != len(self.taus) or len(self.taus) > MOST_TAUS:
             raise ParameterError(
-                f"several tau must differ, and be at most {MOST_TAUS}, got {_shown(self.taus)}."
+                f"several tau must differ, and be at most {MOST_TAUS}, got "
+                f"{_format_values(self.taus)}."
             )
         if self.radius_map and self.floor > min(self.taus):
             raise ParameterError(
@@ -217,22 +218,22 @@ class Rule:
             schedule = None
             if "looks" in values:
                 looks = values["looks"]
-                at = None if looks == "auto" else tuple(_whole(look) for look in _list(looks))
-                schedule = Schedule(_whole(values["n"]), at, _text(values["spending"]))
+                at = None if looks == "auto" else tuple(_as_int(look) for look in _as_list(looks))
+                schedule = Schedule(_as_int(values["n"]), at, _as_str(values["spending"]))
             return cls(
-                tau=_number(values["tau"]),
-                more_taus=tuple(_number(tau) for tau in _list(values.get("more_taus", []))),
-                alpha=_number(values["alpha"]),
+                tau=_as_float(values["tau"]),
+                more_taus=tuple(_as_float(tau) for tau in _as_list(values.get("more_taus", []))),
+                alpha=_as_float(values["alpha"]),
                 alpha_scope=values["alpha_scope"],
-                inputs=_whole(values.get("alpha_inputs", 1)),
-                correction=_text(values["correction"]),
-                budget=Budget(_text(values.get("budget", "0"))),
-                procedure=_text(values.get("procedure", "segcertify")),
-                radius_map=_truth(values.get("radius_map", False)),
-                floor=_number(values.get("floor", 0.5)),
+                inputs=_as_int(values.get("alpha_inputs", 1)),
+                correction=_as_str(values["correction"]),
+                budget=Budget(_as_str(values.get("budget", "0"))),
+                procedure=_as_str(values.get("procedure", "segcertify")),
+                radius_map=_as_bool(values.get("radius_map", False)),
+                floor=_as_float(values.get("floor", 0.5)),
                 schedule=schedule,
-                hindsight=tuple(_text(name) for name in _list(values.get("hindsight", []))),
-                closed_testing=_truth(values.get("closed_testing", False)),
+                hindsight=tuple(_as_str(name) for name in _as_list(values.get("hindsight", []))),
+                closed_testing=_as_bool(values.get("closed_testing", False)),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the rule of the certificate is incomplete ({error!r})") from None
@@ -261,37 +262,37 @@ def check_law_error(law_error: float) -> None:
         )
 
 
-def _number(value: Any) -> float:
+def _as_float(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{value!r} is not a number")
     return float(value)
 
 
-def _whole(value: Any) -> int:
+def _as_int(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{value!r} is not a whole number")
     return value
 
 
-def _text(value: Any) -> str:
+def _as_str(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a string")
     return value
 
 
-def _list(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError(f"{value!r} is not a list")
     return value
 
 
-def _truth(value: Any) -> bool:
+def _as_bool(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{value!r} is neither true nor false")
     return value
 
 
-def _shown(values: tuple[float, ...]) -> str:
+def _format_values(values: tuple[float, ...]) -> str:
     """Return the first few values as text, and their number."""
     few = ", ".join(f"{value:.12g}" for value in values[:12])
     return f"{few}, ... ({len(values)} of them)" if len(values) > 12 else few or "none"

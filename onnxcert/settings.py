@@ -14,11 +14,11 @@ from onnxcert.decision import (
     check_combination,
     check_procedure,
     decide,
-    leaked_shares,
     looks_of,
+    min_leak_shares,
     smallest_n,
 )
-from onnxcert.decision.baselines import left_for_predictions
+from onnxcert.decision.baselines import alpha_for_predictions
 from onnxcert.decision.stopping import Looking, Stopping
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
@@ -120,11 +120,11 @@ class Settings:
             return 0
         if self.leak_check is not None:
             return min(self.leak_check, self.n)
-        alpha, shares = self.rule.alpha_per_input, self._leaked_shares(components)
+        alpha, shares = self.rule.alpha_per_input, self._min_leak_shares(components)
         return max((min(needed(share, alpha), tested) for tested, share in shares), default=0)
 
-    def _leaked_shares(self, components: int) -> tuple[tuple[int, float], ...]:
-        return leaked_shares(self.rule, components, self.selection, self.n, self.n0)
+    def _min_leak_shares(self, components: int) -> tuple[tuple[int, float], ...]:
+        return min_leak_shares(self.rule, components, self.selection, self.n, self.n0)
 
     def checking(self, draws: Draws, components: int, *, rows: int, device: bool) -> LeakCheck:
         """Return the batch-invariance check: which draws of an input are run again alone.
@@ -141,7 +141,7 @@ class Settings:
             return LeakCheck(off=True)
         return LeakCheck.of(
             draws,
-            self._leaked_shares(components),
+            self._min_leak_shares(components),
             self.rule.alpha_per_input,
             extra=self.n0 if self.selection == "split" else 0,
             asked=self.leak_check,
@@ -155,7 +155,7 @@ class Settings:
     def can_certify(self, components: int, law_error: float = 0.0) -> bool:
         """Return whether n draws can certify any of `components` components."""
         if self.rule.procedure == "predict":
-            return left_for_predictions(self.rule.alpha_per_input, self.n, law_error) > 0.0
+            return alpha_for_predictions(self.rule.alpha_per_input, self.n, law_error) > 0.0
         if self.rule.procedure == "indivclass":
             return True
         family = self.family(1 if self.rule.procedure == "jointclass" else components, law_error)

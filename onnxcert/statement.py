@@ -55,35 +55,36 @@ def guarantee(
             "input itself is the certified class"
         )
     else:
+        size = _describe_radius(rule, perturbation, radius)
         what = (
-            f"for {perturbation.attack(_size(rule, perturbation, radius), unit)}, the class most "
+            f"for {perturbation.attack(size, unit)}, the class most "
             f"likely under noise (the majority class of the smoothed model) at the perturbed input "
             f"is the certified class"
         )
     if controls == "FDR":
         none = "" if before else " (0 where none is certified)"
-        said = (
+        sentence = (
             f"The expected share, over the noise draws, of wrong ones among the certified "
             f"components {family}{none} is at most {rule.alpha!r}, where a component is right if "
             f"{what}."
         )
     else:
-        whom = f"simultaneously for every certified component {family}"
+        scope = f"simultaneously for every certified component {family}"
         if controls == "k-FWER":
-            whom = (
-                f"for all but at most {_budget(rule, smallest, components)} of the certified "
-                + (
-                    f"components of each of {rule.inputs} inputs"
-                    if rule.alpha_scope == "dataset"
-                    else "components of an input"
-                )
+            tolerated = _describe_budget(rule, smallest, components)
+            scope = f"for all but at most {tolerated} of the certified " + (
+                f"components of each of {rule.inputs} inputs"
+                if rule.alpha_scope == "dataset"
+                else "components of an input"
             )
-        said = f"With probability at least 1 - {rule.alpha!r} over the noise draws, {whom}: {what}."
+        sentence = (
+            f"With probability at least 1 - {rule.alpha!r} over the noise draws, {scope}: {what}."
+        )
     if rule.hindsight:
-        said = (
+        sentence = (
             f"NOT A CERTIFICATE at this level, as {' and '.join(rule.hindsight)} "
             f"{'was' if len(rule.hindsight) == 1 else 'were'} chosen after the votes had been "
-            f"counted; fixed beforehand it would have said: {said}"
+            f"counted; fixed beforehand it would have said: {sentence}"
         )
     described = getattr(perturbation, "described_before", None) if before else None
     noise = (described or perturbation.described)()
@@ -91,15 +92,15 @@ def guarantee(
     # IndivClass holds for all tau and PREDICT for none, so the rule's tau has no effect.
     if before or rule.procedure not in ("indivclass", "predict"):
         numbers.append(f"tau {', '.join(map(repr, rule.taus))}")
-    numbers += _numbers(rule, n, n0, selection, smallest, components, kind)
+    numbers += _describe_numbers(rule, n, n0, selection, smallest, components, kind)
     if law_error > 0.0:
-        numbers.append(f"law error {_rounded_up(law_error)}")
+        numbers.append(f"law error {_round_up(law_error)}")
     if leak_check:
         numbers.append(leak_check)
-    return f"{said} [{', '.join(numbers)}]"
+    return f"{sentence} [{', '.join(numbers)}]"
 
 
-def _size(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:
+def _describe_radius(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:
     if rule.radius_map:
         return (
             f"R_i, the radius that the radius map gives component i ({perturbation.formula()} for "
@@ -120,7 +121,7 @@ def _size(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:
     )
 
 
-def _budget(rule: Rule, smallest: int, components: int) -> str:
+def _describe_budget(rule: Rule, smallest: int, components: int) -> str:
     """Describe b, and b / N, of the smallest and the largest input."""
     budgets = [rule.budget.of(count) for count in (smallest, components)]
     b = " to ".join(dict.fromkeys(map(str, budgets)))
@@ -140,17 +141,17 @@ def percent(b: int, components: int) -> str:
     return f"{share.normalize():f} %"
 
 
-def _rounded_up(value: float) -> str:
+def _round_up(value: float) -> str:
     """Format a value with three significant digits, rounded up.
 
-    >>> _rounded_up(1.2001e-7), _rounded_up(0.25)
+    >>> _round_up(1.2001e-7), _round_up(0.25)
     ('1.21e-07', '0.25')
     """
     shown = float(Context(prec=3, rounding=ROUND_UP).create_decimal(Decimal(value)))
     return f"{shown:.3g}"
 
 
-def _numbers(
+def _describe_numbers(
     rule: Rule,
     n: int,
     n0: int,
@@ -171,7 +172,7 @@ def _numbers(
     else:
         looks = "auto" if schedule.looks is None else " ".join(map(str, schedule.looks))
         draws = f"n at most {schedule.n} draws tested, looks {looks}, spending {schedule.spending}"
-    said = [
+    sentence = [
         f"alpha {rule.alpha!r} {scope}",
         draws,
         f"n0 {n0}",
@@ -180,5 +181,5 @@ def _numbers(
         f"correction {rule.correction}",
     ]
     if rule.procedure != "segcertify":
-        said.append(f"procedure {rule.procedure}")
-    return said
+        sentence.append(f"procedure {rule.procedure}")
+    return sentence

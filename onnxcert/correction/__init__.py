@@ -12,11 +12,11 @@ from onnxcert.correction.benjamini_yekutieli import BenjaminiYekutieli
 from onnxcert.correction.bonferroni import Bonferroni
 from onnxcert.correction.holm import Holm
 from onnxcert.correction.kfwer import KFwer, KFwerStepDown
-from onnxcert.correction.refused import REFUSED, why_refused
+from onnxcert.correction.refused import REFUSED, refusal_reason
 from onnxcert.errors import ParameterError
 
 
-def registry(corrections: Iterable[Correction]) -> dict[str, Correction]:
+def build_registry(corrections: Iterable[Correction]) -> dict[str, Correction]:
     """Return the procedures by name.
 
     Raises:
@@ -33,12 +33,12 @@ def registry(corrections: Iterable[Correction]) -> dict[str, Correction]:
     return found
 
 
-CORRECTIONS: Final[dict[str, Correction]] = registry(
+CORRECTIONS: Final[dict[str, Correction]] = build_registry(
     (Bonferroni(), Holm(), KFwer(), KFwerStepDown(), BenjaminiYekutieli())
 )
 
 
-def correction_named(name: str) -> Correction:
+def get_correction(name: str) -> Correction:
     """Return the correction called `name`.
 
     Raises:
@@ -46,7 +46,7 @@ def correction_named(name: str) -> Correction:
     """
     if name in CORRECTIONS:
         return CORRECTIONS[name]
-    if reason := why_refused(name):
+    if reason := refusal_reason(name):
         raise ParameterError(f"{name} cannot back a certificate: {reason}.")
     raise ParameterError(f"the correction must be one of {', '.join(CORRECTIONS)}, got {name!r}.")
 
@@ -60,7 +60,7 @@ __all__ = [
     "Holm",
     "KFwer",
     "KFwerStepDown",
-    "correction_named",
-    "registry",
-    "why_refused",
+    "build_registry",
+    "get_correction",
+    "refusal_reason",
 ]

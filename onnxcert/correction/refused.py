@@ -29,7 +29,7 @@ _SPELLINGS: Final = {
 }
 
 
-def why_refused(name: str) -> str | None:
+def refusal_reason(name: str) -> str | None:
     """Return why `name` may not back a certificate; None if it is not a refused procedure."""
     key = name.lower()
     return REFUSED.get(_SPELLINGS.get(key, key))

@@ -88,7 +88,7 @@ def predict(tally: Tally, rule: Rule) -> Certificate:
 
     There is no tau to which the law error delta could be added. Instead, the n computed draws are
     coupled with n exact draws. They differ in any component with probability at most n delta. The
-    tests use the rest of alpha, `left_for_predictions`.
+    tests use the rest of alpha, `alpha_for_predictions`.
 
     Raises:
         ParameterError: the tally has no votes of the second class.
@@ -99,7 +99,7 @@ def predict(tally: Tally, rule: Rule) -> Certificate:
             "--procedure predict."
         )
     family = Family.of(rule.but(tau=0.5), tally.components, tally.selection)
-    left = left_for_predictions(family.alpha, tally.n, tally.law_error)
+    left = alpha_for_predictions(family.alpha, tally.n, tally.law_error)
     level = replace(family, alpha=left).single_level if left > 0.0 else 0.0
     first = tally.hits.astype(np.int64)
     both = first + tally.runner_up
@@ -113,21 +113,21 @@ def predict(tally: Tally, rule: Rule) -> Certificate:
         level=certified.astype(np.uint8),
         thresholds=(math.ceil(tally.n / 2),),
         own_radius=0.0,
-        notes=() if certified.any() else (_why_no_prediction(rule, tally),),
+        notes=() if certified.any() else (_explain_no_prediction(rule, tally),),
     )
 
 
-def left_for_predictions(alpha: float, n: int, law_error: float) -> float:
+def alpha_for_predictions(alpha: float, n: int, law_error: float) -> float:
     """Return the part of alpha left for PREDICT's tests, rounded down; 0 if none is left.
 
-    >>> left_for_predictions(0.001, 100, 0.0), round(left_for_predictions(0.001, 100, 1e-6), 6)
+    >>> alpha_for_predictions(0.001, 100, 0.0), round(alpha_for_predictions(0.001, 100, 1e-6), 6)
     (0.001, 0.0009)
     """
     return max(0.0, alpha * (1.0 - 1e-12) - n * law_error * (1.0 + 1e-12)) if law_error else alpha
 
 
-def _why_no_prediction(rule: Rule, tally: Tally) -> str:
-    if left_for_predictions(rule.alpha_per_input, tally.n, tally.law_error) > 0.0:
+def _explain_no_prediction(rule: Rule, tally: Tally) -> str:
+    if alpha_for_predictions(rule.alpha_per_input, tally.n, tally.law_error) > 0.0:
         return "everything abstains: no class leads clearly"
     return (
         f"everything abstains: {tally.n} draws with the law error {tally.law_error:.3g} take all "

@@ -65,16 +65,20 @@ def boundaries(
         if rows and pooled:
             # Classes other than c must cross at the smallest tau.
             others = crossing_probability(looks, rows[0], 1.0 - float(taus[order[0]])) * _ROUND_UP
-            rows.append(_of(tuple(looks), tau, level, max(level - others, 0.0), False, spending))
+            rows.append(
+                _single_tau_boundaries(
+                    tuple(looks), tau, level, max(level - others, 0.0), False, spending
+                )
+            )
         else:
-            rows.append(_of(tuple(looks), tau, level, level, pooled, spending))
+            rows.append(_single_tau_boundaries(tuple(looks), tau, level, level, pooled, spending))
     found = np.empty((len(rows), len(looks)), dtype=np.int64)
     found[order] = np.maximum.accumulate(np.array(rows, dtype=np.int64), axis=0)
     return found
 
 
 @lru_cache(maxsize=256)
-def _of(
+def _single_tau_boundaries(
     looks: tuple[int, ...], tau: float, level: float, total: float, both: bool, spending: str
 ) -> tuple[int, ...]:
     """Compute boundaries of one tau that spend `total`; with `both`, include P(vote) = 1 - tau."""

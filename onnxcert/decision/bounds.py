@@ -18,7 +18,7 @@ from onnxcert.result import Selection
 _DIRECTIONAL: Final = 0.01
 
 # Bounds for at most this many draws are cached: every input needs the same ones.
-_KEPT: Final = 12_800
+_CACHED: Final = 12_800
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class OneSidedLevel:
         Returns:
             float64 [n + 1], read-only.
         """
-        return (_kept_bounds if self.n <= _KEPT else OneSidedLevel._bounds)(self)
+        return (_cached_bounds if self.n <= _CACHED else OneSidedLevel._bounds)(self)
 
     def _bounds(self) -> LevelArray:
         bounds = np.zeros(self.n + 1)
@@ -103,4 +103,4 @@ class OneSidedLevel:
         return bounds
 
 
-_kept_bounds = lru_cache(maxsize=64)(OneSidedLevel._bounds)
+_cached_bounds = lru_cache(maxsize=64)(OneSidedLevel._bounds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onnxcert.correction import correction_named
+from onnxcert.correction import get_correction
 from onnxcert.rule import AlphaScope, Budget, Rule
 
 
@@ -41,7 +41,7 @@ class Change:
         procedure = self.procedure or stored.procedure
         radius_map = stored.radius_map if self.radius_map is None else self.radius_map
         correction = self.correction or self._correction(stored, procedure)
-        tolerant = correction_named(correction).controls == "k-FWER"
+        tolerant = get_correction(correction).controls == "k-FWER"
         budget = stored.budget if self.budget is None else Budget(self.budget)
         if self.budget is None and not tolerant:
             budget = Budget()
@@ -65,7 +65,7 @@ class Change:
         """Return the default correction."""
         if self.radius_map or (self.procedure and procedure != "segcertify"):
             return "bonferroni"
-        tolerant = correction_named(stored.correction).controls == "k-FWER"
+        tolerant = get_correction(stored.correction).controls == "k-FWER"
         if self.budget and Budget(self.budget) and not tolerant:
             return "kfwer-stepdown" if stored.schedule is None else "kfwer"
         return stored.correction

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onnxcert.correction import correction_named
+from onnxcert.correction import get_correction
 from onnxcert.decision.spending import SPENDING
 from onnxcert.errors import ParameterError
 from onnxcert.result import Selection
@@ -11,7 +11,7 @@ from onnxcert.rule import Rule
 
 def check_combination(rule: Rule, selection: Selection) -> None:
     """Raise ParameterError unless the parts of `rule` are compatible."""
-    correction = correction_named(rule.correction)
+    correction = get_correction(rule.correction)
     if rule.budget and correction.controls != "k-FWER":
         raise ParameterError(
             f"a budget of {rule.budget.text} wrong components goes with --correction kfwer or "

@@ -9,7 +9,7 @@ from typing import Final, Self
 import numpy as np
 
 from onnxcert._typing import IntArray
-from onnxcert.correction import Correction, correction_named
+from onnxcert.correction import Correction, get_correction
 from onnxcert.decision.pvalues import binomial_tail, p_values
 from onnxcert.errors import ParameterError
 from onnxcert.result import Selection
@@ -91,7 +91,7 @@ class Family:
         """
         for tau in rule.taus:
             tested_tau(tau, law_error)
-        correction = correction_named(rule.correction)
+        correction = get_correction(rule.correction)
         k = rule.budget.of(components) + 1 if correction.controls == "k-FWER" else 1
         alpha = rule.alpha_per_input / (1 if rule.closed_testing else len(rule.taus))
         return cls(components, rule.tau, alpha, correction, selection, k, law_error)

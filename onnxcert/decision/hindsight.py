@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from onnxcert.correction import correction_named
+from onnxcert.correction import get_correction
 from onnxcert.result import Selection
 from onnxcert.rule import Rule
 
@@ -94,7 +94,7 @@ def _free_tau(stored: Rule, rule: Rule, selection: Selection) -> bool:
     procedures = {stored.procedure, rule.procedure}
     if stored.schedule is not None or not procedures <= {"segcertify", "indivclass"}:
         return False
-    if selection == "split" and not correction_named(stored.correction).stepwise:
+    if selection == "split" and not get_correction(stored.correction).stepwise:
         return True
     return (
         stored.radius_map

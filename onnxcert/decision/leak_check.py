@@ -17,7 +17,7 @@ from onnxcert.result import Selection
 from onnxcert.rule import Rule
 
 
-def leaked_shares(
+def min_leak_shares(
     rule: Rule, components: int, selection: Selection, n: int, n0: int
 ) -> tuple[tuple[int, float], ...]:
     """Return the smallest share of votes that a leak must change to certify a wrong component.
@@ -44,16 +44,18 @@ def leaked_shares(
     if rule.procedure == "jointclass":
         family = Family.of(rule, 1, selection)
     if rule.procedure == "predict":
-        return _pairs(n, [0.0])  # few votes may separate the two classes: check all draws
+        return _smallest_share(n, [0.0])  # few votes may separate the two classes: check all draws
     if rule.procedure == "indivclass":
-        return _pairs(n, [_of_bounds(OneSidedLevel(n, family.single_level, selection, 0.5))])
+        return _smallest_share(
+            n, [_share_at_floor(OneSidedLevel(n, family.single_level, selection, 0.5))]
+        )
     if rule.schedule is not None:
         looks = looks_of(rule.schedule, family, n0)
         found = boundaries(looks, rule.taus, family.single_level, selection, rule.schedule.spending)
         return tuple(
             pair
             for look, bounds in zip(looks, found.T.tolist(), strict=True)
-            for pair in _pairs(
+            for pair in _smallest_share(
                 look,
                 [
                     (bound - 1) / look - tau
@@ -63,27 +65,30 @@ def leaked_shares(
             )
         )
     if rule.radius_map:
-        return _pairs(n, [_of_bounds(one_sided(rule, family, n))])
-    return _pairs(
+        return _smallest_share(n, [_share_at_floor(one_sided(rule, family, n))])
+    return _smallest_share(
         n,
         [
-            _first(p_values(n, tau, selection), replace(family, tau=tau).entry_level_at(n), n) - tau
+            _largest_failing_share(
+                p_values(n, tau, selection), replace(family, tau=tau).entry_level_at(n), n
+            )
+            - tau
             for tau in rule.taus
         ],
     )
 
 
-def _first(p: LevelArray, level: float, n: int) -> float:
+def _largest_failing_share(p: LevelArray, level: float, n: int) -> float:
     """Return the largest share of hits that does not certify; infinity if no hits certify."""
     certifies = p <= level
     return (int(np.argmax(certifies)) - 1) / n if certifies.any() else np.inf
 
 
-def _of_bounds(test: OneSidedLevel) -> float:
+def _share_at_floor(test: OneSidedLevel) -> float:
     """Return the share of votes that a leak must change at the floor of a lower bound."""
     return (test.first - 1) / test.n - test.floor if test.first <= test.n else np.inf
 
 
-def _pairs(tested: int, shares: list[float]) -> tuple[tuple[int, float], ...]:
+def _smallest_share(tested: int, shares: list[float]) -> tuple[tuple[int, float], ...]:
     smallest = min(shares, default=np.inf)
     return ((tested, max(smallest, 1e-9)),) if np.isfinite(smallest) else ()

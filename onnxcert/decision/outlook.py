@@ -8,7 +8,7 @@ from scipy.stats import betabinom
 from onnxcert._typing import IntArray, LevelArray
 
 
-def chance_to_reach(n: int, more: int, bound: int) -> LevelArray:
+def predictive_power(n: int, more: int, bound: int) -> LevelArray:
     """Compute P(hits of n + more draws reach `bound`) for 0 .. n hits of n; float64 [n + 1].
 
     This is the conditional power, averaged over Jeffreys' posterior of the hit probability,
@@ -31,4 +31,4 @@ def expected_gain(undecided: IntArray, n: int, more: int, bound: int) -> float:
     """
     if more < 1 or bound > n + more:
         return 0.0
-    return float(undecided @ chance_to_reach(n, more, bound))
+    return float(undecided @ predictive_power(n, more, bound))

@@ -17,12 +17,12 @@ _ROUND_UP = 1.0 + 1e-11
 _SMALLEST = 1e-260
 
 # Tables up to this n are cached, because few are used again and again: 128 of them take 13 MB.
-_KEPT: Final = 12_800
+_CACHED: Final = 12_800
 
 
 def binomial_tail(n: int, p: float) -> LevelArray:
     """Compute F_p(x) = P(Bin(n, p) >= x), x = 0 .. n, rounded up; float64 [n + 1], read-only."""
-    return (_kept_tail if n <= _KEPT else _tail)(n, p)
+    return (_cached_tail if n <= _CACHED else _tail)(n, p)
 
 
 def _tail(n: int, p: float) -> LevelArray:
@@ -32,7 +32,7 @@ def _tail(n: int, p: float) -> LevelArray:
     return _read_only(np.minimum(tail * _ROUND_UP, 1.0))
 
 
-_kept_tail = lru_cache(maxsize=128)(_tail)
+_cached_tail = lru_cache(maxsize=128)(_tail)
 
 
 def _read_only(table: LevelArray) -> LevelArray:
@@ -66,7 +66,7 @@ def p_values(n: int, tau: float, selection: Selection) -> LevelArray:
         ParameterError: tau is outside [1/2, 1).
     """
     check_tau(tau)
-    return (_kept_p_values if n <= _KEPT else _p_values)(n, tau, selection)
+    return (_cached_p_values if n <= _CACHED else _p_values)(n, tau, selection)
 
 
 def _p_values(n: int, tau: float, selection: Selection) -> LevelArray:
@@ -79,4 +79,4 @@ def _p_values(n: int, tau: float, selection: Selection) -> LevelArray:
     return _read_only(np.where(valid, summed, 1.0))
 
 
-_kept_p_values = lru_cache(maxsize=128)(_p_values)
+_cached_p_values = lru_cache(maxsize=128)(_p_values)

@@ -25,14 +25,16 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
     """
     family = Family.of(rule, tally.components, tally.selection, tally.law_error)
     if rule.schedule is not None:
-        levels, level, found = _at_looks(tally, rule, family)
+        levels, level, found = _levels_at_looks(tally, rule, family)
     else:
         n = tally.n
         found = thresholds(rule, family, n, tally.histogram)
-        levels, reached = _map(rule, family, n) if rule.radius_map else _steps(rule, found, n)
-        level = reached.astype(_smallest(len(levels)))[tally.hits]
+        levels, reached = (
+            _levels_of_map(rule, family, n) if rule.radius_map else _levels_of_taus(rule, found, n)
+        )
+        level = reached.astype(_smallest_uint(len(levels)))[tally.hits]
     certified = int(np.count_nonzero(level))
-    notes = [] if certified else [_why_nothing(tally, family, rule)]
+    notes = [] if certified else [_explain_abstention(tally, family, rule)]
     if family.k > certified > 0:
         notes.append(
             f"nothing is guaranteed: the budget of {family.k - 1} wrong components is not below "
@@ -49,13 +51,13 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
     )
 
 
-def _steps(rule: Rule, found: tuple[int, ...], n: int) -> tuple[LevelArray, IntArray]:
+def _levels_of_taus(rule: Rule, found: tuple[int, ...], n: int) -> tuple[LevelArray, IntArray]:
     """Return all tau in ascending order, and how many of them each number of hits reaches."""
     reached = np.searchsorted(np.sort(found), np.arange(n + 1), side="right")
     return np.array(sorted(rule.taus), dtype=np.float64), reached
 
 
-def _map(rule: Rule, family: Family, n: int) -> tuple[LevelArray, IntArray]:
+def _levels_of_map(rule: Rule, family: Family, n: int) -> tuple[LevelArray, IntArray]:
     """Return all tau of a radius map in ascending order, and how many each number of hits reaches.
 
     Each number of hits has a tau of its own.
@@ -65,7 +67,7 @@ def _map(rule: Rule, family: Family, n: int) -> tuple[LevelArray, IntArray]:
     return levels[1:], reached.reshape(-1)  # the lowest is 0: no hits certify nothing
 
 
-def _at_looks(
+def _levels_at_looks(
     tally: Tally, rule: Rule, family: Family
 ) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
     """Return all tau, how many each component reached at any look, and the last boundaries."""
@@ -82,7 +84,7 @@ def _at_looks(
     bounds = boundaries(
         planned, tested, family.single_level, tally.selection, rule.schedule.spending
     )
-    level = np.zeros(tally.hits.shape, dtype=_smallest(len(levels)))
+    level = np.zeros(tally.hits.shape, dtype=_smallest_uint(len(levels)))
     for row in bounds:  # ascending in tau, and so are the boundaries
         crossed = np.zeros(tally.hits.shape, dtype=np.bool_)
         for hits, bound in zip(tally.path, row[:taken], strict=True):
@@ -92,11 +94,11 @@ def _at_looks(
     return levels, level, tuple(bounds[at, taken - 1].tolist())
 
 
-def _smallest(values: int) -> np.dtype[np.unsignedinteger]:
+def _smallest_uint(values: int) -> np.dtype[np.unsignedinteger]:
     return np.dtype(np.min_scalar_type(values))
 
 
-def _why_nothing(tally: Tally, family: Family, rule: Rule) -> str:
+def _explain_abstention(tally: Tally, family: Family, rule: Rule) -> str:
     most = tally.n if rule.schedule is None else rule.schedule.n
     if not can_certify(family, most):
         try:

@@ -103,7 +103,7 @@ class Looking:
     def at_look(self, tally: Tally) -> Ended:
         """Analyse the votes so far and return a reason to stop; empty if there is none."""
         certificate = decide(tally, self.rule)
-        self.outlook = outlook = outlook_of(certificate)
+        self.outlook = outlook = compute_forecast(certificate)
         stopping = self.stopping
         assert self.rule.schedule is not None
         if tally.n >= self.rule.schedule.n:
@@ -120,18 +120,18 @@ class Looking:
         """Return whether the next look would be too late at the speed so far."""
         tally = certificate.tally
         assert self.stopping.seconds is not None
-        planned = _planned(certificate)
+        planned = _planned_looks(certificate)
         following = planned[len(tally.looks)]
         elapsed = time.monotonic() - self.started
         return elapsed * following / tally.n > self.stopping.seconds
 
 
-def outlook_of(certificate: Certificate) -> Outlook:
+def compute_forecast(certificate: Certificate) -> Outlook:
     """Compute the progress and conditional power at the last look of a certificate."""
     tally, rule = certificate.tally, certificate.rule
     assert rule.schedule is not None
     family = Family.of(rule, tally.components, tally.selection, tally.law_error)
-    planned = _planned(certificate)
+    planned = _planned_looks(certificate)
     tested = [tested_tau(tau, tally.law_error) for tau in rule.taus]
     each = boundaries(planned, tested, family.single_level, tally.selection, rule.schedule.spending)
     left = rule.schedule.n - tally.n
@@ -153,7 +153,7 @@ def outlook_of(certificate: Certificate) -> Outlook:
     )
 
 
-def _planned(certificate: Certificate) -> tuple[int, ...]:
+def _planned_looks(certificate: Certificate) -> tuple[int, ...]:
     rule, tally = certificate.rule, certificate.tally
     assert rule.schedule is not None
     family = Family.of(rule, tally.components, tally.selection, tally.law_error)

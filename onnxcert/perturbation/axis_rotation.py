@@ -11,16 +11,16 @@ import numpy as np
 from onnxcert._typing import Array, FloatArray, Noise
 from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation.rotation_radius import classical
+from onnxcert.perturbation.rotation_radius import classical_radius
 from onnxcert.perturbation.turning import (
     TURNED,
     Cloud,
     check_parameters,
     check_points,
-    cloud_of,
     exponential,
+    format_angle,
+    prepare_cloud,
     rotation_law_error,
-    shown_angle,
     turn,
 )
 
@@ -78,7 +78,7 @@ class AxisRotation:
         return rotation_law_error(self.sigma, 3 * self.vectors * math.prod(shape[1:]))
 
     def prepare(self, x: Array, backend: Backend) -> Cloud:  # noqa: ARG002 - as on every one
-        return cloud_of(x, self.vectors)
+        return prepare_cloud(x, self.vectors)
 
     def perturb(self, x: Array | Cloud, noise: Noise, out: Array) -> None:
         """Write x, rotated by an independent angle, into each row of `out`."""
@@ -89,7 +89,7 @@ class AxisRotation:
 
     def radius(self, tau: float) -> float:
         """Return sigma * Phi^-1(tau), at most pi, in radians, rounded down; tau in [1/2, 1)."""
-        return classical(self.sigma, tau)
+        return classical_radius(self.sigma, tau)
 
     def formula(self, tau: float | None = None) -> str:
         """Return the formula of the radius, in symbols, or in numbers for one tau."""
@@ -98,7 +98,7 @@ class AxisRotation:
         return f"min(pi, {self.sigma!r} * Phi^-1({tau!r}))"
 
     def shown(self, radius: float) -> str:
-        return shown_angle(radius, "every angle")
+        return format_angle(radius, "every angle")
 
     def attack(self, size: str, unit: str, of: str = "") -> str:
         return (

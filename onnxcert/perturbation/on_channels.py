@@ -18,7 +18,7 @@ from onnxcert.perturbation.turning import TURNED
 _LONGEST: Final = 60
 
 
-class Prepared(NamedTuple):
+class PreparedInput(NamedTuple):
     """An input, and its perturbed channels, prepared by the perturbation on them."""
 
     whole: Array
@@ -59,7 +59,7 @@ class OnChannels:
     def __post_init__(self) -> None:
         of: object = self.of
         if isinstance(of, Mapping):
-            of = _made(of)
+            of = _build_perturbation(of)
         if type(of) not in PLAIN.values():
             raise ParameterError(
                 f"channels are perturbed by one of {', '.join(PLAIN)}, got {of!r}."
@@ -134,19 +134,19 @@ class OnChannels:
                 f"{self.described()} needs an input with at least {self.stop} channels first, got "
                 f"the shape {list(x.shape)}."
             )
-        self.of.check(self._of(x))
+        self.of.check(self._select(x))
 
     def law_error(self, shape: tuple[int, ...]) -> float:
         """Return the law error of the perturbation on the channels."""
         return self.of.law_error((len(self._perturbed), *shape[1:]))
 
-    def prepare(self, x: Array, backend: Backend) -> Prepared:
-        return Prepared(x, self.of.prepare(self._of(x), backend))
+    def prepare(self, x: Array, backend: Backend) -> PreparedInput:
+        return PreparedInput(x, self.of.prepare(self._select(x), backend))
 
-    def perturb(self, x: Array | Prepared, noise: Noise, out: Array) -> None:
+    def perturb(self, x: Array | PreparedInput, noise: Noise, out: Array) -> None:
         """Write x with these channels perturbed into each row of `out`."""
-        if not isinstance(x, Prepared):
-            x = Prepared(x, self._of(x))
+        if not isinstance(x, PreparedInput):
+            x = PreparedInput(x, self._select(x))
         out[:, : self.start] = x.whole[: self.start]
         out[:, self.stop :] = x.whole[self.stop :]
         if not self.left_out:
@@ -177,7 +177,7 @@ class OnChannels:
     def _perturbed(self) -> list[int]:
         return [k for k in range(self.start, self.stop) if k not in self.left_out]
 
-    def _of(self, x: Array) -> Array:
+    def _select(self, x: Array) -> Array:
         """Return the perturbed channels of `x`, side by side."""
         if not self.left_out:
             return x[self.start : self.stop]
@@ -200,7 +200,7 @@ class OnChannels:
         return f"channel {last}" if last == self.start else f"channels {self.start} to {last}"
 
 
-def _made(parameters: Mapping[str, Any]) -> Perturbation:
+def _build_perturbation(parameters: Mapping[str, Any]) -> Perturbation:
     name = parameters.get("perturbation")
     if not isinstance(name, str) or name not in PLAIN:
         raise ParameterError(f"channels are perturbed by one of {', '.join(PLAIN)}, got {name!r}.")

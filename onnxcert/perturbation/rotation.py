@@ -9,16 +9,16 @@ from typing import Any, ClassVar, Literal, final
 from onnxcert._typing import Array, FloatArray, Noise
 from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation.rotation_radius import classical, exact
+from onnxcert.perturbation.rotation_radius import classical_radius, exact_radius
 from onnxcert.perturbation.turning import (
     TURNED,
     Cloud,
     check_parameters,
     check_points,
-    cloud_of,
     exponential,
+    format_angle,
+    prepare_cloud,
     rotation_law_error,
-    shown_angle,
     turn,
 )
 
@@ -73,7 +73,7 @@ class Rotation:
         return rotation_law_error(self.sigma, 3 * self.vectors * math.prod(shape[1:]))
 
     def prepare(self, x: Array, backend: Backend) -> Cloud:  # noqa: ARG002 - as on every one
-        return cloud_of(x, self.vectors)
+        return prepare_cloud(x, self.vectors)
 
     def perturb(self, x: Array | Cloud, noise: Noise, out: Array) -> None:
         """Write x, rotated by an independent rotation, into each row of `out`."""
@@ -82,7 +82,7 @@ class Rotation:
 
     def radius(self, tau: float) -> float:
         """Return the certified angle in radians, at most pi, rounded down; tau in [1/2, 1)."""
-        return (exact if self.form == "exact" else classical)(self.sigma, tau)
+        return (exact_radius if self.form == "exact" else classical_radius)(self.sigma, tau)
 
     def formula(self, tau: float | None = None) -> str:
         """Return the formula of the radius, in symbols, or in numbers for one tau."""
@@ -95,7 +95,7 @@ class Rotation:
         return f"NP({self.sigma!r}, {tau!r})"
 
     def shown(self, radius: float) -> str:
-        return shown_angle(radius, "every rotation")
+        return format_angle(radius, "every rotation")
 
     def attack(self, size: str, unit: str, of: str = "") -> str:
         return (

@@ -106,7 +106,7 @@ class RotationRadius:
         # Continue from this angle by Theorem 2, but not beyond the next one.
         more = norm.isf(1.0 - (m - k * q)) - norm.isf(0.5 - self._beyond)
         reached = self._angle(low) + self._sigma * max(0.0, float(more)) * (1 - ROUNDING)
-        least = classical if self._sigma <= _CLASSICAL else near_half
+        least = classical_radius if self._sigma <= _CLASSICAL else radius_near_half
         return max(min(reached, self._angle(low + 1)), least(self._sigma, tau))
 
     def _angle(self, j: int) -> float:
@@ -137,22 +137,22 @@ def _radius_of(sigma: float) -> RotationRadius:
     return RotationRadius(sigma)
 
 
-def classical(sigma: float, tau: float) -> float:
+def classical_radius(sigma: float, tau: float) -> float:
     """Compute sigma * Phi^-1(tau), at most pi, rounded down."""
     return min(math.pi, max(0.0, sigma * float(norm.ppf(tau)) * (1 - ROUNDING)))
 
 
-def near_half(sigma: float, tau: float) -> float:
+def radius_near_half(sigma: float, tau: float) -> float:
     """Compute a valid radius (Theorem 3) that is above the classical one for tau near 1/2."""
     slope = sigma * math.sqrt(2 * math.pi) / (1 - sigma**2 / 8)
     return min(math.pi, max(0.0, (tau - 0.5) * slope * (1 - ROUNDING)))
 
 
-def exact(sigma: float, tau: float) -> float:
+def exact_radius(sigma: float, tau: float) -> float:
     """Compute the Neyman-Pearson radius or slightly less, at most pi; sigma at most 1.
 
     The first call for a sigma takes some hundredths of a second; its results are cached.
     """
     if tau <= 0.5 or sigma < _SMALLEST:
-        return classical(sigma, tau)
+        return classical_radius(sigma, tau)
     return _radius_of(float(sigma))(tau)

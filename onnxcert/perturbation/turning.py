@@ -63,7 +63,7 @@ class Cloud(NamedTuple):
     step: float
 
 
-def cloud_of(x: Array, vectors: int) -> Cloud:
+def prepare_cloud(x: Array, vectors: int) -> Cloud:
     """Prepare float32 `x` [c, N] to rotate its first `vectors` triples of channels.
 
     The step depends on the largest exact norm, which no rotation changes.
@@ -112,7 +112,7 @@ def turn(
     Raises:
         ParameterError: `x` lacks the channels to rotate.
     """
-    cloud = x if isinstance(x, Cloud) else cloud_of(x, vectors)
+    cloud = x if isinstance(x, Cloud) else prepare_cloud(x, vectors)
     xp = array_namespace(cloud.x)
     m = xp.asarray((matrices / cloud.step)[..., None])
     u = xp.asarray(offsets[:, None])
@@ -167,12 +167,12 @@ def check_points(x: FloatArray, vectors: int) -> None:
         )
 
 
-def shown_angle(radius: float, everything: str) -> str:
+def format_angle(radius: float, everything: str) -> str:
     """Format an angle in radians and degrees, both rounded down.
 
-    >>> shown_angle(0.084525, "every rotation")
+    >>> format_angle(0.084525, "every rotation")
     '0.08452 rad (4.842 degrees)'
-    >>> shown_angle(math.pi, "every rotation")
+    >>> format_angle(math.pi, "every rotation")
     'pi rad (180 degrees: every rotation)'
     """
     if radius >= math.pi:

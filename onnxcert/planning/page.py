@@ -34,23 +34,23 @@ def page(plan: Plan, speed: Speed | None) -> list[str]:
             "a batch"
         )
     for place, tau in enumerate(plan.taus):
-        lines += ["", *_one_tau(plan, place, tau)]
+        lines += ["", *_format_tau(plan, place, tau)]
     return lines
 
 
-def _one_tau(plan: Plan, place: int, tau: float) -> list[str]:
+def _format_tau(plan: Plan, place: int, tau: float) -> list[str]:
     asked = plan.schemes[0]
     radius = plan.radius(tau)
-    said = f"tau {tau:g}"
+    heading = f"tau {tau:g}"
     if radius is not None:
         assert plan.perturbation is not None
-        said += f", radius {plan.perturbation.shown(radius)}"
+        heading += f", radius {plan.perturbation.shown(radius)}"
     least = asked.smallest_n(place)
     if asked.rule.schedule is not None:
         least_said = "no look certifies anything" if least is None else f"first at look {least}"
     else:
         least_said = "no practicable n" if least is None else f"smallest useful n {least}"
-    lines = [f"{said}: {least_said}", "", *_table(_votes_table(plan, place))]
+    lines = [f"{heading}: {least_said}", "", *_format_table(_build_votes_table(plan, place))]
     if asked.stepwise:
         lines.append(
             "votes: whatever the other components get; 90 % certified: where nine in ten of the "
@@ -60,11 +60,11 @@ def _one_tau(plan: Plan, place: int, tau: float) -> list[str]:
     if savings:
         lines += ["", *savings]
     if plan.pilot:
-        lines += ["", *_prediction(plan, place)]
+        lines += ["", *_format_prediction(plan, place)]
     return lines
 
 
-def _votes_table(plan: Plan, place: int) -> list[list[str]]:
+def _build_votes_table(plan: Plan, place: int) -> list[list[str]]:
     asked, *others = plan.schemes
     head = ["n", "votes", "share"]
     if asked.stepwise:
@@ -76,20 +76,20 @@ def _votes_table(plan: Plan, place: int) -> list[list[str]]:
     rows = [head]
     for i, n in enumerate(asked.draws):
         votes = asked.votes[place][i]
-        row = [str(n), _count(votes, n), f"{votes / n:.3f}" if votes <= n else "-"]
+        row = [str(n), _format_count(votes, n), f"{votes / n:.3f}" if votes <= n else "-"]
         if asked.stepwise:
-            row.append(_count(asked.votes_beside_most[place][i], n))
-        row += [_count(scheme.votes[place][i], n) for scheme in others]
+            row.append(_format_count(asked.votes_beside_most[place][i], n))
+        row += [_format_count(scheme.votes[place][i], n) for scheme in others]
         seconds = plan.seconds(n)
         if seconds is not None:
-            row.append(_duration(seconds))
+            row.append(_format_duration(seconds))
             if plan.inputs > 1:
-                row.append(_duration(seconds * plan.inputs))
+                row.append(_format_duration(seconds * plan.inputs))
         rows.append(row)
     return rows
 
 
-def _prediction(plan: Plan, place: int) -> list[str]:
+def _format_prediction(plan: Plan, place: int) -> list[str]:
     """Return the lines with the certified share that the pilot predicts for each scheme."""
     found = {scheme.name: plan.predicted(scheme, place) or () for scheme in plan.schemes}
     rows = [["n", *found]]
@@ -99,18 +99,18 @@ def _prediction(plan: Plan, place: int) -> list[str]:
     lines = [
         f"share certified, predicted from {inputs} input{'s' if inputs > 1 else ''} of the pilot:",
         "",
-        *_table(rows),
+        *_format_table(rows),
     ]
     early = next((s for s in plan.schemes if s.rule.schedule is not None), None)
     if early is not None:
-        lines += _early(early, found[early.name])
+        lines += _format_early_stop(early, found[early.name])
     lines.append(
         "Inputs differ more than draws do. Do not certify the inputs of the pilot themselves."
     )
     return lines
 
 
-def _early(scheme: Scheme, shares: Sequence[float]) -> list[str]:
+def _format_early_stop(scheme: Scheme, shares: Sequence[float]) -> list[str]:
     """Return a line that says at which look 90 % of the final share is certified."""
     last = shares[-1]
     if not last > 0.0:
@@ -123,7 +123,7 @@ def _early(scheme: Scheme, shares: Sequence[float]) -> list[str]:
     ]
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def _format_table(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
@@ -132,11 +132,11 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [lines[0], "-" * len(lines[0]), *lines[1:]]
 
 
-def _count(votes: int, n: int) -> str:
+def _format_count(votes: int, n: int) -> str:
     return str(votes) if votes <= n else "-"
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     """Format a duration in seconds, minutes or hours with three digits."""
     for size, unit in ((3600.0, "h"), (60.0, "min")):
         if seconds >= 2 * size:

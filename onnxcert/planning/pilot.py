@@ -67,7 +67,7 @@ class VoteRates:
             found += self.shares[part] @ binom.pmf(np.arange(n + 1), n, _rates()[part, None])
         return found
 
-    def crossed(self, looks: Sequence[int], bounds: Sequence[int]) -> tuple[float, ...]:
+    def crossing_shares(self, looks: Sequence[int], bounds: Sequence[int]) -> tuple[float, ...]:
         """Compute the expected share that reaches the boundary up to each look."""
         rates = _rates()[:, None]
         alive, crossed = np.ones((_RATES, 1)), np.zeros(_RATES)

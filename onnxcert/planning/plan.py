@@ -69,10 +69,10 @@ class Question:
             )
         schedule = self.rule.schedule
         if schedule is not None:
-            _refuse_many(schedule.n)  # before its looks are computed
+            _check_draws(schedule.n)  # before its looks are computed
         for n in self.planned:
             passes(n, self.n0, self.selection)
-            _refuse_many(n)
+            _check_draws(n)
 
     @property
     def planned(self) -> tuple[int, ...]:
@@ -119,7 +119,7 @@ class Question:
         )
 
 
-def _refuse_many(n: int) -> None:
+def _check_draws(n: int) -> None:
     if n > LARGEST_PLANNED:
         raise ParameterError(
             f"a plan is for at most {LARGEST_PLANNED} draws, and {n} would have to be looked at; "
@@ -176,7 +176,7 @@ class Plan:
     def savings(self, place: int) -> list[str]:
         """Describe what each other scheme saves or costs at tau number `place`, in one sentence."""
         asked, *others = self.schemes
-        return [text for other in others if (text := _compared(asked, other, place))]
+        return [text for other in others if (text := _compare_schemes(asked, other, place))]
 
     def predicted(self, scheme: Scheme, place: int) -> tuple[float, ...] | None:
         """Predict the certified share at each number of draws: the mean over the pilot's inputs."""
@@ -238,7 +238,7 @@ class Plan:
         return {**found, "smallest_n": scheme.smallest_n(place), "draws": rows}
 
 
-def _compared(asked: Scheme, other: Scheme, place: int) -> str:
+def _compare_schemes(asked: Scheme, other: Scheme, place: int) -> str:
     """Compare `other` with `asked`: smallest useful n, and votes where both certify."""
     first = [scheme.smallest_n(place) for scheme in (asked, other)]
     pairs = zip(asked.votes[place], other.votes[place], asked.draws, strict=True)
@@ -249,22 +249,22 @@ def _compared(asked: Scheme, other: Scheme, place: int) -> str:
     tolerated = f" ({b} wrong ones tolerated)" if b else ""
     return (
         f"{other.name}{tolerated}: certifies from {first[1]} draws on instead of {first[0]}, "
-        f"{_fewer(min(saved), max(saved))}."
+        f"{_describe_saving(min(saved), max(saved))}."
     )
 
 
-def _fewer(low: int, high: int) -> str:
+def _describe_saving(low: int, high: int) -> str:
     """Describe a saving of `low` to `high` votes; negative numbers are a cost."""
     if low == high == 0:
         return "with the same votes"
     if high <= 0:
-        return f"with {_votes(-high, -low)} more"
+        return f"with {_describe_votes(-high, -low)} more"
     if low >= 0:
-        return f"with {_votes(low, high)} fewer"
-    return f"with from {_votes(-low, -low)} more to {_votes(high, high)} fewer"
+        return f"with {_describe_votes(low, high)} fewer"
+    return f"with from {_describe_votes(-low, -low)} more to {_describe_votes(high, high)} fewer"
 
 
-def _votes(low: int, high: int) -> str:
+def _describe_votes(low: int, high: int) -> str:
     if low == high:
         return f"{low} vote{'' if low == 1 else 's'}"
     return f"{low} to {high} votes"

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from onnxcert.correction import correction_named
+from onnxcert.correction import get_correction
 from onnxcert.decision import Family, thresholds
 from onnxcert.errors import ParameterError
 from onnxcert.planning.pilot import VoteRates
@@ -47,7 +47,7 @@ class Scheme:
     @property
     def stepwise(self) -> bool:
         """Whether the votes that certify a component depend on the others."""
-        return correction_named(self.rule.correction).stepwise
+        return get_correction(self.rule.correction).stepwise
 
     @cached_property
     def votes(self) -> tuple[tuple[int, ...], ...]:
@@ -98,7 +98,7 @@ class Scheme:
     def certified(self, inputs: Sequence[VoteRates], place: int) -> list[tuple[float, ...]]:
         """Predict the certified share at each number of draws, for each input of a pilot."""
         if self.rule.schedule is not None:
-            return [rates.crossed(self.draws, self.votes[place]) for rates in inputs]
+            return [rates.crossing_shares(self.draws, self.votes[place]) for rates in inputs]
         return [tuple(self._share(rates, n, place) for n in self.draws) for rates in inputs]
 
     def _share(self, rates: VoteRates, n: int, place: int) -> float:

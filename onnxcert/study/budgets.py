@@ -39,7 +39,7 @@ def steps(resolution: float) -> int:
     return len(sizes(resolution))
 
 
-def shares(resolution: float, seed: int, watch: Steps) -> Iterator[Share]:
+def shares(resolution: float, seed: int, progress: Steps) -> Iterator[Share]:
     """Yield one row for each correction, budget, alpha and N; all decide the same votes."""
     rules = [
         Rule(tau=TAU, alpha=alpha, correction=correction, budget=Budget(budget))
@@ -60,4 +60,4 @@ def shares(resolution: float, seed: int, watch: Steps) -> Iterator[Share]:
                 rule.correction, components, N, N, GAMMA, TAU, rule.alpha, rule.budget.text,
                 float(mean), repetitions,
             )  # fmt: skip
-        watch.step()
+        progress.step()

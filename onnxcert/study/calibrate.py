@@ -13,10 +13,10 @@ from onnxcert._version import __version__
 from onnxcert.atomic import write_atomically
 from onnxcert.errors import ParameterError
 from onnxcert.study import catalogue, exposed
-from onnxcert.study.calibration import SUSPICION, Unsound, number_of_rows, rows
+from onnxcert.study.calibration import SUSPICION, InvalidRule, number_of_rows, rows
 from onnxcert.study.designs import Design
 from onnxcert.study.evidence import COLUMNS, Row, cells, markdown
-from onnxcert.study.watching import Quiet, Steps
+from onnxcert.study.watching import NoProgress, Steps
 
 REPETITIONS: Final = 20_000
 FEWEST: Final = 100
@@ -28,7 +28,7 @@ def calibrate(
     repetitions: int = REPETITIONS,
     seed: int = 0,
     designs: Sequence[Design] | None = None,
-    unsound: Sequence[Unsound] | None = None,
+    invalid_rules: Sequence[InvalidRule] | None = None,
     steps: Steps | None = None,
 ) -> list[Row]:
     """Test every design under every dependence structure, and every invalid rule.
@@ -37,7 +37,7 @@ def calibrate(
         repetitions: of each row.
         seed: of all votes.
         designs: None for all of the catalogue.
-        unsound: the invalid rules (negative controls); None for all.
+        invalid_rules: the invalid rules (negative controls); None for all.
         steps: progress.
 
     Raises:
@@ -45,12 +45,12 @@ def calibrate(
     """
     if repetitions < FEWEST:
         raise ParameterError(f"at least {FEWEST} repetitions are needed, got {repetitions}.")
-    designs = catalogue.everything() if designs is None else designs
-    unsound = exposed.everything() if unsound is None else unsound
-    steps = Quiet() if steps is None else steps
-    steps.begin("calibrate", number_of_rows(designs, unsound))
+    designs = catalogue.all_designs() if designs is None else designs
+    invalid_rules = exposed.all_invalid_rules() if invalid_rules is None else invalid_rules
+    steps = NoProgress() if steps is None else steps
+    steps.begin("calibrate", number_of_rows(designs, invalid_rules))
     found = []
-    for row in rows(designs, unsound, repetitions, seed):
+    for row in rows(designs, invalid_rules, repetitions, seed):
         found.append(row)
         steps.step()
     return found
@@ -59,17 +59,17 @@ def calibrate(
 def summary(found: Sequence[Row], repetitions: int) -> str:
     """Summarise the rows in one line."""
     wrong = [row for row in found if not row.as_it_should_be]
-    sharp = sum(row.must_show for row in found)
-    foreign = sum(row.unsound for row in found)
-    said = (
+    sharp = sum(row.must_detect for row in found)
+    foreign = sum(row.invalid for row in found)
+    text = (
         f"{len(found)} rows of {repetitions} repetitions: {len(found) - foreign} of onnxcert's "
         f"own rules, {sharp} of them sharp enough to detect 1.25 alpha, and {foreign} of invalid "
         "rules"
     )
     if not wrong:
-        return f"{said}; all as expected."
+        return f"{text}; all as expected."
     return (
-        f"{said}; NOT as expected: {len(wrong)}, the first: {wrong[0].design} (with few "
+        f"{text}; NOT as expected: {len(wrong)}, the first: {wrong[0].design} (with few "
         "repetitions a rule at 1.25 alpha is not detected, which counts as well)."
     )
 

@@ -27,64 +27,68 @@ SUSPICION: Final = 1e-4
 
 
 @dataclass(frozen=True)
-class Unsound:
+class InvalidRule:
     """An invalid rule (negative control) to be rejected on votes where onnxcert's own rule holds.
 
     Args:
         name: as text.
         design: onnxcert's own rule.
-        law: the dependence structure, as text.
+        dependence: the dependence structure, as text.
         votes: simulates a design, given the number of repetitions and a seed.
         rule: builds the invalid rule.
     """
 
     name: str
     design: Design
-    law: str
+    dependence: str
     votes: Callable[[Design, int, int], Simulated]
     rule: Callable[[Design], Decider]
 
 
 def rows(
-    designs: Sequence[Design], unsound: Sequence[Unsound], repetitions: int, seed: int
+    designs: Sequence[Design], invalid_rules: Sequence[InvalidRule], repetitions: int, seed: int
 ) -> Iterator[Row]:
     """Yield the rows of the calibration; there are `number_of_rows`."""
     for number, design in enumerate(designs):
-        for law in design.dependences:
-            yield row(design, law, repetitions, seed + number)
-    for number, case in enumerate(unsound):
+        for dependence in design.dependences:
+            yield row(design, dependence, repetitions, seed + number)
+    for number, case in enumerate(invalid_rules):
         votes = case.votes(case.design, repetitions, seed + len(designs) + number)
-        yield tested(case.design, case.law, votes.failures(), None, seed)
-        found = tested(case.design, case.law, votes.failures(case.rule(case.design)), None, seed)
-        yield replace(found, design=case.name, unsound=True)
+        yield build_row(case.design, case.dependence, votes.failures(), None, seed)
+        found = build_row(
+            case.design, case.dependence, votes.failures(case.rule(case.design)), None, seed
+        )
+        yield replace(found, design=case.name, invalid=True)
 
 
-def number_of_rows(designs: Sequence[Design], unsound: Sequence[Unsound]) -> int:
+def number_of_rows(designs: Sequence[Design], invalid_rules: Sequence[InvalidRule]) -> int:
     """Return the number of rows that `rows` yields."""
-    return sum(len(design.dependences) for design in designs) + 2 * len(unsound)
+    return sum(len(design.dependences) for design in designs) + 2 * len(invalid_rules)
 
 
-def row(design: Design, law: Dependence, repetitions: int, seed: int) -> Row:
+def row(design: Design, dependence: Dependence, repetitions: int, seed: int) -> Row:
     """Simulate a design under one dependence structure, at alpha and at 1.25 alpha."""
-    failures = simulate(design, law, repetitions, seed).failures()
-    found = tested(design, law, failures, design.rate(law), seed)
+    failures = simulate(design, dependence, repetitions, seed).failures()
+    found = build_row(design, dependence, failures, design.rate(dependence), seed)
     higher = design.at(RAISED * design.rule.alpha)
-    raised = simulate(higher, law, repetitions, seed).failures()
-    rate = higher.rate(law)
+    raised = simulate(higher, dependence, repetitions, seed).failures()
+    rate = higher.rate(dependence)
     return replace(
         found,
         raised=float(raised.mean()),
         raised_p_value=p_value(raised, design.rule.alpha, seed),
-        must_show=rate is not None and rate >= VISIBLE * design.rule.alpha,
+        must_detect=rate is not None and rate >= VISIBLE * design.rule.alpha,
     )
 
 
-def tested(design: Design, law: str, failures: LevelArray, exact: float | None, seed: int) -> Row:
+def build_row(
+    design: Design, dependence: str, failures: LevelArray, exact: float | None, seed: int
+) -> Row:
     """Return the row for the failures at alpha, without the test at 1.25 alpha."""
     alpha = design.rule.alpha
     return Row(
         design=design.name,
-        dependence=law,
+        dependence=dependence,
         nominal=alpha,
         exact=exact,
         observed=float(failures.mean()),

@@ -45,25 +45,25 @@ def design(
         budget=Budget(str(b)),
         **further,
     )
-    said = [
+    parts = [
         f"{correction} b = {b}" if b else correction,
         selection,
         f"tau {', '.join(f'{tau:g}' for tau in taus)}",
         f"n {n}, n0 {n0}, N {len(two) + certain}",
     ]
     if rule.radius_map:
-        said.append("radius map")
+        parts.append("radius map")
     if rule.schedule is not None:
         looks = " ".join(map(str, rule.schedule.looks or ("auto",)))
-        said.append(f"looks {looks}, {rule.schedule.spending}")
+        parts.append(f"looks {looks}, {rule.schedule.spending}")
     if claim is not None and len(taus) > 1:
-        said.append(f"share at {claim:g}")
+        parts.append(f"share at {claim:g}")
     if law_error:
-        said.append(f"law error {law_error:g}")
+        parts.append(f"law error {law_error:g}")
     if note:
-        said.append(note)
+        parts.append(note)
     return Design(
-        name="; ".join(said),
+        name="; ".join(parts),
         rule=rule,
         selection=selection,
         n=n,
@@ -248,7 +248,7 @@ def law_errors() -> list[Design]:
     ]  # fmt: skip
 
 
-def everything() -> list[Design]:
+def all_designs() -> list[Design]:
     """Return all designs."""
     return [
         *one_tau(),

@@ -69,7 +69,7 @@ def points(resolution: float) -> int:
     return max(6, round(POINTS * resolution))
 
 
-def shares(resolution: float, seed: int, watch: Steps) -> Iterator[Share]:
+def shares(resolution: float, seed: int, progress: Steps) -> Iterator[Share]:
     """Yield one row for each scheme, N, n and gamma."""
     for n in DRAWS:
         for components in COMPONENTS:
@@ -83,7 +83,7 @@ def shares(resolution: float, seed: int, watch: Steps) -> Iterator[Share]:
                         scheme.name, components, tested, n, gamma, TAU, ALPHA, "0", mean,
                         repetitions,
                     )  # fmt: skip
-                watch.step()
+                progress.step()
 
 
 def _means(

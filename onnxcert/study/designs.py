@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import binom
 
 from onnxcert._typing import LevelArray
-from onnxcert.correction import correction_named
+from onnxcert.correction import get_correction
 from onnxcert.decision import (
     Family,
     boundaries,
@@ -65,13 +65,13 @@ class Design:
 
     @property
     def controls(self) -> Controls:
-        return correction_named(self.rule.correction).controls
+        return get_correction(self.rule.correction).controls
 
     @cached_property
     def family(self) -> Family:
         return Family.of(self.rule, self.components, self.selection, self.law_error)
 
-    def drawn(self, p: float) -> float:
+    def computed_probability(self, p: float) -> float:
         """Return P(computed vote) of a class that has probability p in the theorem."""
         return p + self.law_error
 
@@ -128,7 +128,7 @@ class Design:
         """Compute P(the s of a component makes it reach its `bar`)."""
         if self.looks:
             return self.error_chance(p)
-        table = np.append(tail(self.n, self.drawn(p), self.selection), 0.0)
+        table = np.append(tail(self.n, self.computed_probability(p), self.selection), 0.0)
         return float(table[self.bar(p)])
 
     def share_reaches(self) -> LevelArray:
@@ -141,7 +141,9 @@ class Design:
         r = self.certain + np.arange(1, len(self.two) + 1)
         table = p_values(self.n, replace(family, tau=tau).tested_tau, self.selection)
         bars = [_first(table, rank * one * (family.alpha - reserve)) for rank in r]
-        return np.append(tail(self.n, self.drawn(self.two[0]), self.selection), 0.0)[bars]
+        return np.append(tail(self.n, self.computed_probability(self.two[0]), self.selection), 0.0)[
+            bars
+        ]
 
     # -- looks -------------------------------------------------------------------------------
 
@@ -156,7 +158,7 @@ class Design:
         )
         first = rows[taus.index(self.judged_at(p))]
         return Walk(
-            self.drawn(p),
+            self.computed_probability(p),
             self.looks,
             self.n0,
             self.selection,
@@ -176,11 +178,13 @@ class Design:
         low = self.bar(min(self.two))
         high = self.bar(p)
         directional = p > max(self.rule.taus) and not self.rule.radius_map
-        first = 0.0 if directional else float(binom.sf(high - 1, self.n, self.drawn(p)))
-        second = float(binom.sf(min(low, high) - 1, self.n, 1.0 - self.drawn(p)))
+        first = (
+            0.0 if directional else float(binom.sf(high - 1, self.n, self.computed_probability(p)))
+        )
+        second = float(binom.sf(min(low, high) - 1, self.n, 1.0 - self.computed_probability(p)))
         if self.selection == "pooled":
             return first + second
-        right = right_candidate(self.n0, self.drawn(p))
+        right = right_candidate(self.n0, self.computed_probability(p))
         return right * first + (1.0 - right) * second
 
     def rate(self, dependence: Dependence) -> float | None:
@@ -222,7 +226,7 @@ class Design:
         size = len(self.two)
         right = 1.0
         if self.selection == "split" and self.two[0] > 0.5:
-            right = right_candidate(self.n0, self.drawn(self.two[0]))
+            right = right_candidate(self.n0, self.computed_probability(self.two[0]))
         gains = np.diff(reaches, prepend=0.0)
         r = np.arange(1, size + 1)
         return float((size * gains / r * right**r * r / (r + self.certain)).sum())

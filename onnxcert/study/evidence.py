@@ -20,8 +20,8 @@ class Row:
         exact_p_value: of "the true rate is the exact one", two-sided.
         raised: observed rate of the rule at 1.25 alpha, if it was run.
         raised_p_value: of "the true rate at 1.25 alpha is at most alpha".
-        must_show: whether the rule at 1.25 alpha must be rejected, because its rate is high enough.
-        unsound: whether the rule is invalid (a negative control) and must be rejected.
+        must_detect: whether the rule at 1.25 alpha must be rejected (its rate is high enough).
+        invalid: whether the rule is invalid (a negative control) and must be rejected.
         suspicion: reject below this p-value.
     """
 
@@ -34,8 +34,8 @@ class Row:
     exact_p_value: float | None = None
     raised: float | None = None
     raised_p_value: float | None = None
-    must_show: bool = False
-    unsound: bool = False
+    must_detect: bool = False
+    invalid: bool = False
     suspicion: float = 1e-4
 
     @property
@@ -44,27 +44,27 @@ class Row:
         return self.p_value < self.suspicion
 
     @property
-    def exposed(self) -> bool:
+    def detected(self) -> bool:
         """Whether the test rejects the rule at 1.25 alpha."""
         return self.raised_p_value is not None and self.raised_p_value < self.suspicion
 
     @property
     def as_it_should_be(self) -> bool:
         """Whether the rule holds (or is rejected, if invalid) and the test has power."""
-        if self.unsound:
+        if self.invalid:
             return self.rejected
         as_computed = self.exact_p_value is None or self.exact_p_value >= self.suspicion
-        return not self.rejected and as_computed and (self.exposed or not self.must_show)
+        return not self.rejected and as_computed and (self.detected or not self.must_detect)
 
     @property
     def verdict(self) -> str:
         """The result as text."""
-        if self.unsound:
+        if self.invalid:
             return "rejected, as expected" if self.rejected else "NOT REJECTED"
         if self.rejected:
             return "REJECTED"
         if not self.as_it_should_be:
-            missed = self.must_show and not self.exposed
+            missed = self.must_detect and not self.detected
             return "1.25 ALPHA NOT DETECTED" if missed else "DIFFERS FROM EXACT"
         return "holds"
 
@@ -84,8 +84,8 @@ COLUMNS = (
 
 def cells(row: Row) -> tuple[str, ...]:
     """Return the row as text, in the order of `COLUMNS`."""
-    seen = "" if row.raised is None else "rejected" if row.exposed else "not rejected"
-    if row.raised is not None and not row.must_show and not row.exposed:
+    seen = "" if row.raised is None else "rejected" if row.detected else "not rejected"
+    if row.raised is not None and not row.must_detect and not row.detected:
         seen = "not rejected (rate below)"
     return (
         row.design,

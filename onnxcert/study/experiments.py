@@ -12,7 +12,7 @@ from onnxcert.study import budgets, corruption, stopping
 from onnxcert.study.calibrate import versions
 from onnxcert.study.figures import draw_budgets, draw_corruption, draw_needs
 from onnxcert.study.table import write_csv
-from onnxcert.study.watching import Quiet, Steps
+from onnxcert.study.watching import NoProgress, Steps
 
 
 def run(
@@ -32,7 +32,7 @@ def run(
     """
     if not 0.0 < resolution <= 1.0:
         raise ParameterError(f"the resolution must be above 0 and at most 1, got {resolution:g}.")
-    steps = Quiet() if steps is None else steps
+    steps = NoProgress() if steps is None else steps
 
     steps.begin("certified share against corruption", corruption.steps(resolution))
     by_gamma = list(corruption.shares(resolution, seed, steps))

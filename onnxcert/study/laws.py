@@ -4,7 +4,7 @@ A structure is a list of mutually exclusive *events*. In an event some component
 their s in given intervals near 0 (many votes); all others have s above all of their intervals.
 Independent *parts* of the components have a structure each. The s of each component by itself stays
 uniform: its intervals are contiguous from 0 on, and the events that put it into an interval have
-the interval's length as their total probability (`Law` checks this).
+the interval's length as their total probability (`DependenceStructure` checks this).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Law:
+class DependenceStructure:
     """A dependence structure: exclusive events over the components 0 .. size - 1.
 
     Raises:
@@ -80,24 +80,26 @@ class Law:
         return s
 
 
-def draw(parts: Sequence[Law], repetitions: int, rng: np.random.Generator) -> LevelArray:
+def draw(
+    parts: Sequence[DependenceStructure], repetitions: int, rng: np.random.Generator
+) -> LevelArray:
     """Draw the s of independent parts, side by side; float64 [repetitions, components]."""
     return np.concatenate([part.draw(repetitions, rng) for part in parts], axis=1)
 
 
-def independent(size: int) -> Law:
+def independent(size: int) -> DependenceStructure:
     """Return the structure of independent components."""
-    return Law(size)
+    return DependenceStructure(size)
 
 
-def exclusive(reaches: Sequence[float]) -> Law:
+def exclusive(reaches: Sequence[float]) -> DependenceStructure:
     """Let at most one component at a time have s up to its reach: the union bound is sharp."""
-    return Law(
+    return DependenceStructure(
         len(reaches), tuple(Event(reach, {i: (0.0, reach)}) for i, reach in enumerate(reaches))
     )
 
 
-def together(groups: Sequence[tuple[int, float]]) -> Law:
+def together(groups: Sequence[tuple[int, float]]) -> DependenceStructure:
     """Let the k components of a group have s up to the group's reach q all together or not at all.
 
     Groups exclude each other, so Markov's inequality, P(k or more) <= E / k, is sharp. Within a
@@ -117,10 +119,10 @@ def together(groups: Sequence[tuple[int, float]]) -> Law:
             }
             events.append(Event(q / k, members))
         start += k
-    return Law(start, tuple(events))
+    return DependenceStructure(start, tuple(events))
 
 
-def windows(size: int, reaches: Sequence[float]) -> Law:
+def windows(size: int, reaches: Sequence[float]) -> DependenceStructure:
     """Let exactly r components have s in (reaches[r - 2], reaches[r - 1]], for r = 1 .. size.
 
     This attains the bound of Benjamini and Yekutieli (2001, Theorem 1.3): each of r rejected
@@ -135,4 +137,4 @@ def windows(size: int, reaches: Sequence[float]) -> Law:
                 # Each component is in r of the `size` windows; the last window is all of them.
                 events.append(Event((high - low) / r, members))
             low = high
-    return Law(size, tuple(events))
+    return DependenceStructure(size, tuple(events))

@@ -15,7 +15,7 @@ from onnxcert.perturbation import Gaussian
 from onnxcert.result import Certificate, Tally
 from onnxcert.study.components import Ints, votes
 from onnxcert.study.designs import Dependence, Design
-from onnxcert.study.laws import Law, draw, exclusive, independent, together, windows
+from onnxcert.study.laws import DependenceStructure, draw, exclusive, independent, together, windows
 
 DRAWS: Final = Draws(Gaussian(0.25), 1, "00" * 32)
 BLOCK: Final = 2
@@ -90,10 +90,10 @@ class Simulated:
         return lambda tally: decide(tally, self.design.rule)
 
 
-def simulate(design: Design, law: Dependence, repetitions: int, seed: int) -> Simulated:
+def simulate(design: Design, dependence: Dependence, repetitions: int, seed: int) -> Simulated:
     """Simulate a design under a dependence structure; the worst ones are tuned to its level."""
     rng = np.random.default_rng(seed)
-    s = draw(joint_law(design, law), repetitions, rng)
+    s = draw(dependence_structures(design, dependence), repetitions, rng)
     return simulate_from(design, s, rng)
 
 
@@ -111,7 +111,7 @@ def simulate_from(design: Design, s: LevelArray, rng: np.random.Generator) -> Si
     for i, p in enumerate(design.two):
         if path is None:
             candidate[:, i], hits[:, i] = votes(
-                s[:, i], design.drawn(p), design.n, design.n0, design.selection, rng
+                s[:, i], design.computed_probability(p), design.n, design.n0, design.selection, rng
             )
         else:
             errs: BoolArray = s[:, i] <= design.reach(p)
@@ -130,18 +130,18 @@ def simulate_from(design: Design, s: LevelArray, rng: np.random.Generator) -> Si
     )
 
 
-def joint_law(design: Design, law: Dependence) -> list[Law]:
+def dependence_structures(design: Design, dependence: Dependence) -> list[DependenceStructure]:
     """Return the dependence structures of the independent parts of the two-class components."""
     two, k = design.two, design.family.k
-    if law == "independent":
+    if dependence == "independent":
         return [independent(len(two))]
-    if law == "windows":
+    if dependence == "windows":
         return [windows(len(two), design.share_reaches().tolist())]
     reaches = [design.reach(p) for p in two]
-    if law == "exclusive":
+    if dependence == "exclusive":
         return [exclusive(reaches)]
     groups = [(k, reaches[i]) for i in range(0, len(two), k)]
-    if law == "together":
+    if dependence == "together":
         return [together(groups)]
     if k == 1:
         return [exclusive(reaches[i : i + BLOCK]) for i in range(0, len(two), BLOCK)]

@@ -58,14 +58,14 @@ def steps(resolution: float) -> int:
 
 
 @dataclass(frozen=True)
-class Found:
+class StoppingRows:
     """Rows of both axes: draws needed against N, and certified share against draws."""
 
     needed: list[Need]
     reached: list[Need]
 
 
-def needs(resolution: float, seed: int, watch: Steps) -> Iterator[Found]:
+def needs(resolution: float, seed: int, progress: Steps) -> Iterator[StoppingRows]:
     """Yield the rows of each N."""
     for components in sizes(resolution):
         repetitions = max(1, round(resolution * min(MOST_RUNS, VOTES / components)))
@@ -73,16 +73,16 @@ def needs(resolution: float, seed: int, watch: Steps) -> Iterator[Found]:
             _one(components, np.random.default_rng([seed, components, k]))
             for k in range(repetitions)
         ]
-        yield Found(
+        yield StoppingRows(
             needed=_averaged([f.needed for f in found], components),
             reached=_averaged([f.reached for f in found], components)
             if components == SHOWN
             else [],
         )
-        watch.step()
+        progress.step()
 
 
-def _one(components: int, rng: np.random.Generator) -> Found:
+def _one(components: int, rng: np.random.Generator) -> StoppingRows:
     errors = Errors(rng.beta(*SHAPE, components))
     useful = smallest_n(Family.of(_FIXED_RULE, components, "pooled"))
     full = decide(errors.tally(MOST, N0, "pooled", rng), _FIXED_RULE)
@@ -106,7 +106,7 @@ def _one(components: int, rng: np.random.Generator) -> Found:
         for n, share in curve
         if whole
     ]
-    return Found(needed, reached)
+    return StoppingRows(needed, reached)
 
 
 def _fixed(

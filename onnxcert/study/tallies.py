@@ -56,7 +56,7 @@ class Errors:
         hits = (n - wrong).astype(np.min_scalar_type(n))
         agree = None
         if joint and selection == "split":
-            agree = n - _struck(wrong, n, rng)
+            agree = n - _count_draws_with_misses(wrong, n, rng)
         return synthetic_tally(hits, n, n0, selection, joint=agree)
 
     def at_looks(
@@ -99,7 +99,7 @@ def synthetic_tally(
     )
 
 
-def _struck(misses: Ints, n: int, rng: np.random.Generator) -> int:
+def _count_draws_with_misses(misses: Ints, n: int, rng: np.random.Generator) -> int:
     """Draw in how many of n draws any component misses; each misses in a random set of draws.
 
     Every miss gets a random draw; if a component gets the same draw twice, one is drawn again.

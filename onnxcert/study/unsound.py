@@ -17,7 +17,7 @@ from onnxcert.study.components import Ints
 from onnxcert.study.simulation import Decider
 
 
-def written_kfwer(rule: Rule) -> Decider:
+def misprinted_kfwer(rule: Rule) -> Decider:
     """Apply step-down k-FWER with k alpha / (N + 1 - i) instead of k alpha / (N + k - i).
 
     This tests the remaining N - i + 1 hypotheses at k times Bonferroni's level, the last at

@@ -15,7 +15,7 @@ class Steps(Protocol):
         """Count one more step as done."""
 
 
-class Quiet:
+class NoProgress:
     """A progress display that shows nothing."""
 
     def begin(self, what: str, steps: int) -> None: ...
