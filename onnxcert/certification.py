@@ -88,7 +88,7 @@ def certify(
         leak_check=leak_check,
     )
     if rule is not None and (tau, alpha, correction) != (0.75, 0.001, "holm"):
-        raise ParameterError("give tau, alpha and correction inside the rule, or no rule.")
+        raise ParameterError("tau, alpha and correction conflict with rule; set them in the rule.")
     if isinstance(model, str | Path):
         segment: Segmenter = OnnxSegmenter.open(find_model(str(model)), **options)
     elif options:
@@ -102,13 +102,13 @@ def certify(
         x = segment.declared(segment.entry.prepared(x))
         unit, kind = unit or segment.unit, segment.components
     elif isinstance(x, PointCloud):
-        raise InputError("a callable takes an array, got a point cloud; give its rows [c, N].")
+        raise InputError("a callable takes an array, got a point cloud; pass its rows [c, N].")
     components = int(checked(segment(x[None].copy()), 1)[0].size)  # a callable may overwrite it
     classes = classes or getattr(segment, "classes", None)
     if classes != getattr(segment, "classes", classes):
-        raise ParameterError(f"classes {classes} is not the number of classes that the model has.")
+        raise ParameterError(f"classes must be the model's number of classes, got {classes}.")
     if classes is None:
-        raise ParameterError("classes is needed: how many classes the callable distinguishes.")
+        raise ParameterError("classes is needed; pass the number of classes of the callable.")
     backend: Backend = getattr(segment, "backend", NUMPY)
     seed = fresh_seed() if seed is None else seed
     draws = Draws(perturbation, seed, digest(x), backend.generator)

@@ -43,8 +43,8 @@ def passes(n: int, n0: int, selection: Selection) -> int:
         return n0 + n
     if n0 > n:
         raise ParameterError(
-            f"pooled selection picks the candidate from the first n0 of n draws, so n0 must be at "
-            f"most n, got n0 {n0} and n {n}; lower n0 or use split selection."
+            f"pooled selection chooses the candidate from the first n0 of n draws, so n0 must be "
+            f"at most n, got n0 {n0} and n {n}; lower n0 or use split selection."
         )
     return n
 
@@ -120,8 +120,8 @@ class Tally:
             )
         if self.joint is not None and not 0 <= self.joint <= low:
             raise ParameterError(
-                f"all components agree in at most as many draws as each does, {low}, got "
-                f"{self.joint}."
+                f"the draws in which all components agree must be at most the smallest hits {low}, "
+                f"got {self.joint}."
             )
         if self.runner_up is not None and self.runner_up.shape != self.hits.shape:
             raise ParameterError("the runner-up's votes must have one number for each component.")

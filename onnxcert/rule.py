@@ -84,8 +84,8 @@ class Schedule:
     def __post_init__(self) -> None:
         if not 1 <= self.n <= MOST_DRAWS_AT_LOOKS:
             raise ParameterError(
-                f"looks go with 1 to {MOST_DRAWS_AT_LOOKS} draws, got n {self.n}; lower n or leave "
-                "looks out."
+                f"looks need 1 to {MOST_DRAWS_AT_LOOKS} draws, got n {self.n}; lower n or omit "
+                "the looks."
             )
         if self.looks is None:
             return
@@ -154,7 +154,7 @@ class Rule:
             raise ParameterError(f"a data set has at least 1 input, got {self.inputs}.")
         if len(set(self.taus)) != len(self.taus) or len(self.taus) > MOST_TAUS:
             raise ParameterError(
-                f"several tau must differ, and be at most {MOST_TAUS}, got "
+                f"several tau must differ, and there may be at most {MOST_TAUS}, got "
                 f"{_format_values(self.taus)}."
             )
         if self.radius_map and self.floor > min(self.taus):

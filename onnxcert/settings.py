@@ -71,8 +71,8 @@ class Settings:
             raise ParameterError(f"the last look must be at n {self.n}, got {schedule.n}.")
         if schedule is None and self.stopping:
             raise ParameterError(
-                f"{next(iter(self.stopping.as_dict()))} stops at a look, and there are none; pass "
-                "--looks auto."
+                f"{next(iter(self.stopping.as_dict()))} stops at a look, but the rule has none; "
+                "pass --looks auto."
             )
         if self.rule.procedure == "predict" and self.n0 != self.n:
             raise ParameterError(f"predict needs n0 to be n {self.n}, got {self.n0}.")

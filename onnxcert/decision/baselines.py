@@ -1,4 +1,7 @@
-"""Baselines for SegCertify: IndivClass, JointClass, and PREDICT of Cohen et al."""
+"""Baselines for SegCertify: IndivClass, JointClass, and PREDICT of Cohen et al.
+
+Records store the notes and `verify` compares them: their wording must not change.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +59,8 @@ def jointclass(tally: Tally, rule: Rule) -> Certificate:
     """
     if tally.joint is None:
         raise ParameterError(
-            "jointclass needs to know in how many draws all components agree with the candidate; "
-            "count with --selection split."
+            "jointclass needs the number of draws in which all components agree with their "
+            "candidates; count with --selection split."
         )
     family = Family.of(rule, 1, tally.selection, tally.law_error)
     histogram = np.bincount([tally.joint], minlength=tally.n + 1)

@@ -35,8 +35,8 @@ def tested_tau(tau: float, law_error: float) -> float:
     tested = math.nextafter(tau + law_error, 1.0)
     if tested >= 1.0:
         raise ParameterError(
-            f"tau {tau:.12g} and the law error {law_error:.3g} of the computed noise reach 1 "
-            "together, where no vote certifies anything; lower tau."
+            f"tau {tau:.12g} plus the law error {law_error:.3g} of the computed noise must be "
+            "below 1, or no votes certify anything; lower tau."
         )
     return tested
 
@@ -74,12 +74,12 @@ class Family:
         if not 1 <= self.k <= self.components:
             raise ParameterError(
                 f"the budget must be below the number of components {self.components}, got "
-                f"{self.k - 1}; nothing would be guaranteed."
+                f"{self.k - 1}; otherwise nothing is guaranteed."
             )
         if self.alpha / self.components < SMALLEST_LEVEL:
             raise ParameterError(
                 f"alpha {self.alpha:g} over {self.components} components is a level below "
-                f"{SMALLEST_LEVEL:g}, which is not computed; raise alpha."
+                f"{SMALLEST_LEVEL:g}, the smallest that is supported; raise alpha."
             )
 
     @classmethod

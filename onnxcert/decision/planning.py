@@ -30,8 +30,8 @@ def smallest_n(family: Family) -> int:
     bound = math.log(1.0 / family.entry_level) / -math.log(family.tested_tau)
     if bound > LARGEST_N:
         raise ParameterError(
-            f"about {bound:.2g} draws would be needed to certify {family.components} components "
-            f"at tau {family.tau:g} and alpha {family.alpha:g}; lower tau or raise alpha."
+            f"about {bound:.2g} draws are needed to certify {family.components} components at tau "
+            f"{family.tau:g} and alpha {family.alpha:g}; lower tau or raise alpha."
         )
     n = max(1, math.floor(bound))
     while not can_certify(family, n):  # a few times at most: p(n) is below 2 tau^n
@@ -51,7 +51,7 @@ def looks_of(schedule: Schedule, family: Family, n0: int) -> tuple[int, ...]:
     if schedule.looks[0] < earliest:
         raise ParameterError(
             f"looks under pooled selection must not be before the n0 {n0} draws that choose the "
-            f"candidate, got {schedule.looks[0]}; lower n0 or look later."
+            f"candidate, got {schedule.looks[0]}; lower n0 or use later looks."
         )
     return schedule.looks
 

@@ -32,8 +32,8 @@ def decide(tally: Tally, rule: Rule | None = None) -> Certificate:
     check_combination(rule, tally.selection)
     if tally.ended and rule.schedule is None and not rule.hindsight:
         raise ParameterError(
-            f"this count was ended at a look ({tally.ended}), where one test of {tally.n} draws "
-            "has no level; decide it under the looks it was counted with."
+            f"this count ended early at a look ({tally.ended}), so one test of {tally.n} draws is "
+            "not valid; decide it under the looks it was counted with."
         )
     return PROCEDURES[rule.procedure](tally, rule)
 

@@ -76,7 +76,7 @@ def _levels_at_looks(
     taken = len(tally.looks)
     if tally.path is None or planned[:taken] != tally.looks:
         raise ParameterError(
-            f"the votes must be known at the looks {', '.join(map(str, planned))}, got "
+            f"the tally must have the looks {', '.join(map(str, planned))}, got "
             f"{', '.join(map(str, tally.looks)) or 'none'}; looks are fixed before drawing."
         )
     levels = np.array(sorted(rule.taus), dtype=np.float64)
@@ -99,6 +99,7 @@ def _smallest_uint(values: int) -> np.dtype[np.unsignedinteger]:
 
 
 def _explain_abstention(tally: Tally, family: Family, rule: Rule) -> str:
+    # Records store these notes and `verify` compares them: the wording must not change.
     most = tally.n if rule.schedule is None else rule.schedule.n
     if not can_certify(family, most):
         try:

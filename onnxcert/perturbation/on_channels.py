@@ -86,16 +86,15 @@ class OnChannels:
             {k for k in left_out if type(k) is int and self.start < k < self.stop - 1}
         ):
             raise ParameterError(
-                f"channels left out must lie between {self.start} and {self.stop - 1}, each named "
-                f"once and in rising order, got {left_out!r}."
+                f"channels left out must lie between {self.start} and {self.stop - 1}, in "
+                f"increasing order, got {left_out!r}."
             )
         object.__setattr__(self, "left_out", tuple(left_out))
         turned = 3 * int(self.of.parameters().get("vectors", 0))
         if turned and (self.left_out or self.stop - self.start != turned):
             raise ParameterError(
-                f"{self.of.described()} turns {turned} channels, and the statement speaks of all "
-                f"that are named, but channels {self.start} to {self.stop - 1} are "
-                f"{len(self._perturbed)}; name just those that turn."
+                f"{self.of.described()} rotates {turned} channels, but channels {self.start} to "
+                f"{self.stop - 1} are {len(self._perturbed)}; give exactly the channels to rotate."
             )
 
     @property

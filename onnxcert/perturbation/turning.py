@@ -148,7 +148,7 @@ def check_parameters(sigma: float, vectors: int, largest: float) -> None:
         )
     if isinstance(vectors, bool) or vectors not in TURNED:
         raise ParameterError(
-            f"vectors must be 1 (coordinates turn) or 2 (coordinates and normals), got {vectors}."
+            f"vectors must be 1 (coordinates) or 2 (coordinates and normals), got {vectors}."
         )
 
 
@@ -156,14 +156,13 @@ def check_points(x: FloatArray, vectors: int) -> None:
     """Raise ParameterError unless `x` [c, N] has the channels to rotate."""
     if x.ndim != 2 or x.shape[0] < 3 * vectors:
         raise ParameterError(
-            f"rotation turns {TURNED[vectors]} of points, the first {3 * vectors} channels of an "
-            f"input [channels, points], got an input of shape {list(x.shape)}."
+            f"rotation of {TURNED[vectors]} needs an input [channels, points] with at least "
+            f"{3 * vectors} channels, got the shape {list(x.shape)}."
         )
     if x.shape[1] <= _FEW < x.shape[0]:
         raise ParameterError(
-            f"rotation takes points as [channels, points], but the shape {list(x.shape)} seems to "
-            "be [points, channels], where whole points would be turned into each other; transpose "
-            "the input."
+            f"rotation needs an input [channels, points], but the shape {list(x.shape)} seems to "
+            "be [points, channels]; transpose the input."
         )
 
 

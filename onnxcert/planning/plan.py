@@ -64,8 +64,7 @@ class Question:
         Family.of(self.rule, self.components, self.selection, self.law_error)
         if len(self.draws) > MOST_DRAWS:
             raise ParameterError(
-                f"at most {MOST_DRAWS} numbers of draws are planned for at once, got "
-                f"{len(self.draws)}."
+                f"at most {MOST_DRAWS} numbers of draws can be compared, got {len(self.draws)}."
             )
         schedule = self.rule.schedule
         if schedule is not None:
@@ -122,8 +121,8 @@ class Question:
 def _check_draws(n: int) -> None:
     if n > LARGEST_PLANNED:
         raise ParameterError(
-            f"a plan is for at most {LARGEST_PLANNED} draws, and {n} would have to be looked at; "
-            "lower tau or raise alpha."
+            f"a plan is for at most {LARGEST_PLANNED} draws, but {n} are needed; lower tau or "
+            "raise alpha."
         )
 
 

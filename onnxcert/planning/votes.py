@@ -107,6 +107,6 @@ def smallest_useful_n(
         if needed[place] <= n:
             return n
     raise ParameterError(
-        f"no practicable number of draws certifies {components} components at tau {tau:g} and "
-        f"alpha {rule.alpha:g}; lower tau or raise alpha."
+        f"no feasible number of draws certifies {components} components at tau {tau:g} and alpha "
+        f"{rule.alpha:g}; lower tau or raise alpha."
     )

@@ -54,7 +54,7 @@ def test_the_registry_refuses_what_needs_an_assumption() -> None:
         ("hommel", "Hommel's procedure"),
         ("sidak", "Sidak's levels"),
         ("holm-sidak", "Sidak's levels"),
-        ("simes", "some component is certified but not which"),
+        ("simes", "does not say which components are certified"),
         ("fdr_bh", "Benjamini-Hochberg procedure"),
         ("bh", "Benjamini-Hochberg procedure"),
         ("benjamini-hochberg", "Benjamini-Hochberg procedure"),
@@ -70,7 +70,7 @@ def test_each_that_is_refused_has_one_sentence_with_the_reason_and_a_way_out(
     said = str(caught.value)
     assert said.startswith(f"{asked} cannot back a certificate: ")
     assert reason in said
-    assert "nobody can verify for the pixels" in said
+    assert "cannot be verified for the pixels" in said
     assert any(f"use {name}" in said for name in CORRECTIONS)
     assert said.count(". ") == 0
     assert said.endswith(".")

@@ -264,7 +264,9 @@ def test_a_tau_that_reaches_one_is_refused_in_one_sentence() -> None:
         ),
         lambda: Question(components=5, rule=Rule(tau=0.99), law_error=DELTA),
     ):
-        with pytest.raises(ParameterError, match=r"law error 0.02 of .* reach 1 .*; lower tau\.$"):
+        with pytest.raises(
+            ParameterError, match=r"law error 0.02 of .* must be below 1, .*; lower tau\.$"
+        ):
             refuse()
 
 

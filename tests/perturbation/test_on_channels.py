@@ -65,7 +65,7 @@ def test_channels_left_out_lie_between_those_perturbed(left_out: object) -> None
 
 
 def test_a_rotation_turns_channels_side_by_side() -> None:
-    with pytest.raises(ParameterError, match="name just those that turn"):
+    with pytest.raises(ParameterError, match="give exactly the channels to rotate"):
         OnChannels(Rotation(0.25), 0, 4, "", (1,))
 
 
