@@ -260,7 +260,7 @@ def test_parameters_out_of_range_are_refused_in_a_sentence(wrong: dict[str, Any]
 @pytest.mark.parametrize("shape", [(2, 50), (5, 50), (6,), (6, 5, 5), ()])
 def test_what_is_no_cloud_of_enough_channels_is_refused(shape: tuple[int, ...]) -> None:
     for noise in (Rotation(0.25, vectors=2), AxisRotation(0.25, "z", vectors=2)):
-        with pytest.raises(ParameterError, match="coordinates and normals needs .* at least 6"):
+        with pytest.raises(ParameterError, match=r"coordinates and normals needs .* at least 6"):
             noise.check(np.zeros(shape, np.float32))
         x = np.zeros(shape, np.float32)
         with pytest.raises(ParameterError, match="got an input of shape"):
