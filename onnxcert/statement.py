@@ -147,8 +147,8 @@ def _round_up(value: float) -> str:
     >>> _round_up(1.2001e-7), _round_up(0.25)
     ('1.21e-07', '0.25')
     """
-    shown = float(Context(prec=3, rounding=ROUND_UP).create_decimal(Decimal(value)))
-    return f"{shown:.3g}"
+    rounded = float(Context(prec=3, rounding=ROUND_UP).create_decimal(Decimal(value)))
+    return f"{rounded:.3g}"
 
 
 def _describe_numbers(

@@ -17,5 +17,5 @@ def rounded_down(radius: float) -> str:
     >>> rounded_down(0.3), Decimal(0.3) < Decimal("0.3")
     ('0.2999', True)
     """
-    shown = Context(prec=4, rounding=ROUND_DOWN).create_decimal(Decimal(radius))
-    return f"{float(shown):.4g}"
+    rounded = Context(prec=4, rounding=ROUND_DOWN).create_decimal(Decimal(radius))
+    return f"{float(rounded):.4g}"
