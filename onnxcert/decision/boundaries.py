@@ -82,15 +82,15 @@ def _single_tau_boundaries(
     looks: tuple[int, ...], tau: float, level: float, total: float, both: bool, spending: str
 ) -> tuple[int, ...]:
     """Compute boundaries of one tau that spend `total`; with `both`, include P(vote) = 1 - tau."""
-    laws = (tau, 1.0 - tau) if both else (tau,)
-    alive = [np.ones(1) for _ in laws]  # P(hits = 0, 1, ..., nothing crossed so far)
+    rates = (tau, 1.0 - tau) if both else (tau,)
+    alive = [np.ones(1) for _ in rates]  # P(hits = 0, 1, ..., nothing crossed so far)
     spent, before = 0.0, 0
     found = []
     for look, share in zip(looks, cumulative(spending, looks, level).tolist(), strict=True):
         drawn = look - before
         alive = [
             np.convolve(mass, binom.pmf(np.arange(drawn + 1), drawn, p))
-            for mass, p in zip(alive, laws, strict=True)
+            for mass, p in zip(alive, rates, strict=True)
         ]
         tail = sum(np.cumsum(mass[::-1])[::-1] for mass in alive) * _ROUND_UP
         tail = np.maximum(tail, _SMALLEST)

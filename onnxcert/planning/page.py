@@ -16,14 +16,14 @@ def page(plan: Plan, speed: Speed | None) -> list[str]:
         plan: the plan.
         speed: if it was measured.
     """
-    asked = plan.question
-    rule = asked.rule
-    b = rule.budget.of(asked.components)
+    requested = plan.question
+    rule = requested.rule
+    b = rule.budget.of(requested.components)
     lines = [
-        f"{asked.components} components, alpha {rule.alpha:g}, {rule.correction}, "
-        f"{asked.selection} selection, n0 {asked.n0}"
+        f"{requested.components} components, alpha {rule.alpha:g}, {rule.correction}, "
+        f"{requested.selection} selection, n0 {requested.n0}"
         + (
-            f", {b} wrong components tolerated (b/N {100 * b / asked.components:.2g} %)"
+            f", {b} wrong components tolerated (b/N {100 * b / requested.components:.2g} %)"
             if b
             else ""
         )
@@ -39,19 +39,19 @@ def page(plan: Plan, speed: Speed | None) -> list[str]:
 
 
 def _format_tau(plan: Plan, place: int, tau: float) -> list[str]:
-    asked = plan.schemes[0]
+    requested = plan.schemes[0]
     radius = plan.radius(tau)
     heading = f"tau {tau:g}"
     if radius is not None:
         assert plan.perturbation is not None
         heading += f", radius {plan.perturbation.shown(radius)}"
-    least = asked.smallest_n(place)
-    if asked.rule.schedule is not None:
+    least = requested.smallest_n(place)
+    if requested.rule.schedule is not None:
         least_said = "no look certifies anything" if least is None else f"first at look {least}"
     else:
         least_said = "no practicable n" if least is None else f"smallest useful n {least}"
     lines = [f"{heading}: {least_said}", "", *_format_table(_build_votes_table(plan, place))]
-    if asked.stepwise:
+    if requested.stepwise:
         lines.append(
             "votes: whatever the other components get; 90 % certified: where nine in ten of the "
             "others get every vote."
@@ -65,20 +65,20 @@ def _format_tau(plan: Plan, place: int, tau: float) -> list[str]:
 
 
 def _build_votes_table(plan: Plan, place: int) -> list[list[str]]:
-    asked, *others = plan.schemes
+    requested, *others = plan.schemes
     head = ["n", "votes", "share"]
-    if asked.stepwise:
+    if requested.stepwise:
         head.append("90 % certified")
     head += [scheme.name for scheme in others]
     timed = plan.draws_per_second is not None
     if timed:
         head += ["per input"] + ([f"{plan.inputs} inputs"] if plan.inputs > 1 else [])
     rows = [head]
-    for i, n in enumerate(asked.draws):
-        votes = asked.votes[place][i]
+    for i, n in enumerate(requested.draws):
+        votes = requested.votes[place][i]
         row = [str(n), _format_count(votes, n), f"{votes / n:.3f}" if votes <= n else "-"]
-        if asked.stepwise:
-            row.append(_format_count(asked.votes_beside_most[place][i], n))
+        if requested.stepwise:
+            row.append(_format_count(requested.votes_beside_most[place][i], n))
         row += [_format_count(scheme.votes[place][i], n) for scheme in others]
         seconds = plan.seconds(n)
         if seconds is not None:

@@ -24,7 +24,7 @@ _LARGEST_COMPARED: Final = 20_000
 _USUAL: Final = (100, 200, 300, 500, 1000)
 _LATER: Final = (1, 1.5, 2, 3, 5, 10)
 _COMPARED: Final = ("0.1%", "1%")
-ASKED: Final = "as asked"
+REQUESTED: Final = "as asked"
 LOOKS: Final = "with looks"
 FIXED: Final = "fixed n"
 
@@ -111,7 +111,7 @@ class Question:
                     # The levels of kfwer-stepdown differ from these only in its last steps.
                     name = f"kfwer, budget {text}"
                     others[name] = plain.but(correction="kfwer", budget=Budget(text))
-        named = {ASKED: rule, **others}
+        named = {REQUESTED: rule, **others}
         return tuple(
             Scheme(name, each, self.components, self.selection, self.n0, draws, self.law_error)
             for name, each in named.items()
@@ -174,8 +174,8 @@ class Plan:
 
     def savings(self, place: int) -> list[str]:
         """Describe what each other scheme saves or costs at tau number `place`, in one sentence."""
-        asked, *others = self.schemes
-        return [text for other in others if (text := _compare_schemes(asked, other, place))]
+        requested, *others = self.schemes
+        return [text for other in others if (text := _compare_schemes(requested, other, place))]
 
     def predicted(self, scheme: Scheme, place: int) -> tuple[float, ...] | None:
         """Predict the certified share at each number of draws: the mean over the pilot's inputs."""
@@ -184,13 +184,13 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
-        asked = self.question
-        b = asked.rule.budget.of(asked.components)
+        requested = self.question
+        b = requested.rule.budget.of(requested.components)
         return {
-            "components": asked.components,
-            "selection": asked.selection,
-            "n0": asked.n0,
-            **asked.rule.as_dict(),
+            "components": requested.components,
+            "selection": requested.selection,
+            "n0": requested.n0,
+            **requested.rule.as_dict(),
             "wrong_components_tolerated": b,
             "draws_per_second": self.draws_per_second,
             "inputs": self.inputs,
@@ -237,10 +237,10 @@ class Plan:
         return {**found, "smallest_n": scheme.smallest_n(place), "draws": rows}
 
 
-def _compare_schemes(asked: Scheme, other: Scheme, place: int) -> str:
-    """Compare `other` with `asked`: smallest useful n, and votes where both certify."""
-    first = [scheme.smallest_n(place) for scheme in (asked, other)]
-    pairs = zip(asked.votes[place], other.votes[place], asked.draws, strict=True)
+def _compare_schemes(requested: Scheme, other: Scheme, place: int) -> str:
+    """Compare `other` with `requested`: smallest useful n, and votes where both certify."""
+    first = [scheme.smallest_n(place) for scheme in (requested, other)]
+    pairs = zip(requested.votes[place], other.votes[place], requested.draws, strict=True)
     saved = [mine - its for mine, its, n in pairs if max(mine, its) <= n]
     if None in first or not saved:
         return ""

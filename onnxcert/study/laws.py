@@ -45,7 +45,7 @@ class DependenceStructure:
 
     def __post_init__(self) -> None:
         if sum(event.probability for event in self.events) > 1.0 + _TOLERANCE:
-            raise ParameterError("the events of a law must have probability 1 at most together.")
+            raise ParameterError("the probabilities of the events must add up to at most 1.")
         for i in range(self.size):
             shares: dict[Interval, float] = {}
             for event in self.events:
@@ -55,7 +55,7 @@ class DependenceStructure:
             end = 0.0
             for (low, high), share in sorted(shares.items()):
                 if abs(low - end) > _TOLERANCE or abs(share - (high - low)) > _TOLERANCE:
-                    raise ParameterError(f"component {i} would not be uniform on {low}..{high}.")
+                    raise ParameterError(f"component {i} is not uniform on {low}..{high}.")
                 end = high
 
     @cached_property
