@@ -247,7 +247,7 @@ def test_exclusive_errors_never_meet_and_groups_err_together() -> None:
 def test_a_law_that_would_bend_a_component_is_refused() -> None:
     with pytest.raises(ValueError, match="uniform"):
         DependenceStructure(2, (Event(0.1, {0: (0.0, 0.1), 1: (0.0, 0.2)}),))
-    with pytest.raises(ValueError, match="probability 1"):
+    with pytest.raises(ValueError, match="add up to at most 1"):
         DependenceStructure(2, (Event(0.6, {0: (0.0, 0.6)}), Event(0.6, {1: (0.0, 0.6)})))
 
 
