@@ -111,10 +111,7 @@ class Settings:
     def checked_draws(self, components: int, *, device: bool = False) -> int:
         """Return how many draws of an input are run again alone if they are run in batches.
 
-        Args:
-            components: N of the input.
-            device: whether the model runs on a GPU. The result is then 0: the checks are at most a
-                tenth of the passes.
+        On a GPU (`device`) return 0: the checks are then at most a tenth of the passes.
         """
         if device:
             return 0
@@ -127,14 +124,7 @@ class Settings:
         return min_leak_shares(self.rule, components, self.selection, self.n, self.n0)
 
     def checking(self, draws: Draws, components: int, *, rows: int, device: bool) -> LeakCheck:
-        """Return the batch-invariance check: which draws of an input are run again alone.
-
-        Args:
-            draws: of the input.
-            components: N of the input.
-            rows: draws in one pass.
-            device: whether the model runs on a GPU.
-        """
+        """Return the batch-invariance check of an input that runs `rows` draws in one pass."""
         if rows == 1:
             return LeakCheck(one_draw=True)
         if self.leak_check == 0:
@@ -164,11 +154,7 @@ class Settings:
         return can_certify(family, self.n)
 
     def refuse_hopeless(self, components: int, law_error: float = 0.0) -> None:
-        """Raise ParameterError if none of `components` components can be certified.
-
-        This is so if n is too small, if tau plus the law error is too large, or if PREDICT has too
-        many draws for the law error.
-        """
+        """Raise ParameterError if none of `components` components can be certified."""
         if not self.can_certify(components, law_error):
             if self.rule.procedure == "predict":
                 raise ParameterError(

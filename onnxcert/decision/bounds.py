@@ -73,11 +73,7 @@ class OneSidedLevel:
         return max(self.first, first_rejected(binomial_tail(self.n, tau), self.left))
 
     def lower_bounds(self) -> LevelArray:
-        """Return the largest tau certified by 0 .. n hits, rounded down; 0 for none.
-
-        Returns:
-            float64 [n + 1], read-only.
-        """
+        """Return the largest tau of 0 .. n hits, rounded down, 0 for none; read-only [n + 1]."""
         return (_cached_bounds if self.n <= _CACHED else OneSidedLevel._bounds)(self)
 
     def _bounds(self) -> LevelArray:

@@ -58,10 +58,7 @@ def _levels_of_taus(rule: Rule, found: tuple[int, ...], n: int) -> tuple[LevelAr
 
 
 def _levels_of_map(rule: Rule, family: Family, n: int) -> tuple[LevelArray, IntArray]:
-    """Return all tau of a radius map in ascending order, and how many each number of hits reaches.
-
-    Each number of hits has a tau of its own.
-    """
+    """Return the tau of all numbers of hits in ascending order, and how many each reaches."""
     bounds = lower_bounds(rule, family, n)
     levels, reached = np.unique(bounds, return_inverse=True)
     return levels[1:], reached.reshape(-1)  # the lowest is 0: no hits certify nothing

@@ -79,10 +79,7 @@ class Gaussian:
             )
 
     def law_error(self, shape: tuple[int, ...]) -> float:
-        """Bound the law error: Pinsker's inequality for independent values, union bound for tails.
-
-        See docs/statistics.md, section 11.
-        """
+        """Bound the law error by Pinsker's inequality, and by the union bound for the tails."""
         values = math.prod(shape)
         return math.sqrt(values / 2) * _CELL + values * _TAIL
 

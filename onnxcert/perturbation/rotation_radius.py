@@ -87,10 +87,7 @@ class RotationRadius:
         self._kept: dict[int, tuple[float, float]] = {}
 
     def __call__(self, tau: float) -> float:
-        """Return an angle up to which P(Q in A) > tau implies P(Q S in A) > 1/2.
-
-        It increases with tau.
-        """
+        """Return an angle up to which P(Q in A) > tau implies P(Q S in A) > 1/2; rising in tau."""
         q = 1.0 - tau
         low, high = -1, self._steps + 1
         while high - low > 1:
@@ -118,14 +115,14 @@ class RotationRadius:
         if j not in self._kept:
             s = self._angle(j)
 
-            def reached(log_k: float) -> float:
+            def objective(log_k: float) -> float:
                 """Compute minus the largest q with M(k, s) - k q >= 1/2."""
                 k = math.exp(log_k)
                 return (0.5 - self._coarse.overlap(k, s)) / k
 
             most = 0.7 * (s / self._sigma) ** 2 + 0.1
             found = minimize_scalar(
-                reached, bounds=(-0.1, most), method="bounded", options={"xatol": 3e-3}
+                objective, bounds=(-0.1, most), method="bounded", options={"xatol": 3e-3}
             )
             k = math.exp(float(found.x))
             self._kept[j] = (k, self._fine.overlap(k, s))

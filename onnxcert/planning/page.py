@@ -10,12 +10,7 @@ from onnxcert.planning.speed import Speed
 
 
 def page(plan: Plan, speed: Speed | None) -> list[str]:
-    """Return the lines of a plan.
-
-    Args:
-        plan: the plan.
-        speed: if it was measured.
-    """
+    """Return the lines of a plan; `speed` if it was measured."""
     requested = plan.question
     rule = requested.rule
     b = rule.budget.of(requested.components)
@@ -91,7 +86,7 @@ def _build_votes_table(plan: Plan, place: int) -> list[list[str]]:
 
 def _format_prediction(plan: Plan, place: int) -> list[str]:
     """Return the lines with the certified share that the pilot predicts for each scheme."""
-    found = {scheme.name: plan.predicted(scheme, place) or () for scheme in plan.schemes}
+    found = {scheme.name: plan.predict(scheme, place) or () for scheme in plan.schemes}
     rows = [["n", *found]]
     for i, n in enumerate(plan.schemes[0].draws):
         rows.append([str(n), *(f"{shares[i]:.3f}" for shares in found.values())])

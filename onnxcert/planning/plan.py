@@ -177,7 +177,7 @@ class Plan:
         requested, *others = self.schemes
         return [text for other in others if (text := _compare_schemes(requested, other, place))]
 
-    def predicted(self, scheme: Scheme, place: int) -> tuple[float, ...] | None:
+    def predict(self, scheme: Scheme, place: int) -> tuple[float, ...] | None:
         """Predict the certified share at each number of draws: the mean over the pilot's inputs."""
         shares = scheme.certified(self.pilot, place)
         return tuple(np.mean(shares, axis=0).tolist()) if shares else None

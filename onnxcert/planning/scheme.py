@@ -51,10 +51,7 @@ class Scheme:
 
     @cached_property
     def votes(self) -> tuple[tuple[int, ...], ...]:
-        """Hits that certify at each tau and number of draws, for any votes of the others.
-
-        One more than the draws if none do.
-        """
+        """Hits that certify at each tau and n, for any votes of the others; n + 1 if none do."""
         return self._votes(0.0)
 
     @cached_property
@@ -81,10 +78,7 @@ class Scheme:
         return tuple(zip(*rows, strict=True))
 
     def smallest_n(self, place: int) -> int | None:
-        """Return the smallest n that certifies anything at tau number `place`; None if none does.
-
-        Under a schedule, this is the first look that certifies.
-        """
+        """Return the smallest n (or look) that certifies at tau number `place`; None if none."""
         if self.rule.schedule is not None:
             rows = zip(self.votes[place], self.draws, strict=True)
             return next((look for votes, look in rows if votes <= look), None)

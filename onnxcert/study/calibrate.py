@@ -31,14 +31,7 @@ def calibrate(
     invalid_rules: Sequence[InvalidRule] | None = None,
     steps: Steps | None = None,
 ) -> list[Row]:
-    """Test every design under every dependence structure, and every invalid rule.
-
-    Args:
-        repetitions: of each row.
-        seed: of all votes.
-        designs: None for all of the catalogue.
-        invalid_rules: the invalid rules (negative controls); None for all.
-        steps: progress.
+    """Test designs under every dependence structure, and invalid rules; None for all of them.
 
     Raises:
         ParameterError: there are too few repetitions.

@@ -189,7 +189,7 @@ def looks() -> list[Design]:
 
 
 def misled() -> list[Design]:
-    """Return designs with wrong candidates: n0 is small, or a class just exceeds tau and loses.
+    """Return designs with wrong candidates (small n0, or a class just above tau loses).
 
     Their rates are below alpha.
     """

@@ -50,7 +50,7 @@ def votes(
         n: draws tested.
         n0: draws that choose the candidate.
         selection: of the candidate.
-        rng: for everything that s does not determine.
+        rng: for what s does not determine.
     """
     if selection == "split":
         return _split(s, p, n, n0, rng)

@@ -28,7 +28,6 @@ class Simulated:
     """Repetitions of a design.
 
     Attributes:
-        design: the design.
         candidate: of each component; integers [R, N].
         hits: of each component; integers [R, N].
         chance: true probability of the candidate; float64 [R, N].

@@ -74,10 +74,8 @@ def needs(resolution: float, seed: int, progress: Steps) -> Iterator[StoppingRow
             for k in range(repetitions)
         ]
         yield StoppingRows(
-            needed=_averaged([f.needed for f in found], components),
-            reached=_averaged([f.reached for f in found], components)
-            if components == SHOWN
-            else [],
+            needed=_average([f.needed for f in found], components),
+            reached=_average([f.reached for f in found], components) if components == SHOWN else [],
         )
         progress.step()
 
@@ -148,7 +146,7 @@ def _grid(useful: int) -> tuple[int, ...]:
     return tuple(sorted({int(n) for n in np.rint(grid)}))
 
 
-def _averaged(runs: list[list[Need]], components: int) -> list[Need]:
+def _average(runs: list[list[Need]], components: int) -> list[Need]:
     """Return the means over the repetitions, row by row."""
     return [
         Need(

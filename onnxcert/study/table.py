@@ -16,16 +16,11 @@ class Share:
     """Mean certified share over some repetitions, and its parameters.
 
     Attributes:
-        scheme: the name of the scheme.
         components: N.
         n: draws tested.
         n0: draws that chose the candidate.
         gamma: rate of wrong votes.
-        tau: of the rule.
-        alpha: of the rule.
-        budget: of the rule.
         certified: mean share of components certified.
-        repetitions: number of repetitions in the mean.
     """
 
     scheme: str
@@ -42,15 +37,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Need:
-    """Draws that a scheme needs.
-
-    Attributes:
-        scheme: the name of the scheme.
-        components: N.
-        draws: mean number of draws.
-        certified: mean share reached.
-        repetitions: number of repetitions in the mean.
-    """
+    """Mean number of draws that a scheme needs, and the mean share certified with them."""
 
     scheme: str
     components: int

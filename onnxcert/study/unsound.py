@@ -29,7 +29,7 @@ def misprinted_kfwer(rule: Rule) -> Decider:
         p = p_values(tally.n, rule.tau, tally.selection)[tally.hits]
         i = np.arange(1, family.components + 1)
         left = np.where(i <= family.k, family.components, family.components + 1 - i)
-        return _certified(tally, rule, _first_rejected(p, family.k * family.alpha / left))
+        return _replace_levels(tally, rule, _first_rejected(p, family.k * family.alpha / left))
 
     return decider
 
@@ -52,7 +52,7 @@ def holm_bounds(rule: Rule) -> Decider:
         # A bound below tau is weaker than the test at tau.
         values, place = np.unique(np.maximum(bounds, rule.tau), return_inverse=True)
         level = np.where(rejected > 0, place.reshape(-1) + 1, 0)
-        return replace(_certified(tally, rule, level), levels=values, level=level)
+        return replace(_replace_levels(tally, rule, level), levels=values, level=level)
 
     return decider
 
@@ -66,7 +66,7 @@ def _first_rejected(p: np.ndarray, levels: np.ndarray) -> Ints:
     return rejected
 
 
-def _certified(tally: Tally, rule: Rule, level: Ints) -> Certificate:
+def _replace_levels(tally: Tally, rule: Rule, level: Ints) -> Certificate:
     """Return onnxcert's certificate with other components certified."""
     sound = decide(tally, Rule(tau=rule.tau, alpha=rule.alpha))
     return replace(sound, levels=np.array([rule.tau]), level=level)
