@@ -19,7 +19,7 @@ from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import SPENDING, Family, decide, family, p_values
 from onnxcert.study import catalogue, exposed
 from onnxcert.study.calibration import SUSPICION, InvalidRule, p_value, row
-from onnxcert.study.calibration import tested as held_to
+from onnxcert.study.calibration import build_row as held_to
 from onnxcert.study.components import tail, votes
 from onnxcert.study.designs import Design
 from onnxcert.study.laws import DependenceStructure, Event, draw
