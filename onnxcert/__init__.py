@@ -1,4 +1,4 @@
-"""Certified segmentation for any ONNX model, of pictures and point clouds, by randomized smoothing.
+"""Certified segmentation of images and point clouds, for any ONNX model, by randomized smoothing.
 
 Fischer, Baader, Vechev: Scalable Certified Segmentation via Randomized Smoothing, ICML 2021.
 
@@ -47,7 +47,7 @@ __all__ = [
     "decide",
 ]
 
-# Loaded when first used: `import onnxcert` starts neither ONNX Runtime nor HDF5.
+# Imported on first use, so that `import onnxcert` loads neither ONNX Runtime nor HDF5.
 _HOMES = {
     "ABSTAIN": "onnxcert.result",
     "AxisRotation": "onnxcert.perturbation",

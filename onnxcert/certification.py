@@ -1,4 +1,4 @@
-"""The facade: one model, one input, one certificate."""
+"""Certification of one input with one model."""
 
 from __future__ import annotations
 
@@ -47,32 +47,36 @@ def certify(
     on_batch: Callable[[Count], None] | None = None,
     **options: Any,
 ) -> Certificate:
-    """Certify the model's answer on one input.
+    """Certify the predictions of a model on one input.
 
     Args:
         model: an ONNX file, the name of a bundled model, or any callable from a float32 batch
             [B, ...] to integer labels [B, *grid].
-        x: the input, without a batch axis. For an ONNX model of pictures, float32 [3, H, W], RGB
-            in [0, 1]; a one-channel model sees it in grey. For one of points a `PointCloud`, which
-            is brought to the model's frame and number of points, or [c, N] that is just that.
+        x: the input, without a batch axis. For an ONNX model of images, float32 [3, H, W], RGB in
+            [0, 1]; a one-channel model gets it in grey. For an ONNX model of points, a `PointCloud`
+            (it is normalised and resampled for the model), or [c, N] that is already so.
         perturbation: e.g. `Gaussian(0.25)`, sigma in the unit of `x`.
-        tau, alpha, correction: see `onnxcert.rule.Rule`. n, n0, selection: see
-            `onnxcert.settings.Settings`.
-        rule: in place of tau, alpha and correction, everything that can be asked: a budget, a
-            radius map, several tau, looks.
+        tau: see `onnxcert.rule.Rule`.
+        n: see `onnxcert.settings.Settings`.
+        n0: see `onnxcert.settings.Settings`.
+        alpha: see `onnxcert.rule.Rule`.
+        correction: see `onnxcert.rule.Rule`.
+        selection: see `onnxcert.settings.Settings`.
+        rule: replaces tau, alpha and correction, and allows a budget, a radius map, several tau
+            and interim looks.
         stopping: reasons to stop at a look of the rule's schedule.
-        seed: of the draws; fresh if not given.
-        batch_size: draws per call of the model; the result does not depend on it. Where batch mates
-            turn out to change answers, all draws are counted again one by one.
-        leak_check: draws that are run again without their batch mates to find that out; None for as
-            many as it takes, 0 for none. See `onnxcert.sampling.leak_check`.
-        classes: number of classes; only needed for a callable that has no `classes`.
-        unit: the unit of `x` in words, for the statement.
+        seed: of the draws; random if None.
+        batch_size: draws per call of the model; the result does not depend on it. If the model is
+            not batch-invariant, all draws are counted again one by one.
+        leak_check: draws that are run again alone to check batch invariance; None for as many as
+            needed, 0 for none. See `onnxcert.sampling.leak_check`.
+        classes: number of classes; only needed for a callable without the attribute `classes`.
+        unit: the unit of `x` as text, for the statement.
         on_batch: called after every batch.
         options: for an ONNX file, the options of `OnnxSegmenter.open`.
 
     Raises:
-        OnnxcertError: one sentence saying what cannot be used, and what to do.
+        OnnxcertError: the model, the input or a parameter cannot be used.
     """
     settings = Settings(
         perturbation=perturbation,
@@ -84,7 +88,7 @@ def certify(
         leak_check=leak_check,
     )
     if rule is not None and (tau, alpha, correction) != (0.75, 0.001, "holm"):
-        raise ParameterError("give tau, alpha and correction inside the rule, or no rule.")
+        raise ParameterError("tau, alpha and correction conflict with rule; set them in the rule.")
     if isinstance(model, str | Path):
         segment: Segmenter = OnnxSegmenter.open(find_model(str(model)), **options)
     elif options:
@@ -93,18 +97,18 @@ def certify(
         segment = model
     kind = "of the callable's labels"
     if not isinstance(x, PointCloud):
-        x = checked_input(x)
+        x = check_input(x)
     if isinstance(segment, OnnxSegmenter):
         x = segment.declared(segment.entry.prepared(x))
         unit, kind = unit or segment.unit, segment.components
     elif isinstance(x, PointCloud):
-        raise InputError("a callable takes an array, got a point cloud; give its rows [c, N].")
+        raise InputError("a callable takes an array, got a point cloud; pass its rows [c, N].")
     components = int(checked(segment(x[None].copy()), 1)[0].size)  # a callable may overwrite it
     classes = classes or getattr(segment, "classes", None)
     if classes != getattr(segment, "classes", classes):
-        raise ParameterError(f"classes {classes} is not the number of classes that the model has.")
+        raise ParameterError(f"classes must be the model's number of classes, got {classes}.")
     if classes is None:
-        raise ParameterError("classes is needed: how many classes the callable distinguishes.")
+        raise ParameterError("classes is needed; pass the number of classes of the callable.")
     backend: Backend = getattr(segment, "backend", NUMPY)
     seed = fresh_seed() if seed is None else seed
     draws = Draws(perturbation, seed, digest(x), backend.generator)
@@ -118,8 +122,8 @@ def certify(
         batch_size = found.draws
     batch_size, warning = probed(segment, x, draws, batch_size=batch_size)
 
-    def counted(rows: int) -> Tally:
-        """The tally with so many draws in one pass."""
+    def run_count(rows: int) -> Tally:
+        """Count the votes with `rows` draws in one pass."""
         looking = settings.looking()
         count = settings.count(draws, classes, components, backend, law_error)
         count.check = settings.checking(draws, components, rows=rows, device=device)
@@ -135,19 +139,19 @@ def certify(
         )
 
     try:
-        tally = counted(batch_size)
+        tally = run_count(batch_size)
     except BatchLeak:
         warning = LEAKS
-        tally = counted(1)
+        tally = run_count(1)
     certificate = settings.decide(tally)
     return replace(certificate, notes=(*certificate.notes, warning)) if warning else certificate
 
 
-def checked_input(x: FloatArray) -> FloatArray:
-    """`x` as contiguous float32.
+def check_input(x: FloatArray) -> FloatArray:
+    """Return `x` as contiguous float32.
 
     Raises:
-        InputError: not numbers, or not finite.
+        InputError: `x` does not hold finite floating-point numbers.
     """
     x = np.asarray(x)
     if not np.issubdtype(x.dtype, np.floating):
@@ -161,5 +165,5 @@ def checked_input(x: FloatArray) -> FloatArray:
 
 
 def fresh_seed() -> int:
-    """A seed nobody chose."""
+    """Return a random 63-bit seed."""
     return secrets.randbits(63)

@@ -1,4 +1,4 @@
-"""Accuracy and IoU against the true labels, with abstention counted as it deserves: as a miss."""
+"""Accuracy and IoU against the ground truth; abstaining counts as a miss."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from onnxcert.errors import ParameterError
 
 @dataclass(frozen=True)
 class Scores:
-    """How predictions agree with the truth, over the components that somebody labelled.
+    """Scores of predictions against the ground truth, over the labelled components.
 
-    A component is a pixel of a picture or a point of a cloud.
+    A component is a pixel of an image or a point of a cloud.
 
     Attributes:
-        accuracy: share of components that have the true class; abstaining components are wrong.
-            None where no component is labelled.
-        class_accuracy: for each class that occurs in the truth, the share of its components that
-            have it; the mean of these. None where no component is labelled.
-        miou: mean of `iou` over all classes. None where no component is labelled.
-        iou: for each class, components that have it in truth and prediction, of those that have it
-            in either; 0 for a class in neither.
-        accuracy_certified: share of true classes among the components that were given one. None
-            where every component abstains.
+        accuracy: share of components predicted correctly; abstaining components are wrong. None if
+            no component is labelled.
+        class_accuracy: mean, over the classes in the ground truth, of the share of their components
+            predicted correctly. None if no component is labelled.
+        miou: mean of `iou` over all classes. None if no component is labelled.
+        iou: intersection over union of each class; 0 for a class in neither ground truth nor
+            prediction.
+        accuracy_certified: share of correct predictions among the components that do not abstain.
+            None if all abstain.
     """
 
     accuracy: float | None
@@ -45,21 +45,21 @@ def confusion(
     The matrices of several inputs add up to the matrix of them all.
 
     Args:
-        truth: integers [*grid], each 0 .. classes - 1 or `ignore_label`; the grid is [H, W] of a
-            picture, [N] of a cloud.
-        predicted: integers [*grid]; what is no class is an abstention.
+        truth: integers [*grid], each 0 .. classes - 1 or `ignore_label`; the grid is [H, W] of an
+            image, [N] of a cloud.
+        predicted: integers [*grid]; a value that is not a class is an abstention.
         classes: number of classes.
-        ignore_label: components with this truth are left out, or None.
+        ignore_label: components with this true label are ignored; None for none.
 
     Returns:
-        int64 [classes, classes + 1]: rows are true classes, columns predicted ones, the last
-        column is no class.
+        int64 [classes, classes + 1]: rows are true classes, columns are predicted classes, and the
+        last column is abstentions.
 
     Raises:
         ParameterError: the shapes differ, or a true label is neither a class nor `ignore_label`.
     """
-    counted = _counted(truth, predicted, classes, ignore_label)
-    truth, predicted = truth[counted], predicted[counted]
+    labelled = _labelled_mask(truth, predicted, classes, ignore_label)
+    truth, predicted = truth[labelled], predicted[labelled]
     column = np.where((predicted >= 0) & (predicted < classes), predicted, classes)
     cell = truth.astype(np.int64).ravel() * (classes + 1) + column.astype(np.int64).ravel()
     counts = np.bincount(cell, minlength=classes * (classes + 1))
@@ -67,9 +67,9 @@ def confusion(
 
 
 def on_grid(labels: IntArray, grid: tuple[int, ...]) -> IntArray:
-    """`labels` [H, W] at the centres of the cells of another grid (h, w).
+    """Resample `labels` [H, W] at the cell centres of another grid (h, w).
 
-    Labels of anything else than a picture belong to their own components and come back as they are.
+    Labels of other components than pixels are returned unchanged.
     """
     if labels.shape == grid or not labels.ndim == len(grid) == 2:
         return labels
@@ -81,35 +81,35 @@ def on_grid(labels: IntArray, grid: tuple[int, ...]) -> IntArray:
     return seen
 
 
-def _counted(
+def _labelled_mask(
     truth: IntArray, predicted: IntArray, classes: int, ignore_label: int | None
 ) -> BoolArray:
-    """Where there is a true class; every other truth than `ignore_label` must be one."""
+    """Return where there is a true class; check all labels except for `ignore_label`."""
     if truth.shape != predicted.shape:
         raise ParameterError(
             f"expected a prediction for each of the true labels {truth.shape}, but predictions "
             f"are {predicted.shape}: pass labels of the same input."
         )
-    counted: BoolArray = np.full(truth.shape, True)
+    labelled: BoolArray = np.full(truth.shape, True)
     if ignore_label is not None:
-        counted = truth != ignore_label
-    strange = truth[counted & ((truth < 0) | (truth >= classes))]
+        labelled = truth != ignore_label
+    strange = truth[labelled & ((truth < 0) | (truth >= classes))]
     if strange.size:
         raise ParameterError(
-            f"expected true labels 0 to {classes - 1}, but they run from {truth[counted].min()} to "
-            f"{truth[counted].max()}: name the label of unlabelled components."
+            f"expected true labels 0 to {classes - 1}, but they run from {truth[labelled].min()} "
+            f"to {truth[labelled].max()}: name the label of unlabelled components."
         )
-    return counted
+    return labelled
 
 
 def scores(matrix: npt.NDArray[np.int64]) -> Scores:
-    """Scores of a confusion matrix, or of the sum of many.
+    """Compute the scores of a confusion matrix, or of the sum of several.
 
     An abstaining component is wrong in both accuracies and a miss in the IoU of its true class. The
-    mean IoU runs over all classes, and a class in neither truth nor prediction counts 0: the
-    reference implementation of Fischer et al., "Scalable Certified Segmentation via Randomized
-    Smoothing", does the same, so that the numbers compare. The class-average accuracy leaves such
-    classes out, as the reference evaluation of PointNet++ does ("avg class acc").
+    mean IoU is over all classes, and a class in neither ground truth nor prediction counts 0. This
+    follows the reference implementation of Fischer et al., "Scalable Certified Segmentation via
+    Randomized Smoothing", so that numbers are comparable. The class-average accuracy omits such
+    classes, as the reference evaluation of PointNet++ does ("avg class acc").
 
     Args:
         matrix: int64 [classes, classes + 1], from `confusion`.
@@ -132,15 +132,15 @@ def scores(matrix: npt.NDArray[np.int64]) -> Scores:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """How much is certified, and how much of it rightly, against the radius.
+    """Certified components, and correctly certified ones, against the radius.
 
     Attributes:
-        radii: ascending, one for each level of a certificate; float64 [L]. Between two of them the
-            curve is what it is at the larger one, beyond the last it is 0.
+        radii: ascending, one for each level of a certificate; float64 [L]. Between two radii the
+            curve has the value of the larger one; beyond the last it is 0.
         certified: components certified at that radius or a larger one; int64 [L].
-        correct: of those that have a true class, how many are certified for it; int64 [L].
+        correct: labelled components that are certified for their true class; int64 [L].
         components: number of components.
-        labelled: how many of them have a true class; 0 without labels.
+        labelled: number of components with a true class; 0 without labels.
     """
 
     radii: npt.NDArray[np.float64]
@@ -150,9 +150,9 @@ class Curve:
     labelled: int
 
     def __add__(self, other: Curve) -> Curve:
-        """The curve of both, at every radius that occurs in either."""
+        """Return the sum of both curves, at every radius of either."""
         radii = np.union1d(self.radii, other.radii)
-        # What is certified at a radius between two steps is what is at the next one.
+        # Between two radii a curve has the value of the larger one.
         a, b = (np.searchsorted(c.radii, radii, side="left") for c in (self, other))
         return Curve(
             radii,
@@ -172,21 +172,21 @@ def curve(
     classes: int,
     ignore_label: int | None,
 ) -> Curve:
-    """The curve of one input.
+    """Compute the curve of one input.
 
     Args:
         radii: of each level, ascending; float64 [L].
         level: 0 where a component abstains, j where it is certified at radii[j - 1]; [*grid].
-        candidate: class tested; integers [*grid].
+        candidate: tested class; integers [*grid].
         truth: true classes, or None; integers [*grid].
-        classes: number of classes. ignore_label: truth that does not count, or None.
+        classes: number of classes.
+        ignore_label: true label that is ignored, or None.
 
     Raises:
         ParameterError: the shapes of truth and candidate differ, or a true label is neither a
             class nor `ignore_label`.
     """
-
-    # Of equal radii, which several levels may have, each counts what the first does.
+    # Several levels may have equal radii; all of these get the value of the first.
     first = np.searchsorted(radii, radii, side="left")
 
     def at_least(levels: IntArray) -> npt.NDArray[np.int64]:
@@ -196,7 +196,7 @@ def curve(
 
     correct, labelled = np.zeros(len(radii), np.int64), 0
     if truth is not None:
-        known = _counted(truth, candidate, classes, ignore_label)
+        known = _labelled_mask(truth, candidate, classes, ignore_label)
         labelled = int(np.count_nonzero(known))
         correct = at_least(level[known & (truth == candidate)])
     return Curve(radii, at_least(level), correct, int(level.size), labelled)

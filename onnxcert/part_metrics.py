@@ -1,4 +1,4 @@
-"""IoU of part segmentation: shape by shape, over the parts that the shape's category has."""
+"""IoU of part segmentation: for each shape, over the parts of its category."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ import numpy.typing as npt
 
 
 def shape_iou(matrix: npt.NDArray[np.int64], parts: Sequence[int]) -> float | None:
-    """IoU of one shape: the mean over the parts of its category.
+    """Compute the IoU of one shape: the mean over the parts of its category.
 
-    Of each part, points that have it in truth and prediction are divided by points that have it in
-    either; a part in neither counts 1. An abstaining point is a miss of its true part and belongs
-    to the prediction of none; but each takes the 1 from one part in neither, since it could have
-    been labelled so. Else whoever abstains from every point of a shape that lacks half of its
-    category's parts would score one half, and abstaining in place of one wrong label could raise
-    the IoU of a part from 0 to 1. Only the category's own parts are looked at: a point predicted as
-    a part of another category is a miss too and enters the union of its true part alone.
+    A part in neither ground truth nor prediction counts 1. An abstaining point is a miss of its
+    true part and in the prediction of no part. In addition, each abstaining point turns the 1 of
+    one part in neither into 0, since the point could have been labelled so. Without this, a model
+    that abstains on all points of a shape with half of its category's parts would score one half,
+    and abstaining instead of one wrong label could raise the IoU of a part from 0 to 1. A point
+    predicted as a part of another category is a miss and only in the union of its true part.
 
-    So does the field on ShapeNet part (Qi, Su, Mo, Guibas, "PointNet", CVPR 2017, section 5.1; Qi,
-    Yi, Su, Guibas, "PointNet++", NIPS 2017, and its reference evaluation). That evaluation also
-    restricts predictions to the category's parts; here the model does, or nobody.
+    Otherwise this is the usual metric on ShapeNet part (Qi, Su, Mo, Guibas, "PointNet", CVPR 2017,
+    section 5.1; Qi, Yi, Su, Guibas, "PointNet++", NIPS 2017, and its reference evaluation). That
+    evaluation also restricts predictions to the category's parts; here only the model may do so.
 
     Args:
         matrix: of this shape alone; int64 [classes, classes + 1], from `metrics.confusion`.
-        parts: classes that shapes of this category consist of.
+        parts: classes of this category's parts.
 
     Returns:
-        0 to 1, or None where no point is labelled as one of the parts: such labels are missing or
-        of another category, and would score 1 wherever nothing is predicted.
+        0 to 1. None if no point is labelled as one of the parts: the labels are then missing or of
+        another category, and all parts without predictions would count 1.
     """
     own = list(parts)
     hits = matrix[own, own]
@@ -49,13 +48,13 @@ def shape_iou(matrix: npt.NDArray[np.int64], parts: Sequence[int]) -> float | No
 @final
 @dataclass(frozen=True)
 class CategoryScores:
-    """How predictions agree with the truth on the shapes of one category.
+    """Scores of the shapes of one category.
 
     Attributes:
-        shapes: how many have an IoU: those with a point labelled as one of the category's parts.
-        iou: mean IoU of these. None where there are none.
-        accuracy: share of all labelled points of the category that have the true class, abstaining
-            points wrong. None where no point is labelled.
+        shapes: number of shapes with an IoU (a point is labelled as one of the category's parts).
+        iou: mean IoU of these. None if there are none.
+        accuracy: share of the category's labelled points predicted correctly; abstaining points
+            are wrong. None if no point is labelled.
     """
 
     shapes: int
@@ -69,10 +68,10 @@ class PartScores:
     """The averages of part segmentation.
 
     Attributes:
-        instance_iou: instance average, the mean IoU of all shapes, so that each shape counts alike.
-        category_iou: class average, the mean over the categories of their mean IoU, so that each
-            category counts alike; those without a shape are left out.
-        categories: by name, in the order asked for; those with a shape.
+        instance_iou: instance average, the mean IoU of all shapes.
+        category_iou: class average, the mean of the categories' mean IoU; categories without a
+            shape are omitted.
+        categories: categories with a shape, by name, in the requested order.
     """
 
     instance_iou: float
@@ -82,7 +81,7 @@ class PartScores:
 
 @final
 class PartTally:
-    """The IoU of shapes, gathered one by one: a number a shape is kept, and no array."""
+    """Accumulator of the IoU of shapes; it stores one number a shape and no array."""
 
     def __init__(self) -> None:
         self._iou: dict[str, list[float]] = {}
@@ -90,7 +89,7 @@ class PartTally:
         self._labelled: dict[str, int] = {}
 
     def add(self, category: str, parts: Sequence[int], matrix: npt.NDArray[np.int64]) -> bool:
-        """Count one shape; whether it has an IoU, see `shape_iou`."""
+        """Add one shape; return whether it has an IoU, see `shape_iou`."""
         iou = shape_iou(matrix, parts)
         self._iou.setdefault(category, []).extend([] if iou is None else [iou])
         self._right[category] = self._right.get(category, 0) + int(np.trace(matrix))
@@ -98,10 +97,10 @@ class PartTally:
         return iou is not None
 
     def scores(self, order: Sequence[str]) -> PartScores | None:
-        """The averages, whatever the order the shapes came in; None where no shape has an IoU.
+        """Return the averages, independent of the order of the shapes; None if none has an IoU.
 
         Args:
-            order: of the categories, each that was counted among them.
+            order: all counted categories, in the order of the result.
         """
         categories = dict(self._categories(order))
         if not any(found.shapes for found in categories.values()):
@@ -126,5 +125,5 @@ class PartTally:
 
 
 def _mean(values: Sequence[float]) -> float:
-    # Summed exactly, so that the order of the shapes does not matter.
+    # An exact sum does not depend on the order of the shapes.
     return math.fsum(values) / len(values)

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the Tally (counted, stored) and the Certificate (decided, derived)."""
+"""The results of a run: the Tally (the stored votes) and the Certificate (the decision)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGEST_N: Final = 10_000_000
 UNIT: Final = "pixel values in [0, 1] at native resolution"
 PIXELS: Final = "pixels"
 POINTS: Final = "points"
-WHOLE: Final = "the whole "  # what begins the kind of a classifier's one component
+WHOLE: Final = "the whole "  # the `kind` of a classifier's single component begins with it
 
 Selection = Literal["pooled", "split"]
 Ended = Literal["", "until", "futility", "time", "interrupted"]
@@ -27,10 +27,11 @@ _ENDINGS: Final = get_args(Ended)
 
 
 def passes(n: int, n0: int, selection: Selection) -> int:
-    """Noisy passes of a run that tests n draws: n pooled, n0 + n split.
+    """Return the noisy passes of a run that tests n draws: n pooled, n0 + n split.
 
     Raises:
-        ParameterError: n or n0 below 1, n0 above n in pooled selection, or an unknown selection.
+        ParameterError: n or n0 is below 1, n0 is above n in pooled selection, or the selection is
+            unknown.
     """
     if selection not in get_args(Selection):
         raise ParameterError(f"selection must be pooled or split, got {selection!r}.")
@@ -42,40 +43,41 @@ def passes(n: int, n0: int, selection: Selection) -> int:
         return n0 + n
     if n0 > n:
         raise ParameterError(
-            f"pooled selection picks the candidate from the first n0 of n draws, so n0 must be at "
-            f"most n, got n0 {n0} and n {n}; lower n0 or use split selection."
+            f"pooled selection chooses the candidate from the first n0 of n draws, so n0 must be "
+            f"at most n, got n0 {n0} and n {n}; lower n0 or use split selection."
         )
     return n
 
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """The votes of one input: everything a certificate is decided from.
+    """The votes of one input: all data that a certificate is decided from.
 
     Attributes:
-        candidate: class tested, per component; integers [*grid].
+        candidate: tested class of each component; integers [*grid].
         hits: votes for the candidate among the n tested draws; integers [*grid].
-        single: labels of draw 0 alone ("one noisy pass"); integers [*grid], a value outside
-            0 .. classes - 1 where the model gave no finite output.
-        n: draws tested. n0: draws the candidate was chosen from.
+        single: labels of draw 0 alone ("one noisy pass"); integers [*grid]. A value outside
+            0 .. classes - 1 is an invalid (non-finite) prediction.
+        n: draws tested.
+        n0: draws the candidate was chosen from.
         selection: `pooled` (the n0 are the first of the n) or `split` (they are extra).
         classes: number of classes.
-        nonfinite: votes withheld because the model's output was not finite, over all passes.
-        draws: seed, input digest, generator and perturbation; what makes the votes reproducible.
-        looks: tested draws at each look that was taken, the last one being n; empty without looks.
+        nonfinite: invalid votes (the model's output was not finite), over all passes.
+        draws: seed, input digest, generator and perturbation, to reproduce the votes.
+        unit: the unit of the input, of sigma and of the radius, as text.
+        kind: what a component is, as text.
+        looks: tested draws at each look taken, the last one is n; empty without looks.
         path: hits at each of these looks; integers [looks, *grid], or None.
-        ended: why no further look was taken, or nothing where all draws asked for are counted.
+        ended: why the count stopped early; empty if all requested draws are counted.
         joint: tested draws in which *every* component voted for its candidate; None under pooled
-            selection, where the first n0 draws are not known one by one.
-        runner_up: votes for the class with second most votes among the n0 draws, per component;
-            integers [*grid], kept for PREDICT alone.
-        unit: the unit of the input, of sigma and of the radius, in words.
-        kind: what a component is, in words.
-        law_error: total variation between the law of one computed draw, over all values of the
-            input, and the law of the theorem; 0 <= law_error < 1/2, and 0 for records of old
-            generators. Every decision accounts for it (`onnxcert.decision.family.tested_tau`).
-        leak_check: how the run guarded against draws of one batch leaking into each other, as text;
-            empty where that was not recorded.
+            selection, where the first n0 draws are not stored one by one.
+        runner_up: votes for the class with the second most votes among the n0 draws; integers
+            [*grid], only for PREDICT.
+        law_error: bound on the total variation distance between the distribution of one computed
+            draw (of all input values) and that of the theorem; 0 <= law_error < 1/2, and 0 for
+            records of old generators. Every decision adds it to tau
+            (`onnxcert.decision.family.tested_tau`) or subtracts it from alpha (PREDICT).
+        leak_check: how the run checked batch invariance, as text; empty if not recorded.
     """
 
     candidate: IntArray
@@ -113,11 +115,13 @@ class Tally:
         if not 0 <= int(self.candidate.min()) <= int(self.candidate.max()) < self.classes:
             raise ParameterError(f"candidates must be classes from 0 to {self.classes - 1}.")
         if self.ended not in _ENDINGS:
-            raise ParameterError(f"{self.ended!r} is no reason to end a count.")
+            raise ParameterError(
+                f"a count ends for one of {', '.join(filter(None, _ENDINGS))}, got {self.ended!r}."
+            )
         if self.joint is not None and not 0 <= self.joint <= low:
             raise ParameterError(
-                f"all components agree in at most as many draws as each does, {low}, got "
-                f"{self.joint}."
+                f"the draws in which all components agree must be at most the smallest hits {low}, "
+                f"got {self.joint}."
             )
         if self.runner_up is not None and self.runner_up.shape != self.hits.shape:
             raise ParameterError("the runner-up's votes must have one number for each component.")
@@ -141,7 +145,7 @@ class Tally:
             )
         path = self.path
         if path is None or path.shape != (len(self.looks), *self.hits.shape):
-            raise ParameterError("hits must be there for each look and component.")
+            raise ParameterError("the path must have hits for each look and component.")
         before = 0
         for k, look in enumerate(self.looks):
             gained = path[k].astype(np.int64) - (path[k - 1] if k else 0)
@@ -169,25 +173,25 @@ class Tally:
 
     @property
     def histogram(self) -> IntArray:
-        """How many components have 0, 1, ..., n hits; integers [n + 1]."""
+        """Number of components with 0, 1, ..., n hits; integers [n + 1]."""
         return np.bincount(self.hits.ravel(), minlength=self.n + 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """The decision on one tally; a pure function of it and of the rule.
+    """The decision on one tally; a pure function of the tally and the rule.
 
     Attributes:
         tally: the votes.
-        rule: what was asked.
+        rule: the decision rule.
         controls: what the correction controls: `FWER`, `k-FWER` or `FDR`.
-        levels: every tau at which components may be certified, ascending; float64 [L].
-        level: which of them each component is certified at: 0 for none (it abstains), j for
-            levels[j - 1] and with it every smaller one; unsigned integers [*grid].
-        thresholds: for each tau of the rule the hits from which a component is certified, under
-            looks those at the last look taken; one more than the draws where none could be.
-        own_radius: in place of the radius that follows from tau (IndivClass).
-        notes: what the reader must know beside the statement, e.g. why everything abstains.
+        levels: all tau at which components may be certified, ascending; float64 [L].
+        level: 0 where a component abstains, j where it is certified at levels[j - 1] and every
+            smaller tau; unsigned integers [*grid].
+        thresholds: for each tau of the rule the smallest hits that certify a component, under
+            interim looks those at the last look taken; one more than the draws if none do.
+        own_radius: replaces the radius that follows from tau (IndivClass).
+        notes: further information for the reader, e.g. why everything abstains.
     """
 
     tally: Tally = field(repr=False)
@@ -205,7 +209,7 @@ class Certificate:
 
     @property
     def threshold(self) -> int:
-        """Hits from which a component is certified at the rule's first tau."""
+        """Smallest hits that certify a component at the rule's first tau."""
         return self.thresholds[0]
 
     @cached_property
@@ -214,13 +218,13 @@ class Certificate:
         return self.labels_at(self.rule.tau)
 
     def labels_at(self, tau: float) -> IntArray:
-        """Classes certified at tau or beyond, `ABSTAIN` elsewhere; int32 [*grid]."""
+        """Return the classes certified at tau or above, `ABSTAIN` elsewhere; int32 [*grid]."""
         return np.where(
             self.certified_at(tau), self.tally.candidate.astype(np.int32), np.int32(ABSTAIN)
         )
 
     def certified_at(self, tau: float) -> BoolArray:
-        """Whether each component is certified at tau or beyond; bool [*grid]."""
+        """Return whether each component is certified at tau or above; bool [*grid]."""
         return np.asarray(self.level > np.searchsorted(self.levels, tau, side="left"))
 
     @property
@@ -229,7 +233,7 @@ class Certificate:
         return self.radius_at(self.rule.tau)
 
     def radius_at(self, tau: float) -> float:
-        """Size of the attack ruled out for `labels_at(tau)`."""
+        """Return the size of the attack ruled out for `labels_at(tau)`."""
         return self.tally.perturbation.radius(tau) if self.own_radius is None else self.own_radius
 
     @property
@@ -252,8 +256,11 @@ class Certificate:
         return self.abstained / self.tally.components
 
     def statement(self, *, before: bool = False) -> str:
-        """The guarantee in one sentence, with every number it depends on; `before` in the wording
-        of older records."""
+        """Return the guarantee in one sentence, with every number it depends on.
+
+        Args:
+            before: use the wording of older records.
+        """
         return guarantee(
             rule=self.rule,
             controls=self.controls,
@@ -273,13 +280,13 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a result comes from: enough to repeat it and to notice that something was swapped.
+    """The origin of a result: enough to repeat it and to detect a changed model or input.
 
     Attributes:
         model: name and SHA-256 of the model file.
         contract: the contract as JSON, and the source of each field.
         input: name, path and SHA-256 of the decoded input.
-        parameters: everything asked for, by its long option name.
+        parameters: the requested values, by long option name.
         environment: versions, provider, device, threads.
         date: when the result was finished, ISO 8601, UTC.
     """

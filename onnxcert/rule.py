@@ -1,4 +1,4 @@
-"""What is asked of a certificate beside the votes, fixed before anything is drawn."""
+"""The decision rule: the parameters of a certificate, fixed before drawing."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from onnxcert.errors import ParameterError
 
 AlphaScope = Literal["input", "dataset"]
 MOST_LOOKS: Final = 1000
-MOST_DRAWS_AT_LOOKS: Final = 200_000  # the recursion over the votes' path takes seconds there
+MOST_DRAWS_AT_LOOKS: Final = 200_000  # beyond, the recursion of the boundaries takes many seconds
 MOST_TAUS: Final = 100
-# Corrections that test several tau by closed testing; their records of before shared alpha instead.
+# Corrections that test several tau by closed testing; their old records split alpha instead.
 STEP_DOWN: Final = ("holm", "kfwer-stepdown")
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How many certified components may be wrong: b, or a share of all components.
+    """The number b of certified components that may be wrong, or a share of all components.
 
     Args:
         text: a whole number such as `4`, or a percentage such as `0.1%`.
 
     Raises:
-        ParameterError: neither of these, or a share of 100 % or more.
+        ParameterError: the text is neither, or a share of 100 % or more.
 
     >>> Budget("0.1%").of(43200), Budget("4").of(43200)
     (43, 4)
@@ -47,10 +47,10 @@ class Budget:
 
     @property
     def _share(self) -> Fraction:
-        return _hundredth(self.text.removesuffix("%"))
+        return _parse_percent(self.text.removesuffix("%"))
 
     def of(self, components: int) -> int:
-        """b for so many components: the number itself, or floor(share x N), computed exactly."""
+        """Return b for N components: the number itself, or floor(share x N), computed exactly."""
         if self.text.endswith("%"):
             return math.floor(self._share * components)
         return int(self.text)
@@ -59,19 +59,19 @@ class Budget:
         return self._share > 0
 
 
-@lru_cache(maxsize=64)  # needed at every decision
-def _hundredth(text: str) -> Fraction:
+@lru_cache(maxsize=64)  # every decision needs it
+def _parse_percent(text: str) -> Fraction:
     return Fraction(text) / 100
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When to look at the votes before all are drawn.
+    """The interim looks: numbers of draws at which the votes are tested.
 
     Args:
-        n: draws at most; the last look.
-        looks: numbers of draws, increasing; None takes a geometric schedule up to n.
-        spending: how the level is spent over the looks, a name in `onnxcert.decision.SPENDING`.
+        n: maximum number of draws; the last look.
+        looks: numbers of draws, increasing; None for a geometric schedule up to n.
+        spending: a spending function of the level, a name in `onnxcert.decision.SPENDING`.
 
     Raises:
         ParameterError: the looks are not increasing or do not end at n.
@@ -84,8 +84,8 @@ class Schedule:
     def __post_init__(self) -> None:
         if not 1 <= self.n <= MOST_DRAWS_AT_LOOKS:
             raise ParameterError(
-                f"looks go with 1 to {MOST_DRAWS_AT_LOOKS} draws, got n {self.n}; lower n or leave "
-                "looks out."
+                f"looks need 1 to {MOST_DRAWS_AT_LOOKS} draws, got n {self.n}; lower n or omit "
+                "the looks."
             )
         if self.looks is None:
             return
@@ -94,7 +94,7 @@ class Schedule:
         if not looks or not rising or looks[0] < 1 or looks[-1] != self.n:
             raise ParameterError(
                 f"looks must be increasing numbers of draws that end at n {self.n}, got "
-                f"{_shown(looks)}."
+                f"{_format_values(looks)}."
             )
         if len(looks) > MOST_LOOKS:
             raise ParameterError(f"at most {MOST_LOOKS} looks are allowed, got {len(looks)}.")
@@ -102,12 +102,12 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """How a tally becomes a certificate.
+    """The rule that turns a tally into a certificate.
 
     Args:
         tau: what P(vote = class) must exceed; in [1/2, 1).
-        more_taus: further ones, certified in the same run.
-        alpha: chance that the guarantee fails; in (0, 1).
+        more_taus: further tau, certified in the same run.
+        alpha: probability that the guarantee fails; in (0, 1).
         alpha_scope: alpha is for one `input`, or for the `dataset` of `inputs` inputs together.
         inputs: number of inputs, fixed beforehand; matters for the scope `dataset`.
         correction: multiple-testing procedure, a name in `onnxcert.correction.CORRECTIONS`.
@@ -115,11 +115,11 @@ class Rule:
         procedure: a name in `onnxcert.decision.PROCEDURES`.
         radius_map: certify each component at the largest tau that its votes allow.
         floor: smallest tau of the radius map.
-        schedule: looks for early stopping; None tests once.
-        hindsight: what was chosen after the votes were seen, where that voids the level.
+        schedule: interim looks for early stopping; None tests once.
+        hindsight: what was chosen after the votes were seen (post hoc) so that the level is void.
         closed_testing: how a step-down correction tests several tau. True: closed testing
-            (`onnxcert.decision.several_tau`). False: alpha / J at each of J tau, as records were
-            decided that do not say `closed_testing`. Always True where it plays no part.
+            (`onnxcert.decision.several_tau`). False: alpha / J at each of J tau, as in old records
+            without `closed_testing`. Always True where it has no effect.
 
     Raises:
         ParameterError: a number is out of range.
@@ -154,7 +154,8 @@ class Rule:
             raise ParameterError(f"a data set has at least 1 input, got {self.inputs}.")
         if len(set(self.taus)) != len(self.taus) or len(self.taus) > MOST_TAUS:
             raise ParameterError(
-                f"several tau must differ, and be at most {MOST_TAUS}, got {_shown(self.taus)}."
+                f"several tau must differ, and there may be at most {MOST_TAUS}, got "
+                f"{_format_values(self.taus)}."
             )
         if self.radius_map and self.floor > min(self.taus):
             raise ParameterError(
@@ -164,7 +165,7 @@ class Rule:
 
     @property
     def taus(self) -> tuple[float, ...]:
-        """Every tau asked for, the first being the one that label files and pictures show."""
+        """All tau of the rule; label files and figures show the first."""
         return (self.tau, *self.more_taus)
 
     @property
@@ -173,16 +174,15 @@ class Rule:
 
     @property
     def alpha_per_input(self) -> float:
-        """The level of one input: alpha, or alpha / inputs when the data set shares it."""
+        """Level of one input: alpha, or alpha / inputs when the data set shares it."""
         return self.alpha / self.inputs if self.alpha_scope == "dataset" else self.alpha
 
     def but(self, **changes: Any) -> Self:
-        """This rule with some of it changed."""
+        """Return a copy of this rule with some fields changed."""
         return replace(self, **changes)
 
     def as_dict(self) -> dict[str, Any]:
-        """The rule as JSON values by the names of the command line's options; what does not apply
-        is left out."""
+        """Return the rule as JSON values, by command-line option; omit what does not apply."""
         values: dict[str, Any] = {"tau": self.tau}
         if self.more_taus:
             values["more_taus"] = list(self.more_taus)
@@ -209,31 +209,31 @@ class Rule:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The rule that `as_dict` wrote.
+        """Return the rule that `as_dict` wrote.
 
         Raises:
-            ValueError: something is missing or of another type.
+            ValueError: a value is missing or has the wrong type.
         """
         try:
             schedule = None
             if "looks" in values:
                 looks = values["looks"]
-                at = None if looks == "auto" else tuple(_whole(look) for look in _list(looks))
-                schedule = Schedule(_whole(values["n"]), at, _text(values["spending"]))
+                at = None if looks == "auto" else tuple(_as_int(look) for look in _as_list(looks))
+                schedule = Schedule(_as_int(values["n"]), at, _as_str(values["spending"]))
             return cls(
-                tau=_number(values["tau"]),
-                more_taus=tuple(_number(tau) for tau in _list(values.get("more_taus", []))),
-                alpha=_number(values["alpha"]),
+                tau=_as_float(values["tau"]),
+                more_taus=tuple(_as_float(tau) for tau in _as_list(values.get("more_taus", []))),
+                alpha=_as_float(values["alpha"]),
                 alpha_scope=values["alpha_scope"],
-                inputs=_whole(values.get("alpha_inputs", 1)),
-                correction=_text(values["correction"]),
-                budget=Budget(_text(values.get("budget", "0"))),
-                procedure=_text(values.get("procedure", "segcertify")),
-                radius_map=_truth(values.get("radius_map", False)),
-                floor=_number(values.get("floor", 0.5)),
+                inputs=_as_int(values.get("alpha_inputs", 1)),
+                correction=_as_str(values["correction"]),
+                budget=Budget(_as_str(values.get("budget", "0"))),
+                procedure=_as_str(values.get("procedure", "segcertify")),
+                radius_map=_as_bool(values.get("radius_map", False)),
+                floor=_as_float(values.get("floor", 0.5)),
                 schedule=schedule,
-                hindsight=tuple(_text(name) for name in _list(values.get("hindsight", []))),
-                closed_testing=_truth(values.get("closed_testing", False)),
+                hindsight=tuple(_as_str(name) for name in _as_list(values.get("hindsight", []))),
+                closed_testing=_as_bool(values.get("closed_testing", False)),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the rule of the certificate is incomplete ({error!r})") from None
@@ -262,37 +262,37 @@ def check_law_error(law_error: float) -> None:
         )
 
 
-def _number(value: Any) -> float:
+def _as_float(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is no number")
+        raise TypeError(f"{value!r} is not a number")
     return float(value)
 
 
-def _whole(value: Any) -> int:
+def _as_int(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{value!r} is no whole number")
+        raise TypeError(f"{value!r} is not a whole number")
     return value
 
 
-def _text(value: Any) -> str:
+def _as_str(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a string")
     return value
 
 
-def _list(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise TypeError(f"{value!r} is no list")
+        raise TypeError(f"{value!r} is not a list")
     return value
 
 
-def _truth(value: Any) -> bool:
+def _as_bool(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{value!r} is neither true nor false")
     return value
 
 
-def _shown(values: tuple[float, ...]) -> str:
-    """The first few, and how many there are."""
+def _format_values(values: tuple[float, ...]) -> str:
+    """Return the first few values as text, and their number."""
     few = ", ".join(f"{value:.12g}" for value in values[:12])
     return f"{few}, ... ({len(values)} of them)" if len(values) > 12 else few or "none"

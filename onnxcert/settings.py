@@ -1,4 +1,4 @@
-"""What is asked of a run, fixed before anything is drawn."""
+"""The statistical settings of a run, fixed before drawing."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from onnxcert.decision import (
     check_combination,
     check_procedure,
     decide,
-    leaked_shares,
     looks_of,
+    min_leak_shares,
     smallest_n,
 )
-from onnxcert.decision.baselines import left_for_predictions
+from onnxcert.decision.baselines import alpha_for_predictions
 from onnxcert.decision.stopping import Looking, Stopping
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
@@ -30,20 +30,20 @@ from onnxcert.sampling.leak_check import needed
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Every number that a certificate depends on beside the model and the input.
+    """All numbers that a certificate depends on, except for the model and the input.
 
     Args:
-        perturbation: noise, and with it the attack ruled out.
-        n: draws tested, 1 or more; under looks the most there may be.
-        n0: draws the candidate is chosen from, 1 or more.
+        perturbation: the noise, which also determines the attack ruled out.
+        n: draws tested, at least 1; under interim looks the maximum.
+        n0: draws the candidate is chosen from, at least 1.
         selection: `pooled` or `split`.
-        rule: how the votes become a certificate.
-        stopping: reasons to stop at a look.
-        leak_check: draws of each input that are run again without their batch mates; None for as
-            many as it takes (`onnxcert.sampling.leak_check`), 0 for none.
+        rule: turns the votes into a certificate.
+        stopping: reasons to stop at an interim look.
+        leak_check: draws of each input that are run again alone (batch-invariance check); None for
+            as many as needed (`onnxcert.sampling.leak_check`), 0 for none.
 
     Raises:
-        ParameterError: one of them is out of range, or they do not go together.
+        ParameterError: a value is out of range, or the values are not compatible.
     """
 
     perturbation: Perturbation
@@ -62,7 +62,7 @@ class Settings:
             )
         check_procedure(self.rule.procedure)
         check_combination(self.rule, self.selection)
-        # That every number is in range, with as many components as the budget needs.
+        # Check the ranges, with as few components as the budget allows.
         few = self.rule.budget.of(1) + 1
         self.family(few)
         self.looks(few)
@@ -71,18 +71,18 @@ class Settings:
             raise ParameterError(f"the last look must be at n {self.n}, got {schedule.n}.")
         if schedule is None and self.stopping:
             raise ParameterError(
-                f"{next(iter(self.stopping.as_dict()))} stops at a look, and there are none; pass "
-                "--looks auto."
+                f"{next(iter(self.stopping.as_dict()))} stops at a look, but the rule has none; "
+                "pass --looks auto."
             )
         if self.rule.procedure == "predict" and self.n0 != self.n:
             raise ParameterError(f"predict needs n0 to be n {self.n}, got {self.n0}.")
 
     def family(self, components: int, law_error: float = 0.0) -> Family:
-        """The hypotheses of one input with so many components."""
+        """Return the family of hypotheses of an input with this number of components."""
         return Family.of(self.rule, components, self.selection, law_error)
 
     def looks(self, components: int, law_error: float = 0.0) -> tuple[int, ...]:
-        """Tested draws at each look for so many components; empty without a schedule."""
+        """Return the tested draws at each look of an input; empty without a schedule."""
         if self.rule.schedule is None:
             return ()
         return looks_of(self.rule.schedule, self.family(components, law_error), self.n0)
@@ -95,7 +95,7 @@ class Settings:
         backend: Backend = NUMPY,
         law_error: float = 0.0,
     ) -> Count:
-        """A count of one input that has not begun."""
+        """Return a new, empty count for one input."""
         return Count(
             draws,
             self.n,
@@ -109,34 +109,29 @@ class Settings:
         )
 
     def checked_draws(self, components: int, *, device: bool = False) -> int:
-        """How many draws of such an input are run again alone where they are run in batches.
+        """Return how many draws of an input are run again alone if they are run in batches.
 
-        Args:
-            device: whether the model runs on one, where it is a tenth of the passes at most.
+        On a GPU (`device`) return 0: the checks are then at most a tenth of the passes.
         """
         if device:
             return 0
         if self.leak_check is not None:
             return min(self.leak_check, self.n)
-        alpha, shares = self.rule.alpha_per_input, self._leaked_shares(components)
+        alpha, shares = self.rule.alpha_per_input, self._min_leak_shares(components)
         return max((min(needed(share, alpha), tested) for tested, share in shares), default=0)
 
-    def _leaked_shares(self, components: int) -> tuple[tuple[int, float], ...]:
-        return leaked_shares(self.rule, components, self.selection, self.n, self.n0)
+    def _min_leak_shares(self, components: int) -> tuple[tuple[int, float], ...]:
+        return min_leak_shares(self.rule, components, self.selection, self.n, self.n0)
 
     def checking(self, draws: Draws, components: int, *, rows: int, device: bool) -> LeakCheck:
-        """Which draws of an input with so many components are run again without batch mates.
-
-        Args:
-            draws: of the input. rows: draws in one pass. device: whether the model runs on one.
-        """
+        """Return the batch-invariance check of an input that runs `rows` draws in one pass."""
         if rows == 1:
             return LeakCheck(one_draw=True)
         if self.leak_check == 0:
             return LeakCheck(off=True)
         return LeakCheck.of(
             draws,
-            self._leaked_shares(components),
+            self._min_leak_shares(components),
             self.rule.alpha_per_input,
             extra=self.n0 if self.selection == "split" else 0,
             asked=self.leak_check,
@@ -144,13 +139,13 @@ class Settings:
         )
 
     def looking(self) -> Looking | None:
-        """Who decides at each look of one input whether to go on; None without looks."""
+        """Return the interim analysis of one input; None without looks."""
         return None if self.rule.schedule is None else Looking(self.rule, self.stopping)
 
     def can_certify(self, components: int, law_error: float = 0.0) -> bool:
-        """Whether n draws can certify any of `components` components."""
+        """Return whether n draws can certify any of `components` components."""
         if self.rule.procedure == "predict":
-            return left_for_predictions(self.rule.alpha_per_input, self.n, law_error) > 0.0
+            return alpha_for_predictions(self.rule.alpha_per_input, self.n, law_error) > 0.0
         if self.rule.procedure == "indivclass":
             return True
         family = self.family(1 if self.rule.procedure == "jointclass" else components, law_error)
@@ -159,8 +154,7 @@ class Settings:
         return can_certify(family, self.n)
 
     def refuse_hopeless(self, components: int, law_error: float = 0.0) -> None:
-        """Raise ParameterError if n is too small to certify any of `components` components, or tau
-        with the law error too large, or PREDICT's draws too many for it."""
+        """Raise ParameterError if none of `components` components can be certified."""
         if not self.can_certify(components, law_error):
             if self.rule.procedure == "predict":
                 raise ParameterError(
@@ -175,11 +169,11 @@ class Settings:
             )
 
     def decide(self, tally: Tally) -> Certificate:
-        """The certificate of a tally drawn under these settings."""
+        """Decide a tally drawn under these settings."""
         return decide(tally, self.rule)
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings as JSON values, by the names of the command line's options."""
+        """Return the settings as JSON values, by the names of the command-line options."""
         return {
             "perturbation": self.perturbation.name,
             **self.perturbation.parameters(),

@@ -1,4 +1,4 @@
-"""The guarantee, worded once."""
+"""The text of the guarantee."""
 
 from __future__ import annotations
 
@@ -28,20 +28,24 @@ def guarantee(
     before: bool = False,
     leak_check: str = "",
 ) -> str:
-    """The guarantee in one sentence, with every number it depends on.
+    """Return the guarantee in one sentence, with every number it depends on.
 
     Args:
-        rule: what was asked.
-        controls: what the correction controls.
-        n: draws tested; under looks the most there may be.
-        components: N, or the largest N of several inputs of which `smallest` is the smallest.
-        radius: in place of the one that follows from tau.
+        rule: the decision rule.
+        controls: the error rate that the correction controls.
+        perturbation: the noise.
+        unit: the unit of the input, as text.
+        n: draws tested; under interim looks the maximum.
+        n0: draws the candidate was chosen from.
+        selection: `pooled` or `split`.
+        components: N, or the largest N of several inputs.
+        smallest: the smallest N of several inputs; None if there is only one N.
+        kind: what a component is, as text.
+        radius: replaces the radius that follows from tau.
         law_error: of one draw, see `onnxcert.result.Tally`.
-        before: the wording of older records. It left out what a share of no certificates counts,
-            named a tau that plays no part in IndivClass and PREDICT, and named what a rotation
-            turns twice.
-        leak_check: how the run guarded against leaks between batch mates; empty where that was not
-            recorded.
+        before: use the wording of older records. It did not say that the share of no certificates
+            is 0, gave a tau for IndivClass and PREDICT, and named the rotated channels twice.
+        leak_check: how the run checked batch invariance; empty if not recorded.
     """
     smallest = components if smallest is None else smallest
     family = f"of all {rule.inputs} inputs" if rule.alpha_scope == "dataset" else "of an input"
@@ -51,51 +55,52 @@ def guarantee(
             "input itself is the certified class"
         )
     else:
+        size = _describe_radius(rule, perturbation, radius)
         what = (
-            f"for {perturbation.attack(_size(rule, perturbation, radius), unit)}, the class most "
+            f"for {perturbation.attack(size, unit)}, the class most "
             f"likely under noise (the majority class of the smoothed model) at the perturbed input "
             f"is the certified class"
         )
     if controls == "FDR":
         none = "" if before else " (0 where none is certified)"
-        said = (
+        sentence = (
             f"The expected share, over the noise draws, of wrong ones among the certified "
             f"components {family}{none} is at most {rule.alpha!r}, where a component is right if "
             f"{what}."
         )
     else:
-        whom = f"simultaneously for every certified component {family}"
+        scope = f"simultaneously for every certified component {family}"
         if controls == "k-FWER":
-            whom = (
-                f"for all but at most {_budget(rule, smallest, components)} of the certified "
-                + (
-                    f"components of each of {rule.inputs} inputs"
-                    if rule.alpha_scope == "dataset"
-                    else "components of an input"
-                )
+            tolerated = _describe_budget(rule, smallest, components)
+            scope = f"for all but at most {tolerated} of the certified " + (
+                f"components of each of {rule.inputs} inputs"
+                if rule.alpha_scope == "dataset"
+                else "components of an input"
             )
-        said = f"With probability at least 1 - {rule.alpha!r} over the noise draws, {whom}: {what}."
+        sentence = (
+            f"With probability at least 1 - {rule.alpha!r} over the noise draws, {scope}: {what}."
+        )
     if rule.hindsight:
-        said = (
+        sentence = (
             f"NOT A CERTIFICATE at this level, as {' and '.join(rule.hindsight)} "
             f"{'was' if len(rule.hindsight) == 1 else 'were'} chosen after the votes had been "
-            f"counted; fixed beforehand it would have said: {said}"
+            f"counted; fixed beforehand it would have said: {sentence}"
         )
     described = getattr(perturbation, "described_before", None) if before else None
     noise = (described or perturbation.described)()
     numbers = [noise]
-    # All tau at once, or none at all: the rule's own plays no part.
+    # IndivClass holds for all tau and PREDICT for none, so the rule's tau has no effect.
     if before or rule.procedure not in ("indivclass", "predict"):
         numbers.append(f"tau {', '.join(map(repr, rule.taus))}")
-    numbers += _numbers(rule, n, n0, selection, smallest, components, kind)
+    numbers += _describe_numbers(rule, n, n0, selection, smallest, components, kind)
     if law_error > 0.0:
-        numbers.append(f"law error {_rounded_up(law_error)}")
+        numbers.append(f"law error {_round_up(law_error)}")
     if leak_check:
         numbers.append(leak_check)
-    return f"{said} [{', '.join(numbers)}]"
+    return f"{sentence} [{', '.join(numbers)}]"
 
 
-def _size(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:
+def _describe_radius(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:
     if rule.radius_map:
         return (
             f"R_i, the radius that the radius map gives component i ({perturbation.formula()} for "
@@ -116,8 +121,8 @@ def _size(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:
     )
 
 
-def _budget(rule: Rule, smallest: int, components: int) -> str:
-    """b, and b / N, of the smallest and the largest input."""
+def _describe_budget(rule: Rule, smallest: int, components: int) -> str:
+    """Describe b, and b / N, of the smallest and the largest input."""
     budgets = [rule.budget.of(count) for count in (smallest, components)]
     b = " to ".join(dict.fromkeys(map(str, budgets)))
     if budgets[0] != budgets[1]:
@@ -127,7 +132,7 @@ def _budget(rule: Rule, smallest: int, components: int) -> str:
 
 
 def percent(b: int, components: int) -> str:
-    """b / N as a percentage of three significant digits, never less than it is.
+    """Format b / N as a percentage with three significant digits, rounded up.
 
     >>> percent(1, 40960), percent(995, 1000), percent(2, 192)
     ('0.00245 %', '99.5 %', '1.05 %')
@@ -136,17 +141,17 @@ def percent(b: int, components: int) -> str:
     return f"{share.normalize():f} %"
 
 
-def _rounded_up(value: float) -> str:
-    """Three significant digits, never less than the value.
+def _round_up(value: float) -> str:
+    """Format a value with three significant digits, rounded up.
 
-    >>> _rounded_up(1.2001e-7), _rounded_up(0.25)
+    >>> _round_up(1.2001e-7), _round_up(0.25)
     ('1.21e-07', '0.25')
     """
-    shown = float(Context(prec=3, rounding=ROUND_UP).create_decimal(Decimal(value)))
-    return f"{shown:.3g}"
+    rounded = float(Context(prec=3, rounding=ROUND_UP).create_decimal(Decimal(value)))
+    return f"{rounded:.3g}"
 
 
-def _numbers(
+def _describe_numbers(
     rule: Rule,
     n: int,
     n0: int,
@@ -167,7 +172,7 @@ def _numbers(
     else:
         looks = "auto" if schedule.looks is None else " ".join(map(str, schedule.looks))
         draws = f"n at most {schedule.n} draws tested, looks {looks}, spending {schedule.spending}"
-    said = [
+    sentence = [
         f"alpha {rule.alpha!r} {scope}",
         draws,
         f"n0 {n0}",
@@ -176,5 +181,5 @@ def _numbers(
         f"correction {rule.correction}",
     ]
     if rule.procedure != "segcertify":
-        said.append(f"procedure {rule.procedure}")
-    return said
+        sentence.append(f"procedure {rule.procedure}")
+    return sentence

@@ -1,7 +1,7 @@
-"""Multiple-testing procedures that may back a certificate, one a file.
+"""Multiple-testing procedures that may back a certificate.
 
-Only procedures valid under *any* dependence between components are here: nobody can verify how
-the errors of neighbouring pixels depend on each other. A new one is one file and one line.
+All are valid under *any* dependence between components, because the dependence between the errors
+of neighbouring pixels cannot be verified. Add a new procedure as one file and one line here.
 """
 
 from collections.abc import Iterable
@@ -12,15 +12,15 @@ from onnxcert.correction.benjamini_yekutieli import BenjaminiYekutieli
 from onnxcert.correction.bonferroni import Bonferroni
 from onnxcert.correction.holm import Holm
 from onnxcert.correction.kfwer import KFwer, KFwerStepDown
-from onnxcert.correction.refused import REFUSED, why_refused
+from onnxcert.correction.refused import REFUSED, refusal_reason
 from onnxcert.errors import ParameterError
 
 
-def registry(corrections: Iterable[Correction]) -> dict[str, Correction]:
-    """Name -> procedure.
+def build_registry(corrections: Iterable[Correction]) -> dict[str, Correction]:
+    """Return the procedures by name.
 
     Raises:
-        ParameterError: one of them is valid under some dependence only.
+        ParameterError: a procedure is not valid under any dependence.
     """
     found = {}
     for correction in corrections:
@@ -33,20 +33,20 @@ def registry(corrections: Iterable[Correction]) -> dict[str, Correction]:
     return found
 
 
-CORRECTIONS: Final[dict[str, Correction]] = registry(
+CORRECTIONS: Final[dict[str, Correction]] = build_registry(
     (Bonferroni(), Holm(), KFwer(), KFwerStepDown(), BenjaminiYekutieli())
 )
 
 
-def correction_named(name: str) -> Correction:
-    """The correction called `name`.
+def get_correction(name: str) -> Correction:
+    """Return the correction called `name`.
 
     Raises:
-        ParameterError: there is none, or it may not back a certificate; the reason is given.
+        ParameterError: `name` is unknown, or may not back a certificate (the reason is given).
     """
     if name in CORRECTIONS:
         return CORRECTIONS[name]
-    if reason := why_refused(name):
+    if reason := refusal_reason(name):
         raise ParameterError(f"{name} cannot back a certificate: {reason}.")
     raise ParameterError(f"the correction must be one of {', '.join(CORRECTIONS)}, got {name!r}.")
 
@@ -60,7 +60,7 @@ __all__ = [
     "Holm",
     "KFwer",
     "KFwerStepDown",
-    "correction_named",
-    "registry",
-    "why_refused",
+    "build_registry",
+    "get_correction",
+    "refusal_reason",
 ]

@@ -1,4 +1,4 @@
-"""What a multiple-testing procedure must offer to back a certificate."""
+"""The interface of a multiple-testing procedure that may back a certificate."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from onnxcert.statement import Controls
 class Correction(Protocol):
     """A procedure that controls an error rate under any dependence between components.
 
-    N is the number of components, all tested together, and k = b + 1 where b wrong ones are
-    tolerated; procedures that tolerate none are only asked for k = 1.
+    N is the number of components, all tested together. k = b + 1, where b wrong components are
+    tolerated; k = 1 for procedures that tolerate none.
 
     Attributes:
         name: as on the command line.
         controls: `FWER`: P(any wrong) <= alpha. `k-FWER`: P(k or more wrong) <= alpha. `FDR`:
-            E(share of wrong ones among those certified) <= alpha.
-        dependence: under which dependence between components it does so. Only `any` may back a
-            certificate.
-        stepwise: whether components are tested at levels that depend on how many others are
-            certified. Under pooled selection a stepwise procedure pays for directional errors
+            E(share of wrong components among the certified) <= alpha.
+        dependence: the dependence between components under which it is valid. Only `any` may back
+            a certificate.
+        stepwise: whether the level of a component depends on how many others are certified. Under
+            pooled selection a stepwise procedure needs a reserve for directional errors
             (`onnxcert.decision.Family.reserve`).
     """
 
@@ -31,11 +31,11 @@ class Correction(Protocol):
     stepwise: ClassVar[bool]
 
     def entry_level(self, components: int, alpha: float, k: int) -> float:
-        """The p-value at which a family is certified where every component has it."""
+        """Return the largest p-value that certifies all components if every component has it."""
         ...
 
     def largest_level(self, components: int, alpha: float, k: int) -> float:
-        """The largest p-value that may ever be certified, whatever the others are."""
+        """Return the largest p-value that can be certified for any p-values of the others."""
         ...
 
     def threshold(
@@ -47,13 +47,13 @@ class Correction(Protocol):
         k: int = 1,
         reserve: float = 0.0,
     ) -> int:
-        """Smallest number of hits that is rejected (certified); n + 1 where none is.
+        """Return the smallest number of hits that is rejected (certified); n + 1 if none is.
 
         Args:
             p_values: of 0, 1, ..., n hits, not increasing; [n + 1].
             histogram: components with 0, 1, ..., n hits; [n + 1].
             alpha: level of the family.
-            k: number of wrong components that is one too many.
-            reserve: part of alpha that levels above the single-step one must leave alone.
+            k: smallest number of wrong components that is not tolerated.
+            reserve: part of alpha that levels above the single-step level must not use.
         """
         ...

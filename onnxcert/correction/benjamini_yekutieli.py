@@ -1,4 +1,4 @@
-"""Benjamini-Yekutieli: the expected share of wrong ones among those certified."""
+"""Benjamini-Yekutieli: bounds the expected share of wrong components among the certified."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from onnxcert.statement import Controls
 
 @final
 class BenjaminiYekutieli:
-    """Step up: reject the largest number R of smallest p-values that are all at most
-    R alpha / (N c_N), c_N = 1 + 1/2 + ... + 1/N (Benjamini and Yekutieli 2001, Theorem 1.3).
+    """Step-up control of the FDR under any dependence (Benjamini, Yekutieli 2001, Theorem 1.3).
 
-    Controls the false discovery rate E[V / max(R, 1)] at alpha m / N, m of the N hypotheses being
-    true, under any dependence. That is weaker than the FWER: *some* wrong certificates are
-    expected among many. Where the reserve for directional errors takes all of alpha the rule is
+    Reject the largest number R of smallest p-values that are all at most R alpha / (N c_N),
+    c_N = 1 + 1/2 + ... + 1/N. The false discovery rate E[V / max(R, 1)] is at most alpha m / N,
+    where m of the N hypotheses are true. This is weaker than the FWER: *some* wrong certificates
+    are expected among many. If the reserve for directional errors is all of alpha, the rule is
     Bonferroni's, whose FWER bounds the FDR.
 
     >>> BenjaminiYekutieli().threshold(np.array([1.0, 0.03, 0.01]), np.array([1, 3, 1]), 0.1)
@@ -55,7 +55,7 @@ class BenjaminiYekutieli:
 
 
 def harmonic(components: int) -> float:
-    """1 + 1/2 + ... + 1/N, rounded up.
+    """Return 1 + 1/2 + ... + 1/N, rounded up.
 
     >>> round(harmonic(3), 10)
     1.8333333333

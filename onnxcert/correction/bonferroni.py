@@ -11,8 +11,9 @@ from onnxcert.statement import Controls
 
 @final
 class Bonferroni:
-    """Reject where p <= alpha / N. Controls the FWER at alpha by the union bound, whatever the
-    dependence between components (Dunn 1961).
+    """Single-step control of the FWER under any dependence: reject if p <= alpha / N.
+
+    The FWER is at most alpha by the union bound (Dunn 1961).
 
     >>> import numpy as np
     >>> Bonferroni().threshold(np.array([1.0, 0.3, 0.01]), np.array([3, 0, 2]), 0.05)

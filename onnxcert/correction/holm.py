@@ -1,4 +1,4 @@
-"""Holm: Bonferroni in steps, each on the hypotheses that are left."""
+"""Holm: step-down Bonferroni, each step on the remaining hypotheses."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from onnxcert.statement import Controls
 
 @final
 class Holm:
-    """Step down through the p-values in increasing order, the i-th against alpha / (N - i + 1),
-    until one is not rejected (Holm 1979). Controls the FWER at alpha under any dependence.
+    """Step-down control of the FWER at alpha under any dependence (Holm 1979).
+
+    Compare the i-th smallest p-value with alpha / (N - i + 1) until one is not rejected.
 
     >>> import numpy as np
     >>> Holm().threshold(np.array([1.0, 0.04, 0.01]), np.array([0, 1, 4]), 0.05)

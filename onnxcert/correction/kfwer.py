@@ -1,4 +1,4 @@
-"""k-FWER: k - 1 wrong components are tolerated (Lehmann and Romano 2005)."""
+"""k-FWER corrections: k - 1 wrong components are tolerated (Lehmann and Romano 2005)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from onnxcert.statement import Controls
 
 @final
 class KFwer:
-    """Reject where p <= k alpha / N. P(k or more wrong) <= alpha under any dependence.
+    """Single-step control of the k-FWER at alpha under any dependence: reject if p <= k alpha / N.
 
     Lehmann and Romano 2005, Theorem 2.1 (i): the expected number of wrong rejections is at most
-    N x k alpha / N = k alpha, and by Markov's inequality P(k or more) <= alpha.
+    N x k alpha / N = k alpha, so by Markov's inequality P(k or more) <= alpha.
 
     >>> import numpy as np
     >>> KFwer().threshold(np.array([1.0, 0.02, 0.01]), np.array([3, 0, 2]), 0.05, k=2)
@@ -46,13 +46,13 @@ class KFwer:
 
 @final
 class KFwerStepDown:
-    """Step down through the p-values, the i-th smallest against k alpha / N for i <= k and
-    k alpha / (N + k - i) beyond. P(k or more wrong) <= alpha under any dependence.
+    """Step-down control of the k-FWER at alpha under any dependence.
 
-    Lehmann and Romano 2005, Theorem 2.2: with m true hypotheses the k-th of them to be rejected is
-    at most the (N - m + k)-th rejection, so k of the m have p-values up to k alpha / m, and by
-    Markov's inequality that has probability alpha at most. (With N + 1 - i in place of N + k - i,
-    as the formula is sometimes written, this fails.)
+    Compare the i-th smallest p-value with k alpha / N for i <= k and with k alpha / (N + k - i)
+    for i > k, until one is not rejected. Lehmann and Romano 2005, Theorem 2.2: with m true
+    hypotheses, the k-th of them to be rejected is at most the (N - m + k)-th rejection. So k of the
+    m have p-values up to k alpha / m, which has probability at most alpha by Markov's inequality.
+    (With N + 1 - i instead of N + k - i, as the formula is sometimes written, this fails.)
 
     >>> import numpy as np
     >>> KFwerStepDown().threshold(np.array([1.0, 0.03, 0.01]), np.array([1, 1, 4]), 0.05, k=2)

@@ -1,10 +1,10 @@
-"""Procedures that people ask for and that must not back a certificate, with the reason."""
+"""Known procedures that must not back a certificate, with the reason."""
 
 from __future__ import annotations
 
 from typing import Final
 
-_PIXELS: Final = "which nobody can verify for the pixels of a picture or the points of a shape"
+_PIXELS: Final = "which cannot be verified for the pixels of an image or the points of a shape"
 
 REFUSED: Final[dict[str, str]] = {
     "hochberg": "Hochberg's step-up procedure needs independent or positively dependent p-values "
@@ -12,11 +12,11 @@ REFUSED: Final[dict[str, str]] = {
     "hommel": "Hommel's procedure needs independent or positively dependent p-values (Simes' "
     f"inequality), {_PIXELS}; use holm",
     "sidak": f"Sidak's levels need independent or positively orthant dependent errors, {_PIXELS}, "
-    "and gain next to nothing; use bonferroni or holm",
+    "and gain almost nothing; use bonferroni or holm",
     "simes": f"Simes' test needs independent or positively dependent p-values, {_PIXELS}, and it "
-    "says that some component is certified but not which; use holm",
+    "does not say which components are certified; use holm",
     "fdr_bh": "the Benjamini-Hochberg procedure needs independent or positively dependent "
-    f"p-values, {_PIXELS}; use benjamini-yekutieli, which needs no such thing",
+    f"p-values, {_PIXELS}; use benjamini-yekutieli, which needs neither",
 }
 
 _SPELLINGS: Final = {
@@ -29,7 +29,7 @@ _SPELLINGS: Final = {
 }
 
 
-def why_refused(name: str) -> str | None:
-    """Why `name` may not back a certificate, if it is a procedure known not to."""
+def refusal_reason(name: str) -> str | None:
+    """Return why `name` may not back a certificate; None if it is not a refused procedure."""
     key = name.lower()
     return REFUSED.get(_SPELLINGS.get(key, key))

@@ -1,4 +1,4 @@
-"""One level for all components."""
+"""Single-step testing: one level for all components."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from onnxcert._typing import LevelArray
 
 
 def first_rejected(p_values: LevelArray, level: float) -> int:
-    """Smallest number of hits whose p-value is at most `level`; n + 1 where none is.
+    """Return the smallest number of hits whose p-value is at most `level`; n + 1 if none is.
 
     >>> first_rejected(np.array([1.0, 0.3, 0.01]), 0.3)
     1

@@ -1,4 +1,4 @@
-"""From the smallest p-value on, each against a level that rises with those before it."""
+"""Step-down testing: the level increases with the number of smaller p-values."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from onnxcert._typing import IntArray, LevelArray
 def step_down(
     p_values: LevelArray, histogram: IntArray, alpha: float, *, k: int, reserve: float
 ) -> int:
-    """Smallest number of hits that the Lehmann-Romano step-down rejects; k = 1 is Holm's.
+    """Return the smallest number of hits that the Lehmann-Romano step-down rejects.
 
-    The i-th smallest p-value meets k alpha / N for i <= k and k alpha / (N + k - i) beyond, until
-    one is not rejected. Components with equally many hits have one p-value, and the first of them
-    meets the smallest level, so they are rejected together or not at all: the histogram of hits
-    decides like the sorted list of N p-values. With a reserve r the levels are
-    max(k alpha / N, k (alpha - r) / (N + k - i)), never below the single-step ones.
+    k = 1 is Holm's procedure. The i-th smallest p-value is compared with k alpha / N for i <= k and
+    k alpha / (N + k - i) beyond, until one is not rejected. Components with equally many hits have
+    one p-value, and the first of them has the smallest level, so they are rejected together or not
+    at all. So the histogram of hits gives the same result as the sorted list of N p-values. With a
+    reserve r the levels are max(k alpha / N, k (alpha - r) / (N + k - i)), never below the
+    single-step levels.
     """
     n = len(p_values) - 1
     components = int(histogram.sum())

@@ -1,11 +1,11 @@
-"""From votes to certificates: p-values, bounds, boundaries, planning and the procedures."""
+"""Decisions from votes: p-values, bounds, boundaries, feasibility and the procedures."""
 
-from onnxcert.correction import correction_named
+from onnxcert.correction import get_correction
 from onnxcert.decision.boundaries import boundaries
 from onnxcert.decision.bounds import OneSidedLevel
 from onnxcert.decision.combination import check_combination
 from onnxcert.decision.family import Family, tested_tau
-from onnxcert.decision.leak_check import leaked_shares
+from onnxcert.decision.leak_check import min_leak_shares
 from onnxcert.decision.planning import (
     can_certify,
     can_certify_at_a_look,
@@ -27,10 +27,10 @@ __all__ = [
     "can_certify_at_a_look",
     "check_combination",
     "check_procedure",
-    "correction_named",
     "decide",
-    "leaked_shares",
+    "get_correction",
     "looks_of",
+    "min_leak_shares",
     "p_values",
     "smallest_n",
     "tested_tau",

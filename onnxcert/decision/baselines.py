@@ -1,4 +1,7 @@
-"""What SegCertify is compared with, and Cohen et al.'s PREDICT."""
+"""Baselines for SegCertify: IndivClass, JointClass, and PREDICT of Cohen et al.
+
+Records store the notes and `verify` compares them: their wording must not change.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,10 @@ from onnxcert.rule import Rule
 
 
 def indivclass(tally: Tally, rule: Rule) -> Certificate:
-    """IndivClass: CERTIFY for each component at alpha / N; one radius, the smallest.
+    """Run CERTIFY on each component at alpha / N and certify the smallest radius for all.
 
     Fischer, Baader, Vechev 2021, Section 4 (the naive extension): the Clopper-Pearson bounds hold
-    together by the union bound. If one of them is below 1/2 all components abstain: a single bad
-    component spoils the whole answer.
+    together by the union bound. All components abstain if a single bound is below 1/2.
     """
     rule_of_bounds = rule.but(tau=0.5)
     family = Family.of(rule_of_bounds, tally.components, tally.selection, tally.law_error)
@@ -34,7 +36,7 @@ def indivclass(tally: Tally, rule: Rule) -> Certificate:
         levels=np.array([rule.tau]),
         level=np.full(tally.hits.shape, int(certified), dtype=np.uint8),
         thresholds=(int(np.argmax(bounds > 0.0)) if bounds.any() else tally.n + 1,),
-        # Not the radius of tau: the smallest of all components.
+        # The smallest radius of all components, not the radius of tau.
         own_radius=tally.perturbation.radius(weakest) if certified else 0.0,
         notes=()
         if certified
@@ -46,19 +48,19 @@ def indivclass(tally: Tally, rule: Rule) -> Certificate:
 
 
 def jointclass(tally: Tally, rule: Rule) -> Certificate:
-    """JointClass: the whole label map is one class, and a draw votes for it or not.
+    """Test the whole label map as one class.
 
-    Fischer, Baader, Vechev 2021, Section 4 (the naive extension). One test at alpha, over the
-    draws in which every component has its candidate; the candidate map takes the most frequent
-    class of each component, which is the most frequent map wherever a map has the majority.
+    Fischer, Baader, Vechev 2021, Section 4 (the naive extension). A draw is a hit if every
+    component votes for its candidate; the hits are tested once at alpha. The candidate map has the
+    most frequent class of each component. If any map has the majority, it is this one.
 
     Raises:
-        ParameterError: the tally does not know how many draws agree in all components.
+        ParameterError: the tally has no count of draws in which all components agree.
     """
     if tally.joint is None:
         raise ParameterError(
-            "jointclass needs to know in how many draws all components agree with the candidate; "
-            "count with --selection split."
+            "jointclass needs the number of draws in which all components agree with their "
+            "candidates; count with --selection split."
         )
     family = Family.of(rule, 1, tally.selection, tally.law_error)
     histogram = np.bincount([tally.joint], minlength=tally.n + 1)
@@ -81,18 +83,18 @@ def jointclass(tally: Tally, rule: Rule) -> Certificate:
 
 
 def predict(tally: Tally, rule: Rule) -> Certificate:
-    """PREDICT: which class is most likely under noise, at the input itself.
+    """Run PREDICT: find the class that is most likely under noise at the input itself.
 
-    Cohen, Rosenfeld, Kolter 2019, Section 3.2.1: with the two classes of most votes, n_A and n_B,
-    a two-sided binomial test of n_A in n_A + n_B at alpha / N; the answer is wrong with
-    probability alpha / N at most (Hung and Fithian 2019). No radius is certified.
+    Cohen, Rosenfeld, Kolter 2019, Section 3.2.1: let n_A and n_B be the votes of the two leading
+    classes. A two-sided binomial test of n_A in n_A + n_B at alpha / N is wrong with probability
+    at most alpha / N (Hung and Fithian 2019). No radius is certified.
 
-    No tau is tested that could carry the law error delta. The n computed draws can be coupled with
-    n exact ones so that they differ with probability n delta at most, all components together; the
-    tests have the rest of alpha, `left_for_predictions`.
+    There is no tau to which the law error delta could be added. Instead, the n computed draws are
+    coupled with n exact draws. They differ in any component with probability at most n delta. The
+    tests use the rest of alpha, `alpha_for_predictions`.
 
     Raises:
-        ParameterError: the tally does not know the votes of the second class.
+        ParameterError: the tally has no votes of the second class.
     """
     if tally.runner_up is None or tally.n0 != tally.n:
         raise ParameterError(
@@ -100,7 +102,7 @@ def predict(tally: Tally, rule: Rule) -> Certificate:
             "--procedure predict."
         )
     family = Family.of(rule.but(tau=0.5), tally.components, tally.selection)
-    left = left_for_predictions(family.alpha, tally.n, tally.law_error)
+    left = alpha_for_predictions(family.alpha, tally.n, tally.law_error)
     level = replace(family, alpha=left).single_level if left > 0.0 else 0.0
     first = tally.hits.astype(np.int64)
     both = first + tally.runner_up
@@ -114,21 +116,21 @@ def predict(tally: Tally, rule: Rule) -> Certificate:
         level=certified.astype(np.uint8),
         thresholds=(math.ceil(tally.n / 2),),
         own_radius=0.0,
-        notes=() if certified.any() else (_why_no_prediction(rule, tally),),
+        notes=() if certified.any() else (_explain_no_prediction(rule, tally),),
     )
 
 
-def left_for_predictions(alpha: float, n: int, law_error: float) -> float:
-    """What PREDICT's tests may spend of alpha, rounded down; 0 where the law error takes it all.
+def alpha_for_predictions(alpha: float, n: int, law_error: float) -> float:
+    """Return the part of alpha left for PREDICT's tests, rounded down; 0 if none is left.
 
-    >>> left_for_predictions(0.001, 100, 0.0), round(left_for_predictions(0.001, 100, 1e-6), 6)
+    >>> alpha_for_predictions(0.001, 100, 0.0), round(alpha_for_predictions(0.001, 100, 1e-6), 6)
     (0.001, 0.0009)
     """
     return max(0.0, alpha * (1.0 - 1e-12) - n * law_error * (1.0 + 1e-12)) if law_error else alpha
 
 
-def _why_no_prediction(rule: Rule, tally: Tally) -> str:
-    if left_for_predictions(rule.alpha_per_input, tally.n, tally.law_error) > 0.0:
+def _explain_no_prediction(rule: Rule, tally: Tally) -> str:
+    if alpha_for_predictions(rule.alpha_per_input, tally.n, tally.law_error) > 0.0:
         return "everything abstains: no class leads clearly"
     return (
         f"everything abstains: {tally.n} draws with the law error {tally.law_error:.3g} take all "

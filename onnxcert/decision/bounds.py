@@ -1,4 +1,4 @@
-"""Lower confidence bounds for the candidate's probability: every tau at once."""
+"""Lower confidence bounds for the candidate's probability, valid for all tau together."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from onnxcert.correction.single_step import first_rejected
 from onnxcert.decision.pvalues import binomial_tail, p_values
 from onnxcert.result import Selection
 
-# The part of a component's level that errors of direction may cost where several tau share it.
+# Share of a component's level reserved for directional errors where several tau use it.
 _DIRECTIONAL: Final = 0.01
 
-# Bounds of up to so many draws are kept, as the same ones are asked for input after input.
-_KEPT: Final = 12_800
+# Bounds for at most this many draws are cached: every input needs the same ones.
+_CACHED: Final = 12_800
 
 
 @dataclass(frozen=True)
 class OneSidedLevel:
-    """What one component may err with, simultaneously for all tau from a floor on.
+    """The error level of one component, simultaneous for all tau from a floor on.
 
     *Split* selection: the Clopper-Pearson bound. The tests of all tau are nested, so that with
     p = P(vote = candidate) an error at any tau means F_p(x) <= level, which has probability
@@ -32,11 +32,11 @@ class OneSidedLevel:
     *Pooled* selection: let x_0 be the smallest count whose pooled p-value at the floor tau_0 is
     at most the level and d = F_{1 - tau_0}(x_0). Certify from x_0 on, at every tau >= tau_0 with
     F_tau(x) <= level - d, and at tau_0 itself. If no class exceeds tau_0, every certificate is an
-    error, and its probability is at most the pooled p-value at x_0. If the class c does, p_c >
-    tau_0: another class reaches x_0 with probability at most d, and c itself is certified beyond
-    p_c only where F_{p_c}(x) <= level - d. Together at most the level. x_0 is taken so large that
-    d is at most 1 % of the level; at a level of 1e-9 and a floor of 1/2 this costs 2 votes of 100
-    and 10 of 1000, and none from a floor of 0.55 on.
+    error, and its probability is at most the pooled p-value at x_0. If a class c does (p_c >
+    tau_0), another class reaches x_0 with probability at most d, and c itself is certified beyond
+    p_c only where F_{p_c}(x) <= level - d. The sum is at most the level. x_0 is chosen so large
+    that d is at most 1 % of the level. At a level of 1e-9 and a floor of 1/2 this costs 2 votes of
+    100 and 10 of 1000, and none from a floor of 0.55 on.
 
     Args:
         n: draws tested.
@@ -52,7 +52,7 @@ class OneSidedLevel:
 
     @property
     def first(self) -> int:
-        """x_0: hits from which a component is certified at the floor; n + 1 where none is."""
+        """Smallest hits x_0 that certify a component at the floor; n + 1 where none do."""
         x = first_rejected(p_values(self.n, self.floor, self.selection), self.level)
         if self.selection == "split":
             return x
@@ -61,21 +61,20 @@ class OneSidedLevel:
 
     @property
     def left(self) -> float:
-        """The level that is left for F_tau."""
+        """Level that remains for F_tau after the directional errors."""
         if self.selection == "split" or self.first > self.n:
             return self.level
         return self.level - float(binomial_tail(self.n, 1.0 - self.floor)[self.first])
 
     def threshold(self, tau: float) -> int:
-        """Hits from which a component is certified at tau; n + 1 where none is."""
+        """Return the smallest hits that certify a component at tau; n + 1 where none do."""
         if tau == self.floor:
             return self.first
         return max(self.first, first_rejected(binomial_tail(self.n, tau), self.left))
 
     def lower_bounds(self) -> LevelArray:
-        """Largest tau each number of hits is certified at, rounded down; 0 for none; [n + 1],
-        read-only."""
-        return (_kept_bounds if self.n <= _KEPT else OneSidedLevel._bounds)(self)
+        """Return the largest tau of 0 .. n hits, rounded down, 0 for none; read-only [n + 1]."""
+        return (_cached_bounds if self.n <= _CACHED else OneSidedLevel._bounds)(self)
 
     def _bounds(self) -> LevelArray:
         bounds = np.zeros(self.n + 1)
@@ -86,7 +85,7 @@ class OneSidedLevel:
             return bounds
         bound = np.minimum(beta.ppf(self.left, hits, self.n - hits + 1), np.nextafter(1.0, 0.0))
         bound = np.maximum(bound * (1.0 - 1e-11), self.floor)
-        # SciPy's quantile is checked against its distribution, which is the one that counts.
+        # SciPy's quantile may be too large, so check it with the binomial tail itself.
         for _ in range(60):
             tail = binom.sf(hits - 1, self.n, bound) * (1.0 + 1e-11)
             over = (tail > self.left) & (bound > self.floor)
@@ -100,4 +99,4 @@ class OneSidedLevel:
         return bounds
 
 
-_kept_bounds = lru_cache(maxsize=64)(OneSidedLevel._bounds)
+_cached_bounds = lru_cache(maxsize=64)(OneSidedLevel._bounds)

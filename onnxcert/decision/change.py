@@ -1,16 +1,16 @@
-"""What is asked of a stored rule, by parts."""
+"""Requested changes of a stored rule."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onnxcert.correction import correction_named
+from onnxcert.correction import get_correction
 from onnxcert.rule import AlphaScope, Budget, Rule
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What is asked in place of what was stored; None keeps it."""
+    """Values that replace those of a stored rule; None keeps the stored value."""
 
     taus: tuple[float, ...] | None = None
     alpha: float | None = None
@@ -22,15 +22,15 @@ class Change:
     floor: float | None = None
 
     def of(self, stored: Rule, inputs: int) -> Rule:
-        """The rule asked for, without hindsight.
+        """Return the changed rule, with an empty `hindsight`.
 
-        Where only a part is said, the rest follows as it does for a new run: a budget takes
-        k-FWER, a radius map Bonferroni. Tau that are all among the stored ones come first and the
-        others stay, as dropping them would be another rule.
+        Missing values follow as in a new run: a budget selects k-FWER, a radius map Bonferroni.
+        If all requested tau are among the stored ones, they come first and the other stored tau
+        stay: without them it would be another rule.
 
         Args:
             stored: the rule of the results.
-            inputs: how many there are, should they share alpha now.
+            inputs: number of inputs, used if they share alpha now.
 
         Raises:
             ParameterError: a number is out of range.
@@ -41,7 +41,7 @@ class Change:
         procedure = self.procedure or stored.procedure
         radius_map = stored.radius_map if self.radius_map is None else self.radius_map
         correction = self.correction or self._correction(stored, procedure)
-        tolerant = correction_named(correction).controls == "k-FWER"
+        tolerant = get_correction(correction).controls == "k-FWER"
         budget = stored.budget if self.budget is None else Budget(self.budget)
         if self.budget is None and not tolerant:
             budget = Budget()
@@ -62,10 +62,10 @@ class Change:
         )
 
     def _correction(self, stored: Rule, procedure: str) -> str:
-        """The correction where nobody says which."""
+        """Return the default correction."""
         if self.radius_map or (self.procedure and procedure != "segcertify"):
             return "bonferroni"
-        tolerant = correction_named(stored.correction).controls == "k-FWER"
+        tolerant = get_correction(stored.correction).controls == "k-FWER"
         if self.budget and Budget(self.budget) and not tolerant:
             return "kfwer-stepdown" if stored.schedule is None else "kfwer"
         return stored.correction

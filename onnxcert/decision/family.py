@@ -1,4 +1,4 @@
-"""The hypotheses of one input, tested together, and what errors of direction cost them."""
+"""The family of hypotheses of one input, and the cost of directional errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, Self
 import numpy as np
 
 from onnxcert._typing import IntArray
-from onnxcert.correction import Correction, correction_named
+from onnxcert.correction import Correction, get_correction
 from onnxcert.decision.pvalues import binomial_tail, p_values
 from onnxcert.errors import ParameterError
 from onnxcert.result import Selection
@@ -19,11 +19,11 @@ SMALLEST_LEVEL: Final = 1e-200
 
 
 def tested_tau(tau: float, law_error: float) -> float:
-    """The tau that votes are tested at, so that a certificate holds at `tau`; rounded up.
+    """Return the tau at which votes are tested so that a certificate holds at `tau`; rounded up.
 
-    Computed votes have a law q with |q - p| <= law_error for every event of one draw, p being the
-    law that the theorem speaks of. A wrong certificate at tau has p <= tau, hence q <= tau +
-    law_error: every theorem is applied to q, there (docs/statistics.md, section 11).
+    Let p be the distribution of one draw in the theorem and q that of the computed draw. For every
+    event |q - p| <= law_error. A wrong certificate at tau has p <= tau, hence q <= tau +
+    law_error. So every theorem is applied to q at this value (docs/statistics.md, section 11).
 
     Raises:
         ParameterError: a number is out of range, or the sum reaches 1.
@@ -35,23 +35,23 @@ def tested_tau(tau: float, law_error: float) -> float:
     tested = math.nextafter(tau + law_error, 1.0)
     if tested >= 1.0:
         raise ParameterError(
-            f"tau {tau:.12g} and the law error {law_error:.3g} of the computed noise reach 1 "
-            "together, where no vote certifies anything; lower tau."
+            f"tau {tau:.12g} plus the law error {law_error:.3g} of the computed noise must be "
+            "below 1, or no votes certify anything; lower tau."
         )
     return tested
 
 
 @dataclass(frozen=True)
 class Family:
-    """One hypothesis per component, all fixed before anything is drawn.
+    """One hypothesis per component, all fixed before drawing.
 
     Args:
         components: N, 1 or more.
         tau: in [1/2, 1).
         alpha: error rate of this input, in (0, 1).
-        correction: the procedure.
+        correction: the multiple-testing procedure.
         selection: where the candidate comes from.
-        k: number of wrong components that is one too many, from 1 to N.
+        k: smallest number of wrong components that is not tolerated, from 1 to N.
         law_error: of one draw (`onnxcert.result.Tally`); tests are at `tested_tau`.
 
     Raises:
@@ -74,40 +74,40 @@ class Family:
         if not 1 <= self.k <= self.components:
             raise ParameterError(
                 f"the budget must be below the number of components {self.components}, got "
-                f"{self.k - 1}; nothing would be guaranteed."
+                f"{self.k - 1}; otherwise nothing is guaranteed."
             )
         if self.alpha / self.components < SMALLEST_LEVEL:
             raise ParameterError(
                 f"alpha {self.alpha:g} over {self.components} components is a level below "
-                f"{SMALLEST_LEVEL:g}, which is not computed; raise alpha."
+                f"{SMALLEST_LEVEL:g}, the smallest that is supported; raise alpha."
             )
 
     @classmethod
     def of(cls, rule: Rule, components: int, selection: Selection, law_error: float = 0.0) -> Self:
-        """The family that `rule` tests at its first tau.
+        """Return the family that `rule` tests at its first tau.
 
-        Where several tau share alpha (old records, without `Rule.closed_testing`), this has one
-        tau's part of it.
+        Where several tau share alpha (old records without `Rule.closed_testing`), the family has
+        the share of one tau.
         """
         for tau in rule.taus:
             tested_tau(tau, law_error)
-        correction = correction_named(rule.correction)
+        correction = get_correction(rule.correction)
         k = rule.budget.of(components) + 1 if correction.controls == "k-FWER" else 1
         alpha = rule.alpha_per_input / (1 if rule.closed_testing else len(rule.taus))
         return cls(components, rule.tau, alpha, correction, selection, k, law_error)
 
     @property
     def tested_tau(self) -> float:
-        """What the votes are tested at: tau and the law error."""
+        """Tau at which votes are tested: tau plus the law error."""
         return tested_tau(self.tau, self.law_error)
 
     @property
     def entry_level(self) -> float:
-        """The p-value at which the family is certified where every component has it."""
+        """Largest p-value that certifies all components if every component has it."""
         return self.correction.entry_level(self.components, self.alpha, self.k)
 
     def entry_level_at(self, n: int) -> float:
-        """The same for n draws, where errors of direction take their part of an expected share."""
+        """Return `entry_level` for n draws, after the reserve for directional errors under FDR."""
         if self.correction.controls != "FDR":
             return self.entry_level
         left = self.alpha - self.reserve(n)
@@ -115,16 +115,16 @@ class Family:
 
     @property
     def single_level(self) -> float:
-        """What each component may err with so that k or more err with alpha: k alpha / N."""
+        """Single-step level of each component: k alpha / N."""
         return self.k * self.alpha / self.components
 
     def threshold(self, n: int, histogram: IntArray, reserve: float | None = None) -> int:
-        """Hits of n from which a component is certified; n + 1 where none is.
+        """Return the smallest hits of n that certify a component; n + 1 where none do.
 
         Args:
             n: draws tested.
             histogram: components with 0, 1, ..., n hits.
-            reserve: more than this family's own, where several tau share one.
+            reserve: at least this family's own, where several tau share one; None for its own.
         """
         return self.correction.threshold(
             p_values(n, self.tested_tau, self.selection),
@@ -135,18 +135,18 @@ class Family:
         )
 
     def reserve(self, n: int) -> float:
-        """The part of alpha that steps above k alpha / N must leave alone; n draws are tested.
+        """Return the part of alpha that levels above k alpha / N must not use; n draws are tested.
 
-        It depends on nothing that is drawn. Split selection tests the candidate itself, so
-        certifying a wrong class is always a false rejection, and nothing is reserved.
+        It does not depend on the draws. Split selection tests the candidate itself, so certifying
+        a wrong class is always a false rejection, and nothing is reserved.
 
-        Pooled selection tests "no class exceeds tau". Where some class does exceed tau the
-        hypothesis is false, and certifying *another* class there, with probability at most
-        F_{1 - tau}(x), is an error that control of false rejections does not count. At the fixed
-        level k alpha / N the p-value covers it, since F_{1 - tau}(x) <= p(x), so a single-step
-        procedure pays nothing. A stepwise procedure tests some components at levels up to
-        `largest_level`. With x_min the smallest count whose p-value is at most that level at
-        alpha, it reserves r = N F_{1 - tau}(x_min) / k.
+        Pooled selection tests "no class exceeds tau". Where a class does exceed tau, the
+        hypothesis is false. Certifying *another* class there has probability at most
+        F_{1 - tau}(x) and is an error that control of false rejections does not count. At the
+        fixed level k alpha / N the p-value covers it, since F_{1 - tau}(x) <= p(x), so a
+        single-step procedure needs no reserve. A stepwise procedure tests some components at
+        levels up to `largest_level`. Let x_min be the smallest count whose p-value is at most that
+        level at alpha. The reserve is r = N F_{1 - tau}(x_min) / k.
 
         Proof for step-down (Holm: k = 1), whose i-th level is k alpha / N or, where that is more,
         k (alpha - r) / (N + k - i). Let m hypotheses be true and d = N - m false. Before the k-th
@@ -160,13 +160,13 @@ class Family:
         Proof for Benjamini-Yekutieli at alpha - r: V / R <= (false rejections) / R + (directional
         errors), whose expectations are at most alpha - r and d F_{1 - tau}(x_min) <= r.
 
-        Several tau under Benjamini-Yekutieli take the largest reserve of all at each. The p-values
-        rise with tau, so R_tau falls, and no threshold has to be raised for the sake of order
-        (that would take right ones away from R and break the proof). A component counts as wrong
-        once: at the smallest tau that its class does not exceed, or, for another class, at the
-        smallest of all tau. Each such term over R at the smallest tau is at most the same term
-        over R at its own tau, whose expectation is at most (alpha - r) / N; so the share of
-        components wrong at the tau they are certified at is at most alpha, too.
+        Several tau under Benjamini-Yekutieli use the largest of their reserves at each tau. The
+        p-values increase with tau, so R_tau decreases and the thresholds are in order. (Raising a
+        threshold to restore the order would remove correct rejections from R and break the proof.)
+        A component counts as wrong once: at the smallest tau that its class does not exceed, or,
+        for another class, at the smallest of all tau. Each such term over R at the smallest tau is
+        at most the same term over R at its own tau, whose expectation is at most (alpha - r) / N.
+        So the expected share of components wrong at their certified tau is at most alpha, too.
         """
         if self.selection == "split" or not self.correction.stepwise:
             return 0.0

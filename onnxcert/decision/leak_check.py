@@ -1,4 +1,4 @@
-"""How many votes a leak between batch mates must change before it can certify anything wrong."""
+"""How many votes must depend on other draws of the batch before a certificate can be wrong."""
 
 from __future__ import annotations
 
@@ -17,40 +17,45 @@ from onnxcert.result import Selection
 from onnxcert.rule import Rule
 
 
-def leaked_shares(
+def min_leak_shares(
     rule: Rule, components: int, selection: Selection, n: int, n0: int
 ) -> tuple[tuple[int, float], ...]:
-    """(draws tested, share of the votes that a leak must change) at each look; fixed beforehand.
+    """Return the smallest share of votes that a leak must change to certify a wrong component.
 
-    A component with P(vote = candidate) <= tau has at most tau n votes on average where each draw
-    is alone. Up to one hit below the threshold nothing is certified, so a leak that certifies it
-    changes q = (threshold - 1) / n - tau of the votes or more. The threshold is that of a family in
-    which all components have the same votes. Of several tau the smallest q counts, of a radius map
-    that at its floor: at a larger tau fewer votes make a difference, by which the radius is then
-    less wrong.
+    A leak is a dependence of a draw's votes on the other draws of its batch. Without leaks, a
+    component with P(vote = candidate) <= tau has at most tau n votes on average. One hit below the
+    threshold certifies nothing, so a leak that certifies the component changes at least a share
+    q = (threshold - 1) / n - tau of the votes. The threshold is that of a family in which all
+    components have the same votes. For several tau, the smallest q is used; for a radius map, the
+    one at its floor: at a larger tau fewer votes suffice, but the radius is less wrong.
 
     Args:
-        rule: what is asked. components: N. selection: where the candidate comes from.
-        n: draws tested; under looks the most. n0: draws that choose the candidate.
+        rule: the rule of the run.
+        components: N.
+        selection: where the candidate comes from.
+        n: draws tested; under interim looks the maximum.
+        n0: draws that choose the candidate.
 
     Returns:
-        One pair for each number of draws at which anything can be certified; without looks one at
-        most.
+        A pair (draws tested, share) for each look at which anything can be certified; without
+        looks at most one. They do not depend on the draws.
     """
     family = Family.of(rule, components, selection)
     if rule.procedure == "jointclass":
         family = Family.of(rule, 1, selection)
     if rule.procedure == "predict":
-        return _pairs(n, [0.0])  # two classes are compared, and few votes may decide: check all
+        return _smallest_share(n, [0.0])  # few votes may separate the two classes: check all draws
     if rule.procedure == "indivclass":
-        return _pairs(n, [_of_bounds(OneSidedLevel(n, family.single_level, selection, 0.5))])
+        return _smallest_share(
+            n, [_share_at_floor(OneSidedLevel(n, family.single_level, selection, 0.5))]
+        )
     if rule.schedule is not None:
         looks = looks_of(rule.schedule, family, n0)
         found = boundaries(looks, rule.taus, family.single_level, selection, rule.schedule.spending)
         return tuple(
             pair
             for look, bounds in zip(looks, found.T.tolist(), strict=True)
-            for pair in _pairs(
+            for pair in _smallest_share(
                 look,
                 [
                     (bound - 1) / look - tau
@@ -60,27 +65,30 @@ def leaked_shares(
             )
         )
     if rule.radius_map:
-        return _pairs(n, [_of_bounds(one_sided(rule, family, n))])
-    return _pairs(
+        return _smallest_share(n, [_share_at_floor(one_sided(rule, family, n))])
+    return _smallest_share(
         n,
         [
-            _first(p_values(n, tau, selection), replace(family, tau=tau).entry_level_at(n), n) - tau
+            _largest_failing_share(
+                p_values(n, tau, selection), replace(family, tau=tau).entry_level_at(n), n
+            )
+            - tau
             for tau in rule.taus
         ],
     )
 
 
-def _first(p: LevelArray, level: float, n: int) -> float:
-    """The largest share of hits that does not certify; infinite where none does."""
+def _largest_failing_share(p: LevelArray, level: float, n: int) -> float:
+    """Return the largest share of hits that does not certify; infinity if no hits certify."""
     certifies = p <= level
     return (int(np.argmax(certifies)) - 1) / n if certifies.any() else np.inf
 
 
-def _of_bounds(test: OneSidedLevel) -> float:
-    """The same for a lower bound, at its floor."""
+def _share_at_floor(test: OneSidedLevel) -> float:
+    """Return the share of votes that a leak must change at the floor of a lower bound."""
     return (test.first - 1) / test.n - test.floor if test.first <= test.n else np.inf
 
 
-def _pairs(tested: int, shares: list[float]) -> tuple[tuple[int, float], ...]:
+def _smallest_share(tested: int, shares: list[float]) -> tuple[tuple[int, float], ...]:
     smallest = min(shares, default=np.inf)
     return ((tested, max(smallest, 1e-9)),) if np.isfinite(smallest) else ()

@@ -1,4 +1,4 @@
-"""What more draws would bring: a forecast from the votes so far, never part of a certificate."""
+"""Conditional power: the expected gain of further draws, never part of a certificate."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from scipy.stats import betabinom
 from onnxcert._typing import IntArray, LevelArray
 
 
-def chance_to_reach(n: int, more: int, bound: int) -> LevelArray:
-    """P(hits of n + more draws reach `bound`), for each number of hits of n; float64 [n + 1].
+def predictive_power(n: int, more: int, bound: int) -> LevelArray:
+    """Compute P(hits of n + more draws reach `bound`) for 0 .. n hits of n; float64 [n + 1].
 
-    The probability of a hit is taken as Beta(hits + 1/2, n - hits + 1/2), Jeffreys' posterior.
+    This is the conditional power, averaged over Jeffreys' posterior of the hit probability,
+    Beta(hits + 1/2, n - hits + 1/2) (the predictive power).
     """
     hits = np.arange(n + 1)
     missing = bound - hits
@@ -20,7 +21,7 @@ def chance_to_reach(n: int, more: int, bound: int) -> LevelArray:
 
 
 def expected_gain(undecided: IntArray, n: int, more: int, bound: int) -> float:
-    """Expected number of undecided components that `more` draws would certify.
+    """Compute the expected number of undecided components that `more` draws would certify.
 
     Args:
         undecided: components that are not certified, by hits 0 .. n; integers [n + 1].
@@ -30,4 +31,4 @@ def expected_gain(undecided: IntArray, n: int, more: int, bound: int) -> float:
     """
     if more < 1 or bound > n + more:
         return 0.0
-    return float(undecided @ chance_to_reach(n, more, bound))
+    return float(undecided @ predictive_power(n, more, bound))

@@ -1,4 +1,4 @@
-"""Whether n draws can certify anything at all, and how many would."""
+"""Feasibility: whether n draws can certify anything, and the smallest n that can."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from onnxcert.rule import Schedule
 
 
 def can_certify(family: Family, n: int) -> bool:
-    """Whether n draws certify anything where every component gets all n votes."""
+    """Return whether n draws certify anything if every component gets all n votes."""
     unanimous = p_values(n, family.tested_tau, family.selection)[n]
     return bool(unanimous <= family.entry_level_at(n))
 
 
 def smallest_n(family: Family) -> int:
-    """Smallest n at which a unanimous component can be certified.
+    """Return the smallest n at which unanimous components are certified.
 
     tau^n <= level is necessary, so the search starts at ln(1 / level) / ln(1 / tau).
 
@@ -30,8 +30,8 @@ def smallest_n(family: Family) -> int:
     bound = math.log(1.0 / family.entry_level) / -math.log(family.tested_tau)
     if bound > LARGEST_N:
         raise ParameterError(
-            f"about {bound:.2g} draws would be needed to certify {family.components} components "
-            f"at tau {family.tau:g} and alpha {family.alpha:g}; lower tau or raise alpha."
+            f"about {bound:.2g} draws are needed to certify {family.components} components at tau "
+            f"{family.tau:g} and alpha {family.alpha:g}; lower tau or raise alpha."
         )
     n = max(1, math.floor(bound))
     while not can_certify(family, n):  # a few times at most: p(n) is below 2 tau^n
@@ -40,10 +40,10 @@ def smallest_n(family: Family) -> int:
 
 
 def looks_of(schedule: Schedule, family: Family, n0: int) -> tuple[int, ...]:
-    """The looks of `schedule` for the components of `family`; fixed before anything is drawn.
+    """Return the interim looks of `schedule` for the components of `family`, fixed before drawing.
 
     Raises:
-        ParameterError: pooled selection has no candidate yet at the first look.
+        ParameterError: the first look of pooled selection is before n0.
     """
     earliest = n0 if family.selection == "pooled" else 1
     if schedule.looks is None:
@@ -51,13 +51,13 @@ def looks_of(schedule: Schedule, family: Family, n0: int) -> tuple[int, ...]:
     if schedule.looks[0] < earliest:
         raise ParameterError(
             f"looks under pooled selection must not be before the n0 {n0} draws that choose the "
-            f"candidate, got {schedule.looks[0]}; lower n0 or look later."
+            f"candidate, got {schedule.looks[0]}; lower n0 or use later looks."
         )
     return schedule.looks
 
 
 def _auto(schedule: Schedule, family: Family, earliest: int) -> tuple[int, ...]:
-    """Looks up to n, the first where what may be spent certifies a unanimous component."""
+    """Return looks up to n; at the first, the spent level certifies a unanimous component."""
     try:
         start = max(earliest, smallest_n(family))
     except ParameterError:
@@ -70,13 +70,13 @@ def _auto(schedule: Schedule, family: Family, earliest: int) -> tuple[int, ...]:
         others = (1.0 - tau) ** looks[0] if family.selection == "pooled" else 0.0
         if (tau ** looks[0] + others) * (1.0 + 1e-8) <= spent:
             return looks
-        # What may be spent by then rises with the start, so that it is approached in small steps.
+        # The spent level increases with the start, so approach the first look in small steps.
         start = min(max(start + 1, min(enough, start + start // 20)), schedule.n)
     return (schedule.n,)
 
 
 def can_certify_at_a_look(family: Family, schedule: Schedule, n0: int) -> bool:
-    """Whether any look of `schedule` certifies a component that gets all votes."""
+    """Return whether any look of `schedule` certifies a component that gets all votes."""
     looks = looks_of(schedule, family, n0)
     bounds = boundaries(
         looks, [family.tested_tau], family.single_level, family.selection, schedule.spending

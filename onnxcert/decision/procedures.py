@@ -1,4 +1,4 @@
-"""From a tally to a certificate, by the procedure asked for."""
+"""The decision procedures: from a tally to a certificate."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ PROCEDURES: Final[dict[str, Callable[[Tally, Rule], Certificate]]] = {
 
 
 def decide(tally: Tally, rule: Rule | None = None) -> Certificate:
-    """The certificate of a tally: a pure function of it and of the rule.
+    """Compute the certificate of a tally: a pure function of the tally and the rule.
 
-    With probability at least 1 - alpha no certified class is wrong, or, where the correction says
-    so, no more than the budget; see `Certificate.statement`. Everything in the rule must be fixed
-    before the draws are seen.
+    With probability at least 1 - alpha no certified class is wrong (FWER), or no more than the
+    budget (k-FWER); see `Certificate.statement`. The whole rule must be fixed before the draws are
+    seen.
 
     Raises:
-        ParameterError: parts of the rule do not go together, or not with this tally.
+        ParameterError: parts of the rule are not compatible with each other or with this tally.
     """
     rule = Rule() if rule is None else rule
     check_procedure(rule.procedure)
     check_combination(rule, tally.selection)
     if tally.ended and rule.schedule is None and not rule.hindsight:
         raise ParameterError(
-            f"this count was ended at a look ({tally.ended}), where one test of {tally.n} draws "
-            "has no level; decide it under the looks it was counted with."
+            f"this count ended early at a look ({tally.ended}), so one test of {tally.n} draws is "
+            "not valid; decide it under the looks it was counted with."
         )
     return PROCEDURES[rule.procedure](tally, rule)
 
 
 def check_procedure(name: str) -> None:
-    """Raise ParameterError unless there is a procedure of this name."""
+    """Raise ParameterError unless `name` is a procedure."""
     if name not in PROCEDURES:
         raise ParameterError(f"the procedure must be one of {', '.join(PROCEDURES)}, got {name!r}.")

@@ -12,28 +12,27 @@ from onnxcert._typing import LevelArray
 from onnxcert.result import Selection
 from onnxcert.rule import check_tau
 
-# SciPy's binomial tail is good to about 1e-13; a p-value may be too large, never too small.
+# SciPy's binomial tail has an error of about 1e-13. A p-value may be too large, never too small.
 _ROUND_UP = 1.0 + 1e-11
 _SMALLEST = 1e-260
 
-# A table depends on these numbers alone, and the same few are asked for again and again. Longer
-# ones are not kept: 128 of these take 13 MB.
-_KEPT: Final = 12_800
+# Tables up to this n are cached, because few are used again and again: 128 of them take 13 MB.
+_CACHED: Final = 12_800
 
 
 def binomial_tail(n: int, p: float) -> LevelArray:
-    """F_p(x) = P(Bin(n, p) >= x) for x = 0 .. n, rounded up; float64 [n + 1], read-only."""
-    return (_kept_tail if n <= _KEPT else _tail)(n, p)
+    """Compute F_p(x) = P(Bin(n, p) >= x), x = 0 .. n, rounded up; float64 [n + 1], read-only."""
+    return (_cached_tail if n <= _CACHED else _tail)(n, p)
 
 
 def _tail(n: int, p: float) -> LevelArray:
     tail = binom.sf(np.arange(n + 1) - 1, n, p)
-    # In the far tail SciPy's answer may be 0, and out of order; no level is anywhere near.
+    # In the far tail SciPy may return 0 or not be monotone. No real level is this small.
     tail = np.where(np.arange(n + 1) > 0, np.maximum(tail, _SMALLEST), 1.0)
     return _read_only(np.minimum(tail * _ROUND_UP, 1.0))
 
 
-_kept_tail = lru_cache(maxsize=128)(_tail)
+_cached_tail = lru_cache(maxsize=128)(_tail)
 
 
 def _read_only(table: LevelArray) -> LevelArray:
@@ -42,8 +41,7 @@ def _read_only(table: LevelArray) -> LevelArray:
 
 
 def p_values(n: int, tau: float, selection: Selection) -> LevelArray:
-    """p-value of each number of hits 0 .. n among n tested draws; float64 [n + 1], decreasing,
-    read-only.
+    """Compute the p-value of each number of hits 0 .. n among n tested draws.
 
     *Split* selection (Fischer et al. 2021, Algorithm 3): the candidate was chosen from other
     draws, so under the null P(vote = candidate) <= tau the hits are binomial with p at most tau
@@ -61,11 +59,14 @@ def p_values(n: int, tau: float, selection: Selection) -> LevelArray:
     >>> p_values(3, 0.75, "pooled").round(4).tolist()
     [1.0, 1.0, 1.0, 0.4375]
 
+    Returns:
+        float64 [n + 1], decreasing, read-only.
+
     Raises:
-        ParameterError: tau outside [1/2, 1).
+        ParameterError: tau is outside [1/2, 1).
     """
     check_tau(tau)
-    return (_kept_p_values if n <= _KEPT else _p_values)(n, tau, selection)
+    return (_cached_p_values if n <= _CACHED else _p_values)(n, tau, selection)
 
 
 def _p_values(n: int, tau: float, selection: Selection) -> LevelArray:
@@ -78,4 +79,4 @@ def _p_values(n: int, tau: float, selection: Selection) -> LevelArray:
     return _read_only(np.where(valid, summed, 1.0))
 
 
-_kept_p_values = lru_cache(maxsize=128)(_p_values)
+_cached_p_values = lru_cache(maxsize=128)(_p_values)

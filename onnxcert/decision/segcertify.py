@@ -15,24 +15,26 @@ from onnxcert.rule import Rule
 
 
 def segcertify(tally: Tally, rule: Rule) -> Certificate:
-    """SegCertify (Fischer, Baader, Vechev 2021, Algorithm 3), at one tau, several or all of them.
+    """Run SegCertify (Fischer, Baader, Vechev 2021, Algorithm 3) at one, several or all tau.
 
-    With one tau the correction decides. Several tau need no share of alpha under a single-step
-    correction (`onnxcert.decision.bounds`), are tested by closed testing under a step-down one
-    (`onnxcert.decision.several_tau`), and share a reserve under FDR
+    With one tau the correction decides. Several tau use all of alpha under a single-step
+    correction (`onnxcert.decision.bounds`), closed testing under a step-down correction
+    (`onnxcert.decision.several_tau`), and one common reserve under FDR
     (`onnxcert.decision.Family.reserve`). A radius map is one lower bound for each component. Under
-    looks certified is whoever reached the boundary at any look.
+    interim looks a component is certified if it reached the boundary at any look.
     """
     family = Family.of(rule, tally.components, tally.selection, tally.law_error)
     if rule.schedule is not None:
-        levels, level, found = _at_looks(tally, rule, family)
+        levels, level, found = _levels_at_looks(tally, rule, family)
     else:
         n = tally.n
         found = thresholds(rule, family, n, tally.histogram)
-        levels, reached = _map(rule, family, n) if rule.radius_map else _steps(rule, found, n)
-        level = reached.astype(_smallest(len(levels)))[tally.hits]
+        levels, reached = (
+            _levels_of_map(rule, family, n) if rule.radius_map else _levels_of_taus(rule, found, n)
+        )
+        level = reached.astype(_smallest_uint(len(levels)))[tally.hits]
     certified = int(np.count_nonzero(level))
-    notes = [] if certified else [_why_nothing(tally, family, rule)]
+    notes = [] if certified else [_explain_abstention(tally, family, rule)]
     if family.k > certified > 0:
         notes.append(
             f"nothing is guaranteed: the budget of {family.k - 1} wrong components is not below "
@@ -49,29 +51,29 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
     )
 
 
-def _steps(rule: Rule, found: tuple[int, ...], n: int) -> tuple[LevelArray, IntArray]:
-    """Every tau ascending, and how many of them each number of hits reaches."""
+def _levels_of_taus(rule: Rule, found: tuple[int, ...], n: int) -> tuple[LevelArray, IntArray]:
+    """Return all tau in ascending order, and how many of them each number of hits reaches."""
     reached = np.searchsorted(np.sort(found), np.arange(n + 1), side="right")
     return np.array(sorted(rule.taus), dtype=np.float64), reached
 
 
-def _map(rule: Rule, family: Family, n: int) -> tuple[LevelArray, IntArray]:
-    """Every number of hits at its own tau."""
+def _levels_of_map(rule: Rule, family: Family, n: int) -> tuple[LevelArray, IntArray]:
+    """Return the tau of all numbers of hits in ascending order, and how many each reaches."""
     bounds = lower_bounds(rule, family, n)
     levels, reached = np.unique(bounds, return_inverse=True)
     return levels[1:], reached.reshape(-1)  # the lowest is 0: no hits certify nothing
 
 
-def _at_looks(
+def _levels_at_looks(
     tally: Tally, rule: Rule, family: Family
 ) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
-    """Who reached the boundary of which tau at any look taken."""
+    """Return all tau, how many each component reached at any look, and the last boundaries."""
     assert rule.schedule is not None
     planned = looks_of(rule.schedule, family, tally.n0)
     taken = len(tally.looks)
     if tally.path is None or planned[:taken] != tally.looks:
         raise ParameterError(
-            f"the votes must be known at the looks {', '.join(map(str, planned))}, got "
+            f"the tally must have the looks {', '.join(map(str, planned))}, got "
             f"{', '.join(map(str, tally.looks)) or 'none'}; looks are fixed before drawing."
         )
     levels = np.array(sorted(rule.taus), dtype=np.float64)
@@ -79,8 +81,8 @@ def _at_looks(
     bounds = boundaries(
         planned, tested, family.single_level, tally.selection, rule.schedule.spending
     )
-    level = np.zeros(tally.hits.shape, dtype=_smallest(len(levels)))
-    for row in bounds:  # ascending in tau, and the boundaries rise with it
+    level = np.zeros(tally.hits.shape, dtype=_smallest_uint(len(levels)))
+    for row in bounds:  # ascending in tau, and so are the boundaries
         crossed = np.zeros(tally.hits.shape, dtype=np.bool_)
         for hits, bound in zip(tally.path, row[:taken], strict=True):
             crossed |= hits >= bound
@@ -89,11 +91,12 @@ def _at_looks(
     return levels, level, tuple(bounds[at, taken - 1].tolist())
 
 
-def _smallest(values: int) -> np.dtype[np.unsignedinteger]:
+def _smallest_uint(values: int) -> np.dtype[np.unsignedinteger]:
     return np.dtype(np.min_scalar_type(values))
 
 
-def _why_nothing(tally: Tally, family: Family, rule: Rule) -> str:
+def _explain_abstention(tally: Tally, family: Family, rule: Rule) -> str:
+    # Records store these notes and `verify` compares them: the wording must not change.
     most = tally.n if rule.schedule is None else rule.schedule.n
     if not can_certify(family, most):
         try:

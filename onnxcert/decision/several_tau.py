@@ -1,4 +1,4 @@
-"""Several tau under a step-down correction: closed testing."""
+"""Closed testing of several tau under a step-down correction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from onnxcert.decision.pvalues import p_values
 def closed_thresholds(
     family: Family, taus: Sequence[float], n: int, histogram: IntArray
 ) -> tuple[int, ...]:
-    """Hits of n from which a component is certified at each of several tau; n + 1 where none is.
+    """Return the smallest hits of n that certify at each of several tau; n + 1 where none do.
 
     Holm (k-FWER step-down) at the largest tau with all of alpha certifies R components there. Each
     tau is then tested at alpha / max(1, N - R), for k-FWER at
@@ -28,14 +28,15 @@ def closed_thresholds(
     steps certify at most k - 1 of the m at the largest tau. Then R <= N - m + k - 1, and the levels
     are at most k alpha / m.
 
-    *Pooled* selection: alpha - r in the place of alpha, r being the reserve at the smallest tau
-    (`Family.reserve`), which pays for errors of direction at every tau. Levels are used where they
-    exceed k alpha / N, and everywhere certified is who would be so by Bonferroni for several tau
-    (`OneSidedLevel`). Proof: docs/statistics.md, section 6.
+    *Pooled* selection uses alpha - r instead of alpha, where r is the reserve at the smallest tau
+    (`Family.reserve`); it covers directional errors at every tau. These levels are used where they
+    exceed k alpha / N. Components that Bonferroni certifies for several tau (`OneSidedLevel`) are
+    always certified. Proof: docs/statistics.md, section 6.
 
     Args:
-        family: with a step-down correction and all of alpha; its tau is not looked at.
+        family: with a step-down correction and all of alpha; its tau is ignored.
         taus: two or more, in any order.
+        n: draws tested.
         histogram: components with 0, 1, ..., n hits; integers [n + 1].
     """
     at = {tau: replace(family, tau=tau) for tau in taus}
@@ -45,15 +46,15 @@ def closed_thresholds(
     bonferroni = OneSidedLevel(n, single, family.selection, floor.tested_tau)
     fixed = {tau: bonferroni.threshold(one.tested_tau) for tau, one in at.items()}
     reserve = floor.reserve(n)
-    # The p-values at the largest tau, changed so that the single-step level rejects what Bonferroni
-    # for several tau does, and no more.
+    # Change the p-values at the largest tau so that the single-step level rejects exactly what
+    # Bonferroni for several tau rejects.
     table = p_values(n, top.tested_tau, family.selection)
     enough = np.arange(n + 1) >= fixed[max(taus)]
     table = np.where(enough, np.minimum(table, single), table)
     table = np.where(~enough & (table <= single), math.nextafter(single, 1.0), table)
     lowest = step_down(table, histogram, family.alpha, k=k, reserve=reserve)
     certified = int(histogram[lowest:].sum())
-    # Where all are certified at the largest tau there is nothing left to test.
+    # Components that may still be null at the largest tau.
     null = max(k, min(components, components + k - 1 - certified))
     level = k * (family.alpha - reserve) / null
     if level <= single:

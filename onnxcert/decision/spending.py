@@ -1,4 +1,4 @@
-"""How much of the level may be spent up to each look (Lan and DeMets 1983)."""
+"""Spending functions: the share of the level used up to each interim look (Lan, DeMets 1983)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Spending = Callable[[Sequence[int], float], LevelArray]
 
 
 def equal(looks: Sequence[int], level: float) -> LevelArray:  # noqa: ARG001
-    """The same at each look: j / K after j of K looks."""
+    """Spend the same at each look: j / K after j of K looks."""
     return np.arange(1, len(looks) + 1) / len(looks)
 
 
 def pocock(looks: Sequence[int], level: float) -> LevelArray:  # noqa: ARG001
-    """ln(1 + (e - 1) t) at the share t of the draws: boundaries of much the same height."""
+    """Spend ln(1 + (e - 1) t) at the share t of the draws: nearly constant boundaries."""
     return np.array([math.log1p((math.e - 1.0) * look / looks[-1]) for look in looks])
 
 
 def obrien_fleming(looks: Sequence[int], level: float) -> LevelArray:
-    """2 (1 - Phi(z / sqrt(t))) / level with z = Phi^-1(1 - level / 2): next to nothing early."""
+    """Spend 2 (1 - Phi(z / sqrt(t))) / level, z = Phi^-1(1 - level / 2): very little early."""
     z = float(norm.isf(level / 2.0))
     share = np.array([look / looks[-1] for look in looks])
     return np.asarray(np.minimum(2.0 * norm.sf(z / np.sqrt(share)) / level, 1.0))
@@ -40,10 +40,10 @@ SPENDING: Final[dict[str, Spending]] = {
 
 
 def cumulative(name: str, looks: Sequence[int], level: float) -> LevelArray:
-    """Share of `level` that may be spent up to each look, rising to 1; float64 [K].
+    """Return the share of `level` to spend up to each look, increasing to 1; float64 [K].
 
     Raises:
-        ParameterError: there is no such spending function.
+        ParameterError: `name` is not a spending function.
     """
     if name not in SPENDING:
         raise ParameterError(f"the spending must be one of {', '.join(SPENDING)}, got {name!r}.")

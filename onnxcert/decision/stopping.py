@@ -1,4 +1,4 @@
-"""When to stop early. Any reason will do: boundaries hold for every stopping rule."""
+"""Early stopping. The boundaries hold for every stopping rule, so any reason may be used."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from onnxcert.rule import Rule
 
 @dataclass(frozen=True, kw_only=True)
 class Stopping:
-    """Reasons to stop at a look, for each input by itself.
+    """Reasons to stop at an interim look, for each input separately.
 
     Args:
-        until: stop once this share of the components is certified at the first tau.
-        futility: stop once further draws can be expected to certify less than this share of the
-            components per hundred of them, both the next ones and all up to n on average.
-        seconds: stop at the last look that fits into so much time.
+        until: stop when this share of the components is certified at the first tau.
+        futility: stop when a hundred further draws are expected to certify less than this share of
+            the components: both the next hundred, and all draws up to n on average.
+        seconds: stop at the last look that fits into this time.
 
     Raises:
         ParameterError: a share is not between 0 and 1, or the time is not positive.
@@ -50,22 +50,22 @@ class Stopping:
         return any(v is not None for v in (self.until, self.futility, self.seconds))
 
     def as_dict(self) -> dict[str, Any]:
-        """What applies, by the names of the command line's options."""
+        """Return the reasons that are set, by the names of the command-line options."""
         values = {"until": self.until, "futility": self.futility, "time": self.seconds}
         return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """How far an input has come, and what more draws would bring; shares of all components.
+    """Interim progress and conditional power of one input; shares of all components.
 
     Attributes:
         draws: tested so far.
         certified: share certified at the first tau.
-        next_hundred: share that another hundred draws (or those left) would be expected to certify,
-            at the tau where it is largest.
-        in_the_end: share that all draws up to n would be expected to certify, likewise.
-        left: draws up to n.
+        next_hundred: share that the next hundred draws (or those that remain) are expected to
+            certify, at the tau where it is largest.
+        in_the_end: share that all remaining draws are expected to certify, likewise.
+        left: remaining draws up to n.
     """
 
     draws: int
@@ -76,21 +76,23 @@ class Outlook:
 
     @property
     def per_hundred(self) -> float:
-        """Share that a hundred draws are worth: the next ones, or all up to n on average."""
+        """Expected gain of a hundred draws: the next ones, or all up to n on average."""
         return max(self.next_hundred, self.in_the_end * 100.0 / max(self.left, 100))
 
     def shown(self) -> str:
-        """In a few words, for whoever is waiting."""
+        """Return a short text for the progress display."""
         return f"certified {self.certified:.3f}, +{self.next_hundred:.3f} with 100 more draws"
 
 
 @dataclass(eq=False)
 class Looking:
-    """The looks at one input: what is certified so far, and whether to go on.
+    """The interim analysis of one input: what is certified so far, and whether to stop.
 
     Args:
         rule: has a schedule.
         stopping: reasons to stop.
+        started: start time, on the monotonic clock.
+        outlook: that of the last look; None before the first.
     """
 
     rule: Rule
@@ -99,9 +101,9 @@ class Looking:
     outlook: Outlook | None = None
 
     def at_look(self, tally: Tally) -> Ended:
-        """Look at the votes so far; a reason to stop, or nothing."""
+        """Analyse the votes so far and return a reason to stop; empty if there is none."""
         certificate = decide(tally, self.rule)
-        self.outlook = outlook = outlook_of(certificate)
+        self.outlook = outlook = compute_forecast(certificate)
         stopping = self.stopping
         assert self.rule.schedule is not None
         if tally.n >= self.rule.schedule.n:
@@ -115,21 +117,21 @@ class Looking:
         return ""
 
     def _out_of_time(self, certificate: Certificate) -> bool:
-        """Whether the next look would come too late, at the speed so far."""
+        """Return whether the next look would be too late at the speed so far."""
         tally = certificate.tally
         assert self.stopping.seconds is not None
-        planned = _planned(certificate)
+        planned = _planned_looks(certificate)
         following = planned[len(tally.looks)]
         elapsed = time.monotonic() - self.started
         return elapsed * following / tally.n > self.stopping.seconds
 
 
-def outlook_of(certificate: Certificate) -> Outlook:
-    """The outlook at the last look of a certificate under a schedule."""
+def compute_forecast(certificate: Certificate) -> Outlook:
+    """Compute the progress and conditional power at the last look of a certificate."""
     tally, rule = certificate.tally, certificate.rule
     assert rule.schedule is not None
     family = Family.of(rule, tally.components, tally.selection, tally.law_error)
-    planned = _planned(certificate)
+    planned = _planned_looks(certificate)
     tested = [tested_tau(tau, tally.law_error) for tau in rule.taus]
     each = boundaries(planned, tested, family.single_level, tally.selection, rule.schedule.spending)
     left = rule.schedule.n - tally.n
@@ -138,7 +140,7 @@ def outlook_of(certificate: Certificate) -> Outlook:
     for tau, bounds in zip(rule.taus, each, strict=True):
         undecided = tally.hits[certificate.labels_at(tau) < 0]
         open_ = np.bincount(undecided.ravel(), minlength=tally.n + 1)
-        # Between looks a boundary is interpolated; nothing is decided by it.
+        # Interpolate the boundary between looks; it is only a forecast.
         at_soon = round(float(np.interp(tally.n + soon, planned, np.minimum(bounds, planned))))
         for k, (more, bound) in enumerate(((soon, at_soon), (left, int(bounds[-1])))):
             gains[k] = max(gains[k], expected_gain(open_, tally.n, more, bound))
@@ -151,7 +153,7 @@ def outlook_of(certificate: Certificate) -> Outlook:
     )
 
 
-def _planned(certificate: Certificate) -> tuple[int, ...]:
+def _planned_looks(certificate: Certificate) -> tuple[int, ...]:
     rule, tally = certificate.rule, certificate.tally
     assert rule.schedule is not None
     family = Family.of(rule, tally.components, tally.selection, tally.law_error)

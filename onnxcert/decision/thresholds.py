@@ -1,4 +1,4 @@
-"""Hits from which a component is certified, at one tau, several or all of them."""
+"""Thresholds: the smallest hits that certify a component, at one, several or all tau."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from onnxcert.rule import Rule
 
 
 def thresholds(rule: Rule, family: Family, n: int, histogram: IntArray) -> tuple[int, ...]:
-    """Hits of n from which a component is certified at each tau of `rule`; n + 1 where none is.
+    """Return the smallest hits of n that certify at each tau of `rule`; n + 1 where none do.
 
     Args:
         rule: without a schedule.
@@ -30,10 +30,10 @@ def thresholds(rule: Rule, family: Family, n: int, histogram: IntArray) -> tuple
         return tuple(int(np.argmax(bounds >= t)) if bounds[-1] >= t else n + 1 for t in taus)
     families = [family if tau == family.tau else replace(family, tau=tau) for tau in taus]
     fdr = family.correction.controls == "FDR"
-    # Expected shares count those certified, so that a threshold cannot be raised afterwards: one
-    # reserve for all tau keeps the thresholds in order (`Family.reserve`).
+    # Under FDR a threshold must not be raised afterwards, because the share counts the certified
+    # components. One reserve for all tau keeps the thresholds in order (`Family.reserve`).
     reserve = max(_reserve(one, n) for one in families) if fdr else None
-    # Where it takes all of alpha the procedure is Bonferroni's.
+    # If the reserve is all of alpha, the procedure is Bonferroni's.
     single = not family.correction.stepwise or (reserve is not None and reserve >= family.alpha)
     found: Sequence[int]
     if len(taus) > 1 and family.correction.stepwise and not fdr and rule.closed_testing:
@@ -46,23 +46,23 @@ def thresholds(rule: Rule, family: Family, n: int, histogram: IntArray) -> tuple
             one.threshold(n, histogram, _reserve(one, n) if reserve is None else reserve)
             for one in families
         ]
-    # Whoever is certified at a tau is so at every smaller one.
+    # A component certified at tau is certified at every smaller tau.
     return tuple(
         max(votes for votes, lower in zip(found, taus, strict=True) if lower <= tau) for tau in taus
     )
 
 
 def one_sided(rule: Rule, family: Family, n: int) -> OneSidedLevel:
-    """What one component may err with, for all tau of `rule` together."""
+    """Return the error level of one component, for all tau of `rule` together."""
     floor = tested_tau(_floor(rule), family.law_error)
     return OneSidedLevel(n, family.single_level, family.selection, floor)
 
 
 def lower_bounds(rule: Rule, family: Family, n: int) -> LevelArray:
-    """Largest tau that each number of hits is certified at, rounded down; 0 for none; [n + 1].
+    """Return the largest tau certified by 0 .. n hits, rounded down; 0 for none; [n + 1].
 
-    The bound is one for the law of the computed votes, from the floor and the law error on; less
-    the law error it is one for the law of the theorem.
+    `OneSidedLevel` bounds the probability of computed votes, from floor + law error on. Minus the
+    law error, this is a bound for the votes of the theorem.
     """
     bounds = one_sided(rule, family, n).lower_bounds()
     if family.law_error == 0.0:

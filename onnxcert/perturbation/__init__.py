@@ -1,7 +1,7 @@
-"""Perturbations: the noise and the radius it certifies, one final class a file.
+"""Perturbations: the noise and the radius it certifies, one class a file.
 
-A new one is one file here and one line in `PLAIN`. `PERTURBATIONS` has them and the wrapper
-`OnChannels`.
+Add a new perturbation as one file here and one line in `PLAIN`. `PERTURBATIONS` also has the
+wrapper `OnChannels`.
 """
 
 from typing import Final

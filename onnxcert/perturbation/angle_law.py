@@ -1,11 +1,11 @@
-"""The law of Q = exp([v]x), v ~ N(0, sigma^2 I_3): only the angle of Q matters.
+"""The distribution of Q = exp([v]x), v ~ N(0, sigma^2 I_3), which depends on the angle of Q only.
 
 Q turns by a = |v| folded into [0, pi] about an axis that is uniform on the sphere. Its density
-with respect to Haar measure is, with u_k = a + 2 pi k and docs/rotation.md,
+with respect to Haar measure is, with u_k = a + 2 pi k (docs/rotation.md),
 
     h(a) = 4 pi^2 (2 pi sigma^2)^(-3/2)  sum_k u_k^2 exp(-u_k^2 / 2 sigma^2) / (2 sin^2(a / 2)),
 
-which falls as a grows (Lemma 2 there).
+which decreases in a (Lemma 2 there).
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
 
-# Sum over |k| <= 3: for sigma <= 1 the rest is below exp(-150), and leaving it out lowers h.
+# Sum over |k| <= 3: for sigma <= 1 the rest is below exp(-150), and omitting it lowers h.
 _WRAPS = (0, -1, 1, -2, 2, -3, 3)
-# More than what exp, sin and the few operations here lose, relatively.
+# Above the relative rounding error of exp, sin and the few operations here.
 ROUNDING = 1e-12
 # The largest 1 / (2 sin^2(u / 2)) - 2 / u^2 on [0, pi], at pi: 0.29736.
 _BEND = 0.2974
 
 
 def density(a: Numbers, sigma: float) -> Numbers:
-    """h at the angles `a` in (0, pi]."""
+    """Compute h at the angles `a` in (0, pi]."""
     total = np.zeros_like(a)
     for k in _WRAPS:
         u = a + 2 * math.pi * k
@@ -35,7 +35,7 @@ def density(a: Numbers, sigma: float) -> Numbers:
 
 
 def angle_density(a: Numbers, sigma: float) -> Numbers:
-    """Density of the angle itself in [0, pi]: the Maxwell law, folded."""
+    """Compute the density of the angle itself in [0, pi]: the folded Maxwell distribution."""
     total = np.zeros_like(a)
     for k in _WRAPS:
         u = a + 2 * math.pi * k
@@ -44,15 +44,16 @@ def angle_density(a: Numbers, sigma: float) -> Numbers:
 
 
 def lower_polygon(a: Numbers, sigma: float) -> Numbers:
-    """Heights over the angles `a` of a falling broken line that h is nowhere below.
+    """Compute a decreasing polygon below h: its heights at the angles `a`.
 
-    A chord exceeds h by at most width^2 / 8 times the largest h'' between its ends; both ends are
-    lowered by as much and by `ROUNDING`. Left of sigma / 16, where h has a pole of very little
-    mass, the line is level, as h is higher there; elsewhere a height that is not below the one
-    before is lowered to it.
+    A chord exceeds h by at most width^2 / 8 times the largest h'' between its ends, so both ends
+    are lowered by this and by `ROUNDING`. Left of sigma / 16, where h has a pole of very little
+    mass, the polygon is constant, which is below h. Elsewhere a height above the previous one is
+    lowered to it.
 
     Args:
-        a: rising angles in (0, pi], evenly spaced. sigma: 1 at most.
+        a: increasing angles in (0, pi], evenly spaced.
+        sigma: at most 1.
     """
     bend = curvature_bound(a[:-1], a[1:], sigma) * (np.diff(a) ** 2 / 8)
     lowered = np.concatenate([bend, bend[-1:]])
@@ -64,7 +65,7 @@ def lower_polygon(a: Numbers, sigma: float) -> Numbers:
 
 
 def curvature_bound(low: Numbers, high: Numbers, sigma: float) -> Numbers:
-    """What h'' does not exceed between the angles `low` and `high`, 0 < low < high <= pi.
+    """Compute an upper bound of h'' between the angles `low` and `high`, 0 < low < high <= pi.
 
     Term k of h is f_k = u^2 exp(-u^2 / 2 sigma^2) / (2 sin^2(a / 2)), and f_k'' = f_k (l' + l^2)
     with l = (log f_k)' = 2 / u - u / sigma^2 - cot(a / 2). For k = 0 the singular parts cancel:
@@ -78,7 +79,7 @@ def curvature_bound(low: Numbers, high: Numbers, sigma: float) -> Numbers:
     for k in _WRAPS[1:]:
         ends = np.abs(np.stack([low, high]) + 2 * math.pi * k)
         near, far = ends.min(axis=0), ends.max(axis=0)
-        highest = np.clip(math.sqrt(2) * sigma, near, far)  # where u^2 exp(-u^2 / 2 sigma^2) is
+        highest = np.clip(math.sqrt(2) * sigma, near, far)  # maximises u^2 exp(-u^2 / 2 sigma^2)
         size = highest**2 * np.exp(-0.5 * (highest / sigma) ** 2) / (2 * sine**2)
         steep = 2 / near + far / sigma**2 + cotangent
         total += size * (0.5 / sine**2 + steep**2)

@@ -1,4 +1,4 @@
-"""Rotation about one fixed axis by a random angle; certifies every smaller angle."""
+"""Rotation about one fixed axis by a random angle; certifies angles up to a radius."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from onnxcert._typing import Array, FloatArray, Noise
 from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation.rotation_radius import classical
+from onnxcert.perturbation.rotation_radius import classical_radius
 from onnxcert.perturbation.turning import (
     TURNED,
     Cloud,
     check_parameters,
     check_points,
-    cloud_of,
     exponential,
+    format_angle,
+    prepare_cloud,
     rotation_law_error,
-    shown_angle,
     turn,
 )
 
@@ -31,17 +31,17 @@ _LARGEST_SIGMA = 100.0
 @final
 @dataclass(frozen=True)
 class AxisRotation:
-    """x turned about one axis through its origin by an angle t ~ N(0, sigma^2).
+    """Rotation of x about one axis through its origin by an angle t ~ N(0, sigma^2).
 
-    Turning by t and then by s is turning by t + s, so that the angles add as Gaussian noise does
-    on a line: if P(f_i = c) > tau >= 1/2, the class c keeps the majority when x has first been
-    turned about the same axis by any angle s with |s| <= sigma * Phi^-1(tau). From pi on that is
-    every angle. Rotations about other axes are not covered; see `Rotation`.
+    A rotation by t and then by s is one by t + s, so the angles add like Gaussian noise on a line.
+    If P(f_i = c) > tau >= 1/2, the class c keeps the majority when x has first been rotated about
+    the same axis by any angle s with |s| <= sigma * Phi^-1(tau). A radius of pi covers every angle.
+    Rotations about other axes are not covered; see `Rotation`.
 
     Args:
         sigma: standard deviation of the angle in radians.
         axis: ``x``, ``y`` or ``z``.
-        vectors: 1 turns the first three channels, 2 the first and second three together.
+        vectors: 1 rotates the first three channels, 2 the first and second three together.
 
     Raises:
         ParameterError: a parameter is out of range.
@@ -70,35 +70,35 @@ class AxisRotation:
         return "radians"
 
     def check(self, x: FloatArray) -> None:
-        """Raise ParameterError unless `x` is [c, N] with the channels that turn."""
+        """Raise ParameterError unless `x` is [c, N] with the channels to rotate."""
         check_points(x, self.vectors)
 
     def law_error(self, shape: tuple[int, ...]) -> float:
-        """See `onnxcert.perturbation.turning.rotation_law_error`."""
+        """Return `onnxcert.perturbation.turning.rotation_law_error`."""
         return rotation_law_error(self.sigma, 3 * self.vectors * math.prod(shape[1:]))
 
     def prepare(self, x: Array, backend: Backend) -> Cloud:  # noqa: ARG002 - as on every one
-        return cloud_of(x, self.vectors)
+        return prepare_cloud(x, self.vectors)
 
     def perturb(self, x: Array | Cloud, noise: Noise, out: Array) -> None:
-        """Write x, turned by an angle of its own, into each row of `out`."""
+        """Write x, rotated by an independent angle, into each row of `out`."""
         v = np.zeros((len(noise), 3))
         v[:, _AXES.index(self.axis)] = self.sigma * noise.normals(1)[:, 0]
         matrices = exponential(v)
         turn(x, matrices, noise.offsets(), self.vectors, out)
 
     def radius(self, tau: float) -> float:
-        """sigma * Phi^-1(tau), pi at most, in radians and rounded down; tau in [1/2, 1)."""
-        return classical(self.sigma, tau)
+        """Return sigma * Phi^-1(tau), at most pi, in radians, rounded down; tau in [1/2, 1)."""
+        return classical_radius(self.sigma, tau)
 
     def formula(self, tau: float | None = None) -> str:
-        """How the radius follows from tau, in symbols or in numbers."""
+        """Return the formula of the radius, in symbols, or in numbers for one tau."""
         if tau is None:
             return "min(pi, sigma * Phi^-1(tau))"
         return f"min(pi, {self.sigma!r} * Phi^-1({tau!r}))"
 
     def shown(self, radius: float) -> str:
-        return shown_angle(radius, "every angle")
+        return format_angle(radius, "every angle")
 
     def attack(self, size: str, unit: str, of: str = "") -> str:
         return (

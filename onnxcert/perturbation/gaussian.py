@@ -1,4 +1,4 @@
-"""Independent Gaussian noise on every coordinate of the input; certifies an L2 ball."""
+"""Independent Gaussian noise on every value of the input; certifies an L2 ball."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.rounding import rounded_down
 
-# docs/statistics.md, section 11: relative error of a cell's probability, as a root mean square over
-# all cells but those far out, and what these may add.
+# docs/statistics.md, section 11: the relative error of a cell's probability (root mean square over
+# all cells except for the far tails), and the contribution of the tails.
 _CELL: Final = 2.0**-32
 _TAIL: Final = 2.0**-48
 
@@ -24,18 +24,18 @@ _TAIL: Final = 2.0**-48
 @final
 @dataclass(frozen=True)
 class Gaussian:
-    """e ~ N(0, sigma^2 I) added to x; the sum is rounded to the grid that belongs to sigma.
+    """Noise e ~ N(0, sigma^2 I) added to x; the sum is rounded to a grid that sigma determines.
 
-    The model so sees a fixed function of the real number x + e, whatever the low bits of x are
+    So the model gets a fixed function of the real number x + e, for any low bits of x
     (`onnxcert.kernels.grid_step`).
 
     If P(f_i(x + e) = c) > tau >= 1/2, then for every d with ||d||_2 <= sigma * Phi^-1(tau) the
     class c keeps the majority at x + d (Cohen, Rosenfeld, Kolter 2019, Theorem 1; for segmentation
-    Fischer, Baader, Vechev 2021, Theorem 5.1). The radius is one number for the whole input: it
-    bounds the norm over all pixels and channels together.
+    Fischer, Baader, Vechev 2021, Theorem 5.1). The radius bounds the norm over all pixels and
+    channels together.
 
     Args:
-        sigma: standard deviation in the declared input unit, above 0.
+        sigma: standard deviation in the unit of the input, above 0.
 
     Raises:
         ParameterError: sigma is not a positive finite number.
@@ -68,7 +68,7 @@ class Gaussian:
     def check(self, x: FloatArray) -> None:
         """Raise ParameterError if float32 `x` is too large for the grid of this sigma."""
         xp = array_namespace(x)
-        # Without an array of the input's size, because the input may take most of the memory.
+        # Allocate no array of the input's size: the input may use most of the memory.
         largest = float(max(xp.max(x), -xp.min(x))) if math.prod(x.shape) else 0.0
         step = float(np.spacing(np.float32(largest)))
         if self.sigma < 1024 * step:
@@ -79,26 +79,26 @@ class Gaussian:
             )
 
     def law_error(self, shape: tuple[int, ...]) -> float:
-        """By Pinsker's inequality for independent values, and the union bound for the tails."""
+        """Bound the law error by Pinsker's inequality, and by the union bound for the tails."""
         values = math.prod(shape)
         return math.sqrt(values / 2) * _CELL + values * _TAIL
 
     def prepare(self, x: Array, backend: Backend) -> Any:
-        """`x`, on the CPU split into grid point and rest."""
+        """Return `x` for `perturb`; on the CPU split into grid point and remainder."""
         return backend.prepare(x, self.sigma)
 
     def perturb(self, x: Any, noise: Noise, out: Array) -> None:
-        """Write the grid point nearest to x + e into each row of `out`, with an e of its own."""
+        """Write the grid point nearest to x + e, with independent e, into each row of `out`."""
         noise.add_normal(x, self.sigma, out)
 
     def radius(self, tau: float) -> float:
-        """sigma * Phi^-1(tau), never above it; tau in [1/2, 1)."""
-        # Earlier versions drew with sigma in float32; the radius of their records stays the same.
+        """Return sigma * Phi^-1(tau), rounded down; tau in [1/2, 1)."""
+        # Earlier versions drew with sigma in float32; their records keep their radius.
         exact = min(self.sigma, float(np.float32(self.sigma))) * float(norm.ppf(tau))
         return max(0.0, exact * (1.0 - 1e-12))
 
     def formula(self, tau: float | None = None) -> str:
-        """How the radius follows from tau, in symbols or in numbers."""
+        """Return the formula of the radius, in symbols, or in numbers for one tau."""
         if tau is None:
             return "sigma * Phi^-1(tau)"
         return f"{self.sigma!r} * Phi^-1({tau!r})"

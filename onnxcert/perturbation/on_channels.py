@@ -1,4 +1,4 @@
-"""Any other perturbation on some channels of the input only."""
+"""Another perturbation, applied to some channels of the input only."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from onnxcert.perturbation.turning import TURNED
 _LONGEST: Final = 60
 
 
-class Prepared(NamedTuple):
-    """An input, and its channels as the perturbation on them takes them."""
+class PreparedInput(NamedTuple):
+    """An input, and its perturbed channels, prepared by the perturbation on them."""
 
     whole: Array
     channels: Any
@@ -28,20 +28,21 @@ class Prepared(NamedTuple):
 @final
 @dataclass(frozen=True)
 class OnChannels:
-    """`of` on the channels start .. stop - 1 of axis 0; all others stay what they are.
+    """The perturbation `of` on the channels start .. stop - 1 of axis 0; the others are unchanged.
 
-    The guarantee is that of `of` for an input of these channels alone, the others being constants
-    of the model: attacks on these channels are ruled out, and no others.
+    The guarantee is that of `of` for an input of these channels alone, with the others as
+    constants of the model. So only attacks on these channels are ruled out.
 
     Args:
         of: the perturbation, or its ``{"perturbation": name, ...}`` from `parameters`.
-        start, stop: the channels, 0 <= start < stop.
-        called: what these channels are, in words such as ``the coordinates``.
-        left_out: those between start and stop that stay what they are as well, in rising order.
+        start: the first channel, at least 0.
+        stop: the channel after the last, above start.
+        called: the name of these channels, such as ``the coordinates``.
+        left_out: channels between start and stop that are not perturbed, in increasing order.
 
     Raises:
-        ParameterError: the channels are no range, those left out are not within it, a rotation
-            turns others, or `of` is no perturbation or itself on channels.
+        ParameterError: the channels are not a range, `left_out` is not within it, a rotation needs
+            other channels, or `of` is not a perturbation or is `OnChannels`.
 
     >>> from onnxcert.perturbation import Gaussian
     >>> OnChannels(Gaussian(0.25), 0, 3, "the coordinates").described()
@@ -58,7 +59,7 @@ class OnChannels:
     def __post_init__(self) -> None:
         of: object = self.of
         if isinstance(of, Mapping):
-            of = _made(of)
+            of = _build_perturbation(of)
         if type(of) not in PLAIN.values():
             raise ParameterError(
                 f"channels are perturbed by one of {', '.join(PLAIN)}, got {of!r}."
@@ -85,21 +86,20 @@ class OnChannels:
             {k for k in left_out if type(k) is int and self.start < k < self.stop - 1}
         ):
             raise ParameterError(
-                f"channels left out must lie between {self.start} and {self.stop - 1}, each named "
-                f"once and in rising order, got {left_out!r}."
+                f"channels left out must lie between {self.start} and {self.stop - 1}, in "
+                f"increasing order, got {left_out!r}."
             )
         object.__setattr__(self, "left_out", tuple(left_out))
         turned = 3 * int(self.of.parameters().get("vectors", 0))
         if turned and (self.left_out or self.stop - self.start != turned):
             raise ParameterError(
-                f"{self.of.described()} turns {turned} channels, and the statement speaks of all "
-                f"that are named, but channels {self.start} to {self.stop - 1} are "
-                f"{len(self._perturbed)}; name just those that turn."
+                f"{self.of.described()} rotates {turned} channels, but channels {self.start} to "
+                f"{self.stop - 1} are {len(self._perturbed)}; give exactly the channels to rotate."
             )
 
     @property
     def sigma(self) -> float:
-        """That of the perturbation on the channels."""
+        """Sigma of the perturbation on the channels."""
         return self.of.sigma
 
     def parameters(self) -> dict[str, Any]:
@@ -115,43 +115,43 @@ class OnChannels:
         vectors = self.of.parameters().get("vectors")
         if vectors is None:
             return self.described_before()
-        # A rotation names what it turns: here these channels, whatever they are.
+        # A rotation names the channels it rotates; replace their name by the one given here.
         turned = f" of {TURNED[int(vectors)]}"
         return f"{self.of.described().removesuffix(turned)} of {self._where}"
 
     def described_before(self) -> str:
-        """The words of records that were made before rotations named the channels alone."""
+        """Return the wording of records from before rotations named these channels only."""
         return f"{self.of.described()} on {self._where}"
 
     def unit(self, of_input: str) -> str:
         return self.of.unit(of_input)
 
     def check(self, x: FloatArray) -> None:
-        """Raise ParameterError if `x` has not these channels, or they cannot hold the noise."""
+        """Raise ParameterError if `x` lacks these channels, or they cannot hold the noise."""
         if x.ndim < 1 or x.shape[0] < self.stop:
             raise ParameterError(
                 f"{self.described()} needs an input with at least {self.stop} channels first, got "
                 f"the shape {list(x.shape)}."
             )
-        self.of.check(self._of(x))
+        self.of.check(self._select(x))
 
     def law_error(self, shape: tuple[int, ...]) -> float:
-        """That of the perturbation on the channels."""
+        """Return the law error of the perturbation on the channels."""
         return self.of.law_error((len(self._perturbed), *shape[1:]))
 
-    def prepare(self, x: Array, backend: Backend) -> Prepared:
-        return Prepared(x, self.of.prepare(self._of(x), backend))
+    def prepare(self, x: Array, backend: Backend) -> PreparedInput:
+        return PreparedInput(x, self.of.prepare(self._select(x), backend))
 
-    def perturb(self, x: Array | Prepared, noise: Noise, out: Array) -> None:
+    def perturb(self, x: Array | PreparedInput, noise: Noise, out: Array) -> None:
         """Write x with these channels perturbed into each row of `out`."""
-        if not isinstance(x, Prepared):
-            x = Prepared(x, self._of(x))
+        if not isinstance(x, PreparedInput):
+            x = PreparedInput(x, self._select(x))
         out[:, : self.start] = x.whole[: self.start]
         out[:, self.stop :] = x.whole[self.stop :]
         if not self.left_out:
             self.of.perturb(x.channels, noise, out[:, self.start : self.stop])
             return
-        # The noise is drawn once for all channels, side by side: a stream is used up by one call.
+        # Draw the noise once for all channels side by side: one call uses up the stream.
         xp = array_namespace(out)
         beside = xp.empty((out.shape[0], len(self._perturbed), *out.shape[2:]), dtype=out.dtype)
         self.of.perturb(x.channels, noise, beside)
@@ -176,8 +176,8 @@ class OnChannels:
     def _perturbed(self) -> list[int]:
         return [k for k in range(self.start, self.stop) if k not in self.left_out]
 
-    def _of(self, x: Array) -> Array:
-        """The channels perturbed, side by side."""
+    def _select(self, x: Array) -> Array:
+        """Return the perturbed channels of `x`, side by side."""
         if not self.left_out:
             return x[self.start : self.stop]
         return array_namespace(x).stack([x[channel] for channel in self._perturbed])
@@ -188,7 +188,7 @@ class OnChannels:
 
     @property
     def _named(self) -> str:
-        # With their numbers: what a user calls them is no proof of what they are.
+        # Add the channel numbers, because the user's name for them cannot be verified.
         return self._where if self.called else f"the {self._channels}"
 
     @property
@@ -199,8 +199,8 @@ class OnChannels:
         return f"channel {last}" if last == self.start else f"channels {self.start} to {last}"
 
 
-def _made(said: Mapping[str, Any]) -> Perturbation:
-    name = said.get("perturbation")
+def _build_perturbation(parameters: Mapping[str, Any]) -> Perturbation:
+    name = parameters.get("perturbation")
     if not isinstance(name, str) or name not in PLAIN:
         raise ParameterError(f"channels are perturbed by one of {', '.join(PLAIN)}, got {name!r}.")
-    return PLAIN[name](**{k: v for k, v in said.items() if k != "perturbation"})
+    return PLAIN[name](**{k: v for k, v in parameters.items() if k != "perturbation"})

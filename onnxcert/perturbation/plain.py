@@ -1,4 +1,4 @@
-"""The perturbations that are not made of others; a new one is a line here."""
+"""The perturbations that do not wrap another one. Add a new perturbation as one line here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random rotation in space about the origin; certifies every rotation by a smaller angle."""
+"""Random 3-D rotation about the origin; certifies rotations by angles up to a radius."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, ClassVar, Literal, final
 from onnxcert._typing import Array, FloatArray, Noise
 from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation.rotation_radius import classical, exact
+from onnxcert.perturbation.rotation_radius import classical_radius, exact_radius
 from onnxcert.perturbation.turning import (
     TURNED,
     Cloud,
     check_parameters,
     check_points,
-    cloud_of,
     exponential,
+    format_angle,
+    prepare_cloud,
     rotation_law_error,
-    shown_angle,
     turn,
 )
 
@@ -28,14 +28,14 @@ _LARGEST_SIGMA = 1.0
 @final
 @dataclass(frozen=True)
 class Rotation:
-    """x turned about its origin by exp([v]x), v ~ N(0, sigma^2 I_3).
+    """Rotation of x about its origin by exp([v]x), v ~ N(0, sigma^2 I_3).
 
-    If P(f_i = c) > tau >= 1/2, the class c keeps the majority when x has first been turned by any
-    rotation, around any axis, whose angle is at most `radius(tau)` (docs/rotation.md).
+    If P(f_i = c) > tau >= 1/2, the class c keeps the majority when x has first been rotated about
+    any axis by an angle of at most `radius(tau)` (docs/rotation.md).
 
     Args:
         sigma: standard deviation of each component of v, in radians.
-        vectors: 1 turns the first three channels, 2 the first and second three together.
+        vectors: 1 rotates the first three channels, 2 the first and second three together.
         form: of the radius; ``exact`` (Neyman-Pearson, never below the other) or ``classical``
             (sigma * Phi^-1(tau), Fischer, Baader, Vechev 2021).
 
@@ -65,27 +65,27 @@ class Rotation:
         return "radians"
 
     def check(self, x: FloatArray) -> None:
-        """Raise ParameterError unless `x` is [c, N] with the channels that turn."""
+        """Raise ParameterError unless `x` is [c, N] with the channels to rotate."""
         check_points(x, self.vectors)
 
     def law_error(self, shape: tuple[int, ...]) -> float:
-        """See `onnxcert.perturbation.turning.rotation_law_error`."""
+        """Return `onnxcert.perturbation.turning.rotation_law_error`."""
         return rotation_law_error(self.sigma, 3 * self.vectors * math.prod(shape[1:]))
 
     def prepare(self, x: Array, backend: Backend) -> Cloud:  # noqa: ARG002 - as on every one
-        return cloud_of(x, self.vectors)
+        return prepare_cloud(x, self.vectors)
 
     def perturb(self, x: Array | Cloud, noise: Noise, out: Array) -> None:
-        """Write x, turned by a rotation of its own, into each row of `out`."""
+        """Write x, rotated by an independent rotation, into each row of `out`."""
         matrices = exponential(self.sigma * noise.normals(3))
         turn(x, matrices, noise.offsets(), self.vectors, out)
 
     def radius(self, tau: float) -> float:
-        """Angle in radians, pi at most, rounded down; tau in [1/2, 1)."""
-        return (exact if self.form == "exact" else classical)(self.sigma, tau)
+        """Return the certified angle in radians, at most pi, rounded down; tau in [1/2, 1)."""
+        return (exact_radius if self.form == "exact" else classical_radius)(self.sigma, tau)
 
     def formula(self, tau: float | None = None) -> str:
-        """How the radius follows from tau, in symbols or in numbers."""
+        """Return the formula of the radius, in symbols, or in numbers for one tau."""
         if self.form == "classical":
             if tau is None:
                 return "min(pi, sigma * Phi^-1(tau))"
@@ -95,7 +95,7 @@ class Rotation:
         return f"NP({self.sigma!r}, {tau!r})"
 
     def shown(self, radius: float) -> str:
-        return shown_angle(radius, "every rotation")
+        return format_angle(radius, "every rotation")
 
     def attack(self, size: str, unit: str, of: str = "") -> str:
         return (

@@ -1,13 +1,13 @@
-"""The Neyman-Pearson radius of rotation noise, from a bound that errs on one side only.
+"""The Neyman-Pearson radius of rotation noise, from a one-sided (lower) bound.
 
-Of all sets A with P(Q in A) = 1 - q, which keeps least when Q is first turned by a rotation S of
-angle s? For every k >= 0 (docs/rotation.md, Lemma 1)
+Among all sets A with P(Q in A) = 1 - q, find the smallest probability that remains after a rotation
+S of angle s. For every k >= 0 (docs/rotation.md, Lemma 1)
 
-    P(Q S in A) >= M(k, s) - k q,    M(k, s) = integral of min(k h(angle of Q), h(angle of Q S^-1)),
+    P(Q S in A) >= M(k, s) - k q,    M(k, s) = integral of min(k h(angle of Q), h(angle of Q S^-1)).
 
-so that M may be taken too small and k anyhow. Angles of Q and Q S^-1 are 2 arccos of the absolute
-coordinates, in two directions s / 2 apart, of a point that is uniform on the unit *disc*; by layers
-M is one integral of areas that two segments of a disc have in common (`segments`).
+So a lower bound of M is safe, and any k is. The angles of Q and Q S^-1 are 2 arccos of the absolute
+coordinates, in two directions s / 2 apart, of a point that is uniform on the unit *disc*. By layers
+M is one integral over the common areas of two segments of the disc (`segments`).
 """
 
 from __future__ import annotations
@@ -27,34 +27,33 @@ from onnxcert.perturbation.segments import bend_bound, common_area
 Numbers = npt.NDArray[np.float64]
 
 _COARSE: Final = 150
-# Attack angles looked at: a geometric sequence that spans the factor _DEPTH. Up to _CHAINED,
-# Theorem 2 loses so little that it bridges wide gaps; beyond, the gain is so large that fewer
-# pieces do.
+# Attack angles are a geometric sequence that spans the factor _DEPTH. Up to this sigma (_CHAINED)
+# Theorem 2 loses little over wide gaps; above, the gain is so large that fewer pieces suffice.
 _DEPTH: Final = 3e-5
 _CHAINED: Final = 0.5
 _REACH: Final = 10.0
-# Up to here what Theorem 2 loses at the cut locus is less than a rounding error for every tau.
+# Up to this sigma the loss of Theorem 2 at the cut locus is below the rounding error for every tau.
 _CLASSICAL: Final = 0.3
-# Below, the gain is less than 7e-5 and not worth its computation.
+# Below this sigma the gain is less than 7e-5, so it is not computed.
 _SMALLEST: Final = 0.02
 
 
 class Layers:
-    """M(k, s) for one sigma, from below: h replaced by a broken line below it."""
+    """Lower bounds of M(k, s) for one sigma: h is replaced by a polygon below it."""
 
     def __init__(self, sigma: float, pieces: int) -> None:
         a = np.linspace(0.0, min(math.pi, 12 * sigma), pieces + 1)[1:]
-        # Half-angles as functions of the level t: {h > t} holds all angles below 2 half(t). Where
-        # the line is level the smallest angle counts, as just above.
+        # Half-angles as functions of the level t: {h > t} is all angles below 2 half(t). Where the
+        # polygon is constant, use the smallest angle.
         heights = np.append(lower_polygon(a, sigma), 0.0)
         self._levels, first = np.unique(heights, return_index=True)
         self._halves = np.append(a, a[-1])[first] / 2
 
     def overlap(self, k: float, s: float) -> float:
-        """A lower bound of M(k, s); k > 0, s in (0, pi].
+        """Compute a lower bound of M(k, s); k > 0, s in (0, pi].
 
-        Between neighbouring levels both half-angles are straight lines, so that the trapezoidal
-        rule is too large by at most 1/12 of the largest second derivative of the area.
+        Between neighbouring levels both half-angles are linear, so the trapezoidal rule is too
+        large by at most 1/12 of the largest second derivative of the area.
         """
         top = min(1.0, k) * self._levels[-1]
         t = np.unique(np.concatenate([k * self._levels, self._levels]))
@@ -67,7 +66,7 @@ class Layers:
         a, b = alpha[:-1], beta[:-1]
         bend = bend_bound(a, b, d_alpha, d_beta, near) + bend_bound(a, b, d_alpha, d_beta, opposite)
         dt = np.diff(t)
-        # `common_area` divides by sin(s / 2) what is wrong by a few times 2^-53.
+        # `common_area` divides a rounding error of a few times 2^-53 by sin(s / 2).
         lost = 1e-14 / math.sin(near) * top
         total = float(np.sum(dt * (0.5 * (area[:-1] + area[1:]) - bend / 12)))
         return float(2 / math.pi * (total * (1 - ROUNDING) - lost))
@@ -88,7 +87,7 @@ class RotationRadius:
         self._kept: dict[int, tuple[float, float]] = {}
 
     def __call__(self, tau: float) -> float:
-        """An angle up to which P(Q in A) > tau implies P(Q S in A) > 1/2; rising with tau."""
+        """Return an angle up to which P(Q in A) > tau implies P(Q S in A) > 1/2; rising in tau."""
         q = 1.0 - tau
         low, high = -1, self._steps + 1
         while high - low > 1:
@@ -101,29 +100,29 @@ class RotationRadius:
         if low == self._steps:
             return self._angle(low)
         k, m = self._at(low) if low >= 0 else (1.0, 1.0)
-        # What is kept at this angle may go on as Theorem 2 allows, but not past the next one.
+        # Continue from this angle by Theorem 2, but not beyond the next one.
         more = norm.isf(1.0 - (m - k * q)) - norm.isf(0.5 - self._beyond)
         reached = self._angle(low) + self._sigma * max(0.0, float(more)) * (1 - ROUNDING)
-        least = classical if self._sigma <= _CLASSICAL else near_half
+        least = classical_radius if self._sigma <= _CLASSICAL else radius_near_half
         return max(min(reached, self._angle(low + 1)), least(self._sigma, tau))
 
     def _angle(self, j: int) -> float:
-        """Attack angle number j; 0 for none."""
+        """Return attack angle number j; 0 for j < 0."""
         return 0.0 if j < 0 else self._end * self._step ** (j - self._steps)
 
     def _at(self, j: int) -> tuple[float, float]:
-        """k and M(k, s) at attack angle number j."""
+        """Return k and M(k, s) at attack angle number j."""
         if j not in self._kept:
             s = self._angle(j)
 
-            def reached(log_k: float) -> float:
-                """Minus the largest q for which half is kept."""
+            def objective(log_k: float) -> float:
+                """Compute minus the largest q with M(k, s) - k q >= 1/2."""
                 k = math.exp(log_k)
                 return (0.5 - self._coarse.overlap(k, s)) / k
 
             most = 0.7 * (s / self._sigma) ** 2 + 0.1
             found = minimize_scalar(
-                reached, bounds=(-0.1, most), method="bounded", options={"xatol": 3e-3}
+                objective, bounds=(-0.1, most), method="bounded", options={"xatol": 3e-3}
             )
             k = math.exp(float(found.x))
             self._kept[j] = (k, self._fine.overlap(k, s))
@@ -135,22 +134,22 @@ def _radius_of(sigma: float) -> RotationRadius:
     return RotationRadius(sigma)
 
 
-def classical(sigma: float, tau: float) -> float:
-    """sigma * Phi^-1(tau), pi at most, rounded down."""
+def classical_radius(sigma: float, tau: float) -> float:
+    """Compute sigma * Phi^-1(tau), at most pi, rounded down."""
     return min(math.pi, max(0.0, sigma * float(norm.ppf(tau)) * (1 - ROUNDING)))
 
 
-def near_half(sigma: float, tau: float) -> float:
-    """A radius that holds (Theorem 3) and is above the classical one where tau is near 1/2."""
+def radius_near_half(sigma: float, tau: float) -> float:
+    """Compute a valid radius (Theorem 3) that is above the classical one for tau near 1/2."""
     slope = sigma * math.sqrt(2 * math.pi) / (1 - sigma**2 / 8)
     return min(math.pi, max(0.0, (tau - 0.5) * slope * (1 - ROUNDING)))
 
 
-def exact(sigma: float, tau: float) -> float:
-    """The Neyman-Pearson radius or a little less, pi at most; sigma 1 at most.
+def exact_radius(sigma: float, tau: float) -> float:
+    """Compute the Neyman-Pearson radius or slightly less, at most pi; sigma at most 1.
 
-    The first call for a sigma takes some hundredths of a second; what it computed is kept.
+    The first call for a sigma takes some hundredths of a second; its results are cached.
     """
     if tau <= 0.5 or sigma < _SMALLEST:
-        return classical(sigma, tau)
+        return classical_radius(sigma, tau)
     return _radius_of(float(sigma))(tau)

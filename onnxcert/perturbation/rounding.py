@@ -1,4 +1,4 @@
-"""Radii as text: rounded down, never to the nearest."""
+"""Radii as text, rounded down."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from decimal import ROUND_DOWN, Context, Decimal
 
 
 def rounded_down(radius: float) -> str:
-    """`radius` with four significant digits, never more than it is.
+    """Format `radius` with four significant digits, rounded down.
 
-    The digits are those of the number that the computer holds, which may lie just below the one
-    that was written.
+    The digits are those of the binary number, which may lie just below the decimal one.
 
     >>> rounded_down(0.16862)
     '0.1686'
@@ -18,5 +17,5 @@ def rounded_down(radius: float) -> str:
     >>> rounded_down(0.3), Decimal(0.3) < Decimal("0.3")
     ('0.2999', True)
     """
-    shown = Context(prec=4, rounding=ROUND_DOWN).create_decimal(Decimal(radius))
-    return f"{float(shown):.4g}"
+    rounded = Context(prec=4, rounding=ROUND_DOWN).create_decimal(Decimal(radius))
+    return f"{float(rounded):.4g}"

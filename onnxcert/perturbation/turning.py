@@ -1,4 +1,4 @@
-"""Rotations of points: matrices, turning channels by them, and angles in words."""
+"""Rotations of points: matrices, rotated channels, and angles as text."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from onnxcert.perturbation.rounding import rounded_down
 
 Vectors = npt.NDArray[np.float64]
 
-# Of 1024 steps of float32 at 1: a smaller turn is rounded away where the coordinates are largest.
+# 1024 float32 steps at 1: smaller rotations are rounded away where the coordinates are largest.
 SMALLEST_SIGMA = 2.0**-13
-STEPS: Final = 14  # powers of two that the grid's step lies below the largest norm
+STEPS: Final = 14  # the grid's step is 2^-14 of the (rounded up) largest norm
 _CLOSE: Final = 1e-12
-# So many values a point has, with normals, and fewer points no shape.
+# A point with normals has this many values; a real cloud has more points.
 _FEW = 6
 TURNED = {1: "the coordinates alone", 2: "the coordinates and normals"}
 
 
 def exponential(v: Vectors) -> Vectors:
-    """exp([v]x) of each row: the rotation about v by the angle |v|, right-handed; [B, 3, 3].
+    """Compute exp([v]x) of each row: the right-handed rotation about v by |v|; [B, 3, 3].
 
-    Rodrigues' formula by way of the unit quaternion (cos |v|/2, sin(|v|/2) v/|v|), which loses
-    nothing near the angle 0. Sine and cosine are taken number by number, as NumPy's may differ in
-    the last bit with the length of the array.
+    This is Rodrigues' formula with the unit quaternion (cos |v|/2, sin(|v|/2) v/|v|), which is
+    accurate near the angle 0. Sine and cosine are computed one by one, because the last bit of
+    NumPy's may depend on the length of the array.
     """
     angle = np.sqrt(v[:, 0] * v[:, 0] + v[:, 1] * v[:, 1] + v[:, 2] * v[:, 2])
     w = np.array([math.cos(a / 2) for a in angle.tolist()])
@@ -50,11 +50,12 @@ def exponential(v: Vectors) -> Vectors:
 
 
 class Cloud(NamedTuple):
-    """Points to be turned, and the grid that they are rounded to.
+    """Points to rotate, and the grid they are rounded to.
 
     Attributes:
-        x: float32 [c, N]. wide: its channels that turn, float64 [3 vectors, N].
-        step: of the grid, 2^-14 of the smallest power of two that no turned vector exceeds.
+        x: float32 [c, N].
+        wide: the channels of `x` to rotate, float64 [3 vectors, N].
+        step: of the grid, 2^-14 of the smallest power of two that no rotated vector exceeds.
     """
 
     x: Array
@@ -62,13 +63,13 @@ class Cloud(NamedTuple):
     step: float
 
 
-def cloud_of(x: Array, vectors: int) -> Cloud:
-    """`x` [c, N], float32, with its first `vectors` triples of channels to be turned.
+def prepare_cloud(x: Array, vectors: int) -> Cloud:
+    """Prepare float32 `x` [c, N] to rotate its first `vectors` triples of channels.
 
     The step depends on the largest exact norm, which no rotation changes.
 
     Raises:
-        ParameterError: `x` has not the channels that turn.
+        ParameterError: `x` lacks the channels to rotate.
     """
     check_points(x, vectors)
     xp = array_namespace(x)
@@ -76,12 +77,12 @@ def cloud_of(x: Array, vectors: int) -> Cloud:
     triples = xp.reshape(wide, (vectors, 3, -1))
     squares = xp.reshape(xp.sum(triples * triples, axis=1), (-1,))
     largest = float(xp.max(squares)) if squares.shape[0] else 0.0
-    power = 0  # of the smallest 2^power that no norm exceeds
+    power = 0  # 2^power is the smallest power of two that no norm exceeds
     if largest > 0.0:
         power = math.frexp(math.sqrt(largest))[1] - 2
         while 4.0**power < largest * (1.0 - _CLOSE):
             power += 1
-        if 4.0**power < largest * (1.0 + _CLOSE):  # rounded, it may lie on either side
+        if 4.0**power < largest * (1.0 + _CLOSE):  # too close for rounded numbers: compare exactly
             near = xp.nonzero(squares >= largest * (1.0 - _CLOSE))[0]
             columns = xp.reshape(xp.permute_dims(triples, (0, 2, 1)), (-1, 3))
             exact = max(
@@ -94,21 +95,24 @@ def cloud_of(x: Array, vectors: int) -> Cloud:
 def turn(
     x: Array | Cloud, matrices: Vectors, offsets: LevelArray, vectors: int, out: Array
 ) -> None:
-    """Write `x`, turned by each matrix and rounded down to the grid, into `out`.
+    """Write `x`, rotated by each matrix and rounded down to the grid, into `out`.
 
-    Before it is rounded, each value of draw b is raised by offsets[b] steps of the grid. So the
-    rounding hits a computed value and the exact one alike, but for a small probability
-    (docs/statistics.md, section 11). Products and sums are written out, so that a row does not
-    depend on the others, as it might in a matrix product.
+    Before rounding, offsets[b] grid steps are added to each value of draw b. So the computed and
+    the exact value are rounded to the same grid point, except with a small probability
+    (docs/statistics.md, section 11). Products and sums are written out, because in a matrix product
+    a row might depend on the others.
 
     Args:
-        x: float32 [c, N], or its cloud. matrices: float64 [B, 3, 3]. offsets: float64 [B], uniform
-            in [0, 1). vectors: triples of channels that turn. out: float32 [B, c, N].
+        x: float32 [c, N], or its cloud.
+        matrices: float64 [B, 3, 3].
+        offsets: float64 [B], uniform in [0, 1).
+        vectors: number of triples of channels to rotate.
+        out: float32 [B, c, N].
 
     Raises:
-        ParameterError: `x` has not the channels that turn.
+        ParameterError: `x` lacks the channels to rotate.
     """
-    cloud = x if isinstance(x, Cloud) else cloud_of(x, vectors)
+    cloud = x if isinstance(x, Cloud) else prepare_cloud(x, vectors)
     xp = array_namespace(cloud.x)
     m = xp.asarray((matrices / cloud.step)[..., None])
     u = xp.asarray(offsets[:, None])
@@ -126,10 +130,10 @@ def turn(
 
 
 def rotation_law_error(sigma: float, values: int) -> float:
-    """Probability, at most, that a computed draw differs from the exact one in any of `values`.
+    """Bound the probability that a computed draw differs from the exact one in any of `values`.
 
-    A computed value is off by 2^-47 (1 + sigma) of the largest norm in the mean, and the grid's
-    step is 2^-14 of it; 2^-40 for the three normals and the offset.
+    The mean error of a computed value is 2^-47 (1 + sigma) of the largest norm, and the grid's step
+    is 2^-14 of it. The three normals and the offset add 2^-40.
     """
     return values * (1.0 + sigma) * 2.0**-33 + 2.0**-40
 
@@ -144,31 +148,30 @@ def check_parameters(sigma: float, vectors: int, largest: float) -> None:
         )
     if isinstance(vectors, bool) or vectors not in TURNED:
         raise ParameterError(
-            f"vectors must be 1 (coordinates turn) or 2 (coordinates and normals), got {vectors}."
+            f"vectors must be 1 (coordinates) or 2 (coordinates and normals), got {vectors}."
         )
 
 
 def check_points(x: FloatArray, vectors: int) -> None:
-    """Raise ParameterError unless `x` [c, N] has the channels that turn."""
+    """Raise ParameterError unless `x` [c, N] has the channels to rotate."""
     if x.ndim != 2 or x.shape[0] < 3 * vectors:
         raise ParameterError(
-            f"rotation turns {TURNED[vectors]} of points, the first {3 * vectors} channels of an "
-            f"input [channels, points], got an input of shape {list(x.shape)}."
+            f"rotation of {TURNED[vectors]} needs an input [channels, points] with at least "
+            f"{3 * vectors} channels, got the shape {list(x.shape)}."
         )
     if x.shape[1] <= _FEW < x.shape[0]:
         raise ParameterError(
-            f"rotation takes points as [channels, points], but the shape {list(x.shape)} seems to "
-            "be [points, channels], where whole points would be turned into each other; transpose "
-            "the input."
+            f"rotation needs an input [channels, points], but the shape {list(x.shape)} seems to "
+            "be [points, channels]; transpose the input."
         )
 
 
-def shown_angle(radius: float, everything: str) -> str:
-    """An angle in radians and degrees, both rounded down.
+def format_angle(radius: float, everything: str) -> str:
+    """Format an angle in radians and degrees, both rounded down.
 
-    >>> shown_angle(0.084525, "every rotation")
+    >>> format_angle(0.084525, "every rotation")
     '0.08452 rad (4.842 degrees)'
-    >>> shown_angle(math.pi, "every rotation")
+    >>> format_angle(math.pi, "every rotation")
     'pi rad (180 degrees: every rotation)'
     """
     if radius >= math.pi:

@@ -1,4 +1,4 @@
-"""Before a run: how many draws it needs, what it costs and what a budget or looks would save."""
+"""Planning of a run: draws needed, cost, and the savings of a budget or of interim looks."""
 
 from onnxcert.planning.pilot import VoteRates
 from onnxcert.planning.plan import Plan, Question

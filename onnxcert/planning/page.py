@@ -1,4 +1,4 @@
-"""A plan as text: votes at each number of draws, what would save some, and what to expect."""
+"""A plan as text: votes needed at each number of draws, savings, and the expected result."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from onnxcert.planning.speed import Speed
 
 
 def page(plan: Plan, speed: Speed | None) -> list[str]:
-    """The lines of a plan; `speed` if it was measured."""
-    asked = plan.question
-    rule = asked.rule
-    b = rule.budget.of(asked.components)
+    """Return the lines of a plan; `speed` if it was measured."""
+    requested = plan.question
+    rule = requested.rule
+    b = rule.budget.of(requested.components)
     lines = [
-        f"{asked.components} components, alpha {rule.alpha:g}, {rule.correction}, "
-        f"{asked.selection} selection, n0 {asked.n0}"
+        f"{requested.components} components, alpha {rule.alpha:g}, {rule.correction}, "
+        f"{requested.selection} selection, n0 {requested.n0}"
         + (
-            f", {b} wrong components tolerated (b/N {100 * b / asked.components:.2g} %)"
+            f", {b} wrong components tolerated (b/N {100 * b / requested.components:.2g} %)"
             if b
             else ""
         )
@@ -29,24 +29,24 @@ def page(plan: Plan, speed: Speed | None) -> list[str]:
             "a batch"
         )
     for place, tau in enumerate(plan.taus):
-        lines += ["", *_one_tau(plan, place, tau)]
+        lines += ["", *_format_tau(plan, place, tau)]
     return lines
 
 
-def _one_tau(plan: Plan, place: int, tau: float) -> list[str]:
-    asked = plan.schemes[0]
+def _format_tau(plan: Plan, place: int, tau: float) -> list[str]:
+    requested = plan.schemes[0]
     radius = plan.radius(tau)
-    said = f"tau {tau:g}"
+    heading = f"tau {tau:g}"
     if radius is not None:
         assert plan.perturbation is not None
-        said += f", radius {plan.perturbation.shown(radius)}"
-    least = asked.smallest_n(place)
-    if asked.rule.schedule is not None:
+        heading += f", radius {plan.perturbation.shown(radius)}"
+    least = requested.smallest_n(place)
+    if requested.rule.schedule is not None:
         least_said = "no look certifies anything" if least is None else f"first at look {least}"
     else:
         least_said = "no practicable n" if least is None else f"smallest useful n {least}"
-    lines = [f"{said}: {least_said}", "", *_table(_votes_table(plan, place))]
-    if asked.stepwise:
+    lines = [f"{heading}: {least_said}", "", *_format_table(_build_votes_table(plan, place))]
+    if requested.stepwise:
         lines.append(
             "votes: whatever the other components get; 90 % certified: where nine in ten of the "
             "others get every vote."
@@ -55,60 +55,58 @@ def _one_tau(plan: Plan, place: int, tau: float) -> list[str]:
     if savings:
         lines += ["", *savings]
     if plan.pilot:
-        lines += ["", *_prediction(plan, place)]
+        lines += ["", *_format_prediction(plan, place)]
     return lines
 
 
-def _votes_table(plan: Plan, place: int) -> list[list[str]]:
-    asked, *others = plan.schemes
+def _build_votes_table(plan: Plan, place: int) -> list[list[str]]:
+    requested, *others = plan.schemes
     head = ["n", "votes", "share"]
-    if asked.stepwise:
+    if requested.stepwise:
         head.append("90 % certified")
     head += [scheme.name for scheme in others]
     timed = plan.draws_per_second is not None
     if timed:
         head += ["per input"] + ([f"{plan.inputs} inputs"] if plan.inputs > 1 else [])
     rows = [head]
-    for i, n in enumerate(asked.draws):
-        votes = asked.votes[place][i]
-        row = [str(n), _count(votes, n), f"{votes / n:.3f}" if votes <= n else "-"]
-        if asked.stepwise:
-            row.append(_count(asked.votes_beside_most[place][i], n))
-        row += [_count(scheme.votes[place][i], n) for scheme in others]
+    for i, n in enumerate(requested.draws):
+        votes = requested.votes[place][i]
+        row = [str(n), _format_count(votes, n), f"{votes / n:.3f}" if votes <= n else "-"]
+        if requested.stepwise:
+            row.append(_format_count(requested.votes_beside_most[place][i], n))
+        row += [_format_count(scheme.votes[place][i], n) for scheme in others]
         seconds = plan.seconds(n)
         if seconds is not None:
-            row.append(_duration(seconds))
+            row.append(_format_duration(seconds))
             if plan.inputs > 1:
-                row.append(_duration(seconds * plan.inputs))
+                row.append(_format_duration(seconds * plan.inputs))
         rows.append(row)
     return rows
 
 
-def _prediction(plan: Plan, place: int) -> list[str]:
-    """The share certified that the pilot lets expect, scheme by scheme."""
-    found = {scheme.name: plan.predicted(scheme, place) or () for scheme in plan.schemes}
+def _format_prediction(plan: Plan, place: int) -> list[str]:
+    """Return the lines with the certified share that the pilot predicts for each scheme."""
+    found = {scheme.name: plan.predict(scheme, place) or () for scheme in plan.schemes}
     rows = [["n", *found]]
     for i, n in enumerate(plan.schemes[0].draws):
         rows.append([str(n), *(f"{shares[i]:.3f}" for shares in found.values())])
     inputs = len(plan.pilot)
     lines = [
-        f"share certified, as {inputs} input{'s' if inputs > 1 else ''} of the pilot let"
-        f"{'' if inputs > 1 else 's'} expect:",
+        f"share certified, predicted from {inputs} input{'s' if inputs > 1 else ''} of the pilot:",
         "",
-        *_table(rows),
+        *_format_table(rows),
     ]
     early = next((s for s in plan.schemes if s.rule.schedule is not None), None)
     if early is not None:
-        lines += _early(early, found[early.name])
+        lines += _format_early_stop(early, found[early.name])
     lines.append(
-        "Inputs differ more than draws do, and the inputs of a pilot must not be those to be "
-        "certified."
+        "Inputs differ more than draws do. Do not certify the inputs of the pilot themselves."
     )
     return lines
 
 
-def _early(scheme: Scheme, shares: Sequence[float]) -> list[str]:
-    """How soon looks reach most of what the last one certifies."""
+def _format_early_stop(scheme: Scheme, shares: Sequence[float]) -> list[str]:
+    """Return a line that says at which look 90 % of the final share is certified."""
     last = shares[-1]
     if not last > 0.0:
         return []
@@ -116,11 +114,11 @@ def _early(scheme: Scheme, shares: Sequence[float]) -> list[str]:
     most = scheme.draws[-1]
     return [
         f"{scheme.name}: {scheme.draws[near]} of {most} draws certify {shares[near] / last:.0%} of "
-        "what all of them do."
+        "what all draws certify."
     ]
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def _format_table(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
@@ -129,12 +127,12 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [lines[0], "-" * len(lines[0]), *lines[1:]]
 
 
-def _count(votes: int, n: int) -> str:
+def _format_count(votes: int, n: int) -> str:
     return str(votes) if votes <= n else "-"
 
 
-def _duration(seconds: float) -> str:
-    """Seconds, minutes or hours with three digits."""
+def _format_duration(seconds: float) -> str:
+    """Format a duration in seconds, minutes or hours with three digits."""
     for size, unit in ((3600.0, "h"), (60.0, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""How large a share further inputs will have certified, from the votes of an earlier run."""
+"""Prediction of the certified share of further inputs, from the votes of an earlier run."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from scipy.stats import binom
 
 from onnxcert._typing import IntArray, LevelArray
 
-# Vote rates at equal steps of arcsin(sqrt(p)): there Jeffreys' prior Beta(1/2, 1/2) is flat, and a
-# binomial has the same spread everywhere.
+# The grid of vote rates has equal steps of arcsin(sqrt(p)): there Jeffreys' prior Beta(1/2, 1/2) is
+# flat and a binomial has a constant spread.
 _RATES: Final = 512
 _STEPS: Final = 50
 
@@ -27,22 +27,22 @@ def _rates() -> LevelArray:
 
 @dataclass(frozen=True, eq=False)
 class VoteRates:
-    """How the components of one input are spread over vote rates P(vote = candidate).
+    """The distribution of the vote rates P(vote = candidate) over the components of one input.
 
     Attributes:
-        shares: of the components, at each rate of the grid; float64 [512], sums to 1.
+        shares: share of the components at each rate of the grid; float64 [512], sum 1.
     """
 
     shares: LevelArray
 
     @classmethod
     def of(cls, histogram: IntArray, *, steps: int = _STEPS) -> Self:
-        """The spread that explains the hits of a pilot.
+        """Estimate the distribution from the hits of a pilot.
 
-        Each component's rate has the posterior Beta(hits + 1/2, n - hits + 1/2); their mean is
-        the first step. As it carries the pilot's own binomial noise, it is too wide: further
-        steps of the EM algorithm (Laird 1978) take the mean found as the prior of the next and
-        narrow it. It is stopped early, as its limit is a few spikes (Laird and Louis 1991).
+        Each component's rate has the posterior Beta(hits + 1/2, n - hits + 1/2); their mean is the
+        first step. It is too wide, because it contains the pilot's binomial noise. Further steps of
+        the EM algorithm (Laird 1978) use the last mean as the prior and narrow it. The algorithm is
+        stopped early, because its limit is a few spikes (Laird and Louis 1991).
 
         Args:
             histogram: components with 0 .. n hits of n; integers [n + 1].
@@ -61,14 +61,14 @@ class VoteRates:
         return cls(shares)
 
     def hits(self, n: int) -> LevelArray:
-        """Expected share of the components with 0 .. n hits of n fresh draws; float64 [n + 1]."""
+        """Compute the expected share of components with 0 .. n hits of n new draws; [n + 1]."""
         found = np.zeros(n + 1)
         for part in np.array_split(np.arange(_RATES), max(1, n // 1000)):
             found += self.shares[part] @ binom.pmf(np.arange(n + 1), n, _rates()[part, None])
         return found
 
-    def crossed(self, looks: Sequence[int], bounds: Sequence[int]) -> tuple[float, ...]:
-        """Expected share that reaches the boundary at this look or before, for each look."""
+    def crossing_shares(self, looks: Sequence[int], bounds: Sequence[int]) -> tuple[float, ...]:
+        """Compute the expected share that reaches the boundary up to each look."""
         rates = _rates()[:, None]
         alive, crossed = np.ones((_RATES, 1)), np.zeros(_RATES)
         found, before = [], 0

@@ -1,4 +1,4 @@
-"""What a run would ask of the votes and cost, before anything is drawn."""
+"""The plan of a run: the votes needed and the cost, before drawing."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _LARGEST_COMPARED: Final = 20_000
 _USUAL: Final = (100, 200, 300, 500, 1000)
 _LATER: Final = (1, 1.5, 2, 3, 5, 10)
 _COMPARED: Final = ("0.1%", "1%")
-ASKED: Final = "as asked"
+REQUESTED: Final = "as asked"
 LOOKS: Final = "with looks"
 FIXED: Final = "fixed n"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is planned for.
+    """The request of a plan.
 
     Args:
         components: N of an input.
-        rule: what would be asked. With a schedule its looks are the numbers of draws.
+        rule: the decision rule. With a schedule, its looks are the numbers of draws.
         selection: where the candidate comes from.
         n0: draws the candidate is chosen from.
-        draws: numbers of draws to look at; chosen around the smallest useful one if empty.
+        draws: numbers of draws to compare; if empty, chosen around the smallest useful one.
         law_error: of one draw, see `onnxcert.result.Tally`.
 
     Raises:
-        ParameterError: a number is out of range, or parts of the rule do not go together.
+        ParameterError: a number is out of range, or parts of the rule are not compatible.
     """
 
     components: int
@@ -64,19 +64,18 @@ class Question:
         Family.of(self.rule, self.components, self.selection, self.law_error)
         if len(self.draws) > MOST_DRAWS:
             raise ParameterError(
-                f"at most {MOST_DRAWS} numbers of draws are planned for at once, got "
-                f"{len(self.draws)}."
+                f"at most {MOST_DRAWS} numbers of draws can be compared, got {len(self.draws)}."
             )
         schedule = self.rule.schedule
         if schedule is not None:
-            _refuse_many(schedule.n)  # before its looks are computed
+            _check_draws(schedule.n)  # before its looks are computed
         for n in self.planned:
             passes(n, self.n0, self.selection)
-            _refuse_many(n)
+            _check_draws(n)
 
     @property
     def planned(self) -> tuple[int, ...]:
-        """The numbers of draws to look at, increasing."""
+        """Numbers of draws to compare, increasing."""
         if self.rule.schedule is not None:
             family = Family.of(self.rule, self.components, self.selection, self.law_error)
             return looks_of(self.rule.schedule, family, self.n0)
@@ -94,12 +93,12 @@ class Question:
         return tuple(sorted({least, *(usual if len(usual) > 3 else later)}))
 
     def schemes(self) -> tuple[Scheme, ...]:
-        """The rule asked for first, then those it is compared with: budgets and early stopping."""
+        """Return the requested rule, then those it is compared with: budgets and early stopping."""
         rule, draws = self.rule, self.planned
         plain = rule.but(radius_map=False)
         others: dict[str, Rule] = {}
         if rule.schedule is not None:
-            # Another rule's own looks would be elsewhere; it is compared at these.
+            # Compare at these looks; the automatic looks of another rule would differ.
             plain = plain.but(schedule=Schedule(draws[-1], draws, rule.schedule.spending))
             others[FIXED] = rule.but(schedule=None)
         elif len(draws) > 1 and draws[-1] <= _LARGEST_COMPARED:
@@ -109,34 +108,34 @@ class Question:
         if not rule.budget:
             for text in _COMPARED:
                 if Budget(text).of(self.components) >= 1:
-                    # Levels of the step-down form differ from these only late in its steps.
+                    # The levels of kfwer-stepdown differ from these only in its last steps.
                     name = f"kfwer, budget {text}"
                     others[name] = plain.but(correction="kfwer", budget=Budget(text))
-        named = {ASKED: rule, **others}
+        named = {REQUESTED: rule, **others}
         return tuple(
             Scheme(name, each, self.components, self.selection, self.n0, draws, self.law_error)
             for name, each in named.items()
         )
 
 
-def _refuse_many(n: int) -> None:
+def _check_draws(n: int) -> None:
     if n > LARGEST_PLANNED:
         raise ParameterError(
-            f"a plan is for at most {LARGEST_PLANNED} draws, and {n} would have to be looked at; "
-            "lower tau or raise alpha."
+            f"a plan is for at most {LARGEST_PLANNED} draws, but {n} are needed; lower tau or "
+            "raise alpha."
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The answers to a question.
+    """The plan for a request.
 
     Args:
-        question: what is planned for.
+        question: the request.
         perturbation: for the radius, if it is known.
         pilot: the vote rates of earlier inputs.
-        draws_per_second: noisy passes.
-        inputs: how many there are to be certified.
+        draws_per_second: noisy passes per second.
+        inputs: number of inputs to certify.
 
     Raises:
         ParameterError: the speed or the number of inputs is not positive.
@@ -162,36 +161,36 @@ class Plan:
         return self.question.rule.taus
 
     def radius(self, tau: float) -> float | None:
-        """Size of the attack ruled out at `tau`."""
+        """Return the size of the attack ruled out at `tau`; None without a perturbation."""
         return None if self.perturbation is None else self.perturbation.radius(tau)
 
     def passes(self, n: int) -> int:
-        """Noisy passes that n tested draws take."""
+        """Return the noisy passes for n tested draws."""
         return passes(n, self.question.n0, self.question.selection)
 
     def seconds(self, n: int) -> float | None:
-        """Time of one input at n tested draws."""
+        """Return the time of one input with n tested draws; None if the speed is unknown."""
         return None if self.draws_per_second is None else self.passes(n) / self.draws_per_second
 
     def savings(self, place: int) -> list[str]:
-        """What each other scheme saves or costs at the tau in that place, one sentence each."""
-        asked, *others = self.schemes
-        return [text for other in others if (text := _compared(asked, other, place))]
+        """Describe what each other scheme saves or costs at tau number `place`, in one sentence."""
+        requested, *others = self.schemes
+        return [text for other in others if (text := _compare_schemes(requested, other, place))]
 
-    def predicted(self, scheme: Scheme, place: int) -> tuple[float, ...] | None:
-        """Share certified at each number of draws, mean over the pilot's inputs."""
+    def predict(self, scheme: Scheme, place: int) -> tuple[float, ...] | None:
+        """Predict the certified share at each number of draws: the mean over the pilot's inputs."""
         shares = scheme.certified(self.pilot, place)
         return tuple(np.mean(shares, axis=0).tolist()) if shares else None
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as JSON values."""
-        asked = self.question
-        b = asked.rule.budget.of(asked.components)
+        """Return the plan as JSON values."""
+        requested = self.question
+        b = requested.rule.budget.of(requested.components)
         return {
-            "components": asked.components,
-            "selection": asked.selection,
-            "n0": asked.n0,
-            **asked.rule.as_dict(),
+            "components": requested.components,
+            "selection": requested.selection,
+            "n0": requested.n0,
+            **requested.rule.as_dict(),
             "wrong_components_tolerated": b,
             "draws_per_second": self.draws_per_second,
             "inputs": self.inputs,
@@ -238,33 +237,33 @@ class Plan:
         return {**found, "smallest_n": scheme.smallest_n(place), "draws": rows}
 
 
-def _compared(asked: Scheme, other: Scheme, place: int) -> str:
-    """`other` beside `asked`: first useful draws, and votes where both certify."""
-    first = [scheme.smallest_n(place) for scheme in (asked, other)]
-    pairs = zip(asked.votes[place], other.votes[place], asked.draws, strict=True)
+def _compare_schemes(requested: Scheme, other: Scheme, place: int) -> str:
+    """Compare `other` with `requested`: smallest useful n, and votes where both certify."""
+    first = [scheme.smallest_n(place) for scheme in (requested, other)]
+    pairs = zip(requested.votes[place], other.votes[place], requested.draws, strict=True)
     saved = [mine - its for mine, its, n in pairs if max(mine, its) <= n]
     if None in first or not saved:
         return ""
     b = other.rule.budget.of(other.components)
     tolerated = f" ({b} wrong ones tolerated)" if b else ""
     return (
-        f"{other.name}{tolerated}: certifies from {first[1]} draws on in place of {first[0]}, "
-        f"{_fewer(min(saved), max(saved))}."
+        f"{other.name}{tolerated}: certifies from {first[1]} draws on instead of {first[0]}, "
+        f"{_describe_saving(min(saved), max(saved))}."
     )
 
 
-def _fewer(low: int, high: int) -> str:
-    """So many votes fewer, or more where the numbers are negative."""
+def _describe_saving(low: int, high: int) -> str:
+    """Describe a saving of `low` to `high` votes; negative numbers are a cost."""
     if low == high == 0:
         return "with the same votes"
     if high <= 0:
-        return f"with {_votes(-high, -low)} more"
+        return f"with {_describe_votes(-high, -low)} more"
     if low >= 0:
-        return f"with {_votes(low, high)} fewer"
-    return f"with from {_votes(-low, -low)} more to {_votes(high, high)} fewer"
+        return f"with {_describe_votes(low, high)} fewer"
+    return f"with from {_describe_votes(-low, -low)} more to {_describe_votes(high, high)} fewer"
 
 
-def _votes(low: int, high: int) -> str:
+def _describe_votes(low: int, high: int) -> str:
     if low == high:
         return f"{low} vote{'' if low == 1 else 's'}"
     return f"{low} to {high} votes"

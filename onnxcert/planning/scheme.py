@@ -1,4 +1,4 @@
-"""One way to certify, and what it asks of the votes at several numbers of draws."""
+"""A decision rule, and the votes it needs at several numbers of draws."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from onnxcert.correction import correction_named
+from onnxcert.correction import get_correction
 from onnxcert.decision import Family, thresholds
 from onnxcert.errors import ParameterError
 from onnxcert.planning.pilot import VoteRates
@@ -46,18 +46,17 @@ class Scheme:
 
     @property
     def stepwise(self) -> bool:
-        """Whether what certifies a component depends on the others."""
-        return correction_named(self.rule.correction).stepwise
+        """Whether the votes that certify a component depend on the others."""
+        return get_correction(self.rule.correction).stepwise
 
     @cached_property
     def votes(self) -> tuple[tuple[int, ...], ...]:
-        """For each tau and number of draws the hits that certify, whatever the others get; one
-        more than the draws where none do."""
+        """Hits that certify at each tau and n, for any votes of the others; n + 1 if none do."""
         return self._votes(0.0)
 
     @cached_property
     def votes_beside_most(self) -> tuple[tuple[int, ...], ...]:
-        """The same where nine in ten of the other components get every vote."""
+        """Hits that certify if 90 % of the other components get all votes."""
         return self._votes(MOST) if self.stepwise else self.votes
 
     def _votes(self, others: float) -> tuple[tuple[int, ...], ...]:
@@ -79,8 +78,7 @@ class Scheme:
         return tuple(zip(*rows, strict=True))
 
     def smallest_n(self, place: int) -> int | None:
-        """Fewest draws that certify anything at the tau in that place, under a schedule the first
-        look that does; None if none do."""
+        """Return the smallest n (or look) that certifies at tau number `place`; None if none."""
         if self.rule.schedule is not None:
             rows = zip(self.votes[place], self.draws, strict=True)
             return next((look for votes, look in rows if votes <= look), None)
@@ -92,16 +90,16 @@ class Scheme:
             return None
 
     def certified(self, inputs: Sequence[VoteRates], place: int) -> list[tuple[float, ...]]:
-        """Predicted share certified at each number of draws, for each input of a pilot."""
+        """Predict the certified share at each number of draws, for each input of a pilot."""
         if self.rule.schedule is not None:
-            return [rates.crossed(self.draws, self.votes[place]) for rates in inputs]
+            return [rates.crossing_shares(self.draws, self.votes[place]) for rates in inputs]
         return [tuple(self._share(rates, n, place) for n in self.draws) for rates in inputs]
 
     def _share(self, rates: VoteRates, n: int, place: int) -> float:
         hits = rates.hits(n)
         histogram = np.zeros(n + 1, dtype=np.int64)
         if self.stepwise:
-            # Whole components, none lost by rounding.
+            # Round the cumulative sums, so that the counts add up to all components.
             edges = np.rint(np.cumsum(hits) / hits.sum() * self.components).astype(np.int64)
             histogram = np.diff(edges, prepend=0)
         else:

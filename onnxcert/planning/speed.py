@@ -1,4 +1,4 @@
-"""How many noisy passes a second a model makes here, measured."""
+"""Measurement of a model's speed on this machine, in noisy passes per second."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from onnxcert.sampling import Count, noisy_answers
 _TIMED: Final = 9
 _LONG_ENOUGH: Final = 20.0
 _FEWEST: Final = 3
-_PLANNED: Final = 1000  # draws, in choosing a batch size as a run of many would
+_PLANNED: Final = 1000  # choose the batch size for a run of this many draws
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured.
+    """The measured speed.
 
     Attributes:
         draws_per_second: of noise, model and count together.
-        components: N of the input that it was measured on.
+        components: N of the measured input.
         batch_size: draws per pass.
-        warning: why it is slower than it could be, or nothing.
+        warning: why it is slower than possible; empty if it is not.
     """
 
     draws_per_second: float
@@ -47,16 +47,17 @@ def measured(
     *,
     batch_size: int | None = None,
 ) -> Speed:
-    """Time a few noisy passes as a run makes them: noise, model, count.
+    """Time some noisy passes (noise, model and count) as in a run.
 
-    The first batch, with which the candidate is chosen, warms up and is left out; of the others
-    the median counts.
+    The result is the median, without the first batch (warm-up, and it chooses the candidate).
 
     Args:
-        x: one declared input, float32.
-        batch_size: draws per pass; chosen as a run chooses it if not given.
+        segmenter: the model.
+        x: one input, as the model takes it, float32.
+        perturbation: the noise.
+        batch_size: draws per pass; None to choose it as in a run.
     """
-    segmenter(x[None])  # settles the number of classes and the size of the answer
+    segmenter(x[None])  # the first pass determines the number of classes and the output size
     backend = segmenter.backend
     draws = Draws(perturbation, fresh_seed(), digest(x), backend.generator)
     perturbation.check(x)
@@ -74,7 +75,7 @@ def measured(
         stamps.append(time.perf_counter())
         if stamps[-1] - stamps[0] > _LONG_ENOUGH and len(stamps) > _FEWEST * at_once:
             break
-    # Passes that run at once end at once: only as many together tell how long one takes.
+    # Concurrent passes end together, so only the time of all of them gives the time of one.
     taken = np.subtract(stamps[at_once:], stamps[:-at_once])
     seconds = float(np.median(taken)) / at_once
     return Speed(batch_size / seconds, components, batch_size, warning)

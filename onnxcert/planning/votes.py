@@ -1,4 +1,4 @@
-"""Votes that certify at a number of draws, as the decision itself asks for them."""
+"""Votes that certify at a number of draws, computed by the decision itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from onnxcert.errors import ParameterError
 from onnxcert.result import LARGEST_N, Selection
 from onnxcert.rule import Rule
 
-# "Most of the others": what a stepwise procedure asks for late in its steps.
+# Share of the other components with all votes, to show the last steps of a stepwise procedure.
 MOST: Final = 0.9
 _SEARCHED: Final = 1000
 
@@ -34,18 +34,18 @@ def votes_needed(
     others: float = 0.0,
     law_error: float = 0.0,
 ) -> tuple[int, ...]:
-    """Hits of n that certify a component at each tau of `rule`; n + 1 where none do.
+    """Return the smallest hits of n that certify at each tau of `rule`; n + 1 where none do.
 
-    Single-step procedures ask for the same whatever the other components get. A stepwise one asks
-    for less the more others are certified.
+    A single-step procedure needs the same votes for any votes of the other components. A stepwise
+    procedure needs fewer votes if more others are certified.
 
     Args:
         rule: without a schedule.
         components: N.
         selection: where the candidate comes from.
         n: draws tested.
-        others: share of the other components that get all n votes, the rest getting none. 0: the
-            component is certified whatever the others get, which under Holm is its first step.
+        others: share of the other components that get all n votes; the rest get none. With 0 the
+            component is certified for any votes of the others (the first step of Holm).
         law_error: of one draw, see `onnxcert.result.Tally`.
     """
     family = Family.of(rule, components, selection, law_error)
@@ -55,7 +55,7 @@ def votes_needed(
     histogram[n] += full
 
     def beside(x: int) -> tuple[int, ...]:
-        """The thresholds where one more component has x hits."""
+        """Return the thresholds if one more component has x hits."""
         histogram[x] += 1
         found = thresholds(rule, family, n, histogram)
         histogram[x] -= 1
@@ -63,7 +63,7 @@ def votes_needed(
 
     if not family.correction.stepwise:
         return beside(0)
-    # More hits are never worse, so each tau has one smallest x whose threshold is at most x.
+    # The threshold does not increase with x, so bisect for the smallest x that reaches it.
     return tuple(
         bisect_left(range(n + 1), 0, key=lambda x: -int(beside(x)[place] > x))
         for place in range(len(rule.taus))
@@ -73,10 +73,12 @@ def votes_needed(
 def votes_at_looks(
     rule: Rule, components: int, selection: Selection, n0: int, law_error: float = 0.0
 ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
-    """The looks of `rule`, and for each tau the hits that certify at each; look + 1 where none do.
+    """Return the looks of `rule`, and the hits that certify at each tau and look.
+
+    The hits are look + 1 where none certify.
 
     Raises:
-        ParameterError: pooled selection has no candidate yet at the first look.
+        ParameterError: the first look of pooled selection is before n0.
     """
     assert rule.schedule is not None
     family = Family.of(rule, components, selection, law_error)
@@ -89,7 +91,7 @@ def votes_at_looks(
 def smallest_useful_n(
     rule: Rule, components: int, selection: Selection, tau: float, law_error: float = 0.0
 ) -> int:
-    """Smallest n at which components that all get all n votes are certified at `tau`.
+    """Return the smallest n at which unanimous components are certified at `tau`.
 
     Raises:
         ParameterError: more than ten million draws would be needed.
@@ -99,12 +101,12 @@ def smallest_useful_n(
     start = smallest_n(family)
     if not rule.radius_map and not rule.more_taus:
         return start
-    # Several tau share a level at their floor, which costs a few draws more.
+    # Several tau reserve level for directional errors, which needs a few more draws.
     for n in range(start, min(start + _SEARCHED, LARGEST_N)):
         needed = votes_needed(rule, components, selection, n, others=1.0, law_error=law_error)
         if needed[place] <= n:
             return n
     raise ParameterError(
-        f"no practicable number of draws certifies {components} components at tau {tau:g} and "
-        f"alpha {rule.alpha:g}; lower tau or raise alpha."
+        f"no feasible number of draws certifies {components} components at tau {tau:g} and alpha "
+        f"{rule.alpha:g}; lower tau or raise alpha."
     )

@@ -1,7 +1,7 @@
 """Certified share against the number of components for several budgets (k-FWER).
 
-Votes as in the first experiment at gamma = 0.05: each component's probability, 0.95, is above tau
-= 0.9 by so little that the correction decides who is certified.
+Votes as in the first experiment at gamma = 0.05. Each component's probability, 0.95, is only
+slightly above tau = 0.9, so the correction decides which components are certified.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ VOTES: Final = 4_000_000  # components in all repetitions of one N together
 
 
 def sizes(resolution: float) -> list[int]:
-    """Numbers of components on the axis."""
+    """Return the numbers of components on the axis."""
     grid = np.geomspace(100, LARGEST, max(5, round(POINTS * resolution)))
     return [int(size) for size in np.rint(grid)]
 
 
 def steps(resolution: float) -> int:
-    """How many steps `shares` takes."""
+    """Return the number of steps of `shares`."""
     return len(sizes(resolution))
 
 
-def shares(resolution: float, seed: int, watch: Steps) -> Iterator[Share]:
-    """One row for each correction, budget, alpha and N; all decide the same votes."""
+def shares(resolution: float, seed: int, progress: Steps) -> Iterator[Share]:
+    """Yield one row for each correction, budget, alpha and N; all decide the same votes."""
     rules = [
         Rule(tau=TAU, alpha=alpha, correction=correction, budget=Budget(budget))
         for correction in CORRECTIONS
@@ -60,4 +60,4 @@ def shares(resolution: float, seed: int, watch: Steps) -> Iterator[Share]:
                 rule.correction, components, N, N, GAMMA, TAU, rule.alpha, rule.budget.text,
                 float(mean), repetitions,
             )  # fmt: skip
-        watch.step()
+        progress.step()

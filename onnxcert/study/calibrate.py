@@ -1,4 +1,4 @@
-"""The whole calibration: all designs, all rules that do not hold, as a table and as files."""
+"""The calibration: all designs and all invalid rules, as a table and as files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from onnxcert._version import __version__
 from onnxcert.atomic import write_atomically
 from onnxcert.errors import ParameterError
 from onnxcert.study import catalogue, exposed
-from onnxcert.study.calibration import SUSPICION, Unsound, number_of_rows, rows
+from onnxcert.study.calibration import SUSPICION, InvalidRule, number_of_rows, rows
 from onnxcert.study.designs import Design
 from onnxcert.study.evidence import COLUMNS, Row, cells, markdown
-from onnxcert.study.watching import Quiet, Steps
+from onnxcert.study.watching import NoProgress, Steps
 
 REPETITIONS: Final = 20_000
 FEWEST: Final = 100
@@ -28,47 +28,47 @@ def calibrate(
     repetitions: int = REPETITIONS,
     seed: int = 0,
     designs: Sequence[Design] | None = None,
-    unsound: Sequence[Unsound] | None = None,
+    invalid_rules: Sequence[InvalidRule] | None = None,
     steps: Steps | None = None,
 ) -> list[Row]:
-    """Every design under every joint law; without arguments the long form.
+    """Test designs under every dependence structure, and invalid rules; None for all of them.
 
     Raises:
-        ParameterError: too few repetitions.
+        ParameterError: there are too few repetitions.
     """
     if repetitions < FEWEST:
         raise ParameterError(f"at least {FEWEST} repetitions are needed, got {repetitions}.")
-    designs = catalogue.everything() if designs is None else designs
-    unsound = exposed.everything() if unsound is None else unsound
-    steps = Quiet() if steps is None else steps
-    steps.begin("calibrate", number_of_rows(designs, unsound))
+    designs = catalogue.all_designs() if designs is None else designs
+    invalid_rules = exposed.all_invalid_rules() if invalid_rules is None else invalid_rules
+    steps = NoProgress() if steps is None else steps
+    steps.begin("calibrate", number_of_rows(designs, invalid_rules))
     found = []
-    for row in rows(designs, unsound, repetitions, seed):
+    for row in rows(designs, invalid_rules, repetitions, seed):
         found.append(row)
         steps.step()
     return found
 
 
 def summary(found: Sequence[Row], repetitions: int) -> str:
-    """What was found, in one line."""
+    """Summarise the rows in one line."""
     wrong = [row for row in found if not row.as_it_should_be]
-    sharp = sum(row.must_show for row in found)
-    foreign = sum(row.unsound for row in found)
-    said = (
+    sharp = sum(row.must_detect for row in found)
+    foreign = sum(row.invalid for row in found)
+    text = (
         f"{len(found)} rows of {repetitions} repetitions: {len(found) - foreign} of onnxcert's "
-        f"own rules, {sharp} of them sharp enough to expose 1.25 alpha, and {foreign} that do "
-        "not hold"
+        f"own rules, {sharp} of them sharp enough to detect 1.25 alpha, and {foreign} of invalid "
+        "rules"
     )
     if not wrong:
-        return f"{said}; all as it should be."
+        return f"{text}; all as expected."
     return (
-        f"{said}; NOT as it should be: {len(wrong)}, the first: {wrong[0].design} (with few "
-        "repetitions a rule at 1.25 alpha cannot be told from a sound one, which counts as well)."
+        f"{text}; NOT as expected: {len(wrong)}, the first: {wrong[0].design} (with few "
+        "repetitions a rule at 1.25 alpha is not detected, which counts as well)."
     )
 
 
 def document(found: Sequence[Row], *, command: str, date: str, repetitions: int) -> str:
-    """The evidence as a Markdown page."""
+    """Return the results as a Markdown page."""
     return _PAGE.format(
         command=command,
         date=date,
@@ -81,7 +81,7 @@ def document(found: Sequence[Row], *, command: str, date: str, repetitions: int)
 
 
 def write_csv(path: Path, found: Sequence[Row]) -> None:
-    """The same table for a program."""
+    """Write the table as CSV."""
 
     def write(temporary: Path) -> None:
         with temporary.open("w", newline="", encoding="utf-8") as file:
@@ -91,7 +91,7 @@ def write_csv(path: Path, found: Sequence[Row]) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Of what the numbers depend on."""
+    """Return the versions of the software that the numbers depend on."""
     return {
         "onnxcert": __version__,
         "Python": platform.python_version(),
@@ -101,8 +101,8 @@ def versions() -> dict[str, str]:
 
 _PAGE: Final = """# Calibration
 
-Votes with known probabilities, decided by the program's own `decide`: how often is what alpha
-bounds (a wrong certificate; k of them; the share of wrong ones) exceeded?
+Votes with known probabilities are decided by onnxcert's own `decide`. How often does the error
+occur that alpha bounds (a wrong certificate; k wrong certificates; the share of wrong ones)?
 
 - command: `{command}`
 - date: {date}
@@ -110,21 +110,21 @@ bounds (a wrong certificate; k of them; the share of wrong ones) exceeded?
 - repetitions: {repetitions} of each row
 - {summary}
 
-*dependence*: components independent; in independent *blocks*; *exclusive*: at most one errs at a
-time, which makes the union bound sharp; *together*: k err at a time or none does, groups of k
-exclude each other, which makes Markov's inequality sharp; *windows*: r components have just the
-p-value that is rejected in a company of r, which makes Benjamini-Yekutieli's bound sharp.
+*dependence* of the errors of the components: *independent*; independent *blocks*; *exclusive*: at
+most one errs at a time, so the union bound is sharp; *together*: k err at a time or none does, and
+groups of k exclude each other, so Markov's inequality is sharp; *windows*: r components have
+exactly the p-value that is rejected if r are rejected, so Benjamini-Yekutieli's bound is sharp.
 
-*exact* is the true rate, computed where it can be. *p-value* is of "the rate is alpha or less",
-exact binomial. Below {suspicion:g} a rule is rejected; a rule whose rate does not fit *exact* fails
-as well. *at 1.25 alpha* is the rate of the same rule run at 1.25 alpha, under the law that is worst
-for it, tested against alpha: the test has to reject it wherever the law is sharp. Under looks
-nobody stops: certified is whoever ever crossed, the worst that a stopping rule can do. Rows that
-begin with NOT OURS are rules in use elsewhere; the row above each is onnxcert's own rule on the
-same votes.
+*exact* is the true rate, where it can be computed. *p-value* is that of an exact binomial test of
+"the rate is at most alpha". Below {suspicion:g} a rule is rejected. A rule whose rate differs from
+*exact* fails, too. *at 1.25 alpha* is the rate of the same rule run at 1.25 alpha, under the
+dependence that is worst for it, tested against alpha: the test must reject it wherever the
+dependence is sharp. Under interim looks nothing stops early: a component is certified if it ever
+crossed its boundary, which is the worst case of all stopping rules. Rows that begin with INVALID
+RULE are rules in use elsewhere; the row above each is onnxcert's own rule on the same votes.
 
 Not covered: alpha shared by a data set and budgets given as a share, which are arithmetic on top of
-these rules; IndivClass, JointClass and PREDICT; and the reserve for errors of direction, whose
-absence no law here exposes (exact tests and the proof hold it).
+these rules; IndivClass, JointClass and PREDICT; and the reserve for directional errors, whose
+absence no dependence here detects (it is covered by exact tests and the proof).
 
 {table}"""

@@ -1,9 +1,9 @@
-"""How often the program's own decisions are wrong, against how often they may be.
+"""Calibration: the error rate of onnxcert's decisions, tested against its bound.
 
-Every design is decided under several joint laws, one of them the worst. The rate of failures is
-held to alpha and, where it is known, to its exact value by binomial tests. The rule at 1.25 alpha,
-under the law that is worst for it, has to be rejected by the same test: otherwise the test had no
-power. So do rules that are known not to hold.
+Every design is decided under several dependence structures, one of them the worst case. Binomial
+tests compare the error rate with alpha and, where it is known, with its exact value. The same test
+must reject the rule at 1.25 alpha under its worst case (otherwise the test has no power), and it
+must reject rules that are known to be invalid (negative controls).
 """
 
 from __future__ import annotations
@@ -21,70 +21,74 @@ from onnxcert.study.evidence import Row
 from onnxcert.study.simulation import Decider, Simulated, simulate
 
 RAISED: Final = 1.25
-# The rule at 1.25 alpha has to be seen where its exact rate is this many times alpha.
+# The rule at 1.25 alpha must be rejected if its exact rate is at least this many times alpha.
 VISIBLE: Final = 1.12
 SUSPICION: Final = 1e-4
 
 
 @dataclass(frozen=True)
-class Unsound:
-    """A rule that has to be rejected under votes that the program's own rule stands.
+class InvalidRule:
+    """An invalid rule (negative control) to be rejected on votes where onnxcert's own rule holds.
 
     Args:
-        name: in words.
-        design: the program's rule.
-        law: in words.
-        votes: repetitions under the law, from their number and a seed.
-        rule: the rule that does not hold.
+        name: as text.
+        design: onnxcert's own rule.
+        dependence: the dependence structure, as text.
+        votes: simulates a design, given the number of repetitions and a seed.
+        rule: builds the invalid rule.
     """
 
     name: str
     design: Design
-    law: str
+    dependence: str
     votes: Callable[[Design, int, int], Simulated]
     rule: Callable[[Design], Decider]
 
 
 def rows(
-    designs: Sequence[Design], unsound: Sequence[Unsound], repetitions: int, seed: int
+    designs: Sequence[Design], invalid_rules: Sequence[InvalidRule], repetitions: int, seed: int
 ) -> Iterator[Row]:
-    """One row after the other; `number_of_rows` many."""
+    """Yield the rows of the calibration; there are `number_of_rows`."""
     for number, design in enumerate(designs):
-        for law in design.dependences:
-            yield row(design, law, repetitions, seed + number)
-    for number, case in enumerate(unsound):
+        for dependence in design.dependences:
+            yield row(design, dependence, repetitions, seed + number)
+    for number, case in enumerate(invalid_rules):
         votes = case.votes(case.design, repetitions, seed + len(designs) + number)
-        yield tested(case.design, case.law, votes.failures(), None, seed)
-        found = tested(case.design, case.law, votes.failures(case.rule(case.design)), None, seed)
-        yield replace(found, design=case.name, unsound=True)
+        yield build_row(case.design, case.dependence, votes.failures(), None, seed)
+        found = build_row(
+            case.design, case.dependence, votes.failures(case.rule(case.design)), None, seed
+        )
+        yield replace(found, design=case.name, invalid=True)
 
 
-def number_of_rows(designs: Sequence[Design], unsound: Sequence[Unsound]) -> int:
-    """How many rows there are going to be."""
-    return sum(len(design.dependences) for design in designs) + 2 * len(unsound)
+def number_of_rows(designs: Sequence[Design], invalid_rules: Sequence[InvalidRule]) -> int:
+    """Return the number of rows that `rows` yields."""
+    return sum(len(design.dependences) for design in designs) + 2 * len(invalid_rules)
 
 
-def row(design: Design, law: Dependence, repetitions: int, seed: int) -> Row:
-    """The design under one law, at alpha and at 1.25 alpha."""
-    failures = simulate(design, law, repetitions, seed).failures()
-    found = tested(design, law, failures, design.rate(law), seed)
+def row(design: Design, dependence: Dependence, repetitions: int, seed: int) -> Row:
+    """Simulate a design under one dependence structure, at alpha and at 1.25 alpha."""
+    failures = simulate(design, dependence, repetitions, seed).failures()
+    found = build_row(design, dependence, failures, design.rate(dependence), seed)
     higher = design.at(RAISED * design.rule.alpha)
-    raised = simulate(higher, law, repetitions, seed).failures()
-    rate = higher.rate(law)
+    raised = simulate(higher, dependence, repetitions, seed).failures()
+    rate = higher.rate(dependence)
     return replace(
         found,
         raised=float(raised.mean()),
         raised_p_value=p_value(raised, design.rule.alpha, seed),
-        must_show=rate is not None and rate >= VISIBLE * design.rule.alpha,
+        must_detect=rate is not None and rate >= VISIBLE * design.rule.alpha,
     )
 
 
-def tested(design: Design, law: str, failures: LevelArray, exact: float | None, seed: int) -> Row:
-    """The row of these failures, before anything is raised."""
+def build_row(
+    design: Design, dependence: str, failures: LevelArray, exact: float | None, seed: int
+) -> Row:
+    """Return the row for the failures at alpha, without the test at 1.25 alpha."""
     alpha = design.rule.alpha
     return Row(
         design=design.name,
-        dependence=law,
+        dependence=dependence,
         nominal=alpha,
         exact=exact,
         observed=float(failures.mean()),
@@ -95,10 +99,10 @@ def tested(design: Design, law: str, failures: LevelArray, exact: float | None, 
 
 
 def p_value(failures: LevelArray, rate: float, seed: int, alternative: str = "greater") -> float:
-    """Exact binomial test of a mean of `rate` or less.
+    """Compute the p-value of an exact binomial test of "the mean is at most `rate`".
 
-    A share between 0 and 1 counts as a failure with that probability: this leaves the mean as it
-    is, and the test exact.
+    A share between 0 and 1 is replaced by a failure with that probability. This keeps the mean, and
+    the test stays exact.
     """
     coins = np.random.default_rng([seed, 1]).random(len(failures))
     count = int((coins < failures).sum())

@@ -1,9 +1,9 @@
-"""The designs: every permitted combination, with numbers that leave discreteness no room.
+"""The designs: all permitted combinations, with numbers for which the tests are nearly exact.
 
-With few draws an exact test may stay far below its level, and hide a mistake of a factor of two.
-n, tau and the components' probabilities were searched for, so that under the worst joint law the
-exact rate is 90 % of alpha and more (98 % and more where one tau is tested), at alpha and at 1.25
-alpha alike. alpha is 0.1 throughout: a rate of 0.125 is then soon told from it.
+With few draws a discrete test may stay far below its level and hide a mistake of a factor of two.
+So n, tau and the components' probabilities were searched for such that the exact rate under the
+worst dependence is at least 90 % of alpha (98 % where one tau is tested), at alpha and at 1.25
+alpha. alpha is always 0.1: few repetitions suffice to distinguish a rate of 0.125 from it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def design(
     note: str = "",
     **further: Any,
 ) -> Design:
-    """A design with its name."""
+    """Build a design and its name."""
     rule = Rule(
         tau=taus[0],
         more_taus=taus[1:],
@@ -45,25 +45,25 @@ def design(
         budget=Budget(str(b)),
         **further,
     )
-    said = [
+    parts = [
         f"{correction} b = {b}" if b else correction,
         selection,
         f"tau {', '.join(f'{tau:g}' for tau in taus)}",
         f"n {n}, n0 {n0}, N {len(two) + certain}",
     ]
     if rule.radius_map:
-        said.append("radius map")
+        parts.append("radius map")
     if rule.schedule is not None:
         looks = " ".join(map(str, rule.schedule.looks or ("auto",)))
-        said.append(f"looks {looks}, {rule.schedule.spending}")
+        parts.append(f"looks {looks}, {rule.schedule.spending}")
     if claim is not None and len(taus) > 1:
-        said.append(f"share at {claim:g}")
+        parts.append(f"share at {claim:g}")
     if law_error:
-        said.append(f"law error {law_error:g}")
+        parts.append(f"law error {law_error:g}")
     if note:
-        said.append(note)
+        parts.append(note)
     return Design(
-        name="; ".join(said),
+        name="; ".join(parts),
         rule=rule,
         selection=selection,
         n=n,
@@ -76,11 +76,11 @@ def design(
 
 
 def one_tau() -> list[Design]:
-    """Each correction with each selection.
+    """Return designs of each correction with each selection, at one tau.
 
-    Split at 1/2: the n0 draws mislead, either class is selected equally often, neither is true.
-    Pooled with n0 = n: the candidate is whoever won the very votes it is tested on. With certain
-    components the others meet the later steps of a step-down procedure.
+    Split at 1/2: either class is selected equally often, and neither exceeds tau. Pooled with
+    n0 = n: the candidate is the winner of the same votes it is tested on. With certain components
+    the others reach the later steps of a step-down procedure.
     """
     null, half, low = (0.75,), (0.5,), (0.6,)
     return [
@@ -105,11 +105,12 @@ def one_tau() -> list[Design]:
 
 
 def several_tau() -> list[Design]:
-    """Components at each tau: certified beyond their own probability they are wrong.
+    """Return designs of several tau, with null components at each tau.
 
-    Step-down corrections test those left of the largest tau at every tau (closed testing), so that
-    components that are null at either share alpha. With k > 1 the earlier errors of a group count
-    at the largest tau alone, where the group is null; groups at the smaller one spend less.
+    A component certified above its own probability is wrong. Step-down corrections test the
+    components not certified at the largest tau at every tau (closed testing), so components that
+    are null at either tau share alpha. With k > 1 the earlier errors of a group count only at the
+    largest tau, where the group is null; groups at the smaller tau spend less.
     """
     near, far = (0.6, 0.7), (0.6, 0.75)
     one = (0.6,) + 3 * (0.75,)
@@ -133,7 +134,7 @@ def several_tau() -> list[Design]:
 
 
 def radius_maps() -> list[Design]:
-    """Each component has a probability of its own, and is wrong where its bound reaches it."""
+    """Return designs of radius maps; a component is wrong if its bound reaches its probability."""
     spread = (0.621, 0.654, 0.683, 0.708, 0.729, 0.748)
     return [
         design(
@@ -144,7 +145,7 @@ def radius_maps() -> list[Design]:
 
 
 def looks() -> list[Design]:
-    """Ever crossed: the worst that any stopping rule can do.
+    """Return designs under interim looks; the error is to ever cross, the worst stopping rule.
 
     Pooled at 1/2, where each of the two classes spends half of the level, and at 3/4, where the
     larger one spends nearly all of it.
@@ -188,9 +189,9 @@ def looks() -> list[Design]:
 
 
 def misled() -> list[Design]:
-    """Few draws choose the candidate, or a class just exceeds tau and another one wins.
+    """Return designs with wrong candidates (small n0, or a class just above tau loses).
 
-    Nothing here reaches alpha; it must not exceed it either.
+    Their rates are below alpha.
     """
     few = [
         design(BONFERRONI, "pooled", 497, n0, (0.5,) * 4, taus=(0.5,)) for n0 in (1, 10, 100)
@@ -209,10 +210,10 @@ def misled() -> list[Design]:
 
 
 def floors() -> list[Design]:
-    """Pooled votes at a smallest tau of 1/2, where both classes may reach it.
+    """Return designs of pooled votes with a smallest tau of 1/2, which both classes may reach.
 
-    Little of the level can be used there, so that 1.25 alpha is not exposed; who forgets the other
-    class errs with twice alpha.
+    Only a small part of the level can be used there, so 1.25 alpha is not detected; a rule that
+    forgets the other class errs with twice alpha.
     """
     found = [
         design(BONFERRONI, "pooled", 497, 497, (0.5,) * 4, taus=(0.5,), radius_map=True, floor=0.5),
@@ -230,7 +231,7 @@ def floors() -> list[Design]:
 
 
 def law_errors() -> list[Design]:
-    """Computed votes that exceed those of the theorem by all of a large law error."""
+    """Return designs with a large law error, by all of which the computed votes are too high."""
     null, delta = (0.75,), 0.02
     spread = (0.621, 0.654, 0.683, 0.708, 0.729, 0.748)
     return [
@@ -247,8 +248,8 @@ def law_errors() -> list[Design]:
     ]  # fmt: skip
 
 
-def everything() -> list[Design]:
-    """All designs of the long form."""
+def all_designs() -> list[Design]:
+    """Return all designs."""
     return [
         *one_tau(),
         *several_tau(),

@@ -1,13 +1,13 @@
-"""Synthetic components with known votes, drawn exactly from one uniform number each.
+"""Synthetic components with known vote probabilities, drawn from one uniform number each.
 
-A component votes for its first class with probability p and for its second with 1 - p. With p =
-tau it is a *null* one: (tau, 1 - tau) is the worst law in which no class exceeds tau, and whatever
-is certified there at tau is wrong. A *certain* component always votes for one class.
+A component votes for its first class with probability p and for its second with 1 - p. With
+p = tau it is *null*: (tau, 1 - tau) is the worst distribution in which no class exceeds tau, and
+every certificate at tau is wrong. A *certain* component always votes for one class.
 
-Its uniform number s decides how many votes it gets, a small one many. Only the joint law of the s
-of several components is free (`onnxcert.study.laws`): each component by itself has independent,
-identically distributed votes, so that its total is binomial and the first n0 of n votes are
-hypergeometric given the total.
+The uniform number s of a component determines its votes; a small s means many votes. Only the
+dependence between the s of several components is free (`onnxcert.study.laws`). Each component by
+itself has independent, identically distributed votes, so its total is binomial, and given the
+total the first n0 of n votes are hypergeometric.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Ints = npt.NDArray[np.int64]
 
 
 def tail(n: int, p: float, selection: Selection) -> LevelArray:
-    """P(the winner has x votes or more) for x = 0 .. n, exactly as SciPy has it; float64 [n + 1].
+    """Compute P(the winner has at least x votes), x = 0 .. n, without rounding up; [n + 1].
 
-    *Split*: the votes of the first class. *Pooled*: those of whichever class has more.
+    *Split*: the votes of the first class. *Pooled*: those of the class with more votes.
     """
     x = np.arange(n + 1)
     one = np.asarray(binom.sf(x - 1, n, p), dtype=np.float64)
@@ -35,18 +35,22 @@ def tail(n: int, p: float, selection: Selection) -> LevelArray:
 
 
 def right_candidate(n0: int, p: float) -> float:
-    """P(the first class is the candidate of n0 draws of their own); ties go to the first."""
+    """Compute P(the first class wins n0 separate draws); ties go to the first class."""
     return float(binom.sf((n0 - 1) // 2, n0, p))
 
 
 def votes(
     s: LevelArray, p: float, n: int, n0: int, selection: Selection, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
-    """Candidate (0 or 1) and hits of one component in many repetitions; integers [R] each.
+    """Draw the candidate (0 or 1) and the hits of one component; integers [R] each.
 
     Args:
-        s: the component's uniform numbers, [R].
+        s: the component's uniform numbers in R repetitions, [R].
         p: probability of its first class.
+        n: draws tested.
+        n0: draws that choose the candidate.
+        selection: of the candidate.
+        rng: for what s does not determine.
     """
     if selection == "split":
         return _split(s, p, n, n0, rng)
@@ -54,7 +58,7 @@ def votes(
 
 
 def _split(s: LevelArray, p: float, n: int, n0: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Candidate by n0 votes of their own; hits among n others, of whichever class it is."""
+    """Draw the candidate from n0 separate votes, then its hits among n others."""
     first = rng.binomial(n0, p, len(s))
     candidate = np.where(2 * first >= n0, 0, 1)
     hits = np.where(
@@ -68,7 +72,7 @@ def _split(s: LevelArray, p: float, n: int, n0: int, rng: np.random.Generator) -
 def _pooled(
     s: LevelArray, p: float, n: int, n0: int, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
-    """The winner's votes by s, then which class won, then which class led after n0 votes."""
+    """Draw the winner's votes from s, then which class won, then which class led after n0 votes."""
     pmf = binom.pmf(np.arange(n + 1), n, p)
     top = np.maximum(_inverse(tail(n, p, "pooled"), s), (n + 1) // 2)
     first_won = rng.random(len(s)) * (pmf[top] + pmf[n - top]) < pmf[top]
@@ -79,5 +83,5 @@ def _pooled(
 
 
 def _inverse(falling: LevelArray, s: LevelArray) -> Ints:
-    """The largest x whose tail is at least s; integers [R]."""
+    """Return the largest x whose tail is at least s; integers [R]."""
     return np.searchsorted(-falling, -s, side="right") - 1

@@ -55,22 +55,22 @@ SCHEMES: Final = (
 
 
 def gammas(points: int) -> list[float]:
-    """From one error in 100,000 votes to where nobody reaches tau."""
+    """Return rates from one error in 100,000 votes to where no component reaches tau."""
     return [float(g) for g in np.geomspace(1e-5, 0.3, points)]
 
 
 def steps(resolution: float) -> int:
-    """How many steps `shares` takes."""
+    """Return the number of steps of `shares`."""
     return len(DRAWS) * len(COMPONENTS) * points(resolution)
 
 
 def points(resolution: float) -> int:
-    """Rates on the axis."""
+    """Return the number of rates on the axis."""
     return max(6, round(POINTS * resolution))
 
 
-def shares(resolution: float, seed: int, watch: Steps) -> Iterator[Share]:
-    """One row for each scheme, N, n and gamma."""
+def shares(resolution: float, seed: int, progress: Steps) -> Iterator[Share]:
+    """Yield one row for each scheme, N, n and gamma."""
     for n in DRAWS:
         for components in COMPONENTS:
             repetitions = max(2, round(REPETITIONS[components] * resolution))
@@ -83,7 +83,7 @@ def shares(resolution: float, seed: int, watch: Steps) -> Iterator[Share]:
                         scheme.name, components, tested, n, gamma, TAU, ALPHA, "0", mean,
                         repetitions,
                     )  # fmt: skip
-                watch.step()
+                progress.step()
 
 
 def _means(
@@ -102,7 +102,7 @@ def _means(
 
 
 def certified_share(tally: Tally, rule: Rule) -> float:
-    """Share certified for the radius of tau; IndivClass has another radius, which may be less."""
+    """Return the share certified for the radius of tau; 0 if IndivClass has a smaller radius."""
     certificate = decide(tally, rule)
     if certificate.radius < tally.perturbation.radius(rule.tau):
         return 0.0

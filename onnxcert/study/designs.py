@@ -1,4 +1,4 @@
-"""What is simulated: components with known probabilities, a rule, and how often it should err."""
+"""Designs of the calibration: components with known probabilities, a rule, its exact error rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import binom
 
 from onnxcert._typing import LevelArray
-from onnxcert.correction import correction_named
+from onnxcert.correction import get_correction
 from onnxcert.decision import (
     Family,
     boundaries,
@@ -31,17 +31,18 @@ Dependence = Literal["independent", "blocks", "exclusive", "together", "windows"
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """Components, their laws, and how they are tested.
+    """Components, their vote probabilities, and how they are tested.
 
     Args:
-        name: in words.
+        name: as text.
         rule: at its nominal alpha.
         selection: where the candidate comes from.
-        n: draws tested. n0: draws that choose the candidate.
+        n: draws tested.
+        n0: draws that choose the candidate.
         two: probability of the first class of each component with two classes.
         certain: number of components that always vote for one class.
-        claim: for an expected share, the tau whose certificates are counted.
-        law_error: what every first class's votes have beyond `two`, and the decision knows of.
+        claim: under FDR, the tau whose certificates are counted.
+        law_error: added to `two` for the computed votes; the decision accounts for it.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Design:
     law_error: float = 0.0
 
     def at(self, alpha: float) -> Self:
-        """The same at another alpha."""
+        """Return the same design at another alpha."""
         return replace(self, rule=self.rule.but(alpha=alpha))
 
     @property
@@ -64,40 +65,40 @@ class Design:
 
     @property
     def controls(self) -> Controls:
-        return correction_named(self.rule.correction).controls
+        return get_correction(self.rule.correction).controls
 
     @cached_property
     def family(self) -> Family:
         return Family.of(self.rule, self.components, self.selection, self.law_error)
 
-    def drawn(self, p: float) -> float:
-        """P(vote) of a class of probability p under the law of the theorem."""
+    def computed_probability(self, p: float) -> float:
+        """Return P(computed vote) of a class that has probability p in the theorem."""
         return p + self.law_error
 
     @property
     def dependences(self) -> tuple[Dependence, ...]:
-        """Joint laws to try, the worst one last."""
+        """Dependence structures to test, the worst one last."""
         if self.controls == "FDR":
             return ("independent", "windows")
         return ("independent", "blocks", "exclusive" if self.family.k == 1 else "together")
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """Numbers of draws looked at, if any."""
+        """Numbers of draws at the interim looks; empty without looks."""
         schedule = self.rule.schedule
         return () if schedule is None else looks_of(schedule, self.family, self.n0)
 
     def judged_at(self, p: float) -> float:
-        """The smallest tau that a component of probability p must not be certified at."""
+        """Return the smallest tau at which certifying a component of probability p is wrong."""
         return min((tau for tau in self.rule.taus if tau >= p), default=min(self.rule.taus))
 
     # -- a fixed number of draws -------------------------------------------------------------
 
     def bar(self, p: float) -> int:
-        """Hits from which a component errs, once all that exceed tau are certified.
+        """Return the smallest hits with which a component errs, after all true ones are certified.
 
-        For k-FWER as the k-th to err. The program's own thresholds: that they are reached no more
-        often than they should be is what is to be seen.
+        For k-FWER the component is the k-th to err. These are onnxcert's own thresholds; the
+        calibration tests how often they are reached.
         """
         family, n = self.family, self.n
         if self.rule.radius_map:
@@ -110,8 +111,8 @@ class Design:
             found = thresholds(self.rule, family, n, empty)
             return found[self.rule.taus.index(tau)]
         if len(self.rule.taus) > 1:
-            # k-th to err at the largest tau, where the others before were counted; elsewhere those
-            # of its group were not.
+            # At the largest tau the k - 1 earlier errors of the group are certified and so counted;
+            # at the other tau they are not.
             errors = family.k - 1 if tau == max(self.rule.taus) else 0
             histogram = np.zeros(n + 1, dtype=np.int64)
             histogram[n] = sum(q > max(self.rule.taus) for q in self.two) + self.certain + errors
@@ -124,28 +125,30 @@ class Design:
         return _first(table, max(level, family.single_level))
 
     def reach(self, p: float) -> float:
-        """P(s puts a component at its bar or beyond)."""
+        """Compute P(the s of a component makes it reach its `bar`)."""
         if self.looks:
             return self.error_chance(p)
-        table = np.append(tail(self.n, self.drawn(p), self.selection), 0.0)
+        table = np.append(tail(self.n, self.computed_probability(p), self.selection), 0.0)
         return float(table[self.bar(p)])
 
     def share_reaches(self) -> LevelArray:
-        """For Benjamini-Yekutieli: how far s may go where r components err, r = 1, 2, ..."""
+        """Compute the largest s with which r components err under Benjamini-Yekutieli, r >= 1."""
         family = self.family
         tau = self.rule.tau if self.claim is None else self.claim
-        # Several tau share the largest reserve.
+        # All tau use the largest reserve.
         reserve = max(replace(family, tau=t).reserve(self.n) for t in self.rule.taus)
         one = family.correction.entry_level(self.components, 1.0, 1) / self.components
         r = self.certain + np.arange(1, len(self.two) + 1)
         table = p_values(self.n, replace(family, tau=tau).tested_tau, self.selection)
         bars = [_first(table, rank * one * (family.alpha - reserve)) for rank in r]
-        return np.append(tail(self.n, self.drawn(self.two[0]), self.selection), 0.0)[bars]
+        return np.append(tail(self.n, self.computed_probability(self.two[0]), self.selection), 0.0)[
+            bars
+        ]
 
     # -- looks -------------------------------------------------------------------------------
 
     def walk(self, p: float) -> Walk:
-        """The component under looks."""
+        """Return a component of probability p under interim looks."""
         schedule = self.rule.schedule
         assert schedule is not None
         taus = sorted(self.rule.taus)
@@ -155,7 +158,7 @@ class Design:
         )
         first = rows[taus.index(self.judged_at(p))]
         return Walk(
-            self.drawn(p),
+            self.computed_probability(p),
             self.looks,
             self.n0,
             self.selection,
@@ -166,24 +169,26 @@ class Design:
     # -- exact rates -------------------------------------------------------------------------
 
     def error_chance(self, p: float) -> float:
-        """P(a component errs by itself).
+        """Compute P(one component errs).
 
-        Exact except that pooled selection takes n0 = n (with fewer it errs less).
+        Exact, except that pooled selection uses n0 = n (with a smaller n0 it errs less).
         """
         if self.looks:
             return self.walk(p).error_chance()
         low = self.bar(min(self.two))
         high = self.bar(p)
         directional = p > max(self.rule.taus) and not self.rule.radius_map
-        first = 0.0 if directional else float(binom.sf(high - 1, self.n, self.drawn(p)))
-        second = float(binom.sf(min(low, high) - 1, self.n, 1.0 - self.drawn(p)))
+        first = (
+            0.0 if directional else float(binom.sf(high - 1, self.n, self.computed_probability(p)))
+        )
+        second = float(binom.sf(min(low, high) - 1, self.n, 1.0 - self.computed_probability(p)))
         if self.selection == "pooled":
             return first + second
-        right = right_candidate(self.n0, self.drawn(p))
+        right = right_candidate(self.n0, self.computed_probability(p))
         return right * first + (1.0 - right) * second
 
     def rate(self, dependence: Dependence) -> float | None:
-        """Exact rate of what alpha bounds, where it is known."""
+        """Compute the exact rate of the error that alpha bounds; None where it is not known."""
         if self.selection == "pooled" and self.n0 < self.n and not self.looks:
             return None
         directional = max(self.two) > max(self.rule.taus) and not self.rule.radius_map
@@ -211,9 +216,9 @@ class Design:
         return sum(groups) if together else 1.0 - float(np.prod([1.0 - rate for rate in groups]))
 
     def _group_rate(self, p: float) -> float:
-        """P(k components that reach their bars together are certified together)."""
+        """Compute P(a group of k components reaches its bars and is certified, all together)."""
         reach = self.reach(p)
-        # The candidates of several components are chosen independently of each other.
+        # The candidates of the components are chosen independently.
         return reach * (self.error_chance(p) / reach) ** self.family.k
 
     def _share_rate(self) -> float:
@@ -221,7 +226,7 @@ class Design:
         size = len(self.two)
         right = 1.0
         if self.selection == "split" and self.two[0] > 0.5:
-            right = right_candidate(self.n0, self.drawn(self.two[0]))
+            right = right_candidate(self.n0, self.computed_probability(self.two[0]))
         gains = np.diff(reaches, prepend=0.0)
         r = np.arange(1, size + 1)
         return float((size * gains / r * right**r * r / (r + self.certain)).sum())

@@ -1,4 +1,4 @@
-"""What a calibration found, as one row a design and joint law."""
+"""Results of the calibration: one row for each design and dependence structure."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One design under one joint law.
+    """One design under one dependence structure.
 
     Attributes:
-        design: in words.
-        dependence: the joint law.
+        design: as text.
+        dependence: the dependence structure.
         nominal: alpha.
         exact: true rate, where it is known.
-        observed: rate seen in so many repetitions.
-        p_value: of "the true rate is alpha or less".
+        observed: observed rate.
+        p_value: of "the true rate is at most alpha".
         exact_p_value: of "the true rate is the exact one", two-sided.
-        raised: rate seen of the rule at 1.25 alpha, where it was run.
-        raised_p_value: of "its true rate is alpha or less".
-        must_show: whether the rule at 1.25 alpha has to be rejected, as its rate is large enough.
-        unsound: whether this is a rule that has to be rejected itself.
-        suspicion: p-value below which something is rejected.
+        raised: observed rate of the rule at 1.25 alpha, if it was run.
+        raised_p_value: of "the true rate at 1.25 alpha is at most alpha".
+        must_detect: whether the rule at 1.25 alpha must be rejected (its rate is high enough).
+        invalid: whether the rule is invalid (a negative control) and must be rejected.
+        suspicion: reject below this p-value.
     """
 
     design: str
@@ -34,8 +34,8 @@ class Row:
     exact_p_value: float | None = None
     raised: float | None = None
     raised_p_value: float | None = None
-    must_show: bool = False
-    unsound: bool = False
+    must_detect: bool = False
+    invalid: bool = False
     suspicion: float = 1e-4
 
     @property
@@ -44,27 +44,28 @@ class Row:
         return self.p_value < self.suspicion
 
     @property
-    def exposed(self) -> bool:
-        """Whether the rule at 1.25 alpha was seen to err too often."""
+    def detected(self) -> bool:
+        """Whether the test rejects the rule at 1.25 alpha."""
         return self.raised_p_value is not None and self.raised_p_value < self.suspicion
 
     @property
     def as_it_should_be(self) -> bool:
-        """Nothing is wrong with the rule, nor with the test."""
-        if self.unsound:
+        """Whether the rule holds (or is rejected, if invalid) and the test has power."""
+        if self.invalid:
             return self.rejected
         as_computed = self.exact_p_value is None or self.exact_p_value >= self.suspicion
-        return not self.rejected and as_computed and (self.exposed or not self.must_show)
+        return not self.rejected and as_computed and (self.detected or not self.must_detect)
 
     @property
     def verdict(self) -> str:
-        """In a word or two."""
-        if self.unsound:
-            return "rejected, as it should be" if self.rejected else "NOT REJECTED"
+        """The result as text."""
+        if self.invalid:
+            return "rejected, as expected" if self.rejected else "NOT REJECTED"
         if self.rejected:
             return "REJECTED"
         if not self.as_it_should_be:
-            return "1.25 ALPHA NOT SEEN" if self.must_show and not self.exposed else "NOT AS EXACT"
+            missed = self.must_detect and not self.detected
+            return "1.25 ALPHA NOT DETECTED" if missed else "DIFFERS FROM EXACT"
         return "holds"
 
 
@@ -82,9 +83,9 @@ COLUMNS = (
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """The row as text, in the order of `COLUMNS`."""
-    seen = "" if row.raised is None else "rejected" if row.exposed else "not rejected"
-    if row.raised is not None and not row.must_show and not row.exposed:
+    """Return the row as text, in the order of `COLUMNS`."""
+    seen = "" if row.raised is None else "rejected" if row.detected else "not rejected"
+    if row.raised is not None and not row.must_detect and not row.detected:
         seen = "not rejected (rate below)"
     return (
         row.design,
@@ -100,7 +101,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A Markdown table."""
+    """Return the rows as a Markdown table."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     lines += ["| " + " | ".join(cells(row)) + " |" for row in rows]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""All experiments: each leaves a figure and its numbers."""
+"""The experiments on synthetic votes: each writes a figure and its numbers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from onnxcert.study import budgets, corruption, stopping
 from onnxcert.study.calibrate import versions
 from onnxcert.study.figures import draw_budgets, draw_corruption, draw_needs
 from onnxcert.study.table import write_csv
-from onnxcert.study.watching import Quiet, Steps
+from onnxcert.study.watching import NoProgress, Steps
 
 
 def run(
     out: Path, *, resolution: float = 1.0, seed: int = 0, steps: Steps | None = None
 ) -> Iterator[Path]:
-    """Every file, once it is written into the folder `out`.
+    """Run all experiments and yield the path of each file after it is written.
 
     Args:
+        out: the folder to write to.
         resolution: share of the grid points and repetitions, above 0 and at most 1.
         seed: of all votes; the same seed and resolution give the same numbers.
-        steps: told of the progress.
+        steps: progress.
 
     Raises:
         ParameterError: the resolution is out of range.
@@ -31,7 +32,7 @@ def run(
     """
     if not 0.0 < resolution <= 1.0:
         raise ParameterError(f"the resolution must be above 0 and at most 1, got {resolution:g}.")
-    steps = Quiet() if steps is None else steps
+    steps = NoProgress() if steps is None else steps
 
     steps.begin("certified share against corruption", corruption.steps(resolution))
     by_gamma = list(corruption.shares(resolution, seed, steps))

@@ -1,4 +1,4 @@
-"""Rules that do not hold, each with votes that show it."""
+"""Invalid rules (negative controls), each with votes for which its error rate is too high."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from onnxcert.decision import decide, p_values
 from onnxcert.result import Certificate, Tally
 from onnxcert.rule import Rule
 from onnxcert.study import catalogue
-from onnxcert.study.calibration import Unsound
+from onnxcert.study.calibration import InvalidRule
 from onnxcert.study.components import tail
 from onnxcert.study.designs import Design
 from onnxcert.study.laws import draw, exclusive, together
 from onnxcert.study.simulation import Decider, Simulated, simulate, simulate_from
-from onnxcert.study.unsound import holm_bounds, written_kfwer
+from onnxcert.study.unsound import holm_bounds, misprinted_kfwer
 
 
 def _reach(design: Design, p: float, level: float) -> float:
-    """How likely the p-value of a component of probability p, at tau = p, is at most `level`."""
+    """Compute P(p-value at tau = p is at most `level`) for a component of probability p."""
     table = np.append(p_values(design.n, p, "split"), 0.0)
     exact = np.append(tail(design.n, p, "split"), 0.0)
     return float(exact[np.argmax(table <= level)])
 
 
-def _pair(design: Design, repetitions: int, seed: int) -> Simulated:
-    """Two null components, k = 2: one p-value up to alpha and one up to 2 alpha, together."""
+def _simulate_pair(design: Design, repetitions: int, seed: int) -> Simulated:
+    """Simulate two null components, k = 2: p-values up to alpha and up to 2 alpha, together."""
     rng = np.random.default_rng(seed)
     reach = _reach(design, design.rule.tau, 2.0 * design.rule.alpha)
     return simulate_from(design, draw([together([(2, reach)])], repetitions, rng), rng)
 
 
-def _in_order(design: Design, repetitions: int, seed: int) -> Simulated:
-    """The component with the j-th smallest probability errs with alpha / j, one at a time."""
+def _simulate_in_order(design: Design, repetitions: int, seed: int) -> Simulated:
+    """Simulate exclusive errors: the component with the j-th smallest p errs with alpha / j."""
     rng = np.random.default_rng(seed)
     reaches = [
         _reach(design, p, design.rule.alpha / j) for j, p in enumerate(sorted(design.two), start=1)
@@ -41,21 +41,21 @@ def _in_order(design: Design, repetitions: int, seed: int) -> Simulated:
     return simulate_from(design, draw([exclusive(reaches)], repetitions, rng), rng)
 
 
-def _exclusive(design: Design, repetitions: int, seed: int) -> Simulated:
+def _simulate_exclusive(design: Design, repetitions: int, seed: int) -> Simulated:
     return simulate(design, "exclusive", repetitions, seed)
 
 
-def _independent(design: Design, repetitions: int, seed: int) -> Simulated:
+def _simulate_independent(design: Design, repetitions: int, seed: int) -> Simulated:
     return simulate(design, "independent", repetitions, seed)
 
 
-def _unpaid(rule: Rule) -> Decider:
-    """The winner of n votes tested on those n votes with F_tau."""
+def _ignore_selection(rule: Rule) -> Decider:
+    """Test the winner of n votes on the same n votes with F_tau."""
     return lambda tally: decide(replace(tally, selection="split"), rule)
 
 
-def _one_by_one(rule: Rule) -> Decider:
-    """Every component at alpha."""
+def _skip_correction(rule: Rule) -> Decider:
+    """Test every component at alpha."""
 
     def decider(tally: Tally) -> Certificate:
         return decide(tally, rule.but(alpha=0.99 * rule.alpha * tally.components))
@@ -63,8 +63,8 @@ def _one_by_one(rule: Rule) -> Decider:
     return decider
 
 
-def _peeking(rule: Rule) -> Decider:
-    """At each look the test that is meant for one."""
+def _test_each_look(rule: Rule) -> Decider:
+    """Test at each look as if it were the only one."""
 
     def decider(tally: Tally) -> Certificate:
         assert tally.path is not None
@@ -82,8 +82,8 @@ def _peeking(rule: Rule) -> Decider:
     return decider
 
 
-def _exact(rule: Rule) -> Decider:
-    """Tests at tau itself, as if computed votes had the law of the theorem."""
+def _ignore_law_error(rule: Rule) -> Decider:
+    """Test at tau itself, as if computed votes had the distribution of the theorem."""
     return lambda tally: decide(replace(tally, law_error=0.0), rule)
 
 
@@ -100,50 +100,50 @@ def _two_of_four() -> Design:
     )
 
 
-def everything() -> list[Unsound]:
-    """All of them."""
-    one, looking = catalogue.one_tau(), catalogue.looks()
+def all_invalid_rules() -> list[InvalidRule]:
+    """Return all invalid rules."""
+    at_one_tau, under_looks = catalogue.one_tau(), catalogue.looks()
     return [
-        Unsound(
-            "NOT OURS: k-FWER step-down with k alpha / (N + 1 - i)",
+        InvalidRule(
+            "INVALID RULE: k-FWER step-down with k alpha / (N + 1 - i)",
             _two_of_four(),
             "two together, the second up to 2 alpha",
-            _pair,
-            lambda design: written_kfwer(design.rule),
+            _simulate_pair,
+            lambda design: misprinted_kfwer(design.rule),
         ),
-        Unsound(
-            "NOT OURS: Holm's levels as simultaneous confidence bounds",
+        InvalidRule(
+            "INVALID RULE: Holm's levels as simultaneous confidence bounds",
             _spread(),
             "exclusive, alpha / j in the j-th place",
-            _in_order,
+            _simulate_in_order,
             lambda design: holm_bounds(design.rule.but(radius_map=False, correction="holm")),
         ),
-        Unsound(
-            "NOT OURS: pooled votes, split p-value",
-            one[3],
+        InvalidRule(
+            "INVALID RULE: pooled votes, split p-value",
+            at_one_tau[3],
             "exclusive",
-            _exclusive,
-            lambda design: _unpaid(design.rule),
+            _simulate_exclusive,
+            lambda design: _ignore_selection(design.rule),
         ),
-        Unsound(
-            "NOT OURS: components tested one by one",
-            one[0],
+        InvalidRule(
+            "INVALID RULE: components tested one by one",
+            at_one_tau[0],
             "independent",
-            _independent,
-            lambda design: _one_by_one(design.rule),
+            _simulate_independent,
+            lambda design: _skip_correction(design.rule),
         ),
-        Unsound(
-            "NOT OURS: a fixed-n test at every look",
-            looking[0],
+        InvalidRule(
+            "INVALID RULE: a fixed-n test at every look",
+            under_looks[0],
             "independent",
-            _independent,
-            lambda design: _peeking(design.rule),
+            _simulate_independent,
+            lambda design: _test_each_look(design.rule),
         ),
-        Unsound(
-            "NOT OURS: votes off by a law error, tested at tau",
+        InvalidRule(
+            "INVALID RULE: votes off by a law error, tested at tau",
             catalogue.law_errors()[0],
             "exclusive",
-            _exclusive,
-            lambda design: _exact(design.rule),
+            _simulate_exclusive,
+            lambda design: _ignore_law_error(design.rule),
         ),
     ]

@@ -1,4 +1,4 @@
-"""The figures of the study, from their rows."""
+"""The figures of the study."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from onnxcert.atomic import write_atomically
 from onnxcert.study import budgets, corruption, stopping
 from onnxcert.study.table import Need, Share
 
-# Okabe and Ito's colours, which most colour-blind people tell apart.
+# Okabe and Ito's colours, which most colour-blind people can distinguish.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 SKY, YELLOW, PURPLE, BLACK = "#56B4E9", "#E69F00", "#CC79A7", "#000000"
 
@@ -36,7 +36,7 @@ _NEEDS: Final = {
 
 
 def draw_corruption(path: Path, rows: Sequence[Share]) -> None:
-    """Certified share against gamma; a panel for each n (rows) and N (columns)."""
+    """Draw the certified share against gamma, in axes for each n (rows) and N (columns)."""
     figure, axes = _panels(len(corruption.DRAWS), len(corruption.COMPONENTS), (11.0, 6.4))
     for line, n in zip(axes, corruption.DRAWS, strict=True):
         for panel, components in zip(line, corruption.COMPONENTS, strict=True):
@@ -55,7 +55,7 @@ def draw_corruption(path: Path, rows: Sequence[Share]) -> None:
 
 
 def draw_budgets(path: Path, rows: Sequence[Share]) -> None:
-    """Certified share against N; a panel for each alpha."""
+    """Draw the certified share against N, in axes for each alpha."""
     figure, axes = _panels(1, len(budgets.ALPHAS), (10.5, 5.0))
     for panel, alpha in zip(axes[0], budgets.ALPHAS, strict=True):
         for correction, style in (("kfwer-stepdown", "-"), ("kfwer", "--")):
@@ -79,7 +79,7 @@ def draw_budgets(path: Path, rows: Sequence[Share]) -> None:
 
 
 def draw_needs(path: Path, needed: Sequence[Need], reached: Sequence[Need]) -> None:
-    """Draws against N, and certified share against draws at one N."""
+    """Draw the draws needed against N, and the certified share against the draws at one N."""
     figure, axes = _panels(1, 2, (10.5, 5.0))
     left, right = axes[0]
     for scheme, (colour, style, marker) in _NEEDS.items():
@@ -110,7 +110,7 @@ def draw_needs(path: Path, needed: Sequence[Need], reached: Sequence[Need]) -> N
 
 
 def _panels(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, Any]:
-    # No global state: a figure of its own, drawn without a display.
+    # Use no pyplot: it has global state and may need a display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -135,7 +135,7 @@ def _legend_above(figure: Any, panel: Any, *, columns: int) -> None:
 
 
 def _save(figure: Any, path: Path) -> None:
-    # Without a date or a version in the file the same numbers give the same file.
+    # Omit the version of the software, so that the same numbers give the same file.
     write_atomically(
         path, lambda name: figure.savefig(name, format="png", metadata={"Software": None})
     )

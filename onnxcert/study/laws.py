@@ -1,10 +1,10 @@
-"""Joint laws: how the errors of components hang together.
+"""Dependence structures between the errors of components.
 
-A law is a list of *events*, no two of which happen together. In an event some components, its
-members, have their s in given intervals near 0 (many votes); everybody else has s beyond all of
-its intervals. Independent *parts* of the components have a law each. The s of each component by
-itself stays uniform: its intervals follow each other from 0 on, and the events that put it into an
-interval have the interval's length as their probability (`Law` refuses anything else).
+A structure is a list of mutually exclusive *events*. In an event some components, its members, have
+their s in given intervals near 0 (many votes); all others have s above all of their intervals.
+Independent *parts* of the components have a structure each. The s of each component by itself stays
+uniform: its intervals are contiguous from 0 on, and the events that put it into an interval have
+the interval's length as their total probability (`DependenceStructure` checks this).
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Event:
-    """What may happen with `probability`: each of `members` has its s in its interval."""
+    """An event of this `probability`: each of `members` has its s in its interval."""
 
     probability: float
     members: Mapping[int, Interval]
 
 
 @dataclass(frozen=True)
-class Law:
-    """Events that exclude each other, over the components 0 .. size - 1.
+class DependenceStructure:
+    """A dependence structure: exclusive events over the components 0 .. size - 1.
 
     Raises:
-        ParameterError: the events do not leave each component's s uniform.
+        ParameterError: with these events the s of a component is not uniform.
     """
 
     size: int
@@ -45,7 +45,7 @@ class Law:
 
     def __post_init__(self) -> None:
         if sum(event.probability for event in self.events) > 1.0 + _TOLERANCE:
-            raise ParameterError("the events of a law must have probability 1 at most together.")
+            raise ParameterError("the probabilities of the events must add up to at most 1.")
         for i in range(self.size):
             shares: dict[Interval, float] = {}
             for event in self.events:
@@ -55,12 +55,12 @@ class Law:
             end = 0.0
             for (low, high), share in sorted(shares.items()):
                 if abs(low - end) > _TOLERANCE or abs(share - (high - low)) > _TOLERANCE:
-                    raise ParameterError(f"component {i} would not be uniform on {low}..{high}.")
+                    raise ParameterError(f"component {i} is not uniform on {low}..{high}.")
                 end = high
 
     @cached_property
     def reach(self) -> LevelArray:
-        """Where the intervals of each component end; float64 [size]."""
+        """End of the intervals of each component; float64 [size]."""
         reach = np.zeros(self.size)
         for event in self.events:
             for i, (_, high) in event.members.items():
@@ -68,7 +68,7 @@ class Law:
         return reach
 
     def draw(self, repetitions: int, rng: np.random.Generator) -> LevelArray:
-        """The components' s; float64 [repetitions, size]."""
+        """Draw the s of all components; float64 [repetitions, size]."""
         reach = self.reach
         s = reach + (1.0 - reach) * rng.random((repetitions, self.size))
         chances = np.cumsum([event.probability for event in self.events])
@@ -80,32 +80,34 @@ class Law:
         return s
 
 
-def draw(parts: Sequence[Law], repetitions: int, rng: np.random.Generator) -> LevelArray:
-    """The s of independent parts side by side; float64 [repetitions, components]."""
+def draw(
+    parts: Sequence[DependenceStructure], repetitions: int, rng: np.random.Generator
+) -> LevelArray:
+    """Draw the s of independent parts, side by side; float64 [repetitions, components]."""
     return np.concatenate([part.draw(repetitions, rng) for part in parts], axis=1)
 
 
-def independent(size: int) -> Law:
-    """Nobody knows of anybody."""
-    return Law(size)
+def independent(size: int) -> DependenceStructure:
+    """Return the structure of independent components."""
+    return DependenceStructure(size)
 
 
-def exclusive(reaches: Sequence[float]) -> Law:
-    """At most one component at a time has s up to its own reach: the union bound is sharp."""
-    return Law(
+def exclusive(reaches: Sequence[float]) -> DependenceStructure:
+    """Let at most one component at a time have s up to its reach: the union bound is sharp."""
+    return DependenceStructure(
         len(reaches), tuple(Event(reach, {i: (0.0, reach)}) for i, reach in enumerate(reaches))
     )
 
 
-def together(groups: Sequence[tuple[int, float]]) -> Law:
-    """Groups of k components whose s are up to the group's reach q all at once, or none is.
+def together(groups: Sequence[tuple[int, float]]) -> DependenceStructure:
+    """Let the k components of a group have s up to the group's reach q all together or not at all.
 
-    Groups exclude each other, so that Markov's inequality, P(k or more) <= E / k, is sharp. Within
-    a group the s lie one in each of the intervals (0, q / k], (q / k, 2 q / k], ... in turns: the
-    k - 1 first errors spend no more than they must, which makes step-down procedures sharp, too.
+    Groups exclude each other, so Markov's inequality, P(k or more) <= E / k, is sharp. Within a
+    group, each of the intervals (0, q / k], (q / k, 2 q / k], ... has one s, in turns. So the
+    first k - 1 errors spend as little as possible, and step-down procedures are sharp, too.
 
     Args:
-        groups: k and q of each.
+        groups: k and q of each group.
     """
     events = []
     start = 0
@@ -117,14 +119,14 @@ def together(groups: Sequence[tuple[int, float]]) -> Law:
             }
             events.append(Event(q / k, members))
         start += k
-    return Law(start, tuple(events))
+    return DependenceStructure(start, tuple(events))
 
 
-def windows(size: int, reaches: Sequence[float]) -> Law:
-    """Exactly r components have s between reaches[r - 2] and reaches[r - 1], for r = 1 .. size.
+def windows(size: int, reaches: Sequence[float]) -> DependenceStructure:
+    """Let exactly r components have s in (reaches[r - 2], reaches[r - 1]], for r = 1 .. size.
 
-    The law under which the bound of Benjamini and Yekutieli (2001, Theorem 1.3) is attained:
-    whoever is rejected has the largest p-value that is rejected in such company.
+    This attains the bound of Benjamini and Yekutieli (2001, Theorem 1.3): each of r rejected
+    components has the largest p-value that is rejected together with r - 1 others.
     """
     events = []
     low = 0.0
@@ -135,4 +137,4 @@ def windows(size: int, reaches: Sequence[float]) -> Law:
                 # Each component is in r of the `size` windows; the last window is all of them.
                 events.append(Event((high - low) / r, members))
             low = high
-    return Law(size, tuple(events))
+    return DependenceStructure(size, tuple(events))

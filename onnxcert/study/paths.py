@@ -1,8 +1,8 @@
-"""Votes under looks: how many hits a component has at each look, given whether it errs.
+"""Simulated hits of a component at each interim look, given whether it errs.
 
-Whether a component errs at all is decided by its s (`onnxcert.study.laws`), with exactly the
-probability that its votes do it; its votes are then drawn from their law given that, by rejection.
-Together they have their own law again.
+The s of a component (`onnxcert.study.laws`) decides whether it errs, with the exact probability.
+Its votes are then drawn from their conditional distribution by rejection sampling. So their
+unconditional distribution is correct.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ _POOL: Final = 20_000
 
 @dataclass(frozen=True)
 class Walk:
-    """One component under looks.
+    """One component under interim looks.
 
     Args:
-        p: probability of its first class, the second having 1 - p.
+        p: probability of its first class; the second has 1 - p.
         looks: numbers of draws.
         n0: draws that choose the candidate; the first look under pooled selection.
         selection: of the candidate.
-        first, second: hits at each look from which a certificate for that class is wrong.
+        first: smallest hits at each look that certify the first class wrongly.
+        second: smallest hits at each look that certify the second class wrongly.
     """
 
     p: float
@@ -41,20 +42,20 @@ class Walk:
     second: tuple[int, ...]
 
     def error_chance(self) -> float:
-        """P(its candidate ever reaches what is wrong), by recursion over the looks."""
+        """Compute P(the candidate is ever certified wrongly), by recursion over the looks."""
         if self.selection == "split":
             right = right_candidate(self.n0, self.p)
             return right * self._reaches(self.p, self.first, 0) + (1.0 - right) * self._reaches(
                 1.0 - self.p, self.second, 0
             )
         assert self.n0 == self.looks[0]
-        # The leader at the first look is the candidate; ties go to the first class.
+        # The candidate is the class that leads at the first look; ties go to the first class.
         return self._reaches(self.p, self.first, (self.n0 + 1) // 2) + self._reaches(
             1.0 - self.p, self.second, self.n0 // 2 + 1
         )
 
     def _reaches(self, p: float, bars: Sequence[int], least: int) -> float:
-        """P(a class of probability p reaches a bar, and has `least` votes at the first look)."""
+        """Compute P(a class of probability p reaches a bar and has `least` votes at first)."""
         alive, before, reached = np.ones(1), 0, 0.0
         for look, bar in zip(self.looks, bars, strict=True):
             drawn = look - before
@@ -67,7 +68,7 @@ class Walk:
         return reached
 
     def draw(self, errs: BoolArray, rng: np.random.Generator) -> tuple[Ints, Ints]:
-        """Candidates [R] and hits at each look [R, looks] of R repetitions that err or do not."""
+        """Draw candidates [R] and hits [R, looks] of R repetitions, given whether each errs."""
         candidate = np.zeros(len(errs), np.int64)
         path = np.zeros((len(errs), len(self.looks)), np.int64)
         for wanted in (False, True):
@@ -80,7 +81,7 @@ class Walk:
         return candidate, path
 
     def _free(self, rng: np.random.Generator) -> tuple[Ints, Ints, BoolArray]:
-        """Candidates, hits and errors as they come."""
+        """Draw candidates, hits and errors without a condition."""
         gains = rng.binomial(np.diff(self.looks, prepend=0), self.p, (_POOL, len(self.looks)))
         zero = np.cumsum(gains, axis=1)
         votes = rng.binomial(self.n0, self.p, _POOL) if self.selection == "split" else zero[:, 0]

@@ -1,4 +1,4 @@
-"""Many repetitions of a design, tallied as the program tallies them, and decided."""
+"""Simulation of a design: many repetitions as tallies, decided by a rule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from onnxcert.perturbation import Gaussian
 from onnxcert.result import Certificate, Tally
 from onnxcert.study.components import Ints, votes
 from onnxcert.study.designs import Dependence, Design
-from onnxcert.study.laws import Law, draw, exclusive, independent, together, windows
+from onnxcert.study.laws import DependenceStructure, draw, exclusive, independent, together, windows
 
 DRAWS: Final = Draws(Gaussian(0.25), 1, "00" * 32)
 BLOCK: Final = 2
@@ -28,7 +28,8 @@ class Simulated:
     """Repetitions of a design.
 
     Attributes:
-        candidate, hits: of each component; integers [R, N].
+        candidate: of each component; integers [R, N].
+        hits: of each component; integers [R, N].
         chance: true probability of the candidate; float64 [R, N].
         path: hits at each look; integers [R, looks, N], or None.
     """
@@ -43,7 +44,7 @@ class Simulated:
         return len(self.hits)
 
     def tally(self, k: int) -> Tally:
-        """The votes of repetition k."""
+        """Return the tally of repetition k."""
         d = self.design
         return Tally(
             candidate=self.candidate[k],
@@ -61,11 +62,11 @@ class Simulated:
         )
 
     def failures(self, decider: Decider | None = None) -> LevelArray:
-        """What alpha bounds, in each repetition; float64 [R].
+        """Compute the error that alpha bounds, in each repetition; float64 [R].
 
-        1 where a wrong certificate (FWER), or k of them (k-FWER), were given and 0 elsewhere; the
-        share of wrong ones among those given (FDR). A certificate is wrong where the candidate's
-        probability does not exceed the largest tau that it is given for.
+        FWER and k-FWER: 1 if there is a wrong certificate, or k of them, else 0. FDR: the share of
+        wrong certificates. A certificate is wrong if the candidate's probability does not exceed
+        the largest certified tau.
         """
         decider = self.own_rule() if decider is None else decider
         design = self.design
@@ -84,19 +85,19 @@ class Simulated:
         return found
 
     def own_rule(self) -> Decider:
-        """The program's own decision."""
+        """Return onnxcert's own decision."""
         return lambda tally: decide(tally, self.design.rule)
 
 
-def simulate(design: Design, law: Dependence, repetitions: int, seed: int) -> Simulated:
-    """Repetitions of a design under a joint law; the worst ones are tuned to the design's level."""
+def simulate(design: Design, dependence: Dependence, repetitions: int, seed: int) -> Simulated:
+    """Simulate a design under a dependence structure; the worst ones are tuned to its level."""
     rng = np.random.default_rng(seed)
-    s = draw(joint_law(design, law), repetitions, rng)
+    s = draw(dependence_structures(design, dependence), repetitions, rng)
     return simulate_from(design, s, rng)
 
 
 def simulate_from(design: Design, s: LevelArray, rng: np.random.Generator) -> Simulated:
-    """Repetitions of a design with given uniform numbers [R, two classes]."""
+    """Simulate a design with given uniform numbers s [R, components with two classes]."""
     repetitions, two = s.shape
     shape = (repetitions, design.components)
     candidate, hits = np.full(shape, 2), np.full(shape, design.n)
@@ -109,7 +110,7 @@ def simulate_from(design: Design, s: LevelArray, rng: np.random.Generator) -> Si
     for i, p in enumerate(design.two):
         if path is None:
             candidate[:, i], hits[:, i] = votes(
-                s[:, i], design.drawn(p), design.n, design.n0, design.selection, rng
+                s[:, i], design.computed_probability(p), design.n, design.n0, design.selection, rng
             )
         else:
             errs: BoolArray = s[:, i] <= design.reach(p)
@@ -117,7 +118,7 @@ def simulate_from(design: Design, s: LevelArray, rng: np.random.Generator) -> Si
             hits[:, i] = path[:, -1, i]
         chance[:, i] = np.where(candidate[:, i] == 0, p, 1.0 - p)
     assert two == len(design.two)
-    # Components have no order: the certain ones are not always the last.
+    # Shuffle, so that the certain components are not always the last.
     order = rng.permutation(design.components)
     return Simulated(
         design,
@@ -128,18 +129,18 @@ def simulate_from(design: Design, s: LevelArray, rng: np.random.Generator) -> Si
     )
 
 
-def joint_law(design: Design, law: Dependence) -> list[Law]:
-    """The joint law of the components with two classes, as independent parts."""
+def dependence_structures(design: Design, dependence: Dependence) -> list[DependenceStructure]:
+    """Return the dependence structures of the independent parts of the two-class components."""
     two, k = design.two, design.family.k
-    if law == "independent":
+    if dependence == "independent":
         return [independent(len(two))]
-    if law == "windows":
+    if dependence == "windows":
         return [windows(len(two), design.share_reaches().tolist())]
     reaches = [design.reach(p) for p in two]
-    if law == "exclusive":
+    if dependence == "exclusive":
         return [exclusive(reaches)]
     groups = [(k, reaches[i]) for i in range(0, len(two), k)]
-    if law == "together":
+    if dependence == "together":
         return [together(groups)]
     if k == 1:
         return [exclusive(reaches[i : i + BLOCK]) for i in range(0, len(two), BLOCK)]

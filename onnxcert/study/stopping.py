@@ -1,10 +1,10 @@
 """Draws needed with and without early stopping.
 
-A component's rate of wrong votes is drawn from Beta(0.12, 1): most hardly ever err, some never
-settle, and with 43,200 of them 100, 170, 300 and 1000 draws certify shares of .69, .74, .78 and .81
-as was measured on photographs with a small U-Net (.684, .737, .773 and .812). tau = 0.75, alpha =
-0.001, 1000 draws at most, pooled selection from the first 10. *Enough* is 95 % of what all 1000
-draws certify without looks.
+A component's rate of wrong votes is drawn from Beta(0.12, 1): most components hardly ever err, some
+are never certified. With 43,200 of them 100, 170, 300 and 1000 draws certify shares of .69, .74,
+.78 and .81, close to those measured on photographs with a small U-Net (.684, .737, .773 and .812).
+tau = 0.75, alpha = 0.001, at most 1000 draws, pooled selection from the first 10. *Enough* is 95 %
+of the share that all 1000 draws certify without looks.
 """
 
 from __future__ import annotations
@@ -37,57 +37,55 @@ UNANIMOUS: Final = "smallest useful n"
 FIXED: Final = "fixed n, as if known"
 FULL: Final = "fixed n = 1000"
 
-# What is asked when n is fixed.
+# The rule with a fixed n.
 _FIXED_RULE: Final = Rule(tau=TAU, alpha=ALPHA, correction="bonferroni")
 
 
 def under_looks(spending: str) -> Rule:
-    """What is asked under looks."""
+    """Return the rule with interim looks."""
     return _FIXED_RULE.but(schedule=Schedule(MOST, None, spending))
 
 
 def sizes(resolution: float) -> list[int]:
-    """Numbers of components on the axis."""
+    """Return the numbers of components on the axis."""
     grid = np.geomspace(100, LARGEST, max(3, round(9 * resolution)))
     return sorted({int(size) for size in np.rint(grid)} | {SHOWN})
 
 
 def steps(resolution: float) -> int:
-    """How many steps `needs` takes."""
+    """Return the number of steps of `needs`."""
     return len(sizes(resolution))
 
 
 @dataclass(frozen=True)
-class Found:
-    """Rows of both panels: draws needed against N, and share certified against draws."""
+class StoppingRows:
+    """Rows of both axes: draws needed against N, and certified share against draws."""
 
     needed: list[Need]
     reached: list[Need]
 
 
-def needs(resolution: float, seed: int, watch: Steps) -> Iterator[Found]:
-    """One for each N."""
+def needs(resolution: float, seed: int, progress: Steps) -> Iterator[StoppingRows]:
+    """Yield the rows of each N."""
     for components in sizes(resolution):
         repetitions = max(1, round(resolution * min(MOST_RUNS, VOTES / components)))
         found = [
             _one(components, np.random.default_rng([seed, components, k]))
             for k in range(repetitions)
         ]
-        yield Found(
-            needed=_averaged([f.needed for f in found], components),
-            reached=_averaged([f.reached for f in found], components)
-            if components == SHOWN
-            else [],
+        yield StoppingRows(
+            needed=_average([f.needed for f in found], components),
+            reached=_average([f.reached for f in found], components) if components == SHOWN else [],
         )
-        watch.step()
+        progress.step()
 
 
-def _one(components: int, rng: np.random.Generator) -> Found:
+def _one(components: int, rng: np.random.Generator) -> StoppingRows:
     errors = Errors(rng.beta(*SHAPE, components))
     useful = smallest_n(Family.of(_FIXED_RULE, components, "pooled"))
     full = decide(errors.tally(MOST, N0, "pooled", rng), _FIXED_RULE)
     enough = ENOUGH * (1.0 - full.abstain_share)
-    # Nobody needs to go on once enough is certified, but where the whole curve is drawn.
+    # Stop once enough is certified, except where the whole curve is shown.
     whole = components == SHOWN
     curves = {"fixed n": list(_fixed(errors, _grid(useful), None if whole else enough, rng))}
     for spending in SPENDING:
@@ -106,13 +104,13 @@ def _one(components: int, rng: np.random.Generator) -> Found:
         for n, share in curve
         if whole
     ]
-    return Found(needed, reached)
+    return StoppingRows(needed, reached)
 
 
 def _fixed(
     errors: Errors, grid: Sequence[int], enough: float | None, rng: np.random.Generator
 ) -> Iterator[tuple[int, float]]:
-    """Share certified by n draws that were fixed beforehand, one n after the other."""
+    """Yield the certified share for each fixed n."""
     votes = errors.at_looks(grid, N0, rng)
     for n, hits in zip(grid, votes, strict=True):
         tally = synthetic_tally(hits, n, N0, "pooled")
@@ -125,7 +123,7 @@ def _fixed(
 def _looking(
     errors: Errors, rule: Rule, enough: float | None, rng: np.random.Generator
 ) -> Iterator[tuple[int, float]]:
-    """Share certified at each look, until the program stops."""
+    """Yield the certified share at each look, until the stopping rule applies."""
     assert rule.schedule is not None
     looks = looks_of(rule.schedule, Family.of(rule, len(errors.rates), "pooled"), N0)
     looking = Looking(rule, Stopping(until=enough))
@@ -143,13 +141,13 @@ def _looking(
 
 
 def _grid(useful: int) -> tuple[int, ...]:
-    """Fixed n from the first useful one on, about 3 % apart."""
+    """Return fixed n from the smallest useful one on, in steps of about 3 %."""
     grid = np.geomspace(useful, MOST, max(2, round(np.log(MOST / useful) / np.log(1.03))))
     return tuple(sorted({int(n) for n in np.rint(grid)}))
 
 
-def _averaged(runs: list[list[Need]], components: int) -> list[Need]:
-    """Means over the repetitions, row by row."""
+def _average(runs: list[list[Need]], components: int) -> list[Need]:
+    """Return the means over the repetitions, row by row."""
     return [
         Need(
             rows[0].scheme,

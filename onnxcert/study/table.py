@@ -1,4 +1,4 @@
-"""Numbers of a figure, one line each, to be written as CSV."""
+"""Rows of a figure's numbers, written as CSV."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from onnxcert.atomic import write_atomically
 
 @dataclass(frozen=True)
 class Share:
-    """Mean certified share of some repetitions, and what it was measured for.
+    """Mean certified share over some repetitions, and its parameters.
 
     Attributes:
-        scheme: how it was decided.
-        components: N. n: draws tested. n0: draws that chose the candidate.
+        components: N.
+        n: draws tested.
+        n0: draws that chose the candidate.
         gamma: rate of wrong votes.
-        tau, alpha, budget: of the rule.
-        certified: mean share of components certified. repetitions: how many were averaged.
+        certified: mean share of components certified.
     """
 
     scheme: str
@@ -37,11 +37,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Need:
-    """Draws that something takes.
-
-    Attributes:
-        scheme: what takes them. components: N. draws: mean number. certified: mean share reached.
-    """
+    """Mean number of draws that a scheme needs, and the mean share certified with them."""
 
     scheme: str
     components: int
@@ -51,7 +47,7 @@ class Need:
 
 
 def write_csv(path: Path, rows: Sequence[Any]) -> None:
-    """Dataclass rows of one type, a column a field."""
+    """Write dataclass rows of one type, with one column for each field."""
 
     def write(temporary: Path) -> None:
         with temporary.open("w", newline="", encoding="utf-8") as file:

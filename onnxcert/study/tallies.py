@@ -1,6 +1,6 @@
-"""Votes of synthetic components that err independently, as tallies.
+"""Tallies of synthetic components that err independently.
 
-Wrong votes are spread over many classes, none of which ever leads: the candidate is the right one.
+Wrong votes are spread over many classes that never lead, so the candidate is always correct.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DRAWS: Final = Draws(Gaussian(0.25), 1, "00" * 32)
 
 @dataclass(frozen=True)
 class Errors:
-    """How often each of N components votes for a wrong class.
+    """The rates of wrong votes of N components.
 
     Args:
         rates: of each component, 0 to 1; float64 [N].
@@ -32,7 +32,7 @@ class Errors:
 
     @classmethod
     def one_bad(cls, components: int, gamma: float) -> Errors:
-        """Every component at gamma, one at 5 gamma (Fischer et al. 2021, synthetic data)."""
+        """Return rates of gamma, one of 5 gamma (Fischer et al. 2021, synthetic data)."""
         rates = np.full(components, gamma)
         rates[0] = min(1.0, 5.0 * gamma)
         return cls(rates)
@@ -46,23 +46,23 @@ class Errors:
         *,
         joint: bool = False,
     ) -> Tally:
-        """Votes of n tested draws; with `joint` also in how many all components agree.
+        """Draw the votes of n tested draws; with `joint` also those in which all agree.
 
         Raises:
-            ParameterError: n and n0 do not go together.
+            ParameterError: n and n0 are not compatible.
         """
-        # Split selection has n0 draws more, which only choose the candidate.
+        # The n0 extra draws of split selection only choose the candidate, which is known here.
         wrong = rng.binomial(n, self.rates)
         hits = (n - wrong).astype(np.min_scalar_type(n))
         agree = None
         if joint and selection == "split":
-            agree = n - _struck(wrong, n, rng)
+            agree = n - _count_draws_with_misses(wrong, n, rng)
         return synthetic_tally(hits, n, n0, selection, joint=agree)
 
     def at_looks(
         self, looks: Sequence[int], n0: int, rng: np.random.Generator
     ) -> Iterator[IntArray]:
-        """Hits [N] at one look after the other; pooled selection."""
+        """Yield the hits [N] at each look; pooled selection."""
         before, wrong = n0, rng.binomial(n0, self.rates)
         for look in looks:
             wrong = wrong + rng.binomial(look - before, self.rates)
@@ -80,7 +80,7 @@ def synthetic_tally(
     path: IntArray | None = None,
     joint: int | None = None,
 ) -> Tally:
-    """Votes of synthetic components as a tally."""
+    """Return hits of synthetic components as a tally."""
     candidate = np.zeros(hits.shape, np.uint8)
     return Tally(
         candidate=candidate,
@@ -99,11 +99,11 @@ def synthetic_tally(
     )
 
 
-def _struck(misses: Ints, n: int, rng: np.random.Generator) -> int:
-    """In how many of n draws any component misses, where each misses in a random set of them.
+def _count_draws_with_misses(misses: Ints, n: int, rng: np.random.Generator) -> int:
+    """Draw in how many of n draws any component misses; each misses in a random set of draws.
 
-    Every miss gets a draw of its own component; those that meet are drawn again. Beyond 60 n misses
-    no draw is free but with a probability below n e^-60.
+    Every miss gets a random draw; if a component gets the same draw twice, one is drawn again.
+    Above 60 n misses, the probability that any draw has no miss is below n e^-60.
     """
     total = int(misses.sum())
     if total > 60 * n:
@@ -111,7 +111,6 @@ def _struck(misses: Ints, n: int, rng: np.random.Generator) -> int:
     few = np.flatnonzero(misses)
     owner = np.repeat(np.arange(len(few)), misses[few])
     taken = np.zeros((len(few), n), np.bool_)
-    # A component that misses most draws hits a random set of the few others.
     while len(owner):
         at = rng.integers(0, n, len(owner))
         order = np.lexsort((at, owner))

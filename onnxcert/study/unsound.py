@@ -1,4 +1,4 @@
-"""Rules that were really used elsewhere and do not hold, so that calibration can be seen to tell.
+"""Invalid rules that are in use elsewhere: negative controls of the calibration.
 
 None of them backs a certificate.
 """
@@ -17,10 +17,11 @@ from onnxcert.study.components import Ints
 from onnxcert.study.simulation import Decider
 
 
-def written_kfwer(rule: Rule) -> Decider:
-    """Step-down k-FWER with k alpha / (N + 1 - i) in place of k alpha / (N + k - i).
+def misprinted_kfwer(rule: Rule) -> Decider:
+    """Apply step-down k-FWER with k alpha / (N + 1 - i) instead of k alpha / (N + k - i).
 
-    With N - i + 1 hypotheses left it tests each at k times Bonferroni's level, the last at k alpha.
+    This tests the remaining N - i + 1 hypotheses at k times Bonferroni's level, the last at
+    k alpha.
     """
 
     def decider(tally: Tally) -> Certificate:
@@ -28,15 +29,15 @@ def written_kfwer(rule: Rule) -> Decider:
         p = p_values(tally.n, rule.tau, tally.selection)[tally.hits]
         i = np.arange(1, family.components + 1)
         left = np.where(i <= family.k, family.components, family.components + 1 - i)
-        return _certified(tally, rule, _first_rejected(p, family.k * family.alpha / left))
+        return _replace_levels(tally, rule, _first_rejected(p, family.k * family.alpha / left))
 
     return decider
 
 
 def holm_bounds(rule: Rule) -> Decider:
-    """A Clopper-Pearson bound for each component that Holm rejects, at the level of its step.
+    """Use the level of Holm's step for a Clopper-Pearson bound of each rejected component.
 
-    Holm's levels are for one tau fixed beforehand. Taken as confidence levels they add up to
+    Holm's levels are valid for one fixed tau. As confidence levels they add up to
     alpha (1 + 1/2 + ... + 1/N).
     """
 
@@ -48,16 +49,16 @@ def holm_bounds(rule: Rule) -> Decider:
         levels = np.empty(tally.components)
         levels[order] = rule.alpha / left
         bounds = np.where(rejected > 0, beta.ppf(levels, tally.hits, tally.n - tally.hits + 1), 0.0)
-        # Below tau a bound says less than the test does.
+        # A bound below tau is weaker than the test at tau.
         values, place = np.unique(np.maximum(bounds, rule.tau), return_inverse=True)
         level = np.where(rejected > 0, place.reshape(-1) + 1, 0)
-        return replace(_certified(tally, rule, level), levels=values, level=level)
+        return replace(_replace_levels(tally, rule, level), levels=values, level=level)
 
     return decider
 
 
 def _first_rejected(p: np.ndarray, levels: np.ndarray) -> Ints:
-    """1 for the p-values that a step-down with `levels` rejects, 0 for the others."""
+    """Return 1 for the p-values that a step-down with `levels` rejects, 0 for the others."""
     order = np.argsort(p, kind="stable")
     passed = np.logical_and.accumulate(p[order] <= levels)
     rejected = np.zeros(len(p), np.int64)
@@ -65,7 +66,7 @@ def _first_rejected(p: np.ndarray, levels: np.ndarray) -> Ints:
     return rejected
 
 
-def _certified(tally: Tally, rule: Rule, level: Ints) -> Certificate:
-    """The program's certificate with other components certified."""
+def _replace_levels(tally: Tally, rule: Rule, level: Ints) -> Certificate:
+    """Return onnxcert's certificate with other components certified."""
     sound = decide(tally, Rule(tau=rule.tau, alpha=rule.alpha))
     return replace(sound, levels=np.array([rule.tau]), level=level)

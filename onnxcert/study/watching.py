@@ -1,4 +1,4 @@
-"""Who is told how far a study has come."""
+"""Progress of a study."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Protocol
 
 
 class Steps(Protocol):
-    """Told what is being done, and how many of its equal steps are behind."""
+    """A progress display of tasks with equal steps."""
 
     def begin(self, what: str, steps: int) -> None:
-        """`what` has so many steps."""
+        """Begin the task `what` of this many steps."""
 
     def step(self) -> None:
-        """One more is done."""
+        """Count one more step as done."""
 
 
-class Quiet:
-    """Says nothing."""
+class NoProgress:
+    """A progress display that shows nothing."""
 
     def begin(self, what: str, steps: int) -> None: ...
     def step(self) -> None: ...

@@ -135,7 +135,7 @@ def test_ways_to_write_a_number_of_components(text: str, number: int) -> None:
         (("--components", "9", "--n", "50,60", "--looks", "auto"), "--n"),
         (("--components", "9", "--tau", "1"), "tau must be"),
         (("--components", "9", "--alpha", "0"), "alpha must"),
-        (("--components", "9", "--tau", "0.9999999999"), "draws would be needed"),
+        (("--components", "9", "--tau", "0.9999999999"), "draws are needed"),
         (("--components", "9", "--correction", "sidak"), "Sidak"),
         (("--components", "9", "--budget", "9"), "below the number"),
         (("--components", "9", "--procedure", "predict"), "segcertify"),

@@ -10,9 +10,9 @@ from onnxcert.correction import (
     CORRECTIONS,
     REFUSED,
     Bonferroni,
-    correction_named,
-    registry,
-    why_refused,
+    build_registry,
+    get_correction,
+    refusal_reason,
 )
 from onnxcert.errors import ParameterError
 
@@ -37,13 +37,13 @@ def test_each_says_what_it_controls_and_holds_under_any_dependence() -> None:
     assert {name for name, c in CORRECTIONS.items() if not c.stepwise} == {"bonferroni", "kfwer"}
     for name, correction in CORRECTIONS.items():
         assert correction.name == name
-        assert correction_named(name) is correction
+        assert get_correction(name) is correction
 
 
 def test_the_registry_refuses_what_needs_an_assumption() -> None:
-    assert registry([Bonferroni()]).keys() == {"bonferroni"}
+    assert build_registry([Bonferroni()]).keys() == {"bonferroni"}
     with pytest.raises(ParameterError, match="hochberg is valid under independent or positively"):
-        registry([Bonferroni(), Hochberg()])  # type: ignore[list-item]
+        build_registry([Bonferroni(), Hochberg()])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_registry_refuses_what_needs_an_assumption() -> None:
         ("hommel", "Hommel's procedure"),
         ("sidak", "Sidak's levels"),
         ("holm-sidak", "Sidak's levels"),
-        ("simes", "some component is certified but not which"),
+        ("simes", "does not say which components are certified"),
         ("fdr_bh", "Benjamini-Hochberg procedure"),
         ("bh", "Benjamini-Hochberg procedure"),
         ("benjamini-hochberg", "Benjamini-Hochberg procedure"),
@@ -66,11 +66,11 @@ def test_each_that_is_refused_has_one_sentence_with_the_reason_and_a_way_out(
     asked: str, reason: str
 ) -> None:
     with pytest.raises(ParameterError) as caught:
-        correction_named(asked)
+        get_correction(asked)
     said = str(caught.value)
     assert said.startswith(f"{asked} cannot back a certificate: ")
     assert reason in said
-    assert "nobody can verify for the pixels" in said
+    assert "cannot be verified for the pixels" in said
     assert any(f"use {name}" in said for name in CORRECTIONS)
     assert said.count(". ") == 0
     assert said.endswith(".")
@@ -79,7 +79,7 @@ def test_each_that_is_refused_has_one_sentence_with_the_reason_and_a_way_out(
 
 def test_none_is_offered_and_refused() -> None:
     assert not REFUSED.keys() & CORRECTIONS.keys()
-    assert all(why_refused(name) is None for name in CORRECTIONS)
+    assert all(refusal_reason(name) is None for name in CORRECTIONS)
     for name in ("", "none", "Holm"):
         with pytest.raises(ParameterError, match="must be one of bonferroni, holm, kfwer"):
-            correction_named(name)
+            get_correction(name)

@@ -27,7 +27,7 @@ BASELINES = sorted(PROCEDURES.keys() - {"segcertify"})
         (
             {"correction": "benjamini-yekutieli", "alpha_scope": "dataset", "inputs": 3},
             "pooled",
-            "bounds an expected share, which inputs do not share",
+            "bounds an expected share, which cannot be split between inputs",
         ),
         *(
             ({"radius_map": True, "correction": name}, "pooled", "bounds do not hold for all tau")
@@ -57,10 +57,10 @@ BASELINES = sorted(PROCEDURES.keys() - {"segcertify"})
                 ("predict", "pooled"),
             )
             for more, reason in (
-                ({"schedule": LOOKS}, "looks goes with"),
-                ({"radius_map": True}, "a radius map goes with"),
-                ({"more_taus": (0.9,)}, "several tau goes with"),
-                ({"correction": "kfwer", "budget": Budget("1%")}, "a budget goes with"),
+                ({"schedule": LOOKS}, "looks need"),
+                ({"radius_map": True}, "a radius map needs"),
+                ({"more_taus": (0.9,)}, "several tau need"),
+                ({"correction": "kfwer", "budget": Budget("1%")}, "a budget needs"),
                 ({"correction": "holm"}, "use --correction bonferroni"),
                 ({"correction": "kfwer"}, "use --correction bonferroni"),
             )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import Family, OneSidedLevel, boundaries, decide, p_values, smallest_n
 from onnxcert.decision import tested_tau as raised_tau
-from onnxcert.decision.baselines import left_for_predictions
+from onnxcert.decision.baselines import alpha_for_predictions
 from onnxcert.decision.planning import can_certify, can_certify_at_a_look, looks_of
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
@@ -217,7 +217,7 @@ def test_predictions_pay_for_the_coupling_of_all_draws() -> None:
     nothing = decide(off(tally, 1e-4), rule)
     assert not nothing.level.any()
     assert "take all of alpha 0.01" in nothing.notes[0]
-    assert left_for_predictions(0.01, n, 1e-4) == 0.0
+    assert alpha_for_predictions(0.01, n, 1e-4) == 0.0
     assert not decide(off(tally, 0.4), rule).level.any()
 
 
@@ -264,7 +264,9 @@ def test_a_tau_that_reaches_one_is_refused_in_one_sentence() -> None:
         ),
         lambda: Question(components=5, rule=Rule(tau=0.99), law_error=DELTA),
     ):
-        with pytest.raises(ParameterError, match=r"law error 0.02 of .* reach 1 .*; lower tau\.$"):
+        with pytest.raises(
+            ParameterError, match=r"law error 0.02 of .* must be below 1, .*; lower tau\.$"
+        ):
             refuse()
 
 

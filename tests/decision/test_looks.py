@@ -124,7 +124,7 @@ def test_a_count_ended_at_a_look_is_not_tested_as_if_its_n_had_been_fixed(ended:
         ({"path": path_of(1)[::-1]}, "hits between the looks"),
         ({"path": path_of(1) + 30}, "hits between the looks at 0 and 30"),
         ({"path": path_of(1) // 2}, "hits at the last look must be those"),
-        ({"ended": "bored"}, "no reason to end"),
+        ({"ended": "bored"}, "a count ends for one of"),
     ],
     ids=str,
 )

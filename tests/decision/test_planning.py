@@ -86,7 +86,7 @@ def test_pooled_at_one_half_costs_what_twice_the_components_cost(
 
 
 def test_a_hopeless_tau_is_refused_with_the_number_of_draws() -> None:
-    with pytest.raises(ParameterError, match="draws would be needed"):
+    with pytest.raises(ParameterError, match="draws are needed"):
         smallest_n(family(10**6, tau=1 - 1e-9))
 
 

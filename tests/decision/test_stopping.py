@@ -10,8 +10,8 @@ import pytest
 from decision.exact import tally_of
 
 from onnxcert.decision import boundaries, decide, stopping
-from onnxcert.decision.outlook import chance_to_reach, expected_gain
-from onnxcert.decision.stopping import Looking, Stopping, outlook_of
+from onnxcert.decision.outlook import expected_gain, predictive_power
+from onnxcert.decision.stopping import Looking, Stopping, compute_forecast
 from onnxcert.errors import ParameterError
 from onnxcert.result import Tally
 from onnxcert.rule import Rule, Schedule
@@ -54,7 +54,7 @@ def test_a_reason_is_one_only_if_asked_for() -> None:
 
 def test_until_stops_at_the_share_and_not_before() -> None:
     tally = at(80, [1.0, 1.0, 1.0, 0.1])
-    assert outlook_of(decide(tally, RULE)).certified == 0.75
+    assert compute_forecast(decide(tally, RULE)).certified == 0.75
     assert Looking(RULE, Stopping(until=0.75)).at_look(tally) == "until"
     assert Looking(RULE, Stopping(until=0.76)).at_look(tally) == ""
 
@@ -74,7 +74,7 @@ def test_futility_waits_for_those_who_need_many_draws() -> None:
     looks = (*LOOKS[: LOOKS.index(80) + 1], 500, 4000)
     rule = RULE.but(alpha=1e-9, schedule=Schedule(4000, looks))
     late = at(80, [0.82] * 8)
-    outlook = outlook_of(decide(late, rule))
+    outlook = compute_forecast(decide(late, rule))
     assert outlook.per_hundred == pytest.approx(outlook.in_the_end * 100 / 3920)
     assert outlook.next_hundred < outlook.per_hundred
     assert Looking(rule, Stopping(futility=0.9 * outlook.per_hundred)).at_look(late) == ""
@@ -113,11 +113,11 @@ def test_the_outlook_is_what_more_draws_bring_on_average() -> None:
     first = rng.binomial(40, p)
     seen = p[first == 34]
     reached = (34 + rng.binomial(120, seen) >= 130).mean()
-    assert chance_to_reach(40, 120, 130)[34] == pytest.approx(
+    assert predictive_power(40, 120, 130)[34] == pytest.approx(
         reached, abs=5 * 0.5 / math.sqrt(len(seen))
     )
-    assert chance_to_reach(40, 120, 30)[34] == 1.0
-    assert chance_to_reach(40, 10, 45)[34] == 0.0
+    assert predictive_power(40, 120, 30)[34] == 1.0
+    assert predictive_power(40, 10, 45)[34] == 0.0
     histogram = np.zeros(41, int)
     histogram[34] = 7
     assert expected_gain(histogram, 40, 120, 130) == pytest.approx(7 * reached, abs=0.1)
@@ -125,10 +125,10 @@ def test_the_outlook_is_what_more_draws_bring_on_average() -> None:
 
 
 def test_the_outlook_in_shares_of_all_components() -> None:
-    outlook = outlook_of(decide(at(160, [1.0, 0.8, 0.8, 0.1]), RULE))
+    outlook = compute_forecast(decide(at(160, [1.0, 0.8, 0.8, 0.1]), RULE))
     bound = int(boundaries(LOOKS, [0.75], 0.05 / 4, "pooled", "equal")[0, -1])
     assert (outlook.draws, outlook.certified) == (160, 0.25)
-    assert outlook.in_the_end == pytest.approx(2 * chance_to_reach(160, 240, bound)[128] / 4)
+    assert outlook.in_the_end == pytest.approx(2 * predictive_power(160, 240, bound)[128] / 4)
     assert 0 < outlook.next_hundred < outlook.in_the_end
 
 
@@ -137,7 +137,7 @@ def test_futility_is_about_a_hundred_draws_the_next_ones_or_all_that_are_left(
     shares: list[float],
 ) -> None:
     tally = at(80, shares)
-    outlook = outlook_of(decide(tally, RULE))
+    outlook = compute_forecast(decide(tally, RULE))
     worth = max(outlook.next_hundred, outlook.in_the_end * 100 / 320)
     assert 0 < worth < outlook.in_the_end
     for futility, ended in ((worth * 0.999, ""), (worth * 1.001, "futility")):
@@ -154,8 +154,8 @@ def test_more_draws_are_worth_what_they_bring_at_the_tau_that_gains_most(first: 
     gains = []
     for tau, bounds in zip(taus, boundaries(LOOKS, taus, 0.05 / 5, "pooled", "equal"), strict=True):
         undecided = tally.hits[certificate.labels_at(tau) < 0]
-        gains.append(chance_to_reach(80, 320, int(bounds[-1]))[undecided].sum() / 5)
-    outlook = outlook_of(certificate)
+        gains.append(predictive_power(80, 320, int(bounds[-1]))[undecided].sum() / 5)
+    outlook = compute_forecast(certificate)
     assert outlook.certified == pytest.approx(np.mean(certificate.labels_at(first) >= 0))
     assert outlook.in_the_end == pytest.approx(max(gains))
     assert len({round(gain, 6) for gain in gains}) == 3

@@ -65,7 +65,7 @@ def test_channels_left_out_lie_between_those_perturbed(left_out: object) -> None
 
 
 def test_a_rotation_turns_channels_side_by_side() -> None:
-    with pytest.raises(ParameterError, match="name just those that turn"):
+    with pytest.raises(ParameterError, match="give exactly the channels to rotate"):
         OnChannels(Rotation(0.25), 0, 4, "", (1,))
 
 
@@ -141,7 +141,7 @@ def test_the_input_must_have_the_channels_and_they_must_hold_the_noise() -> None
     OnChannels(Rotation(0.1), 4, 7).check(X)
     with pytest.raises(ParameterError, match=r"at least 8 channels first, got the shape \[7, 50\]"):
         OnChannels(Gaussian(0.1), 0, 8).check(X)
-    with pytest.raises(ParameterError, match="turns 3 channels"):
+    with pytest.raises(ParameterError, match="rotates 3 channels"):
         OnChannels(Rotation(0.1), 0, 2)
     # Only what is perturbed counts.
     large = X.copy()

@@ -24,9 +24,9 @@ from onnxcert.perturbation.angle_law import angle_density, curvature_bound, dens
 from onnxcert.perturbation.rotation_radius import (
     Layers,
     RotationRadius,
-    classical,
-    exact,
-    near_half,
+    classical_radius,
+    exact_radius,
+    radius_near_half,
 )
 from onnxcert.perturbation.segments import bend_bound, common_area
 
@@ -152,7 +152,7 @@ def test_the_overlap_is_below_that_of_the_cells_and_hardly(
 def test_the_radius_is_the_one_of_worst_sets_to_a_twentieth_of_the_gain(
     sigma: float, tau: float
 ) -> None:
-    start, found = classical(sigma, tau), exact(sigma, tau)
+    start, found = classical_radius(sigma, tau), exact_radius(sigma, tau)
     accuracy = 3e-4 * start  # what the cells of the reference are worth
     assert true_tau(sigma, found - accuracy) <= tau
     beyond = start + (found - start) / 0.95 + accuracy
@@ -161,8 +161,8 @@ def test_the_radius_is_the_one_of_worst_sets_to_a_twentieth_of_the_gain(
 
 
 def test_where_every_rotation_is_covered_it_is_by_the_worst_sets_too() -> None:
-    assert exact(1.0, 0.95) == math.pi
-    assert exact(1.0, 0.92) < math.pi
+    assert exact_radius(1.0, 0.95) == math.pi
+    assert exact_radius(1.0, 0.92) < math.pi
     assert 0.92 < true_tau(1.0, math.pi) <= 0.95
 
 
@@ -171,9 +171,9 @@ def test_where_every_rotation_is_covered_it_is_by_the_worst_sets_too() -> None:
 )
 def test_the_gain_over_the_classical_radius(sigma: float, gain: float) -> None:
     for tau in (0.7, 0.75, 0.85, 0.95, 0.99):
-        assert exact(sigma, tau) / classical(sigma, tau) > gain
-    assert exact(1.0, 0.75) / classical(1.0, 0.75) > 1.33
-    assert 1.46 < exact(1.0, 0.9) / classical(1.0, 0.9) < 1.49
+        assert exact_radius(sigma, tau) / classical_radius(sigma, tau) > gain
+    assert exact_radius(1.0, 0.75) / classical_radius(1.0, 0.75) > 1.33
+    assert 1.46 < exact_radius(1.0, 0.9) / classical_radius(1.0, 0.9) < 1.49
 
 
 @given(
@@ -184,21 +184,21 @@ def test_the_gain_over_the_classical_radius(sigma: float, gain: float) -> None:
 def test_the_radius_rises_with_tau_and_is_never_below_the_classical(
     sigma: float, taus: tuple[float, float]
 ) -> None:
-    low, high = (exact(sigma, tau) for tau in sorted(taus))
+    low, high = (exact_radius(sigma, tau) for tau in sorted(taus))
     assert low <= high <= math.pi
     for tau in taus:
-        assert exact(sigma, tau) >= classical(sigma, tau)
+        assert exact_radius(sigma, tau) >= classical_radius(sigma, tau)
 
 
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_near_half_and_near_one_it_is_not_below_the_classical_either(sigma: float) -> None:
     near = [0.5 + 2.0**-j for j in range(3, 53, 3)]
     far = [1 - 2.0**-j for j in range(2, 54, 3)]
-    radii = [exact(sigma, tau) for tau in sorted({*near, *far})]
+    radii = [exact_radius(sigma, tau) for tau in sorted({*near, *far})]
     assert all(a <= b for a, b in itertools.pairwise(radii))
     for tau in (*near, *far):
-        assert exact(sigma, tau) >= classical(sigma, tau)
-    assert exact(sigma, 0.5) == 0.0
+        assert exact_radius(sigma, tau) >= classical_radius(sigma, tau)
+    assert exact_radius(sigma, 0.5) == 0.0
 
 
 def test_what_holds_near_half_is_below_the_slope_of_the_true_radius() -> None:
@@ -207,9 +207,9 @@ def test_what_holds_near_half_is_below_the_slope_of_the_true_radius() -> None:
         a = np.geomspace(1e-30, math.pi, 400_001)
         p = angle_density(a, sigma)
         score = np.trapezoid(p / np.tan(a / 2), a) + p[0] - p[-1]
-        assert near_half(sigma, 0.5 + 1e-6) <= 1e-6 * 4 / score
-        assert near_half(sigma, 0.5 + 1e-6) > 0.85 * 1e-6 * 4 / score
-        assert near_half(sigma, 0.5001) > sigma * float(norm.ppf(0.5001))
+        assert radius_near_half(sigma, 0.5 + 1e-6) <= 1e-6 * 4 / score
+        assert radius_near_half(sigma, 0.5 + 1e-6) > 0.85 * 1e-6 * 4 / score
+        assert radius_near_half(sigma, 0.5001) > sigma * float(norm.ppf(0.5001))
 
 
 def test_a_radius_is_quick_and_a_map_of_a_thousand_is_too() -> None:
@@ -238,7 +238,7 @@ def test_the_table_of_the_documentation_is_what_the_program_computes() -> None:
     assert [row[0] for row in rows] == ["0.125", "0.25", "0.5", "0.75", "1"]
     for sigma, *written in rows:
         for tau, cell in zip((0.6, 0.75, 0.85, 0.95), written, strict=True):
-            start, found = classical(float(sigma), tau), exact(float(sigma), tau)
+            start, found = classical_radius(float(sigma), tau), exact_radius(float(sigma), tau)
             one, other = cell.split(" / ")
             assert 0 <= start - float(one) < 1e-4
             if other == "pi":

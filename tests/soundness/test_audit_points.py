@@ -68,7 +68,7 @@ def certified(model: onnx.ModelProto, folder: Path, x: Any, noise: Any, **more: 
 @pytest.mark.parametrize("of", [Rotation(0.2), AxisRotation(0.2, "z")], ids=lambda p: p.name)
 def test_a_rotation_on_channels_turns_all_that_are_named(of: Rotation | AxisRotation) -> None:
     # The first three of six turned, and the statement said that all six do.
-    with pytest.raises(ParameterError, match="turns 3 channels"):
+    with pytest.raises(ParameterError, match="rotates 3 channels"):
         OnChannels(of, 0, 6, "the coordinates and normals")
     both = type(of)(**{**of.parameters(), "vectors": 2})
     assert "channels 0 to 5" in OnChannels(both, 0, 6).attack("R", "unit")

@@ -18,13 +18,13 @@ from scipy.stats import binom, binomtest
 from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import SPENDING, Family, decide, family, p_values
 from onnxcert.study import catalogue, exposed
-from onnxcert.study.calibration import SUSPICION, Unsound, p_value, row
-from onnxcert.study.calibration import tested as held_to
+from onnxcert.study.calibration import SUSPICION, InvalidRule, p_value, row
+from onnxcert.study.calibration import build_row as held_to
 from onnxcert.study.components import tail, votes
 from onnxcert.study.designs import Design
-from onnxcert.study.laws import Event, Law, draw
-from onnxcert.study.simulation import joint_law, simulate, simulate_from
-from onnxcert.study.unsound import written_kfwer
+from onnxcert.study.laws import DependenceStructure, Event, draw
+from onnxcert.study.simulation import dependence_structures, simulate, simulate_from
+from onnxcert.study.unsound import misprinted_kfwer
 
 REPETITIONS = 7_000
 
@@ -38,7 +38,7 @@ ONE, SEVERAL, MAPS, LOOKS, ERRORS = (
         catalogue.law_errors,
     )
 )
-EVERYTHING = catalogue.everything()
+EVERYTHING = catalogue.all_designs()
 SHARP = [
     design
     for design in EVERYTHING
@@ -105,8 +105,8 @@ def test_a_rule_keeps_its_level_in_the_worst_case_and_five_quarters_of_it_are_ex
     # At several tau the worst case is less sharp, and told less easily.
     repetitions = REPETITIONS * (1 + (len(design.rule.taus) > 1))
     found = row(design, design.dependences[-1], repetitions, seed=20)
-    assert found.must_show
-    assert found.exposed, found
+    assert found.must_detect
+    assert found.detected, found
     assert found.as_it_should_be, found
 
 
@@ -154,12 +154,12 @@ def test_a_certain_component_is_always_certified_for_its_class() -> None:
 # -- what does not hold is seen ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", exposed.everything(), ids=lambda case: case.name[10:])
-def test_a_rule_that_does_not_hold_is_exposed_by_votes_that_ours_stands(case: Unsound) -> None:
+@pytest.mark.parametrize("case", exposed.all_invalid_rules(), ids=lambda case: case.name[14:])
+def test_a_rule_that_does_not_hold_is_exposed_by_votes_that_ours_stands(case: InvalidRule) -> None:
     """k-FWER with N + 1 - i, Holm's levels as bounds, and others; ours decides the same votes."""
     votes = case.votes(case.design, REPETITIONS, 7)
-    ours = held_to(case.design, case.law, votes.failures(), None, 7)
-    theirs = held_to(case.design, case.law, votes.failures(case.rule(case.design)), None, 7)
+    ours = held_to(case.design, case.dependence, votes.failures(), None, 7)
+    theirs = held_to(case.design, case.dependence, votes.failures(case.rule(case.design)), None, 7)
     assert not ours.rejected
     assert theirs.rejected
     assert theirs.observed > 1.4 * case.design.rule.alpha
@@ -173,7 +173,7 @@ def test_kfwer_as_it_is_sometimes_written_certifies_what_has_no_votes() -> None:
     votes = simulate(design, "independent", 1, seed=1)
     tally = votes.tally(0)
     without = replace(tally, hits=np.where(tally.candidate == 2, tally.n, 0))
-    assert written_kfwer(design.rule)(without).level.all()
+    assert misprinted_kfwer(design.rule)(without).level.all()
     assert decide(without, design.rule).level.sum() == 30
 
 
@@ -201,7 +201,7 @@ def test_every_component_by_itself_has_the_law_it_claims(design: Design) -> None
     """Joint laws differ; each component's s is uniform, and its votes are Bin(n, p)."""
     rng = np.random.default_rng(9)
     for law in design.dependences:
-        s = draw(joint_law(design, law), 20_000, rng)
+        s = draw(dependence_structures(design, law), 20_000, rng)
         for i in range(len(design.two)):
             for level in (0.01, 0.02, 0.05, 0.3, 0.9):
                 count = int((s[:, i] <= level).sum())
@@ -246,9 +246,9 @@ def test_exclusive_errors_never_meet_and_groups_err_together() -> None:
 
 def test_a_law_that_would_bend_a_component_is_refused() -> None:
     with pytest.raises(ValueError, match="uniform"):
-        Law(2, (Event(0.1, {0: (0.0, 0.1), 1: (0.0, 0.2)}),))
-    with pytest.raises(ValueError, match="probability 1"):
-        Law(2, (Event(0.6, {0: (0.0, 0.6)}), Event(0.6, {1: (0.0, 0.6)})))
+        DependenceStructure(2, (Event(0.1, {0: (0.0, 0.1), 1: (0.0, 0.2)}),))
+    with pytest.raises(ValueError, match="add up to at most 1"):
+        DependenceStructure(2, (Event(0.6, {0: (0.0, 0.6)}), Event(0.6, {1: (0.0, 0.6)})))
 
 
 def test_the_tail_of_the_pooled_winner_is_that_of_either_class() -> None:

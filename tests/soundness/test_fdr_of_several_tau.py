@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from onnxcert.decision import Family, correction_named, decide
+from onnxcert.decision import Family, decide, get_correction
 from onnxcert.draws import Draws
 from onnxcert.perturbation import Gaussian
 from onnxcert.result import Tally
@@ -27,7 +27,7 @@ def test_the_share_holds_at_the_larger_tau(
     component gets just `right` hits (each has that count often enough for it). Thresholds raised
     to that of the smaller tau, which has the larger reserve, then leave out all that is right.
     """
-    alone = Family(N, taus[0], ALPHA, correction_named("benjamini-yekutieli"), "pooled")
+    alone = Family(N, taus[0], ALPHA, get_correction("benjamini-yekutieli"), "pooled")
     hits = np.full(N, right, dtype=np.uint8)
     hits[:nulls] = 0
     high = alone.threshold(DRAWS, np.bincount(hits, minlength=DRAWS + 1))

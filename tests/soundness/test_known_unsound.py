@@ -327,7 +327,7 @@ def test_no_radius_map_but_under_bonferroni(name: str) -> None:
     zeros = np.zeros(2, np.uint8)
     draws = Draws(Gaussian(SIGMA), 1, digest(X))
     tally = Tally(zeros, np.array([100, 100]), zeros, 100, 10, "pooled", 2, 0, draws)
-    with pytest.raises(ParameterError, match="a radius map goes with --correction bonferroni"):
+    with pytest.raises(ParameterError, match="a radius map needs --correction bonferroni"):
         decide(tally, Rule(correction=name, radius_map=True))
 
 

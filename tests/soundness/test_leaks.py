@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workers"))
 from chaos import Chaos
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule, certify
-from onnxcert.decision import leaked_shares
+from onnxcert.decision import min_leak_shares
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import READERS, Shard
@@ -104,13 +104,13 @@ def test_fewer_draws_find_fewer_leaks_and_say_so() -> None:
 def test_as_many_draws_are_checked_as_the_share_takes() -> None:
     settings = Settings(perturbation=NOISE, n=100)
     assert settings.checked_draws(40960) == 31
-    ((tested, share),) = leaked_shares(settings.rule, 40960, "pooled", 100, 10)
+    ((tested, share),) = min_leak_shares(settings.rule, 40960, "pooled", 100, 10)
     assert (tested, share) == (100, pytest.approx(0.2))
     looks = Rule(correction="bonferroni", schedule=Schedule(400, (100, 200, 400)))
     settings = Settings(perturbation=NOISE, n=400, rule=looks)
     draws = Draws(NOISE, 3, "0" * 64)
     check = settings.checking(draws, 1000, rows=8, device=False)
-    for tested, share in leaked_shares(looks, 1000, "pooled", 400, 10):
+    for tested, share in min_leak_shares(looks, 1000, "pooled", 400, 10):
         picked = len(check.among(range(tested)))
         assert (1 - share) ** picked <= 0.001
         assert check.shown(tested) == f"leak check {picked} draws"

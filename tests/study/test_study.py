@@ -16,13 +16,13 @@ from onnxcert.decision import Family, decide, smallest_n
 from onnxcert.rule import Budget, Rule
 from onnxcert.study import budgets, corruption, stopping
 from onnxcert.study.calibrate import calibrate
-from onnxcert.study.calibration import Unsound, row
+from onnxcert.study.calibration import InvalidRule, row
 from onnxcert.study.catalogue import design, one_tau
 from onnxcert.study.corruption import SCHEMES, certified_share
 from onnxcert.study.evidence import COLUMNS, Row, cells, markdown
-from onnxcert.study.exposed import everything
+from onnxcert.study.exposed import all_invalid_rules
 from onnxcert.study.tallies import Errors
-from onnxcert.study.watching import Quiet
+from onnxcert.study.watching import NoProgress
 
 FILES = {
     "corruption.csv",
@@ -81,7 +81,7 @@ def test_draws_in_which_all_agree_have_the_right_law() -> None:
 
 
 def test_holm_certifies_what_bonferroni_does_and_pooling_more() -> None:
-    found = list(corruption.shares(0.02, 3, Quiet()))
+    found = list(corruption.shares(0.02, 3, NoProgress()))
     at = defaultdict(dict)
     for r in found:
         at[r.components, r.n0, r.gamma][r.scheme] = r.certified
@@ -132,7 +132,7 @@ def needed() -> dict[str, dict[int, float]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stopping, "LARGEST", 20_000)
         patch.setattr(stopping, "SHOWN", 20_000)
-        found = list(stopping.needs(0.2, 6, Quiet()))
+        found = list(stopping.needs(0.2, 6, NoProgress()))
     draws: dict[str, dict[int, float]] = defaultdict(dict)
     for part in found:
         for need in part.needed:
@@ -194,7 +194,7 @@ def test_the_study_writes_figures_tables_and_what_repeats_them(
         assert {path.name for path in folder.iterdir()} == FILES
     for name in FILES:
         assert (first / name).read_bytes() == (again / name).read_bytes(), name
-    one, other = (list(corruption.shares(0.02, seed, Quiet())) for seed in (7, 8))
+    one, other = (list(corruption.shares(0.02, seed, NoProgress())) for seed in (7, 8))
     assert one != other
     record = json.loads((first / "study.json").read_text())
     assert record["seed"] == 7
@@ -231,19 +231,19 @@ def test_what_cannot_be_studied_is_one_sentence(
 # -- calibration as a command --------------------------------------------------------------------
 
 
-def _few(monkeypatch: pytest.MonkeyPatch, unsound: list[Unsound]) -> None:
-    monkeypatch.setattr("onnxcert.study.catalogue.everything", lambda: [one_tau()[0]])
-    monkeypatch.setattr("onnxcert.study.exposed.everything", lambda: unsound)
+def _few(monkeypatch: pytest.MonkeyPatch, invalid_rules: list[InvalidRule]) -> None:
+    monkeypatch.setattr("onnxcert.study.catalogue.all_designs", lambda: [one_tau()[0]])
+    monkeypatch.setattr("onnxcert.study.exposed.all_invalid_rules", lambda: invalid_rules)
 
 
 def test_calibrate_passes_and_leaves_evidence(
     onnxcert: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _few(monkeypatch, everything()[:1])
+    _few(monkeypatch, all_invalid_rules()[:1])
     asked = ("study", "--calibrate", "--repetitions", 8000)
     done = onnxcert(*asked, "--out", tmp_path)
     assert done.status == 0, done.err
-    assert "all as it should be" in done.err
+    assert "all as expected" in done.err
     page = (tmp_path / "calibration.md").read_text()
     assert "--repetitions 8000" in page
     with (tmp_path / "calibration.csv").open() as file:
@@ -265,14 +265,14 @@ def test_calibrate_fails_where_a_rule_errs_too_often(
     monkeypatch.setattr("onnxcert.study.simulation.decide", lax)
     done = onnxcert("study", "--calibrate", "--repetitions", 8000)
     assert done.status == 1
-    assert "NOT as it should be" in done.err
+    assert "NOT as expected" in done.err
     assert "REJECTED" in done.out
 
 
 def test_calibrate_fails_where_a_rule_known_not_to_hold_is_not_seen() -> None:
-    sound = everything()[0]
-    blind = Unsound("NOT OURS: ours", sound.design, "pair", sound.votes, lambda d: _own(d))
-    found = calibrate(repetitions=500, designs=[], unsound=[blind])
+    sound = all_invalid_rules()[0]
+    blind = InvalidRule("INVALID RULE: ours", sound.design, "pair", sound.votes, lambda d: _own(d))
+    found = calibrate(repetitions=500, designs=[], invalid_rules=[blind])
     assert [r.as_it_should_be for r in found] == [True, False]
     assert "NOT REJECTED" in markdown(found)
 
@@ -284,14 +284,14 @@ def _own(of: object) -> object:
 def test_too_few_repetitions_to_see_anything_are_a_failure_not_a_success() -> None:
     found = row(design("bonferroni", "split", 566, 61, (0.75,) * 4, taus=(0.75,)), "exclusive",
                 100, seed=3)  # fmt: skip
-    assert not found.exposed
+    assert not found.detected
     assert not found.as_it_should_be
-    assert found.verdict == "1.25 ALPHA NOT SEEN"
+    assert found.verdict == "1.25 ALPHA NOT DETECTED"
 
 
 def test_a_row_says_what_is_wrong_with_it() -> None:
     sound = Row("d", "law", 0.1, 0.098, 0.097, 0.7, 0.8, 0.124, 1e-20, True)
     assert (sound.verdict, cells(sound)[-1]) == ("holds", "rejected")
     assert Row("d", "law", 0.1, 0.098, 0.12, 1e-9, 1e-9).verdict == "REJECTED"
-    assert Row("d", "law", 0.1, 0.098, 0.06, 1.0, 1e-9).verdict == "NOT AS EXACT"
+    assert Row("d", "law", 0.1, 0.098, 0.06, 1.0, 1e-9).verdict == "DIFFERS FROM EXACT"
     assert not Row("d", "law", 0.1, 0.098, 0.06, 1.0, 1e-9).as_it_should_be
