@@ -1,8 +1,8 @@
-"""Nodes that work along the axis which carries the batch, and so let draws act on each other.
+"""Find nodes that work along the batch axis, so that draws of one batch influence each other.
 
-The axis is followed from the inputs on through everything that keeps or moves it. Where it goes is
-known from the operators and the lengths of axes; where it is lost, nothing is found, and the trials
-while the model runs remain. What computes shapes carries no batch.
+The axis is followed from the inputs through each operator that keeps or moves it, by the operator
+and the lengths of axes. If the axis is lost, nothing is found; the batch-invariance checks while
+the model runs remain. Values that compute shapes carry no batch.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _NO_BATCH: Final = ("Shape", "Size", "Constant", "ConstantOfShape", "NonZero", "
 
 
 class BatchAxis:
-    """The axis of each value of a graph that carries the batch.
+    """The axis that carries the batch, for each value of a graph.
 
     Args:
-        proto: the model.
-        constants: values that are known, by name.
-        inputs: names of the inputs whose first axis is the batch.
+        proto: The model.
+        constants: Known values by name.
+        inputs: Names of the inputs whose first axis is the batch.
     """
 
     def __init__(
@@ -52,18 +52,18 @@ class BatchAxis:
                 self.axis[name] = 0
 
     def mixing(self) -> list[onnx.NodeProto]:
-        """The nodes that work along the batch, in the order of the graph."""
+        """Return the nodes that work along the batch, in graph order."""
         found = []
         for node in self._graph.node:
             try:
                 if self._follow(node):
                     found.append(node)
             except (IndexError, TypeError, ValueError):
-                continue  # no node of its kind looks like that; ONNX Runtime will say so
+                continue  # an invalid node; ONNX Runtime reports it
         return found
 
     def _follow(self, node: onnx.NodeProto) -> bool:
-        """Note the axis of what the node gives; whether it works along the batch."""
+        """Record the batch axis of the node's outputs; return whether it works along the batch."""
         carrying = [name for name in node.input if name in self.axis]
         if not carrying or node.op_type in _NO_BATCH:
             return False
@@ -97,7 +97,7 @@ class BatchAxis:
     def _element_wise(
         self, node: onnx.NodeProto, carrying: Sequence[str]
     ) -> tuple[bool, int | None]:
-        """Axes are aligned at the back; two that carry the batch must meet."""
+        """Align the axes at the back; two batch axes at different positions mix draws."""
         out = self._of.rank(node.output[0])
         places = set()
         for name in carrying:
@@ -110,7 +110,7 @@ class BatchAxis:
     def _along(self, node: onnx.NodeProto) -> tuple[bool, int | None]:
         data = node.input[0]
         if node.op_type in ("Softmax", "LogSoftmax", "Hardmax") and self._opset < 13:
-            return self._behind(node, 1)  # everything from the axis on is one
+            return self._behind(node, 1)  # all axes from this one on are flattened
         if node.op_type in ("ArgMax", "ArgMin"):
             return self._removing(node, [attribute_of(node, "axis", 0)])
         said = attribute_of(node, "axis", -1)
@@ -122,7 +122,7 @@ class BatchAxis:
         return self._of.positive(data, said) == self.axis.get(data, -1), self.axis.get(data)
 
     def _behind(self, node: onnx.NodeProto, usual: int) -> tuple[bool, int | None]:
-        """For operators on all axes from one on."""
+        """Handle operators that work on all axes from one on."""
         data = node.input[0]
         first, axis = (
             self._of.positive(data, attribute_of(node, "axis", usual)),
@@ -185,8 +185,8 @@ class BatchAxis:
         if all(length == 0 for length in lengths[: axis + 1]) and len(lengths) > axis:
             return False, axis
         if -1 not in lengths and lengths[:1] == [1]:
-            return False, 0  # the number of rows is baked in
-        if axis == 0:  # the rows run slowest, so they begin the first axis that is not of length 1
+            return False, 0  # the number of rows is a constant of the graph
+        if axis == 0:  # rows vary slowest: they are in the first axis that is not of length 1
             return False, next((i for i, length in enumerate(lengths) if length != 1), None)
         before = (self._of.dims(node.input[0]) or [None])[:axis]
         if None in before:
@@ -257,7 +257,7 @@ class BatchAxis:
     def _product(
         self, first: str, second: str, *, out: str, turned: Sequence[bool] = (False, False)
     ) -> tuple[bool, int | None]:
-        """Rows of the first with columns of the second."""
+        """Handle a product of the rows of the first with the columns of the second."""
         ranks, rank = [self._of.rank(first), self._of.rank(second)], self._of.rank(out)
         axes: list[int | None] = []  # from the back
         for name, many, flipped in zip((first, second), ranks, turned, strict=True):

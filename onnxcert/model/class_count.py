@@ -23,13 +23,15 @@ _MOST: Final = 64  # nodes to follow at most
 
 
 def classes_before_argmax(proto: onnx.ModelProto, name: str, rank: int) -> int | None:
-    """Return the number of classes that the ArgMax behind the output `name` chooses from, or None.
+    """Return the number of classes that the ArgMax before the output `name` selects from, or None.
 
-    Shape inference often loses the axis of the classes at a Resize; the graph is then followed back
-    to the layer that gave the axis its length.
+    Shape inference often loses the class axis at a Resize; then follow the graph back to the layer
+    that gave the axis its length.
 
     Args:
-        rank: number of the output's axes, the batch included.
+        proto: The model.
+        name: The output.
+        rank: Number of the output's axes, including the batch.
     """
     maker = deciding_maker(proto.graph, name)
     if maker is None or maker.op_type != "ArgMax" or not maker.input:
