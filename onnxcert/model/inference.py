@@ -1,8 +1,7 @@
-"""Find the contract of a model: its metadata and the files beside it, completed by the graph and
-overridden by the user.
+"""Detect the contract of a model from its metadata, files beside it, the graph and the user.
 
-What the graph says is proposed with its reason. Where two readings are possible, neither is taken:
-the error shows the flags for both.
+The user overrides the metadata; the graph adds the fields that are missing. If the graph allows two
+values, none is chosen: the error shows the flags for both.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ from onnxcert.model.question import OpenFacts, Question
 from onnxcert.model.sidecars.carried import Proposal, carried, proposed
 from onnxcert.model.tracing import rank
 
-#: Asked in place of questions about named inputs, as long as the input itself is not chosen.
+#: Replaces questions about named further inputs while the main input is not selected.
 OTHER_INPUT: Final = Question(
     "the other inputs need values; pass --feed NAME=VALUE for each",
     flag="--feed",
     values=("NAME=VALUE",),
-    meaning="the value of each input that is not chosen, in every pass",
+    meaning="the value of each input that is not selected, in every pass",
     answer={"feeds": ()},
 )
 METADATA = "the file's metadata"
@@ -53,23 +52,23 @@ def infer(
     thorough: bool = False,
     names: Sequence[str] = (),
 ) -> Contract:
-    """The contract of `model`: its metadata, completed by the graph, overridden by `given`.
+    """Detect the contract of `model`: its metadata, completed by the graph, overridden by `given`.
 
     Args:
-        model: the file.
-        given: fields of the contract by name, as the user gave them; None values are ignored.
-        settle: whether a missing value range is asked for, or left open.
-        thorough: whether the model is tried on random rows also where its file leaves nothing open.
-        names: of classes, where the inputs or the user tell them.
+        model: The file.
+        given: Fields of the contract that the user gave, by name; None values are ignored.
+        settle: Whether a missing value range is an error.
+        thorough: Whether to run the model on random rows even if its file is complete.
+        names: Class names from the inputs or the user.
 
     Raises:
-        OpenFacts: fields are missing or ambiguous; it names all of them.
-        ContractError: a field is contradictory or not supported.
+        OpenFacts: Fields are missing or ambiguous; the error names all of them.
+        ContractError: A field is contradictory or not supported.
     """
     said = {name: value for name, value in (given or {}).items() if value is not None}
     for name in ("input", "output"):
         if said.get(name) == "":
-            raise ContractError(f"--{name} must be a name, got none; name one of the graph's.")
+            raise ContractError(f"--{name} must not be empty; give the name of an {name}.")
     questions: list[Question] = []
     contract = None
     while True:
@@ -83,7 +82,7 @@ def infer(
             if answer and not set(answer) & set(said) - {"feeds"}:
                 fed = {"feeds": (*said.get("feeds", ()), *answer.get("feeds", ()))}
                 said = {**said, **answer, **(fed if "feeds" in answer else {})}
-                continue  # with a provisional answer, to find what else is missing
+                continue  # with a provisional value, to find further missing fields
         except ContractError as error:
             if not questions:
                 raise ContractError(f"{model.path}: {error}") from None
@@ -104,11 +103,11 @@ def _inferred(
     known = {field.name for field in fields(kind)}
     if foreign := sorted(set(said) - known):
         raise ContractError(
-            f"{foreign[0].replace('_', ' ')} means nothing for a model of {_NOUNS[kind.medium]}"
+            f"{foreign[0].replace('_', ' ')} has no meaning for a model of {_NOUNS[kind.medium]}"
             "; leave it out."
         )
     written = kind() if text is None else kind.from_json(text, source=METADATA)
-    # How many numbers these are is checked once the number of channels is known.
+    # How many numbers these are can be checked only when the number of channels is known.
     late = {name: said[name] for name in ("mean", "std") if name in said}
     contract = written.override(FLAG, **{k: v for k, v in said.items() if k not in late})
     if "output_form" not in contract.sources:
@@ -132,7 +131,7 @@ def _inferred(
 
 
 def _carried(model: ModelFile, written: Contract, said: Mapping[str, Any]) -> Proposal:
-    """Return what metadata of other programs and files beside the model add to the contract."""
+    """Return the fields that metadata of other programs and files beside the model give."""
     found = carried(model)
     if "output_form" not in {*written.sources, *said}:
         found.refuse_task()
@@ -140,10 +139,10 @@ def _carried(model: ModelFile, written: Contract, said: Mapping[str, Any]) -> Pr
 
 
 def medium(model: ModelFile, given: Mapping[str, Any]) -> str:
-    """What a model takes, `picture` or `points`; `given` as for `infer`.
+    """Detect the modality of a model, `picture` or `points`; `given` as for `infer`.
 
     Raises:
-        ContractError: its file says neither.
+        ContractError: The contract in the file has an unknown modality.
     """
     said = {name: value for name, value in given.items() if value is not None}
     try:
@@ -153,17 +152,16 @@ def medium(model: ModelFile, given: Mapping[str, Any]) -> str:
 
 
 def stored(model: ModelFile, field: str) -> bool:
-    """Whether the contract in the file says anything about `field`."""
+    """Return whether the contract in the file gives `field`."""
     text = model.metadata.get(METADATA_KEY)
     return text is not None and field in parsed(text)
 
 
-_NOUNS: Final = {"picture": "pictures", "points": "points"}
+_NOUNS: Final = {"picture": "images", "points": "points"}
 
 
 def _kind(text: str | None, said: Mapping[str, Any], graph: onnx.GraphProto) -> type[Contract]:
-    """What kind of input the model takes: as its file says, by the axes of its inputs, or by what
-    was given for it."""
+    """Return the contract type: by the file, the axes of the inputs, or the fields given."""
     if text is not None:
         medium = parsed(text)["medium"]
         if not isinstance(medium, str) or medium not in CONTRACTS:
@@ -181,5 +179,5 @@ def _kind(text: str | None, said: Mapping[str, Any], graph: onnx.GraphProto) -> 
     shared = set.intersection(*fields_of.values())
     told = [kind for kind, own in fields_of.items() if set(said) & (own - shared)]
     if len(told) == 1 and 4 not in ranks:
-        return told[0]  # only a model of this kind has such a field
+        return told[0]  # only this contract type has the given field
     return PointContract if 3 in ranks and not ranks & {4, None} else PictureContract
