@@ -1,7 +1,7 @@
-"""Collect what other programs wrote about a model of pictures, in its metadata and beside it.
+"""Collect settings of an image model that other programs wrote, in its metadata and beside it.
 
 Precedence: flags, then the contract that onnxcert wrote into the file, then metadata of other
-programs, then files beside the model, then the graph, then assumptions.
+programs, then files beside the model, then the graph, then defaults.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from onnxcert.model.sidecars import huggingface, mmdeploy, openvino, ultralytics
 from onnxcert.model.sidecars.claim import Claim
 from onnxcert.model.sidecars.reading import read_json
 
-_EXPORTS: Final = "onnx"  # the folder in which the hub and optimum keep exports
-#: The fields of normalisation; they are all taken from one source.
+_EXPORTS: Final = "onnx"  # the folder for exports on the Hugging Face hub and of optimum
+#: The fields of normalisation; all are taken from the same source.
 PIXELS: Final = ("value_range", "mean", "std", "normalise")
 _LATE: Final = ("mean", "std")  # one number for each channel
 _FLAGS: Final = {"pixels": "--range, --mean and --std", "channel_order": "--channel-order"}
@@ -31,19 +31,24 @@ _FLAGS: Final = {"pixels": "--range, --mean and --std", "channel_order": "--chan
 @final
 @dataclass(frozen=True)
 class Carried:
-    """The claims of all sources, in order of precedence."""
+    """The settings of all sources, in order of precedence.
+
+    Attributes:
+        claims: Settings, one object per source.
+        ignored: Notes on settings that are not used.
+    """
 
     claims: tuple[Claim, ...]
     ignored: tuple[str, ...] = ()
 
     @property
     def reduces_labels(self) -> str:
-        """Return the source that says that label files are lowered by one, or an empty string."""
+        """The source that says that label files are lowered by one, or an empty string."""
         return next((c.source for c in self.claims if c.reduces_labels), "")
 
     @property
     def ignore_label(self) -> int | None:
-        """Return the label that was ignored in training, or None."""
+        """The label that was ignored in training, or None."""
         return next((c.ignore_label for c in self.claims if c.ignore_label is not None), None)
 
     def refuse_task(self) -> None:
@@ -51,7 +56,7 @@ class Carried:
         for claim in self.claims:
             if claim.task:
                 raise ContractError(
-                    f"the model does not label pixels or pictures: {claim.task}; if an output "
+                    f"the model does not label pixels or images: {claim.task}; if an output "
                     "holds classes nevertheless, pass --output-form and name it with --output."
                 )
 
@@ -60,8 +65,7 @@ def carried(model: ModelFile) -> Carried:
     """Read the metadata of `model` and the files beside it.
 
     Raises:
-        ContractError: a file that belongs to the model cannot be read, or two sources contradict
-            each other about what no flag can settle.
+        ContractError: A file that belongs to the model cannot be read.
     """
     said = model.metadata
     claims = [
@@ -75,7 +79,7 @@ def carried(model: ModelFile) -> Carried:
 
 
 def _beside(model: Path) -> Iterable[Claim | None]:
-    """Yield the claims of the files beside the model, or one folder up from `onnx/`."""
+    """Yield the settings of the files beside the model, or in the folder above `onnx/`."""
     folder = model.parent
     parsers = {
         huggingface.PREPROCESSOR: huggingface.preprocessor,
@@ -98,7 +102,7 @@ def _beside(model: Path) -> Iterable[Claim | None]:
 
 
 def unused(model: ModelFile, contract: Contract) -> tuple[str, ...]:
-    """Return what metadata and files beside the model say but `contract` does not use."""
+    """Return notes on settings in metadata and files that `contract` does not use."""
     if not isinstance(contract, PictureContract):
         return ()
     notes = carried(model).ignored
@@ -114,10 +118,10 @@ def unused(model: ModelFile, contract: Contract) -> tuple[str, ...]:
 @final
 @dataclass(frozen=True)
 class Proposal:
-    """Values of sources for fields that neither the user nor the contract in the file gives.
+    """Values for fields that neither the user nor the contract in the file gives.
 
     Attributes:
-        values: field -> (value, source).
+        values: Field -> (value, source).
     """
 
     values: Mapping[str, tuple[Any, str]]
@@ -127,7 +131,7 @@ class Proposal:
         return self._filled(contract, [name for name in self.values if name not in _LATE])
 
     def late(self, contract: PictureContract) -> PictureContract:
-        """Return `contract`, whose channels are known, with the other values."""
+        """Return `contract`, whose channels are known, with the values for each channel."""
         return self._filled(contract, [name for name in _LATE if name in self.values])
 
     def _filled(self, contract: PictureContract, names: Iterable[str]) -> PictureContract:
@@ -141,20 +145,20 @@ class Proposal:
 
 
 def proposed(written: Iterable[str], given: Mapping[str, Any], claims: Iterable[Claim]) -> Proposal:
-    """Return the values that `claims` propose.
+    """Merge the settings of all sources.
 
     Args:
-        written: fields that the contract in the file gives.
-        given: fields that the user gave.
-        claims: in order of precedence.
+        written: Fields that the contract in the file gives.
+        given: Fields that the user gave.
+        claims: Settings of each source, in order of precedence.
 
     Raises:
-        ContractError: two sources contradict each other, or a range that the user gave does not fit
-            the mean and std of a source.
+        ContractError: Two sources contradict each other, or a range from the user does not fit the
+            mean and std of a source.
     """
     said = {*written, *given}
     if "bands" in said:
-        said.add("channel_order")  # names of bands say what the channels are
+        said.add("channel_order")  # names of bands define the channels
     found: dict[str, tuple[Any, str]] = {}
     for claim in claims:
         pixels = {name: v for name, v in claim.fields.items() if name in PIXELS}
@@ -176,7 +180,7 @@ def _propose_pixels(
     written: Iterable[str],
     given: Mapping[str, Any],
 ) -> None:
-    """Add the normalisation that a source gives, unless a source of higher precedence gives one."""
+    """Add the normalisation of a source, unless a source of higher precedence gives one."""
     if set(PIXELS) & {*written} or set(PIXELS[1:]) & set(given):
         return
     if "value_range" in given:
@@ -192,7 +196,7 @@ def _propose_pixels(
 
 
 def _refuse_half(pixels: Mapping[str, Any], source: str, value_range: Any) -> None:
-    """Raise ContractError if the user gave another range than the mean and std of a source need."""
+    """Raise ContractError if the user's range does not fit the mean and std of a source."""
     if tuple(value_range) == tuple(pixels["value_range"]):
         return
     if not pixels.get("mean") and not pixels.get("std"):
@@ -200,20 +204,20 @@ def _refuse_half(pixels: Mapping[str, Any], source: str, value_range: Any) -> No
     low, high = value_range
     raise ContractError(
         f"the range {low:g},{high:g} (given) contradicts {source}, which says {_shown(pixels)}; "
-        "leave --range out, or pass --mean and --std as well (--mean 0 --std 1 for plain pixels)."
+        "leave out --range, or pass --mean and --std as well (--mean 0 --std 1 for plain pixels)."
     )
 
 
 def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two normalisations map every pixel to the same number."""
+    """Return whether two normalisations map every pixel to the same value."""
     try:
         return bool(np.allclose(_ends(one), _ends(other), rtol=1e-3, atol=1e-3))
-    except ValueError:  # for different numbers of channels
+    except ValueError:  # different numbers of channels
         return False
 
 
 def _ends(pixels: Mapping[str, Any]) -> np.ndarray:
-    """Return the values that black and white become."""
+    """Return the normalised values of black and white."""
     mean, std = (np.asarray(pixels.get(k) or (v,)) for k, v in (("mean", 0.0), ("std", 1.0)))
     return np.stack([(end - mean) / np.maximum(std, 1e-30) for end in pixels["value_range"]])
 

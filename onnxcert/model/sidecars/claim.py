@@ -1,4 +1,4 @@
-"""The content of one source about a model, field by field."""
+"""The settings that one source gives for a model, and a reader that checks their types."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _LONGEST_NAME = 100
 @final
 @dataclass(frozen=True)
 class Claim:
-    """The values that one source gives.
+    """The settings that one source gives.
 
     Attributes:
-        source: the file, or `the file's metadata`, as the contract names it.
-        fields: fields of the contract by name. Mean and std that are empty say that there are none.
-        ignored: what the source says but onnxcert does not use, as sentences without a full stop.
-        task: why the model does not label pixels or pictures; empty if it does.
-        reduces_labels: whether label files are lowered by one before training: 0 is no class, and
+        source: The file, or `the file's metadata`, as the contract names it.
+        fields: Fields of the contract by name. An empty mean or std means that there is none.
+        ignored: Notes on settings that are not used: sentences without a full stop.
+        task: Why the model does not label pixels or images; empty if it does.
+        reduces_labels: Whether label files are lowered by one before training: 0 is no class, and
             1 is the first.
-        ignore_label: the label that was ignored in training.
+        ignore_label: The label that was ignored in training.
     """
 
     source: str
@@ -39,11 +39,11 @@ class Claim:
 @final
 @dataclass(frozen=True)
 class Said:
-    """The content of one source, read key by key; a value of the wrong type is refused.
+    """Reader of the keys of one source; a value of the wrong type is refused.
 
     Attributes:
-        source: for the message.
-        values: by key.
+        source: Its name, for messages.
+        values: Values by key.
     """
 
     source: str
@@ -54,7 +54,7 @@ class Said:
         value = repr(self.values[key])
         shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
         return ContractError(
-            f"{self.source} says that {key} is {shown} where {expected} was expected; correct it, "
+            f"{self.source} says that {key} is {shown} but {expected} was expected; correct it, "
             "or move the model to a folder without it."
         )
 
@@ -63,7 +63,7 @@ class Said:
         return self.values.get(key) is not None
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """Return true or false; null is false, as in the programs that write it."""
+        """Return the boolean under `key`; null is false, as in the programs that write it."""
         value = self.values.get(key, default)
         if value is None:
             return False
@@ -81,7 +81,7 @@ class Said:
         return float(value)
 
     def numbers(self, key: str) -> tuple[float, ...]:
-        """Return a list of numbers, or one number for all channels as a list."""
+        """Return the numbers under `key`; a single number gives one element."""
         value = self.values[key]
         many = value if isinstance(value, list) else [value]
         if not many or not all(map(is_number, many)):

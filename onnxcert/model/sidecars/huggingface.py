@@ -1,4 +1,4 @@
-"""Read `preprocessor_config.json` and `config.json`, which the library transformers writes."""
+"""Read `preprocessor_config.json` and `config.json` of the library transformers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PREPROCESSOR_KEYS: Final = frozenset(
     | {"image_processor_type", "feature_extractor_type"}
 )
 _CONFIG_KEYS: Final = frozenset({"architectures", "model_type", "id2label"})
-# Processors whose earlier versions write one number for the side of a square.
+# Processors whose earlier versions write the side of a square as one number.
 _SQUARE: Final = ("Segformer", "ViT", "Beit")
 _TASKS: Final = {
     "ForSemanticSegmentation": "segmentation",
@@ -30,7 +30,7 @@ _OTHER_TASKS: Final = (
 
 
 def preprocessor(said: Said) -> Claim | None:
-    """Read `preprocessor_config.json`; None if it is not of an image processor."""
+    """Read `preprocessor_config.json`; return None if it is not for an image processor."""
     if not _PREPROCESSOR_KEYS & set(said.values):
         return None
     fields, ignored = _pixels(said)
@@ -46,10 +46,10 @@ def preprocessor(said: Said) -> Claim | None:
 
 
 def _pixels(said: Said) -> tuple[dict[str, Any], list[str]]:
-    """Return range, mean, std and channel order, and notes on what is not supported."""
+    """Return range, mean, std and channel order, and notes on unsupported settings."""
     if said.flag("include_top"):
         return {}, [f"{said.source} normalises twice (include_top), which is not supported"]
-    # Earlier versions write no do_rescale, and divide by 255.
+    # Earlier versions do not write do_rescale, and divide by 255.
     factor = said.number("rescale_factor", 1 / _BYTE) if said.flag("do_rescale", True) else 1.0
     if not factor > 0:
         raise said.refused("rescale_factor", "a number above 0")
@@ -59,7 +59,7 @@ def _pixels(said: Said) -> tuple[dict[str, Any], list[str]]:
     stated = [key for key in numbers.values() if said.given(key)]
     if "do_normalize" not in said.values and not stated and "do_rescale" not in said.values:
         return {}, [f"{said.source} does not say whether it normalises pixels"]
-    # Versions that write do_rescale write every step that they do.
+    # Versions that write do_rescale write every step.
     if said.flag("do_normalize", default=bool(stated)):
         if len(stated) < len(numbers):
             return {}, [f"{said.source} normalises pixels but does not give both mean and std"]
@@ -73,7 +73,7 @@ def _pixels(said: Said) -> tuple[dict[str, Any], list[str]]:
 
 
 def _size(said: Said) -> tuple[tuple[int, int] | None, list[str]]:
-    """Return the (height, width) to which every picture is resized, or notes why it is unknown."""
+    """Return the (height, width) to which every image is resized, or notes why it is unknown."""
     if not said.flag("do_resize", default=said.given("size")) or not said.given("size"):
         return None, []
     value = said.values["size"]
@@ -97,7 +97,7 @@ def _size(said: Said) -> tuple[tuple[int, int] | None, list[str]]:
 
 
 def _other_steps(said: Said) -> list[str]:
-    """Return notes on what the processor does to a picture and onnxcert does not."""
+    """Return notes on steps of the processor that onnxcert does not do."""
     steps = [step for step in ("do_center_crop", "do_pad", "do_grayscale") if said.flag(step)]
     notes = [f"{said.source} says {step}, which is not done here" for step in steps]
     if said.flag("do_resize") and said.given("resample") and said.values["resample"] != _BILINEAR:
@@ -109,7 +109,7 @@ def _other_steps(said: Said) -> list[str]:
 
 
 def config(said: Said) -> Claim | None:
-    """Read `config.json`; None if another program wrote it."""
+    """Read `config.json`; return None if another program wrote it."""
     if not _CONFIG_KEYS & set(said.values):
         return None
     fields: dict[str, Any] = {}
@@ -133,7 +133,7 @@ def config(said: Said) -> Claim | None:
                 fields["class_names"] = names
     if said.values.get("problem_type") == "multi_label_classification":
         fields["output_form"] = "multilabel"
-        fields.pop("classes", None)  # that is the number of labels; the classes are yes and no
+        fields.pop("classes", None)  # this is the number of labels; the classes are yes and no
     ignore = said.values.get("semantic_loss_ignore_index")
     usual = isinstance(ignore, int) and not isinstance(ignore, bool) and 0 <= ignore <= 255
     beyond = usual and ignore >= fields.get("classes", 0)

@@ -1,4 +1,4 @@
-"""Read `deploy.json` and `pipeline.json`, which MMDeploy writes beside a model."""
+"""Read `deploy.json` and `pipeline.json` of MMDeploy, which lie beside a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SILENT: Final = frozenset(  # steps that change no pixel
 
 
 def deploy(said: Said, model: str) -> Claim | None:
-    """Read what `deploy.json` says about the file called `model`; None if it is about others."""
+    """Read the entry of `deploy.json` for the file called `model`; return None if it has none."""
     models = said.values.get("models")
     if not isinstance(models, list) or not isinstance(said.values.get("task"), str):
         return None
@@ -31,7 +31,7 @@ def deploy(said: Said, model: str) -> Claim | None:
 
 
 def pipeline(said: Said) -> Claim | None:
-    """Read `pipeline.json`; None if another program wrote it."""
+    """Read `pipeline.json`; return None if another program wrote it."""
     steps = list(_steps(said))
     if not steps:
         return None
@@ -54,7 +54,7 @@ def pipeline(said: Said) -> Claim | None:
     for resize in (step for step in steps if step["type"] == "Resize"):
         size = resize.get("size")
         sides = size if isinstance(size, list) and len(size) == 2 else [size, size]
-        # Versions of MMDeploy differ in which side comes first.
+        # The order of the sides differs between versions of MMDeploy.
         side = sides[0] if sides[0] == sides[1] else None
         square = type(side) is int and 0 < side <= 65536
         if square and resize.get("keep_ratio") is False and "resize" not in fields:

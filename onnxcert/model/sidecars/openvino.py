@@ -1,4 +1,4 @@
-"""Read what OpenVINO's programs write: metadata of Model API in an ONNX file."""
+"""Read the metadata that OpenVINO's Model API writes into an ONNX file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _TASKS: Final = {"segmentation": "segmentation", "classification": "classificati
 
 
 def metadata(metadata: Mapping[str, str]) -> Claim | None:
-    """Read the keys ``model_info ...`` of Model API; None if there are none.
+    """Read the keys ``model_info ...`` of Model API; return None if there are none.
 
     Mean and scale are for pixels in [0, 255]. The channel order depends on the calling program, so
-    it is not taken from here.
+    it is not read.
     """
     said = Said(
         _SOURCE,
@@ -54,7 +54,7 @@ def _numbers(said: Said, key: str) -> tuple[float, ...]:
 
 
 def unread(model: Path) -> tuple[str, ...]:
-    """Return a note for each OpenVINO file beside a model, as it describes another model file."""
+    """Return a note for each OpenVINO file beside a model; it describes another model file."""
     files = (model.with_suffix(".xml"), model.with_name("model.yml"))
     return tuple(
         f"{file.name} beside it is not read: it describes OpenVINO's own format of the model"

@@ -9,22 +9,22 @@ from pathlib import Path
 from onnxcert.errors import ContractError
 from onnxcert.model.sidecars.claim import Said
 
-MOST = 4 * 2**20  # bytes; the largest published files, with 21,000 class names, have half of that
+MOST = 4 * 2**20  # bytes; the largest published files, with 21,000 class names, have half as many
 
 
 def read_json(path: Path, source: str) -> Said | None:
-    """Return the object in the file at `path`, or None if there is no such file.
+    """Return a reader of the JSON object in `path`, or None if there is no such file.
 
     Args:
-        path: the file.
-        source: its name in messages.
+        path: The file.
+        source: Its name in messages.
 
     Raises:
-        ContractError: the file is not regular, too large, unreadable or not valid.
+        ContractError: The file is not regular, too large, unreadable or not valid.
     """
     why = ""
     try:
-        status = path.stat()  # before it is opened: opening a pipe may wait for ever
+        status = path.stat()  # before opening: to open a pipe may block forever
         if not stat.S_ISREG(status.st_mode):
             why = "is not a regular file"
         elif status.st_size > MOST:
