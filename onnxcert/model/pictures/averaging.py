@@ -1,11 +1,11 @@
-"""The field's inference protocols as one function: scales, mirror images and tiles, averaged.
+"""Test-time augmentation as one function: average over scales, mirror images and tiles.
 
-Over the tiles of a sweep the scores are averaged as they leave the network, each pixel's over the
-tiles that cover it; over sweeps (scales, and mirrored or not) probabilities are: the softmax of
-logits, the sigmoid of one logit, other scores as they are. Then comes one vote.
+Over the tiles of one sliding-window pass, the network's scores are averaged, for each pixel over
+the tiles that cover it. Over passes (scales, mirrored or not), probabilities are averaged: the
+softmax of logits, the sigmoid of one logit, other scores as they are. Then labels are predicted.
 
-Rows that no later window touches are voted on and let go, so that beside the labels only a band
-of scores is kept, and of the network's own values those of one window.
+Labels of rows that no later window touches are predicted at once and their scores freed. So memory
+holds the labels, one band of scores, and the network's values for one window.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from onnxcert.model.pictures.views import Sweep, in_order, sweeps
 from onnxcert.model.running.ballot import Ballot
 from onnxcert.model.running.network import Network
 
-_DOWN: Final = 2  # the axis of rows in scores [B, C, h, w]
+_DOWN: Final = 2  # axis of the rows in scores [B, C, h, w]
 
 
 @dataclass
 class _Band:
-    """Sums of scores for rows that are not done with yet; from row `first` of the picture on."""
+    """Sums of scores for rows that are not complete yet, from row `first` of the image on."""
 
     width: int
     first: int = 0
@@ -38,7 +38,7 @@ class _Band:
     def add(self, scores: FloatArray, rows: range, columns: range) -> None:
         """Add the scores [B, C, h, w] of one window."""
         if self.total is None and len(columns) == self.width:
-            self.total = scores  # alone so far, and as wide as the band
+            self.total = scores  # the first window, and as wide as the band
             return
         if self.total is None:
             self.total = np.zeros((*scores.shape[:2], 0, self.width), dtype=np.float32)
@@ -49,7 +49,7 @@ class _Band:
         self.total[:, :, down, columns.start : columns.stop] += scores
 
     def take(self, stop: int) -> FloatArray:
-        """The sums of the rows before `stop`, which are let go."""
+        """Remove and return the sums of the rows before `stop`."""
         assert self.total is not None
         many = stop - self.first
         done, rest = self.total[:, :, :many], self.total[:, :, many:]
@@ -59,13 +59,13 @@ class _Band:
 
 @final
 class Averaging:
-    """A network that sees every picture in several views, as one function of the picture.
+    """Test-time augmentation of a network, as one function of the image.
 
     Args:
-        network: ends at the scores of one view; see `onnxcert.model.surgery`.
-        entry: how pictures reach it, with all the views there are.
-        path: of the model, for messages.
-        threads: for the vote; 0 for all cores.
+        network: Network that ends at the scores of one view; see `onnxcert.model.surgery`.
+        entry: Adapter with the settings of all views.
+        path: The model, for messages.
+        threads: Threads of the prediction head; 0 for all cores.
     """
 
     def __init__(self, network: Network, entry: PictureEntry, path: Path, *, threads: int) -> None:
@@ -77,22 +77,22 @@ class Averaging:
         self._ballot: Ballot | None = None
 
     def labels(self, batch: FloatArray) -> IntArray:
-        """Labels of pictures [B, c, H, W]; see `onnxcert.model.segmenter.OnnxSegmenter`."""
+        """Return labels of images [B, c, H, W]; see `onnxcert.model.segmenter.OnnxSegmenter`."""
         labels = [self._voting.labels(scores) for scores in self._means(batch)]
         return labels[0] if len(labels) == 1 else np.concatenate(labels, axis=-2)
 
     def scores(self, batch: FloatArray) -> FloatArray:
-        """The mean scores: float32 [B, C, H, W], of a classifier [B, C, 1, 1]."""
+        """Return the mean scores: float32 [B, C, H, W], of a classifier [B, C, 1, 1]."""
         bands = list(self._means(batch))
         return bands[0] if len(bands) == 1 else np.concatenate(bands, axis=_DOWN)
 
     def first(self, x: FloatArray) -> tuple[FloatArray, PictureEntry]:
-        """The first window of the picture [c, H, W], and how it reaches the network."""
+        """Return the first window of the image [c, H, W], and the adapter for it."""
         way = sweeps(self._fit, *x.shape[1:])[0]
         return _cut(x, way, way.rows[0], way.columns[0]), self._entry(way)
 
     def _means(self, batch: FloatArray) -> Iterator[FloatArray]:
-        """Mean scores [B, C, h, W] of bands of rows, from the top to the bottom."""
+        """Yield mean scores [B, C, h, W] of bands of rows, from top to bottom."""
         self._whole.check(batch.shape[1:], self._path)
         height, width = batch.shape[2:]
         ways = sweeps(self._fit, height, width)
@@ -113,25 +113,25 @@ class Averaging:
                 yield _divided(whole.take(every), len(ways))
 
     def _view(self, batch: FloatArray, way: Sweep, rows: range, columns: range) -> FloatArray:
-        """Scores [B, C, h, w] of one window, at its own size and the right way round."""
+        """Return scores [B, C, h, w] of one window, at its own size and mirrored back."""
         entry = self._entry(way)
         scores = self._network.scores(_cut(batch, way, rows, columns), entry)
         if not entry.contract.classifies and scores.shape[_DOWN:] != way.window:
             raise ModelError(
-                f"{self._path} must score every pixel of a view of {way.window}, got scores of "
-                f"shape {list(scores.shape)}."
+                f"{self._path} must give scores for every pixel of a view of {way.window}, got "
+                f"scores of shape {list(scores.shape)}; leave out --scales, --flip and --tile."
             )
         return scores[..., ::-1] if way.mirrored else scores
 
     def _entry(self, way: Sweep) -> PictureEntry:
-        """How the windows of a sweep reach the network."""
+        """Return the adapter for the windows of a pass."""
         entry = self._network.entry
         assert isinstance(entry, PictureEntry)
         return replace(entry, fit=self._fit.plain(way.seen))
 
     @property
     def _voting(self) -> Ballot:
-        """Made when the number of classes is known, which is after a view."""
+        """The prediction head; created after the first view, when the class count is known."""
         if self._ballot is None:
             several = len(sweeps(self._fit, 1, 1)) > 1
             contract = self._network.entry.contract
@@ -140,11 +140,11 @@ class Averaging:
 
 
 def _cut(pictures: FloatArray, way: Sweep, rows: range, columns: range) -> FloatArray:
-    """One window of pictures [..., H, W], mirrored where the sweep is."""
+    """Return one window of images [..., H, W], mirrored if the pass is."""
     window = pictures[..., rows.start : rows.stop, columns.start : columns.stop]
     return window[..., ::-1] if way.mirrored else window
 
 
 def _divided(total: FloatArray, by: FloatArray | int) -> FloatArray:
-    """`total` / `by`, and `total` itself where that is 1 everywhere."""
+    """Return `total` / `by`, or `total` itself if `by` is 1 everywhere."""
     return total if np.all(np.equal(by, 1)) else total / np.float32(by)

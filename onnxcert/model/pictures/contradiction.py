@@ -1,4 +1,4 @@
-"""What was said about pixel values and cannot be meant, as mean, std or the graph say otherwise."""
+"""Refuse a value range that contradicts mean, std or the graph."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from onnxcert.model.pictures.normalisation import affine
 
 _UNITS: Final = (1.0, 255.0, 1 / 255)
 _FLAG: Final = "given"
-_ALIKE: Final = 0.02  # relative difference of numbers that count as equal, as they may be rounded
-_FLAT: Final = 0.02  # a range in which a network sees next to nothing
+_ALIKE: Final = 0.02  # relative difference of numbers that count as equal; they may be rounded
+_FLAT: Final = 0.02  # a range of values too small for a network to use
 
 
 def refuse_contradictions(contract: PictureContract, graph: onnx.GraphProto) -> None:
-    """Raise ContractError where the value range cannot be that of mean, std or the graph.
+    """Raise ContractError if the value range contradicts mean, std or the graph.
 
     Args:
-        contract: with its value range.
-        graph: of the model.
+        contract: Contract with its value range.
+        graph: The graph of the model.
     """
     assert contract.value_range is not None
     ways = first_arithmetic(graph, contract.input)
@@ -46,9 +46,9 @@ def refuse_contradictions(contract: PictureContract, graph: onnx.GraphProto) -> 
 
 
 def _twice(contract: PictureContract, ways: Sequence[Affine]) -> str | None:
-    """Return why mean and std are wrong if the network itself applies the same numbers first.
+    """Return why mean and std are wrong, if the network itself applies the same numbers first.
 
-    A mean and std that the user gave are not questioned.
+    A mean and std from the user are not checked.
     """
     source = contract.sources.get("mean", _FLAG)
     if source == _FLAG or not ways or not any(contract.mean) or not contract.std:
@@ -72,7 +72,7 @@ def _same(way: Affine, mean: Numbers, std: Numbers) -> bool:
             np.allclose(way.centre, mean, rtol=_ALIKE, atol=0)
             and np.allclose(np.abs(1 / way.factor), std, rtol=_ALIKE, atol=0)
         )
-    except ValueError:  # numbers of other channels
+    except ValueError:  # another number of channels
         return False
 
 
@@ -82,7 +82,7 @@ def _by_graph(contract: PictureContract, ways: Sequence[Affine]) -> str | None:
     low, high = float(ends.min()), float(ends.max())
     plain = not contract.mean and not contract.std
     found = [_contradiction(way, low, high, plain=plain) for way in ways]
-    # Where the input takes several ways, one that fits is enough.
+    # If the input has several paths into the network, one that fits is enough.
     if not found or found[0] is None or None in found:
         return None
     what, right = found[0]
@@ -98,11 +98,11 @@ def _by_graph(contract: PictureContract, ways: Sequence[Affine]) -> str | None:
 
 
 def _contradiction(way: Affine, low: float, high: float, *, plain: bool) -> tuple[str, str] | None:
-    """(what the network does, the range it fits), where that cannot be meant for low to high."""
+    """Return (what the network does, the range it fits) if values low to high do not fit it."""
     span, size, centre = high - low, np.abs(way.factor), way.centre
     if way.held is not None:
         least, most = way.held
-        # Nearly all values would be cut off to the ends, or rounded to one or two.
+        # Nearly all values would be clipped, or rounded to one or two levels.
         if not span / FAR < most - least < span * WIDE:
             what = f"rounds to 8 bits from {least:.4g} to {most:.4g}"
             return what, "0,1" if most - least < FAR else f"{least:.6g},{most:.6g}"

@@ -1,4 +1,4 @@
-"""What the graph says about the output of a model of pictures."""
+"""Detect the output of an image model: layout, task and form."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from onnxcert.model.tracing import (
 def with_output(
     contract: PictureContract, proto: onnx.ModelProto, *, thorough: bool = False
 ) -> PictureContract:
-    """`contract` with everything the graph says about the output; see `read_answer`."""
+    """Return `contract` with the fields of the output that the graph gives; see `read_answer`."""
     outputs = list(proto.graph.output)
     if contract.output:
         value = named("output", contract.output, outputs)
     else:
-        # Where something has height and width, what has none is a by-product.
+        # If an output has height and width, outputs without them are by-products.
         fitting = [o for o in outputs if rank(o) in (None, 3, 4)]
         fitting = fitting or [o for o in outputs if rank(o) in (1, 2)]
-        wanted = "scores come out as [batch, classes, h, w] or [batch, classes]"
+        wanted = "an output of scores must be [batch, classes, h, w] or [batch, classes]"
         value = only("output", fitting, outputs, wanted)
     shape = axes(value)
     if shape is not None and len(shape) not in contract.ranks:
         raise ContractError(
-            "scores come out as [batch, classes, height, width] or, of a classifier, [batch, "
-            f"classes], but the output {value.name!r} has {len(shape)} axes {shown(shape)}; choose "
-            "another with --output."
+            "an output of scores must be [batch, classes, height, width] or, of a classifier, "
+            f"[batch, classes], but {value.name!r} has {len(shape)} axes {shown(shape)}; select "
+            "another output with --output."
         )
     check_kind(value.name, element_type(value))
 
@@ -55,12 +55,12 @@ def with_output(
 def _completed(
     contract: PictureContract, proto: onnx.ModelProto, value: onnx.ValueInfoProto, answer: Answer
 ) -> PictureContract:
-    """`contract` with all about an output whose axes are known as well as they are."""
+    """Return `contract` with rank, task, layout, form and classes of the output."""
     kind, axes_known = element_type(value), answer.rank is not None
     if not axes_known and "output_rank" not in contract.sources and kind in LABEL_TYPES:
         raise ContractError(
-            f"the graph does not say how many axes the output {value.name!r} has; export it with "
-            "its shape."
+            f"the graph does not give the number of axes of the output {value.name!r}; export it "
+            "with its shape."
         )
     found = {"output": value.name, "output_rank": answer.rank or _rank(proto, value.name)}
     contract = filled(contract, found, GRAPH)
@@ -122,8 +122,11 @@ def _with_layout_of_last_node(
 
 
 def _same_form(side: Axes, spatial: Axes) -> bool:
-    """Whether two (height, width) are equal symbols, lengths of one proportion, or one whole step
-    from each other; one cell or one row is that of any input."""
+    """Return whether two (height, width) can belong together.
+
+    They can if they are equal symbols, lengths of one proportion, or differ by one stride. One
+    cell or one row fits any input.
+    """
     lengths_ = [[a for a in axes_ if isinstance(a, int)] for axes_ in (side, spatial)]
     if all(len(known) == 2 for known in lengths_):
         (short, narrow), (long, wide) = lengths_
@@ -141,6 +144,6 @@ def _channels(contract: PictureContract, shape: Axes | None) -> int | None:
 
 
 def _rank(proto: onnx.ModelProto, name: str) -> int:
-    """Number of the axes of an output of which nobody knows them; 4 where nothing tells."""
+    """Return the number of axes of an output without shape, by its last node; 4 by default."""
     maker = next((node for node in proto.graph.node if name in node.output), None)
     return 2 if maker is not None and maker.op_type in ("Gemm", "Flatten") else 4
