@@ -42,7 +42,7 @@ def labelling_model(
 
     Args:
         proto: The model, opset 13 or later.
-        entry: the way into the model and back.
+        entry: The adapter of the modality.
         batch: The batch size to declare; None leaves it free.
         other_size: Whether the grid of the scores differs from that of the input, so that they
             are resized first.

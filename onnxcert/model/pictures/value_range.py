@@ -31,8 +31,9 @@ def settled_range(contract: PictureContract) -> PictureContract:
                 ("-128,127", "0,127"),
             )
         raise _question(
-            "nothing tells which pixel values the model was trained on; pass --range 0,1 or --range "
-            "0,255 or --range -1,1 for plain pixels, or --mean and --std if they are normalised.",
+            "nothing tells which pixel values the model was trained on; pass --range 0,1 or "
+            "--range 0,255 or --range -1,1 for plain pixels, or --mean and --std if they are "
+            "normalised.",
             ("0,1", "0,255", "-1,1"),
             "; with --mean and --std as well if pixels are normalised after that",
         )
