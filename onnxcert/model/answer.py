@@ -72,31 +72,31 @@ def read_answer(
     """
     completed = refusal = None
     try:
-        answer = _declared(contract, proto, value)
-        completed = complete(_with_axes(contract, value.name, answer), answer)
+        answer = _read_shapes(contract, proto, value)
+        completed = complete(_set_layout(contract, value.name, answer), answer)
         if answer.settled and completed.classes is not None and not thorough:
             return completed
     except ContractError as error:
         refusal = error
     tried = try_answers(proto, contract, value.name)
     if tried is not None and (layouts(tried.shown, contract) or completed is None):
-        answer = _tried(contract, value.name, tried)
-        completed = complete(_with_axes(contract, value.name, answer), answer)
-        if _off_grid(completed, tried.shown):
-            raise _unreadable(completed, value.name, tried.shown)
+        answer = _read_trial(contract, value.name, tried)
+        completed = complete(_set_layout(contract, value.name, answer), answer)
+        if _has_other_grid(completed, tried.shown):
+            raise _unreadable_error(completed, value.name, tried.shown)
         return completed
     if completed is None:
         assert refusal is not None
         raise refusal
     if tried is not None and not answer.settled and (thorough or len(contract.trial_grids) == 1):
-        _tried(contract, value.name, tried)  # raises the error with the reason
-    if tried is not None and thorough and _off_grid(completed, tried.shown):
-        raise _unreadable(completed, value.name, tried.shown)
+        _read_trial(contract, value.name, tried)  # raises the error with the reason
+    if tried is not None and thorough and _has_other_grid(completed, tried.shown):
+        raise _unreadable_error(completed, value.name, tried.shown)
     # The model may need another size than those tried; the first passes of the run check it.
     return completed
 
 
-def input_grid(
+def declared_grid(
     contract: AnyContract, proto: onnx.ModelProto
 ) -> tuple[int | str | None, Axes | None]:
     """Return (rows, grid of the components) as the graph declares them for its input."""
@@ -107,21 +107,23 @@ def input_grid(
     return seen[0], tuple(length for axis, length in named[1:] if axis != "C")
 
 
-def _declared(contract: AnyContract, proto: onnx.ModelProto, value: onnx.ValueInfoProto) -> Answer:
+def _read_shapes(
+    contract: AnyContract, proto: onnx.ModelProto, value: onnx.ValueInfoProto
+) -> Answer:
     """Return the output axes that the file declares."""
-    rows, grid = input_grid(contract, proto)
+    rows, grid = declared_grid(contract, proto)
     shape = axes(value) or inferred_axes(proto, value.name)
     if shape is None:
         return Answer(None, grid, "", ASSUMED, settled=False)
     counts = shape[:1] == (rows,) and rows is not None
-    whole = _whole(shape[1:]) and grid is not None and _whole(grid)
+    whole = _are_known(shape[1:]) and grid is not None and _are_known(grid)
     if whole and (counts or (isinstance(shape[0], int) and isinstance(rows, int))):
         # With a batch fixed at one, the file does not tell the output for two rows.
         rest = tuple(n for n in shape[1:] if isinstance(n, int))
         one = (1, *rest) if counts else (shape[0], *rest)
         two = (2, *rest) if counts and rows != 1 else None
         seen = Shown(tuple(grid), one, two)  # type: ignore[arg-type]
-        layout = _chosen(contract, value.name, seen)
+        layout = _choose_layout(contract, value.name, seen)
         found = shape if not layout else (1, *shape)
         return Answer(found, grid, layout, f"{GRAPH}: {shown(shape)}", settled=True)
     full = max(contract.ranks)
@@ -135,19 +137,19 @@ def _declared(contract: AnyContract, proto: onnx.ModelProto, value: onnx.ValueIn
             source = f"{GRAPH}: {shown(shape)}"
             return Answer((1, *shape), grid, single[0], source, settled=False)
     if isinstance(shape[0], int) and shape[0] != rows and shape[0] != 1:
-        raise _not_components(value.name, shape, grid)
+        raise _components_error(value.name, shape, grid)
     return Answer(shape, grid, "", ASSUMED, settled=False)
 
 
-def _tried(contract: AnyContract, name: str, trial: Trial) -> Answer:
+def _read_trial(contract: AnyContract, name: str, trial: Trial) -> Answer:
     """Return the output axes that trial passes show."""
     seen = trial.shown
-    layout = _chosen(contract, name, seen)
+    layout = _choose_layout(contract, name, seen)
     shape = (1, *seen.one) if layout else seen.one
     return Answer(shape, seen.grid, layout, TRIAL, settled=True, trial=trial)
 
 
-def _chosen(contract: AnyContract, name: str, seen: Shown) -> str:
+def _choose_layout(contract: AnyContract, name: str, seen: Shown) -> str:
     """Return the only layout that fits, or the one that the contract gives.
 
     Raises:
@@ -155,16 +157,20 @@ def _chosen(contract: AnyContract, name: str, seen: Shown) -> str:
     """
     possible = layouts(seen, contract)
     if not possible:
-        raise _unreadable(contract, name, seen)
+        raise _unreadable_error(contract, name, seen)
     if "output_layout" in contract.sources:
-        said = contract.output_layout
+        requested = contract.output_layout
         # The given layout may count a batch axis; the order of the other axes is the same.
-        for layout in (said, said[1:] if said in contract.layouts else said, ""):
+        for layout in (
+            requested,
+            requested[1:] if requested in contract.layouts else requested,
+            "",
+        ):
             if layout in possible:
                 return layout
-        if said in contract.single_layouts:
+        if requested in contract.single_layouts:
             raise ContractError(
-                f"the output {name!r} {shown(seen.one)} cannot be {said} where one input has the "
+                f"the output {name!r} {shown(seen.one)} cannot be {requested} if one input has the "
                 f"grid {shown(seen.grid)}; leave out --output-layout, or pass another."
             )
     if len(possible) > 1:
@@ -181,7 +187,7 @@ def _chosen(contract: AnyContract, name: str, seen: Shown) -> str:
     return possible[0]
 
 
-def _with_axes(contract: AnyContract, name: str, answer: Answer) -> AnyContract:
+def _set_layout(contract: AnyContract, name: str, answer: Answer) -> AnyContract:
     """Return `contract` with the layout of an output without batch axis.
 
     Raises:
@@ -204,22 +210,22 @@ def _with_axes(contract: AnyContract, name: str, answer: Answer) -> AnyContract:
     return contract.override(source, output_layout=answer.layout)
 
 
-def _off_grid(contract: AnyContract, seen: Shown) -> bool:
+def _has_other_grid(contract: AnyContract, seen: Shown) -> bool:
     """Return whether height and width of a trial output cannot belong to the input."""
     if contract.classifies or is_as_said(seen.one, 1, seen.grid, contract):
         return False
     return is_off_grid(seen.one, 1, seen.grid, contract)
 
 
-def _unreadable(contract: AnyContract, name: str, seen: Shown) -> ContractError:
+def _unreadable_error(contract: AnyContract, name: str, seen: Shown) -> ContractError:
     """Return the error for an output that is not about the components."""
     if is_off_grid(seen.one, 1, seen.grid, contract):
-        came = f"the output {name!r} for one input of {shown(seen.grid)} is {shown(seen.one)}"
-        return ContractError(f"{came}, {OFF_GRID}")
-    return _not_components(name, seen.one, seen.grid)
+        sentence = f"the output {name!r} for one input of {shown(seen.grid)} is {shown(seen.one)}"
+        return ContractError(f"{sentence}, {OFF_GRID}")
+    return _components_error(name, seen.one, seen.grid)
 
 
-def _not_components(name: str, shape: Axes, grid: Axes | None) -> ContractError:
+def _components_error(name: str, shape: Axes, grid: Axes | None) -> ContractError:
     return ContractError(
         f"the output {name!r} for one input is {shown(shape)}, but the axes must be the batch and "
         f"classes, or those of the input {shown(grid)} (no boxes or lists); select another output "
@@ -227,5 +233,5 @@ def _not_components(name: str, shape: Axes, grid: Axes | None) -> ContractError:
     )
 
 
-def _whole(shape: Axes) -> bool:
+def _are_known(shape: Axes) -> bool:
     return all(isinstance(n, int) for n in shape)

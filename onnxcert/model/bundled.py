@@ -31,7 +31,7 @@ def find_model(name: str) -> Path:
     """
     path, bundled = Path(name), bundled_models()
     if path.is_dir() and name not in bundled:  # a folder does not hide a bundled model
-        return _in_snapshot(path)
+        return _find_in_folder(path)
     if path.is_file() or (path.exists() and name not in bundled):
         return path
     if name in bundled:
@@ -42,7 +42,7 @@ def find_model(name: str) -> Path:
     )
 
 
-def _in_snapshot(folder: Path) -> Path:
+def _find_in_folder(folder: Path) -> Path:
     """Return the ONNX file of a folder laid out as on the Hugging Face hub: in it or in `onnx/`."""
     try:
         found = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))

@@ -12,7 +12,7 @@ from onnxcert.model.points.contract import PointContract
 from onnxcert.model.points.entry import PointEntry
 
 
-def entry_of(contract: Contract, *, fit: Fit | None = None, fill: bool = False) -> Entry:
+def make_adapter(contract: Contract, *, fit: Fit | None = None, fill: bool = False) -> Entry:
     """Return the adapter for a model with this contract.
 
     Args:

@@ -37,8 +37,8 @@ def external_files(proto: onnx.ModelProto, path: Path) -> dict[str, Path]:
         ModelError: A file is missing, is not a regular file, or is outside the model's folder
             (in a Hugging Face cache: outside the same repository).
     """
-    names = [_entries(tensor).get("location", "") for tensor in external_tensors(proto)]
-    return {name: _file(name, path) for name in dict.fromkeys(names)}
+    names = [_get_entries(tensor).get("location", "") for tensor in external_tensors(proto)]
+    return {name: _resolve_file(name, path) for name in dict.fromkeys(names)}
 
 
 def add_file(digest: Any, path: Path) -> None:
@@ -65,10 +65,11 @@ def read_small(proto: onnx.ModelProto, files: dict[str, Path], sha256: str) -> N
     """
     left = HELD
     for length, tensor in sorted(
-        ((_length(tensor), tensor) for tensor in external_tensors(proto)), key=lambda pair: pair[0]
+        ((_byte_length(tensor), tensor) for tensor in external_tensors(proto)),
+        key=lambda pair: pair[0],
     ):
-        entries = _entries(tensor)
-        file, offset = files[entries["location"]], _number(tensor, "offset") or 0
+        entries = _get_entries(tensor)
+        file, offset = files[entries["location"]], _read_number(tensor, "offset") or 0
         if offset + length > file.stat().st_size:
             raise ModelError(
                 f"the weights {tensor.name!r} lie beyond the end of {file}, which is cut short; "
@@ -83,7 +84,7 @@ def read_small(proto: onnx.ModelProto, files: dict[str, Path], sha256: str) -> N
             del tensor.external_data[:]
         else:
             outside = {"location": str(file), "offset": offset, "length": length}
-            _say(tensor, {**outside, "checksum": sha256})
+            _set_entries(tensor, {**outside, "checksum": sha256})
 
 
 def for_runtime(proto: onnx.ModelProto) -> tuple[bytes, str]:
@@ -94,7 +95,7 @@ def for_runtime(proto: onnx.ModelProto) -> tuple[bytes, str]:
     Raises:
         ModelError: A file of weights is not on this machine.
     """
-    outside = {_entries(tensor)["location"] for tensor in external_tensors(proto)}
+    outside = {_get_entries(tensor)["location"] for tensor in external_tensors(proto)}
     if not outside:
         return proto.SerializeToString(), ""
     for name in outside:
@@ -107,18 +108,18 @@ def for_runtime(proto: onnx.ModelProto) -> tuple[bytes, str]:
     model = onnx.ModelProto()
     model.CopyFrom(proto)
     for tensor in external_tensors(model):
-        entries = _entries(tensor)
-        _say(tensor, {**entries, "location": os.path.relpath(entries["location"], folder)})
+        entries = _get_entries(tensor)
+        _set_entries(tensor, {**entries, "location": os.path.relpath(entries["location"], folder)})
     return model.SerializeToString(), folder
 
 
-def _file(name: str, path: Path) -> Path:
+def _resolve_file(name: str, path: Path) -> Path:
     """Return the file that the model at `path` calls `name`, with symbolic links resolved."""
     folder = path.parent
     try:
         file = (folder / name).resolve()
         inside = file.is_relative_to(folder.resolve())
-        if not inside and _stays_below(name):
+        if not inside and _is_below(name):
             repository = _repository(path)
             inside = repository is not None and file.is_relative_to(repository)
     except (OSError, ValueError, RuntimeError):  # not a valid path, or links in a loop
@@ -144,7 +145,7 @@ def _file(name: str, path: Path) -> Path:
     return file
 
 
-def _stays_below(name: str) -> bool:
+def _is_below(name: str) -> bool:
     """Return whether a name, before links are resolved, is inside its folder."""
     below = Path(os.path.normpath(name))
     return not below.is_absolute() and ".." not in below.parts
@@ -161,38 +162,38 @@ def _repository(path: Path) -> Path | None:
     return None
 
 
-def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
+def _get_entries(tensor: onnx.TensorProto) -> dict[str, str]:
     # Protobuf returns bytes if a string is not UTF-8.
-    said = {os.fsdecode(entry.key): os.fsdecode(entry.value) for entry in tensor.external_data}
-    return {"location": "", **said}
+    found = {os.fsdecode(entry.key): os.fsdecode(entry.value) for entry in tensor.external_data}
+    return {"location": "", **found}
 
 
-def _say(tensor: onnx.TensorProto, entries: dict[str, Any]) -> None:
+def _set_entries(tensor: onnx.TensorProto, entries: dict[str, Any]) -> None:
     del tensor.external_data[:]
     for key, value in entries.items():
         tensor.external_data.add(key=key, value=str(value))
 
 
-def _number(tensor: onnx.TensorProto, key: str) -> int | None:
-    said = _entries(tensor).get(key)
-    if said is None:
+def _read_number(tensor: onnx.TensorProto, key: str) -> int | None:
+    text = _get_entries(tensor).get(key)
+    if text is None:
         return None
     try:
-        number = int(said)
+        number = int(text)
     except ValueError:
         number = -1
     if not 0 <= number < 2**62:
         raise ModelError(
-            f"the external weights {tensor.name!r} have the {key} {said[:40]!r} but a number of "
+            f"the external weights {tensor.name!r} have the {key} {text[:40]!r} but a number of "
             "bytes was expected; export the model again."
         )
     return number
 
 
-def _length(tensor: onnx.TensorProto) -> int:
+def _byte_length(tensor: onnx.TensorProto) -> int:
     """Return the bytes of a tensor: as stated, or computed from its shape and type."""
-    said = _number(tensor, "length")
-    return tensor_bytes(tensor.data_type, tensor.dims) if said is None else said
+    stated = _read_number(tensor, "length")
+    return tensor_bytes(tensor.data_type, tensor.dims) if stated is None else stated
 
 
 def tensor_bytes(kind: int, dims: Iterable[int]) -> int:

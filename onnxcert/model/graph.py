@@ -13,7 +13,7 @@ from onnxcert.atomic import write_atomically
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import METADATA_KEY, Contract
 from onnxcert.model.external_data import add_file, external_files, external_tensors, read_small
-from onnxcert.model.graph_checks import refuse_unfollowable
+from onnxcert.model.graph_checks import refuse_untraceable
 from onnxcert.regular import irregular, read_regular
 
 OLDEST_OPSET = 13  # the first with the present form of every operator that onnxcert appends
@@ -54,14 +54,14 @@ def read_model(path: str | Path) -> ModelFile:
             the opset cannot be converted to 13.
     """
     path = Path(path)
-    content = _content(path)
+    content = _read_content(path)
     try:
         proto = onnx.load_model_from_string(content)
     except (DecodeError, ValueError):
         proto = onnx.ModelProto()
     if not proto.HasField("graph") or not proto.graph.node:
         raise ModelError(f"{path} is not an ONNX model, or is truncated; export it again.")
-    refuse_unfollowable(proto, path)
+    refuse_untraceable(proto, path)
     sha256 = hashlib.sha256(content)
     del content
     files = external_files(proto, path)
@@ -71,14 +71,13 @@ def read_model(path: str | Path) -> ModelFile:
         read_small(proto, files, sha256.hexdigest())
     except OSError as error:
         raise ModelError(
-            f"the external data of {path} cannot be read ({_line(error)}); copy or export it again."
+            f"the external data of {path} cannot be read ({_first_line(error)}); copy or export it "
+            "again."
         ) from None
     opset = max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0)
     if opset < 1:
-        raise ModelError(
-            f"{path} has opset {opset} but 1 or more was expected; export it again."
-        )
-    return ModelFile(path, _modern(proto, opset, path), sha256.hexdigest(), opset)
+        raise ModelError(f"{path} has opset {opset} but 1 or more was expected; export it again.")
+    return ModelFile(path, _convert_opset(proto, opset, path), sha256.hexdigest(), opset)
 
 
 def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
@@ -88,7 +87,7 @@ def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
         ModelError: The model is too large for one file, or the copy would replace the model.
         StoreError: The copy cannot be written.
     """
-    stored = onnx.load_model_from_string(_content(model.path))
+    stored = onnx.load_model_from_string(_read_content(model.path))
     weights = external_files(stored, model.path)
     if path.exists() and any(path.samefile(file) for file in (model.path, *weights.values())):
         raise ModelError(
@@ -110,11 +109,11 @@ def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
     try:
         content = copy.SerializeToString()
     except ValueError as error:
-        raise ModelError(f"the copy {path} cannot be written ({_line(error)}).") from None
+        raise ModelError(f"the copy {path} cannot be written ({_first_line(error)}).") from None
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
-def _content(path: Path) -> bytes:
+def _read_content(path: Path) -> bytes:
     """Return the content of a model file.
 
     Raises:
@@ -140,7 +139,7 @@ def _content(path: Path) -> bytes:
         ) from None
 
 
-def _modern(proto: onnx.ModelProto, opset: int, path: Path) -> onnx.ModelProto:
+def _convert_opset(proto: onnx.ModelProto, opset: int, path: Path) -> onnx.ModelProto:
     """Return `proto`, converted to opset 13 if it is older."""
     if opset >= OLDEST_OPSET:
         return proto
@@ -149,10 +148,10 @@ def _modern(proto: onnx.ModelProto, opset: int, path: Path) -> onnx.ModelProto:
     except Exception as error:
         raise ModelError(
             f"{path} has opset {opset} and cannot be converted to opset {OLDEST_OPSET} "
-            f"({_line(error)}); export it with opset {OLDEST_OPSET} or later."
+            f"({_first_line(error)}); export it with opset {OLDEST_OPSET} or later."
         ) from None
 
 
-def _line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     """Return the first line of an error message, without the final full stop."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")[:200]

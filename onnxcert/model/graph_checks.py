@@ -24,7 +24,7 @@ MOST: Final = 20_000
 _Key = tuple[str, str, str]
 
 
-def refuse_unfollowable(proto: onnx.ModelProto, path: Path) -> None:
+def refuse_untraceable(proto: onnx.ModelProto, path: Path) -> None:
     """Raise ModelError if a model has over `MOST` nodes, a cycle or a name that is not text."""
     if not _is_text(proto):
         raise ModelError(

@@ -19,14 +19,14 @@ from onnxcert.model.input_inference import graph_inputs, with_feeds
 from onnxcert.model.other_tasks import refuse_boxes, refuse_image
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.contradiction import refuse_contradictions
-from onnxcert.model.pictures.input_inference import with_input as with_picture
-from onnxcert.model.pictures.output_inference import with_output as with_picture_output
-from onnxcert.model.pictures.value_range import settled_range
+from onnxcert.model.pictures.input_inference import with_input as with_image_input
+from onnxcert.model.pictures.output_inference import with_output as with_image_output
+from onnxcert.model.pictures.value_range import with_value_range
 from onnxcert.model.points.contract import PointContract
 from onnxcert.model.points.inference import holds_points, with_category, with_points
 from onnxcert.model.points.output_inference import with_output as with_point_output
 from onnxcert.model.question import OpenFacts, Question
-from onnxcert.model.sidecars.carried import Proposal, carried, proposed
+from onnxcert.model.sidecars.carried import Proposal, carried, merge_settings
 from onnxcert.model.tracing import rank
 
 #: Replaces questions about named further inputs while the main input is not selected.
@@ -65,23 +65,23 @@ def infer(
         OpenFacts: Fields are missing or ambiguous; the error names all of them.
         ContractError: A field is contradictory or not supported.
     """
-    said = {name: value for name, value in (given or {}).items() if value is not None}
+    requested = {name: value for name, value in (given or {}).items() if value is not None}
     for name in ("input", "output"):
-        if said.get(name) == "":
+        if requested.get(name) == "":
             raise ContractError(f"--{name} must not be empty; give the name of an {name}.")
     questions: list[Question] = []
     contract = None
     while True:
         try:
-            contract, left = _inferred(model, said, thorough=thorough, names=names)
+            contract, left = _detect(model, requested, thorough=thorough, names=names)
             questions += left if settle else []
         except Question as question:
             answer = question.answer
             several = any(earlier.flag == "--input" for earlier in questions)
             questions.append(OTHER_INPUT if "feeds" in answer and several else question)
-            if answer and not set(answer) & set(said) - {"feeds"}:
-                fed = {"feeds": (*said.get("feeds", ()), *answer.get("feeds", ()))}
-                said = {**said, **answer, **(fed if "feeds" in answer else {})}
+            if answer and not set(answer) & set(requested) - {"feeds"}:
+                fed = {"feeds": (*requested.get("feeds", ()), *answer.get("feeds", ()))}
+                requested = {**requested, **answer, **(fed if "feeds" in answer else {})}
                 continue  # with a provisional value, to find further missing fields
         except ContractError as error:
             if not questions:
@@ -93,23 +93,23 @@ def infer(
     return contract
 
 
-def _inferred(
-    model: ModelFile, said: Mapping[str, Any], *, thorough: bool, names: Sequence[str]
+def _detect(
+    model: ModelFile, requested: Mapping[str, Any], *, thorough: bool, names: Sequence[str]
 ) -> tuple[Contract, list[Question]]:
     """Return the contract, and the question about the value range if no source gives it."""
     text = model.metadata.get(METADATA_KEY)
     graph = model.proto.graph
-    kind = _kind(text, said, graph)
+    kind = _contract_type(text, requested, graph)
     known = {field.name for field in fields(kind)}
-    if foreign := sorted(set(said) - known):
+    if foreign := sorted(set(requested) - known):
         raise ContractError(
             f"{foreign[0].replace('_', ' ')} has no meaning for a model of {_NOUNS[kind.medium]}"
             "; leave it out."
         )
     written = kind() if text is None else kind.from_json(text, source=METADATA)
     # How many numbers these are can be checked only when the number of channels is known.
-    late = {name: said[name] for name in ("mean", "std") if name in said}
-    contract = written.override(FLAG, **{k: v for k, v in said.items() if k not in late})
+    late = {name: requested[name] for name in ("mean", "std") if name in requested}
+    contract = written.override(FLAG, **{k: v for k, v in requested.items() if k not in late})
     if "output_form" not in contract.sources:
         refuse_boxes(model.proto)
     if isinstance(contract, PointContract):
@@ -117,25 +117,25 @@ def _inferred(
         contract = with_feeds(contract, graph, made=(contract.category_input,))
         return with_point_output(contract, model.proto, thorough=thorough), []
     assert isinstance(contract, PictureContract)
-    proposal = _carried(model, written, said)
-    contract = with_picture(proposal.early(contract), graph).override(FLAG, **late)
+    proposal = _read_proposal(model, written, requested)
+    contract = with_image_input(proposal.early(contract), graph).override(FLAG, **late)
     contract = with_feeds(proposal.late(contract), graph)
-    contract = with_picture_output(contract, model.proto, thorough=thorough)
+    contract = with_image_output(contract, model.proto, thorough=thorough)
     refuse_image(contract, model, names)
     try:
-        contract = settled_range(contract)
+        contract = with_value_range(contract)
     except Question as question:
         return contract, [question]
     refuse_contradictions(contract, graph)
     return contract, []
 
 
-def _carried(model: ModelFile, written: Contract, said: Mapping[str, Any]) -> Proposal:
+def _read_proposal(model: ModelFile, written: Contract, requested: Mapping[str, Any]) -> Proposal:
     """Return the fields that metadata of other programs and files beside the model give."""
     found = carried(model)
-    if "output_form" not in {*written.sources, *said}:
+    if "output_form" not in {*written.sources, *requested}:
         found.refuse_task()
-    return proposed(written.sources, said, found.claims)
+    return merge_settings(written.sources, requested, found.sources)
 
 
 def medium(model: ModelFile, given: Mapping[str, Any]) -> str:
@@ -144,9 +144,9 @@ def medium(model: ModelFile, given: Mapping[str, Any]) -> str:
     Raises:
         ContractError: The contract in the file has an unknown modality.
     """
-    said = {name: value for name, value in given.items() if value is not None}
+    requested = {name: value for name, value in given.items() if value is not None}
     try:
-        return _kind(model.metadata.get(METADATA_KEY), said, model.proto.graph).medium
+        return _contract_type(model.metadata.get(METADATA_KEY), requested, model.proto.graph).medium
     except ContractError as error:
         raise ContractError(f"{model.path}: {error}") from None
 
@@ -160,7 +160,9 @@ def stored(model: ModelFile, field: str) -> bool:
 _NOUNS: Final = {"picture": "images", "points": "points"}
 
 
-def _kind(text: str | None, said: Mapping[str, Any], graph: onnx.GraphProto) -> type[Contract]:
+def _contract_type(
+    text: str | None, requested: Mapping[str, Any], graph: onnx.GraphProto
+) -> type[Contract]:
     """Return the contract type: by the file, the axes of the inputs, or the fields given."""
     if text is not None:
         medium = parsed(text)["medium"]
@@ -169,15 +171,15 @@ def _kind(text: str | None, said: Mapping[str, Any], graph: onnx.GraphProto) -> 
                 f"the contract's medium must be {' or '.join(CONTRACTS)}, got {medium!r}."
             )
         return CONTRACTS[medium]
-    fed = {name for name, _ in said.get("feeds", ())}
+    fed = {name for name, _ in requested.get("feeds", ())}
     free = [i for i in graph_inputs(graph) if i.name not in fed]
-    named = [i for i in free if i.name == said.get("input")]
+    named = [i for i in free if i.name == requested.get("input")]
     ranks = {rank(value) for value in named or free}
     if any(holds_points(value) for value in named or free) and not ranks & {4, None}:
         return PointContract
     fields_of = {kind: {f.name for f in fields(kind)} for kind in CONTRACTS.values()}
     shared = set.intersection(*fields_of.values())
-    told = [kind for kind, own in fields_of.items() if set(said) & (own - shared)]
-    if len(told) == 1 and 4 not in ranks:
-        return told[0]  # only this contract type has the given field
+    matching = [kind for kind, own in fields_of.items() if set(requested) & (own - shared)]
+    if len(matching) == 1 and 4 not in ranks:
+        return matching[0]  # only this contract type has the given field
     return PointContract if 3 in ranks and not ranks & {4, None} else PictureContract

@@ -56,27 +56,27 @@ def with_feeds(
     fed = dict(contract.feeds)
     for name in fed:
         named("further input", name, list(others.values()))
-    told = ", or --feed NAME=category for a shape's category" if made else ""
+    hint = ", or --feed NAME=category for a shape's category" if made else ""
     for name, value in others.items():
         refuse_container("further input", value)
         kind, shape = element_type(value), axes(value)
         if name not in fed:
             raise Question(
                 f"the model has a further input {name!r} {shown(shape)} {kind}; give its value "
-                f"with --feed {name}=VALUE{told}.",
+                f"with --feed {name}=VALUE{hint}.",
                 flag="--feed",
                 values=(f"{name}=VALUE",),
                 meaning=f"the value of the further input {name!r} {shown(shape)} in every pass",
                 answer={"feeds": ((name, 0),)},
             )
-        fed[name] = _fitting(name, fed[name], kind, shape)
+        fed[name] = _fit_to_input(name, fed[name], kind, shape)
     if not fed:
         return contract
     source = contract.sources.get("feeds", GRAPH)
     return contract.override(source, feeds=tuple((name, fed[name]) for name in fed))
 
 
-def _fitting(name: str, value: Any, kind: str, shape: Axes | None) -> Any:
+def _fit_to_input(name: str, value: Any, kind: str, shape: Axes | None) -> Any:
     """Return `value` as nested lists of the input's shape; one number fills the whole shape.
 
     A free batch axis may be left out; the value is then repeated along it.

@@ -9,7 +9,7 @@ from typing import Any, Final
 import onnx
 from onnx import helper, numpy_helper
 
-from onnxcert.model.tracing import LARGEST_CONSTANT, makers, without_weights
+from onnxcert.model.tracing import LARGEST_CONSTANT, producers, without_weights
 
 Dims = list[int | None]
 Lengths = list[int | str | None]  # of a computed shape; BATCH stands for the number of rows
@@ -32,7 +32,7 @@ class GraphLengths:
     def __init__(self, proto: onnx.ModelProto, constants: Mapping[str, onnx.TensorProto]) -> None:
         self._constants = constants
         self._dims = _dims(proto)
-        self._makers = makers(proto.graph)
+        self._makers = producers(proto.graph)
         self.axis: dict[str, int] = {}
 
     def dims(self, name: str) -> Dims | None:
@@ -57,7 +57,7 @@ class GraphLengths:
 
     def axes(self, node: onnx.NodeProto, place: int) -> list[int] | None:
         """Return the axes, an attribute in old opsets and an input in new ones; None if unknown."""
-        return attribute_of(node, "axes", None) or self.known(node, place)
+        return get_attribute(node, "axes", None) or self.known(node, place)
 
     def lengths(self, name: str, depth: int = 0) -> Lengths | None:
         """Return the numbers in a value that computes a shape, or None if unknown."""
@@ -76,7 +76,7 @@ class GraphLengths:
                 if dims is None:
                     return None
                 whole = [BATCH if i == axis else length for i, length in enumerate(dims)]
-                return whole[attribute_of(node, "start", 0) : attribute_of(node, "end", _END)]
+                return whole[get_attribute(node, "start", 0) : get_attribute(node, "end", _END)]
             case "Concat" if all(part is not None for part in each):
                 return [v for part in each if part is not None for v in part]
             case "Gather" | "Slice" if all(part is not None for part in each):
@@ -96,14 +96,14 @@ class GraphLengths:
             case _:
                 return None
 
-    def own_rows(self, data: str, picks: str) -> bool:
+    def picks_own_rows(self, data: str, picks: str) -> bool:
         """Return whether indices along the first axis of `data` stay in the row they belong to.
 
         So it is if `data` [batch, many, ...] was reshaped to [batch * many, ...] and the indices
         are offsets 0, many, 2 * many, ... of the rows plus an index. That index is known only in a
         run; if it is `many` or more, only the batch-invariance checks find it.
         """
-        table, total = self._makers.get(data), self._unshaped(picks)
+        table, total = self._makers.get(data), self._find_source(picks)
         if table is None or table.op_type != "Reshape" or self.axis.get(table.input[0]) != 0:
             return False
         before, after = self.dims(table.input[0]) or [], self.dims(data) or []
@@ -113,32 +113,32 @@ class GraphLengths:
         return (
             alike
             and total.op_type == "Add"
-            and any(self._starts(name, table.input[0]) for name in total.input)
+            and any(self._is_row_offset(name, table.input[0]) for name in total.input)
         )
 
-    def _starts(self, name: str, data: str) -> bool:
+    def _is_row_offset(self, name: str, data: str) -> bool:
         """Return whether a value is row number times the length of axis 1 of `data`."""
-        product, many = self._unshaped(name), (self.dims(data) or [])[1]
+        product, many = self._find_source(name), (self.dims(data) or [])[1]
         if product is None or product.op_type != "Mul":
             return False
         for count, factor in (product.input, product.input[::-1]):
-            rows = self._unshaped(count)
+            rows = self._find_source(count)
             if rows is not None and rows.op_type == "Range":
                 of = [self.lengths(bound) for bound in rows.input]
                 known = many is not None and self.lengths(factor) == [many]
-                return of == [[0], [BATCH], [1]] and (known or self._measures(factor, data))
+                return of == [[0], [BATCH], [1]] and (known or self._is_length(factor, data))
         return False
 
-    def _measures(self, name: str, data: str) -> bool:
+    def _is_length(self, name: str, data: str) -> bool:
         """Return whether a value is computed as the length of axis 1 of `data`."""
-        pick = self._unshaped(name)
+        pick = self._find_source(name)
         if pick is None or pick.op_type != "Gather" or self.known(pick, 1) != [1]:
             return False
         shape = self._makers.get(pick.input[0])
         whole = shape is not None and shape.op_type == "Shape" and not shape.attribute
         return whole and shape is not None and shape.input[0] == data
 
-    def _unshaped(self, name: str) -> onnx.NodeProto | None:
+    def _find_source(self, name: str) -> onnx.NodeProto | None:
         """Return the node that computes a value, before changes of shape and type."""
         node = self._makers.get(name)
         while node is not None and node.op_type in ("Reshape", "Unsqueeze", "Cast", "Identity"):
@@ -146,7 +146,7 @@ class GraphLengths:
         return node
 
 
-def attribute_of(node: onnx.NodeProto, name: str, usual: Any) -> Any:
+def get_attribute(node: onnx.NodeProto, name: str, usual: Any) -> Any:
     """Return the value of an attribute, or `usual` if it is missing."""
     for attribute in node.attribute:
         if attribute.name == name:

@@ -72,7 +72,7 @@ def lint(proto: onnx.ModelProto, feeds: Mapping[str, Any] | None = None) -> tupl
         finding = _custom(node, local) or _inspect(node, constants, inputs)
         if finding is not None:
             findings.append(finding)
-    for node in BatchAxis(proto, constants, inputs).mixing():
+    for node in BatchAxis(proto, constants, inputs).find_mixing():
         findings.append(
             Finding(
                 "warning",

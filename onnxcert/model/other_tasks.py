@@ -11,7 +11,7 @@ from onnxcert.errors import ContractError
 from onnxcert.model.contract import ASSUMED, Contract
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.lint import Finding
-from onnxcert.model.tracing import Axes, axes, inferred_axes, lengths, makers, shown
+from onnxcert.model.tracing import Axes, axes, inferred_axes, lengths, producers, shown
 
 # Tasks of Ultralytics' exports whose outputs contain boxes.
 _BOX_TASKS: Final = frozenset({"detect", "segment", "pose", "obb"})
@@ -32,11 +32,11 @@ def refuse_boxes(proto: onnx.ModelProto) -> None:
     Signs are the metadata (``task``), an axis called anchors, and mask prototypes together with
     boxes that hold their weights.
     """
-    said = {entry.key: entry.value for entry in proto.metadata_props}
+    metadata = {entry.key: entry.value for entry in proto.metadata_props}
     shapes = {o.name: axes(o) or inferred_axes(proto, o.name) for o in proto.graph.output}
     why = ""
-    if said.get("task") in _BOX_TASKS:
-        why = f"its metadata say that its task is {said['task']!r}"
+    if metadata.get("task") in _BOX_TASKS:
+        why = f"its metadata say that its task is {metadata['task']!r}"
     for name, shape in shapes.items():
         if why:
             break
@@ -76,7 +76,7 @@ def refuse_image(contract: Contract, model: ModelFile, names: Sequence[str]) -> 
     if contract.sources.get("output_form") != ASSUMED or not _as_many(contract, contract.classes):
         return
     ending = _ending(model.proto.graph, contract.output)
-    if not ending or ending == "Sigmoid" or _named(contract, model, names):
+    if not ending or ending == "Sigmoid" or _names_known(contract, model, names):
         return
     raise ContractError(
         f"the output {contract.output!r} may be an image: it has as many channels as the input "
@@ -92,7 +92,7 @@ def image_findings(contract: Contract, model: ModelFile) -> tuple[Finding, ...]:
     shape = inferred_axes(model.proto, contract.output)
     at = -1 if contract.channels_last else 0 if contract.single else 1
     channels = lengths(shape)[at] if shape and len(shape) == contract.output_rank else None
-    if not _as_many(contract, channels) or _named(contract, model, ()):
+    if not _as_many(contract, channels) or _names_known(contract, model, ()):
         return ()
     if _ending(model.proto.graph, contract.output) != "Sigmoid":
         return ()
@@ -110,12 +110,12 @@ def _as_many(contract: Contract, channels: int | None) -> bool:
 
 def _ending(graph: onnx.GraphProto, name: str) -> str:
     """Return the operator that limits the output to a range as in an image, or ""."""
-    made_by = makers(graph)
+    produced_by = producers(graph)
     constants = {i.name for i in graph.initializer} | {
-        output for output, node in made_by.items() if node.op_type == "Constant"
+        output for output, node in produced_by.items() if node.op_type == "Constant"
     }
     bounds: set[str] = set()
-    node = made_by.get(name)
+    node = produced_by.get(name)
     while node is not None:
         if node.op_type in ("Tanh", "Sigmoid"):
             return str(node.op_type)
@@ -125,7 +125,7 @@ def _ending(graph: onnx.GraphProto, name: str) -> str:
             bounds.add(node.op_type)
         if len(bounds) == 2:
             return "Clip"
-        node = made_by.get(_one_input(node, constants))
+        node = produced_by.get(_one_input(node, constants))
     return ""
 
 
@@ -137,7 +137,7 @@ def _one_input(node: onnx.NodeProto, constants: set[str]) -> str:
     return str(computed[0]) if node.op_type in _SCALING and len(computed) == 1 else ""
 
 
-def _named(contract: Contract, model: ModelFile, names: Sequence[str]) -> bool:
+def _names_known(contract: Contract, model: ModelFile, names: Sequence[str]) -> bool:
     """Return whether the contract, a file beside the model, the user or the metadata name classes.
 
     The number of classes from a file beside the model is enough.

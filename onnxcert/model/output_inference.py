@@ -11,7 +11,7 @@ from onnxcert.errors import ContractError
 from onnxcert.model.answer import TRIAL, Answer
 from onnxcert.model.class_count import classes_before_argmax
 from onnxcert.model.contract import ASSUMED, LARGEST
-from onnxcert.model.proposal import GRAPH, AnyContract, filled, sayer
+from onnxcert.model.proposal import GRAPH, AnyContract, filled, source_label
 from onnxcert.model.question import Question
 from onnxcert.model.running.trial_passes import Trial
 from onnxcert.model.tracing import deciding_maker
@@ -147,12 +147,12 @@ def _one_channel(name: str, trial: Trial | None) -> Question:
         forms["labels"] = "class indices"
     kinds, flags = list(forms.values()), [f"--output-form {form}" for form in forms]
     if len(forms) == 1:
-        said = (
+        sentence = (
             f"nothing tells what the one channel of the output {name!r} is; pass {flags[0]} if "
             "it is a logit, or select another output with --output."
         )
     else:
-        said = (
+        sentence = (
             f"the output {name!r} has one channel, which may be {', '.join(kinds[:-1])} or "
             f"{kinds[-1]}; pass {', '.join(flags[:-1])} or {flags[-1]}."
         )
@@ -160,7 +160,7 @@ def _one_channel(name: str, trial: Trial | None) -> Question:
     if "labels" in forms:
         meaning += " (labels with --classes NUMBER)"
     return Question(
-        said,
+        sentence,
         flag="--output-form",
         values=list(forms),
         meaning=meaning,
@@ -181,8 +181,9 @@ def with_classes(
         counted = classes_before_argmax(proto, name, contract.answer_rank)
         if counted and len(contract.class_names) > counted:
             raise ContractError(
-                f"{sayer(contract, 'class_names')} names {len(contract.class_names)} classes but "
-                f"the output {name!r} selects from {counted}; correct the one that is wrong."
+                f"{source_label(contract, 'class_names')} names {len(contract.class_names)} "
+                f"classes but the output {name!r} selects from {counted}; correct the one that is "
+                "wrong."
             )
         classes = len(contract.class_names) or counted or yes_or_no
         if contract.classes is None and not classes:
@@ -203,10 +204,10 @@ def with_classes(
             )
         found["classes"] = channels
     for field, value in found.items():
-        said = getattr(contract, field)
-        if said not in (None, value) and contract.output_form != "labels":
+        current = getattr(contract, field)
+        if current not in (None, value) and contract.output_form != "labels":
             raise ContractError(
-                f"{sayer(contract, field)} says {said} classes but the output {name!r} has "
-                f"{value}; correct the one that is wrong."
+                f"{source_label(contract, field)} says {current} classes but the output {name!r} "
+                f"has {value}; correct the one that is wrong."
             )
     return filled(contract, found, GRAPH if answer.trial is None else TRIAL)

@@ -30,16 +30,16 @@ def agreed(contract: AnyContract, found: Mapping[str, Any]) -> AnyContract:
         ContractError: The contract has another value.
     """
     for field, value in found.items():
-        said = getattr(contract, field)
-        if said not in (None, value):
+        current = getattr(contract, field)
+        if current not in (None, value):
             raise ContractError(
-                f"the contract says {field} {said} but the graph takes only {value}; correct the "
-                "one that is wrong."
+                f"the contract says {field} {current} but the graph takes only {value}; correct "
+                "the one that is wrong."
             )
     return filled(contract, found, GRAPH)
 
 
-def sayer(contract: Contract, field: str) -> str:
+def source_label(contract: Contract, field: str) -> str:
     """Return a field's source for messages: a file, metadata of a program, or `the contract`."""
     source = contract.sources.get(field, "")
     return source if source.endswith((".json", ")")) else "the contract"
@@ -83,30 +83,30 @@ def only(
         choices = " or ".join(f"--{role} {v.name}" for v in fitting)
         raise Question(
             f"the model has {len(fitting)} {role}s of this kind "
-            f"({', '.join(described(v) for v in fitting)}); pass {choices}.",
+            f"({', '.join(describe_value(v) for v in fitting)}); pass {choices}.",
             flag=f"--{role}",
             values=[v.name for v in fitting],
-            meaning=f"which {role} {_MEANINGS[role]}: {' or '.join(map(described, fitting))}",
+            meaning=f"which {role} {_MEANINGS[role]}: {' or '.join(map(describe_value, fitting))}",
             answer={role: fitting[0].name},
         )
     if every and all(map(container, every)):
         refuse_container(role, every[0])
-    present = ", ".join(described(v) for v in every) or "none"
+    present = ", ".join(describe_value(v) for v in every) or "none"
     raise ContractError(f"{wanted}, but the model has {present}.")
 
 
 def refuse_container(role: str, value: onnx.ValueInfoProto) -> None:
     """Raise ContractError if a value is not a tensor."""
-    if held := container(value):
-        zipped = ", from scikit-learn with zipmap off" if held in ("sequence", "map") else ""
+    if kind := container(value):
+        zipped = ", from scikit-learn with zipmap off" if kind in ("sequence", "map") else ""
         raise ContractError(
-            f"the {role} {value.name!r} is of the type {held} but a tensor was expected; export "
+            f"the {role} {value.name!r} is of the type {kind} but a tensor was expected; export "
             f"the model with a tensor in its place{zipped if role == 'output' else ''}."
         )
 
 
-def described(value: onnx.ValueInfoProto) -> str:
+def describe_value(value: onnx.ValueInfoProto) -> str:
     """Return name, shape and element type as text."""
-    if held := container(value):
-        return f"{value.name!r} of the type {held}"
+    if kind := container(value):
+        return f"{value.name!r} of the type {kind}"
     return f"{value.name!r} {shown(axes(value))} {element_type(value)}"

@@ -55,8 +55,8 @@ class OpenFacts(ContractError):
         self, path: Path | str, questions: Sequence[Question] = (), contract: Contract | None = None
     ) -> None:
         self.path, self.questions, self.contract = Path(path), tuple(questions), contract
-        said = "; and ".join(str(question).rstrip(".") for question in self.questions)
-        super().__init__(f"{path}: {said}.")
+        sentences = "; and ".join(str(question).rstrip(".") for question in self.questions)
+        super().__init__(f"{path}: {sentences}.")
 
     @property
     def sentence(self) -> str:

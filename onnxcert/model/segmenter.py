@@ -14,19 +14,19 @@ from onnxcert._typing import FloatArray, IntArray, Perturbation, Segmenter
 from onnxcert.backend import Backend, DeviceBackend
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import Contract
-from onnxcert.model.entries import entry_of
+from onnxcert.model.entries import make_adapter
 from onnxcert.model.entry import INPUT, Entry
 from onnxcert.model.graph import ModelFile, read_model
 from onnxcert.model.inference import infer
 from onnxcert.model.lint import Finding, lint, refuse_errors
 from onnxcert.model.other_tasks import image_findings
-from onnxcert.model.pictures.averaging import Averaging
+from onnxcert.model.pictures.averaging import TestTimeAugmentation
 from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.running.binding import Binding
 from onnxcert.model.running.network import Network
 from onnxcert.model.running.session import Session, open_session
-from onnxcert.model.surgery import entry_model
+from onnxcert.model.surgery import preprocessing_model
 
 
 class OnnxSegmenter:
@@ -61,12 +61,14 @@ class OnnxSegmenter:
         backend: Backend | None = None,
     ) -> None:
         self.file = file
-        self._entry = entry_of(contract, fit=fit, fill=fill)
+        self._entry = make_adapter(contract, fit=fit, fill=fill)
         images = image_findings(contract, file)
         self.findings: tuple[Finding, ...] = (*lint(file.proto, dict(contract.feeds)), *images)
         refuse_errors(self.findings, file.path)
         self.anew = partial(type(self), file, contract, fit=fit, fill=fill)
-        self._network, self._averaging = _opened(file, self._entry, device=device, threads=threads)
+        self._network, self._averaging = _open_network(
+            file, self._entry, device=device, threads=threads
+        )
         self.backend: Backend = backend or self.session.backend
         self._binding: Binding | None = None
         if isinstance(self.backend, DeviceBackend) and self._averaging is None:
@@ -87,8 +89,8 @@ class OnnxSegmenter:
 
         Args:
             path: The ONNX file.
-            fit: See `onnxcert.model.entries.entry_of`.
-            fill: See `onnxcert.model.entries.entry_of`.
+            fit: See `onnxcert.model.entries.make_adapter`.
+            fill: See `onnxcert.model.entries.make_adapter`.
             device: See `onnxcert.model.running.session.open_session`.
             threads: See `onnxcert.model.running.session.open_session`.
             **contract: Fields of the contract that the file does not give.
@@ -239,19 +241,19 @@ class OnnxSegmenter:
         entry = self.entry
         if self._averaging is not None:
             x, entry = self._averaging.first(x)
-        session = open_session(entry_model(entry, self.file.proto), device="cpu", threads=1)
+        session = open_session(preprocessing_model(entry, self.file.proto), device="cpu", threads=1)
         feeds = {INPUT: np.ascontiguousarray(x[None]), **entry.feeds(x.shape)}
         values = np.asarray(session.runtime.run([self.contract.input], feeds)[0][0], np.float32)
         first = self.contract.layout in ("NCHW", "BCN")
         return values if first else np.moveaxis(values, -1, 0)
 
 
-def _opened(
+def _open_network(
     file: ModelFile, entry: Entry, *, device: str, threads: int
-) -> tuple[Network, Averaging | None]:
+) -> tuple[Network, TestTimeAugmentation | None]:
     """Return the network, and its test-time augmentation if the adapter asks for one."""
     if not isinstance(entry, PictureEntry) or not entry.fit.averages:
         return Network(file, entry, device=device, threads=threads), None
     one = replace(entry, fit=entry.fit.plain((1, 1)))
     network = Network(file, one, device=device, threads=threads, votes=False)
-    return network, Averaging(network, entry, file.path, threads=threads)
+    return network, TestTimeAugmentation(network, entry, file.path, threads=threads)

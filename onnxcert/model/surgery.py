@@ -101,7 +101,7 @@ def _drop_unused_domains(model: onnx.ModelProto) -> None:
     model.opset_import.extend(kept)
 
 
-def entry_model(entry: Entry, network: onnx.ModelProto) -> onnx.ModelProto:
+def preprocessing_model(entry: Entry, network: onnx.ModelProto) -> onnx.ModelProto:
     """Return only the preprocessing: a graph from an input to the graph input `contract.input`."""
     front = Nodes("front")
     entry.front(front, {i.name: i for i in network.graph.input})

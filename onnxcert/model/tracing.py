@@ -41,8 +41,8 @@ _THROUGH: Final = frozenset(
 
 def element_type(value: onnx.ValueInfoProto) -> str:
     """Return NumPy's name of the element type, e.g. float32 or int64."""
-    if held := container(value):
-        return held
+    if kind_name := container(value):
+        return kind_name
     kind = value.type.tensor_type.elem_type
     if kind == onnx.TensorProto.UNDEFINED:
         return "undefined"
@@ -98,7 +98,7 @@ def within(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
                 pending.extend(graph.node)
 
 
-def makers(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
+def producers(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
     """Return value -> the node that computes it; an unused output has an empty name."""
     return {output: node for node in graph.node for output in node.output if output}
 
@@ -120,12 +120,12 @@ def first_reader(graph: onnx.GraphProto, name: str) -> Any:
 
 def deciding_maker(graph: onnx.GraphProto, name: str) -> Any:
     """Return the node that gives `name` its meaning, or None; skip operators that keep it."""
-    made_by = makers(graph)
-    node = made_by.get(name)
+    produced_by = producers(graph)
+    node = produced_by.get(name)
     while node is not None and node.op_type in (
         _THROUGH - {"Mul", "Div", "Add", "Sub", "BatchNormalization"}
     ):
-        before = made_by.get(node.input[0]) if node.input else None
+        before = produced_by.get(node.input[0]) if node.input else None
         if before is None:
             return node
         node = before

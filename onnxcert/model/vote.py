@@ -33,15 +33,15 @@ def labels(nodes: Nodes, scores: str, contract: Contract, *, candidates: str, ou
     """
     match contract.output_form:
         case "multilabel":
-            votes, total = _above(nodes, scores, contract), scores
+            votes, total = _threshold(nodes, scores, contract), scores
         case "sigmoid" | "logit":
             scores = nodes.add("Squeeze", scores, nodes.constant([1]))
-            votes, total = _above(nodes, scores, contract), scores
+            votes, total = _threshold(nodes, scores, contract), scores
         case "labels":
             scores = nodes.add("Squeeze", scores, nodes.constant([1]))
-            votes, total = _indices(nodes, scores, contract), scores
+            votes, total = _class_indices(nodes, scores, contract), scores
         case _:
-            votes, total = _best(nodes, candidates, contract)
+            votes, total = _argmax(nodes, candidates, contract)
             if scores != candidates or not total:
                 total = nodes.add("ReduceSum", scores, nodes.constant([1]), keepdims=0)
     finite = nodes.add("Less", nodes.add("Abs", total), nodes.constant(np.inf, np.float32))
@@ -55,7 +55,7 @@ def labels(nodes: Nodes, scores: str, contract: Contract, *, candidates: str, ou
     nodes.cast(votes, contract.label_type, output)
 
 
-def _best(nodes: Nodes, scores: str, contract: Contract) -> tuple[str, str]:
+def _argmax(nodes: Nodes, scores: str, contract: Contract) -> tuple[str, str]:
     """Return (class of the highest score, the first if equal; sum over classes, or "").
 
     On large grids this goes class by class: ONNX Runtime's ArgMax and ReduceSum read all classes of
@@ -78,13 +78,13 @@ def _best(nodes: Nodes, scores: str, contract: Contract) -> tuple[str, str]:
     return votes, nodes.add("Squeeze", total, axis)
 
 
-def _above(nodes: Nodes, scores: str, contract: Contract) -> str:
+def _threshold(nodes: Nodes, scores: str, contract: Contract) -> str:
     """Return 1 where the score exceeds the threshold, else 0; int64."""
     threshold = nodes.constant(contract.decision_threshold, np.float32)
     return nodes.cast(nodes.add("Greater", scores, threshold), np.int64)
 
 
-def _indices(nodes: Nodes, values: str, contract: Contract) -> str:
+def _class_indices(nodes: Nodes, values: str, contract: Contract) -> str:
     """Return class indices as int64; a value that is not a class gets the invalid label."""
     assert contract.classes is not None
     low = nodes.add("Less", nodes.constant(-0.5, np.float32), values)

@@ -20,7 +20,7 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
 from onnxcert.model.pictures.entry import PictureEntry
-from onnxcert.model.pictures.views import Sweep, in_order, sweeps
+from onnxcert.model.pictures.views import SlidingWindow, order_rows, sliding_windows
 from onnxcert.model.running.ballot import Ballot
 from onnxcert.model.running.network import Network
 
@@ -58,7 +58,7 @@ class _Band:
 
 
 @final
-class Averaging:
+class TestTimeAugmentation:
     """Test-time augmentation of a network, as one function of the image.
 
     Args:
@@ -70,7 +70,7 @@ class Averaging:
 
     def __init__(self, network: Network, entry: PictureEntry, path: Path, *, threads: int) -> None:
         self._network = network
-        self._whole = entry
+        self._adapter = entry
         self._fit = entry.fit
         self._path = path
         self._threads = threads
@@ -78,7 +78,7 @@ class Averaging:
 
     def labels(self, batch: FloatArray) -> IntArray:
         """Return labels of images [B, c, H, W]; see `onnxcert.model.segmenter.OnnxSegmenter`."""
-        labels = [self._voting.labels(scores) for scores in self._means(batch)]
+        labels = [self._head.labels(scores) for scores in self._means(batch)]
         return labels[0] if len(labels) == 1 else np.concatenate(labels, axis=-2)
 
     def scores(self, batch: FloatArray) -> FloatArray:
@@ -88,63 +88,68 @@ class Averaging:
 
     def first(self, x: FloatArray) -> tuple[FloatArray, PictureEntry]:
         """Return the first window of the image [c, H, W], and the adapter for it."""
-        way = sweeps(self._fit, *x.shape[1:])[0]
-        return _cut(x, way, way.rows[0], way.columns[0]), self._entry(way)
+        windows = sliding_windows(self._fit, *x.shape[1:])[0]
+        return _crop(x, windows, windows.rows[0], windows.columns[0]), self._window_adapter(windows)
 
     def _means(self, batch: FloatArray) -> Iterator[FloatArray]:
         """Yield mean scores [B, C, h, W] of bands of rows, from top to bottom."""
-        self._whole.check(batch.shape[1:], self._path)
+        self._adapter.check(batch.shape[1:], self._path)
         height, width = batch.shape[2:]
-        ways = sweeps(self._fit, height, width)
-        if self._whole.contract.classifies:
-            views = [self._view(batch, way, way.rows[0], way.columns[0]) for way in ways]
-            each = [self._voting.probabilities(scores) for scores in views]
-            yield np.mean(each, axis=0, dtype=np.float32)
+        passes = sliding_windows(self._fit, height, width)
+        if self._adapter.contract.classifies:
+            views = [
+                self._score_window(batch, windows, windows.rows[0], windows.columns[0])
+                for windows in passes
+            ]
+            probabilities = [self._head.probabilities(scores) for scores in views]
+            yield np.mean(probabilities, axis=0, dtype=np.float32)
             return
-        bands, whole = [_Band(width) for _ in ways], _Band(width)
-        for i, rows, mine, every in in_order(ways):
-            way, band = ways[i], bands[i]
-            for columns in way.columns:
-                band.add(self._view(batch, way, rows, columns), rows, columns)
+        bands, whole = [_Band(width) for _ in passes], _Band(width)
+        for i, rows, mine, every in order_rows(passes):
+            windows, band = passes[i], bands[i]
+            for columns in windows.columns:
+                band.add(self._score_window(batch, windows, rows, columns), rows, columns)
             ready = range(band.first, mine)
-            scores = _divided(band.take(mine), way.covered(ready))
-            whole.add(self._voting.probabilities(scores), ready, range(width))
+            scores = _divide(band.take(mine), windows.coverage(ready))
+            whole.add(self._head.probabilities(scores), ready, range(width))
             if every > whole.first:
-                yield _divided(whole.take(every), len(ways))
+                yield _divide(whole.take(every), len(passes))
 
-    def _view(self, batch: FloatArray, way: Sweep, rows: range, columns: range) -> FloatArray:
+    def _score_window(
+        self, batch: FloatArray, windows: SlidingWindow, rows: range, columns: range
+    ) -> FloatArray:
         """Return scores [B, C, h, w] of one window, at its own size and mirrored back."""
-        entry = self._entry(way)
-        scores = self._network.scores(_cut(batch, way, rows, columns), entry)
-        if not entry.contract.classifies and scores.shape[_DOWN:] != way.window:
+        entry = self._window_adapter(windows)
+        scores = self._network.scores(_crop(batch, windows, rows, columns), entry)
+        if not entry.contract.classifies and scores.shape[_DOWN:] != windows.size:
             raise ModelError(
-                f"{self._path} must give scores for every pixel of a view of {way.window}, got "
+                f"{self._path} must give scores for every pixel of a view of {windows.size}, got "
                 f"scores of shape {list(scores.shape)}; leave out --scales, --flip and --tile."
             )
-        return scores[..., ::-1] if way.mirrored else scores
+        return scores[..., ::-1] if windows.mirrored else scores
 
-    def _entry(self, way: Sweep) -> PictureEntry:
+    def _window_adapter(self, windows: SlidingWindow) -> PictureEntry:
         """Return the adapter for the windows of a pass."""
         entry = self._network.entry
         assert isinstance(entry, PictureEntry)
-        return replace(entry, fit=self._fit.plain(way.seen))
+        return replace(entry, fit=self._fit.plain(windows.seen))
 
     @property
-    def _voting(self) -> Ballot:
+    def _head(self) -> Ballot:
         """The prediction head; created after the first view, when the class count is known."""
         if self._ballot is None:
-            several = len(sweeps(self._fit, 1, 1)) > 1
+            several = len(sliding_windows(self._fit, 1, 1)) > 1
             contract = self._network.entry.contract
             self._ballot = Ballot(contract, probabilities=several, threads=self._threads)
         return self._ballot
 
 
-def _cut(pictures: FloatArray, way: Sweep, rows: range, columns: range) -> FloatArray:
+def _crop(images: FloatArray, windows: SlidingWindow, rows: range, columns: range) -> FloatArray:
     """Return one window of images [..., H, W], mirrored if the pass is."""
-    window = pictures[..., rows.start : rows.stop, columns.start : columns.stop]
-    return window[..., ::-1] if way.mirrored else window
+    window = images[..., rows.start : rows.stop, columns.start : columns.stop]
+    return window[..., ::-1] if windows.mirrored else window
 
 
-def _divided(total: FloatArray, by: FloatArray | int) -> FloatArray:
+def _divide(total: FloatArray, by: FloatArray | int) -> FloatArray:
     """Return `total` / `by`, or `total` itself if `by` is 1 everywhere."""
     return total if np.all(np.equal(by, 1)) else total / np.float32(by)

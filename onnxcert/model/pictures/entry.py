@@ -21,11 +21,11 @@ from onnxcert.model.entry import INPUT
 from onnxcert.model.nodes import Nodes
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.pictures.normalisation import normalised
-from onnxcert.model.pictures.views import sweeps
+from onnxcert.model.pictures.normalisation import add_normalisation
+from onnxcert.model.pictures.views import sliding_windows
 from onnxcert.result import PIXELS
 
-LARGEST_PICTURE: Final = 2**27
+LARGEST_IMAGE: Final = 2**27
 RESIZED: Final = "onnxcert_resized"
 PADS: Final = "onnxcert_pads"
 
@@ -106,8 +106,8 @@ class PictureEntry:
 
     def _seen(self, shape: tuple[int, ...]) -> list[tuple[int, int]]:
         """Return each size at which the network sees an image or a view of it, ascending."""
-        ways = sweeps(self.fit, *shape[1:])
-        return sorted({self.fit.plain(way.seen).padded(*way.window) for way in ways})
+        passes = sliding_windows(self.fit, *shape[1:])
+        return sorted({self.fit.plain(windows.seen).padded(*windows.size) for windows in passes})
 
     def described(self, shape: tuple[int, ...]) -> str:
         return f"images of {shape[1]}x{shape[2]} pixels"
@@ -119,28 +119,28 @@ class PictureEntry:
     def prepared(self, given: Any) -> Any:
         return given
 
-    def declared(self, picture: Any) -> FloatArray:
+    def declared(self, image: Any) -> FloatArray:
         """Return the image [3, H, W], as grey [1, H, W] (ITU-R 601) if the model takes grey.
 
         Bands [C, H, W] are returned unchanged.
         """
-        if isinstance(picture, PointCloud):
+        if isinstance(image, PointCloud):
             raise InputError("the model takes images, got a point cloud; give an image.")
         bands = self.contract.bands
         channels = len(bands) or 3
-        if np.ndim(picture) != 3 or len(picture) != channels or np.size(picture) == 0:
+        if np.ndim(image) != 3 or len(image) != channels or np.size(image) == 0:
             told = f" (the bands {listed(bands)})" if bands else ""
             raise InputError(
                 f"an image must have the shape [{channels}, height, width]{told}, got "
-                f"{list(np.shape(picture))}."
+                f"{list(np.shape(image))}."
             )
-        if not 0.0 <= float(picture.min()) <= float(picture.max()) <= 1.0:
+        if not 0.0 <= float(image.min()) <= float(image.max()) <= 1.0:
             raise InputError(
-                f"pixels must lie in [0, 1], got {picture.min():g} to {picture.max():g}; for 8-bit "
+                f"pixels must lie in [0, 1], got {image.min():g} to {image.max():g}; for 8-bit "
                 "pixels divide by 255."
             )
         in_grey = self.contract.declared_channels == 1 and not bands
-        return grey(picture) if in_grey else picture
+        return grey(image) if in_grey else image
 
     def check(self, shape: tuple[int, ...], path: Path) -> None:
         if len(shape) != 3 or shape[0] != self.contract.declared_channels:
@@ -150,10 +150,10 @@ class PictureEntry:
             )
         wanted = self.contract.size
         for seen in self._seen(shape):
-            if seen[0] * seen[1] > LARGEST_PICTURE:
+            if seen[0] * seen[1] > LARGEST_IMAGE:
                 raise ModelError(
                     f"an image of {shape[1]}x{shape[2]} pixels becomes {seen[0]}x{seen[1]} for the "
-                    f"model, more than {LARGEST_PICTURE} pixels; pass a smaller --size, --scale or "
+                    f"model, more than {LARGEST_IMAGE} pixels; pass a smaller --size, --scale or "
                     "--pad-to, or --tile."
                 )
             if wanted is not None and seen != wanted:
@@ -210,7 +210,7 @@ class PictureEntry:
             seen = nodes.resized(seen, RESIZED)
         if self.fit.pad_to > 1:
             seen = nodes.add("Pad", seen, PADS, mode="edge")
-        normalised(nodes, seen, self.contract)
+        add_normalisation(nodes, seen, self.contract)
         return seen
 
     def back(self, nodes: Nodes, scores: str, seen: str, other_size: bool, /) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from onnxcert.model.tracing import makers
+from onnxcert.model.tracing import producers
 
 Numbers = npt.NDArray[np.float64]
 
@@ -41,7 +41,7 @@ class Affine:
 
     factor: Numbers
     offset: Numbers
-    held: tuple[float, float] | None = None
+    rounding: tuple[float, float] | None = None
 
     @property
     def centre(self) -> Numbers:
@@ -69,15 +69,15 @@ def first_arithmetic(graph: onnx.GraphProto, name: str) -> list[Affine]:
         value, so_far = waiting.pop()
         nodes = readers.get(value, [])
         for node in nodes:
-            after = _after(node, value, so_far, constants)
+            after = _apply(node, value, so_far, constants)
             if after is None:
-                found.append(replace(so_far, held=_held(node, so_far, constants)))
+                found.append(replace(so_far, rounding=_rounding_range(node, so_far, constants)))
             else:
                 waiting += [(output, after) for output in node.output if output in readers]
     return []
 
 
-def _after(
+def _apply(
     node: onnx.NodeProto, value: str, so_far: Affine, constants: _Constants
 ) -> Affine | None:
     """Return the map after `node`; None if the node is no affine step."""
@@ -88,7 +88,7 @@ def _after(
         # The selected channels are not followed, so there must be one number for all.
         return so_far if so_far.factor.size == so_far.offset.size == 1 else None
     if node.op_type == "BatchNormalization" and first:
-        return _normalised(node, so_far, constants)
+        return _batch_norm(node, so_far, constants)
     step = _STEPS.get(node.op_type)
     if step is None or len(node.input) != 2 or node.input[0] == node.input[1]:
         return None
@@ -102,7 +102,7 @@ def _after(
     return Affine(factor, offset) if np.all(factor != 0) else None
 
 
-def _normalised(node: onnx.NodeProto, so_far: Affine, constants: _Constants) -> Affine | None:
+def _batch_norm(node: onnx.NodeProto, so_far: Affine, constants: _Constants) -> Affine | None:
     """Return the map of a BatchNormalization node.
 
     ``(x - mean) / sqrt(variance + epsilon) * scale + bias``, for each channel.
@@ -121,7 +121,7 @@ def _normalised(node: onnx.NodeProto, so_far: Affine, constants: _Constants) -> 
         return None
 
 
-def _held(
+def _rounding_range(
     node: onnx.NodeProto, so_far: Affine, constants: _Constants
 ) -> tuple[float, float] | None:
     """Return the input values between which `node` rounds to 8 bits, or None."""
@@ -155,7 +155,7 @@ class _Constants:
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self._initializers = {i.name: i for i in graph.initializer}
-        self._makers = makers(graph)
+        self._makers = producers(graph)
 
     def signed(self, name: str) -> bool:
         """Whether `name` is a constant of int8."""

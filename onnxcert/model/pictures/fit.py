@@ -79,7 +79,7 @@ class Fit:
         if len(self.scales) > _MOST_SCALES or len(set(self.scales)) < len(self.scales):
             raise ParameterError(
                 f"--scales takes at most {_MOST_SCALES} factors, each once, got "
-                f"{_listed(self.scales)}."
+                f"{_join(self.scales)}."
             )
         if self.overlap is not None and self.tile is None:
             raise ParameterError("--overlap needs tiles; pass --tile too, or leave out --overlap.")
@@ -88,7 +88,7 @@ class Fit:
         ):
             raise ParameterError(
                 f"tiles must overlap by 0 or more pixels and less than their size, got "
-                f"{_sides(self.shared)} for tiles of {_sides(self.tile)}."
+                f"{_format_size(self.shared)} for tiles of {_format_size(self.tile)}."
             )
         if self.averages and self.grid == "model":
             raise ParameterError(
@@ -136,12 +136,12 @@ class Fit:
         """What scores are averaged over, as text; empty for a single view."""
         over = []
         if self.scales:
-            over.append(
-                f"the {'scales' if len(self.scales) > 1 else 'scale'} {_listed(self.scales)}"
-            )
+            over.append(f"the {'scales' if len(self.scales) > 1 else 'scale'} {_join(self.scales)}")
         over += ["mirror images"] if self.flip else []
         if self.tile is not None:
-            over.append(f"tiles of {_sides(self.tile)} that overlap by {_sides(self.shared)}")
+            over.append(
+                f"tiles of {_format_size(self.tile)} that overlap by {_format_size(self.shared)}"
+            )
         return f"scores averaged over {'; '.join(over)}" if over else ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -149,14 +149,14 @@ class Fit:
 
         Options of views are included only if used: records from before they existed stay valid.
         """
-        size = None if self.size is None else _sides(self.size)
+        size = None if self.size is None else _format_size(self.size)
         views: dict[str, Any] = {}
         if self.scales:
             views["scales"] = sorted(self.scales)
         if self.flip:
             views["flip"] = True
         if self.tile is not None:
-            views |= {"tile": _sides(self.tile), "overlap": _sides(self.shared)}
+            views |= {"tile": _format_size(self.tile), "overlap": _format_size(self.shared)}
         one = {"scale": self.scale, "size": size, "pad_to": self.pad_to, "grid": self.grid}
         return {**one, **views}
 
@@ -166,9 +166,9 @@ def scaled(height: int, width: int, scale: float) -> tuple[int, int]:
     return max(1, math.floor(height * scale)), max(1, math.floor(width * scale))
 
 
-def _listed(values: tuple[float, ...]) -> str:
+def _join(values: tuple[float, ...]) -> str:
     return ", ".join(f"{value:g}" for value in sorted(values))
 
 
-def _sides(sides: tuple[int, int]) -> str:
+def _format_size(sides: tuple[int, int]) -> str:
     return f"{sides[0]}x{sides[1]}"

@@ -16,7 +16,7 @@ WIDE: Final = 50.0  # smallest range of whole numbers; one of [0, 1] is smaller
 FLATTENS: Final = 50.0  # times the range: a std after which all pixels are nearly equal
 
 
-def by_mean_and_std(contract: PictureContract, value_range: tuple[float, float]) -> str | None:
+def check_mean_and_std(contract: PictureContract, value_range: tuple[float, float]) -> str | None:
     """Return why mean and std of `contract` do not fit this value range; None if they do."""
     before = contract.normalise == "before"
     low, high = (0.0, 1.0) if before else value_range
@@ -25,29 +25,29 @@ def by_mean_and_std(contract: PictureContract, value_range: tuple[float, float])
     unit = "pixels in [0, 1]" if before else f"the range {low:g},{high:g}"
     far = mean[(np.abs(mean) >= FAR) & ((mean > high + FAR * span) | (mean < low - FAR * span))]
     if far.size:
-        advice = f"pass --range {range_for(far)}"
+        advice = f"pass --range {usual_range(far)}"
         if before:
             advice += " --normalise after"
         return (
-            f"mean {as_text(mean)} does not fit values in {unit} ({source_of(contract)}); "
+            f"mean {as_text(mean)} does not fit values in {unit} ({range_source(contract)}); "
             f"{advice}, or mean and std for {unit}."
         )
     if std.size and not mean.any() and (std >= FLATTENS * span).all():
         return (
-            f"std {as_text(std)} is too large for values in {unit} ({source_of(contract)}); pass "
-            f"--range {range_for(std)}, or std for {unit}."
+            f"std {as_text(std)} is too large for values in {unit} ({range_source(contract)}); pass "
+            f"--range {usual_range(std)}, or std for {unit}."
         )
     small = mean.size and std.size and (mean > 0).all() and (mean < 1).all() and (std < 1).all()
     if small and span >= WIDE and not before:
         return (
             f"mean {as_text(mean)} and std {as_text(std)} are for pixels in [0, 1], not for values "
-            f"in {unit} ({source_of(contract)}); pass --range 0,1, or --normalise before if they "
+            f"in {unit} ({range_source(contract)}); pass --range 0,1, or --normalise before if they "
             "apply before the range."
         )
     return None
 
 
-def range_for(values: Numbers) -> str:
+def usual_range(values: Numbers) -> str:
     """Return the usual pixel range that such numbers are for."""
     largest = float(np.abs(values).max())
     if largest <= 300:  # 255, possibly rounded up
@@ -55,7 +55,7 @@ def range_for(values: Numbers) -> str:
     return "0,65535" if 20_000 <= largest <= 70_000 else f"0,{largest:.6g}"
 
 
-def source_of(contract: PictureContract) -> str:
+def range_source(contract: PictureContract) -> str:
     """Return the source of the value range."""
     return contract.sources.get("value_range", "given")
 

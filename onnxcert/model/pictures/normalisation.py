@@ -11,7 +11,7 @@ from onnxcert.model.nodes import Nodes
 from onnxcert.model.pictures.contract import PictureContract
 
 
-def normalised(nodes: Nodes, source: str, contract: PictureContract) -> None:
+def add_normalisation(nodes: Nodes, source: str, contract: PictureContract) -> None:
     """Apply channel order, value range, mean and std, element type and layout of the contract.
 
     The arithmetic is one multiplication and one addition per channel, in float32.
@@ -49,10 +49,10 @@ def normalised(nodes: Nodes, source: str, contract: PictureContract) -> None:
 
 
 def channelwise(contract: PictureContract) -> NetworkInput | None:
-    """Return the steps of `normalised` as an affine map per channel, or None if that is impossible.
+    """Return the steps of `add_normalisation` as one affine map per channel, if possible.
 
-    Impossible are a channel that the input does not have, rounding to integers, and a type that no
-    kernel writes.
+    None if the network needs a channel that the input does not have, rounding to integers, or a
+    type that no kernel writes.
     """
     if contract.dtype not in ("float32", "float16") or contract.channel_order in ("RGBA", "BGRA"):
         return None

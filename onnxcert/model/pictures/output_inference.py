@@ -18,7 +18,7 @@ from onnxcert.model.tracing import (
     axes,
     element_type,
     lengths,
-    makers,
+    producers,
     rank,
     shown,
 )
@@ -47,12 +47,12 @@ def with_output(
     check_kind(value.name, element_type(value))
 
     def complete(contract: PictureContract, answer: Answer) -> PictureContract:
-        return _completed(contract, proto, value, answer)
+        return _complete(contract, proto, value, answer)
 
     return read_answer(contract, proto, value, complete, thorough=thorough)
 
 
-def _completed(
+def _complete(
     contract: PictureContract, proto: onnx.ModelProto, value: onnx.ValueInfoProto, answer: Answer
 ) -> PictureContract:
     """Return `contract` with rank, task, layout, form and classes of the output."""
@@ -86,7 +86,7 @@ def _with_layout(
     if shape is None:
         return _with_layout_of_last_node(contract, graph, name, shape)
     sides = {"NCHW": shape[2:], "NHWC": shape[1:3]}
-    fitting = [name for name, side in sides.items() if spatial and _same_form(side, spatial)]
+    fitting = [name for name, side in sides.items() if spatial and _match(side, spatial)]
     if len(fitting) == 1:
         return filled(contract, {"output_layout": fitting[0]}, f"{source}: its height and width")
     known = lengths(shape)
@@ -104,8 +104,8 @@ def _with_layout(
 def _with_layout_of_last_node(
     contract: PictureContract, graph: onnx.GraphProto, name: str, shape: Axes | None
 ) -> PictureContract:
-    made_by = makers(graph)
-    last = made_by.get(name)
+    produced_by = producers(graph)
+    last = produced_by.get(name)
     if last is not None and last.op_type == "Transpose":
         if attribute(last, "perm") == [0, 2, 3, 1]:
             return filled(contract, {"output_layout": "NHWC"}, f"{GRAPH}: transposed at the end")
@@ -121,7 +121,7 @@ def _with_layout_of_last_node(
     )
 
 
-def _same_form(side: Axes, spatial: Axes) -> bool:
+def _match(side: Axes, spatial: Axes) -> bool:
     """Return whether two (height, width) can belong together.
 
     They can if they are equal symbols, lengths of one proportion, or differ by one stride. One

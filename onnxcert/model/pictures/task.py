@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnxcert.errors import ContractError
 from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.proposal import GRAPH, filled, sayer
+from onnxcert.model.proposal import GRAPH, filled, source_label
 from onnxcert.model.tracing import Axes, lengths, shown
 
 
@@ -32,14 +32,14 @@ def with_task(
         found, why = "classification", f"{GRAPH}: the output has one cell"
     else:
         found, why = "segmentation", f"{GRAPH}: the output has height and width"
-    said = contract.task if "task" in contract.sources else found
+    requested = contract.task if "task" in contract.sources else found
     free = shape is None or None in lengths(shape)[1:]
     # One cell can be a label map, too; whether free sides are one cell is seen in the run.
-    possible = rank > 2 if said == "segmentation" else rank == 4 and free
-    if said != found and not possible:
+    possible = rank > 2 if requested == "segmentation" else rank == 4 and free
+    if requested != found and not possible:
         raise ContractError(
-            f"{sayer(contract, 'task')} says {said}, but the output {name!r} {shown(shape)} is one "
-            f"of {found}; correct the one that is wrong."
+            f"{source_label(contract, 'task')} says {requested}, but the output {name!r} "
+            f"{shown(shape)} is one of {found}; correct the one that is wrong."
         )
     return filled(contract, {"task": found}, why)
 

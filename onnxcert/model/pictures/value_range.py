@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.pictures.mean_and_std import FLATTENS, by_mean_and_std
+from onnxcert.model.pictures.mean_and_std import FLATTENS, check_mean_and_std
 from onnxcert.model.proposal import filled
 from onnxcert.model.question import Question
 
 _USUAL: Final = ((0.0, 1.0), (0.0, 255.0))
 
 
-def settled_range(contract: PictureContract) -> PictureContract:
+def with_value_range(contract: PictureContract) -> PictureContract:
     """Return `contract` with its value range, derived from type, mean and std if not given.
 
     Raises:
@@ -47,7 +47,7 @@ def settled_range(contract: PictureContract) -> PictureContract:
         return filled(contract, {"value_range": (0.0, 255.0)}, "mean and std, all above 1")
     if not any(contract.mean) and contract.std and all(v >= FLATTENS for v in contract.std):
         return filled(contract, {"value_range": (0.0, 255.0)}, "std, far above 1")
-    fitting = [usual for usual in _USUAL if by_mean_and_std(contract, usual) is None]
+    fitting = [usual for usual in _USUAL if check_mean_and_std(contract, usual) is None]
     if len(fitting) == 1:
         low, high = fitting[0]
         raise _question(

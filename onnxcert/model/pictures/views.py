@@ -18,7 +18,7 @@ from onnxcert.model.pictures.fit import Fit, scaled
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SlidingWindow:
     """A sliding window over an image, at one scale; every combination of rows and columns is used.
 
     Attributes:
@@ -34,35 +34,37 @@ class Sweep:
     mirrored: bool
 
     @property
-    def window(self) -> tuple[int, int]:
+    def size(self) -> tuple[int, int]:
         """Height and width of each window."""
         return len(self.rows[0]), len(self.columns[0])
 
-    def covered(self, rows: range) -> npt.NDArray[np.float32]:
+    def coverage(self, rows: range) -> npt.NDArray[np.float32]:
         """Return how many windows cover each pixel of `rows`; [len(rows), width]."""
         width = max(window.stop for window in self.columns)
-        down = _covered(self.rows, range(rows.start, rows.stop))
-        return down[:, None] * _covered(self.columns, range(width))
+        down = _coverage(self.rows, range(rows.start, rows.stop))
+        return down[:, None] * _coverage(self.columns, range(width))
 
 
-def sweeps(fit: Fit, height: int, width: int) -> tuple[Sweep, ...]:
+def sliding_windows(fit: Fit, height: int, width: int) -> tuple[SlidingWindow, ...]:
     """Return the passes over an image of height x width: one for each scale and mirroring."""
     sizes = [scaled(height, width, scale) for scale in sorted(fit.scales)]
     return tuple(
-        _sweep(fit, height, width, size, mirrored)
+        _make_window(fit, height, width, size, mirrored)
         for size in sizes or [fit.resized(height, width)]
         for mirrored in ((False, True) if fit.flip else (False,))
     )
 
 
-def _sweep(fit: Fit, height: int, width: int, size: tuple[int, int], mirrored: bool) -> Sweep:
+def _make_window(
+    fit: Fit, height: int, width: int, size: tuple[int, int], mirrored: bool
+) -> SlidingWindow:
     if fit.tile is None:
-        return Sweep((range(height),), (range(width),), size, mirrored)
+        return SlidingWindow((range(height),), (range(width),), size, mirrored)
     sides = zip((height, width), size, fit.tile, fit.shared, strict=True)
     (rows, seen_rows), (columns, seen_columns) = (_windows(*side) for side in sides)
     if mirrored:
         columns = tuple(range(width - c.stop, width - c.start) for c in columns)
-    return Sweep(rows, columns, (seen_rows, seen_columns), mirrored)
+    return SlidingWindow(rows, columns, (seen_rows, seen_columns), mirrored)
 
 
 def _windows(length: int, seen: int, tile: int, shared: int) -> tuple[tuple[range, ...], int]:
@@ -78,7 +80,7 @@ def _windows(length: int, seen: int, tile: int, shared: int) -> tuple[tuple[rang
     return tuple(range(start, start + window) for start in starts), tile
 
 
-def _covered(windows: Sequence[range], positions: range) -> npt.NDArray[np.float32]:
+def _coverage(windows: Sequence[range], positions: range) -> npt.NDArray[np.float32]:
     """Return how many of the windows contain each position."""
     at = np.arange(positions.start, positions.stop)
     held = [(window.start <= at) & (at < window.stop) for window in windows]
@@ -86,16 +88,18 @@ def _covered(windows: Sequence[range], positions: range) -> npt.NDArray[np.float
     return count
 
 
-def in_order(ways: Sequence[Sweep]) -> Iterator[tuple[int, range, int, int]]:
+def order_rows(passes: Sequence[SlidingWindow]) -> Iterator[tuple[int, range, int, int]]:
     """Yield the rows of windows of all passes, from top to bottom of the image.
 
     Yields:
         Index of the pass; its next row of windows; the first row of the image that later windows
         of this pass touch; and the first row that later windows of any pass touch.
     """
-    height = ways[0].rows[-1].stop
-    later = [[*(rows.start for rows in way.rows), height] for way in ways]
-    order = sorted((start, i, k) for i, way in enumerate(later) for k, start in enumerate(way[:-1]))
+    height = passes[0].rows[-1].stop
+    later = [[*(rows.start for rows in windows.rows), height] for windows in passes]
+    order = sorted(
+        (start, i, k) for i, starts in enumerate(later) for k, start in enumerate(starts[:-1])
+    )
     for at, (_, i, k) in enumerate(order):
         untouched = order[at + 1][0] if at + 1 < len(order) else height
-        yield i, ways[i].rows[k], later[i][k + 1], untouched
+        yield i, passes[i].rows[k], later[i][k + 1], untouched

@@ -18,7 +18,7 @@ from onnxcert.model.contract import Contract
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.sidecars import huggingface, mmdeploy, openvino, ultralytics
-from onnxcert.model.sidecars.claim import Claim
+from onnxcert.model.sidecars.claim import SourceSettings
 from onnxcert.model.sidecars.reading import read_json
 
 _EXPORTS: Final = "onnx"  # the folder for exports on the Hugging Face hub and of optimum
@@ -30,55 +30,55 @@ _FLAGS: Final = {"pixels": "--range, --mean and --std", "channel_order": "--chan
 
 @final
 @dataclass(frozen=True)
-class Carried:
+class AllSettings:
     """The settings of all sources, in order of precedence.
 
     Attributes:
-        claims: Settings, one object per source.
+        sources: Settings of each source.
         ignored: Notes on settings that are not used.
     """
 
-    claims: tuple[Claim, ...]
+    sources: tuple[SourceSettings, ...]
     ignored: tuple[str, ...] = ()
 
     @property
     def reduces_labels(self) -> str:
         """The source that says that label files are lowered by one, or an empty string."""
-        return next((c.source for c in self.claims if c.reduces_labels), "")
+        return next((c.source for c in self.sources if c.reduces_labels), "")
 
     @property
     def ignore_label(self) -> int | None:
         """The label that was ignored in training, or None."""
-        return next((c.ignore_label for c in self.claims if c.ignore_label is not None), None)
+        return next((c.ignore_label for c in self.sources if c.ignore_label is not None), None)
 
     def refuse_task(self) -> None:
         """Raise ContractError if a source says that the model does another task."""
-        for claim in self.claims:
-            if claim.task:
+        for settings in self.sources:
+            if settings.task:
                 raise ContractError(
-                    f"the model does not label pixels or images: {claim.task}; if an output "
+                    f"the model does not label pixels or images: {settings.task}; if an output "
                     "holds classes nevertheless, pass --output-form and name it with --output."
                 )
 
 
-def carried(model: ModelFile) -> Carried:
+def carried(model: ModelFile) -> AllSettings:
     """Read the metadata of `model` and the files beside it.
 
     Raises:
         ContractError: A file that belongs to the model cannot be read.
     """
-    said = model.metadata
-    claims = [
-        ultralytics.metadata(said),
-        openvino.metadata(said),
-        *_beside(model.path),
+    metadata = model.metadata
+    sources = [
+        ultralytics.metadata(metadata),
+        openvino.metadata(metadata),
+        *_read_beside(model.path),
     ]
-    found = tuple(claim for claim in claims if claim is not None)
-    ignored = [note for claim in found for note in claim.ignored]
-    return Carried(found, (*ignored, *openvino.unread(model.path)))
+    found = tuple(settings for settings in sources if settings is not None)
+    ignored = [note for settings in found for note in settings.ignored]
+    return AllSettings(found, (*ignored, *openvino.list_unread(model.path)))
 
 
-def _beside(model: Path) -> Iterable[Claim | None]:
+def _read_beside(model: Path) -> Iterable[SourceSettings | None]:
     """Yield the settings of the files beside the model, or in the folder above `onnx/`."""
     folder = model.parent
     parsers = {
@@ -87,11 +87,11 @@ def _beside(model: Path) -> Iterable[Claim | None]:
     }
     above = folder.parent if folder.absolute().name == _EXPORTS else None
     for name, parse in parsers.items():
-        said = read_json(folder / name, name)
-        if said is None and above is not None:
-            said = read_json(above / name, f"../{name}")
-        if said is not None:
-            yield parse(said)
+        reader = read_json(folder / name, name)
+        if reader is None and above is not None:
+            reader = read_json(above / name, f"../{name}")
+        if reader is not None:
+            yield parse(reader)
     deploy = read_json(folder / mmdeploy.DEPLOY, mmdeploy.DEPLOY)
     about = None if deploy is None else mmdeploy.deploy(deploy, model.name)
     if about is not None:
@@ -144,32 +144,34 @@ class Proposal:
         return contract
 
 
-def proposed(written: Iterable[str], given: Mapping[str, Any], claims: Iterable[Claim]) -> Proposal:
+def merge_settings(
+    written: Iterable[str], given: Mapping[str, Any], sources: Iterable[SourceSettings]
+) -> Proposal:
     """Merge the settings of all sources.
 
     Args:
         written: Fields that the contract in the file gives.
         given: Fields that the user gave.
-        claims: Settings of each source, in order of precedence.
+        sources: Settings of each source, in order of precedence.
 
     Raises:
         ContractError: Two sources contradict each other, or a range from the user does not fit the
             mean and std of a source.
     """
-    said = {*written, *given}
-    if "bands" in said:
-        said.add("channel_order")  # names of bands define the channels
+    known = {*written, *given}
+    if "bands" in known:
+        known.add("channel_order")  # names of bands define the channels
     found: dict[str, tuple[Any, str]] = {}
-    for claim in claims:
-        pixels = {name: v for name, v in claim.fields.items() if name in PIXELS}
+    for settings in sources:
+        pixels = {name: v for name, v in settings.fields.items() if name in PIXELS}
         if "value_range" in pixels:
-            _propose_pixels(found, pixels, claim.source, written, given)
-        for name, value in claim.fields.items():
-            if name in PIXELS or name in said:
+            _propose_pixels(found, pixels, settings.source, written, given)
+        for name, value in settings.fields.items():
+            if name in PIXELS or name in known:
                 continue
-            earlier = found.setdefault(name, (value, claim.source))
+            earlier = found.setdefault(name, (value, settings.source))
             if earlier[0] != value and name != "class_names":
-                raise _contradiction(name, earlier, (value, claim.source))
+                raise _contradiction_error(name, earlier, (value, settings.source))
     return Proposal(found)
 
 
@@ -188,9 +190,11 @@ def _propose_pixels(
     if "value_range" in found or "mean" in found:
         earlier: dict[str, Any] = {name: found[name][0] for name in PIXELS if name in found}
         earlier.setdefault("value_range", given.get("value_range"))
-        if not _alike(earlier, pixels):
-            told = found.get("value_range", found.get("mean", (None, "")))[1]
-            raise _contradiction("pixels", (_shown(earlier), told), (_shown(pixels), source))
+        if not _are_equal(earlier, pixels):
+            first = found.get("value_range", found.get("mean", (None, "")))[1]
+            raise _contradiction_error(
+                "pixels", (_describe(earlier), first), (_describe(pixels), source)
+            )
         return
     found |= {name: (value, source) for name, value in pixels.items() if name not in given}
 
@@ -203,26 +207,26 @@ def _refuse_half(pixels: Mapping[str, Any], source: str, value_range: Any) -> No
         return
     low, high = value_range
     raise ContractError(
-        f"the range {low:g},{high:g} (given) contradicts {source}, which says {_shown(pixels)}; "
+        f"the range {low:g},{high:g} (given) contradicts {source}, which says {_describe(pixels)}; "
         "leave out --range, or pass --mean and --std as well (--mean 0 --std 1 for plain pixels)."
     )
 
 
-def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _are_equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Return whether two normalisations map every pixel to the same value."""
     try:
-        return bool(np.allclose(_ends(one), _ends(other), rtol=1e-3, atol=1e-3))
+        return bool(np.allclose(_normalise_ends(one), _normalise_ends(other), rtol=1e-3, atol=1e-3))
     except ValueError:  # different numbers of channels
         return False
 
 
-def _ends(pixels: Mapping[str, Any]) -> np.ndarray:
+def _normalise_ends(pixels: Mapping[str, Any]) -> np.ndarray:
     """Return the normalised values of black and white."""
     mean, std = (np.asarray(pixels.get(k) or (v,)) for k, v in (("mean", 0.0), ("std", 1.0)))
     return np.stack([(end - mean) / np.maximum(std, 1e-30) for end in pixels["value_range"]])
 
 
-def _shown(pixels: Mapping[str, Any]) -> str:
+def _describe(pixels: Mapping[str, Any]) -> str:
     low, high = pixels["value_range"]
     mean, std = (
         ",".join(f"{v:.4g}" for v in pixels.get(name) or ()) or "none" for name in ("mean", "std")
@@ -230,7 +234,7 @@ def _shown(pixels: Mapping[str, Any]) -> str:
     return f"range {low:g},{high:g}, mean {mean}, std {std}"
 
 
-def _contradiction(name: str, one: tuple[Any, str], other: tuple[Any, str]) -> ContractError:
+def _contradiction_error(name: str, one: tuple[Any, str], other: tuple[Any, str]) -> ContractError:
     flag = _FLAGS.get(name)
     settle = f"pass {flag}, or correct one of them" if flag else "correct one of them"
     return ContractError(

@@ -15,7 +15,7 @@ _LONGEST_NAME = 100
 
 @final
 @dataclass(frozen=True)
-class Claim:
+class SourceSettings:
     """The settings that one source gives.
 
     Attributes:
@@ -38,7 +38,7 @@ class Claim:
 
 @final
 @dataclass(frozen=True)
-class Said:
+class SourceReader:
     """Reader of the keys of one source; a value of the wrong type is refused.
 
     Attributes:
@@ -49,7 +49,7 @@ class Said:
     source: str
     values: Mapping[str, Any]
 
-    def refused(self, key: str, expected: str) -> ContractError:
+    def type_error(self, key: str, expected: str) -> ContractError:
         """Return the error for a key with a value of the wrong type."""
         value = repr(self.values[key])
         shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
@@ -58,7 +58,7 @@ class Said:
             "or move the model to a folder without it."
         )
 
-    def given(self, key: str) -> bool:
+    def has(self, key: str) -> bool:
         """Return whether `key` has a value other than null."""
         return self.values.get(key) is not None
 
@@ -68,16 +68,16 @@ class Said:
         if value is None:
             return False
         if not isinstance(value, bool):
-            raise self.refused(key, "true or false")
+            raise self.type_error(key, "true or false")
         return value
 
     def number(self, key: str, default: float) -> float:
         """Return the number under `key`, or `default`."""
-        if not self.given(key):
+        if not self.has(key):
             return default
         value = self.values[key]
         if not is_number(value):
-            raise self.refused(key, "a number")
+            raise self.type_error(key, "a number")
         return float(value)
 
     def numbers(self, key: str) -> tuple[float, ...]:
@@ -85,21 +85,21 @@ class Said:
         value = self.values[key]
         many = value if isinstance(value, list) else [value]
         if not many or not all(map(is_number, many)):
-            raise self.refused(key, "a list of numbers")
+            raise self.type_error(key, "a list of numbers")
         return tuple(float(v) for v in many)
 
-    def names(self, key: str) -> tuple[str, ...]:
+    def class_names(self, key: str) -> tuple[str, ...]:
         """Return the names of the classes 0, 1, ..., from a mapping by index or from a list."""
         value = self.values[key]
         if isinstance(value, list):
             value = dict(enumerate(value))
         if not isinstance(value, dict) or not all(isinstance(n, str) for n in value.values()):
-            raise self.refused(key, "a name for each class")
+            raise self.type_error(key, "a name for each class")
         by_index = {str(index): name for index, name in value.items()}
         try:
             found = [by_index[str(index)] for index in range(len(value))]
         except KeyError:
-            raise self.refused(key, "a name for each of the classes 0, 1, ...") from None
+            raise self.type_error(key, "a name for each of the classes 0, 1, ...") from None
         return tuple(_printable(name) for name in found)
 
 

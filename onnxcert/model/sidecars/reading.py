@@ -7,12 +7,12 @@ import stat
 from pathlib import Path
 
 from onnxcert.errors import ContractError
-from onnxcert.model.sidecars.claim import Said
+from onnxcert.model.sidecars.claim import SourceReader
 
 MOST = 4 * 2**20  # bytes; the largest published files, with 21,000 class names, have half as many
 
 
-def read_json(path: Path, source: str) -> Said | None:
+def read_json(path: Path, source: str) -> SourceReader | None:
     """Return a reader of the JSON object in `path`, or None if there is no such file.
 
     Args:
@@ -33,7 +33,7 @@ def read_json(path: Path, source: str) -> Said | None:
             with path.open("rb") as file:
                 content = json.loads(file.read(MOST))
             if isinstance(content, dict):
-                return Said(source, content)
+                return SourceReader(source, content)
             why = "does not hold a JSON object"
     except (FileNotFoundError, NotADirectoryError):
         return None
