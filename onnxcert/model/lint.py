@@ -15,16 +15,9 @@ from onnxcert.model.batch_axis import BatchAxis
 from onnxcert.model.tracing import within
 
 RANDOM_OPERATORS: Final = frozenset(
-    {
-        "RandomNormal",
-        "RandomNormalLike",
-        "RandomUniform",
-        "RandomUniformLike",
-        "Multinomial",
-        "Bernoulli",
-    }
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+    | {"Multinomial", "Bernoulli"}
 )
-
 
 # Operator sets of ONNX Runtime; others are custom operators, which need their own library.
 KNOWN_DOMAINS: Final = frozenset(

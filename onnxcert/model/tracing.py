@@ -15,27 +15,9 @@ Axes = tuple[int | str | None, ...]
 
 # Operators that keep the meaning of values.
 _THROUGH: Final = frozenset(
-    {
-        "Identity",
-        "Cast",
-        "Mul",
-        "Div",
-        "Add",
-        "Sub",
-        "Pad",
-        "Clip",
-        "QuantizeLinear",
-        "DequantizeLinear",
-        "BatchNormalization",
-        "Resize",
-        "Upsample",
-        "Reshape",
-        "Slice",
-        "Squeeze",
-        "Unsqueeze",
-        "Transpose",
-        "Gather",
-    }
+    {"Identity", "Cast", "Mul", "Div", "Add", "Sub", "Pad", "Clip", "QuantizeLinear", "Slice"}
+    | {"DequantizeLinear", "BatchNormalization", "Resize", "Upsample", "Reshape", "Squeeze"}
+    | {"Unsqueeze", "Transpose", "Gather"}
 )
 
 

@@ -275,7 +275,7 @@ def test_a_fixed_size_refuses_other_views(tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="8x6 pixels only, got") as error:
             opened(proto, tmp_path, fit)(noisy(7, 9))
         assert ("pass --tile model" in str(error.value)) == (fit.tile != (8, 6))
-        assert ("--pad-to for pictures smaller than a tile" in str(error.value)) == fit.averages
+        assert ("--pad-to for images smaller than a tile" in str(error.value)) == fit.averages
 
 
 def test_pictures_smaller_than_a_tile_of_a_fixed_size_are_padded_to_it(tmp_path: Path) -> None:
@@ -384,7 +384,7 @@ def test_views_that_are_none_are_refused(values: dict[str, Any], words: str) -> 
 @pytest.mark.parametrize("views", ["scales", "flip", "tiles"])
 def test_class_indices_have_no_mean(views: str, tmp_path: Path) -> None:
     dialect = Dialect(form="labels")
-    with pytest.raises(ParameterError, match="class indices, which have no mean"):
+    with pytest.raises(ParameterError, match="class indices, which cannot be averaged"):
         opened(dialect.proto(CONV), tmp_path, Fit(**VIEWS[views]), **dialect.given(CONV))
 
 

@@ -34,15 +34,15 @@ def check_mean_and_std(contract: PictureContract, value_range: tuple[float, floa
         )
     if std.size and not mean.any() and (std >= FLATTENS * span).all():
         return (
-            f"std {as_text(std)} is too large for values in {unit} ({range_source(contract)}); pass "
-            f"--range {usual_range(std)}, or std for {unit}."
+            f"std {as_text(std)} is too large for values in {unit} ({range_source(contract)}); "
+            f"pass --range {usual_range(std)}, or std for {unit}."
         )
     small = mean.size and std.size and (mean > 0).all() and (mean < 1).all() and (std < 1).all()
     if small and span >= WIDE and not before:
         return (
             f"mean {as_text(mean)} and std {as_text(std)} are for pixels in [0, 1], not for values "
-            f"in {unit} ({range_source(contract)}); pass --range 0,1, or --normalise before if they "
-            "apply before the range."
+            f"in {unit} ({range_source(contract)}); pass --range 0,1, or --normalise before if "
+            "they apply before the range."
         )
     return None
 
