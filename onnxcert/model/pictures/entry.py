@@ -87,11 +87,11 @@ class PictureEntry:
             fit[0] += f" ({contract.sources.get('resize', '')})"
         fit += [self.averaged] if self.averaged else []
         source = contract.sources.get("mean", contract.sources.get("std", ""))
-        said = f" ({source})" if source not in ("", "given") else ""
+        suffix = f" ({source})" if source not in ("", "given") else ""
         return (
             f"pixels  {contract.channels_are} ({contract.sources.get('channel_order', '')}), "
             f"{low:g} to {high:g} ({contract.sources.get('value_range', '')}), mean {mean}, std "
-            f"{std}{said}, {', '.join(fit) or 'own size'}"
+            f"{std}{suffix}, {', '.join(fit) or 'own size'}"
         )
 
     @property
@@ -129,9 +129,9 @@ class PictureEntry:
         bands = self.contract.bands
         channels = len(bands) or 3
         if np.ndim(image) != 3 or len(image) != channels or np.size(image) == 0:
-            told = f" (the bands {listed(bands)})" if bands else ""
+            names = f" (the bands {listed(bands)})" if bands else ""
             raise InputError(
-                f"an image must have the shape [{channels}, height, width]{told}, got "
+                f"an image must have the shape [{channels}, height, width]{names}, got "
                 f"{list(np.shape(image))}."
             )
         if not 0.0 <= float(image.min()) <= float(image.max()) <= 1.0:
