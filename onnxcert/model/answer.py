@@ -170,8 +170,8 @@ def _choose_layout(contract: AnyContract, name: str, seen: Shown) -> str:
                 return layout
         if requested in contract.single_layouts:
             raise ContractError(
-                f"the output {name!r} {shown(seen.one)} cannot be {requested} if one input has the "
-                f"grid {shown(seen.grid)}; leave out --output-layout, or pass another."
+                f"the output {name!r} {shown(seen.one)} cannot be {requested} if one input has "
+                f"the grid {shown(seen.grid)}; leave out --output-layout, or pass another."
             )
     if len(possible) > 1:
         orders = [layout or contract.layouts[0] for layout in possible]
@@ -227,9 +227,9 @@ def _unreadable_error(contract: AnyContract, name: str, seen: Shown) -> Contract
 
 def _components_error(name: str, shape: Axes, grid: Axes | None) -> ContractError:
     return ContractError(
-        f"the output {name!r} for one input is {shown(shape)}, but the axes must be the batch and "
-        f"classes, or those of the input {shown(grid)} (no boxes or lists); select another output "
-        "with --output, or export labels or scores with a batch axis."
+        f"the output {name!r} for one input is {shown(shape)}, but the axes must be the batch "
+        f"and classes, or those of the input {shown(grid)} (no boxes or lists); select another "
+        "output with --output, or export labels or scores with a batch axis."
     )
 
 

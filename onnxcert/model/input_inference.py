@@ -102,7 +102,7 @@ def _fit_to_input(name: str, value: Any, kind: str, shape: Axes | None) -> Any:
         w not in (None, a) for w, a in zip(wanted, array.shape, strict=True)
     ):
         raise ContractError(
-            f"the further input {name!r} takes {shown(shape)}, got {shown(array.shape)}; give as "
-            "many numbers, or one for all."
+            f"the further input {name!r} takes {shown(shape)}, got {shown(array.shape)}; give "
+            "as many numbers, or one for all."
         )
     return array.tolist()

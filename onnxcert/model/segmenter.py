@@ -37,10 +37,10 @@ class OnnxSegmenter:
 
     Images are pixels [B, c, H, W] in [0, 1] (with noise also outside), c = 1 for a grey model and 3
     for a colour model; labels are [B, H, W], or [B, h, w] on the model's own grid. Point clouds are
-    [B, c, N], see `onnxcert.model.points.entry.PointEntry`; labels are [B, N]. A multi-label model,
-    with labels 0 (no) and 1 (yes), gives [B, L, *grid]. A classifier gives one label per input,
-    [B, 1], a multi-label classifier [B, L]. All steps from the declared input to the labels are
-    inside the graph.
+    [B, c, N], see `onnxcert.model.points.entry.PointEntry`; labels are [B, N]. A multi-label
+    model, with labels 0 (no) and 1 (yes), gives [B, L, *grid]. A classifier gives one label per
+    input, [B, 1], a multi-label classifier [B, L]. All steps from the declared input to the labels
+    are inside the graph.
 
     Attributes:
         file: The model file.

@@ -184,7 +184,7 @@ def _with_sizes(contract: PictureContract, name: str, shape: Axes | None) -> Pic
         )
     if max(known[0] or 1, height or 1, width or 1) > LARGEST:
         raise ContractError(
-            f"the input {name!r} {shown(shape)} is larger than {LARGEST} along an axis; export the "
-            "model with free axes."
+            f"the input {name!r} {shown(shape)} is larger than {LARGEST} along an axis; export "
+            "the model with free axes."
         )
     return agreed(contract, found)

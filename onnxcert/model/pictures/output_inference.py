@@ -27,7 +27,7 @@ from onnxcert.model.tracing import (
 def with_output(
     contract: PictureContract, proto: onnx.ModelProto, *, thorough: bool = False
 ) -> PictureContract:
-    """Return `contract` with the fields of the output that the graph gives; see `read_answer`."""
+    """Return `contract` with the output fields that the graph gives; see `read_answer`."""
     outputs = list(proto.graph.output)
     if contract.output:
         value = named("output", contract.output, outputs)
