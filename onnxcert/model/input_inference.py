@@ -28,8 +28,8 @@ def typed(contract: AnyContract, value: onnx.ValueInfoProto) -> AnyContract:
     kind = element_type(value)
     if kind not in contract.dtypes:
         raise ContractError(
-            f"the input {value.name!r} must be {' or '.join(contract.dtypes)}, got {kind}; export "
-            "the model with such an input."
+            f"the input {value.name!r} must be one of {', '.join(contract.dtypes)}, got {kind}; "
+            "export the model with such an input."
         )
     if "dtype" in contract.sources and contract.dtype != kind:
         raise ContractError(
@@ -102,7 +102,7 @@ def _fit_to_input(name: str, value: Any, kind: str, shape: Axes | None) -> Any:
         w not in (None, a) for w, a in zip(wanted, array.shape, strict=True)
     ):
         raise ContractError(
-            f"the further input {name!r} takes {shown(shape)}, got {shown(array.shape)}; give "
-            "as many numbers, or one for all."
+            f"the further input {name!r} takes {shown(shape)}, got {shown(array.shape)}; "
+            "give as many numbers, or one for all."
         )
     return array.tolist()

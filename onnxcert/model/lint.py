@@ -146,8 +146,8 @@ def _inspect(
                 )
         case name if name in RANDOM_OPERATORS:
             return error(
-                "draws random numbers that the seed of a run does not control; replace it by a "
-                "constant or remove it, and export the model again"
+                "draws random numbers that no seed of a run controls; replace it by a constant or "
+                "remove it, and export the model again"
             )
         case "DynamicQuantizeLinear" | "DynamicQuantizeMatMul" | "DynamicQuantizeLSTM":
             return Finding(

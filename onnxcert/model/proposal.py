@@ -56,7 +56,7 @@ def named(role: str, name: str, values: Sequence[onnx.ValueInfoProto]) -> onnx.V
             refuse_container(role, value)
             return value
     names = ", ".join(v.name for v in values) or "none"
-    raise ContractError(f"the model has no {role} called {name!r}; name one of these: {names}.")
+    raise ContractError(f"there is no {role} called {name!r}; the model has {names}.")
 
 
 def only(

@@ -450,7 +450,7 @@ def test_more_channels_than_any_file_has_are_refused_before_each_gets_a_name(
         outputs={"scores": ["b", "c", "h", "w"]},
     )
     message = refusal(proto, tmp_path, value_range=(0.0, 1.0), channel_order="BANDS")
-    assert "there may be 65536 at most" in message
+    assert "more than 65536" in message
 
 
 def test_bytes_say_their_range_themselves(tmp_path: Path) -> None:
