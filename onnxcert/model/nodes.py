@@ -51,7 +51,7 @@ class Nodes:
         ends = (self.constant([value]) for value in (start, end, axis))
         return self.add("Slice", source, *ends)
 
-    def resized(self, source: str, size: str, *, nearest: bool = False) -> str:
+    def resize(self, source: str, size: str, *, nearest: bool = False) -> str:
         """Resize `source` [B, C, h, w] to `size`, int64 [2].
 
         Bilinear with half-pixel centres and no antialiasing, the default of training frameworks;

@@ -107,7 +107,9 @@ class PictureEntry:
     def _seen(self, shape: tuple[int, ...]) -> list[tuple[int, int]]:
         """Return each size at which the network sees an image or a view of it, ascending."""
         passes = sliding_windows(self.fit, *shape[1:])
-        return sorted({self.fit.plain(windows.seen).padded(*windows.size) for windows in passes})
+        return sorted(
+            {self.fit.plain(windows.seen).padded_size(*windows.size) for windows in passes}
+        )
 
     def described(self, shape: tuple[int, ...]) -> str:
         return f"images of {shape[1]}x{shape[2]} pixels"
@@ -175,10 +177,10 @@ class PictureEntry:
         """Accept any noise: every channel may be perturbed."""
 
     def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-        return None if self.fit.grid == "model" else self.fit.padded(*shape[1:])
+        return None if self.fit.grid == "model" else self.fit.padded_size(*shape[1:])
 
     def grid(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return self.fit.padded(*shape[1:])
+        return self.fit.padded_size(*shape[1:])
 
     def labelled(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return None if self.fit.grid == "model" else shape[1:]
@@ -194,7 +196,7 @@ class PictureEntry:
         return inputs
 
     def feeds(self, shape: tuple[int, ...]) -> dict[str, IntArray]:
-        resized, padded = self.fit.resized(*shape[1:]), self.fit.padded(*shape[1:])
+        resized, padded = self.fit.resized_size(*shape[1:]), self.fit.padded_size(*shape[1:])
         feeds: dict[str, IntArray] = {}
         if self.fit.resizes or self.fit.pad_to > 1:
             feeds[RESIZED] = np.array(resized, dtype=np.int64)
@@ -207,7 +209,7 @@ class PictureEntry:
         """Add the preprocessing; return the pixels at the network's size, [B, c, h, w]."""
         seen = INPUT
         if self.fit.resizes:
-            seen = nodes.resized(seen, RESIZED)
+            seen = nodes.resize(seen, RESIZED)
         if self.fit.pad_to > 1:
             seen = nodes.add("Pad", seen, PADS, mode="edge")
         add_normalisation(nodes, seen, self.contract)
@@ -220,9 +222,9 @@ class PictureEntry:
         nearest = self.contract.output_form == "labels"
         if self.fit.pad_to > 1:
             if other_size:
-                scores = nodes.resized(scores, nodes.axes(seen, 2, 4), nearest=nearest)
+                scores = nodes.resize(scores, nodes.axes(seen, 2, 4), nearest=nearest)
             begin, axes = nodes.constant([0, 0]), nodes.constant([2, 3])
             scores = nodes.add("Slice", scores, begin, RESIZED, axes)
         if self.fit.resizes or (other_size and self.fit.pad_to == 1):
-            scores = nodes.resized(scores, nodes.axes(INPUT, 2, 4), nearest=nearest)
+            scores = nodes.resize(scores, nodes.axes(INPUT, 2, 4), nearest=nearest)
         return scores, scores

@@ -118,13 +118,13 @@ class Fit:
         """Whether the network may see another resolution than the image's."""
         return self.scale != 1.0 or self.size is not None or any(s != 1.0 for s in self.scales)
 
-    def resized(self, height: int, width: int) -> tuple[int, int]:
+    def resized_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the image size after resizing by `scale` or to `size`; at least one pixel."""
-        return self.size or scaled(height, width, self.scale)
+        return self.size or scale_size(height, width, self.scale)
 
-    def padded(self, height: int, width: int) -> tuple[int, int]:
+    def padded_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the size at which the network sees an image of height x width."""
-        height, width = self.resized(height, width)
+        height, width = self.resized_size(height, width)
         return -(-height // self.pad_to) * self.pad_to, -(-width // self.pad_to) * self.pad_to
 
     def plain(self, seen: tuple[int, int]) -> Fit:
@@ -161,7 +161,7 @@ class Fit:
         return {**one, **views}
 
 
-def scaled(height: int, width: int, scale: float) -> tuple[int, int]:
+def scale_size(height: int, width: int, scale: float) -> tuple[int, int]:
     """Return the size of an image resized by `scale`; at least one pixel."""
     return max(1, math.floor(height * scale)), max(1, math.floor(width * scale))
 

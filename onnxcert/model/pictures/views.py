@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert.model.pictures.fit import Fit, scaled
+from onnxcert.model.pictures.fit import Fit, scale_size
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class SlidingWindow:
 
 def sliding_windows(fit: Fit, height: int, width: int) -> tuple[SlidingWindow, ...]:
     """Return the passes over an image of height x width: one for each scale and mirroring."""
-    sizes = [scaled(height, width, scale) for scale in sorted(fit.scales)]
+    sizes = [scale_size(height, width, scale) for scale in sorted(fit.scales)]
     return tuple(
         _make_window(fit, height, width, size, mirrored)
-        for size in sizes or [fit.resized(height, width)]
+        for size in sizes or [fit.resized_size(height, width)]
         for mirrored in ((False, True) if fit.flip else (False,))
     )
 

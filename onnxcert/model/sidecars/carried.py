@@ -128,13 +128,13 @@ class Proposal:
 
     def early(self, contract: PictureContract) -> PictureContract:
         """Return `contract` with the values that do not depend on the number of channels."""
-        return self._filled(contract, [name for name in self.values if name not in _LATE])
+        return self._fill(contract, [name for name in self.values if name not in _LATE])
 
     def late(self, contract: PictureContract) -> PictureContract:
         """Return `contract`, whose channels are known, with the values for each channel."""
-        return self._filled(contract, [name for name in _LATE if name in self.values])
+        return self._fill(contract, [name for name in _LATE if name in self.values])
 
-    def _filled(self, contract: PictureContract, names: Iterable[str]) -> PictureContract:
+    def _fill(self, contract: PictureContract, names: Iterable[str]) -> PictureContract:
         for name in names:
             value, source = self.values[name]
             try:
