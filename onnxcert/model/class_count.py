@@ -48,7 +48,7 @@ def classes_before_argmax(proto: onnx.ModelProto, name: str, rank: int) -> int |
 
 
 def _follow(graph: onnx.GraphProto, value: str, axis: int, rank: int) -> int | None:
-    """Return the length of an axis, found at the layer that made it."""
+    """Return the length of an axis, found at the layer that determines it."""
     produced_by = producers(graph)
     constants = _Constants(graph, produced_by)
     for _ in range(_MOST):
@@ -126,7 +126,7 @@ def _is_own_length(
 
 
 def _find_producer(name: str, produced_by: dict[str, Any]) -> Any:
-    """Return the node that made a value; nodes that only pass it on are skipped."""
+    """Return the node that computes a value, skipping nodes that only pass it on."""
     node = produced_by.get(name)
     for _ in range(_MOST):
         if node is None or node.op_type not in _HANDS_ON or not node.input:

@@ -33,13 +33,13 @@ def refuse_untraceable(proto: onnx.ModelProto, path: Path) -> None:
     _refuse_too_many(proto, path)
     graphs = [g for f in proto.functions for g in _graphs(f.node)] + _graphs(proto.graph.node)
     for nodes in graphs:
-        made: TopologicalSorter[str] = TopologicalSorter()
+        order: TopologicalSorter[str] = TopologicalSorter()
         for node in nodes:
             read = [name for each in within([node]) for name in each.input if name]
             for name in filter(None, node.output):
-                made.add(name, *read)
+                order.add(name, *read)
         try:
-            made.prepare()
+            order.prepare()
         except CycleError:
             raise ModelError(
                 f"{path} has a value that is computed from itself, which ONNX does not allow; "
@@ -94,5 +94,5 @@ def _calls(nodes: Iterable[onnx.NodeProto], functions: dict[_Key, onnx.FunctionP
     return {key for node in within(nodes) if (key := _key(node, node.op_type)) in functions}
 
 
-def _key(made: onnx.NodeProto | onnx.FunctionProto, name: str) -> _Key:
-    return made.domain, name, made.overload
+def _key(item: onnx.NodeProto | onnx.FunctionProto, name: str) -> _Key:
+    return item.domain, name, item.overload

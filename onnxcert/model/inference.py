@@ -1,7 +1,7 @@
 """Detect the contract of a model from its metadata, files beside it, the graph and the user.
 
 The user overrides the metadata; the graph adds the fields that are missing. If the graph allows two
-values, none is chosen: the error shows the flags for both.
+values, neither is taken: the error shows the flags for both.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _detect(
         refuse_boxes(model.proto)
     if isinstance(contract, PointContract):
         contract = with_category(with_points(contract, graph), graph)
-        contract = with_feeds(contract, graph, made=(contract.category_input,))
+        contract = with_feeds(contract, graph, derived=(contract.category_input,))
         return with_point_output(contract, model.proto, thorough=thorough), []
     assert isinstance(contract, PictureContract)
     proposal = _read_proposal(model, written, requested)

@@ -40,23 +40,23 @@ def typed(contract: AnyContract, value: onnx.ValueInfoProto) -> AnyContract:
 
 
 def with_feeds(
-    contract: AnyContract, graph: onnx.GraphProto, *, made: tuple[str, ...] = ()
+    contract: AnyContract, graph: onnx.GraphProto, *, derived: tuple[str, ...] = ()
 ) -> AnyContract:
     """Return `contract` with a checked value for every further input.
 
     Args:
         contract: Contract whose main input is known.
         graph: The graph of the model.
-        made: Inputs that are computed from the main input and need no value.
+        derived: Inputs that are computed from the main input and need no value.
 
     Raises:
         ContractError: A further input has no value, or a value has no input or does not fit it.
     """
-    others = {i.name: i for i in graph_inputs(graph) if i.name not in (contract.input, *made)}
+    others = {i.name: i for i in graph_inputs(graph) if i.name not in (contract.input, *derived)}
     fed = dict(contract.feeds)
     for name in fed:
         named("further input", name, list(others.values()))
-    hint = ", or --feed NAME=category for a shape's category" if made else ""
+    hint = ", or --feed NAME=category for a shape's category" if derived else ""
     for name, value in others.items():
         refuse_container("further input", value)
         kind, shape = element_type(value), axes(value)

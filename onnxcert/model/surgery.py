@@ -64,9 +64,9 @@ def labelling_model(
         vote.labels(back, native, contract, candidates=candidates, output=LABELS)
 
     fed = dict(contract.feeds)
-    made = {contract.input, *fed, *(name for node in front.nodes for name in node.output)}
+    present = {contract.input, *fed, *(name for node in front.nodes for name in node.output)}
     constants = {i.name for i in graph.initializer}
-    kept = [i for name, i in inputs.items() if name in constants - made]
+    kept = [i for name, i in inputs.items() if name in constants - present]
     rows: int | str = batch or "batch"
     del graph.input[:]
     graph.input.extend([*entry.inputs(rows), *kept])
