@@ -1,4 +1,4 @@
-"""ONNX models: contract, lint, graph surgery, session. The only importer of onnx and onnxruntime.
+"""ONNX models: contract, lint, graph surgery, session. Only this package imports onnx, onnxruntime.
 
-`contract` imports neither, so that converters can write one where nothing else is installed.
+`contract` imports neither, so that converters can write a contract without them.
 """

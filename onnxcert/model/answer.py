@@ -1,4 +1,4 @@
-"""How the axes of a model's answer are found: from what the file declares, or by trial passes."""
+"""Find the axes of a model's output: from the shapes in the file, or by trial passes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Answer:
     """The axes of an output, as far as they are known.
 
     Attributes:
-        shape: with a batch axis in front, also where the output has none; None where unknown.
-        grid: of the components as the network sees them.
-        layout: one of the contract's `single_layouts`; empty where there is a batch axis.
-        source: who says so.
-        settled: whether the file says enough, so that no trial is needed.
-        trial: the passes that showed it, if there were any.
+        shape: Shape with a batch axis first, even if the output has none; None if unknown.
+        grid: Grid of the components as the network sees them.
+        layout: One of the contract's `single_layouts`; empty if the output has a batch axis.
+        source: Where this comes from.
+        settled: Whether the file is enough, so that no trial is needed.
+        trial: The trial passes that showed it, or None.
     """
 
     shape: Axes | None
@@ -42,7 +42,7 @@ class Answer:
 
     @property
     def rank(self) -> int | None:
-        """Number of the output's own axes."""
+        """Number of axes of the output itself."""
         return None if self.shape is None else len(self.shape) - bool(self.layout)
 
 
@@ -54,50 +54,52 @@ def read_answer(
     *,
     thorough: bool = False,
 ) -> AnyContract:
-    """`contract`, completed with the axes of its output.
+    """Return `contract` with the axes of its output.
 
-    What the file declares is taken where it leaves nothing open, and held to the first passes of
-    the run (`onnxcert.model.running.network`). Else the network is tried on random rows.
+    Use the shapes in the file if they are complete; the first passes of the run check them
+    (`onnxcert.model.running.network`). Otherwise run the network on random rows.
 
     Args:
-        contract: with all about its inputs.
-        value: the output.
-        complete: the contract with form and classes; raises ContractError where they are open.
-        thorough: whether to try even where nothing is open.
+        contract: Contract whose inputs are complete.
+        proto: The model.
+        value: The output.
+        complete: Adds form and classes to a contract; raises ContractError if they are missing.
+        thorough: Whether to run the network even if the file is complete.
 
     Raises:
-        ContractError: the axes cannot be read, or the answer is not about the input's components.
+        ContractError: The axes cannot be determined, or the output is not about the components of
+            the input.
     """
     completed = refusal = None
     try:
-        answer = _declared(contract, proto, value)
-        completed = complete(_with_axes(contract, value.name, answer), answer)
+        answer = _read_shapes(contract, proto, value)
+        completed = complete(_set_layout(contract, value.name, answer), answer)
         if answer.settled and completed.classes is not None and not thorough:
             return completed
     except ContractError as error:
         refusal = error
     tried = try_answers(proto, contract, value.name)
     if tried is not None and (layouts(tried.shown, contract) or completed is None):
-        answer = _tried(contract, value.name, tried)
-        completed = complete(_with_axes(contract, value.name, answer), answer)
-        if _off_grid(completed, tried.shown):
-            raise _unreadable(completed, value.name, tried.shown)
+        answer = _read_trial(contract, value.name, tried)
+        completed = complete(_set_layout(contract, value.name, answer), answer)
+        if _has_other_grid(completed, tried.shown):
+            raise _unreadable_error(completed, value.name, tried.shown)
         return completed
     if completed is None:
         assert refusal is not None
         raise refusal
     if tried is not None and not answer.settled and (thorough or len(contract.trial_grids) == 1):
-        _tried(contract, value.name, tried)  # says why it cannot be read
-    if tried is not None and thorough and _off_grid(completed, tried.shown):
-        raise _unreadable(completed, value.name, tried.shown)
-    # It may be made for another size than those tried; the first passes of the run tell.
+        _read_trial(contract, value.name, tried)  # raises the error with the reason
+    if tried is not None and thorough and _has_other_grid(completed, tried.shown):
+        raise _unreadable_error(completed, value.name, tried.shown)
+    # The model may need another size than those tried; the first passes of the run check it.
     return completed
 
 
-def input_grid(
+def declared_grid(
     contract: AnyContract, proto: onnx.ModelProto
 ) -> tuple[int | str | None, Axes | None]:
-    """(rows, grid of the components) as the graph declares them for its input."""
+    """Return (rows, grid of the components) as the graph declares them for its input."""
     seen = axes(next(i for i in proto.graph.input if i.name == contract.input))
     if seen is None:
         return None, None
@@ -105,21 +107,23 @@ def input_grid(
     return seen[0], tuple(length for axis, length in named[1:] if axis != "C")
 
 
-def _declared(contract: AnyContract, proto: onnx.ModelProto, value: onnx.ValueInfoProto) -> Answer:
-    """The answer as the file declares it."""
-    rows, grid = input_grid(contract, proto)
+def _read_shapes(
+    contract: AnyContract, proto: onnx.ModelProto, value: onnx.ValueInfoProto
+) -> Answer:
+    """Return the output axes that the file declares."""
+    rows, grid = declared_grid(contract, proto)
     shape = axes(value) or inferred_axes(proto, value.name)
     if shape is None:
         return Answer(None, grid, "", ASSUMED, settled=False)
     counts = shape[:1] == (rows,) and rows is not None
-    whole = _whole(shape[1:]) and grid is not None and _whole(grid)
+    whole = _are_known(shape[1:]) and grid is not None and _are_known(grid)
     if whole and (counts or (isinstance(shape[0], int) and isinstance(rows, int))):
-        # Two rows are not declared where the batch is fixed at one.
+        # With a batch fixed at one, the file does not tell the output for two rows.
         rest = tuple(n for n in shape[1:] if isinstance(n, int))
         one = (1, *rest) if counts else (shape[0], *rest)
         two = (2, *rest) if counts and rows != 1 else None
         seen = Shown(tuple(grid), one, two)  # type: ignore[arg-type]
-        layout = _chosen(contract, value.name, seen)
+        layout = _choose_layout(contract, value.name, seen)
         found = shape if not layout else (1, *shape)
         return Answer(found, grid, layout, f"{GRAPH}: {shown(shape)}", settled=True)
     full = max(contract.ranks)
@@ -133,44 +137,48 @@ def _declared(contract: AnyContract, proto: onnx.ModelProto, value: onnx.ValueIn
             source = f"{GRAPH}: {shown(shape)}"
             return Answer((1, *shape), grid, single[0], source, settled=False)
     if isinstance(shape[0], int) and shape[0] != rows and shape[0] != 1:
-        raise _not_components(value.name, shape, grid)
+        raise _components_error(value.name, shape, grid)
     return Answer(shape, grid, "", ASSUMED, settled=False)
 
 
-def _tried(contract: AnyContract, name: str, trial: Trial) -> Answer:
-    """The answer as trial passes show it."""
+def _read_trial(contract: AnyContract, name: str, trial: Trial) -> Answer:
+    """Return the output axes that trial passes show."""
     seen = trial.shown
-    layout = _chosen(contract, name, seen)
+    layout = _choose_layout(contract, name, seen)
     shape = (1, *seen.one) if layout else seen.one
     return Answer(shape, seen.grid, layout, TRIAL, settled=True, trial=trial)
 
 
-def _chosen(contract: AnyContract, name: str, seen: Shown) -> str:
-    """The one layout that fits, or that was said.
+def _choose_layout(contract: AnyContract, name: str, seen: Shown) -> str:
+    """Return the only layout that fits, or the one that the contract gives.
 
     Raises:
-        ContractError: none fits, or several do and nothing was said.
+        ContractError: No layout fits, or several fit and the contract gives none.
     """
     possible = layouts(seen, contract)
     if not possible:
-        raise _unreadable(contract, name, seen)
+        raise _unreadable_error(contract, name, seen)
     if "output_layout" in contract.sources:
-        said = contract.output_layout
-        # With a batch axis in mind, but the order of the others is the same.
-        for layout in (said, said[1:] if said in contract.layouts else said, ""):
+        requested = contract.output_layout
+        # The given layout may count a batch axis; the order of the other axes is the same.
+        for layout in (
+            requested,
+            requested[1:] if requested in contract.layouts else requested,
+            "",
+        ):
             if layout in possible:
                 return layout
-        if said in contract.single_layouts:
+        if requested in contract.single_layouts:
             raise ContractError(
-                f"the output {name!r} {shown(seen.one)} cannot be {said} where one input has the "
-                f"grid {shown(seen.grid)}; leave --output-layout out, or pass another."
+                f"the output {name!r} {shown(seen.one)} cannot be {requested} if one input has "
+                f"the grid {shown(seen.grid)}; leave out --output-layout, or pass another."
             )
     if len(possible) > 1:
         orders = [layout or contract.layouts[0] for layout in possible]
         flags = " or ".join(f"--output-layout {order}" for order in orders)
         raise Question(
-            f"the output {name!r} {shown(seen.one)} has no batch axis and its axes may come in "
-            f"several orders; pass {flags}.",
+            f"the output {name!r} {shown(seen.one)} has no batch axis and several orders of its "
+            f"axes are possible; pass {flags}.",
             flag="--output-layout",
             values=orders,
             meaning=f"order of the axes of {name!r} {shown(seen.one)}",
@@ -179,47 +187,51 @@ def _chosen(contract: AnyContract, name: str, seen: Shown) -> str:
     return possible[0]
 
 
-def _with_axes(contract: AnyContract, name: str, answer: Answer) -> AnyContract:
-    """`contract` with what it cannot be without a batch axis refused, and its layout noted."""
+def _set_layout(contract: AnyContract, name: str, answer: Answer) -> AnyContract:
+    """Return `contract` with the layout of an output without batch axis.
+
+    Raises:
+        ContractError: The layout contradicts the batch axis, or several inputs are passed at once.
+    """
     if not answer.layout:
         if contract.single:
             raise ContractError(
-                f"the output {name!r} {shown(answer.shape)} has a batch axis, which "
-                f"{contract.output_layout} has not; leave --output-layout out."
+                f"the output {name!r} {shown(answer.shape)} has a batch axis but the layout "
+                f"{contract.output_layout} has none; leave out --output-layout."
             )
         return contract
     if contract.batch not in (None, 1) or getattr(contract, "passes", 1) > 1:
         rows = f"{contract.batch} inputs" if contract.batch not in (None, 1) else "several passes"
         raise ContractError(
-            f"the output {name!r} has no axis for the {rows} that go in at once; export the model "
-            "with a batch axis, or run it with one pass for one input."
+            f"the output {name!r} has no batch axis for the {rows} of one call; export the model "
+            "with a batch axis, or use one pass for each input."
         )
     source = contract.sources.get("output_layout", answer.source)
     return contract.override(source, output_layout=answer.layout)
 
 
-def _off_grid(contract: AnyContract, seen: Shown) -> bool:
-    """Whether an answer in a trial has other heights and widths than can be the input's."""
+def _has_other_grid(contract: AnyContract, seen: Shown) -> bool:
+    """Return whether height and width of a trial output cannot belong to the input."""
     if contract.classifies or is_as_said(seen.one, 1, seen.grid, contract):
         return False
     return is_off_grid(seen.one, 1, seen.grid, contract)
 
 
-def _unreadable(contract: AnyContract, name: str, seen: Shown) -> ContractError:
-    """What to raise where an answer is not about the components."""
+def _unreadable_error(contract: AnyContract, name: str, seen: Shown) -> ContractError:
+    """Return the error for an output that is not about the components."""
     if is_off_grid(seen.one, 1, seen.grid, contract):
-        came = f"the output {name!r} answers one input of {shown(seen.grid)} with {shown(seen.one)}"
-        return ContractError(f"{came}, {OFF_GRID}")
-    return _not_components(name, seen.one, seen.grid)
+        sentence = f"the output {name!r} for one input of {shown(seen.grid)} is {shown(seen.one)}"
+        return ContractError(f"{sentence}, {OFF_GRID}")
+    return _components_error(name, seen.one, seen.grid)
 
 
-def _not_components(name: str, shape: Axes, grid: Axes | None) -> ContractError:
+def _components_error(name: str, shape: Axes, grid: Axes | None) -> ContractError:
     return ContractError(
-        f"the output {name!r} answers one input with {shown(shape)}, but the axes must be the "
-        f"batch and classes, or those of the input {shown(grid)} (no boxes or lists); "
-        "choose another with --output, or export labels or scores with a batch axis."
+        f"the output {name!r} for one input is {shown(shape)}, but the axes must be the batch "
+        f"and classes, or those of the input {shown(grid)} (no boxes or lists); select another "
+        "output with --output, or export labels or scores with a batch axis."
     )
 
 
-def _whole(shape: Axes) -> bool:
+def _are_known(shape: Axes) -> bool:
     return all(isinstance(n, int) for n in shape)

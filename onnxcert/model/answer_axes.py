@@ -1,8 +1,8 @@
-"""Which axis of an answer is which: the batch, the classes, the components.
+"""Tell the axes of an output apart: batch, classes, components.
 
-The first axis is the batch only if it is as long as the rows that went in. An answer without a
-batch axis is read where its other axes are the grid of components, exactly; then a pass takes one
-input. Anything else, such as the boxes of a detector, is no answer about components.
+The first axis is the batch only if its length is the number of input rows. An output without a
+batch axis is accepted if its other axes are exactly the grid of components; each pass then takes
+one input. Any other output, such as the boxes of a detector, is not about components.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ Shape = tuple[int, ...]
 
 OFF_GRID: Final = (
     "whose height and width are neither those of the input nor both divided or multiplied by one "
-    "whole number; export it with padding that keeps the size, or with a Resize or crop in the "
-    "graph that brings the scores to the input's size, or pass --pad-to if only sizes that its "
-    "strides do not divide come out so."
+    "whole number; export the model with padding that keeps the size, or add a Resize or crop that "
+    "brings the scores to the input's size, or pass --pad-to if this happens only for sizes that "
+    "its strides do not divide."
 )
 
-_BATCHED: Final = ""  # the layout of an answer with a batch axis, which the graph tells further on
+_BATCHED: Final = ""  # layout of an output with a batch axis; its order is found later
 
 
 @final
 @dataclass(frozen=True)
 class Shown:
-    """Shapes of a network's answers.
+    """Shapes of a network's output.
 
     Attributes:
-        grid: of the components as the network sees them, [height, width] or [points].
-        one: to one row.
-        two: to two rows; None where the network does not take two.
+        grid: Grid of the components as the network sees them, [height, width] or [points].
+        one: Shape for one row.
+        two: Shape for two rows; None if the network does not take two.
     """
 
     grid: Shape
@@ -41,43 +41,43 @@ class Shown:
 
     @property
     def counts_rows(self) -> bool:
-        """Whether the first axis is the rows that went in, of one row and of two."""
+        """Whether the length of the first axis is the number of rows, for one row and for two."""
         return self.one[:1] == (1,) and self.two == (2, *self.one[1:])
 
     @property
     def stacks_rows(self) -> bool:
-        """Whether two rows give two answers like that to one row, along an axis of their own."""
+        """Whether two rows give the output of one row twice, along a new first axis."""
         return self.two == (2, *self.one)
 
 
 def layouts(shown: Shown, contract: Contract) -> tuple[str, ...]:
-    """The orders of axes in which the answer can be read; "" stands for one with a batch axis.
+    """Return the possible orders of the output's axes; "" is an output with a batch axis.
 
-    Without any where the answer is not about the components; several where it is not clear.
+    None is possible if the output is not about the components; several if it is ambiguous.
     """
     batched = shown.one[:1] == (1,) and holds_components(shown.one, shown.grid, contract)
     if shown.counts_rows:
         return (_BATCHED,) if batched else ()
     if batched and shown.grid[0] != 1:
-        return (_BATCHED,)  # the one row may be the one channel: it is the same answer
+        return (_BATCHED,)  # the axis of length 1 may be the channel: the output is the same
     single = tuple(name for name in contract.single_layouts if fits(name, shown, contract))
     return (*single, *([_BATCHED] if batched else []))
 
 
 def fits(layout: str, shown: Shown, contract: Contract) -> bool:
-    """Whether the answer to one row has these axes and no batch axis."""
+    """Return whether the output for one row has these axes and no batch axis."""
     if len(layout) != len(shown.one):
         return False
-    if layout == "C":  # as short as a list of boxes, so that something must tell
+    if layout == "C":  # a list of boxes may be as short: require a second sign
         return shown.stacks_rows or len(contract.class_names) == shown.one[0]
     return tuple(n for n, axis in zip(shown.one, layout, strict=True) if axis != "C") == shown.grid
 
 
 def holds_components(answer: Shape, grid: Shape, contract: Contract) -> bool:
-    """Whether an answer with a batch axis can be about the components, or the whole input.
+    """Return whether an output with a batch axis can be about the components or the whole input.
 
-    With an axis of channels, of which nobody knows yet where it is, some two others must be a grid
-    of the input's; boxes of a detector, [batch, boxes, values], are none.
+    The position of the channel axis, if there is one, is not known yet: two of the other axes must
+    be a grid of the input. Boxes of a detector, [batch, boxes, values], are not.
     """
     full = max(contract.ranks)
     if len(answer) not in contract.ranks:
@@ -88,11 +88,10 @@ def holds_components(answer: Shape, grid: Shape, contract: Contract) -> bool:
 
 
 def on_grid(side: Shape, grid: Shape) -> bool:
-    """Whether `side` is [height, width] of the grid, or one step along both axes leads to it.
+    """Return whether `side` is [height, width] of the grid, or differs from it by one stride.
 
-    The step is a whole number by which the grid's lengths are divided, rounded up or down, or by
-    which they are multiplied. So a border that was cut off or added on is none, nor is an axis that
-    was averaged away.
+    The stride is a whole number by which both lengths are divided (rounded up or down) or
+    multiplied. A border that was cropped or added is no stride, nor is an axis that was averaged.
     """
     if side == grid:
         return True
@@ -106,10 +105,10 @@ def on_grid(side: Shape, grid: Shape) -> bool:
 
 
 def is_off_grid(answer: Shape, rows: int, grid: Shape, contract: Contract) -> bool:
-    """Whether only height and width keep an answer from being about the components.
+    """Return whether only a wrong height and width exclude an output about the components.
 
-    Neither such as have changed places, nor an answer without channels of quite another size, which
-    may be a list of boxes.
+    Not so for height and width in exchanged order, nor for an output without channels of a very
+    different size, which may be a list of boxes.
     """
     sides = _sides(answer, contract)
     if len(grid) != 2 or answer[:1] != (rows,) or not sides:
@@ -121,7 +120,7 @@ def is_off_grid(answer: Shape, rows: int, grid: Shape, contract: Contract) -> bo
 
 
 def _sides(answer: Shape, contract: Contract) -> tuple[Shape, ...]:
-    """What may be the height and the width of an answer with a batch axis."""
+    """Return the possible (height, width) pairs of an output with a batch axis."""
     full = max(contract.ranks)
     if len(answer) == full:
         return answer[2:], answer[1:-1]
@@ -129,7 +128,7 @@ def _sides(answer: Shape, contract: Contract) -> tuple[Shape, ...]:
 
 
 def channels_and_grid(answer: Shape, contract: Contract) -> tuple[int, Shape]:
-    """How many channels an answer has, and the grid it has them on."""
+    """Return (number of channels, grid) of an output."""
     rest = answer if contract.single else answer[1:]
     if contract.answer_rank < max(contract.ranks) and not contract.classifies:
         return 1, rest
@@ -139,7 +138,7 @@ def channels_and_grid(answer: Shape, contract: Contract) -> tuple[int, Shape]:
 
 
 def is_as_said(answer: Shape, rows: int, grid: Shape, contract: Contract) -> bool:
-    """Whether the answer to so many rows has the axes that the contract says."""
+    """Return whether the output for `rows` rows has the axes that the contract gives."""
     if contract.single:
         alone = contract.output_layout == "C" and len(answer) == 1
         return alone or fits(contract.output_layout, Shown(grid, answer, None), contract)

@@ -1,4 +1,4 @@
-"""Models that come with onnxcert, found by name."""
+"""Find the models that are part of onnxcert by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MODEL_FILE = "model.onnx"
 
 
 def bundled_models() -> dict[str, Path]:
-    """Name -> ONNX file of each bundled model; from the installed package or the checkout."""
+    """Return name -> ONNX file of the bundled models, from the installed package or checkout."""
     folders = [Path(__file__).parents[2] / "models"]
     with suppress(ModuleNotFoundError):
         folders.append(Path(str(files("onnxcert.bundled"))))
@@ -27,11 +27,11 @@ def find_model(name: str) -> Path:
     """Return the file called `name`, the one in a folder of this name, or the bundled model.
 
     Raises:
-        ModelError: none exists, or the folder holds several ONNX files.
+        ModelError: No such model exists, or the folder holds several ONNX files.
     """
     path, bundled = Path(name), bundled_models()
-    if path.is_dir() and name not in bundled:  # a folder hides no model
-        return _in_snapshot(path)
+    if path.is_dir() and name not in bundled:  # a folder does not hide a bundled model
+        return _find_in_folder(path)
     if path.is_file() or (path.exists() and name not in bundled):
         return path
     if name in bundled:
@@ -42,7 +42,7 @@ def find_model(name: str) -> Path:
     )
 
 
-def _in_snapshot(folder: Path) -> Path:
+def _find_in_folder(folder: Path) -> Path:
     """Return the ONNX file of a folder laid out as on the Hugging Face hub: in it or in `onnx/`."""
     try:
         found = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/*.onnx"))
@@ -62,9 +62,9 @@ def _in_snapshot(folder: Path) -> Path:
 
 
 def samples(model: Path) -> tuple[Path, Path | None] | None:
-    """Folders of samples and of their labels beside a model, if it has them.
+    """Return the folders of samples and of labels beside a model, or None.
 
-    Point clouds lie in `samples/shapes` and hold their labels themselves.
+    Point clouds are in `samples/shapes`; their files contain the labels.
     """
     shapes, images, labels = (
         model.parent / "samples" / kind for kind in ("shapes", "images", "labels")

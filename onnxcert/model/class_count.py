@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from onnxcert.model.tracing import attribute, deciding_maker, inferred_axes, lengths, makers
+from onnxcert.model.tracing import attribute, deciding_maker, inferred_axes, lengths, producers
 
 # Operators after which every axis is as long as it was.
 _KEEPS: Final = frozenset(
@@ -23,13 +23,15 @@ _MOST: Final = 64  # nodes to follow at most
 
 
 def classes_before_argmax(proto: onnx.ModelProto, name: str, rank: int) -> int | None:
-    """Return the number of classes that the ArgMax behind the output `name` chooses from, or None.
+    """Return the number of classes that the ArgMax before the output `name` selects from, or None.
 
-    Shape inference often loses the axis of the classes at a Resize; the graph is then followed back
-    to the layer that gave the axis its length.
+    Shape inference often loses the class axis at a Resize; then follow the graph back to the layer
+    that gave the axis its length.
 
     Args:
-        rank: number of the output's axes, the batch included.
+        proto: The model.
+        name: The output.
+        rank: Number of the output's axes, including the batch.
     """
     maker = deciding_maker(proto.graph, name)
     if maker is None or maker.op_type != "ArgMax" or not maker.input:
@@ -42,19 +44,19 @@ def classes_before_argmax(proto: onnx.ModelProto, name: str, rank: int) -> int |
         return None
     axis %= rank
     known = None if shape is None else lengths(shape)[axis]
-    return known or _followed(proto.graph, maker.input[0], axis, rank)
+    return known or _follow(proto.graph, maker.input[0], axis, rank)
 
 
-def _followed(graph: onnx.GraphProto, value: str, axis: int, rank: int) -> int | None:
-    """Return the length of an axis, found at the layer that made it."""
-    made_by = makers(graph)
-    constants = _Constants(graph, made_by)
+def _follow(graph: onnx.GraphProto, value: str, axis: int, rank: int) -> int | None:
+    """Return the length of an axis, found at the layer that determines it."""
+    produced_by = producers(graph)
+    constants = _Constants(graph, produced_by)
     for _ in range(_MOST):
-        node = made_by.get(value)
+        node = produced_by.get(value)
         if node is None or not node.input:
             return None
         if node.op_type in _RESIZES:
-            length = _resized(node, axis, rank, made_by, constants)
+            length = _resize_length(node, axis, rank, produced_by, constants)
             if length != 0:
                 return length
         elif node.op_type == "Transpose":
@@ -86,8 +88,8 @@ def _followed(graph: onnx.GraphProto, value: str, axis: int, rank: int) -> int |
     return None
 
 
-def _resized(
-    node: onnx.NodeProto, axis: int, rank: int, made_by: dict[str, Any], constants: _Constants
+def _resize_length(
+    node: onnx.NodeProto, axis: int, rank: int, produced_by: dict[str, Any], constants: _Constants
 ) -> int | None:
     """Return the length of an axis after a Resize, 0 if it does not change, None if unknown."""
     only = attribute(node, "axes")
@@ -103,42 +105,42 @@ def _resized(
     known = constants.values(sizes)
     if len(known) > place:
         return int(known[place]) if known[place] > 0 else None
-    return 0 if _is_own_length(sizes, place, node.input[0], made_by, constants) else None
+    return 0 if _is_own_length(sizes, place, node.input[0], produced_by, constants) else None
 
 
 def _is_own_length(
-    sizes: str, place: int, value: str, made_by: dict[str, Any], constants: _Constants
+    sizes: str, place: int, value: str, produced_by: dict[str, Any], constants: _Constants
 ) -> bool:
     """Return whether the number at `place` of `sizes` is this axis' own length in `value`."""
-    node = _made(sizes, made_by)
+    node = _find_producer(sizes, produced_by)
     if node is None or node.op_type != "Concat":
         return False
-    part = _made(node.input[0], made_by)
+    part = _find_producer(node.input[0], produced_by)
     if part is None or part.op_type != "Slice" or len(part.input) < 3:
         return False
-    shape = _made(part.input[0], made_by)
+    shape = _find_producer(part.input[0], produced_by)
     first, last = (constants.values(name) for name in part.input[1:3])
     from_start = len(first) == len(last) == 1 and first[0] == 0 and last[0] > place
     is_shape = shape is not None and shape.op_type == "Shape"
     return from_start and is_shape and list(shape.input) == [value]
 
 
-def _made(name: str, made_by: dict[str, Any]) -> Any:
-    """Return the node that made a value; nodes that only pass it on are skipped."""
-    node = made_by.get(name)
+def _find_producer(name: str, produced_by: dict[str, Any]) -> Any:
+    """Return the node that computes a value, skipping nodes that only pass it on."""
+    node = produced_by.get(name)
     for _ in range(_MOST):
         if node is None or node.op_type not in _HANDS_ON or not node.input:
             return node
-        node = made_by.get(node.input[0])
+        node = produced_by.get(node.input[0])
     return None
 
 
 class _Constants:
     """The constants of a graph."""
 
-    def __init__(self, graph: onnx.GraphProto, made_by: dict[str, Any]) -> None:
+    def __init__(self, graph: onnx.GraphProto, produced_by: dict[str, Any]) -> None:
         self._initializers = {i.name: i for i in graph.initializer}
-        self._makers = made_by
+        self._makers = produced_by
 
     def _tensor(self, name: str) -> onnx.TensorProto | None:
         for _ in range(_MOST):

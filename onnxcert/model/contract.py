@@ -1,12 +1,10 @@
-"""The I/O contract: what a model's input and output mean, and who said so.
+"""The I/O contract: what a model's input and output mean, with the source of each field.
 
-A tensor's shape does not say whether pixels run to 1 or to 255, or in which order the channels
-come. A contract says it, field by field, each with its source. It travels inside the ONNX file as
-one JSON value under the `metadata_props` key ``onnxcert``; what the file leaves open is inferred
-where the graph says it, given by flags, or refused.
+A tensor's shape does not tell the pixel range or the channel order; a contract does. It is stored
+in the ONNX file as one JSON value under the `metadata_props` key ``onnxcert``. Fields that the file
+does not give are detected from the graph, given by flags, or refused.
 
-Here is what contracts of every kind of input have in common; `onnxcert.model.pictures` and
-`onnxcert.model.points` add what is their own.
+`onnxcert.model.pictures` and `onnxcert.model.points` add the fields of one modality.
 """
 
 from __future__ import annotations
@@ -22,9 +20,9 @@ import numpy as np
 from onnxcert.errors import ContractError
 
 METADATA_KEY: Final = "onnxcert"
-ASSUMED: Final = "assumed"  # the source of what nobody said
+ASSUMED: Final = "assumed"  # the source of a default value
 VERSION: Final = 1
-LARGEST: Final = 65536  # of a batch, a side or a number of classes
+LARGEST: Final = 65536  # largest batch, side or number of classes
 
 INTEGER_TYPES: Final = ("uint8", "int8")
 TASKS: Final = ("segmentation", "classification")
@@ -33,32 +31,33 @@ OUTPUT_FORMS: Final = ("logits", "probabilities", "sigmoid", "logit", "multilabe
 
 @dataclass(frozen=True)
 class Contract(ABC):
-    """How to talk to one model, whatever its inputs are.
+    """Input and output of a model, for any modality.
 
     Attributes:
-        medium: what an input is: `picture` or `points`.
-        layouts, ranks, dtypes: what the fields of these names may be.
-        single_layouts: orders of the axes of an output that has no batch axis, so that a pass
-            takes one input; `C` is a classifier's.
-        input: name of the graph input that takes the picture or the points.
-        layout: order of the input's axes.
-        dtype: element type of the input; integers are rounded and cut off after the noise.
-        batch: the only batch size the graph takes, or None where it is free.
-        feeds: values of further inputs, the same in every pass; (name, nested lists) pairs.
-        output: name of the graph output that holds the answer.
-        task: `segmentation`, an answer for every component, or `classification`, one for all.
+        medium: Modality of the input: `picture` or `points`.
+        layouts: Allowed values of `layout`.
+        ranks: Allowed values of `output_rank`.
+        dtypes: Allowed values of `dtype`.
+        single_layouts: Axis orders of an output without batch axis (one input per pass); `C` is
+            that of a classifier.
+        input: Name of the graph input that takes the image or the points.
+        layout: Order of the input's axes.
+        dtype: Element type of the input; for integers, values are rounded and clipped after noise.
+        batch: The only batch size of the graph, or None if it is free.
+        feeds: Constant values of further inputs; (name, nested lists) pairs.
+        output: Name of the graph output that holds the prediction.
+        task: `segmentation`, one label per component, or `classification`, one per input.
         output_form: `logits` or `probabilities` of classes (argmax); `sigmoid` or `logit`, one
             channel against a threshold; `multilabel`, one channel per label, each against the
             threshold, as labels do not exclude each other; `labels`, class indices.
-        output_layout: order of the output's axes, with a batch axis (one of `layouts`) or without
-            one (one of `single_layouts`).
-        output_rank: number of the output's axes; those missing from a layout with a batch axis are
-            first the channels, then the components.
-        threshold: score above which a sigmoid, logit or multilabel output says yes.
-        classes: number of classes (2 for yes and no), or None until the model has run once.
-        class_names: one name a class, or a label of a multi-label output; or empty.
-        trained_sigma: noise the model was trained with, in the declared unit, or None.
-        sources: for each field above that is set, who said so.
+        output_layout: Order of the output's axes, one of `layouts` or `single_layouts`.
+        output_rank: Number of the output's axes; a layout with a batch axis loses first the
+            channels, then the components.
+        threshold: Score above which a sigmoid, logit or multilabel output is positive.
+        classes: Number of classes (2 for binary outputs), or None until the model has run once.
+        class_names: One name per class, or per label of a multi-label output; or empty.
+        trained_sigma: Noise level of the training, in the declared unit, or None.
+        sources: Source of each field above that is set.
     """
 
     medium: ClassVar[str]
@@ -103,7 +102,7 @@ class Contract(ABC):
         ):
             raise ContractError(
                 f"the model scores {self.classes} classes but {len(self.class_names)} class names "
-                "were given; give one name for each class."
+                "are given; give one name for each class."
             )
         if self.threshold is not None and not np.isfinite(self.threshold):
             raise ContractError(f"the threshold must be a finite number, got {self.threshold}.")
@@ -115,7 +114,7 @@ class Contract(ABC):
             )
 
     def check_choices(self, **allowed: Sequence[Any]) -> None:
-        """Raise ContractError unless each field named has one of the values allowed."""
+        """Raise ContractError unless each named field has one of the allowed values."""
         for name, values in allowed.items():
             value = getattr(self, name)
             if value not in values:
@@ -135,7 +134,7 @@ class Contract(ABC):
     @property
     @abstractmethod
     def trial_grids(self) -> tuple[tuple[int, ...], ...]:
-        """Grids of components that the network is tried on, until it answers on one."""
+        """Grids of components for trial passes, in the order in which they are tried."""
 
     @property
     def single(self) -> bool:
@@ -144,12 +143,12 @@ class Contract(ABC):
 
     @property
     def answer_rank(self) -> int:
-        """Number of the answer's axes once it has a batch axis."""
+        """Number of the output's axes after a batch axis is added."""
         return self.output_rank + self.single
 
     @property
     def output_axes(self) -> str:
-        """The order of the axes that the output has, the batch and the classes included."""
+        """The order of the output's axes, including batch and classes."""
         layout = self.output_layout
         if self.single or self.output_rank == len(layout):
             return layout
@@ -159,38 +158,38 @@ class Contract(ABC):
 
     @property
     def channels_last(self) -> bool:
-        """Whether the output holds the classes of a component side by side."""
+        """Whether the channel axis of the output is the last one."""
         return self.output_layout.endswith("C") and self.output_layout != "C"
 
     @property
     def classifies(self) -> bool:
-        """Whether the answer is about the whole input, and not about each of its parts."""
+        """Whether the model predicts one label for the whole input, not one per component."""
         return self.task == "classification"
 
     @property
     def binary(self) -> bool:
-        """Whether a component is decided against a threshold: 2 classes, no and yes."""
+        """Whether a score is compared with a threshold: 2 classes, no and yes."""
         return self.output_form in ("sigmoid", "logit", "multilabel")
 
     @property
     def decision_threshold(self) -> float:
-        """The threshold, or what is usual for the form: 0 for a logit, else 1/2."""
+        """The threshold, or the default of the output form: 0 for a logit, else 1/2."""
         if self.threshold is not None:
             return self.threshold
         return 0.0 if self.output_form == "logit" else 0.5
 
     @property
     def label_type(self) -> np.dtype[np.unsignedinteger]:
-        """Smallest unsigned integer for labels 0 .. classes - 1 and one more for "no vote"."""
+        """Smallest unsigned type for labels 0 .. classes - 1 and one value for "invalid"."""
         classes = 2 if self.binary else self.classes
         return np.dtype(np.min_scalar_type(255 if classes is None else max(classes, 2)))
 
     def override(self, source: str, **values: Any) -> Self:
-        """The same contract with `values` set, each noted as said by `source`."""
+        """Return a copy with `values` set, and `source` recorded as the source of each."""
         return replace(self, **values, sources={**self.sources, **dict.fromkeys(values, source)})
 
     def to_json(self) -> str:
-        """One JSON object, fields in order, without those that are unset or merely assumed."""
+        """Return a JSON object of the fields in order, without unset and assumed ones."""
         values = {
             name: value
             for name, value in asdict(self).items()
@@ -203,10 +202,11 @@ class Contract(ABC):
 
     @classmethod
     def from_json(cls, text: str, *, source: str) -> Self:
-        """Read a contract back.
+        """Read a contract from JSON.
 
         Raises:
-            ContractError: not JSON, another version or medium, an unknown field or a wrong value.
+            ContractError: The text is not JSON, or has another version, another modality, an
+                unknown field or a wrong value.
         """
         values = parsed(text)
         medium = values.pop("medium")
@@ -220,10 +220,10 @@ class Contract(ABC):
 
     @classmethod
     def parse(cls, name: str, value: Any) -> Any:
-        """Turn one JSON value into the field's type.
+        """Convert a JSON value to the type of the field `name`.
 
         Raises:
-            ContractError: it is of another type.
+            ContractError: The value has another type.
         """
         match name:
             case "batch" | "classes" | "output_rank":
@@ -243,15 +243,15 @@ class Contract(ABC):
                 return number(name, value)
             case _:
                 if not isinstance(value, str):
-                    raise refused(name, "a text", value)
+                    raise refused(name, "a string", value)
                 return value
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """The fields of a contract as JSON values, its `medium` always among them.
+    """Return the fields of a contract as JSON values, always with `medium`.
 
     Raises:
-        ContractError: not JSON, not an object or another version.
+        ContractError: The text is not a JSON object, or has another version.
     """
     try:
         values = json.loads(text)
@@ -262,19 +262,19 @@ def parsed(text: str) -> dict[str, Any]:
     version = values.pop("version", None)
     if version != VERSION:
         raise ContractError(
-            f"the contract has version {version!r}, this onnxcert reads {VERSION}; "
-            "use the onnxcert that wrote it or export the model again."
+            f"the contract has version {version!r} but this onnxcert reads version {VERSION}; "
+            "use the onnxcert that wrote it, or export the model again."
         )
     return {"medium": "picture", **values}
 
 
 def refused(name: str, expected: str, value: Any) -> ContractError:
-    """What to raise where a field has a value of another kind."""
+    """Return the error for a field with a value of the wrong type or range."""
     return ContractError(f"the contract's {name} must be {expected}, got {value!r}.")
 
 
 def natural(name: str, value: Any, *, zero: bool = False) -> int:
-    """A whole number from 1 (0 with `zero`) to `LARGEST`."""
+    """Check and return a whole number from 1 (0 with `zero`) to `LARGEST`."""
     least = 0 if zero else 1
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
         raise refused(name, f"a whole number from {least} to {LARGEST}", value)
@@ -282,19 +282,19 @@ def natural(name: str, value: Any, *, zero: bool = False) -> int:
 
 
 def number(name: str, value: Any) -> float:
-    """A number."""
+    """Check and return a number."""
     if not is_number(value):
         raise refused(name, "a number", value)
     return float(value)
 
 
 def numbers(name: str, value: Any, expected: str = "a list of numbers") -> tuple[float, ...]:
-    """A list of numbers."""
+    """Check and return a list of numbers."""
     if not isinstance(value, Sequence) or isinstance(value, str) or not all(map(is_number, value)):
         raise refused(name, expected, value)
     return tuple(float(v) for v in value)
 
 
 def is_number(value: Any) -> bool:
-    """Whether `value` is a number that float32 holds."""
+    """Return whether `value` is a number that float32 holds."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30

@@ -1,4 +1,4 @@
-"""Which entry goes with which contract."""
+"""Create the adapter for a contract."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from onnxcert.model.points.contract import PointContract
 from onnxcert.model.points.entry import PointEntry
 
 
-def entry_of(contract: Contract, *, fit: Fit | None = None, fill: bool = False) -> Entry:
-    """The way into a model with this contract.
+def make_adapter(contract: Contract, *, fit: Fit | None = None, fill: bool = False) -> Entry:
+    """Return the adapter for a model with this contract.
 
     Args:
-        contract: of the model.
-        fit: how pictures are brought to its size; by default they are resized as its publisher
-            does, or padded to the multiple that it takes.
-        fill: whether points are repeated where a shape has fewer than the model takes.
+        contract: The contract of the model.
+        fit: Resizing and padding of images; by default to the published size, or padding to the
+            multiple that the model needs.
+        fill: Whether points are repeated if a shape has fewer than the model takes.
 
     Raises:
-        ParameterError: what is given is for models of another kind of input.
+        ParameterError: An option is for models of another modality.
     """
     if isinstance(contract, PointContract):
         if fit not in (None, Fit()):
             raise ParameterError(
                 "--scale, --size, --resize, --pad-to, --grid, --scales, --flip and --tile are for "
-                "pictures, but the model takes points; leave them out."
+                "images, but the model takes points; leave them out."
             )
         return PointEntry(contract, fill)
     if fill:
-        raise ParameterError("--fill is for points, but the model takes pictures; leave it out.")
+        raise ParameterError("--fill is for points, but the model takes images; leave it out.")
     assert isinstance(contract, PictureContract)
     usual = Fit(size=contract.usual_size, pad_to=contract.multiple or 1)
     return PictureEntry(contract, fit or usual)

@@ -1,4 +1,4 @@
-"""What differs between kinds of input: the way into the network, and back to the components."""
+"""The protocol of adapters: one modality's preprocessing, and the way from scores to components."""
 
 from __future__ import annotations
 
@@ -16,120 +16,124 @@ INPUT: Final = "onnxcert_input"
 
 
 class Entry(Protocol):
-    """The way of one kind of input into one network, and of its scores back.
+    """Preprocessing of one modality for one network, and postprocessing of its scores.
 
-    `shape` is always that of one declared input, without a batch axis. The graph around the
-    network is made of `front`, which ends in the graph input of the contract, and `back`.
+    `shape` is the shape of one declared input, without a batch axis. `front` adds the nodes before
+    the network, which end in the graph input of the contract; `back` adds those after it.
     """
 
     @property
     def contract(self) -> Contract:
-        """How to talk to the model."""
+        """The contract of the model."""
         ...
 
     @property
     def unit(self) -> str:
-        """The unit of the declared input, in words."""
+        """The unit of the declared input, as text."""
         ...
 
     @property
     def whole(self) -> str:
-        """What one input is, in words: `picture`."""
+        """The name of one input, such as `picture`."""
         ...
 
     @property
     def parts(self) -> str:
-        """What the components are, in words: `pixels`."""
+        """The name of the components, such as `pixels`."""
         ...
 
     @property
     def remedy(self) -> str:
-        """What may help where the network fails on an input, in words."""
+        """Advice for an input on which the network fails, as text."""
         ...
 
     @property
     def said(self) -> str:
-        """How inputs reach the network, and who said so, in one line."""
+        """The preprocessing and its sources, in one line."""
         ...
 
     @property
     def averaged(self) -> str:
-        """What scores are a mean of beside what the contract says, in words, or nothing."""
+        """What scores are averaged over, as text; empty for none."""
         ...
 
     def as_dict(self) -> dict[str, Any]:
-        """What is asked for beside the contract, as JSON values by option name."""
+        """Return the options beside the contract, as JSON values by option name."""
         ...
 
     def values(self, shape: tuple[int, ...]) -> int:
-        """How many values the network gets for one input."""
+        """Return the number of values that the network gets for one input."""
         ...
 
     def described(self, shape: tuple[int, ...]) -> str:
-        """Inputs of this shape, in words."""
+        """Describe inputs of this shape as text."""
         ...
 
     def prepared(self, given: Any) -> Any:
-        """An input as a file holds it, brought to what is certified, once and before any noise."""
+        """Preprocess the content of an input file, once and before any noise."""
         ...
 
     def declared(self, prepared: Any) -> FloatArray:
-        """The array that is perturbed: float32, contiguous.
+        """Return the array that noise is added to: float32, contiguous.
 
         Raises:
-            InputError: it is no input of this model.
+            InputError: It is not a valid input of this model.
         """
         ...
 
     def check(self, shape: tuple[int, ...], path: Path) -> None:
-        """Raise ModelError unless an input of this shape reaches the network of `path`."""
+        """Raise ModelError unless the network of `path` can take an input of this shape."""
         ...
 
     def check_noise(self, x: FloatArray, noisy: FloatArray, perturbation: Perturbation, /) -> None:
-        """Raise ParameterError if the noise reached what must stay as it is, or speaks of what is
-        not there.
+        """Raise ParameterError if the noise changed channels that must stay, or needs missing ones.
 
         Args:
-            x: a declared input. noisy: what the perturbation made of it once.
+            x: A declared input.
+            noisy: One noisy copy of it.
+            perturbation: The perturbation that made it.
         """
         ...
 
     def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Grid of the scores that belong to the components as they are; None for any grid."""
+        """Return the grid of scores that needs no resize to the components; None for any grid."""
         ...
 
     def grid(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Grid of the components as the network sees them."""
+        """Return the grid of the components as the network sees them."""
         ...
 
     def labelled(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Grid of the labels, or None where it is the model's own."""
+        """Return the grid of the labels, or None if it is the model's own."""
         ...
 
     def inputs(self, rows: int | str) -> list[onnx.ValueInfoProto]:
-        """Inputs of the graph: `INPUT`, and what `feeds` gives."""
+        """Return the inputs of the graph: `INPUT`, and those of `feeds`."""
         ...
 
     def feeds(self, shape: tuple[int, ...]) -> dict[str, IntArray]:
-        """Values of the inputs beside `INPUT`."""
+        """Return the values of the inputs other than `INPUT`."""
         ...
 
     def front(self, nodes: Nodes, inputs: Mapping[str, onnx.ValueInfoProto], /) -> str:
-        """Nodes from `INPUT` to the network's inputs; the name of what the network sees of it.
+        """Add nodes from `INPUT` to the network's inputs; return the name of what it sees.
 
         Args:
-            inputs: the network's inputs by name.
+            nodes: Where to add them.
+            inputs: The network's inputs by name.
         """
         ...
 
     def back(self, nodes: Nodes, scores: str, seen: str, other_size: bool, /) -> tuple[str, str]:
-        """Nodes from scores [B, C, *grid] of the network to those of the components.
+        """Add nodes from scores [B, C, *grid] of the network to scores of the components.
 
         Args:
-            seen: what `front` returned.
-            other_size: the scores come out on another grid than went in.
+            nodes: Where to add them.
+            scores: Name of the network's scores.
+            seen: The value that `front` returned.
+            other_size: Whether the grid of the scores differs from that of the input.
 
         Returns:
-            The scores of the components, and the same with minus infinity for classes ruled out.
+            The scores of the components, and a copy with minus infinity for excluded classes.
         """
         ...

@@ -1,6 +1,6 @@
-"""External data: weights that a model keeps in files of their own.
+"""External data: weights of a model in separate files.
 
-The smallest are read into the graph, because some of them determine shapes. Large ones stay in
+Small tensors are read into the graph, because some of them determine shapes. Large ones stay in
 their files: the graph is edited without them, and ONNX Runtime maps them.
 """
 
@@ -17,7 +17,7 @@ from onnx import external_data_helper
 
 from onnxcert.errors import ModelError
 
-HELD: Final = 2**28  # bytes of external weights that are read, smallest first
+HELD: Final = 2**28  # bytes of external weights that are read into memory, smallest first
 
 _BLOCK: Final = 2**22
 # Elements of these types share a byte.
@@ -31,14 +31,14 @@ def external_tensors(proto: onnx.ModelProto) -> list[onnx.TensorProto]:
 
 
 def external_files(proto: onnx.ModelProto, path: Path) -> dict[str, Path]:
-    """Return the files that the model at `path` names, by the names in the model, in order.
+    """Return name in the model -> file, for the external files of the model at `path`, in order.
 
     Raises:
-        ModelError: a file is missing, is not a regular file, or lies outside the model's folder
-            (and, in a cache of Hugging Face, outside the same repository).
+        ModelError: A file is missing, is not a regular file, or is outside the model's folder
+            (in a Hugging Face cache: outside the same repository).
     """
-    names = [_entries(tensor).get("location", "") for tensor in external_tensors(proto)]
-    return {name: _file(name, path) for name in dict.fromkeys(names)}
+    names = [_get_entries(tensor).get("location", "") for tensor in external_tensors(proto)]
+    return {name: _resolve_file(name, path) for name in dict.fromkeys(names)}
 
 
 def add_file(digest: Any, path: Path) -> None:
@@ -50,23 +50,26 @@ def add_file(digest: Any, path: Path) -> None:
 
 
 def read_small(proto: onnx.ModelProto, files: dict[str, Path], sha256: str) -> None:
-    """Read the smallest external weights into `proto`, up to `HELD` bytes in all.
+    """Read the smallest external weights into `proto`, up to `HELD` bytes in total.
 
     Tensors that stay outside get the absolute path of their file and the digest of the whole model,
     so that the graph alone identifies its weights.
 
     Args:
-        files: of `external_files`. sha256: of the model.
+        proto: The model.
+        files: The result of `external_files`.
+        sha256: Digest of the model.
 
     Raises:
-        ModelError: a file is too short, or cannot be read.
+        ModelError: A file is too short or cannot be read.
     """
     left = HELD
     for length, tensor in sorted(
-        ((_length(tensor), tensor) for tensor in external_tensors(proto)), key=lambda pair: pair[0]
+        ((_byte_length(tensor), tensor) for tensor in external_tensors(proto)),
+        key=lambda pair: pair[0],
     ):
-        entries = _entries(tensor)
-        file, offset = files[entries["location"]], _number(tensor, "offset") or 0
+        entries = _get_entries(tensor)
+        file, offset = files[entries["location"]], _read_number(tensor, "offset") or 0
         if offset + length > file.stat().st_size:
             raise ModelError(
                 f"the weights {tensor.name!r} lie beyond the end of {file}, which is cut short; "
@@ -81,42 +84,42 @@ def read_small(proto: onnx.ModelProto, files: dict[str, Path], sha256: str) -> N
             del tensor.external_data[:]
         else:
             outside = {"location": str(file), "offset": offset, "length": length}
-            _say(tensor, {**outside, "checksum": sha256})
+            _set_entries(tensor, {**outside, "checksum": sha256})
 
 
 def for_runtime(proto: onnx.ModelProto) -> tuple[bytes, str]:
-    """Return the model as ONNX Runtime takes it, and the folder of its external weights or "".
+    """Return the serialized model for ONNX Runtime, and the folder of its external weights or "".
 
-    ONNX Runtime reads no file outside that folder, so the paths are written relative to it.
+    ONNX Runtime reads no file outside that folder, so paths are written relative to it.
 
     Raises:
-        ModelError: a file of weights is not on this machine.
+        ModelError: A file of weights is not on this machine.
     """
-    outside = {_entries(tensor)["location"] for tensor in external_tensors(proto)}
+    outside = {_get_entries(tensor)["location"] for tensor in external_tensors(proto)}
     if not outside:
         return proto.SerializeToString(), ""
     for name in outside:
         if not Path(name).is_file():
             raise ModelError(
-                f"the weights {name} are not on this machine; weights beyond {HELD >> 20} MiB are "
-                "not sent to workers, so put them on each machine at this path."
+                f"the weights {name} are not on this machine, and weights beyond {HELD >> 20} MiB "
+                "are not sent to workers; copy them to this path on each machine."
             )
     folder = os.path.commonpath([Path(name).parent for name in outside])
     model = onnx.ModelProto()
     model.CopyFrom(proto)
     for tensor in external_tensors(model):
-        entries = _entries(tensor)
-        _say(tensor, {**entries, "location": os.path.relpath(entries["location"], folder)})
+        entries = _get_entries(tensor)
+        _set_entries(tensor, {**entries, "location": os.path.relpath(entries["location"], folder)})
     return model.SerializeToString(), folder
 
 
-def _file(name: str, path: Path) -> Path:
-    """Return the file that the model at `path` calls `name`, with symbolic links followed."""
+def _resolve_file(name: str, path: Path) -> Path:
+    """Return the file that the model at `path` calls `name`, with symbolic links resolved."""
     folder = path.parent
     try:
         file = (folder / name).resolve()
         inside = file.is_relative_to(folder.resolve())
-        if not inside and _stays_below(name):
+        if not inside and _is_below(name):
             repository = _repository(path)
             inside = repository is not None and file.is_relative_to(repository)
     except (OSError, ValueError, RuntimeError):  # not a valid path, or links in a loop
@@ -142,8 +145,8 @@ def _file(name: str, path: Path) -> Path:
     return file
 
 
-def _stays_below(name: str) -> bool:
-    """Return whether a name, before links are followed, stays below its folder."""
+def _is_below(name: str) -> bool:
+    """Return whether a name, before links are resolved, is inside its folder."""
     below = Path(os.path.normpath(name))
     return not below.is_absolute() and ".." not in below.parts
 
@@ -151,7 +154,7 @@ def _stays_below(name: str) -> bool:
 def _repository(path: Path) -> Path | None:
     """Return the folder of `snapshots/` and `blobs/` that contains a path, or None.
 
-    A cache of Hugging Face keeps files as blobs; a snapshot is a folder of links to them.
+    A Hugging Face cache stores files as blobs; a snapshot is a folder of links to them.
     """
     for parent in Path(os.path.normpath(Path.cwd() / path)).parents:
         if parent.name == "snapshots" and (parent.parent / "blobs").is_dir():
@@ -159,38 +162,38 @@ def _repository(path: Path) -> Path | None:
     return None
 
 
-def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
-    # Protobuf gives bytes if a string is not UTF-8.
-    said = {os.fsdecode(entry.key): os.fsdecode(entry.value) for entry in tensor.external_data}
-    return {"location": "", **said}
+def _get_entries(tensor: onnx.TensorProto) -> dict[str, str]:
+    # Protobuf returns bytes if a string is not UTF-8.
+    found = {os.fsdecode(entry.key): os.fsdecode(entry.value) for entry in tensor.external_data}
+    return {"location": "", **found}
 
 
-def _say(tensor: onnx.TensorProto, entries: dict[str, Any]) -> None:
+def _set_entries(tensor: onnx.TensorProto, entries: dict[str, Any]) -> None:
     del tensor.external_data[:]
     for key, value in entries.items():
         tensor.external_data.add(key=key, value=str(value))
 
 
-def _number(tensor: onnx.TensorProto, key: str) -> int | None:
-    said = _entries(tensor).get(key)
-    if said is None:
+def _read_number(tensor: onnx.TensorProto, key: str) -> int | None:
+    text = _get_entries(tensor).get(key)
+    if text is None:
         return None
     try:
-        number = int(said)
+        number = int(text)
     except ValueError:
         number = -1
     if not 0 <= number < 2**62:
         raise ModelError(
-            f"the external weights {tensor.name!r} have the {key} {said[:40]!r} where a number of "
+            f"the external weights {tensor.name!r} have the {key} {text[:40]!r} but a number of "
             "bytes was expected; export the model again."
         )
     return number
 
 
-def _length(tensor: onnx.TensorProto) -> int:
-    """Return the bytes of a tensor, as stated or else computed from its shape and type."""
-    said = _number(tensor, "length")
-    return tensor_bytes(tensor.data_type, tensor.dims) if said is None else said
+def _byte_length(tensor: onnx.TensorProto) -> int:
+    """Return the bytes of a tensor: as stated, or computed from its shape and type."""
+    stated = _read_number(tensor, "length")
+    return tensor_bytes(tensor.data_type, tensor.dims) if stated is None else stated
 
 
 def tensor_bytes(kind: int, dims: Iterable[int]) -> int:

@@ -1,4 +1,4 @@
-"""Read an ONNX file into memory, with the digest that identifies it."""
+"""Read an ONNX file into memory, with its SHA-256 digest."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from onnxcert.atomic import write_atomically
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import METADATA_KEY, Contract
 from onnxcert.model.external_data import add_file, external_files, external_tensors, read_small
-from onnxcert.model.graph_checks import refuse_unfollowable
+from onnxcert.model.graph_checks import refuse_untraceable
 from onnxcert.regular import irregular, read_regular
 
-OLDEST_OPSET = 13  # the first in which every operator that onnxcert appends has its present form
+OLDEST_OPSET = 13  # the first with the present form of every operator that onnxcert appends
 _LARGEST = 2**31 - 1  # bytes that protobuf reads
 
 
@@ -25,10 +25,11 @@ class ModelFile:
     """An ONNX model read from `path`.
 
     Attributes:
-        proto: the graph at opset 13 or later, with its weights except large external ones
+        path: The file.
+        proto: The graph at opset 13 or later, with its weights except large external ones
             (`onnxcert.model.external_data`).
-        sha256: digest of the file, and of the files of external data it names, in order.
-        opset: of the default domain, as in the file.
+        sha256: Digest of the file and its external data files, in order.
+        opset: Opset of the default domain in the file.
     """
 
     path: Path
@@ -49,18 +50,18 @@ def read_model(path: str | Path) -> ModelFile:
     """Read the ONNX model at `path`.
 
     Raises:
-        ModelError: no such file, not an ONNX model, missing external data, or an opset that
-            cannot be brought to 13.
+        ModelError: The file does not exist or is not an ONNX model, external data are missing, or
+            the opset cannot be converted to 13.
     """
     path = Path(path)
-    content = _content(path)
+    content = _read_content(path)
     try:
         proto = onnx.load_model_from_string(content)
     except (DecodeError, ValueError):
         proto = onnx.ModelProto()
     if not proto.HasField("graph") or not proto.graph.node:
-        raise ModelError(f"{path} is not an ONNX model, or is cut short; export it again.")
-    refuse_unfollowable(proto, path)
+        raise ModelError(f"{path} is not an ONNX model, or is truncated; export it again.")
+    refuse_untraceable(proto, path)
     sha256 = hashlib.sha256(content)
     del content
     files = external_files(proto, path)
@@ -70,24 +71,23 @@ def read_model(path: str | Path) -> ModelFile:
         read_small(proto, files, sha256.hexdigest())
     except OSError as error:
         raise ModelError(
-            f"the external data of {path} cannot be read ({_line(error)}); copy or export it again."
+            f"the external data of {path} cannot be read ({_first_line(error)}); copy or export it "
+            "again."
         ) from None
     opset = max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0)
     if opset < 1:
-        raise ModelError(
-            f"{path} says opset {opset} where 1 or more was expected; export it again."
-        )
-    return ModelFile(path, _modern(proto, opset, path), sha256.hexdigest(), opset)
+        raise ModelError(f"{path} has opset {opset} but 1 or more was expected; export it again.")
+    return ModelFile(path, _convert_opset(proto, opset, path), sha256.hexdigest(), opset)
 
 
 def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
-    """Store `contract` in a copy of the model at `path`, in place of one it may have.
+    """Write a copy of the model with `contract` to `path`; an earlier contract is replaced.
 
     Raises:
-        ModelError: the model is too large for one file, or the copy would replace the model.
-        StoreError: the copy cannot be written.
+        ModelError: The model is too large for one file, or the copy would replace the model.
+        StoreError: The copy cannot be written.
     """
-    stored = onnx.load_model_from_string(_content(model.path))
+    stored = onnx.load_model_from_string(_read_content(model.path))
     weights = external_files(stored, model.path)
     if path.exists() and any(path.samefile(file) for file in (model.path, *weights.values())):
         raise ModelError(
@@ -100,24 +100,24 @@ def write_contract(model: ModelFile, contract: Contract, path: Path) -> None:
     if external_tensors(model.proto):
         if path.parent.resolve() != model.path.parent.resolve():
             raise ModelError(
-                f"the large weights of {model.path} stay in files beside it, and the copy must be "
+                f"the large weights of {model.path} stay in files beside it, so the copy must be "
                 f"in the same folder; write it to {model.path.parent}."
             )
-        copy = stored  # it names the weights relative to that folder
+        copy = stored  # its paths of the weights are relative to that folder
     entries = {**model.metadata, METADATA_KEY: contract.to_json()}
     onnx.helper.set_model_props(copy, entries)
     try:
         content = copy.SerializeToString()
     except ValueError as error:
-        raise ModelError(f"the copy {path} cannot be written ({_line(error)}).") from None
+        raise ModelError(f"the copy {path} cannot be written ({_first_line(error)}).") from None
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
-def _content(path: Path) -> bytes:
-    """Return the content of a model's file.
+def _read_content(path: Path) -> bytes:
+    """Return the content of a model file.
 
     Raises:
-        ModelError: it cannot be read, or is not a regular file of at most 2 GiB.
+        ModelError: The file cannot be read, or is not a regular file of at most 2 GiB.
     """
     if path.is_dir():
         raise ModelError(f"{path} is a folder; name the ONNX file in it.")
@@ -127,7 +127,7 @@ def _content(path: Path) -> bytes:
             raise ModelError(f"{path} is not a regular file; name an ONNX file on disk.")
         if kind.st_size > _LARGEST:
             raise ModelError(
-                f"{path} has {kind.st_size / 2**30:.1f} GiB and an ONNX file can have 2; export "
+                f"{path} has {kind.st_size / 2**30:.1f} GiB but an ONNX file can have 2; export "
                 "the model with its weights as external data."
             )
         return read_regular(path, limit=_LARGEST)
@@ -139,19 +139,19 @@ def _content(path: Path) -> bytes:
         ) from None
 
 
-def _modern(proto: onnx.ModelProto, opset: int, path: Path) -> onnx.ModelProto:
-    """`proto` at opset 13 or later."""
+def _convert_opset(proto: onnx.ModelProto, opset: int, path: Path) -> onnx.ModelProto:
+    """Return `proto`, converted to opset 13 if it is older."""
     if opset >= OLDEST_OPSET:
         return proto
     try:
         return onnx.version_converter.convert_version(proto, OLDEST_OPSET)
     except Exception as error:
         raise ModelError(
-            f"{path} has opset {opset} and cannot be brought to opset {OLDEST_OPSET} "
-            f"({_line(error)}); export it with opset {OLDEST_OPSET} or later."
+            f"{path} has opset {opset} and cannot be converted to opset {OLDEST_OPSET} "
+            f"({_first_line(error)}); export it with opset {OLDEST_OPSET} or later."
         ) from None
 
 
-def _line(error: Exception) -> str:
-    """First line of an error's message, without a closing full stop."""
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error message, without the final full stop."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")[:200]

@@ -1,8 +1,8 @@
-"""Refuse graphs that cannot be followed: too many nodes, cycles, names that are not text.
+"""Refuse graphs that cannot be traced: too many nodes, cycles, names that are not text.
 
-Each function may call the previous one twice: forty functions in a file of 4 kB are 2^40 nodes. So
-nodes are counted without inlining functions. The code that traces a graph from value to value would
-not end on a cycle, and compares names as text.
+Nodes are counted without inlining functions: if each of forty functions calls the previous one
+twice, a file of 4 kB has 2^40 nodes. The code that traces a graph would not end on a cycle, and it
+compares names as text.
 """
 
 from __future__ import annotations
@@ -18,29 +18,28 @@ from google.protobuf.message import Message
 from onnxcert.errors import ModelError
 from onnxcert.model.tracing import within
 
-# Nodes. The time that ONNX Runtime needs for a session grows with their square: about two minutes
-# for this number.
+# Nodes. The time to create an ONNX Runtime session grows with their square: about two minutes here.
 MOST: Final = 20_000
 
 _Key = tuple[str, str, str]
 
 
-def refuse_unfollowable(proto: onnx.ModelProto, path: Path) -> None:
-    """Raise ModelError if a model has more than `MOST` nodes, a cycle or a name that is no text."""
+def refuse_untraceable(proto: onnx.ModelProto, path: Path) -> None:
+    """Raise ModelError if a model has over `MOST` nodes, a cycle or a name that is not text."""
     if not _is_text(proto):
         raise ModelError(
-            f"{path} has names that are not UTF-8 text, so it is damaged; copy or export it again."
+            f"{path} is damaged: it has names that are not UTF-8 text; copy or export it again."
         )
     _refuse_too_many(proto, path)
     graphs = [g for f in proto.functions for g in _graphs(f.node)] + _graphs(proto.graph.node)
     for nodes in graphs:
-        made: TopologicalSorter[str] = TopologicalSorter()
+        order: TopologicalSorter[str] = TopologicalSorter()
         for node in nodes:
             read = [name for each in within([node]) for name in each.input if name]
             for name in filter(None, node.output):
-                made.add(name, *read)
+                order.add(name, *read)
         try:
-            made.prepare()
+            order.prepare()
         except CycleError:
             raise ModelError(
                 f"{path} has a value that is computed from itself, which ONNX does not allow; "
@@ -49,13 +48,13 @@ def refuse_unfollowable(proto: onnx.ModelProto, path: Path) -> None:
 
 
 def _graphs(nodes: Iterable[onnx.NodeProto]) -> list[Iterable[onnx.NodeProto]]:
-    """The nodes of a graph, and those of each subgraph in it."""
+    """Return the nodes of a graph, and those of each of its subgraphs."""
     inner = (g for node in within(nodes) for a in node.attribute for g in (a.g, *a.graphs))
     return [nodes, *(g.node for g in inner)]
 
 
 def _is_text(message: Message) -> bool:
-    """Whether all text in a message is UTF-8; protobuf gives bytes where it is not."""
+    """Return whether all text in a message is UTF-8; protobuf returns bytes if it is not."""
     for field, value in message.ListFields():
         if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
             continue
@@ -79,10 +78,10 @@ def _refuse_too_many(proto: onnx.ModelProto, path: Path) -> None:
         ) from None
     count = _size(proto.graph.node, sizes)
     if count > MOST:
-        written = ", with its functions written out," if functions else ""
+        written = ", with its functions inlined," if functions else ""
         shown = f"{count:,}" if count < 10**12 else "over 10^12"
         raise ModelError(
-            f"{path} has {shown} nodes{written} and at most {MOST:,} are read; export it with "
+            f"{path} has {shown} nodes{written} but at most {MOST:,} are read; export it with "
             "larger operators."
         )
 
@@ -95,5 +94,5 @@ def _calls(nodes: Iterable[onnx.NodeProto], functions: dict[_Key, onnx.FunctionP
     return {key for node in within(nodes) if (key := _key(node, node.op_type)) in functions}
 
 
-def _key(made: onnx.NodeProto | onnx.FunctionProto, name: str) -> _Key:
-    return made.domain, name, made.overload
+def _key(item: onnx.NodeProto | onnx.FunctionProto, name: str) -> _Key:
+    return item.domain, name, item.overload

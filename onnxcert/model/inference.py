@@ -1,8 +1,7 @@
-"""Find the contract of a model: its metadata and the files beside it, completed by the graph and
-overridden by the user.
+"""Detect the contract of a model from its metadata, files beside it, the graph and the user.
 
-What the graph says is proposed with its reason. Where two readings are possible, neither is taken:
-the error shows the flags for both.
+The user overrides the metadata; the graph adds the fields that are missing. If the graph allows two
+values, neither is taken: the error shows the flags for both.
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ from onnxcert.model.input_inference import graph_inputs, with_feeds
 from onnxcert.model.other_tasks import refuse_boxes, refuse_image
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.contradiction import refuse_contradictions
-from onnxcert.model.pictures.input_inference import with_input as with_picture
-from onnxcert.model.pictures.output_inference import with_output as with_picture_output
-from onnxcert.model.pictures.value_range import settled_range
+from onnxcert.model.pictures.input_inference import with_input as with_image_input
+from onnxcert.model.pictures.output_inference import with_output as with_image_output
+from onnxcert.model.pictures.value_range import with_value_range
 from onnxcert.model.points.contract import PointContract
 from onnxcert.model.points.inference import holds_points, with_category, with_points
 from onnxcert.model.points.output_inference import with_output as with_point_output
 from onnxcert.model.question import OpenFacts, Question
-from onnxcert.model.sidecars.carried import Proposal, carried, proposed
+from onnxcert.model.sidecars.carried import Proposal, carried, merge_settings
 from onnxcert.model.tracing import rank
 
-#: Asked in place of questions about named inputs, as long as the input itself is not chosen.
+#: Replaces questions about named further inputs while the main input is not selected.
 OTHER_INPUT: Final = Question(
     "the other inputs need values; pass --feed NAME=VALUE for each",
     flag="--feed",
     values=("NAME=VALUE",),
-    meaning="the value of each input that is not chosen, in every pass",
+    meaning="the value of each input that is not selected, in every pass",
     answer={"feeds": ()},
 )
 METADATA = "the file's metadata"
@@ -53,37 +52,37 @@ def infer(
     thorough: bool = False,
     names: Sequence[str] = (),
 ) -> Contract:
-    """The contract of `model`: its metadata, completed by the graph, overridden by `given`.
+    """Detect the contract of `model`: its metadata, completed by the graph, overridden by `given`.
 
     Args:
-        model: the file.
-        given: fields of the contract by name, as the user gave them; None values are ignored.
-        settle: whether a missing value range is asked for, or left open.
-        thorough: whether the model is tried on random rows also where its file leaves nothing open.
-        names: of classes, where the inputs or the user tell them.
+        model: The file.
+        given: Fields of the contract that the user gave, by name; None values are ignored.
+        settle: Whether a missing value range is an error.
+        thorough: Whether to run the model on random rows even if its file is complete.
+        names: Class names from the inputs or the user.
 
     Raises:
-        OpenFacts: fields are missing or ambiguous; it names all of them.
-        ContractError: a field is contradictory or not supported.
+        OpenFacts: Fields are missing or ambiguous; the error names all of them.
+        ContractError: A field is contradictory or not supported.
     """
-    said = {name: value for name, value in (given or {}).items() if value is not None}
+    requested = {name: value for name, value in (given or {}).items() if value is not None}
     for name in ("input", "output"):
-        if said.get(name) == "":
-            raise ContractError(f"--{name} must be a name, got none; name one of the graph's.")
+        if requested.get(name) == "":
+            raise ContractError(f"--{name} must not be empty; give the name of an {name}.")
     questions: list[Question] = []
     contract = None
     while True:
         try:
-            contract, left = _inferred(model, said, thorough=thorough, names=names)
+            contract, left = _detect(model, requested, thorough=thorough, names=names)
             questions += left if settle else []
         except Question as question:
             answer = question.answer
             several = any(earlier.flag == "--input" for earlier in questions)
             questions.append(OTHER_INPUT if "feeds" in answer and several else question)
-            if answer and not set(answer) & set(said) - {"feeds"}:
-                fed = {"feeds": (*said.get("feeds", ()), *answer.get("feeds", ()))}
-                said = {**said, **answer, **(fed if "feeds" in answer else {})}
-                continue  # with a provisional answer, to find what else is missing
+            if answer and not set(answer) & set(requested) - {"feeds"}:
+                fed = {"feeds": (*requested.get("feeds", ()), *answer.get("feeds", ()))}
+                requested = {**requested, **answer, **(fed if "feeds" in answer else {})}
+                continue  # with a provisional value, to find further missing fields
         except ContractError as error:
             if not questions:
                 raise ContractError(f"{model.path}: {error}") from None
@@ -94,76 +93,77 @@ def infer(
     return contract
 
 
-def _inferred(
-    model: ModelFile, said: Mapping[str, Any], *, thorough: bool, names: Sequence[str]
+def _detect(
+    model: ModelFile, requested: Mapping[str, Any], *, thorough: bool, names: Sequence[str]
 ) -> tuple[Contract, list[Question]]:
     """Return the contract, and the question about the value range if no source gives it."""
     text = model.metadata.get(METADATA_KEY)
     graph = model.proto.graph
-    kind = _kind(text, said, graph)
+    kind = _contract_type(text, requested, graph)
     known = {field.name for field in fields(kind)}
-    if foreign := sorted(set(said) - known):
+    if foreign := sorted(set(requested) - known):
         raise ContractError(
-            f"{foreign[0].replace('_', ' ')} means nothing for a model of {_NOUNS[kind.medium]}"
+            f"{foreign[0].replace('_', ' ')} has no meaning for a model of {_NOUNS[kind.medium]}"
             "; leave it out."
         )
     written = kind() if text is None else kind.from_json(text, source=METADATA)
-    # How many numbers these are is checked once the number of channels is known.
-    late = {name: said[name] for name in ("mean", "std") if name in said}
-    contract = written.override(FLAG, **{k: v for k, v in said.items() if k not in late})
+    # How many numbers these are can be checked only when the number of channels is known.
+    late = {name: requested[name] for name in ("mean", "std") if name in requested}
+    contract = written.override(FLAG, **{k: v for k, v in requested.items() if k not in late})
     if "output_form" not in contract.sources:
         refuse_boxes(model.proto)
     if isinstance(contract, PointContract):
         contract = with_category(with_points(contract, graph), graph)
-        contract = with_feeds(contract, graph, made=(contract.category_input,))
+        contract = with_feeds(contract, graph, derived=(contract.category_input,))
         return with_point_output(contract, model.proto, thorough=thorough), []
     assert isinstance(contract, PictureContract)
-    proposal = _carried(model, written, said)
-    contract = with_picture(proposal.early(contract), graph).override(FLAG, **late)
+    proposal = _read_proposal(model, written, requested)
+    contract = with_image_input(proposal.early(contract), graph).override(FLAG, **late)
     contract = with_feeds(proposal.late(contract), graph)
-    contract = with_picture_output(contract, model.proto, thorough=thorough)
+    contract = with_image_output(contract, model.proto, thorough=thorough)
     refuse_image(contract, model, names)
     try:
-        contract = settled_range(contract)
+        contract = with_value_range(contract)
     except Question as question:
         return contract, [question]
     refuse_contradictions(contract, graph)
     return contract, []
 
 
-def _carried(model: ModelFile, written: Contract, said: Mapping[str, Any]) -> Proposal:
-    """Return what metadata of other programs and files beside the model add to the contract."""
+def _read_proposal(model: ModelFile, written: Contract, requested: Mapping[str, Any]) -> Proposal:
+    """Return the fields that metadata of other programs and files beside the model give."""
     found = carried(model)
-    if "output_form" not in {*written.sources, *said}:
+    if "output_form" not in {*written.sources, *requested}:
         found.refuse_task()
-    return proposed(written.sources, said, found.claims)
+    return merge_settings(written.sources, requested, found.sources)
 
 
 def medium(model: ModelFile, given: Mapping[str, Any]) -> str:
-    """What a model takes, `picture` or `points`; `given` as for `infer`.
+    """Detect the modality of a model, `picture` or `points`; `given` as for `infer`.
 
     Raises:
-        ContractError: its file says neither.
+        ContractError: The contract in the file has an unknown modality.
     """
-    said = {name: value for name, value in given.items() if value is not None}
+    requested = {name: value for name, value in given.items() if value is not None}
     try:
-        return _kind(model.metadata.get(METADATA_KEY), said, model.proto.graph).medium
+        return _contract_type(model.metadata.get(METADATA_KEY), requested, model.proto.graph).medium
     except ContractError as error:
         raise ContractError(f"{model.path}: {error}") from None
 
 
 def stored(model: ModelFile, field: str) -> bool:
-    """Whether the contract in the file says anything about `field`."""
+    """Return whether the contract in the file gives `field`."""
     text = model.metadata.get(METADATA_KEY)
     return text is not None and field in parsed(text)
 
 
-_NOUNS: Final = {"picture": "pictures", "points": "points"}
+_NOUNS: Final = {"picture": "images", "points": "points"}
 
 
-def _kind(text: str | None, said: Mapping[str, Any], graph: onnx.GraphProto) -> type[Contract]:
-    """What kind of input the model takes: as its file says, by the axes of its inputs, or by what
-    was given for it."""
+def _contract_type(
+    text: str | None, requested: Mapping[str, Any], graph: onnx.GraphProto
+) -> type[Contract]:
+    """Return the contract type: by the file, the axes of the inputs, or the fields given."""
     if text is not None:
         medium = parsed(text)["medium"]
         if not isinstance(medium, str) or medium not in CONTRACTS:
@@ -171,15 +171,15 @@ def _kind(text: str | None, said: Mapping[str, Any], graph: onnx.GraphProto) -> 
                 f"the contract's medium must be {' or '.join(CONTRACTS)}, got {medium!r}."
             )
         return CONTRACTS[medium]
-    fed = {name for name, _ in said.get("feeds", ())}
+    fed = {name for name, _ in requested.get("feeds", ())}
     free = [i for i in graph_inputs(graph) if i.name not in fed]
-    named = [i for i in free if i.name == said.get("input")]
+    named = [i for i in free if i.name == requested.get("input")]
     ranks = {rank(value) for value in named or free}
     if any(holds_points(value) for value in named or free) and not ranks & {4, None}:
         return PointContract
     fields_of = {kind: {f.name for f in fields(kind)} for kind in CONTRACTS.values()}
     shared = set.intersection(*fields_of.values())
-    told = [kind for kind, own in fields_of.items() if set(said) & (own - shared)]
-    if len(told) == 1 and 4 not in ranks:
-        return told[0]  # only a model of this kind has such a field
+    matching = [kind for kind, own in fields_of.items() if set(requested) & (own - shared)]
+    if len(matching) == 1 and 4 not in ranks:
+        return matching[0]  # only this contract type has the given field
     return PointContract if 3 in ranks and not ranks & {4, None} else PictureContract

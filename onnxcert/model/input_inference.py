@@ -1,4 +1,4 @@
-"""What the graph says about its inputs, whatever kind of input it takes."""
+"""Detect the inputs of a graph, for any modality."""
 
 from __future__ import annotations
 
@@ -14,67 +14,72 @@ from onnxcert.model.tracing import Axes, axes, element_type, lengths, shown
 
 
 def graph_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
-    """Inputs that must be fed: those that are no initializers."""
+    """Return the inputs that need values: those that are not initializers."""
     constants = {i.name for i in graph.initializer}
     return [i for i in graph.input if i.name not in constants]
 
 
 def typed(contract: AnyContract, value: onnx.ValueInfoProto) -> AnyContract:
-    """`contract` with the element type of the input `value`.
+    """Return `contract` with the element type of the input `value`.
 
     Raises:
-        ContractError: it is none that such models take, or not the one that was said.
+        ContractError: The type is not supported, or contradicts the contract.
     """
     kind = element_type(value)
     if kind not in contract.dtypes:
         raise ContractError(
-            f"the input {value.name!r} must be {', '.join(contract.dtypes)}, got {kind}; export "
-            "the model with such an input."
+            f"the input {value.name!r} must be one of {', '.join(contract.dtypes)}, got {kind}; "
+            "export the model with such an input."
         )
     if "dtype" in contract.sources and contract.dtype != kind:
         raise ContractError(
-            f"the contract says the input is {contract.dtype} but the graph takes {kind}; correct "
-            "the contract."
+            f"the contract says that the input is {contract.dtype} but the graph takes {kind}; "
+            "correct the contract."
         )
     return filled(contract, {"dtype": kind}, GRAPH)
 
 
 def with_feeds(
-    contract: AnyContract, graph: onnx.GraphProto, *, made: tuple[str, ...] = ()
+    contract: AnyContract, graph: onnx.GraphProto, *, derived: tuple[str, ...] = ()
 ) -> AnyContract:
-    """`contract` with a checked value for every further input but those `made` from the input.
+    """Return `contract` with a checked value for every further input.
+
+    Args:
+        contract: Contract whose main input is known.
+        graph: The graph of the model.
+        derived: Inputs that are computed from the main input and need no value.
 
     Raises:
-        ContractError: a further input has no value, a value has no input, or does not fit it.
+        ContractError: A further input has no value, or a value has no input or does not fit it.
     """
-    others = {i.name: i for i in graph_inputs(graph) if i.name not in (contract.input, *made)}
+    others = {i.name: i for i in graph_inputs(graph) if i.name not in (contract.input, *derived)}
     fed = dict(contract.feeds)
     for name in fed:
         named("further input", name, list(others.values()))
-    told = ", or --feed NAME=category for a shape's category" if made else ""
+    hint = ", or --feed NAME=category for a shape's category" if derived else ""
     for name, value in others.items():
         refuse_container("further input", value)
         kind, shape = element_type(value), axes(value)
         if name not in fed:
             raise Question(
-                f"the model has a further input {name!r} {shown(shape)} {kind}; say what it gets "
-                f"with --feed {name}=VALUE{told}.",
+                f"the model has a further input {name!r} {shown(shape)} {kind}; give its value "
+                f"with --feed {name}=VALUE{hint}.",
                 flag="--feed",
                 values=(f"{name}=VALUE",),
                 meaning=f"the value of the further input {name!r} {shown(shape)} in every pass",
                 answer={"feeds": ((name, 0),)},
             )
-        fed[name] = _fitting(name, fed[name], kind, shape)
+        fed[name] = _fit_to_input(name, fed[name], kind, shape)
     if not fed:
         return contract
     source = contract.sources.get("feeds", GRAPH)
     return contract.override(source, feeds=tuple((name, fed[name]) for name in fed))
 
 
-def _fitting(name: str, value: Any, kind: str, shape: Axes | None) -> Any:
-    """`value` as nested lists of the input's shape; one number fills the whole shape.
+def _fit_to_input(name: str, value: Any, kind: str, shape: Axes | None) -> Any:
+    """Return `value` as nested lists of the input's shape; one number fills the whole shape.
 
-    The batch axis may be left out where it is free; the value is then repeated along it.
+    A free batch axis may be left out; the value is then repeated along it.
     """
     try:
         given = np.asarray(value)
@@ -84,7 +89,7 @@ def _fitting(name: str, value: Any, kind: str, shape: Axes | None) -> Any:
         holds = False
     if not holds or given.dtype.kind not in "biuf":
         raise ContractError(
-            f"the further input {name!r} takes {kind}, got {value!r}; give numbers that fit."
+            f"the further input {name!r} takes {kind}, got {value!r}; give numbers of this type."
         )
     if shape is None:
         return array.tolist()
@@ -97,7 +102,7 @@ def _fitting(name: str, value: Any, kind: str, shape: Axes | None) -> Any:
         w not in (None, a) for w, a in zip(wanted, array.shape, strict=True)
     ):
         raise ContractError(
-            f"the further input {name!r} takes {shown(shape)}, got {shown(array.shape)}; give as "
-            "many numbers, or one for all."
+            f"the further input {name!r} takes {shown(shape)}, got {shown(array.shape)}; "
+            "give as many numbers, or one for all."
         )
     return array.tolist()

@@ -1,4 +1,4 @@
-"""Graph lint: what must not be in a model whose votes are to be independent."""
+"""Graph lint: find operators that make votes random or dependent on each other."""
 
 from __future__ import annotations
 
@@ -15,18 +15,11 @@ from onnxcert.model.batch_axis import BatchAxis
 from onnxcert.model.tracing import within
 
 RANDOM_OPERATORS: Final = frozenset(
-    {
-        "RandomNormal",
-        "RandomNormalLike",
-        "RandomUniform",
-        "RandomUniformLike",
-        "Multinomial",
-        "Bernoulli",
-    }
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+    | {"Multinomial", "Bernoulli"}
 )
 
-
-# Operator sets that ONNX Runtime has; others are custom operators, which need a library of theirs.
+# Operator sets of ONNX Runtime; others are custom operators, which need their own library.
 KNOWN_DOMAINS: Final = frozenset(
     {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc"}
 )
@@ -34,11 +27,14 @@ KNOWN_DOMAINS: Final = frozenset(
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found in the graph; an error is refused, a warning is told.
+    """One finding in the graph; a model with an error is refused, a warning is printed.
 
     Attributes:
-        mixes: whether the node lets the draws of a batch act on each other, so that each draw
-            must have a pass of its own.
+        severity: `error` or `warning`.
+        node: Name and operator of the node.
+        message: What it does, as a clause after the node's name.
+        mixes: Whether draws of one batch influence each other, so that each draw needs its own
+            pass.
     """
 
     severity: Literal["error", "warning"]
@@ -48,9 +44,11 @@ class Finding:
 
 
 def lint(proto: onnx.ModelProto, feeds: Mapping[str, Any] | None = None) -> tuple[Finding, ...]:
-    """Findings in the graph of `proto`, its subgraphs and its local functions.
+    """Return the findings in the graph of `proto`, its subgraphs and its local functions.
 
-    `feeds` are values of further inputs, which count as constants.
+    Args:
+        proto: The model.
+        feeds: Values of further inputs, which count as constants.
     """
     local = {function.domain for function in proto.functions}
     constants = {i.name: i for i in proto.graph.initializer}
@@ -67,7 +65,7 @@ def lint(proto: onnx.ModelProto, feeds: Mapping[str, Any] | None = None) -> tupl
         finding = _custom(node, local) or _inspect(node, constants, inputs)
         if finding is not None:
             findings.append(finding)
-    for node in BatchAxis(proto, constants, inputs).mixing():
+    for node in BatchAxis(proto, constants, inputs).find_mixing():
         findings.append(
             Finding(
                 "warning",
@@ -101,7 +99,7 @@ def refuse_errors(findings: tuple[Finding, ...], path: object) -> None:
 
 
 def nodes(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    """Every node of the graph, its subgraphs and the local functions."""
+    """Yield every node of the graph, its subgraphs and the local functions."""
     yield from within(proto.graph.node)
     for function in proto.functions:
         yield from within(function.node)
@@ -132,7 +130,7 @@ def _inspect(
             if (flag is not None and flag.i) or len([o for o in node.output if o]) > 1:
                 return error(
                     "normalises with the statistics of the batch, so that draws depend on each "
-                    "other; put the model in evaluation mode and export it again"
+                    "other; set the model to evaluation mode and export it again"
                 )
         case "Dropout":
             flag_name = node.input[2] if len(node.input) > 2 else ""
@@ -144,12 +142,12 @@ def _inspect(
             flag_value = constants.get(flag_name)
             if flag_name and (flag_value is None or bool(numpy_helper.to_array(flag_value).any())):
                 return error(
-                    "drops values at random; put the model in evaluation mode and export it again"
+                    "drops values at random; set the model to evaluation mode and export it again"
                 )
         case name if name in RANDOM_OPERATORS:
             return error(
-                "draws random numbers of its own, which no seed here controls; replace it by a "
-                "constant or remove it and export the model again"
+                "draws random numbers that no seed of a run controls; replace it by a constant or "
+                "remove it, and export the model again"
             )
         case "DynamicQuantizeLinear" | "DynamicQuantizeMatMul" | "DynamicQuantizeLSTM":
             return Finding(

@@ -1,4 +1,4 @@
-"""Models whose outputs look like scores of classes and are none: instances, boxes and images."""
+"""Refuse outputs that look like class scores but are instances, boxes or images."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from onnxcert.errors import ContractError
 from onnxcert.model.contract import ASSUMED, Contract
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.lint import Finding
-from onnxcert.model.tracing import Axes, axes, inferred_axes, lengths, makers, shown
+from onnxcert.model.tracing import Axes, axes, inferred_axes, lengths, producers, shown
 
-# Tasks of Ultralytics' exports whose outputs are boxes and what goes with them.
+# Tasks of Ultralytics' exports whose outputs contain boxes.
 _BOX_TASKS: Final = frozenset({"detect", "segment", "pose", "obb"})
-_PROTOTYPES: Final = 32  # of masks, in the networks that have them
-_BOX: Final = 4  # numbers that say where a box is
+_PROTOTYPES: Final = 32  # number of mask prototypes, in networks that have them
+_BOX: Final = 4  # coordinates of a box
 _IMAGE_CHANNELS: Final = 3
 _NAME_KEYS: Final = ("names", "class_names", "classes", "labels", "id2label")
-# Operators that change the axes of an image, or its values by a constant, and leave it one.
+# Operators after which an image is still an image: changes of axes, arithmetic with constants.
 _AXES: Final = frozenset(
     {"Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Resize"}
 )
@@ -27,16 +27,16 @@ _SCALING: Final = frozenset({"Mul", "Div", "Add", "Sub", "Round", "Floor", "Min"
 
 
 def refuse_boxes(proto: onnx.ModelProto) -> None:
-    """Raise ContractError where the graph is one of detected objects and not of classes of pixels.
+    """Raise ContractError if the model detects objects instead of classifying pixels.
 
-    As exports say in their metadata (``task``), by an axis called anchors, or by mask prototypes,
-    which come with boxes that weigh them.
+    Signs are the metadata (``task``), an axis called anchors, and mask prototypes together with
+    boxes that hold their weights.
     """
-    said = {entry.key: entry.value for entry in proto.metadata_props}
+    metadata = {entry.key: entry.value for entry in proto.metadata_props}
     shapes = {o.name: axes(o) or inferred_axes(proto, o.name) for o in proto.graph.output}
     why = ""
-    if said.get("task") in _BOX_TASKS:
-        why = f"its metadata say that its task is {said['task']!r}"
+    if metadata.get("task") in _BOX_TASKS:
+        why = f"its metadata say that its task is {metadata['task']!r}"
     for name, shape in shapes.items():
         if why:
             break
@@ -46,8 +46,8 @@ def refuse_boxes(proto: onnx.ModelProto) -> None:
             why = f"its output {name!r} {shown(shape)} holds prototypes of masks"
     if why:
         raise ContractError(
-            f"the model finds objects and does not label each pixel: {why}; pass --output-form if "
-            "an output holds classes of pixels all the same, and name it with --output."
+            f"the model detects objects and does not label each pixel: {why}; if an output holds "
+            "pixel classes nevertheless, pass --output-form and name it with --output."
         )
 
 
@@ -63,38 +63,42 @@ def _prototypes(name: str, shape: Axes | None, every: Iterable[Axes | None]) -> 
 
 
 def refuse_image(contract: Contract, model: ModelFile, names: Sequence[str]) -> None:
-    """Raise ContractError where the output may be an image: as many channels as go in, three or
-    more, cut off at the range of an image at the end, and no names of classes.
+    """Raise ContractError if the output may be an image.
+
+    It may be if it has as many channels as the input, three or more, its values are clipped to an
+    image's range at the end, and no source names the classes.
 
     Args:
-        contract: complete. names: of classes that are known from elsewhere.
+        contract: A complete contract.
+        model: The model.
+        names: Class names from other sources.
     """
     if contract.sources.get("output_form") != ASSUMED or not _as_many(contract, contract.classes):
         return
     ending = _ending(model.proto.graph, contract.output)
-    if not ending or ending == "Sigmoid" or _named(contract, model, names):
+    if not ending or ending == "Sigmoid" or _names_known(contract, model, names):
         return
     raise ContractError(
-        f"the output {contract.output!r} may be an image: as many channels come out as go in "
-        f"({contract.classes}), it ends in {ending}, and nothing names the classes; pass "
-        "--output-form logits if these are scores of classes."
+        f"the output {contract.output!r} may be an image: it has as many channels as the input "
+        f"({contract.classes}), ends in {ending}, and nothing names the classes; pass "
+        "--output-form logits if these are class scores."
     )
 
 
 def image_findings(contract: Contract, model: ModelFile) -> tuple[Finding, ...]:
-    """A warning where sigmoids of as many channels as go in may be an image."""
+    """Return a warning if sigmoids with as many channels as the input may be an image."""
     if contract.output_form != "multilabel" or contract.classifies:
         return ()
     shape = inferred_axes(model.proto, contract.output)
     at = -1 if contract.channels_last else 0 if contract.single else 1
     channels = lengths(shape)[at] if shape and len(shape) == contract.output_rank else None
-    if not _as_many(contract, channels) or _named(contract, model, ()):
+    if not _as_many(contract, channels) or _names_known(contract, model, ()):
         return ()
     if _ending(model.proto.graph, contract.output) != "Sigmoid":
         return ()
     message = (
-        f"gives as many channels as go in ({channels}), between 0 and 1: it may be an image; if it "
-        "is, its certificates mean nothing"
+        f"has as many channels as the input ({channels}), between 0 and 1: it may be an image; if "
+        "it is, its certificates mean nothing"
     )
     return (Finding("warning", f"{contract.output!r}", message),)
 
@@ -105,37 +109,39 @@ def _as_many(contract: Contract, channels: int | None) -> bool:
 
 
 def _ending(graph: onnx.GraphProto, name: str) -> str:
-    """The operator that bounds the values of the output as those of an image are, or none."""
-    made_by = makers(graph)
+    """Return the operator that limits the output to a range as in an image, or ""."""
+    produced_by = producers(graph)
     constants = {i.name for i in graph.initializer} | {
-        output for output, node in made_by.items() if node.op_type == "Constant"
+        output for output, node in produced_by.items() if node.op_type == "Constant"
     }
     bounds: set[str] = set()
-    node = made_by.get(name)
+    node = produced_by.get(name)
     while node is not None:
         if node.op_type in ("Tanh", "Sigmoid"):
             return str(node.op_type)
         if node.op_type == "Clip":
-            return "Clip" if len(node.input) > 2 and node.input[2] else ""  # else it is a Relu
+            return "Clip" if len(node.input) > 2 and node.input[2] else ""  # without maximum: Relu
         if node.op_type in ("Min", "Max"):
             bounds.add(node.op_type)
         if len(bounds) == 2:
             return "Clip"
-        node = made_by.get(_one_input(node, constants))
+        node = produced_by.get(_one_input(node, constants))
     return ""
 
 
 def _one_input(node: onnx.NodeProto, constants: set[str]) -> str:
-    """The value that a node hands on as an image still, or none."""
+    """Return the input of a node that keeps an image an image, or ""."""
     if node.op_type in _AXES:
         return str(node.input[0])
     computed = [i for i in node.input if i and i not in constants]
     return str(computed[0]) if node.op_type in _SCALING and len(computed) == 1 else ""
 
 
-def _named(contract: Contract, model: ModelFile, names: Sequence[str]) -> bool:
-    """Return whether names or number of the classes are known: from the contract (also from a file
-    beside the model), the user, or the metadata."""
+def _names_known(contract: Contract, model: ModelFile, names: Sequence[str]) -> bool:
+    """Return whether the contract, a file beside the model, the user or the metadata name classes.
+
+    The number of classes from a file beside the model is enough.
+    """
     counted = contract.sources.get("classes", "").endswith(".json")
     named = contract.class_names or names or any(model.metadata.get(key) for key in _NAME_KEYS)
     return counted or bool(named)

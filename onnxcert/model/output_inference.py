@@ -1,4 +1,4 @@
-"""What the graph says about the output that holds the answer, whatever the input is."""
+"""Detect form and classes of the output that holds the prediction, for any modality."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from onnxcert.errors import ContractError
 from onnxcert.model.answer import TRIAL, Answer
 from onnxcert.model.class_count import classes_before_argmax
 from onnxcert.model.contract import ASSUMED, LARGEST
-from onnxcert.model.proposal import GRAPH, AnyContract, filled, sayer
+from onnxcert.model.proposal import GRAPH, AnyContract, filled, source_label
 from onnxcert.model.question import Question
 from onnxcert.model.running.trial_passes import Trial
 from onnxcert.model.tracing import deciding_maker
 
 SCORE_TYPES: Final = ("float32", "float16", "float64", "undefined")
-# What the last operator that decides gives: an ensemble of trees, shares of their votes.
+# Operators whose output is probabilities; tree ensembles give shares of votes.
 _PROBABILITIES: Final = (
     "Softmax",
     "TreeEnsembleClassifier",
@@ -28,11 +28,11 @@ LABEL_TYPES: Final = ("int64", "int32", "int16", "int8", "uint8", "uint16", "uin
 
 
 def check_kind(name: str, kind: str) -> None:
-    """Raise ContractError unless an output of this element type may hold an answer."""
+    """Raise ContractError unless an output of this element type may hold a prediction."""
     if kind not in (*SCORE_TYPES, *LABEL_TYPES):
         raise ContractError(
-            f"the output {name!r} must hold scores or class indices, got {kind}; choose another "
-            "with --output."
+            f"the output {name!r} must hold scores or class indices, got {kind}; select another "
+            "output with --output."
         )
 
 
@@ -43,17 +43,23 @@ def completed(
     channels: int | None,
     answer: Answer,
 ) -> AnyContract:
-    """`contract` with form and classes of its output, whose layout is known.
+    """Return `contract` with form and classes of its output, whose layout is known.
 
     Args:
-        kind: element type of the output. channels: how many it has, if that is known.
-        answer: its axes, and its values where it has been tried.
+        contract: Contract with the layout of its output.
+        proto: The model.
+        kind: Element type of the output.
+        channels: Number of its channels, or None if unknown.
+        answer: Its axes, and its values in a trial pass if there was one.
+
+    Raises:
+        ContractError: Form or classes are missing, ambiguous or contradictory.
     """
     contract = with_form(contract, proto.graph, contract.output, kind, channels, answer.trial)
     if contract.threshold is not None and not contract.binary:
         raise ContractError(
-            f"a threshold means nothing for an output of {contract.output_form}; leave --threshold "
-            "out, or pass --output-form sigmoid, logit or multilabel."
+            f"a threshold has no meaning for an output of {contract.output_form}; leave out "
+            "--threshold, or pass --output-form sigmoid, logit or multilabel."
         )
     return with_classes(contract, proto, kind, channels, answer)
 
@@ -66,6 +72,7 @@ def with_form(
     channels: int | None,
     trial: Trial | None,
 ) -> AnyContract:
+    """Return `contract` with the form of its output; arguments as for `completed`."""
     maker = deciding_maker(graph, name)
     ending = maker.op_type if maker is not None else ""
     sigmoids = ending in ("Sigmoid", "HardSigmoid") and channels != 1
@@ -73,37 +80,36 @@ def with_form(
         form = contract.output_form
         if sigmoids and form in ("logits", "probabilities"):
             raise ContractError(
-                f"the output {name!r} ends in a sigmoid for each class: labels that do not exclude "
-                "each other, where the largest score is not the answer; pass --output-form "
+                f"the output {name!r} ends in a sigmoid for each class: its labels do not exclude "
+                "each other, so the largest score is not the prediction; pass --output-form "
                 "multilabel."
             )
         if form in ("sigmoid", "logit", "labels") and channels not in (1, None):
             raise ContractError(
-                f"the output {name!r} has {channels} channels and a {form} output has one; pass "
+                f"the output {name!r} has {channels} channels but a {form} output has one; pass "
                 "--output-form logits or --output-form multilabel."
             )
         if form == "multilabel" and not sigmoids and contract.threshold is None:
             raise Question(
-                f"the output {name!r} does not end in a sigmoid, so that a label may be yes from 0 "
-                "or from 0.5 on; pass --threshold 0 for logits or --threshold 0.5 for "
-                "probabilities.",
+                f"the output {name!r} does not end in a sigmoid, so its threshold may be 0 or 0.5; "
+                "pass --threshold 0 for logits or --threshold 0.5 for probabilities.",
                 flag="--threshold",
                 values=("0", "0.5"),
-                meaning="the score from which a label is yes: 0 for logits, 0.5 for probabilities",
+                meaning="the score above which a label is yes: 0 for logits, 0.5 for probabilities",
                 answer={"threshold": 0.0},
             )
         if form in ("logits", "probabilities") and channels == 1:
             raise ContractError(
-                f"the output {name!r} has one channel, of which no largest can be chosen; pass "
+                f"the output {name!r} has one channel but {form} need one per class; pass "
                 "--output-form logit or --output-form sigmoid."
             )
         return contract
     if kind in LABEL_TYPES:
         if channels not in (1, None):
             raise Question(
-                f"the output {name!r} holds {channels} whole numbers ({kind}) where one class "
-                "index was expected; pass --output-form logits if they are scores, or choose "
-                "another with --output.",
+                f"the output {name!r} holds {channels} whole numbers ({kind}) but one class index "
+                "was expected; pass --output-form logits if they are scores, or select another "
+                "output with --output.",
                 flag="--output-form",
                 values=("logits",),
                 meaning=f"what the {channels} integers of {name!r} are (logits: scores of classes)",
@@ -116,12 +122,12 @@ def with_form(
         raise _one_channel(name, trial)
     if sigmoids:
         raise Question(
-            f"the output {name!r} ends in a sigmoid for each class: labels that do not exclude "
-            "each other, where the largest score is not the answer; pass --output-form multilabel, "
-            "or export scores of classes that do.",
+            f"the output {name!r} ends in a sigmoid for each class: its labels do not exclude each "
+            "other, so the largest score is not the prediction; pass --output-form multilabel, or "
+            "export scores of exclusive classes.",
             flag="--output-form",
             values=("multilabel",),
-            meaning=f"each channel of {name!r} is a label of its own, yes or no",
+            meaning=f"each channel of {name!r} is an independent label, yes or no",
             answer={"output_form": "multilabel"},
         )
     if ending in _PROBABILITIES:
@@ -130,7 +136,7 @@ def with_form(
 
 
 def _one_channel(name: str, trial: Trial | None) -> Question:
-    """The question what one channel is, without forms that its values in a trial contradict."""
+    """Return the question about one channel, without forms that its values in a trial exclude."""
     values = None if trial is None else np.asarray(trial.answer, dtype=np.float64)
     whole = values is None or bool((values == np.rint(values)).all() and values.min() >= 0)
     share = values is None or bool(0 <= values.min() <= values.max() <= 1)
@@ -141,12 +147,12 @@ def _one_channel(name: str, trial: Trial | None) -> Question:
         forms["labels"] = "class indices"
     kinds, flags = list(forms.values()), [f"--output-form {form}" for form in forms]
     if len(forms) == 1:
-        said = (
-            f"nothing says what the one channel of the output {name!r} is; pass {flags[0]} if "
-            "it is a logit, or choose another with --output."
+        sentence = (
+            f"nothing tells what the one channel of the output {name!r} is; pass {flags[0]} if "
+            "it is a logit, or select another output with --output."
         )
     else:
-        said = (
+        sentence = (
             f"the output {name!r} has one channel, which may be {', '.join(kinds[:-1])} or "
             f"{kinds[-1]}; pass {', '.join(flags[:-1])} or {flags[-1]}."
         )
@@ -154,7 +160,7 @@ def _one_channel(name: str, trial: Trial | None) -> Question:
     if "labels" in forms:
         meaning += " (labels with --classes NUMBER)"
     return Question(
-        said,
+        sentence,
         flag="--output-form",
         values=list(forms),
         meaning=meaning,
@@ -165,22 +171,24 @@ def _one_channel(name: str, trial: Trial | None) -> Question:
 def with_classes(
     contract: AnyContract, proto: onnx.ModelProto, kind: str, channels: int | None, answer: Answer
 ) -> AnyContract:
+    """Return `contract` with the number of its classes; arguments as for `completed`."""
     name = contract.output
     found: dict[str, Any] = {}
     if contract.binary:
-        return contract.override(GRAPH, classes=2)  # no and yes, whatever the labels are called
+        return contract.override(GRAPH, classes=2)  # no and yes, for any names of the labels
     if contract.output_form == "labels":
         yes_or_no = 2 if kind == "bool" else None
         counted = classes_before_argmax(proto, name, contract.answer_rank)
         if counted and len(contract.class_names) > counted:
             raise ContractError(
-                f"{sayer(contract, 'class_names')} names {len(contract.class_names)} classes but "
-                f"the output {name!r} chooses from {counted}; correct one of them."
+                f"{source_label(contract, 'class_names')} names {len(contract.class_names)} "
+                f"classes but the output {name!r} selects from {counted}; correct the one that is "
+                "wrong."
             )
         classes = len(contract.class_names) or counted or yes_or_no
         if contract.classes is None and not classes:
             raise Question(
-                f"the output {name!r} holds class indices and nothing says how many classes there "
+                f"the output {name!r} holds class indices but nothing tells how many classes there "
                 "are; pass --classes NUMBER.",
                 flag="--classes",
                 values=("NUMBER",),
@@ -191,15 +199,15 @@ def with_classes(
     elif channels is not None:
         if channels > LARGEST:
             raise ContractError(
-                f"the output {name!r} has {channels} classes, more than {LARGEST}; choose another "
-                "with --output."
+                f"the output {name!r} has {channels} classes, more than {LARGEST}; select another "
+                "output with --output."
             )
         found["classes"] = channels
     for field, value in found.items():
-        said = getattr(contract, field)
-        if said not in (None, value) and contract.output_form != "labels":
+        current = getattr(contract, field)
+        if current not in (None, value) and contract.output_form != "labels":
             raise ContractError(
-                f"{sayer(contract, field)} says {said} classes but the output {name!r} has "
-                f"{value}; correct the one that is wrong."
+                f"{source_label(contract, field)} says {current} classes but the output {name!r} "
+                f"has {value}; correct the one that is wrong."
             )
     return filled(contract, found, GRAPH if answer.trial is None else TRIAL)

@@ -1,4 +1,4 @@
-"""How the graph's proposals enter a contract."""
+"""Add values that the graph gives to a contract, and find its inputs and outputs by name."""
 
 from __future__ import annotations
 
@@ -13,44 +13,43 @@ from onnxcert.model.question import Question
 from onnxcert.model.tracing import axes, container, element_type, shown
 
 GRAPH: Final = "the graph"
-_MEANINGS: Final = {"input": "takes what is certified", "output": "holds the answer"}
+_MEANINGS: Final = {"input": "takes what is certified", "output": "holds the prediction"}
 AnyContract = TypeVar("AnyContract", bound=Contract)
 
 
 def filled(contract: AnyContract, values: Mapping[str, Any], source: str) -> AnyContract:
-    """`contract` with those of `values` that nobody has said yet."""
+    """Return `contract` with those of `values` that have no source yet."""
     new = {name: v for name, v in values.items() if name not in contract.sources}
     return contract.override(source, **new)
 
 
 def agreed(contract: AnyContract, found: Mapping[str, Any]) -> AnyContract:
-    """`contract` with what the graph fixes.
+    """Return `contract` with the values that the graph fixes.
 
     Raises:
-        ContractError: something else was said.
+        ContractError: The contract has another value.
     """
     for field, value in found.items():
-        said = getattr(contract, field)
-        if said not in (None, value):
+        current = getattr(contract, field)
+        if current not in (None, value):
             raise ContractError(
-                f"the contract says {field} {said} but the graph takes only {value}; drop one of "
-                "them."
+                f"the contract says {field} {current} but the graph takes only {value}; correct "
+                "the one that is wrong."
             )
     return filled(contract, found, GRAPH)
 
 
-def sayer(contract: Contract, field: str) -> str:
-    """Return the source of a wrong field: a file beside the model, metadata of another program, or
-    the contract."""
+def source_label(contract: Contract, field: str) -> str:
+    """Return a field's source for messages: a file, metadata of a program, or `the contract`."""
     source = contract.sources.get(field, "")
     return source if source.endswith((".json", ")")) else "the contract"
 
 
 def named(role: str, name: str, values: Sequence[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
-    """The value called `name`.
+    """Return the value called `name`.
 
     Raises:
-        ContractError: there is none, or it is not a tensor.
+        ContractError: There is none, or it is not a tensor.
     """
     for value in values:
         if value.name == name:
@@ -66,10 +65,16 @@ def only(
     every: Sequence[onnx.ValueInfoProto],
     wanted: str,
 ) -> onnx.ValueInfoProto:
-    """The one value that fits, out of `every`.
+    """Return the only value that fits.
+
+    Args:
+        role: `input` or `output`, for messages.
+        fitting: The values that fit.
+        every: All values.
+        wanted: What would fit, for the message.
 
     Raises:
-        ContractError: none fits (`wanted` says what would), or several do.
+        ContractError: None fits, or several do.
     """
     fitting = [value for value in fitting if not container(value)]
     if len(fitting) == 1:
@@ -78,30 +83,30 @@ def only(
         choices = " or ".join(f"--{role} {v.name}" for v in fitting)
         raise Question(
             f"the model has {len(fitting)} {role}s of this kind "
-            f"({', '.join(described(v) for v in fitting)}); pass {choices}.",
+            f"({', '.join(describe_value(v) for v in fitting)}); pass {choices}.",
             flag=f"--{role}",
             values=[v.name for v in fitting],
-            meaning=f"which {role} {_MEANINGS[role]}: {' or '.join(map(described, fitting))}",
+            meaning=f"which {role} {_MEANINGS[role]}: {' or '.join(map(describe_value, fitting))}",
             answer={role: fitting[0].name},
         )
     if every and all(map(container, every)):
         refuse_container(role, every[0])
-    present = ", ".join(described(v) for v in every) or "none"
+    present = ", ".join(describe_value(v) for v in every) or "none"
     raise ContractError(f"{wanted}, but the model has {present}.")
 
 
 def refuse_container(role: str, value: onnx.ValueInfoProto) -> None:
     """Raise ContractError if a value is not a tensor."""
-    if held := container(value):
-        zipped = ", from scikit-learn with zipmap off" if held in ("sequence", "map") else ""
+    if kind := container(value):
+        zipped = ", from scikit-learn with zipmap off" if kind in ("sequence", "map") else ""
         raise ContractError(
-            f"the {role} {value.name!r} is of the type {held} where a tensor was expected; export "
+            f"the {role} {value.name!r} is of the type {kind} but a tensor was expected; export "
             f"the model with a tensor in its place{zipped if role == 'output' else ''}."
         )
 
 
-def described(value: onnx.ValueInfoProto) -> str:
-    """Name, shape and element type, as a person reads them."""
-    if held := container(value):
-        return f"{value.name!r} of the type {held}"
+def describe_value(value: onnx.ValueInfoProto) -> str:
+    """Return name, shape and element type as text."""
+    if kind := container(value):
+        return f"{value.name!r} of the type {kind}"
     return f"{value.name!r} {shown(axes(value))} {element_type(value)}"

@@ -1,4 +1,4 @@
-"""Settings of a model that no source gives, and the flags that give them."""
+"""Missing settings of a model, and the flags that set them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Question(ContractError):
     """One missing setting.
 
     Attributes:
-        flag: the option that sets it.
-        values: the possible values; a word in capitals is a placeholder for a value that cannot be
+        flag: The option that sets it.
+        values: Possible values; a word in capitals is a placeholder for a value that cannot be
             guessed. Empty for an option without a value.
-        meaning: of the setting, in half a line.
-        answer: provisional fields of the contract, with which the next missing setting is found.
+        meaning: Meaning of the setting, in half a line.
+        answer: Provisional fields of the contract, to find the next missing setting.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Question(ContractError):
 
     @property
     def offered(self) -> str:
-        """Return the option with each of its values, as messages show them."""
+        """The option with each of its values, as messages show them."""
         *others, last = [f"{self.flag} {value}" for value in self.values] or [self.flag]
         return f"{', '.join(others)} or {last}" if others else last
 
@@ -46,32 +46,32 @@ class OpenFacts(ContractError):
     """All settings that one model still needs, in one message.
 
     Attributes:
-        path: of the model.
-        questions: one or more.
-        contract: the contract with the provisional answers, or None if they give no contract.
+        path: The model file.
+        questions: The missing settings, one or more.
+        contract: Contract with the provisional values, or None if they give no contract.
     """
 
     def __init__(
         self, path: Path | str, questions: Sequence[Question] = (), contract: Contract | None = None
     ) -> None:
         self.path, self.questions, self.contract = Path(path), tuple(questions), contract
-        said = "; and ".join(str(question).rstrip(".") for question in self.questions)
-        super().__init__(f"{path}: {said}.")
+        sentences = "; and ".join(str(question).rstrip(".") for question in self.questions)
+        super().__init__(f"{path}: {sentences}.")
 
     @property
     def sentence(self) -> str:
-        """Return the message, in short form if several settings are missing."""
+        """The message, in short form if several settings are missing."""
         if len(self.questions) == 1:
             return str(self)
         offered = [question.offered for question in self.questions]
         return (
-            f"{self.path}: {len(offered)} settings that change the answer are missing; pass "
+            f"{self.path}: {len(offered)} settings that change the prediction are missing; pass "
             f"{', '.join(offered[:-1])}, and {offered[-1]}."
         )
 
     @property
     def fields(self) -> frozenset[str]:
-        """Return the fields of the contract that are missing."""
+        """The fields of the contract that are missing."""
         return frozenset(name for question in self.questions for name in question.answer)
 
     def with_questions(self, *more: Question) -> OpenFacts:

@@ -1,4 +1,4 @@
-"""An ONNX file as a `Segmenter`: declared inputs in, labels out."""
+"""An ONNX model as a `Segmenter`: maps declared inputs to labels."""
 
 from __future__ import annotations
 
@@ -14,40 +14,39 @@ from onnxcert._typing import FloatArray, IntArray, Perturbation, Segmenter
 from onnxcert.backend import Backend, DeviceBackend
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import Contract
-from onnxcert.model.entries import entry_of
+from onnxcert.model.entries import make_adapter
 from onnxcert.model.entry import INPUT, Entry
 from onnxcert.model.graph import ModelFile, read_model
 from onnxcert.model.inference import infer
 from onnxcert.model.lint import Finding, lint, refuse_errors
 from onnxcert.model.other_tasks import image_findings
-from onnxcert.model.pictures.averaging import Averaging
+from onnxcert.model.pictures.averaging import TestTimeAugmentation
 from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.running.binding import Binding
 from onnxcert.model.running.network import Network
 from onnxcert.model.running.session import Session, open_session
-from onnxcert.model.surgery import entry_model
+from onnxcert.model.surgery import preprocessing_model
 
 
 class OnnxSegmenter:
-    """A segmentation model, or a classifier, under ONNX Runtime.
+    """A segmentation model or a classifier in ONNX Runtime.
 
-    Call it with a float32 batch of declared inputs and get labels, unsigned integers; the largest
-    value of their type is "no vote" (a score was not finite).
+    A call maps a float32 batch of declared inputs to labels, unsigned integers. The largest value
+    of their type marks an invalid prediction (a score was not finite).
 
-    Pictures are pixels [B, c, H, W] in [0, 1] (noise may lie outside), c = 1 for a grey model and 3
+    Images are pixels [B, c, H, W] in [0, 1] (with noise also outside), c = 1 for a grey model and 3
     for a colour model; labels are [B, H, W], or [B, h, w] on the model's own grid. Point clouds are
-    [B, c, N], see `onnxcert.model.points.entry.PointEntry`; labels are [B, N]. A multi-label model,
-    whose labels are 0 (no) and 1 (yes), gives [B, L, *grid]. A classifier, which has one answer for
-    the whole input, gives [B, 1], a multi-label one [B, L]. Everything between the declared input
-    and the labels happens inside the graph.
+    [B, c, N], see `onnxcert.model.points.entry.PointEntry`; labels are [B, N]. A multi-label
+    model, with labels 0 (no) and 1 (yes), gives [B, L, *grid]. A classifier gives one label per
+    input, [B, 1], a multi-label classifier [B, L]. All steps from the declared input to the labels
+    are inside the graph.
 
     Attributes:
-        file: the model read.
-        findings: of the graph lint; warnings only, errors are refused.
-        backend: where noise for it is drawn, and its answers are counted; that of the device.
-        anew: opens the same model again, here or elsewhere: it is sent with all that it needs, and
-            takes `device` and `threads`.
+        file: The model file.
+        findings: Warnings of the graph lint; errors are refused.
+        backend: Draws the noise and counts the votes; by default on the device of the session.
+        anew: Opens the same model again, also in another process; takes `device` and `threads`.
     """
 
     def __init__(
@@ -62,12 +61,14 @@ class OnnxSegmenter:
         backend: Backend | None = None,
     ) -> None:
         self.file = file
-        self._entry = entry_of(contract, fit=fit, fill=fill)
+        self._entry = make_adapter(contract, fit=fit, fill=fill)
         images = image_findings(contract, file)
         self.findings: tuple[Finding, ...] = (*lint(file.proto, dict(contract.feeds)), *images)
         refuse_errors(self.findings, file.path)
         self.anew = partial(type(self), file, contract, fit=fit, fill=fill)
-        self._network, self._averaging = _opened(file, self._entry, device=device, threads=threads)
+        self._network, self._averaging = _open_network(
+            file, self._entry, device=device, threads=threads
+        )
         self.backend: Backend = backend or self.session.backend
         self._binding: Binding | None = None
         if isinstance(self.backend, DeviceBackend) and self._averaging is None:
@@ -84,32 +85,35 @@ class OnnxSegmenter:
         threads: int = 0,
         **contract: Any,
     ) -> Self:
-        """Open the model at `path`; `contract` gives fields that its file leaves open.
+        """Open the model at `path`.
 
         Args:
-            path: the ONNX file.
-            fit, fill: see `onnxcert.model.entries.entry_of`.
-            device, threads: see `onnxcert.model.running.session.open_session`.
+            path: The ONNX file.
+            fit: See `onnxcert.model.entries.make_adapter`.
+            fill: See `onnxcert.model.entries.make_adapter`.
+            device: See `onnxcert.model.running.session.open_session`.
+            threads: See `onnxcert.model.running.session.open_session`.
+            **contract: Fields of the contract that the file does not give.
 
         Raises:
-            ModelError: the file, its graph or its contract cannot be used.
-            DeviceError: the device is not there.
+            ModelError: The file, its graph or its contract cannot be used.
+            DeviceError: The device is not available.
         """
         file = read_model(path)
         return cls.of(file, contract, fit=fit, fill=fill, device=device, threads=threads)
 
     @classmethod
     def of(cls, file: ModelFile, given: Mapping[str, Any], **options: Any) -> Self:
-        """Like `open`, for a model that has been read."""
+        """Open a model that has been read; see `open`."""
         return cls(file, infer(file, given), **options)
 
     @property
     def entry(self) -> Entry:
-        """How inputs reach the model."""
+        """The adapter of the model's modality."""
         return replace(self._entry, contract=self._network.entry.contract)  # type: ignore[type-var]
 
     def learn(self, contract: Contract) -> None:
-        """Take over what the same model, opened elsewhere, has shown in its first passes."""
+        """Use a contract that the same model, opened elsewhere, completed in its first passes."""
         self._network.entry = replace(self._network.entry, contract=contract)  # type: ignore[type-var]
 
     @property
@@ -119,27 +123,27 @@ class OnnxSegmenter:
 
     @property
     def seconds(self) -> float:
-        """Wall seconds so far in which the runtime had a pass to run."""
+        """Wall-clock seconds that the runtime has spent on passes."""
         return self._network.stopwatch.seconds
 
     @property
     def rows(self) -> int | None:
-        """Draws that the graph takes at a time, or None where it takes any number."""
+        """The fixed batch size of the graph, or None if it is free."""
         return self._network.forward.rows
 
     @property
     def resized_from(self) -> tuple[int, ...] | None:
-        """The first other grid than the components' on which scores came out, or None."""
+        """The first grid of scores that differed from the grid of components, or None."""
         return self._network.resized_from
 
     @property
     def at_once(self) -> int:
-        """How many threads may call it at once, on inputs of the size it was last called with."""
+        """Number of threads that may call it concurrently, for inputs of the last size."""
         return self.session.at_once
 
     @property
     def contract(self) -> Contract:
-        """How to talk to the model, with the source of each field."""
+        """The contract, with the source of each field."""
         return self._network.entry.contract
 
     @property
@@ -147,30 +151,32 @@ class OnnxSegmenter:
         """Number of classes.
 
         Raises:
-            ModelError: the graph does not say and the model has not run yet.
+            ModelError: The graph does not give it and the model has not run yet.
         """
         if self.contract.classes is None:
-            raise ModelError(f"{self.file.path} does not say how many classes it has before a run.")
+            raise ModelError(
+                f"{self.file.path} does not give its number of classes before a run; run it once."
+            )
         return self.contract.classes
 
     @property
     def mixes_draws(self) -> bool:
-        """Whether the lint found that draws of one batch act on each other."""
+        """Whether the lint found that draws of one batch influence each other."""
         return any(finding.mixes for finding in self.findings)
 
     @property
     def scored(self) -> bool:
-        """Whether there are scores behind the labels."""
+        """Whether the model outputs scores, not class indices."""
         return self.contract.output_form != "labels"
 
     @property
     def classifies(self) -> bool:
-        """Whether the answer is about the whole input: labels [B, 1], or [B, L]."""
+        """Whether there is one label for the whole input: labels [B, 1], or [B, L]."""
         return self.contract.classifies
 
     @property
     def components(self) -> str:
-        """What one component is, in words."""
+        """The name of the components, as text."""
         many = self.contract.output_form == "multilabel"
         if self.classifies:
             whole = f"the whole {self.entry.whole}"
@@ -181,18 +187,18 @@ class OnnxSegmenter:
 
     @property
     def unit(self) -> str:
-        """The unit of the declared input, in words."""
+        """The unit of the declared input, as text."""
         return self.entry.unit
 
     def values(self, shape: tuple[int, ...]) -> int:
-        """How many values the network gets for one declared input of this shape."""
+        """Return the number of values that the network gets for a declared input of this shape."""
         return self.entry.values(shape)
 
     def declared(self, prepared: Any) -> FloatArray:
-        """An input as the array that is perturbed.
+        """Return an input as the array that noise is added to.
 
         Raises:
-            InputError: it is no input of this model.
+            InputError: It is not a valid input of this model.
         """
         return self.entry.declared(prepared)
 
@@ -202,16 +208,18 @@ class OnnxSegmenter:
         return (self._averaging or self._network).labels(batch)
 
     def bind(self, x: FloatArray, perturbation: Perturbation) -> tuple[Segmenter, Backend]:
-        """The model for noisy copies of `x` as arrays of its backend, and the backend that writes
-        them for it; see `onnxcert.model.running.binding`."""
+        """Return a segmenter for noisy copies of `x` on a backend, and that backend.
+
+        See `onnxcert.model.running.binding`.
+        """
         if self._binding is None:
             return lambda batch: self(self.backend.host(batch)), self.backend
         return self._binding.bind(x, perturbation)
 
     def scores(self, batch: FloatArray) -> FloatArray:
-        """What it scores: float32 [B, C, *grid], of a classifier [B, C].
+        """Return the scores: float32 [B, C, *grid], of a classifier [B, C].
 
-        For looking on only: votes come from the labels.
+        For inspection only: votes come from the labels.
         """
         if self.classifies:
             scores = (self._averaging or self._network).scores(batch)
@@ -222,30 +230,30 @@ class OnnxSegmenter:
 
     @property
     def on_device(self) -> bool:
-        """Whether it runs on a GPU, where passes of other sizes may round otherwise."""
+        """Whether it runs on a GPU, where rounding may depend on the batch size."""
         return self.session.device != "cpu" or isinstance(self.backend, DeviceBackend)
 
     def seen(self, x: FloatArray) -> FloatArray:
-        """What the network gets for one declared input, channels first: float32 [k, ...].
+        """Return the network's input for one declared input, channels first: float32 [k, ...].
 
-        Where it sees an input in several views, the first of them.
+        With test-time augmentation, return the first view.
         """
         entry = self.entry
         if self._averaging is not None:
             x, entry = self._averaging.first(x)
-        session = open_session(entry_model(entry, self.file.proto), device="cpu", threads=1)
+        session = open_session(preprocessing_model(entry, self.file.proto), device="cpu", threads=1)
         feeds = {INPUT: np.ascontiguousarray(x[None]), **entry.feeds(x.shape)}
         values = np.asarray(session.runtime.run([self.contract.input], feeds)[0][0], np.float32)
         first = self.contract.layout in ("NCHW", "BCN")
         return values if first else np.moveaxis(values, -1, 0)
 
 
-def _opened(
+def _open_network(
     file: ModelFile, entry: Entry, *, device: str, threads: int
-) -> tuple[Network, Averaging | None]:
-    """The network, and what averages its scores where it sees an input in several views."""
+) -> tuple[Network, TestTimeAugmentation | None]:
+    """Return the network, and its test-time augmentation if the adapter asks for one."""
     if not isinstance(entry, PictureEntry) or not entry.fit.averages:
         return Network(file, entry, device=device, threads=threads), None
     one = replace(entry, fit=entry.fit.plain((1, 1)))
     network = Network(file, one, device=device, threads=threads, votes=False)
-    return network, Averaging(network, entry, file.path, threads=threads)
+    return network, TestTimeAugmentation(network, entry, file.path, threads=threads)

@@ -1,9 +1,8 @@
-"""Graph surgery: a model from the declared input to labels, all inside one graph.
+"""Graph surgery: one graph from the declared input to labels.
 
-In front: what brings an input to the network (`onnxcert.model.entry`). Behind: the way back to the
-components, the vote and the check that the scores are finite (`onnxcert.model.vote`). What leaves
-the session is as small as labels can be, and everything that is part of f runs where the model
-runs.
+Nodes before the network do the preprocessing (`onnxcert.model.entry`). Nodes after it bring scores
+to the components, predict labels and check that the scores are finite (`onnxcert.model.vote`). So
+only labels leave the session, and every part of f runs on the device of the model.
 """
 
 from __future__ import annotations
@@ -32,21 +31,22 @@ def labelling_model(
     other_size: bool = False,
     votes: bool = True,
 ) -> onnx.ModelProto:
-    """A copy of `proto` that maps declared inputs to labels, or to the scores behind them.
+    """Return a copy of `proto` that maps declared inputs to labels, or to scores.
 
     Inputs: those of `entry`. Outputs: `LABELS`, [batch, *grid] (multi-label: [batch, labels,
-    *grid]) of `contract.label_type`, its largest value where a score was not finite; `SHAPE`,
-    int64, shape of the network's own output. Of a classifier `LABELS` is [batch, 1]
-    (multi-label: [batch, labels]), and there is `SCORES`, float32 [batch, channels, 1 ...]. Without
-    `votes` there is no `LABELS`, and `SCORES`, float32 [batch, channels, *grid], are those of the
+    *grid]) of `contract.label_type`, its largest value if a score is not finite; `SHAPE`, int64,
+    the shape of the network's own output. For a classifier, `LABELS` is [batch, 1] (multi-label:
+    [batch, labels]), and `SCORES`, float32 [batch, channels, 1 ...], is a further output. Without
+    `votes` there is no `LABELS`; `SCORES`, float32 [batch, channels, *grid], are those of the
     components.
 
     Args:
-        proto: the model, opset 13 or later.
-        entry: the way into the model and back.
-        batch: the batch size to declare; None leaves it free.
-        other_size: the scores come out on another grid than went in; bring them to that first.
-        votes: whether the graph ends at labels.
+        proto: The model, opset 13 or later.
+        entry: The adapter of the modality.
+        batch: The batch size to declare; None leaves it free.
+        other_size: Whether the grid of the scores differs from that of the input, so that they
+            are resized first.
+        votes: Whether the graph ends at labels.
     """
     contract = entry.contract
     model = onnx.ModelProto()
@@ -64,9 +64,9 @@ def labelling_model(
         vote.labels(back, native, contract, candidates=candidates, output=LABELS)
 
     fed = dict(contract.feeds)
-    made = {contract.input, *fed, *(name for node in front.nodes for name in node.output)}
+    present = {contract.input, *fed, *(name for node in front.nodes for name in node.output)}
     constants = {i.name for i in graph.initializer}
-    kept = [i for name, i in inputs.items() if name in constants - made]
+    kept = [i for name, i in inputs.items() if name in constants - present]
     rows: int | str = batch or "batch"
     del graph.input[:]
     graph.input.extend([*entry.inputs(rows), *kept])
@@ -74,7 +74,7 @@ def labelling_model(
         _feed(feeds, name, value, inputs[name], like=contract.input)
     every = [*front.nodes, *feeds.nodes, *graph.node, *back.nodes]
     graph.initializer.extend([*feeds.constants, *front.constants, *back.constants])
-    del graph.value_info[:]  # what was noted of inner shapes may not hold any more
+    del graph.value_info[:]  # recorded shapes of inner values may be wrong now
     del graph.node[:]
     graph.node.extend(every)
     _drop_unused_domains(model)
@@ -94,15 +94,15 @@ def labelling_model(
 
 
 def _drop_unused_domains(model: onnx.ModelProto) -> None:
-    """Forget operator sets that no node uses; some exporters name ones that nobody has."""
+    """Remove operator sets that no node uses; some exporters list unknown ones."""
     used = {node.domain for node in nodes(model)} | {"", "ai.onnx"}
     kept = [o for o in model.opset_import if o.domain in used]
     del model.opset_import[:]
     model.opset_import.extend(kept)
 
 
-def entry_model(entry: Entry, network: onnx.ModelProto) -> onnx.ModelProto:
-    """Only what stands in front of the network: an input to the graph input `contract.input`."""
+def preprocessing_model(entry: Entry, network: onnx.ModelProto) -> onnx.ModelProto:
+    """Return only the preprocessing: a graph from an input to the graph input `contract.input`."""
     front = Nodes("front")
     entry.front(front, {i.name: i for i in network.graph.input})
     contract = entry.contract
@@ -114,9 +114,9 @@ def entry_model(entry: Entry, network: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _feed(nodes: Nodes, name: str, value: Any, declared: onnx.ValueInfoProto, *, like: str) -> None:
-    """Give the further input `name` its value, repeated along a batch axis it may have.
+    """Add the value of the further input `name`, repeated along a batch axis if it has one.
 
-    `like` is the input whose batch axis is repeated along.
+    `like` is the input that gives the batch size.
     """
     kind = helper.tensor_dtype_to_np_dtype(declared.type.tensor_type.elem_type)
     constant = nodes.constant(value, kind)

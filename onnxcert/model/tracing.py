@@ -1,4 +1,4 @@
-"""Small questions to a graph: what reads a value, what made it, how long are its axes."""
+"""Small queries of a graph: the node that reads or computes a value, the lengths of its axes."""
 
 from __future__ import annotations
 
@@ -9,40 +9,22 @@ from typing import Any, Final
 
 import onnx
 
-LARGEST_CONSTANT: Final = 4096  # elements; larger ones are weights, whose values do not matter
+LARGEST_CONSTANT: Final = 4096  # elements; larger ones are weights, whose values are not needed
 
 Axes = tuple[int | str | None, ...]
 
-# Operators that hand values on without saying what they mean.
+# Operators that keep the meaning of values.
 _THROUGH: Final = frozenset(
-    {
-        "Identity",
-        "Cast",
-        "Mul",
-        "Div",
-        "Add",
-        "Sub",
-        "Pad",
-        "Clip",
-        "QuantizeLinear",
-        "DequantizeLinear",
-        "BatchNormalization",
-        "Resize",
-        "Upsample",
-        "Reshape",
-        "Slice",
-        "Squeeze",
-        "Unsqueeze",
-        "Transpose",
-        "Gather",
-    }
+    {"Identity", "Cast", "Mul", "Div", "Add", "Sub", "Pad", "Clip", "QuantizeLinear", "Slice"}
+    | {"DequantizeLinear", "BatchNormalization", "Resize", "Upsample", "Reshape", "Squeeze"}
+    | {"Unsqueeze", "Transpose", "Gather"}
 )
 
 
 def element_type(value: onnx.ValueInfoProto) -> str:
-    """Name of the element type as NumPy calls it, e.g. float32 or int64."""
-    if held := container(value):
-        return held
+    """Return NumPy's name of the element type, e.g. float32 or int64."""
+    if kind_name := container(value):
+        return kind_name
     kind = value.type.tensor_type.elem_type
     if kind == onnx.TensorProto.UNDEFINED:
         return "undefined"
@@ -59,7 +41,7 @@ def container(value: onnx.ValueInfoProto) -> str:
 
 
 def axes(value: onnx.ValueInfoProto) -> Axes | None:
-    """Axis lengths; the symbol or None where free; None altogether where the graph is silent."""
+    """Return the axis lengths, a symbol or None for a free axis; None if the graph has no shape."""
     kind = value.type.tensor_type
     if not kind.HasField("shape"):
         return None
@@ -70,25 +52,25 @@ def axes(value: onnx.ValueInfoProto) -> Axes | None:
 
 
 def rank(value: onnx.ValueInfoProto) -> int | None:
-    """Number of axes, or None where the graph does not say."""
+    """Return the number of axes, or None if the graph has no shape."""
     shape = axes(value)
     return None if shape is None else len(shape)
 
 
 def lengths(shape: Axes) -> tuple[int | None, ...]:
-    """`shape` with symbols turned into None."""
+    """Return `shape` with None for each symbol."""
     return tuple(a if isinstance(a, int) else None for a in shape)
 
 
 def shown(shape: Sequence[int | str | None] | None) -> str:
-    """`shape` as a person reads it."""
+    """Return `shape` as text."""
     if shape is None:
         return "of unknown shape"
     return "[" + ", ".join("?" if a is None else str(a) for a in shape) + "]"
 
 
 def within(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    """Yield the nodes and those of their subgraphs, each level after the one above it."""
+    """Yield the nodes and those of their subgraphs, breadth first."""
     pending = deque(nodes)
     while pending:
         node = pending.popleft()
@@ -98,15 +80,15 @@ def within(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
                 pending.extend(graph.node)
 
 
-def makers(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
-    """Return the node that computes each value; an output that is left out has an empty name."""
+def producers(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
+    """Return value -> the node that computes it; an unused output has an empty name."""
     return {output: node for node in graph.node for output in node.output if output}
 
 
 def first_reader(graph: onnx.GraphProto, name: str) -> Any:
-    """The first Conv or Transpose node that reads `name`, or None.
+    """Return the first Conv or Transpose node that reads `name`, or None.
 
-    Operators that only hand a value on are looked through.
+    Operators in `_THROUGH` are skipped.
     """
     seen = {name}
     for node in graph.node:
@@ -119,13 +101,13 @@ def first_reader(graph: onnx.GraphProto, name: str) -> Any:
 
 
 def deciding_maker(graph: onnx.GraphProto, name: str) -> Any:
-    """The node, or None, that gave `name` its meaning, by way of operators that only hand it on."""
-    made_by = makers(graph)
-    node = made_by.get(name)
+    """Return the node that gives `name` its meaning, or None; skip operators that keep it."""
+    produced_by = producers(graph)
+    node = produced_by.get(name)
     while node is not None and node.op_type in (
         _THROUGH - {"Mul", "Div", "Add", "Sub", "BatchNormalization"}
     ):
-        before = made_by.get(node.input[0]) if node.input else None
+        before = produced_by.get(node.input[0]) if node.input else None
         if before is None:
             return node
         node = before
@@ -133,20 +115,20 @@ def deciding_maker(graph: onnx.GraphProto, name: str) -> Any:
 
 
 def attribute(node: onnx.NodeProto, name: str) -> Sequence[int] | None:
-    """A list of integers that is an attribute of `node`."""
+    """Return an attribute of `node` that is a list of integers, or None."""
     return next((list(a.ints) for a in node.attribute if a.name == name), None)
 
 
 def constant_shape(graph: onnx.GraphProto, name: str) -> Sequence[int] | None:
-    """Shape of the initializer `name`."""
+    """Return the shape of the initializer `name`, or None."""
     return next((list(i.dims) for i in graph.initializer if i.name == name), None)
 
 
 def inferred_axes(proto: onnx.ModelProto, name: str) -> Axes | None:
-    """What shape inference says about `name`, if it says anything."""
+    """Return the axes of `name` by shape inference, or None if unknown."""
     try:
         graph = onnx.shape_inference.infer_shapes(without_weights(proto)).graph
-    except Exception:  # inference is a courtesy; whatever stops it, the user is asked instead
+    except Exception:  # shape inference is optional; without it the user must give the fields
         return None
     for value in (*graph.value_info, *graph.output, *graph.input):
         if value.name == name:
@@ -155,7 +137,7 @@ def inferred_axes(proto: onnx.ModelProto, name: str) -> Axes | None:
 
 
 def without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with the types and shapes of its weights, and the values of small constants."""
+    """Return the graph with only types and shapes of weights, and values of small constants."""
     light = onnx.ModelProto(ir_version=proto.ir_version)
     light.opset_import.extend(proto.opset_import)
     light.functions.extend(proto.functions)

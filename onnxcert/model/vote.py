@@ -1,4 +1,4 @@
-"""From the network's output to one vote per component."""
+"""Vote head: add nodes from the network's output to one label per component."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from onnxcert.model.nodes import Nodes
 
 
 def channels_first(nodes: Nodes, contract: Contract) -> str:
-    """The output as float32 scores [B, C, *grid]; class indices have C = 1.
+    """Bring the output to float32 scores [B, C, *grid]; class indices have C = 1.
 
-    A classifier's grid is one cell, of as many axes as the components of such inputs have.
+    A classifier's grid is one cell, with as many axes as the components of its modality.
     """
     scores, full, rank = contract.output, max(contract.ranks), contract.answer_rank
     if contract.single:
@@ -25,46 +25,46 @@ def channels_first(nodes: Nodes, contract: Contract) -> str:
 
 
 def labels(nodes: Nodes, scores: str, contract: Contract, *, candidates: str, output: str) -> None:
-    """The vote, and "no vote" where a score is NaN or infinite.
+    """Predict labels; a component with a NaN or infinite score gets the invalid label.
 
-    NumPy and ONNX Runtime both answer class 0 for a column of NaN, and a comparison with NaN is
-    false. A sum over classes is finite only if every score is, and costs one pass over them.
-    A classifier's one cell leaves as [B, 1], or [B, labels] where it is multi-label.
+    ArgMax of NaN is class 0 in NumPy and ONNX Runtime, and a comparison with NaN is false. So the
+    sum over classes is checked: it is finite only if every score is, and costs one pass over them.
+    A classifier gives [B, 1], or [B, labels] if it is multi-label.
     """
     match contract.output_form:
         case "multilabel":
-            votes, total = _above(nodes, scores, contract), scores
+            votes, total = _threshold(nodes, scores, contract), scores
         case "sigmoid" | "logit":
             scores = nodes.add("Squeeze", scores, nodes.constant([1]))
-            votes, total = _above(nodes, scores, contract), scores
+            votes, total = _threshold(nodes, scores, contract), scores
         case "labels":
             scores = nodes.add("Squeeze", scores, nodes.constant([1]))
-            votes, total = _indices(nodes, scores, contract), scores
+            votes, total = _class_indices(nodes, scores, contract), scores
         case _:
-            votes, total = _best(nodes, candidates, contract)
+            votes, total = _argmax(nodes, candidates, contract)
             if scores != candidates or not total:
                 total = nodes.add("ReduceSum", scores, nodes.constant([1]), keepdims=0)
     finite = nodes.add("Less", nodes.add("Abs", total), nodes.constant(np.inf, np.float32))
     no_vote = nodes.constant(np.iinfo(contract.label_type).max)
     votes = nodes.add("Where", finite, votes, no_vote)
     if contract.classifies:
-        # One axis stays: of the labels if there are many, else of the one cell.
+        # Keep one axis: that of the labels if multi-label, else that of the one cell.
         many = contract.output_form == "multilabel"
         cell = list(range(2, max(contract.ranks) if many else max(contract.ranks) - 1))
         votes = nodes.add("Squeeze", votes, nodes.constant(cell)) if cell else votes
     nodes.cast(votes, contract.label_type, output)
 
 
-def _best(nodes: Nodes, scores: str, contract: Contract) -> tuple[str, str]:
-    """(class of the highest score, the first of several; sum over classes, if it was taken).
+def _argmax(nodes: Nodes, scores: str, contract: Contract) -> tuple[str, str]:
+    """Return (class of the highest score, the first if equal; sum over classes, or "").
 
-    On large grids class by class: ONNX Runtime's ArgMax and ReduceSum step from class to class at
-    every pixel, out of the cache, and take two to eight times as long on a CPU.
+    On large grids this goes class by class: ONNX Runtime's ArgMax and ReduceSum read all classes of
+    one pixel at a time, miss the cache, and take two to eight times as long on a CPU.
     """
     classes = contract.classes
     if classes is None or classes < 2 or contract.classifies or max(contract.ranks) < 4:
         return nodes.add("ArgMax", scores, axis=1, keepdims=0), ""
-    kind = np.uint8 if contract.label_type == np.uint8 else np.int32  # what Where knows
+    kind = np.uint8 if contract.label_type == np.uint8 else np.int32  # types that Where supports
     best = total = nodes.sliced(scores, 0, 1, axis=1)
     votes = nodes.constant(0, kind)
     for c in range(1, classes):
@@ -78,14 +78,14 @@ def _best(nodes: Nodes, scores: str, contract: Contract) -> tuple[str, str]:
     return votes, nodes.add("Squeeze", total, axis)
 
 
-def _above(nodes: Nodes, scores: str, contract: Contract) -> str:
-    """1 where the score exceeds the threshold, else 0; int64."""
+def _threshold(nodes: Nodes, scores: str, contract: Contract) -> str:
+    """Return 1 where the score exceeds the threshold, else 0; int64."""
     threshold = nodes.constant(contract.decision_threshold, np.float32)
     return nodes.cast(nodes.add("Greater", scores, threshold), np.int64)
 
 
-def _indices(nodes: Nodes, values: str, contract: Contract) -> str:
-    """Class indices as they are; what is no class becomes "no vote"; int64."""
+def _class_indices(nodes: Nodes, values: str, contract: Contract) -> str:
+    """Return class indices as int64; a value that is not a class gets the invalid label."""
     assert contract.classes is not None
     low = nodes.add("Less", nodes.constant(-0.5, np.float32), values)
     high = nodes.add("Less", values, nodes.constant(contract.classes - 0.5, np.float32))

@@ -75,5 +75,5 @@ def test_what_nobody_said_of_the_frame_is_shown_as_assumed(onnxcert: Any) -> Non
 
 def test_a_model_of_pictures_refuses_a_cloud() -> None:
     cloud = PointCloud(np.eye(3, dtype=np.float32))
-    with pytest.raises(package.OnnxcertError, match="takes pictures, got a point cloud"):
+    with pytest.raises(package.OnnxcertError, match="takes images, got a point cloud"):
         package.certify("street", cloud, Gaussian(0.25))

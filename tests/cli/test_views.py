@@ -140,4 +140,4 @@ def test_points_have_no_views(command: str, flags: list[str], onnxcert: Any) -> 
     np.save("shape.npy", np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32))
     done = onnxcert(command, "points.onnx", "shape.npy", *flags)
     assert (done.status, done.err.count("\n")) == (2, 1)
-    assert "are for pictures, but the model takes points" in done.err
+    assert "are for images, but the model takes points" in done.err

@@ -59,7 +59,7 @@ def graph_labels(case: VotesCase) -> np.ndarray[Any, Any]:
     nodes = Nodes("test")
     scores = channels_first(nodes, contract)
     if case.cells != case.grid:
-        scores = nodes.resized(scores, nodes.constant(case.grid))
+        scores = nodes.resize(scores, nodes.constant(case.grid))
     labels(nodes, scores, contract, candidates=scores, output="out")
     return ran(nodes, values, TensorProto.UINT8, 3)
 
@@ -71,7 +71,7 @@ def test_interpolation_is_that_of_the_graph(source: tuple[int, int], grid: tuple
     values = rng.normal(size=(1, 3, *source)).astype(np.float32)
     values[0, 2].ravel()[rng.integers(0, values[0, 2].size, 3)] = [np.nan, np.inf, -np.inf]
     nodes = Nodes("test")
-    nodes.add("Identity", nodes.resized("scores", nodes.constant(grid)), output="out")
+    nodes.add("Identity", nodes.resize("scores", nodes.constant(grid)), output="out")
     expected = ran(nodes, values, TensorProto.FLOAT, 4)[0]
     with np.errstate(invalid="ignore"):
         found = [Interpolation(source, grid, standard_numpy)(plane) for plane in values[0]]

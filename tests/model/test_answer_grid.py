@@ -166,7 +166,7 @@ def test_any_border_is_refused_by_a_run_and_by_inspect(
     for error in (run, inspected):
         text = str(error.value)
         assert "neither those of the input" in text
-        assert "export it with padding" in text
+        assert "export the model with padding" in text
         assert text.count(". ") == 0
         assert text.endswith(".")
 

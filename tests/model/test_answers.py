@@ -169,7 +169,7 @@ def test_an_answer_with_fewer_rows_than_went_in_is_refused(tmp_path: Path) -> No
     )
     model = opened(proto, tmp_path)
     assert model(np.stack([halves()] * 2)).shape == (2, *GRID)
-    assert "must answer 3 pictures" in refusal(proto, tmp_path)
+    assert "must answer 3 images" in refusal(proto, tmp_path)
 
 
 @pytest.mark.parametrize("free", [False, True], ids=["fixed", "free"])

@@ -66,7 +66,7 @@ def test_channels_that_no_number_explains_are_asked_for(
     axes = ["b", "h", "w", channels] if last else ["b", channels, "h", "w"]
     proto = graphs.identity(axes, ["b", 3, "h", "w"])
     message = refusal(proto, tmp_path)
-    assert f"{channels} channels and nothing says what they are" in message
+    assert f"{channels} channels but nothing tells what they are" in message
     assert "--channels-are bands" in message
     assert ("--channels-are rgba" in message) == (channels == 4)
     found = contract_of(proto, tmp_path, channel_order="BANDS")
@@ -86,12 +86,12 @@ def test_four_channels_are_a_photograph_with_alpha_where_the_user_says_so(tmp_pa
 
 
 def test_weights_tell_how_many_channels_there_are(tmp_path: Path) -> None:
-    assert "5 channels and nothing says" in refusal(pixelwise(5), tmp_path)
+    assert "5 channels but nothing tells" in refusal(pixelwise(5), tmp_path)
     found = contract_of(pixelwise(5), tmp_path, channel_order="BANDS")
     assert len(found.bands) == 5
     named = pixelwise(4)
     named.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "channels"
-    assert "4 channels and nothing says" in refusal(named, tmp_path)
+    assert "4 channels but nothing tells" in refusal(named, tmp_path)
     assert contract_of(pixelwise(3), tmp_path).channel_order == "RGB"
 
 
@@ -159,7 +159,7 @@ def test_mean_and_std_have_one_number_for_each_band(tmp_path: Path) -> None:
     numbers = {"mean": (0.1, 0.2, 0.3, 0.4), "std": (0.5,) * 4}
     assert contract_of(proto, tmp_path, bands=BLUE_TO_NIR, **numbers).mean == numbers["mean"]
     # What the channels are comes first: four numbers do not say it.
-    assert "nothing says what they are" in refusal(proto, tmp_path, **numbers)
+    assert "nothing tells what they are" in refusal(proto, tmp_path, **numbers)
     message = refusal(proto, tmp_path, bands=BLUE_TO_NIR, mean=(0.1, 0.2, 0.3))
     assert "each of the 4 channels (blue, green, red, nir)" in message
 

@@ -60,7 +60,7 @@ def test_an_output_that_is_no_tensor_is_passed_over_or_refused_by_its_type(
     word = "optional" if kind == "optional" else "sequence"
     said: dict[Path, dict[str, Any]] = {path: {"output": "odd"}, alone: {}}
     for model, given in said.items():
-        with pytest.raises(ContractError, match=f"'odd' is of the type {word} where a tensor"):
+        with pytest.raises(ContractError, match=f"'odd' is of the type {word} but a tensor"):
             inferred(model, **given)
 
 
@@ -70,5 +70,5 @@ def test_an_input_that_is_no_tensor_is_refused_by_its_type(
     kind: str, beside: bool, tmp_path: Path
 ) -> None:
     path = graphs.save(with_container(kind, beside=beside, output=False), tmp_path / "model.onnx")
-    with pytest.raises(ContractError, match=f"'odd' is of the type {kind} where a tensor"):
+    with pytest.raises(ContractError, match=f"'odd' is of the type {kind} but a tensor"):
         inferred(path)

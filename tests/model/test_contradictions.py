@@ -285,11 +285,11 @@ def _to(g: Graph, sizes: str) -> str:
     ("said", "words"),
     [
         ({"value_range": UNIT, "mean": (100.0,)}, "pass --range 0,255,"),
-        ({"value_range": UNIT, **BYTES}, "mean 123.7,116.3,103.5 cannot be subtracted"),
+        ({"value_range": UNIT, **BYTES}, "mean 123.7,116.3,103.5 does not fit"),
         ({"value_range": UNIT, "mean": CAFFE, "std": (1.0,)}, "pass --range 0,255,"),
         ({"value_range": SIGNED, "mean": CAFFE, "std": (1.0,)}, "the range -1,1 (given)"),
         ({"value_range": UNIT, "mean": (0.5, 116.0, 0.4)}, "mean 0.5,116,0.4"),
-        ({"value_range": UNIT, "std": (255.0,)}, "std 255 leaves nothing"),
+        ({"value_range": UNIT, "std": (255.0,)}, "std 255 is too large"),
         ({"value_range": UNIT, "mean": (0.0,), "std": (58.0,)}, "pass --range 0,255,"),
         (
             {"value_range": BYTE, "normalise": "before", **BYTES},

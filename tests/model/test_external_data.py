@@ -82,7 +82,7 @@ def test_large_weights_stay_in_their_file_and_the_answers_are_the_same(
     assert np.array_equal(found(BATCH), inside(BATCH))
     assert np.array_equal(elsewhere(BATCH), inside(BATCH))
     (path.parent / WEIGHTS).unlink()
-    with pytest.raises(ModelError, match=f"{WEIGHTS} are not on this machine; .*put them on each"):
+    with pytest.raises(ModelError, match=f"{WEIGHTS} are not on this machine, .*copy them"):
         found.anew(threads=1)
 
 

@@ -168,7 +168,7 @@ def test_semantic_segmentation_of_ultralytics_needs_no_flag_and_boxes_stay_refus
     assert done.status == 0, done.err
     assert "(the file's metadata (Ultralytics))" in done.err
     other = sidecars.write(tmp_path, model(), {}, {**sidecars.ULTRALYTICS, "task": "segment"})
-    assert "finds objects" in onnxcert("certify", other, pictures, *flags).err
+    assert "detects objects" in onnxcert("certify", other, pictures, *flags).err
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,7 @@ def test_a_fixed_size_refuses_other_views(tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="8x6 pixels only, got") as error:
             opened(proto, tmp_path, fit)(noisy(7, 9))
         assert ("pass --tile model" in str(error.value)) == (fit.tile != (8, 6))
-        assert ("--pad-to for pictures smaller than a tile" in str(error.value)) == fit.averages
+        assert ("--pad-to for images smaller than a tile" in str(error.value)) == fit.averages
 
 
 def test_pictures_smaller_than_a_tile_of_a_fixed_size_are_padded_to_it(tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_a_tall_picture_is_voted_on_in_bands(
     batch = noisy(400, 50, 1)
     segmenter(batch)
     assert segmenter._averaging is not None
-    ballot = segmenter._averaging._voting
+    ballot = segmenter._averaging._head
     heights: list[int] = []
     labels = ballot.labels
 
@@ -369,7 +369,7 @@ def test_a_classifier_averages_probabilities_over_scales_and_mirror_images(
         ({"tile": (0, 8)}, "tile must be"),
         ({"tile": (8, 8), "overlap": (8, 0)}, "less than their size"),
         ({"tile": (8, 8), "overlap": (0, -1)}, "0 or more"),
-        ({"overlap": (1, 1)}, "give --tile"),
+        ({"overlap": (1, 1)}, "pass --tile too"),
         ({"flip": True, "grid": "model"}, "leave it out"),
         ({"tile": (8, 8), "grid": "model"}, "leave it out"),
         ({"scales": (0.5, 1.0), "grid": "model"}, "leave it out"),
@@ -384,13 +384,13 @@ def test_views_that_are_none_are_refused(values: dict[str, Any], words: str) -> 
 @pytest.mark.parametrize("views", ["scales", "flip", "tiles"])
 def test_class_indices_have_no_mean(views: str, tmp_path: Path) -> None:
     dialect = Dialect(form="labels")
-    with pytest.raises(ParameterError, match="class indices, which have no mean"):
+    with pytest.raises(ParameterError, match="class indices, which cannot be averaged"):
         opened(dialect.proto(CONV), tmp_path, Fit(**VIEWS[views]), **dialect.given(CONV))
 
 
 def test_a_classifier_takes_no_tiles(tmp_path: Path) -> None:
     proto = ClassifierDialect().proto(THREE)
-    with pytest.raises(ParameterError, match="no tile"):
+    with pytest.raises(ParameterError, match="tiles cannot be used"):
         opened(proto, tmp_path, Fit(tile=(8, 8)))
 
 

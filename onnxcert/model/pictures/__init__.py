@@ -1,1 +1,1 @@
-"""Models of pictures: their contract, and how a picture reaches them."""
+"""Image models: contract, preprocessing, sliding windows and test-time augmentation."""

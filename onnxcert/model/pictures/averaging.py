@@ -1,11 +1,11 @@
-"""The field's inference protocols as one function: scales, mirror images and tiles, averaged.
+"""Test-time augmentation as one function: average over scales, mirror images and tiles.
 
-Over the tiles of a sweep the scores are averaged as they leave the network, each pixel's over the
-tiles that cover it; over sweeps (scales, and mirrored or not) probabilities are: the softmax of
-logits, the sigmoid of one logit, other scores as they are. Then comes one vote.
+Over the tiles of one sliding-window pass, the network's scores are averaged, for each pixel over
+the tiles that cover it. Over passes (scales, mirrored or not), probabilities are averaged: the
+softmax of logits, the sigmoid of one logit, other scores as they are. Then labels are predicted.
 
-Rows that no later window touches are voted on and let go, so that beside the labels only a band
-of scores is kept, and of the network's own values those of one window.
+Labels of rows that no later window touches are predicted at once and their scores freed. So memory
+holds the labels, one band of scores, and the network's values for one window.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
 from onnxcert.model.pictures.entry import PictureEntry
-from onnxcert.model.pictures.views import Sweep, in_order, sweeps
+from onnxcert.model.pictures.views import SlidingWindow, order_rows, sliding_windows
 from onnxcert.model.running.ballot import Ballot
 from onnxcert.model.running.network import Network
 
-_DOWN: Final = 2  # the axis of rows in scores [B, C, h, w]
+_DOWN: Final = 2  # axis of the rows in scores [B, C, h, w]
 
 
 @dataclass
 class _Band:
-    """Sums of scores for rows that are not done with yet; from row `first` of the picture on."""
+    """Sums of scores for rows that are not complete yet, from row `first` of the image on."""
 
     width: int
     first: int = 0
@@ -38,7 +38,7 @@ class _Band:
     def add(self, scores: FloatArray, rows: range, columns: range) -> None:
         """Add the scores [B, C, h, w] of one window."""
         if self.total is None and len(columns) == self.width:
-            self.total = scores  # alone so far, and as wide as the band
+            self.total = scores  # the first window, and as wide as the band
             return
         if self.total is None:
             self.total = np.zeros((*scores.shape[:2], 0, self.width), dtype=np.float32)
@@ -49,7 +49,7 @@ class _Band:
         self.total[:, :, down, columns.start : columns.stop] += scores
 
     def take(self, stop: int) -> FloatArray:
-        """The sums of the rows before `stop`, which are let go."""
+        """Remove and return the sums of the rows before `stop`."""
         assert self.total is not None
         many = stop - self.first
         done, rest = self.total[:, :, :many], self.total[:, :, many:]
@@ -58,93 +58,98 @@ class _Band:
 
 
 @final
-class Averaging:
-    """A network that sees every picture in several views, as one function of the picture.
+class TestTimeAugmentation:
+    """Test-time augmentation of a network, as one function of the image.
 
     Args:
-        network: ends at the scores of one view; see `onnxcert.model.surgery`.
-        entry: how pictures reach it, with all the views there are.
-        path: of the model, for messages.
-        threads: for the vote; 0 for all cores.
+        network: Network that ends at the scores of one view; see `onnxcert.model.surgery`.
+        entry: Adapter with the settings of all views.
+        path: The model, for messages.
+        threads: Threads of the prediction head; 0 for all cores.
     """
 
     def __init__(self, network: Network, entry: PictureEntry, path: Path, *, threads: int) -> None:
         self._network = network
-        self._whole = entry
+        self._adapter = entry
         self._fit = entry.fit
         self._path = path
         self._threads = threads
         self._ballot: Ballot | None = None
 
     def labels(self, batch: FloatArray) -> IntArray:
-        """Labels of pictures [B, c, H, W]; see `onnxcert.model.segmenter.OnnxSegmenter`."""
-        labels = [self._voting.labels(scores) for scores in self._means(batch)]
+        """Return labels of images [B, c, H, W]; see `onnxcert.model.segmenter.OnnxSegmenter`."""
+        labels = [self._head.labels(scores) for scores in self._means(batch)]
         return labels[0] if len(labels) == 1 else np.concatenate(labels, axis=-2)
 
     def scores(self, batch: FloatArray) -> FloatArray:
-        """The mean scores: float32 [B, C, H, W], of a classifier [B, C, 1, 1]."""
+        """Return the mean scores: float32 [B, C, H, W], of a classifier [B, C, 1, 1]."""
         bands = list(self._means(batch))
         return bands[0] if len(bands) == 1 else np.concatenate(bands, axis=_DOWN)
 
     def first(self, x: FloatArray) -> tuple[FloatArray, PictureEntry]:
-        """The first window of the picture [c, H, W], and how it reaches the network."""
-        way = sweeps(self._fit, *x.shape[1:])[0]
-        return _cut(x, way, way.rows[0], way.columns[0]), self._entry(way)
+        """Return the first window of the image [c, H, W], and the adapter for it."""
+        windows = sliding_windows(self._fit, *x.shape[1:])[0]
+        return _crop(x, windows, windows.rows[0], windows.columns[0]), self._window_adapter(windows)
 
     def _means(self, batch: FloatArray) -> Iterator[FloatArray]:
-        """Mean scores [B, C, h, W] of bands of rows, from the top to the bottom."""
-        self._whole.check(batch.shape[1:], self._path)
+        """Yield mean scores [B, C, h, W] of bands of rows, from top to bottom."""
+        self._adapter.check(batch.shape[1:], self._path)
         height, width = batch.shape[2:]
-        ways = sweeps(self._fit, height, width)
-        if self._whole.contract.classifies:
-            views = [self._view(batch, way, way.rows[0], way.columns[0]) for way in ways]
-            each = [self._voting.probabilities(scores) for scores in views]
-            yield np.mean(each, axis=0, dtype=np.float32)
+        passes = sliding_windows(self._fit, height, width)
+        if self._adapter.contract.classifies:
+            views = [
+                self._score_window(batch, windows, windows.rows[0], windows.columns[0])
+                for windows in passes
+            ]
+            probabilities = [self._head.probabilities(scores) for scores in views]
+            yield np.mean(probabilities, axis=0, dtype=np.float32)
             return
-        bands, whole = [_Band(width) for _ in ways], _Band(width)
-        for i, rows, mine, every in in_order(ways):
-            way, band = ways[i], bands[i]
-            for columns in way.columns:
-                band.add(self._view(batch, way, rows, columns), rows, columns)
+        bands, whole = [_Band(width) for _ in passes], _Band(width)
+        for i, rows, mine, every in order_rows(passes):
+            windows, band = passes[i], bands[i]
+            for columns in windows.columns:
+                band.add(self._score_window(batch, windows, rows, columns), rows, columns)
             ready = range(band.first, mine)
-            scores = _divided(band.take(mine), way.covered(ready))
-            whole.add(self._voting.probabilities(scores), ready, range(width))
+            scores = _divide(band.take(mine), windows.coverage(ready))
+            whole.add(self._head.probabilities(scores), ready, range(width))
             if every > whole.first:
-                yield _divided(whole.take(every), len(ways))
+                yield _divide(whole.take(every), len(passes))
 
-    def _view(self, batch: FloatArray, way: Sweep, rows: range, columns: range) -> FloatArray:
-        """Scores [B, C, h, w] of one window, at its own size and the right way round."""
-        entry = self._entry(way)
-        scores = self._network.scores(_cut(batch, way, rows, columns), entry)
-        if not entry.contract.classifies and scores.shape[_DOWN:] != way.window:
+    def _score_window(
+        self, batch: FloatArray, windows: SlidingWindow, rows: range, columns: range
+    ) -> FloatArray:
+        """Return scores [B, C, h, w] of one window, at its own size and mirrored back."""
+        entry = self._window_adapter(windows)
+        scores = self._network.scores(_crop(batch, windows, rows, columns), entry)
+        if not entry.contract.classifies and scores.shape[_DOWN:] != windows.size:
             raise ModelError(
-                f"{self._path} must score every pixel of a view of {way.window}, got scores of "
-                f"shape {list(scores.shape)}."
+                f"{self._path} must give scores for every pixel of a view of {windows.size}, got "
+                f"scores of shape {list(scores.shape)}; leave out --scales, --flip and --tile."
             )
-        return scores[..., ::-1] if way.mirrored else scores
+        return scores[..., ::-1] if windows.mirrored else scores
 
-    def _entry(self, way: Sweep) -> PictureEntry:
-        """How the windows of a sweep reach the network."""
+    def _window_adapter(self, windows: SlidingWindow) -> PictureEntry:
+        """Return the adapter for the windows of a pass."""
         entry = self._network.entry
         assert isinstance(entry, PictureEntry)
-        return replace(entry, fit=self._fit.plain(way.seen))
+        return replace(entry, fit=self._fit.plain(windows.seen))
 
     @property
-    def _voting(self) -> Ballot:
-        """Made when the number of classes is known, which is after a view."""
+    def _head(self) -> Ballot:
+        """The prediction head; created after the first view, when the class count is known."""
         if self._ballot is None:
-            several = len(sweeps(self._fit, 1, 1)) > 1
+            several = len(sliding_windows(self._fit, 1, 1)) > 1
             contract = self._network.entry.contract
             self._ballot = Ballot(contract, probabilities=several, threads=self._threads)
         return self._ballot
 
 
-def _cut(pictures: FloatArray, way: Sweep, rows: range, columns: range) -> FloatArray:
-    """One window of pictures [..., H, W], mirrored where the sweep is."""
-    window = pictures[..., rows.start : rows.stop, columns.start : columns.stop]
-    return window[..., ::-1] if way.mirrored else window
+def _crop(images: FloatArray, windows: SlidingWindow, rows: range, columns: range) -> FloatArray:
+    """Return one window of images [..., H, W], mirrored if the pass is."""
+    window = images[..., rows.start : rows.stop, columns.start : columns.stop]
+    return window[..., ::-1] if windows.mirrored else window
 
 
-def _divided(total: FloatArray, by: FloatArray | int) -> FloatArray:
-    """`total` / `by`, and `total` itself where that is 1 everywhere."""
+def _divide(total: FloatArray, by: FloatArray | int) -> FloatArray:
+    """Return `total` / `by`, or `total` itself if `by` is 1 everywhere."""
     return total if np.all(np.equal(by, 1)) else total / np.float32(by)

@@ -1,4 +1,4 @@
-"""The contract of a model of pictures."""
+"""The contract of an image model."""
 
 from __future__ import annotations
 
@@ -22,30 +22,31 @@ BANDS: Final = "BANDS"
 _LONGEST_NAME: Final = 60
 CHANNEL_ORDERS: Final = ("RGB", "BGR", "RGBA", "BGRA", "GRAY", BANDS)
 NORMALISE: Final = ("after", "before")
-# Sides that differ, so that height, width and channels are told apart, and multiples of 32.
+# Different sides, to tell height, width and channels apart, and multiples of 32.
 _TRIAL_SIZES: Final = ((96, 160), (256, 320))
 
 
 @final
 @dataclass(frozen=True)
 class PictureContract(Contract):
-    """How to talk to a model of pictures.
+    """Input and output of an image model.
 
-    A pixel value `x` of the declared input unit, in [0, 1], reaches the network as
+    A pixel value `x` of the declared input unit, in [0, 1], becomes the network's input
     ``(low + x * (high - low) - mean) / std`` with ``(low, high) = value_range``; mean and std are
     per channel, in the network's channel order and in the unit of `value_range`. With `normalise`
     "before" they are in the declared unit: ``low + (x - mean) / std * (high - low)``.
 
     Attributes:
-        channel_order: the input's channels; GRAY takes one grey channel, an alpha channel is
-            always opaque, BANDS are those of the file, as they are.
-        bands: with BANDS, the name of each channel, in order; else empty.
-        value_range: what 0 and 1 of the declared unit become before normalising.
-        mean, std: subtracted and divided by, per channel; empty where the graph does it itself.
-        normalise: whether mean and std apply after or before the value range.
-        size: the only (height, width) the graph takes, or None where it is free.
-        multiple: height and width must be multiples of this.
-        resize: the (height, width) to which its publisher resizes every picture, or None.
+        channel_order: Channels of the input; GRAY is one grey channel, an alpha channel is always
+            opaque, BANDS are those of the file, unchanged.
+        bands: With BANDS, the name of each channel, in order; else empty.
+        value_range: Values of 0 and 1 of the declared unit before normalisation.
+        mean: Mean per channel; empty if the graph subtracts it.
+        std: Standard deviation per channel; empty if the graph divides by it.
+        normalise: Whether mean and std apply `after` or `before` the value range.
+        size: The only (height, width) that the graph takes, or None if it is free.
+        multiple: Height and width must be multiples of this.
+        resize: The (height, width) to which the publisher resizes every image, or None.
     """
 
     medium: ClassVar[str] = "picture"
@@ -88,11 +89,11 @@ class PictureContract(Contract):
         super().__post_init__()
 
     def _refuse_band_names(self) -> None:
-        """Only bands have names, and each has its own."""
+        """Raise ContractError if channels other than bands have names, or names are invalid."""
         if self.bands and self.channel_order != BANDS:
             raise ContractError(
                 f"only channels of the order {BANDS} have names, got {len(self.bands)} for "
-                f"{self.channel_order}; give one of the two."
+                f"{self.channel_order}; give either the names or the order."
             )
         for name in self.bands:
             if not (name.isprintable() and 0 < len(name) <= _LONGEST_NAME) or set(name) & set(",:"):
@@ -102,14 +103,14 @@ class PictureContract(Contract):
                 )
         if len(set(self.bands)) < len(self.bands) or len(self.bands) > LARGEST:
             raise ContractError(
-                f"there may be {LARGEST} bands at most, each with a name of its own, got "
+                f"there may be {LARGEST} bands at most, with different names, got "
                 f"{listed(self.bands)}; rename those that are equal."
             )
 
     def _refuse_numbers_of_other_channels(self) -> None:
-        """Mean and std are one number for all channels, or one for each."""
+        """Raise ContractError unless mean and std are one number, or one for each channel."""
         if self.channel_order == BANDS and not self.bands:
-            return  # how many there are is not known yet
+            return  # the number of channels is not known yet
         for name in ("mean", "std"):
             if len(getattr(self, name)) not in (0, 1, self.network_channels):
                 raise ContractError(
@@ -118,7 +119,7 @@ class PictureContract(Contract):
                 )
 
     def _refuse_range_outside_type(self) -> None:
-        """Black and white must be values that an integer input can hold, with grey between."""
+        """Raise ContractError unless an integer input can hold black, white and a grey between."""
         if self.dtype not in INTEGER_TYPES or self.value_range is None:
             return
         held = np.iinfo(np.dtype(self.dtype))
@@ -132,12 +133,14 @@ class PictureContract(Contract):
 
     @property
     def channels_are(self) -> str:
-        """What the channels are, as a person reads it: the order, or the names of the bands."""
+        """The channel order, or the names of the bands, as text."""
         return listed(self.bands) if self.bands else self.channel_order
 
     def override(self, source: str, **values: Any) -> Self:
-        """The same contract with `values` set; names make bands of the channels, and any other
-        order ends the names."""
+        """Return a copy with `values` set.
+
+        Names change the channel order to BANDS, and any other order removes the names.
+        """
         if "bands" in values:
             values["bands"] = tuple(values["bands"])
         if values.get("bands") and self.channel_order != BANDS:
@@ -155,19 +158,19 @@ class PictureContract(Contract):
 
     @property
     def declared_channels(self) -> int:
-        """Channels of the pictures that noise is added to: the bands, 1 for grey, else 3."""
+        """Channels of the images that noise is added to: the bands, 1 for grey, else 3."""
         if self.channel_order == BANDS:
             return len(self.bands)
         return 1 if self.channel_order == "GRAY" else 3
 
     @property
     def usual_size(self) -> tuple[int, int] | None:
-        """Return the (height, width) to which pictures are resized by default, or None."""
+        """The (height, width) to which images are resized by default, or None."""
         return self.resize if self.size in (None, self.resize) else None
 
     @property
     def trial_grids(self) -> tuple[tuple[int, ...], ...]:
-        """The one size that the graph takes, or some that most graphs do; [height, width]."""
+        """The only size that the graph takes, or sizes that most graphs take; [height, width]."""
         if self.size is not None:
             return (self.size,)
         step = self.multiple or 1
@@ -176,7 +179,7 @@ class PictureContract(Contract):
 
     @classmethod
     def parse(cls, name: str, value: Any) -> Any:
-        """Turn one JSON value into the field's type."""
+        """Convert a JSON value to the type of the field `name`."""
         match name:
             case "value_range":
                 low_high = numbers(name, value, "two numbers")

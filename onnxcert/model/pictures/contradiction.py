@@ -1,4 +1,4 @@
-"""What was said about pixel values and cannot be meant, as mean, std or the graph say otherwise."""
+"""Refuse a value range that contradicts mean, std or the graph."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ from onnxcert.model.pictures.mean_and_std import (
     FAR,
     WIDE,
     as_text,
-    by_mean_and_std,
-    range_for,
-    source_of,
+    check_mean_and_std,
+    range_source,
+    usual_range,
 )
 from onnxcert.model.pictures.normalisation import affine
 
 _UNITS: Final = (1.0, 255.0, 1 / 255)
 _FLAG: Final = "given"
-_ALIKE: Final = 0.02  # relative difference of numbers that count as equal, as they may be rounded
-_FLAT: Final = 0.02  # a range in which a network sees next to nothing
+_ALIKE: Final = 0.02  # relative difference of numbers that count as equal; they may be rounded
+_FLAT: Final = 0.02  # a range of values too small for a network to use
 
 
 def refuse_contradictions(contract: PictureContract, graph: onnx.GraphProto) -> None:
-    """Raise ContractError where the value range cannot be that of mean, std or the graph.
+    """Raise ContractError if the value range contradicts mean, std or the graph.
 
     Args:
-        contract: with its value range.
-        graph: of the model.
+        contract: Contract with its value range.
+        graph: The graph of the model.
     """
     assert contract.value_range is not None
-    ways = first_arithmetic(graph, contract.input)
+    paths = first_arithmetic(graph, contract.input)
     refusal = (
-        by_mean_and_std(contract, contract.value_range)
-        or _by_graph(contract, ways)
-        or _twice(contract, ways)
+        check_mean_and_std(contract, contract.value_range)
+        or _by_graph(contract, paths)
+        or _applied_twice(contract, paths)
     )
     if refusal is not None:
         raise ContractError(refusal)
 
 
-def _twice(contract: PictureContract, ways: Sequence[Affine]) -> str | None:
-    """Return why mean and std are wrong if the network itself applies the same numbers first.
+def _applied_twice(contract: PictureContract, paths: Sequence[Affine]) -> str | None:
+    """Return why mean and std are wrong, if the network itself applies the same numbers first.
 
-    A mean and std that the user gave are not questioned.
+    A mean and std from the user are not checked.
     """
     source = contract.sources.get("mean", _FLAG)
-    if source == _FLAG or not ways or not any(contract.mean) or not contract.std:
+    if source == _FLAG or not paths or not any(contract.mean) or not contract.std:
         return None
     mean, std = np.asarray(contract.mean), np.asarray(contract.std)
-    for way in ways:
-        if not any(_same(way, mean * unit, std * unit) for unit in _UNITS):
+    for path in paths:
+        if not any(_is_same(path, mean * unit, std * unit) for unit in _UNITS):
             return None
-    centre, size = ways[0].centre, np.abs(1 / ways[0].factor)
-    unit = "0,1" if np.abs(centre).max() <= 1 else range_for(centre)
+    centre, size = paths[0].centre, np.abs(1 / paths[0].factor)
+    unit = "0,1" if np.abs(centre).max() <= 1 else usual_range(centre)
     return (
         f"{source} says mean {as_text(mean)} and std {as_text(std)}, but the network itself "
         f"subtracts {as_text(centre)} and divides by {as_text(size)} first; pass --mean 0 --std 1 "
@@ -66,52 +66,52 @@ def _twice(contract: PictureContract, ways: Sequence[Affine]) -> str | None:
     )
 
 
-def _same(way: Affine, mean: Numbers, std: Numbers) -> bool:
+def _is_same(path: Affine, mean: Numbers, std: Numbers) -> bool:
     try:
         return bool(
-            np.allclose(way.centre, mean, rtol=_ALIKE, atol=0)
-            and np.allclose(np.abs(1 / way.factor), std, rtol=_ALIKE, atol=0)
+            np.allclose(path.centre, mean, rtol=_ALIKE, atol=0)
+            and np.allclose(np.abs(1 / path.factor), std, rtol=_ALIKE, atol=0)
         )
-    except ValueError:  # numbers of other channels
+    except ValueError:  # another number of channels
         return False
 
 
-def _by_graph(contract: PictureContract, ways: Sequence[Affine]) -> str | None:
+def _by_graph(contract: PictureContract, paths: Sequence[Affine]) -> str | None:
     factor, offset = (values.astype(np.float64) for values in affine(contract))
     ends = np.stack([offset, offset + factor])
     low, high = float(ends.min()), float(ends.max())
     plain = not contract.mean and not contract.std
-    found = [_contradiction(way, low, high, plain=plain) for way in ways]
-    # Where the input takes several ways, one that fits is enough.
+    found = [_contradiction(path, low, high, plain=plain) for path in paths]
+    # If the input has several paths into the network, one that fits is enough.
     if not found or found[0] is None or None in found:
         return None
     what, right = found[0]
     assert contract.value_range is not None
-    said = f"{contract.value_range[0]:g},{contract.value_range[1]:g}"
-    told = "" if plain else " with mean and std"
+    given_range = f"{contract.value_range[0]:g},{contract.value_range[1]:g}"
+    suffix = "" if plain else " with mean and std"
     by_user = contract.sources.get("mean", _FLAG) == _FLAG
     leave = "" if plain else " without --mean and --std" if by_user else " --mean 0 --std 1"
     return (
-        f"the range {said} ({source_of(contract)}){told} gives the network values from {low:.4g} "
-        f"to {high:.4g}, but it {what} first; pass --range {right}{leave}."
+        f"the range {given_range} ({range_source(contract)}){suffix} gives the network values from "
+        f"{low:.4g} to {high:.4g}, but it {what} first; pass --range {right}{leave}."
     )
 
 
-def _contradiction(way: Affine, low: float, high: float, *, plain: bool) -> tuple[str, str] | None:
-    """(what the network does, the range it fits), where that cannot be meant for low to high."""
-    span, size, centre = high - low, np.abs(way.factor), way.centre
-    if way.held is not None:
-        least, most = way.held
-        # Nearly all values would be cut off to the ends, or rounded to one or two.
+def _contradiction(path: Affine, low: float, high: float, *, plain: bool) -> tuple[str, str] | None:
+    """Return (what the network does, the range it fits) if values low to high do not fit it."""
+    span, size, centre = high - low, np.abs(path.factor), path.centre
+    if path.rounding is not None:
+        least, most = path.rounding
+        # Nearly all values would be clipped, or rounded to one or two levels.
         if not span / FAR < most - least < span * WIDE:
             what = f"rounds to 8 bits from {least:.4g} to {most:.4g}"
             return what, "0,1" if most - least < FAR else f"{least:.6g},{most:.6g}"
     far = (np.abs(centre) >= FAR) & ((centre > high + FAR * span) | (centre < low - FAR * span))
     if far.all():
         done = "subtracts" if (centre > 0).all() else "adds"
-        return f"{done} {as_text(np.abs(centre))}", range_for(centre)
+        return f"{done} {as_text(np.abs(centre))}", usual_range(centre)
     if plain and (size * span < _FLAT).all():
-        return f"divides by {as_text(1 / size)}", range_for(1 / size)
+        return f"divides by {as_text(1 / size)}", usual_range(1 / size)
     if span < WIDE:
         return None
     if (size >= WIDE).all():

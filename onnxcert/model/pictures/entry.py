@@ -1,4 +1,4 @@
-"""How a picture reaches the network, and the scores come back to its pixels."""
+"""The adapter for images: preprocessing, and the way from scores to pixels."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from onnxcert.model.entry import INPUT
 from onnxcert.model.nodes import Nodes
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.pictures.normalisation import normalised
-from onnxcert.model.pictures.views import sweeps
+from onnxcert.model.pictures.normalisation import add_normalisation
+from onnxcert.model.pictures.views import sliding_windows
 from onnxcert.result import PIXELS
 
-LARGEST_PICTURE: Final = 2**27
+LARGEST_IMAGE: Final = 2**27
 RESIZED: Final = "onnxcert_resized"
 PADS: Final = "onnxcert_pads"
 
@@ -33,15 +33,15 @@ PADS: Final = "onnxcert_pads"
 @final
 @dataclass(frozen=True)
 class PictureEntry:
-    """Pixels [c, H, W] in [0, 1] to the network's input; see `onnxcert.model.entry.Entry`.
+    """Preprocessing of pixels [c, H, W] in [0, 1]; see `onnxcert.model.entry.Entry`.
 
-    The graph in front resizes, pads, orders the channels and normalises. Beside the pixels it
-    takes `RESIZED`, int64 [2], the size after resizing, and `PADS`, int64 [8], as the operator Pad
-    takes them, where `fit` needs them.
+    The graph before the network resizes, pads, orders the channels and normalises. If `fit` needs
+    them, its further inputs are `RESIZED`, int64 [2], the size after resizing, and `PADS`, int64
+    [8], the padding in the form of the operator Pad.
 
     Attributes:
-        contract: how to talk to the model.
-        fit: how pictures are brought to its size.
+        contract: The contract of the model.
+        fit: Resizing, padding and test-time augmentation.
     """
 
     contract: PictureContract
@@ -50,12 +50,12 @@ class PictureEntry:
     def __post_init__(self) -> None:
         if self.fit.averages and self.contract.output_form == "labels":
             raise ParameterError(
-                "the model answers with class indices, which have no mean; leave out --scales, "
+                "the model outputs class indices, which cannot be averaged; leave out --scales, "
                 "--flip and --tile, or name an output of scores with --output."
             )
         if self.fit.tile is not None and self.contract.classifies:
             raise ParameterError(
-                "the model answers for a whole picture, which no tile is; leave out --tile."
+                "the model classifies a whole image, so tiles cannot be used; leave out --tile."
             )
 
     @property
@@ -87,11 +87,11 @@ class PictureEntry:
             fit[0] += f" ({contract.sources.get('resize', '')})"
         fit += [self.averaged] if self.averaged else []
         source = contract.sources.get("mean", contract.sources.get("std", ""))
-        said = f" ({source})" if source not in ("", "given") else ""
+        suffix = f" ({source})" if source not in ("", "given") else ""
         return (
             f"pixels  {contract.channels_are} ({contract.sources.get('channel_order', '')}), "
             f"{low:g} to {high:g} ({contract.sources.get('value_range', '')}), mean {mean}, std "
-            f"{std}{said}, {', '.join(fit) or 'own size'}"
+            f"{std}{suffix}, {', '.join(fit) or 'own size'}"
         )
 
     @property
@@ -105,12 +105,14 @@ class PictureEntry:
         return self.contract.network_channels * max(map(math.prod, self._seen(shape)))
 
     def _seen(self, shape: tuple[int, ...]) -> list[tuple[int, int]]:
-        """Every size at which the network sees a picture or a view of it, in rising order."""
-        ways = sweeps(self.fit, *shape[1:])
-        return sorted({self.fit.plain(way.seen).padded(*way.window) for way in ways})
+        """Return each size at which the network sees an image or a view of it, ascending."""
+        passes = sliding_windows(self.fit, *shape[1:])
+        return sorted(
+            {self.fit.plain(windows.seen).padded_size(*windows.size) for windows in passes}
+        )
 
     def described(self, shape: tuple[int, ...]) -> str:
-        return f"pictures of {shape[1]}x{shape[2]} pixels"
+        return f"images of {shape[1]}x{shape[2]} pixels"
 
     @property
     def remedy(self) -> str:
@@ -119,65 +121,66 @@ class PictureEntry:
     def prepared(self, given: Any) -> Any:
         return given
 
-    def declared(self, picture: Any) -> FloatArray:
-        """The picture [3, H, W] as the model's input: itself, or grey [1, H, W] (ITU-R 601).
+    def declared(self, image: Any) -> FloatArray:
+        """Return the image [3, H, W], as grey [1, H, W] (ITU-R 601) if the model takes grey.
 
-        Bands [C, H, W] are the input as they are."""
-        if isinstance(picture, PointCloud):
-            raise InputError("the model takes pictures, got a point cloud; give a picture.")
+        Bands [C, H, W] are returned unchanged.
+        """
+        if isinstance(image, PointCloud):
+            raise InputError("the model takes images, got a point cloud; give an image.")
         bands = self.contract.bands
         channels = len(bands) or 3
-        if np.ndim(picture) != 3 or len(picture) != channels or np.size(picture) == 0:
-            told = f" (the bands {listed(bands)})" if bands else ""
+        if np.ndim(image) != 3 or len(image) != channels or np.size(image) == 0:
+            names = f" (the bands {listed(bands)})" if bands else ""
             raise InputError(
-                f"a picture must have the shape [{channels}, height, width]{told}, got "
-                f"{list(np.shape(picture))}."
+                f"an image must have the shape [{channels}, height, width]{names}, got "
+                f"{list(np.shape(image))}."
             )
-        if not 0.0 <= float(picture.min()) <= float(picture.max()) <= 1.0:
+        if not 0.0 <= float(image.min()) <= float(image.max()) <= 1.0:
             raise InputError(
-                f"pixels must lie in [0, 1], got {picture.min():g} to {picture.max():g}; for 8-bit "
+                f"pixels must lie in [0, 1], got {image.min():g} to {image.max():g}; for 8-bit "
                 "pixels divide by 255."
             )
         in_grey = self.contract.declared_channels == 1 and not bands
-        return grey(picture) if in_grey else picture
+        return grey(image) if in_grey else image
 
     def check(self, shape: tuple[int, ...], path: Path) -> None:
         if len(shape) != 3 or shape[0] != self.contract.declared_channels:
             raise ModelError(
-                f"the model takes pictures as [batch, {self.contract.declared_channels}, height, "
+                f"the model takes images as [batch, {self.contract.declared_channels}, height, "
                 f"width], got {['batch', *shape]}."
             )
         wanted = self.contract.size
         for seen in self._seen(shape):
-            if seen[0] * seen[1] > LARGEST_PICTURE:
+            if seen[0] * seen[1] > LARGEST_IMAGE:
                 raise ModelError(
-                    f"a picture of {shape[1]}x{shape[2]} pixels would reach the model as "
-                    f"{seen[0]}x{seen[1]}, more than {LARGEST_PICTURE} pixels; pass a smaller "
-                    "--size, --scale or --pad-to, or --tile."
+                    f"an image of {shape[1]}x{shape[2]} pixels becomes {seen[0]}x{seen[1]} for the "
+                    f"model, more than {LARGEST_IMAGE} pixels; pass a smaller --size, --scale or "
+                    "--pad-to, or --tile."
                 )
             if wanted is not None and seen != wanted:
-                remedy = "pass --resize to resize pictures to that size"
+                remedy = "pass --resize to resize images to that size"
                 if self.fit.tile == wanted:
-                    remedy = "pass --pad-to for pictures smaller than a tile"
+                    remedy = "pass --pad-to for images smaller than a tile"
                 elif self.fit.averages:
-                    remedy = "pass --tile model, and --pad-to for pictures smaller than a tile"
+                    remedy = "pass --tile model, and --pad-to for images smaller than a tile"
                 elif not self.contract.classifies:
-                    remedy += ", or --tile model to go over larger ones"
+                    remedy += ", or --tile model for a sliding window over larger ones"
                 raise ModelError(
-                    f"{path} takes pictures of {wanted[0]}x{wanted[1]} pixels only, got "
+                    f"{path} takes images of {wanted[0]}x{wanted[1]} pixels only, got "
                     f"{seen[0]}x{seen[1]}; {remedy}."
                 )
 
     def check_noise(
         self, _x: FloatArray, _noisy: FloatArray, _perturbation: Perturbation, /
     ) -> None:
-        """Every channel may be perturbed."""
+        """Accept any noise: every channel may be perturbed."""
 
     def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-        return None if self.fit.grid == "model" else self.fit.padded(*shape[1:])
+        return None if self.fit.grid == "model" else self.fit.padded_size(*shape[1:])
 
     def grid(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return self.fit.padded(*shape[1:])
+        return self.fit.padded_size(*shape[1:])
 
     def labelled(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return None if self.fit.grid == "model" else shape[1:]
@@ -193,7 +196,7 @@ class PictureEntry:
         return inputs
 
     def feeds(self, shape: tuple[int, ...]) -> dict[str, IntArray]:
-        resized, padded = self.fit.resized(*shape[1:]), self.fit.padded(*shape[1:])
+        resized, padded = self.fit.resized_size(*shape[1:]), self.fit.padded_size(*shape[1:])
         feeds: dict[str, IntArray] = {}
         if self.fit.resizes or self.fit.pad_to > 1:
             feeds[RESIZED] = np.array(resized, dtype=np.int64)
@@ -203,25 +206,25 @@ class PictureEntry:
         return feeds
 
     def front(self, nodes: Nodes, _inputs: Mapping[str, onnx.ValueInfoProto], /) -> str:
-        """Returns the pixels at the size the network sees; [B, c, h, w]."""
+        """Add the preprocessing; return the pixels at the network's size, [B, c, h, w]."""
         seen = INPUT
         if self.fit.resizes:
-            seen = nodes.resized(seen, RESIZED)
+            seen = nodes.resize(seen, RESIZED)
         if self.fit.pad_to > 1:
             seen = nodes.add("Pad", seen, PADS, mode="edge")
-        normalised(nodes, seen, self.contract)
+        add_normalisation(nodes, seen, self.contract)
         return seen
 
     def back(self, nodes: Nodes, scores: str, seen: str, other_size: bool, /) -> tuple[str, str]:
-        """Scores on the picture's own size, or as they are."""
+        """Resize scores to the image's own size, or leave them unchanged for the model's grid."""
         if self.fit.grid == "model" or self.contract.classifies:
             return scores, scores
         nearest = self.contract.output_form == "labels"
         if self.fit.pad_to > 1:
             if other_size:
-                scores = nodes.resized(scores, nodes.axes(seen, 2, 4), nearest=nearest)
+                scores = nodes.resize(scores, nodes.axes(seen, 2, 4), nearest=nearest)
             begin, axes = nodes.constant([0, 0]), nodes.constant([2, 3])
             scores = nodes.add("Slice", scores, begin, RESIZED, axes)
         if self.fit.resizes or (other_size and self.fit.pad_to == 1):
-            scores = nodes.resized(scores, nodes.axes(INPUT, 2, 4), nearest=nearest)
+            scores = nodes.resize(scores, nodes.axes(INPUT, 2, 4), nearest=nearest)
         return scores, scores

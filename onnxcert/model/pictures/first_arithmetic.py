@@ -1,4 +1,4 @@
-"""What a network does first with its input: factors and offsets that tell the unit it expects."""
+"""Find the first factors and offsets that a network applies: they show the unit it expects."""
 
 from __future__ import annotations
 
@@ -11,35 +11,37 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from onnxcert.model.tracing import makers
+from onnxcert.model.tracing import producers
 
 Numbers = npt.NDArray[np.float64]
 
-# Operators that hand every value on, or some of them, wherever it then stands.
+# Operators that keep all or some of the values, at any position.
 _THROUGH: Final = frozenset(
     {"Identity", "Cast", "Transpose", "Pad", "Resize", "Upsample", "Reshape", "Squeeze"}
     | {"Unsqueeze", "Flatten", "Dropout", "Clip"}
 )
 _SELECTS: Final = frozenset({"Gather", "Slice", "Split"})
-_SHAPES: Final = frozenset({"Shape", "Size"})  # these read no value
+_SHAPES: Final = frozenset({"Shape", "Size"})  # these do not read values
 # Operators that change no value of a constant.
 _KEEPS: Final = frozenset({"Identity", "Cast", "Unsqueeze", "Squeeze", "Reshape", "Transpose"})
 _LARGEST: Final = 2**16  # of a constant: one number for each channel, not for each pixel
-_MOST: Final = 64  # ways that are followed
+_MOST: Final = 64  # paths that are followed
 
 
 @dataclass(frozen=True)
 class Affine:
-    """``factor * x + offset``, one number for all channels or one for each.
+    """The map ``factor * x + offset``, one number for all channels or one for each.
 
     Attributes:
-        held: the smallest and largest x that rounding to 8 bits, which comes next, tells from all
-            beyond; None where there is no such step, or it is not one for all channels.
+        factor: Factor of the map.
+        offset: Offset of the map.
+        held: The x between which the next step rounds to 8 bits (values outside are clipped); None
+            if there is no such step, or it differs between channels.
     """
 
     factor: Numbers
     offset: Numbers
-    held: tuple[float, float] | None = None
+    rounding: tuple[float, float] | None = None
 
     @property
     def centre(self) -> Numbers:
@@ -48,9 +50,9 @@ class Affine:
 
 
 def first_arithmetic(graph: onnx.GraphProto, name: str) -> list[Affine]:
-    """What is done to the input `name` before anything but adding and multiplying constants.
+    """Return the additions and multiplications by constants that come first after input `name`.
 
-    One for each way that the input takes into the network; empty where there are too many.
+    One map for each path of the input into the network; empty if there are too many.
     """
     constants = _Constants(graph)
     readers: dict[str, list[onnx.NodeProto]] = {}
@@ -67,26 +69,26 @@ def first_arithmetic(graph: onnx.GraphProto, name: str) -> list[Affine]:
         value, so_far = waiting.pop()
         nodes = readers.get(value, [])
         for node in nodes:
-            after = _after(node, value, so_far, constants)
+            after = _apply(node, value, so_far, constants)
             if after is None:
-                found.append(replace(so_far, held=_held(node, so_far, constants)))
+                found.append(replace(so_far, rounding=_rounding_range(node, so_far, constants)))
             else:
                 waiting += [(output, after) for output in node.output if output in readers]
     return []
 
 
-def _after(
+def _apply(
     node: onnx.NodeProto, value: str, so_far: Affine, constants: _Constants
 ) -> Affine | None:
-    """What `node` makes of `value`; None where it is no step of this kind."""
+    """Return the map after `node`; None if the node is no affine step."""
     first = node.input[0] == value
     if node.op_type in _THROUGH and first:
         return so_far
     if node.op_type in _SELECTS and first:
-        # Which channels go on is not followed, so there must be one number for all.
+        # The selected channels are not followed, so there must be one number for all.
         return so_far if so_far.factor.size == so_far.offset.size == 1 else None
     if node.op_type == "BatchNormalization" and first:
-        return _normalised(node, so_far, constants)
+        return _batch_norm(node, so_far, constants)
     step = _STEPS.get(node.op_type)
     if step is None or len(node.input) != 2 or node.input[0] == node.input[1]:
         return None
@@ -95,13 +97,16 @@ def _after(
         return None
     try:
         factor, offset = step(so_far.factor, so_far.offset, constant, 1.0 if first else -1.0)
-    except ValueError:  # numbers of other axes than the channels
+    except ValueError:  # constants along other axes than the channels
         return None
     return Affine(factor, offset) if np.all(factor != 0) else None
 
 
-def _normalised(node: onnx.NodeProto, so_far: Affine, constants: _Constants) -> Affine | None:
-    """``(x - mean) / sqrt(variance + epsilon) * scale + bias``, channel by channel."""
+def _batch_norm(node: onnx.NodeProto, so_far: Affine, constants: _Constants) -> Affine | None:
+    """Return the map of a BatchNormalization node.
+
+    ``(x - mean) / sqrt(variance + epsilon) * scale + bias``, for each channel.
+    """
     found = [constants.get(name) for name in node.input[1:5]]
     scale, bias, mean, variance = [*found, None, None, None, None][:4]
     if scale is None or bias is None or mean is None or variance is None:
@@ -116,10 +121,10 @@ def _normalised(node: onnx.NodeProto, so_far: Affine, constants: _Constants) -> 
         return None
 
 
-def _held(
+def _rounding_range(
     node: onnx.NodeProto, so_far: Affine, constants: _Constants
 ) -> tuple[float, float] | None:
-    """The values of the input between which `node` rounds to 8 bits."""
+    """Return the input values between which `node` rounds to 8 bits, or None."""
     single = so_far.factor.size == so_far.offset.size == 1
     if node.op_type != "QuantizeLinear" or not single:
         return None
@@ -150,7 +155,7 @@ class _Constants:
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self._initializers = {i.name: i for i in graph.initializer}
-        self._makers = makers(graph)
+        self._makers = producers(graph)
 
     def signed(self, name: str) -> bool:
         """Whether `name` is a constant of int8."""
@@ -158,7 +163,7 @@ class _Constants:
         return constant is not None and constant.data_type == onnx.TensorProto.INT8
 
     def get(self, name: str) -> Numbers | None:
-        """The finite numbers called `name`, or None where they are no constant."""
+        """Return the finite numbers of the constant `name`, or None if it is not one."""
         for _ in range(_MOST):
             if name in self._initializers:
                 return _flat(self._initializers[name])
@@ -187,7 +192,7 @@ def _flat(value: Any) -> Numbers | None:
             return None
         try:
             value = numpy_helper.to_array(value)
-        except Exception:  # damaged, or in a file that is not there: other checks say so
+        except Exception:  # damaged, or in a missing file: other checks report it
             return None
     if value.dtype.kind not in "biuf" or value.size == 0 or not np.isfinite(value).all():
         return None

@@ -1,4 +1,4 @@
-"""How a picture is brought to a size that the network takes, and its answer back."""
+"""Resizing, padding and test-time augmentation of images."""
 
 from __future__ import annotations
 
@@ -15,29 +15,28 @@ _MOST_SCALES: Final = 8
 
 @dataclass(frozen=True)
 class Fit:
-    """The way from a picture's own size to the network's, and back.
+    """Settings that bring an image to the network's size and scores back.
 
-    Noise is added before any of it and R is in the unit of the picture as it is: all of this is
+    Noise is added before these steps and R is in the unit of the original image: all steps are
     part of the function that is certified.
 
-    With `scales`, `flip` or `tile` the network sees a picture several times, and its answer is the
-    mean, see `onnxcert.model.pictures.averaging`.
+    With `scales`, `flip` or `tile` (test-time augmentation) the network sees several views of an
+    image and their scores are averaged, see `onnxcert.model.pictures.averaging`.
 
     Args:
-        scale: the network sees the picture resized by this factor.
-        size: the network sees every picture at this (height, width); excludes `scale`.
-        pad_to: what the network would see is continued at the bottom and right, by repeating its
-            last row and column, until both sides are multiples of this; scores there are cut off.
-        grid: `native`: scores are brought back to the picture's own size before the vote, and its
-            pixels are the components; `model`: the components are the cells of the model's output.
-        scales: the network sees the picture resized by each of these; excludes `scale`, `size`.
-        flip: the network sees the picture's mirror image, too.
-        tile: (height, width) that the network sees at once, in its own pixels; the resized picture
-            is cut into tiles of this size.
-        overlap: (height, width) that neighbouring tiles share at least; by default a third.
+        scale: Factor by which the image is resized for the network.
+        size: (height, width) to which every image is resized; excludes `scale`.
+        pad_to: Pad the bottom and right, by repeating the last row and column, until both sides
+            are multiples of this; scores of the padding are removed.
+        grid: `native`: scores are resized to the image's own size before the vote, and its pixels
+            are the components; `model`: the components are the cells of the model's output.
+        scales: Factors for several views of the image; excludes `scale` and `size`.
+        flip: Whether to add views of the mirrored image.
+        tile: (height, width) of a sliding window over the resized image, in the network's pixels.
+        overlap: Smallest (height, width) that neighbouring tiles share; by default a third.
 
     Raises:
-        ParameterError: a value is out of range, or two of them exclude each other.
+        ParameterError: A value is out of range, or two values exclude each other.
     """
 
     scale: float = 1.0
@@ -66,8 +65,8 @@ class Fit:
             raise ParameterError(f"the grid must be native or model, got {self.grid!r}.")
         if self.grid == "model" and self.pad_to > 1:
             raise ParameterError(
-                "padding adds cells to the model's grid that belong to no pixel, so --pad-to and "
-                "--grid model exclude each other; use --size instead."
+                "--pad-to and --grid model exclude each other, as padding adds cells to the "
+                "model's grid that belong to no pixel; use --size instead."
             )
         self._check_views()
 
@@ -80,34 +79,34 @@ class Fit:
         if len(self.scales) > _MOST_SCALES or len(set(self.scales)) < len(self.scales):
             raise ParameterError(
                 f"--scales takes at most {_MOST_SCALES} factors, each once, got "
-                f"{_listed(self.scales)}."
+                f"{_join(self.scales)}."
             )
         if self.overlap is not None and self.tile is None:
-            raise ParameterError("only tiles overlap; give --tile, too, or leave out --overlap.")
+            raise ParameterError("--overlap needs tiles; pass --tile too, or leave out --overlap.")
         if self.tile is not None and not all(
             0 <= shared < side for shared, side in zip(self.shared, self.tile, strict=True)
         ):
             raise ParameterError(
                 f"tiles must overlap by 0 or more pixels and less than their size, got "
-                f"{_sides(self.shared)} for tiles of {_sides(self.tile)}."
+                f"{_format_size(self.shared)} for tiles of {_format_size(self.tile)}."
             )
         if self.averages and self.grid == "model":
             raise ParameterError(
-                "the cells of the model's grid are others at every scale, mirrored and in tiles, "
-                "so --grid model excludes --scales, --flip and --tile; leave it out."
+                "--grid model excludes --scales, --flip and --tile, as each view has other cells "
+                "of the model's grid; leave it out."
             )
 
     @property
     def averages(self) -> bool:
-        """Whether the answer is a mean over several views of the picture."""
+        """Whether scores are averaged over several views of the image."""
         return bool(self.scales) or self.flip or self.tile is not None
 
     @property
     def shared(self) -> tuple[int, int]:
-        """Height and width that neighbouring tiles share at least.
+        """Smallest height and width that neighbouring tiles share.
 
-        By default tiles go on by two thirds of their side, as the field's published configurations
-        for sliding windows do.
+        By default the stride is two thirds of a tile's side, as in published configurations for
+        sliding windows.
         """
         if self.overlap is not None or self.tile is None:
             return self.overlap or (0, 0)
@@ -116,58 +115,60 @@ class Fit:
 
     @property
     def resizes(self) -> bool:
-        """Whether the network may see another resolution than the picture's."""
+        """Whether the network may see another resolution than the image's."""
         return self.scale != 1.0 or self.size is not None or any(s != 1.0 for s in self.scales)
 
-    def resized(self, height: int, width: int) -> tuple[int, int]:
-        """Size of the picture after resizing by `scale` or to `size`; at least one pixel."""
-        return self.size or scaled(height, width, self.scale)
+    def resized_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the image size after resizing by `scale` or to `size`; at least one pixel."""
+        return self.size or scale_size(height, width, self.scale)
 
-    def padded(self, height: int, width: int) -> tuple[int, int]:
-        """Size at which the network sees a picture of height x width."""
-        height, width = self.resized(height, width)
+    def padded_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size at which the network sees an image of height x width."""
+        height, width = self.resized_size(height, width)
         return -(-height // self.pad_to) * self.pad_to, -(-width // self.pad_to) * self.pad_to
 
     def plain(self, seen: tuple[int, int]) -> Fit:
-        """The fit of one view, which the network sees at the size `seen`."""
+        """Return the settings of one view, which the network sees at the size `seen`."""
         return Fit(size=seen if self.resizes else None, pad_to=self.pad_to)
 
     @property
     def averaged(self) -> str:
-        """What the answer is a mean of, in words; empty where the network sees a picture once."""
+        """What scores are averaged over, as text; empty for a single view."""
         over = []
         if self.scales:
-            over.append(
-                f"the {'scales' if len(self.scales) > 1 else 'scale'} {_listed(self.scales)}"
-            )
+            over.append(f"the {'scales' if len(self.scales) > 1 else 'scale'} {_join(self.scales)}")
         over += ["mirror images"] if self.flip else []
         if self.tile is not None:
-            over.append(f"tiles of {_sides(self.tile)} that overlap by {_sides(self.shared)}")
+            over.append(
+                f"tiles of {_format_size(self.tile)} that overlap by {_format_size(self.shared)}"
+            )
         return f"scores averaged over {'; '.join(over)}" if over else ""
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON values, by the names of the command line's options; views only where asked for,
-        so that results made before there were any still fit."""
-        size = None if self.size is None else _sides(self.size)
+        """Return JSON values by option name.
+
+        Options of views are included only if used: records from before they existed stay valid.
+        """
+        size = None if self.size is None else _format_size(self.size)
         views: dict[str, Any] = {}
         if self.scales:
             views["scales"] = sorted(self.scales)
         if self.flip:
             views["flip"] = True
         if self.tile is not None:
-            views |= {"tile": _sides(self.tile), "overlap": _sides(self.shared)}
+            views |= {"tile": _format_size(self.tile), "overlap": _format_size(self.shared)}
         one = {"scale": self.scale, "size": size, "pad_to": self.pad_to, "grid": self.grid}
         return {**one, **views}
 
 
-def scaled(height: int, width: int, scale: float) -> tuple[int, int]:
-    """Size of a picture resized by `scale`; at least one pixel."""
+def scale_size(height: int, width: int, scale: float) -> tuple[int, int]:
+    """Return the size of an image resized by `scale`; at least one pixel."""
     return max(1, math.floor(height * scale)), max(1, math.floor(width * scale))
 
 
-def _listed(values: tuple[float, ...]) -> str:
+def _join(values: tuple[float, ...]) -> str:
     return ", ".join(f"{value:g}" for value in sorted(values))
 
 
-def _sides(sides: tuple[int, int]) -> str:
+def _format_size(sides: tuple[int, int]) -> str:
     return f"{sides[0]}x{sides[1]}"

@@ -1,4 +1,4 @@
-"""What the graph says about the input that takes the picture."""
+"""Detect the input that takes the image: layout, channels and size."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from onnxcert.model.tracing import (
 
 _CHANNEL_NAMES = frozenset({"c", "ch", "channel", "channels", "num_channels", "in_channels"})
 _ORDERS: Final = {1: ("GRAY",), 3: ("RGB", "BGR"), 4: ("RGBA", "BGRA")}
-_AT: Final = {"NCHW": 1, "NHWC": 3}  # the axis of the channels
+_AT: Final = {"NCHW": 1, "NHWC": 3}  # axis of the channels
 _EXAMPLE: Final = ("blue", "green", "red", "nir", "swir1", "swir2")
 
 
 def with_input(contract: PictureContract, graph: onnx.GraphProto) -> PictureContract:
-    """`contract` with everything the graph says about the picture's input."""
+    """Return `contract` with the fields of the input that the graph gives."""
     inputs = graph_inputs(graph)
     if contract.input:
         value = named("input", contract.input, inputs)
@@ -39,13 +39,13 @@ def with_input(contract: PictureContract, graph: onnx.GraphProto) -> PictureCont
         fed = {name for name, _ in contract.feeds}
         fitting = [i for i in inputs if i.name not in fed and rank(i) in (None, 4)]
         value = only(
-            "input", fitting, inputs, "a picture goes in as [batch, channels, height, width]"
+            "input", fitting, inputs, "an image input must be [batch, channels, height, width]"
         )
     shape = axes(value)
     if shape is not None and len(shape) != 4:
         raise ContractError(
-            f"a picture goes in as [batch, channels, height, width], but the input {value.name!r} "
-            f"has {len(shape)} axes {shown(shape)}; choose another with --input."
+            f"an image input must be [batch, channels, height, width], but {value.name!r} has "
+            f"{len(shape)} axes {shown(shape)}; select another input with --input."
         )
     contract = typed(filled(contract, {"input": value.name}, GRAPH), value)
     layout, channels, why = _layout(contract, graph, value.name, shape)
@@ -57,10 +57,10 @@ def with_input(contract: PictureContract, graph: onnx.GraphProto) -> PictureCont
 def _layout(
     contract: PictureContract, graph: onnx.GraphProto, name: str, shape: Axes | None
 ) -> tuple[str, int | None, str]:
-    """(layout, number of channels if known, who said so).
+    """Return (layout, number of channels if known, source).
 
-    An axis of 1 or 3 is taken for the channels, as is one of as many as there are bands. Of other
-    lengths no axis is: the node that reads the input must tell, or the axes that are free.
+    An axis of length 1 or 3, or of the number of bands, is the channel axis. For other lengths,
+    the node that reads the input or the free axes must show it.
     """
     known = lengths(shape) if shape else (None,) * 4
     read = _as_read(graph, name)
@@ -107,7 +107,7 @@ def _axis_of(layout: str, shape: Axes | None) -> str:
 
 
 def _as_read(graph: onnx.GraphProto, name: str) -> tuple[str, int | None, str] | None:
-    """(layout, number of channels if known, who said so) by the first node that tells."""
+    """Return (layout, number of channels if known, source) by the first node that shows it."""
     reader = first_reader(graph, name)
     if reader is None:
         return None
@@ -131,13 +131,13 @@ def _with_channels(contract: PictureContract, name: str, channels: int | None) -
     if contract.channel_order == BANDS and not contract.bands:
         if channels is None:
             raise ContractError(
-                f"the graph does not say how many channels the input {name!r} has; name all of "
-                "them with --channels-are, such as --channels-are blue,green,red,nir."
+                f"the graph does not give the number of channels of the input {name!r}; name all "
+                "of them with --channels-are, such as --channels-are blue,green,red,nir."
             )
-        if channels > LARGEST:  # before so many names are made
+        if channels > LARGEST:  # before creating so many names
             raise ContractError(
-                f"the input {name!r} has {channels} channels, and there may be {LARGEST} at most; "
-                "export the model with fewer."
+                f"the input {name!r} has {channels} channels, more than {LARGEST}; export the "
+                "model with fewer."
             )
         return filled(contract, {"bands": numbered(channels)}, GRAPH)
     if channels not in (None, contract.network_channels):
@@ -154,12 +154,12 @@ def _with_channels(contract: PictureContract, name: str, channels: int | None) -
 
 
 def _question(name: str, channels: int) -> Question:
-    """What to ask about channels of which no number tells what they are."""
+    """Return the question about channels whose number does not show what they are."""
     example = ",".join(_EXAMPLE[:channels] if channels <= len(_EXAMPLE) else [*_EXAMPLE, "..."])
     alpha = "--channels-are rgba or " if channels == 4 else ""
     meaning = " (rgba adds an alpha channel of 1 to photographs)" if channels == 4 else ""
     return Question(
-        f"the input {name!r} has {channels} channels and nothing says what they are; pass {alpha}"
+        f"the input {name!r} has {channels} channels but nothing tells what they are; pass {alpha}"
         f"--channels-are bands or the names of all {channels} such as --channels-are {example} for "
         f"files of so many bands{meaning}.",
         flag="--channels-are",
@@ -180,11 +180,11 @@ def _with_sizes(contract: PictureContract, name: str, shape: Axes | None) -> Pic
     elif height is not None or width is not None:
         raise ContractError(
             f"height and width of the input {name!r} {shown(shape)} must be both fixed or both "
-            "free; export the model so, or name the other --layout."
+            "free; export the model again, or pass the other --layout."
         )
     if max(known[0] or 1, height or 1, width or 1) > LARGEST:
         raise ContractError(
-            f"the input {name!r} {shown(shape)} is larger than {LARGEST} along an axis; export the "
-            "model with free axes."
+            f"the input {name!r} {shown(shape)} is larger than {LARGEST} along an axis; export "
+            "the model with free axes."
         )
     return agreed(contract, found)

@@ -1,4 +1,4 @@
-"""From pixels in the declared unit to what the network's input wants."""
+"""Convert pixels in the declared unit to the network's input."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from onnxcert.model.nodes import Nodes
 from onnxcert.model.pictures.contract import PictureContract
 
 
-def normalised(nodes: Nodes, source: str, contract: PictureContract) -> None:
-    """Channel order, value range, mean and std, element type and layout, as the contract says.
+def add_normalisation(nodes: Nodes, source: str, contract: PictureContract) -> None:
+    """Apply channel order, value range, mean and std, element type and layout of the contract.
 
-    All arithmetic is one multiplication and one addition per channel, in float32.
+    The arithmetic is one multiplication and one addition per channel, in float32.
     """
     match contract.channel_order:
         case "BGR":
@@ -39,7 +39,7 @@ def normalised(nodes: Nodes, source: str, contract: PictureContract) -> None:
         low, high = (
             nodes.constant(v, np.float32) for v in (np.iinfo(kind).min, np.iinfo(kind).max)
         )
-        # Noise leaves the range of an integer: it is cut off, as storing the picture would do.
+        # Noise may leave the range of an integer: clip, as storing the image would do.
         source = nodes.add("Clip", nodes.add("Round", source), low, high)
     if contract.dtype != "float32":
         source = nodes.cast(source, contract.dtype)
@@ -49,8 +49,11 @@ def normalised(nodes: Nodes, source: str, contract: PictureContract) -> None:
 
 
 def channelwise(contract: PictureContract) -> NetworkInput | None:
-    """The same as `normalised` channel by channel, or None if that is not enough: for a channel
-    that no input has, rounding to integers, or a type that no kernel writes."""
+    """Return the steps of `add_normalisation` as one affine map per channel, if possible.
+
+    None if the network needs a channel that the input does not have, rounding to integers, or a
+    type that no kernel writes.
+    """
     if contract.dtype not in ("float32", "float16") or contract.channel_order in ("RGBA", "BGRA"):
         return None
     turned = contract.channel_order == "BGR"
@@ -64,7 +67,7 @@ def channelwise(contract: PictureContract) -> NetworkInput | None:
 
 
 def affine(contract: PictureContract) -> tuple[np.ndarray, np.ndarray]:
-    """Factor and offset per channel, float32 [1, c, 1, 1], in the network's channel order.
+    """Return factor and offset per channel, float32 [1, c, 1, 1], in the network's channel order.
 
     With mean and std in the unit of the range: (low + x (high - low) - mean) / std. With
     `normalise` "before": low + (x - mean) / std (high - low).

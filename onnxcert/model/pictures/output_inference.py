@@ -1,4 +1,4 @@
-"""What the graph says about the output of a model of pictures."""
+"""Detect the output of an image model: layout, task and form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from onnxcert.model.tracing import (
     axes,
     element_type,
     lengths,
-    makers,
+    producers,
     rank,
     shown,
 )
@@ -27,40 +27,40 @@ from onnxcert.model.tracing import (
 def with_output(
     contract: PictureContract, proto: onnx.ModelProto, *, thorough: bool = False
 ) -> PictureContract:
-    """`contract` with everything the graph says about the output; see `read_answer`."""
+    """Return `contract` with the output fields that the graph gives; see `read_answer`."""
     outputs = list(proto.graph.output)
     if contract.output:
         value = named("output", contract.output, outputs)
     else:
-        # Where something has height and width, what has none is a by-product.
+        # If an output has height and width, outputs without them are by-products.
         fitting = [o for o in outputs if rank(o) in (None, 3, 4)]
         fitting = fitting or [o for o in outputs if rank(o) in (1, 2)]
-        wanted = "scores come out as [batch, classes, h, w] or [batch, classes]"
+        wanted = "an output of scores must be [batch, classes, h, w] or [batch, classes]"
         value = only("output", fitting, outputs, wanted)
     shape = axes(value)
     if shape is not None and len(shape) not in contract.ranks:
         raise ContractError(
-            "scores come out as [batch, classes, height, width] or, of a classifier, [batch, "
-            f"classes], but the output {value.name!r} has {len(shape)} axes {shown(shape)}; choose "
-            "another with --output."
+            "an output of scores must be [batch, classes, height, width] or, of a classifier, "
+            f"[batch, classes], but {value.name!r} has {len(shape)} axes {shown(shape)}; select "
+            "another output with --output."
         )
     check_kind(value.name, element_type(value))
 
     def complete(contract: PictureContract, answer: Answer) -> PictureContract:
-        return _completed(contract, proto, value, answer)
+        return _complete(contract, proto, value, answer)
 
     return read_answer(contract, proto, value, complete, thorough=thorough)
 
 
-def _completed(
+def _complete(
     contract: PictureContract, proto: onnx.ModelProto, value: onnx.ValueInfoProto, answer: Answer
 ) -> PictureContract:
-    """`contract` with all about an output whose axes are known as well as they are."""
+    """Return `contract` with rank, task, layout, form and classes of the output."""
     kind, axes_known = element_type(value), answer.rank is not None
     if not axes_known and "output_rank" not in contract.sources and kind in LABEL_TYPES:
         raise ContractError(
-            f"the graph does not say how many axes the output {value.name!r} has; export it with "
-            "its shape."
+            f"the graph does not give the number of axes of the output {value.name!r}; export it "
+            "with its shape."
         )
     found = {"output": value.name, "output_rank": answer.rank or _rank(proto, value.name)}
     contract = filled(contract, found, GRAPH)
@@ -86,7 +86,7 @@ def _with_layout(
     if shape is None:
         return _with_layout_of_last_node(contract, graph, name, shape)
     sides = {"NCHW": shape[2:], "NHWC": shape[1:3]}
-    fitting = [name for name, side in sides.items() if spatial and _same_form(side, spatial)]
+    fitting = [name for name, side in sides.items() if spatial and _match(side, spatial)]
     if len(fitting) == 1:
         return filled(contract, {"output_layout": fitting[0]}, f"{source}: its height and width")
     known = lengths(shape)
@@ -104,8 +104,8 @@ def _with_layout(
 def _with_layout_of_last_node(
     contract: PictureContract, graph: onnx.GraphProto, name: str, shape: Axes | None
 ) -> PictureContract:
-    made_by = makers(graph)
-    last = made_by.get(name)
+    produced_by = producers(graph)
+    last = produced_by.get(name)
     if last is not None and last.op_type == "Transpose":
         if attribute(last, "perm") == [0, 2, 3, 1]:
             return filled(contract, {"output_layout": "NHWC"}, f"{GRAPH}: transposed at the end")
@@ -121,9 +121,12 @@ def _with_layout_of_last_node(
     )
 
 
-def _same_form(side: Axes, spatial: Axes) -> bool:
-    """Whether two (height, width) are equal symbols, lengths of one proportion, or one whole step
-    from each other; one cell or one row is that of any input."""
+def _match(side: Axes, spatial: Axes) -> bool:
+    """Return whether two (height, width) can belong together.
+
+    They can if they are equal symbols, lengths of one proportion, or differ by one stride. One
+    cell or one row fits any input.
+    """
     lengths_ = [[a for a in axes_ if isinstance(a, int)] for axes_ in (side, spatial)]
     if all(len(known) == 2 for known in lengths_):
         (short, narrow), (long, wide) = lengths_
@@ -141,6 +144,6 @@ def _channels(contract: PictureContract, shape: Axes | None) -> int | None:
 
 
 def _rank(proto: onnx.ModelProto, name: str) -> int:
-    """Number of the axes of an output of which nobody knows them; 4 where nothing tells."""
+    """Return the number of axes of an output without shape, by its last node; 4 by default."""
     maker = next((node for node in proto.graph.node if name in node.output), None)
     return 2 if maker is not None and maker.op_type in ("Gemm", "Flatten") else 4

@@ -1,29 +1,29 @@
-"""Whether a model labels each pixel or the whole picture."""
+"""Detect whether a model labels each pixel or the whole image."""
 
 from __future__ import annotations
 
 from onnxcert.errors import ContractError
 from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.proposal import GRAPH, filled, sayer
+from onnxcert.model.proposal import GRAPH, filled, source_label
 from onnxcert.model.tracing import Axes, lengths, shown
 
 
 def with_task(
     contract: PictureContract, name: str, shape: Axes | None, grid: Axes | None
 ) -> PictureContract:
-    """`contract` with its task.
+    """Return `contract` with its task.
 
-    An output without height and width classifies the picture, and so does one of 1 x 1 cell, as
-    classifiers that end in a convolution have, unless pictures have one pixel themselves.
+    An output without height and width classifies the image. So does an output of 1 x 1 cell, as of
+    classifiers that end in a convolution, unless images have one pixel.
 
     Args:
-        contract: with the names and ranks of input and output.
-        name: of the output.
-        shape: of the output with a batch axis, or None where nobody knows.
-        grid: height and width of the input.
+        contract: Contract with the names and ranks of input and output.
+        name: The output.
+        shape: Shape of the output with a batch axis, or None if unknown.
+        grid: Height and width of the input.
 
     Raises:
-        ContractError: the contract says otherwise.
+        ContractError: The contract has another task.
     """
     rank = contract.answer_rank
     if rank < 3:
@@ -32,14 +32,14 @@ def with_task(
         found, why = "classification", f"{GRAPH}: the output has one cell"
     else:
         found, why = "segmentation", f"{GRAPH}: the output has height and width"
-    said = contract.task if "task" in contract.sources else found
+    requested = contract.task if "task" in contract.sources else found
     free = shape is None or None in lengths(shape)[1:]
-    # One cell is a label map as well, and whether free sides are one cell shows in the run.
-    possible = rank > 2 if said == "segmentation" else rank == 4 and free
-    if said != found and not possible:
+    # One cell can be a label map, too; whether free sides are one cell is seen in the run.
+    possible = rank > 2 if requested == "segmentation" else rank == 4 and free
+    if requested != found and not possible:
         raise ContractError(
-            f"{sayer(contract, 'task')} says {said}, but the output {name!r} {shown(shape)} is one "
-            f"of {found}; correct the one that is wrong."
+            f"{source_label(contract, 'task')} says {requested}, but the output {name!r} "
+            f"{shown(shape)} is one of {found}; correct the one that is wrong."
         )
     return filled(contract, {"task": found}, why)
 

@@ -1,4 +1,4 @@
-"""What black and white are to the network, where nobody said it outright."""
+"""Derive the value range (black and white) if no source gives it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.pictures.mean_and_std import FLATTENS, by_mean_and_std
+from onnxcert.model.pictures.mean_and_std import FLATTENS, check_mean_and_std
 from onnxcert.model.proposal import filled
 from onnxcert.model.question import Question
 
 _USUAL: Final = ((0.0, 1.0), (0.0, 255.0))
 
 
-def settled_range(contract: PictureContract) -> PictureContract:
-    """`contract` with its value range, taken from the type, mean and std if need be.
+def with_value_range(contract: PictureContract) -> PictureContract:
+    """Return `contract` with its value range, derived from type, mean and std if not given.
 
     Raises:
-        Question: it is not given, and type, mean and std do not determine it.
+        Question: It is not given, and type, mean and std do not determine it.
     """
     if contract.value_range is not None:
         return contract
@@ -26,19 +26,20 @@ def settled_range(contract: PictureContract) -> PictureContract:
             return filled(contract, {"value_range": (0.0, 255.0)}, "the uint8 input")
         if contract.dtype == "int8":
             raise _question(
-                "nothing says which values of the int8 input black and white are; pass --range "
+                "nothing tells which values of the int8 input are black and white; pass --range "
                 "-128,127 or --range 0,127.",
                 ("-128,127", "0,127"),
             )
         raise _question(
-            "nothing says which pixel values the model was trained on; pass --range 0,1 or --range "
-            "0,255 or --range -1,1 for plain pixels, or --mean and --std if they are normalised.",
+            "nothing tells which pixel values the model was trained on; pass --range 0,1 or "
+            "--range 0,255 or --range -1,1 for plain pixels, or --mean and --std if they are "
+            "normalised.",
             ("0,1", "0,255", "-1,1"),
             "; with --mean and --std as well if pixels are normalised after that",
         )
     within_one = all(0 <= v <= 1 for v in contract.mean) and all(v <= 1 for v in contract.std)
     if not any(contract.mean) and all(v == 1 for v in contract.std):
-        within_one = False  # nothing is subtracted or divided by, so nothing is said
+        within_one = False  # mean 0 and std 1 change nothing, so they show no range
     above_one = bool(contract.mean) and all(v > 1 for v in contract.mean)
     if within_one:
         return filled(contract, {"value_range": (0.0, 1.0)}, "mean and std, none above 1")
@@ -46,12 +47,12 @@ def settled_range(contract: PictureContract) -> PictureContract:
         return filled(contract, {"value_range": (0.0, 255.0)}, "mean and std, all above 1")
     if not any(contract.mean) and contract.std and all(v >= FLATTENS for v in contract.std):
         return filled(contract, {"value_range": (0.0, 255.0)}, "std, far above 1")
-    fitting = [usual for usual in _USUAL if by_mean_and_std(contract, usual) is None]
+    fitting = [usual for usual in _USUAL if check_mean_and_std(contract, usual) is None]
     if len(fitting) == 1:
         low, high = fitting[0]
         raise _question(
-            f"mean {_numbers(contract.mean)} and std {_numbers(contract.std)} seem to be in two "
-            f"units, of which pixels in [{low:g}, {high:g}] alone can be meant; pass --range "
+            f"mean {_numbers(contract.mean)} and std {_numbers(contract.std)} seem to be in "
+            f"different units, and only pixels in [{low:g}, {high:g}] fit; pass --range "
             f"{low:g},{high:g} as well, or correct them.",
             (f"{low:g},{high:g}",),
         )

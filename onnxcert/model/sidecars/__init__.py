@@ -1,1 +1,1 @@
-"""Read contracts that other programs wrote, in a model's metadata or in files beside it."""
+"""Read settings that other programs wrote, in a model's metadata or in files beside it."""

@@ -1,7 +1,7 @@
-"""Collect what other programs wrote about a model of pictures, in its metadata and beside it.
+"""Collect settings of an image model that other programs wrote, in its metadata and beside it.
 
 Precedence: flags, then the contract that onnxcert wrote into the file, then metadata of other
-programs, then files beside the model, then the graph, then assumptions.
+programs, then files beside the model, then the graph, then defaults.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from onnxcert.model.contract import Contract
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.sidecars import huggingface, mmdeploy, openvino, ultralytics
-from onnxcert.model.sidecars.claim import Claim
+from onnxcert.model.sidecars.claim import SourceSettings
 from onnxcert.model.sidecars.reading import read_json
 
-_EXPORTS: Final = "onnx"  # the folder in which the hub and optimum keep exports
-#: The fields of normalisation; they are all taken from one source.
+_EXPORTS: Final = "onnx"  # the folder for exports on the Hugging Face hub and of optimum
+#: The fields of normalisation; all are taken from the same source.
 PIXELS: Final = ("value_range", "mean", "std", "normalise")
 _LATE: Final = ("mean", "std")  # one number for each channel
 _FLAGS: Final = {"pixels": "--range, --mean and --std", "channel_order": "--channel-order"}
@@ -30,52 +30,56 @@ _FLAGS: Final = {"pixels": "--range, --mean and --std", "channel_order": "--chan
 
 @final
 @dataclass(frozen=True)
-class Carried:
-    """The claims of all sources, in order of precedence."""
+class AllSettings:
+    """The settings of all sources, in order of precedence.
 
-    claims: tuple[Claim, ...]
+    Attributes:
+        sources: Settings of each source.
+        ignored: Notes on settings that are not used.
+    """
+
+    sources: tuple[SourceSettings, ...]
     ignored: tuple[str, ...] = ()
 
     @property
     def reduces_labels(self) -> str:
-        """Return the source that says that label files are lowered by one, or an empty string."""
-        return next((c.source for c in self.claims if c.reduces_labels), "")
+        """The source that says that label files are lowered by one, or an empty string."""
+        return next((c.source for c in self.sources if c.reduces_labels), "")
 
     @property
     def ignore_label(self) -> int | None:
-        """Return the label that was ignored in training, or None."""
-        return next((c.ignore_label for c in self.claims if c.ignore_label is not None), None)
+        """The label that was ignored in training, or None."""
+        return next((c.ignore_label for c in self.sources if c.ignore_label is not None), None)
 
     def refuse_task(self) -> None:
         """Raise ContractError if a source says that the model does another task."""
-        for claim in self.claims:
-            if claim.task:
+        for settings in self.sources:
+            if settings.task:
                 raise ContractError(
-                    f"the model does not label pixels or pictures: {claim.task}; if an output "
+                    f"the model does not label pixels or images: {settings.task}; if an output "
                     "holds classes nevertheless, pass --output-form and name it with --output."
                 )
 
 
-def carried(model: ModelFile) -> Carried:
+def carried(model: ModelFile) -> AllSettings:
     """Read the metadata of `model` and the files beside it.
 
     Raises:
-        ContractError: a file that belongs to the model cannot be read, or two sources contradict
-            each other about what no flag can settle.
+        ContractError: A file that belongs to the model cannot be read.
     """
-    said = model.metadata
-    claims = [
-        ultralytics.metadata(said),
-        openvino.metadata(said),
-        *_beside(model.path),
+    metadata = model.metadata
+    sources = [
+        ultralytics.metadata(metadata),
+        openvino.metadata(metadata),
+        *_read_beside(model.path),
     ]
-    found = tuple(claim for claim in claims if claim is not None)
-    ignored = [note for claim in found for note in claim.ignored]
-    return Carried(found, (*ignored, *openvino.unread(model.path)))
+    found = tuple(settings for settings in sources if settings is not None)
+    ignored = [note for settings in found for note in settings.ignored]
+    return AllSettings(found, (*ignored, *openvino.list_unread(model.path)))
 
 
-def _beside(model: Path) -> Iterable[Claim | None]:
-    """Yield the claims of the files beside the model, or one folder up from `onnx/`."""
+def _read_beside(model: Path) -> Iterable[SourceSettings | None]:
+    """Yield the settings of the files beside the model, or in the folder above `onnx/`."""
     folder = model.parent
     parsers = {
         huggingface.PREPROCESSOR: huggingface.preprocessor,
@@ -83,11 +87,11 @@ def _beside(model: Path) -> Iterable[Claim | None]:
     }
     above = folder.parent if folder.absolute().name == _EXPORTS else None
     for name, parse in parsers.items():
-        said = read_json(folder / name, name)
-        if said is None and above is not None:
-            said = read_json(above / name, f"../{name}")
-        if said is not None:
-            yield parse(said)
+        reader = read_json(folder / name, name)
+        if reader is None and above is not None:
+            reader = read_json(above / name, f"../{name}")
+        if reader is not None:
+            yield parse(reader)
     deploy = read_json(folder / mmdeploy.DEPLOY, mmdeploy.DEPLOY)
     about = None if deploy is None else mmdeploy.deploy(deploy, model.name)
     if about is not None:
@@ -98,7 +102,7 @@ def _beside(model: Path) -> Iterable[Claim | None]:
 
 
 def unused(model: ModelFile, contract: Contract) -> tuple[str, ...]:
-    """Return what metadata and files beside the model say but `contract` does not use."""
+    """Return notes on settings in metadata and files that `contract` does not use."""
     if not isinstance(contract, PictureContract):
         return ()
     notes = carried(model).ignored
@@ -114,23 +118,23 @@ def unused(model: ModelFile, contract: Contract) -> tuple[str, ...]:
 @final
 @dataclass(frozen=True)
 class Proposal:
-    """Values of sources for fields that neither the user nor the contract in the file gives.
+    """Values for fields that neither the user nor the contract in the file gives.
 
     Attributes:
-        values: field -> (value, source).
+        values: Field -> (value, source).
     """
 
     values: Mapping[str, tuple[Any, str]]
 
     def early(self, contract: PictureContract) -> PictureContract:
         """Return `contract` with the values that do not depend on the number of channels."""
-        return self._filled(contract, [name for name in self.values if name not in _LATE])
+        return self._fill(contract, [name for name in self.values if name not in _LATE])
 
     def late(self, contract: PictureContract) -> PictureContract:
-        """Return `contract`, whose channels are known, with the other values."""
-        return self._filled(contract, [name for name in _LATE if name in self.values])
+        """Return `contract`, whose channels are known, with the values for each channel."""
+        return self._fill(contract, [name for name in _LATE if name in self.values])
 
-    def _filled(self, contract: PictureContract, names: Iterable[str]) -> PictureContract:
+    def _fill(self, contract: PictureContract, names: Iterable[str]) -> PictureContract:
         for name in names:
             value, source = self.values[name]
             try:
@@ -140,32 +144,34 @@ class Proposal:
         return contract
 
 
-def proposed(written: Iterable[str], given: Mapping[str, Any], claims: Iterable[Claim]) -> Proposal:
-    """Return the values that `claims` propose.
+def merge_settings(
+    written: Iterable[str], given: Mapping[str, Any], sources: Iterable[SourceSettings]
+) -> Proposal:
+    """Merge the settings of all sources.
 
     Args:
-        written: fields that the contract in the file gives.
-        given: fields that the user gave.
-        claims: in order of precedence.
+        written: Fields that the contract in the file gives.
+        given: Fields that the user gave.
+        sources: Settings of each source, in order of precedence.
 
     Raises:
-        ContractError: two sources contradict each other, or a range that the user gave does not fit
-            the mean and std of a source.
+        ContractError: Two sources contradict each other, or a range from the user does not fit the
+            mean and std of a source.
     """
-    said = {*written, *given}
-    if "bands" in said:
-        said.add("channel_order")  # names of bands say what the channels are
+    known = {*written, *given}
+    if "bands" in known:
+        known.add("channel_order")  # names of bands define the channels
     found: dict[str, tuple[Any, str]] = {}
-    for claim in claims:
-        pixels = {name: v for name, v in claim.fields.items() if name in PIXELS}
+    for settings in sources:
+        pixels = {name: v for name, v in settings.fields.items() if name in PIXELS}
         if "value_range" in pixels:
-            _propose_pixels(found, pixels, claim.source, written, given)
-        for name, value in claim.fields.items():
-            if name in PIXELS or name in said:
+            _propose_pixels(found, pixels, settings.source, written, given)
+        for name, value in settings.fields.items():
+            if name in PIXELS or name in known:
                 continue
-            earlier = found.setdefault(name, (value, claim.source))
+            earlier = found.setdefault(name, (value, settings.source))
             if earlier[0] != value and name != "class_names":
-                raise _contradiction(name, earlier, (value, claim.source))
+                raise _contradiction_error(name, earlier, (value, settings.source))
     return Proposal(found)
 
 
@@ -176,7 +182,7 @@ def _propose_pixels(
     written: Iterable[str],
     given: Mapping[str, Any],
 ) -> None:
-    """Add the normalisation that a source gives, unless a source of higher precedence gives one."""
+    """Add the normalisation of a source, unless a source of higher precedence gives one."""
     if set(PIXELS) & {*written} or set(PIXELS[1:]) & set(given):
         return
     if "value_range" in given:
@@ -184,41 +190,43 @@ def _propose_pixels(
     if "value_range" in found or "mean" in found:
         earlier: dict[str, Any] = {name: found[name][0] for name in PIXELS if name in found}
         earlier.setdefault("value_range", given.get("value_range"))
-        if not _alike(earlier, pixels):
-            told = found.get("value_range", found.get("mean", (None, "")))[1]
-            raise _contradiction("pixels", (_shown(earlier), told), (_shown(pixels), source))
+        if not _are_equal(earlier, pixels):
+            first = found.get("value_range", found.get("mean", (None, "")))[1]
+            raise _contradiction_error(
+                "pixels", (_describe(earlier), first), (_describe(pixels), source)
+            )
         return
     found |= {name: (value, source) for name, value in pixels.items() if name not in given}
 
 
 def _refuse_half(pixels: Mapping[str, Any], source: str, value_range: Any) -> None:
-    """Raise ContractError if the user gave another range than the mean and std of a source need."""
+    """Raise ContractError if the user's range does not fit the mean and std of a source."""
     if tuple(value_range) == tuple(pixels["value_range"]):
         return
     if not pixels.get("mean") and not pixels.get("std"):
         return
     low, high = value_range
     raise ContractError(
-        f"the range {low:g},{high:g} (given) contradicts {source}, which says {_shown(pixels)}; "
-        "leave --range out, or pass --mean and --std as well (--mean 0 --std 1 for plain pixels)."
+        f"the range {low:g},{high:g} (given) contradicts {source}, which says {_describe(pixels)}; "
+        "leave out --range, or pass --mean and --std as well (--mean 0 --std 1 for plain pixels)."
     )
 
 
-def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two normalisations map every pixel to the same number."""
+def _are_equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two normalisations map every pixel to the same value."""
     try:
-        return bool(np.allclose(_ends(one), _ends(other), rtol=1e-3, atol=1e-3))
-    except ValueError:  # for different numbers of channels
+        return bool(np.allclose(_normalise_ends(one), _normalise_ends(other), rtol=1e-3, atol=1e-3))
+    except ValueError:  # different numbers of channels
         return False
 
 
-def _ends(pixels: Mapping[str, Any]) -> np.ndarray:
-    """Return the values that black and white become."""
+def _normalise_ends(pixels: Mapping[str, Any]) -> np.ndarray:
+    """Return the normalised values of black and white."""
     mean, std = (np.asarray(pixels.get(k) or (v,)) for k, v in (("mean", 0.0), ("std", 1.0)))
     return np.stack([(end - mean) / np.maximum(std, 1e-30) for end in pixels["value_range"]])
 
 
-def _shown(pixels: Mapping[str, Any]) -> str:
+def _describe(pixels: Mapping[str, Any]) -> str:
     low, high = pixels["value_range"]
     mean, std = (
         ",".join(f"{v:.4g}" for v in pixels.get(name) or ()) or "none" for name in ("mean", "std")
@@ -226,7 +234,7 @@ def _shown(pixels: Mapping[str, Any]) -> str:
     return f"range {low:g},{high:g}, mean {mean}, std {std}"
 
 
-def _contradiction(name: str, one: tuple[Any, str], other: tuple[Any, str]) -> ContractError:
+def _contradiction_error(name: str, one: tuple[Any, str], other: tuple[Any, str]) -> ContractError:
     flag = _FLAGS.get(name)
     settle = f"pass {flag}, or correct one of them" if flag else "correct one of them"
     return ContractError(

@@ -1,4 +1,4 @@
-"""The content of one source about a model, field by field."""
+"""The settings that one source gives for a model, and a reader that checks their types."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _LONGEST_NAME = 100
 
 @final
 @dataclass(frozen=True)
-class Claim:
-    """The values that one source gives.
+class SourceSettings:
+    """The settings that one source gives.
 
     Attributes:
-        source: the file, or `the file's metadata`, as the contract names it.
-        fields: fields of the contract by name. Mean and std that are empty say that there are none.
-        ignored: what the source says but onnxcert does not use, as sentences without a full stop.
-        task: why the model does not label pixels or pictures; empty if it does.
-        reduces_labels: whether label files are lowered by one before training: 0 is no class, and
+        source: The file, or `the file's metadata`, as the contract names it.
+        fields: Fields of the contract by name. An empty mean or std means that there is none.
+        ignored: Notes on settings that are not used: sentences without a full stop.
+        task: Why the model does not label pixels or images; empty if it does.
+        reduces_labels: Whether label files are lowered by one before training: 0 is no class, and
             1 is the first.
-        ignore_label: the label that was ignored in training.
+        ignore_label: The label that was ignored in training.
     """
 
     source: str
@@ -38,68 +38,68 @@ class Claim:
 
 @final
 @dataclass(frozen=True)
-class Said:
-    """The content of one source, read key by key; a value of the wrong type is refused.
+class SourceReader:
+    """Reader of the keys of one source; a value of the wrong type is refused.
 
     Attributes:
-        source: for the message.
-        values: by key.
+        source: Its name, for messages.
+        values: Values by key.
     """
 
     source: str
     values: Mapping[str, Any]
 
-    def refused(self, key: str, expected: str) -> ContractError:
+    def type_error(self, key: str, expected: str) -> ContractError:
         """Return the error for a key with a value of the wrong type."""
         value = repr(self.values[key])
         shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
         return ContractError(
-            f"{self.source} says that {key} is {shown} where {expected} was expected; correct it, "
+            f"{self.source} says that {key} is {shown} but {expected} was expected; correct it, "
             "or move the model to a folder without it."
         )
 
-    def given(self, key: str) -> bool:
+    def has(self, key: str) -> bool:
         """Return whether `key` has a value other than null."""
         return self.values.get(key) is not None
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """Return true or false; null is false, as in the programs that write it."""
+        """Return the boolean under `key`; null is false, as in the programs that write it."""
         value = self.values.get(key, default)
         if value is None:
             return False
         if not isinstance(value, bool):
-            raise self.refused(key, "true or false")
+            raise self.type_error(key, "true or false")
         return value
 
     def number(self, key: str, default: float) -> float:
         """Return the number under `key`, or `default`."""
-        if not self.given(key):
+        if not self.has(key):
             return default
         value = self.values[key]
         if not is_number(value):
-            raise self.refused(key, "a number")
+            raise self.type_error(key, "a number")
         return float(value)
 
     def numbers(self, key: str) -> tuple[float, ...]:
-        """Return a list of numbers, or one number for all channels as a list."""
+        """Return the numbers under `key`; a single number gives one element."""
         value = self.values[key]
         many = value if isinstance(value, list) else [value]
         if not many or not all(map(is_number, many)):
-            raise self.refused(key, "a list of numbers")
+            raise self.type_error(key, "a list of numbers")
         return tuple(float(v) for v in many)
 
-    def names(self, key: str) -> tuple[str, ...]:
+    def class_names(self, key: str) -> tuple[str, ...]:
         """Return the names of the classes 0, 1, ..., from a mapping by index or from a list."""
         value = self.values[key]
         if isinstance(value, list):
             value = dict(enumerate(value))
         if not isinstance(value, dict) or not all(isinstance(n, str) for n in value.values()):
-            raise self.refused(key, "a name for each class")
+            raise self.type_error(key, "a name for each class")
         by_index = {str(index): name for index, name in value.items()}
         try:
             found = [by_index[str(index)] for index in range(len(value))]
         except KeyError:
-            raise self.refused(key, "a name for each of the classes 0, 1, ...") from None
+            raise self.type_error(key, "a name for each of the classes 0, 1, ...") from None
         return tuple(_printable(name) for name in found)
 
 

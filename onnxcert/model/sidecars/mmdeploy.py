@@ -1,11 +1,11 @@
-"""Read `deploy.json` and `pipeline.json`, which MMDeploy writes beside a model."""
+"""Read `deploy.json` and `pipeline.json` of MMDeploy, which lie beside a model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, Final
 
-from onnxcert.model.sidecars.claim import Claim, Said
+from onnxcert.model.sidecars.claim import SourceReader, SourceSettings
 
 DEPLOY: Final = "deploy.json"
 PIPELINE: Final = "pipeline.json"
@@ -17,56 +17,56 @@ _SILENT: Final = frozenset(  # steps that change no pixel
 )
 
 
-def deploy(said: Said, model: str) -> Claim | None:
-    """Read what `deploy.json` says about the file called `model`; None if it is about others."""
-    models = said.values.get("models")
-    if not isinstance(models, list) or not isinstance(said.values.get("task"), str):
+def deploy(reader: SourceReader, model: str) -> SourceSettings | None:
+    """Read the entry of `deploy.json` for the file called `model`; return None if it has none."""
+    models = reader.values.get("models")
+    if not isinstance(models, list) or not isinstance(reader.values.get("task"), str):
         return None
     if not any(isinstance(entry, dict) and entry.get("net") == model for entry in models):
         return None
-    task = said.values["task"]
+    task = reader.values["task"]
     if task in _TASKS:
-        return Claim(said.source, {"task": _TASKS[task]})
-    return Claim(said.source, {}, task=f"{said.source} says that it is a {task[:60]}")
+        return SourceSettings(reader.source, {"task": _TASKS[task]})
+    return SourceSettings(reader.source, {}, task=f"{reader.source} says that it is a {task[:60]}")
 
 
-def pipeline(said: Said) -> Claim | None:
-    """Read `pipeline.json`; None if another program wrote it."""
-    steps = list(_steps(said))
+def pipeline(reader: SourceReader) -> SourceSettings | None:
+    """Read `pipeline.json`; return None if another program wrote it."""
+    steps = list(_steps(reader))
     if not steps:
         return None
     ignored = [
-        f"{said.source} has the step {step['type'][:60]}, which is not supported"
+        f"{reader.source} has the step {step['type'][:60]}, which is not supported"
         for step in steps
         if step["type"] not in _SILENT | {"Normalize", "Resize"}
     ]
     fields: dict[str, Any] = {}
     normalise = [step for step in steps if step["type"] == "Normalize"]
     if len(normalise) > 1:
-        ignored.append(f"{said.source} normalises pixels more than once, which is not supported")
+        ignored.append(f"{reader.source} normalises pixels more than once, which is not supported")
     elif normalise:
-        step = Said(said.source, normalise[0])
-        if step.given("mean") and step.given("std"):
+        step = SourceReader(reader.source, normalise[0])
+        if step.has("mean") and step.has("std"):
             fields = {name: step.numbers(name) for name in ("mean", "std")}
             fields |= {"value_range": (0.0, 255.0), "normalise": "after"}
-        if step.given("to_rgb") and len(fields.get("mean", ())) == 3:
+        if step.has("to_rgb") and len(fields.get("mean", ())) == 3:
             fields["channel_order"] = "RGB" if step.flag("to_rgb") else "BGR"
     for resize in (step for step in steps if step["type"] == "Resize"):
         size = resize.get("size")
         sides = size if isinstance(size, list) and len(size) == 2 else [size, size]
-        # Versions of MMDeploy differ in which side comes first.
+        # The order of the sides differs between versions of MMDeploy.
         side = sides[0] if sides[0] == sides[1] else None
         square = type(side) is int and 0 < side <= 65536
         if square and resize.get("keep_ratio") is False and "resize" not in fields:
             fields["resize"] = (side, side)
         else:
-            ignored.append(f"{said.source} resizes by a rule that is not supported")
-    return Claim(said.source, fields, tuple(ignored))
+            ignored.append(f"{reader.source} resizes by a rule that is not supported")
+    return SourceSettings(reader.source, fields, tuple(ignored))
 
 
-def _steps(said: Said) -> Iterator[dict[str, Any]]:
+def _steps(reader: SourceReader) -> Iterator[dict[str, Any]]:
     """Yield the preprocessing steps before the network."""
-    pipeline = said.values.get("pipeline")
+    pipeline = reader.values.get("pipeline")
     tasks = pipeline.get("tasks") if isinstance(pipeline, dict) else None
     for task in tasks if isinstance(tasks, list) else ():
         if isinstance(task, dict) and task.get("module") == "Transform":

@@ -7,24 +7,24 @@ import stat
 from pathlib import Path
 
 from onnxcert.errors import ContractError
-from onnxcert.model.sidecars.claim import Said
+from onnxcert.model.sidecars.claim import SourceReader
 
-MOST = 4 * 2**20  # bytes; the largest published files, with 21,000 class names, have half of that
+MOST = 4 * 2**20  # bytes; the largest published files, with 21,000 class names, have half as many
 
 
-def read_json(path: Path, source: str) -> Said | None:
-    """Return the object in the file at `path`, or None if there is no such file.
+def read_json(path: Path, source: str) -> SourceReader | None:
+    """Return a reader of the JSON object in `path`, or None if there is no such file.
 
     Args:
-        path: the file.
-        source: its name in messages.
+        path: The file.
+        source: Its name in messages.
 
     Raises:
-        ContractError: the file is not regular, too large, unreadable or not valid.
+        ContractError: The file is not regular, too large, unreadable or not valid.
     """
     why = ""
     try:
-        status = path.stat()  # before it is opened: opening a pipe may wait for ever
+        status = path.stat()  # before opening: to open a pipe may block forever
         if not stat.S_ISREG(status.st_mode):
             why = "is not a regular file"
         elif status.st_size > MOST:
@@ -33,7 +33,7 @@ def read_json(path: Path, source: str) -> Said | None:
             with path.open("rb") as file:
                 content = json.loads(file.read(MOST))
             if isinstance(content, dict):
-                return Said(source, content)
+                return SourceReader(source, content)
             why = "does not hold a JSON object"
     except (FileNotFoundError, NotADirectoryError):
         return None

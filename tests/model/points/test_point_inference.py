@@ -257,7 +257,7 @@ def test_flags_of_points_are_refused_for_pictures(tmp_path: Path, field: str, to
     model = graphs.conv(contract=graphs.UNIT_RANGE if told else None)
     path = graphs.save(model, tmp_path / "model.onnx")
     text = refusal(read_model(path), **{field: OF_POINTS[field]})
-    assert "pictures" in text
+    assert "images" in text
     assert field.replace("_", " ") in text
 
 
@@ -267,7 +267,7 @@ def test_a_medium_that_is_none_is_refused(tmp_path: Path, wrong: Any) -> None:
 
 
 def test_the_medium_of_another_kind_of_graph_is_refused(tmp_path: Path) -> None:
-    assert "picture" in refusal(through(tmp_path, ["b", 3, "n"], medium="picture"))
+    assert "an image input" in refusal(through(tmp_path, ["b", 3, "n"], medium="picture"))
     path = graphs.save(graphs.conv(contract={"medium": "points"}), tmp_path / "picture.onnx")
     assert "points" in refusal(read_model(path))
 
