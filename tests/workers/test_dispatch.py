@@ -341,7 +341,7 @@ def test_workers_that_run_the_model_otherwise_are_refused(place: Place, tmp_path
 def test_a_worker_that_cannot_open_the_model_says_why(place: Place, tmp_path: Path) -> None:
     run = place.run(tmp_path / "out")
     run.crew = Chaos(Opening(run.segmenter.anew, None, "cuda:63", 1), 2)
-    with pytest.raises(OnnxcertError, match="cuda:63 was asked for"):
+    with pytest.raises(OnnxcertError, match="cuda:63 was requested"):
         run.execute(0)
     assert not (tmp_path / "out").exists()
 

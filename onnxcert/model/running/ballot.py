@@ -1,4 +1,4 @@
-"""From scores outside of the network's session to votes, by the very nodes that end it."""
+"""The vote head: from scores to labels, by the same ONNX nodes that end the network's graph."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ _GIVEN: Final = "onnxcert_given"
 
 @final
 class Ballot:
-    """Scores [B, C, *grid] to probabilities, and to labels.
+    """Maps scores [B, C, *grid] to probabilities and to labels.
 
     Args:
-        contract: of the model, with its classes.
-        probabilities: whether labels are of means of probabilities, and not of raw scores.
+        contract: contract of the model; its number of classes is known.
+        probabilities: whether labels are taken from mean probabilities instead of raw scores.
+        threads: threads of the CPU session.
     """
 
     def __init__(self, contract: Contract, *, probabilities: bool, threads: int) -> None:
@@ -37,22 +38,22 @@ class Ballot:
         self._labels = _session(_voted(_of_means(contract) if raw else contract), threads)
 
     def probabilities(self, scores: FloatArray) -> FloatArray:
-        """The softmax of logits, the sigmoid of a logit, other scores as they are.
+        """Return the softmax of logits or the sigmoid of one logit; leave other scores unchanged.
 
-        What is not finite stays so: a class ruled out by minus infinity withholds the vote as it
-        does where nothing is averaged.
+        Non-finite scores stay non-finite: a class excluded by minus infinity makes the prediction
+        invalid, as it does without averaging.
         """
         found: FloatArray = scores if self._probabilities is None else self._probabilities(scores)
         return found
 
     def labels(self, scores: FloatArray) -> IntArray:
-        """Labels, and "no vote" where a score is not finite; see `onnxcert.model.vote.labels`."""
+        """Return labels, invalid where a score is not finite; see `onnxcert.model.vote.labels`."""
         labels: IntArray = self._labels(scores)
         return labels
 
 
 def _of_means(contract: Contract) -> Contract:
-    """The contract of probabilities, with the threshold that says the same of them."""
+    """Return the contract of the probabilities, with the equivalent decision threshold."""
     if contract.output_form == "logits":
         return replace(contract, output_form="probabilities")
     threshold = 1 / (1 + math.exp(-min(max(contract.decision_threshold, -700), 700)))
@@ -60,7 +61,10 @@ def _of_means(contract: Contract) -> Contract:
 
 
 def _activated(contract: Contract) -> onnx.ModelProto:
-    """Probabilities, NaN where a score is not finite: there the total less itself is no 0."""
+    """Return a model that gives probabilities, NaN where a score is not finite.
+
+    The sum of the scores minus itself is 0, or NaN if one of them is not finite.
+    """
     nodes = Nodes("ballot")
     if contract.output_form == "logit":
         nothing = nodes.add("Sub", _GIVEN, _GIVEN)
@@ -77,10 +81,10 @@ def _activated(contract: Contract) -> onnx.ModelProto:
 
 
 def _summed(nodes: Nodes, scores: str, contract: Contract) -> str:
-    """The sum over classes, added up in their order.
+    """Add nodes that sum over classes in their order; return the name of the sum.
 
-    The operator ReduceSum takes another order for one input than for several, and a draw's vote
-    must not depend on how many are in its pass.
+    ReduceSum uses another order for one input than for several, but the vote of a draw must not
+    depend on the number of draws in its batch.
     """
     assert contract.classes is not None
     total = nodes.sliced(scores, 0, 1, axis=1)

@@ -1,4 +1,4 @@
-"""What of a graph is left where noise is written, and votes are counted, by kernels of our own."""
+"""The graph that remains where our kernels write the noise and count the votes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ _SCORES: Final = ("logits", "probabilities", "sigmoid", "logit")
 
 @dataclass(frozen=True, eq=False)
 class Ends:
-    """Where a graph begins and ends.
+    """Start and end of a bound graph.
 
     Attributes:
-        input, output: names of what it takes and gives.
-        network_input: what it takes, where nothing stands in front of the network but the order of
-            channels, their normalisation, a cast and the layout; None: it takes declared inputs.
-        scores: whether it ends at the network's scores, where nothing stands behind them but a
-            resize to the components and one vote; else at labels.
+        input: name of the graph's input.
+        output: name of the graph's output.
+        network_input: the network's own input, if only channel order, normalisation, a cast and the
+            layout stand before the network; None if the graph takes declared inputs.
+        scores: whether the graph ends at the network's scores, because only a resize to the
+            components and one vote follow; otherwise it ends at labels.
     """
 
     input: str
@@ -42,10 +43,16 @@ class Ends:
 def bound_graph(
     proto: onnx.ModelProto, entry: Entry, *, batch: int | None, other_size: bool
 ) -> tuple[onnx.ModelProto, Ends]:
-    """The graph of `onnxcert.model.surgery.labelling_model` without what kernels do.
+    """Return `onnxcert.model.surgery.labelling_model` without what kernels do, and its ends.
 
-    It is the same function. The kernels round every product and sum, as the operators left out do
-    one by one; a provider that fuses those may differ from either in the last bit of a score.
+    It computes the same function. The kernels round every product and sum, as the separate
+    operators do; a provider that fuses operators may differ in the last bit of a score.
+
+    Args:
+        proto: the model.
+        entry: adapter between declared inputs and the network.
+        batch: fixed batch size of the graph; None if free.
+        other_size: whether the scores come out on another grid than the components'.
     """
     whole = labelling_model(proto, entry, batch=batch, other_size=other_size)
     contract = entry.contract
@@ -69,7 +76,7 @@ def bound_graph(
 
 
 def as_planes(scores: Any, contract: Contract, xp: Any) -> Any:
-    """The network's output as a view [B, C, *grid]."""
+    """Return the network's output as a view [B, C, *grid]."""
     if contract.single:
         scores = scores[None]
     if len(scores.shape) < max(contract.ranks):
@@ -80,7 +87,7 @@ def as_planes(scores: Any, contract: Contract, xp: Any) -> Any:
 
 
 def _alone(entry: PictureEntry) -> bool:
-    """Whether a picture reaches the network pixel by pixel."""
+    """Return whether an image reaches the network pixel by pixel."""
     fit = entry.fit
     return not (fit.resizes or fit.pad_to > 1 or fit.averages)
 
