@@ -74,13 +74,13 @@ class Transcription:
             withheld[0] += int(xp.count_nonzero(~voted))
 
     def _votes(self, scores: Scores) -> Iterator[tuple[Array, Array]]:
-        """The labels of each draw, int64 [*grid], and where there is one."""
+        """Yield for each draw the labels, int64 [*grid], and whether each is valid."""
         cells = scores.values.shape[2:] or (1,)
         to_grid = None
         if scores.interpolated:
             to_grid = Interpolation(cells, scores.grid, array_namespace(scores.values))
         for b in range(scores.values.shape[0]):
-            # What is not finite is found afterwards: here it may do what it likes.
+            # Non-finite values are found afterwards and may raise warnings here.
             with np.errstate(invalid="ignore", over="ignore"):
                 vote = self._vote(scores, b, cells, to_grid)
             yield vote

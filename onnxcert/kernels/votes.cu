@@ -1,21 +1,21 @@
-// Votes: scores, where the model left them, become votes that are counted, in one pass.
+// Votes: turn scores, where the model left them, into votes and count them, in one pass.
 //
-// One thread owns one component, through all draws of the batch, so counters need no atomics. A
-// score that lies on a coarser grid is interpolated on the way as the ONNX operator Resize does it
-// (linear, half_pixel). A component with a score that is not finite has no vote in that draw: the
-// sum over its classes is not finite. Every operation rounds on its own, as in
-// onnxcert/kernels/transcription.py, which repeats this file on a CPU bit for bit.
+// One thread owns one component in all draws of the batch, so counters need no atomics. Scores on a
+// coarser grid are interpolated on the fly, as the ONNX operator Resize does (linear, half_pixel).
+// A prediction with a non-finite score is invalid (no vote): the sum over its classes shows it.
+// Every operation rounds separately, as in onnxcert/kernels/transcription.py, which repeats this
+// file on a CPU bit for bit.
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
 typedef long long i64;
 
-// Where scores lie (steps are strides, counted in elements) and how they become a vote.
+// Layout of the scores (steps are strides in elements), and how they become a vote.
 struct Scores {
   i64 draws, classes, height, width;  // of the scores
   i64 draw_step, class_step, row_step, column_step;
   i64 rows, columns;  // of the components
-  int above;          // whether one score is compared with `threshold`; else the argmax
+  int above;          // whether one score is compared with `threshold`; otherwise argmax
   float threshold;
 };
 
@@ -53,7 +53,7 @@ __device__ inline Neighbours neighbours(i64 i, i64 size, i64 source) {
   return n;
 }
 
-// The score of a component lies there as it is ...
+// The score of a component, read directly ...
 struct Direct {
   i64 offset;
   __device__ Direct(const Scores& s, i64 row, i64 column)
@@ -64,7 +64,7 @@ struct Direct {
   }
 };
 
-// ... or between four that do.
+// ... or interpolated between four scores.
 struct Interpolated {
   i64 offset[4];
   float weight[4];
@@ -91,8 +91,8 @@ struct Interpolated {
   }
 };
 
-// The vote of one component in one draw, or none; `best` is its score for class 0. Of equal scores
-// the first class wins.
+// The vote of one component in one draw, or none; `best` is its score for class 0. The first class
+// of a tie wins.
 #define ONNXCERT_NO_VOTE 0xFFFFFFFFu
 
 template <bool single, typename Score, typename Cell>
@@ -110,9 +110,9 @@ __device__ inline u32 vote(float best, const Score* draw, const Cell& cell, cons
   return label;
 }
 
-// For every component of this thread and every draw: count.add(component, draw, vote). Memory
-// answers late, so that many scores are asked for at once: of the classes of one draw, or of some
-// draws if there is but one score in each.
+// For every component of this thread and every draw: count.add(component, draw, vote). Several
+// scores are loaded at once to hide memory latency: of the classes of one draw, or of several draws
+// if each has only one score.
 template <bool single, typename Score, typename Cell, typename Count>
 __device__ inline void ballots(const Score* scores, const Scores& s, Count& count) {
   constexpr int ahead = single ? 4 : 1;
@@ -178,7 +178,7 @@ struct Match {
     if (label == wanted && label != ONNXCERT_NO_VOTE) {
       ++found;
     } else {
-      // All who write write the same; who reads first spares the memory most of it.
+      // All threads write the same value; reading first avoids most of the writes.
       if (!missed[b]) missed[b] = 1;
       if (label == ONNXCERT_NO_VOTE) ++none;
     }
@@ -196,7 +196,7 @@ struct Labels {
   __device__ void end(i64) {}
 };
 
-// Withheld votes are rare, so that one atomic addition a thread that met one costs nothing.
+// Invalid predictions are rare, so one atomic addition per thread that met one costs nothing.
 __device__ inline void withhold(u64* withheld, u64 none) {
   if (none) atomicAdd(withheld, none);
 }

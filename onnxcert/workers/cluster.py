@@ -19,9 +19,9 @@ from onnxcert.workers.processes import STOPS, unheard
 from onnxcert.workers.task import Task
 from onnxcert.workers.worker import Opening, Outcome, Worker
 
-_KNOCK: Final = 5.0  # seconds for a machine of the cluster to answer
-_ANSWER: Final = 10.0  # seconds for Ray to answer: an import and one request
-# For a version of Ray without this client, only `ray.init` checks the address.
+_KNOCK: Final = 5.0  # timeout in seconds to connect to the cluster
+_ANSWER: Final = 10.0  # timeout in seconds of Ray's answer: an import and one request
+# Versions of Ray without this client check the address only in `ray.init`.
 _ASK: Final = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -33,16 +33,16 @@ client and client(address=sys.argv[1])
 
 @final
 class Cluster:
-    """Ray actors; see `onnxcert.workers.crew.Crew`.
+    """Worker pool of Ray actors; see `onnxcert.workers.crew.Crew`.
 
-    Each has a GPU of its own where there are any, else as many cores as it has threads. One whose
-    process or machine is gone is started again wherever there is room.
+    Each actor has one GPU if the cluster has GPUs, else as many cores as it has threads. An actor
+    whose process or machine is lost is restarted wherever there is room.
 
     Args:
-        opening: how each opens the models.
-        size: how many; 0 for as many as the cluster has room for.
-        address: of a cluster, such as ``10.0.0.1:6379``; None joins the one that runs on this
-            machine, or else starts one that ends with the run.
+        opening: how each worker opens the models.
+        size: number of workers; 0 for as many as fit on the cluster.
+        address: address of a cluster, such as ``10.0.0.1:6379``; None joins the cluster of this
+            machine, or starts one that ends with the run.
     """
 
     def __init__(self, opening: Opening, size: int = 0, address: str | None = None) -> None:
@@ -76,7 +76,7 @@ class Cluster:
             # Ray sends usage data by default; switch that off unless the user has set the variable.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of Ray about itself
+                warnings.simplefilter("ignore")  # warnings of Ray about itself
                 import ray
         except ImportError:
             raise DeviceError(
@@ -109,7 +109,7 @@ class Cluster:
     def start(self, place: int) -> Future[Outcome]:
         actor = self._actors.pop(place, None)
         if actor is not None:
-            with suppress(Exception):  # as it is gone already
+            with suppress(Exception):  # the actor may be dead already
                 self._ray.kill(actor)
         self._actors[place] = self._make.remote(self._sent)
         return _future(self._actors[place].hello.remote())
@@ -118,7 +118,7 @@ class Cluster:
         return self._ray.put(value)
 
     def release(self, handle: Any) -> None:
-        """Ray forgets what nobody refers to any more."""
+        """Do nothing: Ray frees objects without references."""
 
     def submit(self, place: int, task: Task, *handles: Any) -> Future[Outcome]:
         return _future(self._actors[place].do.remote(task, *handles))
@@ -155,11 +155,11 @@ class Cluster:
         return 1 if self._gpus else max(1, self._opening.threads)
 
     def _room(self) -> int:
-        """How many workers there are to be.
+        """Return the number of workers to start.
 
         Raises:
-            DeviceError: there is no GPU, and one was asked for.
-            ParameterError: there is no room for so many.
+            DeviceError: a GPU was requested but the cluster has none.
+            ParameterError: the cluster has too little room.
         """
         cores = int(self._ray.cluster_resources().get("CPU", 0))
         if self._opening.device not in ("auto", "cpu") and not self._gpus:
@@ -170,8 +170,8 @@ class Cluster:
         has = f"{self._gpus} GPUs" if self._gpus else f"{cores} cores"
         if room < 1 or self._asked > room:
             raise ParameterError(
-                f"the Ray cluster has {has}, which is room for {room} workers of "
-                f"{self._cores} threads; use fewer --workers or --threads."
+                f"the Ray cluster has {has}, enough for {room} workers of {self._cores} threads; "
+                "use fewer --workers or --threads."
             )
         return self._asked or room
 
@@ -179,7 +179,7 @@ class Cluster:
 def _knock(address: str | None) -> None:
     """Raise OSError unless Ray listens at host:port.
 
-    `ray.init` waits for minutes and cannot be interrupted, so a separate process asks first.
+    `ray.init` waits for minutes and cannot be interrupted, so a separate process checks first.
     """
     host, _, port = (address or "").rpartition(":")
     if not host or "/" in host or not port.isdecimal():
@@ -189,7 +189,7 @@ def _knock(address: str | None) -> None:
     try:
         done = subprocess.run(asking, capture_output=True, text=True, timeout=_ANSWER, check=False)
     except subprocess.TimeoutExpired:
-        raise OSError(f"what listens there does not answer as Ray does in {_ANSWER:g} s") from None
+        raise OSError(f"the server there gave no answer of Ray within {_ANSWER:g} s") from None
     if done.returncode:
         raise OSError((done.stderr.strip().splitlines() or ["it does not answer"])[-1])
 

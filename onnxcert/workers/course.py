@@ -1,4 +1,4 @@
-"""One input on its way through the workers: which tasks it offers, and what their results mean."""
+"""Scheduling of one input: the tasks that it offers, and the processing of their results."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from onnxcert.workers.worker import Outcome
 
 @dataclass
 class Sizes:
-    """What is known of inputs of one shape, from those that came before.
+    """Knowledge about input shapes, shared by all inputs of a run.
 
     Attributes:
-        seconds: that a task is to take; so much is lost with a worker.
-        found: shape -> what came out of trying its first input. tried: shapes of which a
-            first input is being tried, or was.
-        paces: shape -> seconds a draw takes a worker.
-        leaky: whether a leak between batch mates was found for any input.
+        seconds: target duration of a task; at most this much work is lost with a worker.
+        found: shape -> execution plan of its first input.
+        tried: shapes whose first input is planned, or being planned.
+        paces: shape -> seconds per draw on one worker.
+        leaky: whether the model was found to be batch-dependent.
     """
 
     seconds: float
@@ -43,17 +43,20 @@ class Course:
     """One input, from its first pass to its last draw.
 
     Args:
-        name: of the input.
-        x: the input as the model declares it. other: as the other model does, if there is one.
-        draws: of the input. settings: of the run.
-        trial: what `TryOut` needs beside these.
-        begin: makes a count of what the models say without noise.
-        finish: told the tally. skip: told why the input cannot be used.
-        found_leak: told that batch mates change the model's answers.
+        name: name of the input.
+        x: the input as the model declares it.
+        other: the input as the other model declares it, if there is one.
+        draws: draws of the input.
+        settings: settings of the run.
+        trial: further arguments of `TryOut`.
+        begin: creates a count from the models' outputs without noise.
+        finish: called with the tally.
+        skip: called with the reason if the input cannot be used.
+        found_leak: called when the model is found to be batch-dependent.
 
     Attributes:
-        input: what is shared of it: as the model declares it, and as the other one does.
-        ended: whether it is finished or skipped.
+        input: the shared data: the input as each of the two models declares it.
+        ended: whether the input is finished or skipped.
     """
 
     def __init__(
@@ -80,17 +83,18 @@ class Course:
         self._trying = False
         self._answers: Answers | None = None
         self._counting: Counting | None = None
-        self._given = 0  # all draws below are counted or handed out
-        self._again: list[range] = []  # but these, whose worker died
-        self._early: dict[int, Part] = {}  # parts that came before one in front of them
-        self._handles: list[Any] = []  # of the input and, once it is chosen, the candidate
+        self._given = 0  # all draws below are counted or assigned
+        self._again: list[range] = []  # except these: their worker died
+        self._early: dict[int, Part] = {}  # parts that arrived before their predecessor
+        self._handles: list[Any] = []  # of the input, and later of the selected candidate
 
     def next_task(self, sizes: Sizes, workers: int, *, last: bool) -> Task | None:
-        """A task that can be begun now, or None while results are waited for.
+        """Return the next task, or None while results are pending.
 
         Args:
-            workers: how many could share what is left.
-            last: whether no other input is waiting, so that all of them should.
+            sizes: knowledge about input shapes.
+            workers: number of workers that could share the remaining draws.
+            last: whether no other input is waiting, so that all workers should share them.
         """
         if self._counting is None:
             return None if self._trying else self._try_out(sizes)
@@ -105,7 +109,7 @@ class Course:
         batches = 1 if pace is None else max(1, int(sizes.seconds / (pace * batch)))
         if last:
             batches = min(batches, math.ceil((stop - start) / (workers * batch)))
-        # Whole batches, so that passes are the same, draw for draw, as in one process.
+        # Whole batches, so that the passes are the same as in one process.
         self._given = min(stop, start + batches * batch)
         return self._count(range(start, self._given))
 
@@ -126,7 +130,7 @@ class Course:
         return CountDraws(self._draws, indices, count.classes, self._answers.tried, check)
 
     def handles(self, task: Task, crew: Crew) -> tuple[Any, ...]:
-        """What the task needs of what is shared."""
+        """Return the handles of the shared data that the task needs."""
         if not self._handles:
             self._handles.append(crew.share(self.input))
         hits = None if self._counting is None else self._counting.count.hits
@@ -135,10 +139,10 @@ class Course:
         return tuple(self._handles) if isinstance(task, CountDraws) else (self._handles[0],)
 
     def give_back(self, task: Task, sizes: Sizes) -> None:
-        """The worker that had `task` is gone."""
+        """Requeue `task`, whose worker was lost."""
         if isinstance(task, CountDraws):
             if self._answers is None or task.tried != self._answers.tried:
-                return  # nobody needs it any more
+                return  # the task is obsolete
             self._again = sorted([*self._again, task.indices], key=lambda indices: indices.start)
         elif isinstance(task, TryOut):
             self._trying = False
@@ -146,7 +150,7 @@ class Course:
                 sizes.tried.discard(self._x.shape)
 
     def receive(self, task: Task, outcome: Outcome, sizes: Sizes) -> None:
-        """Go on with the result of a task."""
+        """Process the result of a task."""
         value = outcome.value
         if isinstance(value, BatchLeak):
             self._leaks(sizes)
@@ -154,7 +158,7 @@ class Course:
             assert isinstance(task, CountDraws)
             assert self._answers is not None
             if task.tried != self._answers.tried:
-                return  # counted in batches, before these were known to leak
+                return  # counted in batches before batch dependence was found
             sizes.paces[self._x.shape] = outcome.seconds / len(value.indices)
             self._absorb(value)
         elif isinstance(value, Answers):
@@ -180,10 +184,10 @@ class Course:
         self._go_on()
 
     def start_again(self, crew: Crew) -> None:
-        """Count anew, one draw a pass, what was begun in batches: these leak."""
+        """Restart a count that was made in batches, with one draw per pass."""
         if self._answers is None or self._answers.tried.one_draw_per_pass:
             return
-        for handle in self._handles[1:]:  # of a candidate that batches chose
+        for handle in self._handles[1:]:  # candidate selected from batched draws
             crew.release(handle)
         self._handles = self._handles[:1]
         self._given, self._again, self._early = 0, [], {}
@@ -198,7 +202,7 @@ class Course:
             self._go_on()
 
     def _go_on(self) -> None:
-        """Finish the input if nothing is missing, or a look says so."""
+        """Finish the input if no draw is missing, or if an interim look stops it."""
         assert self._counting is not None
         tally = self._counting.tally()
         if tally is not None:
@@ -206,18 +210,18 @@ class Course:
             self._finish(tally)
 
     def keep(self) -> None:
-        """Keep what is counted."""
+        """Write a checkpoint of the count."""
         if self._counting is not None:
             self._counting.keep()
 
     def interrupt(self) -> None:
-        """Keep what is counted; with looks, finish with the votes at the last one."""
+        """Write a checkpoint; with interim looks, finish with the votes at the last one."""
         self.keep()
         tally = None if self._counting is None else self._counting.interrupted()
         if tally is not None:
             self._finish(tally)
 
     def release(self, crew: Crew) -> None:
-        """Nothing of this input is needed any more."""
+        """Release the shared data of this input."""
         for handle in self._handles:
             crew.release(handle)

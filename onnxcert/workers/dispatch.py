@@ -1,4 +1,4 @@
-"""Hand out tasks to workers, several inputs at a time, whatever becomes of the workers."""
+"""Scheduler: assigns tasks of several inputs to workers, and replaces lost workers."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from onnxcert.workers.crew import Crew
 from onnxcert.workers.task import Answers, CountDraws, Settle, Task
 from onnxcert.workers.worker import Outcome
 
-# Tasks that a worker holds: one that it does and one that waits, so that it never does.
+# Queue depth per worker: one task running, one waiting, so that the worker is never idle.
 _DEPTH: Final = 2
 _TRIES: Final = 3
-_PATIENCE: Final = 0.2  # seconds after which the driver looks up from waiting
-_SILENCE: Final = 15.0  # seconds without any worker, as on a cluster that is full, until it says so
+_PATIENCE: Final = 0.2  # seconds between checks for a stop while waiting
+_SILENCE: Final = 15.0  # seconds without any worker (a full cluster) before a message
 
 
 @dataclass(eq=False)
 class _Place:
-    """One worker: what it holds, oldest first.
+    """One worker and its tasks, oldest first.
 
     Attributes:
-        hello: of a worker that is starting.
-        settled: whether it has seen the run's first input.
+        number: number of the slot, from 0.
+        hello: future of a worker that is starting; None once it is ready.
+        settled: whether it has done its warm-up pass on the run's first input.
+        held: future -> (input, task); no input for a warm-up.
     """
 
     number: int
@@ -40,16 +42,16 @@ class _Place:
 
 @final
 class Dispatch:
-    """The driver of a crew.
+    """Scheduler of a worker pool.
 
     Args:
-        crew: entered.
-        seconds: that a task takes, about: so much is lost with a worker, and so long it takes
-            until a count can be kept.
-        say: told while there is no worker to hand anything to, and once there is one again.
+        crew: an entered worker pool.
+        seconds: target duration of a task; at most this much work is lost with a worker, and so
+            much time passes between checkpoints.
+        say: called with a message while no worker is available, and with "" afterwards.
 
     Attributes:
-        forward: seconds that they spent in it so far.
+        forward: seconds that the workers spent in the runtime so far.
     """
 
     def __init__(
@@ -65,17 +67,20 @@ class Dispatch:
         self._courses: list[Course] = []
         self._waiting: Iterator[Course] = iter(())
         self._exhausted = False
-        self._first: Any = None  # handle of the input that all workers settle on
+        self._first: Any = None  # handle of the input for the workers' warm-up
         self._deaths: Counter[tuple[str, str]] = Counter()
         self._stillborn = 0
-        self._runtimes: list[Runtime] = []  # of the workers that have started
+        self._runtimes: list[Runtime] = []  # of the workers that are ready
 
     def start(self, stopping: Callable[[], bool]) -> Runtime:
-        """Start all workers and wait for the first; what it runs on.
+        """Start all workers and wait for the first; return its runtime.
+
+        Args:
+            stopping: returns True to stop waiting.
 
         Raises:
-            OnnxcertError: it cannot open the model.
-            KeyboardInterrupt: `stopping` says so.
+            OnnxcertError: the worker cannot open the model.
+            KeyboardInterrupt: `stopping` returned True.
         """
         for place in self._places:
             self._start(place)
@@ -88,15 +93,15 @@ class Dispatch:
     def run(
         self, courses: Iterator[Course], stopping: Callable[[], bool], *, leaky: bool = False
     ) -> None:
-        """Bring every input to its end.
+        """Process every input to its end.
 
         Args:
             courses: the inputs, in order; each is read when its turn comes.
-            stopping: True keeps what is counted and raises KeyboardInterrupt.
-            leaky: whether batch mates are known to change the model's answers.
+            stopping: if it returns True, counts are checkpointed and KeyboardInterrupt is raised.
+            leaky: whether the model is known to be batch-dependent.
 
         Raises:
-            OnnxcertError: one of them cannot be certified as asked; the others' counts are kept.
+            OnnxcertError: an input cannot be certified as requested; other counts are checkpointed.
         """
         self._waiting, self._exhausted = courses, False
         self._sizes.leaky = leaky
@@ -116,7 +121,7 @@ class Dispatch:
     # -- handing out ---------------------------------------------------------------------------
 
     def _admit(self) -> bool:
-        """Take in one more input, if there is one and there are not enough."""
+        """Admit one more input if there is one and the queue is not full."""
         if self._exhausted or len(self._courses) > _DEPTH * len(self._places):
             return False
         course = next(self._waiting, None)
@@ -136,7 +141,7 @@ class Dispatch:
 
     def _next_task(self) -> tuple[Course, Task] | None:
         if self._first is None and any(place.held for place in self._places):
-            return None  # all workers settle on the first input that a model can take
+            return None  # the first input that the model accepts is the warm-up input of all
         fresh = 0
         while True:
             for course in self._courses[fresh:]:
@@ -171,7 +176,7 @@ class Dispatch:
                 self._take(place, future)
 
     def _tell_of_waiting(self) -> None:
-        """Say it where all workers are gone and none comes back: nothing else shows it."""
+        """Report if no worker is available for long; nothing else shows it."""
         if not all(place.hello is not None for place in self._places):
             self._alone_since = None
         elif self._alone_since is None:
@@ -188,8 +193,8 @@ class Dispatch:
             self._stillborn += 1
             if self._stillborn >= _TRIES:
                 raise DeviceError(
-                    "workers end while they open the model; there may be too little memory for "
-                    f"{self.crew.described}: use fewer."
+                    "workers ended while opening the model; there may be too little memory for "
+                    f"{self.crew.described}; use fewer."
                 )
             self._start(place)
             return
@@ -198,7 +203,7 @@ class Dispatch:
         self._runtimes.append(runtime)
         if runtime.kind != self._runtimes[0].kind:
             raise DeviceError(
-                f"all workers must run the model alike, but one has {self._runtimes[0]} and "
+                f"all workers must have the same runtime, but one has {self._runtimes[0]} and "
                 f"another {runtime}; install the same onnxcert everywhere, or use --device cpu."
             )
         self._stillborn = 0
@@ -208,7 +213,7 @@ class Dispatch:
 
     def _take(self, place: _Place, future: Future[Outcome]) -> None:
         if future not in place.held:
-            return  # its worker was found dead a moment ago
+            return  # the loss of its worker is handled already
         if isinstance(future.exception(), self.crew.lost):
             self._lose(place)
             return
@@ -218,7 +223,7 @@ class Dispatch:
         if course is None:
             return
         if self._first is None and isinstance(value, Answers):
-            # Shared for good, as workers that replace others settle on it, too.
+            # Shared until the end: replacement workers need it for their warm-up, too.
             self._first = self.crew.share(course.input)
             place.settled = True
         leaky = self._sizes.leaky
@@ -231,12 +236,12 @@ class Dispatch:
             self._courses.remove(each)
 
     def _lose(self, place: _Place) -> None:
-        """The worker is gone: what it was doing is to blame, and all that it held is done again."""
+        """Replace a lost worker, attribute the failure to its running task, requeue its tasks."""
         for future in [f for f in place.held if f.done() and f.exception() is None]:
             self._take(place, future)
         held = list(place.held.values())
         place.held.clear()
-        self._tell(f"worker {place.number + 1} ended and is started again")
+        self._tell(f"worker {place.number + 1} ended; restarting it")
         self._start(place)
         for course, task in held:
             if course is not None:
@@ -245,14 +250,14 @@ class Dispatch:
             self._blame(held[0][0], held[0][1])
 
     def _blame(self, course: Course, task: Task) -> None:
-        doing = "trying it"
+        doing = "trying it out"
         if isinstance(task, CountDraws):
             doing = f"counting its draws {task.indices.start} to {task.indices.stop - 1}"
         self._deaths[course.name, doing] += 1
         if self._deaths[course.name, doing] < _TRIES:
             return
         raise ModelError(
-            f"{course.name}: {_TRIES} workers ended while {doing}; they may lack memory: use fewer "
+            f"{course.name}: {_TRIES} workers ended while {doing}; they may lack memory; use fewer "
             "workers or a smaller --batch-size."
         )
 
@@ -262,10 +267,10 @@ class Dispatch:
 
 
 def _value(future: Future[Outcome]) -> Any:
-    """The result of a task.
+    """Return the result of a task.
 
     Raises:
-        OnnxcertError: the task's own, or a want of memory.
+        OnnxcertError: raised by the task, or a lack of memory.
     """
     try:
         value = future.result().value

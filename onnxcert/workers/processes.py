@@ -1,4 +1,4 @@
-"""Workers on this machine: one process each, so that one that dies takes no other along."""
+"""Workers on this machine, one process each, so that a crash affects only one worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any, Final, Self, final
 from onnxcert.workers.task import Task
 from onnxcert.workers.worker import Opening, Outcome, Worker
 
-# Signals that stop a command, as far as this system has them.
+# Signals that stop a command, where the system has them.
 STOPS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -25,7 +25,7 @@ STOPS: Final = tuple(
 
 @dataclass(eq=False)
 class _Handle:
-    """Something shared, and which workers have it."""
+    """A shared value and the slots that have received it."""
 
     key: int
     value: Any
@@ -34,12 +34,12 @@ class _Handle:
 
 @final
 class Processes:
-    """So many processes; see `onnxcert.workers.crew.Crew`.
+    """Worker pool of processes; see `onnxcert.workers.crew.Crew`.
 
     Args:
-        opening: how each opens the models.
-        size: how many.
-        devices: what each sees of the GPUs, as `CUDA_VISIBLE_DEVICES` says it; empty for all.
+        opening: how each worker opens the models.
+        size: number of workers.
+        devices: `CUDA_VISIBLE_DEVICES` of each worker; empty for all GPUs.
     """
 
     def __init__(self, opening: Opening, size: int, devices: Sequence[str] = ()) -> None:
@@ -97,7 +97,7 @@ class Processes:
         keys = [handle.key for handle in handles]
         try:
             return self._pools[place].submit(_do, task, keys, new, gone)
-        except BrokenProcessPool as error:  # found out before the tasks under way could tell
+        except BrokenProcessPool as error:  # raised here before the pending futures fail
             future: Future[Outcome] = Future()
             future.set_exception(error)
             return future
@@ -118,8 +118,8 @@ _shared: dict[int, Any] = {}
 
 
 def _open(opening: Opening, visible: str | None) -> Outcome:
-    # The driver decides when to stop; Ctrl-C in a terminal, or closing it, reaches every process of
-    # a command.
+    # The driver decides when to stop. Ctrl-C, or closing the terminal, signals every process of a
+    # command.
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
@@ -139,7 +139,7 @@ def _do(task: Task, keys: list[int], new: dict[int, Any], gone: list[int]) -> Ou
 
 
 def _end_with_driver() -> None:
-    """A driver that is killed cannot end its workers; they would wait for it for ever."""
+    """End this process when the driver dies: a killed driver cannot end its workers."""
     driver = multiprocessing.parent_process()
     assert driver is not None
     wait([driver.sentinel])

@@ -1,4 +1,4 @@
-"""What a driver asks of a worker."""
+"""Tasks that the driver sends to a worker."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from onnxcert.workers.worker import Worker
 
 
 class Task(ABC):
-    """One request; `run` gets what is shared with all workers, and may be tried again anywhere."""
+    """One task; `run` gets the shared values. A task may be repeated on any worker."""
 
     @abstractmethod
     def run(self, worker: Worker, *shared: Any) -> Any:
-        """The result.
+        """Execute the task and return its result.
 
         Raises:
             OnnxcertError: one sentence; the driver raises it again.
@@ -32,12 +32,14 @@ class Task(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What the models say of an input without noise, and how it is to be shown with noise.
+    """Outputs of the models for an input without noise, and its execution plan.
 
     Attributes:
-        clean: labels [*grid]. nonrobust: those of the other model, if there is one.
-        tried: how draws are shown to the model.
-        contract: of the model, now that it has run; other_contract: of the other one.
+        clean: labels [*grid].
+        nonrobust: labels of the other model, if there is one.
+        tried: execution plan of the draws.
+        contract: contract of the model, after its first pass.
+        other_contract: contract of the other model, if there is one.
     """
 
     clean: IntArray
@@ -50,10 +52,13 @@ class Answers:
 def clean_labels(
     model: OnnxSegmenter, nonrobust: OnnxSegmenter | None, x: FloatArray, other: FloatArray | None
 ) -> tuple[IntArray, IntArray | None]:
-    """Labels of an input without noise, by both models.
+    """Return labels of an input without noise, by both models.
 
     Args:
-        x: the input as the model declares it. other: as the other one does.
+        model: the model.
+        nonrobust: the other model, if there is one.
+        x: the input as the model declares it.
+        other: the input as the other model declares it.
     """
     clean: IntArray = model(x[None])[0]
     if nonrobust is None or other is None:
@@ -65,7 +70,7 @@ def clean_labels(
 @final
 @dataclass(frozen=True)
 class Settle(Task):
-    """Let the model find out from the run's first input what only a pass shows of it.
+    """Warm-up pass on the run's first input, which adapts the graph to what only a pass shows.
 
     So every worker, whatever input it gets first, runs the graph that one process would run.
     """
@@ -78,9 +83,10 @@ class Settle(Task):
 @final
 @dataclass(frozen=True)
 class TryOut(Task):
-    """Label an input without noise and try draws that are never counted: `Answers`.
+    """Label an input without noise and plan its execution with warm-up draws.
 
-    Of an input that a model fails on, the reason. See `onnxcert.model.running.trying.try_out`.
+    Returns `Answers`, or the reason if the model fails on the input. See
+    `onnxcert.model.running.trying.try_out`.
     """
 
     draws: Draws
@@ -116,9 +122,9 @@ class TryOut(Task):
 @final
 @dataclass(frozen=True)
 class CountDraws(Task):
-    """Count the draws `indices` of an input: a `Part`.
+    """Count the draws `indices` of an input.
 
-    Where batch mates change answers, the `BatchLeak`.
+    Returns a `Part`, or the `BatchLeak` if the model is batch-dependent.
     """
 
     draws: Draws

@@ -34,7 +34,9 @@ class Some:
 
 def test_an_input_that_does_not_fit_is_refused_with_the_number() -> None:
     refuse_too_large(240_000_000, "a.png", Some(2**33))
-    with pytest.raises(InputError, match=r"a\.png: .* at least 2\.7 GiB .*, but only 2\.0 GiB are free"):
+    with pytest.raises(
+        InputError, match=r"a\.png: .* at least 2\.7 GiB .*, but only 2\.0 GiB are free"
+    ):
         refuse_too_large(240_000_000, "a.png", Some(2**31))
 
 

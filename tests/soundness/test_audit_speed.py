@@ -240,7 +240,7 @@ def test_a_part_with_gaps_between_its_draws_is_refused() -> None:
     """Its draws would be counted under other numbers, and again under their own."""
     x = noisy_picture(2, 4, 5)
     draws = Draws(NOISE, 1, digest(x))
-    with pytest.raises(ParameterError, match="one after the other"):
+    with pytest.raises(ParameterError, match="consecutive draws"):
         count_part(bright, x, draws, range(0, 20, 2), classes=2)
     part = count_part(bright, x, draws, range(5), classes=2)
     with pytest.raises(ParameterError):

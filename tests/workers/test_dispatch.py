@@ -323,7 +323,7 @@ def test_an_input_that_kills_workers_before_its_first_draw_is_named(
 ) -> None:
     run = place.run(tmp_path / "out")
     crew(run, 2, fatal=lambda task: isinstance(task, TryOut))
-    with pytest.raises(ModelError, match="p0: 3 workers ended while trying it"):
+    with pytest.raises(ModelError, match="p0: 3 workers ended while trying it out"):
         run.execute(0)
 
 
@@ -334,7 +334,7 @@ def test_workers_that_run_the_model_otherwise_are_refused(place: Place, tmp_path
         3,
         disguise=lambda at, runtime: replace(runtime, version="0.1") if at == 2 else runtime,
     )
-    with pytest.raises(DeviceError, match=r"all workers must run the model alike.* 0\.1 "):
+    with pytest.raises(DeviceError, match=r"all workers must have the same runtime.* 0\.1 "):
         run.execute(0)
 
 
