@@ -11,7 +11,7 @@ from array_api_compat import array_namespace
 from onnxcert._typing import Array
 
 
-def withheld(labels: Array, classes: int) -> Array:
+def count_invalid(labels: Array, classes: int) -> Array:
     """Return the number of invalid `labels`, as an array without axes."""
     xp = array_namespace(labels)
     none = labels >= classes if classes <= xp.iinfo(labels.dtype).max else labels != labels

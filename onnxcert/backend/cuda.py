@@ -64,7 +64,7 @@ class CupyDevice:
         self._stream = cupy.cuda.Stream(non_blocking=True)
         self.stream: Final = int(self._stream.ptr)
 
-    def own(self, array: Any) -> Array:
+    def to_device(self, array: Any) -> Array:
         self._gpu.use()  # a new thread uses the first GPU by default
         return self.xp.asarray(array, order="C")
 

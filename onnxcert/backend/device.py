@@ -49,7 +49,7 @@ class Device(Protocol):
         """Pointer to the stream of the models; 0 if there are no streams."""
         ...
 
-    def own(self, array: Any) -> Array:
+    def to_device(self, array: Any) -> Array:
         """Return `array` (NumPy's or the device's) on the device, C-contiguous."""
         ...
 
@@ -120,7 +120,7 @@ class DeviceBackend:
     def threaded(self) -> bool:
         return False
 
-    def writing(self, network_input: NetworkInput) -> Self:
+    def for_network_input(self, network_input: NetworkInput) -> Self:
         """Return the same backend, writing the network's own input."""
         order, affine = network_input.channels.order, network_input.channels.affine
         channels = Channels(
@@ -147,7 +147,7 @@ class DeviceBackend:
         batch = self.xp.empty((rows, *cells, channels), dtype=made.dtype)
         return self.xp.moveaxis(batch, -1, 1)
 
-    def written(self, batch: Array) -> Array:
+    def write_clean(self, batch: Array) -> Array:
         """Return declared inputs, float32 [B, c, *cells], as the network's input, without noise."""
         out = self.inputs(batch.shape[0], batch.shape[1:])
         for b in range(batch.shape[0]):
@@ -155,7 +155,7 @@ class DeviceBackend:
         return out
 
     def device(self, array: Any) -> Array:
-        return self.of.own(array)
+        return self.of.to_device(array)
 
     def host(self, array: Any) -> Any:
         return self.of.host(array)
@@ -175,32 +175,32 @@ class DeviceBackend:
     def select(self, answer: Any, votes: Array) -> Array:
         if not isinstance(answer, Scores):
             counters.select(answer, votes)
-            return counters.withheld(answer, votes.shape[0])
-        withheld = self._none_withheld()
-        self.kernels.select(answer, votes, withheld)
-        return _number(withheld)
+            return counters.count_invalid(answer, votes.shape[0])
+        invalid = self._zero_invalid()
+        self.kernels.select(answer, votes, invalid)
+        return _to_count(invalid)
 
     def match(
         self, answer: Any, candidate: Array, hits: Array, classes: int
     ) -> tuple[Array, Array]:
         if not isinstance(answer, Scores):
-            return counters.match(answer, candidate, hits), counters.withheld(answer, classes)
+            return counters.match(answer, candidate, hits), counters.count_invalid(answer, classes)
         missed = self.xp.zeros(answer.shape[0], dtype=np.uint8)
-        withheld = self._none_withheld()
-        self.kernels.match(answer, candidate, hits, missed, withheld)
-        return self.xp.count_nonzero(missed == 0), _number(withheld)
+        invalid = self._zero_invalid()
+        self.kernels.match(answer, candidate, hits, missed, invalid)
+        return self.xp.count_nonzero(missed == 0), _to_count(invalid)
 
     @property
     def _channels(self) -> Channels | None:
         return None if self.network_input is None else self.network_input.channels
 
-    def _none_withheld(self) -> Array:
+    def _zero_invalid(self) -> Array:
         return self.xp.zeros(1, dtype=np.uint64)
 
 
-def _number(withheld: Array) -> Array:
+def _to_count(invalid: Array) -> Array:
     """Return it as an array without axes, of the type of label counts."""
-    return withheld.astype(np.int64)[0]
+    return invalid.astype(np.int64)[0]
 
 
 @final

@@ -59,13 +59,13 @@ class NumpyBackend:
 
     def select(self, answer: IntArray, votes: IntArray) -> int:
         counters.select(answer, votes)
-        return int(counters.withheld(answer, len(votes)))
+        return int(counters.count_invalid(answer, len(votes)))
 
     def match(
         self, answer: IntArray, candidate: IntArray, hits: IntArray, classes: int
     ) -> tuple[int, int]:
         joint = counters.match(answer, candidate, hits)
-        return int(joint), int(counters.withheld(answer, classes))
+        return int(joint), int(counters.count_invalid(answer, classes))
 
 
 NUMPY: Final = NumpyBackend()

@@ -89,16 +89,16 @@ class Compiled:
     def labels(self, scores: Scores, out: Array) -> None:
         self._count("labels", scores, _counter(out, (len(scores.values), *scores.grid)))
 
-    def select(self, scores: Scores, votes: Array, withheld: Array) -> None:
+    def select(self, scores: Scores, votes: Array, invalid: Array) -> None:
         counters = _counter(votes, (scores.classes, *scores.grid))
-        self._count("select", scores, (*counters, _check(withheld, (1,), np.uint64)))
+        self._count("select", scores, (*counters, _check(invalid, (1,), np.uint64)))
 
     def match(
-        self, scores: Scores, candidate: Array, hits: Array, missed: Array, withheld: Array
+        self, scores: Scores, candidate: Array, hits: Array, missed: Array, invalid: Array
     ) -> None:
         counters = (*_counter(candidate, scores.grid), *_counter(hits, scores.grid))
         flags = _check(missed, (len(scores.values),), np.uint8)
-        self._count("match", scores, (*counters, flags, _check(withheld, (1,), np.uint64)))
+        self._count("match", scores, (*counters, flags, _check(invalid, (1,), np.uint64)))
 
     def _count(self, what: str, scores: Scores, counters: tuple[Any, ...]) -> None:
         values = scores.values

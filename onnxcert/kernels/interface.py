@@ -112,18 +112,18 @@ class Kernels(Protocol):
         """Write the votes into `out` [B, *grid]; the largest value of its type is invalid."""
         ...
 
-    def select(self, scores: Scores, votes: Array, withheld: Array) -> None:
+    def select(self, scores: Scores, votes: Array, invalid: Array) -> None:
         """Add the votes for each class to `votes` [classes, *grid].
 
         Args:
             scores: the scores.
             votes: unsigned integers.
-            withheld: uint64 [1]; the number of invalid predictions is added to it.
+            invalid: uint64 [1]; the number of invalid predictions is added to it.
         """
         ...
 
     def match(
-        self, scores: Scores, candidate: Array, hits: Array, missed: Array, withheld: Array
+        self, scores: Scores, candidate: Array, hits: Array, missed: Array, invalid: Array
     ) -> None:
         """Add the votes for the candidate [*grid] to `hits` [*grid].
 
@@ -133,6 +133,6 @@ class Kernels(Protocol):
             hits: unsigned integers [*grid].
             missed: uint8 [B], zeros; set to 1 for each draw in which a component did not vote for
                 its candidate.
-            withheld: uint64 [1]; the number of invalid predictions is added to it.
+            invalid: uint64 [1]; the number of invalid predictions is added to it.
         """
         ...

@@ -55,15 +55,15 @@ class Transcription:
             label[~voted] = none
             out[b, ...] = xp.astype(label, out.dtype)
 
-    def select(self, scores: Scores, votes: Array, withheld: Array) -> None:
+    def select(self, scores: Scores, votes: Array, invalid: Array) -> None:
         xp = array_namespace(votes)
         for label, voted in self._votes(scores):
             for c in range(scores.classes):
                 votes[c, ...] += xp.astype((label == c) & voted, votes.dtype)
-            withheld[0] += int(xp.count_nonzero(~voted))
+            invalid[0] += int(xp.count_nonzero(~voted))
 
     def match(
-        self, scores: Scores, candidate: Array, hits: Array, missed: Array, withheld: Array
+        self, scores: Scores, candidate: Array, hits: Array, missed: Array, invalid: Array
     ) -> None:
         xp = array_namespace(hits)
         wanted = xp.astype(candidate, xp.int64)
@@ -71,7 +71,7 @@ class Transcription:
             hit = (label == wanted) & voted
             hits[...] += xp.astype(hit, hits.dtype)
             missed[b] = int(missed[b]) | int(not xp.all(hit))
-            withheld[0] += int(xp.count_nonzero(~voted))
+            invalid[0] += int(xp.count_nonzero(~voted))
 
     def _votes(self, scores: Scores) -> Iterator[tuple[Array, Array]]:
         """Yield for each draw the labels, int64 [*grid], and whether each is valid."""

@@ -114,7 +114,7 @@ __device__ inline u32 vote(float best, const Score* draw, const Cell& cell, cons
 // scores are loaded at once to hide memory latency: of the classes of one draw, or of several draws
 // if each has only one score.
 template <bool single, typename Score, typename Cell, typename Count>
-__device__ inline void ballots(const Score* scores, const Scores& s, Count& count) {
+__device__ inline void for_each_vote(const Score* scores, const Scores& s, Count& count) {
   constexpr int ahead = single ? 4 : 1;
   const i64 components = s.rows * s.columns, threads = (i64)gridDim.x * blockDim.x;
   for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < components; i += threads) {
@@ -140,9 +140,9 @@ __device__ inline void ballots(const Score* scores, const Scores& s, Count& coun
 template <typename Score, typename Cell, typename Count>
 __device__ inline void count_votes(const Score* scores, const Scores& s, Count& count) {
   if (s.classes == 1) {
-    ballots<true, Score, Cell>(scores, s, count);
+    for_each_vote<true, Score, Cell>(scores, s, count);
   } else {
-    ballots<false, Score, Cell>(scores, s, count);
+    for_each_vote<false, Score, Cell>(scores, s, count);
   }
 }
 
@@ -197,8 +197,8 @@ struct Labels {
 };
 
 // Invalid predictions are rare, so one atomic addition per thread that met one costs nothing.
-__device__ inline void withhold(u64* withheld, u64 none) {
-  if (none) atomicAdd(withheld, none);
+__device__ inline void add_invalid(u64* invalid, u64 none) {
+  if (none) atomicAdd(invalid, none);
 }
 
 #define ONNXCERT_SCORES                                                                          \
@@ -210,20 +210,20 @@ __device__ inline void withhold(u64* withheld, u64 none) {
 
 #define ONNXCERT_VOTES(Score, Cell, suffix)                                                      \
   extern "C" __global__ void select_##suffix(const Score* scores, ONNXCERT_SCORES, void* votes,  \
-                                             int bytes, u64* withheld) {                         \
+                                             int bytes, u64* invalid) {                          \
     const Scores s = ONNXCERT_PACKED;                                                            \
     Select count = {votes, bytes, rows * columns, 0};                                            \
     count_votes<Score, Cell>(scores, s, count);                                                  \
-    withhold(withheld, count.none);                                                              \
+    add_invalid(invalid, count.none);                                                            \
   }                                                                                              \
   extern "C" __global__ void match_##suffix(const Score* scores, ONNXCERT_SCORES,                \
                                             const void* candidate, int candidate_bytes,          \
                                             void* hits, int bytes, unsigned char* missed,        \
-                                            u64* withheld) {                                     \
+                                            u64* invalid) {                                      \
     const Scores s = ONNXCERT_PACKED;                                                            \
     Match count = {candidate, candidate_bytes, hits, bytes, missed, 0, 0, 0};                    \
     count_votes<Score, Cell>(scores, s, count);                                                  \
-    withhold(withheld, count.none);                                                              \
+    add_invalid(invalid, count.none);                                                            \
   }                                                                                              \
   extern "C" __global__ void labels_##suffix(const Score* scores, ONNXCERT_SCORES, void* labels, \
                                              int bytes) {                                        \

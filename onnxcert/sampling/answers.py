@@ -57,7 +57,7 @@ def noisy_answers(
     if bind is not None and backend is not NUMPY:
         segment, backend = bind(x, draws.perturbation)
     batches = -(-len(indices) // batch_size)
-    threads = min(passes_at_most(segment), batches) if backend.threaded else 0
+    threads = min(max_concurrent_passes(segment), batches) if backend.threaded else 0
     if threads > 1:  # limit the memory of the noise
         threads = max(1, min(threads, _MOST_VALUES // (batch_size * x.size) - 1))
     rows = min(batch_size, max(1, len(indices)))
@@ -75,11 +75,11 @@ def noisy_answers(
         start, many = indices.start + k * batch_size, len(noisy)
         if check is not None and many > 1:
             for i in check.among(range(start, start + many)):
-                if not again(i, many, i - start, backend.labels(found)[i - start]):
+                if not same_labels_alone(i, many, i - start, backend.labels(found)[i - start]):
                     raise BatchLeak
         return found
 
-    def again(i: int, many: int, row: int, labels: Array) -> bool:
+    def same_labels_alone(i: int, many: int, row: int, labels: Array) -> bool:
         """Return whether draw i has the same labels alone.
 
         On a device a batch of another size may round differently, so the batch is filled with
@@ -96,9 +96,9 @@ def noisy_answers(
     if threads == 0:
         yield from (answer(k, draw(k)) for k in range(batches))
     elif threads == 1:
-        yield from map(answer, range(batches), _ahead(draw, batches, 1))
+        yield from map(answer, range(batches), _prefetch(draw, batches, 1))
     else:
-        yield from _ahead(lambda k: answer(k, draw(k)), batches, threads)
+        yield from _prefetch(lambda k: answer(k, draw(k)), batches, threads)
 
 
 def on_device(model: Segmenter, backend: Backend) -> bool:
@@ -106,7 +106,7 @@ def on_device(model: Segmenter, backend: Backend) -> bool:
     return backend is not NUMPY or bool(getattr(model, "on_device", False))
 
 
-def passes_at_most(segment: Segmenter) -> int:
+def max_concurrent_passes(segment: Segmenter) -> int:
     """Return the number of threads that may call a segmenter concurrently.
 
     Raises:
@@ -120,7 +120,7 @@ def passes_at_most(segment: Segmenter) -> int:
     return said
 
 
-def _ahead(work: Callable[[int], Any], count: int, threads: int) -> Iterator[Any]:
+def _prefetch(work: Callable[[int], Any], count: int, threads: int) -> Iterator[Any]:
     """Yield work(0), work(1), ... in order, computed in `threads` threads ahead of time."""
     workers = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="onnxcert-draws")
     try:

@@ -97,16 +97,16 @@ class Count:
 
     def add(self, answer: Any) -> None:
         """Count the labels [b, *grid] of the next b draws, which must not cross a stop."""
-        indices = self._next(answer.shape[0])
-        self._hold_to_grid(answer.shape[1:])
+        indices = self._check_next(answer.shape[0])
+        self._check_grid(answer.shape[1:])
         if self.single is None:
             self.single = np.array(self.backend.host(self.backend.labels(answer[:1])[0]))
         if self.hits is None:
-            self.votes = self._no_votes() if self.votes is None else self.votes
-            withheld = self.backend.select(answer, self.votes)
+            self.votes = self._zero_votes() if self.votes is None else self.votes
+            invalid = self.backend.select(answer, self.votes)
         else:
-            withheld = self.hits.add(answer, indices, self.backend, self.classes)
-        self._advance(indices, withheld)
+            invalid = self.hits.add(answer, indices, self.backend, self.classes)
+        self._advance(indices, invalid)
 
     def absorb(self, part: Part) -> None:
         """Add the counts of the next draws, made on any worker.
@@ -120,7 +120,7 @@ class Count:
                 f"counts of the draws from {self.done} on of {self.draws} were expected, got those "
                 f"from {part.indices.start} on of {part.draws}."
             )
-        self._next(len(part.indices))
+        self._check_next(len(part.indices))
         if (part.hits is None) != (self.hits is None):
             raise ParameterError("candidates are selected after the first n0 draws, not before.")
         if part.hits is not None and part.hits.counted != (part.indices,):
@@ -131,17 +131,17 @@ class Count:
             raise ParameterError(
                 f"votes for {self.classes} classes were expected, got {len(part.votes)} classes."
             )
-        self._hold_to_grid(part.grid)
+        self._check_grid(part.grid)
         if self.single is None:
             self.single = part.single
         if self.hits is None:
-            self.votes = self._no_votes() if self.votes is None else self.votes
+            self.votes = self._zero_votes() if self.votes is None else self.votes
             assert part.votes is not None
             self.votes += self.backend.device(part.votes)
         else:
             assert part.hits is not None
             self.hits.merge(part.hits.on(self.backend))
-        self._advance(part.indices, part.withheld)
+        self._advance(part.indices, part.invalid)
 
     def on(self, backend: Backend) -> Self:
         """Return the same count with arrays of another backend."""
@@ -155,7 +155,7 @@ class Count:
             nonfinite_path=list(self.nonfinite_path),
         )
 
-    def _next(self, rows: int) -> range:
+    def _check_next(self, rows: int) -> range:
         indices = range(self.done, self.done + rows)
         if indices.stop > self.next_stop:
             raise ParameterError(
@@ -165,7 +165,7 @@ class Count:
             )
         return indices
 
-    def _hold_to_grid(self, grid: tuple[int, ...]) -> None:
+    def _check_grid(self, grid: tuple[int, ...]) -> None:
         """Raise ModelError unless labels have the grid of earlier ones; record the first grid."""
         if self._grid is None:
             self._grid = tuple(grid)
@@ -175,27 +175,27 @@ class Count:
                 f"{tuple(grid)} after {self._grid}."
             )
 
-    def _no_votes(self) -> Array:
+    def _zero_votes(self) -> Array:
         assert self._grid is not None
         shape = (self.classes, *self._grid)
         return self.backend.xp.zeros(shape, dtype=smallest_counter(self.n0))
 
-    def _advance(self, indices: range, withheld: Any) -> None:
-        self.nonfinite = self.nonfinite + withheld
+    def _advance(self, indices: range, invalid: Any) -> None:
+        self.nonfinite = self.nonfinite + invalid
         self.done = indices.stop
         if self.done == self.n0 and self.hits is None:
-            self._choose()
+            self._select_candidate()
         if self.at_look:
             assert self.hits is not None
             self.path.append(np.array(self.backend.host(self.hits.hits)))
             self.nonfinite_path.append(int(self.nonfinite))
 
-    def _choose(self) -> None:
+    def _select_candidate(self) -> None:
         """Select the candidate: the class with most votes, the first one of a tie."""
         assert self.votes is not None
         xp = self.backend.xp
         candidate = xp.argmax(self.votes, axis=0).astype(smallest_counter(self.classes - 1))
-        self.hits = Hits.none(self.draws, candidate, self.n, self.backend)
+        self.hits = Hits.empty(self.draws, candidate, self.n, self.backend)
         if self.second:
             two = xp.sort(self.votes, axis=0)
             runner_up = two[-2] if self.classes > 1 else xp.zeros_like(two[-1])
@@ -261,5 +261,5 @@ class Count:
             joint=int(self.hits.joint) if split else None,
             runner_up=self.runner_up,
             law_error=self.law_error,
-            leak_check="" if self.check is None else self.check.shown(counted),
+            leak_check="" if self.check is None else self.check.describe(counted),
         )

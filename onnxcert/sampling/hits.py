@@ -37,7 +37,7 @@ class Hits:
     joint: Any = 0
 
     @classmethod
-    def none(cls, draws: Draws, candidate: Array, n: int, backend: Backend = NUMPY) -> Self:
+    def empty(cls, draws: Draws, candidate: Array, n: int, backend: Backend = NUMPY) -> Self:
         """Return empty counts, with counters wide enough for n."""
         return cls(draws, candidate, backend.xp.zeros(candidate.shape, dtype=smallest_counter(n)))
 
@@ -55,9 +55,9 @@ class Hits:
                 f"got {labels.shape}."
             )
         self._claim((indices,))
-        joint, withheld = backend.match(labels, self.candidate, self.hits, classes)
+        joint, invalid = backend.match(labels, self.candidate, self.hits, classes)
         self.joint = self.joint + joint
-        return withheld
+        return invalid
 
     def on(self, backend: Backend, of: Backend = NUMPY) -> Self:
         """Return the same counts with arrays of `backend` instead of the backend `of`."""

@@ -122,7 +122,7 @@ class LeakCheck:
             return OFF
         return f"leak check: {len(self.picked)} of {total} draws are run again alone"
 
-    def shown(self, counted: int) -> str:
+    def describe(self, counted: int) -> str:
         """Return what was checked of `counted` draws, for the statement.
 
         If a leak may be missed with a larger probability than alpha, the text gives it.

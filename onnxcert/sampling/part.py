@@ -26,7 +26,7 @@ class Part:
     Attributes:
         draws: draws of the input.
         indices: the counted draws.
-        withheld: number of invalid labels.
+        invalid: number of invalid labels.
         single: labels of the first of these draws, [*grid].
         votes: votes per class [classes, *grid], for selection draws.
         hits: votes for the candidate, for all other draws.
@@ -34,7 +34,7 @@ class Part:
 
     draws: Draws
     indices: range
-    withheld: int
+    invalid: int
     single: IntArray
     votes: IntArray | None = None
     hits: Hits | None = None
@@ -78,26 +78,26 @@ def count_part(
             f"a part must have at least one draw, and consecutive draws, got {indices}."
         )
     counter = smallest_counter(len(indices))
-    single, votes, hits, withheld = None, None, None, 0
+    single, votes, hits, invalid = None, None, None, 0
     if candidate is not None:
-        hits = Hits.none(draws, backend.device(candidate), len(indices), backend)
+        hits = Hits.empty(draws, backend.device(candidate), len(indices), backend)
     done = indices.start
     for answer in noisy_answers(segment, x, draws, indices, batch_size, backend, check):
         if single is None:
             single = np.array(backend.host(backend.labels(answer[:1])[0]))
         if hits is not None:
             rows = range(done, done + answer.shape[0])
-            withheld = withheld + hits.add(answer, rows, backend, classes)
+            invalid = invalid + hits.add(answer, rows, backend, classes)
         else:
             if votes is None:
                 votes = backend.xp.zeros((classes, *answer.shape[1:]), dtype=counter)
-            withheld = withheld + backend.select(answer, votes)
+            invalid = invalid + backend.select(answer, votes)
         done += answer.shape[0]
     assert single is not None
     return Part(
         draws,
         indices,
-        int(withheld),
+        int(invalid),
         single,
         votes=None if votes is None else backend.host(votes),
         hits=None if hits is None else hits.on(NUMPY, backend),

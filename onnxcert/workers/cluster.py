@@ -15,14 +15,14 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, Self, final
 
 from onnxcert.errors import DeviceError, ParameterError
-from onnxcert.workers.processes import STOPS, unheard
+from onnxcert.workers.processes import STOPS, block_signals
 from onnxcert.workers.task import Task
 from onnxcert.workers.worker import Opening, Outcome, Worker
 
-_KNOCK: Final = 5.0  # timeout in seconds to connect to the cluster
-_ANSWER: Final = 10.0  # timeout in seconds of Ray's answer: an import and one request
+_CONNECT_TIMEOUT: Final = 5.0  # timeout in seconds to connect to the cluster
+_ANSWER_TIMEOUT: Final = 10.0  # timeout in seconds of Ray's answer: an import and one request
 # Versions of Ray without this client check the address only in `ray.init`.
-_ASK: Final = """
+_PROBE_SCRIPT: Final = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 import ray
@@ -47,7 +47,7 @@ class Cluster:
 
     def __init__(self, opening: Opening, size: int = 0, address: str | None = None) -> None:
         self._opening = opening
-        self._asked = size
+        self._requested = size
         self._address = address
         self._actors: dict[int, Any] = {}
         self._size = 0
@@ -83,11 +83,11 @@ class Cluster:
                 "Ray is not installed; install onnxcert[ray], or use --workers."
             ) from None
         self._ray: Any = ray
-        self._mine = not ray.is_initialized()
-        if self._mine:
+        self._owns_cluster = not ray.is_initialized()
+        if self._owns_cluster:
             self._join()
         try:
-            self._size = self._room()
+            self._size = self._count_workers()
         except BaseException:
             self.__exit__()
             raise
@@ -103,16 +103,16 @@ class Cluster:
             with suppress(Exception):
                 self._ray.kill(actor)
         self._actors.clear()
-        if self._mine:
+        if self._owns_cluster:
             self._ray.shutdown()
 
-    def start(self, place: int) -> Future[Outcome]:
-        actor = self._actors.pop(place, None)
+    def start(self, slot: int) -> Future[Outcome]:
+        actor = self._actors.pop(slot, None)
         if actor is not None:
             with suppress(Exception):  # the actor may be dead already
                 self._ray.kill(actor)
-        self._actors[place] = self._make.remote(self._sent)
-        return _future(self._actors[place].hello.remote())
+        self._actors[slot] = self._make.remote(self._sent)
+        return _future(self._actors[slot].ready.remote())
 
     def share(self, value: Any) -> Any:
         return self._ray.put(value)
@@ -120,14 +120,14 @@ class Cluster:
     def release(self, handle: Any) -> None:
         """Do nothing: Ray frees objects without references."""
 
-    def submit(self, place: int, task: Task, *handles: Any) -> Future[Outcome]:
-        return _future(self._actors[place].do.remote(task, *handles))
+    def submit(self, slot: int, task: Task, *handles: Any) -> Future[Outcome]:
+        return _future(self._actors[slot].do.remote(task, *handles))
 
     # -- the cluster -------------------------------------------------------------------------------
 
     def _join(self) -> None:
         try:
-            _knock(self._address)
+            _check_address(self._address)
             with warnings.catch_warnings(), _own_signals():
                 warnings.simplefilter("ignore")
                 self._ray.init(
@@ -154,7 +154,7 @@ class Cluster:
     def _cores(self) -> int:
         return 1 if self._gpus else max(1, self._opening.threads)
 
-    def _room(self) -> int:
+    def _count_workers(self) -> int:
         """Return the number of workers to start.
 
         Raises:
@@ -168,15 +168,15 @@ class Cluster:
             )
         room = self._gpus or cores // self._cores
         has = f"{self._gpus} GPUs" if self._gpus else f"{cores} cores"
-        if room < 1 or self._asked > room:
+        if room < 1 or self._requested > room:
             raise ParameterError(
                 f"the Ray cluster has {has}, enough for {room} workers of {self._cores} threads; "
                 "use fewer --workers or --threads."
             )
-        return self._asked or room
+        return self._requested or room
 
 
-def _knock(address: str | None) -> None:
+def _check_address(address: str | None) -> None:
     """Raise OSError unless Ray listens at host:port.
 
     `ray.init` waits for minutes and cannot be interrupted, so a separate process checks first.
@@ -184,12 +184,16 @@ def _knock(address: str | None) -> None:
     host, _, port = (address or "").rpartition(":")
     if not host or "/" in host or not port.isdecimal():
         return
-    socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK).close()
-    asking = [sys.executable, "-c", _ASK, str(address)]
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT).close()
+    asking = [sys.executable, "-c", _PROBE_SCRIPT, str(address)]
     try:
-        done = subprocess.run(asking, capture_output=True, text=True, timeout=_ANSWER, check=False)
+        done = subprocess.run(
+            asking, capture_output=True, text=True, timeout=_ANSWER_TIMEOUT, check=False
+        )
     except subprocess.TimeoutExpired:
-        raise OSError(f"the server there gave no answer of Ray within {_ANSWER:g} s") from None
+        raise OSError(
+            f"the server there gave no answer of Ray within {_ANSWER_TIMEOUT:g} s"
+        ) from None
     if done.returncode:
         raise OSError((done.stderr.strip().splitlines() or ["it does not answer"])[-1])
 
@@ -199,7 +203,7 @@ def _own_signals() -> Iterator[None]:
     """Restore signal handlers that Ray replaces, and keep Ray alive when the terminal is closed."""
     handlers = {number: signal.getsignal(number) for number in STOPS}
     try:
-        with unheard(*STOPS[2:]):
+        with block_signals(*STOPS[2:]):
             yield
     finally:
         for number, handler in handlers.items():

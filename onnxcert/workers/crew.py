@@ -43,8 +43,8 @@ class Crew(Protocol):
         """End all workers, also in the middle of a task."""
         ...
 
-    def start(self, place: int) -> Future[Outcome]:
-        """Start or replace the worker in this slot; return the future of `Worker.hello`."""
+    def start(self, slot: int) -> Future[Outcome]:
+        """Start or replace the worker in this slot; return the future of `Worker.ready`."""
         ...
 
     def share(self, value: Any) -> Any:
@@ -55,6 +55,6 @@ class Crew(Protocol):
         """Release the handle of a shared value."""
         ...
 
-    def submit(self, place: int, task: Task, *handles: Any) -> Future[Outcome]:
+    def submit(self, slot: int, task: Task, *handles: Any) -> Future[Outcome]:
         """Submit a task on the shared values of `handles`; return the future of `Worker.do`."""
         ...

@@ -10,7 +10,7 @@ from onnxcert._typing import FloatArray, IntArray
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import Contract
-from onnxcert.model.running.trying import Tried, try_out
+from onnxcert.model.running.trying import Tried, make_plan
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import passes
 from onnxcert.sampling import BatchLeak, LeakCheck, Part, count_part
@@ -69,7 +69,7 @@ def clean_labels(
 
 @final
 @dataclass(frozen=True)
-class Settle(Task):
+class WarmUp(Task):
     """Warm-up pass on the run's first input, which adapts the graph to what only a pass shows.
 
     So every worker, whatever input it gets first, runs the graph that one process would run.
@@ -82,11 +82,11 @@ class Settle(Task):
 
 @final
 @dataclass(frozen=True)
-class TryOut(Task):
+class PlanExecution(Task):
     """Label an input without noise and plan its execution with warm-up draws.
 
     Returns `Answers`, or the reason if the model fails on the input. See
-    `onnxcert.model.running.trying.try_out`.
+    `onnxcert.model.running.trying.make_plan`.
     """
 
     draws: Draws
@@ -103,7 +103,7 @@ class TryOut(Task):
             clean, labels = clean_labels(model, nonrobust, x, other)
         except ModelError as error:
             return str(error)
-        tried = try_out(
+        tried = make_plan(
             model,
             x,
             self.draws,

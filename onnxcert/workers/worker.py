@@ -67,7 +67,7 @@ class Worker:
         except OnnxcertError as error:
             self.runtime = error
 
-    def hello(self) -> Outcome:
+    def ready(self) -> Outcome:
         """Return the runtime, or the error if the model cannot be opened."""
         return Outcome(self.runtime, 0.0, 0.0)
 

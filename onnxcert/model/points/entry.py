@@ -17,7 +17,7 @@ from onnxcert.inputs.clouds import PointCloud, framed, kept
 from onnxcert.model.entry import INPUT
 from onnxcert.model.nodes import Nodes
 from onnxcert.model.points.contract import PointContract
-from onnxcert.model.points.orders import back_in_order, orders, repeated
+from onnxcert.model.points.orders import orders, repeat_in_orders, restore_order
 from onnxcert.result import POINTS
 
 ORDERS: Final = "onnxcert_orders"
@@ -242,7 +242,7 @@ class PointEntry:
             points = nodes.sliced(INPUT, 0, contract.network_channels, axis=1)
         seen = points
         if contract.passes > 1:
-            seen = repeated(nodes, points, ORDERS)
+            seen = repeat_in_orders(nodes, points, ORDERS)
         if contract.dtype != "float32":
             seen = nodes.cast(seen, contract.dtype)
         if contract.layout == "BNC":
@@ -260,7 +260,7 @@ class PointEntry:
         """
         contract = self.contract
         if contract.passes > 1:
-            scores = back_in_order(nodes, scores, INVERSE, contract.passes)
+            scores = restore_order(nodes, scores, INVERSE, contract.passes)
         # Classes are unknown before the first pass, whose output is not counted.
         if not contract.restricted or contract.classes is None:
             return scores, scores

@@ -29,7 +29,7 @@ def orders(passes: int, points: int) -> IntArray:
     return found
 
 
-def repeated(nodes: Nodes, points: str, order: str) -> str:
+def repeat_in_orders(nodes: Nodes, points: str, order: str) -> str:
     """Add nodes that repeat points [B, c, N] in every order [K, N].
 
     Returns the name of [B * K, c, N]; the passes of a row are adjacent.
@@ -40,7 +40,7 @@ def repeated(nodes: Nodes, points: str, order: str) -> str:
     return nodes.add("Reshape", many, shape)
 
 
-def back_in_order(nodes: Nodes, scores: str, inverse: str, passes: int) -> str:
+def restore_order(nodes: Nodes, scores: str, inverse: str, passes: int) -> str:
     """Add nodes that average scores [B * K, C, N] over the passes, in the points' own order."""
     shape = nodes.add("Concat", nodes.constant([-1, passes]), nodes.axes(scores, 1, 3), axis=0)
     apart = nodes.add("Reshape", scores, shape)

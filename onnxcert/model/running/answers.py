@@ -15,7 +15,7 @@ _ROUNDING: Final = 1e-5
 _LEAK: Final = 1e-2
 
 
-def labels_for(labels: IntArray, batch: FloatArray, entry: Entry, path: Path) -> IntArray:
+def check_labels(labels: IntArray, batch: FloatArray, entry: Entry, path: Path) -> IntArray:
     """Return `labels` if they cover every row and every component of `batch`.
 
     Raises:
@@ -34,7 +34,7 @@ def labels_for(labels: IntArray, batch: FloatArray, entry: Entry, path: Path) ->
     return labels
 
 
-def close(scores: FloatArray, others: FloatArray) -> bool:
+def scores_agree(scores: FloatArray, others: FloatArray) -> bool:
     """Return whether two computations of the same rows [B, C, ...] differ by rounding only.
 
     Labels may agree although the scores differ. A difference counts as rounding below 1e-5 of the

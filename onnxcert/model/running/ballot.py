@@ -34,8 +34,10 @@ class Ballot:
     def __init__(self, contract: Contract, *, probabilities: bool, threads: int) -> None:
         self.contract = contract
         raw = probabilities and contract.output_form in ("logits", "logit")
-        self._probabilities = _session(_activated(contract), threads) if raw else None
-        self._labels = _session(_voted(_of_means(contract) if raw else contract), threads)
+        self._probabilities = _open_function(_build_activation(contract), threads) if raw else None
+        self._labels = _open_function(
+            _build_vote(_probability_contract(contract) if raw else contract), threads
+        )
 
     def probabilities(self, scores: FloatArray) -> FloatArray:
         """Return the softmax of logits or the sigmoid of one logit; leave other scores unchanged.
@@ -52,7 +54,7 @@ class Ballot:
         return labels
 
 
-def _of_means(contract: Contract) -> Contract:
+def _probability_contract(contract: Contract) -> Contract:
     """Return the contract of the probabilities, with the equivalent decision threshold."""
     if contract.output_form == "logits":
         return replace(contract, output_form="probabilities")
@@ -60,7 +62,7 @@ def _of_means(contract: Contract) -> Contract:
     return replace(contract, output_form="sigmoid", threshold=threshold)
 
 
-def _activated(contract: Contract) -> onnx.ModelProto:
+def _build_activation(contract: Contract) -> onnx.ModelProto:
     """Return a model that gives probabilities, NaN where a score is not finite.
 
     The sum of the scores minus itself is 0, or NaN if one of them is not finite.
@@ -71,16 +73,16 @@ def _activated(contract: Contract) -> onnx.ModelProto:
         nodes.add("Add", nodes.add("Sigmoid", _GIVEN), nothing, output=SCORES)
     else:
         # The operator Softmax is many times slower along any axis but the last.
-        total = _summed(nodes, _GIVEN, contract)
+        total = _sum_classes(nodes, _GIVEN, contract)
         most = nodes.add("ReduceMax", _GIVEN, axes=[1])
         powers = nodes.add("Exp", nodes.add("Sub", _GIVEN, most))
-        whole = _summed(nodes, powers, contract)
+        whole = _sum_classes(nodes, powers, contract)
         whole = nodes.add("Add", whole, nodes.add("Sub", total, total))
         nodes.add("Div", powers, whole, output=SCORES)
-    return _model(nodes, SCORES, TensorProto.FLOAT, 4)
+    return _build_model(nodes, SCORES, TensorProto.FLOAT, 4)
 
 
-def _summed(nodes: Nodes, scores: str, contract: Contract) -> str:
+def _sum_classes(nodes: Nodes, scores: str, contract: Contract) -> str:
     """Add nodes that sum over classes in their order; return the name of the sum.
 
     ReduceSum uses another order for one input than for several, but the vote of a draw must not
@@ -93,23 +95,23 @@ def _summed(nodes: Nodes, scores: str, contract: Contract) -> str:
     return total
 
 
-def _voted(contract: Contract) -> onnx.ModelProto:
+def _build_vote(contract: Contract) -> onnx.ModelProto:
     nodes = Nodes("ballot")
     vote.labels(nodes, _GIVEN, contract, candidates=_GIVEN, output=LABELS)
-    kind = helper.np_dtype_to_tensor_dtype(contract.label_type)
+    dtype = helper.np_dtype_to_tensor_dtype(contract.label_type)
     many = contract.output_form == "multilabel"
-    return _model(nodes, LABELS, kind, 2 if contract.classifies else 3 + many)
+    return _build_model(nodes, LABELS, dtype, 2 if contract.classifies else 3 + many)
 
 
-def _model(nodes: Nodes, output: str, kind: int, axes: int) -> onnx.ModelProto:
-    given, made = (
+def _build_model(nodes: Nodes, output: str, dtype: int, axes: int) -> onnx.ModelProto:
+    given, output_info = (
         helper.make_tensor_value_info(name, of, [None] * rank)
-        for name, of, rank in ((_GIVEN, TensorProto.FLOAT, 4), (output, kind, axes))
+        for name, of, rank in ((_GIVEN, TensorProto.FLOAT, 4), (output, dtype, axes))
     )
-    graph = helper.make_graph(nodes.nodes, "ballot", [given], [made], nodes.constants)
+    graph = helper.make_graph(nodes.nodes, "ballot", [given], [output_info], nodes.constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def _session(model: onnx.ModelProto, threads: int) -> Callable[[FloatArray], Any]:
+def _open_function(model: onnx.ModelProto, threads: int) -> Callable[[FloatArray], Any]:
     runtime = open_session(model, device="cpu", threads=threads).runtime
     return lambda scores: runtime.run(None, {_GIVEN: np.ascontiguousarray(scores)})[0]

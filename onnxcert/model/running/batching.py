@@ -20,15 +20,15 @@ from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
 from onnxcert.model.running.memory import HostMemory, Memory
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.sampling.answers import noisy_answers, passes_at_most
+from onnxcert.sampling.answers import max_concurrent_passes, noisy_answers
 
 # About 2 MB of pixels in a batch: larger batches leave the CPU cache and are rarely faster.
-_GUESSED_VALUES: Final = 2**19
-_GUESSED_MOST: Final = 8
+_DEFAULT_VALUES: Final = 2**19
+_DEFAULT_LARGEST: Final = 8
 _TINY: Final = 2**11
 
 _SHARE: Final = 0.03  # largest share of the remaining draws to spend on autotuning
-_WORTH: Final = 1.05  # batch size 1 may be slower by this factor: it needs no leak check
+_LEAK_CHECK_COST: Final = 1.05  # batch size 1 may be slower by this factor: it needs no leak check
 _GAIN: Final = 0.04  # least share of time per draw that doubling the batch must save
 _MEMORY: Final = 0.5  # largest share of the free memory for a larger batch
 _PASS_SECONDS: Final = 1.0  # longer passes are not faster, and delay an interrupt
@@ -52,9 +52,9 @@ class BatchSize:
     why: str
 
 
-def guessed(values: int) -> int:
+def guess_batch_size(values: int) -> int:
     """Return a batch size for inputs of so many values: 1 for large inputs, 8 for small ones."""
-    return int(min(_GUESSED_MOST, max(1, _GUESSED_VALUES // values)))
+    return int(min(_DEFAULT_LARGEST, max(1, _DEFAULT_VALUES // values)))
 
 
 def batch_size_for(
@@ -96,17 +96,17 @@ def batch_size_for(
     values = max(x.size, segment.values(x.shape) if isinstance(segment, OnnxSegmenter) else 0)
     most = max(1, min(_MOST, each // _PASSES_EACH))
     trial = _Trial(segment, x, draws.rehearsal(), int(_SHARE * each * inputs), clock)
-    if getattr(segment, "mixes_draws", False) or not (trial.affords(1) and trial.affords(2, 1)):
+    if getattr(segment, "mixes_draws", False) or not (trial.can_time(1) and trial.can_time(2, 1)):
         # The leak check costs more than a batch saves, except for tiny inputs.
-        few = guessed(values) if values < _TINY or not checked else 1
+        few = guess_batch_size(values) if values < _TINY or not checked else 1
         return BatchSize(min(few, most), "by the size of the input")
-    alone = trial.seconds_a_draw(1)
+    alone = trial.seconds_per_draw(1)
     best, seconds, size, missed = 1, alone, 1, False
     while True:
         size *= 2
         if size > most:
             why = "too few draws per input for larger batches"
-        elif not trial.affords(size):
+        elif not trial.can_time(size):
             why = "too few draws to try larger batches"
         elif size * seconds > _PASS_SECONDS:
             why = "a larger batch would take too long"
@@ -114,7 +114,7 @@ def batch_size_for(
             why = "memory may not suffice for larger batches"
         else:
             try:
-                now = trial.seconds_a_draw(size)
+                now = trial.seconds_per_draw(size)
             except ModelError:
                 return BatchSize(best, "the model fails on larger batches")
             better = now <= (1.0 - _GAIN) * seconds
@@ -124,7 +124,7 @@ def batch_size_for(
                 missed = not better
                 continue
             why = "larger batches are not faster"
-        if best > 1 and alone <= max(_WORTH, each / (each - checked)) * seconds:
+        if best > 1 and alone <= max(_LEAK_CHECK_COST, each / (each - checked)) * seconds:
             why = f"batch size {best} with its leak check is not faster"
             best, seconds = 1, alone
         return BatchSize(best, f"{1e3 * seconds:.3g} ms per draw; {why}")
@@ -134,7 +134,7 @@ def _fits(memory: Memory, buffers: int) -> bool:
     """Return whether a batch of twice the last size fits in memory."""
     free, held = memory.free(), memory.held()
     if free is None:
-        return buffers <= 16 * _GUESSED_VALUES  # unknown: a few times the default batch
+        return buffers <= 16 * _DEFAULT_VALUES  # unknown: a few times the default batch
     return max(buffers, held or 0) <= _MEMORY * free
 
 
@@ -151,15 +151,15 @@ class _Trial:
     ) -> None:
         self._segment, self._x, self._draws, self._clock = segment, x, draws, clock
         self._left = left
-        self._at_once = passes_at_most(segment)
+        self._at_once = max_concurrent_passes(segment)
         # Least passes per size: the concurrent ones are warm-up, and one more is timed.
         self._fewest = self._at_once + 1
 
-    def affords(self, size: int, before: int = 0) -> bool:
+    def can_time(self, size: int, before: int = 0) -> bool:
         """Return whether enough draws are left to time this size, and size `before` first."""
         return self._fewest * (size + before) <= self._left
 
-    def seconds_a_draw(self, size: int) -> float:
+    def seconds_per_draw(self, size: int) -> float:
         """Return the seconds per draw with batches of `size`, run as a run does, after warm-up."""
         backend: Backend = getattr(self._segment, "backend", NUMPY)
         passes = max(self._fewest, min(_PASSES_TIMED, self._left // (2 * size)))

@@ -20,8 +20,8 @@ from onnxcert._typing import Array, FloatArray, IntArray, Perturbation, Segmente
 from onnxcert.backend import Backend, DeviceBackend
 from onnxcert.errors import ModelError
 from onnxcert.kernels import Scores
-from onnxcert.model.running.answers import labels_for
-from onnxcert.model.running.bound_graph import Ends, as_planes
+from onnxcert.model.running.answers import check_labels
+from onnxcert.model.running.bound_graph import Ends, to_planes
 from onnxcert.model.running.forward import Forward
 from onnxcert.model.running.network import Network
 from onnxcert.perturbation import Gaussian
@@ -40,7 +40,7 @@ class Binding:
         self._network = network
         self._backend = backend
         self._shapes: set[tuple[int, ...]] = set()
-        self._settled: Forward | None = None  # the network's `Forward` that this was built from
+        self._source: Forward | None = None  # the network's `Forward` that this was built from
         self._ends: Ends
         self._forward: Forward
 
@@ -61,21 +61,21 @@ class Binding:
             perturbation: the noise; None for none.
         """
         if x.shape not in self._shapes:
-            self._open(self._network.settled(x))
+            self._open(self._network.forward_for(x))
             self._shapes.add(x.shape)
         made = self._ends.network_input
         if made is None:
             return lambda batch: self._answers(batch, x.shape), self._backend
-        writing = self._backend.writing(made)
+        writer = self._backend.for_network_input(made)
         if isinstance(perturbation, Gaussian):
-            return lambda batch: self._answers(batch, x.shape), writing
-        return lambda batch: self._answers(writing.written(batch), x.shape), self._backend
+            return lambda batch: self._answers(batch, x.shape), writer
+        return lambda batch: self._answers(writer.write_clean(batch), x.shape), self._backend
 
-    def _open(self, settled: Forward) -> None:
-        if settled is self._settled:
+    def _open(self, forward_for: Forward) -> None:
+        if forward_for is self._source:
             return
-        self._forward, self._ends = self._network.bound()
-        self._settled = settled
+        self._forward, self._ends = self._network.open_bound()
+        self._source = forward_for
 
     def _answers(self, batch: Array, shape: tuple[int, ...]) -> Any:
         """Return labels or scores of a batch in the graph's input format, channels first.
@@ -94,7 +94,7 @@ class Binding:
         values = found[0] if len(found) == 1 else xp.concatenate(found)
         entry = self._network.entry
         if not self._ends.scores:
-            return labels_for(values, batch, entry, self._forward.path)
+            return check_labels(values, batch, entry, self._forward.path)
         grid = entry.labelled(shape) or tuple(values.shape[2:])
         threshold = entry.contract.decision_threshold if entry.contract.binary else None
         try:
@@ -113,7 +113,7 @@ class Binding:
         """
         answer, entry = self._run(batch, shape), self._network.entry
         planes = (
-            as_planes(answer, entry.contract, self._backend.xp) if self._ends.scores else answer
+            to_planes(answer, entry.contract, self._backend.xp) if self._ends.scores else answer
         )
         if planes.shape[0] != batch.shape[0]:
             raise ModelError(
@@ -131,7 +131,7 @@ class Binding:
         lies = xp.ascontiguousarray(lies)  # only padded batches are not contiguous yet
         kind, index = device.place
         binding = runtime.io_binding()
-        with self._forward.passing(batch.shape[0], shape, self._network.entry):
+        with self._forward.timed_pass(batch.shape[0], shape, self._network.entry):
             binding.bind_input(
                 *(self._ends.input, kind, index, lies.dtype.type),
                 *(list(lies.shape), device.pointer(lies)),

@@ -15,7 +15,7 @@ from onnxcert.model.entry import INPUT, Entry
 from onnxcert.model.nodes import Nodes
 from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.pictures.normalisation import channelwise
-from onnxcert.model.running.cutting import cut
+from onnxcert.model.running.cutting import extract_subgraph
 from onnxcert.model.surgery import labelling_model
 
 _SCORES: Final = ("logits", "probabilities", "sigmoid", "logit")
@@ -57,10 +57,10 @@ def bound_graph(
     whole = labelling_model(proto, entry, batch=batch, other_size=other_size)
     contract = entry.contract
     made = None
-    if isinstance(entry, PictureEntry) and _alone(entry):
+    if isinstance(entry, PictureEntry) and _is_pixelwise(entry):
         made = channelwise(entry.contract)
     last = next(o for o in proto.graph.output if o.name == contract.output)
-    scores = _votes_are_plain(entry, last)
+    scores = _has_plain_vote(entry, last)
     start = None
     if made is not None:
         axes = [batch or "batch", *[None] * (max(contract.ranks) - 1)]
@@ -72,10 +72,10 @@ def bound_graph(
         axes = [None] * rank if contract.single else [batch or "batch", *[None] * (rank - 1)]
         output = helper.make_tensor_value_info(contract.output, kind, axes)
     ends = Ends(INPUT if start is None else start.name, output.name, made, scores)
-    return cut(whole, output, start=start), ends
+    return extract_subgraph(whole, output, start=start), ends
 
 
-def as_planes(scores: Any, contract: Contract, xp: Any) -> Any:
+def to_planes(scores: Any, contract: Contract, xp: Any) -> Any:
     """Return the network's output as a view [B, C, *grid]."""
     if contract.single:
         scores = scores[None]
@@ -86,13 +86,13 @@ def as_planes(scores: Any, contract: Contract, xp: Any) -> Any:
     return scores
 
 
-def _alone(entry: PictureEntry) -> bool:
+def _is_pixelwise(entry: PictureEntry) -> bool:
     """Return whether an image reaches the network pixel by pixel."""
     fit = entry.fit
     return not (fit.resizes or fit.pad_to > 1 or fit.averages)
 
 
-def _votes_are_plain(entry: Entry, output: onnx.ValueInfoProto) -> bool:
+def _has_plain_vote(entry: Entry, output: onnx.ValueInfoProto) -> bool:
     contract = entry.contract
     if contract.classifies or contract.output_form not in _SCORES:
         return False

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import onnx
 
 
-def cut(
+def extract_subgraph(
     model: onnx.ModelProto,
     output: onnx.ValueInfoProto,
     *,

@@ -13,7 +13,7 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
 from onnxcert.model.entry import INPUT, Entry
-from onnxcert.model.running.answers import labels_for
+from onnxcert.model.running.answers import check_labels
 from onnxcert.model.running.session import Session, first_line
 from onnxcert.model.running.stopwatch import Stopwatch
 from onnxcert.model.surgery import LABELS, SCORES, SHAPE
@@ -49,7 +49,7 @@ class Forward:
             ModelError: the model fails, or does not label every component of every row.
         """
         parts = self._parts(LABELS, batch, entry)
-        labels = [labels_for(found, part, entry, self.path) for part, found in parts]
+        labels = [check_labels(found, part, entry, self.path) for part, found in parts]
         return labels[0] if len(labels) == 1 else np.concatenate(labels)
 
     def scores(self, batch: FloatArray, entry: Entry) -> FloatArray:
@@ -63,7 +63,7 @@ class Forward:
 
     def shape(self, batch: FloatArray, entry: Entry) -> tuple[int, ...]:
         """Return the shape of the network's own output for a padded batch."""
-        return tuple(map(int, self._run(SHAPE, self._filled_up(batch), entry)))
+        return tuple(map(int, self._run(SHAPE, self._pad(batch), entry)))
 
     def _parts(
         self, output: str, batch: FloatArray, entry: Entry
@@ -74,7 +74,7 @@ class Forward:
         """
         rows = self.rows
         for part in [batch[i : i + rows] for i in range(0, len(batch), rows)] if rows else [batch]:
-            found = self._run(output, self._filled_up(part), entry)
+            found = self._run(output, self._pad(part), entry)
             if len(found) != (rows or len(part)):
                 raise ModelError(
                     f"{self.path} must give one output for each of {rows or len(part)} "
@@ -83,7 +83,7 @@ class Forward:
                 )
             yield part, found[: len(part)]
 
-    def _filled_up(self, batch: FloatArray) -> FloatArray:
+    def _pad(self, batch: FloatArray) -> FloatArray:
         """Return `batch` padded with its last row to the graph's batch size."""
         missing = 0 if self.rows is None else self.rows - len(batch)
         return np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
@@ -95,11 +95,11 @@ class Forward:
             self.session.check(feeds)
         except ModelError as error:
             raise ModelError(f"{self.path}: {error}") from None
-        with self.passing(len(batch), shape, entry):
+        with self.timed_pass(len(batch), shape, entry):
             return self.session.runtime.run([output], feeds)[0]
 
     @contextmanager
-    def passing(self, many: int, shape: tuple[int, ...], entry: Entry) -> Iterator[None]:
+    def timed_pass(self, many: int, shape: tuple[int, ...], entry: Entry) -> Iterator[None]:
         """Time one pass over so many inputs of this shape, and translate its errors.
 
         Raises:

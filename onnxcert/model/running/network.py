@@ -14,13 +14,17 @@ from onnxcert.model.answer_axes import Shape, channels_and_grid
 from onnxcert.model.entry import Entry
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.proposal import GRAPH
-from onnxcert.model.running.answers import close
+from onnxcert.model.running.answers import scores_agree
 from onnxcert.model.running.bound_graph import Ends, bound_graph
 from onnxcert.model.running.forward import Forward
-from onnxcert.model.running.orientation import turned
+from onnxcert.model.running.orientation import is_transposed
 from onnxcert.model.running.session import LARGE_INPUT, keeps_memory, open_session, passes_at_once
 from onnxcert.model.running.stopwatch import Stopwatch
-from onnxcert.model.running.trial_passes import answers_alike, refuse_other_axes, refuse_tried_axes
+from onnxcert.model.running.trial_passes import (
+    gives_equal_rows,
+    refuse_other_axes,
+    refuse_tried_axes,
+)
 from onnxcert.model.surgery import labelling_model
 
 
@@ -51,18 +55,18 @@ class Network:
         # Scores usually have the grid of the input; the first pass checks this.
         self._other_size = False
         self.resized_from: Shape | None = None
-        self._settled = False
-        self._upright = False  # whether the order of height and width is checked
+        self._adapted = False
+        self._orientation_checked = False  # whether the order of height and width is checked
         self._single_rows = False  # whether the graph takes only one row per pass
-        self._many = False  # whether the graph's batch size is known
+        self._rows_known = False  # whether the graph's batch size is known
         self._tried: set[tuple[int, ...]] = set()
-        self._settling = threading.RLock()
+        self._adapting = threading.RLock()
         self._scoring: tuple[Forward, Forward] | None = None  # (of labels, of their scores)
         self.forward = self._open(1 if entry.contract.single else entry.contract.batch)
 
     def labels(self, batch: FloatArray) -> IntArray:
         """Return labels of declared inputs; see `onnxcert.model.segmenter.OnnxSegmenter`."""
-        self._settle(batch, self.entry)
+        self._adapt(batch, self.entry)
         return self.forward.labels(batch, self.entry)
 
     def scores(self, batch: FloatArray, entry: Entry | None = None) -> FloatArray:
@@ -75,7 +79,7 @@ class Network:
             entry: adapter for these inputs, if it differs from that of the network.
         """
         entry = entry or self.entry
-        self._settle(batch, entry)
+        self._adapt(batch, entry)
         return self.forward.scores(batch, entry)
 
     def looked_at(self, batch: FloatArray) -> FloatArray:
@@ -84,58 +88,58 @@ class Network:
         A separate graph gives them, opened at the first call: an extra output of scores would slow
         down the graph of the labels.
         """
-        self._settle(batch, self.entry)
-        with self._settling:
+        self._adapt(batch, self.entry)
+        with self._adapting:
             if self._scoring is None or self._scoring[0] is not self.forward:
                 self._scoring = self.forward, self._open(self.forward.rows, votes=False)
         return self._scoring[1].scores(batch, self.entry)
 
-    def settled(self, x: FloatArray) -> Forward:
+    def forward_for(self, x: FloatArray) -> Forward:
         """Return how inputs like `x` run, after the trial passes."""
-        self._settle(x[None], self.entry)
+        self._adapt(x[None], self.entry)
         return self.forward
 
-    def bound(self) -> tuple[Forward, Ends]:
+    def open_bound(self) -> tuple[Forward, Ends]:
         """Open the graph without noise and votes; return its `Forward` and its ends."""
         rows = self.forward.rows
         model, ends = bound_graph(
             self._file.proto, self.entry, batch=rows, other_size=self._other_size
         )
-        return self._opened(model, rows), ends
+        return self._open_model(model, rows), ends
 
-    def _settle(self, batch: FloatArray, entry: Entry) -> None:
+    def _adapt(self, batch: FloatArray, entry: Entry) -> None:
         """Run the trial passes for inputs of this size; concurrent calls wait."""
         entry.check(batch.shape[1:], self._file.path)
-        with self._settling:
-            self._try(batch, entry)
+        with self._adapting:
+            self._run_trials(batch, entry)
 
-    def _try(self, batch: FloatArray, entry: Entry) -> None:
+    def _run_trials(self, batch: FloatArray, entry: Entry) -> None:
         shape = batch.shape[1:]
-        self._arrange(entry.values(shape))
+        self._reopen_for_size(entry.values(shape))
         # Two rows of a large input may need more memory than any pass of the run: they are tried
         # only when a batch has them.
         by_rows = len(batch) > 1 or entry.values(shape) <= LARGE_INPUT or self.forward.rows
-        if self._settled and entry.grid(shape) in self._tried and (self._many or not by_rows):
+        if self._adapted and entry.grid(shape) in self._tried and (self._rows_known or not by_rows):
             return
-        answer = self._answered(batch[:1], entry)
-        if not self._many and by_rows:
-            self._settle_rows(batch[:1], entry, answer)
-            self._many = True
+        answer = self._trial_shape(batch[:1], entry)
+        if not self._rows_known and by_rows:
+            self._detect_rows(batch[:1], entry, answer)
+            self._rows_known = True
         channels, grid = channels_and_grid(answer, self.entry.contract)
         self._count_classes(channels)
         self._enlarge_if_needed(grid, entry.scored(shape))
         if (
-            not self._settled
+            not self._adapted
             and self.forward.rows is not None
             and not (self._single_rows or self.entry.contract.single)
         ):
             self._free_batch(batch[:1], entry)
         self._tried.add(entry.grid(shape))
-        self._settled = True
-        if not self._upright:
-            self._refuse_turned(batch[0], entry, channels)
+        self._adapted = True
+        if not self._orientation_checked:
+            self._check_orientation(batch[0], entry, channels)
 
-    def _answered(self, one: FloatArray, entry: Entry) -> Shape:
+    def _trial_shape(self, one: FloatArray, entry: Entry) -> Shape:
         """Return the shape of the network's output for one row, padded to the graph's batch size.
 
         Raises:
@@ -152,7 +156,7 @@ class Network:
         refuse_other_axes(self._file, said, answer, rows, grid)
         return answer
 
-    def _settle_rows(self, one: FloatArray, entry: Entry, answer: Shape) -> None:
+    def _detect_rows(self, one: FloatArray, entry: Entry, answer: Shape) -> None:
         """Run one row per pass unless two rows give two answers along the first axis.
 
         Raises:
@@ -170,7 +174,7 @@ class Network:
         alike = freed == (answer[0] // rows, *answer[1:])
         if not alike and (freed is None or freed[0] != answer[0]):
             grid, said = entry.grid(one.shape[1:]), self.entry.contract
-            alike = answers_alike(self._file.proto, said, grid, answer[0])
+            alike = gives_equal_rows(self._file.proto, said, grid, answer[0])
         if not alike:
             raise ModelError(
                 f"{self._file.path} gives {list(answer)} for {rows} "
@@ -178,17 +182,17 @@ class Network:
                 "with a free batch axis."
             )
 
-    def _refuse_turned(self, x: FloatArray, entry: Entry, channels: int) -> None:
+    def _check_orientation(self, x: FloatArray, entry: Entry, channels: int) -> None:
         """Raise ModelError if height and width are swapped.
 
         The shape shows it if the sides differ; otherwise a trial does.
         """
         grid = entry.grid(x.shape)
-        self._upright = True
+        self._orientation_checked = True
         doubt = self.entry.contract.single and channels > 1 and channels in grid
         if self.entry.contract.classifies or len(grid) < 2 or not (grid[0] == grid[1] or doubt):
             return
-        if turned(lambda batch: self._rough_labels(batch, entry), x, in_doubt=doubt):
+        if is_transposed(lambda batch: self._rough_labels(batch, entry), x, in_doubt=doubt):
             raise ModelError(
                 f"{self._file.path} gives width before height, or other axes in a wrong order; "
                 "export it with the height first, or choose another with --output."
@@ -211,7 +215,7 @@ class Network:
         except ModelError:
             return None
 
-    def _arrange(self, values: int) -> None:
+    def _reopen_for_size(self, values: int) -> None:
         """Reopen the session if inputs of so many values need other concurrency."""
         before, self._values = self._values, values
         session = self.forward.session
@@ -273,7 +277,7 @@ class Network:
                 same = np.array_equal(first, second)
             if not self._votes or entry.contract.classifies:  # three labels show too little
                 alone = [self.forward.scores(row[None], entry) for row in trial]
-                same &= close(freed.scores(trial, entry), np.concatenate(alone))
+                same &= scores_agree(freed.scores(trial, entry), np.concatenate(alone))
         except ModelError:
             return
         if same:
@@ -287,9 +291,9 @@ class Network:
             other_size=self._other_size,
             votes=self._votes and votes,
         )
-        return self._opened(model, rows)
+        return self._open_model(model, rows)
 
-    def _opened(self, model: onnx.ModelProto, rows: int | None) -> Forward:
+    def _open_model(self, model: onnx.ModelProto, rows: int | None) -> Forward:
         try:
             session = open_session(
                 model, device=self._device, threads=self._threads, values=self._values

@@ -23,7 +23,7 @@ _INSIDE: Final = 0.9  # least share of changed labels in the wrong half
 _ACROSS: Final = 0.75  # largest share of changed labels in the right half
 
 
-def turned(
+def is_transposed(
     labels: Callable[[FloatArray], IntArray], x: FloatArray, *, in_doubt: bool = False
 ) -> bool:
     """Return whether the labels of images like `x` are clearly [width, height].
@@ -49,17 +49,17 @@ def turned(
             break
     above, left = found
     if in_doubt and min(above.sum(), left.sum()) >= _FEWEST:
-        return min(_upper(above), _upper(left.T)) <= _ACROSS
-    return _across(above) and _across(left.T)
+        return min(_share_above(above), _share_above(left.T)) <= _ACROSS
+    return _is_across(above) and _is_across(left.T)
 
 
-def _across(changed: IntArray) -> bool:
+def _is_across(changed: IntArray) -> bool:
     """Return whether labels changed at the left where the upper half of the image changed."""
     if changed.sum() < _FEWEST:
         return False
-    return bool(_upper(changed.T) >= _INSIDE and _upper(changed) <= _ACROSS)
+    return bool(_share_above(changed.T) >= _INSIDE and _share_above(changed) <= _ACROSS)
 
 
-def _upper(changed: IntArray) -> float:
+def _share_above(changed: IntArray) -> float:
     """Return the share of changed labels in the upper half."""
     return float(changed[: len(changed) // 2].sum() / changed.sum())

@@ -56,7 +56,7 @@ class PassMemory:
         self._most = 0  # the largest need of a pass that was allowed
         self._room: int | None = None  # for passes: what is free and what the session holds already
         self._known: dict[tuple[tuple[str, tuple[int, ...]], ...], int] = {}
-        self._need = self._checked({}, "")
+        self._need = self._check({}, "")
         self._most = 0  # the memory for making the session is released
 
     def check(self, feeds: Mapping[str, Any]) -> None:
@@ -66,7 +66,7 @@ class PassMemory:
         """
         shapes = tuple((name, np.shape(value)) for name, value in feeds.items())
         if shapes not in self._known:
-            self._known[shapes] = self._checked(feeds, f" for a pass over {list(shapes[0][1])}")
+            self._known[shapes] = self._check(feeds, f" for a pass over {list(shapes[0][1])}")
         self._need = self._known[shapes]
 
     def at_once(self, passes: int) -> int:
@@ -75,7 +75,7 @@ class PassMemory:
             return passes
         return max(1, min(passes, self._room // self._need))
 
-    def _checked(self, feeds: Mapping[str, Any], of: str) -> int:
+    def _check(self, feeds: Mapping[str, Any], of: str) -> int:
         need = pass_bytes(self._graph, feeds, self._inputs)
         if need > max(_ALWAYS, self._most):
             free = self._memory.free()
@@ -245,11 +245,11 @@ def _peak(
         most = max(most, total + inside)
         ended += [name for name in node.output if name and last.get(name, -1) <= i]
         for name in ended:
-            place = owner.pop(name, "")
-            if place:
-                users[place] -= 1
-                if not users[place]:
-                    total -= held.pop(place)
+            buffer = owner.pop(name, "")
+            if buffer:
+                users[buffer] -= 1
+                if not users[buffer]:
+                    total -= held.pop(buffer)
     return most
 
 
@@ -266,9 +266,9 @@ def _reused(
         return owner.get(node.input[0], "")
     if node.op_type in _IN_PLACE:
         for name in ended:
-            place = owner[name]
-            if users[place] == 1 and held[place] == sizes.get(node.output[0], -1):
-                return place
+            buffer = owner[name]
+            if users[buffer] == 1 and held[buffer] == sizes.get(node.output[0], -1):
+                return buffer
     return ""
 
 

@@ -17,7 +17,7 @@ from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.backend import NUMPY, Backend
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
-from onnxcert.model.running.answers import close
+from onnxcert.model.running.answers import scores_agree
 from onnxcert.model.running.session import LARGE_INPUT
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.sampling import checked
@@ -30,14 +30,14 @@ LEAKS: Final = (
 _ROWS: Final = 8  # least number of draws to compare in a batch and alone
 
 
-def _asked(segment: Segmenter, batch: FloatArray) -> IntArray:
+def _label(segment: Segmenter, batch: FloatArray) -> IntArray:
     """Return labels of `batch`; a callable gets a copy, because it may overwrite its input."""
     copy = batch if isinstance(segment, OnnxSegmenter) else np.array(batch, order="C")
     labels: IntArray = checked(segment(copy), len(batch))
     return labels
 
 
-def _scored(segment: Segmenter) -> OnnxSegmenter | None:
+def _scoring_model(segment: Segmenter) -> OnnxSegmenter | None:
     """Return the segmenter if it gives scores, else None."""
     return segment if isinstance(segment, OnnxSegmenter) and segment.scored else None
 
@@ -61,24 +61,24 @@ def _same_labels(
 ) -> bool:
     """Return whether these rows of `batch` have the same labels alone as in each of `answers`."""
     for i in rows:
-        noisy, place = _alone(segment, batch, i)
-        alone = _asked(segment, noisy)[place]
+        noisy, row = _alone(segment, batch, i)
+        alone = _label(segment, noisy)[row]
         if not all(np.array_equal(alone, together[i]) for together in answers):
             return False
     return True
 
 
-def repeatable(segment: Segmenter, batch: FloatArray) -> bool:
+def is_repeatable(segment: Segmenter, batch: FloatArray) -> bool:
     """Return whether each row, run alone, gets the same output every time."""
-    model = _scored(segment)
+    model = _scoring_model(segment)
     return all(
-        np.array_equal(_asked(segment, row), _asked(segment, row))
-        and (model is None or close(model.scores(row), model.scores(row)))
+        np.array_equal(_label(segment, row), _label(segment, row))
+        and (model is None or scores_agree(model.scores(row), model.scores(row)))
         for row in _passes(batch, 1)
     )
 
 
-def batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
+def is_batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
     """Return whether every row gets the same labels alone, in `batch`, and at another position.
 
     On a device, where a row alone takes a whole pass, at most eight rows are tried.
@@ -86,11 +86,11 @@ def batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
     rows = range(len(batch))
     if getattr(segment, "on_device", False):
         rows = rows[:: -(-len(batch) // _ROWS)]
-    turned = _asked(segment, batch[::-1])[::-1]
-    return _same_labels(segment, batch, rows, _asked(segment, batch), turned)
+    turned = _label(segment, batch[::-1])[::-1]
+    return _same_labels(segment, batch, rows, _label(segment, batch), turned)
 
 
-def leaks(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -> bool:
+def is_batch_dependent(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -> bool:
     """Return whether the output for a draw of `x` depends on its batch; a short check per input.
 
     The full check (`probed`) runs for the first input of each shape, with the full batch size. It
@@ -102,22 +102,22 @@ def leaks(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -
     if batch_size == 1:
         return False
     size = min(batch_size, _ROWS)
-    batch = rehearsed(segment, x, draws, size * -(-_ROWS // size))
-    model = _scored(segment)
+    batch = draw_warm_up(segment, x, draws, size * -(-_ROWS // size))
+    model = _scoring_model(segment)
     if model is None:
         return not all(
-            _same_labels(segment, part, range(size), _asked(segment, part))
+            _same_labels(segment, part, range(size), _label(segment, part))
             for part in _passes(batch, size)
         )
     for together in _passes(batch, size):
         passes = (_alone(model, together, i) for i in range(size))
-        alone = np.stack([model.scores(noisy)[place] for noisy, place in passes])
-        if not close(model.scores(together), alone):
+        alone = np.stack([model.scores(noisy)[row] for noisy, row in passes])
+        if not scores_agree(model.scores(together), alone):
             return True
     return False
 
 
-def rehearsed(segment: Segmenter, x: FloatArray, draws: Draws, rows: int) -> FloatArray:
+def draw_warm_up(segment: Segmenter, x: FloatArray, draws: Draws, rows: int) -> FloatArray:
     """Return `rows` noisy copies of `x` in memory, from warm-up draws, which are never counted."""
     backend: Backend = getattr(segment, "backend", NUMPY)
     batch = backend.inputs(rows, x.shape)
@@ -138,17 +138,17 @@ def probed(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) 
     draws.perturbation.check(x)
     # Batch size 1 cannot leak, and two draws of a large input would be the largest pass.
     alone = batch_size == 1 and x.size > LARGE_INPUT
-    batch = rehearsed(segment, x, draws, 1 if alone else max(2, batch_size))
+    batch = draw_warm_up(segment, x, draws, 1 if alone else max(2, batch_size))
     if isinstance(segment, OnnxSegmenter):
         segment.entry.check_noise(x, batch[0], draws.perturbation)
-    if not repeatable(segment, batch[:2]):
+    if not is_repeatable(segment, batch[:2]):
         raise ModelError(
             "the model gives different outputs for the same input, so its votes prove nothing; "
             "remove random operators and export it again."
         )
     if alone:
         return 1, ""
-    mixes = getattr(segment, "mixes_draws", False) or not batch_invariant(segment, batch)
-    if mixes or leaks(segment, x, draws, batch_size=batch_size):
+    mixes = getattr(segment, "mixes_draws", False) or not is_batch_invariant(segment, batch)
+    if mixes or is_batch_dependent(segment, x, draws, batch_size=batch_size):
         return 1, LEAKS
     return batch_size, ""

@@ -14,7 +14,7 @@ from onnxcert.errors import ModelError
 from onnxcert.model.answer_axes import OFF_GRID, Shape, Shown, is_as_said, is_off_grid, layouts
 from onnxcert.model.contract import INTEGER_TYPES, Contract
 from onnxcert.model.graph import ModelFile
-from onnxcert.model.running.cutting import cut
+from onnxcert.model.running.cutting import extract_subgraph
 from onnxcert.model.running.session import Session, open_session
 
 
@@ -49,18 +49,18 @@ def try_answers(
         output: name of the output.
         grids: grids of the input's components to try; None for those of the contract.
     """
-    session = _opened(proto, contract, output)
+    session = _open_bare(proto, contract, output)
     if session is None:
         return None
     first = None
     for grid in contract.trial_grids if grids is None else grids:
-        one = _answer(session, proto, contract, grid, 1)
+        one = _run_rows(session, proto, contract, grid, 1)
         if one is None and contract.batch not in (None, 1):
-            many = _answer(session, proto, contract, grid, contract.batch)
+            many = _run_rows(session, proto, contract, grid, contract.batch)
             one = many[:1] if many is not None and len(many) == contract.batch else None
         if one is None:
             continue
-        two = _answer(session, proto, contract, grid, 2)
+        two = _run_rows(session, proto, contract, grid, 2)
         found = Trial(Shown(grid, one.shape, None if two is None else two.shape), one)
         if layouts(found.shown, contract):
             return found
@@ -98,35 +98,35 @@ def refuse_other_axes(
     )
 
 
-def answers_alike(proto: onnx.ModelProto, contract: Contract, grid: Shape, rows: int) -> bool:
+def gives_equal_rows(proto: onnx.ModelProto, contract: Contract, grid: Shape, rows: int) -> bool:
     """Return whether equal rows get equal outputs along the first axis.
 
     This distinguishes the batch from an equal number of classes, if the graph takes no other size.
     """
-    session = _opened(proto, contract, contract.output)
+    session = _open_bare(proto, contract, contract.output)
     answer = None
     if session is not None:
-        answer = _answer(session, proto, contract, grid, rows, equal=True)
+        answer = _run_rows(session, proto, contract, grid, rows, equal=True)
     if answer is None or len(answer) != rows:
         return False
     values = np.asarray(answer, dtype=np.float64)
     return bool(np.allclose(values, values[:1], rtol=1e-3, atol=1e-5, equal_nan=True))
 
 
-def _opened(proto: onnx.ModelProto, contract: Contract, output: str) -> Session | None:
+def _open_bare(proto: onnx.ModelProto, contract: Contract, output: str) -> Session | None:
     try:
-        return open_session(_bare(proto, contract, output), device="cpu")
+        return open_session(_extract_bare(proto, contract, output), device="cpu")
     except ModelError:
         return None
 
 
-def _bare(proto: onnx.ModelProto, contract: Contract, output: str) -> onnx.ModelProto:
+def _extract_bare(proto: onnx.ModelProto, contract: Contract, output: str) -> onnx.ModelProto:
     """Return the subgraph of the output, with its shape removed and the input axes free."""
     value = next((o for o in proto.graph.output if o.name == output), None)
     if value is None:
         raise ModelError(f"the model has no output {output!r}; name one with --output.")
     made = helper.make_tensor_value_info(output, value.type.tensor_type.elem_type, None)
-    network = cut(proto, made)
+    network = extract_subgraph(proto, made)
     del network.graph.value_info[:]
     for value in network.graph.input:
         if value.name == contract.input:
@@ -136,7 +136,7 @@ def _bare(proto: onnx.ModelProto, contract: Contract, output: str) -> onnx.Model
     return network
 
 
-def _answer(
+def _run_rows(
     session: Session,
     proto: onnx.ModelProto,
     contract: Contract,

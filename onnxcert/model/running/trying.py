@@ -8,7 +8,7 @@ from typing import Final, final
 from onnxcert._typing import FloatArray, Segmenter
 from onnxcert.draws import Draws
 from onnxcert.model.running.batching import BatchSize, batch_size_for
-from onnxcert.model.running.probe import LEAKS, leaks, probed
+from onnxcert.model.running.probe import LEAKS, is_batch_dependent, probed
 
 
 @final
@@ -73,7 +73,7 @@ class Trying:
             ModelError: the model gives different outputs for the same input.
             ParameterError: the noise changed a channel that must stay unchanged.
         """
-        found = try_out(
+        found = make_plan(
             self._segment,
             x,
             draws,
@@ -89,7 +89,7 @@ class Trying:
         return found
 
 
-def try_out(
+def make_plan(
     model: Segmenter,
     x: FloatArray,
     draws: Draws,
@@ -116,7 +116,7 @@ def try_out(
     """
     draws.perturbation.check(x)
     if known is not None:
-        found = leaky or leaks(model, x, draws, batch_size=known.batch.draws)
+        found = leaky or is_batch_dependent(model, x, draws, batch_size=known.batch.draws)
         return LEAKY if found else known
     if leaky:
         batch = LEAKY.batch

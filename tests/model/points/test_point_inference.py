@@ -133,9 +133,7 @@ def test_the_graph_counts_the_features(
 def test_channels_that_the_input_has_not_are_refused(
     tmp_path: Path, shape: Shape, channels: str
 ) -> None:
-    assert "values per point" in refusal(
-        through(tmp_path, shape), channels=channels, layout="BCN"
-    )
+    assert "values per point" in refusal(through(tmp_path, shape), channels=channels, layout="BCN")
 
 
 @pytest.mark.parametrize("shape", [["b", 1, "n"], ["b", 2, "n"], ["b", 3], ["b"], []])
