@@ -138,13 +138,13 @@ class DeviceBackend:
 
     def inputs(self, rows: int, shape: tuple[int, ...]) -> Array:
         """Return a view, channels first, of a new batch for the model."""
-        made = self.network_input
-        if made is None:
+        network_input = self.network_input
+        if network_input is None:
             return self.xp.empty((rows, *shape), dtype=np.float32)
-        if not made.last:
-            return self.xp.empty((rows, *shape), dtype=made.dtype)
+        if not network_input.last:
+            return self.xp.empty((rows, *shape), dtype=network_input.dtype)
         channels, *cells = shape
-        batch = self.xp.empty((rows, *cells, channels), dtype=made.dtype)
+        batch = self.xp.empty((rows, *cells, channels), dtype=network_input.dtype)
         return self.xp.moveaxis(batch, -1, 1)
 
     def write_clean(self, batch: Array) -> Array:

@@ -186,7 +186,7 @@ struct Match {
   __device__ void end(i64 i) { store(hits, bytes, i, load(hits, bytes, i) + found); }
 };
 
-// labels[draw, component]; the largest value of the type where there is no vote
+// labels[draw, component]; the largest value of the type if invalid
 struct Labels {
   void* labels;
   int bytes;

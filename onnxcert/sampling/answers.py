@@ -112,12 +112,12 @@ def max_concurrent_passes(segment: Segmenter) -> int:
     Raises:
         ParameterError: its `at_once` is not a number of threads.
     """
-    said = getattr(segment, "at_once", 1)
-    if not isinstance(said, int) or said < 1:
+    threads = getattr(segment, "at_once", 1)
+    if not isinstance(threads, int) or threads < 1:
         raise ParameterError(
-            f"at_once of a model must be a whole number from 1 (threads), got {said!r}."
+            f"at_once of a model must be a whole number from 1 (threads), got {threads!r}."
         )
-    return said
+    return threads
 
 
 def _prefetch(work: Callable[[int], Any], count: int, threads: int) -> Iterator[Any]:

@@ -132,12 +132,12 @@ class LeakCheck:
         if self.off:
             return OFF
         many = len(self.among(range(counted)))
-        said = f"leak check {many} draw{'' if many == 1 else 's'}"
+        text = f"leak check {many} draw{'' if many == 1 else 's'}"
         share = next((q for stop, q in reversed(self.stages) if stop <= counted), None)
         missed = 0.0 if share is None or many == counted else (1.0 - min(share, 1.0)) ** many
         if missed <= self.alpha * (1 + 1e-9):
-            return said
-        return f"{said} (which miss a leak with probability {_rounded_up(missed)})"
+            return text
+        return f"{text} (which miss a leak with probability {_rounded_up(missed)})"
 
 
 def needed(share: float, alpha: float) -> int:

@@ -118,7 +118,7 @@ class Dispatch:
                 job.checkpoint()
             raise
 
-    # -- handing out ---------------------------------------------------------------------------
+    # -- assigning tasks ------------------------------------------------------------------------
 
     def _admit(self) -> bool:
         """Admit one more input if there is one and the queue is not full."""
@@ -161,12 +161,12 @@ class Dispatch:
         future = self.crew.submit(slot.number, task, *job.handles(task, self.crew))
         slot.held[future] = job, task
 
-    # -- taking in -----------------------------------------------------------------------------
+    # -- collecting results ---------------------------------------------------------------------
 
     def _wait(self) -> None:
         futures = [slot.ready for slot in self._slots if slot.ready is not None]
         futures += [future for slot in self._slots for future in slot.held]
-        assert futures, "there is nothing to wait for, so this would wait for ever"
+        assert futures, "no future to wait for"
         wait(futures, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
         self._report_waiting()
         for slot in self._slots:

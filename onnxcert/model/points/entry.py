@@ -156,28 +156,28 @@ class PointEntry:
                 "pass a PointCloud with a category."
             )
 
-    def category(self, told: str) -> str:
-        """Return the model's name of a category; return `told` unchanged if it is unknown.
+    def category(self, given: str) -> str:
+        """Return the model's name of a category; return `given` unchanged if it is unknown.
 
-        `told` is the name itself, the name in other letter case if that is unique, or the number in
-        the order of the categories.
+        `given` is the name itself, the name in other letter case if that is unique, or the number
+        in the order of the categories.
         """
         names = [name for name, _ in self.contract.categories]
-        alike = [name for name in names if name.casefold() == told.casefold()]
-        if told in alike or len(alike) > 1:
-            return told
+        alike = [name for name in names if name.casefold() == given.casefold()]
+        if given in alike or len(alike) > 1:
+            return given
         known = {name.casefold(): name for name in names}
-        if told.casefold() in known:
-            return known[told.casefold()]
-        if told.isdecimal() and len(told) < 6 and int(told) < len(names):
-            return names[int(told)]
-        return told
+        if given.casefold() in known:
+            return known[given.casefold()]
+        if given.isdecimal() and len(given) < 6 and int(given) < len(names):
+            return names[int(given)]
+        return given
 
-    def _number(self, told: str) -> int:
+    def _number(self, given: str) -> int:
         names = [name for name, _ in self.contract.categories]
-        category = self.category(told)
+        category = self.category(given)
         if category not in names:
-            came = f"got {told!r}" if told else "but it is missing"
+            came = f"got {given!r}" if given else "but it is missing"
             raise InputError(
                 f"the model needs the category of a shape, one of {', '.join(names)}, {came}; "
                 "name it in the file, or with --category."

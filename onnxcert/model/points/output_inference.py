@@ -81,10 +81,10 @@ def _with_task(contract: PointContract, name: str, kind: str, answer: Answer) ->
         )
     else:
         found, why = "classification", f"{GRAPH}: the output has no axis of points"
-    said = contract.task if "task" in contract.sources else found
-    if said != found and rank_ != 2:
+    task = contract.task if "task" in contract.sources else found
+    if task != found and rank_ != 2:
         raise ContractError(
-            f"the contract has the task {said}, but the output {name!r} {shown(shape)} is one of "
+            f"the contract has the task {task}, but the output {name!r} {shown(shape)} is one of "
             f"{found}; correct the contract."
         )
     return filled(contract, {"task": found}, why)

@@ -63,19 +63,19 @@ class Binding:
         if x.shape not in self._shapes:
             self._open(self._network.forward_for(x))
             self._shapes.add(x.shape)
-        made = self._ends.network_input
-        if made is None:
+        network_input = self._ends.network_input
+        if network_input is None:
             return lambda batch: self._answers(batch, x.shape), self._backend
-        writer = self._backend.for_network_input(made)
+        writer = self._backend.for_network_input(network_input)
         if isinstance(perturbation, Gaussian):
             return lambda batch: self._answers(batch, x.shape), writer
         return lambda batch: self._answers(writer.write_clean(batch), x.shape), self._backend
 
-    def _open(self, forward_for: Forward) -> None:
-        if forward_for is self._source:
+    def _open(self, forward: Forward) -> None:
+        if forward is self._source:
             return
         self._forward, self._ends = self._network.open_bound()
-        self._source = forward_for
+        self._source = forward
 
     def _answers(self, batch: Array, shape: tuple[int, ...]) -> Any:
         """Return labels or scores of a batch in the graph's input format, channels first.
@@ -125,16 +125,17 @@ class Binding:
 
     def _run(self, batch: Array, shape: tuple[int, ...]) -> Array:
         """Run the graph on one batch, channels first, of the size that it takes."""
-        device, made = self._backend.of, self._ends.network_input
+        device, network_input = self._backend.of, self._ends.network_input
         xp, runtime = self._backend.xp, self._forward.session.runtime
-        lies = xp.moveaxis(batch, 1, -1) if made is not None and made.last else batch
-        lies = xp.ascontiguousarray(lies)  # only padded batches are not contiguous yet
+        last = network_input is not None and network_input.last
+        # Only padded batches are copied.
+        contiguous = xp.ascontiguousarray(xp.moveaxis(batch, 1, -1) if last else batch)
         kind, index = device.place
         binding = runtime.io_binding()
         with self._forward.timed_pass(batch.shape[0], shape, self._network.entry):
             binding.bind_input(
-                *(self._ends.input, kind, index, lies.dtype.type),
-                *(list(lies.shape), device.pointer(lies)),
+                *(self._ends.input, kind, index, contiguous.dtype.type),
+                *(list(contiguous.shape), device.pointer(contiguous)),
             )
             feeds = self._network.entry.feeds(shape)
             for further in {i.name for i in runtime.get_inputs()} & set(feeds):

@@ -56,22 +56,22 @@ def bound_graph(
     """
     whole = labelling_model(proto, entry, batch=batch, other_size=other_size)
     contract = entry.contract
-    made = None
+    network_input = None
     if isinstance(entry, PictureEntry) and _is_pixelwise(entry):
-        made = channelwise(entry.contract)
+        network_input = channelwise(entry.contract)
     last = next(o for o in proto.graph.output if o.name == contract.output)
     scores = _has_plain_vote(entry, last)
     start = None
-    if made is not None:
+    if network_input is not None:
         axes = [batch or "batch", *[None] * (max(contract.ranks) - 1)]
-        kind = helper.np_dtype_to_tensor_dtype(made.dtype)
+        kind = helper.np_dtype_to_tensor_dtype(network_input.dtype)
         start = helper.make_tensor_value_info(contract.input, kind, axes)
     output = whole.graph.output[0]
     if scores:
         kind, rank = last.type.tensor_type.elem_type, contract.output_rank
         axes = [None] * rank if contract.single else [batch or "batch", *[None] * (rank - 1)]
         output = helper.make_tensor_value_info(contract.output, kind, axes)
-    ends = Ends(INPUT if start is None else start.name, output.name, made, scores)
+    ends = Ends(INPUT if start is None else start.name, output.name, network_input, scores)
     return extract_subgraph(whole, output, start=start), ends
 
 

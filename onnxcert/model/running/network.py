@@ -60,7 +60,7 @@ class Network:
         self._single_rows = False  # whether the graph takes only one row per pass
         self._rows_known = False  # whether the graph's batch size is known
         self._tried: set[tuple[int, ...]] = set()
-        self._adapting = threading.RLock()
+        self._lock = threading.RLock()
         self._scoring: tuple[Forward, Forward] | None = None  # (of labels, of their scores)
         self.forward = self._open(1 if entry.contract.single else entry.contract.batch)
 
@@ -89,7 +89,7 @@ class Network:
         down the graph of the labels.
         """
         self._adapt(batch, self.entry)
-        with self._adapting:
+        with self._lock:
             if self._scoring is None or self._scoring[0] is not self.forward:
                 self._scoring = self.forward, self._open(self.forward.rows, votes=False)
         return self._scoring[1].scores(batch, self.entry)
@@ -110,7 +110,7 @@ class Network:
     def _adapt(self, batch: FloatArray, entry: Entry) -> None:
         """Run the trial passes for inputs of this size; concurrent calls wait."""
         entry.check(batch.shape[1:], self._file.path)
-        with self._adapting:
+        with self._lock:
             self._run_trials(batch, entry)
 
     def _run_trials(self, batch: FloatArray, entry: Entry) -> None:
@@ -145,15 +145,15 @@ class Network:
         Raises:
             ModelError: its axes are not those of the contract.
         """
-        grid, said = entry.grid(one.shape[1:]), self.entry.contract
-        rows = (self.forward.rows or 1) * getattr(said, "passes", 1)
+        grid, contract = entry.grid(one.shape[1:]), self.entry.contract
+        rows = (self.forward.rows or 1) * getattr(contract, "passes", 1)
         try:
             answer = self.forward.shape(one, entry)
         except ModelError:
             # If the axes differ from the contract, the nodes that resize scores may fail first.
-            refuse_tried_axes(self._file, said, [grid])
+            refuse_tried_axes(self._file, contract, [grid])
             raise
-        refuse_other_axes(self._file, said, answer, rows, grid)
+        refuse_other_axes(self._file, contract, answer, rows, grid)
         return answer
 
     def _detect_rows(self, one: FloatArray, entry: Entry, answer: Shape) -> None:
@@ -173,8 +173,8 @@ class Network:
         freed = self._shape_of(self._open(None), one, entry)
         alike = freed == (answer[0] // rows, *answer[1:])
         if not alike and (freed is None or freed[0] != answer[0]):
-            grid, said = entry.grid(one.shape[1:]), self.entry.contract
-            alike = gives_equal_rows(self._file.proto, said, grid, answer[0])
+            grid, contract = entry.grid(one.shape[1:]), self.entry.contract
+            alike = gives_equal_rows(self._file.proto, contract, grid, answer[0])
         if not alike:
             raise ModelError(
                 f"{self._file.path} gives {list(answer)} for {rows} "
@@ -267,8 +267,8 @@ class Network:
         rng = np.random.default_rng(0)
         many = 4 if self.forward.rows == 3 else 3  # differs from a size fixed inside the graph
         trial = rng.random((many, *one.shape[1:]), dtype=np.float32)
-        told = entry.contract.network_channels  # later channels must keep their values
-        trial[:, told:] = one[:, told:]
+        channels = entry.contract.network_channels  # later channels must keep their values
+        trial[:, channels:] = one[:, channels:]
         try:
             freed = self._open(None)
             same = True

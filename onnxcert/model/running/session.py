@@ -276,9 +276,9 @@ def _why_not(error: Exception) -> str:
     """Return why ONNX Runtime cannot load a model, and the remedy if it is known."""
     for pattern, meaning, remedy in _KNOWN:
         if found := re.search(pattern, str(error)):
-            said = [group[:100] for group in found.groups()]
+            groups = [group[:100] for group in found.groups()]
             version = onnxruntime.__version__
-            return f"{meaning.format(*said, version=version)}; {remedy.format(*said)}."
+            return f"{meaning.format(*groups, version=version)}; {remedy.format(*groups)}."
     return f"ONNX Runtime cannot load the model ({first_line(error)})."
 
 

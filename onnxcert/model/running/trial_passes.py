@@ -125,8 +125,8 @@ def _extract_bare(proto: onnx.ModelProto, contract: Contract, output: str) -> on
     value = next((o for o in proto.graph.output if o.name == output), None)
     if value is None:
         raise ModelError(f"the model has no output {output!r}; name one with --output.")
-    made = helper.make_tensor_value_info(output, value.type.tensor_type.elem_type, None)
-    network = extract_subgraph(proto, made)
+    bare_output = helper.make_tensor_value_info(output, value.type.tensor_type.elem_type, None)
+    network = extract_subgraph(proto, bare_output)
     del network.graph.value_info[:]
     for value in network.graph.input:
         if value.name == contract.input:
