@@ -56,11 +56,7 @@ class Draws:
         self.writer(x, backend)(indices, out)
 
     def writer(self, x: Array, backend: Backend = NUMPY) -> Callable[[range, Array], None]:
-        """Return `write` for many batches of one input; common values are computed once.
-
-        Args:
-            x: float32 array of the backend, or of NumPy.
-            backend: draws the noise.
+        """Return `write` for many batches of one input (the backend's or NumPy's, float32).
 
         Raises:
             ParameterError: the backend has another generator, or `x` cannot hold the noise.

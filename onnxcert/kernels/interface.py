@@ -115,10 +115,7 @@ class Kernels(Protocol):
     def select(self, scores: Scores, votes: Array, invalid: Array) -> None:
         """Add the votes for each class to `votes` [classes, *grid].
 
-        Args:
-            scores: the scores.
-            votes: unsigned integers.
-            invalid: uint64 [1]; the number of invalid predictions is added to it.
+        The number of invalid predictions is added to `invalid`, uint64 [1].
         """
         ...
 
@@ -127,12 +124,7 @@ class Kernels(Protocol):
     ) -> None:
         """Add the votes for the candidate [*grid] to `hits` [*grid].
 
-        Args:
-            scores: the scores.
-            candidate: candidate classes [*grid].
-            hits: unsigned integers [*grid].
-            missed: uint8 [B], zeros; set to 1 for each draw in which a component did not vote for
-                its candidate.
-            invalid: uint64 [1]; the number of invalid predictions is added to it.
+        `missed`, uint8 [B], zeros, becomes 1 for each draw in which a component did not vote for
+        its candidate. The number of invalid predictions is added to `invalid`, uint64 [1].
         """
         ...

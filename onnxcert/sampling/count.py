@@ -209,10 +209,6 @@ class Count:
     def tally(self, unit: str = UNIT, kind: str = PIXELS) -> Tally:
         """Return the finished tally.
 
-        Args:
-            unit: unit of the perturbation, as text.
-            kind: name of the components.
-
         Raises:
             ParameterError: draws are missing.
         """
@@ -225,11 +221,6 @@ class Count:
 
     def tally_at_last_look(self, ended: Ended, unit: str = UNIT, kind: str = PIXELS) -> Tally:
         """Return the tally at the last look taken, without later draws.
-
-        Args:
-            ended: why the count ended, or empty.
-            unit: unit of the perturbation, as text.
-            kind: name of the components.
 
         Raises:
             ParameterError: no look was taken yet.

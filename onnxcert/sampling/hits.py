@@ -20,7 +20,7 @@ def smallest_counter(n: int) -> np.dtype[np.unsignedinteger[Any]]:
 
 @dataclass(eq=False)
 class Hits:
-    """Votes for a fixed candidate over some draws. Disjoint parts add up to the whole.
+    """Votes for a fixed candidate over some draws.
 
     Attributes:
         draws: draws of the input.

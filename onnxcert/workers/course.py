@@ -15,7 +15,7 @@ from onnxcert.result import Tally
 from onnxcert.sampling import BatchLeak, Part
 from onnxcert.settings import Settings
 from onnxcert.workers.crew import Crew
-from onnxcert.workers.task import Answers, CountDraws, PlanExecution, Task
+from onnxcert.workers.task import Answers, CountDraws, MakePlan, Task
 from onnxcert.workers.worker import Outcome
 
 
@@ -48,7 +48,7 @@ class Course:
         other: the input as the other model declares it, if there is one.
         draws: draws of the input.
         settings: settings of the run.
-        trial: further arguments of `PlanExecution`.
+        trial: further arguments of `MakePlan`.
         begin: creates a count from the models' outputs without noise.
         finish: called with the tally.
         skip: called with the reason if the input cannot be used.
@@ -84,7 +84,7 @@ class Course:
         self._answers: Answers | None = None
         self._counting: Counting | None = None
         self._assigned = 0  # all draws below are counted or assigned
-        self._requeued: list[range] = []  # except these: their worker died
+        self._lost: list[range] = []  # except these: their worker died
         self._out_of_order: dict[int, Part] = {}  # parts that arrived before their predecessor
         self._handles: list[Any] = []  # of the input, and later of the selected candidate
 
@@ -99,8 +99,8 @@ class Course:
         if self._counting is None:
             return None if self._planning else self._plan_task(state)
         count = self._counting.count
-        if self._requeued:
-            return self._count(self._requeued.pop(0))
+        if self._lost:
+            return self._count(self._lost.pop(0))
         start, stop = max(self._assigned, count.done), count.next_stop
         if self.ended or start >= stop:
             return None
@@ -120,9 +120,7 @@ class Course:
             return None
         state.planning.add(shape)
         self._planning = True
-        return PlanExecution(
-            self._draws, self._settings, known=known, leaky=state.leaky, **self._trial
-        )
+        return MakePlan(self._draws, self._settings, known=known, leaky=state.leaky, **self._trial)
 
     def _count(self, indices: range) -> Task:
         assert self._counting is not None
@@ -145,10 +143,8 @@ class Course:
         if isinstance(task, CountDraws):
             if self._answers is None or task.tried != self._answers.tried:
                 return  # the task is obsolete
-            self._requeued = sorted(
-                [*self._requeued, task.indices], key=lambda indices: indices.start
-            )
-        elif isinstance(task, PlanExecution):
+            self._lost = sorted([*self._lost, task.indices], key=lambda indices: indices.start)
+        elif isinstance(task, MakePlan):
             self._planning = False
             if task.known is None:
                 state.planning.discard(self._x.shape)
@@ -194,7 +190,7 @@ class Course:
         for handle in self._handles[1:]:  # candidate selected from batched draws
             crew.release(handle)
         self._handles = self._handles[:1]
-        self._assigned, self._requeued, self._out_of_order = 0, [], {}
+        self._assigned, self._lost, self._out_of_order = 0, [], {}
         self._start(replace(self._answers, tried=LEAKY))
 
     def _absorb(self, part: Part) -> None:

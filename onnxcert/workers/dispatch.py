@@ -75,9 +75,6 @@ class Dispatch:
     def start(self, stopping: Callable[[], bool]) -> Runtime:
         """Start all workers and wait for the first; return its runtime.
 
-        Args:
-            stopping: returns True to stop waiting.
-
         Raises:
             OnnxcertError: the worker cannot open the model.
             KeyboardInterrupt: `stopping` returned True.

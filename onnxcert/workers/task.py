@@ -52,14 +52,7 @@ class Answers:
 def clean_labels(
     model: OnnxSegmenter, nonrobust: OnnxSegmenter | None, x: FloatArray, other: FloatArray | None
 ) -> tuple[IntArray, IntArray | None]:
-    """Return labels of an input without noise, by both models.
-
-    Args:
-        model: the model.
-        nonrobust: the other model, if there is one.
-        x: the input as the model declares it.
-        other: the input as the other model declares it.
-    """
+    """Return labels by both models of an input without noise, as each model declares it."""
     clean: IntArray = model(x[None])[0]
     if nonrobust is None or other is None:
         return clean, None
@@ -82,7 +75,7 @@ class WarmUp(Task):
 
 @final
 @dataclass(frozen=True)
-class PlanExecution(Task):
+class MakePlan(Task):
     """Label an input without noise and plan its execution with warm-up draws.
 
     Returns `Answers`, or the reason if the model fails on the input. See

@@ -32,7 +32,7 @@ from onnxcert.run import Run
 from onnxcert.settings import Settings
 from onnxcert.watcher import Silent
 from onnxcert.workers import Dispatch, Opening
-from onnxcert.workers.task import CountDraws, PlanExecution, Task, WarmUp
+from onnxcert.workers.task import CountDraws, MakePlan, Task, WarmUp
 
 LOOKS = Rule(correction="bonferroni", schedule=Schedule(150, (45, 60, 100, 150)))
 SETTINGS = {
@@ -158,7 +158,7 @@ def test_the_first_input_of_a_size_is_tried_at_length_and_the_others_in_short(
     run = slot.run(tmp_path / "out")
     chaos = crew(run, 4)
     run.execute(0)
-    tried = [task for _, task in chaos.done if isinstance(task, PlanExecution)]
+    tried = [task for _, task in chaos.done if isinstance(task, MakePlan)]
     assert [task.known is None for task in tried].count(True) == 2
     assert len(tried) == 6
 
@@ -300,7 +300,7 @@ def test_draws_that_kill_three_workers_are_an_error_and_nothing_else_is_lost(
     digest_of_p0: list[str] = []
 
     def fatal(task: Task) -> bool:
-        if isinstance(task, PlanExecution) and not digest_of_p0:
+        if isinstance(task, MakePlan) and not digest_of_p0:
             digest_of_p0.append(task.draws.digest)
         return (
             isinstance(task, CountDraws)
@@ -322,7 +322,7 @@ def test_an_input_that_kills_workers_before_its_first_draw_is_named(
     slot: Place, tmp_path: Path
 ) -> None:
     run = slot.run(tmp_path / "out")
-    crew(run, 2, fatal=lambda task: isinstance(task, PlanExecution))
+    crew(run, 2, fatal=lambda task: isinstance(task, MakePlan))
     with pytest.raises(ModelError, match="p0: 3 workers ended while trying it out"):
         run.execute(0)
 

@@ -159,8 +159,7 @@ class PointEntry:
     def category(self, given: str) -> str:
         """Return the model's name of a category; return `given` unchanged if it is unknown.
 
-        `given` is the name itself, the name in other letter case if that is unique, or the number
-        in the order of the categories.
+        `given` is the name, also in other letter case if that is unique, or the number in order.
         """
         names = [name for name, _ in self.contract.categories]
         alike = [name for name in names if name.casefold() == given.casefold()]
@@ -195,11 +194,7 @@ class PointEntry:
             raise ModelError(f"{path} takes shapes of {wanted} points, got {shape[1]}.")
 
     def check_noise(self, x: FloatArray, noisy: FloatArray, perturbation: Perturbation, /) -> None:
-        """Check that noise leaves the category unchanged, and that only normals rotate as normals.
-
-        Raises:
-            ParameterError: it does not.
-        """
+        """Raise ParameterError if noise changes the category, or rotates missing normals."""
         if perturbation.parameters().get("vectors") == 2 and not self.contract.has_normals:
             raise ParameterError(
                 f"the rotation applies to coordinates and normals, but the model takes "
@@ -255,8 +250,8 @@ class PointEntry:
     def back(self, nodes: Nodes, scores: str, _seen: str, _other_size: bool, /) -> tuple[str, str]:
         """Add the nodes after the network; return the scores and the scores to compare.
 
-        Scores are in the points' own order, averaged over all passes. In the scores to compare,
-        parts that the shape's category does not have are minus infinity.
+        Scores are the mean of all passes in the points' own order. In the scores to compare, parts
+        that the shape's category does not have are minus infinity.
         """
         contract = self.contract
         if contract.passes > 1:

@@ -30,10 +30,7 @@ def orders(passes: int, points: int) -> IntArray:
 
 
 def repeat_in_orders(nodes: Nodes, points: str, order: str) -> str:
-    """Add nodes that repeat points [B, c, N] in every order [K, N].
-
-    Returns the name of [B * K, c, N]; the passes of a row are adjacent.
-    """
+    """Add nodes that repeat points [B, c, N] in orders [K, N]: [B * K, c, N], grouped by row."""
     many = nodes.add("Gather", points, order, axis=2)  # [B, c, K, N]
     many = nodes.add("Transpose", many, perm=[0, 2, 1, 3])
     shape = nodes.add("Concat", nodes.constant([-1]), nodes.axes(points, 1, 3), axis=0)

@@ -25,10 +25,7 @@ from onnxcert.model.tracing import (
 def with_output(
     contract: PointContract, proto: onnx.ModelProto, *, thorough: bool = False
 ) -> PointContract:
-    """Return `contract` with all fields that the graph defines about the output.
-
-    See `read_answer`.
-    """
+    """Return `contract` with all that the graph defines about the output; see `read_answer`."""
     outputs = list(proto.graph.output)
     wanted = "scores must be [batch, classes, N], [batch, N, classes] or [batch, classes]"
     if contract.output:

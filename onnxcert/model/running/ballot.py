@@ -34,10 +34,9 @@ class Ballot:
     def __init__(self, contract: Contract, *, probabilities: bool, threads: int) -> None:
         self.contract = contract
         raw = probabilities and contract.output_form in ("logits", "logit")
-        self._probabilities = _open_function(_build_activation(contract), threads) if raw else None
-        self._labels = _open_function(
-            _build_vote(_probability_contract(contract) if raw else contract), threads
-        )
+        self._probabilities = _open(_build_activation(contract), threads) if raw else None
+        voting = _probability_contract(contract) if raw else contract
+        self._labels = _open(_build_vote(voting), threads)
 
     def probabilities(self, scores: FloatArray) -> FloatArray:
         """Return the softmax of logits or the sigmoid of one logit; leave other scores unchanged.
@@ -63,10 +62,7 @@ def _probability_contract(contract: Contract) -> Contract:
 
 
 def _build_activation(contract: Contract) -> onnx.ModelProto:
-    """Return a model that gives probabilities, NaN where a score is not finite.
-
-    The sum of the scores minus itself is 0, or NaN if one of them is not finite.
-    """
+    """Return a model that gives probabilities, NaN where a score is not finite (x - x is no 0)."""
     nodes = Nodes("ballot")
     if contract.output_form == "logit":
         nothing = nodes.add("Sub", _GIVEN, _GIVEN)
@@ -112,6 +108,6 @@ def _build_model(nodes: Nodes, output: str, dtype: int, axes: int) -> onnx.Model
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def _open_function(model: onnx.ModelProto, threads: int) -> Callable[[FloatArray], Any]:
+def _open(model: onnx.ModelProto, threads: int) -> Callable[[FloatArray], Any]:
     runtime = open_session(model, device="cpu", threads=threads).runtime
     return lambda scores: runtime.run(None, {_GIVEN: np.ascontiguousarray(scores)})[0]

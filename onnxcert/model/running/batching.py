@@ -41,12 +41,7 @@ _MOST: Final = 512
 @final
 @dataclass(frozen=True)
 class BatchSize:
-    """A batch size and the reason for it.
-
-    Attributes:
-        draws: draws per pass.
-        why: the reason, as text.
-    """
+    """A batch size in draws per pass, and the reason for it, as text."""
 
     draws: int
     why: str

@@ -55,10 +55,6 @@ class Binding:
 
         If noise covers all channels and the input reaches the network pixel by pixel, the noise is
         written directly as the network's input. Other noise is written first and then converted.
-
-        Args:
-            x: a declared input in memory.
-            perturbation: the noise; None for none.
         """
         if x.shape not in self._shapes:
             self._open(self._network.forward_for(x))

@@ -47,12 +47,6 @@ def bound_graph(
 
     It computes the same function. The kernels round every product and sum, as the separate
     operators do; a provider that fuses operators may differ in the last bit of a score.
-
-    Args:
-        proto: the model.
-        entry: adapter between declared inputs and the network.
-        batch: fixed batch size of the graph; None if free.
-        other_size: whether the scores come out on another grid than the components'.
     """
     whole = labelling_model(proto, entry, batch=batch, other_size=other_size)
     contract = entry.contract

@@ -39,11 +39,7 @@ class Forward:
     stopwatch: Stopwatch
 
     def labels(self, batch: FloatArray, entry: Entry) -> IntArray:
-        """Return labels of `batch`; see `onnxcert.model.segmenter.OnnxSegmenter`.
-
-        Args:
-            batch: declared inputs, float32 [B, ...].
-            entry: adapter between declared inputs and the network.
+        """Return labels of `batch`, float32 [B, ...]; see `onnxcert.model.segmenter.OnnxSegmenter`.
 
         Raises:
             ModelError: the model fails, or does not label every component of every row.

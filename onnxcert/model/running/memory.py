@@ -17,14 +17,9 @@ _SMALL: Final = 2**26  # bytes; every machine has these
 
 
 def refuse_too_large(values: int, called: str, memory: Memory | None = None) -> None:
-    """Raise InputError if the draws of an input of so many values do not fit in the free memory.
+    """Raise InputError if the draws of the input `called` do not fit in the free memory.
 
     The memory of the model itself is not included; it is not known here.
-
-    Args:
-        values: number of values of the input.
-        called: name of the input.
-        memory: the memory to check; None for this machine's.
     """
     needed = _A_VALUE * values
     free = (memory or HostMemory()).free() if needed > _SMALL else None

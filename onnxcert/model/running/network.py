@@ -72,11 +72,7 @@ class Network:
     def scores(self, batch: FloatArray, entry: Entry | None = None) -> FloatArray:
         """Return scores of declared inputs: float32 [B, C, *grid], of a classifier [B, C, 1 ...].
 
-        Only for a network opened without votes, or for a classifier.
-
-        Args:
-            batch: declared inputs.
-            entry: adapter for these inputs, if it differs from that of the network.
+        Only for a network without votes, or for a classifier. `entry` replaces the network's own.
         """
         entry = entry or self.entry
         self._adapt(batch, entry)
@@ -253,8 +249,7 @@ class Network:
     def _enlarge_if_needed(self, grid: Shape, wanted: Shape | None) -> None:
         """Resize scores to the components' grid from now on, if they have another grid.
 
-        This may depend on the input size, so every new size is tried. Resizing scores that already
-        have that grid changes nothing.
+        This may depend on the input size, so every new size is tried.
         """
         if self.entry.contract.classifies or wanted is None or self._other_size:
             return

@@ -141,10 +141,7 @@ def _cut_long(
 ) -> None:
     """Remove from `graph` the nodes through which values of a long tensor would be propagated.
 
-    Args:
-        graph: the graph, changed in place.
-        values: the known types and shapes.
-        short: names of the tensors that are known to be short.
+    `values` are the known types and shapes; tensors named in `short` are known to be short.
     """
     kept = []
     for node in graph.node:

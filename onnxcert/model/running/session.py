@@ -80,15 +80,11 @@ def parse_device(device: str) -> tuple[str, int]:
 
 
 def passes_at_once(threads: int, values: int) -> int:
-    """Return the number of concurrent passes on the CPU; they share the threads.
+    """Return the number of concurrent passes on the CPU for inputs of so many network values.
 
     Several passes use the cores better than several threads in one pass, which wait for each other
-    after every operator (`docs/speed.md`). Each pass needs its own memory, so there are at most a
-    few, and very large inputs run one by one.
-
-    Args:
-        threads: threads for all passes together.
-        values: network values of one input.
+    after every operator (`docs/speed.md`). The passes share the threads, but each needs its own
+    memory, so there are at most a few, and very large inputs run one by one.
     """
     return 1 if values > LARGE_INPUT else min(threads, _MOST_AT_ONCE)
 
@@ -98,9 +94,6 @@ def keeps_memory(values: int | None) -> bool:
 
     That saves time for small inputs. For large ones it would keep up to twice the memory of the
     largest pass until the session is closed.
-
-    Args:
-        values: network values of one input, or None if unknown.
     """
     return values is None or values <= LARGE_INPUT
 

@@ -21,12 +21,7 @@ from onnxcert.model.running.session import Session, open_session
 @final
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """Outputs of a network for random rows.
-
-    Attributes:
-        shown: the shapes.
-        answer: the output for one row.
-    """
+    """Shapes of a network's outputs for random rows, and its output for one row."""
 
     shown: Shown
     answer: Any

@@ -101,18 +101,9 @@ def make_plan(
     known: Tried | None,
     leaky: bool = False,
 ) -> Tried:
-    """Return the execution plan for `x`; see `Trying`.
+    """Return the execution plan for `x`; see `Trying` for the other arguments.
 
-    Args:
-        model: the model.
-        x: the declared input.
-        draws: its draws.
-        each: draws per input.
-        inputs: number of inputs of its shape to come.
-        checked: draws that the leak check runs again alone.
-        batch_size: draws per pass; None to autotune.
-        known: plan of the first input of its shape; None for that input itself.
-        leaky: whether the model is known to be batch-dependent.
+    `known` is the plan of the first input of its shape, or None for that input itself.
     """
     draws.perturbation.check(x)
     if known is not None:
