@@ -31,9 +31,9 @@ def noisy_answers(
     """Yield labels [b, *grid] of the draws `indices` in order, at most `batch_size` at a time.
 
     A segmenter may set `at_once`, the number of threads that may call it; each then also draws its
-    noise. With one thread, the next noise is drawn while the model runs. On a GPU all work is in one
-    queue, and threads gain nothing. There is one buffer more than threads, whatever n is. An output
-    is valid until the next one is requested.
+    noise. With one thread, the next noise is drawn while the model runs. On a GPU all work is in
+    one queue, and threads gain nothing. There is one buffer more than threads, whatever n is. An
+    output is valid until the next one is requested.
 
     A segmenter for arrays of a device has `bind`, see `onnxcert.model.segmenter.OnnxSegmenter`; it
     may give scores instead of labels.
