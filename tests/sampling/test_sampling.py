@@ -239,7 +239,7 @@ def test_a_count_that_was_stopped_goes_on_as_if_it_had_not(
 
 def test_a_count_cannot_become_a_tally_before_it_is_complete() -> None:
     count = Count(DRAWS, 10, 4, "pooled", 3)
-    with pytest.raises(ParameterError, match="0 of 10"):
+    with pytest.raises(ParameterError, match="10 counted draws were expected, got 0"):
         count.tally()
     count.add(thirds(np.stack([X] * 4)))
     with pytest.raises(ParameterError, match="4 of 10"):

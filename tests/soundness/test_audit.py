@@ -51,7 +51,7 @@ def test_a_model_that_reuses_its_buffer_is_counted_like_any_other(batch_size: in
 
 
 def test_a_random_model_that_reuses_its_buffer_is_refused() -> None:
-    with pytest.raises(ModelError, match="differently"):
+    with pytest.raises(ModelError, match="different outputs"):
         certify(Buffered(random=True), X, Gaussian(0.3), classes=2)
 
 

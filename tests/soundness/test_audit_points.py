@@ -139,7 +139,7 @@ def test_a_row_that_tells_no_category_is_not_taken_for_one(tmp_path: Path, numbe
         certified(network(contract), tmp_path, rows(number), ON_COORDINATES)
     mixed = rows(0.0)
     mixed[-1, 1:] = 1
-    with pytest.raises(InputError, match="here it runs from 0 to 1"):
+    with pytest.raises(InputError, match="got values from 0 to 1"):
         certified(network(contract), tmp_path, mixed, ON_COORDINATES)
 
 
@@ -156,7 +156,7 @@ def test_class_indices_are_not_said_to_be_restricted(tmp_path: Path) -> None:
             **{"categories": CATEGORIES, "restricted": True, "task": "segmentation"},
         },
     )
-    with pytest.raises(ContractError, match="scores of several classes are compared"):
+    with pytest.raises(ContractError, match="need scores of several classes"):
         certified(model, tmp_path, shape("table"), ON_COORDINATES)
 
 

@@ -217,7 +217,7 @@ def test_an_address_where_nobody_listens_or_no_ray_is_refused_within_seconds(
 ) -> None:
     """Ray itself tries for minutes, and nothing interrupts it."""
     pytest.importorskip("ray", reason="Ray is not installed")
-    monkeypatch.setattr("onnxcert.workers.cluster._ANSWER", 2.0)
+    monkeypatch.setattr("onnxcert.workers.cluster._ANSWER_TIMEOUT", 2.0)
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))  # bound: nobody else gets the port
         if listens:
