@@ -242,7 +242,7 @@ def test_a_count_cannot_become_a_tally_before_it_is_complete() -> None:
     with pytest.raises(ParameterError, match="10 counted draws were expected, got 0"):
         count.tally()
     count.add(thirds(np.stack([X] * 4)))
-    with pytest.raises(ParameterError, match="4 of 10"):
+    with pytest.raises(ParameterError, match="10 counted draws were expected, got 4"):
         count.tally()
     with pytest.raises(ParameterError, match="draws 4 to 10"):
         count.add(thirds(np.stack([X] * 7)))

@@ -151,9 +151,9 @@ class PointEntry:
             (rows[-1] == rows[-1, 0]).all() and float(rows[-1, 0]) in range(count)
         ):
             raise InputError(
-                f"the last row must hold one number from 0 to {count - 1}, the shape's category, at "
-                f"all points, got values from {rows[-1].min():g} to {rows[-1].max():g}; correct it, "
-                "or pass a PointCloud with a category."
+                f"the last row must hold one number from 0 to {count - 1}, the shape's category, "
+                f"got values from {rows[-1].min():g} to {rows[-1].max():g}; correct it, or pass a "
+                "PointCloud with a category."
             )
 
     def category(self, given: str) -> str:
