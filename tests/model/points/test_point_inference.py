@@ -217,7 +217,7 @@ def test_class_indices_of_points_or_of_the_shape(tmp_path: Path) -> None:
         assert (of_points.task, of_points.output_form) == ("segmentation", "labels")
     untried = of_forty("ArgMax", ["b", "k"], "int64", axis=1, keepdims=0)
     path = save(untried, tmp_path / "untried.onnx")
-    assert "each point or for the whole shape" in refusal(read_model(path), classes=3)
+    assert "class per point or per shape" in refusal(read_model(path), classes=3)
 
 
 # -- pictures or points --------------------------------------------------------------------------
