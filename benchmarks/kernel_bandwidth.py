@@ -158,20 +158,20 @@ def votes_case(
     candidate, hits = (cupy.zeros(grid, dtype=np.uint8) for _ in range(2))
     votes = cupy.zeros((scores.classes, *grid), dtype=np.uint8)
     missed = cupy.zeros(draws, dtype=np.uint8)
-    withheld = cupy.zeros(1, dtype=np.uint64)
+    invalid = cupy.zeros(1, dtype=np.uint64)
     words = f"{'x'.join(map(str, shape))}, {dtype}, {'NHWC' if last else 'NCHW'}"
     words += f", to {grid[0]}x{grid[1]}" if scores.interpolated else ""
     moved, cells_ = values.nbytes, hits.nbytes
     yield Case(
         f"match {words}",
         moved + 3 * cells_,
-        lambda: kernels.match(scores, candidate, hits, missed, withheld),
+        lambda: kernels.match(scores, candidate, hits, missed, invalid),
         not scores.interpolated,
     )
     yield Case(
         f"select {words}",
         moved + 2 * cells_ * draws,
-        lambda: kernels.select(scores, votes, withheld),
+        lambda: kernels.select(scores, votes, invalid),
         not scores.interpolated,
     )
 

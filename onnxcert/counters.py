@@ -1,7 +1,7 @@
-"""Counting labels, for any array library: NumPy on the CPU, CuPy on a GPU.
+"""Vote counts from labels, for any array library: NumPy on the CPU, CuPy on a GPU.
 
-Written against the array API standard, so that counters stay where the labels are. Labels are
-integers [b, *grid]; a value outside 0 .. classes - 1 is no vote.
+Uses the array API standard, so that counters stay where the labels are. Labels are integers
+[b, *grid]; a value outside 0 .. classes - 1 is invalid (no vote).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from array_api_compat import array_namespace
 from onnxcert._typing import Array
 
 
-def withheld(labels: Array, classes: int) -> Array:
-    """How many of `labels` are no vote, as an array without axes."""
+def count_invalid(labels: Array, classes: int) -> Array:
+    """Return the number of invalid `labels`, as an array without axes."""
     xp = array_namespace(labels)
     none = labels >= classes if classes <= xp.iinfo(labels.dtype).max else labels != labels
     if xp.isdtype(labels.dtype, "signed integer"):
@@ -41,7 +41,6 @@ def match(labels: Array, candidate: Array, hits: Array) -> Array:
 
 
 def _sum(xp: Array, matches: Array, dtype: Array) -> Array:
-    """Sum over the first axis; in one byte each where that is enough, which is several times
-    faster."""
+    """Sum over the first axis, in one byte where that is enough: several times faster."""
     narrow = xp.uint8 if matches.shape[0] < 256 else dtype
     return xp.sum(xp.astype(matches, narrow), axis=0, dtype=narrow)

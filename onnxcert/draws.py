@@ -1,4 +1,4 @@
-"""The one owner of randomness: draw i of an input, whoever asks and in whatever order."""
+"""The only source of randomness: draw i of an input, independent of the order of requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from onnxcert._typing import Array, Perturbation
 from onnxcert.backend import NUMPY, Backend
 from onnxcert.errors import ParameterError
 
-# Of earlier versions: noise was added in float32. Their records are decided, not drawn again.
+# Generators of earlier versions, which added noise in float32. Their records can be decided, but
+# not drawn again.
 FLOAT32_GENERATORS: Final = ("numpy-seedsequence-sfc64", "philox4x32-10-boxmuller")
 
 
@@ -24,12 +25,12 @@ class Draws:
     """The random perturbations of one input.
 
     Draw i is a pure function of (seed, input digest, i, generator): no batch size, worker or
-    restart changes it, and different draws use independent streams. Two `Draws` that are equal
-    may have their counts added; others never.
+    restart changes it, and different draws use independent streams. Only counts of equal `Draws`
+    may be added.
 
     Args:
-        perturbation: what is done to the input.
-        seed: not below 0.
+        perturbation: perturbation of the input.
+        seed: 0 or more.
         digest: SHA-256 of the input, 64 hexadecimal digits.
         generator: name of the generator; only tallies of one generator may be merged.
     """
@@ -43,7 +44,7 @@ class Draws:
         check_seed(self.seed)
         if not re.fullmatch("[0-9a-f]{64}", self.digest):
             raise ParameterError(
-                f"the digest of an input is 64 hexadecimal digits, got {self.digest!r}."
+                f"the digest of an input must be 64 hexadecimal digits, got {self.digest!r}."
             )
 
     def write(self, x: Array, indices: range, out: Array, backend: Backend = NUMPY) -> None:
@@ -55,17 +56,14 @@ class Draws:
         self.writer(x, backend)(indices, out)
 
     def writer(self, x: Array, backend: Backend = NUMPY) -> Callable[[range, Array], None]:
-        """`write` for many batches of one input: what is the same for all is computed once.
-
-        Args:
-            x: float32, of the backend, or NumPy's.
+        """Return `write` for many batches of one input (the backend's or NumPy's, float32).
 
         Raises:
             ParameterError: the backend has another generator, or `x` cannot hold the noise.
         """
         if self.generator != backend.generator:
             raise ParameterError(
-                f"these draws were made by the generator {self.generator!r} and this onnxcert has "
+                f"these draws need the generator {self.generator!r}, but this onnxcert has "
                 f"{backend.generator!r} here; draws of two generators are never mixed, so start a "
                 "new run."
             )
@@ -79,13 +77,15 @@ class Draws:
         return write
 
     def law_error(self, shape: tuple[int, ...]) -> float:
-        """How far the law of one draw of an input of this shape is from the one that the radius is
-        proved for, in total variation; see `onnxcert._typing.Perturbation.law_error`."""
+        """Return how far the law of one draw is from the law in the theorem, in total variation.
+
+        See `onnxcert._typing.Perturbation.law_error`.
+        """
         return self.perturbation.law_error(shape)
 
     @property
     def law_note(self) -> str:
-        """What the law of draws of an earlier version lacks; empty for those of this one."""
+        """Defect of the law of draws of earlier versions; empty for this version."""
         if self.generator not in FLOAT32_GENERATORS:
             return ""
         return (
@@ -95,7 +95,7 @@ class Draws:
         )
 
     def rehearsal(self) -> Self:
-        """Draws for trying the model out, independent of those that are counted."""
+        """Return warm-up draws, independent of the counted ones."""
         digest = hashlib.sha256(b"rehearsal" + bytes.fromhex(self.digest)).hexdigest()
         return type(self)(self.perturbation, self.seed, digest, self.generator)
 
@@ -107,8 +107,8 @@ def check_seed(seed: int) -> None:
 
 
 def digest(x: npt.NDArray[Any]) -> str:
-    """SHA-256 of the element type, shape and values of an input, as 64 hexadecimal digits."""
+    """Return the SHA-256 of an input's element type, shape and values, as 64 hexadecimal digits."""
     little = np.ascontiguousarray(x, dtype=x.dtype.newbyteorder("<"))
     sha = hashlib.sha256(f"{little.dtype.str} {x.shape}\n".encode())
-    sha.update(little.reshape(-1).data)  # no copy, as there would be of bytes
+    sha.update(little.reshape(-1).data)  # a view, without a copy
     return sha.hexdigest()

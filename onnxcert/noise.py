@@ -1,4 +1,4 @@
-"""Noise on the CPU: one NumPy stream a draw, from the seed, the input and the draw's number."""
+"""Noise on the CPU: one NumPy stream per draw, from the seed, the input and the draw's number."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from onnxcert._typing import FloatArray, LevelArray
 from onnxcert.kernels import Split, grid_step, split
 
 SFC64: Final = "numpy-seedsequence-sfc64-grid"
-_AT_ONCE: Final = 16_384  # values: their float64 stay in a processor's cache
+_AT_ONCE: Final = 16_384  # values; as float64 they stay in the CPU cache
 
 
 def stream(seed: int, digest: str, i: int) -> np.random.Generator:
-    """The generator of draw i of the input with this digest.
+    """Return the generator of draw i of the input with this digest.
 
-    The seed fills the sequence's own entropy; digest and i are its spawn key. For one seed and
+    The seed is the entropy of the seed sequence; digest and i are its spawn key. For one seed and
     input, different i below 2^32 have different states.
     """
     words = np.frombuffer(bytes.fromhex(digest), dtype=">u4").tolist()
@@ -29,7 +29,7 @@ def stream(seed: int, digest: str, i: int) -> np.random.Generator:
 @final
 @dataclass(frozen=True)
 class NumpyNoise:
-    """The noise of a batch of draws, see `onnxcert._typing.Noise`.
+    """Noise of a batch of draws; see `onnxcert._typing.Noise`.
 
     Args:
         rngs: the stream of each draw.

@@ -36,7 +36,7 @@ class HostDevice:
         self.passes = 0
         self.crossed = 0
 
-    def own(self, array: Any) -> Any:
+    def to_device(self, array: Any) -> Any:
         self.crossed += np.size(array)
         return np.array(array, order="C")
 

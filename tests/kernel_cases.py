@@ -144,12 +144,12 @@ class VotesCase:
             guess[:] = 0
         candidate = device(guess.astype("uint16"))
         missed = device(np.zeros(self.draws, dtype=np.uint8))
-        withheld = [device(np.array([40], dtype=np.uint64)) for _ in range(2)]
+        invalid = [device(np.array([40], dtype=np.uint64)) for _ in range(2)]
         kernels.labels(scores, labels)
-        kernels.select(scores, votes, withheld[0])
-        kernels.match(scores, candidate, hits, missed, withheld[1])
+        kernels.select(scores, votes, invalid[0])
+        kernels.match(scores, candidate, hits, missed, invalid[1])
         counted = {"labels": labels, "votes": votes, "hits": hits, "missed": missed}
-        counted |= {"select_withheld": withheld[0], "match_withheld": withheld[1]}
+        counted |= {"select_withheld": invalid[0], "match_withheld": invalid[1]}
         return {name: host(array) for name, array in counted.items()}
 
 

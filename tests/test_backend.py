@@ -116,7 +116,7 @@ def test_an_answer_is_seen_where_it_lies_and_kept_alive() -> None:
 def test_arrays_come_to_the_gpu_of_the_backend_from_any_thread(said: list[str]) -> None:
     device = cuda_backend(3).of
     del said[:]
-    assert device.host(device.own(np.arange(3))).tolist() == [0, 1, 2]
+    assert device.host(device.to_device(np.arange(3))).tolist() == [0, 1, 2]
     assert said == ["uses 3"]
     array = SimpleNamespace(data=SimpleNamespace(ptr=np.int64(5)))
     assert device.pointer(array) == 5

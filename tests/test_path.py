@@ -95,7 +95,7 @@ def test_a_look_may_end_the_count(selection: Selection, batch_size: int) -> None
 def test_before_the_first_look_there_is_no_tally() -> None:
     count = Count(DRAWS, N, N0, "pooled", 3, (20, N))
     count.add(thirds(np.stack([X] * N0)))
-    with pytest.raises(ParameterError, match="7 draws are counted, and no look was taken"):
+    with pytest.raises(ParameterError, match="a look was expected, got 7 draws"):
         count.tally_at_last_look("interrupted")
 
 

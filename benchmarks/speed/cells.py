@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from onnxcert.model.running.batching import guessed
+from onnxcert.model.running.batching import guess_batch_size
 
 SIZES = ((240, 180), (512, 256), (1024, 2048))
 CLASSES = (2, 11, 19, 150)
@@ -101,5 +101,5 @@ def _cell(
     device: str,
 ) -> Cell:
     """Return a cell; batch 0 is the batch size of onnxcert without autotuning."""
-    batch = batch or guessed(3 * height * width)
+    batch = batch or guess_batch_size(3 * height * width)
     return Cell(model, height, width, classes, n, batch, threads, device)

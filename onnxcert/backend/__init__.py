@@ -1,4 +1,4 @@
-"""Where noise is drawn and votes are counted: NumPy on the CPU, CuPy on a GPU.
+"""Backends that draw noise and count votes: NumPy on the CPU, CuPy on a GPU.
 
 A backend is passed explicitly; there is no global one.
 """

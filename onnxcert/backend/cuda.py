@@ -1,4 +1,4 @@
-"""A GPU by CuPy: the only file that imports it, and only when a GPU is asked for."""
+"""GPU backend by CuPy: the only file that imports CuPy, and only if a GPU is requested."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXTRAS: Final = "onnxcert[cuda13] (or onnxcert[cuda12], for ONNX Runtime up to 1
 
 @cache
 def cuda_backend(index: int) -> DeviceBackend:
-    """Noise and counts on the GPU of this number; one for all models of this process.
+    """Return the backend of the GPU with this number, one for all models of this process.
 
     Raises:
         DeviceError: CuPy is not installed, or cannot use the GPU.
@@ -30,7 +30,7 @@ def cuda_backend(index: int) -> DeviceBackend:
         device = CupyDevice(cupy, index)
         module = cupy.RawModule(code=source(), options=OPTIONS)
         module.compile()
-    except Exception as error:  # whatever a driver, a runtime or a compiler may say
+    except Exception as error:  # of a driver, a runtime or a compiler
         line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
         raise DeviceError(
             f"CuPy cannot use the GPU {index} ({line[:300]}); install {EXTRAS} and a driver for "
@@ -41,15 +41,16 @@ def cuda_backend(index: int) -> DeviceBackend:
 
 @final
 class CupyDevice:
-    """The memory of one GPU; see `onnxcert.backend.Device`.
+    """Memory of one GPU; see `onnxcert.backend.Device`.
 
-    Noise and counts run on whatever stream CuPy's caller has current, models on one stream of
-    their own, and events put the two in order on the GPU: a model waits for its noise, counts wait
-    for the model, and the next pass of the model for the counts. So memory that ONNX Runtime or
-    CuPy takes back and gives out again is never written while somebody still reads it.
+    Noise and counts run on CuPy's current stream; models run on a stream of their own. Events order
+    them on the GPU: a model waits for its noise, counts wait for the model, and the next pass of
+    the model waits for the counts. So memory that ONNX Runtime or CuPy reuses is never overwritten
+    while it is still read.
 
     Args:
-        cupy: the library. index: of the GPU.
+        cupy: the library.
+        index: number of the GPU.
     """
 
     name: Final = "cupy"
@@ -59,12 +60,12 @@ class CupyDevice:
         self.place: Final = ("cuda", index)
         self._gpu = cupy.cuda.Device(index)
         self._gpu.use()
-        # The default stream's pointer is null, which ONNX Runtime takes for none at all.
+        # The default stream has a null pointer, which ONNX Runtime treats as no stream.
         self._stream = cupy.cuda.Stream(non_blocking=True)
         self.stream: Final = int(self._stream.ptr)
 
-    def own(self, array: Any) -> Array:
-        self._gpu.use()  # a thread begins on the first GPU
+    def to_device(self, array: Any) -> Array:
+        self._gpu.use()  # a new thread uses the first GPU by default
         return self.xp.asarray(array, order="C")
 
     def host(self, array: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Noise and counts by kernels, on arrays that never leave their device between two looks.
+"""Noise and vote counts by kernels, on arrays that stay on their device between interim looks.
 
-The device and the kernels are arguments, so that all of this runs without a GPU, too: on NumPy's
-arrays with the transcription of the kernels, number for number.
+Device and kernels are arguments, so that all of this also runs without a GPU: on NumPy arrays with
+the transcription of the kernels, with identical numbers.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _STILL: Final = 0.0
 
 
 class Device(Protocol):
-    """Memory of one device, as one array library and ONNX Runtime both see it."""
+    """Memory of one device, as an array library and ONNX Runtime both see it."""
 
     @property
     def name(self) -> str:
-        """Of the array library: `cupy`."""
+        """Name of the array library: `cupy`."""
         ...
 
     @property
@@ -41,42 +41,41 @@ class Device(Protocol):
 
     @property
     def place(self) -> tuple[str, int]:
-        """ONNX Runtime's name and number of it: ("cuda", 0)."""
+        """ONNX Runtime's (name, number) of the device: ("cuda", 0)."""
         ...
 
     @property
     def stream(self) -> int:
-        """Pointer to the stream that models run on; 0 where there are none."""
+        """Pointer to the stream of the models; 0 if there are no streams."""
         ...
 
-    def own(self, array: Any) -> Array:
-        """`array`, NumPy's or of this device, as one of this device, C-contiguous."""
+    def to_device(self, array: Any) -> Array:
+        """Return `array` (NumPy's or the device's) on the device, C-contiguous."""
         ...
 
     def host(self, array: Any) -> Any:
-        """`array`, NumPy's or of this device, as NumPy's, when all that it waits for is done."""
+        """Return `array` (NumPy's or the device's) as a NumPy array, when it is computed."""
         ...
 
     def pointer(self, array: Array) -> int:
-        """Address of its first element."""
+        """Return the address of the first element."""
         ...
 
     def view(self, pointer: int, shape: tuple[int, ...], dtype: Any, owner: Any) -> Array:
-        """The C-contiguous array at this address, which keeps `owner` alive."""
+        """Return the C-contiguous array at this address; it keeps `owner` alive."""
         ...
 
     def model_runs(self) -> AbstractContextManager[None]:
-        """Within it a model is run: after all that was asked for before, and before all that is
-        asked for afterwards."""
+        """Run a model in the block, after all work queued before and before all queued later."""
         ...
 
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """The own input of a network that is made of an input's channels, each by itself.
+    """The network's own input, made from the channels of an input, each on its own.
 
     Attributes:
-        channels: which, and their factors and offsets.
+        channels: order, factors and offsets of the channels.
         dtype: float32 or float16.
         last: whether channels are its last axis.
     """
@@ -89,15 +88,16 @@ class NetworkInput:
 @final
 @dataclass(frozen=True, eq=False)
 class DeviceBackend:
-    """Arrays of a device; see `onnxcert.backend.Backend`.
+    """Backend of a device; see `onnxcert.backend.Backend`.
 
-    Noise is Philox in one kernel that writes what the model reads. Scores become votes, and votes
-    counts, in another that reads them where the model left them. Labels, where a model gives these,
-    are counted by the array library. Counts stay where they are until somebody looks at them.
+    One kernel writes Philox noise as the model's input. Another turns scores into votes and counts
+    them where the model left them. The array library counts labels, if a model gives labels. Counts
+    stay on the device until they are read.
 
     Attributes:
-        of: the device. kernels: what runs on it.
-        network_input: what noise is written as; None: as declared, float32 [B, *shape].
+        of: the device.
+        kernels: the kernels on it.
+        network_input: format of the noisy input; None for declared inputs, float32 [B, *shape].
     """
 
     of: Device
@@ -120,8 +120,8 @@ class DeviceBackend:
     def threaded(self) -> bool:
         return False
 
-    def writing(self, network_input: NetworkInput) -> Self:
-        """The same backend, which writes the network's own input."""
+    def for_network_input(self, network_input: NetworkInput) -> Self:
+        """Return the same backend, writing the network's own input."""
         order, affine = network_input.channels.order, network_input.channels.affine
         channels = Channels(
             None if order is None else self.device(order),
@@ -137,37 +137,37 @@ class DeviceBackend:
         return x
 
     def inputs(self, rows: int, shape: tuple[int, ...]) -> Array:
-        """A view, channels first, of what the model reads."""
-        made = self.network_input
-        if made is None:
+        """Return a view, channels first, of a new batch for the model."""
+        network_input = self.network_input
+        if network_input is None:
             return self.xp.empty((rows, *shape), dtype=np.float32)
-        if not made.last:
-            return self.xp.empty((rows, *shape), dtype=made.dtype)
+        if not network_input.last:
+            return self.xp.empty((rows, *shape), dtype=network_input.dtype)
         channels, *cells = shape
-        batch = self.xp.empty((rows, *cells, channels), dtype=made.dtype)
+        batch = self.xp.empty((rows, *cells, channels), dtype=network_input.dtype)
         return self.xp.moveaxis(batch, -1, 1)
 
-    def written(self, batch: Array) -> Array:
-        """Declared inputs, float32 [B, c, *cells], as the model reads them: noise of no size."""
+    def write_clean(self, batch: Array) -> Array:
+        """Return declared inputs, float32 [B, c, *cells], as the network's input, without noise."""
         out = self.inputs(batch.shape[0], batch.shape[1:])
         for b in range(batch.shape[0]):
             self.kernels.noise(batch[b], _STILL, (0, 0), 0, out[b : b + 1], self._channels)
         return out
 
     def device(self, array: Any) -> Array:
-        return self.of.own(array)
+        return self.of.to_device(array)
 
     def host(self, array: Any) -> Any:
         return self.of.host(array)
 
     def answer(self, found: Any) -> Any:
-        # Every pass leaves its answer in memory of its own.
+        # Every pass has its own output memory.
         return found if isinstance(found, Scores) else self.device(found)
 
     def labels(self, answer: Any) -> Array:
         if not isinstance(answer, Scores):
             return answer
-        kind = np.min_scalar_type(max(answer.classes, 2))  # one value more, for no vote
+        kind = np.min_scalar_type(max(answer.classes, 2))  # one extra value: invalid
         labels = self.xp.empty(answer.shape, dtype=kind)
         self.kernels.labels(answer, labels)
         return labels
@@ -175,38 +175,38 @@ class DeviceBackend:
     def select(self, answer: Any, votes: Array) -> Array:
         if not isinstance(answer, Scores):
             counters.select(answer, votes)
-            return counters.withheld(answer, votes.shape[0])
-        withheld = self._none_withheld()
-        self.kernels.select(answer, votes, withheld)
-        return _number(withheld)
+            return counters.count_invalid(answer, votes.shape[0])
+        invalid = self._zero_invalid()
+        self.kernels.select(answer, votes, invalid)
+        return _to_count(invalid)
 
     def match(
         self, answer: Any, candidate: Array, hits: Array, classes: int
     ) -> tuple[Array, Array]:
         if not isinstance(answer, Scores):
-            return counters.match(answer, candidate, hits), counters.withheld(answer, classes)
+            return counters.match(answer, candidate, hits), counters.count_invalid(answer, classes)
         missed = self.xp.zeros(answer.shape[0], dtype=np.uint8)
-        withheld = self._none_withheld()
-        self.kernels.match(answer, candidate, hits, missed, withheld)
-        return self.xp.count_nonzero(missed == 0), _number(withheld)
+        invalid = self._zero_invalid()
+        self.kernels.match(answer, candidate, hits, missed, invalid)
+        return self.xp.count_nonzero(missed == 0), _to_count(invalid)
 
     @property
     def _channels(self) -> Channels | None:
         return None if self.network_input is None else self.network_input.channels
 
-    def _none_withheld(self) -> Array:
+    def _zero_invalid(self) -> Array:
         return self.xp.zeros(1, dtype=np.uint64)
 
 
-def _number(withheld: Array) -> Array:
-    """As an array without axes of the type that counts of labels have."""
-    return withheld.astype(np.int64)[0]
+def _to_count(invalid: Array) -> Array:
+    """Return it as an array without axes, of the type of label counts."""
+    return invalid.astype(np.int64)[0]
 
 
 @final
 @dataclass(frozen=True)
 class _Noise:
-    """Noise that is written through the channels of a network; see `onnxcert._typing.Noise`."""
+    """Noise written through the channels of a network; see `onnxcert._typing.Noise`."""
 
     drawn: PhiloxNoise
     channels: Channels | None

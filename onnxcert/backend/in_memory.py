@@ -1,4 +1,4 @@
-"""Noise and counts by NumPy."""
+"""Noise and vote counts by NumPy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onnxcert.kernels import Split, grid_step, split
 from onnxcert.noise import SFC64, NumpyNoise, stream
 
 _AT_ONCE: Final = 2**16  # values
-_LARGE: Final = 2**25  # values; a colour picture of 11 million pixels
+_LARGE: Final = 2**25  # values; a colour image of 11 million pixels
 
 
 @final
@@ -29,8 +29,8 @@ class NumpyBackend:
 
     def prepare(self, x: Array, sigma: float) -> Array | Split:
         if x.size > _LARGE:
-            return x  # `add_normal` splits it part by part for every draw, which saves memory
-        # Part by part, with the rest in float32: float64 of a large picture may not fit in memory.
+            return x  # `add_normal` splits it in parts for every draw, to save memory
+        # In parts, with the rest in float32: float64 of a large image may not fit in memory.
         step, values = grid_step(sigma), np.ascontiguousarray(x).reshape(-1)
         nearest, rest = np.empty_like(values), np.empty_like(values)
         for start in range(0, values.size, _AT_ONCE):
@@ -51,7 +51,7 @@ class NumpyBackend:
         return array
 
     def answer(self, found: Any) -> IntArray:
-        # A copy, as a model may fill one buffer again and again.
+        # A copy, because a model may reuse its output buffer.
         return np.array(found)
 
     def labels(self, answer: IntArray) -> IntArray:
@@ -59,13 +59,13 @@ class NumpyBackend:
 
     def select(self, answer: IntArray, votes: IntArray) -> int:
         counters.select(answer, votes)
-        return int(counters.withheld(answer, len(votes)))
+        return int(counters.count_invalid(answer, len(votes)))
 
     def match(
         self, answer: IntArray, candidate: IntArray, hits: IntArray, classes: int
     ) -> tuple[int, int]:
         joint = counters.match(answer, candidate, hits)
-        return int(joint), int(counters.withheld(answer, classes))
+        return int(joint), int(counters.count_invalid(answer, classes))
 
 
 NUMPY: Final = NumpyBackend()

@@ -1,4 +1,4 @@
-"""What a backend does, wherever it does it."""
+"""Interface of a backend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from onnxcert._typing import Array, Noise
 
 
 class Backend(Protocol):
-    """One way to draw and to count. Arrays that it makes are its own; only `host` gives NumPy's."""
+    """Noise and vote counts on one kind of arrays. Only `host` returns NumPy arrays."""
 
     @property
     def name(self) -> str:
@@ -17,12 +17,12 @@ class Backend(Protocol):
 
     @property
     def generator(self) -> str:
-        """Name of its random generator; tallies of two generators are never merged."""
+        """Name of its random generator; tallies of different generators are never merged."""
         ...
 
     @property
     def xp(self) -> Any:
-        """Its array library, by the array API standard."""
+        """Array library, by the array API standard."""
         ...
 
     @property
@@ -31,43 +31,42 @@ class Backend(Protocol):
         ...
 
     def noise(self, seed: int, digest: str, indices: range) -> Noise:
-        """The noise of the draws `indices` of the input with this digest."""
+        """Return the noise of the draws `indices` of the input with this digest."""
         ...
 
     def prepare(self, x: Array, sigma: float) -> Any:
-        """What its noise of this sigma may take in the place of `x`, its own array."""
+        """Return a form of `x` (an array of this backend) for repeated noise of this sigma."""
         ...
 
     def inputs(self, rows: int, shape: tuple[int, ...]) -> Array:
-        """A batch of so many inputs of this shape, with anything in it, for noise to be written."""
+        """Return an uninitialised batch of so many inputs of this shape."""
         ...
 
     def device(self, array: Any) -> Array:
-        """`array`, NumPy's or its own, as its own."""
+        """Return `array` (NumPy's or the backend's) as an array of the backend."""
         ...
 
     def host(self, array: Any) -> Any:
-        """`array`, NumPy's or its own, as NumPy's; no copy where it is."""
+        """Return `array` (NumPy's or the backend's) as a NumPy array; no copy of one."""
         ...
 
     def answer(self, found: Any) -> Any:
-        """What a model returned, as something that the model does not write over in its next
-        pass."""
+        """Return a model's output in memory that its next pass does not overwrite."""
         ...
 
     def labels(self, answer: Any) -> Array:
-        """The labels [b, *grid] of a model's answer."""
+        """Return the labels [b, *grid] of a model's output."""
         ...
 
     def select(self, answer: Any, votes: Array) -> Any:
-        """Add the votes for each class to `votes` [classes, *grid]; how many were withheld."""
+        """Add the votes per class to `votes` [classes, *grid]; return how many are invalid."""
         ...
 
     def match(self, answer: Any, candidate: Array, hits: Array, classes: int) -> tuple[Any, Any]:
         """Add the votes for the candidate to `hits` [*grid].
 
         Returns:
-            In how many draws every component voted for its candidate, and how many votes were
-            withheld: integers, or arrays without axes, so that nothing need wait for them.
+            The number of draws in which every component voted for its candidate, and the number of
+            invalid predictions: integers, or arrays without axes, to avoid synchronisation.
         """
         ...

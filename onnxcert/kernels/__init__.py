@@ -1,8 +1,8 @@
-"""The two kernels that a GPU needs, noise and votes, with a transcription that runs anywhere.
+"""The two GPU kernels, noise and votes, and a transcription that runs without a GPU.
 
-`noise.cu` and `votes.cu` are compiled at run time by whoever has a GPU (`source`, `Compiled`).
-`Transcription` does the same by NumPy, or any array library: it is what the tests compare with,
-and where a GPU and a CPU must agree on a draw, it is the definition.
+`noise.cu` and `votes.cu` are compiled at run time on a machine with a GPU (`source`, `Compiled`).
+`Transcription` does the same with NumPy or any array library. The tests compare with it, and it
+defines the draws where a GPU and a CPU must agree.
 """
 
 from onnxcert.kernels.compiled import Compiled

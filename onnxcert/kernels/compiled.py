@@ -14,18 +14,18 @@ from onnxcert.kernels.grid import grid_step
 from onnxcert.kernels.interface import Channels, Scores
 from onnxcert.kernels.philox import Key
 
-BLOCK: Final = 256  # threads a block
+BLOCK: Final = 256  # threads per block
 THREADS: Final = 2**21  # fills any device several times over
-LARGEST: Final = (2**31 - 1, 2**16 - 1, 2**16 - 1)  # grid of blocks; kernels loop beyond it
+LARGEST: Final = (2**31 - 1, 2**16 - 1, 2**16 - 1)  # grid limits; kernels loop beyond them
 FLOATS: Final = (np.float32, np.float16)
 NOWHERE: Final = np.uint64(0)  # a null pointer
 
 
 class Module(Protocol):
-    """A compiled `source()`, CuPy's RawModule for example."""
+    """A compiled `source()`, for example CuPy's RawModule."""
 
     def get_function(self, name: str, /) -> Callable[[Any, Any, Any], Any]:
-        """A kernel by its name, to be called with grid, block and arguments."""
+        """Return the kernel of this name, to be called with grid, block and arguments."""
         ...
 
 
@@ -34,7 +34,7 @@ class Module(Protocol):
 class Compiled:
     """The kernels on a device; see `onnxcert.kernels.Kernels`.
 
-    They start on the library's current stream, and nothing waits for them.
+    They start asynchronously on the library's current stream.
 
     Args:
         module: the compiled `source()`.
@@ -59,7 +59,7 @@ class Compiled:
             _check(affine, (2, count), np.float32)
         _check(x, x.shape, np.float32)
         if out.shape != (len(out), count, *x.shape[1:]) or out.dtype not in FLOATS:
-            raise ValueError(f"x {x.shape} does not become {out.dtype} {out.shape}.")
+            raise ValueError(f"out {out.dtype} {out.shape} does not fit x {x.shape}.")
         if out.size == 0:
             return
         draw_step, *steps = (s // out.itemsize for s in out.strides)
@@ -69,7 +69,7 @@ class Compiled:
             rows, cells = out.shape[1], x.size // x.shape[0]
             channel_step, cell_step = steps[0], _step(out.shape[2:], steps[1:])
         if cell_step is None:
-            raise ValueError(f"cells of the strides {out.strides} are not equally far apart.")
+            raise ValueError(f"cells must be equally spaced, got the strides {out.strides}.")
         side_by_side = (rows, channel_step, cell_step) == (3, 1, 3) and cells % 4 == 0
         shared = (np.int64(cells), order, affine, out, np.int64(draw_step))
         step = grid_step(sigma)
@@ -89,24 +89,24 @@ class Compiled:
     def labels(self, scores: Scores, out: Array) -> None:
         self._count("labels", scores, _counter(out, (len(scores.values), *scores.grid)))
 
-    def select(self, scores: Scores, votes: Array, withheld: Array) -> None:
+    def select(self, scores: Scores, votes: Array, invalid: Array) -> None:
         counters = _counter(votes, (scores.classes, *scores.grid))
-        self._count("select", scores, (*counters, _check(withheld, (1,), np.uint64)))
+        self._count("select", scores, (*counters, _check(invalid, (1,), np.uint64)))
 
     def match(
-        self, scores: Scores, candidate: Array, hits: Array, missed: Array, withheld: Array
+        self, scores: Scores, candidate: Array, hits: Array, missed: Array, invalid: Array
     ) -> None:
         counters = (*_counter(candidate, scores.grid), *_counter(hits, scores.grid))
         flags = _check(missed, (len(scores.values),), np.uint8)
-        self._count("match", scores, (*counters, flags, _check(withheld, (1,), np.uint64)))
+        self._count("match", scores, (*counters, flags, _check(invalid, (1,), np.uint64)))
 
     def _count(self, what: str, scores: Scores, counters: tuple[Any, ...]) -> None:
         values = scores.values
         if values.dtype not in FLOATS:
-            raise ValueError(f"scores are float32 or float16, got {values.dtype}.")
+            raise ValueError(f"scores must be float32 or float16, got {values.dtype}.")
         if values.size == 0:
             return
-        # A cloud is a picture of one row, a classifier's answer one of one cell.
+        # Points count as an image of one row, a classifier's output as an image of one pixel.
         missing = 4 - values.ndim
         steps = [s // values.itemsize for s in values.strides]
         sizes = (
@@ -128,7 +128,7 @@ class Compiled:
 
 
 def _step(shape: tuple[int, ...], steps: list[int]) -> int | None:
-    """How far apart the elements of these axes lie if that is one number, else None."""
+    """Return the distance between elements of these axes if it is constant, else None."""
     step, size = 0, 1
     for n, s in zip(reversed(shape), reversed(steps), strict=True):
         if n > 1:
@@ -139,10 +139,10 @@ def _step(shape: tuple[int, ...], steps: list[int]) -> int | None:
 
 
 def _check(array: Array, shape: tuple[int, ...], *dtypes: Any) -> Array:
-    """`array`, if it is contiguous and what a kernel will take it for.
+    """Return `array` if it is contiguous and has the type and shape that a kernel expects.
 
     Raises:
-        ValueError: it is not, and a kernel would read or write elsewhere.
+        ValueError: otherwise; a kernel would read or write out of bounds.
     """
     if not (array.shape == shape and array.dtype in dtypes and array.flags.c_contiguous):
         names = " or ".join(np.dtype(dtype).name for dtype in dtypes)
@@ -153,5 +153,5 @@ def _check(array: Array, shape: tuple[int, ...], *dtypes: Any) -> Array:
 
 
 def _counter(array: Array, shape: tuple[int, ...]) -> tuple[Array, np.int32]:
-    """An array of unsigned integers, and the bytes of one."""
+    """Return an array of unsigned integers, and its bytes per element."""
     return _check(array, shape, np.uint8, np.uint16, np.uint32), np.int32(array.itemsize)

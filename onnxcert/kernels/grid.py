@@ -1,9 +1,9 @@
-"""The grid that noisy inputs lie on, so that what a model sees is a function of x + e alone.
+"""The grid of noisy inputs, which makes the model's input a function of x + e alone.
 
-In floating point, `x + sigma z` shows the low bits of x: its sums with one x and with its neighbour
-lie on different lattices (Jin et al. 2022; Voracek and Hein 2023). So x + e is rounded to a grid
-that depends on sigma alone. The model then sees a fixed function of the real number x + e.
-docs/statistics.md, section 11, derives how far the law of a computed draw is from that.
+In floating point, `x + sigma z` shows the low bits of x: the sums with x and with its neighbour lie
+on different lattices (Jin et al. 2022; Voracek and Hein 2023). So x + e is rounded to a grid that
+depends on sigma alone. The model then sees a fixed function of the real number x + e.
+docs/statistics.md, section 11, derives the distance of the law of a computed draw from that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from array_api_compat import array_namespace
 
 from onnxcert._typing import Array
 
-STEPS: Final = 14  # powers of two that the grid's step lies below sigma
+STEPS: Final = 14  # the grid step is about sigma / 2^STEPS
 
 
 class Split(NamedTuple):
@@ -32,7 +32,7 @@ class Split(NamedTuple):
 
 
 def grid_step(sigma: float) -> float:
-    """g = 2^(floor(log2 sigma) - 14); sigma / g is in [2^14, 2^15). 0 for no noise.
+    """Return g = 2^(floor(log2 sigma) - 14), with sigma / g in [2^14, 2^15); 0 for no noise.
 
     >>> grid_step(0.25) == 2.0**-16
     True

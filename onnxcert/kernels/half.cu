@@ -1,4 +1,4 @@
-// Conversions between float32 and the bits of float16, without a header that a machine may lack.
+// Conversions between float32 and float16 bits, without a header that may be missing.
 
 #ifdef __CUDACC__
 __device__ inline unsigned short half_bits(float value) {

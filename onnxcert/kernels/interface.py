@@ -1,4 +1,4 @@
-"""What the kernels do, whoever runs them."""
+"""Interface of the kernels."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from onnxcert.kernels.philox import Key
 
 @dataclass(frozen=True)
 class Channels:
-    """How the channels of the network follow from those of the input.
+    """Mapping from the channels of an input to those of the network.
 
     Attributes:
-        order: int32 [c], the input's channel that each of the network's is made of; None: as they
-            are. One channel may serve many times, with the same noise.
-        affine: float32 [2, c], a factor and an offset for each channel of the network; None: none.
+        order: int32 [c], the input channel of each network channel; None for the identity. Channels
+            made from the same input channel have the same noise.
+        affine: float32 [2, c], a factor and an offset of each network channel; None for none.
     """
 
     order: Array | None = None
@@ -27,16 +27,16 @@ class Channels:
 class Scores:
     """Scores of a batch, where the model left them, and how they become votes.
 
-    Only an argmax over classes and one score against a threshold are votes here. Labels that do
-    not exclude each other, class indices and classes ruled out for some inputs are not.
+    Supported votes are an argmax over classes, and one score against a threshold; not multi-label
+    outputs, class indices, or classes excluded for some inputs.
 
     Attributes:
         values: float32 or float16 [B, classes, h, w], [B, classes, N] or [B, classes], with any
-            strides: of channels-last scores, pass the transposed view.
-        grid: shape of the components, (H, W), (N,) or (1,). Where it is not that of `values`, both
-            have two axes and the scores are interpolated.
-        threshold: vote for class 1 above it and 0 otherwise, with one score a component; None: the
-            class of the largest score, the first of equals.
+            strides: for channels-last scores pass the transposed view.
+        grid: shape of the components, (H, W), (N,) or (1,). If it differs from that of `values`,
+            both have two axes and the scores are interpolated.
+        threshold: with one score per component, vote for class 1 above it and for 0 otherwise; None
+            votes for the class of the largest score, the first one of a tie.
     """
 
     values: Array
@@ -56,30 +56,30 @@ class Scores:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """[B, *grid], that of the labels."""
+        """Shape of the labels, [B, *grid]."""
         return (int(self.values.shape[0]), *self.grid)
 
     def __getitem__(self, rows: slice) -> Self:
-        """The scores of some draws."""
+        """Return the scores of some draws."""
         return replace(self, values=self.values[rows])
 
     @property
     def classes(self) -> int:
-        """How many classes may be voted for."""
+        """Number of classes that a vote can name."""
         return int(self.values.shape[1]) if self.threshold is None else 2
 
     @property
     def interpolated(self) -> bool:
-        """Whether the scores lie on another grid than the components."""
+        """Whether the scores have another grid than the components."""
         return (tuple(self.values.shape[2:]) or (1,)) != tuple(self.grid)
 
 
 class Kernels(Protocol):
     """Noise and votes on the arrays of one library.
 
-    A component of which any score is not finite (or the sum over its classes, in float32) has no
-    vote. Counters, labels and candidates are uint8, uint16 or uint32 and C-contiguous, wide enough
-    for what they will hold.
+    A prediction is invalid (no vote) if a score, or the float32 sum over the classes, is not
+    finite. Counters, labels and candidates are uint8, uint16 or uint32, C-contiguous and wide
+    enough for their values.
     """
 
     def noise(
@@ -91,40 +91,40 @@ class Kernels(Protocol):
         out: Array,
         channels: Channels | None = None,
     ) -> None:
-        """Write the grid point nearest to x + sigma z into each row of `out`; row b has the normals
-        of draw first + b.
+        """Write the grid point nearest to x + sigma z into each row of `out`.
 
-        The grid is that of `onnxcert.kernels.grid_step`. With sigma 0, x is written as it is.
-        Product and sum of `channels`, which come after, are rounded each in float32.
+        Row b has the normals of draw first + b. The grid is that of `onnxcert.kernels.grid_step`.
+        With sigma 0, x is written unchanged. Product and sum of `channels` follow, each rounded in
+        float32.
 
         Args:
-            x: float32, C-contiguous; [C, *cells] where there are `channels`.
-            out: float32 or float16 [B, *x.shape], or [B, c, *cells] where there are `channels`,
-                with any strides from which all cells can be reached in equal steps: of a
-                channels-last buffer, pass the transposed view.
+            x: float32, C-contiguous; [C, *cells] with `channels`.
+            sigma: standard deviation of the noise.
+            key: key of the Philox stream.
+            first: number of the first draw.
+            out: float32 or float16 [B, *x.shape], or [B, c, *cells] with `channels`, with strides
+                that reach all cells in equal steps: for channels-last pass the transposed view.
+            channels: the network's channels; None for those of x.
         """
         ...
 
     def labels(self, scores: Scores, out: Array) -> None:
-        """Write the votes into `out` [B, *grid]; the largest value of its type is no vote."""
+        """Write the votes into `out` [B, *grid]; the largest value of its type is invalid."""
         ...
 
-    def select(self, scores: Scores, votes: Array, withheld: Array) -> None:
+    def select(self, scores: Scores, votes: Array, invalid: Array) -> None:
         """Add the votes for each class to `votes` [classes, *grid].
 
-        Args:
-            withheld: uint64 [1]; how many votes were withheld is added to it.
+        The number of invalid predictions is added to `invalid`, uint64 [1].
         """
         ...
 
     def match(
-        self, scores: Scores, candidate: Array, hits: Array, missed: Array, withheld: Array
+        self, scores: Scores, candidate: Array, hits: Array, missed: Array, invalid: Array
     ) -> None:
         """Add the votes for the candidate [*grid] to `hits` [*grid].
 
-        Args:
-            missed: uint8 [B], zeros; becomes 1 for each draw in which any component did not vote
-                for its candidate.
-            withheld: uint64 [1]; how many votes were withheld is added to it.
+        `missed`, uint8 [B], zeros, becomes 1 for each draw in which a component did not vote for
+        its candidate. The number of invalid predictions is added to `invalid`, uint64 [1].
         """
         ...

@@ -1,7 +1,7 @@
-"""Bilinear interpolation as the ONNX operator Resize does it, in single roundings of float32.
+"""Bilinear interpolation like the ONNX operator Resize, each operation rounded in float32.
 
-Half-pixel centres, no antialiasing, edges repeated. Where a position is exactly that of a score,
-its neighbour still has the weight zero, so a neighbour that is not finite makes it NaN.
+Half-pixel centres, no antialiasing, edges repeated. At the exact position of a score its neighbour
+still has the weight zero, so a neighbour that is not finite gives NaN.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from onnxcert._typing import Array
 
 
 class Interpolation:
-    """From a grid of scores to one of components.
+    """Interpolation from a grid of scores to one of components.
 
     Args:
-        source: h, w of the scores. grid: H, W of the components. xp: the array library.
+        source: (h, w) of the scores.
+        grid: (H, W) of the components.
+        xp: the array library.
     """
 
     def __init__(self, source: tuple[int, ...], grid: tuple[int, ...], xp: Any) -> None:
@@ -33,14 +35,14 @@ class Interpolation:
         ]
 
     def __call__(self, plane: Array) -> Array:
-        """Scores float32 [h, w] to [H, W]."""
+        """Interpolate scores, float32 [h, w] to [H, W]."""
         take = self.xp.take
         parts = [weight * take(take(plane, y, axis=0), x, axis=1) for y, x, weight in self._corners]
         return ((parts[0] + parts[1]) + parts[2]) + parts[3]
 
 
 def _neighbours(size: int, source: int, xp: Any) -> tuple[Array, Array, Array, Array]:
-    """Of each position, the score before and after it, and its distances from them."""
+    """Return for each position the indices of the scores before and after it, and its distances."""
     scale = float(np.float32(size) / np.float32(source))
     at = (xp.astype(xp.arange(size), xp.float32) + 0.5) / scale - 0.5
     at = xp.clip(at, 0.0, float(source - 1))

@@ -1,11 +1,11 @@
-// Noise: the grid point nearest to x + sigma z, normalised, straight into the input buffer of a model.
+// Noise: the grid point nearest to x + sigma z, normalised, written into the input of a model.
 //
-// Element e = 2 q + r of draw i gets normal r of the Philox4x32-10 block with the counter (q, i), so
-// its noise depends on nothing else: not on the batch, the grid of threads or the layout of `out`.
-// Noise is float64, as its law must be exact to a few parts in 2^32 in every cell of the grid; see
-// docs/statistics.md, section 11.
-// Everything below rounds as IEEE 754 says, operation by operation (no contraction, no approximate
-// function), so onnxcert/kernels/normal.py repeats it on a CPU bit for bit.
+// Element e = 2 q + r of draw i gets normal r of the Philox4x32-10 block with the counter (q, i).
+// Its noise depends on nothing else: not on the batch, the grid of threads or the layout of `out`.
+// Noise is float64, because its law must be exact to a few parts in 2^32 in every cell of the grid;
+// see docs/statistics.md, section 11.
+// Every operation rounds as IEEE 754 specifies (no contraction, no approximate functions), so
+// onnxcert/kernels/normal.py repeats the file on a CPU bit for bit.
 //
 // The file needs no header. It is compiled at run time; see onnxcert/kernels/source.py.
 
@@ -25,7 +25,7 @@ struct Philox {
     for (u32 round = 0; round < 10; ++round) {
       k0[round] = first + round * 0x9E3779B9u;
       k1[round] = second + round * 0xBB67AE85u;
-      // An empty instruction that "changes" them: else the compiler adds anew in every loop.
+      // An empty instruction that "changes" them: else the compiler repeats the sums in every loop.
       asm volatile("" : "+r"(k0[round]), "+r"(k1[round]));
     }
   }
@@ -110,7 +110,7 @@ __device__ inline void box_muller(u64 a, u64 b, double& z0, double& z1) {
   z1 = __dmul_rn(radius, of_bits(sine));
 }
 
-// The normals 4 q ... 4 q + 3 of a draw: two of each block.
+// The normals 4 q ... 4 q + 3 of a draw, two from each block.
 __device__ inline void normals(const Philox& philox, u64 q, u64 draw, double (&z)[4]) {
   for (int half = 0; half < 2; ++half) {
     u32 r[4];
@@ -122,7 +122,7 @@ __device__ inline void normals(const Philox& philox, u64 q, u64 draw, double (&z
 __device__ inline void put(float* out, float value) { *out = value; }
 __device__ inline void put(unsigned short* out, float value) { *out = half_bits(value); }
 
-// Four at once, where `out` is aligned to four of them.
+// Four values at once, where `out` is aligned to four.
 __device__ inline void put4(float* out, const float* v) {
   *(Float4*)out = Float4{v[0], v[1], v[2], v[3]};
 }
@@ -140,7 +140,7 @@ __device__ inline void get4(const float* x, float (&v)[4]) {
   }
 }
 
-// What one channel of the network is made of: channel `from` of x, times a factor, plus an offset.
+// One channel of the network: channel `from` of x, times a factor, plus an offset.
 struct Channel {
   i64 from;
   bool plain;
@@ -153,7 +153,7 @@ __device__ inline Channel channel_of(i64 c, const int* from, const float* affine
   return channel;
 }
 
-// The grid: its step, and sigma in steps; a step of 0 for no noise. See onnxcert/kernels/grid.py.
+// The grid: its step, and sigma in steps; the step 0 means no noise. See onnxcert/kernels/grid.py.
 struct Grid {
   double sigma, step;
 };
@@ -191,7 +191,7 @@ __device__ inline void planar(const float* x, Grid grid, u32 k0, u32 k1, u64 fir
     const Channel channel = channel_of(c, from, affine, channels);
     const i64 begin = channel.from * cells, end = begin + cells;
     for (i64 q = begin / 4 + thread; 4 * q < end; q += threads) {
-      // The quadruples at either end may belong to two channels: each takes its own elements.
+      // The first and last quadruple may belong to two channels; each takes its own elements.
       const int low = 4 * q < begin ? (int)(begin - 4 * q) : 0;
       const int high = 4 * q + 4 > end ? (int)(end - 4 * q) : 4;
       float v[4] = {0.0f, 0.0f, 0.0f, 0.0f}, y[4];
@@ -219,8 +219,8 @@ __device__ inline void planar(const float* x, Grid grid, u32 k0, u32 k1, u64 fir
   }
 }
 
-// Three channels side by side: out [draws, cells, 3], cells a multiple of 4. Each thread takes four
-// cells, so that twelve neighbouring values are written by whole vectors.
+// Three interleaved channels: out [draws, cells, 3], cells a multiple of 4. Each thread takes four
+// cells, so that twelve adjacent values are written as whole vectors.
 template <typename Out>
 __device__ inline void interleaved(const float* x, Grid grid, u32 k0, u32 k1, u64 first,
                                    i64 draws, i64 cells, const int* from, const float* affine,

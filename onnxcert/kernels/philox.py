@@ -1,8 +1,8 @@
 """Philox4x32-10, the counter-based generator of the GPU's noise, in NumPy.
 
 Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3": a bijection of 128
-bits for each key of 64, so that a number is found from its place alone. Two places of one key
-never share a counter; two keys are different bijections.
+bits for each 64-bit key, so that a number depends on its position alone. Two positions of one key
+have different counters; two keys are different bijections.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _WORD: Final = 0xFFFFFFFF
 
 
 def stream_key(seed: int, digest: str) -> Key:
-    """The key of all draws of one input: 64 bits of a hash of the seed and the input's digest."""
+    """Return the key of all draws of one input: 64 bits of a hash of the seed and the digest."""
     of = b"onnxcert philox" + seed.to_bytes(8, "little") + bytes.fromhex(digest)
     sha = hashlib.sha256(of).digest()
     return int.from_bytes(sha[:4], "little"), int.from_bytes(sha[4:8], "little")
 
 
 def philox4x32(counter: npt.ArrayLike, key: Key) -> Words:
-    """The blocks at these counters: uint32 [..., 4] to uint32 [..., 4]."""
+    """Return the blocks at these counters: uint32 [..., 4] to uint32 [..., 4]."""
     c0, c1, c2, c3 = np.moveaxis(np.asarray(counter, dtype=np.uint64), -1, 0)
     k0, k1 = key
     for _ in range(ROUNDS):
@@ -46,9 +46,9 @@ def philox4x32(counter: npt.ArrayLike, key: Key) -> Words:
 
 
 def blocks(key: Key, draws: npt.ArrayLike, start: int, stop: int, domain: int = ELEMENTS) -> Words:
-    """The blocks q = start .. stop - 1 of each draw: uint32 [*draws.shape, stop - start, 4].
+    """Return blocks q = start .. stop - 1 of each draw: uint32 [*draws.shape, stop - start, 4].
 
-    The counter is (q, draw), both 64 bits; the domain fills the upper 4 bits of q.
+    The counter is (q, draw), both 64 bits; the domain is in the upper 4 bits of q.
     """
     draw = np.asarray(draws, dtype=np.uint64)[..., None]
     q = np.arange(start, stop, dtype=np.uint64)

@@ -1,4 +1,4 @@
-"""The noise of a batch of draws from Philox streams."""
+"""Noise of a batch of draws from Philox streams."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from onnxcert.kernels.philox import NORMALS, OFFSETS, Key, blocks
 @final
 @dataclass(frozen=True)
 class PhiloxNoise:
-    """The randomness of consecutive draws of one input; see `onnxcert._typing.Noise`.
+    """Noise of consecutive draws of one input; see `onnxcert._typing.Noise`.
 
     Args:
-        kernels: what runs on the device.
-        key: of the seed and the input, `stream_key`.
+        kernels: kernels of the device.
+        key: key of the seed and the input, by `stream_key`.
         indices: the draws, in steps of 1.
     """
 
@@ -39,7 +39,7 @@ class PhiloxNoise:
         self.kernels.noise(x, sigma, self.key, self.indices.start, out, channels)
 
     def normals(self, count: int) -> npt.NDArray[np.float64]:
-        """So many standard normals of each draw, float64 [draws, count], in memory.
+        """Return `count` standard normals of each draw, float64 [draws, count], in memory.
 
         They share no block with those of `add_normal`.
         """
@@ -47,6 +47,6 @@ class PhiloxNoise:
         return standard_normals(self.key, draws, count, NORMALS)
 
     def offsets(self) -> npt.NDArray[np.float64]:
-        """A number of each draw, uniform in [0, 1), float64 [draws], in memory."""
+        """Return one uniform number in [0, 1) of each draw, float64 [draws], in memory."""
         first, _ = words(blocks(self.key, np.array(self.indices, dtype=np.uint64), 0, 1, OFFSETS))
         return (first[..., 0] >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -1,4 +1,4 @@
-"""The kernels as one text for a compiler at run time."""
+"""Source code of the kernels, for a compiler at run time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ OPTIONS: Final = ("-std=c++17",)
 
 
 def source() -> str:
-    """CUDA C++ without a header; every kernel has a C name.
+    """Return the CUDA C++ source, without headers; every kernel has a C name.
 
-    Compile it with `OPTIONS` and nothing that loosens arithmetic, such as `--use_fast_math`: what
-    it promises is IEEE 754.
+    Compile it with `OPTIONS` and without options that loosen arithmetic, such as `--use_fast_math`:
+    the results must follow IEEE 754.
     """
     folder = files("onnxcert.kernels")
     names = ("half.cu", "noise.cu", "votes.cu")

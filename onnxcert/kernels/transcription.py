@@ -55,15 +55,15 @@ class Transcription:
             label[~voted] = none
             out[b, ...] = xp.astype(label, out.dtype)
 
-    def select(self, scores: Scores, votes: Array, withheld: Array) -> None:
+    def select(self, scores: Scores, votes: Array, invalid: Array) -> None:
         xp = array_namespace(votes)
         for label, voted in self._votes(scores):
             for c in range(scores.classes):
                 votes[c, ...] += xp.astype((label == c) & voted, votes.dtype)
-            withheld[0] += int(xp.count_nonzero(~voted))
+            invalid[0] += int(xp.count_nonzero(~voted))
 
     def match(
-        self, scores: Scores, candidate: Array, hits: Array, missed: Array, withheld: Array
+        self, scores: Scores, candidate: Array, hits: Array, missed: Array, invalid: Array
     ) -> None:
         xp = array_namespace(hits)
         wanted = xp.astype(candidate, xp.int64)
@@ -71,16 +71,16 @@ class Transcription:
             hit = (label == wanted) & voted
             hits[...] += xp.astype(hit, hits.dtype)
             missed[b] = int(missed[b]) | int(not xp.all(hit))
-            withheld[0] += int(xp.count_nonzero(~voted))
+            invalid[0] += int(xp.count_nonzero(~voted))
 
     def _votes(self, scores: Scores) -> Iterator[tuple[Array, Array]]:
-        """The labels of each draw, int64 [*grid], and where there is one."""
+        """Yield for each draw the labels, int64 [*grid], and whether each is valid."""
         cells = scores.values.shape[2:] or (1,)
         to_grid = None
         if scores.interpolated:
             to_grid = Interpolation(cells, scores.grid, array_namespace(scores.values))
         for b in range(scores.values.shape[0]):
-            # What is not finite is found afterwards: here it may do what it likes.
+            # Non-finite values are found afterwards and may raise warnings here.
             with np.errstate(invalid="ignore", over="ignore"):
                 vote = self._vote(scores, b, cells, to_grid)
             yield vote

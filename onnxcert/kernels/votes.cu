@@ -1,21 +1,21 @@
-// Votes: scores, where the model left them, become votes that are counted, in one pass.
+// Votes: turn scores, where the model left them, into votes and count them, in one pass.
 //
-// One thread owns one component, through all draws of the batch, so counters need no atomics. A
-// score that lies on a coarser grid is interpolated on the way as the ONNX operator Resize does it
-// (linear, half_pixel). A component with a score that is not finite has no vote in that draw: the
-// sum over its classes is not finite. Every operation rounds on its own, as in
-// onnxcert/kernels/transcription.py, which repeats this file on a CPU bit for bit.
+// One thread owns one component in all draws of the batch, so counters need no atomics. Scores on a
+// coarser grid are interpolated on the fly, as the ONNX operator Resize does (linear, half_pixel).
+// A prediction with a non-finite score is invalid (no vote): the sum over its classes shows it.
+// Every operation rounds separately, as in onnxcert/kernels/transcription.py, which repeats this
+// file on a CPU bit for bit.
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
 typedef long long i64;
 
-// Where scores lie (steps are strides, counted in elements) and how they become a vote.
+// Layout of the scores (steps are strides in elements), and how they become a vote.
 struct Scores {
   i64 draws, classes, height, width;  // of the scores
   i64 draw_step, class_step, row_step, column_step;
   i64 rows, columns;  // of the components
-  int above;          // whether one score is compared with `threshold`; else the argmax
+  int above;          // whether one score is compared with `threshold`; otherwise argmax
   float threshold;
 };
 
@@ -53,7 +53,7 @@ __device__ inline Neighbours neighbours(i64 i, i64 size, i64 source) {
   return n;
 }
 
-// The score of a component lies there as it is ...
+// The score of a component, read directly ...
 struct Direct {
   i64 offset;
   __device__ Direct(const Scores& s, i64 row, i64 column)
@@ -64,7 +64,7 @@ struct Direct {
   }
 };
 
-// ... or between four that do.
+// ... or interpolated between four scores.
 struct Interpolated {
   i64 offset[4];
   float weight[4];
@@ -91,8 +91,8 @@ struct Interpolated {
   }
 };
 
-// The vote of one component in one draw, or none; `best` is its score for class 0. Of equal scores
-// the first class wins.
+// The vote of one component in one draw, or none; `best` is its score for class 0. The first class
+// of a tie wins.
 #define ONNXCERT_NO_VOTE 0xFFFFFFFFu
 
 template <bool single, typename Score, typename Cell>
@@ -110,11 +110,11 @@ __device__ inline u32 vote(float best, const Score* draw, const Cell& cell, cons
   return label;
 }
 
-// For every component of this thread and every draw: count.add(component, draw, vote). Memory
-// answers late, so that many scores are asked for at once: of the classes of one draw, or of some
-// draws if there is but one score in each.
+// For every component of this thread and every draw: count.add(component, draw, vote). Several
+// scores are loaded at once to hide memory latency: of the classes of one draw, or of several draws
+// if each has only one score.
 template <bool single, typename Score, typename Cell, typename Count>
-__device__ inline void ballots(const Score* scores, const Scores& s, Count& count) {
+__device__ inline void for_each_vote(const Score* scores, const Scores& s, Count& count) {
   constexpr int ahead = single ? 4 : 1;
   const i64 components = s.rows * s.columns, threads = (i64)gridDim.x * blockDim.x;
   for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < components; i += threads) {
@@ -140,9 +140,9 @@ __device__ inline void ballots(const Score* scores, const Scores& s, Count& coun
 template <typename Score, typename Cell, typename Count>
 __device__ inline void count_votes(const Score* scores, const Scores& s, Count& count) {
   if (s.classes == 1) {
-    ballots<true, Score, Cell>(scores, s, count);
+    for_each_vote<true, Score, Cell>(scores, s, count);
   } else {
-    ballots<false, Score, Cell>(scores, s, count);
+    for_each_vote<false, Score, Cell>(scores, s, count);
   }
 }
 
@@ -178,7 +178,7 @@ struct Match {
     if (label == wanted && label != ONNXCERT_NO_VOTE) {
       ++found;
     } else {
-      // All who write write the same; who reads first spares the memory most of it.
+      // All threads write the same value; reading first avoids most of the writes.
       if (!missed[b]) missed[b] = 1;
       if (label == ONNXCERT_NO_VOTE) ++none;
     }
@@ -186,7 +186,7 @@ struct Match {
   __device__ void end(i64 i) { store(hits, bytes, i, load(hits, bytes, i) + found); }
 };
 
-// labels[draw, component]; the largest value of the type where there is no vote
+// labels[draw, component]; the largest value of the type if invalid
 struct Labels {
   void* labels;
   int bytes;
@@ -196,9 +196,9 @@ struct Labels {
   __device__ void end(i64) {}
 };
 
-// Withheld votes are rare, so that one atomic addition a thread that met one costs nothing.
-__device__ inline void withhold(u64* withheld, u64 none) {
-  if (none) atomicAdd(withheld, none);
+// Invalid predictions are rare, so one atomic addition per thread that met one costs nothing.
+__device__ inline void add_invalid(u64* invalid, u64 none) {
+  if (none) atomicAdd(invalid, none);
 }
 
 #define ONNXCERT_SCORES                                                                          \
@@ -210,20 +210,20 @@ __device__ inline void withhold(u64* withheld, u64 none) {
 
 #define ONNXCERT_VOTES(Score, Cell, suffix)                                                      \
   extern "C" __global__ void select_##suffix(const Score* scores, ONNXCERT_SCORES, void* votes,  \
-                                             int bytes, u64* withheld) {                         \
+                                             int bytes, u64* invalid) {                          \
     const Scores s = ONNXCERT_PACKED;                                                            \
     Select count = {votes, bytes, rows * columns, 0};                                            \
     count_votes<Score, Cell>(scores, s, count);                                                  \
-    withhold(withheld, count.none);                                                              \
+    add_invalid(invalid, count.none);                                                            \
   }                                                                                              \
   extern "C" __global__ void match_##suffix(const Score* scores, ONNXCERT_SCORES,                \
                                             const void* candidate, int candidate_bytes,          \
                                             void* hits, int bytes, unsigned char* missed,        \
-                                            u64* withheld) {                                     \
+                                            u64* invalid) {                                      \
     const Scores s = ONNXCERT_PACKED;                                                            \
     Match count = {candidate, candidate_bytes, hits, bytes, missed, 0, 0, 0};                    \
     count_votes<Score, Cell>(scores, s, count);                                                  \
-    withhold(withheld, count.none);                                                              \
+    add_invalid(invalid, count.none);                                                            \
   }                                                                                              \
   extern "C" __global__ void labels_##suffix(const Score* scores, ONNXCERT_SCORES, void* labels, \
                                              int bytes) {                                        \

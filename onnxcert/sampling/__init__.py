@@ -1,7 +1,7 @@
 """From an input to its tally: perturb, run the model, count votes.
 
-`sample` runs all draws of a `Count`; `count_part` runs some, anywhere, and `Count.absorb` adds
-them.
+`sample` runs all draws of a `Count`. `count_part` runs some draws on any worker, and `Count.absorb`
+adds their counts.
 """
 
 from onnxcert.sampling.answers import checked, noisy_answers, on_device

@@ -1,4 +1,4 @@
-"""What a model answers on noisy copies of one input, batch by batch, each batch checked."""
+"""Outputs of a model for noisy copies of one input, checked batch by batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from onnxcert.errors import ModelError, ParameterError
 from onnxcert.kernels import Scores
 from onnxcert.sampling.leak_check import BatchLeak, LeakCheck
 
-_MOST_VALUES: Final = 2**30  # of all buffers together, 4 GiB
+_MOST_VALUES: Final = 2**30  # in all buffers together: 4 GiB
 
 
 def noisy_answers(
@@ -28,21 +28,27 @@ def noisy_answers(
     backend: Backend = NUMPY,
     check: LeakCheck | None = None,
 ) -> Iterator[Any]:
-    """Labels of the draws `indices` in order, at most `batch_size` at a time; [b, *grid] each.
+    """Yield labels [b, *grid] of the draws `indices` in order, at most `batch_size` at a time.
 
-    A segmenter that may be called from several threads at once says from how many, `at_once`; each
-    of them then draws its noise, too. With one the noise of the next batch is drawn while the model
-    runs; on a GPU everything waits in one queue and nothing is gained by a thread. So many buffers
-    and one more, whatever n is. An answer holds until the next one is asked for.
+    A segmenter may set `at_once`, the number of threads that may call it; each then also draws its
+    noise. With one thread, the next noise is drawn while the model runs. On a GPU all work is in
+    one queue, and threads gain nothing. There is one buffer more than threads, whatever n is. An
+    output is valid until the next one is requested.
 
-    A segmenter that can take and give arrays of a device says how, `bind`, see
-    `onnxcert.model.segmenter.OnnxSegmenter`; instead of labels it may then give scores.
+    A segmenter for arrays of a device has `bind`, see `onnxcert.model.segmenter.OnnxSegmenter`; it
+    may give scores instead of labels.
 
     Args:
-        check: which draws are run again without their batch mates, before their batch is answered.
+        segment: the model.
+        x: the input, float32, without a batch axis.
+        draws: draws of the input.
+        indices: the draws to run.
+        batch_size: draws per pass.
+        backend: draws the noise.
+        check: the draws to run again alone, before the output of their batch is given.
 
     Raises:
-        BatchLeak: one of them then has other labels.
+        BatchLeak: such a draw then has other labels.
     """
     if batch_size < 1:
         raise ParameterError(f"the batch size must be at least 1, got {batch_size}.")
@@ -51,8 +57,8 @@ def noisy_answers(
     if bind is not None and backend is not NUMPY:
         segment, backend = bind(x, draws.perturbation)
     batches = -(-len(indices) // batch_size)
-    threads = min(passes_at_most(segment), batches) if backend.threaded else 0
-    if threads > 1:  # not more noise at once than fits an ordinary memory
+    threads = min(max_concurrent_passes(segment), batches) if backend.threaded else 0
+    if threads > 1:  # limit the memory of the noise
         threads = max(1, min(threads, _MOST_VALUES // (batch_size * x.size) - 1))
     rows = min(batch_size, max(1, len(indices)))
     buffers = [backend.inputs(rows, x.shape) for _ in range(threads + 1)]
@@ -69,16 +75,16 @@ def noisy_answers(
         start, many = indices.start + k * batch_size, len(noisy)
         if check is not None and many > 1:
             for i in check.among(range(start, start + many)):
-                if not again(i, many, i - start, backend.labels(found)[i - start]):
+                if not same_labels_alone(i, many, i - start, backend.labels(found)[i - start]):
                     raise BatchLeak
         return found
 
-    def again(i: int, many: int, row: int, labels: Array) -> bool:
-        """Whether draw i has the same labels without its batch mates.
+    def same_labels_alone(i: int, many: int, row: int, labels: Array) -> bool:
+        """Return whether draw i has the same labels alone.
 
-        On a device a pass of another number of rows may round otherwise: there the mates give way
-        to copies of this draw. No difference is put down to rounding: scores may be so scaled that
-        a leak is no larger, and one draw a pass is always right.
+        On a device a batch of another size may round differently, so the batch is filled with
+        copies of this draw. No difference counts as rounding: scores may have a scale at which a
+        leak is as small, and one draw per pass is always correct.
         """
         alone = backend.inputs(many if on_device(model, backend) else 1, x.shape)
         row = row if len(alone) > 1 else 0
@@ -90,32 +96,32 @@ def noisy_answers(
     if threads == 0:
         yield from (answer(k, draw(k)) for k in range(batches))
     elif threads == 1:
-        yield from map(answer, range(batches), _ahead(draw, batches, 1))
+        yield from map(answer, range(batches), _prefetch(draw, batches, 1))
     else:
-        yield from _ahead(lambda k: answer(k, draw(k)), batches, threads)
+        yield from _prefetch(lambda k: answer(k, draw(k)), batches, threads)
 
 
 def on_device(model: Segmenter, backend: Backend) -> bool:
-    """Whether a pass of another number of rows may choose other algorithms."""
+    """Return whether a pass of another batch size may use other algorithms."""
     return backend is not NUMPY or bool(getattr(model, "on_device", False))
 
 
-def passes_at_most(segment: Segmenter) -> int:
-    """From how many threads at once a segmenter may be called.
+def max_concurrent_passes(segment: Segmenter) -> int:
+    """Return the number of threads that may call a segmenter concurrently.
 
     Raises:
-        ParameterError: it says something that is no number of threads.
+        ParameterError: its `at_once` is not a number of threads.
     """
-    said = getattr(segment, "at_once", 1)
-    if not isinstance(said, int) or said < 1:
+    threads = getattr(segment, "at_once", 1)
+    if not isinstance(threads, int) or threads < 1:
         raise ParameterError(
-            f"at_once of a model must be a whole number of threads from 1, got {said!r}."
+            f"at_once of a model must be a whole number from 1 (threads), got {threads!r}."
         )
-    return said
+    return threads
 
 
-def _ahead(work: Callable[[int], Any], count: int, threads: int) -> Iterator[Any]:
-    """work(0), work(1), ... in order, done in threads, with `threads` of them on the way."""
+def _prefetch(work: Callable[[int], Any], count: int, threads: int) -> Iterator[Any]:
+    """Yield work(0), work(1), ... in order, computed in `threads` threads ahead of time."""
     workers = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="onnxcert-draws")
     try:
         first = min(threads, count)
@@ -130,7 +136,7 @@ def _ahead(work: Callable[[int], Any], count: int, threads: int) -> Iterator[Any
 
 
 def checked(found: Any, rows: int, backend: Backend = NUMPY) -> Any:
-    """What a model returned, if it is what a `Segmenter` promises: labels, or on a device scores.
+    """Return a model's output if it is valid: labels, or on a device scores.
 
     Raises:
         ModelError: not integers, not one row per input, or no components.

@@ -1,4 +1,4 @@
-"""Votes for fixed candidates over some draws; disjoint parts add up."""
+"""Votes for fixed candidates; the votes of disjoint draws add up."""
 
 from __future__ import annotations
 
@@ -14,23 +14,31 @@ from onnxcert.errors import ParameterError
 
 
 def smallest_counter(n: int) -> np.dtype[np.unsignedinteger[Any]]:
-    """The narrowest unsigned type that holds n."""
+    """Return the narrowest unsigned type that holds n."""
     return np.dtype(np.min_scalar_type(n))
 
 
 @dataclass(eq=False)
 class Hits:
-    """Votes for a fixed candidate over some draws. Disjoint parts add up to the whole."""
+    """Votes for a fixed candidate over some draws.
+
+    Attributes:
+        draws: draws of the input.
+        candidate: candidate class of each component [*grid].
+        hits: votes for it [*grid].
+        counted: ranges of the counted draws.
+        joint: number of draws in which every component voted for its candidate.
+    """
 
     draws: Draws
     candidate: Array
     hits: Array
     counted: tuple[range, ...] = ()
-    joint: Any = 0  # draws in which every component voted for its candidate
+    joint: Any = 0
 
     @classmethod
-    def none(cls, draws: Draws, candidate: Array, n: int, backend: Backend = NUMPY) -> Self:
-        """No draw counted yet, with counters wide enough for n."""
+    def empty(cls, draws: Draws, candidate: Array, n: int, backend: Backend = NUMPY) -> Self:
+        """Return empty counts, with counters wide enough for n."""
         return cls(draws, candidate, backend.xp.zeros(candidate.shape, dtype=smallest_counter(n)))
 
     def add(
@@ -39,7 +47,7 @@ class Hits:
         """Count the labels [b, *grid] of the b draws `indices`.
 
         Returns:
-            How many of them were withheld, being none of the classes.
+            The number of invalid labels, which are none of the classes.
         """
         if labels.shape != (len(indices), *self.candidate.shape):
             raise ParameterError(
@@ -47,12 +55,12 @@ class Hits:
                 f"got {labels.shape}."
             )
         self._claim((indices,))
-        joint, withheld = backend.match(labels, self.candidate, self.hits, classes)
+        joint, invalid = backend.match(labels, self.candidate, self.hits, classes)
         self.joint = self.joint + joint
-        return withheld
+        return invalid
 
     def on(self, backend: Backend, of: Backend = NUMPY) -> Self:
-        """The same counts, arrays of the backend `of`, as arrays of another."""
+        """Return the same counts with arrays of `backend` instead of the backend `of`."""
         return replace(
             self,
             candidate=backend.device(of.host(self.candidate)),
@@ -65,7 +73,7 @@ class Hits:
 
         Raises:
             ParameterError: other draws (seed, input, generator, perturbation), another candidate,
-                or a draw that was counted already.
+                or a draw that is counted already.
         """
         if self.draws != other.draws:
             raise ParameterError(
@@ -83,7 +91,7 @@ class Hits:
         for a in self.counted:
             for b in new:
                 if max(a.start, b.start) < min(a.stop, b.stop):
-                    raise ParameterError(f"draws {b.start} to {b.stop - 1} were counted already.")
+                    raise ParameterError(f"draws {b.start} to {b.stop - 1} are counted already.")
         joined = list(self.counted)
         for b in new:
             if joined and joined[-1].stop == b.start:

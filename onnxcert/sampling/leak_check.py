@@ -1,8 +1,8 @@
-"""Counted draws that are run again without their batch mates.
+"""Leak check: some counted draws are run again alone.
 
-The binomial test needs votes that are independent given the input. A model may let batch mates
-leak into each other for some inputs only, so no trial beforehand rules that out. Therefore some of
-the draws that count are run again, and each must get the labels that it got in its batch.
+The binomial test needs votes that are independent given the input. A model may be batch-dependent
+for some inputs only, so no check before the run rules that out. Therefore some counted draws are
+run again alone, and each must get the labels that it got in its batch.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from onnxcert.draws import Draws
 
 ONE_DRAW: Final = "one draw a pass"
 OFF: Final = "leak check off"
-_DEVICE_SHARE: Final = 0.1  # of the passes of an input, that a check on a device may cost
+_DEVICE_SHARE: Final = 0.1  # largest share of the passes that a check on a device may add
 
 
 class BatchLeak(Exception):
-    """A counted draw got other labels in its batch than without its batch mates.
+    """A counted draw has other labels in its batch than alone.
 
-    It is no error of the user: whoever counts starts again with one draw a pass.
+    This is not a user error: the caller restarts the count with one draw per pass.
     """
 
 
 @final
 @dataclass(frozen=True)
 class LeakCheck:
-    """Which counted draws of one input are run again without their batch mates.
+    """Selection of the counted draws of one input that are run again alone.
 
     Attributes:
-        picked: their numbers, increasing.
-        stages: (draws counted, share of the votes that a leak must change by then to certify
-            anything wrong) at each look; see `onnxcert.decision.leaked_shares`.
+        picked: numbers of these draws, increasing.
+        stages: at each look: (number of counted draws, least share of the votes that a leak must
+            change by then to make a certificate wrong); see `onnxcert.decision.leaked_shares`.
         alpha: accepted probability of missing such a leak.
-        one_draw: whether each draw has a pass of its own, so that nothing can leak.
-        off: whether nobody wants a check.
+        one_draw: whether every pass has one draw, so that nothing can leak.
+        off: whether the check is switched off.
     """
 
     picked: tuple[int, ...] = ()
@@ -61,20 +61,20 @@ class LeakCheck:
         asked: int | None = None,
         rows: int | None = None,
     ) -> Self:
-        """Pick draws by the seed, so many that a leak is missed with probability alpha at most.
+        """Select draws by the seed, so many that a leak is missed with probability at most alpha.
 
-        A leak that changes a share q of the draws is missed by m draws with probability (1 - q)^m
-        at most: they are picked without replacement and independently of the votes. At each look
-        there are enough of them among the draws counted by then.
+        The draws are selected without replacement and independently of the votes, so m draws miss a
+        leak that changes a share q of all draws with probability at most (1 - q)^m. At each look
+        enough of them are counted.
 
         Args:
-            draws: of the input.
-            shares: (draws tested, q) at each look.
-            alpha: of the input.
-            extra: draws before the tested ones, which only choose the candidate.
-            asked: so many of all draws, in place of as many as it takes.
-            rows: draws in one pass on a device, where a draw run again takes as long as a whole
-                pass: at most a tenth of the passes are run again, and at least one.
+            draws: draws of the input.
+            shares: (number of tested draws, q) at each look.
+            alpha: error budget of the input.
+            extra: number of earlier draws that only select the candidate.
+            asked: requested number of draws, instead of as many as needed.
+            rows: batch size on a device, where a draw run again costs a whole pass: at most a tenth
+                of the passes is run again, and at least one.
         """
         words = hashlib.sha256(b"leak check" + bytes.fromhex(draws.digest)).digest()
         key = np.frombuffer(words, dtype=">u4").tolist()
@@ -97,7 +97,7 @@ class LeakCheck:
 
     @property
     def key(self) -> str:
-        """What two counts must have in common to be one count."""
+        """Identity of the check; counts with different keys must not be combined."""
         if self.one_draw:
             return ONE_DRAW
         if self.off:
@@ -106,42 +106,42 @@ class LeakCheck:
         return f"{len(self.picked)} draws {hashlib.sha256(numbers).hexdigest()[:16]}"
 
     def among(self, indices: range) -> tuple[int, ...]:
-        """Those of the draws `indices`."""
+        """Return the selected draws among `indices`."""
         first, last = (bisect_left(self.picked, i) for i in (indices.start, indices.stop))
         return self.picked[first:last]
 
     def part(self, indices: range) -> Self:
-        """What a worker that counts the draws `indices` needs of it."""
+        """Return the part of the check that a worker needs for the draws `indices`."""
         return replace(self, picked=self.among(indices), stages=())
 
     def cost(self, total: int) -> str:
-        """What it takes for an input of `total` draws, in a few words."""
+        """Return the cost for an input of `total` draws, as text."""
         if self.one_draw:
             return "nothing can leak between draws"
         if self.off:
             return OFF
         return f"leak check: {len(self.picked)} of {total} draws are run again alone"
 
-    def shown(self, counted: int) -> str:
-        """What was checked of so many draws, for the statement.
+    def describe(self, counted: int) -> str:
+        """Return what was checked of `counted` draws, for the statement.
 
-        Where a leak may have been missed with more than alpha, it says with what probability.
+        If a leak may be missed with a larger probability than alpha, the text gives it.
         """
         if self.one_draw:
             return ONE_DRAW
         if self.off:
             return OFF
         many = len(self.among(range(counted)))
-        said = f"leak check {many} draw{'' if many == 1 else 's'}"
+        text = f"leak check {many} draw{'' if many == 1 else 's'}"
         share = next((q for stop, q in reversed(self.stages) if stop <= counted), None)
         missed = 0.0 if share is None or many == counted else (1.0 - min(share, 1.0)) ** many
         if missed <= self.alpha * (1 + 1e-9):
-            return said
-        return f"{said} (which miss a leak with probability {_rounded_up(missed)})"
+            return text
+        return f"{text} (which miss a leak with probability {_rounded_up(missed)})"
 
 
 def needed(share: float, alpha: float) -> int:
-    """Draws of which at least one shows a leak into such a share of the votes, but for alpha.
+    """Return how many draws show a leak into this share of the votes with probability 1 - alpha.
 
     >>> needed(0.2, 0.001)
     31
@@ -150,5 +150,5 @@ def needed(share: float, alpha: float) -> int:
 
 
 def _rounded_up(chance: float) -> str:
-    """Two digits behind the point, never less than it is."""
+    """Return a probability with two decimals, rounded up."""
     return f"{math.ceil(100 * chance - 1e-9) / 100:g}"

@@ -1,7 +1,7 @@
-"""Counts of some draws of one input, made by anybody: disjoint parts add up to the whole.
+"""Counts of some draws of one input; disjoint parts add up to the whole.
 
-Draw i is a pure function of seed, input and i, so it does not matter who counts it, when, or how
-often somebody tried.
+Draw i is a pure function of seed, input and i, so it does not matter which worker counts it, when,
+or after how many attempts.
 """
 
 from __future__ import annotations
@@ -24,15 +24,17 @@ class Part:
     """Counts of the draws `indices`, in memory.
 
     Attributes:
-        withheld: labels that were no vote.
+        draws: draws of the input.
+        indices: the counted draws.
+        invalid: number of invalid labels.
         single: labels of the first of these draws, [*grid].
-        votes: for each class, [classes, *grid]; of draws that choose the candidate.
-        hits: for the candidate; of all others.
+        votes: votes per class [classes, *grid], for selection draws.
+        hits: votes for the candidate, for all other draws.
     """
 
     draws: Draws
     indices: range
-    withheld: int
+    invalid: int
     single: IntArray
     votes: IntArray | None = None
     hits: Hits | None = None
@@ -60,42 +62,42 @@ def count_part(
     Args:
         segment: the model.
         x: the input, float32, without a batch axis.
-        draws: of this input.
+        draws: draws of this input.
         indices: at least one draw, in steps of 1.
         classes: number of classes.
-        candidate: classes [*grid] to count the votes for; None counts those for every class.
-        batch_size: draws per call of the model; the counts do not depend on it.
-        backend: where noise is drawn and votes are counted.
-        check: which draws are run again without their batch mates.
+        candidate: candidate classes [*grid]; None counts the votes for every class.
+        batch_size: draws per pass; the counts do not depend on it.
+        backend: draws noise and counts votes.
+        check: the draws to run again alone.
 
     Raises:
-        BatchLeak: one of them then has other labels.
+        BatchLeak: such a draw then has other labels.
     """
     if not indices or indices.step != 1:
         raise ParameterError(
-            f"a part must have at least one draw, and one after the other, got {indices}."
+            f"a part must have at least one draw, and consecutive draws, got {indices}."
         )
     counter = smallest_counter(len(indices))
-    single, votes, hits, withheld = None, None, None, 0
+    single, votes, hits, invalid = None, None, None, 0
     if candidate is not None:
-        hits = Hits.none(draws, backend.device(candidate), len(indices), backend)
+        hits = Hits.empty(draws, backend.device(candidate), len(indices), backend)
     done = indices.start
     for answer in noisy_answers(segment, x, draws, indices, batch_size, backend, check):
         if single is None:
             single = np.array(backend.host(backend.labels(answer[:1])[0]))
         if hits is not None:
             rows = range(done, done + answer.shape[0])
-            withheld = withheld + hits.add(answer, rows, backend, classes)
+            invalid = invalid + hits.add(answer, rows, backend, classes)
         else:
             if votes is None:
                 votes = backend.xp.zeros((classes, *answer.shape[1:]), dtype=counter)
-            withheld = withheld + backend.select(answer, votes)
+            invalid = invalid + backend.select(answer, votes)
         done += answer.shape[0]
     assert single is not None
     return Part(
         draws,
         indices,
-        int(withheld),
+        int(invalid),
         single,
         votes=None if votes is None else backend.host(votes),
         hits=None if hits is None else hits.on(NUMPY, backend),

@@ -1,4 +1,4 @@
-"""Perturb, run the model, count votes. Knows nothing of ONNX, pictures or statistics."""
+"""Perturb, run the model, count votes; independent of ONNX, images and statistics."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def sample(
     Args:
         segment: the model.
         x: one input, float32, without a batch axis.
-        count: a fresh count, or one to go on with; its backend draws and counts.
-        batch_size: draws per call of the model; the tally does not depend on it.
-        unit: the unit of `x`, in words.
-        kind: what a component is, in words.
-        on_batch: called after every batch, to show progress or to keep a checkpoint.
-        on_look: called at every look with the votes so far; a reason to stop, or nothing.
+        count: a new count, or one to resume; its backend draws and counts.
+        batch_size: draws per pass; the tally does not depend on it.
+        unit: unit of `x`, as text.
+        kind: name of the components.
+        on_batch: called after every batch, for progress or a checkpoint.
+        on_look: called at every look with the votes so far; returns a reason to stop, or nothing.
 
     Raises:
-        BatchLeak: a draw of `count.check` has other labels without its batch mates.
+        BatchLeak: a draw of `count.check` has other labels when it is run alone.
     """
     count.draws.perturbation.check(x)
     if digest(x) != count.draws.digest:
-        raise ParameterError("the count was begun for another input; count each input apart.")
+        raise ParameterError("the count belongs to another input; use one count per input.")
 
     def look() -> Ended:
         return "" if on_look is None else on_look(count.tally_at_last_look("", unit, kind))
 
     if count.at_look and count.done < count.total and (ended := look()):
-        return count.tally_at_last_look(ended, unit, kind)  # stopped just there, before looking
+        return count.tally_at_last_look(ended, unit, kind)  # interrupted just before this look
     while count.done < count.total:
         indices = range(count.done, count.next_stop)
         for answer in noisy_answers(

@@ -15,14 +15,14 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, Self, final
 
 from onnxcert.errors import DeviceError, ParameterError
-from onnxcert.workers.processes import STOPS, unheard
+from onnxcert.workers.processes import STOPS, block_signals
 from onnxcert.workers.task import Task
 from onnxcert.workers.worker import Opening, Outcome, Worker
 
-_KNOCK: Final = 5.0  # seconds for a machine of the cluster to answer
-_ANSWER: Final = 10.0  # seconds for Ray to answer: an import and one request
-# For a version of Ray without this client, only `ray.init` checks the address.
-_ASK: Final = """
+_CONNECT_TIMEOUT: Final = 5.0  # timeout in seconds to connect to the cluster
+_ANSWER_TIMEOUT: Final = 10.0  # timeout in seconds of Ray's answer: an import and one request
+# Versions of Ray without this client check the address only in `ray.init`.
+_PROBE_SCRIPT: Final = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 import ray
@@ -33,21 +33,21 @@ client and client(address=sys.argv[1])
 
 @final
 class Cluster:
-    """Ray actors; see `onnxcert.workers.crew.Crew`.
+    """Worker pool of Ray actors; see `onnxcert.workers.crew.Crew`.
 
-    Each has a GPU of its own where there are any, else as many cores as it has threads. One whose
-    process or machine is gone is started again wherever there is room.
+    Each actor has one GPU if the cluster has GPUs, else as many cores as it has threads. An actor
+    whose process or machine is lost is restarted wherever there is room.
 
     Args:
-        opening: how each opens the models.
-        size: how many; 0 for as many as the cluster has room for.
-        address: of a cluster, such as ``10.0.0.1:6379``; None joins the one that runs on this
-            machine, or else starts one that ends with the run.
+        opening: how each worker opens the models.
+        size: number of workers; 0 for as many as fit on the cluster.
+        address: address of a cluster, such as ``10.0.0.1:6379``; None joins the cluster of this
+            machine, or starts one that ends with the run.
     """
 
     def __init__(self, opening: Opening, size: int = 0, address: str | None = None) -> None:
         self._opening = opening
-        self._asked = size
+        self._requested = size
         self._address = address
         self._actors: dict[int, Any] = {}
         self._size = 0
@@ -76,18 +76,18 @@ class Cluster:
             # Ray sends usage data by default; switch that off unless the user has set the variable.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of Ray about itself
+                warnings.simplefilter("ignore")  # warnings of Ray about itself
                 import ray
         except ImportError:
             raise DeviceError(
                 "Ray is not installed; install onnxcert[ray], or use --workers."
             ) from None
         self._ray: Any = ray
-        self._mine = not ray.is_initialized()
-        if self._mine:
+        self._owns_cluster = not ray.is_initialized()
+        if self._owns_cluster:
             self._join()
         try:
-            self._size = self._room()
+            self._size = self._count_workers()
         except BaseException:
             self.__exit__()
             raise
@@ -103,31 +103,31 @@ class Cluster:
             with suppress(Exception):
                 self._ray.kill(actor)
         self._actors.clear()
-        if self._mine:
+        if self._owns_cluster:
             self._ray.shutdown()
 
-    def start(self, place: int) -> Future[Outcome]:
-        actor = self._actors.pop(place, None)
+    def start(self, slot: int) -> Future[Outcome]:
+        actor = self._actors.pop(slot, None)
         if actor is not None:
-            with suppress(Exception):  # as it is gone already
+            with suppress(Exception):  # the actor may be dead already
                 self._ray.kill(actor)
-        self._actors[place] = self._make.remote(self._sent)
-        return _future(self._actors[place].hello.remote())
+        self._actors[slot] = self._make.remote(self._sent)
+        return _future(self._actors[slot].ready.remote())
 
     def share(self, value: Any) -> Any:
         return self._ray.put(value)
 
     def release(self, handle: Any) -> None:
-        """Ray forgets what nobody refers to any more."""
+        """Do nothing: Ray frees objects without references."""
 
-    def submit(self, place: int, task: Task, *handles: Any) -> Future[Outcome]:
-        return _future(self._actors[place].do.remote(task, *handles))
+    def submit(self, slot: int, task: Task, *handles: Any) -> Future[Outcome]:
+        return _future(self._actors[slot].do.remote(task, *handles))
 
     # -- the cluster -------------------------------------------------------------------------------
 
     def _join(self) -> None:
         try:
-            _knock(self._address)
+            _check_address(self._address)
             with warnings.catch_warnings(), _own_signals():
                 warnings.simplefilter("ignore")
                 self._ray.init(
@@ -154,12 +154,12 @@ class Cluster:
     def _cores(self) -> int:
         return 1 if self._gpus else max(1, self._opening.threads)
 
-    def _room(self) -> int:
-        """How many workers there are to be.
+    def _count_workers(self) -> int:
+        """Return the number of workers to start.
 
         Raises:
-            DeviceError: there is no GPU, and one was asked for.
-            ParameterError: there is no room for so many.
+            DeviceError: a GPU was requested but the cluster has none.
+            ParameterError: the cluster has too little room.
         """
         cores = int(self._ray.cluster_resources().get("CPU", 0))
         if self._opening.device not in ("auto", "cpu") and not self._gpus:
@@ -168,28 +168,32 @@ class Cluster:
             )
         room = self._gpus or cores // self._cores
         has = f"{self._gpus} GPUs" if self._gpus else f"{cores} cores"
-        if room < 1 or self._asked > room:
+        if room < 1 or self._requested > room:
             raise ParameterError(
-                f"the Ray cluster has {has}, which is room for {room} workers of "
-                f"{self._cores} threads; use fewer --workers or --threads."
+                f"the Ray cluster has {has}, enough for {room} workers of {self._cores} threads; "
+                "use fewer --workers or --threads."
             )
-        return self._asked or room
+        return self._requested or room
 
 
-def _knock(address: str | None) -> None:
+def _check_address(address: str | None) -> None:
     """Raise OSError unless Ray listens at host:port.
 
-    `ray.init` waits for minutes and cannot be interrupted, so a separate process asks first.
+    `ray.init` waits for minutes and cannot be interrupted, so a separate process checks first.
     """
     host, _, port = (address or "").rpartition(":")
     if not host or "/" in host or not port.isdecimal():
         return
-    socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK).close()
-    asking = [sys.executable, "-c", _ASK, str(address)]
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT).close()
+    asking = [sys.executable, "-c", _PROBE_SCRIPT, str(address)]
     try:
-        done = subprocess.run(asking, capture_output=True, text=True, timeout=_ANSWER, check=False)
+        done = subprocess.run(
+            asking, capture_output=True, text=True, timeout=_ANSWER_TIMEOUT, check=False
+        )
     except subprocess.TimeoutExpired:
-        raise OSError(f"what listens there does not answer as Ray does in {_ANSWER:g} s") from None
+        raise OSError(
+            f"the server there gave no answer of Ray within {_ANSWER_TIMEOUT:g} s"
+        ) from None
     if done.returncode:
         raise OSError((done.stderr.strip().splitlines() or ["it does not answer"])[-1])
 
@@ -199,7 +203,7 @@ def _own_signals() -> Iterator[None]:
     """Restore signal handlers that Ray replaces, and keep Ray alive when the terminal is closed."""
     handlers = {number: signal.getsignal(number) for number in STOPS}
     try:
-        with unheard(*STOPS[2:]):
+        with block_signals(*STOPS[2:]):
             yield
     finally:
         for number, handler in handlers.items():

@@ -1,4 +1,4 @@
-"""One input on its way through the workers: which tasks it offers, and what their results mean."""
+"""Scheduling of one input: the tasks that it offers, and the processing of their results."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from onnxcert.result import Tally
 from onnxcert.sampling import BatchLeak, Part
 from onnxcert.settings import Settings
 from onnxcert.workers.crew import Crew
-from onnxcert.workers.task import Answers, CountDraws, Task, TryOut
+from onnxcert.workers.task import Answers, CountDraws, MakePlan, Task
 from onnxcert.workers.worker import Outcome
 
 
 @dataclass
-class Sizes:
-    """What is known of inputs of one shape, from those that came before.
+class ShapeState:
+    """Knowledge about input shapes, shared by all inputs of a run.
 
     Attributes:
-        seconds: that a task is to take; so much is lost with a worker.
-        found: shape -> what came out of trying its first input. tried: shapes of which a
-            first input is being tried, or was.
-        paces: shape -> seconds a draw takes a worker.
-        leaky: whether a leak between batch mates was found for any input.
+        seconds: target duration of a task; at most this much work is lost with a worker.
+        plans: shape -> execution plan of its first input.
+        planning: shapes whose first input is planned, or being planned.
+        seconds_per_draw: shape -> seconds per draw on one worker.
+        leaky: whether the model was found to be batch-dependent.
     """
 
     seconds: float
-    found: dict[tuple[int, ...], Tried] = field(default_factory=dict)
-    tried: set[tuple[int, ...]] = field(default_factory=set)
-    paces: dict[tuple[int, ...], float] = field(default_factory=dict)
+    plans: dict[tuple[int, ...], Tried] = field(default_factory=dict)
+    planning: set[tuple[int, ...]] = field(default_factory=set)
+    seconds_per_draw: dict[tuple[int, ...], float] = field(default_factory=dict)
     leaky: bool = False
 
 
@@ -43,17 +43,20 @@ class Course:
     """One input, from its first pass to its last draw.
 
     Args:
-        name: of the input.
-        x: the input as the model declares it. other: as the other model does, if there is one.
-        draws: of the input. settings: of the run.
-        trial: what `TryOut` needs beside these.
-        begin: makes a count of what the models say without noise.
-        finish: told the tally. skip: told why the input cannot be used.
-        found_leak: told that batch mates change the model's answers.
+        name: name of the input.
+        x: the input as the model declares it.
+        other: the input as the other model declares it, if there is one.
+        draws: draws of the input.
+        settings: settings of the run.
+        trial: further arguments of `MakePlan`.
+        begin: creates a count from the models' outputs without noise.
+        finish: called with the tally.
+        skip: called with the reason if the input cannot be used.
+        found_leak: called when the model is found to be batch-dependent.
 
     Attributes:
-        input: what is shared of it: as the model declares it, and as the other one does.
-        ended: whether it is finished or skipped.
+        input: the shared data: the input as each of the two models declares it.
+        ended: whether the input is finished or skipped.
     """
 
     def __init__(
@@ -77,46 +80,47 @@ class Course:
         self._trial = trial
         self._begin, self._finish, self._skip = begin, finish, skip
         self._found_leak = found_leak
-        self._trying = False
+        self._planning = False
         self._answers: Answers | None = None
         self._counting: Counting | None = None
-        self._given = 0  # all draws below are counted or handed out
-        self._again: list[range] = []  # but these, whose worker died
-        self._early: dict[int, Part] = {}  # parts that came before one in front of them
-        self._handles: list[Any] = []  # of the input and, once it is chosen, the candidate
+        self._assigned = 0  # all draws below are counted or assigned
+        self._lost: list[range] = []  # except these: their worker died
+        self._out_of_order: dict[int, Part] = {}  # parts that arrived before their predecessor
+        self._handles: list[Any] = []  # of the input, and later of the selected candidate
 
-    def next_task(self, sizes: Sizes, workers: int, *, last: bool) -> Task | None:
-        """A task that can be begun now, or None while results are waited for.
+    def next_task(self, state: ShapeState, workers: int, *, last: bool) -> Task | None:
+        """Return the next task, or None while results are pending.
 
         Args:
-            workers: how many could share what is left.
-            last: whether no other input is waiting, so that all of them should.
+            state: knowledge about input shapes.
+            workers: number of workers that could share the remaining draws.
+            last: whether no other input is waiting, so that all workers should share them.
         """
         if self._counting is None:
-            return None if self._trying else self._try_out(sizes)
+            return None if self._planning else self._plan_task(state)
         count = self._counting.count
-        if self._again:
-            return self._count(self._again.pop(0))
-        start, stop = max(self._given, count.done), count.next_stop
+        if self._lost:
+            return self._count(self._lost.pop(0))
+        start, stop = max(self._assigned, count.done), count.next_stop
         if self.ended or start >= stop:
             return None
         assert self._answers is not None
-        batch, pace = self._answers.tried.batch.draws, sizes.paces.get(self._x.shape)
-        batches = 1 if pace is None else max(1, int(sizes.seconds / (pace * batch)))
+        batch, pace = self._answers.tried.batch.draws, state.seconds_per_draw.get(self._x.shape)
+        batches = 1 if pace is None else max(1, int(state.seconds / (pace * batch)))
         if last:
             batches = min(batches, math.ceil((stop - start) / (workers * batch)))
-        # Whole batches, so that passes are the same, draw for draw, as in one process.
-        self._given = min(stop, start + batches * batch)
-        return self._count(range(start, self._given))
+        # Whole batches, so that the passes are the same as in one process.
+        self._assigned = min(stop, start + batches * batch)
+        return self._count(range(start, self._assigned))
 
-    def _try_out(self, sizes: Sizes) -> Task | None:
+    def _plan_task(self, state: ShapeState) -> Task | None:
         shape = self._x.shape
-        known = sizes.found.get(shape)
-        if known is None and shape in sizes.tried:
+        known = state.plans.get(shape)
+        if known is None and shape in state.planning:
             return None
-        sizes.tried.add(shape)
-        self._trying = True
-        return TryOut(self._draws, self._settings, known=known, leaky=sizes.leaky, **self._trial)
+        state.planning.add(shape)
+        self._planning = True
+        return MakePlan(self._draws, self._settings, known=known, leaky=state.leaky, **self._trial)
 
     def _count(self, indices: range) -> Task:
         assert self._counting is not None
@@ -126,7 +130,7 @@ class Course:
         return CountDraws(self._draws, indices, count.classes, self._answers.tried, check)
 
     def handles(self, task: Task, crew: Crew) -> tuple[Any, ...]:
-        """What the task needs of what is shared."""
+        """Return the handles of the shared data that the task needs."""
         if not self._handles:
             self._handles.append(crew.share(self.input))
         hits = None if self._counting is None else self._counting.count.hits
@@ -134,90 +138,90 @@ class Course:
             self._handles.append(crew.share(hits.candidate))
         return tuple(self._handles) if isinstance(task, CountDraws) else (self._handles[0],)
 
-    def give_back(self, task: Task, sizes: Sizes) -> None:
-        """The worker that had `task` is gone."""
+    def requeue(self, task: Task, state: ShapeState) -> None:
+        """Requeue `task`, whose worker was lost."""
         if isinstance(task, CountDraws):
             if self._answers is None or task.tried != self._answers.tried:
-                return  # nobody needs it any more
-            self._again = sorted([*self._again, task.indices], key=lambda indices: indices.start)
-        elif isinstance(task, TryOut):
-            self._trying = False
+                return  # the task is obsolete
+            self._lost = sorted([*self._lost, task.indices], key=lambda indices: indices.start)
+        elif isinstance(task, MakePlan):
+            self._planning = False
             if task.known is None:
-                sizes.tried.discard(self._x.shape)
+                state.planning.discard(self._x.shape)
 
-    def receive(self, task: Task, outcome: Outcome, sizes: Sizes) -> None:
-        """Go on with the result of a task."""
+    def receive(self, task: Task, outcome: Outcome, state: ShapeState) -> None:
+        """Process the result of a task."""
         value = outcome.value
         if isinstance(value, BatchLeak):
-            self._leaks(sizes)
+            self._mark_leaky(state)
         elif isinstance(value, Part):
             assert isinstance(task, CountDraws)
             assert self._answers is not None
             if task.tried != self._answers.tried:
-                return  # counted in batches, before these were known to leak
-            sizes.paces[self._x.shape] = outcome.seconds / len(value.indices)
+                return  # counted in batches before batch dependence was found
+            state.seconds_per_draw[self._x.shape] = outcome.seconds / len(value.indices)
             self._absorb(value)
         elif isinstance(value, Answers):
             if value.tried.one_draw_per_pass:
-                self._leaks(sizes)
-            tried = LEAKY if sizes.leaky else value.tried
-            sizes.found.setdefault(self._x.shape, value.tried)
+                self._mark_leaky(state)
+            tried = LEAKY if state.leaky else value.tried
+            state.plans.setdefault(self._x.shape, value.tried)
             self._start(replace(value, tried=tried))
         else:
-            if self._x.shape not in sizes.found:
-                sizes.tried.discard(self._x.shape)
+            if self._x.shape not in state.plans:
+                state.planning.discard(self._x.shape)
             self.ended = True
             self._skip(value)
 
-    def _leaks(self, sizes: Sizes) -> None:
-        if not sizes.leaky:
-            sizes.leaky = True
+    def _mark_leaky(self, state: ShapeState) -> None:
+        if not state.leaky:
+            state.leaky = True
             self._found_leak()
 
     def _start(self, answers: Answers) -> None:
         self._answers = answers
         self._counting = self._begin(answers)
-        self._go_on()
+        self._finish_if_done()
 
-    def start_again(self, crew: Crew) -> None:
-        """Count anew, one draw a pass, what was begun in batches: these leak."""
+    def restart(self, crew: Crew) -> None:
+        """Restart a count that was made in batches, with one draw per pass."""
         if self._answers is None or self._answers.tried.one_draw_per_pass:
             return
-        for handle in self._handles[1:]:  # of a candidate that batches chose
+        for handle in self._handles[1:]:  # candidate selected from batched draws
             crew.release(handle)
         self._handles = self._handles[:1]
-        self._given, self._again, self._early = 0, [], {}
+        self._assigned, self._lost, self._out_of_order = 0, [], {}
         self._start(replace(self._answers, tried=LEAKY))
 
     def _absorb(self, part: Part) -> None:
         assert self._counting is not None
-        self._early[part.indices.start] = part
-        while not self.ended and self._counting.count.done in self._early:
-            self._counting.count.absorb(self._early.pop(self._counting.count.done))
+        self._out_of_order[part.indices.start] = part
+        while not self.ended and self._counting.count.done in self._out_of_order:
+            self._counting.count.absorb(self._out_of_order.pop(self._counting.count.done))
             self._counting.advanced()
-            self._go_on()
+            self._finish_if_done()
 
-    def _go_on(self) -> None:
-        """Finish the input if nothing is missing, or a look says so."""
+    def _finish_if_done(self) -> None:
+        """Finish the input if no draw is missing, or if an interim look stops it."""
         assert self._counting is not None
         tally = self._counting.tally()
         if tally is not None:
             self.ended = True
             self._finish(tally)
 
-    def keep(self) -> None:
-        """Keep what is counted."""
+    def checkpoint(self) -> None:
+        """Write a checkpoint of the count."""
         if self._counting is not None:
             self._counting.keep()
 
     def interrupt(self) -> None:
-        """Keep what is counted; with looks, finish with the votes at the last one."""
-        self.keep()
+        """Write a checkpoint; with interim looks, finish with the votes at the last one."""
+        self.checkpoint()
         tally = None if self._counting is None else self._counting.interrupted()
         if tally is not None:
             self._finish(tally)
 
     def release(self, crew: Crew) -> None:
-        """Nothing of this input is needed any more."""
+        """Release the shared data of this input."""
         for handle in self._handles:
             crew.release(handle)

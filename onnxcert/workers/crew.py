@@ -1,4 +1,4 @@
-"""The workers of a run, wherever they are: what a driver needs of them."""
+"""Interface of a worker pool, as the scheduler needs it."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ from onnxcert.workers.worker import Outcome
 
 
 class Crew(Protocol):
-    """So many workers, each at a place of its own from 0, there while it is entered.
+    """A fixed number of workers, one per slot from 0, alive inside the `with` block.
 
-    What they answer comes as futures of `concurrent.futures`, in any order between workers; one
-    worker does one task after the other.
+    Results are futures of `concurrent.futures`, in any order between workers. One worker executes
+    its tasks one after the other.
     """
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """Number of workers."""
         ...
 
     @property
     def described(self) -> str:
-        """What they are, in words: `2 processes`."""
+        """Description of the workers, such as `2 processes`."""
         ...
 
     @property
     def lost(self) -> tuple[type[BaseException], ...]:
-        """What the future of a task raises whose worker is gone."""
+        """Exceptions of a task's future that mean that its worker is lost."""
         ...
 
     def __enter__(self) -> Self:
-        """Reach the machines; no worker is started yet.
+        """Connect to the machines; start no worker yet.
 
         Raises:
-            OnnxcertError: they cannot be reached, or cannot hold so many workers.
+            OnnxcertError: they cannot be reached, or lack room for the workers.
         """
         ...
 
     def __exit__(self, *_: object) -> None:
-        """End all workers, whatever they do."""
+        """End all workers, also in the middle of a task."""
         ...
 
-    def start(self, place: int) -> Future[Outcome]:
-        """Start the worker at `place`, in place of one that is gone; its `Worker.hello`."""
+    def start(self, slot: int) -> Future[Outcome]:
+        """Start or replace the worker in this slot; return the future of `Worker.ready`."""
         ...
 
     def share(self, value: Any) -> Any:
-        """A handle of `value`, which each worker (or each machine) is sent at most once."""
+        """Return a handle of `value`, which is sent to each worker (or machine) at most once."""
         ...
 
     def release(self, handle: Any) -> None:
-        """`handle` is not used any more."""
+        """Release the handle of a shared value."""
         ...
 
-    def submit(self, place: int, task: Task, *handles: Any) -> Future[Outcome]:
-        """Let a worker do a task on what is shared by `handles`; its `Worker.do`."""
+    def submit(self, slot: int, task: Task, *handles: Any) -> Future[Outcome]:
+        """Submit a task on the shared values of `handles`; return the future of `Worker.do`."""
         ...

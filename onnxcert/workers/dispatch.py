@@ -1,4 +1,4 @@
-"""Hand out tasks to workers, several inputs at a time, whatever becomes of the workers."""
+"""Scheduler: assigns tasks of several inputs to workers, and replaces lost workers."""
 
 from __future__ import annotations
 
@@ -11,45 +11,47 @@ from typing import Any, Final, final
 
 from onnxcert.errors import DeviceError, ModelError, OnnxcertError
 from onnxcert.model.running.runtime import Runtime
-from onnxcert.workers.course import Course, Sizes
+from onnxcert.workers.course import Course, ShapeState
 from onnxcert.workers.crew import Crew
-from onnxcert.workers.task import Answers, CountDraws, Settle, Task
+from onnxcert.workers.task import Answers, CountDraws, Task, WarmUp
 from onnxcert.workers.worker import Outcome
 
-# Tasks that a worker holds: one that it does and one that waits, so that it never does.
+# Queue depth per worker: one task running, one waiting, so that the worker is never idle.
 _DEPTH: Final = 2
 _TRIES: Final = 3
-_PATIENCE: Final = 0.2  # seconds after which the driver looks up from waiting
-_SILENCE: Final = 15.0  # seconds without any worker, as on a cluster that is full, until it says so
+_PATIENCE: Final = 0.2  # seconds between checks for a stop while waiting
+_SILENCE: Final = 15.0  # seconds without any worker (a full cluster) before a message
 
 
 @dataclass(eq=False)
-class _Place:
-    """One worker: what it holds, oldest first.
+class _Slot:
+    """One worker and its tasks, oldest first.
 
     Attributes:
-        hello: of a worker that is starting.
-        settled: whether it has seen the run's first input.
+        number: number of the slot, from 0.
+        ready: future of a worker that is starting; None once it is ready.
+        warmed_up: whether it has done its warm-up pass on the run's first input.
+        held: future -> (input, task); no input for a warm-up.
     """
 
     number: int
-    hello: Future[Outcome] | None = None
-    settled: bool = False
+    ready: Future[Outcome] | None = None
+    warmed_up: bool = False
     held: dict[Future[Outcome], tuple[Course | None, Task]] = field(default_factory=dict)
 
 
 @final
 class Dispatch:
-    """The driver of a crew.
+    """Scheduler of a worker pool.
 
     Args:
-        crew: entered.
-        seconds: that a task takes, about: so much is lost with a worker, and so long it takes
-            until a count can be kept.
-        say: told while there is no worker to hand anything to, and once there is one again.
+        crew: an entered worker pool.
+        seconds: target duration of a task; at most this much work is lost with a worker, and so
+            much time passes between checkpoints.
+        say: called with a message while no worker is available, and with "" afterwards.
 
     Attributes:
-        forward: seconds that they spent in it so far.
+        forward: seconds that the workers spent in the runtime so far.
     """
 
     def __init__(
@@ -57,28 +59,28 @@ class Dispatch:
     ) -> None:
         self.crew = crew
         self._say = say
-        self._alone_since: float | None = None
-        self._told = False
+        self._idle_since: float | None = None
+        self._reported = False
         self.forward = 0.0
-        self._places = [_Place(number) for number in range(crew.size)]
-        self._sizes = Sizes(seconds)
-        self._courses: list[Course] = []
-        self._waiting: Iterator[Course] = iter(())
+        self._slots = [_Slot(number) for number in range(crew.size)]
+        self._state = ShapeState(seconds)
+        self._jobs: list[Course] = []
+        self._pending: Iterator[Course] = iter(())
         self._exhausted = False
-        self._first: Any = None  # handle of the input that all workers settle on
-        self._deaths: Counter[tuple[str, str]] = Counter()
-        self._stillborn = 0
-        self._runtimes: list[Runtime] = []  # of the workers that have started
+        self._first: Any = None  # handle of the input for the workers' warm-up
+        self._failures: Counter[tuple[str, str]] = Counter()
+        self._failed_starts = 0
+        self._runtimes: list[Runtime] = []  # of the workers that are ready
 
     def start(self, stopping: Callable[[], bool]) -> Runtime:
-        """Start all workers and wait for the first; what it runs on.
+        """Start all workers and wait for the first; return its runtime.
 
         Raises:
-            OnnxcertError: it cannot open the model.
-            KeyboardInterrupt: `stopping` says so.
+            OnnxcertError: the worker cannot open the model.
+            KeyboardInterrupt: `stopping` returned True.
         """
-        for place in self._places:
-            self._start(place)
+        for slot in self._slots:
+            self._start(slot)
         while not self._runtimes:
             if stopping():
                 raise KeyboardInterrupt
@@ -86,186 +88,186 @@ class Dispatch:
         return self._runtimes[0]
 
     def run(
-        self, courses: Iterator[Course], stopping: Callable[[], bool], *, leaky: bool = False
+        self, jobs: Iterator[Course], stopping: Callable[[], bool], *, leaky: bool = False
     ) -> None:
-        """Bring every input to its end.
+        """Process every input to its end.
 
         Args:
-            courses: the inputs, in order; each is read when its turn comes.
-            stopping: True keeps what is counted and raises KeyboardInterrupt.
-            leaky: whether batch mates are known to change the model's answers.
+            jobs: the inputs, in order; each is read when its turn comes.
+            stopping: if it returns True, counts are checkpointed and KeyboardInterrupt is raised.
+            leaky: whether the model is known to be batch-dependent.
 
         Raises:
-            OnnxcertError: one of them cannot be certified as asked; the others' counts are kept.
+            OnnxcertError: an input cannot be certified as requested; other counts are checkpointed.
         """
-        self._waiting, self._exhausted = courses, False
-        self._sizes.leaky = leaky
+        self._pending, self._exhausted = jobs, False
+        self._state.leaky = leaky
         try:
-            while self._courses or self._admit():
+            while self._jobs or self._admit():
                 if stopping():
-                    for course in self._courses:
-                        course.interrupt()
+                    for job in self._jobs:
+                        job.interrupt()
                     raise KeyboardInterrupt
-                self._hand_out()
+                self._assign()
                 self._wait()
         except Exception:
-            for course in self._courses:
-                course.keep()
+            for job in self._jobs:
+                job.checkpoint()
             raise
 
-    # -- handing out ---------------------------------------------------------------------------
+    # -- assigning tasks ------------------------------------------------------------------------
 
     def _admit(self) -> bool:
-        """Take in one more input, if there is one and there are not enough."""
-        if self._exhausted or len(self._courses) > _DEPTH * len(self._places):
+        """Admit one more input if there is one and the queue is not full."""
+        if self._exhausted or len(self._jobs) > _DEPTH * len(self._slots):
             return False
-        course = next(self._waiting, None)
-        if course is None:
+        job = next(self._pending, None)
+        if job is None:
             self._exhausted = True
             return False
-        self._courses.append(course)
+        self._jobs.append(job)
         return True
 
-    def _hand_out(self) -> None:
+    def _assign(self) -> None:
         while True:
-            free = [p for p in self._places if p.hello is None and len(p.held) < _DEPTH]
+            free = [p for p in self._slots if p.ready is None and len(p.held) < _DEPTH]
             found = self._next_task() if free else None
             if found is None:
                 return
-            self._submit(min(free, key=lambda place: len(place.held)), *found)
+            self._submit(min(free, key=lambda slot: len(slot.held)), *found)
 
     def _next_task(self) -> tuple[Course, Task] | None:
-        if self._first is None and any(place.held for place in self._places):
-            return None  # all workers settle on the first input that a model can take
+        if self._first is None and any(slot.held for slot in self._slots):
+            return None  # the first input that the model accepts is the warm-up input of all
         fresh = 0
         while True:
-            for course in self._courses[fresh:]:
-                ready = sum(place.hello is None for place in self._places)
-                task = course.next_task(self._sizes, ready, last=self._exhausted)
+            for job in self._jobs[fresh:]:
+                idle = sum(slot.ready is None for slot in self._slots)
+                task = job.next_task(self._state, idle, last=self._exhausted)
                 if task is not None:
-                    return course, task
-            fresh = len(self._courses)
+                    return job, task
+            fresh = len(self._jobs)
             if not self._admit():
                 return None
 
-    def _submit(self, place: _Place, course: Course, task: Task) -> None:
-        if self._first is not None and not place.settled:
-            settling = Settle()
-            place.held[self.crew.submit(place.number, settling, self._first)] = None, settling
-            place.settled = True
-        future = self.crew.submit(place.number, task, *course.handles(task, self.crew))
-        place.held[future] = course, task
+    def _submit(self, slot: _Slot, job: Course, task: Task) -> None:
+        if self._first is not None and not slot.warmed_up:
+            warm_up = WarmUp()
+            slot.held[self.crew.submit(slot.number, warm_up, self._first)] = None, warm_up
+            slot.warmed_up = True
+        future = self.crew.submit(slot.number, task, *job.handles(task, self.crew))
+        slot.held[future] = job, task
 
-    # -- taking in -----------------------------------------------------------------------------
+    # -- collecting results ---------------------------------------------------------------------
 
     def _wait(self) -> None:
-        futures = [place.hello for place in self._places if place.hello is not None]
-        futures += [future for place in self._places for future in place.held]
-        assert futures, "there is nothing to wait for, so this would wait for ever"
+        futures = [slot.ready for slot in self._slots if slot.ready is not None]
+        futures += [future for slot in self._slots for future in slot.held]
+        assert futures, "no future to wait for"
         wait(futures, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
-        self._tell_of_waiting()
-        for place in self._places:
-            if place.hello is not None and place.hello.done():
-                self._welcome(place, place.hello)
-            for future in [future for future in place.held if future.done()]:
-                self._take(place, future)
+        self._report_waiting()
+        for slot in self._slots:
+            if slot.ready is not None and slot.ready.done():
+                self._mark_ready(slot, slot.ready)
+            for future in [future for future in slot.held if future.done()]:
+                self._collect(slot, future)
 
-    def _tell_of_waiting(self) -> None:
-        """Say it where all workers are gone and none comes back: nothing else shows it."""
-        if not all(place.hello is not None for place in self._places):
-            self._alone_since = None
-        elif self._alone_since is None:
-            self._alone_since = time.monotonic()
-        elif time.monotonic() - self._alone_since > _SILENCE:
-            self._tell(f"waiting for room for {self.crew.described}")
+    def _report_waiting(self) -> None:
+        """Report if no worker is available for long; nothing else shows it."""
+        if not all(slot.ready is not None for slot in self._slots):
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = time.monotonic()
+        elif time.monotonic() - self._idle_since > _SILENCE:
+            self._report(f"waiting for room for {self.crew.described}")
 
-    def _tell(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         self._say(text)
-        self._told = bool(text)
+        self._reported = bool(text)
 
-    def _welcome(self, place: _Place, hello: Future[Outcome]) -> None:
-        if isinstance(hello.exception(), self.crew.lost):
-            self._stillborn += 1
-            if self._stillborn >= _TRIES:
+    def _mark_ready(self, slot: _Slot, ready: Future[Outcome]) -> None:
+        if isinstance(ready.exception(), self.crew.lost):
+            self._failed_starts += 1
+            if self._failed_starts >= _TRIES:
                 raise DeviceError(
-                    "workers end while they open the model; there may be too little memory for "
-                    f"{self.crew.described}: use fewer."
+                    "workers ended while opening the model; there may be too little memory for "
+                    f"{self.crew.described}; use fewer."
                 )
-            self._start(place)
+            self._start(slot)
             return
-        runtime = _value(hello)
+        runtime = _value(ready)
         assert isinstance(runtime, Runtime)
         self._runtimes.append(runtime)
         if runtime.kind != self._runtimes[0].kind:
             raise DeviceError(
-                f"all workers must run the model alike, but one has {self._runtimes[0]} and "
+                f"all workers must have the same runtime, but one has {self._runtimes[0]} and "
                 f"another {runtime}; install the same onnxcert everywhere, or use --device cpu."
             )
-        self._stillborn = 0
-        place.hello = None
-        if self._told:
-            self._tell("")
+        self._failed_starts = 0
+        slot.ready = None
+        if self._reported:
+            self._report("")
 
-    def _take(self, place: _Place, future: Future[Outcome]) -> None:
-        if future not in place.held:
-            return  # its worker was found dead a moment ago
+    def _collect(self, slot: _Slot, future: Future[Outcome]) -> None:
+        if future not in slot.held:
+            return  # the loss of its worker is handled already
         if isinstance(future.exception(), self.crew.lost):
-            self._lose(place)
+            self._replace(slot)
             return
-        course, task = place.held.pop(future)
+        job, task = slot.held.pop(future)
         value = _value(future)
         self.forward += future.result().forward
-        if course is None:
+        if job is None:
             return
         if self._first is None and isinstance(value, Answers):
-            # Shared for good, as workers that replace others settle on it, too.
-            self._first = self.crew.share(course.input)
-            place.settled = True
-        leaky = self._sizes.leaky
-        course.receive(task, future.result(), self._sizes)
-        if self._sizes.leaky and not leaky:
-            for each in self._courses:
-                each.start_again(self.crew)
-        for each in [each for each in self._courses if each.ended]:
+            # Shared until the end: replacement workers need it for their warm-up, too.
+            self._first = self.crew.share(job.input)
+            slot.warmed_up = True
+        leaky = self._state.leaky
+        job.receive(task, future.result(), self._state)
+        if self._state.leaky and not leaky:
+            for each in self._jobs:
+                each.restart(self.crew)
+        for each in [each for each in self._jobs if each.ended]:
             each.release(self.crew)
-            self._courses.remove(each)
+            self._jobs.remove(each)
 
-    def _lose(self, place: _Place) -> None:
-        """The worker is gone: what it was doing is to blame, and all that it held is done again."""
-        for future in [f for f in place.held if f.done() and f.exception() is None]:
-            self._take(place, future)
-        held = list(place.held.values())
-        place.held.clear()
-        self._tell(f"worker {place.number + 1} ended and is started again")
-        self._start(place)
-        for course, task in held:
-            if course is not None:
-                course.give_back(task, self._sizes)
+    def _replace(self, slot: _Slot) -> None:
+        """Replace a lost worker, attribute the failure to its running task, requeue its tasks."""
+        for future in [f for f in slot.held if f.done() and f.exception() is None]:
+            self._collect(slot, future)
+        held = list(slot.held.values())
+        slot.held.clear()
+        self._report(f"worker {slot.number + 1} ended; restarting it")
+        self._start(slot)
+        for job, task in held:
+            if job is not None:
+                job.requeue(task, self._state)
         if held and held[0][0] is not None:
-            self._blame(held[0][0], held[0][1])
+            self._attribute_failure(held[0][0], held[0][1])
 
-    def _blame(self, course: Course, task: Task) -> None:
-        doing = "trying it"
+    def _attribute_failure(self, job: Course, task: Task) -> None:
+        doing = "trying it out"
         if isinstance(task, CountDraws):
             doing = f"counting its draws {task.indices.start} to {task.indices.stop - 1}"
-        self._deaths[course.name, doing] += 1
-        if self._deaths[course.name, doing] < _TRIES:
+        self._failures[job.name, doing] += 1
+        if self._failures[job.name, doing] < _TRIES:
             return
         raise ModelError(
-            f"{course.name}: {_TRIES} workers ended while {doing}; they may lack memory: use fewer "
+            f"{job.name}: {_TRIES} workers ended while {doing}; they may lack memory; use fewer "
             "workers or a smaller --batch-size."
         )
 
-    def _start(self, place: _Place) -> None:
-        place.settled = False
-        place.hello = self.crew.start(place.number)
+    def _start(self, slot: _Slot) -> None:
+        slot.warmed_up = False
+        slot.ready = self.crew.start(slot.number)
 
 
 def _value(future: Future[Outcome]) -> Any:
-    """The result of a task.
+    """Return the result of a task.
 
     Raises:
-        OnnxcertError: the task's own, or a want of memory.
+        OnnxcertError: raised by the task, or a lack of memory.
     """
     try:
         value = future.result().value

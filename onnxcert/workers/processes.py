@@ -1,4 +1,4 @@
-"""Workers on this machine: one process each, so that one that dies takes no other along."""
+"""Workers on this machine, one process each, so that a crash affects only one worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any, Final, Self, final
 from onnxcert.workers.task import Task
 from onnxcert.workers.worker import Opening, Outcome, Worker
 
-# Signals that stop a command, as far as this system has them.
+# Signals that stop a command, where the system has them.
 STOPS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -25,7 +25,7 @@ STOPS: Final = tuple(
 
 @dataclass(eq=False)
 class _Handle:
-    """Something shared, and which workers have it."""
+    """A shared value and the slots that have received it."""
 
     key: int
     value: Any
@@ -34,12 +34,12 @@ class _Handle:
 
 @final
 class Processes:
-    """So many processes; see `onnxcert.workers.crew.Crew`.
+    """Worker pool of processes; see `onnxcert.workers.crew.Crew`.
 
     Args:
-        opening: how each opens the models.
-        size: how many.
-        devices: what each sees of the GPUs, as `CUDA_VISIBLE_DEVICES` says it; empty for all.
+        opening: how each worker opens the models.
+        size: number of workers.
+        devices: `CUDA_VISIBLE_DEVICES` of each worker; empty for all GPUs.
     """
 
     def __init__(self, opening: Opening, size: int, devices: Sequence[str] = ()) -> None:
@@ -48,7 +48,7 @@ class Processes:
         self._devices = devices
         self._pools: dict[int, ProcessPoolExecutor] = {}
         self._keys = 0
-        self._released: dict[int, list[int]] = {place: [] for place in range(size)}
+        self._released: dict[int, list[int]] = {slot: [] for slot in range(size)}
         self._handles: set[_Handle] = set()
 
     @property
@@ -63,20 +63,20 @@ class Processes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for place in list(self._pools):
-            self._end(place)
+        for slot in list(self._pools):
+            self._stop_worker(slot)
 
-    def start(self, place: int) -> Future[Outcome]:
-        self._end(place)
-        self._released[place].clear()
+    def start(self, slot: int) -> Future[Outcome]:
+        self._stop_worker(slot)
+        self._released[slot].clear()
         for handle in self._handles:
-            handle.sent.discard(place)
-        with unheard(*STOPS):  # the first pool starts Python's resource tracker
+            handle.sent.discard(slot)
+        with block_signals(*STOPS):  # the first pool starts Python's resource tracker
             pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-        self._pools[place] = pool
-        visible = self._devices[place] if self._devices else None
-        with unheard(*STOPS):  # the process starts with the first task
-            return pool.submit(_open, self._opening, visible)
+        self._pools[slot] = pool
+        visible = self._devices[slot] if self._devices else None
+        with block_signals(*STOPS):  # the process starts with the first task
+            return pool.submit(_open_models, self._opening, visible)
 
     def share(self, value: Any) -> _Handle:
         self._keys += 1
@@ -86,24 +86,24 @@ class Processes:
 
     def release(self, handle: _Handle) -> None:
         self._handles.discard(handle)
-        for place in handle.sent:
-            self._released[place].append(handle.key)
+        for slot in handle.sent:
+            self._released[slot].append(handle.key)
 
-    def submit(self, place: int, task: Task, *handles: _Handle) -> Future[Outcome]:
-        new = {handle.key: handle.value for handle in handles if place not in handle.sent}
+    def submit(self, slot: int, task: Task, *handles: _Handle) -> Future[Outcome]:
+        new = {handle.key: handle.value for handle in handles if slot not in handle.sent}
         for handle in handles:
-            handle.sent.add(place)
-        gone, self._released[place] = self._released[place], []
+            handle.sent.add(slot)
+        gone, self._released[slot] = self._released[slot], []
         keys = [handle.key for handle in handles]
         try:
-            return self._pools[place].submit(_do, task, keys, new, gone)
-        except BrokenProcessPool as error:  # found out before the tasks under way could tell
+            return self._pools[slot].submit(_run_task, task, keys, new, gone)
+        except BrokenProcessPool as error:  # raised here before the pending futures fail
             future: Future[Outcome] = Future()
             future.set_exception(error)
             return future
 
-    def _end(self, place: int) -> None:
-        pool = self._pools.pop(place, None)
+    def _stop_worker(self, slot: int) -> None:
+        pool = self._pools.pop(slot, None)
         if pool is None:
             return
         for process in list((pool._processes or {}).values()):
@@ -113,13 +113,13 @@ class Processes:
 
 # -- in the process of a worker ------------------------------------------------------------------
 
-_here: dict[str, Worker] = {}
+_process_state: dict[str, Worker] = {}
 _shared: dict[int, Any] = {}
 
 
-def _open(opening: Opening, visible: str | None) -> Outcome:
-    # The driver decides when to stop; Ctrl-C in a terminal, or closing it, reaches every process of
-    # a command.
+def _open_models(opening: Opening, visible: str | None) -> Outcome:
+    # The driver decides when to stop. Ctrl-C, or closing the terminal, signals every process of a
+    # command.
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
@@ -127,19 +127,19 @@ def _open(opening: Opening, visible: str | None) -> Outcome:
     threading.Thread(target=_end_with_driver, daemon=True).start()
     if visible is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible
-    _here["worker"] = worker = Worker(opening)
-    return worker.hello()
+    _process_state["worker"] = worker = Worker(opening)
+    return worker.ready()
 
 
-def _do(task: Task, keys: list[int], new: dict[int, Any], gone: list[int]) -> Outcome:
+def _run_task(task: Task, keys: list[int], new: dict[int, Any], gone: list[int]) -> Outcome:
     for key in gone:
         _shared.pop(key, None)
     _shared.update(new)
-    return _here["worker"].do(task, *(_shared[key] for key in keys))
+    return _process_state["worker"].do(task, *(_shared[key] for key in keys))
 
 
 def _end_with_driver() -> None:
-    """A driver that is killed cannot end its workers; they would wait for it for ever."""
+    """End this process when the driver dies: a killed driver cannot end its workers."""
     driver = multiprocessing.parent_process()
     assert driver is not None
     wait([driver.sentinel])
@@ -147,7 +147,7 @@ def _end_with_driver() -> None:
 
 
 @contextmanager
-def unheard(*numbers: int) -> Iterator[None]:
+def block_signals(*numbers: int) -> Iterator[None]:
     """Block signals for processes that start in the block, until they unblock them themselves."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

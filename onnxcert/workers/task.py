@@ -1,4 +1,4 @@
-"""What a driver asks of a worker."""
+"""Tasks that the driver sends to a worker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from onnxcert._typing import FloatArray, IntArray
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import Contract
-from onnxcert.model.running.trying import Tried, try_out
+from onnxcert.model.running.trying import Tried, make_plan
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import passes
 from onnxcert.sampling import BatchLeak, LeakCheck, Part, count_part
@@ -19,11 +19,11 @@ from onnxcert.workers.worker import Worker
 
 
 class Task(ABC):
-    """One request; `run` gets what is shared with all workers, and may be tried again anywhere."""
+    """One task; `run` gets the shared values. A task may be repeated on any worker."""
 
     @abstractmethod
     def run(self, worker: Worker, *shared: Any) -> Any:
-        """The result.
+        """Execute the task and return its result.
 
         Raises:
             OnnxcertError: one sentence; the driver raises it again.
@@ -32,12 +32,14 @@ class Task(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What the models say of an input without noise, and how it is to be shown with noise.
+    """Outputs of the models for an input without noise, and its execution plan.
 
     Attributes:
-        clean: labels [*grid]. nonrobust: those of the other model, if there is one.
-        tried: how draws are shown to the model.
-        contract: of the model, now that it has run; other_contract: of the other one.
+        clean: labels [*grid].
+        nonrobust: labels of the other model, if there is one.
+        tried: execution plan of the draws.
+        contract: contract of the model, after its first pass.
+        other_contract: contract of the other model, if there is one.
     """
 
     clean: IntArray
@@ -50,11 +52,7 @@ class Answers:
 def clean_labels(
     model: OnnxSegmenter, nonrobust: OnnxSegmenter | None, x: FloatArray, other: FloatArray | None
 ) -> tuple[IntArray, IntArray | None]:
-    """Labels of an input without noise, by both models.
-
-    Args:
-        x: the input as the model declares it. other: as the other one does.
-    """
+    """Return labels by both models of an input without noise, as each model declares it."""
     clean: IntArray = model(x[None])[0]
     if nonrobust is None or other is None:
         return clean, None
@@ -64,8 +62,8 @@ def clean_labels(
 
 @final
 @dataclass(frozen=True)
-class Settle(Task):
-    """Let the model find out from the run's first input what only a pass shows of it.
+class WarmUp(Task):
+    """Warm-up pass on the run's first input, which adapts the graph to what only a pass shows.
 
     So every worker, whatever input it gets first, runs the graph that one process would run.
     """
@@ -77,10 +75,11 @@ class Settle(Task):
 
 @final
 @dataclass(frozen=True)
-class TryOut(Task):
-    """Label an input without noise and try draws that are never counted: `Answers`.
+class MakePlan(Task):
+    """Label an input without noise and plan its execution with warm-up draws.
 
-    Of an input that a model fails on, the reason. See `onnxcert.model.running.trying.try_out`.
+    Returns `Answers`, or the reason if the model fails on the input. See
+    `onnxcert.model.running.trying.make_plan`.
     """
 
     draws: Draws
@@ -97,7 +96,7 @@ class TryOut(Task):
             clean, labels = clean_labels(model, nonrobust, x, other)
         except ModelError as error:
             return str(error)
-        tried = try_out(
+        tried = make_plan(
             model,
             x,
             self.draws,
@@ -116,9 +115,9 @@ class TryOut(Task):
 @final
 @dataclass(frozen=True)
 class CountDraws(Task):
-    """Count the draws `indices` of an input: a `Part`.
+    """Count the draws `indices` of an input.
 
-    Where batch mates change answers, the `BatchLeak`.
+    Returns a `Part`, or the `BatchLeak` if the model is batch-dependent.
     """
 
     draws: Draws

@@ -1,4 +1,4 @@
-"""A worker: a process that has opened the model once and answers tasks."""
+"""A worker: a process that opens the model once and executes tasks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Opening:
-    """All that it takes to open the models elsewhere; it is sent, so nobody need share files.
+    """How a worker opens the models; it is sent to the worker, so no files need be shared.
 
     Attributes:
-        model: opens the model on a device with so many threads, see `OnnxSegmenter.anew`.
-        nonrobust: opens the other one, if there is one.
-        device: where.
-        threads: on the CPU.
+        model: opens the model, given device and threads; see `OnnxSegmenter.anew`.
+        nonrobust: opens the other model, if there is one.
+        device: device of the models.
+        threads: threads on the CPU.
     """
 
     model: Callable[..., OnnxSegmenter]
@@ -34,11 +34,12 @@ class Opening:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task.
+    """Result of a task.
 
     Attributes:
-        value: the result, or the error that the user can mend.
-        seconds: wall seconds it took. forward: those inside the runtime.
+        value: the result, or an error that the user can fix.
+        seconds: wall-clock seconds of the task.
+        forward: seconds inside the runtime.
     """
 
     value: Any
@@ -51,8 +52,9 @@ class Worker:
     """The open models.
 
     Attributes:
-        model: the model. nonrobust: the other one, if there is one.
-        runtime: where the model runs, or why it cannot be opened.
+        model: the model.
+        nonrobust: the other model, if there is one.
+        runtime: runtime of the model, or the error if it cannot be opened.
     """
 
     def __init__(self, opening: Opening) -> None:
@@ -65,12 +67,12 @@ class Worker:
         except OnnxcertError as error:
             self.runtime = error
 
-    def hello(self) -> Outcome:
-        """The runtime, or why there is none."""
+    def ready(self) -> Outcome:
+        """Return the runtime, or the error if the model cannot be opened."""
         return Outcome(self.runtime, 0.0, 0.0)
 
     def do(self, task: Task, *shared: Any) -> Outcome:
-        """Run one task on what the driver shares with all workers."""
+        """Execute one task on shared values."""
         start, before = time.perf_counter(), self._forward()
         try:
             value = task.run(self, *shared)

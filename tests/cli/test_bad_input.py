@@ -357,7 +357,7 @@ def test_a_model_that_answers_differently_each_time_is_refused(
         "__call__",
         lambda _, batch: rng.integers(0, 2, (len(batch), *batch.shape[2:])).astype(np.uint8),
     )
-    assert_one_sentence(onnxcert(*bench.command()), "answers differently")
+    assert_one_sentence(onnxcert(*bench.command()), "different outputs for the same input")
 
 
 def test_cuda_on_a_machine_without_it(bench: Bench, onnxcert: Any) -> None:

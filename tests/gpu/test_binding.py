@@ -295,5 +295,5 @@ def test_an_answer_with_fewer_rows_than_went_in_is_refused(tmp_path: Path, opene
     segment, writing = model.bind(X, Gaussian(0.2))
     for rows in (1, 2):
         assert writing.host(writing.labels(segment(writing.inputs(rows, X.shape)))).shape[0] == rows
-    with pytest.raises(ModelError, match="must answer 3 images"):
+    with pytest.raises(ModelError, match="one output for each of 3 images"):
         segment(writing.inputs(3, X.shape))

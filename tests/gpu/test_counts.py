@@ -85,8 +85,8 @@ def test_draws_in_which_all_hit_are_counted(backend: DeviceBackend) -> None:
     scores[2, 0, 1, 1] = 2
     hits = backend.xp.zeros((3, 3), dtype=np.uint8)
     candidate = backend.device(np.ones((3, 3), np.uint8))
-    joint, withheld = backend.match(Scores(backend.device(scores), (3, 3)), candidate, hits, 2)
-    assert (int(joint), int(withheld)) == (3, 0)
+    joint, invalid = backend.match(Scores(backend.device(scores), (3, 3)), candidate, hits, 2)
+    assert (int(joint), int(invalid)) == (3, 0)
     assert backend.host(hits).tolist() == [[4, 4, 4], [4, 3, 4], [4, 4, 4]]
 
 

@@ -71,10 +71,10 @@ def test_many_threads_lose_no_count(cupy: Any, compiled: Compiled) -> None:
     scores = Scores(values, grid)
     hits = cupy.zeros(grid, dtype=np.uint8)
     missed = cupy.zeros(draws, dtype=np.uint8)
-    withheld = cupy.zeros(1, dtype=np.uint64)
+    invalid = cupy.zeros(1, dtype=np.uint64)
     candidate = cupy.ones(grid, dtype=np.uint8)
-    compiled.match(scores, candidate, hits, missed, withheld)
-    assert int(withheld[0]) == 2 * grid[0] * grid[1] // 2
+    compiled.match(scores, candidate, hits, missed, invalid)
+    assert int(invalid[0]) == 2 * grid[0] * grid[1] // 2
     assert missed.tolist() == [1, 0, 0, 1, 0, 0]
     assert set(hits[:, ::2].ravel().get().tolist()) == {4}
     assert set(hits[:, 1::2].ravel().get().tolist()) == {6}

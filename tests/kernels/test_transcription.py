@@ -101,8 +101,8 @@ def test_what_is_counted_follows_from_the_labels() -> None:
     for case in votes_cases():
         counted = case.run(Transcription(), lambda a: a, lambda a: a)
         labels, none = counted["labels"], np.iinfo(case.counter).max
-        withheld = int((labels == none).sum())
-        assert counted["select_withheld"] == counted["match_withheld"] == 40 + withheld
+        invalid = int((labels == none).sum())
+        assert counted["select_withheld"] == counted["match_withheld"] == 40 + invalid
         # The same counts from nothing, as sums of comparisons.
         rng = np.random.default_rng(4)
         classes = case.classes if case.threshold is None else 2

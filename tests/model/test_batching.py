@@ -316,5 +316,5 @@ def test_passes_that_run_at_once_are_not_taken_for_fast_ones() -> None:
             return (batch[:, 0] > 0.5).astype(np.uint8)
 
     found = batch_size_for(Slow(), X, DRAWS, each=1000, inputs=4, memory=Plenty())
-    milliseconds = float(found.why.split(" ms a draw")[0])
+    milliseconds = float(found.why.split(" ms per draw")[0])
     assert milliseconds >= 0.9 * 12 / 3

@@ -26,7 +26,7 @@ from onnxcert.model.graph import read_model
 from onnxcert.model.inference import infer
 from onnxcert.model.pictures.contract import PictureContract
 from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.running.probe import LEAKS, leaks, probed
+from onnxcert.model.running.probe import LEAKS, is_batch_dependent, probed
 
 TWO = MeanColour()
 FREE = ["b", 3, "h", "w"]
@@ -242,12 +242,12 @@ def test_batch_mates_that_change_scores_but_no_label_are_found(tmp_path: Path) -
     draws = Draws(Gaussian(0.25), 7, digest(x))
     sound = opened(ClassifierDialect().proto(THREE), tmp_path, value_range=(0.0, 1.0))
     assert probed(sound, x, draws, batch_size=8) == (8, "")
-    assert not leaks(sound, x, draws, batch_size=8)
+    assert not is_batch_dependent(sound, x, draws, batch_size=8)
     unsound = opened(leaking(), tmp_path, value_range=(0.0, 1.0))
     batch = np.random.default_rng(0).normal(0.5, 0.25, (64, *x.shape)).astype(np.float32)
     assert not unsound(batch).any()  # the labels show nothing
     assert probed(unsound, x, draws, batch_size=8) == (1, LEAKS)
-    assert leaks(unsound, x, draws, batch_size=8)
+    assert is_batch_dependent(unsound, x, draws, batch_size=8)
 
 
 def test_a_fixed_batch_is_not_freed_where_that_changes_scores(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_a_silent_fall_back_of_the_runtime_is_refused(
     # ONNX Runtime, asked for CUDA, gives a session on the CPU and no error.
     monkeypatch.setattr(session, "_gpu_present", lambda: True)
     monkeypatch.setattr(session, "cuda_backend", lambda _index: transcribed())
-    with pytest.raises(DeviceError, match=f"{device} was asked for.*did not load"):
+    with pytest.raises(DeviceError, match=f"{device} was requested.*did not load"):
         opened(tmp_path, device=device)
 
 
@@ -146,7 +146,7 @@ def test_auto_without_a_gpu_is_the_cpu_and_nothing_to_tell(tmp_path: Path) -> No
     ],
 )
 def test_a_device_of_another_name_is_refused(tmp_path: Path, device: str) -> None:
-    with pytest.raises(DeviceError, match=r"auto, cpu, cuda or cuda:0"):
+    with pytest.raises(DeviceError, match=r"auto, cpu, cuda, cuda:0"):
         opened(tmp_path, device=device)
 
 

@@ -34,7 +34,9 @@ class Some:
 
 def test_an_input_that_does_not_fit_is_refused_with_the_number() -> None:
     refuse_too_large(240_000_000, "a.png", Some(2**33))
-    with pytest.raises(InputError, match=r"a\.png: .* at least 2\.7 GiB .*, and 2\.0 GiB are free"):
+    with pytest.raises(
+        InputError, match=r"a\.png: .* at least 2\.7 GiB .*, but only 2\.0 GiB are free"
+    ):
         refuse_too_large(240_000_000, "a.png", Some(2**31))
 
 
@@ -46,7 +48,7 @@ def test_a_picture_that_does_not_fit_is_skipped_before_it_is_read(
     model = graphs.save(graphs.threshold(), tmp_path / "model.onnx")
     outcome = onnxcert("certify", model, pictures, "--sigma", "0.2", "--out", tmp_path / "out")
     assert outcome.status == 2
-    assert "of memory, and 0.0 GiB are free" in outcome.err
+    assert "of memory, but only 0.0 GiB are free" in outcome.err
 
 
 def test_a_large_input_never_runs_beside_another(

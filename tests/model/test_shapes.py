@@ -217,7 +217,7 @@ def test_sizes_that_come_out_rounded_are_refused_with_the_flag_that_helps(
     path = zoo.save(rounding_down(), tmp_path / "model.onnx")
     done, store = run_of(path, tmp_path, onnxcert, sizes=[(8, 6), (9, 7)])
     assert done.status == 3
-    assert "[9, 7] with [1, 4, 10, 8]" in done.err
+    assert "[1, 4, 10, 8] for 1 input of [9, 7]" in done.err
     assert "--pad-to" in done.err
     assert store.names() == ["0"]
     padded, store = run_of(path, tmp_path / "b", onnxcert, "--pad-to", "2", sizes=[(8, 6), (9, 7)])

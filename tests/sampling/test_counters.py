@@ -51,4 +51,4 @@ def test_counts_are_a_recount(
     for c in range(classes):
         np.testing.assert_array_equal(np.asarray(votes)[c], (labels == c).sum(axis=0))
     none = sum(not 0 <= v < classes for v in labels.reshape(-1).tolist())
-    assert int(counters.withheld(given_labels, classes)) == none
+    assert int(counters.count_invalid(given_labels, classes)) == none

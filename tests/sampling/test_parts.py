@@ -106,12 +106,12 @@ def test_parts_that_do_not_follow_are_refused() -> None:
     refused(count, first, "draws from 5 on")
     refused(count, replace(first, indices=range(6, 9)), "draws from 5 on")
     refused(count, replace(part_of(count, 8), draws=replace(DRAWS, seed=12)), "draws from 5 on")
-    refused(count, part_of(count, N0 + 1), "run over the end of the selection")
+    refused(count, part_of(count, N0 + 1), "cross the end of the selection")
     wrong = replace(part_of(count, N0), single=np.zeros((5, 4), np.uint8))
     refused(count, wrong, "same components")
     early = part_of(count, N0)
     count.absorb(part_of(count, N0))
-    refused(count, replace(early, indices=range(N0, N0 + 4)), "candidates are chosen")
+    refused(count, replace(early, indices=range(N0, N0 + 4)), "candidates are selected")
 
 
 def test_a_part_for_another_candidate_is_refused() -> None:

@@ -58,9 +58,9 @@ def recount(votes: np.ndarray, n0: int, selection: Selection, classes: int) -> t
         tested = component if selection == "pooled" else component[n0:]
         candidates.append(best)
         hits.append(sum(v == best for v in tested))
-    withheld = sum(not 0 <= v < classes for one in passes for v in one)
+    invalid = sum(not 0 <= v < classes for one in passes for v in one)
     shape = votes.shape[1:]
-    return np.reshape(candidates, shape), np.reshape(hits, shape), withheld
+    return np.reshape(candidates, shape), np.reshape(hits, shape), invalid
 
 
 # -- what the model is shown -------------------------------------------------------------------
@@ -136,11 +136,11 @@ def test_hits_are_a_recount_of_the_votes_one_by_one(
     draws = Draws(Gaussian(0.5), seed, digest(X))
     count = Count(draws, n, n0, selection, classes)
     tally = sample(model, X, count, batch_size=batch_size)
-    candidate, hits, withheld = recount(model.labels, n0, selection, classes)
+    candidate, hits, invalid = recount(model.labels, n0, selection, classes)
     np.testing.assert_array_equal(tally.candidate, candidate)
     np.testing.assert_array_equal(tally.hits, hits)
     np.testing.assert_array_equal(tally.single, model.labels[0])
-    assert tally.nonfinite == withheld
+    assert tally.nonfinite == invalid
     assert (tally.n, tally.n0, tally.selection) == (n, n0, selection)
 
 
@@ -177,7 +177,7 @@ def test_parts_counted_apart_add_up_in_any_order(
     bounds = sorted({first, last, *(min(max(c, first), last) for c in cuts)})
     parts = []
     for k, (a, b) in enumerate(itertools.pairwise(bounds)):
-        part = Hits.none(DRAWS, whole.candidate, n)
+        part = Hits.empty(DRAWS, whole.candidate, n)
         done = a
         for labels in noisy_answers(thirds, X, DRAWS, range(a, b), sizes[k % len(sizes)]):
             part.add(labels, range(done, done + len(labels)))
@@ -195,7 +195,7 @@ def test_parts_counted_apart_add_up_in_any_order(
 
 def test_draws_in_which_all_agree_add_up_over_parts() -> None:
     labels = (np.random.default_rng(4).random((50, 3)) < 0.2).astype(np.uint8)
-    parts = [Hits.none(DRAWS, np.zeros(3, np.uint8), 50) for _ in range(3)]
+    parts = [Hits.empty(DRAWS, np.zeros(3, np.uint8), 50) for _ in range(3)]
     for part, draws in zip(parts, (range(20), range(20, 31), range(31, 50)), strict=True):
         part.add(labels[draws.start : draws.stop], draws)
     parts[1].merge(parts[2])
@@ -239,10 +239,10 @@ def test_a_count_that_was_stopped_goes_on_as_if_it_had_not(
 
 def test_a_count_cannot_become_a_tally_before_it_is_complete() -> None:
     count = Count(DRAWS, 10, 4, "pooled", 3)
-    with pytest.raises(ParameterError, match="0 of 10"):
+    with pytest.raises(ParameterError, match="10 counted draws were expected, got 0"):
         count.tally()
     count.add(thirds(np.stack([X] * 4)))
-    with pytest.raises(ParameterError, match="4 of 10"):
+    with pytest.raises(ParameterError, match="10 counted draws were expected, got 4"):
         count.tally()
     with pytest.raises(ParameterError, match="draws 4 to 10"):
         count.add(thirds(np.stack([X] * 7)))
@@ -252,7 +252,7 @@ def test_a_count_cannot_become_a_tally_before_it_is_complete() -> None:
 
 
 def part(draws: Draws, indices: range, candidate: np.ndarray) -> Hits:
-    hits = Hits.none(draws, candidate, 100)
+    hits = Hits.empty(draws, candidate, 100)
     hits.add(np.zeros((len(indices), *candidate.shape), np.uint8), indices)
     return hits
 
@@ -297,7 +297,7 @@ def test_counts_for_other_candidates_are_not_added() -> None:
 @settings(deadline=None)
 def test_no_draw_is_counted_twice(held: list[tuple[int, int]], new: tuple[int, int]) -> None:
     candidate = np.zeros(2, np.uint8)
-    hits = Hits.none(DRAWS, candidate, 100)
+    hits = Hits.empty(DRAWS, candidate, 100)
     drawn: set[int] = set()
     for start, length in [*held, new]:
         indices = range(start, start + length)
@@ -483,20 +483,20 @@ def test_impossible_numbers_of_draws_are_refused(n: int, n0: int, selection: Any
 
 
 def test_hits_refuse_more_labels_than_draws_claimed() -> None:
-    hits = Hits.none(DRAWS, np.zeros(2, np.uint8), 10)
+    hits = Hits.empty(DRAWS, np.zeros(2, np.uint8), 10)
     with pytest.raises((ParameterError, ModelError)):
         hits.add(np.zeros((5, 2), np.uint8), range(3))
 
 
 def test_hits_refuse_labels_of_another_grid() -> None:
-    hits = Hits.none(DRAWS, np.zeros((2, 3), np.uint8), 10)
+    hits = Hits.empty(DRAWS, np.zeros((2, 3), np.uint8), 10)
     with pytest.raises((ParameterError, ModelError)):
         hits.add(np.zeros((5, 1, 1), np.uint8), range(5))
 
 
 def test_merged_counters_do_not_overflow() -> None:
     candidate = np.zeros(1, np.uint8)
-    a, b = (Hits.none(DRAWS, candidate, 200) for _ in range(2))
+    a, b = (Hits.empty(DRAWS, candidate, 200) for _ in range(2))
     a.add(np.zeros((200, 1), np.uint8), range(200))
     b.add(np.zeros((200, 1), np.uint8), range(200, 400))
     a.merge(b)

@@ -17,7 +17,7 @@ from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import Family
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ContractError, ModelError, ParameterError
-from onnxcert.model.running.probe import leaks
+from onnxcert.model.running.probe import is_batch_dependent
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.perturbation import Gaussian
 from onnxcert.sampling import Count, Hits
@@ -51,7 +51,7 @@ def test_a_model_that_reuses_its_buffer_is_counted_like_any_other(batch_size: in
 
 
 def test_a_random_model_that_reuses_its_buffer_is_refused() -> None:
-    with pytest.raises(ModelError, match="differently"):
+    with pytest.raises(ModelError, match="different outputs"):
         certify(Buffered(random=True), X, Gaussian(0.3), classes=2)
 
 
@@ -65,7 +65,7 @@ def test_a_leak_that_only_some_inputs_show_is_seen_for_those() -> None:
         x = np.full((3, 6, 5), level, dtype=np.float32)
         x[:, 0] = 0.5  # something to disagree about
         draws = Draws(Gaussian(0.25), 1, digest(x))
-        assert leaks(gate, x, draws, batch_size=8) is leaking
+        assert is_batch_dependent(gate, x, draws, batch_size=8) is leaking
 
 
 def test_noise_that_float32_rounds_away_backs_nothing() -> None:
@@ -166,7 +166,7 @@ def test_a_count_of_another_model_is_not_gone_on_with(tmp_path: Path) -> None:
     begun = fresh()
     begun.done = 10
     begun.single = np.zeros((2, 2), np.uint8)
-    begun.hits = Hits.none(draws, np.zeros((2, 2), np.uint8), 100)
+    begun.hits = Hits.empty(draws, np.zeros((2, 2), np.uint8), 100)
     runtime = {"provider": "CPUExecutionProvider", "asked": "of model A"}
     with store.exclusive():
         store.checkpoint("p", begun, runtime)

@@ -125,7 +125,7 @@ def test_a_category_is_the_one_that_was_told(tmp_path: Path) -> None:
     for told, part in (("Lamp", 0), ("lamp", 1)):
         labels = certified(network(contract), tmp_path, shape(told), ON_COORDINATES).labels
         assert set(labels.tolist()) == {part}
-    with pytest.raises(InputError, match="it is called 'LAMP'"):
+    with pytest.raises(InputError, match="got 'LAMP'"):
         certified(network(contract), tmp_path, shape("LAMP"), ON_COORDINATES)
     contract["categories"] = CATEGORIES
     labels = certified(network(contract), tmp_path, shape("lAMP"), ON_COORDINATES).labels
@@ -139,7 +139,7 @@ def test_a_row_that_tells_no_category_is_not_taken_for_one(tmp_path: Path, numbe
         certified(network(contract), tmp_path, rows(number), ON_COORDINATES)
     mixed = rows(0.0)
     mixed[-1, 1:] = 1
-    with pytest.raises(InputError, match="here it runs from 0 to 1"):
+    with pytest.raises(InputError, match="got values from 0 to 1"):
         certified(network(contract), tmp_path, mixed, ON_COORDINATES)
 
 
@@ -156,7 +156,7 @@ def test_class_indices_are_not_said_to_be_restricted(tmp_path: Path) -> None:
             **{"categories": CATEGORIES, "restricted": True, "task": "segmentation"},
         },
     )
-    with pytest.raises(ContractError, match="scores of several classes are compared"):
+    with pytest.raises(ContractError, match="need scores of several classes"):
         certified(model, tmp_path, shape("table"), ON_COORDINATES)
 
 

@@ -23,14 +23,14 @@ from onnxcert.inputs import READERS
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.running.ballot import Ballot
 from onnxcert.model.running.batching import BatchSize
-from onnxcert.model.running.probe import leaks
+from onnxcert.model.running.probe import is_batch_dependent
 from onnxcert.model.running.trying import Tried
 from onnxcert.run import Run
 from onnxcert.sampling import Count, Part, count_part, sample
 from onnxcert.settings import Settings
 from onnxcert.store import merge
 from onnxcert.workers import Opening
-from onnxcert.workers.task import CountDraws, Settle
+from onnxcert.workers.task import CountDraws, WarmUp
 from onnxcert.workers.worker import Worker
 
 Array = npt.NDArray[Any]
@@ -185,7 +185,7 @@ def test_the_small_probe_finds_a_leak_from_either_side(
     segment = OnnxSegmenter.open(path, threads=1)
     for level in (0.1, 0.9):
         x = np.full((3, 8, 8), level, dtype=np.float32)
-        found = leaks(segment, x, Draws(NOISE, 1, digest(x)), batch_size=batch_size)
+        found = is_batch_dependent(segment, x, Draws(NOISE, 1, digest(x)), batch_size=batch_size)
         assert found == (level > 0.5)
 
 
@@ -223,7 +223,7 @@ def test_passes_at_once_wait_until_the_first_has_shown_the_size_of_the_scores(
     task = CountDraws(draws, range(40), 2, Tried(BatchSize(2, "")))
     for seed in range(6):  # another order of threads each
         worker = Worker(Opening(model.anew, None, "cpu", 8))
-        worker.do(Settle(), (noisy_picture(seed, 64, 64), None))
+        worker.do(WarmUp(), (noisy_picture(seed, 64, 64), None))
         part = worker.do(task, (x, None)).value
         assert isinstance(part, Part), part
         assert np.array_equal(part.votes, alone.votes)
@@ -240,7 +240,7 @@ def test_a_part_with_gaps_between_its_draws_is_refused() -> None:
     """Its draws would be counted under other numbers, and again under their own."""
     x = noisy_picture(2, 4, 5)
     draws = Draws(NOISE, 1, digest(x))
-    with pytest.raises(ParameterError, match="one after the other"):
+    with pytest.raises(ParameterError, match="consecutive draws"):
         count_part(bright, x, draws, range(0, 20, 2), classes=2)
     part = count_part(bright, x, draws, range(5), classes=2)
     with pytest.raises(ParameterError):

@@ -113,13 +113,13 @@ def test_as_many_draws_are_checked_as_the_share_takes() -> None:
     for tested, share in min_leak_shares(looks, 1000, "pooled", 400, 10):
         picked = len(check.among(range(tested)))
         assert (1 - share) ** picked <= 0.001
-        assert check.shown(tested) == f"leak check {picked} draws"
+        assert check.describe(tested) == f"leak check {picked} draws"
     assert len(set(check.picked)) == len(check.picked)
     other = settings.checking(Draws(NOISE, 4, "0" * 64), 1000, rows=8, device=False)
     assert other.picked != check.picked  # by the seed
     capped = settings.checking(draws, 1000, rows=8, device=True)
     assert len(capped.picked) == 5  # a tenth of 50 passes
-    assert "which miss a leak with probability" in capped.shown(400)
+    assert "which miss a leak with probability" in capped.describe(400)
 
 
 def test_split_selection_checks_the_draws_that_are_tested() -> None:
@@ -182,9 +182,9 @@ def test_certify_counts_the_same_draws_again_one_by_one() -> None:
 def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The lint and the trials see nothing, so that the counted draws must show the leak."""
     monkeypatch.setattr("onnxcert.model.segmenter.lint", lambda *_: ())
-    monkeypatch.setattr("onnxcert.model.running.trying.leaks", lambda *_, **__: False)
-    monkeypatch.setattr("onnxcert.model.running.probe.leaks", lambda *_, **__: False)
-    monkeypatch.setattr("onnxcert.model.running.probe.batch_invariant", lambda *_: True)
+    monkeypatch.setattr("onnxcert.model.running.trying.is_batch_dependent", lambda *_, **__: False)
+    monkeypatch.setattr("onnxcert.model.running.probe.is_batch_dependent", lambda *_, **__: False)
+    monkeypatch.setattr("onnxcert.model.running.probe.is_batch_invariant", lambda *_: True)
 
 
 class Place:

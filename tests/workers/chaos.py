@@ -65,18 +65,18 @@ class Chaos:
         for threads in self._threads.values():
             threads.shutdown(wait=True, cancel_futures=True)
 
-    def start(self, place: int) -> Future[Outcome]:
+    def start(self, slot: int) -> Future[Outcome]:
         self.starts += 1
-        if place in self._threads:
-            self._threads[place].shutdown(wait=True, cancel_futures=True)
-        self._threads[place] = ThreadPoolExecutor(1)
-        self._workers[place] = None
-        return self._threads[place].submit(self._open, place)
+        if slot in self._threads:
+            self._threads[slot].shutdown(wait=True, cancel_futures=True)
+        self._threads[slot] = ThreadPoolExecutor(1)
+        self._workers[slot] = None
+        return self._threads[slot].submit(self._open, slot)
 
-    def _open(self, place: int) -> Outcome:
-        worker = self._workers[place] = Worker(pickle.loads(pickle.dumps(self.opening)))
-        hello = worker.hello()
-        return replace(hello, value=self.disguise(place, hello.value))
+    def _open(self, slot: int) -> Outcome:
+        worker = self._workers[slot] = Worker(pickle.loads(pickle.dumps(self.opening)))
+        ready = worker.ready()
+        return replace(ready, value=self.disguise(slot, ready.value))
 
     def share(self, value: Any) -> int:
         key = max(self.shared, default=0) + 1
@@ -87,22 +87,22 @@ class Chaos:
     def release(self, handle: int) -> None:
         del self.shared[handle]
 
-    def submit(self, place: int, task: Task, *handles: int) -> Future[Outcome]:
+    def submit(self, slot: int, task: Task, *handles: int) -> Future[Outcome]:
         values = [self.shared[handle] for handle in handles]
-        return self._threads[place].submit(self._do, place, pickle.dumps((task, values)))
+        return self._threads[slot].submit(self._do, slot, pickle.dumps((task, values)))
 
-    def _do(self, place: int, sent: bytes) -> Outcome:
+    def _do(self, slot: int, sent: bytes) -> Outcome:
         task, values = pickle.loads(sent)
-        worker = self._workers[place]
+        worker = self._workers[slot]
         if worker is None:
             raise Gone
         time.sleep(self.chance.random() * 0.003)
-        self.done.append((place, task))
+        self.done.append((slot, task))
         # What kills three workers is an error, and so is not left to chance.
         unlucky = self._killed[sent] < 2 and self.chance.random() < self.deaths
         if self.fatal(task) or unlucky:
             self._killed[sent] += 1
-            self._workers[place] = None
+            self._workers[slot] = None
             raise Gone
         outcome: Outcome = pickle.loads(pickle.dumps(worker.do(task, *values)))
         return outcome

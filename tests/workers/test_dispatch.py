@@ -32,7 +32,7 @@ from onnxcert.run import Run
 from onnxcert.settings import Settings
 from onnxcert.watcher import NoProgress
 from onnxcert.workers import Dispatch, Opening
-from onnxcert.workers.task import CountDraws, Settle, Task, TryOut
+from onnxcert.workers.task import CountDraws, MakePlan, Task, WarmUp
 
 LOOKS = Rule(correction="bonferroni", schedule=Schedule(150, (45, 60, 100, 150)))
 SETTINGS = {
@@ -90,7 +90,7 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def slot(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(tmp_path_factory.mktemp("dispatch"))
 
 
@@ -101,7 +101,7 @@ def nothing_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def wait(this: Dispatch) -> None:
         nonlocal before, rounds
-        now = {future for place in this._places for future in (place.hello, *place.held)}
+        now = {future for slot in this._slots for future in (slot.ready, *slot.held)}
         before, rounds = now, rounds + 1 if now == before else 0
         assert rounds < 1500, "the driver waits for what never comes"
         waited(this)
@@ -122,12 +122,12 @@ def crew(run: Run, size: int, **chaos: Any) -> Chaos:
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize(("size", "deaths"), [(1, 0.0), (3, 0.12), (7, 0.05)])
 def test_any_number_of_workers_gives_the_result_of_one_process(
-    place: Place, tmp_path: Path, settings: str, size: int, deaths: float
+    slot: Place, tmp_path: Path, settings: str, size: int, deaths: float
 ) -> None:
-    run = place.run(tmp_path / "out", settings)
+    run = slot.run(tmp_path / "out", settings)
     chaos = crew(run, size, deaths=deaths, seed=size)
     run.execute(0)
-    assert_equal_runs(tmp_path / "out", place.whole(settings))
+    assert_equal_runs(tmp_path / "out", slot.whole(settings))
     assert not deaths or chaos.starts > size
     # Of what was shared only what new workers settle on is left.
     assert len(chaos.shared) == 1
@@ -135,30 +135,30 @@ def test_any_number_of_workers_gives_the_result_of_one_process(
 
 @pytest.mark.parametrize("kind", ["leaky", "other", "nonrobust"])
 def test_what_first_passes_show_is_found_out_as_in_one_process(
-    place: Place, tmp_path: Path, kind: str
+    slot: Place, tmp_path: Path, kind: str
 ) -> None:
     more: dict[str, Any] = {"nonrobust": True} if kind == "nonrobust" else {}
     if kind in ("leaky", "other"):
-        more["model"] = getattr(place, kind)
-    run = place.run(tmp_path / "out", **more)
+        more["model"] = getattr(slot, kind)
+    run = slot.run(tmp_path / "out", **more)
     chaos = crew(run, 3, deaths=0.05, seed=5)
     run.execute(0)
-    assert_equal_runs(tmp_path / "out", place.whole("plain", **more))
+    assert_equal_runs(tmp_path / "out", slot.whole("plain", **more))
     # Each worker settles on the first input before it does anything else; but the one that had it.
     begun = dict(reversed(chaos.done))
-    assert sum(isinstance(task, Settle) for task in begun.values()) >= len(begun) - 1
+    assert sum(isinstance(task, WarmUp) for task in begun.values()) >= len(begun) - 1
     store = ResultStore(tmp_path / "out")
     warnings = [record.provenance.environment["warnings"] for record in store.records()]
     assert all(bool(said) == (kind == "leaky") for said in warnings)
 
 
 def test_the_first_input_of_a_size_is_tried_at_length_and_the_others_in_short(
-    place: Place, tmp_path: Path
+    slot: Place, tmp_path: Path
 ) -> None:
-    run = place.run(tmp_path / "out")
+    run = slot.run(tmp_path / "out")
     chaos = crew(run, 4)
     run.execute(0)
-    tried = [task for _, task in chaos.done if isinstance(task, TryOut)]
+    tried = [task for _, task in chaos.done if isinstance(task, MakePlan)]
     assert [task.known is None for task in tried].count(True) == 2
     assert len(tried) == 6
 
@@ -192,24 +192,24 @@ def one_input(run: Run) -> Run:
     return run
 
 
-def test_one_input_is_spread_over_all_workers_by_its_draws(place: Place, tmp_path: Path) -> None:
+def test_one_input_is_spread_over_all_workers_by_its_draws(slot: Place, tmp_path: Path) -> None:
     for out in ("whole", "out"):
-        run = one_input(place.run(tmp_path / out, checkpoint_seconds=0.002))
+        run = one_input(slot.run(tmp_path / out, checkpoint_seconds=0.002))
         run.settings = Settings(perturbation=Gaussian(0.2), n=600, n0=100)
         chaos = crew(run, 4) if out == "out" else None
         run.execute(0)
     assert_equal_runs(tmp_path / "out", tmp_path / "whole")
     assert chaos is not None
-    counted = [(place, task) for place, task in chaos.done if isinstance(task, CountDraws)]
-    assert {place for place, _ in counted} == {0, 1, 2, 3}
+    counted = [(slot, task) for slot, task in chaos.done if isinstance(task, CountDraws)]
+    assert {slot for slot, _ in counted} == {0, 1, 2, 3}
     # No draw is counted twice where nobody dies, and passes are those of one process.
     parts = sorted((task.indices for _, task in counted), key=lambda part: part.start)
     assert [i for part in parts for i in part] == list(range(600))
     assert all((part.start - (100 if part.start >= 100 else 0)) % 4 == 0 for part in parts)
 
 
-def test_inputs_under_way_are_bounded(place: Place, tmp_path: Path) -> None:
-    run = place.run(tmp_path / "out")
+def test_inputs_under_way_are_bounded(slot: Place, tmp_path: Path) -> None:
+    run = slot.run(tmp_path / "out")
     first, _, other, *_ = run.listing.items
     # While the first input of a size is tried, the others of that size have to wait.
     items = (first, *(replace(other, name=f"x{i}") for i in range(39)))
@@ -239,20 +239,20 @@ class Stopper(NoProgress):
     def __init__(self, run: Run, at: int) -> None:
         self.run, self.at = run, at
 
-    def advance(self, name: str, place: int, done: int) -> None:
+    def advance(self, name: str, slot: int, done: int) -> None:
         assert name
-        if (place - 1) * 150 + done >= self.at:
+        if (slot - 1) * 150 + done >= self.at:
             self.run.stopping = True
 
 
 @pytest.mark.parametrize("settings", ["plain", "looks"])
 @pytest.mark.parametrize("at", [1, 120, 400])
 def test_stopped_at_any_time_the_run_goes_on_with_workers_or_without(
-    place: Place, tmp_path: Path, settings: str, at: int
+    slot: Place, tmp_path: Path, settings: str, at: int
 ) -> None:
     for alone in (False, True):
         out = tmp_path / f"{alone}"
-        run = place.run(out, settings, checkpoint_seconds=0.01)
+        run = slot.run(out, settings, checkpoint_seconds=0.01)
         crew(run, 3)
         run.watcher = Stopper(run, at)
         with pytest.raises(KeyboardInterrupt):
@@ -261,25 +261,25 @@ def test_stopped_at_any_time_the_run_goes_on_with_workers_or_without(
         if settings == "looks":
             ended = {record.ended for record in ResultStore(out).records()}
             assert ended <= {"", "interrupted"}
-        again = place.run(out, settings)
+        again = slot.run(out, settings)
         if not alone:
             crew(again, 2)
         again.execute(0)
-        assert_equal_runs(out, place.whole(settings))
+        assert_equal_runs(out, slot.whole(settings))
 
 
 def test_a_count_begun_by_one_process_is_gone_on_with_by_workers(
-    place: Place, tmp_path: Path
+    slot: Place, tmp_path: Path
 ) -> None:
-    run = place.run(tmp_path / "out", checkpoint_seconds=0.0001)
+    run = slot.run(tmp_path / "out", checkpoint_seconds=0.0001)
     run.watcher = Stopper(run, 50)
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
     assert any((tmp_path / "out" / "partial").glob("*.h5"))
-    again = place.run(tmp_path / "out")
+    again = slot.run(tmp_path / "out")
     chaos = crew(again, 2)
     again.execute(0)
-    assert_equal_runs(tmp_path / "out", place.whole("plain"))
+    assert_equal_runs(tmp_path / "out", slot.whole("plain"))
     first = min(task.indices.start for _, task in chaos.done if isinstance(task, CountDraws))
     draws = [i for _, task in chaos.done if isinstance(task, CountDraws) for i in task.indices]
     assert first >= 0
@@ -294,13 +294,13 @@ def counting(start: int) -> Callable[[Task], bool]:
 
 
 def test_draws_that_kill_three_workers_are_an_error_and_nothing_else_is_lost(
-    place: Place, tmp_path: Path
+    slot: Place, tmp_path: Path
 ) -> None:
-    run = place.run(tmp_path / "out", checkpoint_seconds=0.01)
+    run = slot.run(tmp_path / "out", checkpoint_seconds=0.01)
     digest_of_p0: list[str] = []
 
     def fatal(task: Task) -> bool:
-        if isinstance(task, TryOut) and not digest_of_p0:
+        if isinstance(task, MakePlan) and not digest_of_p0:
             digest_of_p0.append(task.draws.digest)
         return (
             isinstance(task, CountDraws)
@@ -314,43 +314,43 @@ def test_draws_that_kill_three_workers_are_an_error_and_nothing_else_is_lost(
     assert chaos.starts == 2 + 3
     assert "p0" not in run.store
     assert run.store.has_checkpoint("p0")
-    place.run(tmp_path / "out").execute(0)
-    assert_equal_runs(tmp_path / "out", place.whole("plain"))
+    slot.run(tmp_path / "out").execute(0)
+    assert_equal_runs(tmp_path / "out", slot.whole("plain"))
 
 
 def test_an_input_that_kills_workers_before_its_first_draw_is_named(
-    place: Place, tmp_path: Path
+    slot: Place, tmp_path: Path
 ) -> None:
-    run = place.run(tmp_path / "out")
-    crew(run, 2, fatal=lambda task: isinstance(task, TryOut))
-    with pytest.raises(ModelError, match="p0: 3 workers ended while trying it"):
+    run = slot.run(tmp_path / "out")
+    crew(run, 2, fatal=lambda task: isinstance(task, MakePlan))
+    with pytest.raises(ModelError, match="p0: 3 workers ended while trying it out"):
         run.execute(0)
 
 
-def test_workers_that_run_the_model_otherwise_are_refused(place: Place, tmp_path: Path) -> None:
-    run = place.run(tmp_path / "out", checkpoint_seconds=0.01)
+def test_workers_that_run_the_model_otherwise_are_refused(slot: Place, tmp_path: Path) -> None:
+    run = slot.run(tmp_path / "out", checkpoint_seconds=0.01)
     crew(
         run,
         3,
         disguise=lambda at, runtime: replace(runtime, version="0.1") if at == 2 else runtime,
     )
-    with pytest.raises(DeviceError, match=r"all workers must run the model alike.* 0\.1 "):
+    with pytest.raises(DeviceError, match=r"all workers must have the same runtime.* 0\.1 "):
         run.execute(0)
 
 
-def test_a_worker_that_cannot_open_the_model_says_why(place: Place, tmp_path: Path) -> None:
-    run = place.run(tmp_path / "out")
+def test_a_worker_that_cannot_open_the_model_says_why(slot: Place, tmp_path: Path) -> None:
+    run = slot.run(tmp_path / "out")
     run.crew = Chaos(Opening(run.segmenter.anew, None, "cuda:63", 1), 2)
-    with pytest.raises(OnnxcertError, match="cuda:63 was asked for"):
+    with pytest.raises(OnnxcertError, match="cuda:63 was requested"):
         run.execute(0)
     assert not (tmp_path / "out").exists()
 
 
-def test_an_input_that_the_model_fails_on_is_skipped(place: Place, tmp_path: Path) -> None:
+def test_an_input_that_the_model_fails_on_is_skipped(slot: Place, tmp_path: Path) -> None:
     fixed = graphs.save(graphs.threshold(size=(12, 16)), tmp_path / "fixed.onnx")
     skipped = []
     for out in ("whole", "out"):
-        run = place.run(tmp_path / out, model=fixed)
+        run = slot.run(tmp_path / out, model=fixed)
         if out == "out":
             crew(run, 3)
         run.execute(0)
@@ -362,7 +362,7 @@ def test_an_input_that_the_model_fails_on_is_skipped(place: Place, tmp_path: Pat
 
 @pytest.mark.parametrize("starts", [0, 1])
 def test_a_run_that_waits_for_any_worker_at_all_says_so(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starts: int
+    slot: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starts: int
 ) -> None:
     """As on a cluster that is full from the start, or gives the room of dead workers to somebody
     else; also before there is anything to count."""
@@ -378,15 +378,15 @@ def test_a_run_that_waits_for_any_worker_at_all_says_so(
             said.append(text)
 
     class Full(Chaos):
-        def _open(self, place: int) -> Any:
+        def _open(self, slot: int) -> Any:
             if self.starts > starts:
                 heard.wait(60)  # less than for ever where nothing is said
-            return super()._open(place)
+            return super()._open(slot)
 
-    run = place.run(tmp_path / "out")
+    run = slot.run(tmp_path / "out")
     run.crew = Full(Opening(run.segmenter.anew, None, "cpu", 1), 1, deaths=1.0, seed=1)
     with Listening(Console(file=io.StringIO(), force_terminal=True), str) as run.watcher:
         run.execute(1)
     assert "waiting for room for threads" in said
     assert said[-1] == ""
-    assert_equal_runs(tmp_path / "out", place.whole("plain"))
+    assert_equal_runs(tmp_path / "out", slot.whole("plain"))

@@ -217,7 +217,7 @@ def test_an_address_where_nobody_listens_or_no_ray_is_refused_within_seconds(
 ) -> None:
     """Ray itself tries for minutes, and nothing interrupts it."""
     pytest.importorskip("ray", reason="Ray is not installed")
-    monkeypatch.setattr("onnxcert.workers.cluster._ANSWER", 2.0)
+    monkeypatch.setattr("onnxcert.workers.cluster._ANSWER_TIMEOUT", 2.0)
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))  # bound: nobody else gets the port
         if listens:
@@ -229,5 +229,5 @@ def test_an_address_where_nobody_listens_or_no_ray_is_refused_within_seconds(
     assert time.monotonic() - begun < 60
     said = capsys.readouterr().err
     assert said.startswith(f"onnxcert: no Ray cluster could be reached at {address} (")
-    assert not listens or "does not answer as Ray does" in said
+    assert not listens or "gave no answer of Ray" in said
     assert said.count("\n") == 1

@@ -182,6 +182,6 @@ def test_more_workers_than_there_is_room_for_are_refused(place: Place, tmp_path:
     with place.started(tmp_path / "out", "--workers", "5") as process:
         _, stderr = process.communicate(timeout=120)
     assert process.returncode == 2
-    assert b"2 cores, which is room for 2 workers" in stderr
+    assert b"2 cores, enough for 2 workers" in stderr
     assert stderr.count(b"\n") == 1
     assert not (tmp_path / "out").exists()

@@ -1,1 +1,1 @@
-"""Models of point clouds: their contract, and how points reach them."""
+"""Models of point clouds: their contract, and the adapter of their inputs."""

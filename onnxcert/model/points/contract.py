@@ -12,27 +12,27 @@ CHANNELS: Final = ("xyz", "xyz+normals", "xyz+features", "xyz+normals+features")
 FRAMES: Final = ("unit-sphere", "own")
 MOST_POINTS: Final = 10_000_000
 MOST_PASSES: Final = 100
-CATEGORY: Final = "category"  # what --feed NAME=category asks for
+CATEGORY: Final = "category"  # value of --feed NAME=category
 
 
 @final
 @dataclass(frozen=True)
 class PointContract(Contract):
-    """How to talk to a model of point clouds.
+    """Contract of a model of point clouds.
 
     Attributes:
-        channels: what the values of a point are, in this order.
-        features: how many further values a point has beside coordinates and normals; 0 where the
-            channels name some and nobody has said how many.
-        points: how many points the model takes or was made for, or None for any number.
+        channels: meaning of the values of a point, in order.
+        features: number of further values of a point besides coordinates and normals; 0 if the
+            channels have some but their number is unknown.
+        points: number of points that the model takes or was made for; None for any number.
         frame: `unit-sphere`: coordinates are centred at their mean and divided by the largest
-            distance from it, once, before the noise; `own`: they are as the file holds them.
-        categories: of shapes: (name, the classes its parts may have) pairs, in the order of the
-            one-hot input.
+            distance from it, once, before the noise; `own`: they are as in the file.
+        categories: (name, classes of its parts) of each shape category, in the order of the one-hot
+            input.
         category_input: name of the graph input that takes the category as one-hot [B, K].
-        restricted: whether a shape's points may only get classes of its category.
-        passes: scores are averaged over so many fixed orders of the points.
-        trained_rotation: noise on rotations that the model was trained with, in radians, or None.
+        restricted: whether the points of a shape may only get classes of its category.
+        passes: number of fixed orders of the points over which scores are averaged.
+        trained_rotation: sigma of the rotations in training, in radians, or None.
     """
 
     medium: ClassVar[str] = "points"
@@ -57,10 +57,10 @@ class PointContract(Contract):
     def __post_init__(self) -> None:
         self.check_choices(channels=CHANNELS, frame=FRAMES)
         super().__post_init__()
-        # 0 of them with channels that name some: the graph is still to say how many.
+        # 0 with channels that have features: the graph still has to define the number.
         if not 0 <= self.features <= 1024 or (self.features and "features" not in self.channels):
             raise ContractError(
-                f"the channels {self.channels} do not go with {self.features} further features; "
+                f"the channels {self.channels} do not fit {self.features} further features; "
                 "correct the contract."
             )
         if self.points is not None and not 1 <= self.points <= MOST_POINTS:
@@ -71,24 +71,22 @@ class PointContract(Contract):
             raise ContractError(f"passes must be from 1 to {MOST_PASSES}, got {self.passes}.")
         if self.classifies and (self.restricted or self.passes > 1):
             raise ContractError(
-                "restricting parts and several passes are for models that label each point, and "
-                "this one classifies the whole shape; leave them out."
+                "restricted parts and several passes need a model that labels each point, but this "
+                "one classifies the whole shape; omit them."
             )
         if self.passes > 1 and self.output_form == "labels":
             raise ContractError(
-                "class indices cannot be averaged over several passes; export the scores, or leave "
-                "--passes out."
+                "class indices cannot be averaged over several passes; export the scores, or omit "
+                "--passes."
             )
         self._check_categories()
         if self.trained_rotation is not None and not 0 <= self.trained_rotation < 1e6:
-            raise ContractError(
-                f"trained_rotation must be a number not below 0, got {self.trained_rotation}."
-            )
+            raise ContractError(f"trained_rotation must be 0 or more, got {self.trained_rotation}.")
 
     def _check_categories(self) -> None:
         names = [name for name, _ in self.categories]
         if len(set(names)) != len(names):
-            raise ContractError(f"every category needs a name of its own, got {', '.join(names)}.")
+            raise ContractError(f"category names must be unique, got {', '.join(names)}.")
         for name, parts in self.categories:
             largest = self.classes or max(parts, default=0) + 1
             if not parts or not all(0 <= part < largest for part in parts):
@@ -98,13 +96,13 @@ class PointContract(Contract):
                 )
         if (self.restricted or self.category_input) and not self.categories:
             raise ContractError(
-                "the model needs to know each shape's category, and nothing says which there are; "
-                "pass --categories shapenet-part, or a file of lines `name class class ...`."
+                "the model needs each shape's category, but its categories are unknown; pass "
+                "--categories shapenet-part, or a file of lines `name class class ...`."
             )
         if self.restricted and (self.binary or self.output_form == "labels"):
             raise ContractError(
-                f"parts can be restricted where scores of several classes are compared, not for an "
-                f"output of {self.output_form}; leave --restrict-parts out."
+                f"restricted parts need scores of several classes, got an output of "
+                f"{self.output_form}; omit --restrict-parts."
             )
 
     @property
@@ -114,27 +112,27 @@ class PointContract(Contract):
 
     @property
     def network_channels(self) -> int:
-        """Values of a point that the network gets."""
+        """Number of values per point in the network's input."""
         return (6 if self.has_normals else 3) + self.features
 
     @property
     def needs_category(self) -> bool:
-        """Whether the answer depends on the shape's category."""
+        """Whether the output depends on the shape's category."""
         return bool(self.category_input) or self.restricted
 
     @property
     def declared_channels(self) -> int:
-        """Rows of the array that is perturbed; the last tells the category if that is needed."""
+        """Number of rows of the declared input; the last row is the category if it is needed."""
         return self.network_channels + self.needs_category
 
     @property
     def trial_grids(self) -> tuple[tuple[int, ...], ...]:
-        """The number of points that the model takes, or some that no number of classes is; [N]."""
+        """Grids [N] to try: the model's number of points, or numbers that no class count has."""
         return ((self.points,),) if self.points is not None else ((1031,), (2048,))
 
     @classmethod
     def parse(cls, name: str, value: Any) -> Any:
-        """Turn one JSON value into the field's type."""
+        """Parse one JSON value into the field's type."""
         match name:
             case "features":
                 return natural(name, value, zero=True)

@@ -1,4 +1,4 @@
-"""How points reach the network, and the scores come back to them."""
+"""The adapter between point clouds and a network's input and output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from onnxcert.inputs.clouds import PointCloud, framed, kept
 from onnxcert.model.entry import INPUT
 from onnxcert.model.nodes import Nodes
 from onnxcert.model.points.contract import PointContract
-from onnxcert.model.points.orders import back_in_order, orders, repeated
+from onnxcert.model.points.orders import orders, repeat_in_orders, restore_order
 from onnxcert.result import POINTS
 
 ORDERS: Final = "onnxcert_orders"
@@ -28,21 +28,21 @@ _UNITS: Final = {
     "from it, both held fixed",
     "own": "coordinates as the file holds them",
 }
-# A vector of length 1 in float32, and what it may be off.
+# Length 1 in float32, with a tolerance.
 _SPHERE: Final = 1 + 1e-3
 
 
 @final
 @dataclass(frozen=True)
 class PointEntry:
-    """Points [c, N] to the network's input; see `onnxcert.model.entry.Entry`.
+    """Adapter from points [c, N] to the network's input; see `onnxcert.model.entry.Entry`.
 
-    Rows 0 to 2 are the coordinates, then come normals and features as the contract says, and last,
-    where the model needs to know the category, one row that holds its number N times.
+    Rows 0 to 2 are the coordinates, then normals and features as in the contract. If the model
+    needs the category, the last row holds its number N times.
 
     Attributes:
-        contract: how to talk to the model.
-        fill: whether points are repeated where there are fewer than the model takes.
+        contract: contract of the model.
+        fill: whether points are repeated if there are fewer than the model takes.
     """
 
     contract: PointContract
@@ -50,7 +50,7 @@ class PointEntry:
 
     @property
     def unit(self) -> str:
-        # The norm is over all that takes noise, and a copy that --fill made has a share of its own.
+        # The norm covers all noisy values, and a copy made by --fill has its own share.
         every = "all points together" + (", copies of points counted each" if self.fill else "")
         return f"{every}, {_UNITS[self.contract.frame]}"
 
@@ -98,21 +98,21 @@ class PointEntry:
         return f"shapes of {shape[-1]} points"
 
     def prepared(self, given: Any) -> Any:
-        """A `PointCloud` in the contract's frame, with as many points; an array as it is."""
+        """Return a `PointCloud` in the contract's frame and number of points; arrays unchanged."""
         if not isinstance(given, PointCloud):
             return given
         cloud = framed(given, self.contract.frame)  # type: ignore[arg-type]
         return kept(cloud, self.contract.points, fill=self.fill)
 
     def declared(self, cloud: Any) -> FloatArray:
-        """A prepared `PointCloud`, or rows [c, N] that are just that, as one array [c, N]."""
+        """Return a prepared `PointCloud`, or rows [c, N] in its format, as one array [c, N]."""
         contract = self.contract
         if not isinstance(cloud, PointCloud):
             rows = np.ascontiguousarray(cloud, dtype=np.float32)
             if rows.ndim != 2 or len(rows) != contract.declared_channels or rows.size == 0:
                 raise InputError(
                     f"points must have the shape [{contract.declared_channels}, N], got "
-                    f"{list(rows.shape)}; give a PointCloud, or just these rows."
+                    f"{list(rows.shape)}; pass a PointCloud, or an array of this shape."
                 )
             self._check_rows(rows)
             return rows
@@ -120,15 +120,15 @@ class PointEntry:
         if contract.has_normals:
             if cloud.normals is None:
                 raise InputError(
-                    "the model takes normals and the shape has none; give a file with normals."
+                    "the model takes normals but the shape has none; use a file with normals."
                 )
             rows_.append(cloud.normals.T)
         if contract.features:
             found = 0 if cloud.features is None else cloud.features.shape[1]
             if cloud.features is None or found != contract.features:
                 raise InputError(
-                    f"the model takes {contract.features} further features of each point, and the "
-                    f"shape has {found}; give a file with as many, or name its --columns."
+                    f"the model takes {contract.features} further features per point, but the "
+                    f"shape has {found}; use a file with as many, or name its --columns."
                 )
             rows_.append(cloud.features.T)
         if contract.needs_category:
@@ -137,13 +137,13 @@ class PointEntry:
         return np.ascontiguousarray(np.concatenate(rows_), dtype=np.float32)
 
     def _check_rows(self, rows: FloatArray) -> None:
-        """Raise InputError where rows given as they are cannot be what the statement says."""
+        """Raise InputError if rows given as an array violate the contract's frame or categories."""
         if self.contract.frame == "unit-sphere":
             farthest = float(np.sqrt(np.square(rows[:3].astype(np.float64)).sum(axis=0)).max())
             if farthest > _SPHERE:
                 raise InputError(
-                    f"the model takes shapes in the unit sphere, and a point is {farthest:.6g} "
-                    "from its centre; give a PointCloud, which is brought there, or open the model "
+                    f"the model takes shapes in the unit sphere, but a point is {farthest:.6g} "
+                    "from its centre; pass a PointCloud, which is normalised, or open the model "
                     "with frame='own'."
                 )
         count = len(self.contract.categories)
@@ -151,32 +151,34 @@ class PointEntry:
             (rows[-1] == rows[-1, 0]).all() and float(rows[-1, 0]) in range(count)
         ):
             raise InputError(
-                f"the last row holds the number of the shape's category, 0 to {count - 1}, at each "
-                f"point, and here it runs from {rows[-1].min():g} to {rows[-1].max():g}; give a "
-                "PointCloud with a category, or its number N times."
+                f"the last row must hold one number from 0 to {count - 1}, the shape's category, "
+                f"got values from {rows[-1].min():g} to {rows[-1].max():g}; correct it, or pass a "
+                "PointCloud with a category."
             )
 
-    def category(self, told: str) -> str:
-        """The model's name of the category told: that name itself, or in other letter case where
-        only one is like it, or as a number in the order of the categories; else as told."""
-        names = [name for name, _ in self.contract.categories]
-        alike = [name for name in names if name.casefold() == told.casefold()]
-        if told in alike or len(alike) > 1:
-            return told
-        known = {name.casefold(): name for name in names}
-        if told.casefold() in known:
-            return known[told.casefold()]
-        if told.isdecimal() and len(told) < 6 and int(told) < len(names):
-            return names[int(told)]
-        return told
+    def category(self, given: str) -> str:
+        """Return the model's name of a category; return `given` unchanged if it is unknown.
 
-    def _number(self, told: str) -> int:
+        `given` is the name, also in other letter case if that is unique, or the number in order.
+        """
         names = [name for name, _ in self.contract.categories]
-        category = self.category(told)
+        alike = [name for name in names if name.casefold() == given.casefold()]
+        if given in alike or len(alike) > 1:
+            return given
+        known = {name.casefold(): name for name in names}
+        if given.casefold() in known:
+            return known[given.casefold()]
+        if given.isdecimal() and len(given) < 6 and int(given) < len(names):
+            return names[int(given)]
+        return given
+
+    def _number(self, given: str) -> int:
+        names = [name for name, _ in self.contract.categories]
+        category = self.category(given)
         if category not in names:
-            came = f"it is called {told!r}" if told else "nothing says which it is"
+            came = f"got {given!r}" if given else "but it is missing"
             raise InputError(
-                f"the model needs the category of a shape, one of {', '.join(names)}, but {came}; "
+                f"the model needs the category of a shape, one of {', '.join(names)}, {came}; "
                 "name it in the file, or with --category."
             )
         return names.index(category)
@@ -192,16 +194,16 @@ class PointEntry:
             raise ModelError(f"{path} takes shapes of {wanted} points, got {shape[1]}.")
 
     def check_noise(self, x: FloatArray, noisy: FloatArray, perturbation: Perturbation, /) -> None:
-        """The category is no place in space, and takes no noise; and only normals are normals."""
+        """Raise ParameterError if noise changes the category, or rotates missing normals."""
         if perturbation.parameters().get("vectors") == 2 and not self.contract.has_normals:
             raise ParameterError(
-                f"the rotation turns coordinates and normals, and the model takes "
+                f"the rotation applies to coordinates and normals, but the model takes "
                 f"{self.contract.channels}; use vectors=1."
             )
         if self.contract.needs_category and not np.array_equal(x[-1], noisy[-1]):
             raise ParameterError(
-                "the last row tells the shape's category and must stay as it is, but the noise "
-                "reached it; use OnChannels(noise, 0, 3) for noise on the coordinates."
+                "the last row is the shape's category and must not change, but the noise changed "
+                "it; use OnChannels(noise, 0, 3) for noise on the coordinates."
             )
 
     def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
@@ -228,14 +230,14 @@ class PointEntry:
         return {ORDERS: order, INVERSE: np.argsort(order, axis=1)}
 
     def front(self, nodes: Nodes, inputs: Mapping[str, onnx.ValueInfoProto], /) -> str:
-        """Returns the points as they are, [B, c, N]."""
+        """Add the nodes before the network; return the points as they are, [B, c, N]."""
         contract = self.contract
         points = INPUT
         if contract.needs_category:
             points = nodes.sliced(INPUT, 0, contract.network_channels, axis=1)
         seen = points
         if contract.passes > 1:
-            seen = repeated(nodes, points, ORDERS)
+            seen = repeat_in_orders(nodes, points, ORDERS)
         if contract.dtype != "float32":
             seen = nodes.cast(seen, contract.dtype)
         if contract.layout == "BNC":
@@ -246,12 +248,15 @@ class PointEntry:
         return points
 
     def back(self, nodes: Nodes, scores: str, _seen: str, _other_size: bool, /) -> tuple[str, str]:
-        """Scores of the points in their own order, the mean of all passes; and the same with
-        minus infinity for parts that shapes of the category do not have."""
+        """Add the nodes after the network; return the scores and the scores to compare.
+
+        Scores are the mean of all passes in the points' own order. In the scores to compare, parts
+        that the shape's category does not have are minus infinity.
+        """
         contract = self.contract
         if contract.passes > 1:
-            scores = back_in_order(nodes, scores, INVERSE, contract.passes)
-        # Classes are unknown before the first pass, whose answer does not count.
+            scores = restore_order(nodes, scores, INVERSE, contract.passes)
+        # Classes are unknown before the first pass, whose output is not counted.
         if not contract.restricted or contract.classes is None:
             return scores, scores
         allowed = np.zeros((len(contract.categories), contract.classes, 1), dtype=np.bool_)
@@ -263,14 +268,14 @@ class PointEntry:
         return scores, nodes.add("Where", mine, scores, nodes.constant(-np.inf, np.float32))
 
     def _categories(self, nodes: Nodes) -> str:
-        """The number of each row's category; int64 [B]."""
+        """Add nodes for the number of each row's category; return its name, int64 [B]."""
         last = nodes.sliced(INPUT, self.contract.network_channels, None, axis=1)
         first = nodes.sliced(last, 0, 1, axis=2)
         flat = nodes.add("Squeeze", first, nodes.constant([1, 2]))
         return nodes.cast(nodes.add("Round", flat), np.int64)
 
     def _one_hot(self, nodes: Nodes, value: onnx.ValueInfoProto) -> None:
-        """The graph input `value` [B, K], [B, 1, K] or [B, K, 1] from the category."""
+        """Compute the graph input `value` [B, K], [B, 1, K] or [B, K, 1] from the category."""
         kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
         count = len(self.contract.categories)
         hot = nodes.add(
@@ -286,7 +291,7 @@ class PointEntry:
             hot = nodes.add("Reshape", hot, nodes.constant([-1, count]))
         axes = [d.dim_value for d in value.type.tensor_type.shape.dim]
         if len(axes) == 3:
-            # [B, 1, K] where both are free, as the field's networks take it.
+            # [B, 1, K] if both axes are free, as common networks take it.
             last = axes[1] == count != axes[2] or axes[2] == 1 != axes[1]
             hot = nodes.add("Unsqueeze", hot, nodes.constant([2 if last else 1]))
         nodes.cast(hot, kind, self.contract.category_input)

@@ -1,4 +1,4 @@
-"""What the graph says about the input that takes the points, and about the category."""
+"""Detection of the points' input and the category's input from the graph."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from onnxcert.model.proposal import GRAPH, agreed, filled, named, only
 from onnxcert.model.question import Question
 from onnxcert.model.tracing import Axes, attribute, axes, first_reader, lengths, rank, shown
 
-_MOST_CHANNELS: Final = 64  # where one axis is shorter than this and the other not, it is known
-_WANTED: Final = "points go in as [batch, 3, N] or [batch, N, 3], or with normals as [batch, 6, N]"
+_MOST_CHANNELS: Final = 64  # only an axis of channels is this short
+_WANTED: Final = "points must be [batch, 3, N] or [batch, N, 3], or with normals [batch, 6, N]"
 
 
 def with_points(contract: PointContract, graph: onnx.GraphProto) -> PointContract:
-    """`contract` with everything the graph says about the points' input."""
+    """Return `contract` with all fields that the graph defines about the points' input."""
     inputs = graph_inputs(graph)
     if contract.input:
         value = named("input", contract.input, inputs)
@@ -40,12 +40,12 @@ def with_points(contract: PointContract, graph: onnx.GraphProto) -> PointContrac
     if channels is None and points is not None and 3 <= points <= _MOST_CHANNELS:
         other = {"BCN": "BNC", "BNC": "BCN"}[contract.layout]
         raise ContractError(
-            f"the input {value.name!r} {shown(shape)} would take shapes of {points} points with "
-            f"the layout {contract.layout}, so these are rather the values of a point; pass "
+            f"the input {value.name!r} {shown(shape)} has only {points} points with the layout "
+            f"{contract.layout}, so that axis is probably the values of a point; pass "
             f"--layout {other}."
         )
     contract = _with_channels(contract, value.name, channels)
-    contract = filled(contract, {"frame": contract.frame}, ASSUMED)  # no graph tells it
+    contract = filled(contract, {"frame": contract.frame}, ASSUMED)  # not in any graph
     if (points or 1) > MOST_POINTS or (known[0] or 1) > LARGEST:
         raise ContractError(
             f"the input {value.name!r} {shown(shape)} is too large; export the model with free "
@@ -62,7 +62,7 @@ def _may_hold_points(value: onnx.ValueInfoProto) -> bool:
 
 
 def holds_points(value: onnx.ValueInfoProto) -> bool:
-    """Whether the axes of an input leave no doubt that it takes points."""
+    """Return whether the axes of an input show clearly that it takes points."""
     shape = axes(value)
     if shape is None or len(shape) != 3 or not _may_hold_points(value):
         return False
@@ -113,14 +113,14 @@ def _with_channels(contract: PointContract, name: str, channels: int | None) -> 
         if featured and not contract.features:
             few = "any number of" if channels is None else channels
             raise ContractError(
-                f"the input {name!r} takes {few} values of each point, so that nothing says how "
-                f"many features {contract.channels} has; pass other --channels, or store the "
-                "contract in the file with the number of features."
+                f"the input {name!r} takes {few} values per point, so the number of features in "
+                f"{contract.channels} is unknown; pass other --channels, or store the contract in "
+                "the file with the number of features."
             )
         if channels not in (None, contract.network_channels):
             raise ContractError(
-                f"the input {name!r} takes {channels} values of each point, but "
-                f"{contract.channels} are {contract.network_channels}; pass other --channels."
+                f"the input {name!r} takes {channels} values per point, but {contract.channels} "
+                f"are {contract.network_channels}; pass other --channels."
             )
         return contract
     if channels in (3, None):
@@ -129,7 +129,7 @@ def _with_channels(contract: PointContract, name: str, channels: int | None) -> 
         return filled(contract, {"channels": "xyz+normals"}, ASSUMED)
     choices = ["xyz+features", *(["xyz+normals+features"] if channels > 6 else [])]
     raise Question(
-        f"the input {name!r} takes {channels} values of each point, and nothing says which; pass "
+        f"the input {name!r} takes {channels} values per point, but their meaning is unknown; pass "
         + " or ".join(f"--channels {choice}" for choice in choices)
         + ".",
         flag="--channels",
@@ -140,9 +140,9 @@ def _with_channels(contract: PointContract, name: str, channels: int | None) -> 
 
 
 def with_category(contract: PointContract, graph: onnx.GraphProto) -> PointContract:
-    """`contract` with the input that takes the category, where one was named or fits.
+    """Return `contract` with the input that takes the category, if it is named or fits.
 
-    ``--feed NAME=category`` names it; the feed is then no constant.
+    ``--feed NAME=category`` names it; it then has no constant feed.
     """
     named_ = [name for name, value in contract.feeds if value == CATEGORY]
     if len(named_) > 1:

@@ -1,9 +1,9 @@
-"""Several passes over one shape: its points in fixed orders, the scores averaged.
+"""Averages over several passes with fixed orders of the points.
 
-Networks that sample points (PointNet++ from its first point on) answer a little differently when
-the points come in another order; published evaluations average a few passes with random orders.
-Here the orders are fixed by the number of points alone, so that the average is one function of
-the shape, at x as at x + d.
+Networks that sample points (PointNet++, from its first point on) give slightly different scores
+when the order of the points changes; published evaluations average a few passes with random order.
+Here the orders depend only on the number of points, so that the average is one function of the
+shape, at x as at x + d.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SEED: Final = 20_210_718
 
 @lru_cache(maxsize=8)
 def orders(passes: int, points: int) -> IntArray:
-    """The order of the points in each pass, int64 [passes, points]; the first is their own."""
+    """Return the order of the points in each pass, int64 [passes, points]; first their own."""
     bits = np.random.PCG64(_SEED).random_raw((passes - 1) * points).reshape(passes - 1, points)
     shuffled = np.argsort(bits, axis=1, kind="stable")
     found: IntArray = np.concatenate([np.arange(points)[None], shuffled]).astype(np.int64)
@@ -29,16 +29,16 @@ def orders(passes: int, points: int) -> IntArray:
     return found
 
 
-def repeated(nodes: Nodes, points: str, order: str) -> str:
-    """Points [B, c, N] in every order [K, N]: [B * K, c, N], the passes of a row side by side."""
+def repeat_in_orders(nodes: Nodes, points: str, order: str) -> str:
+    """Add nodes that repeat points [B, c, N] in orders [K, N]: [B * K, c, N], grouped by row."""
     many = nodes.add("Gather", points, order, axis=2)  # [B, c, K, N]
     many = nodes.add("Transpose", many, perm=[0, 2, 1, 3])
     shape = nodes.add("Concat", nodes.constant([-1]), nodes.axes(points, 1, 3), axis=0)
     return nodes.add("Reshape", many, shape)
 
 
-def back_in_order(nodes: Nodes, scores: str, inverse: str, passes: int) -> str:
-    """Mean over the passes of scores [B * K, C, N], each brought back to the points' own order."""
+def restore_order(nodes: Nodes, scores: str, inverse: str, passes: int) -> str:
+    """Add nodes that average scores [B * K, C, N] over the passes, in the points' own order."""
     shape = nodes.add("Concat", nodes.constant([-1, passes]), nodes.axes(scores, 1, 3), axis=0)
     apart = nodes.add("Reshape", scores, shape)
     total = ""

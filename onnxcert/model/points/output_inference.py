@@ -1,4 +1,4 @@
-"""What the graph says about the output of a model of points."""
+"""Detection of the output of a model of points from the graph."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from onnxcert.model.tracing import (
 def with_output(
     contract: PointContract, proto: onnx.ModelProto, *, thorough: bool = False
 ) -> PointContract:
-    """`contract` with everything the graph says about the output; see `read_answer`."""
+    """Return `contract` with all that the graph defines about the output; see `read_answer`."""
     outputs = list(proto.graph.output)
-    wanted = "scores come out as [batch, classes, N], [batch, N, classes] or [batch, classes]"
+    wanted = "scores must be [batch, classes, N], [batch, N, classes] or [batch, classes]"
     if contract.output:
         value = named("output", contract.output, outputs)
     else:
@@ -51,12 +51,12 @@ def with_output(
 def _completed(
     contract: PointContract, proto: onnx.ModelProto, value: onnx.ValueInfoProto, answer: Answer
 ) -> PointContract:
-    """`contract` with all about an output whose axes are known as well as they are."""
+    """Return `contract` with all fields of an output whose axes are known so far."""
     name, kind = value.name, element_type(value)
     contract = filled(contract, {"output": name, "output_rank": answer.rank or 3}, GRAPH)
     if answer.rank is not None and contract.output_rank != answer.rank:
         raise ContractError(
-            f"the contract says {contract.output_rank} axes but the output {name!r} has "
+            f"the contract has {contract.output_rank} output axes, but the output {name!r} has "
             f"{answer.rank} {shown(answer.shape)}; correct the contract."
         )
     contract = _with_task(contract, name, kind, answer)
@@ -65,7 +65,7 @@ def _completed(
 
 
 def _with_task(contract: PointContract, name: str, kind: str, answer: Answer) -> PointContract:
-    """Two axes are [batch, classes] of a classifier, or [batch, N] of class indices."""
+    """Fill in the task: two axes are [batch, classes], or class indices [batch, N]."""
     rank_, shape = contract.answer_rank, answer.shape
     if rank_ == 3:
         found, why = "segmentation", f"{GRAPH}: the output has an axis of points"
@@ -73,22 +73,22 @@ def _with_task(contract: PointContract, name: str, kind: str, answer: Answer) ->
         found, why = "segmentation", f"{GRAPH}: the output has as many values as points"
     elif rank_ == 2 and kind in LABEL_TYPES and "task" not in contract.sources:
         raise ContractError(
-            f"the output {name!r} {shown(shape)} may hold a class for each point or for the whole "
-            "shape; export it with named axes, as the input's."
+            f"the output {name!r} {shown(shape)} may be a class per point or per shape; export it "
+            "with named axes, as the input's."
         )
     else:
         found, why = "classification", f"{GRAPH}: the output has no axis of points"
-    said = contract.task if "task" in contract.sources else found
-    if said != found and rank_ != 2:
+    task = contract.task if "task" in contract.sources else found
+    if task != found and rank_ != 2:
         raise ContractError(
-            f"the contract says {said}, but the output {name!r} {shown(shape)} is one of {found}; "
-            "correct the contract."
+            f"the contract has the task {task}, but the output {name!r} {shown(shape)} is one of "
+            f"{found}; correct the contract."
         )
     return filled(contract, {"task": found}, why)
 
 
 def _is_axis_of_points(answer: Answer) -> bool:
-    """Whether the last axis is as long as, or called like, the input's axis of points."""
+    """Return whether the last axis has the length or the name of the input's axis of points."""
     if answer.shape is None or answer.grid is None:
         return False
     return answer.shape[-1] is not None and answer.shape[-1] == answer.grid[0]

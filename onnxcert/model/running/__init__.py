@@ -1,2 +1,1 @@
-"""A model that runs: sessions on a device, batches through them, and how that is best and safely
-done."""
+"""ONNX Runtime sessions, batches, and the execution plan of a model."""

@@ -1,4 +1,4 @@
-"""What a model's answers must look like, and when two of them agree."""
+"""Checks of a model's output: its shape, and whether two outputs agree."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _ROUNDING: Final = 1e-5
 _LEAK: Final = 1e-2
 
 
-def labels_for(labels: IntArray, batch: FloatArray, entry: Entry, path: Path) -> IntArray:
-    """`labels` if they answer for every row of `batch`, and for every component of it.
+def check_labels(labels: IntArray, batch: FloatArray, entry: Entry, path: Path) -> IntArray:
+    """Return `labels` if they cover every row and every component of `batch`.
 
     Raises:
         ModelError: they do not.
@@ -34,18 +34,18 @@ def labels_for(labels: IntArray, batch: FloatArray, entry: Entry, path: Path) ->
     return labels
 
 
-def close(scores: FloatArray, others: FloatArray) -> bool:
-    """Whether two computations of the same rows [B, C, ...] differ by rounding only.
+def scores_agree(scores: FloatArray, others: FloatArray) -> bool:
+    """Return whether two computations of the same rows [B, C, ...] differ by rounding only.
 
-    A few labels may agree where the scores behind them do not. Rounding is what lies below 1 % of
-    the range that a score has over the rows, so that what one row might take over from another
-    shows, or below 1e-5 of the largest score.
+    Labels may agree although the scores differ. A difference counts as rounding below 1e-5 of the
+    largest score, or below 1 % of the range of a score over the rows: values that one row took over
+    from another are larger.
     """
     if scores.shape != others.shape:
         return False
     if scores.size == 0:
         return True
-    # Class by class: several copies of all scores of a large picture may not fit in memory.
+    # Class by class: copies of all scores of a large image may not fit in memory.
     allowed = 0.0
     for c in range(scores.shape[1]):
         finite = np.isfinite(scores[:, c])

@@ -1,4 +1,4 @@
-"""From scores outside of the network's session to votes, by the very nodes that end it."""
+"""The vote head: from scores to labels, by the same ONNX nodes that end the network's graph."""
 
 from __future__ import annotations
 
@@ -23,64 +23,66 @@ _GIVEN: Final = "onnxcert_given"
 
 @final
 class Ballot:
-    """Scores [B, C, *grid] to probabilities, and to labels.
+    """Maps scores [B, C, *grid] to probabilities and to labels.
 
     Args:
-        contract: of the model, with its classes.
-        probabilities: whether labels are of means of probabilities, and not of raw scores.
+        contract: contract of the model; its number of classes is known.
+        probabilities: whether labels are taken from mean probabilities instead of raw scores.
+        threads: threads of the CPU session.
     """
 
     def __init__(self, contract: Contract, *, probabilities: bool, threads: int) -> None:
         self.contract = contract
         raw = probabilities and contract.output_form in ("logits", "logit")
-        self._probabilities = _session(_activated(contract), threads) if raw else None
-        self._labels = _session(_voted(_of_means(contract) if raw else contract), threads)
+        self._probabilities = _open(_build_activation(contract), threads) if raw else None
+        voting = _probability_contract(contract) if raw else contract
+        self._labels = _open(_build_vote(voting), threads)
 
     def probabilities(self, scores: FloatArray) -> FloatArray:
-        """The softmax of logits, the sigmoid of a logit, other scores as they are.
+        """Return the softmax of logits or the sigmoid of one logit; leave other scores unchanged.
 
-        What is not finite stays so: a class ruled out by minus infinity withholds the vote as it
-        does where nothing is averaged.
+        Non-finite scores stay non-finite: a class excluded by minus infinity makes the prediction
+        invalid, as it does without averaging.
         """
         found: FloatArray = scores if self._probabilities is None else self._probabilities(scores)
         return found
 
     def labels(self, scores: FloatArray) -> IntArray:
-        """Labels, and "no vote" where a score is not finite; see `onnxcert.model.vote.labels`."""
+        """Return labels, invalid where a score is not finite; see `onnxcert.model.vote.labels`."""
         labels: IntArray = self._labels(scores)
         return labels
 
 
-def _of_means(contract: Contract) -> Contract:
-    """The contract of probabilities, with the threshold that says the same of them."""
+def _probability_contract(contract: Contract) -> Contract:
+    """Return the contract of the probabilities, with the equivalent decision threshold."""
     if contract.output_form == "logits":
         return replace(contract, output_form="probabilities")
     threshold = 1 / (1 + math.exp(-min(max(contract.decision_threshold, -700), 700)))
     return replace(contract, output_form="sigmoid", threshold=threshold)
 
 
-def _activated(contract: Contract) -> onnx.ModelProto:
-    """Probabilities, NaN where a score is not finite: there the total less itself is no 0."""
+def _build_activation(contract: Contract) -> onnx.ModelProto:
+    """Return a model that gives probabilities, NaN where a score is not finite (x - x is no 0)."""
     nodes = Nodes("ballot")
     if contract.output_form == "logit":
         nothing = nodes.add("Sub", _GIVEN, _GIVEN)
         nodes.add("Add", nodes.add("Sigmoid", _GIVEN), nothing, output=SCORES)
     else:
         # The operator Softmax is many times slower along any axis but the last.
-        total = _summed(nodes, _GIVEN, contract)
+        total = _sum_classes(nodes, _GIVEN, contract)
         most = nodes.add("ReduceMax", _GIVEN, axes=[1])
         powers = nodes.add("Exp", nodes.add("Sub", _GIVEN, most))
-        whole = _summed(nodes, powers, contract)
+        whole = _sum_classes(nodes, powers, contract)
         whole = nodes.add("Add", whole, nodes.add("Sub", total, total))
         nodes.add("Div", powers, whole, output=SCORES)
-    return _model(nodes, SCORES, TensorProto.FLOAT, 4)
+    return _build_model(nodes, SCORES, TensorProto.FLOAT, 4)
 
 
-def _summed(nodes: Nodes, scores: str, contract: Contract) -> str:
-    """The sum over classes, added up in their order.
+def _sum_classes(nodes: Nodes, scores: str, contract: Contract) -> str:
+    """Add nodes that sum over classes in their order; return the name of the sum.
 
-    The operator ReduceSum takes another order for one input than for several, and a draw's vote
-    must not depend on how many are in its pass.
+    ReduceSum uses another order for one input than for several, but the vote of a draw must not
+    depend on the number of draws in its batch.
     """
     assert contract.classes is not None
     total = nodes.sliced(scores, 0, 1, axis=1)
@@ -89,23 +91,23 @@ def _summed(nodes: Nodes, scores: str, contract: Contract) -> str:
     return total
 
 
-def _voted(contract: Contract) -> onnx.ModelProto:
+def _build_vote(contract: Contract) -> onnx.ModelProto:
     nodes = Nodes("ballot")
     vote.labels(nodes, _GIVEN, contract, candidates=_GIVEN, output=LABELS)
-    kind = helper.np_dtype_to_tensor_dtype(contract.label_type)
+    dtype = helper.np_dtype_to_tensor_dtype(contract.label_type)
     many = contract.output_form == "multilabel"
-    return _model(nodes, LABELS, kind, 2 if contract.classifies else 3 + many)
+    return _build_model(nodes, LABELS, dtype, 2 if contract.classifies else 3 + many)
 
 
-def _model(nodes: Nodes, output: str, kind: int, axes: int) -> onnx.ModelProto:
-    given, made = (
+def _build_model(nodes: Nodes, output: str, dtype: int, axes: int) -> onnx.ModelProto:
+    given, output_info = (
         helper.make_tensor_value_info(name, of, [None] * rank)
-        for name, of, rank in ((_GIVEN, TensorProto.FLOAT, 4), (output, kind, axes))
+        for name, of, rank in ((_GIVEN, TensorProto.FLOAT, 4), (output, dtype, axes))
     )
-    graph = helper.make_graph(nodes.nodes, "ballot", [given], [made], nodes.constants)
+    graph = helper.make_graph(nodes.nodes, "ballot", [given], [output_info], nodes.constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def _session(model: onnx.ModelProto, threads: int) -> Callable[[FloatArray], Any]:
+def _open(model: onnx.ModelProto, threads: int) -> Callable[[FloatArray], Any]:
     runtime = open_session(model, device="cpu", threads=threads).runtime
     return lambda scores: runtime.run(None, {_GIVEN: np.ascontiguousarray(scores)})[0]

@@ -1,8 +1,8 @@
-"""How many draws a model is shown in one pass, found by trying.
+"""Autotuning of the batch size: the number of draws per forward pass.
 
-Small batches are the fastest for many networks on a processor, as activations stay in its cache;
-for tiny inputs and on a GPU what a pass costs by itself counts for more, and large batches win.
-Only a trial tells. Tallies do not depend on it.
+On a CPU small batches are often fastest, because activations stay in the cache. On a GPU, and for
+tiny inputs, the fixed cost of a pass dominates and large batches win. Only a measurement tells.
+Tallies do not depend on the batch size.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
 from onnxcert.model.running.memory import HostMemory, Memory
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.sampling.answers import noisy_answers, passes_at_most
+from onnxcert.sampling.answers import max_concurrent_passes, noisy_answers
 
-# About 2 MB of pixels in a batch: more falls out of the processor's cache and mostly gains nothing.
-_GUESSED_VALUES: Final = 2**19
-_GUESSED_MOST: Final = 8
+# About 2 MB of pixels in a batch: larger batches leave the CPU cache and are rarely faster.
+_DEFAULT_VALUES: Final = 2**19
+_DEFAULT_LARGEST: Final = 8
 _TINY: Final = 2**11
 
-_SHARE: Final = 0.03  # of the draws to come, at most this many are spent on trying
-_WORTH: Final = 1.05  # times as long as in the best batch a draw alone may take, as nothing leaks
-_GAIN: Final = 0.04  # of the time of a draw, that a batch of twice the size must save
-_MEMORY: Final = 0.5  # of what is free, at most this much is taken by a larger batch
-_PASS_SECONDS: Final = 1.0  # longer passes gain nothing, and a stop waits for the end of one
-_TRIAL_SECONDS: Final = 0.02  # of timing, where passes are short
-_PASSES_EACH: Final = 4  # fewer passes leave no noise to draw while the model runs
+_SHARE: Final = 0.03  # largest share of the remaining draws to spend on autotuning
+_LEAK_CHECK_COST: Final = 1.05  # batch size 1 may be slower by this factor: it needs no leak check
+_GAIN: Final = 0.04  # least share of time per draw that doubling the batch must save
+_MEMORY: Final = 0.5  # largest share of the free memory for a larger batch
+_PASS_SECONDS: Final = 1.0  # longer passes are not faster, and delay an interrupt
+_TRIAL_SECONDS: Final = 0.02  # least time to measure, where passes are short
+_PASSES_EACH: Final = 4  # with fewer passes no noise is drawn while the model runs
 _PASSES_TIMED: Final = 100
 _MOST: Final = 512
 
@@ -41,15 +41,15 @@ _MOST: Final = 512
 @final
 @dataclass(frozen=True)
 class BatchSize:
-    """Draws in one pass, and why so many, in a few words."""
+    """A batch size in draws per pass, and the reason for it, as text."""
 
     draws: int
     why: str
 
 
-def guessed(values: int) -> int:
-    """Draws per pass where the model sees so many values: 1 for large inputs, 8 for small."""
-    return int(min(_GUESSED_MOST, max(1, _GUESSED_VALUES // values)))
+def guess_batch_size(values: int) -> int:
+    """Return a batch size for inputs of so many values: 1 for large inputs, 8 for small ones."""
+    return int(min(_DEFAULT_LARGEST, max(1, _DEFAULT_VALUES // values)))
 
 
 def batch_size_for(
@@ -63,77 +63,78 @@ def batch_size_for(
     memory: Memory | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> BatchSize:
-    """How many draws to give the model in one pass, for inputs like `x`.
+    """Return the batch size for inputs like `x`.
 
-    One, two, four, ... draws are timed until twice in a row a draw gets no cheaper by a few per
-    cent. What is tried are rehearsal draws, which are never counted, and at most 3 % as many as
-    are to come; with too few of these the number is guessed by the size of the input.
+    Batches of 1, 2, 4, ... draws are timed until the time per draw twice in a row does not fall by
+    a few per cent. Only warm-up draws are used, which are never counted, and at most 3 % as many as
+    there are draws to come. If these are too few, the size of the input decides.
 
-    A pass of twice as many draws takes at most as much again as the process holds by now; where
-    that is more than half of what is free, it is not tried.
+    A batch of twice the size needs at most as much memory again as the process holds now. If that
+    is more than half of the free memory, it is not tried.
 
     Args:
-        segment: the model, which has answered for such an input before.
+        segment: the model, after at least one pass over such an input.
         x: one declared input, float32, without a batch axis.
-        draws: of the input.
-        each: draws of one input; inputs: how many inputs like it are to come.
-        checked: draws of one input that are run again alone where they are run in batches.
-        memory: where the passes run; this machine's if not given.
-        clock: seconds, from any start.
+        draws: the draws of the input.
+        each: draws per input.
+        inputs: number of inputs like `x` to come.
+        checked: draws per input that the leak check runs again alone, if they run in batches.
+        memory: the memory for the passes; None for this machine's.
+        clock: returns seconds, from any start.
     """
     memory = memory or HostMemory()
     if checked >= each:
-        return BatchSize(1, "all draws would be run again alone")
+        return BatchSize(1, "the leak check would run all draws again alone")
     rows = segment.rows if isinstance(segment, OnnxSegmenter) else None
     if rows is not None:
-        return BatchSize(rows, "the model takes just so many")
+        return BatchSize(rows, "the model has a fixed batch size")
     values = max(x.size, segment.values(x.shape) if isinstance(segment, OnnxSegmenter) else 0)
     most = max(1, min(_MOST, each // _PASSES_EACH))
     trial = _Trial(segment, x, draws.rehearsal(), int(_SHARE * each * inputs), clock)
-    if getattr(segment, "mixes_draws", False) or not (trial.affords(1) and trial.affords(2, 1)):
-        # What is run again alone costs more than a batch of all but tiny inputs gains.
-        few = guessed(values) if values < _TINY or not checked else 1
+    if getattr(segment, "mixes_draws", False) or not (trial.can_time(1) and trial.can_time(2, 1)):
+        # The leak check costs more than a batch saves, except for tiny inputs.
+        few = guess_batch_size(values) if values < _TINY or not checked else 1
         return BatchSize(min(few, most), "by the size of the input")
-    alone = trial.seconds_a_draw(1)
+    alone = trial.seconds_per_draw(1)
     best, seconds, size, missed = 1, alone, 1, False
     while True:
         size *= 2
         if size > most:
-            why = "an input has too few draws for more"
-        elif not trial.affords(size):
-            why = "too few draws are to come to try more"
+            why = "too few draws per input for larger batches"
+        elif not trial.can_time(size):
+            why = "too few draws to try larger batches"
         elif size * seconds > _PASS_SECONDS:
-            why = "a pass of more would take long"
-        elif not _fits(memory, 3 * size * x.nbytes):  # two batches of noise, and answers
-            why = "memory may not do for more"
+            why = "a larger batch would take too long"
+        elif not _fits(memory, 3 * size * x.nbytes):  # two batches of noise, and the output
+            why = "memory may not suffice for larger batches"
         else:
             try:
-                now = trial.seconds_a_draw(size)
+                now = trial.seconds_per_draw(size)
             except ModelError:
-                return BatchSize(best, "the model fails on more")
+                return BatchSize(best, "the model fails on larger batches")
             better = now <= (1.0 - _GAIN) * seconds
             if better:
                 best, seconds = size, now
-            if better or not missed:  # one size that does not gain may be a hiccup
+            if better or not missed:  # a single slower size may be measurement noise
                 missed = not better
                 continue
-            why = "with more none gets cheaper"
-        if best > 1 and alone <= max(_WORTH, each / (each - checked)) * seconds:
-            why = f"batch size {best} with a leak check is not faster"
+            why = "larger batches are not faster"
+        if best > 1 and alone <= max(_LEAK_CHECK_COST, each / (each - checked)) * seconds:
+            why = f"batch size {best} with its leak check is not faster"
             best, seconds = 1, alone
-        return BatchSize(best, f"{1e3 * seconds:.3g} ms a draw; {why}")
+        return BatchSize(best, f"{1e3 * seconds:.3g} ms per draw; {why}")
 
 
 def _fits(memory: Memory, buffers: int) -> bool:
-    """Whether a pass of twice as many draws as the last one stays within the memory."""
+    """Return whether a batch of twice the last size fits in memory."""
     free, held = memory.free(), memory.held()
     if free is None:
-        return buffers <= 16 * _GUESSED_VALUES  # nobody says: a few times what would be guessed
+        return buffers <= 16 * _DEFAULT_VALUES  # unknown: a few times the default batch
     return max(buffers, held or 0) <= _MEMORY * free
 
 
 class _Trial:
-    """Times passes over rehearsal draws, as many as there may be."""
+    """Timing of passes over a limited number of warm-up draws."""
 
     def __init__(
         self,
@@ -145,16 +146,16 @@ class _Trial:
     ) -> None:
         self._segment, self._x, self._draws, self._clock = segment, x, draws, clock
         self._left = left
-        self._at_once = passes_at_most(segment)
-        # Passes of each size tried: some that run at once warm up, and one more is timed.
+        self._at_once = max_concurrent_passes(segment)
+        # Least passes per size: the concurrent ones are warm-up, and one more is timed.
         self._fewest = self._at_once + 1
 
-    def affords(self, size: int, before: int = 0) -> bool:
-        """Whether draws are left to try this size, and one `before` it."""
+    def can_time(self, size: int, before: int = 0) -> bool:
+        """Return whether enough draws are left to time this size, and size `before` first."""
         return self._fewest * (size + before) <= self._left
 
-    def seconds_a_draw(self, size: int) -> float:
-        """Of passes of `size` draws as a run makes them; the first ones warm up."""
+    def seconds_per_draw(self, size: int) -> float:
+        """Return the seconds per draw with batches of `size`, run as a run does, after warm-up."""
         backend: Backend = getattr(self._segment, "backend", NUMPY)
         passes = max(self._fewest, min(_PASSES_TIMED, self._left // (2 * size)))
         draws = range(passes * size)
@@ -164,10 +165,9 @@ class _Trial:
             self._left -= size
             if len(stamps) >= self._fewest and stamps[-1] - stamps[0] > _TRIAL_SECONDS:
                 break
-        # What else runs on the machine makes passes longer, so the shorter ones tell; not the very
-        # shortest, for which the noise may have been ready. Passes that run at once end together:
-        # between one and the next there may be nothing, but never between one and its successor in
-        # the same thread.
+        # Other processes on the machine make passes longer, so a low quantile counts; not the
+        # minimum, because the noise of the shortest passes may have been ready. Concurrent passes
+        # end together, so the time runs from a pass to its successor in the same thread.
         found, threads = np.array(stamps), self._at_once
         spans = found[threads:] - found[:-threads]
         return float(np.quantile(spans, 0.25)) / (threads * size)

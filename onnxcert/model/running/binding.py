@@ -1,13 +1,12 @@
-"""A network whose inputs and answers stay on a device: nothing crosses to the host between draws.
+"""A network whose inputs and outputs stay on a device, by I/O binding.
 
-ONNX Runtime reads the batch where noise was written and leaves its answer where it computed it. The
-answer is memory of the session's arena, which an array here keeps from being given out again; once
-that array is gone, the session may write over it in its next pass. Both are safe without a word to
-the host, because the device runs a pass after all that was asked for before it and before all that
-is asked for later (`onnxcert.backend.Device.model_runs`). ONNX Runtime also waits, at the end of a
-pass, until it is done, as it does by default; so a clock around it measures it, and a failure
-belongs to its batch. Not to wait (its run option ``disable_synchronize_execution_providers``) would
-save the gap between two passes.
+ONNX Runtime reads the batch where the noise was written and leaves its output on the device. The
+output lies in the session's arena. An array here keeps that memory alive; when the array is gone,
+the session may reuse it in its next pass. Both are safe without synchronising with the host,
+because the device runs a pass after all work queued before it and before all work queued later
+(`onnxcert.backend.Device.model_runs`). ONNX Runtime synchronises at the end of a pass, its default,
+so that timings are correct and a failure belongs to its batch. Its run option
+``disable_synchronize_execution_providers`` would save the gap between two passes.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from onnxcert._typing import Array, FloatArray, IntArray, Perturbation, Segmente
 from onnxcert.backend import Backend, DeviceBackend
 from onnxcert.errors import ModelError
 from onnxcert.kernels import Scores
-from onnxcert.model.running.answers import labels_for
-from onnxcert.model.running.bound_graph import Ends, as_planes
+from onnxcert.model.running.answers import check_labels
+from onnxcert.model.running.bound_graph import Ends, to_planes
 from onnxcert.model.running.forward import Forward
 from onnxcert.model.running.network import Network
 from onnxcert.perturbation import Gaussian
@@ -30,57 +29,54 @@ from onnxcert.perturbation import Gaussian
 
 @final
 class Binding:
-    """A network for batches that lie on the device of a backend.
+    """A network for batches on the device of a backend.
 
     Args:
-        network: what is run; it has the same answers for batches in memory.
-        backend: whose arrays batches and answers are.
+        network: the network; it gives the same answers for batches in memory.
+        backend: backend that owns the arrays of batches and answers.
     """
 
     def __init__(self, network: Network, backend: DeviceBackend) -> None:
         self._network = network
         self._backend = backend
         self._shapes: set[tuple[int, ...]] = set()
-        self._settled: Forward | None = None  # the network's own, when this was opened
+        self._source: Forward | None = None  # the network's `Forward` that this was built from
         self._ends: Ends
         self._forward: Forward
 
     def labels(self, batch: FloatArray) -> IntArray:
-        """Labels of declared inputs in memory, by the very graph whose answers are counted."""
+        """Return labels of declared inputs in memory, by the same graph that counted draws use."""
         segment, backend = self.bind(batch[0], None)
         labels: IntArray = backend.host(backend.labels(segment(backend.device(batch))))
         return labels
 
     def bind(self, x: FloatArray, perturbation: Perturbation | None) -> tuple[Segmenter, Backend]:
-        """The network for noisy copies of `x` on the device, and the backend that writes them.
+        """Return the network for noisy copies of `x` on the device, and the backend for them.
 
-        Where noise is added to all channels of inputs that reach the network pixel by pixel, it is
-        written as the network's own input. Other noise is written first, and then brought there.
-
-        Args:
-            x: a declared input in memory.
+        If noise covers all channels and the input reaches the network pixel by pixel, the noise is
+        written directly as the network's input. Other noise is written first and then converted.
         """
         if x.shape not in self._shapes:
-            self._open(self._network.settled(x))
+            self._open(self._network.forward_for(x))
             self._shapes.add(x.shape)
-        made = self._ends.network_input
-        if made is None:
+        network_input = self._ends.network_input
+        if network_input is None:
             return lambda batch: self._answers(batch, x.shape), self._backend
-        writing = self._backend.writing(made)
+        writer = self._backend.for_network_input(network_input)
         if isinstance(perturbation, Gaussian):
-            return lambda batch: self._answers(batch, x.shape), writing
-        return lambda batch: self._answers(writing.written(batch), x.shape), self._backend
+            return lambda batch: self._answers(batch, x.shape), writer
+        return lambda batch: self._answers(writer.write_clean(batch), x.shape), self._backend
 
-    def _open(self, settled: Forward) -> None:
-        if settled is self._settled:
+    def _open(self, forward: Forward) -> None:
+        if forward is self._source:
             return
-        self._forward, self._ends = self._network.bound()
-        self._settled = settled
+        self._forward, self._ends = self._network.open_bound()
+        self._source = forward
 
     def _answers(self, batch: Array, shape: tuple[int, ...]) -> Any:
-        """Labels or scores of a batch of what the graph takes, channels first.
+        """Return labels or scores of a batch in the graph's input format, channels first.
 
-        Rows are filled in up to the batch size that the graph wants, and left out afterwards.
+        Rows are padded to the batch size of the graph; the answers to padding are dropped.
         """
         xp, many, rows = self._backend.xp, batch.shape[0], self._forward.rows or batch.shape[0]
         found = []
@@ -94,7 +90,7 @@ class Binding:
         values = found[0] if len(found) == 1 else xp.concatenate(found)
         entry = self._network.entry
         if not self._ends.scores:
-            return labels_for(values, batch, entry, self._forward.path)
+            return check_labels(values, batch, entry, self._forward.path)
         grid = entry.labelled(shape) or tuple(values.shape[2:])
         threshold = entry.contract.decision_threshold if entry.contract.binary else None
         try:
@@ -106,35 +102,36 @@ class Binding:
             ) from None
 
     def _planes(self, batch: Array, shape: tuple[int, ...]) -> Array:
-        """Labels, or scores [B, C, *grid], of one batch of the size that the graph takes.
+        """Return labels, or scores [B, C, *grid], of one batch of the size that the graph takes.
 
         Raises:
-            ModelError: they are not of as many rows.
+            ModelError: the output has another number of rows.
         """
         answer, entry = self._run(batch, shape), self._network.entry
         planes = (
-            as_planes(answer, entry.contract, self._backend.xp) if self._ends.scores else answer
+            to_planes(answer, entry.contract, self._backend.xp) if self._ends.scores else answer
         )
         if planes.shape[0] != batch.shape[0]:
             raise ModelError(
-                f"{self._forward.path} must answer {batch.shape[0]} {entry.described(shape)} with "
-                f"as many, got an answer of shape {list(answer.shape)}; export it with a batch "
-                "axis."
+                f"{self._forward.path} must give one output for each of {batch.shape[0]} "
+                f"{entry.described(shape)}, got an output of shape {list(answer.shape)}; export it "
+                "with a batch axis."
             )
         return planes
 
     def _run(self, batch: Array, shape: tuple[int, ...]) -> Array:
-        """What the graph gives for one batch, channels first, of the size that it takes."""
-        device, made = self._backend.of, self._ends.network_input
+        """Run the graph on one batch, channels first, of the size that it takes."""
+        device, network_input = self._backend.of, self._ends.network_input
         xp, runtime = self._backend.xp, self._forward.session.runtime
-        lies = xp.moveaxis(batch, 1, -1) if made is not None and made.last else batch
-        lies = xp.ascontiguousarray(lies)  # as it is already, but for rows filled in
+        last = network_input is not None and network_input.last
+        # Only padded batches are copied.
+        contiguous = xp.ascontiguousarray(xp.moveaxis(batch, 1, -1) if last else batch)
         kind, index = device.place
         binding = runtime.io_binding()
-        with self._forward.passing(batch.shape[0], shape, self._network.entry):
+        with self._forward.timed_pass(batch.shape[0], shape, self._network.entry):
             binding.bind_input(
-                *(self._ends.input, kind, index, lies.dtype.type),
-                *(list(lies.shape), device.pointer(lies)),
+                *(self._ends.input, kind, index, contiguous.dtype.type),
+                *(list(contiguous.shape), device.pointer(contiguous)),
             )
             feeds = self._network.entry.feeds(shape)
             for further in {i.name for i in runtime.get_inputs()} & set(feeds):

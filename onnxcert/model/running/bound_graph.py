@@ -1,4 +1,4 @@
-"""What of a graph is left where noise is written, and votes are counted, by kernels of our own."""
+"""The graph that remains where our kernels write the noise and count the votes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from onnxcert.model.entry import INPUT, Entry
 from onnxcert.model.nodes import Nodes
 from onnxcert.model.pictures.entry import PictureEntry
 from onnxcert.model.pictures.normalisation import channelwise
-from onnxcert.model.running.cutting import cut
+from onnxcert.model.running.cutting import extract_subgraph
 from onnxcert.model.surgery import labelling_model
 
 _SCORES: Final = ("logits", "probabilities", "sigmoid", "logit")
@@ -23,14 +23,15 @@ _SCORES: Final = ("logits", "probabilities", "sigmoid", "logit")
 
 @dataclass(frozen=True, eq=False)
 class Ends:
-    """Where a graph begins and ends.
+    """Start and end of a bound graph.
 
     Attributes:
-        input, output: names of what it takes and gives.
-        network_input: what it takes, where nothing stands in front of the network but the order of
-            channels, their normalisation, a cast and the layout; None: it takes declared inputs.
-        scores: whether it ends at the network's scores, where nothing stands behind them but a
-            resize to the components and one vote; else at labels.
+        input: name of the graph's input.
+        output: name of the graph's output.
+        network_input: the network's own input, if only channel order, normalisation, a cast and the
+            layout stand before the network; None if the graph takes declared inputs.
+        scores: whether the graph ends at the network's scores, because only a resize to the
+            components and one vote follow; otherwise it ends at labels.
     """
 
     input: str
@@ -42,34 +43,34 @@ class Ends:
 def bound_graph(
     proto: onnx.ModelProto, entry: Entry, *, batch: int | None, other_size: bool
 ) -> tuple[onnx.ModelProto, Ends]:
-    """The graph of `onnxcert.model.surgery.labelling_model` without what kernels do.
+    """Return `onnxcert.model.surgery.labelling_model` without what kernels do, and its ends.
 
-    It is the same function. The kernels round every product and sum, as the operators left out do
-    one by one; a provider that fuses those may differ from either in the last bit of a score.
+    It computes the same function. The kernels round every product and sum, as the separate
+    operators do; a provider that fuses operators may differ in the last bit of a score.
     """
     whole = labelling_model(proto, entry, batch=batch, other_size=other_size)
     contract = entry.contract
-    made = None
-    if isinstance(entry, PictureEntry) and _alone(entry):
-        made = channelwise(entry.contract)
+    network_input = None
+    if isinstance(entry, PictureEntry) and _is_pixelwise(entry):
+        network_input = channelwise(entry.contract)
     last = next(o for o in proto.graph.output if o.name == contract.output)
-    scores = _votes_are_plain(entry, last)
+    scores = _has_plain_vote(entry, last)
     start = None
-    if made is not None:
+    if network_input is not None:
         axes = [batch or "batch", *[None] * (max(contract.ranks) - 1)]
-        kind = helper.np_dtype_to_tensor_dtype(made.dtype)
+        kind = helper.np_dtype_to_tensor_dtype(network_input.dtype)
         start = helper.make_tensor_value_info(contract.input, kind, axes)
     output = whole.graph.output[0]
     if scores:
         kind, rank = last.type.tensor_type.elem_type, contract.output_rank
         axes = [None] * rank if contract.single else [batch or "batch", *[None] * (rank - 1)]
         output = helper.make_tensor_value_info(contract.output, kind, axes)
-    ends = Ends(INPUT if start is None else start.name, output.name, made, scores)
-    return cut(whole, output, start=start), ends
+    ends = Ends(INPUT if start is None else start.name, output.name, network_input, scores)
+    return extract_subgraph(whole, output, start=start), ends
 
 
-def as_planes(scores: Any, contract: Contract, xp: Any) -> Any:
-    """The network's output as a view [B, C, *grid]."""
+def to_planes(scores: Any, contract: Contract, xp: Any) -> Any:
+    """Return the network's output as a view [B, C, *grid]."""
     if contract.single:
         scores = scores[None]
     if len(scores.shape) < max(contract.ranks):
@@ -79,13 +80,13 @@ def as_planes(scores: Any, contract: Contract, xp: Any) -> Any:
     return scores
 
 
-def _alone(entry: PictureEntry) -> bool:
-    """Whether a picture reaches the network pixel by pixel."""
+def _is_pixelwise(entry: PictureEntry) -> bool:
+    """Return whether an image reaches the network pixel by pixel."""
     fit = entry.fit
     return not (fit.resizes or fit.pad_to > 1 or fit.averages)
 
 
-def _votes_are_plain(entry: Entry, output: onnx.ValueInfoProto) -> bool:
+def _has_plain_vote(entry: Entry, output: onnx.ValueInfoProto) -> bool:
     contract = entry.contract
     if contract.classifies or contract.output_form not in _SCORES:
         return False

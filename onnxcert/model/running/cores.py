@@ -1,4 +1,4 @@
-"""Processor cores that this process may keep busy."""
+"""CPU cores available to this process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _MEMBERSHIP: Final = Path("/proc/self/cgroup")
 
 
 def available_cores() -> int:
-    """Cores for computing: those it may run on, one a hyperthreaded pair, within its quota.
+    """Return the number of usable cores: physical, within the affinity mask and the CPU quota.
 
-    The two threads of a core share its arithmetic, so that two convolutions on them take turns. A
-    container may be given less than the cores that it sees; with more threads than that all of
-    them are stopped until the next period.
+    The two threads of a hyperthreaded core share its arithmetic units, so such a pair counts once.
+    A container may have a smaller quota than the cores it sees; with more threads than the quota,
+    all of them are stopped until the next period.
     """
     cores = _physical(_allowed())
     quota = _quota()
@@ -30,7 +30,7 @@ def _allowed() -> set[int]:
 
 
 def _physical(cpus: set[int], root: Path = _CPUS) -> int:
-    """How many different cores `cpus` are on; as many as there are cpus where nobody says."""
+    """Return the number of physical cores among `cpus`; all count where the topology is unknown."""
     cores = set()
     for cpu in cpus:
         try:
@@ -42,7 +42,7 @@ def _physical(cpus: set[int], root: Path = _CPUS) -> int:
 
 
 def _quota(root: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> float | None:
-    """Cores' worth of time that the control groups (version 2 or 1) grant; None for no limit."""
+    """Return the CPU quota of the control groups (version 2 or 1) in cores; None for no limit."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:
@@ -54,7 +54,7 @@ def _quota(root: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> float | Non
             continue
         top = root if not controllers else root / "cpu"
         group = top / path.lstrip("/")
-        # Every group above limits, too. Inside a container the path may lead out of what it sees.
+        # Every parent group limits, too. In a container the path may lead outside what it sees.
         for folder in (group, *group.parents):
             if folder.is_relative_to(top):
                 found.append(_granted(folder))

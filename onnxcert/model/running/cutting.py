@@ -1,4 +1,4 @@
-"""A part of a graph: from an inner input to an inner output."""
+"""Extraction of a subgraph, from an inner input to an inner output."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Iterator
 import onnx
 
 
-def cut(
+def extract_subgraph(
     model: onnx.ModelProto,
     output: onnx.ValueInfoProto,
     *,
     start: onnx.ValueInfoProto | None = None,
 ) -> onnx.ModelProto:
-    """A copy of `model` with only what `output` is computed of.
+    """Return a copy of `model` with only the nodes that `output` depends on.
 
     Args:
-        output: the only output of the copy, a value anywhere in the graph.
-        start: a value that becomes an input; what it was computed of is left out.
+        model: the model.
+        output: the only output of the copy; any value of the graph.
+        start: a value that becomes an input; the nodes before it are dropped.
     """
     part = onnx.ModelProto()
     part.CopyFrom(model)
     given = set() if start is None else {start.name}
     wanted, kept = {output.name}, []
-    for node in reversed(model.graph.node):  # which are in the order of computation
+    for node in reversed(model.graph.node):  # nodes are in topological order
         if wanted & ({*node.output} - given):
             kept.append(node)
             wanted.update(_read(node))
@@ -39,7 +40,7 @@ def cut(
 
 
 def _read(node: onnx.NodeProto) -> Iterator[str]:
-    """Names of the values that a node reads; those that its branches read from outside, too."""
+    """Yield the names of the values that a node reads, in its subgraphs, too."""
     yield from node.input
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):

@@ -1,4 +1,4 @@
-"""How a batch runs through one session: rows filled up, inputs fed, answers checked, time taken."""
+"""Forward passes through one session: padding, feeds, checks of the output, timing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
 from onnxcert.model.entry import INPUT, Entry
-from onnxcert.model.running.answers import labels_for
+from onnxcert.model.running.answers import check_labels
 from onnxcert.model.running.session import Session, first_line
 from onnxcert.model.running.stopwatch import Stopwatch
 from onnxcert.model.surgery import LABELS, SCORES, SHAPE
@@ -24,13 +24,13 @@ _NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "bad allocation")
 @final
 @dataclass(frozen=True)
 class Forward:
-    """Batches of any length through a session made of `onnxcert.model.surgery.labelling_model`.
+    """Batches of any length through a session of `onnxcert.model.surgery.labelling_model`.
 
     Attributes:
-        session: the running model.
-        rows: the only batch size that its graph takes, or None where it is free.
-        path: of the model, for messages.
-        stopwatch: goes while the model runs.
+        session: the open session.
+        rows: the fixed batch size of its graph; None if free.
+        path: path of the model, for messages.
+        stopwatch: runs while the model runs.
     """
 
     session: Session
@@ -39,20 +39,17 @@ class Forward:
     stopwatch: Stopwatch
 
     def labels(self, batch: FloatArray, entry: Entry) -> IntArray:
-        """Labels of `batch`; see `onnxcert.model.segmenter.OnnxSegmenter`.
-
-        Args:
-            batch: float32 [B, ...] of declared inputs. entry: how they reach the network.
+        """Return labels of `batch`, float32 [B, ...]; see `onnxcert.model.segmenter.OnnxSegmenter`.
 
         Raises:
             ModelError: the model fails, or does not label every component of every row.
         """
         parts = self._parts(LABELS, batch, entry)
-        labels = [labels_for(found, part, entry, self.path) for part, found in parts]
+        labels = [check_labels(found, part, entry, self.path) for part, found in parts]
         return labels[0] if len(labels) == 1 else np.concatenate(labels)
 
     def scores(self, batch: FloatArray, entry: Entry) -> FloatArray:
-        """Scores of `batch`, float32 [B, channels, *grid], where the session gives them.
+        """Return scores of `batch`, float32 [B, channels, *grid], from a session that gives scores.
 
         Raises:
             ModelError: the model fails.
@@ -61,29 +58,29 @@ class Forward:
         return scores[0] if len(scores) == 1 else np.concatenate(scores)
 
     def shape(self, batch: FloatArray, entry: Entry) -> tuple[int, ...]:
-        """Shape of the network's own output, for a batch filled up to what the graph takes."""
-        return tuple(map(int, self._run(SHAPE, self._filled_up(batch), entry)))
+        """Return the shape of the network's own output for a padded batch."""
+        return tuple(map(int, self._run(SHAPE, self._pad(batch), entry)))
 
     def _parts(
         self, output: str, batch: FloatArray, entry: Entry
     ) -> Iterator[tuple[FloatArray, Any]]:
-        """(rows, what `output` is for them), as many at a time as the graph takes.
+        """Yield (rows, their part of `output`), in batches of the size that the graph takes.
 
-        Rows filled in are never counted. Nothing else is left out of an answer.
+        Only the answers to padding rows are dropped.
         """
         rows = self.rows
         for part in [batch[i : i + rows] for i in range(0, len(batch), rows)] if rows else [batch]:
-            found = self._run(output, self._filled_up(part), entry)
+            found = self._run(output, self._pad(part), entry)
             if len(found) != (rows or len(part)):
                 raise ModelError(
-                    f"{self.path} must answer {rows or len(part)} {entry.described(part.shape[1:])}"
-                    f" with as many, got an answer of shape {list(found.shape)}; export it with a "
-                    "batch axis."
+                    f"{self.path} must give one output for each of {rows or len(part)} "
+                    f"{entry.described(part.shape[1:])}, got an output of shape "
+                    f"{list(found.shape)}; export it with a batch axis."
                 )
             yield part, found[: len(part)]
 
-    def _filled_up(self, batch: FloatArray) -> FloatArray:
-        """`batch` with its last row repeated up to the batch size the graph wants."""
+    def _pad(self, batch: FloatArray) -> FloatArray:
+        """Return `batch` padded with its last row to the graph's batch size."""
         missing = 0 if self.rows is None else self.rows - len(batch)
         return np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
 
@@ -94,12 +91,12 @@ class Forward:
             self.session.check(feeds)
         except ModelError as error:
             raise ModelError(f"{self.path}: {error}") from None
-        with self.passing(len(batch), shape, entry):
+        with self.timed_pass(len(batch), shape, entry):
             return self.session.runtime.run([output], feeds)[0]
 
     @contextmanager
-    def passing(self, many: int, shape: tuple[int, ...], entry: Entry) -> Iterator[None]:
-        """Within it the runtime runs a pass over so many inputs of this shape.
+    def timed_pass(self, many: int, shape: tuple[int, ...], entry: Entry) -> Iterator[None]:
+        """Time one pass over so many inputs of this shape, and translate its errors.
 
         Raises:
             ModelError: the model fails.

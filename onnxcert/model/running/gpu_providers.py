@@ -1,4 +1,4 @@
-"""How ONNX Runtime's providers for NVIDIA GPUs are asked to run a model."""
+"""Options of ONNX Runtime's execution providers for NVIDIA GPUs."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import onnx
 
 
 def gpu_providers(proto: onnx.ModelProto, kind: str, index: int, stream: int) -> list[Any]:
-    """Providers in the order in which they may take nodes, each with its options.
+    """Return the execution providers by priority, each with its options.
 
-    TensorRT leaves the operators that it does not know to CUDA on the same GPU, and both leave some
-    (most of them of shapes) to the CPU. That is how ONNX Runtime documents them, and no fall-back:
-    all nodes are run, on the device where they can be.
+    TensorRT leaves the operators that it does not support to CUDA on the same GPU, and both leave
+    some (mostly of shapes) to the CPU. ONNX Runtime documents this; it is not a fallback of the
+    whole model.
 
     Args:
         proto: the model.
         kind: `cuda` or `tensorrt`.
-        index: of the GPU.
-        stream: pointer to the stream that all passes run on; 0 lets each session make its own.
+        index: number of the GPU.
+        stream: pointer to the stream for all passes; 0 lets each session create its own.
     """
     shared = {"device_id": str(index)}
     if stream:
         shared["user_compute_stream"] = str(stream)
-    # By the same rules in every process and for every size; the default measures, and may choose
-    # another algorithm, with other roundings, the next time.
+    # A fixed rule in every process and for every size. The default benchmarks the algorithms and
+    # may choose another one, with other rounding, the next time.
     cuda = ("CUDAExecutionProvider", {**shared, "cudnn_conv_algo_search": "HEURISTIC"})
     if kind == "cuda":
         return [cuda, "CPUExecutionProvider"]
@@ -39,10 +39,10 @@ def gpu_providers(proto: onnx.ModelProto, kind: str, index: int, stream: int) ->
 
 
 def engine_folder(proto: onnx.ModelProto) -> Path:
-    """Where engines that TensorRT built for this model are kept; building one takes minutes.
+    """Return the cache folder of TensorRT engines for this model; building one takes minutes.
 
-    A folder for each model, by all of its bytes: ONNX Runtime names an engine after the graph
-    alone, and would give one network's weights to another of the same architecture.
+    The folder name is a hash of all bytes of the model. ONNX Runtime names an engine after the
+    graph alone, and would reuse it for another network of the same architecture.
     """
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     content = hashlib.sha256(proto.SerializeToString(deterministic=True)).hexdigest()

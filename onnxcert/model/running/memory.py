@@ -1,4 +1,4 @@
-"""How much memory there is to run a model in, and how much is taken."""
+"""Free and used memory for running a model."""
 
 from __future__ import annotations
 
@@ -10,54 +10,54 @@ from typing import Final, Protocol, final
 
 from onnxcert.errors import InputError
 
-# Least bytes for each value of an input: the input, the draw that the model sees, and the next
-# draw, which is written meanwhile.
+# Least bytes per value of an input: the input, the current draw, and the next draw, which is
+# written while the model runs.
 _A_VALUE: Final = 4 + 2 * 4
-_SMALL: Final = 2**26  # bytes that every machine has
+_SMALL: Final = 2**26  # bytes; every machine has these
 
 
 def refuse_too_large(values: int, called: str, memory: Memory | None = None) -> None:
-    """Raise InputError if the draws of an input of so many values cannot fit in the free memory.
+    """Raise InputError if the draws of the input `called` do not fit in the free memory.
 
-    The memory of the model itself comes on top and is not known here.
+    The memory of the model itself is not included; it is not known here.
     """
     needed = _A_VALUE * values
     free = (memory or HostMemory()).free() if needed > _SMALL else None
     if free is not None and needed > free:
         raise InputError(
-            f"{called}: its draws take at least {needed / 2**30:.1f} GiB of memory, and "
-            f"{free / 2**30:.1f} GiB are free: cut it into tiles, make it smaller or free memory."
+            f"{called}: its draws need at least {needed / 2**30:.1f} GiB of memory, but only "
+            f"{free / 2**30:.1f} GiB are free; cut it into tiles, make it smaller or free memory."
         )
 
 
 class Memory(Protocol):
-    """The memory that passes of a model run in: this machine's, or a device's."""
+    """Memory that passes of a model use: this machine's, or a device's."""
 
     def free(self) -> int | None:
-        """Bytes that may still be taken, or None if nobody says."""
+        """Return the free bytes, or None if unknown."""
         ...
 
     def held(self) -> int | None:
-        """Bytes that are taken by this process, the model's passes among them, or None."""
+        """Return the bytes that this process holds, passes included, or None if unknown."""
         ...
 
 
 @final
 @dataclass(frozen=True)
 class HostMemory:
-    """The memory of this machine, or the part of it that this process is given.
+    """Memory of this machine, or the part of it that this process may use.
 
     Attributes:
-        root: where the system's files are, for tests.
+        root: root of the system's files; tests change it.
     """
 
     root: Path = Path("/")
 
     def free(self) -> int | None:
-        """What the system can give without swapping, but never more than the control groups leave.
+        """Return the free bytes without swapping, at most what the control groups allow.
 
-        Containers and batch schedulers limit a process by control groups; the system kills who
-        goes beyond. Pages that hold files and can be dropped do not count as taken.
+        Containers and batch schedulers limit a process by control groups, and the system kills a
+        process that exceeds them. Droppable file pages count as free.
         """
         left = [_available(self.root), self._addresses()]
         left += [_left(group) for group in self._groups()]
@@ -83,7 +83,7 @@ class HostMemory:
             return None
 
     def _groups(self) -> Iterator[Path]:
-        """The control groups of this process, from its own up to the root of those it sees."""
+        """Yield the control groups of this process, from its own up to the root it sees."""
         top = self.root / "sys/fs/cgroup"
         try:
             lines = (self.root / "proc/self/cgroup").read_text().splitlines()
@@ -113,7 +113,7 @@ def _available(root: Path) -> int | None:
 
 
 def _left(group: Path) -> int | None:
-    """What a control group, of the second version or the first, may still take."""
+    """Return the bytes that a control group (version 2 or 1) still allows, or None for no limit."""
     for limit, used, droppable in (
         ("memory.max", "memory.current", "inactive_file"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),

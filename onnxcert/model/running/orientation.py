@@ -1,8 +1,8 @@
-"""Whether height and width have changed places where the lengths of the axes do not tell.
+"""Test whether height and width are swapped where the lengths of the axes cannot show it.
 
-That is so for square pictures, and where there are as many classes as rows or columns. What is
-changed in the upper half of a picture changes its labels there; if it changes them at the left, and
-the left half those above, they are turned.
+That is so for square images, and if there are as many classes as rows or columns. A change of the
+upper half of an image changes labels in the upper half. If it changes labels at the left, and a
+change of the left half changes labels above, the axes are swapped.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 
-_ENOUGH: Final = 16  # labels changed, for the shares to tell
-_FEWEST: Final = 4  # with fewer changed nothing is said
-_MOST: Final = 4  # pictures tried, the later ones random
-_MOST_SMALL: Final = 32  # of pictures so small that few labels change
+_ENOUGH: Final = 16  # changed labels that suffice
+_FEWEST: Final = 4  # with fewer changed labels there is no decision
+_MOST: Final = 4  # images to try; the later ones are random
+_MOST_SMALL: Final = 32  # the same for small images, in which few labels change
 _SMALL: Final = 1024  # pixels
-_INSIDE: Final = 0.9  # share of the changed labels in the half that was not changed
-_ACROSS: Final = 0.75  # and at most in the one that was
+_INSIDE: Final = 0.9  # least share of changed labels in the wrong half
+_ACROSS: Final = 0.75  # largest share of changed labels in the right half
 
 
-def turned(
+def is_transposed(
     labels: Callable[[FloatArray], IntArray], x: FloatArray, *, in_doubt: bool = False
 ) -> bool:
-    """Whether the labels of pictures like `x` [c, H, W] are plainly [width, height].
+    """Return whether the labels of images like `x` are clearly [width, height].
 
     Args:
-        labels: of pictures [B, c, H, W]; [B, ..., h, w].
-        in_doubt: whether labels that change in no plain order count as turned, too.
+        labels: maps images [B, c, H, W] to labels [B, ..., h, w].
+        x: an image [c, H, W].
+        in_doubt: also return True if labels change without a clear direction.
     """
     rng = np.random.default_rng(0)
     height, width = (side // 2 for side in x.shape[1:])
@@ -48,17 +49,17 @@ def turned(
             break
     above, left = found
     if in_doubt and min(above.sum(), left.sum()) >= _FEWEST:
-        return min(_upper(above), _upper(left.T)) <= _ACROSS
-    return _across(above) and _across(left.T)
+        return min(_share_above(above), _share_above(left.T)) <= _ACROSS
+    return _is_across(above) and _is_across(left.T)
 
 
-def _across(changed: IntArray) -> bool:
-    """Whether labels changed at the left where the upper half of the picture did."""
+def _is_across(changed: IntArray) -> bool:
+    """Return whether labels changed at the left where the upper half of the image changed."""
     if changed.sum() < _FEWEST:
         return False
-    return bool(_upper(changed.T) >= _INSIDE and _upper(changed) <= _ACROSS)
+    return bool(_share_above(changed.T) >= _INSIDE and _share_above(changed) <= _ACROSS)
 
 
-def _upper(changed: IntArray) -> float:
-    """Share of the changed labels that lie in the upper half."""
+def _share_above(changed: IntArray) -> float:
+    """Return the share of changed labels in the upper half."""
     return float(changed[: len(changed) // 2].sum() / changed.sum())

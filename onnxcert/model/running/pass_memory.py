@@ -1,8 +1,8 @@
-"""Estimate the memory of a pass before the model runs.
+"""Estimate of the memory of a pass before the model runs.
 
-A few bytes in a graph may ask for any amount: a Resize by 3000, a ConstantOfShape of 2e9. Operating
+A few bytes in a graph can demand any amount: a Resize by 3000, a ConstantOfShape of 2e9. Operating
 systems promise memory that they do not have, and kill the process when it writes to it. So the
-sizes that shape inference finds are added up, and a pass that cannot fit is refused.
+sizes from shape inference are added up, and a pass that cannot fit is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from onnxcert.model.external_data import tensor_bytes
 from onnxcert.model.running.memory import HostMemory, Memory
 from onnxcert.model.tracing import LARGEST_CONSTANT, within, without_weights
 
-_ALWAYS: Final = 2**26  # bytes that every machine has; less is not checked
+_ALWAYS: Final = 2**26  # bytes; every machine has these, so less is not checked
 # Operators whose output shares the memory of their first input.
 _VIEWS: Final = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Dropout"})
 # Operators that ONNX Runtime runs in place, if no other node reads the input later.
@@ -28,20 +28,20 @@ _IN_PLACE: Final = frozenset(
     | {"Add", "Sub", "Mul", "Div", "Max", "Min", "Elu", "HardSigmoid", "HardSwish", "Erf", "Not"}
     | {"BatchNormalization", "Softmax", "LogSoftmax", "PRelu", "Pow", "Gelu", "Mish", "Ceil"}
 )
-# Operators whose numbers shape inference follows.
+# Operators whose values shape inference propagates.
 _FOLLOWED: Final = frozenset(
     {"Add", "Sub", "Mul", "Concat", "Cast", "Gather", "Slice", "Squeeze", "Unsqueeze"}
 )
-_ROUNDS: Final = 8  # of shape inference, each of which may show more shapes
+_ROUNDS: Final = 8  # of shape inference; each may find more shapes
 
 
 @final
 class PassMemory:
-    """The memory that passes of one session need.
+    """Memory that passes of one session need.
 
     Args:
-        model: the graph of the session.
-        memory: of the machine on which it runs.
+        model: graph of the session.
+        memory: memory of the machine; None for this machine's.
 
     Raises:
         ModelError: the values that depend only on constants or on inputs of a fixed size do not
@@ -56,7 +56,7 @@ class PassMemory:
         self._most = 0  # the largest need of a pass that was allowed
         self._room: int | None = None  # for passes: what is free and what the session holds already
         self._known: dict[tuple[tuple[str, tuple[int, ...]], ...], int] = {}
-        self._need = self._checked({}, "")
+        self._need = self._check({}, "")
         self._most = 0  # the memory for making the session is released
 
     def check(self, feeds: Mapping[str, Any]) -> None:
@@ -66,25 +66,25 @@ class PassMemory:
         """
         shapes = tuple((name, np.shape(value)) for name, value in feeds.items())
         if shapes not in self._known:
-            self._known[shapes] = self._checked(feeds, f" for a pass over {list(shapes[0][1])}")
+            self._known[shapes] = self._check(feeds, f" for a pass over {list(shapes[0][1])}")
         self._need = self._known[shapes]
 
     def at_once(self, passes: int) -> int:
-        """Return how many of `passes` passes over arrays as those checked last fit at once."""
+        """Return how many of `passes` concurrent passes over the arrays last checked fit."""
         if self._room is None or self._need <= _ALWAYS:
             return passes
         return max(1, min(passes, self._room // self._need))
 
-    def _checked(self, feeds: Mapping[str, Any], of: str) -> int:
+    def _check(self, feeds: Mapping[str, Any], of: str) -> int:
         need = pass_bytes(self._graph, feeds, self._inputs)
         if need > max(_ALWAYS, self._most):
             free = self._memory.free()
             self._room = None if free is None else free + self._most
             if self._room is not None and need > self._room:
                 raise ModelError(
-                    f"the model needs at least {_gib(need)} GiB of memory{of} and "
-                    f"{_gib(self._room)} GiB are free; use smaller inputs, fewer draws a pass "
-                    "(--batch-size) or a machine with more memory."
+                    f"the model needs at least {_gib(need)} GiB of memory{of}, but only "
+                    f"{_gib(self._room)} GiB are free; use smaller inputs, a smaller --batch-size "
+                    "or a machine with more memory."
                 )
         self._most = max(self._most, need)
         return need
@@ -139,10 +139,9 @@ def _inferred(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
 def _cut_long(
     graph: onnx.GraphProto, values: Mapping[str, onnx.ValueInfoProto], short: Collection[str]
 ) -> None:
-    """Take out of `graph` what would follow the numbers of a value that may be long.
+    """Remove from `graph` the nodes through which values of a long tensor would be propagated.
 
-    Args:
-        values: what is known. short: names of the values that are known to be short.
+    `values` are the known types and shapes; tensors named in `short` are known to be short.
     """
     kept = []
     for node in graph.node:
@@ -161,7 +160,7 @@ def _cut_long(
 
 
 def _known(value: onnx.ValueInfoProto | None) -> int:
-    """How much is known of the shape of a value: whether it has one, and how many lengths."""
+    """Return 0 if nothing is known of a shape, else 1 plus the number of known lengths."""
     if value is None or not value.type.tensor_type.HasField("shape"):
         return 0
     return 1 + int(sum(axis.dim_value > 0 for axis in value.type.tensor_type.shape.dim))
@@ -175,7 +174,7 @@ def _values(graph: onnx.GraphProto) -> dict[str, onnx.ValueInfoProto]:
 
 
 def _is_short(value: onnx.ValueInfoProto | None) -> bool:
-    """Whether a value is known to be no row of numbers, or a short one."""
+    """Return whether a value is known to be short, or not one-dimensional."""
     if value is None or not value.type.tensor_type.HasField("shape"):
         return False
     axes = value.type.tensor_type.shape.dim
@@ -211,7 +210,8 @@ def _peak(
 
     Args:
         graph: the graph.
-        sizes: bytes of each value. read: those of its inputs.
+        sizes: bytes of each value.
+        read: bytes of each input.
         folds: count only values computed from constants, and count them twice: ONNX Runtime
             computes them when it makes a session, and then copies them into the graph.
     """
@@ -242,11 +242,11 @@ def _peak(
         most = max(most, total + inside)
         ended += [name for name in node.output if name and last.get(name, -1) <= i]
         for name in ended:
-            place = owner.pop(name, "")
-            if place:
-                users[place] -= 1
-                if not users[place]:
-                    total -= held.pop(place)
+            buffer = owner.pop(name, "")
+            if buffer:
+                users[buffer] -= 1
+                if not users[buffer]:
+                    total -= held.pop(buffer)
     return most
 
 
@@ -263,9 +263,9 @@ def _reused(
         return owner.get(node.input[0], "")
     if node.op_type in _IN_PLACE:
         for name in ended:
-            place = owner[name]
-            if users[place] == 1 and held[place] == sizes.get(node.output[0], -1):
-                return place
+            buffer = owner[name]
+            if users[buffer] == 1 and held[buffer] == sizes.get(node.output[0], -1):
+                return buffer
     return ""
 
 

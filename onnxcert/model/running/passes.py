@@ -1,4 +1,4 @@
-"""Import ONNX Runtime with its telemetry off and with passes that can be ended.
+"""ONNX Runtime with its telemetry off, and with passes that can be ended.
 
 This is the only file that imports onnxruntime, so that its telemetry is off in every process that
 runs a model: the command, its workers, Ray's actors, converters and benchmarks.
@@ -19,7 +19,7 @@ _OPTIONS: Final = onnxruntime.RunOptions()
 
 
 class PassEnded(KeyboardInterrupt):
-    """A pass was ended by `end_passes`; it has no answer."""
+    """A pass was ended by `end_passes`; it has no output."""
 
 
 def end_passes() -> None:

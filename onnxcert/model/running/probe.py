@@ -1,9 +1,9 @@
-"""Does a model answer for one draw alone, whatever else is in the batch?
+"""Batch-invariance check: whether a model's output for one draw depends on the rest of its batch.
 
-The binomial test needs votes that are independent given the input. A model that lets batch mates
-leak into each other (quantisation ranges over the batch, ties broken by position, random nodes)
-breaks that without any visible sign, so it is tried before anything is certified. What only counted
-draws show is found while they are counted (`onnxcert.sampling.leak_check`).
+The binomial test needs votes that are independent given the input. A model whose rows influence
+each other (quantisation ranges over the batch, ties broken by position, random nodes) violates this
+without a visible sign, so it is checked before anything is certified. What only counted draws show
+is found while they are counted (`onnxcert.sampling.leak_check`).
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.backend import NUMPY, Backend
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
-from onnxcert.model.running.answers import close
+from onnxcert.model.running.answers import scores_agree
 from onnxcert.model.running.session import LARGE_INPUT
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.sampling import checked
 
 LEAKS: Final = (
-    "the model's answer for one draw depends on the other draws of the batch, so it runs one draw "
+    "the model's output for one draw depends on the other draws of the batch, so it runs one draw "
     "per pass"
 )
 
-_ROWS: Final = 8  # draws, at least, whose answers in a batch and alone are compared
+_ROWS: Final = 8  # least number of draws to compare in a batch and alone
 
 
-def _asked(segment: Segmenter, batch: FloatArray) -> IntArray:
-    """Labels of `batch`, of which the segmenter gets a copy: a callable may overwrite it."""
+def _label(segment: Segmenter, batch: FloatArray) -> IntArray:
+    """Return labels of `batch`; a callable gets a copy, because it may overwrite its input."""
     copy = batch if isinstance(segment, OnnxSegmenter) else np.array(batch, order="C")
     labels: IntArray = checked(segment(copy), len(batch))
     return labels
 
 
-def _scored(segment: Segmenter) -> OnnxSegmenter | None:
-    """The segmenter, if it has scores to look at."""
+def _scoring_model(segment: Segmenter) -> OnnxSegmenter | None:
+    """Return the segmenter if it gives scores, else None."""
     return segment if isinstance(segment, OnnxSegmenter) and segment.scored else None
 
 
@@ -47,9 +47,9 @@ def _passes(batch: FloatArray, batch_size: int) -> Iterator[FloatArray]:
 
 
 def _alone(segment: Segmenter, batch: FloatArray, i: int) -> tuple[FloatArray, int]:
-    """A pass in which row i of `batch` has no mates but itself, and its place there.
+    """Return a batch in which row i of `batch` is alone, and its row there.
 
-    On a device a pass of another number of rows may round otherwise.
+    On a device a batch of another size may round differently, so the row is repeated.
     """
     if not getattr(segment, "on_device", False):
         return batch[i : i + 1], 0
@@ -59,66 +59,66 @@ def _alone(segment: Segmenter, batch: FloatArray, i: int) -> tuple[FloatArray, i
 def _same_labels(
     segment: Segmenter, batch: FloatArray, rows: Iterable[int], *answers: IntArray
 ) -> bool:
-    """Whether these rows of `batch` have the same labels alone as in each of its answers."""
+    """Return whether these rows of `batch` have the same labels alone as in each of `answers`."""
     for i in rows:
-        noisy, place = _alone(segment, batch, i)
-        alone = _asked(segment, noisy)[place]
+        noisy, row = _alone(segment, batch, i)
+        alone = _label(segment, noisy)[row]
         if not all(np.array_equal(alone, together[i]) for together in answers):
             return False
     return True
 
 
-def repeatable(segment: Segmenter, batch: FloatArray) -> bool:
-    """Whether each row, given alone, gets the same answer every time."""
-    model = _scored(segment)
+def is_repeatable(segment: Segmenter, batch: FloatArray) -> bool:
+    """Return whether each row, run alone, gets the same output every time."""
+    model = _scoring_model(segment)
     return all(
-        np.array_equal(_asked(segment, row), _asked(segment, row))
-        and (model is None or close(model.scores(row), model.scores(row)))
+        np.array_equal(_label(segment, row), _label(segment, row))
+        and (model is None or scores_agree(model.scores(row), model.scores(row)))
         for row in _passes(batch, 1)
     )
 
 
-def batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
-    """Whether every row gets the same answer alone, inside `batch`, and at another place in it.
+def is_batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
+    """Return whether every row gets the same labels alone, in `batch`, and at another position.
 
-    On a device, where a row alone takes a whole pass, eight rows at most are tried.
+    On a device, where a row alone takes a whole pass, at most eight rows are tried.
     """
     rows = range(len(batch))
     if getattr(segment, "on_device", False):
         rows = rows[:: -(-len(batch) // _ROWS)]
-    turned = _asked(segment, batch[::-1])[::-1]
-    return _same_labels(segment, batch, rows, _asked(segment, batch), turned)
+    turned = _label(segment, batch[::-1])[::-1]
+    return _same_labels(segment, batch, rows, _label(segment, batch), turned)
 
 
-def leaks(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -> bool:
-    """Whether a batch of draws of `x` shows that batch mates matter; a small probe for each input.
+def is_batch_dependent(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -> bool:
+    """Return whether the output for a draw of `x` depends on its batch; a short check per input.
 
-    The large one (`probed`) runs for the first input of each shape, at the full batch size, and
-    finds what depends on the size of a batch or on places in it: both are the graph's, and do not
-    change with the values. A model may still leak for some inputs only. Eight draws are shown in
-    batches and alone, or more to fill the last batch. Their scores are compared, as labels mostly
-    stay what they are where scores are disturbed; or where there are none their labels.
+    The full check (`probed`) runs for the first input of each shape, with the full batch size. It
+    finds dependence on the batch size or on positions, which are properties of the graph and not of
+    the values. A model may still be batch-dependent for some inputs only. At least eight draws, up
+    to a full last batch, are run in batches and alone. Scores are compared, because labels often
+    stay the same when scores change; without scores, labels are compared.
     """
     if batch_size == 1:
         return False
     size = min(batch_size, _ROWS)
-    batch = rehearsed(segment, x, draws, size * -(-_ROWS // size))
-    model = _scored(segment)
+    batch = draw_warm_up(segment, x, draws, size * -(-_ROWS // size))
+    model = _scoring_model(segment)
     if model is None:
         return not all(
-            _same_labels(segment, part, range(size), _asked(segment, part))
+            _same_labels(segment, part, range(size), _label(segment, part))
             for part in _passes(batch, size)
         )
     for together in _passes(batch, size):
         passes = (_alone(model, together, i) for i in range(size))
-        alone = np.stack([model.scores(noisy)[place] for noisy, place in passes])
-        if not close(model.scores(together), alone):
+        alone = np.stack([model.scores(noisy)[row] for noisy, row in passes])
+        if not scores_agree(model.scores(together), alone):
             return True
     return False
 
 
-def rehearsed(segment: Segmenter, x: FloatArray, draws: Draws, rows: int) -> FloatArray:
-    """So many noisy copies of `x`, in memory, by draws that are never counted."""
+def draw_warm_up(segment: Segmenter, x: FloatArray, draws: Draws, rows: int) -> FloatArray:
+    """Return `rows` noisy copies of `x` in memory, from warm-up draws, which are never counted."""
     backend: Backend = getattr(segment, "backend", NUMPY)
     batch = backend.inputs(rows, x.shape)
     draws.rehearsal().write(backend.device(x), range(rows), batch, backend)
@@ -127,28 +127,28 @@ def rehearsed(segment: Segmenter, x: FloatArray, draws: Draws, rows: int) -> Flo
 
 
 def probed(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -> tuple[int, str]:
-    """Draws in one pass to count with, and a warning if they must be fewer than asked for.
+    """Check batch invariance; return the batch size to count with, and a warning if it is reduced.
 
-    Uses draws that are never counted, so that the choice depends on none that are.
+    Uses warm-up draws only, so that the result does not depend on counted draws.
 
     Raises:
-        ModelError: the model answers differently on the same input.
-        ParameterError: the noise reached what must stay as it is.
+        ModelError: the model gives different outputs for the same input.
+        ParameterError: the noise changed a channel that must stay unchanged.
     """
     draws.perturbation.check(x)
-    # One draw a pass cannot leak, and two draws of a large input would be the largest pass.
+    # Batch size 1 cannot leak, and two draws of a large input would be the largest pass.
     alone = batch_size == 1 and x.size > LARGE_INPUT
-    batch = rehearsed(segment, x, draws, 1 if alone else max(2, batch_size))
+    batch = draw_warm_up(segment, x, draws, 1 if alone else max(2, batch_size))
     if isinstance(segment, OnnxSegmenter):
         segment.entry.check_noise(x, batch[0], draws.perturbation)
-    if not repeatable(segment, batch[:2]):
+    if not is_repeatable(segment, batch[:2]):
         raise ModelError(
-            "the model answers differently when it sees the same input again, so its votes prove "
-            "nothing; remove what is random in it and export it again."
+            "the model gives different outputs for the same input, so its votes prove nothing; "
+            "remove random operators and export it again."
         )
     if alone:
         return 1, ""
-    mixes = getattr(segment, "mixes_draws", False) or not batch_invariant(segment, batch)
-    if mixes or leaks(segment, x, draws, batch_size=batch_size):
+    mixes = getattr(segment, "mixes_draws", False) or not is_batch_invariant(segment, batch)
+    if mixes or is_batch_dependent(segment, x, draws, batch_size=batch_size):
         return 1, LEAKS
     return batch_size, ""

@@ -1,4 +1,4 @@
-"""What a model runs on, without the model: what is kept with its answers."""
+"""The runtime of a model, as stored with its results."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from onnxcert.model.segmenter import OnnxSegmenter
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where a model runs.
+    """Execution provider, device and generator of a run.
 
     Attributes:
         provider: execution provider of ONNX Runtime.
-        version: of ONNX Runtime.
-        generator: of the noise; see `onnxcert.draws.Draws`.
+        version: version of ONNX Runtime.
+        generator: generator of the noise; see `onnxcert.draws.Draws`.
         device: `cpu` or `cuda:i`.
-        threads: on the CPU.
-        note: why it is not where it could be, else empty.
+        threads: threads on the CPU.
+        note: why an available GPU is not fully used, else empty.
     """
 
     provider: str
@@ -30,7 +30,7 @@ class Runtime:
 
     @classmethod
     def of(cls, segmenter: OnnxSegmenter) -> Self:
-        """Where an open model runs."""
+        """Return the runtime of an open model."""
         session = segmenter.session
         return cls(
             session.provider,
@@ -43,7 +43,7 @@ class Runtime:
 
     @property
     def kind(self) -> tuple[str, str, str]:
-        """What answers may depend on: votes of two kinds are never added up."""
+        """Properties that outputs may depend on; votes of different kinds are never added."""
         return self.provider, self.version, self.generator
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Open an ONNX Runtime session on the device that was asked for, and on no other."""
+"""ONNX Runtime sessions, on exactly the requested device."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _ON_GPU = {"cuda": _CUDA, "tensorrt": "TensorrtExecutionProvider"}
 _FATAL_ONLY = 4
 _WEIGHTS = "session.model_external_initializers_file_folder_path"
 _MOST_AT_ONCE = 8
-LARGE_INPUT: Final = 2**23  # values; a colour picture of 1024x2048 is somewhat smaller
+LARGE_INPUT: Final = 2**23  # values; a colour image of 1024x2048 is somewhat smaller
 
 
 @dataclass(frozen=True)
 class Session:
-    """A running model.
+    """An open session.
 
     Attributes:
         runtime: the `onnxruntime.InferenceSession`.
-        provider: execution provider that the session really has.
+        provider: execution provider that the session really uses.
         device: `cpu`, `cuda:i` or `tensorrt:i`.
-        threads: on the CPU, of all passes at once together.
-        note: what `auto` did not take of a GPU that is there, and why, else empty.
-        version: of ONNX Runtime.
-        passes: how many may run at once, from as many threads.
+        threads: threads on the CPU, of all concurrent passes together.
+        note: why `auto` does not fully use an available GPU, else empty.
+        version: version of ONNX Runtime.
+        passes: largest number of concurrent passes, one per thread.
         backend: draws noise and counts votes where the model runs.
         memory: refuses passes that need more memory than is free; None on a GPU.
         arena: whether it keeps the memory of a pass for the next one; see `keeps_memory`.
@@ -58,7 +58,7 @@ class Session:
 
     @property
     def at_once(self) -> int:
-        """Return how many passes over arrays as those checked last may run at once."""
+        """Number of concurrent passes for arrays like those last checked."""
         return self.passes if self.memory is None else self.memory.at_once(self.passes)
 
     def check(self, feeds: Mapping[str, Any]) -> None:
@@ -68,27 +68,23 @@ class Session:
 
 
 def parse_device(device: str) -> tuple[str, int]:
-    """(`auto` | `cpu` | `cuda` | `tensorrt`, index) from `auto|cpu|cuda[:i]|tensorrt[:i]`."""
+    """Parse `auto|cpu|cuda[:i]|tensorrt[:i]` into (kind, index)."""
     kind, _, index = device.partition(":")
     if kind in ("auto", "cpu") and not index and ":" not in device:
         return kind, 0
     if kind in _ON_GPU and (index.isdecimal() or device == kind):
         return kind, int(index or 0)
     raise DeviceError(
-        f"the device must be auto, cpu, cuda or cuda:0, tensorrt or tensorrt:0, got {device!r}."
+        f"the device must be auto, cpu, cuda, cuda:0, tensorrt or tensorrt:0, got {device!r}."
     )
 
 
 def passes_at_once(threads: int, values: int) -> int:
-    """How many passes of the model run side by side on the CPU, each with its share of threads.
+    """Return the number of concurrent passes on the CPU for inputs of so many network values.
 
-    Several passes keep the cores busier than several threads in one, which wait for each other
-    after every operator (`docs/speed.md`). Each needs the model's memory once more, so there are
-    not more than a few, and very large inputs go one by one.
-
-    Args:
-        threads: for all of them together.
-        values: that the network gets for one input.
+    Several passes use the cores better than several threads in one pass, which wait for each other
+    after every operator (`docs/speed.md`). The passes share the threads, but each needs its own
+    memory, so there are at most a few, and very large inputs run one by one.
     """
     return 1 if values > LARGE_INPUT else min(threads, _MOST_AT_ONCE)
 
@@ -98,9 +94,6 @@ def keeps_memory(values: int | None) -> bool:
 
     That saves time for small inputs. For large ones it would keep up to twice the memory of the
     largest pass until the session is closed.
-
-    Args:
-        values: number of values that the network gets for one input, or None if not known.
     """
     return values is None or values <= LARGE_INPUT
 
@@ -108,19 +101,18 @@ def keeps_memory(values: int | None) -> bool:
 def open_session(
     proto: onnx.ModelProto, *, device: str = "auto", threads: int = 0, values: int | None = None
 ) -> Session:
-    """A session for `proto`.
+    """Open a session for `proto`.
 
     Args:
         proto: the model.
-        device: `auto` (a GPU if one really runs the model, else the CPU), `cpu`, `cuda`,
-            `cuda:1`, `tensorrt`, `tensorrt:1`.
-        threads: on the CPU; 0 for all available cores.
-        values: that the network gets for one input, if several passes may run at once.
+        device: `auto` (a GPU if it really runs the model, else the CPU), `cpu`, `cuda`, `cuda:1`,
+            `tensorrt`, `tensorrt:1`.
+        threads: threads on the CPU; 0 for all available cores.
+        values: network values of one input, if several passes may run concurrently.
 
     Raises:
-        DeviceError: CUDA or TensorRT was asked for and the session does not have it, where ONNX
-            Runtime itself would fall back to the CPU without a word; or noise cannot be drawn
-            there.
+        DeviceError: CUDA or TensorRT was requested but the session does not use it (ONNX Runtime
+            itself would silently fall back to the CPU), or noise cannot be drawn there.
         ModelError: ONNX Runtime cannot load the model, or the model needs more memory than is free.
     """
     kind, index = parse_device(device)
@@ -134,7 +126,7 @@ def open_session(
             return found
         if kind in _ON_GPU:
             raise DeviceError(
-                f"{device} was asked for but ONNX Runtime cannot run the model there ({reason}); "
+                f"{device} was requested but ONNX Runtime cannot run the model there ({reason}); "
                 "install onnxcert[cuda13], or [cuda12], and a driver, or use --device cpu."
             )
         note = f"a GPU is present but ONNX Runtime cannot use it ({reason}); running on the CPU"
@@ -148,10 +140,10 @@ def open_session(
 def _on_gpu(
     proto: onnx.ModelProto, kind: str, index: int, threads: int
 ) -> tuple[Session | None, str]:
-    """A session that has the provider asked for, or (None, why not).
+    """Return (session, "") on the requested provider, or (None, reason).
 
-    Its noise and votes are on the GPU, too; only `auto` does without, and says so. The guarantee is
-    the same, as every count keeps the name of its generator.
+    Noise and votes are on the GPU, too. Only `auto` may use the CPU for them, with a note. The
+    guarantee is the same, because every count stores the name of its generator.
     """
     by_name = kind in _ON_GPU
     kind = kind if by_name else "cuda"
@@ -181,19 +173,19 @@ def _on_gpu(
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that this process sees, each as `CUDA_VISIBLE_DEVICES` would name it."""
+    """Return the visible GPUs, each as `CUDA_VISIBLE_DEVICES` names it."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     count = _gpu_count()
     return [name.strip() for name in named[:count]] if named[0] else list(map(str, range(count)))
 
 
 def _gpu_present() -> bool:
-    """Whether the NVIDIA driver answers and has a device."""
+    """Return whether the NVIDIA driver works and has a device."""
     return _gpu_count() > 0
 
 
 def _gpu_count() -> int:
-    """How many devices the NVIDIA driver has for this process."""
+    """Return the number of devices that the NVIDIA driver gives this process."""
     for name in ("libcuda.so.1", "nvcuda.dll"):
         try:
             driver = ctypes.CDLL(name)
@@ -215,10 +207,10 @@ def _create(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL_ONLY
-    # Threads that spin while they wait take the cores from everything else on a shared machine.
+    # Spinning threads take cores from other processes on a shared machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    # It gathers slices into one Split, which keeps the scores of all classes once more.
+    # It merges slices into one Split, which holds the scores of all classes a second time.
     disabled = ["GatherSliceToSplitFusion"]
     try:
         model, weights = for_runtime(proto)
@@ -237,8 +229,8 @@ def _create(
         raise ModelError(_why_not(error)) from None
 
 
-# Messages of ONNX Runtime about a model that it does not support, in which the important numbers
-# come late or not at all: (pattern, meaning, remedy).
+# Messages of ONNX Runtime about unsupported models, which hide or omit the important numbers:
+# (pattern, meaning, remedy).
 _KNOWN: Final = (
     (
         r"model IR version: (\d+), max supported IR version: (\d+)",
@@ -277,16 +269,16 @@ def _why_not(error: Exception) -> str:
     """Return why ONNX Runtime cannot load a model, and the remedy if it is known."""
     for pattern, meaning, remedy in _KNOWN:
         if found := re.search(pattern, str(error)):
-            said = [group[:100] for group in found.groups()]
+            groups = [group[:100] for group in found.groups()]
             version = onnxruntime.__version__
-            return f"{meaning.format(*said, version=version)}; {remedy.format(*said)}."
+            return f"{meaning.format(*groups, version=version)}; {remedy.format(*groups)}."
     return f"ONNX Runtime cannot load the model ({first_line(error)})."
 
 
 def first_line(error: Exception) -> str:
-    """First line of a runtime's message, shortened, without the closing full stop."""
+    """Return the first line of a runtime's message, shortened, without the final full stop."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0])
-    # Where in the runtime's own source it failed, which helps nobody here.
+    # The position in the runtime's source code does not help a user.
     text = re.sub(r"^\S+\.(?:cc|h|cpp):\d+ .*?\) (?=\S)", "", text)
     return text.rstrip(". ")[:300]

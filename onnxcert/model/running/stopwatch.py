@@ -1,4 +1,4 @@
-"""How long a model has been running, however many of its passes run at once."""
+"""Total running time of a model with concurrent passes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from types import TracebackType
 
 
 class Stopwatch:
-    """Goes on while at least one pass is inside its `with` block.
+    """Timer that runs while at least one pass is in its `with` block.
 
     Attributes:
-        seconds: so far, of passes that are over.
+        seconds: total time of finished intervals.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What a network answers to one row and to two, where the file leaves open what its axes mean."""
+"""Trial passes with one row and with two, where the file does not define the axes."""
 
 from __future__ import annotations
 
@@ -14,18 +14,14 @@ from onnxcert.errors import ModelError
 from onnxcert.model.answer_axes import OFF_GRID, Shape, Shown, is_as_said, is_off_grid, layouts
 from onnxcert.model.contract import INTEGER_TYPES, Contract
 from onnxcert.model.graph import ModelFile
-from onnxcert.model.running.cutting import cut
+from onnxcert.model.running.cutting import extract_subgraph
 from onnxcert.model.running.session import Session, open_session
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """Answers of a network to random rows.
-
-    Attributes:
-        shown: the shapes. answer: to one row.
-    """
+    """Shapes of a network's outputs for random rows, and its output for one row."""
 
     shown: Shown
     answer: Any
@@ -38,27 +34,28 @@ def try_answers(
     *,
     grids: Sequence[Shape] | None = None,
 ) -> Trial | None:
-    """Run the bare network on one row and on two, on the first grid where its answer can be read,
-    or else on the first where it answers; None where it answers on none.
+    """Run the bare network on one row and on two; return None if it runs on no grid.
+
+    Uses the first grid on which the output's axes can be read, else the first on which it runs.
 
     Args:
         proto: the model.
-        contract: with all about its inputs; nothing about its output is read.
+        contract: contract with all fields of the inputs; output fields are ignored.
         output: name of the output.
-        grids: to try, of the input's components; those of the contract if not given.
+        grids: grids of the input's components to try; None for those of the contract.
     """
-    session = _opened(proto, contract, output)
+    session = _open_bare(proto, contract, output)
     if session is None:
         return None
     first = None
     for grid in contract.trial_grids if grids is None else grids:
-        one = _answer(session, proto, contract, grid, 1)
+        one = _run_rows(session, proto, contract, grid, 1)
         if one is None and contract.batch not in (None, 1):
-            many = _answer(session, proto, contract, grid, contract.batch)
+            many = _run_rows(session, proto, contract, grid, contract.batch)
             one = many[:1] if many is not None and len(many) == contract.batch else None
         if one is None:
             continue
-        two = _answer(session, proto, contract, grid, 2)
+        two = _run_rows(session, proto, contract, grid, 2)
         found = Trial(Shown(grid, one.shape, None if two is None else two.shape), one)
         if layouts(found.shown, contract):
             return found
@@ -67,7 +64,7 @@ def try_answers(
 
 
 def refuse_tried_axes(file: ModelFile, contract: Contract, grids: Sequence[Shape]) -> None:
-    """Raise ModelError where a trial on one of the grids shows other axes than the contract has."""
+    """Raise ModelError if a trial on one of the grids shows other axes than the contract's."""
     trial = try_answers(file.proto, contract, contract.output, grids=grids)
     if trial is not None:
         refuse_other_axes(file, contract, trial.shown.one, 1, trial.shown.grid)
@@ -76,11 +73,11 @@ def refuse_tried_axes(file: ModelFile, contract: Contract, grids: Sequence[Shape
 def refuse_other_axes(
     file: ModelFile, contract: Contract, answer: Shape, rows: int, grid: Shape
 ) -> None:
-    """Raise ModelError unless the answer to so many rows has the axes that the contract says."""
+    """Raise ModelError unless the output for so many rows has the axes of the contract."""
     if is_as_said(answer, rows, grid, contract):
         return
     inputs = "input" if rows == 1 else "inputs"
-    came = f"{file.path} answers {rows} {inputs} of {list(grid)} with {list(answer)}"
+    came = f"{file.path} gives {list(answer)} for {rows} {inputs} of {list(grid)}"
     fits = len(answer) == contract.output_rank
     if contract.classifies and fits and answer[0] == rows:
         expected = f"one cell (task classification: {contract.sources.get('task', 'assumed')})"
@@ -91,41 +88,40 @@ def refuse_other_axes(
     else:
         expected = f"{contract.output_axes} with {rows} in front"
     raise ModelError(
-        f"{came} where {expected} was expected; see onnxcert inspect, or choose another with "
+        f"{came}, but {expected} was expected; see onnxcert inspect, or choose another with "
         "--output."
     )
 
 
-def answers_alike(proto: onnx.ModelProto, contract: Contract, grid: Shape, rows: int) -> bool:
-    """Whether so many equal rows get equal answers along the first axis of the output.
+def gives_equal_rows(proto: onnx.ModelProto, contract: Contract, grid: Shape, rows: int) -> bool:
+    """Return whether equal rows get equal outputs along the first axis.
 
-    It tells rows from classes that happen to be as many, where the graph takes no other number.
+    This distinguishes the batch from an equal number of classes, if the graph takes no other size.
     """
-    session = _opened(proto, contract, contract.output)
+    session = _open_bare(proto, contract, contract.output)
     answer = None
     if session is not None:
-        answer = _answer(session, proto, contract, grid, rows, equal=True)
+        answer = _run_rows(session, proto, contract, grid, rows, equal=True)
     if answer is None or len(answer) != rows:
         return False
     values = np.asarray(answer, dtype=np.float64)
     return bool(np.allclose(values, values[:1], rtol=1e-3, atol=1e-5, equal_nan=True))
 
 
-def _opened(proto: onnx.ModelProto, contract: Contract, output: str) -> Session | None:
+def _open_bare(proto: onnx.ModelProto, contract: Contract, output: str) -> Session | None:
     try:
-        return open_session(_bare(proto, contract, output), device="cpu")
+        return open_session(_extract_bare(proto, contract, output), device="cpu")
     except ModelError:
         return None
 
 
-def _bare(proto: onnx.ModelProto, contract: Contract, output: str) -> onnx.ModelProto:
-    """The part of the graph that gives the output, of whose shape nothing is said, and with free
-    axes of its inputs."""
+def _extract_bare(proto: onnx.ModelProto, contract: Contract, output: str) -> onnx.ModelProto:
+    """Return the subgraph of the output, with its shape removed and the input axes free."""
     value = next((o for o in proto.graph.output if o.name == output), None)
     if value is None:
         raise ModelError(f"the model has no output {output!r}; name one with --output.")
-    made = helper.make_tensor_value_info(output, value.type.tensor_type.elem_type, None)
-    network = cut(proto, made)
+    bare_output = helper.make_tensor_value_info(output, value.type.tensor_type.elem_type, None)
+    network = extract_subgraph(proto, bare_output)
     del network.graph.value_info[:]
     for value in network.graph.input:
         if value.name == contract.input:
@@ -135,7 +131,7 @@ def _bare(proto: onnx.ModelProto, contract: Contract, output: str) -> onnx.Model
     return network
 
 
-def _answer(
+def _run_rows(
     session: Session,
     proto: onnx.ModelProto,
     contract: Contract,
@@ -144,13 +140,13 @@ def _answer(
     *,
     equal: bool = False,
 ) -> Any:
-    """The answer to so many rows, or None where the network fails on them."""
+    """Return the output for so many rows, or None if the network fails."""
     taken = {value.name for value in session.runtime.get_inputs()}
     try:
         feeds = {name: v for name, v in _feeds(proto, contract, grid, rows, equal) if name in taken}
         session.check(feeds)
         answer = session.runtime.run(None, feeds)[0]
-    except Exception:  # whatever it is, the network does not take such rows
+    except Exception:  # any failure means that the network does not take such rows
         return None
     return answer if isinstance(answer, np.ndarray) else None
 
@@ -158,7 +154,7 @@ def _answer(
 def _feeds(
     proto: onnx.ModelProto, contract: Contract, grid: Shape, rows: int, equal: bool
 ) -> Iterable[tuple[str, Any]]:
-    """(name, value) of every input: random values, what the contract feeds, the first category."""
+    """Yield (name, value) of every input: random values, the feeds, the first category."""
     rng = np.random.default_rng(0)
     sides = iter(grid)
     shape = [

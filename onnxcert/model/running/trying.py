@@ -1,4 +1,4 @@
-"""How a model is best and safely run on inputs of each shape, tried out before it counts."""
+"""Execution plan for each input shape, found by autotuning and checks before counting."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Final, final
 from onnxcert._typing import FloatArray, Segmenter
 from onnxcert.draws import Draws
 from onnxcert.model.running.batching import BatchSize, batch_size_for
-from onnxcert.model.running.probe import LEAKS, leaks, probed
+from onnxcert.model.running.probe import LEAKS, is_batch_dependent, probed
 
 
 @final
 @dataclass(frozen=True)
 class Tried:
-    """How to run one input.
+    """Execution plan of one input.
 
     Attributes:
-        batch: draws in one pass.
-        one_draw_per_pass: whether it is one because batch mates were found to leak.
-        warning: why that is slower than it could be, or nothing.
+        batch: the batch size.
+        one_draw_per_pass: whether it is 1 because the model is not batch-invariant.
+        warning: why the run is slower than it could be, else empty.
     """
 
     batch: BatchSize
@@ -27,22 +27,23 @@ class Tried:
     warning: str = ""
 
 
-LEAKY: Final = Tried(BatchSize(1, "batch mates change answers"), True, LEAKS)
+LEAKY: Final = Tried(BatchSize(1, "outputs depend on the rest of the batch"), True, LEAKS)
 
 
 @final
 class Trying:
-    """Tries a model out: at length for the first input of each shape, shortly for the others.
+    """Autotuning and batch-invariance check: full for the first input of each shape, then short.
 
-    A leak is a fact about the model: once one was found, every input is run one draw a pass.
+    Batch dependence is a property of the model: once found, every input runs one draw per pass.
 
     Args:
         segment: the model.
-        each: draws of one input.
-        batch_size: draws in one pass; None finds a number.
+        each: draws per input.
+        batch_size: draws per pass; None to autotune.
+        leaky: whether the model is known to be batch-dependent.
 
     Attributes:
-        leaky: whether a leak was found, here or by anybody else.
+        leaky: whether batch dependence was found, here or elsewhere.
     """
 
     def __init__(
@@ -60,19 +61,19 @@ class Trying:
         self.leaky = leaky
 
     def tried(self, x: FloatArray, draws: Draws, *, inputs: int = 1, checked: int = 0) -> Tried:
-        """How to run `x`; see `onnxcert.model.running.probe` and `onnxcert.model.running.batching`.
+        """Return the execution plan for `x`; see `onnxcert.model.running.probe` and `batching`.
 
         Args:
-            x: the declared input, for which the model has answered before.
-            draws: of it; none of those that are counted is used.
-            inputs: how many inputs of its shape are to come.
-            checked: draws of it that are run again alone where they are run in batches.
+            x: the declared input, after at least one pass of the model.
+            draws: its draws; no counted draw is used.
+            inputs: number of inputs of its shape to come.
+            checked: draws that the leak check runs again alone, if they run in batches.
 
         Raises:
-            ModelError: the model answers differently on the same input.
-            ParameterError: the noise reached what must stay as it is.
+            ModelError: the model gives different outputs for the same input.
+            ParameterError: the noise changed a channel that must stay unchanged.
         """
-        found = try_out(
+        found = make_plan(
             self._segment,
             x,
             draws,
@@ -88,7 +89,7 @@ class Trying:
         return found
 
 
-def try_out(
+def make_plan(
     model: Segmenter,
     x: FloatArray,
     draws: Draws,
@@ -100,20 +101,18 @@ def try_out(
     known: Tried | None,
     leaky: bool = False,
 ) -> Tried:
-    """How to run `x`; see `Trying`.
+    """Return the execution plan for `x`; see `Trying` for the other arguments.
 
-    Args:
-        known: how the first input of its shape is run; None for that one.
-        leaky: whether a leak is known.
+    `known` is the plan of the first input of its shape, or None for that input itself.
     """
     draws.perturbation.check(x)
     if known is not None:
-        found = leaky or leaks(model, x, draws, batch_size=known.batch.draws)
+        found = leaky or is_batch_dependent(model, x, draws, batch_size=known.batch.draws)
         return LEAKY if found else known
     if leaky:
         batch = LEAKY.batch
     elif batch_size:
-        batch = BatchSize(batch_size, "as asked for")
+        batch = BatchSize(batch_size, "as requested")
     else:
         batch = batch_size_for(model, x, draws, each=each, inputs=inputs, checked=checked)
     _, warning = probed(model, x, draws, batch_size=batch.draws)

@@ -133,9 +133,7 @@ def test_the_graph_counts_the_features(
 def test_channels_that_the_input_has_not_are_refused(
     tmp_path: Path, shape: Shape, channels: str
 ) -> None:
-    assert "values of each point" in refusal(
-        through(tmp_path, shape), channels=channels, layout="BCN"
-    )
+    assert "values per point" in refusal(through(tmp_path, shape), channels=channels, layout="BCN")
 
 
 @pytest.mark.parametrize("shape", [["b", 1, "n"], ["b", 2, "n"], ["b", 3], ["b"], []])
@@ -219,7 +217,7 @@ def test_class_indices_of_points_or_of_the_shape(tmp_path: Path) -> None:
         assert (of_points.task, of_points.output_form) == ("segmentation", "labels")
     untried = of_forty("ArgMax", ["b", "k"], "int64", axis=1, keepdims=0)
     path = save(untried, tmp_path / "untried.onnx")
-    assert "each point or for the whole shape" in refusal(read_model(path), classes=3)
+    assert "class per point or per shape" in refusal(read_model(path), classes=3)
 
 
 # -- pictures or points --------------------------------------------------------------------------
