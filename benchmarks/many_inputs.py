@@ -169,11 +169,11 @@ class _Stopwatch:
             self.resident.append(_resident())
         self._before = (done, now) if self._before[0] != done else self._before
 
-    def chosen(self, draws: int, why: str) -> None:
+    def report_batch_size(self, draws: int, why: str) -> None:
         if not self.startup:
             print(f"batch size {draws}: {why}", file=sys.stderr)
 
-    def say(self, text: str) -> None: ...
+    def report_status(self, text: str) -> None: ...
 
     def _per_draw(self) -> float:
         (first, start), (last, end) = self._first, self._before

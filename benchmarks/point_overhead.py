@@ -37,8 +37,8 @@ def main() -> None:
     parser.add_argument("--peak", action="store_true", help="certify once and print peak memory")
     options = parser.parse_args()
     segmenter = OnnxSegmenter.open(options.model, threads=1)
-    cloud = segmenter.entry.prepared(read_cloud(options.shape))
-    x = segmenter.declared(cloud)
+    cloud = segmenter.entry.preprocess(read_cloud(options.shape))
+    x = segmenter.to_array(cloud)
     vectors = 2 if len(x) >= 6 else 1
     noises = (OnChannels(Gaussian(0.05), 0, 3), Rotation(0.125, vectors))
     segmenter(x[None])

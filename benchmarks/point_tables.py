@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onnxcert.perturbation import Gaussian, Rotation, rounded_down
+from onnxcert.perturbation import Gaussian, Rotation, round_down
 
 TAUS = (0.75, 0.85)
 
@@ -42,15 +42,15 @@ class Noise:
     def radius(self, tau: float) -> str:
         """Return the radius as text; for rotations in degrees and with the published one."""
         if self.name == "gaussian":
-            return rounded_down(Gaussian(self.sigma).radius(tau))
+            return round_down(Gaussian(self.sigma).radius(tau))
         exact, classical = (
             Rotation(self.sigma, 1, form).radius(tau)  # type: ignore[arg-type]
             for form in ("exact", "classical")
         )
-        degrees = [rounded_down(math.degrees(angle)) for angle in (exact, classical)]
+        degrees = [round_down(math.degrees(angle)) for angle in (exact, classical)]
         return (
-            f"{rounded_down(exact)} rad, {degrees[0]}° "
-            f"(classical {rounded_down(classical)} rad, {degrees[1]}°)"
+            f"{round_down(exact)} rad, {degrees[0]}° "
+            f"(classical {round_down(classical)} rad, {degrees[1]}°)"
         )
 
 

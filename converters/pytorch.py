@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxcert.errors import ModelError
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contract import ImageContract
 
 from .tracing import (
     Signature,
@@ -78,7 +78,7 @@ def export(
     require_torch()
     import torch
 
-    contract = PictureContract(
+    contract = ImageContract(
         input=INPUT,
         value_range=(0.0, 1.0),
         output=OUTPUT,
@@ -87,7 +87,7 @@ def export(
         trained_sigma=trained_sigma,
     )
     # Apply the checks of the contract, so that a std of 0 or four means are refused here.
-    PictureContract(value_range=value_range, mean=tuple(mean), std=tuple(std))
+    ImageContract(value_range=value_range, mean=tuple(mean), std=tuple(std))
     with evaluation_mode(module), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
         normalised = _with_normalisation(module, value_range, mean, std)
         images = _example_images(3, example_size)
@@ -157,7 +157,7 @@ def _write(
     module: torch.nn.Module,
     path: Path,
     size: tuple[int, int],
-    contract: PictureContract,
+    contract: ImageContract,
     opset: int,
     *,
     free_size: bool,

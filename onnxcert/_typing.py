@@ -69,7 +69,7 @@ class Perturbation(Protocol):
         """Return JSON values such that ``PERTURBATIONS[name](**parameters())`` equals `self`."""
         ...
 
-    def described(self) -> str:
+    def describe(self) -> str:
         """Return the noise and its parameters as text, e.g. ``gaussian sigma 0.25``."""
         ...
 
@@ -126,7 +126,7 @@ class Perturbation(Protocol):
         """Return the formula of the radius in symbols; with `tau`, in numbers."""
         ...
 
-    def shown(self, radius: float) -> str:
+    def format_radius(self, radius: float) -> str:
         """Return `radius` as text, rounded down."""
         ...
 

@@ -13,16 +13,16 @@ from typing import Final
 from onnxcert.errors import StoreError
 
 # Glob pattern of temporary files that a killed process may leave behind.
-LEFT_OVER: Final = ".*.tmp"
+TEMPORARY_PATTERN: Final = ".*.tmp"
 
-# Files written within `together` and not yet renamed: final path -> temporary path.
+# Files written within `sync_together` and not yet renamed: final path -> temporary path.
 _pending: ContextVar[dict[Path, Path] | None] = ContextVar("pending", default=None)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Write a temporary file, sync it to disk, rename it to `path`, and sync the folder.
 
-    Within `together`, all steps after the first are done when its block ends.
+    Within `sync_together`, all steps after the first are done when its block ends.
 
     Args:
         path: Final path of the file.
@@ -33,7 +33,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """
     pending = _pending.get()
     if pending is None:
-        with together():
+        with sync_together():
             write_atomically(path, write)
         return
     temporary = path.with_name(f".{path.name}.tmp")
@@ -74,7 +74,7 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def sync_together() -> Iterator[None]:
     """Sync all files that the block writes in one step; an inner block joins the outer one.
 
     Syncing several files at once takes about as long as syncing one, and for small inputs this is

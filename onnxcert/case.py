@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, final
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.backend import NUMPY
 from onnxcert.class_names import resolve_class_names
-from onnxcert.counting import Counting
+from onnxcert.counting import CheckpointedCount
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import Item
 from onnxcert.misfits import check_same_outputs, check_stored_record
-from onnxcert.model.running.trying import Tried
+from onnxcert.model.running.trying import ExecutionPlan
 from onnxcert.parameters import hash_parameters
 from onnxcert.provenance import collect_provenance
-from onnxcert.report.files import has_picture, write_labels
+from onnxcert.report.files import has_figure, write_labels
 from onnxcert.report.plotting import load_matplotlib
 from onnxcert.result import Tally
 from onnxcert.store import Record
@@ -82,7 +82,7 @@ class CertificationJob:
         )
         if not run.modality.has_labels(run.store.folder, self.name):
             write_labels(run.store.folder, record, names)
-        if run.pictures and not has_picture(run.store.folder, self.name):
+        if run.pictures and not has_figure(run.store.folder, self.name):
             self._draw(record.to_memory(), truth, names)
 
     def accept_labels(self, clean: IntArray, nonrobust: IntArray | None) -> None:
@@ -100,7 +100,7 @@ class CertificationJob:
         self.names = resolve_class_names(run.segmenter, run.class_names, clean.shape)
         check_same_outputs(run.segmenter, run.nonrobust, has_ground_truth=run.has_ground_truth)
         if not run.parts_are_components:
-            run.settings.refuse_hopeless(clean.size, self.law_error)
+            run.settings.check_feasible(clean.size, self.law_error)
         self.truth = run.modality.truth(
             self.item, self.prepared, classes=run.segmenter.classes, names=self.names
         )
@@ -109,7 +109,7 @@ class CertificationJob:
     def nonrobust_x(self) -> FloatArray | None:
         """The input array of the non-robust model, or None."""
         other = self.run.nonrobust
-        return None if other is None else other.declared(self.prepared)
+        return None if other is None else other.to_array(self.prepared)
 
     @property
     def on_device(self) -> bool:
@@ -117,52 +117,52 @@ class CertificationJob:
         run = self.run
         return run.runtime.device != "cpu" or (run.crew is None and run.segmenter.on_device)
 
-    def count_draws(self, tried: Tried) -> Tally:
+    def count_draws(self, plan: ExecutionPlan) -> Tally:
         """Count the draws in this process and return the tally.
 
         Raises:
             BatchLeak: the batch-invariance check failed.
         """
-        run, count = self.run, self.start_count(tried)
-        return count.count_remaining(run.segmenter, self.x, tried.batch.draws, lambda: run.stopping)
+        run, count = self.run, self.start_count(plan)
+        return count.count_remaining(run.segmenter, self.x, plan.batch.draws, lambda: run.stopping)
 
-    def start_count(self, tried: Tried) -> Counting:
+    def start_count(self, plan: ExecutionPlan) -> CheckpointedCount:
         """Start the count of the draws, or resume it from its checkpoint."""
         run, model = self.run, self.run.segmenter
         backend = model.backend if run.crew is None else NUMPY  # workers send NumPy arrays
-        self.tried = tried
-        components, rows = int(self.clean.size), tried.batch.draws
+        self.plan = plan
+        components, rows = int(self.clean.size), plan.batch.draws
         count = run.settings.count(self.draws, model.classes, components, backend, self.law_error)
         checks = [
-            run.settings.checking(self.draws, components, rows=r, device=self.on_device)
+            run.settings.make_leak_check(self.draws, components, rows=r, device=self.on_device)
             for r in (rows, *([2] if rows == 1 else [1]))
         ]
         count.check = checks[0]
-        run.watcher.chosen(rows, f"{tried.batch.why}; {checks[0].cost(count.total)}")
-        return Counting(
+        run.watcher.report_batch_size(rows, f"{plan.batch.why}; {checks[0].cost(count.total)}")
+        return CheckpointedCount(
             store=run.store,
             name=self.name,
             count=count,
             runtime={
                 "provider": run.runtime.provider,
                 "onnxruntime": run.runtime.version,
-                "one_draw_per_pass": str(tried.one_draw_per_pass),
+                "one_draw_per_pass": str(plan.one_draw_per_pass),
                 "asked": hash_parameters(run.parameters),
             },
-            other_checks=() if tried.one_draw_per_pass else tuple(checks[1:]),
+            other_checks=() if plan.one_draw_per_pass else tuple(checks[1:]),
             unit=model.unit,
             kind=model.components,
             checkpoint_seconds=run.checkpoint_seconds,
-            looking=run.settings.looking(),
+            interim_analysis=run.settings.interim_analysis(),
             on_draws=lambda done: run.report_progress(self.name, done),
-            on_look=lambda outlook: run.watcher.say(outlook.shown()),
+            on_look=lambda forecast: run.watcher.report_status(forecast.describe()),
         )
 
     def finish(self, tally: Tally) -> None:
         """Decide, and write the record, label files and figure."""
         run = self.run
         certificate = run.settings.decide(tally)
-        notes = (run.runtime.note, self.tried.warning, *run.modality.notes(self.prepared))
+        notes = (run.runtime.note, self.plan.warning, *run.modality.notes(self.prepared))
         record = Record.of(
             self.name,
             certificate,
@@ -178,7 +178,7 @@ class CertificationJob:
                 truth=self.truth,
                 draws=self.draws,
                 parameters=run.parameters,
-                batch_size=self.tried.batch,
+                batch_size=self.plan.batch,
                 category=run.modality.category(self.prepared),
                 workers="" if run.crew is None else run.crew.described,
                 warnings=[note for note in notes if note],

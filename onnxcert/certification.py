@@ -17,12 +17,12 @@ from onnxcert.draws import Draws, digest
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.inputs.clouds import PointCloud
 from onnxcert.model.bundled import find_model
-from onnxcert.model.running.batching import batch_size_for
-from onnxcert.model.running.probe import LEAKS, probed
+from onnxcert.model.running.batching import tune_batch_size
+from onnxcert.model.running.probe import LEAK_WARNING, check_batch_invariance
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import Certificate, Selection, Tally, passes
 from onnxcert.rule import Rule
-from onnxcert.sampling import BatchLeak, Count, checked, on_device, sample
+from onnxcert.sampling import BatchLeak, Count, check_output, on_device, sample
 from onnxcert.settings import Settings
 
 
@@ -99,34 +99,36 @@ def certify(
     if not isinstance(x, PointCloud):
         x = check_input(x)
     if isinstance(segment, OnnxSegmenter):
-        x = segment.declared(segment.entry.prepared(x))
+        x = segment.to_array(segment.entry.preprocess(x))
         unit, kind = unit or segment.unit, segment.components
     elif isinstance(x, PointCloud):
         raise InputError("a callable takes an array, got a point cloud; pass its rows [c, N].")
-    components = int(checked(segment(x[None].copy()), 1)[0].size)  # a callable may overwrite it
+    components = int(
+        check_output(segment(x[None].copy()), 1)[0].size
+    )  # a callable may overwrite it
     classes = classes or getattr(segment, "classes", None)
     if classes != getattr(segment, "classes", classes):
         raise ParameterError(f"classes must be the model's number of classes, got {classes}.")
     if classes is None:
         raise ParameterError("classes is needed; pass the number of classes of the callable.")
     backend: Backend = getattr(segment, "backend", NUMPY)
-    seed = fresh_seed() if seed is None else seed
+    seed = random_seed() if seed is None else seed
     draws = Draws(perturbation, seed, digest(x), backend.generator)
     law_error = draws.law_error(x.shape)
-    settings.refuse_hopeless(components, law_error)
+    settings.check_feasible(components, law_error)
     device = on_device(segment, backend)
     if batch_size is None:
         each = passes(n, n0, selection)
-        checked_draws = settings.checked_draws(components, device=device)
-        found = batch_size_for(segment, x, draws, each=each, checked=checked_draws)
+        leak_check_draws = settings.leak_check_draws(components, device=device)
+        found = tune_batch_size(segment, x, draws, each=each, checked=leak_check_draws)
         batch_size = found.draws
-    batch_size, warning = probed(segment, x, draws, batch_size=batch_size)
+    batch_size, warning = check_batch_invariance(segment, x, draws, batch_size=batch_size)
 
     def run_count(rows: int) -> Tally:
         """Count the votes with `rows` draws in one pass."""
-        looking = settings.looking()
+        interim_analysis = settings.interim_analysis()
         count = settings.count(draws, classes, components, backend, law_error)
-        count.check = settings.checking(draws, components, rows=rows, device=device)
+        count.check = settings.make_leak_check(draws, components, rows=rows, device=device)
         return sample(
             segment,
             x,
@@ -135,13 +137,13 @@ def certify(
             unit=unit or "in the unit of the input",
             kind=kind,
             on_batch=on_batch,
-            on_look=None if looking is None else looking.at_look,
+            on_look=None if interim_analysis is None else interim_analysis.analyse,
         )
 
     try:
         tally = run_count(batch_size)
     except BatchLeak:
-        warning = LEAKS
+        warning = LEAK_WARNING
         tally = run_count(1)
     certificate = settings.decide(tally)
     return replace(certificate, notes=(*certificate.notes, warning)) if warning else certificate
@@ -164,6 +166,6 @@ def check_input(x: FloatArray) -> FloatArray:
     return np.ascontiguousarray(x, dtype=np.float32)
 
 
-def fresh_seed() -> int:
+def random_seed() -> int:
     """Return a random 63-bit seed."""
     return secrets.randbits(63)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from onnxcert._typing import FloatArray, Segmenter
-from onnxcert.decision.stopping import Looking, Outlook
+from onnxcert.decision.stopping import Forecast, InterimAnalysis
 from onnxcert.model.running.passes import PassEnded
 from onnxcert.result import Ended, Tally
 from onnxcert.sampling import Count, LeakCheck, sample
@@ -15,7 +15,7 @@ from onnxcert.store import ResultStore
 
 
 @dataclass(eq=False, kw_only=True)
-class Counting:
+class CheckpointedCount:
     """The count of one input, resumed from its checkpoint and saved regularly.
 
     Attributes:
@@ -40,9 +40,9 @@ class Counting:
     unit: str
     kind: str
     checkpoint_seconds: float
-    looking: Looking | None
+    interim_analysis: InterimAnalysis | None
     on_draws: Callable[[int], None]
-    on_look: Callable[[Outlook], None]
+    on_look: Callable[[Forecast], None]
 
     def __post_init__(self) -> None:
         self.count = self._resume(self.count)
@@ -83,9 +83,9 @@ class Counting:
         """
 
         def after_batch(count: Count) -> None:
-            self.advanced()
+            self.report_and_checkpoint()
             if stopping() and count.done < count.total:
-                self.keep()
+                self.checkpoint()
                 raise KeyboardInterrupt
 
         try:
@@ -101,8 +101,8 @@ class Counting:
             )
         except KeyboardInterrupt as stop:
             if isinstance(stop, PassEnded):  # between two batches: the count is consistent
-                self.keep()
-            tally = self.interrupted()
+                self.checkpoint()
+            tally = self.tally_at_stop()
             if tally is None:
                 raise
             return tally
@@ -118,31 +118,31 @@ class Counting:
             return count.tally_at_last_look(ended, self.unit, self.kind) if ended else None
         return count.tally(self.unit, self.kind) if count.done == count.total else None
 
-    def advanced(self) -> None:
+    def report_and_checkpoint(self) -> None:
         """Report the number of draws, and write a checkpoint if one is due."""
         self.on_draws(self.count.done)
         if time.monotonic() - self._last_checkpoint >= self.checkpoint_seconds:
-            self.keep()
+            self.checkpoint()
 
-    def keep(self) -> None:
+    def checkpoint(self) -> None:
         """Write a checkpoint, unless no draws or all draws are counted."""
         if not 0 < self.count.done < self.count.total:
             return
         self.store.checkpoint(self.name, self.count, self._add_check(self.count.check))
         self._last_checkpoint = time.monotonic()
 
-    def interrupted(self) -> Tally | None:
+    def tally_at_stop(self) -> Tally | None:
         """Return the votes at the last interim look, or None if there was none."""
         if not self.count.path:
             return None
         return self.count.tally_at_last_look("interrupted", self.unit, self.kind)
 
     def _look(self, tally: Tally) -> Ended:
-        if self.looking is None:
+        if self.interim_analysis is None:
             return ""
         if not self.store.has_votes:
-            self.keep()  # before anybody sees the votes
-        ended = self.looking.at_look(tally)
-        if self.looking.outlook is not None:
-            self.on_look(self.looking.outlook)
+            self.checkpoint()  # before anybody sees the votes
+        ended = self.interim_analysis.analyse(tally)
+        if self.interim_analysis.forecast is not None:
+            self.on_look(self.interim_analysis.forecast)
         return ended

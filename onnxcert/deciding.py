@@ -11,9 +11,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from onnxcert.decision import Family, check_combination, decide, looks_of
-from onnxcert.decision.change import Change
-from onnxcert.decision.hindsight import hindsight
+from onnxcert.decision import Family, check_combination, decide, resolve_looks
+from onnxcert.decision.change import RuleChange
+from onnxcert.decision.hindsight import find_post_hoc_changes
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.media.again import reread_truth
 from onnxcert.report.files import write_labels
@@ -31,7 +31,7 @@ UNLABELLED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Again:
+class ReDecision:
     """Stored results and a new rule for them.
 
     Attributes:
@@ -49,7 +49,9 @@ class Again:
     inputs: tuple[str, ...]
 
     @classmethod
-    def of(cls, results: Results, change: Change, *, fixed_beforehand: bool = False) -> Again:
+    def of(
+        cls, results: Results, change: RuleChange, *, fixed_beforehand: bool = False
+    ) -> ReDecision:
         """Apply `change` to the rule of `results`, and find its post hoc choices.
 
         Raises:
@@ -76,12 +78,14 @@ class Again:
             )
         ((stored, selection),) = rules
         listed = _list_inputs(results)
-        rule = change.of(stored, len(listed))
+        rule = change.apply(stored, len(listed))
         check_combination(rule, selection)
         for components, _, law_error in sizes:
             Family.of(rule, components, selection, law_error)  # raises before anything is written
         # The declaration covers the new rule only; a level that was void before stays void.
-        post_hoc = stored.hindsight if fixed_beforehand else hindsight(stored, rule, selection)
+        post_hoc = (
+            stored.hindsight if fixed_beforehand else find_post_hoc_changes(stored, rule, selection)
+        )
         return cls(
             results=results,
             stored=stored,
@@ -112,11 +116,11 @@ class Again:
         """Whether the level relies on the user's declaration."""
         return self.fixed_beforehand and self.rule != self.stored
 
-    def before(self) -> Summary:
+    def stored_summary(self) -> Summary:
         """Summarise the stored results."""
         return summarise(self.results.records(checked=True), **self._summary_inputs())
 
-    def after(self, out: Path | None = None) -> Summary:
+    def redecide(self, out: Path | None = None) -> Summary:
         """Decide all results by the new rule and summarise them.
 
         Args:
@@ -152,7 +156,7 @@ class Again:
 
     def _begin(self, store: ResultStore, record: Record) -> None:
         parameters = {k: v for k, v in record.provenance.parameters.items() if k != "seed"}
-        store.begin(parameters, seed=record.draws.seed, fresh_seed=record.draws.seed)
+        store.begin(parameters, seed=record.draws.seed, random_seed=record.draws.seed)
 
     def _summary_inputs(self) -> dict[str, Any]:
         """Return the arguments of `summarise` about inputs without a record."""
@@ -255,7 +259,7 @@ def _keep_looks(
     if schedule is None or schedule.looks is not None or rule.but(hindsight=()) == stored:
         return rule
     planned = {
-        looks_of(schedule, Family.of(stored, components, selection, law_error), n0)
+        resolve_looks(schedule, Family.of(stored, components, selection, law_error), n0)
         for components, n0, law_error in sizes
     }
     if len(planned) > 1:

@@ -94,7 +94,7 @@ class Draws:
             "certify again with this version to close that gap"
         )
 
-    def rehearsal(self) -> Self:
+    def warm_up_draws(self) -> Self:
         """Return warm-up draws, independent of the counted ones."""
         digest = hashlib.sha256(b"rehearsal" + bytes.fromhex(self.digest)).hexdigest()
         return type(self)(self.perturbation, self.seed, digest, self.generator)

@@ -77,7 +77,7 @@ _FILE_ERRORS: Final = frozenset(
 _BLOCK: Final = 2**26
 
 
-def machine_trouble(error: BaseException | None) -> str:
+def describe_machine_failure(error: BaseException | None) -> str:
     """Return the reason if the machine, not the file, caused `error`; otherwise an empty string.
 
     Also checks the causes of `error`, because readers wrap system errors in their own types.
@@ -110,17 +110,17 @@ def _has_memory() -> bool:
     return True
 
 
-def refuse_exhausted(path: object, error: BaseException) -> None:
+def refuse_too_many_files(path: object, error: BaseException) -> None:
     """Raise AccessError if `error` means too many open files: all other inputs would fail too."""
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
             raise AccessError(path, os.strerror(cause.errno)) from None
 
 
-def refuse_trouble(path: object, error: BaseException) -> None:
+def refuse_machine_failure(path: object, error: BaseException) -> None:
     """Raise AccessError if the machine, not the file, caused the `error` of reading `path`."""
     if isinstance(error, AccessError):
         raise error
-    why = machine_trouble(error)
+    why = describe_machine_failure(error)
     if why:
         raise AccessError(path, why) from None

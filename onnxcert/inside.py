@@ -55,7 +55,7 @@ def make_folder_inside(folder: Path, *names: str) -> Path:
     return path
 
 
-def file_inside(folder: Path, below: Path) -> Path:
+def make_parents_inside(folder: Path, below: Path) -> Path:
     """Return the path of the file `below` in the results folder `folder`; create its parent.
 
     Raises:
@@ -65,7 +65,7 @@ def file_inside(folder: Path, below: Path) -> Path:
     return inside(folder, *below.parts)
 
 
-def refuse_links(folder: Path) -> None:
+def refuse_symlinks(folder: Path) -> None:
     """Raise StoreError if an entry of the results folder `folder` or of its `FOLDERS` is a symlink.
 
     Hard links look like files. Writing never changes their targets, because files are replaced

@@ -66,7 +66,7 @@ def confusion(
     return counts.reshape(classes, classes + 1).astype(np.int64)
 
 
-def on_grid(labels: IntArray, grid: tuple[int, ...]) -> IntArray:
+def resample_labels(labels: IntArray, grid: tuple[int, ...]) -> IntArray:
     """Resample `labels` [H, W] at the cell centres of another grid (h, w).
 
     Labels of other components than pixels are returned unchanged.

@@ -9,7 +9,7 @@ from onnxcert._typing import IntArray
 from onnxcert.draws import digest
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import Item
-from onnxcert.inputs.pictures.bands import listed
+from onnxcert.inputs.pictures.bands import join_band_names
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.store import Record, ResultStore
 
@@ -61,14 +61,14 @@ def check_same_inputs(model: OnnxSegmenter, other: OnnxSegmenter | None) -> None
     """Raise ParameterError unless both models can take the same inputs."""
     if other is None:
         return
-    if model.contract.medium != other.contract.medium:
+    if model.contract.modality != other.contract.modality:
         raise ParameterError(
             f"both models must have the same modality, but {model.file.path} takes a "
             f"{model.entry.whole} and {other.file.path} a {other.entry.whole}."
         )
     bands = [getattr(one.contract, "bands", ()) for one in (model, other)]
     if bands[0] != bands[1]:
-        described = [f"the bands {listed(one)}" if one else "colours" for one in bands]
+        described = [f"the bands {join_band_names(one)}" if one else "colours" for one in bands]
         raise ParameterError(
             f"both models must read the same bands, but {model.file.path} takes {described[0]} and "
             f"{other.file.path} {described[1]}; leave --nonrobust out, or certify that model alone."

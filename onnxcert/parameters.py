@@ -39,8 +39,8 @@ def collect_parameters(
         "generator": generator,
         **settings.as_dict(),
     }
-    if listing.coding.key != INDEX.key:
-        values["label_coding"] = listing.coding.key
+    if listing.label_encoding.key != INDEX.key:
+        values["label_coding"] = listing.label_encoding.key
     if listing.columns is not None:
         values["columns"] = listing.columns
     if settings.rule.alpha_scope == "dataset":

@@ -15,7 +15,7 @@ class UnsuitableFileError(OSError):
     """The path is not a regular file, or the file is too large."""
 
 
-def irregular(mode: int) -> str:
+def describe_irregular(mode: int) -> str:
     """Return the kind of a file that is not regular, such as "a folder"; empty if it is regular.
 
     Args:
@@ -28,12 +28,12 @@ def irregular(mode: int) -> str:
     return "a socket" if stat.S_ISSOCK(mode) else "a pipe or device"
 
 
-def check_regular(path: Path, *, limit: int | None = None) -> None:
+def check_regular_file(path: Path, *, limit: int | None = None) -> None:
     """Raise OSError unless `path` is a regular file (of at most `limit` bytes, if given)."""
     _check_status(path.stat(), limit)
 
 
-def read_regular(path: Path, *, limit: int) -> bytes:
+def read_regular_file(path: Path, *, limit: int) -> bytes:
     """Return the content of a regular file of at most `limit` bytes.
 
     Raises:
@@ -48,7 +48,7 @@ def read_regular(path: Path, *, limit: int) -> bytes:
 
 
 def _check_status(status: os.stat_result, limit: int | None) -> None:
-    found = irregular(status.st_mode)
+    found = describe_irregular(status.st_mode)
     if found:
         raise UnsuitableFileError(f"it is {found}, not a file")
     if limit is not None and status.st_size > limit:

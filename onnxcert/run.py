@@ -10,14 +10,14 @@ from functools import cached_property
 from typing import Any
 
 from onnxcert.case import CertificationJob
-from onnxcert.counting import Counting
+from onnxcert.counting import CheckpointedCount
 from onnxcert.draws import check_seed
-from onnxcert.errors import InputError, ModelError, refuse_exhausted
+from onnxcert.errors import InputError, ModelError, refuse_too_many_files
 from onnxcert.inputs import Item, Listing, Shard
 from onnxcert.media import select_modality
 from onnxcert.misfits import check_same_inputs
 from onnxcert.model.running.runtime import Runtime
-from onnxcert.model.running.trying import LEAKY, Trying
+from onnxcert.model.running.trying import ONE_DRAW_PLAN, Autotuner
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.parameters import collect_parameters
 from onnxcert.report.best_effort import BestEffort
@@ -28,31 +28,29 @@ from onnxcert.sampling import BatchLeak
 from onnxcert.settings import Settings
 from onnxcert.store import ResultStore
 from onnxcert.watcher import Clock, NoProgress, ProgressListener
-from onnxcert.workers import Answers, Course, Crew, Dispatch, clean_labels
+from onnxcert.workers import CleanOutputs, InputJob, Scheduler, WorkerPool, clean_labels
 
 
 @dataclass(kw_only=True)
 class Run:
-    """One run: a model, its inputs and settings.
+    """One run.
 
     Attributes:
         segmenter: the model.
         listing: the inputs, with ground truth if there is any.
-        settings: settings of the certificate.
         store: where results are stored.
         nonrobust: a second model, which is run on the clean inputs only.
         seed: seed of the draws; None selects the stored seed, or a new one.
         shard: the part of the listing to process; None for all of it.
         crew: the workers; None for this process.
-        class_names: names of the classes.
-        ignore_label: ground truth value to ignore, or None.
+        class_names, ignore_label: names of the classes; ground truth value to ignore, or None.
         batch_size: draws per pass; None for automatic.
         pictures: draw figures.
         checkpoint_seconds: seconds between checkpoints of an input.
-        stopping: set this in a signal handler to stop after the current pass and write a
-            checkpoint; `execute` then raises KeyboardInterrupt.
+        stopping: set it to stop after the current pass, write a checkpoint and raise
+            KeyboardInterrupt.
         watcher: receives progress reports.
-        clock: measures the time outside the forward passes.
+        clock: time outside the forward passes.
         skipped: after the run, inputs that could not be used -> reason.
         figures: collects figures that could not be drawn.
         interrupted: inputs were left out, or one was stopped at an interim look.
@@ -68,7 +66,7 @@ class Run:
     nonrobust: OnnxSegmenter | None = None
     seed: int | None = None
     shard: Shard | None = None
-    crew: Crew | None = None
+    crew: WorkerPool | None = None
     class_names: tuple[str, ...] = ()
     ignore_label: int | None = None
     batch_size: int | None = None
@@ -86,7 +84,7 @@ class Run:
         self.forward = 0.0
         self.leaky = False
 
-    def execute(self, fresh_seed: int) -> Summary | None:
+    def execute(self, random_seed: int) -> Summary | None:
         """Certify all inputs that are not done yet; return the summary of the finished ones.
 
         Raises:
@@ -96,13 +94,13 @@ class Run:
         own_listing = self.listing if self.shard is None else self.shard.of(self.listing)
         self.modality = select_modality(self.segmenter.entry, own_listing, self.ignore_label)
         usable, self.skipped = self.modality.usable()
-        self._refuse_hopeless(usable)
+        self._check_feasible(usable)
         check_seed(self.seed or 0)
         with ExitStack() as stack:
-            dispatch = None if self.crew is None else self._dispatch(self.crew, stack)
+            scheduler = None if self.crew is None else self._open_scheduler(self.crew, stack)
             stack.enter_context(self.store.exclusive())
-            self.parameters = self.asked()
-            self.seed = self.store.begin(self.parameters, seed=self.seed, fresh_seed=fresh_seed)
+            self.parameters = self.collect_parameters()
+            self.seed = self.store.begin(self.parameters, seed=self.seed, random_seed=random_seed)
             self.leaky = self.store.leaky
             self.store.note_inputs(
                 (item.name for item in self.listing.items),
@@ -113,7 +111,7 @@ class Run:
                 self.store.note_leak()  # again, in case the run was killed meanwhile
             names = [item.name for item in own_listing.items]
             try:
-                self._process_all(usable, dispatch)
+                self._process_all(usable, scheduler)
             finally:
                 self.skipped = {name: self.skipped[name] for name in names if name in self.skipped}
                 self.store.note_inputs((), self.skipped)
@@ -127,7 +125,7 @@ class Run:
                 write_summary_curve(self.store.folder, summary, self.figures)
             return summary
 
-    def asked(self) -> dict[str, Any]:
+    def collect_parameters(self) -> dict[str, Any]:
         """Return every parameter that a stored result depends on, by name."""
         return collect_parameters(
             self.segmenter,
@@ -143,28 +141,28 @@ class Run:
         """Whether any input has ground truth."""
         return any(item.label is not None for item in self.listing.items)
 
-    def _dispatch(self, crew: Crew, stack: ExitStack) -> Dispatch:
+    def _open_scheduler(self, crew: WorkerPool, stack: ExitStack) -> Scheduler:
         """Start the workers and wait for the first one."""
         with self.clock.measure("startup"):
-            dispatch = Dispatch(
-                stack.enter_context(crew), min(2.0, self.checkpoint_seconds), self.watcher.say
-            )
-            self.runtime = dispatch.start(lambda: self.stopping)
-        return dispatch
+            crew = stack.enter_context(crew)
+            seconds = min(2.0, self.checkpoint_seconds)
+            scheduler = Scheduler(crew, seconds, self.watcher.report_status)
+            self.runtime = scheduler.start(lambda: self.stopping)
+        return scheduler
 
-    def _refuse_hopeless(self, usable: Mapping[Item, int]) -> None:
+    def _check_feasible(self, usable: Mapping[Item, int]) -> None:
         """Raise ParameterError if n is too small to certify even the smallest input."""
         if not self.parts_are_components:
             return  # the number of components is known only after the first pass
         if usable and not self.settings.can_certify(min(usable.values())):
-            self.settings.refuse_hopeless(max(usable.values()))  # names an n for every input
+            self.settings.check_feasible(max(usable.values()))  # names an n for every input
 
     @property
     def parts_are_components(self) -> bool:
         """Whether the components are the pixels or points of the input."""
         return self.segmenter.components.startswith((PIXELS, POINTS))
 
-    def _process_all(self, usable: Mapping[Item, int], dispatch: Dispatch | None) -> None:
+    def _process_all(self, usable: Mapping[Item, int], scheduler: Scheduler | None) -> None:
         settings = self.settings
         self._inputs = len(usable)
         self._passes = passes(settings.n, settings.n0, settings.selection)
@@ -174,27 +172,27 @@ class Run:
         try:
             while repeat and not self.interrupted:
                 self._ended, leaky = 0, self.leaky
-                if dispatch is not None:
-                    courses = map(self._course, self._jobs(usable))
-                    dispatch.run(courses, lambda: self.stopping, leaky=leaky)
+                if scheduler is not None:
+                    courses = map(self._make_job, self._jobs(usable))
+                    scheduler.run(courses, lambda: self.stopping, leaky=leaky)
                 else:
                     self._run_here(usable)
                 repeat = self.leaky != leaky  # count batched inputs again, one draw per pass
         finally:
-            if dispatch is not None:
-                self.forward = dispatch.forward
+            if scheduler is not None:
+                self.forward = scheduler.forward
         if self.interrupted:
             raise KeyboardInterrupt
 
     def _run_here(self, usable: Mapping[Item, int]) -> None:
         """Run the model in this process."""
         before = self._seconds()
-        trying = Trying(
+        autotuner = Autotuner(
             self.segmenter, each=self._passes, batch_size=self.batch_size, leaky=self.leaky
         )
         try:
             for job in self._jobs(usable):
-                self._run_job(job, trying)
+                self._run_job(job, autotuner)
                 self.report_end(job.name)
         finally:
             self.forward += self._seconds() - before
@@ -204,7 +202,9 @@ class Run:
         if not self.leaky:
             self.leaky = True
             self.store.note_leak()
-            self.watcher.say("predictions depend on the batch: restart with one draw per pass")
+            self.watcher.report_status(
+                "outputs depend on the batch: restart with one draw per pass"
+            )
 
     def _jobs(self, usable: Mapping[Item, int]) -> Iterator[CertificationJob]:
         """Yield each input that is not done yet, read at its turn."""
@@ -214,12 +214,12 @@ class Run:
                 return
             try:
                 prepared = self.modality.read(item)
-                x = self.segmenter.declared(prepared)
+                x = self.segmenter.to_array(prepared)
                 job = CertificationJob(
                     self, item, prepared, x, same_size=self._same_size[usable[item]]
                 )
             except InputError as error:
-                refuse_exhausted(item.path, error)
+                refuse_too_many_files(item.path, error)
                 why = str(error)
                 self.skipped[item.name] = why if str(item.path) in why else f"{item.path}: {why}"
                 self.report_end(item.name)
@@ -229,7 +229,7 @@ class Run:
             else:
                 yield job
 
-    def _run_job(self, job: CertificationJob, trying: Trying) -> None:
+    def _run_job(self, job: CertificationJob, autotuner: Autotuner) -> None:
         try:
             labels = clean_labels(self.segmenter, self.nonrobust, job.x, job.nonrobust_x)
         except ModelError as error:
@@ -237,30 +237,30 @@ class Run:
             return
         job.accept_labels(*labels)
         self.report_progress(job.name, 0)
-        checked = self.settings.checked_draws(int(job.clean.size), device=job.on_device)
+        checked = self.settings.leak_check_draws(int(job.clean.size), device=job.on_device)
         try:
             with self.clock.measure("startup"):
-                tried = trying.tried(job.x, job.draws, inputs=job.same_size, checked=checked)
-            if tried.one_draw_per_pass:
+                plan = autotuner.plan(job.x, job.draws, inputs=job.same_size, checked=checked)
+            if plan.one_draw_per_pass:
                 self.handle_leak()
-            tally = job.count_draws(tried)
+            tally = job.count_draws(plan)
         except BatchLeak:
             self.handle_leak()
-            trying.leaky = True
-            tally = job.count_draws(LEAKY)
+            autotuner.leaky = True
+            tally = job.count_draws(ONE_DRAW_PLAN)
         job.finish(tally)
         self.interrupted = tally.ended == "interrupted"
 
-    def _course(self, job: CertificationJob) -> Course:
+    def _make_job(self, job: CertificationJob) -> InputJob:
         """Return the job of an input for the workers."""
 
-        def begin(answers: Answers) -> Counting:
-            self.segmenter.learn(answers.contract)
+        def begin(answers: CleanOutputs) -> CheckpointedCount:
+            self.segmenter.update_contract(answers.contract)
             if self.nonrobust is not None and answers.other_contract is not None:
-                self.nonrobust.learn(answers.other_contract)
+                self.nonrobust.update_contract(answers.other_contract)
             job.accept_labels(answers.clean, answers.nonrobust)
             self.report_progress(job.name, 0)
-            return job.start_count(answers.tried)
+            return job.start_count(answers.plan)
 
         def finish(tally: Tally) -> None:
             job.finish(tally)
@@ -270,7 +270,7 @@ class Run:
             self.skipped[job.name] = reason
             self.report_end(job.name)
 
-        return Course(
+        return InputJob(
             job.name,
             job.x,
             job.nonrobust_x,

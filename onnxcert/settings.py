@@ -14,18 +14,18 @@ from onnxcert.decision import (
     check_combination,
     check_procedure,
     decide,
-    looks_of,
     min_leak_shares,
+    resolve_looks,
     smallest_n,
 )
 from onnxcert.decision.baselines import alpha_for_predictions
-from onnxcert.decision.stopping import Looking, Stopping
+from onnxcert.decision.stopping import InterimAnalysis, Stopping
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 from onnxcert.result import Certificate, Selection, Tally, passes
 from onnxcert.rule import Rule
 from onnxcert.sampling import Count, LeakCheck
-from onnxcert.sampling.leak_check import needed
+from onnxcert.sampling.leak_check import draws_needed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class Settings:
         """Return the tested draws at each look of an input; empty without a schedule."""
         if self.rule.schedule is None:
             return ()
-        return looks_of(self.rule.schedule, self.family(components, law_error), self.n0)
+        return resolve_looks(self.rule.schedule, self.family(components, law_error), self.n0)
 
     def count(
         self,
@@ -108,7 +108,7 @@ class Settings:
             law_error=law_error,
         )
 
-    def checked_draws(self, components: int, *, device: bool = False) -> int:
+    def leak_check_draws(self, components: int, *, device: bool = False) -> int:
         """Return how many draws of an input are run again alone if they are run in batches.
 
         On a GPU (`device`) return 0: the checks are then at most a tenth of the passes.
@@ -118,12 +118,14 @@ class Settings:
         if self.leak_check is not None:
             return min(self.leak_check, self.n)
         alpha, shares = self.rule.alpha_per_input, self._min_leak_shares(components)
-        return max((min(needed(share, alpha), tested) for tested, share in shares), default=0)
+        return max((min(draws_needed(share, alpha), tested) for tested, share in shares), default=0)
 
     def _min_leak_shares(self, components: int) -> tuple[tuple[int, float], ...]:
         return min_leak_shares(self.rule, components, self.selection, self.n, self.n0)
 
-    def checking(self, draws: Draws, components: int, *, rows: int, device: bool) -> LeakCheck:
+    def make_leak_check(
+        self, draws: Draws, components: int, *, rows: int, device: bool
+    ) -> LeakCheck:
         """Return the batch-invariance check of an input that runs `rows` draws in one pass."""
         if rows == 1:
             return LeakCheck(one_draw=True)
@@ -138,9 +140,9 @@ class Settings:
             rows=rows if device else None,
         )
 
-    def looking(self) -> Looking | None:
+    def interim_analysis(self) -> InterimAnalysis | None:
         """Return the interim analysis of one input; None without looks."""
-        return None if self.rule.schedule is None else Looking(self.rule, self.stopping)
+        return None if self.rule.schedule is None else InterimAnalysis(self.rule, self.stopping)
 
     def can_certify(self, components: int, law_error: float = 0.0) -> bool:
         """Return whether n draws can certify any of `components` components."""
@@ -153,7 +155,7 @@ class Settings:
             return can_certify_at_a_look(family, self.rule.schedule, self.n0)
         return can_certify(family, self.n)
 
-    def refuse_hopeless(self, components: int, law_error: float = 0.0) -> None:
+    def check_feasible(self, components: int, law_error: float = 0.0) -> None:
         """Raise ParameterError if none of `components` components can be certified."""
         if not self.can_certify(components, law_error):
             if self.rule.procedure == "predict":

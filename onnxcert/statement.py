@@ -86,8 +86,8 @@ def guarantee(
             f"{'was' if len(rule.hindsight) == 1 else 'were'} chosen after the votes had been "
             f"counted; fixed beforehand it would have said: {sentence}"
         )
-    described = getattr(perturbation, "described_before", None) if before else None
-    noise = (described or perturbation.described)()
+    describe = getattr(perturbation, "describe_legacy", None) if before else None
+    noise = (describe or perturbation.describe)()
     numbers = [noise]
     # IndivClass holds for all tau and PREDICT for none, so the rule's tau has no effect.
     if before or rule.procedure not in ("indivclass", "predict"):
@@ -107,17 +107,17 @@ def _describe_radius(rule: Rule, perturbation: Perturbation, radius: float | Non
             f"its own tau, {rule.floor!r} or more)"
         )
     if radius is not None:
-        return f"R = {perturbation.shown(radius)}"
+        return f"R = {perturbation.format_radius(radius)}"
     if rule.more_taus:
         each = ", ".join(
-            f"{perturbation.shown(perturbation.radius(tau))} for tau {tau!r}"
+            f"{perturbation.format_radius(perturbation.radius(tau))} for tau {tau!r}"
             for tau in sorted(rule.taus)
         )
         return f"R = {perturbation.formula()} of the tau it is certified at ({each})"
     tau = rule.tau
     return (
         f"R = {perturbation.formula()} = {perturbation.formula(tau)} = "
-        f"{perturbation.shown(perturbation.radius(tau))}"
+        f"{perturbation.format_radius(perturbation.radius(tau))}"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from onnxcert._typing import IntArray
 from onnxcert.errors import InputError
-from onnxcert.inputs import Item, LabelCoding, read_labels
+from onnxcert.inputs import Item, LabelEncoding, read_labels
 
 
 def read_truth(
@@ -17,7 +17,7 @@ def read_truth(
     *,
     classes: int,
     ignore_label: int | None,
-    coding: LabelCoding,
+    label_encoding: LabelEncoding,
     class_names: Sequence[str] = (),
 ) -> IntArray | None:
     """Return the ground truth of an image, [H, W], or None if it has none.
@@ -27,7 +27,7 @@ def read_truth(
         size: (height, width), or None for a classifier, whose ground truth is one class: [1].
         classes: number of classes of the model.
         ignore_label: index of unlabelled pixels, or None.
-        coding: encoding of the label map.
+        label_encoding: encoding of the label map.
         class_names: names of the model's classes, which a table of classes may use.
 
     Raises:
@@ -52,5 +52,9 @@ def read_truth(
             "maps, or leave labels out."
         )
     return read_labels(
-        item.label, size=size, classes=classes, ignore_label=ignore_label, coding=coding
+        item.label,
+        size=size,
+        classes=classes,
+        ignore_label=ignore_label,
+        label_encoding=label_encoding,
     )

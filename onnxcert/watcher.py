@@ -18,10 +18,10 @@ class ProgressListener(Protocol):
     def advance(self, name: str, place: int, done: int) -> None:
         """Report that `done` passes of the input `name`, number `place` from 1, are counted."""
 
-    def chosen(self, draws: int, why: str) -> None:
+    def report_batch_size(self, draws: int, why: str) -> None:
         """Report the batch size in draws, and why it was selected."""
 
-    def say(self, text: str) -> None:
+    def report_status(self, text: str) -> None:
         """Report the state of the current input as a short text."""
 
 
@@ -30,8 +30,8 @@ class NoProgress:
 
     def begin(self, inputs: int, passes: int) -> None: ...
     def advance(self, name: str, place: int, done: int) -> None: ...
-    def chosen(self, draws: int, why: str) -> None: ...
-    def say(self, text: str) -> None: ...
+    def report_batch_size(self, draws: int, why: str) -> None: ...
+    def report_status(self, text: str) -> None: ...
 
 
 @dataclass

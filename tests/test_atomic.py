@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from onnxcert.atomic import LEFT_OVER, together, write_atomically
+from onnxcert.atomic import TEMPORARY_PATTERN, sync_together, write_atomically
 from onnxcert.errors import StoreError
 
 
@@ -20,7 +20,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def left_over(folder: Path) -> list[Path]:
-    return list(folder.rglob(LEFT_OVER))
+    return list(folder.rglob(TEMPORARY_PATTERN))
 
 
 class Disk:
@@ -58,7 +58,7 @@ def test_each_file_is_on_disk_before_it_has_its_name_and_the_folders_after(
     for folder in folders:
         folder.mkdir()
     disk = Disk(monkeypatch)
-    with together():
+    with sync_together():
         for i in range(count):
             put(folders[i % 2] / f"{i}")
         assert not disk.done
@@ -72,9 +72,9 @@ def test_each_file_is_on_disk_before_it_has_its_name_and_the_folders_after(
 
 def test_nothing_has_its_name_until_the_block_has_ended(tmp_path: Path) -> None:
     put(tmp_path / "old", "before")
-    with together():
+    with sync_together():
         put(tmp_path / "old", "after")
-        with together():
+        with sync_together():
             put(tmp_path / "new")
         assert (tmp_path / "old").read_text() == "before"
         assert not (tmp_path / "new").exists()
@@ -90,7 +90,7 @@ def test_a_block_that_fails_leaves_everything_as_it_was(
     put(tmp_path / "old", "before")
 
     def block() -> None:
-        with together():
+        with sync_together():
             put(tmp_path / "old", "after")
             put(tmp_path / "new")
             raise error
@@ -108,7 +108,7 @@ def test_a_file_that_could_not_be_written_is_not_named_with_the_others(tmp_path:
         path.write_text("half")
         raise OSError(28, "No space left on device")
 
-    with together():
+    with sync_together():
         put(tmp_path / "whole")
         with pytest.raises(StoreError, match=r"half.txt cannot be written \(No space left"):
             write_atomically(tmp_path / "half.txt", half)
@@ -124,7 +124,7 @@ def test_a_disk_that_fails_late_names_the_file_and_leaves_none(
     monkeypatch.setattr(os, "fsync", full)
 
     def block() -> None:
-        with together():
+        with sync_together():
             put(tmp_path / "one")
             put(tmp_path / "two")
 

@@ -140,12 +140,12 @@ def test_one_component_is_independent_from_draw_to_draw() -> None:
 
 
 def test_rehearsal_shares_no_draw_with_the_count() -> None:
-    rehearsal = DRAWS.rehearsal()
-    assert rehearsal != DRAWS
-    assert (rehearsal.seed, rehearsal.perturbation) == (DRAWS.seed, DRAWS.perturbation)
+    warm_up_draws = DRAWS.warm_up_draws()
+    assert warm_up_draws != DRAWS
+    assert (warm_up_draws.seed, warm_up_draws.perturbation) == (DRAWS.seed, DRAWS.perturbation)
     counted = {state(DRAWS, i) for i in range(2_000)}
-    tried = {state(rehearsal, i) for i in range(2_000)}
-    again = {state(rehearsal.rehearsal(), i) for i in range(100)}
+    tried = {state(warm_up_draws, i) for i in range(2_000)}
+    again = {state(warm_up_draws.warm_up_draws(), i) for i in range(100)}
     assert len(tried) == 2_000
     assert counted.isdisjoint(tried)
     assert again.isdisjoint(counted | tried)
@@ -165,7 +165,7 @@ def test_draws_of_an_unknown_generator_are_refused() -> None:
     with pytest.raises(ParameterError, match="never mixed"):
         rows(other, range(2))
     with pytest.raises(ParameterError, match="never mixed"):
-        rows(other.rehearsal(), range(2))
+        rows(other.warm_up_draws(), range(2))
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, True])

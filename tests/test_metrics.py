@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxcert.errors import ParameterError
-from onnxcert.metrics import Curve, confusion, curve, on_grid, scores
+from onnxcert.metrics import Curve, confusion, curve, resample_labels, scores
 from onnxcert.result import ABSTAIN
 
 
@@ -96,10 +96,10 @@ def test_matrices_of_pictures_add_up() -> None:
 def test_labels_of_points_belong_to_their_points() -> None:
     labels = np.array([0, 1, 1, 0])
     # Every other one of a picture's rows would do; of points that would be others.
-    assert on_grid(labels, (2,)) is labels
+    assert resample_labels(labels, (2,)) is labels
     with pytest.raises(ParameterError, match="same input"):
-        confusion(on_grid(labels, (2,)), labels[:2], classes=2, ignore_label=None)
-    assert on_grid(np.array([[0, 1], [1, 0]]), (1, 2)).shape == (1, 2)
+        confusion(resample_labels(labels, (2,)), labels[:2], classes=2, ignore_label=None)
+    assert resample_labels(np.array([[0, 1], [1, 0]]), (1, 2)).shape == (1, 2)
 
 
 def test_labels_that_cannot_be_counted_are_refused() -> None:

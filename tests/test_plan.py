@@ -15,7 +15,7 @@ from onnxcert.decision import decide
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
-from onnxcert.planning import Plan, Question, VoteRates, votes_at_looks, votes_needed
+from onnxcert.planning import Plan, PlanRequest, VoteRates, votes_at_looks, votes_needed
 from onnxcert.planning.votes import smallest_useful_n
 from onnxcert.result import Selection, Tally
 from onnxcert.rule import Budget, Rule, Schedule
@@ -134,7 +134,7 @@ def test_the_numbers_of_the_design() -> None:
     looks = (80, 100, 130, 170, 230, 300, 400, 550, 750, 1000)
     schedule = Schedule(1000, looks)
     rule = Rule(correction="bonferroni", schedule=schedule)
-    asked = Question(components=10**6, rule=rule, selection="split")
+    asked = PlanRequest(components=10**6, rule=rule, selection="split")
     early, fixed = asked.schemes()[:2]
     assert asked.planned == looks
     assert early.votes[0] == (81, 98, 125, 160, 211, 269, 351, 474, 634, 834)
@@ -143,7 +143,7 @@ def test_the_numbers_of_the_design() -> None:
 
 
 def test_a_budget_asks_for_fewer_draws_and_votes() -> None:
-    asked, _, *budgets = Question(components=10**6, rule=Rule()).schemes()
+    asked, _, *budgets = PlanRequest(components=10**6, rule=Rule()).schemes()
     assert [each.rule.budget.text for each in budgets] == ["0.1%", "1%"]
     for fewer, more in ((budgets[0], asked), (budgets[1], budgets[0])):
         assert (fewer.smallest_n(0) or 0) < (more.smallest_n(0) or 0)
@@ -152,8 +152,8 @@ def test_a_budget_asks_for_fewer_draws_and_votes() -> None:
 
 
 def test_a_plan_is_about_passes_not_about_draws() -> None:
-    asked = Question(components=100, rule=Rule(), selection="split", n0=10, draws=(90,))
-    plan = Plan(question=asked, draws_per_second=50.0, inputs=3)
+    asked = PlanRequest(components=100, rule=Rule(), selection="split", n0=10, draws=(90,))
+    plan = Plan(request=asked, draws_per_second=50.0, inputs=3)
     (row,) = plan.as_dict()["plans"][0]["taus"][0]["draws"]
     assert row["seconds_per_input"] == pytest.approx(2.0)
     assert row["seconds_for_all_inputs"] == pytest.approx(6.0)
@@ -172,7 +172,7 @@ def test_a_plan_is_about_passes_not_about_draws() -> None:
 )
 def test_what_cannot_be_planned_is_refused(said: dict[str, Any], words: str) -> None:
     with pytest.raises(ParameterError, match=words):
-        Question(**{"rule": Rule(), **said})
+        PlanRequest(**{"rule": Rule(), **said})
 
 
 # -- a pilot ---------------------------------------------------------------------------------------
@@ -196,7 +196,9 @@ def test_a_pilot_of_100_draws_predicts_the_share_at_any_n(kind: str, correction:
     pilot = rng.binomial(100, rates_of(kind, components, rng))
     spread = VoteRates.of(np.bincount(pilot, minlength=101))
     rule = Rule(correction=correction)
-    scheme = Question(components=components, rule=rule, draws=(70, 100, 200, 400, 1000)).schemes()
+    scheme = PlanRequest(
+        components=components, rule=rule, draws=(70, 100, 200, 400, 1000)
+    ).schemes()
     (predicted,) = scheme[0].certified([spread], 0)
     truth = []
     for n in scheme[0].draws:
@@ -213,7 +215,7 @@ def test_a_pilot_predicts_what_looks_have_certified_by_then() -> None:
     spread = VoteRates.of(np.bincount(rng.binomial(100, rates), minlength=101))
     looks = (90, 150, 300, 600)
     rule = Rule(correction="bonferroni", schedule=Schedule(600, looks))
-    scheme = Question(components=components, rule=rule).schemes()[0]
+    scheme = PlanRequest(components=components, rule=rule).schemes()[0]
     (predicted,) = scheme.certified([spread], 0)
     path = np.cumsum([rng.binomial(m, rates) for m in np.diff(looks, prepend=0)], axis=0)
     for k, look in enumerate(looks, start=1):

@@ -56,7 +56,7 @@ def test_too_few_draws_for_a_shared_alpha_are_refused_with_the_number_that_is_en
     settings = Settings(perturbation=Gaussian(0.25), n=62, rule=rule)
     assert Settings(perturbation=Gaussian(0.25), n=62, rule=Rule(alpha=0.001)).can_certify(43_200)
     with pytest.raises(ParameterError, match="--n 75 or more"):
-        settings.refuse_hopeless(43_200)
+        settings.check_feasible(43_200)
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_indivclass_says_the_radius_that_it_found() -> None:
         tally_of([[190, 200]], 200, "split"), Rule(correction="bonferroni", procedure="indivclass")
     )
     text = certificate.statement()
-    assert f"R = {Gaussian(0.25).shown(certificate.radius)} (" in text
+    assert f"R = {Gaussian(0.25).format_radius(certificate.radius)} (" in text
     assert certificate.radius > Gaussian(0.25).radius(0.75)
     assert "Phi^-1" not in text
     # Any tau would say and certify the same.
@@ -131,7 +131,7 @@ def test_older_records_are_worded_as_they_were() -> None:
     other = decide(replace(by.tally, draws=draws), Rule())
     assert "coordinates" not in other.statement()
     assert other.statement(before=True) == other.statement().replace(
-        turned.described(), turned.described_before()
+        turned.describe(), turned.describe_legacy()
     )
     plain = decide(tally_of([190, 200], 200), Rule())
     assert plain.statement(before=True) == plain.statement()

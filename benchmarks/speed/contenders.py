@@ -108,7 +108,7 @@ class Onnxcert(Contender):
 
     def __init__(self, cell: Cell, model: Path) -> None:
         from onnxcert import Gaussian, OnnxSegmenter
-        from onnxcert.model.running.probe import probed
+        from onnxcert.model.running.probe import check_batch_invariance
         from onnxcert.rule import Rule
         from onnxcert.settings import Settings
 
@@ -118,7 +118,7 @@ class Onnxcert(Contender):
         self.segmenter = OnnxSegmenter.open(model, device=cell.device, threads=cell.threads)
         self.segmenter(self.x[None])
         draws = self.draws()
-        _, warning = probed(self.segmenter, self.x, draws, batch_size=cell.batch)
+        _, warning = check_batch_invariance(self.segmenter, self.x, draws, batch_size=cell.batch)
         if warning:
             raise AssertionError(warning)
 

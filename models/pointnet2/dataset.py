@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onnxcert.inputs.clouds import SHAPENET_PARTS, ShapeNetPart, read_item
+from onnxcert.inputs.clouds import SHAPENET_PARTS, ShapeNetPart, read_cloud_item
 
 # Name of each category and its part classes, in the order of the one-hot input.
 CATEGORIES: Final = tuple(SHAPENET_PARTS.items())
@@ -74,7 +74,7 @@ def load(root: Path, splits: tuple[str, ...], cache: Path | None = None) -> Shap
     ]
     values, labels, categories = [], [], []
     for done, item in enumerate(items, 1):
-        cloud, _ = read_item(
+        cloud, _ = read_cloud_item(
             item, columns="xyz,normals,label", frame="unit-sphere", points=None, fill=False
         )
         assert cloud.normals is not None

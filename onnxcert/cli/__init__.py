@@ -17,7 +17,7 @@ from onnxcert.cli import certify, decide, diff, inspect, merge, pack, plan, repo
 from onnxcert.cli.open_facts import format_questions
 from onnxcert.cli.terminal import OutputError, guard_streams
 from onnxcert.errors import OnnxcertError
-from onnxcert.model.question import OpenFacts
+from onnxcert.model.question import MissingSettings
 
 DONE, USER_ERROR, PIPE_CLOSED = 0, 2, 141  # 141: what shells report after SIGPIPE
 
@@ -94,7 +94,7 @@ def _run(arguments: list[str], context: dict[str, Any]) -> int:
         status = command.main(
             args=arguments, prog_name="onnxcert", standalone_mode=False, obj=context
         )
-    except OpenFacts as error:
+    except MissingSettings as error:
         sentence, *more = format_questions(error, arguments)
         return _fail(sentence, more)
     except OnnxcertError as error:

@@ -32,8 +32,8 @@ from onnxcert.errors import ParameterError
 from onnxcert.inputs.listing import safe_name
 from onnxcert.inside import inside
 from onnxcert.model.bundled import find_model
-from onnxcert.model.inference import medium, stored
-from onnxcert.model.question import OpenFacts
+from onnxcert.model.inference import detect_modality, file_gives
+from onnxcert.model.question import MissingSettings
 from onnxcert.report.table import table
 from onnxcert.run import Run
 from onnxcert.settings import Settings
@@ -140,9 +140,9 @@ def command(
     parallel.check_seed(seed)
     file = load_model(path)
     other_file = load_model(find_model(nonrobust)) if nonrobust else None
-    kind = medium(file, given)
+    kind = detect_modality(file, given)
     listing = input_options.list_inputs(path, inputs or [], kind)
-    if listing.categories and "categories" not in given and not stored(file, "categories"):
+    if listing.categories and "categories" not in given and not file_gives(file, "categories"):
         given = {**given, "categories": listing.categories}
 
     ignore_label = input_options.ignore_label(listing)
@@ -156,7 +156,7 @@ def command(
         names = input_options.class_names(listing)
         try:
             segmenter = running.open_model(file, fields, driver, names=names)
-        except OpenFacts as error:
+        except MissingSettings as error:
             raise add_run_settings(error, noise, running, listing) from None
         other = running.open_model(other_file, fields, driver) if other_file else None
         input_options.check_category(segmenter.entry)

@@ -11,10 +11,10 @@ import typer
 
 from onnxcert.cli.parsing import parse_numbers
 from onnxcert.correction import CORRECTIONS
-from onnxcert.deciding import Again
+from onnxcert.deciding import ReDecision
 from onnxcert.decision import PROCEDURES
-from onnxcert.decision.change import Change
-from onnxcert.report.lines import columns
+from onnxcert.decision.change import RuleChange
+from onnxcert.report.lines import format_columns
 from onnxcert.report.summary import Summary
 from onnxcert.report.table import headings, json_object, row_cells
 from onnxcert.store import open_results
@@ -78,7 +78,7 @@ def command(
     level alpha, except a few choices that the stored certificate covers; the warning, the statement
     and the record name them. The stored results are not changed.
     """
-    change = Change(
+    change = RuleChange(
         taus=tau,
         alpha=alpha,
         alpha_scope=alpha_scope,  # type: ignore[arg-type]
@@ -88,8 +88,8 @@ def command(
         radius_map=radius_map,
         floor=floor,
     )
-    again = Again.of(open_results(path), change, fixed_beforehand=fixed_beforehand)
-    before, after = again.before(), again.after(out)
+    again = ReDecision.of(open_results(path), change, fixed_beforehand=fixed_beforehand)
+    before, after = again.stored_summary(), again.redecide(out)
     if as_json:
         found = {
             "stored": _object(before, str(path)),
@@ -135,7 +135,7 @@ def _page(before: Summary, after: Summary) -> list[str]:
         f"{inputs} decided again"
         + (f" ({'; '.join(changed)})" if changed else " with the same rule"),
         "",
-        *columns(cells),
+        *format_columns(cells),
         "",
         after.statement,
         *(f"note: {note}" for note in after.notes),

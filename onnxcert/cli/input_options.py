@@ -15,12 +15,19 @@ import typer
 from onnxcert.cli.options import with_options
 from onnxcert.cli.parsing import look_up
 from onnxcert.errors import InputError, ParameterError
-from onnxcert.inputs import LABEL_MAPS, READERS, Listing, read_class_names, select, with_coding
+from onnxcert.inputs import (
+    LABEL_MAPS,
+    READERS,
+    Listing,
+    apply_label_encoding,
+    read_class_names,
+    select,
+)
 from onnxcert.inputs.clouds import CLOUD_READERS, Columns
 from onnxcert.inputs.result_folders import ResultsSkipped
 from onnxcert.model.bundled import samples
-from onnxcert.model.entry import Entry
-from onnxcert.model.points.entry import PointEntry
+from onnxcert.model.entry import Adapter
+from onnxcert.model.points.entry import PointAdapter
 
 # Modality of the model's inputs -> (readers, name of the default reader).
 DATASETS: Final = {"picture": (READERS, "folder"), "points": (CLOUD_READERS, "clouds")}
@@ -127,11 +134,11 @@ class InputOptions:
         values = self.values
         with _report_skipped_results():
             listing = self._list(model, inputs, medium)
-        if listing.left_out:
-            plural = "s" if len(listing.left_out) > 1 else ""
+        if listing.skipped_links:
+            plural = "s" if len(listing.skipped_links) > 1 else ""
             print(
-                f"onnxcert: left out {len(listing.left_out)} link{plural} to inputs that are "
-                f"listed already, such as {listing.left_out[0]}",
+                f"onnxcert: left out {len(listing.skipped_links)} link{plural} to inputs that are "
+                f"listed already, such as {listing.skipped_links[0]}",
                 file=sys.stderr,
             )
         listing = select(listing, limit=values["limit"], every=values["every"])
@@ -142,7 +149,7 @@ class InputOptions:
                 raise ParameterError(
                     f"--{name} is for point clouds, but the model takes images; leave it out."
                 )
-        return with_coding(
+        return apply_label_encoding(
             listing,
             palette=values["palette"],
             label_map=values["label_map"],
@@ -179,10 +186,10 @@ class InputOptions:
         given = self.values["labels"] or (None if labels is None else str(labels))
         return readers[default].list([str(folder)], given)
 
-    def check_category(self, entry: Entry) -> None:
+    def check_category(self, entry: Adapter) -> None:
         """Raise ParameterError if --category is not a category of the model."""
         category = self.values["category"]
-        if category is None or not isinstance(entry, PointEntry) or not entry.contract.categories:
+        if category is None or not isinstance(entry, PointAdapter) or not entry.contract.categories:
             return
         names = [name for name, _ in entry.contract.categories]
         if entry.category(category) not in names:

@@ -20,15 +20,15 @@ from onnxcert.inputs.clouds import read_cloud
 from onnxcert.model.bundled import find_model
 from onnxcert.model.contract import Contract
 from onnxcert.model.graph import ModelFile, write_contract
-from onnxcert.model.inference import infer
-from onnxcert.model.lint import Finding, lint, refuse_errors, together
+from onnxcert.model.inference import detect
+from onnxcert.model.lint import Finding, group_by_message, lint, refuse_errors
 from onnxcert.model.other_tasks import image_findings
-from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.question import OpenFacts
+from onnxcert.model.pictures.contract import ImageContract
+from onnxcert.model.question import MissingSettings
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.model.sidecars.carried import unused
-from onnxcert.report.clouds.view import draw_cloud_answer
-from onnxcert.report.view import draw_answer
+from onnxcert.model.sidecars.carried import list_unused
+from onnxcert.report.clouds.view import draw_cloud_prediction
+from onnxcert.report.view import draw_prediction
 
 
 @with_running_options
@@ -78,8 +78,8 @@ def command(
     given["trained_sigma"] = sigma
     given["class_names"] = read_class_names(class_names) if class_names else None
     try:
-        contract = infer(file, given, thorough=True)
-    except OpenFacts as error:
+        contract = detect(file, given, thorough=True)
+    except MissingSettings as error:
         if error.contract is not None:
             _print(file, error.contract, _findings(file, error.contract), error.fields)
         if len(error.questions) == 1:
@@ -92,7 +92,7 @@ def command(
     findings = _findings(file, contract)
     _print(file, contract, findings)
     refuse_errors(findings, file.path)
-    bands = contract.bands if isinstance(contract, PictureContract) else None
+    bands = contract.bands if isinstance(contract, ImageContract) else None
     if bands is not None and (columns is not None or category is not None):
         raise ParameterError(
             "--columns and --category are for point clouds, but the model takes images; leave "
@@ -105,11 +105,11 @@ def command(
         print("\nnot tried: the model does not run on any usual size; give an input to try it")
     if picture is not None:
         if bands is not None:
-            draw_answer(out, segmenter, read_image(picture, bands))
+            draw_prediction(out, segmenter, read_image(picture, bands))
         else:
             cloud = read_cloud(picture, columns=columns)
             cloud = replace(cloud, category=category) if category else cloud
-            draw_cloud_answer(out, segmenter, segmenter.entry.prepared(cloud))
+            draw_cloud_prediction(out, segmenter, segmenter.entry.preprocess(cloud))
         contract = segmenter.contract  # now includes the number of classes
         print(f"\ninput and prediction of the model drawn in {out}")
     if write is not None:
@@ -123,7 +123,7 @@ def _preprocessing(running: RunningOptions, contract: Contract, file: ModelFile)
     preprocessing = running.preprocessing(contract, file)
     fit = preprocessing["fit"]
     unchanged = fit.scale == 1.0 and fit.size is None and fit.tile is None and not fit.scales
-    if isinstance(contract, PictureContract) and unchanged:
+    if isinstance(contract, ImageContract) and unchanged:
         preprocessing["fit"] = replace(fit, size=contract.size)
     return preprocessing
 
@@ -138,7 +138,7 @@ def _refuse_wrong_axes(file: ModelFile, given: dict[str, Any], contract: Contrac
     `certify` would find this out only at the first image.
     """
     try:
-        declared = infer(file, given, settle=False)
+        declared = detect(file, given, require_range=False)
     except ContractError:
         return  # then certify, too, runs the model to find the axes
     if (declared.output_axes, declared.classes) != (contract.output_axes, contract.classes):
@@ -169,9 +169,9 @@ def _print(
                 text, origin = "open", ""
             print(f"{field.name:16} {text:32} {origin}".rstrip())
     print(f"\nlint: {'nothing found' if not findings else ''}".rstrip())
-    for finding in together(findings):
+    for finding in group_by_message(findings):
         print(f"  {finding.severity}: node {finding.node} {finding.message}")
-    for note in unused(file, contract):
+    for note in list_unused(file, contract):
         print(f"not used: {note}")
 
 

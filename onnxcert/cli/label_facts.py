@@ -6,7 +6,7 @@ from onnxcert.errors import ParameterError
 from onnxcert.inputs import Listing
 from onnxcert.inputs.coding import INDEX
 from onnxcert.model.graph import ModelFile
-from onnxcert.model.sidecars.carried import carried
+from onnxcert.model.sidecars.carried import read_sidecars
 
 
 def check_label_offset(file: ModelFile, listing: Listing, ignore_label: int | None) -> None:
@@ -17,7 +17,7 @@ def check_label_offset(file: ModelFile, listing: Listing, ignore_label: int | No
     """
     if not _has_plain_labels(listing) or ignore_label is not None:
         return
-    source = carried(file).reduces_labels
+    source = read_sidecars(file).reduces_labels
     if source:
         raise ParameterError(
             f"{source} says that the model was trained on labels reduced by one, where 0 is not a "
@@ -30,10 +30,10 @@ def get_ignore_label(file: ModelFile, listing: Listing, given: int | None) -> in
     """Return the given ignored label, or the one that was ignored in training if none is given."""
     if given is not None or not _has_plain_labels(listing):
         return given
-    return carried(file).ignore_label
+    return read_sidecars(file).ignore_label
 
 
 def _has_plain_labels(listing: Listing) -> bool:
     """Return whether there are label maps without a given encoding."""
     maps = any(item.label is not None and item.class_label is None for item in listing.items)
-    return maps and listing.coding == INDEX
+    return maps and listing.label_encoding == INDEX

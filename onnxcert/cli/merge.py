@@ -12,7 +12,7 @@ from onnxcert.report.best_effort import BestEffort
 from onnxcert.report.curve import write_summary_curve
 from onnxcert.report.summary import summarise
 from onnxcert.report.table import table
-from onnxcert.store import Merged, ResultStore
+from onnxcert.store import MergeResult, ResultStore
 from onnxcert.store import merge as merge_results
 
 
@@ -48,10 +48,10 @@ def command(
     return SOME_SKIPPED if merged.skipped or merged.missing else 0
 
 
-def _missing(merged: Merged) -> str:
+def _missing(merged: MergeResult) -> str:
     text = f"{len(merged.missing)} of {merged.listed} inputs are missing"
-    if merged.lacking:
+    if merged.missing_by_shard:
         return f"{text}; " + "; ".join(
-            f"shard {shard} lacks {count}" for shard, count in merged.lacking.items()
+            f"shard {shard} lacks {count}" for shard, count in merged.missing_by_shard.items()
         )
     return f"{text}, such as {merged.missing[0]}"

@@ -12,9 +12,9 @@ from onnxcert._typing import Perturbation
 from onnxcert.cli.options import with_options
 from onnxcert.cli.parsing import look_up
 from onnxcert.errors import ParameterError
-from onnxcert.inputs.pictures.bands import listed
+from onnxcert.inputs.pictures.bands import join_band_names
 from onnxcert.model.contract import Contract
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.points.contract import PointContract
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
@@ -105,7 +105,7 @@ class NoiseOptions:
         if not sigma and sigma != 0.0:
             raise ParameterError(
                 f"{segmenter.file.path} does not say which noise it was trained with; give "
-                f"--sigma, e.g. --sigma {0.05 if contract.medium == 'points' else 0.25}."
+                f"--sigma, e.g. --sigma {0.05 if contract.modality == 'points' else 0.25}."
             )
         if self._is_rotation:
             assert isinstance(contract, PointContract)
@@ -180,7 +180,7 @@ class NoiseOptions:
                     f"--on {on} needs normals, but the model takes none; use --on {COORDINATES}."
                 )
             return OnChannels(noise, 0, 6, "the coordinates and normals")
-        bands = contract.bands if isinstance(contract, PictureContract) else ()
+        bands = contract.bands if isinstance(contract, ImageContract) else ()
         if bands and ":" not in on:
             return _on_bands(noise, on, bands)
         first, colon, end = on.partition(":")
@@ -202,11 +202,11 @@ def _on_bands(noise: Gaussian, on: str, bands: Sequence[str]) -> Perturbation:
     names = [name.strip() for name in on.split(",")]
     if unknown := [name for name in names if name not in bands]:
         raise ParameterError(
-            f"--on must be band names ({listed(bands)}) separated by commas, or channels "
+            f"--on must be band names ({join_band_names(bands)}) separated by commas, or channels "
             f"FIRST:END, at most 0:{len(bands)}, got {unknown[0]!r}."
         )
     channels = sorted({bands.index(name) for name in names})
-    label = listed([bands[channel] for channel in channels])
+    label = join_band_names([bands[channel] for channel in channels])
     return OnChannels(
         noise,
         channels[0],

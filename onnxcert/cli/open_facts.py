@@ -9,13 +9,13 @@ from dataclasses import replace
 from onnxcert.cli.noise_options import NoiseOptions
 from onnxcert.cli.running_options import RunningOptions
 from onnxcert.errors import OnnxcertError
-from onnxcert.inputs import Listing, usable_sizes
+from onnxcert.inputs import Listing, read_usable_sizes
 from onnxcert.model.contract import ASSUMED
-from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.question import OpenFacts, Question
+from onnxcert.model.pictures.contract import ImageContract
+from onnxcert.model.question import MissingSetting, MissingSettings
 
 
-def format_questions(error: OpenFacts, arguments: Sequence[str]) -> Iterator[str]:
+def format_questions(error: MissingSettings, arguments: Sequence[str]) -> Iterator[str]:
     """Yield the sentence, the meaning of each option, and the command line with all choices.
 
     Args:
@@ -26,7 +26,7 @@ def format_questions(error: OpenFacts, arguments: Sequence[str]) -> Iterator[str
     for question in error.questions:
         yield f"  {question.flag}: {question.meaning}"
     contract = error.contract
-    if isinstance(contract, PictureContract) and contract.sources.get("channel_order") == ASSUMED:
+    if isinstance(contract, ImageContract) and contract.sources.get("channel_order") == ASSUMED:
         order, other = contract.channel_order, contract.channel_order[::-1]
         yield f"  assumed: the channels are {order}; pass --channel-order {other} if they are not"
     flags = shlex.join(word for question in error.questions for word in _arguments(question))
@@ -35,25 +35,25 @@ def format_questions(error: OpenFacts, arguments: Sequence[str]) -> Iterator[str
     yield f"  onnxcert {shlex.join(arguments)} {flags}"
 
 
-def _arguments(question: Question) -> list[str]:
+def _arguments(question: MissingSetting) -> list[str]:
     # Several values are joined by |; `shlex.join` quotes them, so that no shell reads a pipe.
     return [question.flag, *(["|".join(question.values)] if question.values else [])]
 
 
 def add_run_settings(
-    error: OpenFacts, noise: NoiseOptions, running: RunningOptions, listing: Listing
-) -> OpenFacts:
+    error: MissingSettings, noise: NoiseOptions, running: RunningOptions, listing: Listing
+) -> MissingSettings:
     """Add to `error` the settings that a run needs besides the contract: noise and input size."""
     contract, more = error.contract, []
     if contract is None:
         return error
     if noise.sigma(contract) is None:
-        unit = "the unit of the points" if contract.medium == "points" else "pixels in [0, 1]"
-        example = "0.05" if contract.medium == "points" else "0.25"
+        unit = "the unit of the points" if contract.modality == "points" else "pixels in [0, 1]"
+        example = "0.05" if contract.modality == "points" else "0.25"
         text = "the noise that the model was trained with is unknown; pass --sigma SIGMA"
         meaning = f"standard deviation of the noise, in {unit}, for example {example}"
-        more.append(Question(text, flag="--sigma", values=("SIGMA",), meaning=meaning))
-    if isinstance(contract, PictureContract) and contract.size is not None:
+        more.append(MissingSetting(text, flag="--sigma", values=("SIGMA",), meaning=meaning))
+    if isinstance(contract, ImageContract) and contract.size is not None:
         fit = running.values
         size = _read_first_size(listing, contract)
         given = fit["resize"] or fit["size"] or fit["tile"] or fit["scales"] or contract.usual_size
@@ -64,14 +64,14 @@ def add_run_settings(
                 f"resize images to {height}x{width}, the only size that the model takes; or pass "
                 "--tile model to split larger images into tiles"
             )
-            more.append(Question(text, flag="--resize", meaning=meaning))
+            more.append(MissingSetting(text, flag="--resize", meaning=meaning))
     return error.with_questions(*more)
 
 
-def _read_first_size(listing: Listing, contract: PictureContract) -> tuple[int, int] | None:
+def _read_first_size(listing: Listing, contract: ImageContract) -> tuple[int, int] | None:
     """Return (height, width) of the first input, or None if it cannot be read."""
     try:
-        sizes, _ = usable_sizes(replace(listing, items=listing.items[:1]), contract.bands)
+        sizes, _ = read_usable_sizes(replace(listing, items=listing.items[:1]), contract.bands)
     except OnnxcertError:  # the run reports it
         return None
     return next(iter(sizes.values()), None)

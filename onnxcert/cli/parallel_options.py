@@ -14,7 +14,7 @@ from onnxcert.inputs import Shard
 from onnxcert.model.running.cores import available_cores
 from onnxcert.model.running.session import visible_gpus
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.workers import Crew, Opening
+from onnxcert.workers import WorkerPool, WorkerSetup
 from onnxcert.workers.cluster import Cluster
 from onnxcert.workers.processes import Processes
 
@@ -97,7 +97,7 @@ class ParallelOptions:
 
     def build_workers(
         self, model: OnnxSegmenter, nonrobust: OnnxSegmenter | None, options: Mapping[str, Any]
-    ) -> Crew | None:
+    ) -> WorkerPool | None:
         """Return the workers that run the model; None to run it in this process.
 
         Args:
@@ -116,9 +116,9 @@ class ParallelOptions:
                 f"each worker needs its own GPU, but --device {device} names a single one; use "
                 "--device cuda, or leave --workers and --ray out."
             )
-        other = None if nonrobust is None else nonrobust.anew
+        other = None if nonrobust is None else nonrobust.reopen
         if self.ray:
-            opening = Opening(model.anew, other, device, threads or 1)
+            opening = WorkerSetup(model.reopen, other, device, threads or 1)
             return Cluster(opening, self.workers or 0, self.address)
         gpus = [] if device == "cpu" else visible_gpus()
         size = self.workers or len(gpus) or available_cores()
@@ -128,7 +128,7 @@ class ParallelOptions:
                 f"{len(gpus)}; use --workers {len(gpus)}, or --device cpu."
             )
         threads = threads or max(1, available_cores() // size)
-        return Processes(Opening(model.anew, other, device, threads), size, gpus[:size])
+        return Processes(WorkerSetup(model.reopen, other, device, threads), size, gpus[:size])
 
 
 def _build(values: dict[str, Any]) -> ParallelOptions:

@@ -14,7 +14,7 @@ import typer
 from onnxcert.errors import ParameterError
 from onnxcert.model.pictures.contract import BANDS, CHANNEL_ORDERS
 from onnxcert.model.points.contract import CATEGORY
-from onnxcert.regular import read_regular
+from onnxcert.regular import read_regular_file
 
 Numbers = tuple[float, ...]
 T = TypeVar("T")
@@ -116,7 +116,7 @@ def parse_feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
             continue
         if value.endswith(".npy"):
             try:
-                content = io.BytesIO(read_regular(Path(value), limit=_LARGEST_FEED))
+                content = io.BytesIO(read_regular_file(Path(value), limit=_LARGEST_FEED))
                 pairs.append((name, np.load(content, allow_pickle=False).tolist()))
             except (OSError, ValueError, EOFError) as error:
                 raise ParameterError(

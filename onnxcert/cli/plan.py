@@ -20,8 +20,8 @@ from onnxcert.cli.running_options import RunningOptions, with_running_options
 from onnxcert.cli.trial_input import make_trial_input
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.model.bundled import find_model
-from onnxcert.planning import Plan, Question, VoteRates, measured
-from onnxcert.planning.page import page
+from onnxcert.planning import Plan, PlanRequest, VoteRates, measure_speed
+from onnxcert.planning.page import format_plan
 from onnxcert.planning.plan import MOST_COMPONENTS
 from onnxcert.result import LARGEST_N
 from onnxcert.store import open_results
@@ -124,7 +124,7 @@ def command(
         perturbation = noise.build_without_model()
     elif noise.are_given and noise.build_without_model() != perturbation:
         raise ParameterError(
-            f"the pilot {pilot} was drawn with {perturbation.described()} and cannot predict the "
+            f"the pilot {pilot} was drawn with {perturbation.describe()} and cannot predict the "
             "result for other noise; leave --sigma, --perturbation, --on, --axis and --radius out."
         )
     speed = None
@@ -135,13 +135,13 @@ def command(
                 "--draws-per-second and --model exclude each other; give only one of them."
             )
         segmenter = running.open_model(load_model(find_model(model)), given)
-        x = segmenter.declared(make_trial_input(picture, segmenter))
+        x = segmenter.to_array(make_trial_input(picture, segmenter))
         shape = x.shape
         # The noise that certify would use; the time does not depend on sigma.
         drawn = noise.build(segmenter, 0.25)
         if pilot is not None and perturbation is not None:
             drawn = perturbation
-        speed = measured(segmenter, x, drawn, batch_size=running.batch_size)
+        speed = measure_speed(segmenter, x, drawn, batch_size=running.batch_size)
         known = perturbation is not None or noise.sigma(segmenter.contract) is not None
         perturbation = drawn if known else None
         draws_per_second = speed.draws_per_second
@@ -160,7 +160,7 @@ def command(
             "the number of components per input is unknown; give --components, e.g. --components "
             "1024x2048, or --model and --picture."
         )
-    question = Question(
+    request = PlanRequest(
         components=components,
         rule=rule_options.build(_max_draws(rule_options, n), inputs=inputs),
         selection=selection,  # type: ignore[arg-type]
@@ -170,7 +170,7 @@ def command(
         law_error=0.0 if perturbation is None else perturbation.law_error(shape or (3, components)),
     )
     plan = Plan(
-        question=question,
+        request=request,
         perturbation=perturbation,
         pilot=rates,
         draws_per_second=draws_per_second,
@@ -182,7 +182,7 @@ def command(
             found["batch_size"] = speed.batch_size
         print(json.dumps(found, allow_nan=False))
     else:
-        print("\n".join(page(plan, speed)))
+        print("\n".join(format_plan(plan, speed)))
     if speed is not None and speed.warning:
         print(f"onnxcert: {speed.warning}", file=sys.stderr)
     return 0

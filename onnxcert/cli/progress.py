@@ -132,14 +132,14 @@ class ProgressBar:
             left=_format_left(self._throughput.seconds_left(place, others + done)),
         )
 
-    def chosen(self, draws: int, why: str) -> None:
+    def report_batch_size(self, draws: int, why: str) -> None:
         if self._batch:
             return  # print it once, not for each input
         self._batch = f"batch   {draws} draw{'' if draws == 1 else 's'} per pass ({why})"
         if self._header:
             print(self._batch, file=sys.stderr)
 
-    def say(self, text: str) -> None:
+    def report_status(self, text: str) -> None:
         if self._progress.tasks:  # a worker may report before the run begins to count
             self._progress.update(self._task, note=escape(text))
 

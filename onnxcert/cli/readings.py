@@ -11,7 +11,7 @@ from onnxcert.cli.contract_options import OPTIONS
 from onnxcert.errors import ContractError
 from onnxcert.model.contract import Contract
 from onnxcert.model.graph import ModelFile
-from onnxcert.model.inference import infer
+from onnxcert.model.inference import detect
 from onnxcert.model.running.trial_passes import try_answers
 
 
@@ -71,7 +71,7 @@ def _detect_with(
         parsed = parser(value) if parser else value
         # --channels-are sets several fields at once.
         values = parsed if isinstance(parsed, dict) else {field: parsed}
-        return infer(file, {**more, **given, **values})
+        return detect(file, {**more, **given, **values})
     except (ContractError, ValueError):  # ValueError: for example, a word instead of a number
         return None
 

@@ -16,15 +16,15 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from onnxcert.certification import fresh_seed
+from onnxcert.certification import random_seed
 from onnxcert.cli.interrupt import exit_status, stop_on_signal
 from onnxcert.cli.progress import ProgressBar
 from onnxcert.cli.terminal import raw_stderr
 from onnxcert.errors import InputError, OnnxcertError
 from onnxcert.model.contract import ASSUMED
-from onnxcert.model.lint import together
+from onnxcert.model.lint import group_by_message
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.model.sidecars.carried import unused
+from onnxcert.model.sidecars.carried import list_unused
 from onnxcert.report.summary import Summary
 from onnxcert.report.table import json_object
 from onnxcert.run import Run
@@ -54,7 +54,7 @@ def execute(run: Run, *, print_header: bool, resume_command: str) -> Summary | i
                 ProgressBar(console, lambda: format_header(run) if print_header else "")
             )
             received = stack.enter_context(stop_on_signal(run))
-            summary = run.execute(fresh_seed())
+            summary = run.execute(random_seed())
     except (KeyboardInterrupt, OnnxcertError) as error:
         if isinstance(error, OnnxcertError) and not received:
             raise  # after a signal, the error may be only its consequence
@@ -119,7 +119,7 @@ def result_object(run: Run, summary: Summary, model: str, started: float) -> dic
 def default_folder(model: Path, run: Run, seed: int | None) -> Path:
     """Return a folder name that is unique to the model, the parameters and the shard."""
     name = model.resolve().parent.name if model.name == "model.onnx" else model.stem
-    asked = json.dumps({**run.asked(), "seed": seed}, sort_keys=True)
+    asked = json.dumps({**run.collect_parameters(), "seed": seed}, sort_keys=True)
     name = f"{name}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
     if run.shard is not None:
         name += f"-shard-{run.shard.number}-of-{run.shard.count}"
@@ -133,10 +133,10 @@ def format_header(run: Run) -> str:
     lines = [
         f"model   {run.segmenter.file.path} on {runtime.device} ({runtime.provider}, "
         f"{runtime.threads} thread{'s' if runtime.threads > 1 else ''}){workers}",
-        run.segmenter.entry.said,
+        run.segmenter.entry.description,
         format_output(run.segmenter),
-        *(f"lint    {f.node} {f.message}" for f in together(run.segmenter.findings)),
-        *(f"unused  {note}" for note in unused(run.segmenter.file, run.segmenter.contract)),
+        *(f"lint    {f.node} {f.message}" for f in group_by_message(run.segmenter.findings)),
+        *(f"unused  {note}" for note in list_unused(run.segmenter.file, run.segmenter.contract)),
     ]
     if runtime.note:
         lines.append(f"device  {runtime.note}")

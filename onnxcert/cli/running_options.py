@@ -14,8 +14,8 @@ from onnxcert.cli.parsing import parse_numbers, parse_overlap, parse_size, parse
 from onnxcert.errors import ParameterError
 from onnxcert.model.contract import Contract
 from onnxcert.model.graph import ModelFile
-from onnxcert.model.inference import infer
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.inference import detect
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.segmenter import OnnxSegmenter
 
@@ -148,16 +148,16 @@ class RunningOptions:
         Raises:
             ParameterError: --resize is given, but the model takes any size.
         """
-        if isinstance(contract, PictureContract):
+        if isinstance(contract, ImageContract):
             return {"fit": self._build_fit(contract, file), "fill": self.values["fill"]}
         if self.values["resize"] or self.values["tile"] == "model":
             fit = Fit(grid="model")
         else:
-            fit = self._build_fit(PictureContract(), file)
+            fit = self._build_fit(ImageContract(), file)
         # Models of points accept only the default fit, so the segmenter refuses any other.
         return {"fit": fit, "fill": self.values["fill"]}
 
-    def _build_fit(self, contract: PictureContract, file: ModelFile) -> Fit:
+    def _build_fit(self, contract: ImageContract, file: ModelFile) -> Fit:
         values = self.values
         if values["resize"] and contract.size is None:
             raise ParameterError(
@@ -193,12 +193,12 @@ class RunningOptions:
             names: Class names, if the inputs or the user give them.
         """
         with print_if_slow(f"opening {file.path} ..."):
-            contract = infer(file, given, names=names)
+            contract = detect(file, given, names=names)
             arguments = {**self.preprocessing(contract, file), **(options or self.device_options)}
             return OnnxSegmenter(file, contract, **arguments)
 
 
-def fixed_tile_size(contract: PictureContract, file: ModelFile) -> tuple[int, int]:
+def fixed_tile_size(contract: ImageContract, file: ModelFile) -> tuple[int, int]:
     """Return the only tile size that the model takes, (height, width).
 
     Raises:

@@ -73,7 +73,7 @@ def _calibrate(out: Path | None, repetitions: int, seed: int, bar: _StepBar) -> 
         for name in ("calibration.md", "calibration.csv"):
             print(out / name)
     print(calibrate.summary(found, repetitions), file=sys.stderr)
-    return 0 if all(row.as_it_should_be for row in found) else FAILED
+    return 0 if all(row.as_expected for row in found) else FAILED
 
 
 def _figures(out: Path | None, resolution: float, seed: int, bar: _StepBar) -> int:

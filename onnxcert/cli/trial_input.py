@@ -13,8 +13,8 @@ from onnxcert.cli.parsing import parse_size
 from onnxcert.errors import ModelError, OnnxcertError, ParameterError
 from onnxcert.inputs import read_image
 from onnxcert.inputs.clouds import MAX_POINTS, read_cloud
-from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.pictures.entry import PictureEntry
+from onnxcert.model.pictures.contract import ImageContract
+from onnxcert.model.pictures.entry import ImageAdapter
 from onnxcert.model.points.contract import PointContract
 from onnxcert.model.running.trial_passes import try_answers
 from onnxcert.model.segmenter import OnnxSegmenter
@@ -34,7 +34,7 @@ def make_trial_input(given: str | None, segmenter: OnnxSegmenter) -> Any:
     """
     if isinstance(segmenter.contract, PointContract):
         return _make_cloud(given, segmenter, segmenter.contract)
-    assert isinstance(segmenter.contract, PictureContract)
+    assert isinstance(segmenter.contract, ImageContract)
     if given is not None and Path(given).exists():
         return read_image(Path(given), segmenter.contract.bands)
     size = segmenter.contract.size
@@ -74,7 +74,7 @@ def try_model(segmenter: OnnxSegmenter, tile: Any = None) -> bool:
     failure = None
     for grid in grids:
         try:
-            x = segmenter.declared(make_trial_input("x".join(map(str, grid)), segmenter))
+            x = segmenter.to_array(make_trial_input("x".join(map(str, grid)), segmenter))
             segmenter.entry.check(x.shape, segmenter.file.path)
         except OnnxcertError:
             continue  # the model takes no input of this size
@@ -86,7 +86,7 @@ def try_model(segmenter: OnnxSegmenter, tile: Any = None) -> bool:
     if failure is None:
         return False
     entry = segmenter.entry
-    one_size = len(grids) == 1 or (isinstance(entry, PictureEntry) and entry.fit.size is not None)
+    one_size = len(grids) == 1 or (isinstance(entry, ImageAdapter) and entry.fit.size is not None)
     if one_size or try_answers(segmenter.file.proto, contract, contract.output) is not None:
         raise failure
     return False
@@ -99,7 +99,7 @@ def _make_cloud(given: str | None, segmenter: OnnxSegmenter, contract: PointCont
         if contract.needs_category and not cloud.category:
             # The time does not depend on the category.
             cloud = replace(cloud, category=contract.categories[0][0])
-        return segmenter.entry.prepared(cloud)
+        return segmenter.entry.preprocess(cloud)
     if given is not None and not (given.isdecimal() and 0 < int(given) <= MAX_POINTS):
         raise ParameterError(
             f"--picture must be a point cloud file or a number of points from 1 to {MAX_POINTS}, "

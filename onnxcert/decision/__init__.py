@@ -9,7 +9,7 @@ from onnxcert.decision.leak_check import min_leak_shares
 from onnxcert.decision.planning import (
     can_certify,
     can_certify_at_a_look,
-    looks_of,
+    resolve_looks,
     smallest_n,
 )
 from onnxcert.decision.procedures import PROCEDURES, check_procedure, decide
@@ -29,9 +29,9 @@ __all__ = [
     "check_procedure",
     "decide",
     "get_correction",
-    "looks_of",
     "min_leak_shares",
     "p_values",
+    "resolve_looks",
     "smallest_n",
     "tested_tau",
     "thresholds",

@@ -9,7 +9,7 @@ from onnxcert.rule import AlphaScope, Budget, Rule
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class RuleChange:
     """Values that replace those of a stored rule; None keeps the stored value."""
 
     taus: tuple[float, ...] | None = None
@@ -21,7 +21,7 @@ class Change:
     radius_map: bool | None = None
     floor: float | None = None
 
-    def of(self, stored: Rule, inputs: int) -> Rule:
+    def apply(self, stored: Rule, inputs: int) -> Rule:
         """Return the changed rule, with an empty `hindsight`.
 
         Missing values follow as in a new run: a budget selects k-FWER, a radius map Bonferroni.

@@ -25,7 +25,7 @@ NAMES: Final = {
 _TAUS: Final = frozenset({"tau", "radius_map", "floor", "procedure"})
 
 
-def hindsight(stored: Rule, rule: Rule, selection: Selection) -> tuple[str, ...]:
+def find_post_hoc_changes(stored: Rule, rule: Rule, selection: Selection) -> tuple[str, ...]:
     """Return the post hoc changes from `stored` to `rule` that void the level.
 
     `stored` was fixed before drawing. A rule chosen after the votes were seen keeps the level if,

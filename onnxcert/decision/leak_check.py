@@ -10,7 +10,7 @@ from onnxcert._typing import LevelArray
 from onnxcert.decision.boundaries import boundaries
 from onnxcert.decision.bounds import OneSidedLevel
 from onnxcert.decision.family import Family
-from onnxcert.decision.planning import looks_of
+from onnxcert.decision.planning import resolve_looks
 from onnxcert.decision.pvalues import p_values
 from onnxcert.decision.thresholds import one_sided
 from onnxcert.result import Selection
@@ -50,7 +50,7 @@ def min_leak_shares(
             n, [_share_at_floor(OneSidedLevel(n, family.single_level, selection, 0.5))]
         )
     if rule.schedule is not None:
-        looks = looks_of(rule.schedule, family, n0)
+        looks = resolve_looks(rule.schedule, family, n0)
         found = boundaries(looks, rule.taus, family.single_level, selection, rule.schedule.spending)
         return tuple(
             pair

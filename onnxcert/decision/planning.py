@@ -39,7 +39,7 @@ def smallest_n(family: Family) -> int:
     return n
 
 
-def looks_of(schedule: Schedule, family: Family, n0: int) -> tuple[int, ...]:
+def resolve_looks(schedule: Schedule, family: Family, n0: int) -> tuple[int, ...]:
     """Return the interim looks of `schedule` for the components of `family`, fixed before drawing.
 
     Raises:
@@ -77,7 +77,7 @@ def _auto(schedule: Schedule, family: Family, earliest: int) -> tuple[int, ...]:
 
 def can_certify_at_a_look(family: Family, schedule: Schedule, n0: int) -> bool:
     """Return whether any look of `schedule` certifies a component that gets all votes."""
-    looks = looks_of(schedule, family, n0)
+    looks = resolve_looks(schedule, family, n0)
     bounds = boundaries(
         looks, [family.tested_tau], family.single_level, family.selection, schedule.spending
     )[0]

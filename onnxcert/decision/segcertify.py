@@ -7,7 +7,7 @@ import numpy as np
 from onnxcert._typing import IntArray, LevelArray
 from onnxcert.decision.boundaries import boundaries
 from onnxcert.decision.family import Family, tested_tau
-from onnxcert.decision.planning import can_certify, looks_of, smallest_n
+from onnxcert.decision.planning import can_certify, resolve_looks, smallest_n
 from onnxcert.decision.thresholds import lower_bounds, thresholds
 from onnxcert.errors import ParameterError
 from onnxcert.result import Certificate, Tally
@@ -69,7 +69,7 @@ def _levels_at_looks(
 ) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
     """Return all tau, how many each component reached at any look, and the last boundaries."""
     assert rule.schedule is not None
-    planned = looks_of(rule.schedule, family, tally.n0)
+    planned = resolve_looks(rule.schedule, family, tally.n0)
     taken = len(tally.looks)
     if tally.path is None or planned[:taken] != tally.looks:
         raise ParameterError(

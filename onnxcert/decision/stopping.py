@@ -11,7 +11,7 @@ import numpy as np
 from onnxcert.decision.boundaries import boundaries
 from onnxcert.decision.family import Family, tested_tau
 from onnxcert.decision.outlook import expected_gain
-from onnxcert.decision.planning import looks_of
+from onnxcert.decision.planning import resolve_looks
 from onnxcert.decision.procedures import decide
 from onnxcert.errors import ParameterError
 from onnxcert.result import Certificate, Ended, Tally
@@ -56,7 +56,7 @@ class Stopping:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Forecast:
     """Interim progress and conditional power of one input; shares of all components.
 
     Attributes:
@@ -79,13 +79,13 @@ class Outlook:
         """Expected gain of a hundred draws: the next ones, or all up to n on average."""
         return max(self.next_hundred, self.in_the_end * 100.0 / max(self.left, 100))
 
-    def shown(self) -> str:
+    def describe(self) -> str:
         """Return a short text for the progress display."""
         return f"certified {self.certified:.3f}, +{self.next_hundred:.3f} with 100 more draws"
 
 
 @dataclass(eq=False)
-class Looking:
+class InterimAnalysis:
     """The interim analysis of one input: what is certified so far, and whether to stop.
 
     Args:
@@ -98,19 +98,19 @@ class Looking:
     rule: Rule
     stopping: Stopping
     started: float = field(default_factory=time.monotonic)
-    outlook: Outlook | None = None
+    forecast: Forecast | None = None
 
-    def at_look(self, tally: Tally) -> Ended:
+    def analyse(self, tally: Tally) -> Ended:
         """Analyse the votes so far and return a reason to stop; empty if there is none."""
         certificate = decide(tally, self.rule)
-        self.outlook = outlook = compute_forecast(certificate)
+        self.forecast = forecast = compute_forecast(certificate)
         stopping = self.stopping
         assert self.rule.schedule is not None
         if tally.n >= self.rule.schedule.n:
             return ""
-        if stopping.until is not None and outlook.certified >= stopping.until:
+        if stopping.until is not None and forecast.certified >= stopping.until:
             return "until"
-        if stopping.futility is not None and outlook.per_hundred < stopping.futility:
+        if stopping.futility is not None and forecast.per_hundred < stopping.futility:
             return "futility"
         if stopping.seconds is not None and self._out_of_time(certificate):
             return "time"
@@ -126,7 +126,7 @@ class Looking:
         return elapsed * following / tally.n > self.stopping.seconds
 
 
-def compute_forecast(certificate: Certificate) -> Outlook:
+def compute_forecast(certificate: Certificate) -> Forecast:
     """Compute the progress and conditional power at the last look of a certificate."""
     tally, rule = certificate.tally, certificate.rule
     assert rule.schedule is not None
@@ -144,7 +144,7 @@ def compute_forecast(certificate: Certificate) -> Outlook:
         at_soon = round(float(np.interp(tally.n + soon, planned, np.minimum(bounds, planned))))
         for k, (more, bound) in enumerate(((soon, at_soon), (left, int(bounds[-1])))):
             gains[k] = max(gains[k], expected_gain(open_, tally.n, more, bound))
-    return Outlook(
+    return Forecast(
         draws=tally.n,
         certified=1.0 - certificate.abstain_share,
         next_hundred=gains[0] / tally.components,
@@ -157,4 +157,4 @@ def _planned_looks(certificate: Certificate) -> tuple[int, ...]:
     rule, tally = certificate.rule, certificate.tally
     assert rule.schedule is not None
     family = Family.of(rule, tally.components, tally.selection, tally.law_error)
-    return looks_of(rule.schedule, family, tally.n0)
+    return resolve_looks(rule.schedule, family, tally.n0)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from onnxcert.inputs.class_labels import ClassLabel
-from onnxcert.inputs.coding import INDEX, LabelCoding
-from onnxcert.inputs.convention import LABEL_MAPS, with_coding
+from onnxcert.inputs.coding import INDEX, LabelEncoding
+from onnxcert.inputs.convention import LABEL_MAPS, apply_label_encoding
 from onnxcert.inputs.datasets.ade20k import ADE20K
 from onnxcert.inputs.datasets.camvid import CamVid
 from onnxcert.inputs.datasets.cityscapes import Cityscapes
@@ -23,7 +23,7 @@ from onnxcert.inputs.labels import read_class_names, read_label_size, read_label
 from onnxcert.inputs.listing import Item, Listing, Reader, select
 from onnxcert.inputs.palette import Palette, read_palette
 from onnxcert.inputs.pictures.image import read_image, read_image_size
-from onnxcert.inputs.pictures.sizes import usable_sizes
+from onnxcert.inputs.pictures.sizes import read_usable_sizes
 from onnxcert.inputs.shard import Shard
 
 _READERS: Final[tuple[type[Reader], ...]] = (
@@ -50,7 +50,7 @@ __all__ = [
     "Folder",
     "ImageFolder",
     "Item",
-    "LabelCoding",
+    "LabelEncoding",
     "LabelMap",
     "Listing",
     "Palette",
@@ -59,6 +59,7 @@ __all__ = [
     "PascalVOC",
     "Reader",
     "Shard",
+    "apply_label_encoding",
     "read_class_names",
     "read_image",
     "read_image_size",
@@ -66,7 +67,6 @@ __all__ = [
     "read_label_size",
     "read_labels",
     "read_palette",
+    "read_usable_sizes",
     "select",
-    "usable_sizes",
-    "with_coding",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from onnxcert.errors import InputError
-from onnxcert.regular import irregular
+from onnxcert.regular import describe_irregular
 
 if TYPE_CHECKING:
     from PIL import ImageFile
@@ -29,7 +29,7 @@ _MARKER: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 def check_file(path: Path, *, limit: int = 2**29) -> None:
     """Raise InputError unless `path` is a regular file (no pipe) of at most `limit` bytes."""
     status = path.stat()
-    kind = irregular(status.st_mode)
+    kind = describe_irregular(status.st_mode)
     if kind:
         raise InputError(f"{path}: expected a file, but it is {kind}: name the file itself.")
     if status.st_size > limit:

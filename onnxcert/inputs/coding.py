@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Protocol, final
 import numpy.typing as npt
 
 
-class LabelCoding(Protocol):
+class LabelEncoding(Protocol):
     """A label encoding: how the pixels of a label file encode classes.
 
     Attributes:
@@ -48,7 +48,7 @@ class Index:
 
     @property
     def key(self) -> str:
-        """See `LabelCoding.key`."""
+        """See `LabelEncoding.key`."""
         return "index"
 
     def decode(self, path: Path, values: npt.NDArray[Any]) -> npt.NDArray[Any]:  # noqa: ARG002

@@ -20,7 +20,7 @@ LABEL_MAPS: Final[dict[str, LabelMap]] = {
 }
 
 
-def with_coding(
+def apply_label_encoding(
     listing: Listing,
     *,
     palette: str | Path | None,
@@ -60,7 +60,7 @@ def with_coding(
             f"expected label maps to read by {flag}, but the labels give one class for each "
             f"picture: leave {flag} out."
         )
-    if listing.coding != INDEX:
+    if listing.label_encoding != INDEX:
         raise ParameterError(
             f"expected {flag} without --dataset only, but this data set defines its own label "
             f"encoding: leave {flag} out, or read pictures and --labels without --dataset."
@@ -69,13 +69,13 @@ def with_coding(
         colours = read_palette(Path(palette))
         unlabelled = listing.ignore_label if ignore_label is None else ignore_label
         names = listing.class_names or colours.class_names(unlabelled)
-        return replace(listing, coding=colours, class_names=names)
+        return replace(listing, label_encoding=colours, class_names=names)
     named = str(label_map)
     if named not in LABEL_MAPS and not Path(named).exists():
         raise ParameterError(
             f"expected --label-map to be one of {', '.join(LABEL_MAPS)} or a file, but there is "
             f"no {named!r}: check its name."
         )
-    coding = LABEL_MAPS.get(named) or read_label_map(Path(named))
-    ignore = coding.ignore_label if listing.ignore_label is None else listing.ignore_label
-    return replace(listing, coding=coding, ignore_label=ignore)
+    label_encoding = LABEL_MAPS.get(named) or read_label_map(Path(named))
+    ignore = label_encoding.ignore_label if listing.ignore_label is None else listing.ignore_label
+    return replace(listing, label_encoding=label_encoding, ignore_label=ignore)

@@ -24,7 +24,7 @@ from onnxcert.inputs.listing import (
 from onnxcert.inputs.patterns import expand_pattern
 from onnxcert.inputs.pictures import image
 from onnxcert.inputs.result_folders import ResultFolders
-from onnxcert.regular import irregular
+from onnxcert.regular import describe_irregular
 
 Stems = Mapping[tuple[str, ...], list[Path]]  # parts of a path below a folder, without suffix
 
@@ -99,14 +99,14 @@ def list_items(arguments: Sequence[str], labels: str | None, kind: InputKind) ->
         raise InputError(f"expected a {kind.singular} or a folder, but none was given: give one.")
     root = None if labels is None else Path(labels)
     found: dict[Path, Path] = {}
-    left_out: list[str] = []
+    skipped_links: list[str] = []
     results = ResultFolders()
     for argument in arguments:
         with listing_errors(argument):
-            for path in _expand(argument, root, kind, left_out, results):
+            for path in _expand(argument, root, kind, skipped_links, results):
                 # A file given twice, by its name and by its folder, is one input.
                 found.setdefault(absolute(path), path)
-    paths = _deduplicate(found, {absolute(Path(argument)) for argument in arguments}, left_out)
+    paths = _deduplicate(found, {absolute(Path(argument)) for argument in arguments}, skipped_links)
     if not paths:
         raise InputError(
             f"{arguments[0]}: expected {kind.plural}, but there are only results that onnxcert "
@@ -121,20 +121,20 @@ def list_items(arguments: Sequence[str], labels: str | None, kind: InputKind) ->
             Item(name, path, root, one)
             for name, path, one in zip(names, paths, classes, strict=True)
         ]
-        return Listing(tuple(items), left_out=tuple(left_out))
+        return Listing(tuple(items), skipped_links=tuple(skipped_links))
     if labels is not None:
         with listing_errors(labels):
             maps = _match_labels(Path(labels), paths, kind, results)
     items = [Item(*one) for one in zip(names, paths, maps, strict=True)]
-    return Listing(tuple(items), left_out=tuple(left_out))
+    return Listing(tuple(items), skipped_links=tuple(skipped_links))
 
 
 def _deduplicate(
-    found: Mapping[Path, Path], named: Set[Path], left_out: list[str]
+    found: Mapping[Path, Path], named: Set[Path], skipped_links: list[str]
 ) -> tuple[Path, ...]:
     """Return the paths of `found`, each file once.
 
-    Other links to the same file are added to `left_out`, unless they are in `named`.
+    Other links to the same file are added to `skipped_links`, unless they are in `named`.
     """
     # Prefer the file itself to links to it.
     ranked = sorted(found, key=lambda whole: whole.is_symlink())
@@ -142,7 +142,7 @@ def _deduplicate(
     for whole in ranked:
         first.setdefault(os.path.realpath(whole), whole)
     kept = {*first.values(), *named}
-    left_out += [str(path) for whole, path in found.items() if whole not in kept]
+    skipped_links += [str(path) for whole, path in found.items() if whole not in kept]
     return tuple(path for whole, path in found.items() if whole in kept)
 
 
@@ -162,7 +162,7 @@ def _expand(
     argument: str,
     labels: Path | None,
     kind: InputKind,
-    left_out: list[str],
+    skipped_links: list[str],
     results: ResultFolders,
 ) -> list[Path]:
     path, before = Path(argument), results.encounters
@@ -173,7 +173,7 @@ def _expand(
     elif glob.has_magic(argument):
         named, inputs = "a pattern", []
         top = next(one for one in path.parents if not glob.has_magic(str(one)))
-        for match in map(Path, expand_pattern(argument, left_out)):
+        for match in map(Path, expand_pattern(argument, skipped_links)):
             if match.is_dir():
                 inputs += _list_inputs(match, kind, results, top)
             elif match.suffix.lower() in kind.suffixes:
@@ -235,7 +235,7 @@ def list_files(
 def _describe_path(path: Path) -> str:
     """Describe what is at a path that is neither a file nor a folder."""
     return (
-        f"it is {irregular(path.stat().st_mode)}"
+        f"it is {describe_irregular(path.stat().st_mode)}"
         if path.exists()
         else "there is no such file or folder"
     )

@@ -33,11 +33,11 @@ class LabelMap:
 
     @property
     def key(self) -> str:
-        """See `LabelCoding.key`."""
+        """See `LabelEncoding.key`."""
         return f"map-{self.table.key}"
 
     def decode(self, path: Path, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the class of each number; see `LabelCoding.decode`."""
+        """Return the class of each number; see `LabelEncoding.decode`."""
         classes, unknown = self.table.apply(values)
         if unknown is not None:
             y, x = unknown

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.bounds import check_pixels
-from onnxcert.inputs.coding import INDEX, LabelCoding
+from onnxcert.inputs.coding import INDEX, LabelEncoding
 from onnxcert.inputs.decoding import decoding_errors, load_array, open_image, read_lines
 from onnxcert.inputs.pictures.orientation import get_upright_size
 from onnxcert.inputs.pictures.pixels import check_kind, decode_strips, load_pixels
@@ -35,21 +35,21 @@ def read_labels(
     size: tuple[int, int],
     classes: int,
     ignore_label: int | None,
-    coding: LabelCoding = INDEX,
+    label_encoding: LabelEncoding = INDEX,
 ) -> npt.NDArray[np.int32]:
     """Read the ground truth class of every pixel.
 
     Images of numbers are greyscale of up to 16 bits, or have a palette: then the palette indices
-    are the numbers and its colours are ignored. If `coding` uses colours, only the colours are
-    read. A `.npy` file holds integers [H, W]. EXIF orientation is ignored, except in TIFF, where it
-    is part of the format.
+    are the numbers and its colours are ignored. If `label_encoding` uses colours, only the colours
+    are read. A `.npy` file holds integers [H, W]. EXIF orientation is ignored, except in TIFF,
+    where it is part of the format.
 
     Args:
         path: the label map.
         size: (height, width) of the image that it labels.
         classes: number of classes of the model.
         ignore_label: index of unlabelled pixels, or None.
-        coding: the label encoding.
+        label_encoding: the label encoding.
 
     Returns:
         int32 [H, W], each 0 .. classes - 1 or `ignore_label`.
@@ -59,7 +59,7 @@ def read_labels(
             or colour.
     """
     with decoding_errors(path, _EXPECTED):
-        labels = coding.decode(path, _decode(path, colours=coding.colours))
+        labels = label_encoding.decode(path, _decode(path, colours=label_encoding.colours))
     if labels.shape != size:
         raise InputError(
             f"{path}: expected a label map as large as its picture, {size[1]} x {size[0]} "
@@ -79,7 +79,7 @@ def read_labels(
     return labels.astype(np.int32, copy=False)
 
 
-def read_label_size(path: Path, *, coding: LabelCoding = INDEX) -> tuple[int, int]:
+def read_label_size(path: Path, *, label_encoding: LabelEncoding = INDEX) -> tuple[int, int]:
     """Return (height, width) of a label map from the file's header.
 
     Raises:
@@ -88,10 +88,12 @@ def read_label_size(path: Path, *, coding: LabelCoding = INDEX) -> tuple[int, in
     with decoding_errors(path, _EXPECTED):
         if path.suffix.lower() == ".npy":
             array = load_array(path, mapped=True)
-            height, width = _check_array(path, array, colours=coding.colours).shape
+            height, width = _check_array(path, array, colours=label_encoding.colours).shape
             return height, width
         with open_image(path, _FORMATS) as image:
-            _check_kind(path, image, read_sample_format(path, image), colours=coding.colours)
+            _check_kind(
+                path, image, read_sample_format(path, image), colours=label_encoding.colours
+            )
             return _get_size(path, image)
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar, Final, Protocol
 
 from onnxcert.errors import ParameterError
 from onnxcert.inputs.class_labels import ClassLabel
-from onnxcert.inputs.coding import INDEX, LabelCoding
+from onnxcert.inputs.coding import INDEX, LabelEncoding
 
 # Longest name in bytes: leaves room for suffixes within the file system limit of 255.
 _LONGEST: Final = 180
@@ -49,19 +49,19 @@ class Listing:
         items: the inputs.
         class_names: class names of the data set, or None.
         ignore_label: index of unlabelled pixels in the data set, or None.
-        coding: encoding of its label files.
+        label_encoding: encoding of its label files.
         columns: meaning of the columns in point files without column names, or None.
         categories: shape categories of the data set: name -> classes of its parts.
-        left_out: links to files and folders that are already listed.
+        skipped_links: links to files and folders that are already listed.
     """
 
     items: tuple[Item, ...]
     class_names: tuple[str, ...] | None = None
     ignore_label: int | None = None
-    coding: LabelCoding = INDEX
+    label_encoding: LabelEncoding = INDEX
     columns: str | None = None
     categories: tuple[tuple[str, tuple[int, ...]], ...] = ()
-    left_out: tuple[str, ...] = ()
+    skipped_links: tuple[str, ...] = ()
 
 
 class Reader(Protocol):

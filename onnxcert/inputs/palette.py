@@ -42,7 +42,7 @@ class Palette:
 
     @property
     def key(self) -> str:
-        """See `LabelCoding.key`."""
+        """See `LabelEncoding.key`."""
         return f"palette-{self._table.key}"
 
     @property
@@ -50,7 +50,7 @@ class Palette:
         return LookupTable.of((entry.colour, entry.index) for entry in self.entries)
 
     def decode(self, path: Path, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the class of each colour; see `LabelCoding.decode`."""
+        """Return the class of each colour; see `LabelEncoding.decode`."""
         classes, unknown = self._table.apply(values)
         if unknown is not None:
             y, x = unknown

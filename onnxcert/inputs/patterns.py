@@ -12,14 +12,14 @@ _SEPARATORS: Final = re.escape(os.sep + (os.altsep or ""))
 _ANY_DEPTH: Final = re.compile(rf"(?:^|[{_SEPARATORS}])\*\*(?:[{_SEPARATORS}]+|$)")
 
 
-def expand_pattern(pattern: str, left_out: list[str]) -> list[str]:
+def expand_pattern(pattern: str, skipped_links: list[str]) -> list[str]:
     """Return the visible paths that match a pattern (``*``, ``?``, ``[...]``, ``**``), sorted.
 
     Unlike `glob.glob`, it does not loop if a link leads back to a parent folder.
 
     Args:
         pattern: as for `glob.glob` with `recursive`.
-        left_out: gets the links to folders that were already visited.
+        skipped_links: gets the links to folders that were already visited.
 
     Raises:
         OSError: a folder cannot be read.
@@ -32,13 +32,13 @@ def expand_pattern(pattern: str, left_out: list[str]) -> list[str]:
         head = os.sep
     found: dict[str, None] = {}
     for top in sorted(glob.glob(head)) if head else [""]:  # noqa: PTH207
-        for folder in _folders(top, left_out):
+        for folder in _folders(top, skipped_links):
             below = os.path.join(glob.escape(folder), tail or "*")  # noqa: PTH118
-            found.update(dict.fromkeys(expand_pattern(below, left_out)))
+            found.update(dict.fromkeys(expand_pattern(below, skipped_links)))
     return sorted(found)
 
 
-def _folders(top: str, left_out: list[str]) -> Iterator[str]:
+def _folders(top: str, skipped_links: list[str]) -> Iterator[str]:
     """Yield `top` and the visible folders below it; those behind links come last."""
     seen: set[tuple[int, int]] = set()
     folders, links = [top], list[str]()
@@ -47,7 +47,7 @@ def _folders(top: str, left_out: list[str]) -> Iterator[str]:
         status = os.stat(folder or os.curdir)  # noqa: PTH116
         place = status.st_dev, status.st_ino
         if place in seen:
-            left_out.append(folder)
+            skipped_links.append(folder)
             continue
         seen.add(place)
         yield folder

@@ -6,14 +6,14 @@ from onnxcert.inputs import Listing
 from onnxcert.media.clouds import PointCloudModality
 from onnxcert.media.medium import Modality
 from onnxcert.media.pictures import ImageModality
-from onnxcert.model.entry import Entry
-from onnxcert.model.pictures.entry import PictureEntry
-from onnxcert.model.points.entry import PointEntry
+from onnxcert.model.entry import Adapter
+from onnxcert.model.pictures.entry import ImageAdapter
+from onnxcert.model.points.entry import PointAdapter
 
 __all__ = ["Medium", "medium_of"]
 
 
-def select_modality(entry: Entry, listing: Listing, ignore_label: int | None) -> Modality:
+def select_modality(entry: Adapter, listing: Listing, ignore_label: int | None) -> Modality:
     """Return the modality of a model, for one listing.
 
     Args:
@@ -21,9 +21,9 @@ def select_modality(entry: Entry, listing: Listing, ignore_label: int | None) ->
         listing: the inputs.
         ignore_label: ground truth value to ignore, or None.
     """
-    if isinstance(entry, PointEntry):
+    if isinstance(entry, PointAdapter):
         return PointCloudModality(entry, listing, ignore_label)
-    assert isinstance(entry, PictureEntry)
+    assert isinstance(entry, ImageAdapter)
     contract = entry.contract
     return ImageModality(
         listing,

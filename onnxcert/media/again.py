@@ -9,13 +9,13 @@ from typing import Any, Self, final
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.draws import digest
-from onnxcert.errors import ContractError, InputError, refuse_trouble
+from onnxcert.errors import ContractError, InputError, refuse_machine_failure
 from onnxcert.inputs import Item, read_image, read_labels
-from onnxcert.inputs.clouds import read_item
+from onnxcert.inputs.clouds import read_cloud_item
 from onnxcert.inputs.pictures.grey import grey
 from onnxcert.model.contract import VERSION
 from onnxcert.model.points.contract import PointContract
-from onnxcert.model.points.entry import PointEntry
+from onnxcert.model.points.entry import PointAdapter
 from onnxcert.result import PIXELS
 from onnxcert.store import Record
 
@@ -29,13 +29,13 @@ class InputRecipe:
         in_grey: the image was converted to greyscale and certified so.
         bands: names of the bands of a multi-band image.
         points: input adapter of a model of points, or None for images.
-        columns: see `onnxcert.inputs.clouds.read_item`.
-        category: see `onnxcert.inputs.clouds.read_item`.
+        columns: see `onnxcert.inputs.clouds.read_cloud_item`.
+        category: see `onnxcert.inputs.clouds.read_cloud_item`.
     """
 
     in_grey: bool = False
     bands: tuple[str, ...] = ()
-    points: PointEntry | None = None
+    points: PointAdapter | None = None
     columns: str | None = None
     category: str = ""
 
@@ -65,7 +65,7 @@ class InputRecipe:
         }
         try:
             text = json.dumps({"version": VERSION, "medium": "points", **stored})
-            entry = PointEntry(
+            entry = PointAdapter(
                 PointContract.from_json(text, source="the record"), bool(parameters.get("fill"))
             )
         except (ContractError, ValueError, TypeError) as error:
@@ -91,14 +91,14 @@ class InputRecipe:
             picture = read_image(item.path, self.bands)
             return (grey(picture) if self.in_grey else picture), None
         contract = self.points.contract
-        cloud, _ = read_item(
+        cloud, _ = read_cloud_item(
             item,
             columns=self.columns,
             frame=contract.frame,  # type: ignore[arg-type]
             points=contract.points,
             fill=self.points.fill,
         )
-        return self.points.declared(cloud), cloud.labels
+        return self.points.to_array(cloud), cloud.labels
 
     def item(self, record: Record) -> Item:
         """Return the input that `record` names."""
@@ -140,6 +140,6 @@ def reread_truth(record: Record) -> IntArray | None:
         else:
             truth = None
     except InputError as error:
-        refuse_trouble(label or provenance.input.get("path"), error)
+        refuse_machine_failure(label or provenance.input.get("path"), error)
         return None
     return truth if truth is not None and digest(truth) == known else None

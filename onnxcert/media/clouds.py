@@ -10,16 +10,16 @@ from typing import final
 import numpy as np
 
 from onnxcert._typing import IntArray
-from onnxcert.errors import InputError, refuse_exhausted
+from onnxcert.errors import InputError, refuse_too_many_files
 from onnxcert.inputs import Item, Listing
 from onnxcert.inputs.clouds import (
     PointCloud,
-    cloud_size,
-    duplicates,
-    missing_normals,
-    read_item,
+    count_points,
+    describe_duplicates,
+    describe_missing_normals,
+    read_cloud_item,
 )
-from onnxcert.model.points.entry import PointEntry
+from onnxcert.model.points.entry import PointAdapter
 from onnxcert.report.clouds.files import draw_cloud_record, has_cloud_labels
 from onnxcert.store import Record
 
@@ -32,7 +32,7 @@ class PointCloudModality:
     A prepared input is a normalised `PointCloud` with the number of points that the model takes.
     """
 
-    entry: PointEntry
+    entry: PointAdapter
     listing: Listing
     ignore_label: int | None
 
@@ -42,15 +42,15 @@ class PointCloudModality:
         unreadable: dict[str, str] = {}
         for item in self.listing.items:
             try:
-                sizes[item] = wanted or cloud_size(item.path)
+                sizes[item] = wanted or count_points(item.path)
             except InputError as error:
-                refuse_exhausted(item.path, error)
+                refuse_too_many_files(item.path, error)
                 unreadable[item.name] = str(error)
         return sizes, unreadable
 
     def read(self, item: Item) -> PointCloud:
         contract = self.entry.contract
-        cloud, _ = read_item(
+        cloud, _ = read_cloud_item(
             item,
             columns=self.listing.columns,
             frame=contract.frame,  # type: ignore[arg-type]
@@ -89,7 +89,9 @@ class PointCloudModality:
         return labels
 
     def notes(self, prepared: PointCloud) -> tuple[str, ...]:
-        return tuple(filter(None, (duplicates(prepared), missing_normals(prepared))))
+        return tuple(
+            filter(None, (describe_duplicates(prepared), describe_missing_normals(prepared)))
+        )
 
     def category(self, prepared: PointCloud) -> str:
         return self.entry.category(prepared.category)

@@ -9,7 +9,7 @@ from typing import final
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import InputError
-from onnxcert.inputs import Item, Listing, read_image, usable_sizes
+from onnxcert.inputs import Item, Listing, read_image, read_usable_sizes
 from onnxcert.model.running.memory import refuse_too_large
 from onnxcert.report.composite import composite
 from onnxcert.report.files import draw_record, has_labels
@@ -32,7 +32,7 @@ class ImageModality:
     channels: int = 3
 
     def usable(self) -> tuple[dict[Item, int], dict[str, str]]:
-        sizes, unreadable = usable_sizes(self.listing, self.bands)
+        sizes, unreadable = read_usable_sizes(self.listing, self.bands)
         usable = {}
         for item, (height, width) in sizes.items():
             try:
@@ -55,7 +55,7 @@ class ImageModality:
             None if self.classifies else (height, width),
             classes=classes,
             ignore_label=self.ignore_label,
-            coding=self.listing.coding,
+            label_encoding=self.listing.label_encoding,
             class_names=names,
         )
 
@@ -76,11 +76,11 @@ class ImageModality:
         truth: IntArray | None,
         names: Sequence[str],
     ) -> None:
-        photograph, heading = composite(prepared, self.bands) if self.bands else (prepared, "")
+        image, heading = composite(prepared, self.bands) if self.bands else (prepared, "")
         draw_record(
             folder,
             record,
-            photograph=photograph,
+            image=image,
             heading=heading,
             truth=truth,
             class_names=names,

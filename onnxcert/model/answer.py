@@ -9,19 +9,26 @@ from typing import Final, final
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.answer_axes import OFF_GRID, Shown, fits, is_as_said, is_off_grid, layouts
+from onnxcert.model.answer_axes import (
+    OFF_GRID,
+    OutputShapes,
+    fits,
+    is_off_grid,
+    layouts,
+    matches_contract,
+)
 from onnxcert.model.contract import ASSUMED
 from onnxcert.model.proposal import GRAPH, AnyContract
-from onnxcert.model.question import Question
+from onnxcert.model.question import MissingSetting
 from onnxcert.model.running.trial_passes import Trial, try_answers
-from onnxcert.model.tracing import Axes, axes, inferred_axes, shown
+from onnxcert.model.tracing import Axes, axes, describe, inferred_axes
 
 TRIAL: Final = "trial passes"
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Answer:
+class OutputAxes:
     """The axes of an output, as far as they are known.
 
     Attributes:
@@ -46,11 +53,11 @@ class Answer:
         return None if self.shape is None else len(self.shape) - bool(self.layout)
 
 
-def read_answer(
+def read_output_axes(
     contract: AnyContract,
     proto: onnx.ModelProto,
     value: onnx.ValueInfoProto,
-    complete: Callable[[AnyContract, Answer], AnyContract],
+    complete: Callable[[AnyContract, OutputAxes], AnyContract],
     *,
     thorough: bool = False,
 ) -> AnyContract:
@@ -79,19 +86,19 @@ def read_answer(
     except ContractError as error:
         refusal = error
     tried = try_answers(proto, contract, value.name)
-    if tried is not None and (layouts(tried.shown, contract) or completed is None):
+    if tried is not None and (layouts(tried.shapes, contract) or completed is None):
         answer = _read_trial(contract, value.name, tried)
         completed = complete(_set_layout(contract, value.name, answer), answer)
-        if _has_other_grid(completed, tried.shown):
-            raise _unreadable_error(completed, value.name, tried.shown)
+        if _has_other_grid(completed, tried.shapes):
+            raise _unreadable_error(completed, value.name, tried.shapes)
         return completed
     if completed is None:
         assert refusal is not None
         raise refusal
     if tried is not None and not answer.settled and (thorough or len(contract.trial_grids) == 1):
         _read_trial(contract, value.name, tried)  # raises the error with the reason
-    if tried is not None and thorough and _has_other_grid(completed, tried.shown):
-        raise _unreadable_error(completed, value.name, tried.shown)
+    if tried is not None and thorough and _has_other_grid(completed, tried.shapes):
+        raise _unreadable_error(completed, value.name, tried.shapes)
     # The model may need another size than those tried; the first passes of the run check it.
     return completed
 
@@ -109,12 +116,12 @@ def declared_grid(
 
 def _read_shapes(
     contract: AnyContract, proto: onnx.ModelProto, value: onnx.ValueInfoProto
-) -> Answer:
+) -> OutputAxes:
     """Return the output axes that the file declares."""
     rows, grid = declared_grid(contract, proto)
     shape = axes(value) or inferred_axes(proto, value.name)
     if shape is None:
-        return Answer(None, grid, "", ASSUMED, settled=False)
+        return OutputAxes(None, grid, "", ASSUMED, settled=False)
     counts = shape[:1] == (rows,) and rows is not None
     whole = _are_known(shape[1:]) and grid is not None and _are_known(grid)
     if whole and (counts or (isinstance(shape[0], int) and isinstance(rows, int))):
@@ -122,34 +129,34 @@ def _read_shapes(
         rest = tuple(n for n in shape[1:] if isinstance(n, int))
         one = (1, *rest) if counts else (shape[0], *rest)
         two = (2, *rest) if counts and rows != 1 else None
-        seen = Shown(tuple(grid), one, two)  # type: ignore[arg-type]
+        seen = OutputShapes(tuple(grid), one, two)  # type: ignore[arg-type]
         layout = _choose_layout(contract, value.name, seen)
         found = shape if not layout else (1, *shape)
-        return Answer(found, grid, layout, f"{GRAPH}: {shown(shape)}", settled=True)
+        return OutputAxes(found, grid, layout, f"{GRAPH}: {describe(shape)}", settled=True)
     full = max(contract.ranks)
     if counts:
         settled = len(shape) == full or shape[1:] == grid or len(shape) < full - 1
-        return Answer(shape, grid, "", f"{GRAPH}: its batch axis", settled=settled)
+        return OutputAxes(shape, grid, "", f"{GRAPH}: its batch axis", settled=settled)
     if grid is not None and None not in (*shape, *grid):
-        seen = Shown(grid, shape, None)  # type: ignore[arg-type]
+        seen = OutputShapes(grid, shape, None)  # type: ignore[arg-type]
         single = [n for n in contract.single_layouts if n != "C" and fits(n, seen, contract)]
         if len(single) == 1:
-            source = f"{GRAPH}: {shown(shape)}"
-            return Answer((1, *shape), grid, single[0], source, settled=False)
+            source = f"{GRAPH}: {describe(shape)}"
+            return OutputAxes((1, *shape), grid, single[0], source, settled=False)
     if isinstance(shape[0], int) and shape[0] != rows and shape[0] != 1:
         raise _components_error(value.name, shape, grid)
-    return Answer(shape, grid, "", ASSUMED, settled=False)
+    return OutputAxes(shape, grid, "", ASSUMED, settled=False)
 
 
-def _read_trial(contract: AnyContract, name: str, trial: Trial) -> Answer:
+def _read_trial(contract: AnyContract, name: str, trial: Trial) -> OutputAxes:
     """Return the output axes that trial passes show."""
-    seen = trial.shown
+    seen = trial.shapes
     layout = _choose_layout(contract, name, seen)
     shape = (1, *seen.one) if layout else seen.one
-    return Answer(shape, seen.grid, layout, TRIAL, settled=True, trial=trial)
+    return OutputAxes(shape, seen.grid, layout, TRIAL, settled=True, trial=trial)
 
 
-def _choose_layout(contract: AnyContract, name: str, seen: Shown) -> str:
+def _choose_layout(contract: AnyContract, name: str, seen: OutputShapes) -> str:
     """Return the only layout that fits, or the one that the contract gives.
 
     Raises:
@@ -170,24 +177,24 @@ def _choose_layout(contract: AnyContract, name: str, seen: Shown) -> str:
                 return layout
         if requested in contract.single_layouts:
             raise ContractError(
-                f"the output {name!r} {shown(seen.one)} cannot be {requested} if one input has "
-                f"the grid {shown(seen.grid)}; leave out --output-layout, or pass another."
+                f"the output {name!r} {describe(seen.one)} cannot be {requested} if one input has "
+                f"the grid {describe(seen.grid)}; leave out --output-layout, or pass another."
             )
     if len(possible) > 1:
         orders = [layout or contract.layouts[0] for layout in possible]
         flags = " or ".join(f"--output-layout {order}" for order in orders)
-        raise Question(
-            f"the output {name!r} {shown(seen.one)} has no batch axis and several orders of its "
+        raise MissingSetting(
+            f"the output {name!r} {describe(seen.one)} has no batch axis and several orders of its "
             f"axes are possible; pass {flags}.",
             flag="--output-layout",
             values=orders,
-            meaning=f"order of the axes of {name!r} {shown(seen.one)}",
+            meaning=f"order of the axes of {name!r} {describe(seen.one)}",
             answer={"output_layout": orders[0]},
         )
     return possible[0]
 
 
-def _set_layout(contract: AnyContract, name: str, answer: Answer) -> AnyContract:
+def _set_layout(contract: AnyContract, name: str, answer: OutputAxes) -> AnyContract:
     """Return `contract` with the layout of an output without batch axis.
 
     Raises:
@@ -196,7 +203,7 @@ def _set_layout(contract: AnyContract, name: str, answer: Answer) -> AnyContract
     if not answer.layout:
         if contract.single:
             raise ContractError(
-                f"the output {name!r} {shown(answer.shape)} has a batch axis but the layout "
+                f"the output {name!r} {describe(answer.shape)} has a batch axis but the layout "
                 f"{contract.output_layout} has none; leave out --output-layout."
             )
         return contract
@@ -210,25 +217,27 @@ def _set_layout(contract: AnyContract, name: str, answer: Answer) -> AnyContract
     return contract.override(source, output_layout=answer.layout)
 
 
-def _has_other_grid(contract: AnyContract, seen: Shown) -> bool:
+def _has_other_grid(contract: AnyContract, seen: OutputShapes) -> bool:
     """Return whether height and width of a trial output cannot belong to the input."""
-    if contract.classifies or is_as_said(seen.one, 1, seen.grid, contract):
+    if contract.classifies or matches_contract(seen.one, 1, seen.grid, contract):
         return False
     return is_off_grid(seen.one, 1, seen.grid, contract)
 
 
-def _unreadable_error(contract: AnyContract, name: str, seen: Shown) -> ContractError:
+def _unreadable_error(contract: AnyContract, name: str, seen: OutputShapes) -> ContractError:
     """Return the error for an output that is not about the components."""
     if is_off_grid(seen.one, 1, seen.grid, contract):
-        sentence = f"the output {name!r} for one input of {shown(seen.grid)} is {shown(seen.one)}"
+        sentence = (
+            f"the output {name!r} for one input of {describe(seen.grid)} is {describe(seen.one)}"
+        )
         return ContractError(f"{sentence}, {OFF_GRID}")
     return _components_error(name, seen.one, seen.grid)
 
 
 def _components_error(name: str, shape: Axes, grid: Axes | None) -> ContractError:
     return ContractError(
-        f"the output {name!r} for one input is {shown(shape)}, but the axes must be the batch "
-        f"and classes, or those of the input {shown(grid)} (no boxes or lists); select another "
+        f"the output {name!r} for one input is {describe(shape)}, but the axes must be the batch "
+        f"and classes, or those of the input {describe(grid)} (no boxes or lists); select another "
         "output with --output, or export labels or scores with a batch axis."
     )
 

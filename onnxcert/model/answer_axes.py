@@ -26,7 +26,7 @@ _BATCHED: Final = ""  # layout of an output with a batch axis; its order is foun
 
 @final
 @dataclass(frozen=True)
-class Shown:
+class OutputShapes:
     """Shapes of a network's output.
 
     Attributes:
@@ -50,7 +50,7 @@ class Shown:
         return self.two == (2, *self.one)
 
 
-def layouts(shown: Shown, contract: Contract) -> tuple[str, ...]:
+def layouts(shown: OutputShapes, contract: Contract) -> tuple[str, ...]:
     """Return the possible orders of the output's axes; "" is an output with a batch axis.
 
     None is possible if the output is not about the components; several if it is ambiguous.
@@ -64,7 +64,7 @@ def layouts(shown: Shown, contract: Contract) -> tuple[str, ...]:
     return (*single, *([_BATCHED] if batched else []))
 
 
-def fits(layout: str, shown: Shown, contract: Contract) -> bool:
+def fits(layout: str, shown: OutputShapes, contract: Contract) -> bool:
     """Return whether the output for one row has these axes and no batch axis."""
     if len(layout) != len(shown.one):
         return False
@@ -137,11 +137,11 @@ def channels_and_grid(answer: Shape, contract: Contract) -> tuple[int, Shape]:
     return (rest[-1], rest[:-1]) if contract.channels_last else (rest[0], rest[1:])
 
 
-def is_as_said(answer: Shape, rows: int, grid: Shape, contract: Contract) -> bool:
+def matches_contract(answer: Shape, rows: int, grid: Shape, contract: Contract) -> bool:
     """Return whether the output for `rows` rows has the axes that the contract gives."""
     if contract.single:
         alone = contract.output_layout == "C" and len(answer) == 1
-        return alone or fits(contract.output_layout, Shown(grid, answer, None), contract)
+        return alone or fits(contract.output_layout, OutputShapes(grid, answer, None), contract)
     if len(answer) != contract.output_rank or answer[:1] != (rows,):
         return False
     if contract.classifies:

@@ -34,7 +34,7 @@ class Contract(ABC):
     """Input and output of a model, for any modality.
 
     Attributes:
-        medium: Modality of the input: `picture` or `points`.
+        modality: Modality of the input: `picture` or `points`.
         layouts: Allowed values of `layout`.
         ranks: Allowed values of `output_rank`.
         dtypes: Allowed values of `dtype`.
@@ -60,7 +60,7 @@ class Contract(ABC):
         sources: Source of each field above that is set.
     """
 
-    medium: ClassVar[str]
+    modality: ClassVar[str]
     layouts: ClassVar[tuple[str, ...]]
     single_layouts: ClassVar[tuple[str, ...]]
     ranks: ClassVar[tuple[int, ...]]
@@ -197,7 +197,7 @@ class Contract(ABC):
             and value not in (None, (), "")
             and self.sources.get(name) != ASSUMED
         }
-        medium = {} if self.medium == "picture" else {"medium": self.medium}
+        medium = {} if self.modality == "picture" else {"medium": self.modality}
         return json.dumps({"version": VERSION, **medium, **values})
 
     @classmethod
@@ -208,10 +208,10 @@ class Contract(ABC):
             ContractError: The text is not JSON, or has another version, another modality, an
                 unknown field or a wrong value.
         """
-        values = parsed(text)
+        values = parse_json(text)
         medium = values.pop("medium")
-        if medium != cls.medium:
-            raise ContractError(f"the contract's medium must be {cls.medium!r}, got {medium!r}.")
+        if medium != cls.modality:
+            raise ContractError(f"the contract's medium must be {cls.modality!r}, got {medium!r}.")
         known = {f.name for f in fields(cls)} - {"sources"}
         if unknown := sorted(set(values) - known):
             raise ContractError(f"the contract has an unknown field {unknown[0]!r}.")
@@ -227,27 +227,27 @@ class Contract(ABC):
         """
         match name:
             case "batch" | "classes" | "output_rank":
-                return natural(name, value)
+                return check_natural(name, value)
             case "class_names":
                 if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-                    raise refused(name, "a list of names", value)
+                    raise field_error(name, "a list of names", value)
                 return tuple(value)
             case "feeds":
                 pairs = isinstance(value, list) and all(
                     isinstance(v, list) and len(v) == 2 and isinstance(v[0], str) for v in value
                 )
                 if not pairs:
-                    raise refused(name, "a list of [name, values]", value)
+                    raise field_error(name, "a list of [name, values]", value)
                 return tuple((name, values) for name, values in value)
             case "trained_sigma" | "threshold":
-                return number(name, value)
+                return check_number(name, value)
             case _:
                 if not isinstance(value, str):
-                    raise refused(name, "a string", value)
+                    raise field_error(name, "a string", value)
                 return value
 
 
-def parsed(text: str) -> dict[str, Any]:
+def parse_json(text: str) -> dict[str, Any]:
     """Return the fields of a contract as JSON values, always with `medium`.
 
     Raises:
@@ -268,30 +268,30 @@ def parsed(text: str) -> dict[str, Any]:
     return {"medium": "picture", **values}
 
 
-def refused(name: str, expected: str, value: Any) -> ContractError:
+def field_error(name: str, expected: str, value: Any) -> ContractError:
     """Return the error for a field with a value of the wrong type or range."""
     return ContractError(f"the contract's {name} must be {expected}, got {value!r}.")
 
 
-def natural(name: str, value: Any, *, zero: bool = False) -> int:
+def check_natural(name: str, value: Any, *, zero: bool = False) -> int:
     """Check and return a whole number from 1 (0 with `zero`) to `LARGEST`."""
     least = 0 if zero else 1
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
-        raise refused(name, f"a whole number from {least} to {LARGEST}", value)
+        raise field_error(name, f"a whole number from {least} to {LARGEST}", value)
     return value
 
 
-def number(name: str, value: Any) -> float:
+def check_number(name: str, value: Any) -> float:
     """Check and return a number."""
     if not is_number(value):
-        raise refused(name, "a number", value)
+        raise field_error(name, "a number", value)
     return float(value)
 
 
-def numbers(name: str, value: Any, expected: str = "a list of numbers") -> tuple[float, ...]:
+def check_numbers(name: str, value: Any, expected: str = "a list of numbers") -> tuple[float, ...]:
     """Check and return a list of numbers."""
     if not isinstance(value, Sequence) or isinstance(value, str) or not all(map(is_number, value)):
-        raise refused(name, expected, value)
+        raise field_error(name, expected, value)
     return tuple(float(v) for v in value)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from onnxcert.errors import ParameterError
 from onnxcert.model.contract import Contract
-from onnxcert.model.entry import Entry
-from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.pictures.entry import PictureEntry
+from onnxcert.model.entry import Adapter
+from onnxcert.model.pictures.contract import ImageContract
+from onnxcert.model.pictures.entry import ImageAdapter
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.points.contract import PointContract
-from onnxcert.model.points.entry import PointEntry
+from onnxcert.model.points.entry import PointAdapter
 
 
-def make_adapter(contract: Contract, *, fit: Fit | None = None, fill: bool = False) -> Entry:
+def make_adapter(contract: Contract, *, fit: Fit | None = None, fill: bool = False) -> Adapter:
     """Return the adapter for a model with this contract.
 
     Args:
@@ -30,9 +30,9 @@ def make_adapter(contract: Contract, *, fit: Fit | None = None, fill: bool = Fal
                 "--scale, --size, --resize, --pad-to, --grid, --scales, --flip and --tile are for "
                 "images, but the model takes points; leave them out."
             )
-        return PointEntry(contract, fill)
+        return PointAdapter(contract, fill)
     if fill:
         raise ParameterError("--fill is for points, but the model takes images; leave it out.")
-    assert isinstance(contract, PictureContract)
+    assert isinstance(contract, ImageContract)
     usual = Fit(size=contract.usual_size, pad_to=contract.multiple or 1)
-    return PictureEntry(contract, fit or usual)
+    return ImageAdapter(contract, fit or usual)

@@ -15,7 +15,7 @@ from onnxcert.model.nodes import Nodes
 INPUT: Final = "onnxcert_input"
 
 
-class Entry(Protocol):
+class Adapter(Protocol):
     """Preprocessing of one modality for one network, and postprocessing of its scores.
 
     `shape` is the shape of one declared input, without a batch axis. `front` adds the nodes before
@@ -48,7 +48,7 @@ class Entry(Protocol):
         ...
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """The preprocessing and its sources, in one line."""
         ...
 
@@ -65,15 +65,15 @@ class Entry(Protocol):
         """Return the number of values that the network gets for one input."""
         ...
 
-    def described(self, shape: tuple[int, ...]) -> str:
+    def describe(self, shape: tuple[int, ...]) -> str:
         """Describe inputs of this shape as text."""
         ...
 
-    def prepared(self, given: Any) -> Any:
+    def preprocess(self, given: Any) -> Any:
         """Preprocess the content of an input file, once and before any noise."""
         ...
 
-    def declared(self, prepared: Any) -> FloatArray:
+    def to_array(self, prepared: Any) -> FloatArray:
         """Return the array that noise is added to: float32, contiguous.
 
         Raises:
@@ -95,7 +95,7 @@ class Entry(Protocol):
         """
         ...
 
-    def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    def score_grid(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         """Return the grid of scores that needs no resize to the components; None for any grid."""
         ...
 
@@ -103,7 +103,7 @@ class Entry(Protocol):
         """Return the grid of the components as the network sees them."""
         ...
 
-    def labelled(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    def label_grid(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         """Return the grid of the labels, or None if it is the model's own."""
         ...
 

@@ -14,7 +14,7 @@ from onnxcert.errors import ModelError
 from onnxcert.model.contract import METADATA_KEY, Contract
 from onnxcert.model.external_data import add_file, external_files, external_tensors, read_small
 from onnxcert.model.graph_checks import refuse_untraceable
-from onnxcert.regular import irregular, read_regular
+from onnxcert.regular import describe_irregular, read_regular_file
 
 OLDEST_OPSET = 13  # the first with the present form of every operator that onnxcert appends
 _LARGEST = 2**31 - 1  # bytes that protobuf reads
@@ -123,14 +123,14 @@ def _read_content(path: Path) -> bytes:
         raise ModelError(f"{path} is a folder; name the ONNX file in it.")
     try:
         kind = path.stat()
-        if irregular(kind.st_mode):
+        if describe_irregular(kind.st_mode):
             raise ModelError(f"{path} is not a regular file; name an ONNX file on disk.")
         if kind.st_size > _LARGEST:
             raise ModelError(
                 f"{path} has {kind.st_size / 2**30:.1f} GiB but an ONNX file can have 2; export "
                 "the model with its weights as external data."
             )
-        return read_regular(path, limit=_LARGEST)
+        return read_regular_file(path, limit=_LARGEST)
     except (OSError, ValueError) as error:  # ValueError: not a valid path
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelError(

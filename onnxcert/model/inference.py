@@ -13,11 +13,11 @@ from typing import Any, Final
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import METADATA_KEY, Contract, parsed
+from onnxcert.model.contract import METADATA_KEY, Contract, parse_json
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.input_inference import graph_inputs, with_feeds
 from onnxcert.model.other_tasks import refuse_boxes, refuse_image
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.pictures.contradiction import refuse_contradictions
 from onnxcert.model.pictures.input_inference import with_input as with_image_input
 from onnxcert.model.pictures.output_inference import with_output as with_image_output
@@ -25,12 +25,12 @@ from onnxcert.model.pictures.value_range import with_value_range
 from onnxcert.model.points.contract import PointContract
 from onnxcert.model.points.inference import holds_points, with_category, with_points
 from onnxcert.model.points.output_inference import with_output as with_point_output
-from onnxcert.model.question import OpenFacts, Question
-from onnxcert.model.sidecars.carried import Proposal, carried, merge_settings
+from onnxcert.model.question import MissingSetting, MissingSettings
+from onnxcert.model.sidecars.carried import Proposal, merge_settings, read_sidecars
 from onnxcert.model.tracing import rank
 
 #: Replaces questions about named further inputs while the main input is not selected.
-OTHER_INPUT: Final = Question(
+OTHER_INPUT: Final = MissingSetting(
     "the other inputs need values; pass --feed NAME=VALUE for each",
     flag="--feed",
     values=("NAME=VALUE",),
@@ -40,15 +40,15 @@ OTHER_INPUT: Final = Question(
 METADATA = "the file's metadata"
 FLAG = "given"
 CONTRACTS: Final[dict[str, type[Contract]]] = {
-    kind.medium: kind for kind in (PictureContract, PointContract)
+    kind.modality: kind for kind in (ImageContract, PointContract)
 }
 
 
-def infer(
+def detect(
     model: ModelFile,
     given: Mapping[str, Any] | None = None,
     *,
-    settle: bool = True,
+    require_range: bool = True,
     thorough: bool = False,
     names: Sequence[str] = (),
 ) -> Contract:
@@ -57,7 +57,7 @@ def infer(
     Args:
         model: The file.
         given: Fields of the contract that the user gave, by name; None values are ignored.
-        settle: Whether a missing value range is an error.
+        require_range: Whether a missing value range is an error.
         thorough: Whether to run the model on random rows even if its file is complete.
         names: Class names from the inputs or the user.
 
@@ -69,13 +69,13 @@ def infer(
     for name in ("input", "output"):
         if requested.get(name) == "":
             raise ContractError(f"--{name} must not be empty; give the name of an {name}.")
-    questions: list[Question] = []
+    questions: list[MissingSetting] = []
     contract = None
     while True:
         try:
             contract, left = _detect(model, requested, thorough=thorough, names=names)
-            questions += left if settle else []
-        except Question as question:
+            questions += left if require_range else []
+        except MissingSetting as question:
             answer = question.answer
             several = any(earlier.flag == "--input" for earlier in questions)
             questions.append(OTHER_INPUT if "feeds" in answer and several else question)
@@ -88,14 +88,14 @@ def infer(
                 raise ContractError(f"{model.path}: {error}") from None
         break
     if questions:
-        raise OpenFacts(model.path, questions, contract)
+        raise MissingSettings(model.path, questions, contract)
     assert contract is not None
     return contract
 
 
 def _detect(
     model: ModelFile, requested: Mapping[str, Any], *, thorough: bool, names: Sequence[str]
-) -> tuple[Contract, list[Question]]:
+) -> tuple[Contract, list[MissingSetting]]:
     """Return the contract, and the question about the value range if no source gives it."""
     text = model.metadata.get(METADATA_KEY)
     graph = model.proto.graph
@@ -103,7 +103,7 @@ def _detect(
     known = {field.name for field in fields(kind)}
     if foreign := sorted(set(requested) - known):
         raise ContractError(
-            f"{foreign[0].replace('_', ' ')} has no meaning for a model of {_NOUNS[kind.medium]}"
+            f"{foreign[0].replace('_', ' ')} has no meaning for a model of {_NOUNS[kind.modality]}"
             "; leave it out."
         )
     written = kind() if text is None else kind.from_json(text, source=METADATA)
@@ -116,7 +116,7 @@ def _detect(
         contract = with_category(with_points(contract, graph), graph)
         contract = with_feeds(contract, graph, derived=(contract.category_input,))
         return with_point_output(contract, model.proto, thorough=thorough), []
-    assert isinstance(contract, PictureContract)
+    assert isinstance(contract, ImageContract)
     proposal = _read_proposal(model, written, requested)
     contract = with_image_input(proposal.early(contract), graph).override(FLAG, **late)
     contract = with_feeds(proposal.late(contract), graph)
@@ -124,7 +124,7 @@ def _detect(
     refuse_image(contract, model, names)
     try:
         contract = with_value_range(contract)
-    except Question as question:
+    except MissingSetting as question:
         return contract, [question]
     refuse_contradictions(contract, graph)
     return contract, []
@@ -132,29 +132,31 @@ def _detect(
 
 def _read_proposal(model: ModelFile, written: Contract, requested: Mapping[str, Any]) -> Proposal:
     """Return the fields that metadata of other programs and files beside the model give."""
-    found = carried(model)
+    found = read_sidecars(model)
     if "output_form" not in {*written.sources, *requested}:
         found.refuse_task()
     return merge_settings(written.sources, requested, found.sources)
 
 
-def medium(model: ModelFile, given: Mapping[str, Any]) -> str:
-    """Detect the modality of a model, `picture` or `points`; `given` as for `infer`.
+def detect_modality(model: ModelFile, given: Mapping[str, Any]) -> str:
+    """Detect the modality of a model, `picture` or `points`; `given` as for `detect`.
 
     Raises:
         ContractError: The contract in the file has an unknown modality.
     """
     requested = {name: value for name, value in given.items() if value is not None}
     try:
-        return _contract_type(model.metadata.get(METADATA_KEY), requested, model.proto.graph).medium
+        return _contract_type(
+            model.metadata.get(METADATA_KEY), requested, model.proto.graph
+        ).modality
     except ContractError as error:
         raise ContractError(f"{model.path}: {error}") from None
 
 
-def stored(model: ModelFile, field: str) -> bool:
+def file_gives(model: ModelFile, field: str) -> bool:
     """Return whether the contract in the file gives `field`."""
     text = model.metadata.get(METADATA_KEY)
-    return text is not None and field in parsed(text)
+    return text is not None and field in parse_json(text)
 
 
 _NOUNS: Final = {"picture": "images", "points": "points"}
@@ -165,7 +167,7 @@ def _contract_type(
 ) -> type[Contract]:
     """Return the contract type: by the file, the axes of the inputs, or the fields given."""
     if text is not None:
-        medium = parsed(text)["medium"]
+        medium = parse_json(text)["medium"]
         if not isinstance(medium, str) or medium not in CONTRACTS:
             raise ContractError(
                 f"the contract's medium must be {' or '.join(CONTRACTS)}, got {medium!r}."
@@ -182,4 +184,4 @@ def _contract_type(
     matching = [kind for kind, own in fields_of.items() if set(requested) & (own - shared)]
     if len(matching) == 1 and 4 not in ranks:
         return matching[0]  # only this contract type has the given field
-    return PointContract if 3 in ranks and not ranks & {4, None} else PictureContract
+    return PointContract if 3 in ranks and not ranks & {4, None} else ImageContract

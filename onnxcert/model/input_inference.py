@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.proposal import GRAPH, AnyContract, filled, named, refuse_container
-from onnxcert.model.question import Question
-from onnxcert.model.tracing import Axes, axes, element_type, lengths, shown
+from onnxcert.model.proposal import GRAPH, AnyContract, fill_missing, find_value, refuse_container
+from onnxcert.model.question import MissingSetting
+from onnxcert.model.tracing import Axes, axes, describe, element_type, lengths
 
 
 def graph_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
@@ -19,7 +19,7 @@ def graph_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
     return [i for i in graph.input if i.name not in constants]
 
 
-def typed(contract: AnyContract, value: onnx.ValueInfoProto) -> AnyContract:
+def with_dtype(contract: AnyContract, value: onnx.ValueInfoProto) -> AnyContract:
     """Return `contract` with the element type of the input `value`.
 
     Raises:
@@ -36,7 +36,7 @@ def typed(contract: AnyContract, value: onnx.ValueInfoProto) -> AnyContract:
             f"the contract says that the input is {contract.dtype} but the graph takes {kind}; "
             "correct the contract."
         )
-    return filled(contract, {"dtype": kind}, GRAPH)
+    return fill_missing(contract, {"dtype": kind}, GRAPH)
 
 
 def with_feeds(
@@ -55,18 +55,18 @@ def with_feeds(
     others = {i.name: i for i in graph_inputs(graph) if i.name not in (contract.input, *derived)}
     fed = dict(contract.feeds)
     for name in fed:
-        named("further input", name, list(others.values()))
+        find_value("further input", name, list(others.values()))
     hint = ", or --feed NAME=category for a shape's category" if derived else ""
     for name, value in others.items():
         refuse_container("further input", value)
         kind, shape = element_type(value), axes(value)
         if name not in fed:
-            raise Question(
-                f"the model has a further input {name!r} {shown(shape)} {kind}; give its value "
+            raise MissingSetting(
+                f"the model has a further input {name!r} {describe(shape)} {kind}; give its value "
                 f"with --feed {name}=VALUE{hint}.",
                 flag="--feed",
                 values=(f"{name}=VALUE",),
-                meaning=f"the value of the further input {name!r} {shown(shape)} in every pass",
+                meaning=f"the value of the further input {name!r} {describe(shape)} in every pass",
                 answer={"feeds": ((name, 0),)},
             )
         fed[name] = _fit_to_input(name, fed[name], kind, shape)
@@ -102,7 +102,7 @@ def _fit_to_input(name: str, value: Any, kind: str, shape: Axes | None) -> Any:
         w not in (None, a) for w, a in zip(wanted, array.shape, strict=True)
     ):
         raise ContractError(
-            f"the further input {name!r} takes {shown(shape)}, got {shown(array.shape)}; "
+            f"the further input {name!r} takes {describe(shape)}, got {describe(array.shape)}; "
             "give as many numbers, or one for all."
         )
     return array.tolist()

@@ -77,7 +77,7 @@ def lint(proto: onnx.ModelProto, feeds: Mapping[str, Any] | None = None) -> tupl
     return tuple(findings)
 
 
-def together(findings: Iterable[Finding]) -> list[Finding]:
+def group_by_message(findings: Iterable[Finding]) -> list[Finding]:
     """Merge findings of the same kind: the first node and the number of further ones."""
     kinds: dict[tuple[str, str, bool], list[Finding]] = {}
     for finding in findings:

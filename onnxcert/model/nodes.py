@@ -45,7 +45,7 @@ class Nodes:
         shape = self.add("Shape", source)
         return self.add("Slice", shape, self.constant([start]), self.constant([stop]))
 
-    def sliced(self, source: str, start: int, stop: int | None, *, axis: int) -> str:
+    def slice(self, source: str, start: int, stop: int | None, *, axis: int) -> str:
         """Slice `source` from `start` to `stop` (None: to its end) along one axis."""
         end = np.iinfo(np.int64).max if stop is None else stop
         ends = (self.constant([value]) for value in (start, end, axis))

@@ -11,7 +11,7 @@ from onnxcert.errors import ContractError
 from onnxcert.model.contract import ASSUMED, Contract
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.lint import Finding
-from onnxcert.model.tracing import Axes, axes, inferred_axes, lengths, producers, shown
+from onnxcert.model.tracing import Axes, axes, describe, inferred_axes, lengths, producers
 
 # Tasks of Ultralytics' exports whose outputs contain boxes.
 _BOX_TASKS: Final = frozenset({"detect", "segment", "pose", "obb"})
@@ -41,9 +41,9 @@ def refuse_boxes(proto: onnx.ModelProto) -> None:
         if why:
             break
         if any("anchor" in str(axis).lower() for axis in shape or ()):
-            why = f"its output {name!r} {shown(shape)} has an axis of anchors"
+            why = f"its output {name!r} {describe(shape)} has an axis of anchors"
         elif _prototypes(name, shape, shapes.values()):
-            why = f"its output {name!r} {shown(shape)} holds prototypes of masks"
+            why = f"its output {name!r} {describe(shape)} holds prototypes of masks"
     if why:
         raise ContractError(
             f"the model detects objects and does not label each pixel: {why}; if an output holds "

@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.answer import TRIAL, Answer
+from onnxcert.model.answer import TRIAL, OutputAxes
 from onnxcert.model.class_count import classes_before_argmax
 from onnxcert.model.contract import ASSUMED, LARGEST
-from onnxcert.model.proposal import GRAPH, AnyContract, filled, source_label
-from onnxcert.model.question import Question
+from onnxcert.model.proposal import GRAPH, AnyContract, fill_missing, source_label
+from onnxcert.model.question import MissingSetting
 from onnxcert.model.running.trial_passes import Trial
 from onnxcert.model.tracing import deciding_maker
 
@@ -36,12 +36,12 @@ def check_kind(name: str, kind: str) -> None:
         )
 
 
-def completed(
+def complete_output(
     contract: AnyContract,
     proto: onnx.ModelProto,
     kind: str,
     channels: int | None,
-    answer: Answer,
+    answer: OutputAxes,
 ) -> AnyContract:
     """Return `contract` with form and classes of its output, whose layout is known.
 
@@ -72,7 +72,7 @@ def with_form(
     channels: int | None,
     trial: Trial | None,
 ) -> AnyContract:
-    """Return `contract` with the form of its output; arguments as for `completed`."""
+    """Return `contract` with the form of its output; arguments as for `complete_output`."""
     maker = deciding_maker(graph, name)
     ending = maker.op_type if maker is not None else ""
     sigmoids = ending in ("Sigmoid", "HardSigmoid") and channels != 1
@@ -90,7 +90,7 @@ def with_form(
                 "--output-form logits or --output-form multilabel."
             )
         if form == "multilabel" and not sigmoids and contract.threshold is None:
-            raise Question(
+            raise MissingSetting(
                 f"the output {name!r} does not end in a sigmoid, so its threshold may be 0 or 0.5; "
                 "pass --threshold 0 for logits or --threshold 0.5 for probabilities.",
                 flag="--threshold",
@@ -106,7 +106,7 @@ def with_form(
         return contract
     if kind in LABEL_TYPES:
         if channels not in (1, None):
-            raise Question(
+            raise MissingSetting(
                 f"the output {name!r} holds {channels} whole numbers ({kind}) but one class index "
                 "was expected; pass --output-form logits if they are scores, or select another "
                 "output with --output.",
@@ -115,13 +115,15 @@ def with_form(
                 meaning=f"what the {channels} integers of {name!r} are (logits: scores of classes)",
                 answer={"output_form": "logits"},
             )
-        return filled(contract, {"output_form": "labels"}, f"{GRAPH}: {kind} values")
+        return fill_missing(contract, {"output_form": "labels"}, f"{GRAPH}: {kind} values")
     if channels == 1:
         if ending == "Sigmoid":
-            return filled(contract, {"output_form": "sigmoid"}, f"{GRAPH}: it ends in Sigmoid")
+            return fill_missing(
+                contract, {"output_form": "sigmoid"}, f"{GRAPH}: it ends in Sigmoid"
+            )
         raise _one_channel(name, trial)
     if sigmoids:
-        raise Question(
+        raise MissingSetting(
             f"the output {name!r} ends in a sigmoid for each class: its labels do not exclude each "
             "other, so the largest score is not the prediction; pass --output-form multilabel, or "
             "export scores of exclusive classes.",
@@ -131,11 +133,13 @@ def with_form(
             answer={"output_form": "multilabel"},
         )
     if ending in _PROBABILITIES:
-        return filled(contract, {"output_form": "probabilities"}, f"{GRAPH}: it ends in {ending}")
-    return filled(contract, {"output_form": "logits"}, ASSUMED)
+        return fill_missing(
+            contract, {"output_form": "probabilities"}, f"{GRAPH}: it ends in {ending}"
+        )
+    return fill_missing(contract, {"output_form": "logits"}, ASSUMED)
 
 
-def _one_channel(name: str, trial: Trial | None) -> Question:
+def _one_channel(name: str, trial: Trial | None) -> MissingSetting:
     """Return the question about one channel, without forms that its values in a trial exclude."""
     values = None if trial is None else np.asarray(trial.answer, dtype=np.float64)
     whole = values is None or bool((values == np.rint(values)).all() and values.min() >= 0)
@@ -159,7 +163,7 @@ def _one_channel(name: str, trial: Trial | None) -> Question:
     meaning = f"what the one channel of {name!r} is: {' or '.join(kinds)}"
     if "labels" in forms:
         meaning += " (labels with --classes NUMBER)"
-    return Question(
+    return MissingSetting(
         sentence,
         flag="--output-form",
         values=list(forms),
@@ -169,9 +173,13 @@ def _one_channel(name: str, trial: Trial | None) -> Question:
 
 
 def with_classes(
-    contract: AnyContract, proto: onnx.ModelProto, kind: str, channels: int | None, answer: Answer
+    contract: AnyContract,
+    proto: onnx.ModelProto,
+    kind: str,
+    channels: int | None,
+    answer: OutputAxes,
 ) -> AnyContract:
-    """Return `contract` with the number of its classes; arguments as for `completed`."""
+    """Return `contract` with the number of its classes; arguments as for `complete_output`."""
     name = contract.output
     found: dict[str, Any] = {}
     if contract.binary:
@@ -187,7 +195,7 @@ def with_classes(
             )
         classes = len(contract.class_names) or counted or yes_or_no
         if contract.classes is None and not classes:
-            raise Question(
+            raise MissingSetting(
                 f"the output {name!r} holds class indices but nothing tells how many classes there "
                 "are; pass --classes NUMBER.",
                 flag="--classes",
@@ -210,4 +218,4 @@ def with_classes(
                 f"{source_label(contract, field)} says {current} classes but the output {name!r} "
                 f"has {value}; correct the one that is wrong."
             )
-    return filled(contract, found, GRAPH if answer.trial is None else TRIAL)
+    return fill_missing(contract, found, GRAPH if answer.trial is None else TRIAL)

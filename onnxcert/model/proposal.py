@@ -9,21 +9,21 @@ import onnx
 
 from onnxcert.errors import ContractError
 from onnxcert.model.contract import Contract
-from onnxcert.model.question import Question
-from onnxcert.model.tracing import axes, container, element_type, shown
+from onnxcert.model.question import MissingSetting
+from onnxcert.model.tracing import axes, container, describe, element_type
 
 GRAPH: Final = "the graph"
 _MEANINGS: Final = {"input": "takes what is certified", "output": "holds the prediction"}
 AnyContract = TypeVar("AnyContract", bound=Contract)
 
 
-def filled(contract: AnyContract, values: Mapping[str, Any], source: str) -> AnyContract:
+def fill_missing(contract: AnyContract, values: Mapping[str, Any], source: str) -> AnyContract:
     """Return `contract` with those of `values` that have no source yet."""
     new = {name: v for name, v in values.items() if name not in contract.sources}
     return contract.override(source, **new)
 
 
-def agreed(contract: AnyContract, found: Mapping[str, Any]) -> AnyContract:
+def with_fixed(contract: AnyContract, found: Mapping[str, Any]) -> AnyContract:
     """Return `contract` with the values that the graph fixes.
 
     Raises:
@@ -36,7 +36,7 @@ def agreed(contract: AnyContract, found: Mapping[str, Any]) -> AnyContract:
                 f"the contract says {field} {current} but the graph takes only {value}; correct "
                 "the one that is wrong."
             )
-    return filled(contract, found, GRAPH)
+    return fill_missing(contract, found, GRAPH)
 
 
 def source_label(contract: Contract, field: str) -> str:
@@ -45,7 +45,7 @@ def source_label(contract: Contract, field: str) -> str:
     return source if source.endswith((".json", ")")) else "the contract"
 
 
-def named(role: str, name: str, values: Sequence[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
+def find_value(role: str, name: str, values: Sequence[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
     """Return the value called `name`.
 
     Raises:
@@ -59,7 +59,7 @@ def named(role: str, name: str, values: Sequence[onnx.ValueInfoProto]) -> onnx.V
     raise ContractError(f"there is no {role} called {name!r}; the model has {names}.")
 
 
-def only(
+def select_only(
     role: str,
     fitting: Sequence[onnx.ValueInfoProto],
     every: Sequence[onnx.ValueInfoProto],
@@ -81,7 +81,7 @@ def only(
         return fitting[0]
     if fitting:
         choices = " or ".join(f"--{role} {v.name}" for v in fitting)
-        raise Question(
+        raise MissingSetting(
             f"the model has {len(fitting)} {role}s of this kind "
             f"({', '.join(describe_value(v) for v in fitting)}); pass {choices}.",
             flag=f"--{role}",
@@ -109,4 +109,4 @@ def describe_value(value: onnx.ValueInfoProto) -> str:
     """Return name, shape and element type as text."""
     if kind := container(value):
         return f"{value.name!r} of the type {kind}"
-    return f"{value.name!r} {shown(axes(value))} {element_type(value)}"
+    return f"{value.name!r} {describe(axes(value))} {element_type(value)}"

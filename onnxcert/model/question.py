@@ -10,7 +10,7 @@ from onnxcert.errors import ContractError
 from onnxcert.model.contract import Contract
 
 
-class Question(ContractError):
+class MissingSetting(ContractError):
     """One missing setting.
 
     Attributes:
@@ -42,7 +42,7 @@ class Question(ContractError):
 
 
 @final
-class OpenFacts(ContractError):
+class MissingSettings(ContractError):
     """All settings that one model still needs, in one message.
 
     Attributes:
@@ -52,7 +52,10 @@ class OpenFacts(ContractError):
     """
 
     def __init__(
-        self, path: Path | str, questions: Sequence[Question] = (), contract: Contract | None = None
+        self,
+        path: Path | str,
+        questions: Sequence[MissingSetting] = (),
+        contract: Contract | None = None,
     ) -> None:
         self.path, self.questions, self.contract = Path(path), tuple(questions), contract
         sentences = "; and ".join(str(question).rstrip(".") for question in self.questions)
@@ -74,6 +77,6 @@ class OpenFacts(ContractError):
         """The fields of the contract that are missing."""
         return frozenset(name for question in self.questions for name in question.answer)
 
-    def with_questions(self, *more: Question) -> OpenFacts:
+    def with_questions(self, *more: MissingSetting) -> MissingSettings:
         """Return a copy with further questions."""
-        return OpenFacts(self.path, (*self.questions, *more), self.contract)
+        return MissingSettings(self.path, (*self.questions, *more), self.contract)

@@ -15,13 +15,13 @@ from onnxcert.backend import Backend, DeviceBackend
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import Contract
 from onnxcert.model.entries import make_adapter
-from onnxcert.model.entry import INPUT, Entry
+from onnxcert.model.entry import INPUT, Adapter
 from onnxcert.model.graph import ModelFile, read_model
-from onnxcert.model.inference import infer
+from onnxcert.model.inference import detect
 from onnxcert.model.lint import Finding, lint, refuse_errors
 from onnxcert.model.other_tasks import image_findings
 from onnxcert.model.pictures.averaging import TestTimeAugmentation
-from onnxcert.model.pictures.entry import PictureEntry
+from onnxcert.model.pictures.entry import ImageAdapter
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.running.binding import Binding
 from onnxcert.model.running.network import Network
@@ -37,7 +37,7 @@ class OnnxSegmenter:
 
     Images are pixels [B, c, H, W] in [0, 1] (with noise also outside), c = 1 for a grey model and 3
     for a colour model; labels are [B, H, W], or [B, h, w] on the model's own grid. Point clouds are
-    [B, c, N], see `onnxcert.model.points.entry.PointEntry`; labels are [B, N]. A multi-label
+    [B, c, N], see `onnxcert.model.points.entry.PointAdapter`; labels are [B, N]. A multi-label
     model, with labels 0 (no) and 1 (yes), gives [B, L, *grid]. A classifier gives one label per
     input, [B, 1], a multi-label classifier [B, L]. All steps from the declared input to the labels
     are inside the graph.
@@ -65,7 +65,7 @@ class OnnxSegmenter:
         images = image_findings(contract, file)
         self.findings: tuple[Finding, ...] = (*lint(file.proto, dict(contract.feeds)), *images)
         refuse_errors(self.findings, file.path)
-        self.anew = partial(type(self), file, contract, fit=fit, fill=fill)
+        self.reopen = partial(type(self), file, contract, fit=fit, fill=fill)
         self._network, self._averaging = _open_network(
             file, self._entry, device=device, threads=threads
         )
@@ -105,14 +105,14 @@ class OnnxSegmenter:
     @classmethod
     def of(cls, file: ModelFile, given: Mapping[str, Any], **options: Any) -> Self:
         """Open a model that has been read; see `open`."""
-        return cls(file, infer(file, given), **options)
+        return cls(file, detect(file, given), **options)
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> Adapter:
         """The adapter of the model's modality."""
         return replace(self._entry, contract=self._network.entry.contract)  # type: ignore[type-var]
 
-    def learn(self, contract: Contract) -> None:
+    def update_contract(self, contract: Contract) -> None:
         """Use a contract that the same model, opened elsewhere, completed in its first passes."""
         self._network.entry = replace(self._network.entry, contract=contract)  # type: ignore[type-var]
 
@@ -194,13 +194,13 @@ class OnnxSegmenter:
         """Return the number of values that the network gets for a declared input of this shape."""
         return self.entry.values(shape)
 
-    def declared(self, prepared: Any) -> FloatArray:
+    def to_array(self, prepared: Any) -> FloatArray:
         """Return an input as the array that noise is added to.
 
         Raises:
             InputError: It is not a valid input of this model.
         """
-        return self.entry.declared(prepared)
+        return self.entry.to_array(prepared)
 
     def __call__(self, batch: FloatArray) -> IntArray:
         if self._binding is not None:
@@ -226,14 +226,14 @@ class OnnxSegmenter:
             return scores.reshape(len(batch), -1)
         if self._averaging is not None:
             return self._averaging.scores(batch)
-        return self._network.looked_at(batch)
+        return self._network.inspect_scores(batch)
 
     @property
     def on_device(self) -> bool:
         """Whether it runs on a GPU, where rounding may depend on the batch size."""
         return self.session.device != "cpu" or isinstance(self.backend, DeviceBackend)
 
-    def seen(self, x: FloatArray) -> FloatArray:
+    def network_input(self, x: FloatArray) -> FloatArray:
         """Return the network's input for one declared input, channels first: float32 [k, ...].
 
         With test-time augmentation, return the first view.
@@ -249,10 +249,10 @@ class OnnxSegmenter:
 
 
 def _open_network(
-    file: ModelFile, entry: Entry, *, device: str, threads: int
+    file: ModelFile, entry: Adapter, *, device: str, threads: int
 ) -> tuple[Network, TestTimeAugmentation | None]:
     """Return the network, and its test-time augmentation if the adapter asks for one."""
-    if not isinstance(entry, PictureEntry) or not entry.fit.averages:
+    if not isinstance(entry, ImageAdapter) or not entry.fit.averages:
         return Network(file, entry, device=device, threads=threads), None
     one = replace(entry, fit=entry.fit.plain((1, 1)))
     network = Network(file, one, device=device, threads=threads, votes=False)

@@ -14,7 +14,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from onnxcert.model import vote
-from onnxcert.model.entry import Entry
+from onnxcert.model.entry import Adapter
 from onnxcert.model.lint import nodes
 from onnxcert.model.nodes import Nodes
 
@@ -25,7 +25,7 @@ SCORES: Final = "onnxcert_scores"
 
 def labelling_model(
     proto: onnx.ModelProto,
-    entry: Entry,
+    entry: Adapter,
     *,
     batch: int | None,
     other_size: bool = False,
@@ -101,7 +101,7 @@ def _drop_unused_domains(model: onnx.ModelProto) -> None:
     model.opset_import.extend(kept)
 
 
-def preprocessing_model(entry: Entry, network: onnx.ModelProto) -> onnx.ModelProto:
+def preprocessing_model(entry: Adapter, network: onnx.ModelProto) -> onnx.ModelProto:
     """Return only the preprocessing: a graph from an input to the graph input `contract.input`."""
     front = Nodes("front")
     entry.front(front, {i.name: i for i in network.graph.input})

@@ -62,7 +62,7 @@ def lengths(shape: Axes) -> tuple[int | None, ...]:
     return tuple(a if isinstance(a, int) else None for a in shape)
 
 
-def shown(shape: Sequence[int | str | None] | None) -> str:
+def describe(shape: Sequence[int | str | None] | None) -> str:
     """Return `shape` as text."""
     if shape is None:
         return "of unknown shape"

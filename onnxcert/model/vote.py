@@ -65,10 +65,10 @@ def _argmax(nodes: Nodes, scores: str, contract: Contract) -> tuple[str, str]:
     if classes is None or classes < 2 or contract.classifies or max(contract.ranks) < 4:
         return nodes.add("ArgMax", scores, axis=1, keepdims=0), ""
     kind = np.uint8 if contract.label_type == np.uint8 else np.int32  # types that Where supports
-    best = total = nodes.sliced(scores, 0, 1, axis=1)
+    best = total = nodes.slice(scores, 0, 1, axis=1)
     votes = nodes.constant(0, kind)
     for c in range(1, classes):
-        score = nodes.sliced(scores, c, c + 1, axis=1)
+        score = nodes.slice(scores, c, c + 1, axis=1)
         higher = nodes.add("Greater", score, best)
         votes = nodes.add("Where", higher, nodes.constant(c, kind), votes)
         best = nodes.add("Max", best, score)

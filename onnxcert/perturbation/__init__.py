@@ -12,7 +12,7 @@ from onnxcert.perturbation.gaussian import Gaussian
 from onnxcert.perturbation.on_channels import OnChannels
 from onnxcert.perturbation.plain import PLAIN
 from onnxcert.perturbation.rotation import Rotation
-from onnxcert.perturbation.rounding import rounded_down
+from onnxcert.perturbation.rounding import round_down
 
 PERTURBATIONS: Final[dict[str, type[Perturbation]]] = {**PLAIN, OnChannels.name: OnChannels}
 
@@ -23,5 +23,5 @@ __all__ = [
     "Gaussian",
     "OnChannels",
     "Rotation",
-    "rounded_down",
+    "round_down",
 ]

@@ -46,7 +46,7 @@ class AxisRotation:
     Raises:
         ParameterError: a parameter is out of range.
 
-    >>> AxisRotation(0.25, "z").shown(AxisRotation(0.25, "z").radius(0.75))
+    >>> AxisRotation(0.25, "z").format_radius(AxisRotation(0.25, "z").radius(0.75))
     '0.1686 rad (9.661 degrees)'
     """
 
@@ -63,7 +63,7 @@ class AxisRotation:
     def parameters(self) -> dict[str, Any]:
         return {"sigma": self.sigma, "axis": self.axis, "vectors": self.vectors}
 
-    def described(self) -> str:
+    def describe(self) -> str:
         return f"{self.name} sigma {self.sigma!r} rad about {self.axis} of {TURNED[self.vectors]}"
 
     def unit(self, of_input: str) -> str:  # noqa: ARG002
@@ -97,7 +97,7 @@ class AxisRotation:
             return "min(pi, sigma * Phi^-1(tau))"
         return f"min(pi, {self.sigma!r} * Phi^-1({tau!r}))"
 
-    def shown(self, radius: float) -> str:
+    def format_radius(self, radius: float) -> str:
         return format_angle(radius, "every angle")
 
     def attack(self, size: str, unit: str, of: str = "") -> str:

@@ -13,7 +13,7 @@ from scipy.stats import norm
 from onnxcert._typing import Array, FloatArray, Noise
 from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation.rounding import rounded_down
+from onnxcert.perturbation.rounding import round_down
 
 # docs/statistics.md, section 11: the relative error of a cell's probability (root mean square over
 # all cells except for the far tails), and the contribution of the tails.
@@ -59,7 +59,7 @@ class Gaussian:
     def parameters(self) -> dict[str, Any]:
         return {"sigma": self.sigma}
 
-    def described(self) -> str:
+    def describe(self) -> str:
         return f"{self.name} sigma {self.sigma!r}"
 
     def unit(self, of_input: str) -> str:
@@ -103,8 +103,8 @@ class Gaussian:
             return "sigma * Phi^-1(tau)"
         return f"{self.sigma!r} * Phi^-1({tau!r})"
 
-    def shown(self, radius: float) -> str:
-        return rounded_down(radius)
+    def format_radius(self, radius: float) -> str:
+        return round_down(radius)
 
     def attack(self, size: str, unit: str, of: str = "") -> str:
         return f"every perturbation d of {of or 'the input'} with L2 norm at most {size} ({unit})"

@@ -45,7 +45,7 @@ class OnChannels:
             other channels, or `of` is not a perturbation or is `OnChannels`.
 
     >>> from onnxcert.perturbation import Gaussian
-    >>> OnChannels(Gaussian(0.25), 0, 3, "the coordinates").described()
+    >>> OnChannels(Gaussian(0.25), 0, 3, "the coordinates").describe()
     'gaussian sigma 0.25 on the coordinates (channels 0 to 2)'
     """
 
@@ -93,7 +93,7 @@ class OnChannels:
         turned = 3 * int(self.of.parameters().get("vectors", 0))
         if turned and (self.left_out or self.stop - self.start != turned):
             raise ParameterError(
-                f"{self.of.described()} rotates {turned} channels, but channels {self.start} to "
+                f"{self.of.describe()} rotates {turned} channels, but channels {self.start} to "
                 f"{self.stop - 1} are {len(self._perturbed)}; give exactly the channels to rotate."
             )
 
@@ -111,17 +111,17 @@ class OnChannels:
             **({"left_out": list(self.left_out)} if self.left_out else {}),
         }
 
-    def described(self) -> str:
+    def describe(self) -> str:
         vectors = self.of.parameters().get("vectors")
         if vectors is None:
-            return self.described_before()
+            return self.describe_legacy()
         # A rotation names the channels it rotates; replace their name by the one given here.
         turned = f" of {TURNED[int(vectors)]}"
-        return f"{self.of.described().removesuffix(turned)} of {self._where}"
+        return f"{self.of.describe().removesuffix(turned)} of {self._where}"
 
-    def described_before(self) -> str:
+    def describe_legacy(self) -> str:
         """Return the wording of records from before rotations named these channels only."""
-        return f"{self.of.described()} on {self._where}"
+        return f"{self.of.describe()} on {self._where}"
 
     def unit(self, of_input: str) -> str:
         return self.of.unit(of_input)
@@ -130,7 +130,7 @@ class OnChannels:
         """Raise ParameterError if `x` lacks these channels, or they cannot hold the noise."""
         if x.ndim < 1 or x.shape[0] < self.stop:
             raise ParameterError(
-                f"{self.described()} needs an input with at least {self.stop} channels first, got "
+                f"{self.describe()} needs an input with at least {self.stop} channels first, got "
                 f"the shape {list(x.shape)}."
             )
         self.of.check(self._select(x))
@@ -166,8 +166,8 @@ class OnChannels:
     def formula(self, tau: float | None = None) -> str:
         return self.of.formula(tau)
 
-    def shown(self, radius: float) -> str:
-        return self.of.shown(radius)
+    def format_radius(self, radius: float) -> str:
+        return self.of.format_radius(radius)
 
     def attack(self, size: str, unit: str, of: str = "") -> str:
         return self.of.attack(size, unit, of or self._named)

@@ -58,7 +58,7 @@ class Rotation:
     def parameters(self) -> dict[str, Any]:
         return {"sigma": self.sigma, "vectors": self.vectors, "form": self.form}
 
-    def described(self) -> str:
+    def describe(self) -> str:
         return f"{self.name} sigma {self.sigma!r} rad of {TURNED[self.vectors]}"
 
     def unit(self, of_input: str) -> str:  # noqa: ARG002
@@ -94,7 +94,7 @@ class Rotation:
             return "the Neyman-Pearson radius NP(sigma, tau) of rotations"
         return f"NP({self.sigma!r}, {tau!r})"
 
-    def shown(self, radius: float) -> str:
+    def format_radius(self, radius: float) -> str:
         return format_angle(radius, "every rotation")
 
     def attack(self, size: str, unit: str, of: str = "") -> str:

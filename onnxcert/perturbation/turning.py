@@ -12,7 +12,7 @@ from array_api_compat import array_namespace
 
 from onnxcert._typing import Array, FloatArray, LevelArray
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation.rounding import rounded_down
+from onnxcert.perturbation.rounding import round_down
 
 Vectors = npt.NDArray[np.float64]
 
@@ -176,4 +176,4 @@ def format_angle(radius: float, everything: str) -> str:
     """
     if radius >= math.pi:
         return f"pi rad (180 degrees: {everything})"
-    return f"{rounded_down(radius)} rad ({rounded_down(math.degrees(radius))} degrees)"
+    return f"{round_down(radius)} rad ({round_down(math.degrees(radius))} degrees)"

@@ -9,9 +9,9 @@ from onnxcert.planning.scheme import Scheme
 from onnxcert.planning.speed import Speed
 
 
-def page(plan: Plan, speed: Speed | None) -> list[str]:
+def format_plan(plan: Plan, speed: Speed | None) -> list[str]:
     """Return the lines of a plan; `speed` if it was measured."""
-    requested = plan.question
+    requested = plan.request
     rule = requested.rule
     b = rule.budget.of(requested.components)
     lines = [
@@ -39,7 +39,7 @@ def _format_tau(plan: Plan, place: int, tau: float) -> list[str]:
     heading = f"tau {tau:g}"
     if radius is not None:
         assert plan.perturbation is not None
-        heading += f", radius {plan.perturbation.shown(radius)}"
+        heading += f", radius {plan.perturbation.format_radius(radius)}"
     least = requested.smallest_n(place)
     if requested.rule.schedule is not None:
         least_said = "no look certifies anything" if least is None else f"first at look {least}"

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from onnxcert._typing import Perturbation
-from onnxcert.decision import Family, check_combination, looks_of
+from onnxcert.decision import Family, check_combination, resolve_looks
 from onnxcert.errors import ParameterError
 from onnxcert.planning.pilot import VoteRates
 from onnxcert.planning.scheme import Scheme
@@ -30,7 +30,7 @@ FIXED: Final = "fixed n"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class PlanRequest:
     """The request of a plan.
 
     Args:
@@ -78,7 +78,7 @@ class Question:
         """Numbers of draws to compare, increasing."""
         if self.rule.schedule is not None:
             family = Family.of(self.rule, self.components, self.selection, self.law_error)
-            return looks_of(self.rule.schedule, family, self.n0)
+            return resolve_looks(self.rule.schedule, family, self.n0)
         if self.draws:
             return tuple(sorted(set(self.draws)))
         least = max(
@@ -131,7 +131,7 @@ class Plan:
     """The plan for a request.
 
     Args:
-        question: the request.
+        request: the request.
         perturbation: for the radius, if it is known.
         pilot: the vote rates of earlier inputs.
         draws_per_second: noisy passes per second.
@@ -141,7 +141,7 @@ class Plan:
         ParameterError: the speed or the number of inputs is not positive.
     """
 
-    question: Question
+    request: PlanRequest
     perturbation: Perturbation | None = None
     pilot: Sequence[VoteRates] = ()
     draws_per_second: float | None = None
@@ -154,11 +154,11 @@ class Plan:
             raise ParameterError(f"draws per second must be a number above 0, got {speed:g}.")
         if self.inputs < 1:
             raise ParameterError(f"there must be at least 1 input, got {self.inputs}.")
-        object.__setattr__(self, "schemes", self.question.schemes())
+        object.__setattr__(self, "schemes", self.request.schemes())
 
     @property
     def taus(self) -> tuple[float, ...]:
-        return self.question.rule.taus
+        return self.request.rule.taus
 
     def radius(self, tau: float) -> float | None:
         """Return the size of the attack ruled out at `tau`; None without a perturbation."""
@@ -166,7 +166,7 @@ class Plan:
 
     def passes(self, n: int) -> int:
         """Return the noisy passes for n tested draws."""
-        return passes(n, self.question.n0, self.question.selection)
+        return passes(n, self.request.n0, self.request.selection)
 
     def seconds(self, n: int) -> float | None:
         """Return the time of one input with n tested draws; None if the speed is unknown."""
@@ -184,7 +184,7 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
-        requested = self.question
+        requested = self.request
         b = requested.rule.budget.of(requested.components)
         return {
             "components": requested.components,

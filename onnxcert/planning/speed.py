@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 
 from onnxcert._typing import FloatArray, Perturbation
-from onnxcert.certification import fresh_seed
+from onnxcert.certification import random_seed
 from onnxcert.draws import Draws, digest
-from onnxcert.model.running.batching import batch_size_for
-from onnxcert.model.running.probe import probed
+from onnxcert.model.running.batching import tune_batch_size
+from onnxcert.model.running.probe import check_batch_invariance
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.sampling import Count, noisy_answers
+from onnxcert.sampling import Count, run_draws
 
 _TIMED: Final = 9
 _LONG_ENOUGH: Final = 20.0
@@ -40,7 +40,7 @@ class Speed:
     warning: str = ""
 
 
-def measured(
+def measure_speed(
     segmenter: OnnxSegmenter,
     x: FloatArray,
     perturbation: Perturbation,
@@ -59,17 +59,17 @@ def measured(
     """
     segmenter(x[None])  # the first pass determines the number of classes and the output size
     backend = segmenter.backend
-    draws = Draws(perturbation, fresh_seed(), digest(x), backend.generator)
+    draws = Draws(perturbation, random_seed(), digest(x), backend.generator)
     perturbation.check(x)
     if batch_size is None:
-        batch_size = batch_size_for(segmenter, x, draws, each=_PLANNED).draws
-    batch_size, warning = probed(segmenter, x, draws, batch_size=batch_size)
-    rehearsal = draws.rehearsal()  # none of these draws is ever counted for a certificate
+        batch_size = tune_batch_size(segmenter, x, draws, each=_PLANNED).draws
+    batch_size, warning = check_batch_invariance(segmenter, x, draws, batch_size=batch_size)
+    warm_up_draws = draws.warm_up_draws()  # none of these draws is ever counted for a certificate
     at_once = segmenter.at_once
     total = (_TIMED + 2 * at_once - 1) * batch_size
-    count = Count(rehearsal, total, batch_size, "pooled", segmenter.classes, backend=backend)
+    count = Count(warm_up_draws, total, batch_size, "pooled", segmenter.classes, backend=backend)
     components, stamps = 0, []
-    for answer in noisy_answers(segmenter, x, rehearsal, range(total), batch_size, backend):
+    for answer in run_draws(segmenter, x, warm_up_draws, range(total), batch_size, backend):
         count.add(answer)
         components = math.prod(answer.shape[1:])
         stamps.append(time.perf_counter())

@@ -11,7 +11,7 @@ import numpy as np
 from onnxcert.decision import (
     Family,
     boundaries,
-    looks_of,
+    resolve_looks,
     smallest_n,
     tested_tau,
     thresholds,
@@ -82,7 +82,7 @@ def votes_at_looks(
     """
     assert rule.schedule is not None
     family = Family.of(rule, components, selection, law_error)
-    looks = looks_of(rule.schedule, family, n0)
+    looks = resolve_looks(rule.schedule, family, n0)
     taus = [tested_tau(tau, law_error) for tau in rule.taus]
     rows = boundaries(looks, taus, family.single_level, selection, rule.schedule.spending)
     return looks, tuple(map(tuple, rows.tolist()))

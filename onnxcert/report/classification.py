@@ -140,7 +140,7 @@ def _vote_bars(record: Record, names: Sequence[str], *, many_labels: bool) -> li
     rows = zip(*(np.asarray(array[...]).tolist() for array in arrays), strict=True)
     radii = np.asarray(record.radii[...], np.float64)
     colours = palette.colours(names)
-    shown = record.draws.perturbation.shown
+    shown = record.draws.perturbation.format_radius
     bars = []
     for i, (label, candidate, hits, level) in enumerate(rows):
         if many_labels:

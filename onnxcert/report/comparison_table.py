@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from onnxcert.perturbation import rounded_down
+from onnxcert.perturbation import round_down
 from onnxcert.report.comparison import Comparison, InputDifference
-from onnxcert.report.lines import columns, format_number
+from onnxcert.report.lines import format_columns, format_number
 from onnxcert.report.summary import Summary
 
 # Longer values, such as digests, are cut in the table but complete in the JSON object.
@@ -22,7 +22,7 @@ def comparison_table(comparison: Comparison) -> str:
         cells += [
             [name, _shorten(a), _shorten(b)] for name, (a, b) in comparison.parameters.items()
         ]
-        lines += columns(cells)
+        lines += format_columns(cells)
     else:
         lines.append("every parameter is the same")
     cells = [[_count_common(comparison), "A", "B", "B - A"]]
@@ -30,11 +30,11 @@ def comparison_table(comparison: Comparison) -> str:
         difference = _subtract(b, a)
         shown = [_format_score(name, a), _format_score(name, b)]
         cells.append([name, *shown, "-" if difference is None else f"{difference:+.3f}"])
-    lines += ["", *columns(cells)]
+    lines += ["", *format_columns(cells)]
     if comparison.inputs:
         cells = [["certified labels", "components", "other class", "only A", "only B", "differ"]]
         cells += [_input_cells(difference) for difference in comparison.inputs]
-        lines += ["", *columns(cells)]
+        lines += ["", *format_columns(cells)]
     for run, names in (("A", comparison.only_a), ("B", comparison.only_b)):
         if names:
             lines += ["", f"only in {run}: {', '.join(names)}"]
@@ -105,7 +105,7 @@ def _input_cells(d: InputDifference) -> list[str]:
 
 def _format_score(name: str, value: float | None) -> str:
     # A radius is rounded down, so that it is never shown larger than certified.
-    return rounded_down(value) if name == "radius" and value is not None else format_number(value)
+    return round_down(value) if name == "radius" and value is not None else format_number(value)
 
 
 def _subtract(b: float | None, a: float | None) -> float | None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray, LevelArray
-from onnxcert.atomic import together, write_atomically
-from onnxcert.inside import file_inside
+from onnxcert.atomic import sync_together, write_atomically
+from onnxcert.inside import make_parents_inside
 from onnxcert.report import palette
 from onnxcert.report.classification import draw_classifier_record
 from onnxcert.report.clouds.files import cloud_label_files
@@ -25,7 +25,7 @@ from onnxcert.report.pictures import RadiusMap, draw, label_png
 from onnxcert.store import Record
 
 
-def has_picture(folder: Path, name: str) -> bool:
+def has_figure(folder: Path, name: str) -> bool:
     """Return whether the figure of an input exists."""
     path = folder / "pictures" / name
     return path.is_dir() or path.with_name(f"{name}.png").exists()
@@ -40,9 +40,11 @@ def has_labels(folder: Path, name: str) -> bool:
 
 def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
     """Write the certified labels as index PNG (abstain 255) and `.npy` (abstain -1) to `folder`."""
-    with together():
+    with sync_together():
         for below, content in label_files(record, class_names):
-            write_atomically(file_inside(folder, below), partial(Path.write_bytes, data=content))
+            write_atomically(
+                make_parents_inside(folder, below), partial(Path.write_bytes, data=content)
+            )
 
 
 def label_files(record: Record, class_names: Sequence[str]) -> Iterator[tuple[Path, bytes]]:
@@ -66,7 +68,7 @@ def draw_record(
     folder: Path,
     record: Record,
     *,
-    photograph: FloatArray,
+    image: FloatArray,
     truth: IntArray | None,
     class_names: Sequence[str],
     ignore_label: int | None,
@@ -77,7 +79,7 @@ def draw_record(
     Args:
         folder: the results folder.
         record: record of the input.
-        photograph: float32 [3, H, W], RGB in [0, 1].
+        image: float32 [3, H, W], RGB in [0, 1].
         truth: ground truth, or None if unknown.
         class_names: names by class index.
         ignore_label: ground-truth value of unlabelled pixels, or None.
@@ -85,24 +87,24 @@ def draw_record(
             `onnxcert.report.composite`.
     """
     if len(record.labels.shape) == 1:
-        path = file_inside(folder, Path("pictures", f"{record.name}.png"))
+        path = make_parents_inside(folder, Path("pictures", f"{record.name}.png"))
         draw_classifier_record(
             path,
             record,
-            image=photograph,
+            image=image,
             truth=truth,
             class_names=class_names,
             heading=heading,
         )
         return
-    size = (photograph.shape[1], photograph.shape[2])
+    size = (image.shape[1], image.shape[2])
     maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.hits)]
     radius, many = certified_radius(record), len(record.labels.shape) == 3
     for below, names, index in figure_paths("pictures", record.name, class_names, many=many):
         clean, certified, hits = (resize_nearest(array[index], size) for array in maps)
         draw(
-            file_inside(folder, below),
-            image=photograph,
+            make_parents_inside(folder, below),
+            image=image,
             heading=heading or "Picture",
             truth=truth,
             clean=clean,

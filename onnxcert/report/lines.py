@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def columns(cells: Sequence[Sequence[str]]) -> list[str]:
+def format_columns(cells: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a table: first column left-aligned, the others right-aligned.
 
     The first row holds the headings; a heading may have several lines. They are underlined.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from onnxcert.part_metrics import CategoryScores
-from onnxcert.report.lines import columns, format_number
+from onnxcert.report.lines import format_columns, format_number
 from onnxcert.report.summary import Row, Summary
 
 # Short names, because each row of the run's table becomes a column here.
@@ -35,7 +35,7 @@ def category_table(summary: Summary) -> list[str]:
             line += [format_number(scores and scores.accuracy)] if scored else []
             line.append(format_number(abstain))
         cells.append(line)
-    return columns(cells)
+    return format_columns(cells)
 
 
 def categories_object(summary: Summary) -> dict[str, dict[str, Any]]:

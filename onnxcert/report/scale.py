@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from onnxcert.perturbation import rounded_down
+from onnxcert.perturbation import round_down
 from onnxcert.report.lettering import FAINT, INK, PAPER, draw_text, load_font
 from onnxcert.report.panels import ByteArray, hit_rate_colours, radius_colours
 
@@ -59,8 +59,8 @@ def radius_scale(largest: float, requested: tuple[float, ...], unit: str) -> Sca
     """Return the scale from 0 to `largest`, with the requested radii marked; rounded down."""
     if largest <= 0:
         return Scale(radius_colours(), (Tick(0, "0"),), unit)
-    strong = [Tick(r / largest, rounded_down(r), strong=True) for r in requested if r <= largest]
-    ends = [Tick(0, "0"), Tick(1, rounded_down(largest))]
+    strong = [Tick(r / largest, round_down(r), strong=True) for r in requested if r <= largest]
+    ends = [Tick(0, "0"), Tick(1, round_down(largest))]
     round_ones = [Tick(r / largest, f"{r:.6g}") for r in round_numbers(largest)]
     # The ends come first: without them the scale cannot be read, while the requested radii are
     # also in the statement.

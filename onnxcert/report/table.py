@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from onnxcert.metrics import Curve
-from onnxcert.report.lines import columns, format_number
+from onnxcert.report.lines import format_columns, format_number
 from onnxcert.report.parts_table import categories_object, category_table
 from onnxcert.report.summary import ROWS, Row, Summary
 
@@ -18,7 +18,7 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
     cells = [["", *headings(summary)]]
     for name, row in summary.rows.items():
         cells.append([row_name(name, summary), *row_cells(summary, row)])
-    lines = [coverage(summary), "", *columns(cells)]
+    lines = [coverage(summary), "", *format_columns(cells)]
     certified = summary.rows["certified"].scores
     if certified is not None and certified.accuracy_certified is not None:
         share = format_number(certified.accuracy_certified)
@@ -63,7 +63,7 @@ def row_cells(summary: Summary, row: Row) -> list[str]:
         found += [parts and parts.instance_iou, parts and parts.category_iou]
     else:
         found.append(None if scores is None else scores.miou)
-    radius = "-" if row.radius is None else summary.perturbation.shown(row.radius)
+    radius = "-" if row.radius is None else summary.perturbation.format_radius(row.radius)
     return [radius, *map(format_number, found), format_number(row.abstain)]
 
 
@@ -90,12 +90,12 @@ def _radius_table(summary: Summary, curve: Curve) -> list[str]:
     for j in sorted({round(i * (count - 1) / 7) for i in range(8)}) if count else []:
         cells.append(
             [
-                summary.perturbation.shown(float(curve.radii[j])),
+                summary.perturbation.format_radius(float(curve.radii[j])),
                 format_number(curve.certified[j] / curve.components),
                 *([format_number(curve.correct[j] / curve.labelled)] if curve.labelled else []),
             ]
         )
-    return columns(cells)
+    return format_columns(cells)
 
 
 def _draws_line(summary: Summary) -> str:
@@ -232,4 +232,4 @@ def _per_class_table(summary: Summary) -> list[str]:
     cells = [["IoU", *(row_name(name, summary) for name in shown)]]
     for c, class_name in enumerate(names):
         cells.append([class_name, *(format_number(scores.iou[c]) for scores in shown.values())])
-    return columns(cells)
+    return format_columns(cells)

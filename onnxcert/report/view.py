@@ -10,8 +10,8 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.model.contract import ASSUMED
-from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.pictures.entry import PictureEntry
+from onnxcert.model.pictures.contract import ImageContract
+from onnxcert.model.pictures.entry import ImageAdapter
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report import palette
 from onnxcert.report.composite import composite
@@ -30,7 +30,7 @@ _BANDS_HINT: Final = (
 )
 
 
-def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> None:
+def draw_prediction(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> None:
     """Write one PNG: the image, each channel as the network gets it, and the prediction.
 
     Args:
@@ -39,9 +39,9 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
         picture: float32 [3, H, W], RGB in [0, 1], or the model's bands [C, H, W].
     """
     contract, entry = segmenter.contract, segmenter.entry
-    assert isinstance(contract, PictureContract)
-    assert isinstance(entry, PictureEntry)
-    pixels = segmenter.declared(picture)
+    assert isinstance(contract, ImageContract)
+    assert isinstance(entry, ImageAdapter)
+    pixels = segmenter.to_array(picture)
     labels = _label_map(segmenter, pixels)
     many = len(labels) if labels.ndim == 3 else segmenter.classes
     names = contract.class_names or tuple(f"class {c}" for c in range(many))
@@ -69,7 +69,7 @@ def draw_answer(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> No
                 f"{channel_name(i)}: {plane.min():.3g} to {plane.max():.3g}",
                 _grey_panel(plane, size),
             )
-            for i, plane in enumerate(segmenter.seen(pixels)[:_MOST_CHANNELS])
+            for i, plane in enumerate(segmenter.network_input(pixels)[:_MOST_CHANNELS])
         ),
         *(Panel(heading, paint(resize_nearest(a, size), colours)) for heading, a in predictions),
     ]

@@ -4,7 +4,7 @@
 adds their counts.
 """
 
-from onnxcert.sampling.answers import checked, noisy_answers, on_device
+from onnxcert.sampling.answers import check_output, on_device, run_draws
 from onnxcert.sampling.count import Count
 from onnxcert.sampling.hits import Hits
 from onnxcert.sampling.leak_check import ONE_DRAW, BatchLeak, LeakCheck
@@ -18,9 +18,9 @@ __all__ = [
     "Hits",
     "LeakCheck",
     "Part",
-    "checked",
+    "check_output",
     "count_part",
-    "noisy_answers",
     "on_device",
+    "run_draws",
     "sample",
 ]

@@ -19,7 +19,7 @@ from onnxcert.sampling.leak_check import BatchLeak, LeakCheck
 _MOST_VALUES: Final = 2**30  # in all buffers together: 4 GiB
 
 
-def noisy_answers(
+def run_draws(
     segment: Segmenter,
     x: FloatArray,
     draws: Draws,
@@ -71,7 +71,7 @@ def noisy_answers(
         return noisy
 
     def answer(k: int, noisy: Array) -> Any:
-        found = checked(segment(noisy), len(noisy), backend)
+        found = check_output(segment(noisy), len(noisy), backend)
         start, many = indices.start + k * batch_size, len(noisy)
         if check is not None and many > 1:
             for i in check.among(range(start, start + many)):
@@ -90,7 +90,7 @@ def noisy_answers(
         row = row if len(alone) > 1 else 0
         write(range(i, i + 1), alone[row : row + 1])
         alone[:] = backend.xp.array(alone[row : row + 1])
-        answered = backend.labels(checked(segment(alone), len(alone), backend))[row]
+        answered = backend.labels(check_output(segment(alone), len(alone), backend))[row]
         return np.array_equal(backend.host(answered), backend.host(labels))
 
     if threads == 0:
@@ -135,7 +135,7 @@ def _prefetch(work: Callable[[int], Any], count: int, threads: int) -> Iterator[
         workers.shutdown(cancel_futures=True)
 
 
-def checked(found: Any, rows: int, backend: Backend = NUMPY) -> Any:
+def check_output(found: Any, rows: int, backend: Backend = NUMPY) -> Any:
     """Return a model's output if it is valid: labels, or on a device scores.
 
     Raises:

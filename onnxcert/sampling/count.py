@@ -77,7 +77,7 @@ class Count:
         self._grid = None if self.single is None else self.single.shape
 
     @property
-    def asked(self) -> tuple[Any, ...]:
+    def fixed_parameters(self) -> tuple[Any, ...]:
         """Parameters fixed before the first draw; counts with equal values have the same draws."""
         return (
             *(self.draws, self.n, self.n0, self.selection, self.classes),

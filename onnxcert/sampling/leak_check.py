@@ -83,7 +83,7 @@ class LeakCheck:
         picked: list[int] = []
         before = 0
         for tested, share in shares:
-            wanted = needed(share, alpha)
+            wanted = draws_needed(share, alpha)
             if asked is not None:
                 wanted = math.ceil(asked * tested / shares[-1][0])
             if rows is not None:
@@ -140,10 +140,10 @@ class LeakCheck:
         return f"{text} (which miss a leak with probability {_rounded_up(missed)})"
 
 
-def needed(share: float, alpha: float) -> int:
+def draws_needed(share: float, alpha: float) -> int:
     """Return how many draws show a leak into this share of the votes with probability 1 - alpha.
 
-    >>> needed(0.2, 0.001)
+    >>> draws_needed(0.2, 0.001)
     31
     """
     return 1 if share >= 1 else math.ceil(math.log(alpha) / math.log1p(-share))

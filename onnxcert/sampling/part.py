@@ -14,7 +14,7 @@ from onnxcert._typing import FloatArray, IntArray, Segmenter
 from onnxcert.backend import NUMPY, Backend
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
-from onnxcert.sampling.answers import noisy_answers
+from onnxcert.sampling.answers import run_draws
 from onnxcert.sampling.hits import Hits, smallest_counter
 from onnxcert.sampling.leak_check import LeakCheck
 
@@ -82,7 +82,7 @@ def count_part(
     if candidate is not None:
         hits = Hits.empty(draws, backend.device(candidate), len(indices), backend)
     done = indices.start
-    for answer in noisy_answers(segment, x, draws, indices, batch_size, backend, check):
+    for answer in run_draws(segment, x, draws, indices, batch_size, backend, check):
         if single is None:
             single = np.array(backend.host(backend.labels(answer[:1])[0]))
         if hits is not None:

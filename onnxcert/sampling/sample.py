@@ -8,7 +8,7 @@ from onnxcert._typing import FloatArray, Segmenter
 from onnxcert.draws import digest
 from onnxcert.errors import ParameterError
 from onnxcert.result import PIXELS, UNIT, Ended, Tally
-from onnxcert.sampling.answers import noisy_answers
+from onnxcert.sampling.answers import run_draws
 from onnxcert.sampling.count import Count
 
 
@@ -49,7 +49,7 @@ def sample(
         return count.tally_at_last_look(ended, unit, kind)  # interrupted just before this look
     while count.done < count.total:
         indices = range(count.done, count.next_stop)
-        for answer in noisy_answers(
+        for answer in run_draws(
             segment, x, count.draws, indices, batch_size, count.backend, count.check
         ):
             count.add(answer)

@@ -1,14 +1,14 @@
 """Results on disk: HDF5 records, one file per input or all in one packed file."""
 
 from onnxcert.store.folder import ResultStore
-from onnxcert.store.merge import Merged, merge
+from onnxcert.store.merge import MergeResult, merge
 from onnxcert.store.pack import Pack, open_results, pack
 from onnxcert.store.record import Decision, Record
 from onnxcert.store.results import Results
 
 __all__ = [
     "Decision",
-    "Merged",
+    "MergeResult",
     "Pack",
     "Record",
     "ResultStore",

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from onnxcert.draws import FLOAT32_GENERATORS
-from onnxcert.errors import StoreError, refuse_trouble
-from onnxcert.regular import read_regular
+from onnxcert.errors import StoreError, refuse_machine_failure
+from onnxcert.regular import read_regular_file
 from onnxcert.store import encoding
 
 RUN_TYPE: Final = "onnxcert-run"
@@ -27,7 +27,7 @@ def read_run_file(path: Path) -> dict[str, Any] | None:
         StoreError: onnxcert did not write the file.
     """
     try:
-        text = read_regular(path, limit=_MOST_BYTES).decode("utf-8")
+        text = read_regular_file(path, limit=_MOST_BYTES).decode("utf-8")
     except FileNotFoundError:
         return None
     except NotADirectoryError:
@@ -36,7 +36,7 @@ def read_run_file(path: Path) -> dict[str, Any] | None:
             "folder with --out."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        refuse_trouble(path, error)
+        refuse_machine_failure(path, error)
         raise StoreError(f"{path} cannot be read ({error}); choose another folder.") from None
     return read_run(text, path)
 

@@ -51,7 +51,7 @@ class Checkpoints(ABC):
         try:
             with open_hdf5(self._partial_path(name)) as file:
                 count, made_by = read_count(file)
-                if count.asked == fresh.asked and made_by == dict(runtime):
+                if count.fixed_parameters == fresh.fixed_parameters and made_by == dict(runtime):
                     return count.on(fresh.backend)
         except AccessError:
             raise

@@ -21,9 +21,9 @@ from typing import Any, final
 
 import h5py
 
-from onnxcert.atomic import LEFT_OVER, remove, together, write_atomically
-from onnxcert.errors import StoreError, refuse_trouble
-from onnxcert.inside import inside, refuse_links
+from onnxcert.atomic import TEMPORARY_PATTERN, remove, sync_together, write_atomically
+from onnxcert.errors import StoreError, refuse_machine_failure
+from onnxcert.inside import inside, refuse_symlinks
 from onnxcert.store.asked import LEAKY, check_parameters, new_run, read_run_file
 from onnxcert.store.batched import find_derived_files, is_batched
 from onnxcert.store.counts import Checkpoints
@@ -60,13 +60,13 @@ class ResultStore(Checkpoints, Results):
 
     def names(self) -> list[str]:
         """Return the sorted names of the finished inputs; raise StoreError if there are links."""
-        refuse_links(self.folder)
+        refuse_symlinks(self.folder)
         folder = self.folder / "inputs"
         try:
             # `glob` finds nothing in an unreadable folder, without an error.
             found = [path.name for path in folder.iterdir()]
         except OSError as error:
-            refuse_trouble(folder, error)
+            refuse_machine_failure(folder, error)
             return []
         return self._check_names(
             name.removesuffix(".h5")
@@ -131,7 +131,7 @@ class ResultStore(Checkpoints, Results):
         Raises:
             StoreError: the folder cannot be created or written, or another run holds the lock.
         """
-        refuse_links(self.folder)
+        refuse_symlinks(self.folder)
         if not self.folder.is_dir():
             self.run()  # raises if a file is in the place of the folder
         try:
@@ -170,17 +170,17 @@ class ResultStore(Checkpoints, Results):
 
     def _temporary_files(self) -> Iterator[Path]:
         for sub in ("", "inputs", "partial"):
-            yield from (self.folder / sub).glob(LEFT_OVER)
+            yield from (self.folder / sub).glob(TEMPORARY_PATTERN)
         for sub in ("labels", "pictures"):  # multi-label inputs have a folder each
-            yield from (self.folder / sub).rglob(LEFT_OVER)
+            yield from (self.folder / sub).rglob(TEMPORARY_PATTERN)
 
-    def begin(self, parameters: Mapping[str, Any], *, seed: int | None, fresh_seed: int) -> int:
+    def begin(self, parameters: Mapping[str, Any], *, seed: int | None, random_seed: int) -> int:
         """Start or resume the run in this folder and return its seed.
 
         Args:
             parameters: every parameter that a result depends on, as JSON values.
-            seed: seed given by the user; None selects the stored seed, or `fresh_seed`.
-            fresh_seed: seed of a new run.
+            seed: seed given by the user; None selects the stored seed, or `random_seed`.
+            random_seed: seed of a new run.
 
         Raises:
             StoreError: the folder holds a run with other parameters (the difference is named), or
@@ -191,7 +191,7 @@ class ResultStore(Checkpoints, Results):
             # No votes are stored, so the parameters may change. Some votes may have been seen,
             # however, so other parameters must not use the same draws.
             if stored["parameters"] == json.loads(json.dumps(dict(parameters))):
-                fresh_seed = stored["seed"]
+                random_seed = stored["seed"]
             leaky = self.leaky and stored["parameters"].get("model") == parameters["model"]
             stored = None
         if stored is None:
@@ -200,7 +200,7 @@ class ResultStore(Checkpoints, Results):
                     f"{self.folder} holds results but no run.json; choose another folder with "
                     "--out."
                 )
-            seed = fresh_seed if seed is None else seed
+            seed = random_seed if seed is None else seed
             self._write_run(new_run(parameters, seed, leaky=leaky))
             return seed
         return check_parameters(stored, parameters, seed, self.folder)
@@ -265,7 +265,7 @@ class ResultStore(Checkpoints, Results):
         refuse_unsafe(record.name, self.folder)
         path = self._record_path(record.name)
         rows: list[Row] = []
-        with together():
+        with sync_together():
             beside()
             write_atomically(
                 path, lambda p: write_hdf5(p, lambda f: rows.append(write_record(f, record)))

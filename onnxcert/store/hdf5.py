@@ -11,8 +11,8 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
-from onnxcert.errors import StoreError, refuse_trouble
-from onnxcert.regular import check_regular
+from onnxcert.errors import StoreError, refuse_machine_failure
+from onnxcert.regular import check_regular_file
 from onnxcert.store.links import refuse_links
 from onnxcert.store.lock import NO_LOCKS
 from onnxcert.store.outline import LargeArray
@@ -64,12 +64,12 @@ def open_hdf5(path: Path, what: str = "", *, whole: bool = True) -> Iterator[h5p
     """
     with ExitStack() as files:
         try:
-            check_regular(path)
+            check_regular_file(path)
             file = _open_unlocked(path, files)
         except FileNotFoundError:
             raise StoreError(f"the result {path} does not exist.") from None
         except (OSError, MemoryError, RuntimeError) as error:
-            refuse_trouble(path, error)
+            refuse_machine_failure(path, error)
             raise StoreError(
                 f"{path} is not a readable HDF5 file ({error}); give results that onnxcert wrote, "
                 "or delete the file and certify again."
@@ -86,7 +86,7 @@ def report_damage(path: Path, what: str = "") -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        refuse_trouble(path, error)
+        refuse_machine_failure(path, error)
         where = f"{what} in {path}" if what else str(path)
         raise StoreError(
             f"{where} is damaged or was not written by onnxcert ({error}); "

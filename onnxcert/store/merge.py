@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from onnxcert.atomic import together, write_atomically
+from onnxcert.atomic import sync_together, write_atomically
 from onnxcert.errors import AccessError, StoreError
 from onnxcert.inputs.listing import is_safe_name
 from onnxcert.inputs.shard import Shard
-from onnxcert.inside import file_inside, inside
+from onnxcert.inside import inside, make_parents_inside
 from onnxcert.sampling import ONE_DRAW
 from onnxcert.store.asked import describe_difference
 from onnxcert.store.attributes import Attributes
@@ -36,7 +36,7 @@ _DESCRIPTIONS: Final = frozenset({"leak_check", "statement"})
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergeResult:
     """The content of a merged folder.
 
     Attributes:
@@ -51,10 +51,10 @@ class Merged:
     listed: int
     missing: tuple[str, ...]
     skipped: Mapping[str, str]
-    lacking: Mapping[str, int]
+    missing_by_shard: Mapping[str, int]
 
 
-def merge(out: Path, folders: Sequence[Path]) -> Merged:
+def merge(out: Path, folders: Sequence[Path]) -> MergeResult:
     """Merge the parts of one run into the folder `out`.
 
     `out` may already hold results of the same run, which count as one more part; so a merge that
@@ -91,7 +91,7 @@ def merge(out: Path, folders: Sequence[Path]) -> Merged:
         if name not in selected
     }
     with target.exclusive():
-        target.begin(runs[0]["parameters"], seed=runs[0]["seed"], fresh_seed=runs[0]["seed"])
+        target.begin(runs[0]["parameters"], seed=runs[0]["seed"], random_seed=runs[0]["seed"])
         target.note_inputs(listed, skipped)
         if leaky is not None:
             target.note_leak()
@@ -102,11 +102,11 @@ def merge(out: Path, folders: Sequence[Path]) -> Merged:
                 _copy_file(part.folder, target.folder, Path("partial", f"{name}.h5"))
         target.derive()
     missing = tuple(sorted(listed - set(selected) - set(skipped)))
-    lacking: Counter[str] = Counter()
+    missing_by_shard: Counter[str] = Counter()
     for number in range(1, min(shards, len(listed)) + 1):  # a shard beyond these is empty
         shard = Shard(number, shards)
-        lacking[str(shard)] = len(set(shard.names(sorted(listed))) & set(missing))
-    return Merged(tuple(sorted(selected)), len(listed), missing, skipped, +lacking)
+        missing_by_shard[str(shard)] = len(set(shard.names(sorted(listed))) & set(missing))
+    return MergeResult(tuple(sorted(selected)), len(listed), missing, skipped, +missing_by_shard)
 
 
 # -- checks: are they parts of one run? ----------------------------------------------------
@@ -240,7 +240,7 @@ def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
     """Copy the files of one input; the record comes last, because it marks the input as done."""
     if part is target:
         return
-    with together():
+    with sync_together():
         for path in find_derived_files(part.folder, name):
             _copy_file(part.folder, target.folder, path.relative_to(part.folder))
         _copy_file(part.folder, target.folder, Path("inputs", f"{name}.h5"))
@@ -252,7 +252,7 @@ def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
 def _copy_file(source: Path, target: Path, below: Path) -> None:
     if source.resolve() == target.resolve():
         return
-    copied, path = inside(source, *below.parts), file_inside(target, below)
+    copied, path = inside(source, *below.parts), make_parents_inside(target, below)
     write_atomically(path, lambda temporary: shutil.copyfile(copied, temporary))
 
 

@@ -19,7 +19,7 @@ from typing import Any, final
 import h5py
 
 from onnxcert.atomic import write_atomically
-from onnxcert.errors import StoreError, refuse_trouble
+from onnxcert.errors import StoreError, refuse_machine_failure
 from onnxcert.store import encoding
 from onnxcert.store.asked import read_run
 from onnxcert.store.attributes import Attributes, put
@@ -84,7 +84,7 @@ def open_results(path: str | Path) -> Results:
         if path.exists():
             return Pack(path)
     except OSError as error:
-        refuse_trouble(path, error)
+        refuse_machine_failure(path, error)
     raise StoreError(
         f"there are no results in {path}, which does not exist; give a folder that onnxcert "
         "certify wrote, or a file that onnxcert pack wrote."

@@ -11,7 +11,7 @@ import numpy as np
 from onnxcert._typing import IntArray
 from onnxcert.decision import decide
 from onnxcert.draws import Draws
-from onnxcert.metrics import Curve, confusion, curve, on_grid
+from onnxcert.metrics import Curve, confusion, curve, resample_labels
 from onnxcert.result import Certificate, Ended, Provenance, Selection, Tally
 from onnxcert.rule import Rule
 from onnxcert.statement import Controls
@@ -193,7 +193,7 @@ class Record:
                 certificate.level_radii,
                 certificate.level,
                 tally.candidate,
-                None if truth is None else on_grid(truth, tally.candidate.shape),
+                None if truth is None else resample_labels(truth, tally.candidate.shape),
                 classes=tally.classes,
                 ignore_label=ignore_label,
             ),
@@ -201,7 +201,7 @@ class Record:
             if truth is None
             else {
                 row: confusion(
-                    on_grid(truth, labels.shape),
+                    resample_labels(truth, labels.shape),
                     np.asarray(labels[...]),
                     classes=tally.classes,
                     ignore_label=ignore_label,

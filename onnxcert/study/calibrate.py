@@ -51,7 +51,7 @@ def calibrate(
 
 def summary(found: Sequence[Row], repetitions: int) -> str:
     """Summarise the rows in one line."""
-    wrong = [row for row in found if not row.as_it_should_be]
+    wrong = [row for row in found if not row.as_expected]
     sharp = sum(row.must_detect for row in found)
     foreign = sum(row.invalid for row in found)
     text = (

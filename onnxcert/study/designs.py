@@ -14,8 +14,8 @@ from onnxcert.correction import get_correction
 from onnxcert.decision import (
     Family,
     boundaries,
-    looks_of,
     p_values,
+    resolve_looks,
     tested_tau,
     thresholds,
 )
@@ -86,7 +86,7 @@ class Design:
     def looks(self) -> tuple[int, ...]:
         """Numbers of draws at the interim looks; empty without looks."""
         schedule = self.rule.schedule
-        return () if schedule is None else looks_of(schedule, self.family, self.n0)
+        return () if schedule is None else resolve_looks(schedule, self.family, self.n0)
 
     def judged_at(self, p: float) -> float:
         """Return the smallest tau at which certifying a component of probability p is wrong."""

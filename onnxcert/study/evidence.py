@@ -49,7 +49,7 @@ class Row:
         return self.raised_p_value is not None and self.raised_p_value < self.suspicion
 
     @property
-    def as_it_should_be(self) -> bool:
+    def as_expected(self) -> bool:
         """Whether the rule holds (or is rejected, if invalid) and the test has power."""
         if self.invalid:
             return self.rejected
@@ -63,7 +63,7 @@ class Row:
             return "rejected, as expected" if self.rejected else "NOT REJECTED"
         if self.rejected:
             return "REJECTED"
-        if not self.as_it_should_be:
+        if not self.as_expected:
             missed = self.must_detect and not self.detected
             return "1.25 ALPHA NOT DETECTED" if missed else "DIFFERS FROM EXACT"
         return "holds"

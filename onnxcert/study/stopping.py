@@ -15,8 +15,8 @@ from typing import Final
 
 import numpy as np
 
-from onnxcert.decision import SPENDING, Family, decide, looks_of, smallest_n
-from onnxcert.decision.stopping import Looking, Stopping
+from onnxcert.decision import SPENDING, Family, decide, resolve_looks, smallest_n
+from onnxcert.decision.stopping import InterimAnalysis, Stopping
 from onnxcert.rule import Rule, Schedule
 from onnxcert.study.table import Need
 from onnxcert.study.tallies import Errors, synthetic_tally
@@ -125,17 +125,17 @@ def _looking(
 ) -> Iterator[tuple[int, float]]:
     """Yield the certified share at each look, until the stopping rule applies."""
     assert rule.schedule is not None
-    looks = looks_of(rule.schedule, Family.of(rule, len(errors.rates), "pooled"), N0)
-    looking = Looking(rule, Stopping(until=enough))
+    looks = resolve_looks(rule.schedule, Family.of(rule, len(errors.rates), "pooled"), N0)
+    interim_analysis = InterimAnalysis(rule, Stopping(until=enough))
     path = np.empty((len(looks), len(errors.rates)), np.min_scalar_type(MOST))
     for k, hits in enumerate(errors.at_looks(looks, N0, rng)):
         path[k] = hits
         tally = synthetic_tally(
             hits, looks[k], N0, "pooled", looks=looks[: k + 1], path=path[: k + 1]
         )
-        ended = looking.at_look(tally)
-        assert looking.outlook is not None
-        yield looks[k], looking.outlook.certified
+        ended = interim_analysis.analyse(tally)
+        assert interim_analysis.forecast is not None
+        yield looks[k], interim_analysis.forecast.certified
         if ended:
             return
 

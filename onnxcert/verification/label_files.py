@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from onnxcert.errors import refuse_trouble
+from onnxcert.errors import refuse_machine_failure
 from onnxcert.report.files import label_files
 from onnxcert.store import Record
 
@@ -39,7 +39,7 @@ def compare_label_files(folder: Path, record: Record) -> Iterator[str]:
                 continue
             found = path.read_bytes()
         except (OSError, MemoryError) as error:
-            refuse_trouble(path, error)
+            refuse_machine_failure(path, error)
             yield f"{name} is damaged"
             continue
         if found != expected_bytes:
@@ -53,7 +53,7 @@ def _describe_difference(
     try:
         labels, colours = _decode(found, path.suffix)
     except Exception as error:  # decoders raise many types on invalid bytes
-        refuse_trouble(path, error)
+        refuse_machine_failure(path, error)
         yield f"{name} is damaged"
         return
     expected, expected_colours = _decode(expected_bytes, path.suffix)

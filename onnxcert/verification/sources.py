@@ -11,8 +11,8 @@ from onnxcert.errors import (
     AccessError,
     InputError,
     ModelError,
-    machine_trouble,
-    refuse_trouble,
+    describe_machine_failure,
+    refuse_machine_failure,
 )
 from onnxcert.inputs import READERS, Item
 from onnxcert.inputs.clouds import CLOUD_READERS
@@ -67,7 +67,7 @@ def _digest_of(model: Path) -> str | AccessError | None:
     try:
         return read_model(model).sha256
     except (ModelError, OSError, MemoryError) as error:
-        why = machine_trouble(error)
+        why = describe_machine_failure(error)
         return AccessError(model, why) if why else None
 
 
@@ -75,7 +75,7 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as error:
-        refuse_trouble(path, error)
+        refuse_machine_failure(path, error)
         return False
 
 
@@ -125,7 +125,7 @@ class InputCheck:
         try:
             same = digest(recipe.read(item)[0]) == record.draws.digest
         except (InputError, OSError, MemoryError) as error:
-            refuse_trouble(item.path, error)
+            refuse_machine_failure(item.path, error)
             same = False
         return None if same else f"the input {item.path} differs from the certified input"
 
@@ -147,6 +147,6 @@ class InputCheck:
                     self._digests[key].add(digest(x))
                 except (InputError, OSError, MemoryError) as error:
                     self.unreadable[item.path] = str(error)
-                    if why := machine_trouble(error):
+                    if why := describe_machine_failure(error):
                         self._trouble = AccessError(item.path, why)
         return self._digests[key]

@@ -6,10 +6,10 @@ does not matter which worker counts a draw, or how many attempts it takes: the r
 process, bit for bit.
 """
 
-from onnxcert.workers.course import Course
-from onnxcert.workers.crew import Crew
-from onnxcert.workers.dispatch import Dispatch
-from onnxcert.workers.task import Answers, clean_labels
-from onnxcert.workers.worker import Opening
+from onnxcert.workers.course import InputJob
+from onnxcert.workers.crew import WorkerPool
+from onnxcert.workers.dispatch import Scheduler
+from onnxcert.workers.task import CleanOutputs, clean_labels
+from onnxcert.workers.worker import WorkerSetup
 
-__all__ = ["Answers", "Course", "Crew", "Dispatch", "Opening", "clean_labels"]
+__all__ = ["CleanOutputs", "InputJob", "Scheduler", "WorkerPool", "WorkerSetup", "clean_labels"]

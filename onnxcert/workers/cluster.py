@@ -17,7 +17,7 @@ from typing import Any, Final, Self, final
 from onnxcert.errors import DeviceError, ParameterError
 from onnxcert.workers.processes import STOPS, block_signals
 from onnxcert.workers.task import Task
-from onnxcert.workers.worker import Opening, Outcome, Worker
+from onnxcert.workers.worker import TaskResult, Worker, WorkerSetup
 
 _CONNECT_TIMEOUT: Final = 5.0  # timeout in seconds to connect to the cluster
 _ANSWER_TIMEOUT: Final = 10.0  # timeout in seconds of Ray's answer: an import and one request
@@ -33,7 +33,7 @@ client and client(address=sys.argv[1])
 
 @final
 class Cluster:
-    """Worker pool of Ray actors; see `onnxcert.workers.crew.Crew`.
+    """Worker pool of Ray actors; see `onnxcert.workers.crew.WorkerPool`.
 
     Each actor has one GPU if the cluster has GPUs, else as many cores as it has threads. An actor
     whose process or machine is lost is restarted wherever there is room.
@@ -45,7 +45,7 @@ class Cluster:
             machine, or starts one that ends with the run.
     """
 
-    def __init__(self, opening: Opening, size: int = 0, address: str | None = None) -> None:
+    def __init__(self, opening: WorkerSetup, size: int = 0, address: str | None = None) -> None:
         self._opening = opening
         self._requested = size
         self._address = address
@@ -106,7 +106,7 @@ class Cluster:
         if self._owns_cluster:
             self._ray.shutdown()
 
-    def start(self, slot: int) -> Future[Outcome]:
+    def start(self, slot: int) -> Future[TaskResult]:
         actor = self._actors.pop(slot, None)
         if actor is not None:
             with suppress(Exception):  # the actor may be dead already
@@ -120,7 +120,7 @@ class Cluster:
     def release(self, handle: Any) -> None:
         """Do nothing: Ray frees objects without references."""
 
-    def submit(self, slot: int, task: Task, *handles: Any) -> Future[Outcome]:
+    def submit(self, slot: int, task: Task, *handles: Any) -> Future[TaskResult]:
         return _future(self._actors[slot].do.remote(task, *handles))
 
     # -- the cluster -------------------------------------------------------------------------------
@@ -211,6 +211,6 @@ def _own_signals() -> Iterator[None]:
                 signal.signal(number, handler)
 
 
-def _future(reference: Any) -> Future[Outcome]:
-    future: Future[Outcome] = reference.future()
+def _future(reference: Any) -> Future[TaskResult]:
+    future: Future[TaskResult] = reference.future()
     return future

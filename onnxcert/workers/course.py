@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from onnxcert._typing import FloatArray
-from onnxcert.counting import Counting
+from onnxcert.counting import CheckpointedCount
 from onnxcert.draws import Draws
-from onnxcert.model.running.trying import LEAKY, Tried
+from onnxcert.model.running.trying import ONE_DRAW_PLAN, ExecutionPlan
 from onnxcert.result import Tally
 from onnxcert.sampling import BatchLeak, Part
 from onnxcert.settings import Settings
-from onnxcert.workers.crew import Crew
-from onnxcert.workers.task import Answers, CountDraws, MakePlan, Task
-from onnxcert.workers.worker import Outcome
+from onnxcert.workers.crew import WorkerPool
+from onnxcert.workers.task import CleanOutputs, CountDraws, MakePlan, Task
+from onnxcert.workers.worker import TaskResult
 
 
 @dataclass
@@ -32,14 +32,14 @@ class ShapeState:
     """
 
     seconds: float
-    plans: dict[tuple[int, ...], Tried] = field(default_factory=dict)
+    plans: dict[tuple[int, ...], ExecutionPlan] = field(default_factory=dict)
     planning: set[tuple[int, ...]] = field(default_factory=set)
     seconds_per_draw: dict[tuple[int, ...], float] = field(default_factory=dict)
     leaky: bool = False
 
 
 @final
-class Course:
+class InputJob:
     """One input, from its first pass to its last draw.
 
     Args:
@@ -68,7 +68,7 @@ class Course:
         settings: Settings,
         *,
         trial: dict[str, Any],
-        begin: Callable[[Answers], Counting],
+        begin: Callable[[CleanOutputs], CheckpointedCount],
         finish: Callable[[Tally], None],
         skip: Callable[[str], None],
         found_leak: Callable[[], None],
@@ -81,8 +81,8 @@ class Course:
         self._begin, self._finish, self._skip = begin, finish, skip
         self._found_leak = found_leak
         self._planning = False
-        self._answers: Answers | None = None
-        self._counting: Counting | None = None
+        self._answers: CleanOutputs | None = None
+        self._counting: CheckpointedCount | None = None
         self._assigned = 0  # all draws below are counted or assigned
         self._lost: list[range] = []  # except these: their worker died
         self._out_of_order: dict[int, Part] = {}  # parts that arrived before their predecessor
@@ -105,7 +105,7 @@ class Course:
         if self.ended or start >= stop:
             return None
         assert self._answers is not None
-        batch, pace = self._answers.tried.batch.draws, state.seconds_per_draw.get(self._x.shape)
+        batch, pace = self._answers.plan.batch.draws, state.seconds_per_draw.get(self._x.shape)
         batches = 1 if pace is None else max(1, int(state.seconds / (pace * batch)))
         if last:
             batches = min(batches, math.ceil((stop - start) / (workers * batch)))
@@ -127,9 +127,9 @@ class Course:
         assert self._answers is not None
         count = self._counting.count
         check = None if count.check is None else count.check.part(indices)
-        return CountDraws(self._draws, indices, count.classes, self._answers.tried, check)
+        return CountDraws(self._draws, indices, count.classes, self._answers.plan, check)
 
-    def handles(self, task: Task, crew: Crew) -> tuple[Any, ...]:
+    def handles(self, task: Task, crew: WorkerPool) -> tuple[Any, ...]:
         """Return the handles of the shared data that the task needs."""
         if not self._handles:
             self._handles.append(crew.share(self.input))
@@ -141,7 +141,7 @@ class Course:
     def requeue(self, task: Task, state: ShapeState) -> None:
         """Requeue `task`, whose worker was lost."""
         if isinstance(task, CountDraws):
-            if self._answers is None or task.tried != self._answers.tried:
+            if self._answers is None or task.plan != self._answers.plan:
                 return  # the task is obsolete
             self._lost = sorted([*self._lost, task.indices], key=lambda indices: indices.start)
         elif isinstance(task, MakePlan):
@@ -149,7 +149,7 @@ class Course:
             if task.known is None:
                 state.planning.discard(self._x.shape)
 
-    def receive(self, task: Task, outcome: Outcome, state: ShapeState) -> None:
+    def receive(self, task: Task, outcome: TaskResult, state: ShapeState) -> None:
         """Process the result of a task."""
         value = outcome.value
         if isinstance(value, BatchLeak):
@@ -157,16 +157,16 @@ class Course:
         elif isinstance(value, Part):
             assert isinstance(task, CountDraws)
             assert self._answers is not None
-            if task.tried != self._answers.tried:
+            if task.plan != self._answers.plan:
                 return  # counted in batches before batch dependence was found
             state.seconds_per_draw[self._x.shape] = outcome.seconds / len(value.indices)
             self._absorb(value)
-        elif isinstance(value, Answers):
-            if value.tried.one_draw_per_pass:
+        elif isinstance(value, CleanOutputs):
+            if value.plan.one_draw_per_pass:
                 self._mark_leaky(state)
-            tried = LEAKY if state.leaky else value.tried
-            state.plans.setdefault(self._x.shape, value.tried)
-            self._start(replace(value, tried=tried))
+            plan = ONE_DRAW_PLAN if state.leaky else value.plan
+            state.plans.setdefault(self._x.shape, value.plan)
+            self._start(replace(value, plan=plan))
         else:
             if self._x.shape not in state.plans:
                 state.planning.discard(self._x.shape)
@@ -178,27 +178,27 @@ class Course:
             state.leaky = True
             self._found_leak()
 
-    def _start(self, answers: Answers) -> None:
+    def _start(self, answers: CleanOutputs) -> None:
         self._answers = answers
         self._counting = self._begin(answers)
         self._finish_if_done()
 
-    def restart(self, crew: Crew) -> None:
+    def restart(self, crew: WorkerPool) -> None:
         """Restart a count that was made in batches, with one draw per pass."""
-        if self._answers is None or self._answers.tried.one_draw_per_pass:
+        if self._answers is None or self._answers.plan.one_draw_per_pass:
             return
         for handle in self._handles[1:]:  # candidate selected from batched draws
             crew.release(handle)
         self._handles = self._handles[:1]
         self._assigned, self._lost, self._out_of_order = 0, [], {}
-        self._start(replace(self._answers, tried=LEAKY))
+        self._start(replace(self._answers, plan=ONE_DRAW_PLAN))
 
     def _absorb(self, part: Part) -> None:
         assert self._counting is not None
         self._out_of_order[part.indices.start] = part
         while not self.ended and self._counting.count.done in self._out_of_order:
             self._counting.count.absorb(self._out_of_order.pop(self._counting.count.done))
-            self._counting.advanced()
+            self._counting.report_and_checkpoint()
             self._finish_if_done()
 
     def _finish_if_done(self) -> None:
@@ -212,16 +212,16 @@ class Course:
     def checkpoint(self) -> None:
         """Write a checkpoint of the count."""
         if self._counting is not None:
-            self._counting.keep()
+            self._counting.checkpoint()
 
     def interrupt(self) -> None:
         """Write a checkpoint; with interim looks, finish with the votes at the last one."""
         self.checkpoint()
-        tally = None if self._counting is None else self._counting.interrupted()
+        tally = None if self._counting is None else self._counting.tally_at_stop()
         if tally is not None:
             self._finish(tally)
 
-    def release(self, crew: Crew) -> None:
+    def release(self, crew: WorkerPool) -> None:
         """Release the shared data of this input."""
         for handle in self._handles:
             crew.release(handle)

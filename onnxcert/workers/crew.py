@@ -6,10 +6,10 @@ from concurrent.futures import Future
 from typing import Any, Protocol, Self
 
 from onnxcert.workers.task import Task
-from onnxcert.workers.worker import Outcome
+from onnxcert.workers.worker import TaskResult
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """A fixed number of workers, one per slot from 0, alive inside the `with` block.
 
     Results are futures of `concurrent.futures`, in any order between workers. One worker executes
@@ -43,7 +43,7 @@ class Crew(Protocol):
         """End all workers, also in the middle of a task."""
         ...
 
-    def start(self, slot: int) -> Future[Outcome]:
+    def start(self, slot: int) -> Future[TaskResult]:
         """Start or replace the worker in this slot; return the future of `Worker.ready`."""
         ...
 
@@ -55,6 +55,6 @@ class Crew(Protocol):
         """Release the handle of a shared value."""
         ...
 
-    def submit(self, slot: int, task: Task, *handles: Any) -> Future[Outcome]:
+    def submit(self, slot: int, task: Task, *handles: Any) -> Future[TaskResult]:
         """Submit a task on the shared values of `handles`; return the future of `Worker.do`."""
         ...

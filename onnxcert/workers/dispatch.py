@@ -11,10 +11,10 @@ from typing import Any, Final, final
 
 from onnxcert.errors import DeviceError, ModelError, OnnxcertError
 from onnxcert.model.running.runtime import Runtime
-from onnxcert.workers.course import Course, ShapeState
-from onnxcert.workers.crew import Crew
-from onnxcert.workers.task import Answers, CountDraws, Task, WarmUp
-from onnxcert.workers.worker import Outcome
+from onnxcert.workers.course import InputJob, ShapeState
+from onnxcert.workers.crew import WorkerPool
+from onnxcert.workers.task import CleanOutputs, CountDraws, Task, WarmUp
+from onnxcert.workers.worker import TaskResult
 
 # Queue depth per worker: one task running, one waiting, so that the worker is never idle.
 _DEPTH: Final = 2
@@ -35,13 +35,13 @@ class _Slot:
     """
 
     number: int
-    ready: Future[Outcome] | None = None
+    ready: Future[TaskResult] | None = None
     warmed_up: bool = False
-    held: dict[Future[Outcome], tuple[Course | None, Task]] = field(default_factory=dict)
+    held: dict[Future[TaskResult], tuple[InputJob | None, Task]] = field(default_factory=dict)
 
 
 @final
-class Dispatch:
+class Scheduler:
     """Scheduler of a worker pool.
 
     Args:
@@ -55,7 +55,7 @@ class Dispatch:
     """
 
     def __init__(
-        self, crew: Crew, seconds: float = 2.0, say: Callable[[str], None] = lambda _: None
+        self, crew: WorkerPool, seconds: float = 2.0, say: Callable[[str], None] = lambda _: None
     ) -> None:
         self.crew = crew
         self._say = say
@@ -64,8 +64,8 @@ class Dispatch:
         self.forward = 0.0
         self._slots = [_Slot(number) for number in range(crew.size)]
         self._state = ShapeState(seconds)
-        self._jobs: list[Course] = []
-        self._pending: Iterator[Course] = iter(())
+        self._jobs: list[InputJob] = []
+        self._pending: Iterator[InputJob] = iter(())
         self._exhausted = False
         self._first: Any = None  # handle of the input for the workers' warm-up
         self._failures: Counter[tuple[str, str]] = Counter()
@@ -88,7 +88,7 @@ class Dispatch:
         return self._runtimes[0]
 
     def run(
-        self, jobs: Iterator[Course], stopping: Callable[[], bool], *, leaky: bool = False
+        self, jobs: Iterator[InputJob], stopping: Callable[[], bool], *, leaky: bool = False
     ) -> None:
         """Process every input to its end.
 
@@ -136,7 +136,7 @@ class Dispatch:
                 return
             self._submit(min(free, key=lambda slot: len(slot.held)), *found)
 
-    def _next_task(self) -> tuple[Course, Task] | None:
+    def _next_task(self) -> tuple[InputJob, Task] | None:
         if self._first is None and any(slot.held for slot in self._slots):
             return None  # the first input that the model accepts is the warm-up input of all
         fresh = 0
@@ -150,7 +150,7 @@ class Dispatch:
             if not self._admit():
                 return None
 
-    def _submit(self, slot: _Slot, job: Course, task: Task) -> None:
+    def _submit(self, slot: _Slot, job: InputJob, task: Task) -> None:
         if self._first is not None and not slot.warmed_up:
             warm_up = WarmUp()
             slot.held[self.crew.submit(slot.number, warm_up, self._first)] = None, warm_up
@@ -185,7 +185,7 @@ class Dispatch:
         self._say(text)
         self._reported = bool(text)
 
-    def _mark_ready(self, slot: _Slot, ready: Future[Outcome]) -> None:
+    def _mark_ready(self, slot: _Slot, ready: Future[TaskResult]) -> None:
         if isinstance(ready.exception(), self.crew.lost):
             self._failed_starts += 1
             if self._failed_starts >= _TRIES:
@@ -208,7 +208,7 @@ class Dispatch:
         if self._reported:
             self._report("")
 
-    def _collect(self, slot: _Slot, future: Future[Outcome]) -> None:
+    def _collect(self, slot: _Slot, future: Future[TaskResult]) -> None:
         if future not in slot.held:
             return  # the loss of its worker is handled already
         if isinstance(future.exception(), self.crew.lost):
@@ -219,7 +219,7 @@ class Dispatch:
         self.forward += future.result().forward
         if job is None:
             return
-        if self._first is None and isinstance(value, Answers):
+        if self._first is None and isinstance(value, CleanOutputs):
             # Shared until the end: replacement workers need it for their warm-up, too.
             self._first = self.crew.share(job.input)
             slot.warmed_up = True
@@ -246,7 +246,7 @@ class Dispatch:
         if held and held[0][0] is not None:
             self._attribute_failure(held[0][0], held[0][1])
 
-    def _attribute_failure(self, job: Course, task: Task) -> None:
+    def _attribute_failure(self, job: InputJob, task: Task) -> None:
         doing = "trying it out"
         if isinstance(task, CountDraws):
             doing = f"counting its draws {task.indices.start} to {task.indices.stop - 1}"
@@ -263,7 +263,7 @@ class Dispatch:
         slot.ready = self.crew.start(slot.number)
 
 
-def _value(future: Future[Outcome]) -> Any:
+def _value(future: Future[TaskResult]) -> Any:
     """Return the result of a task.
 
     Raises:

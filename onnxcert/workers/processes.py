@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 from typing import Any, Final, Self, final
 
 from onnxcert.workers.task import Task
-from onnxcert.workers.worker import Opening, Outcome, Worker
+from onnxcert.workers.worker import TaskResult, Worker, WorkerSetup
 
 # Signals that stop a command, where the system has them.
 STOPS: Final = tuple(
@@ -34,7 +34,7 @@ class _Handle:
 
 @final
 class Processes:
-    """Worker pool of processes; see `onnxcert.workers.crew.Crew`.
+    """Worker pool of processes; see `onnxcert.workers.crew.WorkerPool`.
 
     Args:
         opening: how each worker opens the models.
@@ -42,7 +42,7 @@ class Processes:
         devices: `CUDA_VISIBLE_DEVICES` of each worker; empty for all GPUs.
     """
 
-    def __init__(self, opening: Opening, size: int, devices: Sequence[str] = ()) -> None:
+    def __init__(self, opening: WorkerSetup, size: int, devices: Sequence[str] = ()) -> None:
         self.size: Final = size
         self._opening = opening
         self._devices = devices
@@ -66,7 +66,7 @@ class Processes:
         for slot in list(self._pools):
             self._stop_worker(slot)
 
-    def start(self, slot: int) -> Future[Outcome]:
+    def start(self, slot: int) -> Future[TaskResult]:
         self._stop_worker(slot)
         self._released[slot].clear()
         for handle in self._handles:
@@ -89,7 +89,7 @@ class Processes:
         for slot in handle.sent:
             self._released[slot].append(handle.key)
 
-    def submit(self, slot: int, task: Task, *handles: _Handle) -> Future[Outcome]:
+    def submit(self, slot: int, task: Task, *handles: _Handle) -> Future[TaskResult]:
         new = {handle.key: handle.value for handle in handles if slot not in handle.sent}
         for handle in handles:
             handle.sent.add(slot)
@@ -98,7 +98,7 @@ class Processes:
         try:
             return self._pools[slot].submit(_run_task, task, keys, new, gone)
         except BrokenProcessPool as error:  # raised here before the pending futures fail
-            future: Future[Outcome] = Future()
+            future: Future[TaskResult] = Future()
             future.set_exception(error)
             return future
 
@@ -117,7 +117,7 @@ _process_state: dict[str, Worker] = {}
 _shared: dict[int, Any] = {}
 
 
-def _open_models(opening: Opening, visible: str | None) -> Outcome:
+def _open_models(opening: WorkerSetup, visible: str | None) -> TaskResult:
     # The driver decides when to stop. Ctrl-C, or closing the terminal, signals every process of a
     # command.
     for number in STOPS:
@@ -131,7 +131,7 @@ def _open_models(opening: Opening, visible: str | None) -> Outcome:
     return worker.ready()
 
 
-def _run_task(task: Task, keys: list[int], new: dict[int, Any], gone: list[int]) -> Outcome:
+def _run_task(task: Task, keys: list[int], new: dict[int, Any], gone: list[int]) -> TaskResult:
     for key in gone:
         _shared.pop(key, None)
     _shared.update(new)

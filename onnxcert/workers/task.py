@@ -10,7 +10,7 @@ from onnxcert._typing import FloatArray, IntArray
 from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import Contract
-from onnxcert.model.running.trying import Tried, make_plan
+from onnxcert.model.running.trying import ExecutionPlan, make_plan
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.result import passes
 from onnxcert.sampling import BatchLeak, LeakCheck, Part, count_part
@@ -31,7 +31,7 @@ class Task(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class CleanOutputs:
     """Outputs of the models for an input without noise, and its execution plan.
 
     Attributes:
@@ -44,7 +44,7 @@ class Answers:
 
     clean: IntArray
     nonrobust: IntArray | None
-    tried: Tried
+    plan: ExecutionPlan
     contract: Contract
     other_contract: Contract | None
 
@@ -78,7 +78,7 @@ class WarmUp(Task):
 class MakePlan(Task):
     """Label an input without noise and plan its execution with warm-up draws.
 
-    Returns `Answers`, or the reason if the model fails on the input. See
+    Returns `CleanOutputs`, or the reason if the model fails on the input. See
     `onnxcert.model.running.trying.make_plan`.
     """
 
@@ -86,29 +86,29 @@ class MakePlan(Task):
     settings: Settings
     inputs: int
     batch_size: int | None
-    known: Tried | None
+    known: ExecutionPlan | None
     leaky: bool
 
-    def run(self, worker: Worker, *shared: Any) -> Answers | str:
+    def run(self, worker: Worker, *shared: Any) -> CleanOutputs | str:
         ((x, other),) = shared
         model, nonrobust = worker.model, worker.nonrobust
         try:
             clean, labels = clean_labels(model, nonrobust, x, other)
         except ModelError as error:
             return str(error)
-        tried = make_plan(
+        plan = make_plan(
             model,
             x,
             self.draws,
             each=passes(self.settings.n, self.settings.n0, self.settings.selection),
             inputs=self.inputs,
-            checked=self.settings.checked_draws(int(clean.size), device=model.on_device),
+            checked=self.settings.leak_check_draws(int(clean.size), device=model.on_device),
             batch_size=self.batch_size,
             known=self.known,
             leaky=self.leaky,
         )
-        return Answers(
-            clean, labels, tried, model.contract, nonrobust.contract if nonrobust else None
+        return CleanOutputs(
+            clean, labels, plan, model.contract, nonrobust.contract if nonrobust else None
         )
 
 
@@ -123,7 +123,7 @@ class CountDraws(Task):
     draws: Draws
     indices: range
     classes: int
-    tried: Tried
+    plan: ExecutionPlan
     check: LeakCheck | None = None
 
     def run(self, worker: Worker, *shared: Any) -> Part | BatchLeak:
@@ -136,7 +136,7 @@ class CountDraws(Task):
                 self.indices,
                 classes=self.classes,
                 candidate=chosen[0] if chosen else None,
-                batch_size=self.tried.batch.draws,
+                batch_size=self.plan.batch.draws,
                 backend=worker.model.backend,
                 check=self.check,
             )

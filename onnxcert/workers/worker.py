@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Opening:
+class WorkerSetup:
     """How a worker opens the models; it is sent to the worker, so no files need be shared.
 
     Attributes:
-        model: opens the model, given device and threads; see `OnnxSegmenter.anew`.
+        model: opens the model, given device and threads; see `OnnxSegmenter.reopen`.
         nonrobust: opens the other model, if there is one.
         device: device of the models.
         threads: threads on the CPU.
@@ -33,7 +33,7 @@ class Opening:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskResult:
     """Result of a task.
 
     Attributes:
@@ -57,7 +57,7 @@ class Worker:
         runtime: runtime of the model, or the error if it cannot be opened.
     """
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: WorkerSetup) -> None:
         options = {"device": opening.device, "threads": opening.threads}
         self.runtime: Runtime | OnnxcertError
         try:
@@ -67,18 +67,18 @@ class Worker:
         except OnnxcertError as error:
             self.runtime = error
 
-    def ready(self) -> Outcome:
+    def ready(self) -> TaskResult:
         """Return the runtime, or the error if the model cannot be opened."""
-        return Outcome(self.runtime, 0.0, 0.0)
+        return TaskResult(self.runtime, 0.0, 0.0)
 
-    def do(self, task: Task, *shared: Any) -> Outcome:
+    def do(self, task: Task, *shared: Any) -> TaskResult:
         """Execute one task on shared values."""
         start, before = time.perf_counter(), self._forward()
         try:
             value = task.run(self, *shared)
         except OnnxcertError as error:
             value = error
-        return Outcome(value, time.perf_counter() - start, self._forward() - before)
+        return TaskResult(value, time.perf_counter() - start, self._forward() - before)
 
     def _forward(self) -> float:
         return self.model.seconds + (self.nonrobust.seconds if self.nonrobust else 0.0)

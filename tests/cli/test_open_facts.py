@@ -175,8 +175,8 @@ def test_the_command_that_an_interrupted_run_names_goes_on_with_it(
     whole = Run.execute
     stores: list[Path] = []
 
-    def stopped(run: Run, fresh_seed: int) -> Any:
-        whole(run, fresh_seed)
+    def stopped(run: Run, random_seed: int) -> Any:
+        whole(run, random_seed)
         stores.append(run.store.folder.resolve())
         if len(stores) == 1:
             raise KeyboardInterrupt

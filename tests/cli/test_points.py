@@ -142,7 +142,7 @@ def test_the_noise_that_is_drawn(
     assert found.status == 0, found.err
     record = ResultStore("new").read("one")
     assert record.draws.perturbation == wanted
-    if "coordinates" in wanted.described():
+    if "coordinates" in wanted.describe():
         assert "of the coordinates" in found.out
 
 

@@ -66,7 +66,7 @@ def shown(inputs: int, *, terminal: bool) -> tuple[str, str]:
         bar.begin(inputs, 10)
         for place in range(1, inputs + 1):
             bar.advance(f"input-{place}", place, 0)
-            bar.chosen(8, "0.1 ms a draw")
+            bar.report_batch_size(8, "0.1 ms a draw")
             bar.advance(f"input-{place}", place, 10)
             bar.advance(f"input-{place}", place, 10)
         last = bar._progress.tasks[0]

@@ -99,7 +99,7 @@ def test_the_progress_bar_shows_names_as_they_are() -> None:
     with ProgressBar(console, lambda: "") as bar:
         bar.begin(1, 10)
         bar.advance(f"[red]{EVIL}", 1, 10)
-        bar.say(EVIL)
+        bar.report_status(EVIL)
     assert drawn.getvalue().count("e\\x1b[31mv\\x9bi\\u202el") == 2
     assert "[red]e" in drawn.getvalue()
     assert "\x1b[31m" not in drawn.getvalue()

@@ -12,7 +12,7 @@ from onnxcert.converters.pytorch import export
 
 from onnxcert.errors import ModelError
 from onnxcert.model.contract import METADATA_KEY
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contract import ImageContract
 
 torch = pytest.importorskip("torch")
 
@@ -96,7 +96,7 @@ def test_normalising_inside_equals_normalising_outside(tmp_path, mean, std):
 def test_the_contract_travels_in_the_file(tmp_path):
     path = write(Tiny(), tmp_path / "tiny.onnx", trained_sigma=0.25)
     text = {p.key: p.value for p in onnx.load(path).metadata_props}[METADATA_KEY]
-    assert PictureContract.from_json(text, source="file") == PictureContract(
+    assert ImageContract.from_json(text, source="file") == ImageContract(
         input="image",
         value_range=(0.0, 1.0),
         output="logits",
@@ -111,7 +111,7 @@ def test_a_size_that_the_trace_cannot_free_is_fixed_and_said(tmp_path):
     where = torch.linspace(0, 1, SIZE[0] * SIZE[1]).reshape(1, 1, *SIZE)
     path = write(Changed(lambda scores, _: scores + where), tmp_path / "tiny.onnx")
     model = onnx.load(path)
-    assert PictureContract.from_json(model.metadata_props[0].value, source="file").size == SIZE
+    assert ImageContract.from_json(model.metadata_props[0].value, source="file").size == SIZE
     shape = model.graph.input[0].type.tensor_type.shape.dim
     assert [shape[2].dim_value, shape[3].dim_value] == list(SIZE)
     assert run(path, pictures_of(4, 3, *SIZE)).shape == (4, 3, *SIZE)

@@ -16,7 +16,7 @@ from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import Family, decide, p_values, smallest_n
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation import Gaussian, rounded_down
+from onnxcert.perturbation import Gaussian, round_down
 from onnxcert.result import ABSTAIN, Selection, Tally
 from onnxcert.rule import Rule
 
@@ -261,7 +261,7 @@ def test_the_statement_holds_every_number_it_depends_on(
         "majority class",
     ):
         assert part in text, part
-    assert rounded_down(certificate.radius) in text
+    assert round_down(certificate.radius) in text
     assert certificate.radius == Gaussian(0.125).radius(0.8)
 
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from onnxcert.decision import OneSidedLevel, decide
-from onnxcert.decision.hindsight import NAMES, hindsight
+from onnxcert.decision.hindsight import NAMES, find_post_hoc_changes
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
@@ -105,7 +105,7 @@ def test_a_free_choice_claims_nothing_that_was_not_covered(
     stored: Rule, rule: Rule, hits: list[int], selection: Selection
 ) -> None:
     rule = alike(rule, stored)
-    if hindsight(stored, rule, selection):
+    if find_post_hoc_changes(stored, rule, selection):
         return
     before, after = (decided(np.array(hits), selection, each) for each in (stored, rule))
     if before is None or after is None:
@@ -119,8 +119,8 @@ def test_a_free_choice_claims_nothing_that_was_not_covered(
 def test_two_free_choices_are_one(a: Rule, b: Rule, c: Rule, selection: Selection) -> None:
     """Else a level could be voided in steps that each look free."""
     b, c = alike(b, a), alike(c, a)
-    if not hindsight(a, b, selection) and not hindsight(b, c, selection):
-        assert not hindsight(a, c, selection)
+    if not find_post_hoc_changes(a, b, selection) and not find_post_hoc_changes(b, c, selection):
+        assert not find_post_hoc_changes(a, c, selection)
 
 
 FREE: list[tuple[Rule, Rule, Selection]] = [
@@ -171,14 +171,14 @@ VOID: list[tuple[Rule, Rule, Selection, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("stored", "rule", "selection"), FREE)
 def test_these_are_free(stored: Rule, rule: Rule, selection: Selection) -> None:
-    assert hindsight(stored, rule, selection) == ()
+    assert find_post_hoc_changes(stored, rule, selection) == ()
 
 
 @pytest.mark.parametrize(("stored", "rule", "selection", "names"), VOID)
 def test_these_void_the_level(
     stored: Rule, rule: Rule, selection: Selection, names: tuple[str, ...]
 ) -> None:
-    assert hindsight(stored, rule, selection) == names
+    assert find_post_hoc_changes(stored, rule, selection) == names
 
 
 def test_every_part_of_a_rule_is_looked_at() -> None:

@@ -16,10 +16,10 @@ from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import Family, OneSidedLevel, boundaries, decide, p_values, smallest_n
 from onnxcert.decision import tested_tau as raised_tau
 from onnxcert.decision.baselines import alpha_for_predictions
-from onnxcert.decision.planning import can_certify, can_certify_at_a_look, looks_of
+from onnxcert.decision.planning import can_certify, can_certify_at_a_look, resolve_looks
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
-from onnxcert.planning import Question, votes_at_looks, votes_needed
+from onnxcert.planning import PlanRequest, votes_at_looks, votes_needed
 from onnxcert.result import Certificate, Selection, Tally
 from onnxcert.rule import Budget, Rule, Schedule
 from onnxcert.settings import Settings
@@ -152,8 +152,10 @@ def test_looks_are_at_the_raised_tau(selection: Selection) -> None:
     )
     auto = Schedule(300)
     family, same = Family.of(rule, 41, selection, DELTA), Family.of(raised, 41, selection)
-    assert looks_of(auto, family, 10) == looks_of(auto, same, 10)
-    assert looks_of(auto, family, 10) != looks_of(auto, Family.of(rule, 41, selection), 10)
+    assert resolve_looks(auto, family, 10) == resolve_looks(auto, same, 10)
+    assert resolve_looks(auto, family, 10) != resolve_looks(
+        auto, Family.of(rule, 41, selection), 10
+    )
     for n in range(10, 60):
         one = Schedule(n, (n,))
         assert can_certify_at_a_look(family, one, 10) == can_certify_at_a_look(same, one, 10)
@@ -259,10 +261,8 @@ def test_a_tau_that_reaches_one_is_refused_in_one_sentence() -> None:
         lambda: Family.of(Rule(tau=0.6, more_taus=(0.99,)), 5, "split", DELTA),
         lambda: decide(off(tally_of([60], 60)), Rule(tau=0.99)),
         lambda: Settings(perturbation=Gaussian(0.25), rule=Rule(tau=0.99)).can_certify(5, DELTA),
-        lambda: Settings(perturbation=Gaussian(0.25), rule=Rule(tau=0.99)).refuse_hopeless(
-            5, DELTA
-        ),
-        lambda: Question(components=5, rule=Rule(tau=0.99), law_error=DELTA),
+        lambda: Settings(perturbation=Gaussian(0.25), rule=Rule(tau=0.99)).check_feasible(5, DELTA),
+        lambda: PlanRequest(components=5, rule=Rule(tau=0.99), law_error=DELTA),
     ):
         with pytest.raises(
             ParameterError, match=r"law error 0.02 of .* must be below 1, .*; lower tau\.$"
@@ -283,7 +283,7 @@ def test_settings_hand_it_to_counts_and_refuse_by_it() -> None:
     assert settings_.can_certify(10**6)
     assert not settings_.can_certify(10**6, DELTA)
     with pytest.raises(ParameterError, match="use --n"):
-        settings_.refuse_hopeless(10**6, DELTA)
+        settings_.check_feasible(10**6, DELTA)
     enough = smallest_n(settings_.family(10**6, DELTA))
     assert enough > 75
     draws = tally_of([60], 60).draws
@@ -296,7 +296,7 @@ def test_settings_hand_it_to_counts_and_refuse_by_it() -> None:
     )
     assert many.can_certify(9, 9e-6)
     with pytest.raises(ParameterError, match="n 100 is too large: the law error"):
-        many.refuse_hopeless(9, 1e-5)
+        many.check_feasible(9, 1e-5)
 
 
 def test_the_statement_says_it_rounded_up_and_is_as_ever_without() -> None:

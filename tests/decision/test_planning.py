@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from onnxcert.correction import CORRECTIONS
 from onnxcert.decision import SPENDING, Family, can_certify, decide, p_values, smallest_n
 from onnxcert.decision.boundaries import boundaries
-from onnxcert.decision.planning import can_certify_at_a_look, looks_of
+from onnxcert.decision.planning import can_certify_at_a_look, resolve_looks
 from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
@@ -159,7 +159,7 @@ def test_automatic_looks_begin_with_a_candidate_and_where_a_unanimous_component_
 ) -> None:
     n0 = min(n0, n)
     asked = family(components, selection=selection, correction="bonferroni")
-    looks = looks_of(Schedule(n, None, spending), asked, n0)
+    looks = resolve_looks(Schedule(n, None, spending), asked, n0)
     assert looks[-1] == n
     if selection == "pooled":
         assert looks[0] >= n0
@@ -182,8 +182,8 @@ def test_pooled_votes_cannot_be_looked_at_before_there_is_a_candidate() -> None:
     pooled, split = (family(100, selection=selection) for selection in ("pooled", "split"))
     schedule = Schedule(100, (9, 100))
     with pytest.raises(ParameterError, match="must not be before the n0 10 draws"):
-        looks_of(schedule, pooled, 10)
-    assert looks_of(schedule, pooled, 9) == looks_of(schedule, split, 10) == (9, 100)
+        resolve_looks(schedule, pooled, 10)
+    assert resolve_looks(schedule, pooled, 9) == resolve_looks(schedule, split, 10) == (9, 100)
 
 
 @pytest.mark.parametrize("selection", ["pooled", "split"])

@@ -11,7 +11,7 @@ from decision.exact import tally_of
 
 from onnxcert.decision import boundaries, decide, stopping
 from onnxcert.decision.outlook import expected_gain, predictive_power
-from onnxcert.decision.stopping import Looking, Stopping, compute_forecast
+from onnxcert.decision.stopping import InterimAnalysis, Stopping, compute_forecast
 from onnxcert.errors import ParameterError
 from onnxcert.result import Tally
 from onnxcert.rule import Rule, Schedule
@@ -49,24 +49,24 @@ def test_a_reason_is_one_only_if_asked_for() -> None:
     assert Stopping().as_dict() == {}
     assert Stopping(until=1.0, seconds=60).as_dict() == {"until": 1.0, "time": 60}
     tally = at(80, [1.0, 1.0, 0.1])
-    assert Looking(RULE, Stopping()).at_look(tally) == ""
+    assert InterimAnalysis(RULE, Stopping()).analyse(tally) == ""
 
 
 def test_until_stops_at_the_share_and_not_before() -> None:
     tally = at(80, [1.0, 1.0, 1.0, 0.1])
     assert compute_forecast(decide(tally, RULE)).certified == 0.75
-    assert Looking(RULE, Stopping(until=0.75)).at_look(tally) == "until"
-    assert Looking(RULE, Stopping(until=0.76)).at_look(tally) == ""
+    assert InterimAnalysis(RULE, Stopping(until=0.75)).analyse(tally) == "until"
+    assert InterimAnalysis(RULE, Stopping(until=0.76)).analyse(tally) == ""
 
 
 def test_futility_stops_where_little_is_left_to_win() -> None:
     hopeless, open_ = at(80, [1.0, 0.1, 0.2]), at(80, [1.0, 0.84, 0.85])
-    assert Looking(RULE, Stopping(futility=0.005)).at_look(hopeless) == "futility"
-    looking = Looking(RULE, Stopping(futility=0.005))
-    assert looking.at_look(open_) == ""
-    assert looking.outlook is not None
-    assert looking.outlook.in_the_end > 0.2
-    assert Looking(RULE, Stopping(futility=0.99)).at_look(open_) == "futility"
+    assert InterimAnalysis(RULE, Stopping(futility=0.005)).analyse(hopeless) == "futility"
+    interim_analysis = InterimAnalysis(RULE, Stopping(futility=0.005))
+    assert interim_analysis.analyse(open_) == ""
+    assert interim_analysis.forecast is not None
+    assert interim_analysis.forecast.in_the_end > 0.2
+    assert InterimAnalysis(RULE, Stopping(futility=0.99)).analyse(open_) == "futility"
 
 
 def test_futility_waits_for_those_who_need_many_draws() -> None:
@@ -74,11 +74,14 @@ def test_futility_waits_for_those_who_need_many_draws() -> None:
     looks = (*LOOKS[: LOOKS.index(80) + 1], 500, 4000)
     rule = RULE.but(alpha=1e-9, schedule=Schedule(4000, looks))
     late = at(80, [0.82] * 8)
-    outlook = compute_forecast(decide(late, rule))
-    assert outlook.per_hundred == pytest.approx(outlook.in_the_end * 100 / 3920)
-    assert outlook.next_hundred < outlook.per_hundred
-    assert Looking(rule, Stopping(futility=0.9 * outlook.per_hundred)).at_look(late) == ""
-    assert Looking(rule, Stopping(futility=1.1 * outlook.per_hundred)).at_look(late) == "futility"
+    forecast = compute_forecast(decide(late, rule))
+    assert forecast.per_hundred == pytest.approx(forecast.in_the_end * 100 / 3920)
+    assert forecast.next_hundred < forecast.per_hundred
+    assert InterimAnalysis(rule, Stopping(futility=0.9 * forecast.per_hundred)).analyse(late) == ""
+    assert (
+        InterimAnalysis(rule, Stopping(futility=1.1 * forecast.per_hundred)).analyse(late)
+        == "futility"
+    )
 
 
 @pytest.mark.parametrize(("elapsed", "ended"), [(20.0, ""), (29.9, ""), (30.1, "time")])
@@ -88,14 +91,16 @@ def test_time_stops_at_the_last_look_that_fits(
     """80 draws took so long; the next look is at 160 and would take twice that."""
     clock = iter([100.0, 100.0 + elapsed])
     monkeypatch.setattr(stopping.time, "monotonic", lambda: next(clock))
-    looking = Looking(RULE, Stopping(seconds=60.0), started=stopping.time.monotonic())
-    assert looking.at_look(at(80, [0.9, 0.9])) == ended
+    interim_analysis = InterimAnalysis(
+        RULE, Stopping(seconds=60.0), started=stopping.time.monotonic()
+    )
+    assert interim_analysis.analyse(at(80, [0.9, 0.9])) == ended
 
 
 def test_the_last_look_is_no_early_stop() -> None:
     every = Stopping(until=0.01, futility=1.0, seconds=1e-9)
-    assert Looking(RULE, every).at_look(at(400, [1.0, 0.1])) == ""
-    assert Looking(RULE, every).at_look(at(160, [1.0, 0.1])) == "until"
+    assert InterimAnalysis(RULE, every).analyse(at(400, [1.0, 0.1])) == ""
+    assert InterimAnalysis(RULE, every).analyse(at(160, [1.0, 0.1])) == "until"
 
 
 def test_no_reason_changes_what_is_certified() -> None:
@@ -125,11 +130,11 @@ def test_the_outlook_is_what_more_draws_bring_on_average() -> None:
 
 
 def test_the_outlook_in_shares_of_all_components() -> None:
-    outlook = compute_forecast(decide(at(160, [1.0, 0.8, 0.8, 0.1]), RULE))
+    forecast = compute_forecast(decide(at(160, [1.0, 0.8, 0.8, 0.1]), RULE))
     bound = int(boundaries(LOOKS, [0.75], 0.05 / 4, "pooled", "equal")[0, -1])
-    assert (outlook.draws, outlook.certified) == (160, 0.25)
-    assert outlook.in_the_end == pytest.approx(2 * predictive_power(160, 240, bound)[128] / 4)
-    assert 0 < outlook.next_hundred < outlook.in_the_end
+    assert (forecast.draws, forecast.certified) == (160, 0.25)
+    assert forecast.in_the_end == pytest.approx(2 * predictive_power(160, 240, bound)[128] / 4)
+    assert 0 < forecast.next_hundred < forecast.in_the_end
 
 
 @pytest.mark.parametrize("shares", [[1.0, 0.80, 0.81], [1.0, 0.88, 0.87]])
@@ -137,11 +142,11 @@ def test_futility_is_about_a_hundred_draws_the_next_ones_or_all_that_are_left(
     shares: list[float],
 ) -> None:
     tally = at(80, shares)
-    outlook = compute_forecast(decide(tally, RULE))
-    worth = max(outlook.next_hundred, outlook.in_the_end * 100 / 320)
-    assert 0 < worth < outlook.in_the_end
+    forecast = compute_forecast(decide(tally, RULE))
+    worth = max(forecast.next_hundred, forecast.in_the_end * 100 / 320)
+    assert 0 < worth < forecast.in_the_end
     for futility, ended in ((worth * 0.999, ""), (worth * 1.001, "futility")):
-        assert Looking(RULE, Stopping(futility=futility)).at_look(tally) == ended
+        assert InterimAnalysis(RULE, Stopping(futility=futility)).analyse(tally) == ended
 
 
 @pytest.mark.parametrize("first", [0.6, 0.75, 0.9])
@@ -155,7 +160,7 @@ def test_more_draws_are_worth_what_they_bring_at_the_tau_that_gains_most(first: 
     for tau, bounds in zip(taus, boundaries(LOOKS, taus, 0.05 / 5, "pooled", "equal"), strict=True):
         undecided = tally.hits[certificate.labels_at(tau) < 0]
         gains.append(predictive_power(80, 320, int(bounds[-1]))[undecided].sum() / 5)
-    outlook = compute_forecast(certificate)
-    assert outlook.certified == pytest.approx(np.mean(certificate.labels_at(first) >= 0))
-    assert outlook.in_the_end == pytest.approx(max(gains))
+    forecast = compute_forecast(certificate)
+    assert forecast.certified == pytest.approx(np.mean(certificate.labels_at(first) >= 0))
+    assert forecast.in_the_end == pytest.approx(max(gains))
     assert len({round(gain, 6) for gain in gains}) == 3

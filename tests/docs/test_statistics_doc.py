@@ -22,8 +22,8 @@ from onnxcert.decision import (
     SPENDING,
     Family,
     boundaries,
-    looks_of,
     p_values,
+    resolve_looks,
     smallest_n,
 )
 from onnxcert.perturbation import Gaussian
@@ -74,7 +74,7 @@ def test_what_ten_looks_cost() -> None:
 
 def test_where_automatic_looks_lie() -> None:
     def looks(spending: str) -> tuple[int, ...]:
-        return looks_of(Schedule(1000, None, spending), family(), 10)
+        return resolve_looks(Schedule(1000, None, spending), family(), 10)
 
     equal = looks("equal")
     assert f"component: {', '.join(map(str, equal))} for N = 1e6, tau .75, alpha .001" in PROSE

@@ -19,7 +19,7 @@ from onnxcert.errors import ModelError
 from onnxcert.kernels import Scores
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.perturbation import OnChannels
-from onnxcert.sampling import Count, noisy_answers, sample
+from onnxcert.sampling import Count, run_draws, sample
 
 CONV = zoo.Conv3.random(4, seed=3)
 X = zoo.picture(8, 12, seed=5)
@@ -213,8 +213,8 @@ def test_answers_hold_while_the_next_pass_runs(
     def labels(answer: Any) -> Any:
         return backend.host(backend.labels(answer))
 
-    held = [*noisy_answers(model, X, draws, range(40), 2, backend)]
-    at_once = [labels(a) for a in noisy_answers(model, X, draws, range(40), 2, backend)]
+    held = [*run_draws(model, X, draws, range(40), 2, backend)]
+    at_once = [labels(a) for a in run_draws(model, X, draws, range(40), 2, backend)]
     for kept, seen in zip(held, at_once, strict=True):
         np.testing.assert_array_equal(labels(kept), seen)
 

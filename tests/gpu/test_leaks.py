@@ -14,7 +14,7 @@ import pytest
 from onnxcert import Gaussian, certify
 from onnxcert.backend import DeviceBackend
 from onnxcert.draws import Draws, digest
-from onnxcert.sampling import noisy_answers
+from onnxcert.sampling import run_draws
 from onnxcert.sampling.leak_check import BatchLeak, LeakCheck
 
 NOISE = Gaussian(0.25)
@@ -30,7 +30,7 @@ def declared(*, dark: bool) -> np.ndarray:
 def counted(segmenter: Any, x: np.ndarray, check: LeakCheck | None) -> list[np.ndarray]:
     backend = segmenter.backend
     draws = Draws(NOISE, 5, digest(x), backend.generator)
-    found = noisy_answers(segmenter, x, draws, range(16), 5, backend, check)
+    found = run_draws(segmenter, x, draws, range(16), 5, backend, check)
     return [backend.host(backend.labels(answer)) for answer in found]
 
 

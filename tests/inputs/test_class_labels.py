@@ -9,9 +9,9 @@ import pytest
 from drawing import write_picture
 
 from onnxcert.errors import InputError, ParameterError
-from onnxcert.inputs import INDEX, READERS, ClassLabel, Folder, ImageFolder, usable_sizes
+from onnxcert.inputs import INDEX, READERS, ClassLabel, Folder, ImageFolder, read_usable_sizes
 from onnxcert.inputs.class_table import match_classes, read_class_table
-from onnxcert.inputs.convention import with_coding
+from onnxcert.inputs.convention import apply_label_encoding
 from onnxcert.truth import read_truth
 
 NAMES = ("cat", "traffic light", "dog")
@@ -166,10 +166,12 @@ def test_folders_of_classes_are_listed_by_their_names(photos: Path) -> None:
     told = {item.name: item.class_label.text for item in listing.items if item.class_label}
     assert sorted(told.values()) == ["cat", "cat", "dog"]
     assert len(told) == 3
-    sizes, unreadable = usable_sizes(listing)  # there is no label map to compare with
+    sizes, unreadable = read_usable_sizes(listing)  # there is no label map to compare with
     assert (len(sizes), unreadable) == (3, {})
     truths = {
-        item.path.parent.name: read_truth(item, None, classes=2, ignore_label=None, coding=INDEX)
+        item.path.parent.name: read_truth(
+            item, None, classes=2, ignore_label=None, label_encoding=INDEX
+        )
         for item in listing.items
     }
     assert {name: None if t is None else t.tolist() for name, t in truths.items()} == {
@@ -192,7 +194,7 @@ def test_pictures_of_one_folder_and_a_table(photos: Path) -> None:
         assert item.label == path
         assert item.class_label is not None
         truth = read_truth(
-            item, None, classes=3, ignore_label=None, coding=INDEX, class_names=NAMES
+            item, None, classes=3, ignore_label=None, label_encoding=INDEX, class_names=NAMES
         )
         assert truth is not None
         assert (truth.dtype, truth.shape) == (np.int32, (1,))
@@ -202,18 +204,20 @@ def test_pictures_of_one_folder_and_a_table(photos: Path) -> None:
 def test_truth_of_the_other_kind_is_refused(photos: Path, tmp_path: Path) -> None:
     item = ImageFolder.list([str(photos)], None).items[0]
     with pytest.raises(InputError, match="expected a label map for each image"):
-        read_truth(item, (12, 16), classes=2, ignore_label=None, coding=INDEX)
+        read_truth(item, (12, 16), classes=2, ignore_label=None, label_encoding=INDEX)
     maps = tmp_path / "maps"
     maps.mkdir()
     np.save(maps / "x.npy", np.zeros((12, 16), np.uint8))
     mapped = Folder.list([str(photos / "dog")], str(maps)).items[0]
     with pytest.raises(InputError, match="expected one class for the whole image"):
-        read_truth(mapped, None, classes=2, ignore_label=None, coding=INDEX)
+        read_truth(mapped, None, classes=2, ignore_label=None, label_encoding=INDEX)
 
 
 def test_classes_are_not_read_by_a_palette(photos: Path) -> None:
     with pytest.raises(ParameterError, match="leave --label-map out"):
-        with_coding(ImageFolder.list([str(photos)], None), palette=None, label_map="ade20k")
+        apply_label_encoding(
+            ImageFolder.list([str(photos)], None), palette=None, label_map="ade20k"
+        )
 
 
 def test_photographs_are_not_taken_for_their_own_label_maps(photos: Path) -> None:

@@ -15,13 +15,13 @@ from onnxcert.inputs import (
     INDEX,
     LABEL_MAPS,
     Item,
-    LabelCoding,
+    LabelEncoding,
     Listing,
+    apply_label_encoding,
     read_label_map,
     read_label_size,
     read_labels,
     read_palette,
-    with_coding,
 )
 from onnxcert.inputs.translation import LookupTable
 
@@ -37,15 +37,19 @@ def text(path: Path, content: str) -> Path:
 
 
 def read(
-    path: Path, coding: LabelCoding, *, classes: int = 3, ignore: int | None = None
+    path: Path, label_encoding: LabelEncoding, *, classes: int = 3, ignore: int | None = None
 ) -> np.ndarray:
-    assert read_label_size(path, coding=coding) == (5, 7)
-    return read_labels(path, size=(5, 7), classes=classes, ignore_label=ignore, coding=coding)
+    assert read_label_size(path, label_encoding=label_encoding) == (5, 7)
+    return read_labels(
+        path, size=(5, 7), classes=classes, ignore_label=ignore, label_encoding=label_encoding
+    )
 
 
-def refused(path: Path, coding: LabelCoding = INDEX, *, classes: int = 3) -> str:
+def refused(path: Path, label_encoding: LabelEncoding = INDEX, *, classes: int = 3) -> str:
     with pytest.raises(InputError) as caught:
-        read_labels(path, size=(5, 7), classes=classes, ignore_label=None, coding=coding)
+        read_labels(
+            path, size=(5, 7), classes=classes, ignore_label=None, label_encoding=label_encoding
+        )
     message = str(caught.value)
     assert message.startswith(f"{path}: expected ")
     assert message.endswith(".")
@@ -245,7 +249,7 @@ def test_cityscapes_ids_become_train_ids(tmp_path: Path) -> None:
         size=(2, 17),
         classes=19,
         ignore_label=255,
-        coding=LABEL_MAPS["cityscapes"],
+        label_encoding=LABEL_MAPS["cityscapes"],
     )
     np.testing.assert_array_equal(labels.ravel(), train)
 
@@ -259,7 +263,7 @@ def test_labels_that_count_from_one(tmp_path: Path, name: str, count: int) -> No
         size=(1, count + 1),
         classes=count,
         ignore_label=255,
-        coding=LABEL_MAPS[name],
+        label_encoding=LABEL_MAPS[name],
     )
     np.testing.assert_array_equal(labels.ravel(), [255, *range(count)])
 
@@ -282,34 +286,36 @@ LISTING = Listing((Item("x", Path("x.png"), Path("l.png")),))
 
 def test_the_command_line_chooses_one_convention(tmp_path: Path) -> None:
     palette = text(tmp_path / "p.txt", PALETTE)
-    assert with_coding(LISTING, palette=None, label_map=None) is LISTING
-    coloured = with_coding(LISTING, palette=palette, label_map=None, ignore_label=2)
-    assert coloured.coding == read_palette(palette)
+    assert apply_label_encoding(LISTING, palette=None, label_map=None) is LISTING
+    coloured = apply_label_encoding(LISTING, palette=palette, label_map=None, ignore_label=2)
+    assert coloured.label_encoding == read_palette(palette)
     assert coloured.class_names == ("road", "car")
-    mapped = with_coding(LISTING, palette=None, label_map="cityscapes")
-    assert (mapped.coding, mapped.ignore_label) == (LABEL_MAPS["cityscapes"], 255)
-    own = with_coding(LISTING, palette=None, label_map=text(tmp_path / "m.txt", "1 0\n"))
+    mapped = apply_label_encoding(LISTING, palette=None, label_map="cityscapes")
+    assert (mapped.label_encoding, mapped.ignore_label) == (LABEL_MAPS["cityscapes"], 255)
+    own = apply_label_encoding(LISTING, palette=None, label_map=text(tmp_path / "m.txt", "1 0\n"))
     assert own.ignore_label is None
-    keys = {listing.coding.key for listing in (LISTING, coloured, mapped, own)}
+    keys = {listing.label_encoding.key for listing in (LISTING, coloured, mapped, own)}
     assert len(keys) == 4
 
 
 def test_conventions_that_contradict_are_refused(tmp_path: Path) -> None:
     palette = text(tmp_path / "p.txt", PALETTE)
     with pytest.raises(ParameterError, match="leave one out"):
-        with_coding(LISTING, palette=palette, label_map="ade20k")
+        apply_label_encoding(LISTING, palette=palette, label_map="ade20k")
     with pytest.raises(ParameterError, match="--labels"):
-        with_coding(Listing((Item("x", Path("x.png"), None),)), palette=palette, label_map=None)
+        apply_label_encoding(
+            Listing((Item("x", Path("x.png"), None),)), palette=palette, label_map=None
+        )
     with pytest.raises(ParameterError, match="--dataset"):
-        with_coding(
-            with_coding(LISTING, palette=None, label_map="ade20k"),
+        apply_label_encoding(
+            apply_label_encoding(LISTING, palette=None, label_map="ade20k"),
             palette=None,
             label_map="ade20k",
         )
     with pytest.raises(ParameterError, match=r"one of cityscapes, .* but there is no 'unheard-of'"):
-        with_coding(LISTING, palette=None, label_map="unheard-of")
+        apply_label_encoding(LISTING, palette=None, label_map="unheard-of")
     with pytest.raises(InputError, match="no such file"):
-        with_coding(LISTING, palette="unheard-of", label_map=None)
+        apply_label_encoding(LISTING, palette="unheard-of", label_map=None)
 
 
 def test_equal_codings_have_equal_keys(tmp_path: Path) -> None:

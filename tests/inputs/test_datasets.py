@@ -66,7 +66,7 @@ def test_cityscapes(tmp_path: Path, kind: str) -> None:
     assert listing.ignore_label == 255
     assert listing.class_names is not None
     assert len(listing.class_names) == 19
-    assert listing.coding == (LABEL_MAPS["cityscapes"] if kind == "labelIds" else INDEX)
+    assert listing.label_encoding == (LABEL_MAPS["cityscapes"] if kind == "labelIds" else INDEX)
     one_city = READERS["cityscapes"].list([str(split / "munster")], None)
     assert pairs(one_city, tmp_path) == pairs(listing, tmp_path)[1:]
 
@@ -75,10 +75,10 @@ def test_cityscapes_label_ids_are_preferred_and_complete(tmp_path: Path) -> None
     split = cityscapes(tmp_path)
     cityscapes(tmp_path, "labelTrainIds")
     reader = READERS["cityscapes"]
-    assert reader.list([str(split)], None).coding == LABEL_MAPS["cityscapes"]
+    assert reader.list([str(split)], None).label_encoding == LABEL_MAPS["cityscapes"]
     ids = "gtFine/val/munster/munster_000000_000019_gtFine_labelIds.png"
     (tmp_path / ids).unlink()
-    assert reader.list([str(split)], None).coding == INDEX
+    assert reader.list([str(split)], None).label_encoding == INDEX
     (tmp_path / ids.replace("labelIds", "labelTrainIds")).unlink()
     assert "labelTrainIds.png" in refused("cityscapes", split)
 
@@ -119,7 +119,7 @@ def test_pascal_voc(tmp_path: Path) -> None:
     ]
     assert listing.class_names is not None
     assert len(listing.class_names) == 21
-    assert (listing.ignore_label, listing.coding) == (255, INDEX)
+    assert (listing.ignore_label, listing.label_encoding) == (255, INDEX)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff"])
@@ -131,8 +131,8 @@ def test_pascal_context(tmp_path: Path, suffix: str) -> None:
     assert pairs(without, tmp_path)[0][1] == f"SegmentationClassContext/2008_000002{suffix}"
     assert with_background.class_names == ("background", *(without.class_names or ()))
     assert len(without.class_names or ()) == 59
-    assert with_background.coding == INDEX
-    assert without.coding == LABEL_MAPS["pascal-context-59"]
+    assert with_background.label_encoding == INDEX
+    assert without.label_encoding == LABEL_MAPS["pascal-context-59"]
     assert with_background.ignore_label == without.ignore_label == 255
 
 
@@ -175,13 +175,19 @@ def test_ade20k(tmp_path: Path) -> None:
     assert label is not None
     label.write_bytes(saved(np.array([[0, 1, 150]], np.uint8), "PNG"))
     labels = read_labels(
-        label, size=(1, 3), classes=150, ignore_label=listing.ignore_label, coding=listing.coding
+        label,
+        size=(1, 3),
+        classes=150,
+        ignore_label=listing.ignore_label,
+        label_encoding=listing.label_encoding,
     )
     assert labels.tolist() == [[255, 0, 149]]
     # The complete data set of other numbers is not this one.
     label.write_bytes(saved(np.array([[0, 1, 151]], np.uint8), "PNG"))
     with pytest.raises(InputError, match="151 occurs"):
-        read_labels(label, size=(1, 3), classes=150, ignore_label=255, coding=listing.coding)
+        read_labels(
+            label, size=(1, 3), classes=150, ignore_label=255, label_encoding=listing.label_encoding
+        )
 
 
 def test_ade20k_without_its_layout_is_refused(tmp_path: Path) -> None:

@@ -216,10 +216,10 @@ def use_picture(path: Path, name: str) -> None:  # noqa: ARG001
 
 
 def use_labels(path: Path, name: str) -> None:
-    coding: Palette | None = PARSED if name.startswith("colour") else None
-    chosen = coding or INDEX
-    size = read_label_size(path, coding=chosen)
-    labels = read_labels(path, size=size, classes=3, ignore_label=255, coding=chosen)
+    label_encoding: Palette | None = PARSED if name.startswith("colour") else None
+    chosen = label_encoding or INDEX
+    size = read_label_size(path, label_encoding=chosen)
+    labels = read_labels(path, size=size, classes=3, ignore_label=255, label_encoding=chosen)
     assert labels.dtype == np.int32
     assert labels.shape == size
     assert set(np.unique(labels)) <= {0, 1, 2, 255}

@@ -24,7 +24,7 @@ def results(folder: Path) -> Path:
     """A folder with what a run writes, as far as its names go."""
     store = ResultStore(folder)
     with store.exclusive():
-        store.begin({"model": "m"}, seed=1, fresh_seed=1)
+        store.begin({"model": "m"}, seed=1, random_seed=1)
     for name in ("labels/a.png", "labels/a.npy", "labels/b/000-x.png", "pictures/a.png"):
         path = folder / name
         path.parent.mkdir(exist_ok=True, parents=True)

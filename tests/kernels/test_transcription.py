@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 from onnxcert.kernels import Channels, Transcription, standard_normals
 from onnxcert.kernels.interpolation import Interpolation
 from onnxcert.model.nodes import Nodes
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.vote import channels_first, labels
 
 GRIDS = [((6, 7), (24, 28)), ((5, 9), (13, 17)), ((8, 9), (5, 9)), ((1, 9), (6, 5))]
@@ -48,7 +48,7 @@ def ran(nodes: Nodes, values: np.ndarray[Any, Any], kind: int, rank: int) -> np.
 def graph_labels(case: VotesCase) -> np.ndarray[Any, Any]:
     """Labels of the graph that onnxcert puts behind a network today."""
     values = case.scores(lambda array: array).values
-    contract = PictureContract(
+    contract = ImageContract(
         output="scores",
         output_form="logits" if case.threshold is None else "logit",
         output_layout="NCHW",

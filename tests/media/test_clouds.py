@@ -52,7 +52,7 @@ def test_a_prepared_cloud_and_its_truth_have_the_points_that_are_kept(tmp_path: 
     assert isinstance(cloud, PointCloud)
     assert truth is not None
     assert (len(cloud), truth.shape) == (40, (40,))
-    assert model.declared(cloud).shape == (3, 40)
+    assert model.to_array(cloud).shape == (3, 40)
     # Labels go the way of their points: 1 where a point lies beyond the mean of all 90.
     assert cloud.points[truth == 1, 0].min() > cloud.points[truth == 0, 0].max()
 
@@ -157,5 +157,5 @@ def test_truth_that_changed_is_none(done: Record, tmp_path: Path) -> None:
 
 
 def test_noise_is_named_as_it_was_drawn(done: Record) -> None:
-    assert done.draws.perturbation.described().endswith("on the coordinates (channels 0 to 2)")
+    assert done.draws.perturbation.describe().endswith("on the coordinates (channels 0 to 2)")
     assert done.draws.perturbation.of == Gaussian(0.1)  # type: ignore[attr-defined]

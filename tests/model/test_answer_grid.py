@@ -16,7 +16,7 @@ from zoo import Graph, save
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import OnnxcertError
 from onnxcert.model.graph import read_model
-from onnxcert.model.inference import infer
+from onnxcert.model.inference import detect
 from onnxcert.model.pictures.fit import Fit
 
 CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
@@ -133,7 +133,7 @@ def test_a_whole_step_is_taken_and_the_labels_are_those_of_the_plain_scores(
     step = Step(int(rng.integers(2, 9)), up=seed % 4 == 3, rounded_up=seed % 2 == 0)
     proto = net(form, step, seed)
     path = save(proto, tmp_path / "model.onnx")
-    assert infer(read_model(path), UNIT, thorough=True).answer_rank == len(SHAPES[form])
+    assert detect(read_model(path), UNIT, thorough=True).answer_rank == len(SHAPES[form])
     segmenter = OnnxSegmenter.open(path, **UNIT, **CPU)
     for _ in range(3):  # sizes of one model, one after the other
         height, width = (int(n) for n in rng.integers(10, 40, 2))
@@ -162,7 +162,7 @@ def test_any_border_is_refused_by_a_run_and_by_inspect(
     with pytest.raises(OnnxcertError) as run:
         OnnxSegmenter.open(path, **UNIT, **CPU)(picture)
     with pytest.raises(OnnxcertError) as inspected:
-        infer(read_model(path), UNIT, thorough=True)
+        detect(read_model(path), UNIT, thorough=True)
     for error in (run, inspected):
         text = str(error.value)
         assert "neither those of the input" in text
@@ -216,4 +216,4 @@ def test_an_axis_that_was_averaged_away_is_refused(axis: int, tmp_path: Path) ->
     with pytest.raises(OnnxcertError, match="neither those of the input"):
         OnnxSegmenter.open(path, **given, **CPU)(np.zeros((1, 3, 8, 12), np.float32))
     with pytest.raises(OnnxcertError, match="neither those of the input"):
-        infer(read_model(path), given, thorough=True)
+        detect(read_model(path), given, thorough=True)

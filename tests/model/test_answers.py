@@ -15,10 +15,10 @@ from zoo import Graph, save
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert.errors import ModelError, OnnxcertError
-from onnxcert.model.answer_axes import Shown, layouts, on_grid
+from onnxcert.model.answer_axes import OutputShapes, layouts, on_grid
 from onnxcert.model.graph import read_model
-from onnxcert.model.inference import infer
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.inference import detect
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.points.contract import PointContract
 
@@ -88,16 +88,16 @@ def refusal(proto: onnx.ModelProto, folder: Path, **given: Any) -> str:
     ids=str,
 )
 def test_the_lengths_of_axes_say_what_they_are(one: Any, two: Any, expected: list[str]) -> None:
-    assert list(layouts(Shown(GRID, one, two), PictureContract())) == expected
+    assert list(layouts(OutputShapes(GRID, one, two), ImageContract())) == expected
 
 
 def test_where_several_orders_fit_all_are_found() -> None:
-    assert layouts(Shown((5, 5), (5, 5, 5), None), PictureContract()) == ("CHW", "HWC")
-    assert layouts(Shown((1, 7), (1, 7), None), PictureContract()) == ("HW", "")
-    assert layouts(Shown((1, 7), (1, 7), (2, 7)), PictureContract()) == ("",)
-    assert layouts(Shown((9,), (9, 9), None), PointContract()) == ("CN", "NC")
-    assert layouts(Shown((9,), (9, 4), None), PointContract()) == ("NC",)
-    assert layouts(Shown((9,), (9,), (2, 9)), PointContract()) == ("N", "C")
+    assert layouts(OutputShapes((5, 5), (5, 5, 5), None), ImageContract()) == ("CHW", "HWC")
+    assert layouts(OutputShapes((1, 7), (1, 7), None), ImageContract()) == ("HW", "")
+    assert layouts(OutputShapes((1, 7), (1, 7), (2, 7)), ImageContract()) == ("",)
+    assert layouts(OutputShapes((9,), (9, 9), None), PointContract()) == ("CN", "NC")
+    assert layouts(OutputShapes((9,), (9, 4), None), PointContract()) == ("NC",)
+    assert layouts(OutputShapes((9,), (9,), (2, 9)), PointContract()) == ("N", "C")
 
 
 @pytest.mark.parametrize("grid", [(64, 96), (100, 70), (13, 9), (513, 513), (1, 7)], ids=str)
@@ -277,7 +277,7 @@ def test_a_layout_that_was_said_chooses_where_several_fit(tmp_path: Path) -> Non
     given = {"layout": "NCHW"}
     path = save(proto, tmp_path / "model.onnx")
     with pytest.raises(OnnxcertError, match="--output-layout CHW or --output-layout HWC"):
-        infer(read_model(path), {**UNIT, **given})
+        detect(read_model(path), {**UNIT, **given})
     picture = np.random.default_rng(1).random((1, 3, side, side), dtype=np.float32)
     for said in ("HWC", "NHWC"):  # the second with a batch axis in mind
         model = opened(proto, tmp_path, output_layout=said, **given)

@@ -81,7 +81,7 @@ def picked(
     ]
 
 
-LEAKS: dict[str, Steps] = {
+LEAK_WARNING: dict[str, Steps] = {
     "mean over the batch": [("ReduceMean", "x", "y", {"axes": [0], "keepdims": 1})],
     "largest of all": [("ReduceMax", "x", "y", {"keepdims": 1})],
     "sum by an input": [("ReduceSum", "x axes", "y", {})],
@@ -206,12 +206,12 @@ SOUND: dict[str, Steps] = {
 NUMBERS |= {"wide": np.ones((192, 2), np.float32), "three": np.ones(3, np.float32)}
 
 
-@pytest.mark.parametrize("name", LEAKS)
+@pytest.mark.parametrize("name", LEAK_WARNING)
 def test_what_works_along_the_batch_is_found(name: str) -> None:
-    proto = of(LEAKS[name])
+    proto = of(LEAK_WARNING[name])
     (finding,) = [f for f in lint(proto) if f.mixes]
     assert finding.severity == "warning"
-    assert finding.node == f"'the_{LEAKS[name][-1][0]}' ({LEAKS[name][-1][0]})"
+    assert finding.node == f"'the_{LEAK_WARNING[name][-1][0]}' ({LEAK_WARNING[name][-1][0]})"
     assert "along the axis of the batch" in finding.message
 
 

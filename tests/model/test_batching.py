@@ -19,9 +19,9 @@ import onnxcert
 from onnxcert import Gaussian, OnnxSegmenter
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError
-from onnxcert.model.running.batching import batch_size_for
+from onnxcert.model.running.batching import tune_batch_size
 from onnxcert.model.running.memory import HostMemory
-from onnxcert.model.running.trying import Trying
+from onnxcert.model.running.trying import Autotuner
 
 X = np.full((3, 6, 5), 0.5, np.float32)
 DRAWS = Draws(Gaussian(0.25), 3, digest(X))
@@ -51,7 +51,7 @@ class Timed:
 
     def chosen(self, **options: Any) -> Any:
         asked: dict[str, Any] = {"each": 1000, "inputs": 1000, "memory": Plenty(), **options}
-        return batch_size_for(self, X, DRAWS, clock=self.clock, **asked)
+        return tune_batch_size(self, X, DRAWS, clock=self.clock, **asked)
 
 
 class Plenty:
@@ -149,7 +149,7 @@ def test_where_nobody_says_how_much_memory_there_is_batches_stay_small() -> None
     model = Timed(per_pass=0.1, per_draw=1e-6)
     draws = Draws(Gaussian(0.25), 3, digest(large))
     options: dict[str, Any] = {"each": 1000, "inputs": 1000, "clock": model.clock}
-    assert batch_size_for(model, large, draws, memory=Silent(), **options).draws == 1
+    assert tune_batch_size(model, large, draws, memory=Silent(), **options).draws == 1
     assert model.chosen(memory=Silent()).draws > 8
 
 
@@ -170,7 +170,7 @@ def test_no_draw_that_is_counted_is_tried() -> None:
         rows.extend(row.tobytes() for row in batch)
         return (batch[:, 0] > 0.5).astype(np.uint8)
 
-    batch_size_for(recording, X, DRAWS, each=400, inputs=10)
+    tune_batch_size(recording, X, DRAWS, each=400, inputs=10)
     counted = np.empty((400, *X.shape), np.float32)
     DRAWS.write(X, range(400), counted)
     assert rows
@@ -186,7 +186,7 @@ def test_a_model_of_a_fixed_batch_gets_just_that(tmp_path: Path, rows: int) -> N
     segment(x[None])
     draws = Draws(Gaussian(0.3), 0, digest(x))
     assert segment.rows == rows
-    assert batch_size_for(segment, x, draws, each=1000, inputs=1000).draws == rows
+    assert tune_batch_size(segment, x, draws, each=1000, inputs=1000).draws == rows
 
 
 def test_the_tally_is_the_same_whatever_is_chosen(tmp_path: Path) -> None:
@@ -273,13 +273,13 @@ def test_what_an_input_costs_to_try_does_not_grow_with_the_batch() -> None:
     spent = []
     for size in (8, 64):
         model = Timed()
-        trying = Trying(model, each=100, batch_size=size)
+        autotuner = Autotuner(model, each=100, batch_size=size)
         (first, others), *rest = inputs(5)
-        trying.tried(first, others)
+        autotuner.plan(first, others)
         assert max(model.seen) == size  # the graph is tried at the size that is run
         model.seen.clear()
         for x, draws in rest:
-            trying.tried(x, draws, inputs=5)
+            autotuner.plan(x, draws, inputs=5)
         spent.append(sum(model.seen) / len(rest))
     assert spent[0] == spent[1] <= 16
 
@@ -294,14 +294,14 @@ class Gated:
 
 @pytest.mark.parametrize("size", [2, 8, 64])
 def test_once_batch_mates_leak_every_input_runs_one_draw_per_pass(size: int) -> None:
-    trying = Trying(Gated(), each=100, batch_size=size)
+    autotuner = Autotuner(Gated(), each=100, batch_size=size)
     found = []
     for level in (0.3, 0.8, 0.3, 0.8):
         x = np.full((3, 6, 5), level, np.float32)
-        tried = trying.tried(x, Draws(Gaussian(0.25), 3, digest(x)), inputs=4)
-        found.append(tried.one_draw_per_pass)
-        assert bool(tried.warning) is found[-1]
-        assert (tried.batch.draws == 1) is found[-1]
+        plan = autotuner.plan(x, Draws(Gaussian(0.25), 3, digest(x)), inputs=4)
+        found.append(plan.one_draw_per_pass)
+        assert bool(plan.warning) is found[-1]
+        assert (plan.batch.draws == 1) is found[-1]
     assert found == [False, True, True, True]
 
 
@@ -315,6 +315,6 @@ def test_passes_that_run_at_once_are_not_taken_for_fast_ones() -> None:
             time.sleep(0.012 * len(batch))
             return (batch[:, 0] > 0.5).astype(np.uint8)
 
-    found = batch_size_for(Slow(), X, DRAWS, each=1000, inputs=4, memory=Plenty())
+    found = tune_batch_size(Slow(), X, DRAWS, each=1000, inputs=4, memory=Plenty())
     milliseconds = float(found.why.split(" ms per draw")[0])
     assert milliseconds >= 0.9 * 12 / 3

@@ -21,16 +21,16 @@ from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert.errors import ContractError, InputError
 from onnxcert.inputs import read_image
 from onnxcert.model.graph import read_model, write_contract
-from onnxcert.model.inference import infer
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.inference import detect
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.pictures.fit import Fit
 
 UNIT = {"value_range": (0.0, 1.0)}
 BLUE_TO_NIR = ("blue", "green", "red", "nir")
 
 
-def contract_of(proto: onnx.ModelProto, folder: Path, **given: Any) -> PictureContract:
-    return infer(read_model(graphs.save(proto, folder / "model.onnx")), {**UNIT, **given})
+def contract_of(proto: onnx.ModelProto, folder: Path, **given: Any) -> ImageContract:
+    return detect(read_model(graphs.save(proto, folder / "model.onnx")), {**UNIT, **given})
 
 
 def refusal(proto: onnx.ModelProto, folder: Path, **given: Any) -> str:
@@ -110,12 +110,12 @@ def test_a_number_of_names_that_is_not_that_of_the_channels_is_refused(tmp_path:
 @pytest.mark.parametrize("bands", [("a", "a"), ("a", ""), ("a", "b:c"), ("a", "b,c"), ("a", "\n")])
 def test_names_that_are_none_are_refused(bands: tuple[str, ...]) -> None:
     with pytest.raises(ContractError, match="name"):
-        PictureContract(channel_order="BANDS", bands=bands)
+        ImageContract(channel_order="BANDS", bands=bands)
 
 
 def test_colours_have_no_names_of_bands() -> None:
     with pytest.raises(ContractError, match="only channels of the order BANDS"):
-        PictureContract(bands=("a", "b", "c"))
+        ImageContract(bands=("a", "b", "c"))
 
 
 @pytest.mark.parametrize(
@@ -172,15 +172,15 @@ def test_the_file_keeps_what_its_channels_are(tmp_path: Path) -> None:
     for given_bands in ({"bands": BLUE_TO_NIR}, {"channel_order": "BANDS"}):
         contract = contract_of(proto, tmp_path, **given_bands)
         write_contract(read_model(tmp_path / "model.onnx"), contract, tmp_path / "with.onnx")
-        found = infer(read_model(tmp_path / "with.onnx"), {})
-        assert isinstance(found, PictureContract)
+        found = detect(read_model(tmp_path / "with.onnx"), {})
+        assert isinstance(found, ImageContract)
         assert (found.channel_order, found.bands) == ("BANDS", contract.bands)
         # A flag beats the file, and the names go with the bands.
-        other = infer(read_model(tmp_path / "with.onnx"), {"channel_order": "RGBA"})
-        assert isinstance(other, PictureContract)
+        other = detect(read_model(tmp_path / "with.onnx"), {"channel_order": "RGBA"})
+        assert isinstance(other, ImageContract)
         assert (other.channel_order, other.bands) == ("RGBA", ())
-        again = infer(read_model(tmp_path / "with.onnx"), {"bands": tuple("wxyz")})
-        assert isinstance(again, PictureContract)
+        again = detect(read_model(tmp_path / "with.onnx"), {"bands": tuple("wxyz")})
+        assert isinstance(again, ImageContract)
         assert again.bands == tuple("wxyz")
 
 
@@ -188,7 +188,7 @@ def test_the_file_keeps_what_its_channels_are(tmp_path: Path) -> None:
 def test_bands_that_are_no_names_are_refused(value: object) -> None:
     text = json.dumps({"version": 1, "channel_order": "BANDS", "bands": value})
     with pytest.raises(ContractError, match="bands must be a list of names"):
-        PictureContract.from_json(text, source="a test")
+        ImageContract.from_json(text, source="a test")
 
 
 # -- the right values in the right places --------------------------------------------------------
@@ -235,7 +235,7 @@ def test_labels_are_those_of_the_plain_function(
     )
     bands = tuple(f"band {i}" for i in range(channels))
     assert segmenter.contract.bands == bands  # type: ignore[attr-defined]
-    x = segmenter.declared(read_image(write(tmp_path, kind, values), bands))
+    x = segmenter.to_array(read_image(write(tmp_path, kind, values), bands))
     batch = (x + 0.1 * rng.standard_normal((3, *x.shape))).astype(np.float32)
     for given_pixels, seen in ((pixels[None], x[None]), (batch, batch)):
         scores = np.sort(function.scores(given_pixels), axis=1)
@@ -247,7 +247,7 @@ def test_labels_are_those_of_the_plain_function(
 
 @given(st.permutations(range(5)))
 def test_no_band_takes_the_place_of_another(order: list[int]) -> None:
-    contract = PictureContract(channel_order="BANDS", bands=tuple("abcde"), value_range=(0.0, 1.0))
+    contract = ImageContract(channel_order="BANDS", bands=tuple("abcde"), value_range=(0.0, 1.0))
     from onnxcert.model.pictures.normalisation import affine, channelwise
 
     mean = tuple(0.1 * i for i in order)

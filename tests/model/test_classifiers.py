@@ -23,10 +23,10 @@ from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ContractError, ModelError
 from onnxcert.model.graph import read_model
-from onnxcert.model.inference import infer
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.inference import detect
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.running.probe import LEAKS, is_batch_dependent, probed
+from onnxcert.model.running.probe import LEAK_WARNING, check_batch_invariance, is_batch_dependent
 
 TWO = MeanColour()
 FREE = ["b", 3, "h", "w"]
@@ -45,9 +45,9 @@ def opened(proto: onnx.ModelProto, folder: Path, **given: Any) -> OnnxSegmenter:
     return OnnxSegmenter.open(path, **{"device": "cpu", "threads": 1, **given})
 
 
-def contract_of(proto: onnx.ModelProto, folder: Path, **given: Any) -> PictureContract:
+def contract_of(proto: onnx.ModelProto, folder: Path, **given: Any) -> ImageContract:
     path = zoo.save(proto, folder / "model.onnx")
-    return infer(read_model(path), {"value_range": (0.0, 1.0), **given})
+    return detect(read_model(path), {"value_range": (0.0, 1.0), **given})
 
 
 DIALECTS = (
@@ -241,12 +241,12 @@ def test_batch_mates_that_change_scores_but_no_label_are_found(tmp_path: Path) -
     x = np.full((3, 8, 6), 0.5, np.float32)
     draws = Draws(Gaussian(0.25), 7, digest(x))
     sound = opened(ClassifierDialect().proto(THREE), tmp_path, value_range=(0.0, 1.0))
-    assert probed(sound, x, draws, batch_size=8) == (8, "")
+    assert check_batch_invariance(sound, x, draws, batch_size=8) == (8, "")
     assert not is_batch_dependent(sound, x, draws, batch_size=8)
     unsound = opened(leaking(), tmp_path, value_range=(0.0, 1.0))
     batch = np.random.default_rng(0).normal(0.5, 0.25, (64, *x.shape)).astype(np.float32)
     assert not unsound(batch).any()  # the labels show nothing
-    assert probed(unsound, x, draws, batch_size=8) == (1, LEAKS)
+    assert check_batch_invariance(unsound, x, draws, batch_size=8) == (1, LEAK_WARNING)
     assert is_batch_dependent(unsound, x, draws, batch_size=8)
 
 

@@ -12,11 +12,11 @@ import pytest
 from onnxcert.errors import ContractError
 from onnxcert.model.contract import Contract
 from onnxcert.model.graph import read_model
-from onnxcert.model.inference import infer
+from onnxcert.model.inference import detect
 
 
 def inferred(path: Path, **given: Any) -> Contract:
-    return infer(read_model(path), given)
+    return detect(read_model(path), given)
 
 
 def with_container(kind: str, *, beside: bool, output: bool = True) -> onnx.ModelProto:

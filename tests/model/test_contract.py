@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from onnxcert.errors import ContractError
 from onnxcert.model.contract import INTEGER_TYPES, OUTPUT_FORMS
-from onnxcert.model.pictures.contract import CHANNEL_ORDERS, NORMALISE, PictureContract
+from onnxcert.model.pictures.contract import CHANNEL_ORDERS, NORMALISE, ImageContract
 
 finite = st.floats(-(2.0**90), 2.0**90, width=32)  # what float32 pixels can be brought to
 positive = st.floats(min_value=0.0009765625, max_value=1e6, width=32)
@@ -26,7 +26,7 @@ names_of_bands = st.text(
 
 
 @st.composite
-def contracts(draw: st.DrawFn) -> PictureContract:
+def contracts(draw: st.DrawFn) -> ImageContract:
     """Any contract that may be."""
     names = draw(st.lists(st.text(min_size=1), max_size=5).filter(lambda v: len(v) != 1))
     low = draw(finite)
@@ -37,11 +37,11 @@ def contracts(draw: st.DrawFn) -> PictureContract:
     channels = draw(st.sampled_from((0, 1, count)))
     form = draw(st.sampled_from(OUTPUT_FORMS))
     classes = len(names) or draw(st.none() | st.integers(2, 1000))
-    dtype = draw(st.sampled_from(PictureContract.dtypes))
+    dtype = draw(st.sampled_from(ImageContract.dtypes))
     ranges = finite.filter(lambda high: high > low).map(lambda high: (low, high))
-    return PictureContract(
+    return ImageContract(
         input=draw(st.text()),
-        layout=draw(st.sampled_from(PictureContract.layouts)),
+        layout=draw(st.sampled_from(ImageContract.layouts)),
         channel_order=order,
         bands=tuple(bands),
         dtype=dtype,
@@ -49,7 +49,7 @@ def contracts(draw: st.DrawFn) -> PictureContract:
         multiple=draw(st.none() | st.integers(1, 64)),
         feeds=tuple(draw(st.dictionaries(st.text(min_size=1), values, max_size=2)).items()),
         output=draw(st.text()),
-        output_layout=draw(st.sampled_from(PictureContract.layouts)),
+        output_layout=draw(st.sampled_from(ImageContract.layouts)),
         output_rank=draw(st.sampled_from((1, 2, 3, 4))),
         task=draw(st.sampled_from(("segmentation", "classification"))),
         threshold=draw(st.none() | finite),
@@ -66,22 +66,22 @@ def contracts(draw: st.DrawFn) -> PictureContract:
 
 
 @given(contracts())
-def test_json_keeps_every_field(contract: PictureContract) -> None:
-    assert PictureContract.from_json(contract.to_json(), source="a test") == contract
+def test_json_keeps_every_field(contract: ImageContract) -> None:
+    assert ImageContract.from_json(contract.to_json(), source="a test") == contract
 
 
 @given(contracts())
 def test_what_json_says_has_a_source_and_what_it_leaves_open_has_none(
-    contract: PictureContract,
+    contract: ImageContract,
 ) -> None:
     said = set(json.loads(contract.to_json())) - {"version"}
-    assert PictureContract.from_json(contract.to_json(), source="a test").sources == dict.fromkeys(
+    assert ImageContract.from_json(contract.to_json(), source="a test").sources == dict.fromkeys(
         said, "a test"
     )
 
 
 def test_an_overridden_field_names_who_overrode_it() -> None:
-    contract = PictureContract.from_json(
+    contract = ImageContract.from_json(
         '{"version": 1, "mean": [0.5], "std": [0.2]}', source="the file"
     )
     changed = contract.override("given", mean=(0.4, 0.4, 0.4))
@@ -106,7 +106,7 @@ def test_an_overridden_field_names_who_overrode_it() -> None:
 )
 def test_another_document_is_refused(text: str, complaint: str) -> None:
     with pytest.raises(ContractError, match=complaint):
-        PictureContract.from_json(text, source="a test")
+        ImageContract.from_json(text, source="a test")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_another_document_is_refused(text: str, complaint: str) -> None:
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(field: str, value: Any) -> None:
     text = json.dumps({"version": 1, field: value})
     with pytest.raises(ContractError) as caught:
-        PictureContract.from_json(text, source="a test")
+        ImageContract.from_json(text, source="a test")
     message = str(caught.value)
     shown = {"value_range": "value.range", "class_names": "class.names", "classes": "class"}
     assert field in message or shown.get(field, field).replace(".", " ") in message
@@ -185,7 +185,7 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(field: str, value: An
 
 def test_as_many_names_as_classes() -> None:
     with pytest.raises(ContractError, match=r"3 classes but 2 class names"):
-        PictureContract(classes=3, class_names=("sky", "road"))
+        ImageContract(classes=3, class_names=("sky", "road"))
 
 
 def test_every_channel_order_is_drawn_above() -> None:
@@ -208,10 +208,10 @@ def test_every_channel_order_is_drawn_above() -> None:
 def test_what_a_field_may_be(field: str, values: tuple[Any, ...]) -> None:
     for value in values:
         text = json.dumps({"version": 1, field: value})
-        assert getattr(PictureContract.from_json(text, source="a test"), field) == value
+        assert getattr(ImageContract.from_json(text, source="a test"), field) == value
     other: dict[str, Any] = {field: "other"}
     with pytest.raises(ContractError) as caught:
-        PictureContract(**other)
+        ImageContract(**other)
     assert " or ".join(map(str, values)) in str(caught.value)
 
 
@@ -222,10 +222,10 @@ def test_what_a_field_may_be(field: str, values: tuple[Any, ...]) -> None:
 def test_mean_and_std_have_one_number_or_one_for_each_channel_of_the_network(
     order: str, network: int, picture: int
 ) -> None:
-    contract = PictureContract(channel_order=order, mean=(0.5,) * network, std=(0.5,))
+    contract = ImageContract(channel_order=order, mean=(0.5,) * network, std=(0.5,))
     assert (contract.network_channels, contract.declared_channels) == (network, picture)
     with pytest.raises(ContractError, match=rf"each of the {network} channels \({order}\)"):
-        PictureContract(channel_order=order, mean=(0.5,) * 2)
+        ImageContract(channel_order=order, mean=(0.5,) * 2)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_mean_and_std_have_one_number_or_one_for_each_channel_of_the_network(
 def test_a_threshold_that_nobody_said_is_the_usual_one(
     form: str, threshold: float | None, decides: float
 ) -> None:
-    assert PictureContract(output_form=form, threshold=threshold).decision_threshold == decides
+    assert ImageContract(output_form=form, threshold=threshold).decision_threshold == decides
 
 
 @pytest.mark.parametrize(
@@ -259,18 +259,18 @@ def test_a_threshold_that_nobody_said_is_the_usual_one(
 def test_labels_and_no_vote_have_room_in_the_type_of_the_labels(
     form: str, classes: int | None, kind: str
 ) -> None:
-    found = PictureContract(output_form=form, classes=classes).label_type
+    found = ImageContract(output_form=form, classes=classes).label_type
     assert found.name == kind
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_threshold_is_a_finite_number(value: float) -> None:
     with pytest.raises(ContractError, match="threshold"):
-        PictureContract(output_form="sigmoid", threshold=value)
+        ImageContract(output_form="sigmoid", threshold=value)
 
 
 def test_as_many_names_as_labels_and_not_as_answers_in_a_multi_label_model() -> None:
-    contract = PictureContract(
+    contract = ImageContract(
         output_form="multilabel", classes=2, class_names=("rain", "fog", "night")
     )
     assert contract.binary

@@ -154,7 +154,7 @@ def test_low_resolution_answers_are_brought_to_the_pictures_size(
 def test_a_grey_model_sees_the_picture_in_grey(layout: str, dtype: str, tmp_path: Path) -> None:
     dialect = Dialect(layout=layout, order="GRAY", dtype=dtype, value_range=(0, 255))
     conv = function(4, channels=1)
-    grey = opened(dialect, conv, tmp_path).declared(PICTURE)
+    grey = opened(dialect, conv, tmp_path).to_array(PICTURE)
     red, green, blue = PICTURE.astype(np.float64)
     assert np.allclose(grey, [0.299 * red + 0.587 * green + 0.114 * blue], atol=1e-6)
     agree(dialect, conv, grey, tmp_path, declared=PICTURE)

@@ -17,7 +17,7 @@ from zoo import Graph
 
 from onnxcert.errors import ContractError
 from onnxcert.model.graph import read_model
-from onnxcert.model.inference import infer
+from onnxcert.model.inference import detect
 from onnxcert.model.pictures.first_arithmetic import first_arithmetic
 
 CAFFE = (104.0, 117.0, 123.0)
@@ -77,9 +77,9 @@ def outcome(proto: onnx.ModelProto, folder: Path, **said: Any) -> str:
     """The refusal, or nothing where the contract is taken."""
     model = read_model(zoo.save(proto, folder / "model.onnx"))
     messages = []
-    for settle in (True, False):  # as `certify` asks and as `inspect` does
+    for require_range in (True, False):  # as `certify` asks and as `inspect` does
         try:
-            infer(model, said, settle=settle)
+            detect(model, said, require_range=require_range)
             messages.append("")
         except ContractError as error:
             messages.append(str(error))

@@ -78,12 +78,12 @@ def test_large_weights_stay_in_their_file_and_the_answers_are_the_same(
     file = read_model(path)
     assert [tensor.name for tensor in external_tensors(file.proto)] == ["w"]
     found = OnnxSegmenter.of(file, {}, threads=1)
-    elsewhere = pickle.loads(pickle.dumps(found.anew))(threads=1)  # as a worker opens it
+    elsewhere = pickle.loads(pickle.dumps(found.reopen))(threads=1)  # as a worker opens it
     assert np.array_equal(found(BATCH), inside(BATCH))
     assert np.array_equal(elsewhere(BATCH), inside(BATCH))
     (path.parent / WEIGHTS).unlink()
     with pytest.raises(ModelError, match=f"{WEIGHTS} are not on this machine, .*copy them"):
-        found.anew(threads=1)
+        found.reopen(threads=1)
 
 
 def test_the_digest_does_not_depend_on_what_is_read(

@@ -14,8 +14,8 @@ import pytest
 
 from onnxcert.errors import ContractError
 from onnxcert.model.graph import read_model
-from onnxcert.model.inference import infer
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.inference import detect
+from onnxcert.model.pictures.contract import ImageContract
 
 FREE = ["batch", 3, "height", "width"]
 FREE_ONE = ["batch", 1, "height", "width"]
@@ -41,8 +41,8 @@ def squares() -> onnx.ModelProto:
     )
 
 
-def contract_of(proto: onnx.ModelProto, folder: Path, **given: Any) -> PictureContract:
-    return infer(read_model(graphs.save(proto, folder / "model.onnx")), given)
+def contract_of(proto: onnx.ModelProto, folder: Path, **given: Any) -> ImageContract:
+    return detect(read_model(graphs.save(proto, folder / "model.onnx")), given)
 
 
 def refusal(proto: onnx.ModelProto, folder: Path, **given: Any) -> str:
@@ -90,8 +90,8 @@ def test_what_is_given_beats_the_metadata_and_the_metadata_the_graph(tmp_path: P
 
 def test_nothing_that_is_set_is_without_a_source(tmp_path: Path) -> None:
     found = contract_of(graphs.softmax(), tmp_path)
-    plain = PictureContract()
-    for field in PictureContract.__dataclass_fields__:
+    plain = ImageContract()
+    for field in ImageContract.__dataclass_fields__:
         if field != "sources" and getattr(found, field) != getattr(plain, field):
             assert found.sources.get(field), field
     # What the graph shows has a source even where it is what would be expected.
@@ -511,4 +511,4 @@ def test_a_convolution_without_weights_tells_no_layout(tmp_path: Path) -> None:
     for axis in proto.graph.input[0].type.tensor_type.shape.dim:
         axis.Clear()
     with pytest.raises(ContractError):
-        infer(read_model(graphs.save(proto, tmp_path / "model.onnx")), {})
+        detect(read_model(graphs.save(proto, tmp_path / "model.onnx")), {})

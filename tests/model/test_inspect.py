@@ -294,7 +294,7 @@ def test_what_the_model_sees_is_what_its_input_gets(
     path = zoo.save(dialect.proto(CONV), tmp_path / "model.onnx")
     segmenter = OnnxSegmenter.open(path, **CPU, **dialect.given(CONV))
     wanted = dialect.network_values(PICTURE[None])[0]
-    assert np.allclose(segmenter.seen(PICTURE), wanted, atol=1e-4)
+    assert np.allclose(segmenter.network_input(PICTURE), wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("out", ["nowhere/seen.png", "."])

@@ -15,7 +15,7 @@ from zoo import Graph, save
 
 from onnxcert.errors import ContractError
 from onnxcert.model.graph import read_model
-from onnxcert.model.inference import infer
+from onnxcert.model.inference import detect
 from onnxcert.model.segmenter import OnnxSegmenter
 
 UNIT: dict[str, Any] = {"value_range": (0.0, 1.0)}
@@ -23,7 +23,7 @@ FREE: list[Any] = ["batch", 3, "height", "width"]
 
 
 def contract_of(proto: onnx.ModelProto, folder: Path, *, names: Any = (), **given: Any) -> Any:
-    return infer(read_model(save(proto, folder / "model.onnx")), {**UNIT, **given}, names=names)
+    return detect(read_model(save(proto, folder / "model.onnx")), {**UNIT, **given}, names=names)
 
 
 # -- images ----------------------------------------------------------------------------------------

@@ -213,13 +213,13 @@ def test_nobody_is_refused_where_nothing_is_known_of_the_memory(
 
 def test_the_numbers_of_long_rows_are_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shape inference would keep each of them, in 70 bytes of the memory that is to be spared."""
-    infer = onnx.shape_inference.infer_shapes
+    detect = onnx.shape_inference.infer_shapes
     followed: list[onnx.ModelProto] = []
 
     def spied(model: onnx.ModelProto, **options: Any) -> onnx.ModelProto:
         if options.get("data_prop"):
             followed.append(model)
-        return infer(model, **options)
+        return detect(model, **options)
 
     monkeypatch.setattr(onnx.shape_inference, "infer_shapes", spied)
     double = [f"Concat r{i} r{i} > r{i + 1}" for i in range(20)]

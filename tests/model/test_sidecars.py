@@ -18,7 +18,7 @@ from onnx import helper
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ContractError
 from onnxcert.model.graph import read_model
-from onnxcert.model.inference import infer
+from onnxcert.model.inference import detect
 from onnxcert.model.sidecars.reading import MOST
 
 CPU = {"device": "cpu", "threads": 1}
@@ -52,7 +52,7 @@ def contract_of(
     folder: Path, *source: Any, proto: Any = None, name: str = "model.onnx", **given: Any
 ) -> Any:
     path = sidecars.write(folder, proto or model(), *source, name=name)
-    return infer(read_model(path), given)
+    return detect(read_model(path), given)
 
 
 def refusal(folder: Path, *source: Any, proto: Any = None, **given: Any) -> str:

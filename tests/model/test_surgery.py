@@ -259,7 +259,7 @@ def test_a_network_in_double_precision_gets_the_float32_values(tmp_path: Path) -
     segment = opened(proto, tmp_path, value_range=(0, 1), mean=(0.3,) * 3)
     network = (batch - mean).astype(np.float64)
     assert np.array_equal(segment(batch), scores(proto, network).argmax(axis=1))
-    assert np.array_equal(segment.seen(batch[0]), (batch - mean)[0])
+    assert np.array_equal(segment.network_input(batch[0]), (batch - mean)[0])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])

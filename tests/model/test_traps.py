@@ -18,7 +18,7 @@ from zoo import Conv3, Dialect, Graph
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert.errors import ContractError, ModelError
 from onnxcert.model.graph import read_model
-from onnxcert.model.inference import infer
+from onnxcert.model.inference import detect
 
 CPU = {"device": "cpu", "threads": 1}
 FREE = ["batch", 3, "height", "width"]
@@ -784,7 +784,7 @@ def test_a_trial_drops_the_readings_that_its_values_contradict(
 
 def test_a_trial_settles_the_layout_of_unnamed_axes(tmp_path: Path) -> None:
     path = zoo.save(unnamed_axes(("n", "x", "y", "z")), tmp_path / "model.onnx")
-    contract = infer(read_model(path), {"value_range": (0.0, 1.0), "layout": "NCHW"})
+    contract = detect(read_model(path), {"value_range": (0.0, 1.0), "layout": "NCHW"})
     assert (contract.output_layout, contract.classes) == ("NCHW", 3)
 
 

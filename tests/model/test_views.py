@@ -406,7 +406,7 @@ def test_what_differs_is_another_function(tmp_path: Path) -> None:
     certificate = certify(segmenter, zoo.picture(9, 9), Gaussian(0.2), n=60, seed=1)
     words = "the scales 0.5, 0.8, 1; mirror images; tiles of 8x8 that overlap by 3x2"
     assert words in certificate.statement()
-    assert words in segmenter.entry.said
+    assert words in segmenter.entry.description
 
 
 # -- large pictures --------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from onnxcert.bundled.street.palette import CLASS_NAMES, PALETTE
 from PIL import Image
 
 from onnxcert.model.contract import METADATA_KEY
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contract import ImageContract
 
 HOME = Path(scenes.__file__).parent
 MODEL = HOME / "model.onnx"
@@ -63,7 +63,7 @@ def test_the_file_is_small_and_says_how_to_talk_to_it():
     model = onnx.load(MODEL)
     onnx.checker.check_model(model)
     text = {p.key: p.value for p in model.metadata_props}[METADATA_KEY]
-    contract = PictureContract.from_json(text, source="file")
+    contract = ImageContract.from_json(text, source="file")
     assert contract.class_names == CLASS_NAMES
     assert contract.value_range == (0.0, 1.0)
     assert contract.trained_sigma == 0.25

@@ -118,7 +118,7 @@ def test_the_radius_is_not_above_that_of_sigma_in_float32_which_old_records_were
 def test_the_printed_radius_is_never_above_the_exact_one() -> None:
     for sigma in (0.2, 0.25, 0.5, 1.0):
         gaussian = Gaussian(sigma)
-        printed = float(gaussian.shown(gaussian.radius(0.75)))
+        printed = float(gaussian.format_radius(gaussian.radius(0.75)))
         assert 0.999 * sigma * quantile(0.75) <= printed <= sigma * quantile(0.75)
 
 
@@ -126,7 +126,7 @@ def test_the_printed_radius_is_never_above_the_exact_one() -> None:
 @settings(deadline=None, max_examples=500)
 def test_a_radius_is_shown_with_four_digits_and_never_above_the_exact_one(radius: float) -> None:
     """`radius` has itself been rounded down by 1e-12."""
-    shown = float(Gaussian(1.0).shown(radius))
+    shown = float(Gaussian(1.0).format_radius(radius))
     assert radius * (1 - 1.001e-3) <= shown <= radius * (1 + 1.01e-12)
 
 

@@ -53,7 +53,7 @@ def test_channels_apart_get_the_noise_of_an_input_of_their_own() -> None:
         noise.perturb(noise.prepare(x, NUMPY), NumpyNoise(rngs(5)), prepared)
         np.testing.assert_array_equal(prepared, out)
     assert noise.law_error((7, 50)) == noise.of.law_error((3, 50))
-    assert noise.described() == "gaussian sigma 0.25 on some (channels 1, 4, 5)"
+    assert noise.describe() == "gaussian sigma 0.25 on some (channels 1, 4, 5)"
     again = PERTURBATIONS[noise.name](**json.loads(json.dumps(noise.parameters())))
     assert again == noise
 
@@ -76,10 +76,10 @@ def test_all_that_is_said_of_size_is_said_by_the_perturbation_inside(of: Perturb
     assert wrapped.radius(0.8) == of.radius(0.8) > 0
     assert wrapped.unit("metres") == of.unit("metres")
     assert (wrapped.formula(), wrapped.formula(0.8)) == (of.formula(), of.formula(0.8))
-    assert wrapped.shown(0.1) == of.shown(0.1)
-    name, number = of.described().split(" sigma ")
-    assert wrapped.described().startswith(f"{name} sigma {number.split(' of ')[0]}")
-    assert "the coordinates (channels 0 to 2)" in wrapped.described()
+    assert wrapped.format_radius(0.1) == of.format_radius(0.1)
+    name, number = of.describe().split(" sigma ")
+    assert wrapped.describe().startswith(f"{name} sigma {number.split(' of ')[0]}")
+    assert "the coordinates (channels 0 to 2)" in wrapped.describe()
     assert " the coordinates " in wrapped.attack("R", "metres")
 
 
@@ -101,10 +101,10 @@ def test_the_statement_names_the_channels_that_may_be_attacked_and_no_others() -
 @pytest.mark.parametrize("of", EACH[1:], ids=lambda p: p.name)
 def test_a_rotation_of_some_channels_names_these_and_nothing_else(of: Perturbation) -> None:
     wrapped = OnChannels(of, 3, 6, "the normals")
-    for said in (wrapped.described(), wrapped.attack("R", "radians")):
+    for said in (wrapped.describe(), wrapped.attack("R", "radians")):
         assert "of the normals (channels 3 to 5)" in said
         assert "coordinates" not in said
-    assert wrapped.described_before() == f"{of.described()} on the normals (channels 3 to 5)"
+    assert wrapped.describe_legacy() == f"{of.describe()} on the normals (channels 3 to 5)"
 
 
 @pytest.mark.parametrize("of", EACH, ids=lambda p: p.name)

@@ -211,18 +211,18 @@ def test_the_radius_about_one_axis_is_the_classical_one_up_to_every_angle() -> N
         assert wanted * (1 - mpmath.mpf("1e-11")) <= got <= wanted
         assert Rotation(0.5, form="classical").radius(tau) == got
     assert AxisRotation(50.0, "z").radius(0.9) == math.pi
-    assert "every angle" in AxisRotation(50.0, "z").shown(math.pi)
+    assert "every angle" in AxisRotation(50.0, "z").format_radius(math.pi)
 
 
 def test_angles_are_shown_in_radians_and_degrees_never_above_what_they_are() -> None:
     noise = Rotation(0.125)
     radius = noise.radius(0.75)
-    rad, degrees = noise.shown(radius).replace(" degrees)", "").split(" rad (")
+    rad, degrees = noise.format_radius(radius).replace(" degrees)", "").split(" rad (")
     assert 0.999 * radius < float(rad) <= radius
     assert 0.999 * math.degrees(radius) < float(degrees) <= math.degrees(radius)
-    assert noise.shown(0.0) == "0 rad (0 degrees)"
-    assert noise.shown(math.pi) == "pi rad (180 degrees: every rotation)"
-    assert "every" not in noise.shown(math.nextafter(math.pi, 0))
+    assert noise.format_radius(0.0) == "0 rad (0 degrees)"
+    assert noise.format_radius(math.pi) == "pi rad (180 degrees: every rotation)"
+    assert "every" not in noise.format_radius(math.nextafter(math.pi, 0))
 
 
 def test_the_attack_says_what_turns_about_what_and_how_far() -> None:

@@ -19,7 +19,7 @@ from drawing import write_picture
 from equal_runs import assert_equal_runs
 
 from onnxcert import ResultStore
-from onnxcert.atomic import LEFT_OVER
+from onnxcert.atomic import TEMPORARY_PATTERN
 from onnxcert.errors import StoreError
 from onnxcert.store.fingerprint import fingerprint
 
@@ -164,7 +164,7 @@ def test_a_picture_that_leaves_no_room_gives_way_to_its_record(
     def full(store: ResultStore, record: Any, *, beside: Any) -> None:
         def fill() -> None:
             beside()
-            if list((store.folder / "pictures").glob(LEFT_OVER)):
+            if list((store.folder / "pictures").glob(TEMPORARY_PATTERN)):
                 raise StoreError("x.h5 cannot be written (No space left on device).")
 
         written(store, record, beside=fill)

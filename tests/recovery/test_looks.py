@@ -13,7 +13,7 @@ import pytest
 from equal_runs import whatever_the_batches
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule, Stopping, decide
-from onnxcert.decision.stopping import Looking
+from onnxcert.decision.stopping import InterimAnalysis
 from onnxcert.inputs import READERS
 from onnxcert.run import Run
 from onnxcert.settings import Settings
@@ -175,7 +175,7 @@ def test_it_stops_once_little_more_can_be_expected(prepared: Any) -> None:
 def test_it_stops_at_the_last_look_that_fits_into_the_time(
     prepared: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looking = Looking(
+    interim_analysis = InterimAnalysis(
         Rule(correction="bonferroni", schedule=Schedule(150, LOOKS)),
         Stopping(seconds=1.5),
         started=0.0,
@@ -187,8 +187,8 @@ def test_it_stops_at_the_last_look_that_fits_into_the_time(
     monkeypatch.setattr("onnxcert.decision.stopping.time.monotonic", lambda: float(next(now)))
     # One second for 45 draws: the next look, at 60, would come after 1.33 s and is taken; the one
     # at 100 would come after 3.3 s, as by then two seconds have passed.
-    assert looking.at_look(at_look(tally, 0)) == ""
-    assert looking.at_look(at_look(tally, 1)) == "time"
+    assert interim_analysis.analyse(at_look(tally, 0)) == ""
+    assert interim_analysis.analyse(at_look(tally, 1)) == "time"
 
 
 def test_more_looks_never_take_a_certificate_away(prepared: Any) -> None:

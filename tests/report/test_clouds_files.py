@@ -23,7 +23,7 @@ from onnxcert.report import palette
 from onnxcert.report.clouds import files as cloud_files
 from onnxcert.report.clouds import sheet as clouds
 from onnxcert.report.clouds.ply import write_cloud_ply
-from onnxcert.report.files import has_picture, write_labels
+from onnxcert.report.files import has_figure, write_labels
 from onnxcert.result import ABSTAIN, Provenance, Tally
 from onnxcert.rule import Rule
 from onnxcert.store import Record
@@ -186,7 +186,7 @@ def test_a_record_shows_its_certificate(tmp_path: Path, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(call["radii"].radius, certificate.radii)
     assert call["radii"].unit == "unit spheres"
     assert call["cone"] is None
-    assert has_picture(tmp_path, "chair-03")
+    assert has_figure(tmp_path, "chair-03")
     _, vertices = read_ply(tmp_path / "pictures" / "chair-03.ply")
     np.testing.assert_array_equal(vertices["label"], certificate.labels)
     assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == [
@@ -263,7 +263,7 @@ def test_each_label_of_a_multi_label_record_has_its_files(
     stems = ["000-soft", "001-a_b", "002-red"]
     found = sorted(p.name for p in (tmp_path / "pictures" / "chair-03").iterdir())
     assert found == sorted(f"{stem}.{kind}" for stem in stems for kind in ("ply", "png"))
-    assert has_picture(tmp_path, "chair-03")
+    assert has_figure(tmp_path, "chair-03")
 
 
 def test_a_classified_cloud_is_shown_beside_its_answer(tmp_path: Path) -> None:

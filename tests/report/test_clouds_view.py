@@ -47,7 +47,7 @@ class Model:
 
     file = SimpleNamespace(name="model.onnx")
 
-    def declared(self, cloud: PointCloud) -> np.ndarray:
+    def to_array(self, cloud: PointCloud) -> np.ndarray:
         assert cloud.normals is not None
         rows = [cloud.points[: self.points].T / 2]
         if "normals" in self.contract.channels:
@@ -68,7 +68,7 @@ def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Model) -> tuple
         real(path, panels, *rest, **words)
 
     monkeypatch.setattr(cloud_view, "write_figure", keep)
-    cloud_view.draw_cloud_answer(tmp_path / "x.png", model, CLOUD)
+    cloud_view.draw_cloud_prediction(tmp_path / "x.png", model, CLOUD)
     with Image.open(tmp_path / "x.png") as image:
         assert image.format == "PNG"
     panels, caption = kept
@@ -80,7 +80,7 @@ def test_each_channel_is_shown_with_its_range_as_the_model_gets_it(
 ) -> None:
     assert CLOUD.labels is not None
     panels, caption = seen(tmp_path, monkeypatch, Model(CLOUD.labels[:300]))
-    x = Model(None).declared(CLOUD)
+    x = Model(None).to_array(CLOUD)
     names = ["x", "y", "z", "normal x", "normal y", "normal z"]
     expected = [f"{n}: {r.min():.3g} to {r.max():.3g}" for n, r in zip(names, x, strict=True)]
     assert [panel.heading for panel in panels] == [*expected, "Answer"]

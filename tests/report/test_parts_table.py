@@ -292,7 +292,7 @@ def test_categories_that_somebody_damaged_are_refused(categories: Any) -> None:
 
 def test_a_radius_is_written_as_its_perturbation_writes_it() -> None:
     class Angle:
-        def shown(self, radius: float) -> str:
+        def format_radius(self, radius: float) -> str:
             return f"{radius:.4f} rad ({np.degrees(radius):.3f} degrees)"
 
     summary: Any = replace(summarise(three()), perturbation=Angle())

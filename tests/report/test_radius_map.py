@@ -297,7 +297,7 @@ def seen_by_draw(
     files.draw_record(
         folder,
         record,
-        photograph=np.zeros((3, *size), np.float32),
+        image=np.zeros((3, *size), np.float32),
         truth=None,
         class_names=["a", "b", "c"],
         ignore_label=None,

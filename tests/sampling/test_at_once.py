@@ -11,7 +11,7 @@ import pytest
 from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError
 from onnxcert.perturbation import Gaussian
-from onnxcert.sampling import Count, noisy_answers, sample
+from onnxcert.sampling import Count, run_draws, sample
 
 X = np.random.default_rng(3).random((3, 5, 4), dtype=np.float32)
 DRAWS = Draws(Gaussian(0.4), 5, digest(X))
@@ -43,9 +43,9 @@ class Model:
 @pytest.mark.parametrize("batch_size", [1, 3, 8, 100])
 @pytest.mark.parametrize("at_once", [2, 3, 7])
 def test_the_labels_and_their_order_do_not_depend_on_it(at_once: int, batch_size: int) -> None:
-    alone = np.concatenate(list(noisy_answers(Model(1), X, DRAWS, range(4, 45), batch_size)))
+    alone = np.concatenate(list(run_draws(Model(1), X, DRAWS, range(4, 45), batch_size)))
     model = Model(at_once)
-    found = list(noisy_answers(model, X, DRAWS, range(4, 45), batch_size))
+    found = list(run_draws(model, X, DRAWS, range(4, 45), batch_size))
     assert np.array_equal(np.concatenate(found), alone)
     assert [len(labels) for labels in found[:-1]] == [batch_size] * (len(found) - 1)
     assert model.calls == len(found)
@@ -64,14 +64,14 @@ def test_the_tally_with_looks_and_selection_is_the_same() -> None:
 
 def test_calls_really_run_at_once() -> None:
     model = Model(3, threading.Barrier(3))  # nobody leaves before three are inside
-    assert len(list(noisy_answers(model, X, DRAWS, range(12), 2))) == 6
+    assert len(list(run_draws(model, X, DRAWS, range(12), 2))) == 6
     assert model.most == 3
 
 
 def test_a_model_that_says_nothing_is_never_called_twice_at_once() -> None:
     model = Model(1)
     del model.at_once
-    list(noisy_answers(model, X, DRAWS, range(40), 1))
+    list(run_draws(model, X, DRAWS, range(40), 1))
     assert model.most == 1
 
 
@@ -82,13 +82,13 @@ def test_a_failing_pass_ends_the_run_and_its_threads() -> None:
     failing.at_once = 4  # type: ignore[attr-defined]
     before = threading.active_count()
     with pytest.raises(ModelError, match=r"no\."):
-        list(noisy_answers(failing, X, DRAWS, range(40), 1))
+        list(run_draws(failing, X, DRAWS, range(40), 1))
     assert threading.active_count() == before
 
 
 def test_who_stops_asking_stops_the_model() -> None:
     model = Model(3)
-    answers = noisy_answers(model, X, DRAWS, range(1000), 1)
+    answers = run_draws(model, X, DRAWS, range(1000), 1)
     next(answers)
     answers.close()
     done = model.calls

@@ -18,7 +18,7 @@ from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.perturbation import Gaussian
 from onnxcert.result import Selection, Tally
-from onnxcert.sampling import Count, Hits, noisy_answers, sample
+from onnxcert.sampling import Count, Hits, run_draws, sample
 
 SELECTIONS: tuple[Selection, ...] = ("pooled", "split")
 X = np.random.default_rng(0).random((2, 4, 5), dtype=np.float32)
@@ -179,7 +179,7 @@ def test_parts_counted_apart_add_up_in_any_order(
     for k, (a, b) in enumerate(itertools.pairwise(bounds)):
         part = Hits.empty(DRAWS, whole.candidate, n)
         done = a
-        for labels in noisy_answers(thirds, X, DRAWS, range(a, b), sizes[k % len(sizes)]):
+        for labels in run_draws(thirds, X, DRAWS, range(a, b), sizes[k % len(sizes)]):
             part.add(labels, range(done, done + len(labels)))
             done += len(labels)
         parts.append(part)
@@ -264,7 +264,7 @@ def part(draws: Draws, indices: range, candidate: np.ndarray) -> Hits:
         Draws(Gaussian(0.3), 11, digest(X + 1)),
         Draws(Gaussian(0.3), 11, DRAWS.digest, "cupy-philox4x32-10"),
         Draws(Gaussian(0.25), 11, DRAWS.digest),
-        DRAWS.rehearsal(),
+        DRAWS.warm_up_draws(),
     ],
     ids=["seed", "input", "generator", "perturbation", "rehearsal"],
 )

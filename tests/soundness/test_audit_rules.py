@@ -33,7 +33,7 @@ class Killed(Exception):
 class KillsAtLook(NoProgress):
     """Ends the process once somebody could have seen how the votes fall."""
 
-    def say(self, text: str) -> None:
+    def report_status(self, text: str) -> None:
         raise Killed(text)
 
 

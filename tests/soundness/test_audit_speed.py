@@ -21,15 +21,15 @@ from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.inputs import READERS
 from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.running.ballot import Ballot
+from onnxcert.model.running.ballot import VoteHead
 from onnxcert.model.running.batching import BatchSize
 from onnxcert.model.running.probe import is_batch_dependent
-from onnxcert.model.running.trying import Tried
+from onnxcert.model.running.trying import ExecutionPlan
 from onnxcert.run import Run
 from onnxcert.sampling import Count, Part, count_part, sample
 from onnxcert.settings import Settings
 from onnxcert.store import merge
-from onnxcert.workers import Opening
+from onnxcert.workers import WorkerSetup
 from onnxcert.workers.task import CountDraws, WarmUp
 from onnxcert.workers.worker import Worker
 
@@ -104,7 +104,7 @@ def test_probabilities_do_not_depend_on_how_many_inputs_are_in_the_pass(
     proto = graphs.conv(classes, contract={**graphs.UNIT_RANGE, "output_form": "logits"})
     segment = OnnxSegmenter.open(graphs.save(proto, tmp_path / "model.onnx"), threads=1)
     segment(noisy_picture(0, 8, 8)[None])
-    ballot = Ballot(segment.contract, probabilities=True, threads=1)
+    ballot = VoteHead(segment.contract, probabilities=True, threads=1)
     rng = np.random.default_rng(classes)
     scores = rng.normal(0, 3, (6, classes, side, side)).astype(np.float32)
     alone = np.concatenate([ballot.probabilities(row[None]) for row in scores])
@@ -220,9 +220,9 @@ def test_passes_at_once_wait_until_the_first_has_shown_the_size_of_the_scores(
     draws = Draws(NOISE, 1, digest(x))
     model(x[None])
     alone = count_part(model, x, draws, range(40), classes=2)
-    task = CountDraws(draws, range(40), 2, Tried(BatchSize(2, "")))
+    task = CountDraws(draws, range(40), 2, ExecutionPlan(BatchSize(2, "")))
     for seed in range(6):  # another order of threads each
-        worker = Worker(Opening(model.anew, None, "cpu", 8))
+        worker = Worker(WorkerSetup(model.reopen, None, "cpu", 8))
         worker.do(WarmUp(), (noisy_picture(seed, 64, 64), None))
         part = worker.do(task, (x, None)).value
         assert isinstance(part, Part), part

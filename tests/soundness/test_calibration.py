@@ -107,7 +107,7 @@ def test_a_rule_keeps_its_level_in_the_worst_case_and_five_quarters_of_it_are_ex
     found = row(design, design.dependences[-1], repetitions, seed=20)
     assert found.must_detect
     assert found.detected, found
-    assert found.as_it_should_be, found
+    assert found.as_expected, found
 
 
 @pytest.mark.parametrize("design", ONE[:5], ids=name)

@@ -30,7 +30,7 @@ from onnxcert.run import Run
 from onnxcert.sampling import BatchLeak, sample
 from onnxcert.settings import Settings
 from onnxcert.store import merge
-from onnxcert.workers import Opening
+from onnxcert.workers import WorkerSetup
 
 Array = npt.NDArray[Any]
 NOISE = Gaussian(0.25)
@@ -63,7 +63,7 @@ def found(share: float, runs: int, **more: Any) -> tuple[int, int]:
     for seed in range(runs):
         draws = Draws(NOISE, seed, digest(x))
         count = settings.count(draws, 2, 1)
-        count.check = settings.checking(draws, 1, rows=50, device=False)
+        count.check = settings.make_leak_check(draws, 1, rows=50, device=False)
         try:
             sample(model, x, count, batch_size=50)
         except BatchLeak:
@@ -103,28 +103,28 @@ def test_fewer_draws_find_fewer_leaks_and_say_so() -> None:
 
 def test_as_many_draws_are_checked_as_the_share_takes() -> None:
     settings = Settings(perturbation=NOISE, n=100)
-    assert settings.checked_draws(40960) == 31
+    assert settings.leak_check_draws(40960) == 31
     ((tested, share),) = min_leak_shares(settings.rule, 40960, "pooled", 100, 10)
     assert (tested, share) == (100, pytest.approx(0.2))
     looks = Rule(correction="bonferroni", schedule=Schedule(400, (100, 200, 400)))
     settings = Settings(perturbation=NOISE, n=400, rule=looks)
     draws = Draws(NOISE, 3, "0" * 64)
-    check = settings.checking(draws, 1000, rows=8, device=False)
+    check = settings.make_leak_check(draws, 1000, rows=8, device=False)
     for tested, share in min_leak_shares(looks, 1000, "pooled", 400, 10):
         picked = len(check.among(range(tested)))
         assert (1 - share) ** picked <= 0.001
         assert check.describe(tested) == f"leak check {picked} draws"
     assert len(set(check.picked)) == len(check.picked)
-    other = settings.checking(Draws(NOISE, 4, "0" * 64), 1000, rows=8, device=False)
+    other = settings.make_leak_check(Draws(NOISE, 4, "0" * 64), 1000, rows=8, device=False)
     assert other.picked != check.picked  # by the seed
-    capped = settings.checking(draws, 1000, rows=8, device=True)
+    capped = settings.make_leak_check(draws, 1000, rows=8, device=True)
     assert len(capped.picked) == 5  # a tenth of 50 passes
     assert "which miss a leak with probability" in capped.describe(400)
 
 
 def test_split_selection_checks_the_draws_that_are_tested() -> None:
     settings = Settings(perturbation=NOISE, n=100, n0=20, selection="split")
-    check = settings.checking(Draws(NOISE, 3, "0" * 64), 1000, rows=8, device=False)
+    check = settings.make_leak_check(Draws(NOISE, 3, "0" * 64), 1000, rows=8, device=False)
     assert min(check.picked) >= 20
     assert 100 < max(check.picked) < 120
 
@@ -262,7 +262,9 @@ def test_without_a_finding_batches_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("size", "deaths"), [(1, 0.0), (2, 0.0), (3, 0.1), (5, 0.05)])
 def test_workers_find_it_for_all(place: Place, size: int, deaths: float) -> None:
     run = place.run("out")
-    run.crew = Chaos(Opening(run.segmenter.anew, None, "cpu", 1), size, deaths=deaths, seed=size)
+    run.crew = Chaos(
+        WorkerSetup(run.segmenter.reopen, None, "cpu", 1), size, deaths=deaths, seed=size
+    )
     run.execute(0)
     assert_alone(run.store, place)
 
@@ -287,7 +289,7 @@ def test_what_was_counted_before_a_stop_is_counted_again(place: Place, workers: 
     assert [store.read(n).leak_check for n in ("p0", "p1")] == ["leak check 38 draws"] * 2
     run = place.run("out")
     if workers:
-        run.crew = Chaos(Opening(run.segmenter.anew, None, "cpu", 1), workers)
+        run.crew = Chaos(WorkerSetup(run.segmenter.reopen, None, "cpu", 1), workers)
     run.execute(0)
     assert_alone(run.store, place)
 
@@ -407,7 +409,7 @@ def test_looks_that_stop_early_say_what_was_checked_by_then(tmp_path: Path) -> N
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
     record = run.store.read("p0")
-    check = settings.checking(record.draws, 96, rows=5, device=False)
+    check = settings.make_leak_check(record.draws, 96, rows=5, device=False)
     assert record.n == 200
     assert record.leak_check == f"leak check {len(check.among(range(200)))} draws"
     assert record.certificate().statement() == record.decision.statement

@@ -125,7 +125,7 @@ def test_the_draws_do_not_depend_on_the_batch_size(tmp_path: Path) -> None:
     assert np.array_equal(alone, many)
 
 
-@pytest.mark.parametrize("noise", list(every()), ids=lambda p: p.described())
+@pytest.mark.parametrize("noise", list(every()), ids=lambda p: p.describe())
 def test_the_leak_check_runs_draws_of_a_batch_again_and_nothing_else(
     noise: Perturbation, tmp_path: Path
 ) -> None:
@@ -341,7 +341,7 @@ def test_x_and_an_attack_on_it_are_answered_by_one_function(tmp_path: Path) -> N
     assert np.array_equal(hits, certificate.tally.hits)
 
 
-@pytest.mark.parametrize("noise", list(every()), ids=lambda p: p.described())
+@pytest.mark.parametrize("noise", list(every()), ids=lambda p: p.describe())
 def test_votes_differ_with_the_category_and_so_does_the_digest(
     noise: Perturbation, tmp_path: Path
 ) -> None:

@@ -124,7 +124,7 @@ def test_the_law_error_is_kept_and_another_one_starts_again(
     fresh.add(np.zeros((3, 4), np.int64))
     store = ResultStore(tmp_path / "out")
     with store.exclusive():
-        store.begin({}, seed=1, fresh_seed=1)
+        store.begin({}, seed=1, random_seed=1)
         store.checkpoint("x", fresh, {})
     same = Count(DRAWS, 20, 5, "pooled", 3, law_error=law_error)
     kept = store.resume(same, "x", {})

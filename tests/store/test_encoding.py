@@ -30,7 +30,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two finished inputs, one under way, and what is derived from them."""
     store = ResultStore(tmp_path_factory.mktemp("store"))
     with store.exclusive():
-        store.begin({"tau": 0.75}, seed=3, fresh_seed=4)
+        store.begin({"tau": 0.75}, seed=3, random_seed=4)
         store.write(records.record("one", truth=True, nonrobust=True))
         store.write(records.record("two", shape=(3, 2)))
         tally = records.certified().tally
@@ -260,7 +260,7 @@ def test_a_run_file_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
 def test_results_without_a_run_file_are_refused(store: ResultStore) -> None:
     (store.folder / "run.json").unlink()
     with store.exclusive():
-        message = refusal(lambda: store.begin({}, seed=None, fresh_seed=1))
+        message = refusal(lambda: store.begin({}, seed=None, random_seed=1))
     assert "no run.json" in message
 
 
@@ -287,7 +287,7 @@ def test_a_second_run_in_the_folder_is_refused_while_the_first_one_lives(tmp_pat
 def test_what_a_killed_run_left_half_written_is_swept_away(tmp_path: Path) -> None:
     store = ResultStore(tmp_path)
     with store.exclusive():
-        store.begin({}, seed=1, fresh_seed=1)
+        store.begin({}, seed=1, random_seed=1)
     for sub in ("", "inputs", "partial", "labels", "pictures"):
         (tmp_path / sub).mkdir(exist_ok=True)
         (tmp_path / sub / ".x.h5.tmp").write_bytes(b"half")
@@ -339,7 +339,7 @@ def test_a_count_keeps_its_perturbation_and_what_that_is_made_of(
     count = Count(Draws(perturbation, 3, "ab" * 32), 100, 10, "pooled", 3)
     count.add(np.zeros((4, 7), np.uint8))
     with store.exclusive():
-        store.begin({"tau": 0.75}, seed=3, fresh_seed=4)
+        store.begin({"tau": 0.75}, seed=3, random_seed=4)
         store.checkpoint("one", count, RUNTIME)
         fresh = Count(count.draws, 100, 10, "pooled", 3)
         found = store.resume(fresh, "one", RUNTIME)

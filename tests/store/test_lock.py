@@ -148,7 +148,7 @@ def test_records_are_read_and_written_where_no_lock_works(
     else:
         store = ResultStore(tmp_path / "out")
         with store.exclusive():
-            store.begin({"model": "m"}, seed=0, fresh_seed=0)
+            store.begin({"model": "m"}, seed=0, random_seed=0)
             store.write(records.record())
         commands = (("report", tmp_path / "out"),)
     for command in commands:

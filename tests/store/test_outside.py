@@ -32,7 +32,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two inputs, with label files, and its pack."""
     store = ResultStore(tmp_path_factory.mktemp("made") / "run")
     with store.exclusive():
-        store.begin(records.ASKED, seed=3, fresh_seed=3)
+        store.begin(records.ASKED, seed=3, random_seed=3)
         for name, shape in (("one", (6, 7)), ("two", (3, 2))):
             record = records.record(name, shape=shape)
             write_labels(store.folder, record, ("a", "b", "c"))
@@ -325,7 +325,7 @@ def test_a_pack_of_swapped_or_foreign_records_is_refused(
     one.unlink()
     two.unlink()
     other = ResultStore(run)
-    other.begin({**records.ASKED, "tau": 0.8}, seed=3, fresh_seed=3)
+    other.begin({**records.ASKED, "tau": 0.8}, seed=3, random_seed=3)
     other.write(records.record("one"))
     outcome = onnxcert("pack", run, "packed.h5")
     assert outcome.status == 2

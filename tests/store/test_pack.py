@@ -23,7 +23,7 @@ from onnxcert.store.fingerprint import fingerprint
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = ResultStore(tmp_path_factory.mktemp("store"))
     with store.exclusive():
-        store.begin(records.ASKED, seed=3, fresh_seed=4)
+        store.begin(records.ASKED, seed=3, random_seed=4)
         store.write(records.record("one", truth=True, nonrobust=True))
         store.write(records.record("zwei ü", shape=(3, 2)))
         store.derive()
@@ -103,7 +103,7 @@ def test_a_folder_without_a_run_or_a_result_is_refused(tmp_path: Path) -> None:
         pack(ResultStore(tmp_path), tmp_path / "pack.h5")
     store = ResultStore(tmp_path)
     with store.exclusive():
-        store.begin({}, seed=1, fresh_seed=1)
+        store.begin({}, seed=1, random_seed=1)
     with pytest.raises(StoreError, match="no finished input"):
         pack(store, tmp_path / "pack.h5")
 

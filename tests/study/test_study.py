@@ -273,7 +273,7 @@ def test_calibrate_fails_where_a_rule_known_not_to_hold_is_not_seen() -> None:
     sound = all_invalid_rules()[0]
     blind = InvalidRule("INVALID RULE: ours", sound.design, "pair", sound.votes, lambda d: _own(d))
     found = calibrate(repetitions=500, designs=[], invalid_rules=[blind])
-    assert [r.as_it_should_be for r in found] == [True, False]
+    assert [r.as_expected for r in found] == [True, False]
     assert "NOT REJECTED" in markdown(found)
 
 
@@ -285,7 +285,7 @@ def test_too_few_repetitions_to_see_anything_are_a_failure_not_a_success() -> No
     found = row(design("bonferroni", "split", 566, 61, (0.75,) * 4, taus=(0.75,)), "exclusive",
                 100, seed=3)  # fmt: skip
     assert not found.detected
-    assert not found.as_it_should_be
+    assert not found.as_expected
     assert found.verdict == "1.25 ALPHA NOT DETECTED"
 
 
@@ -294,4 +294,4 @@ def test_a_row_says_what_is_wrong_with_it() -> None:
     assert (sound.verdict, cells(sound)[-1]) == ("holds", "rejected")
     assert Row("d", "law", 0.1, 0.098, 0.12, 1e-9, 1e-9).verdict == "REJECTED"
     assert Row("d", "law", 0.1, 0.098, 0.06, 1.0, 1e-9).verdict == "DIFFERS FROM EXACT"
-    assert not Row("d", "law", 0.1, 0.098, 0.06, 1.0, 1e-9).as_it_should_be
+    assert not Row("d", "law", 0.1, 0.098, 0.06, 1.0, 1e-9).as_expected

@@ -11,9 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Self
 
-from onnxcert.workers import Opening
+from onnxcert.workers import WorkerSetup
 from onnxcert.workers.task import Task
-from onnxcert.workers.worker import Outcome, Worker
+from onnxcert.workers.worker import TaskResult, Worker
 
 
 class Gone(Exception):
@@ -21,7 +21,7 @@ class Gone(Exception):
 
 
 class Chaos:
-    """See `onnxcert.workers.Crew`.
+    """See `onnxcert.workers.WorkerPool`.
 
     Args:
         opening: of the models. size: how many workers.
@@ -39,7 +39,7 @@ class Chaos:
 
     def __init__(
         self,
-        opening: Opening,
+        opening: WorkerSetup,
         size: int,
         *,
         seed: int = 0,
@@ -65,7 +65,7 @@ class Chaos:
         for threads in self._threads.values():
             threads.shutdown(wait=True, cancel_futures=True)
 
-    def start(self, slot: int) -> Future[Outcome]:
+    def start(self, slot: int) -> Future[TaskResult]:
         self.starts += 1
         if slot in self._threads:
             self._threads[slot].shutdown(wait=True, cancel_futures=True)
@@ -73,7 +73,7 @@ class Chaos:
         self._workers[slot] = None
         return self._threads[slot].submit(self._open, slot)
 
-    def _open(self, slot: int) -> Outcome:
+    def _open(self, slot: int) -> TaskResult:
         worker = self._workers[slot] = Worker(pickle.loads(pickle.dumps(self.opening)))
         ready = worker.ready()
         return replace(ready, value=self.disguise(slot, ready.value))
@@ -87,11 +87,11 @@ class Chaos:
     def release(self, handle: int) -> None:
         del self.shared[handle]
 
-    def submit(self, slot: int, task: Task, *handles: int) -> Future[Outcome]:
+    def submit(self, slot: int, task: Task, *handles: int) -> Future[TaskResult]:
         values = [self.shared[handle] for handle in handles]
         return self._threads[slot].submit(self._do, slot, pickle.dumps((task, values)))
 
-    def _do(self, slot: int, sent: bytes) -> Outcome:
+    def _do(self, slot: int, sent: bytes) -> TaskResult:
         task, values = pickle.loads(sent)
         worker = self._workers[slot]
         if worker is None:
@@ -104,5 +104,5 @@ class Chaos:
             self._killed[sent] += 1
             self._workers[slot] = None
             raise Gone
-        outcome: Outcome = pickle.loads(pickle.dumps(worker.do(task, *values)))
+        outcome: TaskResult = pickle.loads(pickle.dumps(worker.do(task, *values)))
         return outcome

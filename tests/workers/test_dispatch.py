@@ -31,7 +31,7 @@ from onnxcert.inputs.clouds import CLOUD_READERS
 from onnxcert.run import Run
 from onnxcert.settings import Settings
 from onnxcert.watcher import NoProgress
-from onnxcert.workers import Dispatch, Opening
+from onnxcert.workers import Scheduler, WorkerSetup
 from onnxcert.workers.task import CountDraws, MakePlan, Task, WarmUp
 
 LOOKS = Rule(correction="bonferroni", schedule=Schedule(150, (45, 60, 100, 150)))
@@ -97,22 +97,22 @@ def slot(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(autouse=True)
 def nothing_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver that waits for the same futures again and again has lost one: fail, do not hang."""
-    waited, before, rounds = Dispatch._wait, None, 0
+    waited, before, rounds = Scheduler._wait, None, 0
 
-    def wait(this: Dispatch) -> None:
+    def wait(this: Scheduler) -> None:
         nonlocal before, rounds
         now = {future for slot in this._slots for future in (slot.ready, *slot.held)}
         before, rounds = now, rounds + 1 if now == before else 0
         assert rounds < 1500, "the driver waits for what never comes"
         waited(this)
 
-    monkeypatch.setattr(Dispatch, "_wait", wait)
+    monkeypatch.setattr(Scheduler, "_wait", wait)
     monkeypatch.setattr("onnxcert.workers.dispatch._PATIENCE", 0.02)
 
 
 def crew(run: Run, size: int, **chaos: Any) -> Chaos:
-    other = None if run.nonrobust is None else run.nonrobust.anew
-    run.crew = Chaos(Opening(run.segmenter.anew, other, "cpu", 1), size, **chaos)
+    other = None if run.nonrobust is None else run.nonrobust.reopen
+    run.crew = Chaos(WorkerSetup(run.segmenter.reopen, other, "cpu", 1), size, **chaos)
     return run.crew
 
 
@@ -340,7 +340,7 @@ def test_workers_that_run_the_model_otherwise_are_refused(slot: Place, tmp_path:
 
 def test_a_worker_that_cannot_open_the_model_says_why(slot: Place, tmp_path: Path) -> None:
     run = slot.run(tmp_path / "out")
-    run.crew = Chaos(Opening(run.segmenter.anew, None, "cuda:63", 1), 2)
+    run.crew = Chaos(WorkerSetup(run.segmenter.reopen, None, "cuda:63", 1), 2)
     with pytest.raises(OnnxcertError, match="cuda:63 was requested"):
         run.execute(0)
     assert not (tmp_path / "out").exists()
@@ -371,10 +371,10 @@ def test_a_run_that_waits_for_any_worker_at_all_says_so(
     heard = threading.Event()
 
     class Listening(ProgressBar):
-        def say(self, text: str) -> None:
+        def report_status(self, text: str) -> None:
             if text.startswith("waiting"):
                 heard.set()
-            super().say(text)
+            super().report_status(text)
             said.append(text)
 
     class Full(Chaos):
@@ -384,7 +384,7 @@ def test_a_run_that_waits_for_any_worker_at_all_says_so(
             return super()._open(slot)
 
     run = slot.run(tmp_path / "out")
-    run.crew = Full(Opening(run.segmenter.anew, None, "cpu", 1), 1, deaths=1.0, seed=1)
+    run.crew = Full(WorkerSetup(run.segmenter.reopen, None, "cpu", 1), 1, deaths=1.0, seed=1)
     with Listening(Console(file=io.StringIO(), force_terminal=True), str) as run.watcher:
         run.execute(1)
     assert "waiting for room for threads" in said

@@ -1,7 +1,7 @@
 """Point clouds as files on disk: formats, data sets and resampling.
 
-A reader lists point clouds as those of `onnxcert.inputs` list images; `read_item` turns an item
-into the model's input. A new data set needs one file with one class and one entry in
+A reader lists point clouds as those of `onnxcert.inputs` list images; `read_cloud_item` turns an
+item into the model's input. A new data set needs one file with one class and one entry in
 `CLOUD_READERS`.
 """
 
@@ -12,13 +12,13 @@ from typing import Final
 from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.inputs.clouds.columns import Columns
 from onnxcert.inputs.clouds.folder import CloudFolder
-from onnxcert.inputs.clouds.frame import FRAMES, Frame, framed
+from onnxcert.inputs.clouds.frame import FRAMES, Frame, normalise
 from onnxcert.inputs.clouds.limits import MAX_POINTS
-from onnxcert.inputs.clouds.oddities import duplicates, missing_normals
+from onnxcert.inputs.clouds.oddities import describe_duplicates, describe_missing_normals
 from onnxcert.inputs.clouds.point_labels import read_cloud_labels
-from onnxcert.inputs.clouds.preparation import read_item
-from onnxcert.inputs.clouds.reading import cloud_size, count_shapes, read_cloud
-from onnxcert.inputs.clouds.resampling import choose_rows, kept
+from onnxcert.inputs.clouds.preparation import read_cloud_item
+from onnxcert.inputs.clouds.reading import count_points, count_shapes, read_cloud
+from onnxcert.inputs.clouds.resampling import choose_rows, resample
 from onnxcert.inputs.clouds.shapenet import ShapeNetPart
 from onnxcert.inputs.clouds.shapenet_parts import SHAPENET_PART_NAMES, SHAPENET_PARTS
 from onnxcert.inputs.listing import Reader
@@ -39,13 +39,13 @@ __all__ = [
     "PointCloud",
     "ShapeNetPart",
     "choose_rows",
-    "cloud_size",
+    "count_points",
     "count_shapes",
-    "duplicates",
-    "framed",
-    "kept",
-    "missing_normals",
+    "describe_duplicates",
+    "describe_missing_normals",
+    "normalise",
     "read_cloud",
+    "read_cloud_item",
     "read_cloud_labels",
-    "read_item",
+    "resample",
 ]

@@ -7,7 +7,7 @@ from typing import Final
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.clouds.shapenet_parts import SHAPENET_PARTS
-from onnxcert.regular import read_regular
+from onnxcert.regular import read_regular_file
 
 Categories = tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -28,7 +28,7 @@ def read_categories(named: str) -> Categories:
         return CATEGORIES[named]
     path = Path(named)
     try:
-        text = read_regular(path, limit=_LARGEST).decode("utf-8")
+        text = read_regular_file(path, limit=_LARGEST).decode("utf-8")
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: expected {' or '.join(CATEGORIES)}, or a text file with a line `name class "

@@ -21,7 +21,7 @@ FRAMES: Final[tuple[Frame, ...]] = ("unit-sphere", "own")
 _UNIT: Final = 1e-3
 
 
-def framed(cloud: PointCloud, frame: Frame) -> PointCloud:
+def normalise(cloud: PointCloud, frame: Frame) -> PointCloud:
     """Normalise the coordinates as the model expects, and the normals to unit length.
 
     ``unit-sphere``: subtract the mean of all points and divide by the largest distance from it, as

@@ -7,7 +7,7 @@ import numpy as np
 from onnxcert.inputs.clouds.cloud import PointCloud
 
 
-def duplicates(cloud: PointCloud) -> str:
+def describe_duplicates(cloud: PointCloud) -> str:
     """Return a warning with the number of points equal to an earlier one; empty if none is."""
     # Adding zero turns -0 into 0: both are the same position.
     rows = np.ascontiguousarray(cloud.points + np.float32(0)).view(np.dtype((np.void, 12)))
@@ -21,7 +21,7 @@ def duplicates(cloud: PointCloud) -> str:
     )
 
 
-def missing_normals(cloud: PointCloud) -> str:
+def describe_missing_normals(cloud: PointCloud) -> str:
     """Return a warning with the number of zero normals; empty if there are none."""
     if cloud.normals is None:
         return ""

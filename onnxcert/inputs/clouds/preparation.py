@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from onnxcert.errors import InputError
 from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.inputs.clouds.frame import Frame, framed
-from onnxcert.inputs.clouds.oddities import duplicates, missing_normals
+from onnxcert.inputs.clouds.frame import Frame, normalise
+from onnxcert.inputs.clouds.oddities import describe_duplicates, describe_missing_normals
 from onnxcert.inputs.clouds.point_labels import read_cloud_labels
 from onnxcert.inputs.clouds.reading import describe_source, read_cloud
-from onnxcert.inputs.clouds.resampling import kept
+from onnxcert.inputs.clouds.resampling import resample
 from onnxcert.inputs.listing import Item
 
 
-def read_item(
+def read_cloud_item(
     item: Item, *, columns: str | None, frame: Frame, points: int | None, fill: bool
 ) -> tuple[PointCloud, tuple[str, ...]]:
     """Read the point cloud of an item, normalised and with the number of points the model takes.
@@ -25,9 +25,9 @@ def read_item(
     Args:
         item: the file, and the shape in it.
         columns: meaning of unnamed columns; see `read_cloud`.
-        frame: see `framed`.
+        frame: see `normalise`.
         points: number of points that the model takes, None to keep all.
-        fill: repeat points if there are too few; see `kept`.
+        fill: repeat points if there are too few; see `resample`.
 
     Returns:
         The point cloud, and quality warnings about its file.
@@ -42,8 +42,8 @@ def read_item(
         cloud = replace(cloud, labels=read_cloud_labels(item.label, len(cloud)))
     if item.category:
         cloud = replace(cloud, category=item.category)
-    warnings = tuple(filter(None, (duplicates(cloud), missing_normals(cloud))))
+    warnings = tuple(filter(None, (describe_duplicates(cloud), describe_missing_normals(cloud))))
     try:
-        return kept(framed(cloud, frame), points, fill=fill), warnings
+        return resample(normalise(cloud, frame), points, fill=fill), warnings
     except InputError as error:
         raise InputError(f"{describe_source(item.path, item.index)}: {error}") from error

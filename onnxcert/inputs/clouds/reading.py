@@ -68,7 +68,7 @@ def read_cloud(path: Path, *, columns: str | None = None, index: int | None = No
         return text.read_text(path, where, parsed)
 
 
-def cloud_size(path: Path) -> int:
+def count_points(path: Path) -> int:
     """Return the number of points of the point cloud, or of each shape, from the file's header.
 
     Of a text file, count the lines without parsing their numbers.
@@ -94,7 +94,7 @@ def count_shapes(path: Path) -> int | None:
     """Return the number of shapes in a file; None if it holds one shape without an index.
 
     Raises:
-        InputError: as for `cloud_size`.
+        InputError: as for `count_points`.
     """
     if path.suffix.lower() not in hdf5.SUFFIXES:
         return None

@@ -42,7 +42,7 @@ def choose_rows(available: int, count: int) -> npt.NDArray[np.intp]:
     return np.sort(np.concatenate([np.tile(np.arange(available), whole), order[:rest]]))
 
 
-def kept(cloud: PointCloud, count: int | None, *, fill: bool) -> PointCloud:
+def resample(cloud: PointCloud, count: int | None, *, fill: bool) -> PointCloud:
     """Return the point cloud with `count` points, in file order; None keeps all.
 
     Args:

@@ -65,4 +65,6 @@ class ADE20K:
         annotations = split.parent.with_name("annotations") / split.name
         require(arguments[0], f"{expected}, with its labels in annotations", split, annotations)
         listing = Folder.list([str(split)], str(annotations))
-        return replace(listing, class_names=CLASSES, ignore_label=_IGNORE, coding=WITHOUT_OTHER)
+        return replace(
+            listing, class_names=CLASSES, ignore_label=_IGNORE, label_encoding=WITHOUT_OTHER
+        )

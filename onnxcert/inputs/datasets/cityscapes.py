@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Final, final
 
 from onnxcert.errors import InputError
-from onnxcert.inputs.coding import INDEX, LabelCoding
+from onnxcert.inputs.coding import INDEX, LabelEncoding
 from onnxcert.inputs.datasets.layout import pair_items, require, require_single_path
 from onnxcert.inputs.folder import list_files, listing_errors
 from onnxcert.inputs.label_map import LabelMap
@@ -73,18 +73,18 @@ class Cityscapes:
                     f"{arguments[0]}: expected pictures called *{_SUFFIX}, but there is none: "
                     "check the path."
                 )
-            found, coding = _find_labels(images, split, truth)
-        return Listing(pair_items(images, found), CLASSES, _IGNORE, coding)
+            found, label_encoding = _find_labels(images, split, truth)
+        return Listing(pair_items(images, found), CLASSES, _IGNORE, label_encoding)
 
 
 def _find_labels(
     images: Sequence[Path], split: Path, truth: Path
-) -> tuple[Sequence[Path], LabelCoding]:
-    kinds: tuple[tuple[str, LabelCoding], ...] = (
+) -> tuple[Sequence[Path], LabelEncoding]:
+    kinds: tuple[tuple[str, LabelEncoding], ...] = (
         ("labelIds", LABEL_IDS),
         ("labelTrainIds", INDEX),
     )
-    for kind, coding in kinds:
+    for kind, label_encoding in kinds:
         labels = [
             truth
             / path.relative_to(split).with_name(
@@ -94,7 +94,7 @@ def _find_labels(
         ]
         missing = [label for label in labels if not label.is_file()]
         if not missing:
-            return labels, coding
+            return labels, label_encoding
     raise InputError(
         f"{split}: expected *_labelIds.png or *_labelTrainIds.png for every picture, but there is "
         f"no {missing[0]}: add it, or leave its picture out."

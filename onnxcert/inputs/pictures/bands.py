@@ -11,12 +11,12 @@ from onnxcert.errors import InputError
 _SHOWN: Final = 8
 
 
-def numbered(count: int) -> tuple[str, ...]:
+def number_bands(count: int) -> tuple[str, ...]:
     """Return default names for unnamed bands: their indices from 0."""
     return tuple(f"band {i}" for i in range(count))
 
 
-def listed(bands: Sequence[str]) -> str:
+def join_band_names(bands: Sequence[str]) -> str:
     """Return the names of bands as text; of many, only the first."""
     more = len(bands) - _SHOWN
     shown = ", ".join(bands[:_SHOWN])
@@ -26,6 +26,7 @@ def listed(bands: Sequence[str]) -> str:
 def band_mismatch_error(path: Path, bands: Sequence[str], found: str) -> InputError:
     """Return the error for a file without the model's bands; `found` describes what it has."""
     return InputError(
-        f"{path}: expected the {len(bands)} bands of the model ({listed(bands)}), but it {found}: "
+        f"{path}: expected the {len(bands)} bands of the model ({join_band_names(bands)}), but it "
+        f"{found}: "
         "give a .npy, .npz or TIFF file with exactly these bands, in this order."
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onnxcert.errors import InputError, refuse_exhausted
+from onnxcert.errors import InputError, refuse_too_many_files
 from onnxcert.inputs.labels import read_label_size
 from onnxcert.inputs.listing import Item, Listing
 from onnxcert.inputs.pictures.image import is_rotated, read_image_size
 
 
-def usable_sizes(
+def read_usable_sizes(
     listing: Listing, bands: Sequence[str] = ()
 ) -> tuple[dict[Item, tuple[int, int]], dict[str, str]]:
     """Return (height, width) of each readable image, and the errors of the others by name.
@@ -28,11 +28,11 @@ def usable_sizes(
         try:
             size = read_image_size(item.path, bands)
         except InputError as error:
-            refuse_exhausted(item.path, error)
+            refuse_too_many_files(item.path, error)
             unreadable[item.name] = str(error)
             continue
         if item.label is not None and item.class_label is None:
-            labelled = read_label_size(item.label, coding=listing.coding)
+            labelled = read_label_size(item.label, label_encoding=listing.label_encoding)
             if labelled != size:
                 way_out = "give labels of the same size"
                 if labelled == size[::-1] and is_rotated(item.path):

@@ -19,9 +19,9 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
-from onnxcert.model.pictures.entry import PictureEntry
+from onnxcert.model.pictures.entry import ImageAdapter
 from onnxcert.model.pictures.views import SlidingWindow, order_rows, sliding_windows
-from onnxcert.model.running.ballot import Ballot
+from onnxcert.model.running.ballot import VoteHead
 from onnxcert.model.running.network import Network
 
 _DOWN: Final = 2  # axis of the rows in scores [B, C, h, w]
@@ -68,13 +68,13 @@ class TestTimeAugmentation:
         threads: Threads of the prediction head; 0 for all cores.
     """
 
-    def __init__(self, network: Network, entry: PictureEntry, path: Path, *, threads: int) -> None:
+    def __init__(self, network: Network, entry: ImageAdapter, path: Path, *, threads: int) -> None:
         self._network = network
         self._adapter = entry
         self._fit = entry.fit
         self._path = path
         self._threads = threads
-        self._ballot: Ballot | None = None
+        self._ballot: VoteHead | None = None
 
     def labels(self, batch: FloatArray) -> IntArray:
         """Return labels of images [B, c, H, W]; see `onnxcert.model.segmenter.OnnxSegmenter`."""
@@ -86,7 +86,7 @@ class TestTimeAugmentation:
         bands = list(self._means(batch))
         return bands[0] if len(bands) == 1 else np.concatenate(bands, axis=_DOWN)
 
-    def first(self, x: FloatArray) -> tuple[FloatArray, PictureEntry]:
+    def first(self, x: FloatArray) -> tuple[FloatArray, ImageAdapter]:
         """Return the first window of the image [c, H, W], and the adapter for it."""
         windows = sliding_windows(self._fit, *x.shape[1:])[0]
         return _crop(x, windows, windows.rows[0], windows.columns[0]), self._window_adapter(windows)
@@ -128,19 +128,19 @@ class TestTimeAugmentation:
             )
         return scores[..., ::-1] if windows.mirrored else scores
 
-    def _window_adapter(self, windows: SlidingWindow) -> PictureEntry:
+    def _window_adapter(self, windows: SlidingWindow) -> ImageAdapter:
         """Return the adapter for the windows of a pass."""
         entry = self._network.entry
-        assert isinstance(entry, PictureEntry)
+        assert isinstance(entry, ImageAdapter)
         return replace(entry, fit=self._fit.plain(windows.seen))
 
     @property
-    def _head(self) -> Ballot:
+    def _head(self) -> VoteHead:
         """The prediction head; created after the first view, when the class count is known."""
         if self._ballot is None:
             several = len(sliding_windows(self._fit, 1, 1)) > 1
             contract = self._network.entry.contract
-            self._ballot = Ballot(contract, probabilities=several, threads=self._threads)
+            self._ballot = VoteHead(contract, probabilities=several, threads=self._threads)
         return self._ballot
 
 

@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Final, Self, final
 import numpy as np
 
 from onnxcert.errors import ContractError
-from onnxcert.inputs.pictures.bands import listed
+from onnxcert.inputs.pictures.bands import join_band_names
 from onnxcert.model.contract import (
     INTEGER_TYPES,
     LARGEST,
     Contract,
-    natural,
-    numbers,
-    refused,
+    check_natural,
+    check_numbers,
+    field_error,
 )
 
 BANDS: Final = "BANDS"
@@ -28,7 +28,7 @@ _TRIAL_SIZES: Final = ((96, 160), (256, 320))
 
 @final
 @dataclass(frozen=True)
-class PictureContract(Contract):
+class ImageContract(Contract):
     """Input and output of an image model.
 
     A pixel value `x` of the declared input unit, in [0, 1], becomes the network's input
@@ -49,7 +49,7 @@ class PictureContract(Contract):
         resize: The (height, width) to which the publisher resizes every image, or None.
     """
 
-    medium: ClassVar[str] = "picture"
+    modality: ClassVar[str] = "picture"
     layouts: ClassVar[tuple[str, ...]] = ("NCHW", "NHWC")
     single_layouts: ClassVar[tuple[str, ...]] = ("CHW", "HWC", "HW", "C")
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
@@ -104,7 +104,7 @@ class PictureContract(Contract):
         if len(set(self.bands)) < len(self.bands) or len(self.bands) > LARGEST:
             raise ContractError(
                 f"there may be {LARGEST} bands at most, with different names, got "
-                f"{listed(self.bands)}; rename those that are equal."
+                f"{join_band_names(self.bands)}; rename those that are equal."
             )
 
     def _refuse_numbers_of_other_channels(self) -> None:
@@ -134,7 +134,7 @@ class PictureContract(Contract):
     @property
     def channels_are(self) -> str:
         """The channel order, or the names of the bands, as text."""
-        return listed(self.bands) if self.bands else self.channel_order
+        return join_band_names(self.bands) if self.bands else self.channel_order
 
     def override(self, source: str, **values: Any) -> Self:
         """Return a copy with `values` set.
@@ -182,21 +182,21 @@ class PictureContract(Contract):
         """Convert a JSON value to the type of the field `name`."""
         match name:
             case "value_range":
-                low_high = numbers(name, value, "two numbers")
+                low_high = check_numbers(name, value, "two numbers")
                 if len(low_high) != 2:
-                    raise refused(name, "two numbers", value)
+                    raise field_error(name, "two numbers", value)
                 return low_high
             case "mean" | "std":
-                return numbers(name, value)
+                return check_numbers(name, value)
             case "bands":
                 if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-                    raise refused(name, "a list of names", value)
+                    raise field_error(name, "a list of names", value)
                 return tuple(value)
             case "multiple":
-                return natural(name, value)
+                return check_natural(name, value)
             case "size" | "resize":
                 if not isinstance(value, list) or len(value) != 2:
-                    raise refused(name, "[height, width]", value)
-                return natural(name, value[0]), natural(name, value[1])
+                    raise field_error(name, "[height, width]", value)
+                return check_natural(name, value[0]), check_natural(name, value[1])
             case _:
                 return super().parse(name, value)

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.pictures.first_arithmetic import Affine, Numbers, first_arithmetic
 from onnxcert.model.pictures.mean_and_std import (
     FAR,
@@ -27,7 +27,7 @@ _ALIKE: Final = 0.02  # relative difference of numbers that count as equal; they
 _FLAT: Final = 0.02  # a range of values too small for a network to use
 
 
-def refuse_contradictions(contract: PictureContract, graph: onnx.GraphProto) -> None:
+def refuse_contradictions(contract: ImageContract, graph: onnx.GraphProto) -> None:
     """Raise ContractError if the value range contradicts mean, std or the graph.
 
     Args:
@@ -45,7 +45,7 @@ def refuse_contradictions(contract: PictureContract, graph: onnx.GraphProto) -> 
         raise ContractError(refusal)
 
 
-def _applied_twice(contract: PictureContract, paths: Sequence[Affine]) -> str | None:
+def _applied_twice(contract: ImageContract, paths: Sequence[Affine]) -> str | None:
     """Return why mean and std are wrong, if the network itself applies the same numbers first.
 
     A mean and std from the user are not checked.
@@ -76,7 +76,7 @@ def _is_same(path: Affine, mean: Numbers, std: Numbers) -> bool:
         return False
 
 
-def _by_graph(contract: PictureContract, paths: Sequence[Affine]) -> str | None:
+def _by_graph(contract: ImageContract, paths: Sequence[Affine]) -> str | None:
     factor, offset = (values.astype(np.float64) for values in affine(contract))
     ends = np.stack([offset, offset + factor])
     low, high = float(ends.min()), float(ends.max())

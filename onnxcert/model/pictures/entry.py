@@ -15,11 +15,11 @@ from onnx import TensorProto, helper
 from onnxcert._typing import FloatArray, IntArray, Perturbation
 from onnxcert.errors import InputError, ModelError, ParameterError
 from onnxcert.inputs.clouds import PointCloud
-from onnxcert.inputs.pictures.bands import listed, numbered
+from onnxcert.inputs.pictures.bands import join_band_names, number_bands
 from onnxcert.inputs.pictures.grey import grey
 from onnxcert.model.entry import INPUT
 from onnxcert.model.nodes import Nodes
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.pictures.fit import Fit
 from onnxcert.model.pictures.normalisation import add_normalisation
 from onnxcert.model.pictures.views import sliding_windows
@@ -32,8 +32,8 @@ PADS: Final = "onnxcert_pads"
 
 @final
 @dataclass(frozen=True)
-class PictureEntry:
-    """Preprocessing of pixels [c, H, W] in [0, 1]; see `onnxcert.model.entry.Entry`.
+class ImageAdapter:
+    """Preprocessing of pixels [c, H, W] in [0, 1]; see `onnxcert.model.entry.Adapter`.
 
     The graph before the network resizes, pads, orders the channels and normalises. If `fit` needs
     them, its further inputs are `RESIZED`, int64 [2], the size after resizing, and `PADS`, int64
@@ -44,7 +44,7 @@ class PictureEntry:
         fit: Resizing, padding and test-time augmentation.
     """
 
-    contract: PictureContract
+    contract: ImageContract
     fit: Fit
 
     def __post_init__(self) -> None:
@@ -62,7 +62,7 @@ class PictureEntry:
     def unit(self) -> str:
         bands = self.contract.bands
         if bands:
-            named = f" {listed(bands)}" if bands != numbered(len(bands)) else ""
+            named = f" {join_band_names(bands)}" if bands != number_bands(len(bands)) else ""
             many = f"{len(bands)} band{'s' if len(bands) > 1 else ''}{named}"
             return f"values in [0, 1] of the {many} at native resolution"
         kind = "grey" if self.contract.declared_channels == 1 else "pixel"
@@ -77,7 +77,7 @@ class PictureEntry:
         return PIXELS if self.fit.grid == "native" else "cells of the model's own output grid"
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         contract = self.contract
         low, high = contract.value_range or (0.0, 1.0)
         mean, std = (",".join(f"{v:g}" for v in v) or "none" for v in (contract.mean, contract.std))
@@ -111,17 +111,17 @@ class PictureEntry:
             {self.fit.plain(windows.seen).padded_size(*windows.size) for windows in passes}
         )
 
-    def described(self, shape: tuple[int, ...]) -> str:
+    def describe(self, shape: tuple[int, ...]) -> str:
         return f"images of {shape[1]}x{shape[2]} pixels"
 
     @property
     def remedy(self) -> str:
         return "try --pad-to 32, --size or --scale"
 
-    def prepared(self, given: Any) -> Any:
+    def preprocess(self, given: Any) -> Any:
         return given
 
-    def declared(self, image: Any) -> FloatArray:
+    def to_array(self, image: Any) -> FloatArray:
         """Return the image [3, H, W], as grey [1, H, W] (ITU-R 601) if the model takes grey.
 
         Bands [C, H, W] are returned unchanged.
@@ -131,7 +131,7 @@ class PictureEntry:
         bands = self.contract.bands
         channels = len(bands) or 3
         if np.ndim(image) != 3 or len(image) != channels or np.size(image) == 0:
-            names = f" (the bands {listed(bands)})" if bands else ""
+            names = f" (the bands {join_band_names(bands)})" if bands else ""
             raise InputError(
                 f"an image must have the shape [{channels}, height, width]{names}, got "
                 f"{list(np.shape(image))}."
@@ -176,13 +176,13 @@ class PictureEntry:
     ) -> None:
         """Accept any noise: every channel may be perturbed."""
 
-    def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    def score_grid(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return None if self.fit.grid == "model" else self.fit.padded_size(*shape[1:])
 
     def grid(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.fit.padded_size(*shape[1:])
 
-    def labelled(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    def label_grid(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return None if self.fit.grid == "model" else shape[1:]
 
     def inputs(self, rows: int | str) -> list[onnx.ValueInfoProto]:

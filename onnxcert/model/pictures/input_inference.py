@@ -7,21 +7,21 @@ from typing import Any, Final
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.inputs.pictures.bands import numbered
+from onnxcert.inputs.pictures.bands import number_bands
 from onnxcert.model.contract import ASSUMED, LARGEST
-from onnxcert.model.input_inference import graph_inputs, typed
-from onnxcert.model.pictures.contract import BANDS, PictureContract
-from onnxcert.model.proposal import GRAPH, agreed, filled, named, only
-from onnxcert.model.question import Question
+from onnxcert.model.input_inference import graph_inputs, with_dtype
+from onnxcert.model.pictures.contract import BANDS, ImageContract
+from onnxcert.model.proposal import GRAPH, fill_missing, find_value, select_only, with_fixed
+from onnxcert.model.question import MissingSetting
 from onnxcert.model.tracing import (
     Axes,
     attribute,
     axes,
     constant_shape,
+    describe,
     first_reader,
     lengths,
     rank,
-    shown,
 )
 
 _CHANNEL_NAMES = frozenset({"c", "ch", "channel", "channels", "num_channels", "in_channels"})
@@ -30,32 +30,32 @@ _AT: Final = {"NCHW": 1, "NHWC": 3}  # axis of the channels
 _EXAMPLE: Final = ("blue", "green", "red", "nir", "swir1", "swir2")
 
 
-def with_input(contract: PictureContract, graph: onnx.GraphProto) -> PictureContract:
+def with_input(contract: ImageContract, graph: onnx.GraphProto) -> ImageContract:
     """Return `contract` with the fields of the input that the graph gives."""
     inputs = graph_inputs(graph)
     if contract.input:
-        value = named("input", contract.input, inputs)
+        value = find_value("input", contract.input, inputs)
     else:
         fed = {name for name, _ in contract.feeds}
         fitting = [i for i in inputs if i.name not in fed and rank(i) in (None, 4)]
-        value = only(
+        value = select_only(
             "input", fitting, inputs, "an image input must be [batch, channels, height, width]"
         )
     shape = axes(value)
     if shape is not None and len(shape) != 4:
         raise ContractError(
             f"an image input must be [batch, channels, height, width], but {value.name!r} has "
-            f"{len(shape)} axes {shown(shape)}; select another input with --input."
+            f"{len(shape)} axes {describe(shape)}; select another input with --input."
         )
-    contract = typed(filled(contract, {"input": value.name}, GRAPH), value)
+    contract = with_dtype(fill_missing(contract, {"input": value.name}, GRAPH), value)
     layout, channels, why = _layout(contract, graph, value.name, shape)
-    contract = filled(contract, {"layout": layout}, why)
+    contract = fill_missing(contract, {"layout": layout}, why)
     contract = _with_channels(contract, value.name, channels)
     return _with_sizes(contract, value.name, shape)
 
 
 def _layout(
-    contract: PictureContract, graph: onnx.GraphProto, name: str, shape: Axes | None
+    contract: ImageContract, graph: onnx.GraphProto, name: str, shape: Axes | None
 ) -> tuple[str, int | None, str]:
     """Return (layout, number of channels if known, source).
 
@@ -92,18 +92,18 @@ def _layout(
         return "NCHW", known[1], _axis_of("NCHW", shape)
     if known[3] is not None and known[1] is known[2] is None:
         return "NHWC", known[3], _axis_of("NHWC", shape)
-    raise Question(
-        f"the input {name!r} {shown(shape)} may have its channels second or last; pass --layout "
+    raise MissingSetting(
+        f"the input {name!r} {describe(shape)} may have its channels second or last; pass --layout "
         "NCHW or --layout NHWC.",
         flag="--layout",
         values=("NCHW", "NHWC"),
-        meaning=f"order of the axes of {name!r} {shown(shape)}: channels second or last",
+        meaning=f"order of the axes of {name!r} {describe(shape)}: channels second or last",
         answer={"layout": "NCHW"},
     )
 
 
 def _axis_of(layout: str, shape: Axes | None) -> str:
-    return f"{GRAPH}: axis {_AT[layout]} of {shown(shape)}"
+    return f"{GRAPH}: axis {_AT[layout]} of {describe(shape)}"
 
 
 def _as_read(graph: onnx.GraphProto, name: str) -> tuple[str, int | None, str] | None:
@@ -122,12 +122,12 @@ def _as_read(graph: onnx.GraphProto, name: str) -> tuple[str, int | None, str] |
     return "NCHW", channels, f"{GRAPH}: a convolution reads it"
 
 
-def _with_channels(contract: PictureContract, name: str, channels: int | None) -> PictureContract:
+def _with_channels(contract: ImageContract, name: str, channels: int | None) -> ImageContract:
     if "channel_order" not in contract.sources:
         if channels not in (None, 1, 3):
             raise _question(name, channels)
         order = _ORDERS[channels or 3][0]
-        return filled(contract, {"channel_order": order}, GRAPH if channels == 1 else ASSUMED)
+        return fill_missing(contract, {"channel_order": order}, GRAPH if channels == 1 else ASSUMED)
     if contract.channel_order == BANDS and not contract.bands:
         if channels is None:
             raise ContractError(
@@ -139,7 +139,7 @@ def _with_channels(contract: PictureContract, name: str, channels: int | None) -
                 f"the input {name!r} has {channels} channels, more than {LARGEST}; export the "
                 "model with fewer."
             )
-        return filled(contract, {"bands": numbered(channels)}, GRAPH)
+        return fill_missing(contract, {"bands": number_bands(channels)}, GRAPH)
     if channels not in (None, contract.network_channels):
         orders = [f"--channel-order {order}" for order in _ORDERS.get(channels, ())]
         who = contract.sources["channel_order"]
@@ -153,12 +153,12 @@ def _with_channels(contract: PictureContract, name: str, channels: int | None) -
     return contract
 
 
-def _question(name: str, channels: int) -> Question:
+def _question(name: str, channels: int) -> MissingSetting:
     """Return the question about channels whose number does not show what they are."""
     example = ",".join(_EXAMPLE[:channels] if channels <= len(_EXAMPLE) else [*_EXAMPLE, "..."])
     alpha = "--channels-are rgba or " if channels == 4 else ""
     meaning = " (rgba adds an alpha channel of 1 to photographs)" if channels == 4 else ""
-    return Question(
+    return MissingSetting(
         f"the input {name!r} has {channels} channels but nothing tells what they are; pass {alpha}"
         f"--channels-are bands or the names of all {channels} such as --channels-are {example} for "
         f"files of so many bands{meaning}.",
@@ -169,7 +169,7 @@ def _question(name: str, channels: int) -> Question:
     )
 
 
-def _with_sizes(contract: PictureContract, name: str, shape: Axes | None) -> PictureContract:
+def _with_sizes(contract: ImageContract, name: str, shape: Axes | None) -> ImageContract:
     known = lengths(shape) if shape else (None,) * 4
     height, width = known[2:] if contract.layout == "NCHW" else known[1:3]
     found: dict[str, Any] = {}
@@ -179,12 +179,12 @@ def _with_sizes(contract: PictureContract, name: str, shape: Axes | None) -> Pic
         found["size"] = (height, width)
     elif height is not None or width is not None:
         raise ContractError(
-            f"height and width of the input {name!r} {shown(shape)} must be both fixed or both "
+            f"height and width of the input {name!r} {describe(shape)} must be both fixed or both "
             "free; export the model again, or pass the other --layout."
         )
     if max(known[0] or 1, height or 1, width or 1) > LARGEST:
         raise ContractError(
-            f"the input {name!r} {shown(shape)} is larger than {LARGEST} along an axis; export "
+            f"the input {name!r} {describe(shape)} is larger than {LARGEST} along an axis; export "
             "the model with free axes."
         )
-    return agreed(contract, found)
+    return with_fixed(contract, found)

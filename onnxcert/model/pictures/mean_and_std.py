@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.pictures.first_arithmetic import Numbers
 
 # Only errors of an order of magnitude are refused: 8 bits and [0, 1] differ by two orders.
@@ -16,7 +16,7 @@ WIDE: Final = 50.0  # smallest range of whole numbers; one of [0, 1] is smaller
 FLATTENS: Final = 50.0  # times the range: a std after which all pixels are nearly equal
 
 
-def check_mean_and_std(contract: PictureContract, value_range: tuple[float, float]) -> str | None:
+def check_mean_and_std(contract: ImageContract, value_range: tuple[float, float]) -> str | None:
     """Return why mean and std of `contract` do not fit this value range; None if they do."""
     before = contract.normalise == "before"
     low, high = (0.0, 1.0) if before else value_range
@@ -55,7 +55,7 @@ def usual_range(values: Numbers) -> str:
     return "0,65535" if 20_000 <= largest <= 70_000 else f"0,{largest:.6g}"
 
 
-def range_source(contract: PictureContract) -> str:
+def range_source(contract: ImageContract) -> str:
     """Return the source of the value range."""
     return contract.sources.get("value_range", "given")
 

@@ -8,10 +8,10 @@ from onnxcert.backend import NetworkInput
 from onnxcert.kernels import Channels
 from onnxcert.model.contract import INTEGER_TYPES
 from onnxcert.model.nodes import Nodes
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contract import ImageContract
 
 
-def add_normalisation(nodes: Nodes, source: str, contract: PictureContract) -> None:
+def add_normalisation(nodes: Nodes, source: str, contract: ImageContract) -> None:
     """Apply channel order, value range, mean and std, element type and layout of the contract.
 
     The arithmetic is one multiplication and one addition per channel, in float32.
@@ -48,7 +48,7 @@ def add_normalisation(nodes: Nodes, source: str, contract: PictureContract) -> N
     nodes.add("Identity", source, output=contract.input)
 
 
-def channelwise(contract: PictureContract) -> NetworkInput | None:
+def channelwise(contract: ImageContract) -> NetworkInput | None:
     """Return the steps of `add_normalisation` as one affine map per channel, if possible.
 
     None if the network needs a channel that the input does not have, rounding to integers, or a
@@ -66,7 +66,7 @@ def channelwise(contract: PictureContract) -> NetworkInput | None:
     return NetworkInput(channels, np.dtype(contract.dtype), last=contract.layout == "NHWC")
 
 
-def affine(contract: PictureContract) -> tuple[np.ndarray, np.ndarray]:
+def affine(contract: ImageContract) -> tuple[np.ndarray, np.ndarray]:
     """Return factor and offset per channel, float32 [1, c, 1, 1], in the network's channel order.
 
     With mean and std in the unit of the range: (low + x (high - low) - mean) / std. With

@@ -5,56 +5,56 @@ from __future__ import annotations
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.answer import TRIAL, Answer, read_answer
+from onnxcert.model.answer import TRIAL, OutputAxes, read_output_axes
 from onnxcert.model.answer_axes import on_grid
-from onnxcert.model.output_inference import LABEL_TYPES, check_kind, completed
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.output_inference import LABEL_TYPES, check_kind, complete_output
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.pictures.task import with_task
-from onnxcert.model.proposal import GRAPH, filled, named, only
-from onnxcert.model.question import Question
+from onnxcert.model.proposal import GRAPH, fill_missing, find_value, select_only
+from onnxcert.model.question import MissingSetting
 from onnxcert.model.tracing import (
     Axes,
     attribute,
     axes,
+    describe,
     element_type,
     lengths,
     producers,
     rank,
-    shown,
 )
 
 
 def with_output(
-    contract: PictureContract, proto: onnx.ModelProto, *, thorough: bool = False
-) -> PictureContract:
-    """Return `contract` with the output fields that the graph gives; see `read_answer`."""
+    contract: ImageContract, proto: onnx.ModelProto, *, thorough: bool = False
+) -> ImageContract:
+    """Return `contract` with the output fields that the graph gives; see `read_output_axes`."""
     outputs = list(proto.graph.output)
     if contract.output:
-        value = named("output", contract.output, outputs)
+        value = find_value("output", contract.output, outputs)
     else:
         # If an output has height and width, outputs without them are by-products.
         fitting = [o for o in outputs if rank(o) in (None, 3, 4)]
         fitting = fitting or [o for o in outputs if rank(o) in (1, 2)]
         wanted = "an output of scores must be [batch, classes, h, w] or [batch, classes]"
-        value = only("output", fitting, outputs, wanted)
+        value = select_only("output", fitting, outputs, wanted)
     shape = axes(value)
     if shape is not None and len(shape) not in contract.ranks:
         raise ContractError(
             "an output of scores must be [batch, classes, height, width] or, of a classifier, "
-            f"[batch, classes], but {value.name!r} has {len(shape)} axes {shown(shape)}; select "
+            f"[batch, classes], but {value.name!r} has {len(shape)} axes {describe(shape)}; select "
             "another output with --output."
         )
     check_kind(value.name, element_type(value))
 
-    def complete(contract: PictureContract, answer: Answer) -> PictureContract:
+    def complete(contract: ImageContract, answer: OutputAxes) -> ImageContract:
         return _complete(contract, proto, value, answer)
 
-    return read_answer(contract, proto, value, complete, thorough=thorough)
+    return read_output_axes(contract, proto, value, complete, thorough=thorough)
 
 
 def _complete(
-    contract: PictureContract, proto: onnx.ModelProto, value: onnx.ValueInfoProto, answer: Answer
-) -> PictureContract:
+    contract: ImageContract, proto: onnx.ModelProto, value: onnx.ValueInfoProto, answer: OutputAxes
+) -> ImageContract:
     """Return `contract` with rank, task, layout, form and classes of the output."""
     kind, axes_known = element_type(value), answer.rank is not None
     if not axes_known and "output_rank" not in contract.sources and kind in LABEL_TYPES:
@@ -63,60 +63,66 @@ def _complete(
             "with its shape."
         )
     found = {"output": value.name, "output_rank": answer.rank or _rank(proto, value.name)}
-    contract = filled(contract, found, GRAPH)
+    contract = fill_missing(contract, found, GRAPH)
     if axes_known and contract.output_rank != answer.rank:
         raise ContractError(
             f"the contract says {contract.output_rank} axes but the output {value.name!r} has "
-            f"{answer.rank} {shown(answer.shape)}; correct the contract."
+            f"{answer.rank} {describe(answer.shape)}; correct the contract."
         )
     contract = with_task(contract, value.name, answer.shape, answer.grid)
     contract = _with_layout(contract, proto.graph, value.name, answer)
-    return completed(contract, proto, kind, _channels(contract, answer.shape), answer)
+    return complete_output(contract, proto, kind, _channels(contract, answer.shape), answer)
 
 
 def _with_layout(
-    contract: PictureContract, graph: onnx.GraphProto, name: str, answer: Answer
-) -> PictureContract:
+    contract: ImageContract, graph: onnx.GraphProto, name: str, answer: OutputAxes
+) -> ImageContract:
     if "output_layout" in contract.sources:
         return contract
     shape, spatial = answer.shape, answer.grid
     source = TRIAL if answer.trial is not None else GRAPH
     if contract.output_rank < 4:
-        return filled(contract, {"output_layout": "NCHW"}, source)
+        return fill_missing(contract, {"output_layout": "NCHW"}, source)
     if shape is None:
         return _with_layout_of_last_node(contract, graph, name, shape)
     sides = {"NCHW": shape[2:], "NHWC": shape[1:3]}
     fitting = [name for name, side in sides.items() if spatial and _match(side, spatial)]
     if len(fitting) == 1:
-        return filled(contract, {"output_layout": fitting[0]}, f"{source}: its height and width")
+        return fill_missing(
+            contract, {"output_layout": fitting[0]}, f"{source}: its height and width"
+        )
     known = lengths(shape)
     channel = {"NCHW": known[1], "NHWC": known[3]}
     others = {"NCHW": known[2:], "NHWC": known[1:3]}
     fixed = [n for n in sides if channel[n] is not None and others[n] == (None, None)]
     if len(fixed) == 1:
-        return filled(contract, {"output_layout": fixed[0]}, f"{GRAPH}: its one fixed axis")
+        return fill_missing(contract, {"output_layout": fixed[0]}, f"{GRAPH}: its one fixed axis")
     if (1, 1) in (shape[1:3], shape[2:]):
         found = "NCHW" if shape[2:] == (1, 1) else "NHWC"
-        return filled(contract, {"output_layout": found}, f"{source}: its one cell")
+        return fill_missing(contract, {"output_layout": found}, f"{source}: its one cell")
     return _with_layout_of_last_node(contract, graph, name, shape)
 
 
 def _with_layout_of_last_node(
-    contract: PictureContract, graph: onnx.GraphProto, name: str, shape: Axes | None
-) -> PictureContract:
+    contract: ImageContract, graph: onnx.GraphProto, name: str, shape: Axes | None
+) -> ImageContract:
     produced_by = producers(graph)
     last = produced_by.get(name)
     if last is not None and last.op_type == "Transpose":
         if attribute(last, "perm") == [0, 2, 3, 1]:
-            return filled(contract, {"output_layout": "NHWC"}, f"{GRAPH}: transposed at the end")
+            return fill_missing(
+                contract, {"output_layout": "NHWC"}, f"{GRAPH}: transposed at the end"
+            )
     elif last is not None and last.op_type in ("Conv", "ConvTranspose", "Resize", "Upsample"):
-        return filled(contract, {"output_layout": "NCHW"}, f"{GRAPH}: it ends in {last.op_type}")
-    raise Question(
-        f"the output {name!r} {shown(shape)} may have its classes second or last; pass "
+        return fill_missing(
+            contract, {"output_layout": "NCHW"}, f"{GRAPH}: it ends in {last.op_type}"
+        )
+    raise MissingSetting(
+        f"the output {name!r} {describe(shape)} may have its classes second or last; pass "
         "--output-layout NCHW or --output-layout NHWC.",
         flag="--output-layout",
         values=("NCHW", "NHWC"),
-        meaning=f"order of the axes of {name!r} {shown(shape)}: classes second or last",
+        meaning=f"order of the axes of {name!r} {describe(shape)}: classes second or last",
         answer={"output_layout": "NCHW"},
     )
 
@@ -135,7 +141,7 @@ def _match(side: Axes, spatial: Axes) -> bool:
     return None not in side and side == spatial
 
 
-def _channels(contract: PictureContract, shape: Axes | None) -> int | None:
+def _channels(contract: ImageContract, shape: Axes | None) -> int | None:
     if contract.answer_rank in (1, 3):
         return 1
     if shape is None:

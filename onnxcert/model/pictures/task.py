@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from onnxcert.errors import ContractError
-from onnxcert.model.pictures.contract import PictureContract
-from onnxcert.model.proposal import GRAPH, filled, source_label
-from onnxcert.model.tracing import Axes, lengths, shown
+from onnxcert.model.pictures.contract import ImageContract
+from onnxcert.model.proposal import GRAPH, fill_missing, source_label
+from onnxcert.model.tracing import Axes, describe, lengths
 
 
 def with_task(
-    contract: PictureContract, name: str, shape: Axes | None, grid: Axes | None
-) -> PictureContract:
+    contract: ImageContract, name: str, shape: Axes | None, grid: Axes | None
+) -> ImageContract:
     """Return `contract` with its task.
 
     An output without height and width classifies the image. So does an output of 1 x 1 cell, as of
@@ -39,12 +39,12 @@ def with_task(
     if requested != found and not possible:
         raise ContractError(
             f"{source_label(contract, 'task')} says {requested}, but the output {name!r} "
-            f"{shown(shape)} is one of {found}; correct the one that is wrong."
+            f"{describe(shape)} is one of {found}; correct the one that is wrong."
         )
-    return filled(contract, {"task": found}, why)
+    return fill_missing(contract, {"task": found}, why)
 
 
-def _one_cell(contract: PictureContract, shape: Axes | None) -> bool:
+def _one_cell(contract: ImageContract, shape: Axes | None) -> bool:
     if shape is None or len(shape) != 4:
         return False
     sides = {"NCHW": shape[2:], "NHWC": shape[1:3]}

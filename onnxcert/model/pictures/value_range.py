@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.pictures.mean_and_std import FLATTENS, check_mean_and_std
-from onnxcert.model.proposal import filled
-from onnxcert.model.question import Question
+from onnxcert.model.proposal import fill_missing
+from onnxcert.model.question import MissingSetting
 
 _USUAL: Final = ((0.0, 1.0), (0.0, 255.0))
 
 
-def with_value_range(contract: PictureContract) -> PictureContract:
+def with_value_range(contract: ImageContract) -> ImageContract:
     """Return `contract` with its value range, derived from type, mean and std if not given.
 
     Raises:
@@ -23,7 +23,7 @@ def with_value_range(contract: PictureContract) -> PictureContract:
         return contract
     if not contract.mean and not contract.std:
         if contract.dtype == "uint8":
-            return filled(contract, {"value_range": (0.0, 255.0)}, "the uint8 input")
+            return fill_missing(contract, {"value_range": (0.0, 255.0)}, "the uint8 input")
         if contract.dtype == "int8":
             raise _question(
                 "nothing tells which values of the int8 input are black and white; pass --range "
@@ -42,11 +42,11 @@ def with_value_range(contract: PictureContract) -> PictureContract:
         within_one = False  # mean 0 and std 1 change nothing, so they show no range
     above_one = bool(contract.mean) and all(v > 1 for v in contract.mean)
     if within_one:
-        return filled(contract, {"value_range": (0.0, 1.0)}, "mean and std, none above 1")
+        return fill_missing(contract, {"value_range": (0.0, 1.0)}, "mean and std, none above 1")
     if above_one and all(v >= 1 for v in contract.std):
-        return filled(contract, {"value_range": (0.0, 255.0)}, "mean and std, all above 1")
+        return fill_missing(contract, {"value_range": (0.0, 255.0)}, "mean and std, all above 1")
     if not any(contract.mean) and contract.std and all(v >= FLATTENS for v in contract.std):
-        return filled(contract, {"value_range": (0.0, 255.0)}, "std, far above 1")
+        return fill_missing(contract, {"value_range": (0.0, 255.0)}, "std, far above 1")
     fitting = [usual for usual in _USUAL if check_mean_and_std(contract, usual) is None]
     if len(fitting) == 1:
         low, high = fitting[0]
@@ -63,11 +63,11 @@ def with_value_range(contract: PictureContract) -> PictureContract:
     )
 
 
-def _question(sentence: str, values: Sequence[str], more: str = "") -> Question:
+def _question(sentence: str, values: Sequence[str], more: str = "") -> MissingSetting:
     meaning = f"the values of black and white that the network expects, before mean and std{more}"
     low, _, high = values[0].partition(",")
     answer = {"value_range": (float(low), float(high))}
-    return Question(sentence, flag="--range", values=values, meaning=meaning, answer=answer)
+    return MissingSetting(sentence, flag="--range", values=values, meaning=meaning, answer=answer)
 
 
 def _numbers(values: Sequence[float]) -> str:

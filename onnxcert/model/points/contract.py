@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, final
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import Contract, natural, number, refused
+from onnxcert.model.contract import Contract, check_natural, check_number, field_error
 
 CHANNELS: Final = ("xyz", "xyz+normals", "xyz+features", "xyz+normals+features")
 FRAMES: Final = ("unit-sphere", "own")
@@ -35,7 +35,7 @@ class PointContract(Contract):
         trained_rotation: sigma of the rotations in training, in radians, or None.
     """
 
-    medium: ClassVar[str] = "points"
+    modality: ClassVar[str] = "points"
     layouts: ClassVar[tuple[str, ...]] = ("BCN", "BNC")
     single_layouts: ClassVar[tuple[str, ...]] = ("CN", "NC", "N", "C")
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3)
@@ -135,19 +135,19 @@ class PointContract(Contract):
         """Parse one JSON value into the field's type."""
         match name:
             case "features":
-                return natural(name, value, zero=True)
+                return check_natural(name, value, zero=True)
             case "points":
                 if not isinstance(value, int) or isinstance(value, bool):
-                    raise refused(name, "a whole number", value)
+                    raise field_error(name, "a whole number", value)
                 return value
             case "passes":
-                return natural(name, value)
+                return check_natural(name, value)
             case "restricted":
                 if not isinstance(value, bool):
-                    raise refused(name, "true or false", value)
+                    raise field_error(name, "true or false", value)
                 return value
             case "trained_rotation":
-                return number(name, value)
+                return check_number(name, value)
             case "categories":
                 return _categories(value)
             case _:
@@ -156,7 +156,7 @@ class PointContract(Contract):
 
 def _categories(value: Any) -> tuple[tuple[str, tuple[int, ...]], ...]:
     if not isinstance(value, list):
-        raise refused("categories", "a list of [name, classes]", value)
+        raise field_error("categories", "a list of [name, classes]", value)
     found = []
     for pair in value:
         if (
@@ -165,7 +165,7 @@ def _categories(value: Any) -> tuple[tuple[str, tuple[int, ...]], ...]:
             or not isinstance(pair[0], str)
             or not isinstance(pair[1], list)
         ):
-            raise refused("categories", "a list of [name, classes]", value)
-        parts = tuple(natural("categories", part, zero=True) for part in pair[1])
+            raise field_error("categories", "a list of [name, classes]", value)
+        parts = tuple(check_natural("categories", part, zero=True) for part in pair[1])
         found.append((pair[0], parts))
     return tuple(found)

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from onnxcert._typing import FloatArray, IntArray, Perturbation
 from onnxcert.errors import InputError, ModelError, ParameterError
-from onnxcert.inputs.clouds import PointCloud, framed, kept
+from onnxcert.inputs.clouds import PointCloud, normalise, resample
 from onnxcert.model.entry import INPUT
 from onnxcert.model.nodes import Nodes
 from onnxcert.model.points.contract import PointContract
@@ -34,8 +34,8 @@ _SPHERE: Final = 1 + 1e-3
 
 @final
 @dataclass(frozen=True)
-class PointEntry:
-    """Adapter from points [c, N] to the network's input; see `onnxcert.model.entry.Entry`.
+class PointAdapter:
+    """Adapter from points [c, N] to the network's input; see `onnxcert.model.entry.Adapter`.
 
     Rows 0 to 2 are the coordinates, then normals and features as in the contract. If the model
     needs the category, the last row holds its number N times.
@@ -67,7 +67,7 @@ class PointEntry:
         return "try another number of points with --points"
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         contract = self.contract
         many = "as many as there are" if contract.points is None else str(contract.points)
         more = [
@@ -94,17 +94,17 @@ class PointEntry:
     def values(self, shape: tuple[int, ...]) -> int:
         return self.contract.network_channels * shape[-1] * self.contract.passes
 
-    def described(self, shape: tuple[int, ...]) -> str:
+    def describe(self, shape: tuple[int, ...]) -> str:
         return f"shapes of {shape[-1]} points"
 
-    def prepared(self, given: Any) -> Any:
+    def preprocess(self, given: Any) -> Any:
         """Return a `PointCloud` in the contract's frame and number of points; arrays unchanged."""
         if not isinstance(given, PointCloud):
             return given
-        cloud = framed(given, self.contract.frame)  # type: ignore[arg-type]
-        return kept(cloud, self.contract.points, fill=self.fill)
+        cloud = normalise(given, self.contract.frame)  # type: ignore[arg-type]
+        return resample(cloud, self.contract.points, fill=self.fill)
 
-    def declared(self, cloud: Any) -> FloatArray:
+    def to_array(self, cloud: Any) -> FloatArray:
         """Return a prepared `PointCloud`, or rows [c, N] in its format, as one array [c, N]."""
         contract = self.contract
         if not isinstance(cloud, PointCloud):
@@ -206,13 +206,13 @@ class PointEntry:
                 "it; use OnChannels(noise, 0, 3) for noise on the coordinates."
             )
 
-    def scored(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    def score_grid(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return (shape[-1],)
 
     def grid(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (shape[-1],)
 
-    def labelled(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    def label_grid(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return (shape[-1],)
 
     def inputs(self, rows: int | str) -> list[onnx.ValueInfoProto]:
@@ -234,7 +234,7 @@ class PointEntry:
         contract = self.contract
         points = INPUT
         if contract.needs_category:
-            points = nodes.sliced(INPUT, 0, contract.network_channels, axis=1)
+            points = nodes.slice(INPUT, 0, contract.network_channels, axis=1)
         seen = points
         if contract.passes > 1:
             seen = repeat_in_orders(nodes, points, ORDERS)
@@ -269,8 +269,8 @@ class PointEntry:
 
     def _categories(self, nodes: Nodes) -> str:
         """Add nodes for the number of each row's category; return its name, int64 [B]."""
-        last = nodes.sliced(INPUT, self.contract.network_channels, None, axis=1)
-        first = nodes.sliced(last, 0, 1, axis=2)
+        last = nodes.slice(INPUT, self.contract.network_channels, None, axis=1)
+        first = nodes.slice(last, 0, 1, axis=2)
         flat = nodes.add("Squeeze", first, nodes.constant([1, 2]))
         return nodes.cast(nodes.add("Round", flat), np.int64)
 

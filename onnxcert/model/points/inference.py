@@ -8,11 +8,11 @@ import onnx
 
 from onnxcert.errors import ContractError
 from onnxcert.model.contract import ASSUMED, LARGEST
-from onnxcert.model.input_inference import graph_inputs, typed
+from onnxcert.model.input_inference import graph_inputs, with_dtype
 from onnxcert.model.points.contract import CATEGORY, MOST_POINTS, PointContract
-from onnxcert.model.proposal import GRAPH, agreed, filled, named, only
-from onnxcert.model.question import Question
-from onnxcert.model.tracing import Axes, attribute, axes, first_reader, lengths, rank, shown
+from onnxcert.model.proposal import GRAPH, fill_missing, find_value, select_only, with_fixed
+from onnxcert.model.question import MissingSetting
+from onnxcert.model.tracing import Axes, attribute, axes, describe, first_reader, lengths, rank
 
 _MOST_CHANNELS: Final = 64  # only an axis of channels is this short
 _WANTED: Final = "points must be [batch, 3, N] or [batch, N, 3], or with normals [batch, 6, N]"
@@ -22,37 +22,38 @@ def with_points(contract: PointContract, graph: onnx.GraphProto) -> PointContrac
     """Return `contract` with all fields that the graph defines about the points' input."""
     inputs = graph_inputs(graph)
     if contract.input:
-        value = named("input", contract.input, inputs)
+        value = find_value("input", contract.input, inputs)
     else:
         fed = {name for name, _ in contract.feeds} | {contract.category_input}
         fitting = [i for i in inputs if i.name not in fed and _may_hold_points(i)]
-        value = only("input", fitting, inputs, _WANTED)
+        value = select_only("input", fitting, inputs, _WANTED)
     shape = axes(value)
     if shape is not None and len(shape) != 3:
         raise ContractError(
-            f"{_WANTED}, but the input {value.name!r} has {len(shape)} axes {shown(shape)}; choose "
+            f"{_WANTED}, but the input {value.name!r} has {len(shape)} axes {describe(shape)}; "
+            f"choose "
             "another with --input."
         )
-    contract = typed(filled(contract, {"input": value.name}, GRAPH), value)
+    contract = with_dtype(fill_missing(contract, {"input": value.name}, GRAPH), value)
     contract = _with_layout(contract, graph, value.name, shape)
     known = lengths(shape) if shape else (None,) * 3
     channels, points = known[1:] if contract.layout == "BCN" else known[:0:-1]
     if channels is None and points is not None and 3 <= points <= _MOST_CHANNELS:
         other = {"BCN": "BNC", "BNC": "BCN"}[contract.layout]
         raise ContractError(
-            f"the input {value.name!r} {shown(shape)} has only {points} points with the layout "
+            f"the input {value.name!r} {describe(shape)} has only {points} points with the layout "
             f"{contract.layout}, so that axis is probably the values of a point; pass "
             f"--layout {other}."
         )
     contract = _with_channels(contract, value.name, channels)
-    contract = filled(contract, {"frame": contract.frame}, ASSUMED)  # not in any graph
+    contract = fill_missing(contract, {"frame": contract.frame}, ASSUMED)  # not in any graph
     if (points or 1) > MOST_POINTS or (known[0] or 1) > LARGEST:
         raise ContractError(
-            f"the input {value.name!r} {shown(shape)} is too large; export the model with free "
+            f"the input {value.name!r} {describe(shape)} is too large; export the model with free "
             "axes."
         )
     found: dict[str, Any] = {"batch": known[0], "points": points}
-    return agreed(contract, {name: size for name, size in found.items() if size is not None})
+    return with_fixed(contract, {name: size for name, size in found.items() if size is not None})
 
 
 def _may_hold_points(value: onnx.ValueInfoProto) -> bool:
@@ -77,25 +78,25 @@ def _with_layout(
     second, third = lengths(shape)[1:] if shape else (None, None)
     few = [n is not None and 3 <= n <= _MOST_CHANNELS for n in (second, third)]
     if few == [True, False]:
-        return filled(contract, {"layout": "BCN"}, f"{GRAPH}: axis 1 of {shown(shape)}")
+        return fill_missing(contract, {"layout": "BCN"}, f"{GRAPH}: axis 1 of {describe(shape)}")
     if few == [False, True]:
-        return filled(contract, {"layout": "BNC"}, f"{GRAPH}: axis 2 of {shown(shape)}")
+        return fill_missing(contract, {"layout": "BNC"}, f"{GRAPH}: axis 2 of {describe(shape)}")
     reader = first_reader(graph, name)
     if reader is not None and reader.op_type == "Conv":
-        return filled(contract, {"layout": "BCN"}, f"{GRAPH}: a convolution reads it")
+        return fill_missing(contract, {"layout": "BCN"}, f"{GRAPH}: a convolution reads it")
     if reader is not None and attribute(reader, "perm") == [0, 2, 1]:
         raise _order(
-            f"the input {name!r} {shown(shape)} is transposed first; pass --layout BNC if its "
+            f"the input {name!r} {describe(shape)} is transposed first; pass --layout BNC if its "
             "points come before their values, else --layout BCN."
         )
     raise _order(
-        f"the input {name!r} {shown(shape)} may have the values of a point second or last; pass "
+        f"the input {name!r} {describe(shape)} may have the values of a point second or last; pass "
         "--layout BCN or --layout BNC."
     )
 
 
-def _order(sentence: str) -> Question:
-    return Question(
+def _order(sentence: str) -> MissingSetting:
+    return MissingSetting(
         sentence,
         flag="--layout",
         values=("BCN", "BNC"),
@@ -124,11 +125,11 @@ def _with_channels(contract: PointContract, name: str, channels: int | None) -> 
             )
         return contract
     if channels in (3, None):
-        return filled(contract, {"channels": "xyz"}, GRAPH if channels else ASSUMED)
+        return fill_missing(contract, {"channels": "xyz"}, GRAPH if channels else ASSUMED)
     if channels == 6:
-        return filled(contract, {"channels": "xyz+normals"}, ASSUMED)
+        return fill_missing(contract, {"channels": "xyz+normals"}, ASSUMED)
     choices = ["xyz+features", *(["xyz+normals+features"] if channels > 6 else [])]
-    raise Question(
+    raise MissingSetting(
         f"the input {name!r} takes {channels} values per point, but their meaning is unknown; pass "
         + " or ".join(f"--channels {choice}" for choice in choices)
         + ".",
@@ -153,12 +154,13 @@ def with_category(contract: PointContract, graph: onnx.GraphProto) -> PointContr
         contract = contract.override(source, category_input=named_[0], feeds=rest)
     if not contract.category_input:
         return contract
-    value = named("further input", contract.category_input, graph_inputs(graph))
+    value = find_value("further input", contract.category_input, graph_inputs(graph))
     shape, wanted = axes(value), len(contract.categories)
     fixed = set(lengths(shape)[1:]) - {None, 1} if shape else set()
     if rank(value) not in (None, 2, 3) or fixed - {wanted}:
         raise ContractError(
-            f"the further input {value.name!r} {shown(shape)} must take one of {wanted} categories "
+            f"the further input {value.name!r} {describe(shape)} must take one of {wanted} "
+            f"categories "
             "as [batch, categories]; pass the --categories that the model was trained on."
         )
     return contract

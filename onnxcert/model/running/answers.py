@@ -9,13 +9,13 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
-from onnxcert.model.entry import Entry
+from onnxcert.model.entry import Adapter
 
 _ROUNDING: Final = 1e-5
 _LEAK: Final = 1e-2
 
 
-def check_labels(labels: IntArray, batch: FloatArray, entry: Entry, path: Path) -> IntArray:
+def check_labels(labels: IntArray, batch: FloatArray, entry: Adapter, path: Path) -> IntArray:
     """Return `labels` if they cover every row and every component of `batch`.
 
     Raises:
@@ -24,7 +24,7 @@ def check_labels(labels: IntArray, batch: FloatArray, entry: Entry, path: Path) 
     if entry.contract.classifies:
         fits, what = labels.ndim == 2, f"give one answer for each {entry.whole}"
     else:
-        wanted = entry.labelled(batch.shape[1:])
+        wanted = entry.label_grid(batch.shape[1:])
         fits = wanted is None or labels.shape[-len(wanted) :] == wanted
         what = f"label every {entry.parts.removesuffix('s')}"
     if len(labels) != len(batch) or not fits:

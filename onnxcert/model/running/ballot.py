@@ -22,7 +22,7 @@ _GIVEN: Final = "onnxcert_given"
 
 
 @final
-class Ballot:
+class VoteHead:
     """Maps scores [B, C, *grid] to probabilities and to labels.
 
     Args:
@@ -85,9 +85,9 @@ def _sum_classes(nodes: Nodes, scores: str, contract: Contract) -> str:
     depend on the number of draws in its batch.
     """
     assert contract.classes is not None
-    total = nodes.sliced(scores, 0, 1, axis=1)
+    total = nodes.slice(scores, 0, 1, axis=1)
     for c in range(1, contract.classes):
-        total = nodes.add("Add", total, nodes.sliced(scores, c, c + 1, axis=1))
+        total = nodes.add("Add", total, nodes.slice(scores, c, c + 1, axis=1))
     return total
 
 

@@ -20,7 +20,7 @@ from onnxcert.draws import Draws
 from onnxcert.errors import ModelError
 from onnxcert.model.running.memory import HostMemory, Memory
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.sampling.answers import max_concurrent_passes, noisy_answers
+from onnxcert.sampling.answers import max_concurrent_passes, run_draws
 
 # About 2 MB of pixels in a batch: larger batches leave the CPU cache and are rarely faster.
 _DEFAULT_VALUES: Final = 2**19
@@ -52,7 +52,7 @@ def guess_batch_size(values: int) -> int:
     return int(min(_DEFAULT_LARGEST, max(1, _DEFAULT_VALUES // values)))
 
 
-def batch_size_for(
+def tune_batch_size(
     segment: Segmenter,
     x: FloatArray,
     draws: Draws,
@@ -90,7 +90,7 @@ def batch_size_for(
         return BatchSize(rows, "the model has a fixed batch size")
     values = max(x.size, segment.values(x.shape) if isinstance(segment, OnnxSegmenter) else 0)
     most = max(1, min(_MOST, each // _PASSES_EACH))
-    trial = _Trial(segment, x, draws.rehearsal(), int(_SHARE * each * inputs), clock)
+    trial = _Trial(segment, x, draws.warm_up_draws(), int(_SHARE * each * inputs), clock)
     if getattr(segment, "mixes_draws", False) or not (trial.can_time(1) and trial.can_time(2, 1)):
         # The leak check costs more than a batch saves, except for tiny inputs.
         few = guess_batch_size(values) if values < _TINY or not checked else 1
@@ -160,7 +160,7 @@ class _Trial:
         passes = max(self._fewest, min(_PASSES_TIMED, self._left // (2 * size)))
         draws = range(passes * size)
         stamps: list[float] = []
-        for _ in noisy_answers(self._segment, self._x, self._draws, draws, size, backend):
+        for _ in run_draws(self._segment, self._x, self._draws, draws, size, backend):
             stamps.append(self._clock())
             self._left -= size
             if len(stamps) >= self._fewest and stamps[-1] - stamps[0] > _TRIAL_SECONDS:

@@ -91,14 +91,14 @@ class Binding:
         entry = self._network.entry
         if not self._ends.scores:
             return check_labels(values, batch, entry, self._forward.path)
-        grid = entry.labelled(shape) or tuple(values.shape[2:])
+        grid = entry.label_grid(shape) or tuple(values.shape[2:])
         threshold = entry.contract.decision_threshold if entry.contract.binary else None
         try:
             return Scores(values, grid, threshold)
         except ValueError:
             raise ModelError(
                 f"{self._forward.path} must label every {entry.parts.removesuffix('s')} of "
-                f"{entry.described(shape)}, got scores of shape {list(values.shape)}."
+                f"{entry.describe(shape)}, got scores of shape {list(values.shape)}."
             ) from None
 
     def _planes(self, batch: Array, shape: tuple[int, ...]) -> Array:
@@ -114,7 +114,7 @@ class Binding:
         if planes.shape[0] != batch.shape[0]:
             raise ModelError(
                 f"{self._forward.path} must give one output for each of {batch.shape[0]} "
-                f"{entry.described(shape)}, got an output of shape {list(answer.shape)}; export it "
+                f"{entry.describe(shape)}, got an output of shape {list(answer.shape)}; export it "
                 "with a batch axis."
             )
         return planes

@@ -11,9 +11,9 @@ from onnx import helper
 
 from onnxcert.backend import NetworkInput
 from onnxcert.model.contract import Contract
-from onnxcert.model.entry import INPUT, Entry
+from onnxcert.model.entry import INPUT, Adapter
 from onnxcert.model.nodes import Nodes
-from onnxcert.model.pictures.entry import PictureEntry
+from onnxcert.model.pictures.entry import ImageAdapter
 from onnxcert.model.pictures.normalisation import channelwise
 from onnxcert.model.running.cutting import extract_subgraph
 from onnxcert.model.surgery import labelling_model
@@ -41,7 +41,7 @@ class Ends:
 
 
 def bound_graph(
-    proto: onnx.ModelProto, entry: Entry, *, batch: int | None, other_size: bool
+    proto: onnx.ModelProto, entry: Adapter, *, batch: int | None, other_size: bool
 ) -> tuple[onnx.ModelProto, Ends]:
     """Return `onnxcert.model.surgery.labelling_model` without what kernels do, and its ends.
 
@@ -51,7 +51,7 @@ def bound_graph(
     whole = labelling_model(proto, entry, batch=batch, other_size=other_size)
     contract = entry.contract
     network_input = None
-    if isinstance(entry, PictureEntry) and _is_pixelwise(entry):
+    if isinstance(entry, ImageAdapter) and _is_pixelwise(entry):
         network_input = channelwise(entry.contract)
     last = next(o for o in proto.graph.output if o.name == contract.output)
     scores = _has_plain_vote(entry, last)
@@ -80,13 +80,13 @@ def to_planes(scores: Any, contract: Contract, xp: Any) -> Any:
     return scores
 
 
-def _is_pixelwise(entry: PictureEntry) -> bool:
+def _is_pixelwise(entry: ImageAdapter) -> bool:
     """Return whether an image reaches the network pixel by pixel."""
     fit = entry.fit
     return not (fit.resizes or fit.pad_to > 1 or fit.averages)
 
 
-def _has_plain_vote(entry: Entry, output: onnx.ValueInfoProto) -> bool:
+def _has_plain_vote(entry: Adapter, output: onnx.ValueInfoProto) -> bool:
     contract = entry.contract
     if contract.classifies or contract.output_form not in _SCORES:
         return False

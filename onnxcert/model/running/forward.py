@@ -12,7 +12,7 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
-from onnxcert.model.entry import INPUT, Entry
+from onnxcert.model.entry import INPUT, Adapter
 from onnxcert.model.running.answers import check_labels
 from onnxcert.model.running.session import Session, first_line
 from onnxcert.model.running.stopwatch import Stopwatch
@@ -38,7 +38,7 @@ class Forward:
     path: Path
     stopwatch: Stopwatch
 
-    def labels(self, batch: FloatArray, entry: Entry) -> IntArray:
+    def labels(self, batch: FloatArray, entry: Adapter) -> IntArray:
         """Return labels of `batch`, float32 [B, ...]; see `onnxcert.model.segmenter.OnnxSegmenter`.
 
         Raises:
@@ -48,7 +48,7 @@ class Forward:
         labels = [check_labels(found, part, entry, self.path) for part, found in parts]
         return labels[0] if len(labels) == 1 else np.concatenate(labels)
 
-    def scores(self, batch: FloatArray, entry: Entry) -> FloatArray:
+    def scores(self, batch: FloatArray, entry: Adapter) -> FloatArray:
         """Return scores of `batch`, float32 [B, channels, *grid], from a session that gives scores.
 
         Raises:
@@ -57,12 +57,12 @@ class Forward:
         scores: list[FloatArray] = [found for _, found in self._parts(SCORES, batch, entry)]
         return scores[0] if len(scores) == 1 else np.concatenate(scores)
 
-    def shape(self, batch: FloatArray, entry: Entry) -> tuple[int, ...]:
+    def shape(self, batch: FloatArray, entry: Adapter) -> tuple[int, ...]:
         """Return the shape of the network's own output for a padded batch."""
         return tuple(map(int, self._run(SHAPE, self._pad(batch), entry)))
 
     def _parts(
-        self, output: str, batch: FloatArray, entry: Entry
+        self, output: str, batch: FloatArray, entry: Adapter
     ) -> Iterator[tuple[FloatArray, Any]]:
         """Yield (rows, their part of `output`), in batches of the size that the graph takes.
 
@@ -74,7 +74,7 @@ class Forward:
             if len(found) != (rows or len(part)):
                 raise ModelError(
                     f"{self.path} must give one output for each of {rows or len(part)} "
-                    f"{entry.described(part.shape[1:])}, got an output of shape "
+                    f"{entry.describe(part.shape[1:])}, got an output of shape "
                     f"{list(found.shape)}; export it with a batch axis."
                 )
             yield part, found[: len(part)]
@@ -84,7 +84,7 @@ class Forward:
         missing = 0 if self.rows is None else self.rows - len(batch)
         return np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
 
-    def _run(self, output: str, batch: FloatArray, entry: Entry) -> Any:
+    def _run(self, output: str, batch: FloatArray, entry: Adapter) -> Any:
         shape = batch.shape[1:]
         feeds = {INPUT: np.ascontiguousarray(batch), **entry.feeds(shape)}
         try:
@@ -95,7 +95,7 @@ class Forward:
             return self.session.runtime.run([output], feeds)[0]
 
     @contextmanager
-    def timed_pass(self, many: int, shape: tuple[int, ...], entry: Entry) -> Iterator[None]:
+    def timed_pass(self, many: int, shape: tuple[int, ...], entry: Adapter) -> Iterator[None]:
         """Time one pass over so many inputs of this shape, and translate its errors.
 
         Raises:
@@ -108,10 +108,10 @@ class Forward:
             if any(words in str(error) for words in _NO_MEMORY):
                 raise ModelError(
                     f"{self.path} needs more memory than is free for {many} "
-                    f"{entry.described(shape)}; free memory or raise the limit, or make the inputs "
+                    f"{entry.describe(shape)}; free memory or raise the limit, or make the inputs "
                     "smaller or cut them into tiles."
                 ) from None
             raise ModelError(
-                f"{self.path} fails on {many} {entry.described(shape)} "
+                f"{self.path} fails on {many} {entry.describe(shape)} "
                 f"({first_line(error)}); {entry.remedy}."
             ) from None

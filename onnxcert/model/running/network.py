@@ -11,7 +11,7 @@ import onnx
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
 from onnxcert.model.answer_axes import Shape, channels_and_grid
-from onnxcert.model.entry import Entry
+from onnxcert.model.entry import Adapter
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.proposal import GRAPH
 from onnxcert.model.running.answers import scores_agree
@@ -43,7 +43,7 @@ class Network:
     """
 
     def __init__(
-        self, file: ModelFile, entry: Entry, *, device: str, threads: int, votes: bool = True
+        self, file: ModelFile, entry: Adapter, *, device: str, threads: int, votes: bool = True
     ) -> None:
         self.entry = entry
         self._votes = votes
@@ -69,7 +69,7 @@ class Network:
         self._adapt(batch, self.entry)
         return self.forward.labels(batch, self.entry)
 
-    def scores(self, batch: FloatArray, entry: Entry | None = None) -> FloatArray:
+    def scores(self, batch: FloatArray, entry: Adapter | None = None) -> FloatArray:
         """Return scores of declared inputs: float32 [B, C, *grid], of a classifier [B, C, 1 ...].
 
         Only for a network without votes, or for a classifier. `entry` replaces the network's own.
@@ -78,7 +78,7 @@ class Network:
         self._adapt(batch, entry)
         return self.forward.scores(batch, entry)
 
-    def looked_at(self, batch: FloatArray) -> FloatArray:
+    def inspect_scores(self, batch: FloatArray) -> FloatArray:
         """Return the scores behind the labels, float32 [B, C, *grid], for inspection only.
 
         A separate graph gives them, opened at the first call: an extra output of scores would slow
@@ -103,13 +103,13 @@ class Network:
         )
         return self._open_model(model, rows), ends
 
-    def _adapt(self, batch: FloatArray, entry: Entry) -> None:
+    def _adapt(self, batch: FloatArray, entry: Adapter) -> None:
         """Run the trial passes for inputs of this size; concurrent calls wait."""
         entry.check(batch.shape[1:], self._file.path)
         with self._lock:
             self._run_trials(batch, entry)
 
-    def _run_trials(self, batch: FloatArray, entry: Entry) -> None:
+    def _run_trials(self, batch: FloatArray, entry: Adapter) -> None:
         shape = batch.shape[1:]
         self._reopen_for_size(entry.values(shape))
         # Two rows of a large input may need more memory than any pass of the run: they are tried
@@ -123,7 +123,7 @@ class Network:
             self._rows_known = True
         channels, grid = channels_and_grid(answer, self.entry.contract)
         self._count_classes(channels)
-        self._enlarge_if_needed(grid, entry.scored(shape))
+        self._enlarge_if_needed(grid, entry.score_grid(shape))
         if (
             not self._adapted
             and self.forward.rows is not None
@@ -135,7 +135,7 @@ class Network:
         if not self._orientation_checked:
             self._check_orientation(batch[0], entry, channels)
 
-    def _trial_shape(self, one: FloatArray, entry: Entry) -> Shape:
+    def _trial_shape(self, one: FloatArray, entry: Adapter) -> Shape:
         """Return the shape of the network's output for one row, padded to the graph's batch size.
 
         Raises:
@@ -152,7 +152,7 @@ class Network:
         refuse_other_axes(self._file, contract, answer, rows, grid)
         return answer
 
-    def _detect_rows(self, one: FloatArray, entry: Entry, answer: Shape) -> None:
+    def _detect_rows(self, one: FloatArray, entry: Adapter, answer: Shape) -> None:
         """Run one row per pass unless two rows give two answers along the first axis.
 
         Raises:
@@ -174,11 +174,11 @@ class Network:
         if not alike:
             raise ModelError(
                 f"{self._file.path} gives {list(answer)} for {rows} "
-                f"{entry.described(one.shape[1:])}, but the first axis is not the batch; export it "
+                f"{entry.describe(one.shape[1:])}, but the first axis is not the batch; export it "
                 "with a free batch axis."
             )
 
-    def _check_orientation(self, x: FloatArray, entry: Entry, channels: int) -> None:
+    def _check_orientation(self, x: FloatArray, entry: Adapter, channels: int) -> None:
         """Raise ModelError if height and width are swapped.
 
         The shape shows it if the sides differ; otherwise a trial does.
@@ -194,7 +194,7 @@ class Network:
                 "export it with the height first, or choose another with --output."
             )
 
-    def _rough_labels(self, batch: FloatArray, entry: Entry) -> IntArray:
+    def _rough_labels(self, batch: FloatArray, entry: Adapter) -> IntArray:
         """Return labels, or an approximation from scores that shows where labels change."""
         if self._votes:
             return self.forward.labels(batch, entry)
@@ -204,7 +204,7 @@ class Network:
         found: IntArray = scores.argmax(axis=1) if many else (scores > level).astype(np.int64)
         return found
 
-    def _shape_of(self, forward: Forward, batch: FloatArray, entry: Entry) -> Shape | None:
+    def _shape_of(self, forward: Forward, batch: FloatArray, entry: Adapter) -> Shape | None:
         """Return the shape of the output for a batch, or None if the graph rejects its size."""
         try:
             return forward.shape(batch, entry)
@@ -257,7 +257,7 @@ class Network:
             self._other_size, self.resized_from = True, grid
             self.forward = self._open(self.forward.rows)
 
-    def _free_batch(self, one: FloatArray, entry: Entry) -> None:
+    def _free_batch(self, one: FloatArray, entry: Adapter) -> None:
         """Free the fixed batch axis if the graph then gives the same answers."""
         rng = np.random.default_rng(0)
         many = 4 if self.forward.rows == 3 else 3  # differs from a size fixed inside the graph

@@ -20,9 +20,9 @@ from onnxcert.errors import ModelError
 from onnxcert.model.running.answers import scores_agree
 from onnxcert.model.running.session import LARGE_INPUT
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.sampling import checked
+from onnxcert.sampling import check_output
 
-LEAKS: Final = (
+LEAK_WARNING: Final = (
     "the model's output for one draw depends on the other draws of the batch, so it runs one draw "
     "per pass"
 )
@@ -33,7 +33,7 @@ _ROWS: Final = 8  # least number of draws to compare in a batch and alone
 def _label(segment: Segmenter, batch: FloatArray) -> IntArray:
     """Return labels of `batch`; a callable gets a copy, because it may overwrite its input."""
     copy = batch if isinstance(segment, OnnxSegmenter) else np.array(batch, order="C")
-    labels: IntArray = checked(segment(copy), len(batch))
+    labels: IntArray = check_output(segment(copy), len(batch))
     return labels
 
 
@@ -93,11 +93,11 @@ def is_batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
 def is_batch_dependent(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -> bool:
     """Return whether the output for a draw of `x` depends on its batch; a short check per input.
 
-    The full check (`probed`) runs for the first input of each shape, with the full batch size. It
-    finds dependence on the batch size or on positions, which are properties of the graph and not of
-    the values. A model may still be batch-dependent for some inputs only. At least eight draws, up
-    to a full last batch, are run in batches and alone. Scores are compared, because labels often
-    stay the same when scores change; without scores, labels are compared.
+    The full check (`check_batch_invariance`) runs for the first input of each shape, with the full
+    batch size. It finds dependence on the batch size or on positions, which are properties of the
+    graph and not of the values. A model may still be batch-dependent for some inputs only. At
+    least eight draws, up to a full last batch, are run in batches and alone. Scores are compared,
+    because labels often stay the same when scores change; without scores, labels are compared.
     """
     if batch_size == 1:
         return False
@@ -121,12 +121,14 @@ def draw_warm_up(segment: Segmenter, x: FloatArray, draws: Draws, rows: int) -> 
     """Return `rows` noisy copies of `x` in memory, from warm-up draws, which are never counted."""
     backend: Backend = getattr(segment, "backend", NUMPY)
     batch = backend.inputs(rows, x.shape)
-    draws.rehearsal().write(backend.device(x), range(rows), batch, backend)
+    draws.warm_up_draws().write(backend.device(x), range(rows), batch, backend)
     host: FloatArray = backend.host(batch)
     return host if host is batch else np.array(host)
 
 
-def probed(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) -> tuple[int, str]:
+def check_batch_invariance(
+    segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int
+) -> tuple[int, str]:
     """Check batch invariance; return the batch size to count with, and a warning if it is reduced.
 
     Uses warm-up draws only, so that the result does not depend on counted draws.
@@ -150,5 +152,5 @@ def probed(segment: Segmenter, x: FloatArray, draws: Draws, *, batch_size: int) 
         return 1, ""
     mixes = getattr(segment, "mixes_draws", False) or not is_batch_invariant(segment, batch)
     if mixes or is_batch_dependent(segment, x, draws, batch_size=batch_size):
-        return 1, LEAKS
+        return 1, LEAK_WARNING
     return batch_size, ""

@@ -11,7 +11,14 @@ import onnx
 from onnx import helper
 
 from onnxcert.errors import ModelError
-from onnxcert.model.answer_axes import OFF_GRID, Shape, Shown, is_as_said, is_off_grid, layouts
+from onnxcert.model.answer_axes import (
+    OFF_GRID,
+    OutputShapes,
+    Shape,
+    is_off_grid,
+    layouts,
+    matches_contract,
+)
 from onnxcert.model.contract import INTEGER_TYPES, Contract
 from onnxcert.model.graph import ModelFile
 from onnxcert.model.running.cutting import extract_subgraph
@@ -23,7 +30,7 @@ from onnxcert.model.running.session import Session, open_session
 class Trial:
     """Shapes of a network's outputs for random rows, and its output for one row."""
 
-    shown: Shown
+    shapes: OutputShapes
     answer: Any
 
 
@@ -56,8 +63,8 @@ def try_answers(
         if one is None:
             continue
         two = _run_rows(session, proto, contract, grid, 2)
-        found = Trial(Shown(grid, one.shape, None if two is None else two.shape), one)
-        if layouts(found.shown, contract):
+        found = Trial(OutputShapes(grid, one.shape, None if two is None else two.shape), one)
+        if layouts(found.shapes, contract):
             return found
         first = first or found
     return first
@@ -67,14 +74,14 @@ def refuse_tried_axes(file: ModelFile, contract: Contract, grids: Sequence[Shape
     """Raise ModelError if a trial on one of the grids shows other axes than the contract's."""
     trial = try_answers(file.proto, contract, contract.output, grids=grids)
     if trial is not None:
-        refuse_other_axes(file, contract, trial.shown.one, 1, trial.shown.grid)
+        refuse_other_axes(file, contract, trial.shapes.one, 1, trial.shapes.grid)
 
 
 def refuse_other_axes(
     file: ModelFile, contract: Contract, answer: Shape, rows: int, grid: Shape
 ) -> None:
     """Raise ModelError unless the output for so many rows has the axes of the contract."""
-    if is_as_said(answer, rows, grid, contract):
+    if matches_contract(answer, rows, grid, contract):
         return
     inputs = "input" if rows == 1 else "inputs"
     came = f"{file.path} gives {list(answer)} for {rows} {inputs} of {list(grid)}"

@@ -7,13 +7,13 @@ from typing import Final, final
 
 from onnxcert._typing import FloatArray, Segmenter
 from onnxcert.draws import Draws
-from onnxcert.model.running.batching import BatchSize, batch_size_for
-from onnxcert.model.running.probe import LEAKS, is_batch_dependent, probed
+from onnxcert.model.running.batching import BatchSize, tune_batch_size
+from onnxcert.model.running.probe import LEAK_WARNING, check_batch_invariance, is_batch_dependent
 
 
 @final
 @dataclass(frozen=True)
-class Tried:
+class ExecutionPlan:
     """Execution plan of one input.
 
     Attributes:
@@ -27,11 +27,13 @@ class Tried:
     warning: str = ""
 
 
-LEAKY: Final = Tried(BatchSize(1, "outputs depend on the rest of the batch"), True, LEAKS)
+ONE_DRAW_PLAN: Final = ExecutionPlan(
+    BatchSize(1, "outputs depend on the rest of the batch"), True, LEAK_WARNING
+)
 
 
 @final
-class Trying:
+class Autotuner:
     """Autotuning and batch-invariance check: full for the first input of each shape, then short.
 
     Batch dependence is a property of the model: once found, every input runs one draw per pass.
@@ -57,10 +59,12 @@ class Trying:
         self._segment = segment
         self._each = each
         self._batch_size = batch_size
-        self._found: dict[tuple[int, ...], Tried] = {}
+        self._found: dict[tuple[int, ...], ExecutionPlan] = {}
         self.leaky = leaky
 
-    def tried(self, x: FloatArray, draws: Draws, *, inputs: int = 1, checked: int = 0) -> Tried:
+    def plan(
+        self, x: FloatArray, draws: Draws, *, inputs: int = 1, checked: int = 0
+    ) -> ExecutionPlan:
         """Return the execution plan for `x`; see `onnxcert.model.running.probe` and `batching`.
 
         Args:
@@ -98,22 +102,22 @@ def make_plan(
     inputs: int,
     checked: int = 0,
     batch_size: int | None,
-    known: Tried | None,
+    known: ExecutionPlan | None,
     leaky: bool = False,
-) -> Tried:
-    """Return the execution plan for `x`; see `Trying` for the other arguments.
+) -> ExecutionPlan:
+    """Return the execution plan for `x`; see `Autotuner` for the other arguments.
 
     `known` is the plan of the first input of its shape, or None for that input itself.
     """
     draws.perturbation.check(x)
     if known is not None:
         found = leaky or is_batch_dependent(model, x, draws, batch_size=known.batch.draws)
-        return LEAKY if found else known
+        return ONE_DRAW_PLAN if found else known
     if leaky:
-        batch = LEAKY.batch
+        batch = ONE_DRAW_PLAN.batch
     elif batch_size:
         batch = BatchSize(batch_size, "as requested")
     else:
-        batch = batch_size_for(model, x, draws, each=each, inputs=inputs, checked=checked)
-    _, warning = probed(model, x, draws, batch_size=batch.draws)
-    return LEAKY if warning or leaky else Tried(batch)
+        batch = tune_batch_size(model, x, draws, each=each, inputs=inputs, checked=checked)
+    _, warning = check_batch_invariance(model, x, draws, batch_size=batch.draws)
+    return ONE_DRAW_PLAN if warning or leaky else ExecutionPlan(batch)

@@ -16,7 +16,7 @@ import numpy as np
 from onnxcert.errors import ContractError
 from onnxcert.model.contract import Contract
 from onnxcert.model.graph import ModelFile
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.sidecars import huggingface, mmdeploy, openvino, ultralytics
 from onnxcert.model.sidecars.claim import SourceSettings
 from onnxcert.model.sidecars.reading import read_json
@@ -61,7 +61,7 @@ class AllSettings:
                 )
 
 
-def carried(model: ModelFile) -> AllSettings:
+def read_sidecars(model: ModelFile) -> AllSettings:
     """Read the metadata of `model` and the files beside it.
 
     Raises:
@@ -101,11 +101,11 @@ def _read_beside(model: Path) -> Iterable[SourceSettings | None]:
             yield mmdeploy.pipeline(pipeline)
 
 
-def unused(model: ModelFile, contract: Contract) -> tuple[str, ...]:
+def list_unused(model: ModelFile, contract: Contract) -> tuple[str, ...]:
     """Return notes on settings in metadata and files that `contract` does not use."""
-    if not isinstance(contract, PictureContract):
+    if not isinstance(contract, ImageContract):
         return ()
-    notes = carried(model).ignored
+    notes = read_sidecars(model).ignored
     if contract.resize != contract.usual_size:
         wanted, takes = (
             "x".join(map(str, sides or ())) for sides in (contract.resize, contract.size)
@@ -126,15 +126,15 @@ class Proposal:
 
     values: Mapping[str, tuple[Any, str]]
 
-    def early(self, contract: PictureContract) -> PictureContract:
+    def early(self, contract: ImageContract) -> ImageContract:
         """Return `contract` with the values that do not depend on the number of channels."""
         return self._fill(contract, [name for name in self.values if name not in _LATE])
 
-    def late(self, contract: PictureContract) -> PictureContract:
+    def late(self, contract: ImageContract) -> ImageContract:
         """Return `contract`, whose channels are known, with the values for each channel."""
         return self._fill(contract, [name for name in _LATE if name in self.values])
 
-    def _fill(self, contract: PictureContract, names: Iterable[str]) -> PictureContract:
+    def _fill(self, contract: ImageContract, names: Iterable[str]) -> ImageContract:
         for name in names:
             value, source = self.values[name]
             try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation import rounded_down
+from onnxcert.perturbation import round_down
 from onnxcert.report.clouds.viewpoint import Vector
 
 
@@ -42,7 +42,7 @@ class Cone:
     @property
     def degrees(self) -> str:
         """Angle as text, rounded down."""
-        return "180°" if self.whole else f"{rounded_down(math.degrees(self.angle))}°"
+        return "180°" if self.whole else f"{round_down(math.degrees(self.angle))}°"
 
     def describe(self) -> str:
         """Return a phrase that names the rotations."""

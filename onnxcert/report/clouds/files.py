@@ -17,7 +17,7 @@ import numpy as np
 
 from onnxcert._typing import IntArray, LevelArray
 from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.inside import file_inside
+from onnxcert.inside import make_parents_inside
 from onnxcert.report import palette
 from onnxcert.report.classification import draw_classifier_record
 from onnxcert.report.clouds.cone import Cone
@@ -82,7 +82,7 @@ def draw_cloud_record(
         seen = Scene.of(cloud).paint_plain(_GREY).transpose(2, 0, 1).astype(
             np.float32
         ) / np.float32(255)
-        path = file_inside(folder, Path("pictures", f"{record.name}.png"))
+        path = make_parents_inside(folder, Path("pictures", f"{record.name}.png"))
         draw_classifier_record(path, record, image=seen, truth=truth, class_names=class_names)
         return
     category = record.provenance.input.get("category", "") or cloud.category
@@ -96,7 +96,7 @@ def draw_cloud_record(
     many = certified.ndim == 2
     for below, names, index in figure_paths("pictures", record.name, class_names, many=many):
         colours = figure_colours(names, index) if many else part_colours(names, own)
-        path = file_inside(folder, below)
+        path = make_parents_inside(folder, below)
         if many:  # a lighter "no" would look like abstention where the surface is bright
             colours[0] = _GREY
         write_cloud_ply(path.with_suffix(".ply"), cloud, certified[index], colours)

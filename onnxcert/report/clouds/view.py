@@ -30,11 +30,11 @@ class CloudSegmenter(Protocol):
     def classes(self) -> int: ...
     @property
     def classifies(self) -> bool: ...
-    def declared(self, cloud: PointCloud, /) -> FloatArray: ...
+    def to_array(self, cloud: PointCloud, /) -> FloatArray: ...
     def __call__(self, batch: FloatArray, /) -> IntArray: ...
 
 
-def draw_cloud_answer(path: Path, segmenter: CloudSegmenter, cloud: PointCloud) -> None:
+def draw_cloud_prediction(path: Path, segmenter: CloudSegmenter, cloud: PointCloud) -> None:
     """Write one PNG: each channel as the model gets it, with its range, and the prediction.
 
     Args:
@@ -43,7 +43,7 @@ def draw_cloud_answer(path: Path, segmenter: CloudSegmenter, cloud: PointCloud) 
         cloud: the points in the model's frame, as many as the model takes.
     """
     contract = segmenter.contract
-    x = segmenter.declared(cloud)
+    x = segmenter.to_array(cloud)
     labels = segmenter(x[None])[0]
     own = dict(contract.categories).get(cloud.category, ())
     many = contract.output_form == "multilabel"

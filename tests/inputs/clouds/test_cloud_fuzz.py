@@ -21,12 +21,12 @@ from onnxcert.inputs.clouds import (
     CloudFolder,
     PointCloud,
     ShapeNetPart,
-    cloud_size,
-    duplicates,
-    framed,
-    kept,
+    count_points,
+    describe_duplicates,
+    normalise,
     read_cloud,
     read_cloud_labels,
+    resample,
 )
 
 CLOUD = shape(30)
@@ -39,7 +39,7 @@ def use(path: Path, name: str) -> None:
     columns = WRITTEN[name][1] if name in WRITTEN else None
     size: int | None
     try:
-        size = cloud_size(path)
+        size = count_points(path)
     except InputError:
         size = None
     cloud = read_cloud(path, columns=columns)
@@ -49,12 +49,12 @@ def use(path: Path, name: str) -> None:
 
 def use_cloud(cloud: PointCloud) -> None:
     """What follows must bear with every cloud that was read."""
-    duplicates(cloud)
+    describe_duplicates(cloud)
     if (cloud.points == cloud.points[0]).all():
         return
-    inside = framed(cloud, "unit-sphere")
+    inside = normalise(cloud, "unit-sphere")
     assert np.abs(inside.points).max() < 1 + 1e-6
-    assert len(kept(inside, 20, fill=True)) == 20
+    assert len(resample(inside, 20, fill=True)) == 20
 
 
 def use_shapes(path: Path, name: str) -> None:  # noqa: ARG001

@@ -11,7 +11,7 @@ import pytest
 from inputs.clouds.writers import every_format, hdf5, npy, npz, ply, shape, table, text
 
 from onnxcert.errors import InputError, ParameterError
-from onnxcert.inputs.clouds import PointCloud, cloud_size, count_shapes, read_cloud
+from onnxcert.inputs.clouds import PointCloud, count_points, count_shapes, read_cloud
 
 CLOUD = shape()
 FILES = every_format(CLOUD)
@@ -48,7 +48,7 @@ def test_every_format_gives_the_same_cloud(tmp_path: Path, name: str) -> None:
     same(cloud.labels, CLOUD.labels)
     nameless = name in ("cloud.txt", "commas.xyz", "counted.pts", "single.npy", "latest.hdf5")
     assert cloud.category == ("" if nameless else "chair")
-    assert cloud_size(path) == len(cloud)
+    assert count_points(path) == len(cloud)
     assert count_shapes(path) is None
 
 
@@ -136,11 +136,11 @@ def test_lines_are_counted_without_reading_their_numbers(tmp_path: Path) -> None
     path = tmp_path / "x.txt"
     for data in (b"# a\n\n0 0 0\n1 1 1 # b\n", b"\xef\xbb\xbf2\n0,0,0\nno,number,here"):
         path.write_bytes(data)
-        assert cloud_size(path) == 2
+        assert count_points(path) == 2
     for data in (b"", b"7\n", b"\n" * 1_100_000):
         path.write_bytes(data)
         with pytest.raises(InputError, match=r"no points|empty lines"):
-            cloud_size(path)
+            count_points(path)
 
 
 @pytest.mark.parametrize("value", ["0.5", "3e9", "-3e9"])
@@ -215,7 +215,7 @@ def test_a_file_of_many_shapes_gives_each(tmp_path: Path) -> None:
         )
     )
     assert count_shapes(path) == 2
-    assert cloud_size(path) == 40
+    assert count_points(path) == 40
     for index, cloud in enumerate(clouds):
         read = read_cloud(path, index=index)
         same(read.points, cloud.points)
@@ -345,7 +345,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no such file"):
             read_cloud(tmp_path / name)
         with pytest.raises(InputError, match="no such file"):
-            cloud_size(tmp_path / name)
+            count_points(tmp_path / name)
         (tmp_path / name).mkdir()
         with pytest.raises(InputError, match="folder"):
             read_cloud(tmp_path / name)

@@ -12,7 +12,7 @@ from inputs.clouds.writers import shape
 
 from onnxcert._typing import FloatArray
 from onnxcert.errors import InputError, ParameterError
-from onnxcert.inputs.clouds import PointCloud, framed, missing_normals
+from onnxcert.inputs.clouds import PointCloud, describe_missing_normals, normalise
 
 
 def cloud_of(seed: int, points: int, scale: float, offset: float) -> FloatArray:
@@ -26,7 +26,7 @@ def test_the_mean_is_the_origin_and_the_farthest_point_has_length_one(
 ) -> None:
     scale = 10.0**magnitude
     cloud = PointCloud(cloud_of(seed, points, scale, offset * scale))
-    inside = framed(cloud, "unit-sphere").points
+    inside = normalise(cloud, "unit-sphere").points
     assert inside.dtype == np.float32
     lengths = np.linalg.norm(inside.astype(np.float64), axis=1)
     assert lengths.max() == pytest.approx(1, abs=2e-7)
@@ -43,24 +43,24 @@ def test_the_frame_does_not_depend_on_the_order_of_the_points() -> None:
         for seed in range(6):
             order = np.random.default_rng(seed).permutation(len(points))
             np.testing.assert_array_equal(
-                framed(PointCloud(points), "unit-sphere").points[order],
-                framed(PointCloud(points[order]), "unit-sphere").points,
+                normalise(PointCloud(points), "unit-sphere").points[order],
+                normalise(PointCloud(points[order]), "unit-sphere").points,
             )
 
 
 def test_a_power_of_two_changes_no_bit_and_a_frame_twice_next_to_none() -> None:
     cloud = shape(500)
-    once = framed(cloud, "unit-sphere").points
+    once = normalise(cloud, "unit-sphere").points
     for scale in (2.0**-20, 2.0**20):
         scaled = replace(cloud, points=cloud.points * np.float32(scale))
-        np.testing.assert_array_equal(framed(scaled, "unit-sphere").points, once)
-    again = framed(replace(cloud, points=once), "unit-sphere").points
+        np.testing.assert_array_equal(normalise(scaled, "unit-sphere").points, once)
+    again = normalise(replace(cloud, points=once), "unit-sphere").points
     np.testing.assert_allclose(again, once, atol=3e-7)
 
 
 def test_its_own_frame_keeps_coordinates_and_all_else() -> None:
     cloud = shape()
-    own, unit = framed(cloud, "own"), framed(cloud, "unit-sphere")
+    own, unit = normalise(cloud, "own"), normalise(cloud, "unit-sphere")
     np.testing.assert_array_equal(own.points, cloud.points)
     for one in (own, unit):
         for name in ("normals", "features", "labels"):
@@ -73,20 +73,20 @@ def test_points_that_are_all_the_same_have_no_unit_of_length(points: int) -> Non
     place = np.array([0.1, 1 / 3, 1e6], np.float32)
     same = PointCloud(np.tile(place, (points, 1)))
     with pytest.raises(InputError, match=f"all {points} lie at 0.1, 0.333333, 1e"):
-        framed(same, "unit-sphere")
-    np.testing.assert_array_equal(framed(same, "own").points, same.points)
+        normalise(same, "unit-sphere")
+    np.testing.assert_array_equal(normalise(same, "own").points, same.points)
 
 
 def test_the_largest_coordinates_there_are_have_a_frame_as_well() -> None:
     huge = np.finfo(np.float32).max
     corners = huge * (2 * np.indices((2, 2, 2)).reshape(3, 8).T - 1).astype(np.float32)
-    inside = framed(PointCloud(corners), "unit-sphere").points
+    inside = normalise(PointCloud(corners), "unit-sphere").points
     np.testing.assert_allclose(inside, np.sign(corners) / np.sqrt(3), rtol=1e-6)
 
 
 def test_a_frame_nobody_knows_is_refused() -> None:
     with pytest.raises(ParameterError, match="unit-sphere or own"):
-        framed(shape(), "cube")  # type: ignore[arg-type]
+        normalise(shape(), "cube")  # type: ignore[arg-type]
 
 
 def test_normals_become_unit_vectors_and_missing_ones_stay_missing() -> None:
@@ -94,11 +94,11 @@ def test_normals_become_unit_vectors_and_missing_ones_stay_missing() -> None:
     assert cloud.normals is not None
     factors = np.array([1, 0.9995, 3, 1e-20, 0, 1e20], np.float32)[:, None]
     odd = replace(cloud, normals=cloud.normals * factors)
-    unit = framed(odd, "own").normals
+    unit = normalise(odd, "own").normals
     assert unit is not None
     np.testing.assert_array_equal(unit[:2], odd.normals[:2])  # type: ignore[index]
     np.testing.assert_allclose(unit[[2, 3, 5]], cloud.normals[[2, 3, 5]], atol=1e-6)
     assert not unit[4].any()
-    assert missing_normals(odd).startswith("1 of 6 points has")
-    assert missing_normals(cloud) == ""
-    assert missing_normals(replace(cloud, normals=None)) == ""
+    assert describe_missing_normals(odd).startswith("1 of 6 points has")
+    assert describe_missing_normals(cloud) == ""
+    assert describe_missing_normals(replace(cloud, normals=None)) == ""

@@ -11,7 +11,7 @@ from inputs.clouds.writers import hdf5, npz, shape
 
 from onnxcert.errors import InputError
 from onnxcert.inputs import ClassLabel, Item
-from onnxcert.inputs.clouds import PointCloud, choose_rows, framed, read_item
+from onnxcert.inputs.clouds import PointCloud, choose_rows, normalise, read_cloud_item
 
 CLOUD = shape(60)
 
@@ -27,7 +27,7 @@ def written(path: Path, cloud: PointCloud) -> Item:
 
 
 def prepared(item: Item, points: int | None, *, fill: bool = False) -> PointCloud:
-    cloud, odd = read_item(item, columns=None, frame="unit-sphere", points=points, fill=fill)
+    cloud, odd = read_cloud_item(item, columns=None, frame="unit-sphere", points=points, fill=fill)
     assert odd == ()
     return cloud
 
@@ -36,7 +36,7 @@ def prepared(item: Item, points: int | None, *, fill: bool = False) -> PointClou
 def test_the_frame_is_that_of_all_points_of_the_file(tmp_path: Path, count: int | None) -> None:
     cloud = prepared(written(tmp_path / "x.npz", CLOUD), count, fill=True)
     rows = np.arange(60) if count is None else choose_rows(60, count)
-    whole = framed(CLOUD, "unit-sphere")
+    whole = normalise(CLOUD, "unit-sphere")
     for name in ("points", "normals", "features", "labels"):
         np.testing.assert_array_equal(getattr(cloud, name), getattr(whole, name)[rows])
     assert cloud.category == "chair"
@@ -58,7 +58,8 @@ def test_each_shape_of_a_file_is_prepared_by_its_index(tmp_path: Path) -> None:
     same = np.ones((60, 3), np.float32)
     path.write_bytes(hdf5(data=np.stack([CLOUD.points, same])))
     np.testing.assert_array_equal(
-        prepared(Item("x", path, None, index=0), None).points, framed(CLOUD, "unit-sphere").points
+        prepared(Item("x", path, None, index=0), None).points,
+        normalise(CLOUD, "unit-sphere").points,
     )
     with pytest.raises(InputError, match=r"x\.h5, shape 1: expected .* all 60 lie at 1, 1, 1"):
         prepared(Item("x", path, None, index=1), None)
@@ -80,7 +81,7 @@ def test_what_is_odd_is_said_once_and_changes_nothing(tmp_path: Path) -> None:
     points[5] = points[4]
     normals[:3] = 0
     item = written(tmp_path / "x.npz", replace(CLOUD, points=points, normals=normals))
-    cloud, odd = read_item(item, columns=None, frame="own", points=None, fill=False)
+    cloud, odd = read_cloud_item(item, columns=None, frame="own", points=None, fill=False)
     assert [one.partition(" points")[0] for one in odd] == ["1 of 60", "3 of 60"]
     np.testing.assert_array_equal(cloud.points, points)
     np.testing.assert_array_equal(cloud.normals, normals)

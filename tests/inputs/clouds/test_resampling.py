@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inputs.clouds.writers import shape
 
 from onnxcert.errors import InputError, ParameterError
-from onnxcert.inputs.clouds import PointCloud, choose_rows, duplicates, kept
+from onnxcert.inputs.clouds import PointCloud, choose_rows, describe_duplicates, resample
 
 
 def numbered(points: int, seed: int) -> PointCloud:
@@ -28,9 +28,9 @@ def test_the_choice_never_depends_on_the_coordinates(
     x = numbered(points, seed)
     d = np.random.default_rng(other).normal(size=x.points.shape).astype(np.float32)
     moved = replace(x, points=x.points + d)
-    rows = kept(x, count, fill=True).labels
-    np.testing.assert_array_equal(rows, kept(moved, count, fill=True).labels)
-    np.testing.assert_array_equal(rows, kept(numbered(points, other), count, fill=True).labels)
+    rows = resample(x, count, fill=True).labels
+    np.testing.assert_array_equal(rows, resample(moved, count, fill=True).labels)
+    np.testing.assert_array_equal(rows, resample(numbered(points, other), count, fill=True).labels)
     np.testing.assert_array_equal(rows, choose_rows(points, count))
 
 
@@ -54,13 +54,13 @@ def test_fewer_points_are_among_more(points: int, data: st.DataObject) -> None:
 def test_everything_known_of_a_point_goes_with_it() -> None:
     cloud = shape(100)
     for count in (30, 100, 250):
-        rows, part = choose_rows(100, count), kept(cloud, count, fill=True)
+        rows, part = choose_rows(100, count), resample(cloud, count, fill=True)
         for name in ("points", "normals", "features", "labels"):
             np.testing.assert_array_equal(getattr(part, name), getattr(cloud, name)[rows])
         assert part.category == "chair"
-    bare = kept(PointCloud(cloud.points), 30, fill=False)
+    bare = resample(PointCloud(cloud.points), 30, fill=False)
     assert (bare.normals, bare.features, bare.labels) == (None, None, None)
-    assert kept(cloud, None, fill=False) is cloud
+    assert resample(cloud, None, fill=False) is cloud
 
 
 def test_the_choice_is_spread_over_the_file() -> None:
@@ -79,24 +79,28 @@ def test_the_choice_is_the_same_for_ever() -> None:
 def test_too_few_points_are_refused_unless_filled() -> None:
     cloud = shape(40)
     with pytest.raises(InputError, match=r"at least 41 points.*there are 40.*--fill"):
-        kept(cloud, 41, fill=False)
-    assert len(kept(cloud, 41, fill=True)) == 41
+        resample(cloud, 41, fill=False)
+    assert len(resample(cloud, 41, fill=True)) == 41
     for count in (0, -1, 10_000_001):
         with pytest.raises(ParameterError, match="10,000,000"):
-            kept(cloud, count, fill=True)
+            resample(cloud, count, fill=True)
 
 
 def test_duplicates_are_counted() -> None:
     cloud = shape(50)
-    assert duplicates(cloud) == ""
+    assert describe_duplicates(cloud) == ""
     points = cloud.points.copy()
     points[[7, 9]] = points[3]
     points[30] = 0
     points[31] = -0.0
-    assert duplicates(replace(cloud, points=points)).startswith("3 of 50 points lie exactly")
+    assert describe_duplicates(replace(cloud, points=points)).startswith(
+        "3 of 50 points lie exactly"
+    )
     points[[7, 9, 31]] = cloud.points[[7, 9, 31]]
     points[0] = points[1]
-    assert duplicates(replace(cloud, points=points)).startswith("1 of 50 points lies exactly")
+    assert describe_duplicates(replace(cloud, points=points)).startswith(
+        "1 of 50 points lies exactly"
+    )
     # No coordinate alone makes a point.
     points = np.indices((3, 3, 3)).reshape(3, 27).T.astype(np.float32)
-    assert duplicates(PointCloud(points)) == ""
+    assert describe_duplicates(PointCloud(points)) == ""

@@ -15,7 +15,7 @@ from onnxcert.inputs.clouds import (
     SHAPENET_PARTS,
     ShapeNetPart,
     read_cloud,
-    read_item,
+    read_cloud_item,
 )
 
 SYNSETS = {"Airplane": "02691156", "Chair": "03001627", "Table": "04379243"}
@@ -66,7 +66,7 @@ def test_items_bring_category_names_and_labels(root: Path) -> None:
         category = item.name.partition("-")[0]
         assert (item.category, item.index, item.label) == (category, None, None)
         assert item.path == root / SYNSETS[category] / f"{item.name.partition('-')[2]}.txt"
-        cloud, odd = read_item(item, columns=None, frame="own", points=None, fill=False)
+        cloud, odd = read_cloud_item(item, columns=None, frame="own", points=None, fill=False)
         expected = shape(30, number)
         assert cloud.category == category
         assert odd == ()

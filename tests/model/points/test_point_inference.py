@@ -20,8 +20,8 @@ from zoo import Graph, save
 from onnxcert.errors import ContractError, OnnxcertError
 from onnxcert.model.contract import Contract
 from onnxcert.model.graph import read_model, write_contract
-from onnxcert.model.inference import infer, medium
-from onnxcert.model.pictures.contract import PictureContract
+from onnxcert.model.inference import detect, detect_modality
+from onnxcert.model.pictures.contract import ImageContract
 from onnxcert.model.points.contract import CHANNELS, FRAMES, PointContract
 
 Shape = list[Any]
@@ -42,7 +42,7 @@ def through(folder: Path, shape: Shape, out: Shape | None = None, **contract: An
 def refusal(model: Any, **given: Any) -> str:
     """The one sentence with which a contract is refused."""
     with pytest.raises(OnnxcertError) as refused:
-        infer(model, given)
+        detect(model, given)
     text = str(refused.value)
     assert "\n" not in text
     assert text.endswith(".")
@@ -65,8 +65,8 @@ def refusal(model: Any, **given: Any) -> str:
 )
 def test_what_the_axes_say(tmp_path: Path, shape: Shape, layout: str, points: int | None) -> None:
     model = through(tmp_path, shape)
-    assert medium(model, {}) == "points"
-    contract = infer(model, {"output_layout": layout})
+    assert detect_modality(model, {}) == "points"
+    contract = detect(model, {"output_layout": layout})
     assert isinstance(contract, PointContract)
     assert (contract.layout, contract.points) == (layout, points)
     assert contract.has_normals == (6 in shape)
@@ -96,7 +96,7 @@ def test_a_second_reading_of_the_input_is_refused_with_the_flags_for_both(
     # Each of them is taken, and settles it.
     for flag in flags:
         name, _, value = flag.removeprefix("--").partition(" ")
-        contract = infer(model, {name: value, "output_layout": "BCN"})
+        contract = detect(model, {name: value, "output_layout": "BCN"})
         assert getattr(contract, name) == value
     assert ("normals" in text) == (7 in shape)
 
@@ -112,7 +112,7 @@ def test_a_second_reading_of_the_input_is_refused_with_the_flags_for_both(
 def test_the_graph_counts_the_features(
     tmp_path: Path, shape: Shape, channels: str, features: int
 ) -> None:
-    contract = infer(through(tmp_path, shape), {"channels": channels})
+    contract = detect(through(tmp_path, shape), {"channels": channels})
     assert isinstance(contract, PointContract)
     assert contract.features == features
     again = PointContract.from_json(contract.to_json(), source="file")
@@ -166,7 +166,7 @@ def test_an_output_of_which_both_axes_fit_is_refused_with_both_flags(tmp_path: P
     assert "--output-layout BCN" in text
     assert "--output-layout BNC" in text
     for layout in ("BCN", "BNC"):
-        assert infer(model, {"output_layout": layout}).output_layout == layout
+        assert detect(model, {"output_layout": layout}).output_layout == layout
 
 
 @pytest.mark.parametrize("out", [["b", "c", "k"], [None, None, None], None], ids=str)
@@ -179,7 +179,7 @@ def test_a_trial_settles_the_order_of_unnamed_axes(
     turned = g.add("Transpose", scores, perm=[0, 2, 1]) if layout == "BNC" else scores
     g.add("Relu", turned, output="parts")
     proto = g.model({"cloud": ("float32", ["b", 3, "n"])}, {"parts": ("float32", out)})
-    contract = infer(read_model(save(proto, tmp_path / "model.onnx")))
+    contract = detect(read_model(save(proto, tmp_path / "model.onnx")))
     assert (contract.output_layout, contract.classes) == (layout, 3)
     assert contract.sources["output_layout"].startswith("trial passes" if out else "the graph")
 
@@ -200,7 +200,7 @@ def test_what_the_last_node_says_of_the_output_where_no_trial_runs(
     proto = of_forty(operator, [None, None, None], **attributes)
     del proto.graph.node[-1]  # the operator itself is the last
     proto.graph.node[-1].output[0] = "parts"
-    contract = infer(read_model(save(proto, tmp_path / "model.onnx")))
+    contract = detect(read_model(save(proto, tmp_path / "model.onnx")))
     assert contract.output_layout == layout
 
 
@@ -213,7 +213,7 @@ def test_class_indices_of_points_or_of_the_shape(tmp_path: Path) -> None:
         return read_model(save(proto, tmp_path / "model.onnx"))
 
     for out in (["b", "n"], ["b", "k"]):  # the second is settled by a trial
-        of_points = infer(model(out), {"classes": 3})
+        of_points = detect(model(out), {"classes": 3})
         assert (of_points.task, of_points.output_form) == ("segmentation", "labels")
     untried = of_forty("ArgMax", ["b", "k"], "int64", axis=1, keepdims=0)
     path = save(untried, tmp_path / "untried.onnx")
@@ -293,7 +293,7 @@ def test_a_further_input_that_nothing_feeds_is_refused_and_a_constant_may_feed_i
 ) -> None:
     model = asking(tmp_path)
     assert "--feed label=" in refusal(model)
-    contract = infer(model, {"feeds": (("label", [0.0, 1.0, 0.0]),)})
+    contract = detect(model, {"feeds": (("label", [0.0, 1.0, 0.0]),)})
     assert isinstance(contract, PointContract)
     assert not contract.needs_category
 
@@ -414,10 +414,10 @@ def test_a_broken_contract_is_refused(tmp_path: Path, text: str) -> None:
     assert "contract" in refusal(read_model(save(proto, tmp_path / "model.onnx")))
 
 
-@pytest.mark.parametrize("kind", [PointContract, PictureContract])
+@pytest.mark.parametrize("kind", [PointContract, ImageContract])
 def test_a_field_of_the_other_kind_is_unknown(kind: type[Contract]) -> None:
     foreign = "mean" if kind is PointContract else "frame"
-    text = json.dumps({"version": 1, "medium": kind.medium, foreign: "own"})
+    text = json.dumps({"version": 1, "medium": kind.modality, foreign: "own"})
     with pytest.raises(ContractError, match="unknown field"):
         kind.from_json(text, source="file")
 
@@ -425,14 +425,14 @@ def test_a_field_of_the_other_kind_is_unknown(kind: type[Contract]) -> None:
 def test_a_contract_of_another_medium_is_not_read() -> None:
     text = json.dumps({"version": 1, "medium": "points"})
     with pytest.raises(ContractError, match="medium"):
-        PictureContract.from_json(text, source="file")
+        ImageContract.from_json(text, source="file")
 
 
 def test_what_was_inferred_is_stored_and_read_back(tmp_path: Path) -> None:
     model = asking(tmp_path)
     given = {"feeds": (("label", "category"),), "categories": CATEGORIES, "restricted": True}
-    contract = infer(model, {**given, "passes": 3, "points": 64})
+    contract = detect(model, {**given, "passes": 3, "points": 64})
     write_contract(model, contract, tmp_path / "stored.onnx")
-    again = infer(read_model(tmp_path / "stored.onnx"))
+    again = detect(read_model(tmp_path / "stored.onnx"))
     assert again == contract
     assert again.sources["category_input"] == "the file's metadata"
