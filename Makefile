@@ -30,8 +30,8 @@ test: $(BIN)/.ready
 fuzz: $(BIN)/.ready
 	ONNXCERT_FUZZ=1250 $(BIN)/python -m pytest tests/fuzz -s -k "not store"
 	ONNXCERT_FUZZ=2000 $(BIN)/python -m pytest tests/fuzz -s -k store
-	ONNXCERT_FUZZ=10000 $(BIN)/python -m pytest tests/inputs/test_fuzz.py -s
-	ONNXCERT_FUZZ=2500 $(BIN)/python -m pytest tests/inputs/clouds/test_cloud_fuzz.py -s
+	ONNXCERT_FUZZ=10000 $(BIN)/python -m pytest tests/data/test_fuzz.py -s
+	ONNXCERT_FUZZ=2500 $(BIN)/python -m pytest tests/data/points/test_cloud_fuzz.py -s
 
 # Kill runs 200 times, and let the disk be full at every byte of a record. Takes twenty minutes.
 recovery: $(BIN)/.ready

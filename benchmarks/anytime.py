@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.stats import beta, binom
 
-from onnxcert.decision import boundaries
-from onnxcert.decision.pvalues import p_values
+from onnxcert.statistics import boundaries
+from onnxcert.statistics.pvalues import p_values
 
 Array = NDArray[np.float64]
 TAU, ALPHA = 0.75, 1e-3

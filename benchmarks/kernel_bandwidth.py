@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxcert.kernels import OPTIONS, Channels, Compiled, Scores, source, stream_key
+from onnxcert.sampling.kernels import OPTIONS, Channels, Compiled, Scores, source, stream_key
 
 KEY = stream_key(0, "00" * 32)
 SIGMA = 0.25

@@ -39,11 +39,11 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from onnxcert import OnnxSegmenter
-from onnxcert.inputs import Folder
+from onnxcert.data import Folder
 from onnxcert.perturbation import Gaussian
-from onnxcert.run import Run
-from onnxcert.settings import Settings
-from onnxcert.store import ResultStore
+from onnxcert.results import ResultStore
+from onnxcert.run.run import Run
+from onnxcert.statistics.settings import Settings
 
 COLOURS: Final = np.array([[0.8, 0.2, 0.2], [0.2, 0.8, 0.2], [0.2, 0.2, 0.8]], np.float32)
 

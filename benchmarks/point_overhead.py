@@ -20,11 +20,11 @@ import numpy as np
 
 from onnxcert import OnnxSegmenter, Rule
 from onnxcert._typing import FloatArray, Perturbation
-from onnxcert.draws import Draws, digest
-from onnxcert.inputs.clouds import read_cloud
+from onnxcert.data.points import read_cloud
 from onnxcert.perturbation import Gaussian, OnChannels, Rotation
 from onnxcert.sampling import sample
-from onnxcert.settings import Settings
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.statistics.settings import Settings
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxcert.errors import ModelError
-from onnxcert.model.points.contract import PointContract
+from onnxcert.model.contract.points import PointContract
 
 from .tracing import (
     Signature,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxcert.errors import ModelError
-from onnxcert.model.pictures.contract import ImageContract
+from onnxcert.model.contract.image import ImageContract
 
 from .tracing import (
     Signature,

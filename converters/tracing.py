@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxcert.data.images.pixels import quiet
 from onnxcert.errors import ModelError
-from onnxcert.inputs.pictures.quiet import quiet
-from onnxcert.model.contract import METADATA_KEY
+from onnxcert.model.contract.base import METADATA_KEY
 
 if TYPE_CHECKING:
     import onnx
@@ -186,7 +186,7 @@ def trace_to_file(
 
 def run_onnx(path: Path, inputs: Inputs, signature: Signature) -> NDArray[np.float32]:
     """Return the scores of ONNX Runtime."""
-    from onnxcert.model.running.passes import onnxruntime
+    from onnxcert.model.runtime.passes import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # a size that the graph does not support is expected here

@@ -16,15 +16,16 @@ from onnxcert._version import __version__
 from onnxcert.errors import OnnxcertError
 
 if TYPE_CHECKING:
-    from onnxcert.certification import certify
-    from onnxcert.decision import decide
-    from onnxcert.decision.stopping import Stopping
-    from onnxcert.inputs.clouds import PointCloud
+    from onnxcert.api import certify
+    from onnxcert.data.points import PointCloud
     from onnxcert.model.segmenter import OnnxSegmenter
     from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
-    from onnxcert.result import ABSTAIN, Certificate, Tally
-    from onnxcert.rule import Budget, Rule, Schedule
-    from onnxcert.store import ResultStore
+    from onnxcert.results import ResultStore
+    from onnxcert.sampling.tally import Tally
+    from onnxcert.statistics import decide
+    from onnxcert.statistics.certificate import ABSTAIN, Certificate
+    from onnxcert.statistics.rule import Budget, Rule, Schedule
+    from onnxcert.statistics.stopping import Stopping
 
 __all__ = [
     "ABSTAIN",
@@ -49,22 +50,22 @@ __all__ = [
 
 # Imported on first use, so that `import onnxcert` loads neither ONNX Runtime nor HDF5.
 _HOMES = {
-    "ABSTAIN": "onnxcert.result",
+    "ABSTAIN": "onnxcert.statistics.certificate",
     "AxisRotation": "onnxcert.perturbation",
-    "Budget": "onnxcert.rule",
-    "Certificate": "onnxcert.result",
+    "Budget": "onnxcert.statistics.rule",
+    "Certificate": "onnxcert.statistics.certificate",
     "Gaussian": "onnxcert.perturbation",
     "OnChannels": "onnxcert.perturbation",
     "OnnxSegmenter": "onnxcert.model.segmenter",
-    "PointCloud": "onnxcert.inputs.clouds",
-    "ResultStore": "onnxcert.store",
+    "PointCloud": "onnxcert.data.points",
+    "ResultStore": "onnxcert.results",
     "Rotation": "onnxcert.perturbation",
-    "Rule": "onnxcert.rule",
-    "Schedule": "onnxcert.rule",
-    "Stopping": "onnxcert.decision.stopping",
-    "Tally": "onnxcert.result",
-    "certify": "onnxcert.certification",
-    "decide": "onnxcert.decision",
+    "Rule": "onnxcert.statistics.rule",
+    "Schedule": "onnxcert.statistics.rule",
+    "Stopping": "onnxcert.statistics.stopping",
+    "Tally": "onnxcert.sampling.tally",
+    "certify": "onnxcert.api",
+    "decide": "onnxcert.statistics",
 }
 
 

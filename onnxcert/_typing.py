@@ -36,7 +36,8 @@ class Noise(Protocol):
     def add_normal(self, x: Any, sigma: float, out: Array) -> None:
         """Write the grid point nearest to x + sigma z into each row of `out`.
 
-        Each row has its own standard normals z; for the grid see `onnxcert.kernels.grid_step`.
+        Each row has its own standard normals z; for the grid see
+        `onnxcert.sampling.kernels.grid_step`.
 
         Args:
             x: Input, float32, without a batch axis; or the result of the backend's `prepare`.
@@ -101,7 +102,7 @@ class Perturbation(Protocol):
 
         Args:
             x: Input, an array of the backend.
-            backend: An `onnxcert.backend.Backend`.
+            backend: An `onnxcert.sampling.backend.Backend`.
         """
         ...
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxcert.kernels import source
+from onnxcert.sampling.kernels import source
 
 COMPILER = next((found for name in ("g++", "clang++") if (found := shutil.which(name))), None)
 STRICT = ("-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")

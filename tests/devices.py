@@ -1,7 +1,7 @@
 """A GPU and two stand-ins that every machine has, on which the same tests run.
 
 On NumPy's arrays runs all that runs on a GPU, ONNX Runtime's binding by addresses included, but for
-the lines of `onnxcert/backend/cuda.py`.
+the lines of `onnxcert/sampling/backend/cuda.py`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from compiled_on_cpu import COMPILER, module
 
-from onnxcert.backend import DeviceBackend, cuda_backend
-from onnxcert.kernels import Compiled, Transcription
+from onnxcert.sampling.backend import DeviceBackend, cuda_backend
+from onnxcert.sampling.kernels import Compiled, Transcription
 
 
 class HostDevice:
-    """See `onnxcert.backend.Device`.
+    """See `onnxcert.sampling.backend.Device`.
 
     Attributes:
         passes: how often a model ran; crossed: how many elements were copied to NumPy, or from it.

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from onnxcert import ResultStore
-from onnxcert.store import Decision
-from onnxcert.store.fingerprint import fingerprint
+from onnxcert.results import Decision
+from onnxcert.results.fingerprint import fingerprint
 
 # What the statement says last, of batches, may change where a run goes on with others.
 OF_BATCHES = re.compile(r", (one draw a pass|leak check [^]]*)\]$")

@@ -111,7 +111,7 @@ def without_locks() -> None:
 
 def interrupt_while_opening() -> None:
     """Let Ctrl-C come while the model is being opened."""
-    import onnxcert.model.running.network as network
+    import onnxcert.model.network.network as network
 
     # To this very thread: one sent to the process may reach it any time later.
     network.open_session = lambda *_, **__: signal.raise_signal(signal.SIGINT)  # type: ignore[assignment, return-value]

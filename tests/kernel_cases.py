@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from onnxcert.kernels import Channels, Kernels, Scores
+from onnxcert.sampling.kernels import Channels, Kernels, Scores
 
 Array = Any
 KEY = (0x243F6A88, 0x85A308D3)
@@ -48,7 +48,7 @@ class NoiseCase:
         with ExitStack() as stack:
             if self.fine:
                 for module in ("compiled", "transcription"):
-                    name = f"onnxcert.kernels.{module}.grid_step"
+                    name = f"onnxcert.sampling.kernels.{module}.grid_step"
                     stack.enter_context(patch(name, lambda sigma: 2.0**-40))  # noqa: ARG005
             kernels.noise(x.reshape(self.shape), 0.3, KEY, self.first, view(buffer), channels)
         return host(buffer)

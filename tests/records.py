@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 import onnxcert
 from onnxcert import Certificate, Gaussian
-from onnxcert.result import Provenance
-from onnxcert.store import Record
+from onnxcert.results import Record
+from onnxcert.results.provenance import Provenance
 
 Array = npt.NDArray[Any]
 ASKED = {"tau": 0.75, "nonrobust": None}  # of the run, whose seed is 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert.inputs.clouds.cloud import PointCloud
+from onnxcert.data.points.point_cloud import PointCloud
 
 Array = npt.NDArray[np.float64]
 

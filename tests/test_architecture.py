@@ -31,16 +31,16 @@ HEAVY = (
 
 # The only rooms that may import a library, wherever in the file.
 OWNERS = {
-    "h5py": ("store/", "inputs/clouds/hdf5.py"),
-    "filelock": ("store/lock.py",),
+    "h5py": ("results/", "data/points/hdf5.py"),
+    "filelock": ("results/lock.py",),
     "onnx": ("model/",),
-    "onnxruntime": ("model/running/passes.py",),
-    "cupy": ("backend/cuda.py",),
+    "onnxruntime": ("model/runtime/passes.py",),
+    "cupy": ("sampling/backend/cuda.py",),
     "typer": ("cli/",),
     "rich": ("cli/",),
-    "matplotlib": ("report/", "study/"),
-    "statsmodels": ("verification/independent.py",),
-    "ray": ("workers/cluster.py",),
+    "matplotlib": ("report/", "simulation/"),
+    "statsmodels": ("audit/independent.py",),
+    "ray": ("run/workers/ray_cluster.py",),
     "torch": (),
     "tensorflow": (),
     "jax": (),
@@ -87,7 +87,7 @@ def test_whatever_runs_a_model_imports_its_runtime_from_where_telemetry_is_off(
 ) -> None:
     for path in [*(ROOT / "converters").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]:
         assert not any(name.split(".")[0] == "onnxruntime" for name in imports(path)), path
-    passes = importlib.import_module("onnxcert.model.running.passes")
+    passes = importlib.import_module("onnxcert.model.runtime.passes")
     called: list[str] = []
     monkeypatch.setattr(
         passes.onnxruntime, "disable_telemetry_events", lambda: called.append("off")
@@ -102,12 +102,12 @@ def test_whatever_runs_a_model_imports_its_runtime_from_where_telemetry_is_off(
 
 def test_statistics_and_sampling_know_nothing_of_models_or_files() -> None:
     for path in FILES:
-        if within(path).startswith(("decision/", "correction/", "perturbation/", "sampling/")):
+        if within(path).startswith(("statistics/", "perturbation/", "sampling/")):
             for name in imports(path):
                 assert not name.startswith(
-                    ("onnxcert.model", "onnxcert.store", "onnxcert.cli", "onnxcert.report")
+                    ("onnxcert.model", "onnxcert.results", "onnxcert.cli", "onnxcert.report")
                 ), f"{within(path)} imports {name}"
-                assert name != "onnxcert.inputs"
+                assert name != "onnxcert.data"
 
 
 def test_nobody_below_imports_the_command_line() -> None:
@@ -123,7 +123,7 @@ def test_nothing_in_the_package_needs_the_converters_or_the_recipes() -> None:
 
 
 def test_the_contract_can_be_written_where_onnx_is_not_installed() -> None:
-    for path in (PACKAGE / "model" / "contract.py", PACKAGE / "model" / "__init__.py"):
+    for path in [PACKAGE / "model" / "__init__.py", *(PACKAGE / "model" / "contract").glob("*.py")]:
         assert not {"onnx", "onnxruntime"} & {name.split(".")[0] for name in imports(path)}
 
 
@@ -141,15 +141,17 @@ def test_importing_the_package_loads_no_library() -> None:
 
 
 def test_statistics_without_a_model_load_no_runtime() -> None:
-    loaded = loaded_by("from onnxcert.decision import decide; from onnxcert.sampling import sample")
+    loaded = loaded_by(
+        "from onnxcert.statistics import decide; from onnxcert.sampling import sample"
+    )
     assert not loaded & {*HEAVY} - {"PIL"}
 
 
 def test_each_registry_is_literal_and_keyed_by_the_names_of_its_entries() -> None:
-    from onnxcert.correction import CORRECTIONS
-    from onnxcert.inputs import READERS
-    from onnxcert.inputs.clouds import CLOUD_READERS
+    from onnxcert.data.datasets import READERS
+    from onnxcert.data.points import CLOUD_READERS
     from onnxcert.perturbation import PERTURBATIONS
+    from onnxcert.statistics.correction import CORRECTIONS
 
     assert set(CORRECTIONS) == {
         *("bonferroni", "holm", "kfwer", "kfwer-stepdown", "benjamini-yekutieli")

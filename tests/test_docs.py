@@ -16,12 +16,12 @@ from typer.main import get_command
 import onnxcert
 from onnxcert import Gaussian, __version__
 from onnxcert.cli import app, run_command_line
-from onnxcert.inputs import READERS
-from onnxcert.inputs.clouds import CLOUD_READERS
-from onnxcert.result import UNIT
-from onnxcert.rule import Rule
+from onnxcert.data.datasets import READERS
+from onnxcert.data.points import CLOUD_READERS
 from onnxcert.sampling.leak_check import ONE_DRAW
-from onnxcert.statement import guarantee
+from onnxcert.sampling.tally import UNIT
+from onnxcert.statistics.guarantee import guarantee
+from onnxcert.statistics.rule import Rule
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from onnxcert.model.running.batching import guess_batch_size
+from onnxcert.model.tuning.batch_size import guess_batch_size
 
 SIZES = ((240, 180), (512, 256), (1024, 2048))
 CLASSES = (2, 11, 19, 150)

@@ -49,7 +49,7 @@ class Network(Contender):
     def __init__(self, cell: Cell, model: Path) -> None:
         import onnx
 
-        from onnxcert.model.running.session import open_session
+        from onnxcert.model.runtime.session import open_session
 
         session = open_session(onnx.load(model), device=cell.device, threads=cell.threads)
         self.cell, self.runtime, self.at_once = cell, session.runtime, 1
@@ -63,7 +63,7 @@ class Network(Contender):
         if self.cell.device == "cpu":
             self.runtime.run(self.outputs, {name: self.batch[:rows]})
             return
-        from onnxcert.model.running.passes import onnxruntime
+        from onnxcert.model.runtime.passes import onnxruntime
 
         if rows not in self.bound:  # copied to the GPU once, because onnxcert draws noise there
             self.bound[rows] = onnxruntime.OrtValue.ortvalue_from_numpy(
@@ -92,7 +92,7 @@ class Labels(Network):
 
     def __init__(self, cell: Cell, model: Path) -> None:
         from onnxcert import OnnxSegmenter
-        from onnxcert.model.surgery import LABELS
+        from onnxcert.model.network.surgery import LABELS
 
         segmenter = OnnxSegmenter.open(model, device=cell.device, threads=cell.threads)
         self.cell, self.bound = cell, {}
@@ -108,9 +108,9 @@ class Onnxcert(Contender):
 
     def __init__(self, cell: Cell, model: Path) -> None:
         from onnxcert import Gaussian, OnnxSegmenter
-        from onnxcert.model.running.probe import check_batch_invariance
-        from onnxcert.rule import Rule
-        from onnxcert.settings import Settings
+        from onnxcert.model.tuning.batch_invariance import check_batch_invariance
+        from onnxcert.statistics.rule import Rule
+        from onnxcert.statistics.settings import Settings
 
         rule = Rule(tau=TAU, alpha=ALPHA)
         self.cell, self.x = cell, example_image(cell)
@@ -123,7 +123,7 @@ class Onnxcert(Contender):
             raise AssertionError(warning)
 
     def draws(self) -> Any:
-        from onnxcert.draws import Draws, digest
+        from onnxcert.sampling.draws import Draws, digest
 
         perturbation, backend = self.settings.perturbation, self.segmenter.backend
         return Draws(perturbation, 0, digest(self.x), backend.generator)

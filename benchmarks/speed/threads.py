@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from onnxcert.model.graph import read_model
-from onnxcert.model.running.session import open_session
+from onnxcert.model.graph.file import read_model
+from onnxcert.model.runtime.session import open_session
 
 from .cells import Cell
 from .contenders import example_image

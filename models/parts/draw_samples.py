@@ -15,10 +15,10 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from PIL import Image
 
-from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.report.clouds.files import part_colours
-from onnxcert.report.clouds.panels import Scene
-from onnxcert.report.clouds.rendering import FINE
+from onnxcert.data.points.point_cloud import PointCloud
+from onnxcert.report.export.points import part_colours
+from onnxcert.report.figures.points.axes import Scene
+from onnxcert.report.figures.points.rendering import FINE
 
 from .catalogue import CATEGORIES, CLASS_NAMES, PARTS
 from .shapes import make_shape

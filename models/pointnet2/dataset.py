@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onnxcert.inputs.clouds import SHAPENET_PARTS, ShapeNetPart, read_cloud_item
+from onnxcert.data.points import SHAPENET_PARTS, ShapeNetPart, read_cloud_item
 
 # Name of each category and its part classes, in the order of the one-hot input.
 CATEGORIES: Final = tuple(SHAPENET_PARTS.items())

@@ -14,7 +14,7 @@ from typing import Final
 import torch
 from torch import nn
 
-from onnxcert.inputs.clouds import SHAPENET_PART_NAMES
+from onnxcert.data.points import SHAPENET_PART_NAMES
 
 from .dataset import CATEGORIES, load
 from .network import FULL, SMALL, PointNet2

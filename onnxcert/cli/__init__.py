@@ -17,7 +17,7 @@ from onnxcert.cli import certify, decide, diff, inspect, merge, pack, plan, repo
 from onnxcert.cli.open_facts import format_questions
 from onnxcert.cli.terminal import OutputError, guard_streams
 from onnxcert.errors import OnnxcertError
-from onnxcert.model.question import MissingSettings
+from onnxcert.model.contract.question import MissingSettings
 
 DONE, USER_ERROR, PIPE_CLOSED = 0, 2, 141  # 141: what shells report after SIGPIPE
 

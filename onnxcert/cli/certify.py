@@ -10,15 +10,16 @@ from typing import Any
 
 import typer
 
-from onnxcert.cli.contract_options import with_contract_options
-from onnxcert.cli.input_options import InputOptions, with_input_options
 from onnxcert.cli.label_facts import check_label_offset, get_ignore_label
-from onnxcert.cli.loading import load_model
-from onnxcert.cli.noise_options import NoiseOptions, with_noise_options
 from onnxcert.cli.open_facts import add_run_settings
-from onnxcert.cli.parallel_options import ParallelOptions, with_parallel_options
-from onnxcert.cli.parsing import parse_draws_or_off, parse_seconds
-from onnxcert.cli.rule_options import RuleOptions, with_rule_options
+from onnxcert.cli.options.contract import with_contract_options
+from onnxcert.cli.options.inputs import InputOptions, with_input_options
+from onnxcert.cli.options.loading import load_model
+from onnxcert.cli.options.noise import NoiseOptions, with_noise_options
+from onnxcert.cli.options.parallel import ParallelOptions, with_parallel_options
+from onnxcert.cli.options.parsing import parse_draws_or_off, parse_seconds
+from onnxcert.cli.options.rule import RuleOptions, with_rule_options
+from onnxcert.cli.options.runtime import RunningOptions, with_running_options
 from onnxcert.cli.running import (
     SOME_SKIPPED,
     default_folder,
@@ -26,18 +27,17 @@ from onnxcert.cli.running import (
     result_object,
     resume_command,
 )
-from onnxcert.cli.running_options import RunningOptions, with_running_options
-from onnxcert.decision.stopping import Stopping
+from onnxcert.data.listing import safe_name
 from onnxcert.errors import ParameterError
-from onnxcert.inputs.listing import safe_name
-from onnxcert.inside import inside
+from onnxcert.files.inside import inside
 from onnxcert.model.bundled import find_model
-from onnxcert.model.inference import detect_modality, file_gives
-from onnxcert.model.question import MissingSettings
-from onnxcert.report.table import table
-from onnxcert.run import Run
-from onnxcert.settings import Settings
-from onnxcert.store import ResultStore
+from onnxcert.model.contract.question import MissingSettings
+from onnxcert.model.detect.detect import detect_modality, file_gives
+from onnxcert.report.tables.table import table
+from onnxcert.results import ResultStore
+from onnxcert.run.run import Run
+from onnxcert.statistics.settings import Settings
+from onnxcert.statistics.stopping import Stopping
 
 
 @with_rule_options

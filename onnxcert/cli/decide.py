@@ -9,15 +9,15 @@ from typing import Any
 
 import typer
 
-from onnxcert.cli.parsing import parse_numbers
-from onnxcert.correction import CORRECTIONS
-from onnxcert.deciding import ReDecision
-from onnxcert.decision import PROCEDURES
-from onnxcert.decision.change import RuleChange
-from onnxcert.report.lines import format_columns
-from onnxcert.report.summary import Summary
-from onnxcert.report.table import headings, json_object, row_cells
-from onnxcert.store import open_results
+from onnxcert.audit.redecide import ReDecision
+from onnxcert.cli.options.parsing import parse_numbers
+from onnxcert.report.tables.summary import Summary
+from onnxcert.report.tables.table import headings, json_object, row_cells
+from onnxcert.report.tables.text import format_columns
+from onnxcert.results import open_results
+from onnxcert.statistics import PROCEDURES
+from onnxcert.statistics.correction import CORRECTIONS
+from onnxcert.statistics.post_hoc import RuleChange
 
 
 def command(

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import typer
 
-from onnxcert.report.comparison import compare
-from onnxcert.report.comparison_table import comparison_object, comparison_table
-from onnxcert.store import open_results
+from onnxcert.report.tables.comparison import compare, comparison_object, comparison_table
+from onnxcert.results import open_results
 
 
 def command(

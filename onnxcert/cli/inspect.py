@@ -9,26 +9,26 @@ from typing import Any
 
 import typer
 
-from onnxcert.cli.contract_options import with_contract_options
-from onnxcert.cli.loading import load_model
+from onnxcert.cli.options.contract import with_contract_options
+from onnxcert.cli.options.loading import load_model
+from onnxcert.cli.options.runtime import RunningOptions, with_running_options
 from onnxcert.cli.readings import print_interpretations
-from onnxcert.cli.running_options import RunningOptions, with_running_options
 from onnxcert.cli.trial_input import try_model
+from onnxcert.data import read_class_names, read_image
+from onnxcert.data.points import read_cloud
 from onnxcert.errors import ContractError, ParameterError
-from onnxcert.inputs import read_class_names, read_image
-from onnxcert.inputs.clouds import read_cloud
 from onnxcert.model.bundled import find_model
-from onnxcert.model.contract import Contract
-from onnxcert.model.graph import ModelFile, write_contract
-from onnxcert.model.inference import detect
-from onnxcert.model.lint import Finding, group_by_message, lint, refuse_errors
-from onnxcert.model.other_tasks import image_findings
-from onnxcert.model.pictures.contract import ImageContract
-from onnxcert.model.question import MissingSettings
+from onnxcert.model.contract.base import Contract
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.contract.question import MissingSettings
+from onnxcert.model.detect.detect import detect
+from onnxcert.model.detect.other_tasks import image_findings
+from onnxcert.model.graph.file import ModelFile, write_contract
+from onnxcert.model.graph.lint import Finding, group_by_message, lint, refuse_errors
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.sidecars.carried import list_unused
-from onnxcert.report.clouds.view import draw_cloud_prediction
-from onnxcert.report.view import draw_prediction
+from onnxcert.report.figures.points.view import draw_cloud_prediction
+from onnxcert.report.figures.view import draw_prediction
 
 
 @with_running_options

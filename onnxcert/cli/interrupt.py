@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
 
-from onnxcert.model.running.passes import allow_passes, end_passes
-from onnxcert.run import Run
-from onnxcert.workers.processes import STOPS
+from onnxcert.model.runtime.passes import allow_passes, end_passes
+from onnxcert.run.run import Run
+from onnxcert.run.workers.processes import STOPS
 
 _GRACE: Final = 5.0  # seconds for the program to exit by itself after its passes were ended
 

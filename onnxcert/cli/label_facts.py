@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from onnxcert.data import Listing
+from onnxcert.data.labels.encoding import INDEX
 from onnxcert.errors import ParameterError
-from onnxcert.inputs import Listing
-from onnxcert.inputs.coding import INDEX
-from onnxcert.model.graph import ModelFile
+from onnxcert.model.graph.file import ModelFile
 from onnxcert.model.sidecars.carried import read_sidecars
 
 

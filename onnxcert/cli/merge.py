@@ -8,12 +8,12 @@ from pathlib import Path
 import typer
 
 from onnxcert.cli.running import SOME_SKIPPED
-from onnxcert.report.best_effort import BestEffort
-from onnxcert.report.curve import write_summary_curve
-from onnxcert.report.summary import summarise
-from onnxcert.report.table import table
-from onnxcert.store import MergeResult, ResultStore
-from onnxcert.store import merge as merge_results
+from onnxcert.report.figures.best_effort import BestEffort
+from onnxcert.report.figures.curve import write_summary_curve
+from onnxcert.report.tables.summary import summarise
+from onnxcert.report.tables.table import table
+from onnxcert.results import MergeResult, ResultStore
+from onnxcert.results import merge as merge_results
 
 
 def command(

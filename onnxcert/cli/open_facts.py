@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from onnxcert.cli.noise_options import NoiseOptions
-from onnxcert.cli.running_options import RunningOptions
+from onnxcert.cli.options.noise import NoiseOptions
+from onnxcert.cli.options.runtime import RunningOptions
+from onnxcert.data import Listing, read_usable_sizes
 from onnxcert.errors import OnnxcertError
-from onnxcert.inputs import Listing, read_usable_sizes
-from onnxcert.model.contract import ASSUMED
-from onnxcert.model.pictures.contract import ImageContract
-from onnxcert.model.question import MissingSetting, MissingSettings
+from onnxcert.model.contract.base import ASSUMED
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.contract.question import MissingSetting, MissingSettings
 
 
 def format_questions(error: MissingSettings, arguments: Sequence[str]) -> Iterator[str]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer
 
-from onnxcert.store import ResultStore
-from onnxcert.store import pack as pack_results
+from onnxcert.results import ResultStore
+from onnxcert.results import pack as pack_results
 
 
 def command(

@@ -12,19 +12,19 @@ from typing import Any, Final
 import typer
 
 from onnxcert._typing import Perturbation
-from onnxcert.cli.contract_options import with_contract_options
-from onnxcert.cli.loading import load_model
-from onnxcert.cli.noise_options import NoiseOptions, with_noise_options
-from onnxcert.cli.rule_options import RuleOptions, with_rule_options
-from onnxcert.cli.running_options import RunningOptions, with_running_options
+from onnxcert.cli.options.contract import with_contract_options
+from onnxcert.cli.options.loading import load_model
+from onnxcert.cli.options.noise import NoiseOptions, with_noise_options
+from onnxcert.cli.options.rule import RuleOptions, with_rule_options
+from onnxcert.cli.options.runtime import RunningOptions, with_running_options
 from onnxcert.cli.trial_input import make_trial_input
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.model.bundled import find_model
 from onnxcert.planning import Plan, PlanRequest, VoteRates, measure_speed
-from onnxcert.planning.page import format_plan
 from onnxcert.planning.plan import MOST_COMPONENTS
-from onnxcert.result import LARGEST_N
-from onnxcert.store import open_results
+from onnxcert.report.tables.plan import format_plan
+from onnxcert.results import open_results
+from onnxcert.sampling.tally import LARGEST_N
 
 _DEFAULT_MAXIMUM: Final = 1000  # draws, with --looks
 

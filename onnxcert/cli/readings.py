@@ -7,12 +7,12 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from onnxcert.cli.contract_options import OPTIONS
+from onnxcert.cli.options.contract import OPTIONS
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import Contract
-from onnxcert.model.graph import ModelFile
-from onnxcert.model.inference import detect
-from onnxcert.model.running.trial_passes import try_answers
+from onnxcert.model.contract.base import Contract
+from onnxcert.model.detect.detect import detect
+from onnxcert.model.detect.trial_passes import try_answers
+from onnxcert.model.graph.file import ModelFile
 
 
 def print_interpretations(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import typer
 
-from onnxcert.report.summary import summarise
-from onnxcert.report.table import json_object, table
-from onnxcert.store import open_results
+from onnxcert.report.tables.summary import summarise
+from onnxcert.report.tables.table import json_object, table
+from onnxcert.results import open_results
 
 
 def command(

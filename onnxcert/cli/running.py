@@ -16,18 +16,18 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from onnxcert.certification import random_seed
 from onnxcert.cli.interrupt import exit_status, stop_on_signal
-from onnxcert.cli.progress import ProgressBar
+from onnxcert.cli.progress_bar import ProgressBar
 from onnxcert.cli.terminal import raw_stderr
 from onnxcert.errors import InputError, OnnxcertError
-from onnxcert.model.contract import ASSUMED
-from onnxcert.model.lint import group_by_message
+from onnxcert.model.contract.base import ASSUMED
+from onnxcert.model.graph.lint import group_by_message
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.sidecars.carried import list_unused
-from onnxcert.report.summary import Summary
-from onnxcert.report.table import json_object
-from onnxcert.run import Run
+from onnxcert.report.tables.summary import Summary
+from onnxcert.report.tables.table import json_object
+from onnxcert.run.run import Run
+from onnxcert.sampling.draws import random_seed
 
 SOME_SKIPPED: Final = 3
 

@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from onnxcert.atomic import write_atomically
 from onnxcert.errors import ParameterError, StoreError
+from onnxcert.files.atomic import write_atomically
 
 FAILED = 1
 
@@ -55,7 +55,7 @@ def command(
 
 
 def _calibrate(out: Path | None, repetitions: int, seed: int, bar: _StepBar) -> int:
-    from onnxcert.study import calibrate
+    from onnxcert.simulation import calibrate
 
     found = calibrate.calibrate(repetitions=repetitions, seed=seed, steps=bar)
     bar.stop()
@@ -77,7 +77,7 @@ def _calibrate(out: Path | None, repetitions: int, seed: int, bar: _StepBar) -> 
 
 
 def _figures(out: Path | None, resolution: float, seed: int, bar: _StepBar) -> int:
-    from onnxcert.study.experiments import run
+    from onnxcert.simulation.experiments import run
 
     if out is None:
         raise ParameterError("the figures need a folder; pass --out DIR.")

@@ -9,14 +9,14 @@ from typing import Any, Final
 import numpy as np
 import typer
 
-from onnxcert.cli.parsing import parse_size
+from onnxcert.cli.options.parsing import parse_size
+from onnxcert.data import read_image
+from onnxcert.data.points import MAX_POINTS, read_cloud
 from onnxcert.errors import ModelError, OnnxcertError, ParameterError
-from onnxcert.inputs import read_image
-from onnxcert.inputs.clouds import MAX_POINTS, read_cloud
-from onnxcert.model.pictures.contract import ImageContract
-from onnxcert.model.pictures.entry import ImageAdapter
-from onnxcert.model.points.contract import PointContract
-from onnxcert.model.running.trial_passes import try_answers
+from onnxcert.model.adapter.image import ImageAdapter
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.contract.points import PointContract
+from onnxcert.model.detect.trial_passes import try_answers
 from onnxcert.model.segmenter import OnnxSegmenter
 
 _LARGEST_SIDE: Final = 2**14

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import typer
 
+from onnxcert.audit import Finding, Verification
+from onnxcert.audit import verify as run_checks
 from onnxcert.model.bundled import find_model
-from onnxcert.store import open_results
-from onnxcert.verification import Finding, Verification
-from onnxcert.verification import verify as run_checks
+from onnxcert.results import open_results
 
 MISMATCH, COULD_NOT_BE_CHECKED = 1, 2
 

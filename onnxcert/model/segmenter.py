@@ -11,22 +11,22 @@ from typing import Any, Self
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray, Perturbation, Segmenter
-from onnxcert.backend import Backend, DeviceBackend
-from onnxcert.errors import ModelError
-from onnxcert.model.contract import Contract
-from onnxcert.model.entries import make_adapter
-from onnxcert.model.entry import INPUT, Adapter
-from onnxcert.model.graph import ModelFile, read_model
-from onnxcert.model.inference import detect
-from onnxcert.model.lint import Finding, lint, refuse_errors
-from onnxcert.model.other_tasks import image_findings
-from onnxcert.model.pictures.averaging import TestTimeAugmentation
-from onnxcert.model.pictures.entry import ImageAdapter
-from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.running.binding import Binding
-from onnxcert.model.running.network import Network
-from onnxcert.model.running.session import Session, open_session
-from onnxcert.model.surgery import preprocessing_model
+from onnxcert.errors import ModelError, ParameterError
+from onnxcert.model.adapter.base import INPUT, Adapter
+from onnxcert.model.adapter.choose import make_adapter
+from onnxcert.model.adapter.image import ImageAdapter
+from onnxcert.model.adapter.resize import Fit
+from onnxcert.model.contract.base import Contract
+from onnxcert.model.detect.detect import detect
+from onnxcert.model.detect.other_tasks import image_findings
+from onnxcert.model.graph.file import ModelFile, read_model
+from onnxcert.model.graph.lint import Finding, lint, refuse_errors
+from onnxcert.model.network.averaging import TestTimeAugmentation
+from onnxcert.model.network.io_binding import Binding
+from onnxcert.model.network.network import Network
+from onnxcert.model.network.surgery import preprocessing_model
+from onnxcert.model.runtime.session import Session, open_session
+from onnxcert.sampling.backend import Backend, DeviceBackend
 
 
 class OnnxSegmenter:
@@ -37,7 +37,7 @@ class OnnxSegmenter:
 
     Images are pixels [B, c, H, W] in [0, 1] (with noise also outside), c = 1 for a grey model and 3
     for a colour model; labels are [B, H, W], or [B, h, w] on the model's own grid. Point clouds are
-    [B, c, N], see `onnxcert.model.points.entry.PointAdapter`; labels are [B, N]. A multi-label
+    [B, c, N], see `onnxcert.model.adapter.points.PointAdapter`; labels are [B, N]. A multi-label
     model, with labels 0 (no) and 1 (yes), gives [B, L, *grid]. A classifier gives one label per
     input, [B, 1], a multi-label classifier [B, L]. All steps from the declared input to the labels
     are inside the graph.
@@ -89,10 +89,10 @@ class OnnxSegmenter:
 
         Args:
             path: The ONNX file.
-            fit: See `onnxcert.model.entries.make_adapter`.
-            fill: See `onnxcert.model.entries.make_adapter`.
-            device: See `onnxcert.model.running.session.open_session`.
-            threads: See `onnxcert.model.running.session.open_session`.
+            fit: See `onnxcert.model.adapter.choose.make_adapter`.
+            fill: See `onnxcert.model.adapter.choose.make_adapter`.
+            device: See `onnxcert.model.runtime.session.open_session`.
+            threads: See `onnxcert.model.runtime.session.open_session`.
             **contract: Fields of the contract that the file does not give.
 
         Raises:
@@ -210,7 +210,7 @@ class OnnxSegmenter:
     def bind(self, x: FloatArray, perturbation: Perturbation) -> tuple[Segmenter, Backend]:
         """Return a segmenter for noisy copies of `x` on a backend, and that backend.
 
-        See `onnxcert.model.running.binding`.
+        See `onnxcert.model.network.io_binding`.
         """
         if self._binding is None:
             return lambda batch: self(self.backend.host(batch)), self.backend
@@ -257,3 +257,26 @@ def _open_network(
     one = replace(entry, fit=entry.fit.plain((1, 1)))
     network = Network(file, one, device=device, threads=threads, votes=False)
     return network, TestTimeAugmentation(network, entry, file.path, threads=threads)
+
+
+def resolve_class_names(
+    segmenter: OnnxSegmenter, given: tuple[str, ...], grid: tuple[int, ...]
+) -> tuple[str, ...]:
+    """Return a name for each class, or for each label of a multi-label model.
+
+    Args:
+        segmenter: a model that has run once.
+        given: names from the user; if empty, those of the contract, or numbers.
+        grid: shape of its labels for one input; [L, ...] for a multi-label model.
+
+    Raises:
+        ParameterError: the number of names differs from the number of classes.
+    """
+    count = grid[0] if segmenter.contract.output_form == "multilabel" else segmenter.classes
+    names = given or segmenter.contract.class_names
+    if len(names) not in (0, count):
+        raise ParameterError(
+            f"the model has {count} classes, but {len(names)} class names were given; give one "
+            "name for each class."
+        )
+    return names or tuple(f"class {c}" for c in range(count))

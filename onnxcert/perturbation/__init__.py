@@ -8,11 +8,9 @@ from typing import Final
 
 from onnxcert._typing import Perturbation
 from onnxcert.perturbation.axis_rotation import AxisRotation
-from onnxcert.perturbation.gaussian import Gaussian
-from onnxcert.perturbation.on_channels import OnChannels
-from onnxcert.perturbation.plain import PLAIN
+from onnxcert.perturbation.gaussian import Gaussian, round_down
+from onnxcert.perturbation.on_channels import PLAIN, OnChannels
 from onnxcert.perturbation.rotation import Rotation
-from onnxcert.perturbation.rounding import round_down
 
 PERTURBATIONS: Final[dict[str, type[Perturbation]]] = {**PLAIN, OnChannels.name: OnChannels}
 

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal, final
 import numpy as np
 
 from onnxcert._typing import Array, FloatArray, Noise
-from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.rotation_radius import classical_radius
 from onnxcert.perturbation.turning import (
@@ -23,6 +22,7 @@ from onnxcert.perturbation.turning import (
     rotation_law_error,
     turn,
 )
+from onnxcert.sampling.backend import Backend
 
 _AXES = ("x", "y", "z")
 _LARGEST_SIGMA = 100.0

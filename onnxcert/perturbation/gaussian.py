@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import ROUND_DOWN, Context, Decimal
 from typing import Any, ClassVar, Final, final
 
 import numpy as np
@@ -11,9 +12,25 @@ from array_api_compat import array_namespace
 from scipy.stats import norm
 
 from onnxcert._typing import Array, FloatArray, Noise
-from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation.rounding import round_down
+from onnxcert.sampling.backend import Backend
+
+
+def round_down(radius: float) -> str:
+    """Format `radius` with four significant digits, rounded down.
+
+    The digits are those of the binary number, which may lie just below the decimal one.
+
+    >>> round_down(0.16862)
+    '0.1686'
+    >>> round_down(0.16868)
+    '0.1686'
+    >>> round_down(0.3), Decimal(0.3) < Decimal("0.3")
+    ('0.2999', True)
+    """
+    rounded = Context(prec=4, rounding=ROUND_DOWN).create_decimal(Decimal(radius))
+    return f"{float(rounded):.4g}"
+
 
 # docs/statistics.md, section 11: the relative error of a cell's probability (root mean square over
 # all cells except for the far tails), and the contribution of the tails.
@@ -27,7 +44,7 @@ class Gaussian:
     """Noise e ~ N(0, sigma^2 I) added to x; the sum is rounded to a grid that sigma determines.
 
     So the model gets a fixed function of the real number x + e, for any low bits of x
-    (`onnxcert.kernels.grid_step`).
+    (`onnxcert.sampling.kernels.grid_step`).
 
     If P(f_i(x + e) = c) > tau >= 1/2, then for every d with ||d||_2 <= sigma * Phi^-1(tau) the
     class c keeps the majority at x + d (Cohen, Rosenfeld, Kolter 2019, Theorem 1; for segmentation

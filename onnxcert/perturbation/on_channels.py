@@ -10,10 +10,17 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from onnxcert._typing import Array, FloatArray, Noise, Perturbation
-from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation.plain import PLAIN
+from onnxcert.perturbation.axis_rotation import AxisRotation
+from onnxcert.perturbation.gaussian import Gaussian
+from onnxcert.perturbation.rotation import Rotation
 from onnxcert.perturbation.turning import TURNED
+from onnxcert.sampling.backend import Backend
+
+PLAIN: Final[dict[str, type[Perturbation]]] = {
+    p.name: p for p in (Gaussian, Rotation, AxisRotation)
+}
+
 
 _LONGEST: Final = 60
 

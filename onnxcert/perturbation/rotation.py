@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 from onnxcert._typing import Array, FloatArray, Noise
-from onnxcert.backend import Backend
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation.rotation_radius import classical_radius, exact_radius
 from onnxcert.perturbation.turning import (
@@ -21,6 +20,7 @@ from onnxcert.perturbation.turning import (
     rotation_law_error,
     turn,
 )
+from onnxcert.sampling.backend import Backend
 
 _LARGEST_SIGMA = 1.0
 

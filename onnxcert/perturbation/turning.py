@@ -12,7 +12,7 @@ from array_api_compat import array_namespace
 
 from onnxcert._typing import Array, FloatArray, LevelArray
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation.rounding import round_down
+from onnxcert.perturbation.gaussian import round_down
 
 Vectors = npt.NDArray[np.float64]
 

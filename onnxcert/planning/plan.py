@@ -9,13 +9,13 @@ from typing import Any, Final
 import numpy as np
 
 from onnxcert._typing import Perturbation
-from onnxcert.decision import Family, check_combination, resolve_looks
 from onnxcert.errors import ParameterError
 from onnxcert.planning.pilot import VoteRates
 from onnxcert.planning.scheme import Scheme
 from onnxcert.planning.votes import smallest_useful_n
-from onnxcert.result import Selection, passes
-from onnxcert.rule import Budget, Rule, Schedule
+from onnxcert.sampling.tally import Selection, passes
+from onnxcert.statistics import Family, check_combination, resolve_looks
+from onnxcert.statistics.rule import Budget, Rule, Schedule
 
 MOST_COMPONENTS: Final = 2**53
 MOST_DRAWS: Final = 50
@@ -39,7 +39,7 @@ class PlanRequest:
         selection: where the candidate comes from.
         n0: draws the candidate is chosen from.
         draws: numbers of draws to compare; if empty, chosen around the smallest useful one.
-        law_error: of one draw, see `onnxcert.result.Tally`.
+        law_error: of one draw, see `onnxcert.sampling.tally.Tally`.
 
     Raises:
         ParameterError: a number is out of range, or parts of the rule are not compatible.

@@ -8,18 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from onnxcert.correction import get_correction
-from onnxcert.decision import Family, thresholds
 from onnxcert.errors import ParameterError
 from onnxcert.planning.pilot import VoteRates
-from onnxcert.planning.votes import (
-    MOST,
-    smallest_useful_n,
-    votes_at_looks,
-    votes_needed,
-)
-from onnxcert.result import Selection
-from onnxcert.rule import Rule
+from onnxcert.planning.votes import MOST, smallest_useful_n, votes_at_looks, votes_needed
+from onnxcert.sampling.tally import Selection
+from onnxcert.statistics import Family, thresholds
+from onnxcert.statistics.correction import get_correction
+from onnxcert.statistics.rule import Rule
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,7 @@ class Scheme:
         selection: where the candidate comes from.
         n0: draws the candidate is chosen from.
         draws: numbers of draws tested, increasing.
-        law_error: of one draw, see `onnxcert.result.Tally`.
+        law_error: of one draw, see `onnxcert.sampling.tally.Tally`.
     """
 
     name: str

@@ -10,12 +10,11 @@ from typing import Final
 import numpy as np
 
 from onnxcert._typing import FloatArray, Perturbation
-from onnxcert.certification import random_seed
-from onnxcert.draws import Draws, digest
-from onnxcert.model.running.batching import tune_batch_size
-from onnxcert.model.running.probe import check_batch_invariance
 from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.model.tuning.batch_invariance import check_batch_invariance
+from onnxcert.model.tuning.batch_size import tune_batch_size
 from onnxcert.sampling import Count, run_draws
+from onnxcert.sampling.draws import Draws, digest, random_seed
 
 _TIMED: Final = 9
 _LONG_ENOUGH: Final = 20.0

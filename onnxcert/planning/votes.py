@@ -8,7 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from onnxcert.decision import (
+from onnxcert.errors import ParameterError
+from onnxcert.sampling.tally import LARGEST_N, Selection
+from onnxcert.statistics import (
     Family,
     boundaries,
     resolve_looks,
@@ -16,9 +18,7 @@ from onnxcert.decision import (
     tested_tau,
     thresholds,
 )
-from onnxcert.errors import ParameterError
-from onnxcert.result import LARGEST_N, Selection
-from onnxcert.rule import Rule
+from onnxcert.statistics.rule import Rule
 
 # Share of the other components with all votes, to show the last steps of a stepwise procedure.
 MOST: Final = 0.9
@@ -46,7 +46,7 @@ def votes_needed(
         n: draws tested.
         others: share of the other components that get all n votes; the rest get none. With 0 the
             component is certified for any votes of the others (the first step of Holm).
-        law_error: of one draw, see `onnxcert.result.Tally`.
+        law_error: of one draw, see `onnxcert.sampling.tally.Tally`.
     """
     family = Family.of(rule, components, selection, law_error)
     full = int(others * (components - 1))

@@ -1,1 +1,1 @@
-"""Tables, figures and exported files of runs and records."""
+"""Results for people and other programs: tables, figures, exported files."""

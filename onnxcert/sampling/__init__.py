@@ -4,7 +4,7 @@
 adds their counts.
 """
 
-from onnxcert.sampling.answers import check_output, on_device, run_draws
+from onnxcert.sampling.batches import check_output, on_device, run_draws
 from onnxcert.sampling.count import Count
 from onnxcert.sampling.hits import Hits
 from onnxcert.sampling.leak_check import ONE_DRAW, BatchLeak, LeakCheck

@@ -12,13 +12,13 @@ from typing import Any, Self
 import numpy as np
 
 from onnxcert._typing import Array, IntArray
-from onnxcert.backend import NUMPY, Backend
-from onnxcert.draws import Draws
 from onnxcert.errors import ModelError, ParameterError
-from onnxcert.result import PIXELS, UNIT, Ended, Selection, Tally, passes
+from onnxcert.sampling.backend import NUMPY, Backend
+from onnxcert.sampling.draws import Draws
 from onnxcert.sampling.hits import Hits, smallest_counter
 from onnxcert.sampling.leak_check import LeakCheck
 from onnxcert.sampling.part import Part
+from onnxcert.sampling.tally import PIXELS, UNIT, Ended, Selection, Tally, passes
 
 
 @dataclass(eq=False)
@@ -41,7 +41,7 @@ class Count:
         path: hits at each look taken.
         nonfinite_path: invalid predictions up to each look.
         runner_up: votes for the runner-up class in the first n0 draws, if kept.
-        law_error: error of the law of one draw; see `onnxcert.result.Tally`.
+        law_error: error of the law of one draw; see `onnxcert.sampling.tally.Tally`.
         check: the draws to run again alone; None if unknown.
         backend: backend of the arrays; `path`, `single` and `runner_up` are always NumPy arrays.
     """

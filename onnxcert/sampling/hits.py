@@ -8,9 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from onnxcert._typing import Array
-from onnxcert.backend import NUMPY, Backend
-from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
+from onnxcert.sampling.backend import NUMPY, Backend
+from onnxcert.sampling.draws import Draws
 
 
 def smallest_counter(n: int) -> np.dtype[np.unsignedinteger[Any]]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray, Segmenter
-from onnxcert.backend import NUMPY, Backend
-from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
-from onnxcert.sampling.answers import run_draws
+from onnxcert.sampling.backend import NUMPY, Backend
+from onnxcert.sampling.batches import run_draws
+from onnxcert.sampling.draws import Draws
 from onnxcert.sampling.hits import Hits, smallest_counter
 from onnxcert.sampling.leak_check import LeakCheck
 

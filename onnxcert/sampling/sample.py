@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from onnxcert._typing import FloatArray, Segmenter
-from onnxcert.draws import digest
 from onnxcert.errors import ParameterError
-from onnxcert.result import PIXELS, UNIT, Ended, Tally
-from onnxcert.sampling.answers import run_draws
+from onnxcert.sampling.batches import run_draws
 from onnxcert.sampling.count import Count
+from onnxcert.sampling.draws import digest
+from onnxcert.sampling.tally import PIXELS, UNIT, Ended, Tally
 
 
 def sample(

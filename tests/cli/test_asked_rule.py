@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from onnxcert.cli.rule_options import OPTIONS, RuleOptions
-from onnxcert.decision import check_combination
+from onnxcert.cli.options.rule import OPTIONS, RuleOptions
+from onnxcert.statistics import check_combination
 
 
 def asked(**said: Any) -> RuleOptions:

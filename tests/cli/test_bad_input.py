@@ -361,7 +361,7 @@ def test_a_model_that_answers_differently_each_time_is_refused(
 
 
 def test_cuda_on_a_machine_without_it(bench: Bench, onnxcert: Any) -> None:
-    from onnxcert.model.running import session
+    from onnxcert.model.runtime import session
 
     if session._gpu_present():
         pytest.skip("this machine has a GPU")

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from drawing import write_picture
-from inputs.encoders import bands_tiff
+from encoders import bands_tiff
 from PIL import Image
 
 CERTIFY = ("--range", "0,1", "--sigma", "0.03", "--n", "80", "--seed", "1", "--threads", "1")
@@ -219,7 +219,7 @@ def test_another_model_that_takes_other_bands_is_refused(onnxcert: Any) -> None:
 
 
 def test_the_picture_of_bands_says_which_of_them_it_shows(onnxcert: Any) -> None:
-    from onnxcert.report.composite import composite
+    from onnxcert.report.figures.composite import composite
 
     values = np.random.default_rng(0).random((4, 5, 6), dtype=np.float32)
     shown, heading = composite(values, NAMES[1].split(","))

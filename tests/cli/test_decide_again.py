@@ -15,8 +15,8 @@ from PIL import Image
 
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
-from onnxcert.decision import decide
-from onnxcert.rule import Budget, Rule
+from onnxcert.statistics import decide
+from onnxcert.statistics.rule import Budget, Rule
 
 CERTIFY = ("--sigma", "0.2", "--n", "60", "--threads", "1", "--seed", "5", "--no-pictures")
 RUNS = {

@@ -19,7 +19,7 @@ import pytest
 from drawing import write_picture
 from PIL import Image
 
-from onnxcert.store.fingerprint import fingerprint
+from onnxcert.results.fingerprint import fingerprint
 
 if sys.platform == "win32":
     pytest.skip("such files are of POSIX", allow_module_level=True)

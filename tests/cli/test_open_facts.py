@@ -16,12 +16,12 @@ from onnx import helper, numpy_helper
 from typer.main import get_command
 
 from onnxcert.cli import app
-from onnxcert.cli.contract_options import OPTIONS as CONTRACT
-from onnxcert.cli.running_options import OPTIONS as RUNNING
+from onnxcert.cli.options.contract import OPTIONS as CONTRACT
+from onnxcert.cli.options.runtime import OPTIONS as RUNNING
 from onnxcert.errors import ModelError
 from onnxcert.model.bundled import find_model
-from onnxcert.report import alike
-from onnxcert.run import Run
+from onnxcert.report.tables import alike
+from onnxcert.run.run import Run
 
 QUICK = ("--sigma", "0.2", "--n", "60", "--threads", "1", "--no-pictures", "--limit", "1")
 

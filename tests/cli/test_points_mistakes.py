@@ -12,7 +12,7 @@ from zoo import save
 
 import onnxcert as package
 from onnxcert import Gaussian, PointCloud
-from onnxcert.inputs.clouds.shapenet import CATEGORY_TABLE
+from onnxcert.data.points.shapenet import CATEGORY_TABLE
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from onnxcert.cli.progress import ProgressBar, Throughput
+from onnxcert.cli.progress_bar import ProgressBar, Throughput
 
 
 def test_the_time_left_is_right_where_every_input_takes_the_same() -> None:

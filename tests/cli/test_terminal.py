@@ -19,7 +19,7 @@ from drawing import write_picture
 from rich.console import Console
 
 from onnxcert.cli import run_command_line
-from onnxcert.cli.progress import ProgressBar
+from onnxcert.cli.progress_bar import ProgressBar
 from onnxcert.cli.terminal import escape
 
 EVIL = "e\x1b[31mv\x9bi\u202el\r\x7f"

@@ -15,7 +15,7 @@ import pytest
 from finished_run import enter_copy, finished_run
 
 from onnxcert import errors
-from onnxcert.store import hdf5
+from onnxcert.results import hdf5
 
 CERTIFY = ("certify", "model.onnx", "pictures", "--sigma", "0.2", "--n", "60", "--threads", "1")
 QUICK = (*CERTIFY, "--seed", "5", "--no-pictures", "--out", "out")

@@ -16,7 +16,7 @@ from finished_run import enter_copy, finished_run
 from PIL import Image
 
 from onnxcert import ABSTAIN
-from onnxcert.store.fingerprint import fingerprint
+from onnxcert.results.fingerprint import fingerprint
 
 CERTIFY = ("--sigma", "0.2", "--n", "60", "--threads", "1", "--seed", "5", "--no-pictures")
 EDITED = "p1: the record has changed since it was written"

@@ -12,8 +12,8 @@ import zoo
 from pointgraphs import halves
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, certify
-from onnxcert.inputs import read_image
-from onnxcert.model.pictures.fit import Fit
+from onnxcert.data import read_image
+from onnxcert.model.adapter.resize import Fit
 
 COUNT = ["--sigma", "0.2", "--n", "60", "--seed", "3", "--device", "cpu", "--threads", "1"]
 VIEWS = ["--scales", "0.5,1", "--flip", "--tile", "8x6", "--overlap", "3"]

@@ -11,8 +11,8 @@ import pytest
 from onnxcert.converters.points import export_points
 
 from onnxcert.errors import ModelError
-from onnxcert.model.contract import METADATA_KEY
-from onnxcert.model.points.contract import PointContract
+from onnxcert.model.contract.base import METADATA_KEY
+from onnxcert.model.contract.points import PointContract
 
 torch = pytest.importorskip("torch")
 

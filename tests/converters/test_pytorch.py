@@ -11,8 +11,8 @@ import pytest
 from onnxcert.converters.pytorch import export
 
 from onnxcert.errors import ModelError
-from onnxcert.model.contract import METADATA_KEY
-from onnxcert.model.pictures.contract import ImageContract
+from onnxcert.model.contract.base import METADATA_KEY
+from onnxcert.model.contract.image import ImageContract
 
 torch = pytest.importorskip("torch")
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom, multinomial, norm
 
-from onnxcert.correction import CORRECTIONS
-from onnxcert.decision import (
+from onnxcert.perturbation import Gaussian
+from onnxcert.statistics import (
     PROCEDURES,
     SPENDING,
     Family,
@@ -26,9 +26,9 @@ from onnxcert.decision import (
     resolve_looks,
     smallest_n,
 )
-from onnxcert.perturbation import Gaussian
-from onnxcert.rule import Budget, Rule, Schedule
-from onnxcert.statement import guarantee
+from onnxcert.statistics.correction import CORRECTIONS
+from onnxcert.statistics.guarantee import guarantee
+from onnxcert.statistics.rule import Budget, Rule, Schedule
 
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")

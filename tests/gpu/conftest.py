@@ -10,9 +10,9 @@ import pytest
 from devices import BACKENDS
 
 from onnxcert import OnnxSegmenter
-from onnxcert.backend import DeviceBackend
-from onnxcert.model.running import session
-from onnxcert.model.running.session import Session
+from onnxcert.model.runtime import session
+from onnxcert.model.runtime.session import Session
+from onnxcert.sampling.backend import DeviceBackend
 
 Opened = Callable[..., OnnxSegmenter]
 

@@ -13,13 +13,13 @@ import pytest
 import zoo
 
 from onnxcert import Gaussian, OnnxSegmenter
-from onnxcert.backend import NUMPY, DeviceBackend
-from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError
-from onnxcert.kernels import Scores
-from onnxcert.model.pictures.fit import Fit
+from onnxcert.model.adapter.resize import Fit
 from onnxcert.perturbation import OnChannels
 from onnxcert.sampling import Count, run_draws, sample
+from onnxcert.sampling.backend import NUMPY, DeviceBackend
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.sampling.kernels import Scores
 
 CONV = zoo.Conv3.random(4, seed=3)
 X = zoo.picture(8, 12, seed=5)

@@ -15,12 +15,12 @@ import pytest
 import zoo
 
 from onnxcert import Gaussian, ResultStore, certify
-from onnxcert.backend import DeviceBackend
-from onnxcert.draws import Draws, digest
-from onnxcert.kernels import GENERATOR
-from onnxcert.rule import Rule, Schedule
 from onnxcert.sampling import Count, count_part, sample
-from onnxcert.settings import Settings
+from onnxcert.sampling.backend import DeviceBackend
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.sampling.kernels import GENERATOR
+from onnxcert.statistics.rule import Rule, Schedule
+from onnxcert.statistics.settings import Settings
 
 X = zoo.picture(8, 12, seed=5)
 RUNTIME = {"provider": "CUDAExecutionProvider", "onnxruntime": "1.0"}

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onnxcert.backend import NUMPY, DeviceBackend
-from onnxcert.draws import Draws, digest
-from onnxcert.kernels import GENERATOR, Scores
 from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
 from onnxcert.sampling import Count
+from onnxcert.sampling.backend import NUMPY, DeviceBackend
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.sampling.kernels import GENERATOR, Scores
 
 X = np.random.default_rng(0).random((3, 5, 6), dtype=np.float32)
 NONE = 255

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from kernel_cases import KEY, NoiseCase, VotesCase, noise_cases, same_bits, votes_cases
 
-from onnxcert.kernels import OPTIONS, Compiled, Scores, Transcription, source
+from onnxcert.sampling.kernels import OPTIONS, Compiled, Scores, Transcription, source
 
 
 @pytest.fixture(scope="module")

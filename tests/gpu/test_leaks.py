@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from onnxcert import Gaussian, certify
-from onnxcert.backend import DeviceBackend
-from onnxcert.draws import Draws, digest
 from onnxcert.sampling import run_draws
+from onnxcert.sampling.backend import DeviceBackend
+from onnxcert.sampling.draws import Draws, digest
 from onnxcert.sampling.leak_check import BatchLeak, LeakCheck
 
 NOISE = Gaussian(0.25)

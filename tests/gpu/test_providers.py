@@ -11,9 +11,9 @@ import pytest
 from devices import gpu
 
 from onnxcert import OnnxSegmenter
-from onnxcert.backend import DeviceBackend
 from onnxcert.errors import DeviceError
-from onnxcert.model.running import session
+from onnxcert.model.runtime import session
+from onnxcert.sampling.backend import DeviceBackend
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from compiled_on_cpu import COMPILER, module
 
-from onnxcert.kernels import Compiled
+from onnxcert.sampling.kernels import Compiled
 
 
 @pytest.fixture(scope="session")

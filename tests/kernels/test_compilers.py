@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from onnxcert.kernels import OPTIONS, source
+from onnxcert.sampling.kernels import OPTIONS, source
 
 NVCC = shutil.which("nvcc")
 

@@ -12,7 +12,7 @@ import pytest
 from compiled_on_cpu import CpuModule, kernels, module
 from kernel_cases import KEY, NoiseCase, VotesCase, noise_cases, same_bits, votes_cases
 
-from onnxcert.kernels import Channels, Compiled, Scores, Transcription, source
+from onnxcert.sampling.kernels import Channels, Compiled, Scores, Transcription, source
 
 
 def here(array: object) -> object:

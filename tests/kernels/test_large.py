@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from onnxcert.kernels import Channels, Compiled, Scores, Transcription, grid_step
-from onnxcert.kernels.normal import box_muller, words
-from onnxcert.kernels.philox import blocks
+from onnxcert.sampling.kernels import Channels, Compiled, Scores, Transcription, grid_step
+from onnxcert.sampling.kernels.normal import box_muller, words
+from onnxcert.sampling.kernels.philox import blocks
 
 KEY = (1, 2)
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks for memory as Linux lends it")

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import kstest, norm
 
 from onnxcert._typing import Perturbation
-from onnxcert.kernels import Compiled, Kernels, PhiloxNoise, Transcription, stream_key
 from onnxcert.perturbation import Gaussian, OnChannels, Rotation
+from onnxcert.sampling.kernels import Compiled, Kernels, PhiloxNoise, Transcription, stream_key
 
 KEY = stream_key(3, "5a" * 32)
 CLOUD = np.random.default_rng(0).normal(size=(6, 1000)).astype(np.float32)

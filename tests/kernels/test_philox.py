@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, kstest, norm
 
-from onnxcert.kernels import PhiloxNoise, Transcription, standard_normals, stream_key
-from onnxcert.kernels.normal import box_muller
-from onnxcert.kernels.philox import ELEMENTS, NORMALS, OFFSETS, blocks, philox4x32
+from onnxcert.sampling.kernels import PhiloxNoise, Transcription, standard_normals, stream_key
+from onnxcert.sampling.kernels.normal import box_muller
+from onnxcert.sampling.kernels.philox import ELEMENTS, NORMALS, OFFSETS, blocks, philox4x32
 
 DIGEST = "0123456789abcdef" * 4
 KEY = stream_key(7, DIGEST)

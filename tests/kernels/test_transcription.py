@@ -14,11 +14,11 @@ from array_api_compat import numpy as standard_numpy
 from kernel_cases import KEY, VotesCase, same_bits, votes_cases
 from onnx import TensorProto, helper
 
-from onnxcert.kernels import Channels, Transcription, standard_normals
-from onnxcert.kernels.interpolation import Interpolation
-from onnxcert.model.nodes import Nodes
-from onnxcert.model.pictures.contract import ImageContract
-from onnxcert.model.vote import channels_first, labels
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.graph.nodes import Nodes
+from onnxcert.model.graph.vote import channels_first, labels
+from onnxcert.sampling.kernels import Channels, Transcription, standard_normals
+from onnxcert.sampling.kernels.interpolation import Interpolation
 
 GRIDS = [((6, 7), (24, 28)), ((5, 9), (13, 17)), ((8, 9), (5, 9)), ((1, 9), (6, 5))]
 GRIDS += [((16, 32), (128, 256)), ((7, 7), (100, 33)), ((4, 6), (4, 11)), ((45, 60), (180, 240))]

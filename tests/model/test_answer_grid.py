@@ -15,9 +15,9 @@ from zoo import Graph, save
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import OnnxcertError
-from onnxcert.model.graph import read_model
-from onnxcert.model.inference import detect
-from onnxcert.model.pictures.fit import Fit
+from onnxcert.model.adapter.resize import Fit
+from onnxcert.model.detect.detect import detect
+from onnxcert.model.graph.file import read_model
 
 CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
 UNIT: dict[str, Any] = {"value_range": (0.0, 1.0)}

@@ -15,12 +15,12 @@ from zoo import Graph, save
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert.errors import ModelError, OnnxcertError
-from onnxcert.model.answer_axes import OutputShapes, layouts, on_grid
-from onnxcert.model.graph import read_model
-from onnxcert.model.inference import detect
-from onnxcert.model.pictures.contract import ImageContract
-from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.points.contract import PointContract
+from onnxcert.model.adapter.resize import Fit
+from onnxcert.model.contract.answer_axes import OutputShapes, layouts, on_grid
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.contract.points import PointContract
+from onnxcert.model.detect.detect import detect
+from onnxcert.model.graph.file import read_model
 
 CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
 UNIT: dict[str, Any] = {"value_range": (0.0, 1.0)}

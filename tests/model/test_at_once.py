@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from onnxcert import OnnxSegmenter
-from onnxcert.model.running import session
-from onnxcert.model.running.session import passes_at_once
-from onnxcert.model.running.stopwatch import Stopwatch
+from onnxcert.model.network.forward import Stopwatch
+from onnxcert.model.runtime import session
+from onnxcert.model.runtime.session import passes_at_once
 
 
 def opened(proto: Any, folder: Path, **options: Any) -> OnnxSegmenter:
@@ -69,7 +69,7 @@ def test_the_vote_is_the_first_of_the_highest_scores(tmp_path: Path, classes: in
 
 def test_the_stopwatch_counts_passes_at_once_once(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("onnxcert.model.running.stopwatch.time.perf_counter", lambda: now)
+    monkeypatch.setattr("onnxcert.model.network.forward.time.perf_counter", lambda: now)
     watch = Stopwatch()
     watch.__enter__()
     now = 2.0

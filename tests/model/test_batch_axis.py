@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from onnxcert import OnnxSegmenter
-from onnxcert.model.lint import lint
+from onnxcert.model.graph.lint import lint
 
 Steps = list[tuple[str, str, str, dict[str, Any]]]
 PICTURE = ["batch", 3, 8, 8]

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 import onnxcert
 from onnxcert import Gaussian, OnnxSegmenter
-from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError
-from onnxcert.model.running.batching import tune_batch_size
-from onnxcert.model.running.memory import HostMemory
-from onnxcert.model.running.trying import Autotuner
+from onnxcert.model.runtime.memory import HostMemory
+from onnxcert.model.tuning.batch_size import tune_batch_size
+from onnxcert.model.tuning.execution_plan import Autotuner
+from onnxcert.sampling.draws import Draws, digest
 
 X = np.full((3, 6, 5), 0.5, np.float32)
 DRAWS = Draws(Gaussian(0.25), 3, digest(X))

@@ -12,18 +12,18 @@ import numpy as np
 import onnx
 import pytest
 import zoo
+from encoders import bands_tiff
 from hypothesis import given
 from hypothesis import strategies as st
-from inputs.encoders import bands_tiff
 from zoo import Conv3, Dialect
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
+from onnxcert.data import read_image
 from onnxcert.errors import ContractError, InputError
-from onnxcert.inputs import read_image
-from onnxcert.model.graph import read_model, write_contract
-from onnxcert.model.inference import detect
-from onnxcert.model.pictures.contract import ImageContract
-from onnxcert.model.pictures.fit import Fit
+from onnxcert.model.adapter.resize import Fit
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.detect.detect import detect
+from onnxcert.model.graph.file import read_model, write_contract
 
 UNIT = {"value_range": (0.0, 1.0)}
 BLUE_TO_NIR = ("blue", "green", "red", "nir")
@@ -248,7 +248,7 @@ def test_labels_are_those_of_the_plain_function(
 @given(st.permutations(range(5)))
 def test_no_band_takes_the_place_of_another(order: list[int]) -> None:
     contract = ImageContract(channel_order="BANDS", bands=tuple("abcde"), value_range=(0.0, 1.0))
-    from onnxcert.model.pictures.normalisation import affine, channelwise
+    from onnxcert.model.adapter.normalisation import affine, channelwise
 
     mean = tuple(0.1 * i for i in order)
     factor, offset = affine(replace(contract, mean=mean))

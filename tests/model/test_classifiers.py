@@ -20,13 +20,17 @@ from classifier import (
 from graphs import conv, identity
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
-from onnxcert.draws import Draws, digest
 from onnxcert.errors import ContractError, ModelError
-from onnxcert.model.graph import read_model
-from onnxcert.model.inference import detect
-from onnxcert.model.pictures.contract import ImageContract
-from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.running.probe import LEAK_WARNING, check_batch_invariance, is_batch_dependent
+from onnxcert.model.adapter.resize import Fit
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.detect.detect import detect
+from onnxcert.model.graph.file import read_model
+from onnxcert.model.tuning.batch_invariance import (
+    LEAK_WARNING,
+    check_batch_invariance,
+    is_batch_dependent,
+)
+from onnxcert.sampling.draws import Draws, digest
 
 TWO = MeanColour()
 FREE = ["b", 3, "h", "w"]

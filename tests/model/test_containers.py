@@ -10,9 +10,9 @@ import onnx
 import pytest
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import Contract
-from onnxcert.model.graph import read_model
-from onnxcert.model.inference import detect
+from onnxcert.model.contract.base import Contract
+from onnxcert.model.detect.detect import detect
+from onnxcert.model.graph.file import read_model
 
 
 def inferred(path: Path, **given: Any) -> Contract:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import INTEGER_TYPES, OUTPUT_FORMS
-from onnxcert.model.pictures.contract import CHANNEL_ORDERS, NORMALISE, ImageContract
+from onnxcert.model.contract.base import INTEGER_TYPES, OUTPUT_FORMS
+from onnxcert.model.contract.image import CHANNEL_ORDERS, NORMALISE, ImageContract
 
 finite = st.floats(-(2.0**90), 2.0**90, width=32)  # what float32 pixels can be brought to
 positive = st.floats(min_value=0.0009765625, max_value=1e6, width=32)

@@ -20,7 +20,7 @@ import zoo
 from zoo import Conv3, Dialect, Reference
 
 from onnxcert import Certificate, Gaussian, OnnxSegmenter, certify
-from onnxcert.draws import Draws, digest
+from onnxcert.sampling.draws import Draws, digest
 
 MARGIN = 3e-5
 SIGMA = 0.1

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from zoo import Graph
 
 from onnxcert.errors import ContractError
-from onnxcert.model.graph import read_model
-from onnxcert.model.inference import detect
-from onnxcert.model.pictures.first_arithmetic import first_arithmetic
+from onnxcert.model.detect.detect import detect
+from onnxcert.model.detect.first_arithmetic import first_arithmetic
+from onnxcert.model.graph.file import read_model
 
 CAFFE = (104.0, 117.0, 123.0)
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onnxcert.model.running import cores
+from onnxcert.model.runtime import cpu as cores
 
 
 def topology(root: Path, siblings: dict[int, str]) -> Path:

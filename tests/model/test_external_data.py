@@ -20,9 +20,9 @@ from onnx import helper
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ModelError
-from onnxcert.model import external_data
-from onnxcert.model.external_data import external_tensors
-from onnxcert.model.graph import read_model, write_contract
+from onnxcert.model.graph import external_data
+from onnxcert.model.graph.external_data import external_tensors
+from onnxcert.model.graph.file import read_model, write_contract
 
 WEIGHTS = "model.onnx_data"
 BATCH = np.random.default_rng(0).uniform(0, 1, (2, 3, 6, 6)).astype(np.float32)

@@ -14,7 +14,7 @@ from onnxcert import OnnxSegmenter
 from onnxcert.errors import ModelError
 from onnxcert.model import bundled
 from onnxcert.model.bundled import find_model, samples
-from onnxcert.model.graph import read_model
+from onnxcert.model.graph.file import read_model
 
 
 def refusal(path: Path) -> str:

@@ -13,9 +13,9 @@ import onnx
 import pytest
 
 from onnxcert.errors import ContractError
-from onnxcert.model.graph import read_model
-from onnxcert.model.inference import detect
-from onnxcert.model.pictures.contract import ImageContract
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.detect.detect import detect
+from onnxcert.model.graph.file import read_model
 
 FREE = ["batch", 3, "height", "width"]
 FREE_ONE = ["batch", 1, "height", "width"]

@@ -12,7 +12,7 @@ import pytest
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ContractError, ModelError
-from onnxcert.model.lint import lint
+from onnxcert.model.graph.lint import lint
 
 TRAPS: dict[str, tuple[onnx.ModelProto, str, str]] = {
     "batchnorm": (graphs.training_batchnorm(), "the_BatchNormalization", "evaluation mode"),

@@ -14,8 +14,8 @@ from onnx import helper
 from zoo import Graph, save
 
 from onnxcert.errors import ContractError
-from onnxcert.model.graph import read_model
-from onnxcert.model.inference import detect
+from onnxcert.model.detect.detect import detect
+from onnxcert.model.graph.file import read_model
 from onnxcert.model.segmenter import OnnxSegmenter
 
 UNIT: dict[str, Any] = {"value_range": (0.0, 1.0)}

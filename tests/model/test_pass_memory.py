@@ -14,12 +14,12 @@ from onnx import helper
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ModelError
-from onnxcert.model import graph_checks
-from onnxcert.model.graph import read_model
-from onnxcert.model.running import pass_memory
-from onnxcert.model.running.memory import HostMemory
-from onnxcert.model.running.pass_memory import pass_bytes
-from onnxcert.model.tracing import without_weights
+from onnxcert.model.graph import checks as graph_checks
+from onnxcert.model.graph.file import read_model
+from onnxcert.model.graph.tracing import without_weights
+from onnxcert.model.runtime import pass_memory
+from onnxcert.model.runtime.memory import HostMemory
+from onnxcert.model.runtime.pass_memory import pass_bytes
 
 FREE = ["batch", 3, "height", "width"]
 PICTURE = np.zeros((1, 3, 6, 8), np.float32)

@@ -15,10 +15,10 @@ import pytest
 
 import onnxcert
 from onnxcert import Gaussian, OnnxSegmenter
-from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError
-from onnxcert.model.running.probe import is_batch_dependent
-from onnxcert.result import Tally
+from onnxcert.model.tuning.batch_invariance import is_batch_dependent
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.sampling.tally import Tally
 
 Array = npt.NDArray[Any]
 NOISE = Gaussian(0.3)

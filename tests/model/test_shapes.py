@@ -15,7 +15,7 @@ from zoo import Conv3, Dialect, Graph, upsampled
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, certify
 from onnxcert.errors import ModelError, ParameterError
-from onnxcert.model.pictures.fit import Fit
+from onnxcert.model.adapter.resize import Fit
 
 CPU = {"device": "cpu", "threads": 1}
 COUNT = ["--sigma", "0.1", "--n", "60", "--seed", "3", "--device", "cpu", "--threads", "1"]

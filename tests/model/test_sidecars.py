@@ -17,8 +17,8 @@ from onnx import helper
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ContractError
-from onnxcert.model.graph import read_model
-from onnxcert.model.inference import detect
+from onnxcert.model.detect.detect import detect
+from onnxcert.model.graph.file import read_model
 from onnxcert.model.sidecars.reading import MOST
 
 CPU = {"device": "cpu", "threads": 1}

@@ -14,7 +14,7 @@ import pytest
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ModelError, ParameterError
-from onnxcert.model.pictures.fit import Fit
+from onnxcert.model.adapter.resize import Fit
 
 Array = npt.NDArray[Any]
 

@@ -17,8 +17,8 @@ from zoo import Conv3, Dialect, Graph
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert.errors import ContractError, ModelError
-from onnxcert.model.graph import read_model
-from onnxcert.model.inference import detect
+from onnxcert.model.detect.detect import detect
+from onnxcert.model.graph.file import read_model
 
 CPU = {"device": "cpu", "threads": 1}
 FREE = ["batch", 3, "height", "width"]

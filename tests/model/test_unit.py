@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 import onnxcert
 from onnxcert import Gaussian, OnnxSegmenter
-from onnxcert.model.pictures.fit import Fit
+from onnxcert.model.adapter.resize import Fit
 
 Array = npt.NDArray[Any]
 SIGMA = 0.25

@@ -18,7 +18,7 @@ from zoo import Conv3, Dialect, upsampled
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert.errors import ModelError, ParameterError
-from onnxcert.model.pictures.fit import Fit
+from onnxcert.model.adapter.resize import Fit
 
 Array = npt.NDArray[Any]
 

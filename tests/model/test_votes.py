@@ -12,7 +12,7 @@ import pytest
 
 import onnxcert
 from onnxcert import ABSTAIN, Gaussian, OnnxSegmenter
-from onnxcert.result import Certificate
+from onnxcert.statistics.certificate import Certificate
 
 NAN, INF = float("nan"), float("inf")
 

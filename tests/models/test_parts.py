@@ -15,8 +15,8 @@ from onnxcert.bundled.parts.solids import box, loft, revolve, ring, tube
 from onnxcert.bundled.parts.write_shapes import SAMPLES
 from scipy.stats import chisquare
 
-from onnxcert.model.contract import METADATA_KEY
-from onnxcert.model.points.contract import PointContract
+from onnxcert.model.contract.base import METADATA_KEY
+from onnxcert.model.contract.points import PointContract
 
 HOME = Path(shapes.__file__).parent
 MODELS = ("model.onnx", "nonrobust.onnx")

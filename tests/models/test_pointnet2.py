@@ -15,9 +15,9 @@ import onnx
 import onnxruntime
 import pytest
 
-from onnxcert.inputs.clouds import SHAPENET_PART_NAMES
-from onnxcert.model.contract import METADATA_KEY
-from onnxcert.model.points.contract import PointContract
+from onnxcert.data.points import SHAPENET_PART_NAMES
+from onnxcert.model.contract.base import METADATA_KEY
+from onnxcert.model.contract.points import PointContract
 
 torch = pytest.importorskip("torch")
 

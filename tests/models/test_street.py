@@ -12,8 +12,8 @@ from onnxcert.bundled.street import scenes
 from onnxcert.bundled.street.palette import CLASS_NAMES, PALETTE
 from PIL import Image
 
-from onnxcert.model.contract import METADATA_KEY
-from onnxcert.model.pictures.contract import ImageContract
+from onnxcert.model.contract.base import METADATA_KEY
+from onnxcert.model.contract.image import ImageContract
 
 HOME = Path(scenes.__file__).parent
 MODEL = HOME / "model.onnx"

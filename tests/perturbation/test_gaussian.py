@@ -13,8 +13,8 @@ from scipy.stats import kstest, norm
 
 from onnxcert._typing import Perturbation
 from onnxcert.errors import ParameterError
-from onnxcert.noise import NumpyNoise
 from onnxcert.perturbation import PERTURBATIONS, Gaussian
+from onnxcert.sampling.backend.numpy_noise import NumpyNoise
 
 SIGMAS = (0.01, 0.25, 0.7, 30.0)
 

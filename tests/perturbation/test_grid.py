@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from scipy.stats import chi2, kstest, norm
 
 import onnxcert
-from onnxcert.backend import NUMPY
-from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError
-from onnxcert.kernels import (
+from onnxcert.perturbation import Gaussian, OnChannels, Rotation
+from onnxcert.sampling.backend import NUMPY
+from onnxcert.sampling.backend.numpy_noise import NumpyNoise, stream
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.sampling.kernels import (
     PhiloxNoise,
     Transcription,
     grid_step,
@@ -24,8 +26,6 @@ from onnxcert.kernels import (
     standard_normals,
     stream_key,
 )
-from onnxcert.noise import NumpyNoise, stream
-from onnxcert.perturbation import Gaussian, OnChannels, Rotation
 
 Array = np.ndarray
 SIGMA = 0.25

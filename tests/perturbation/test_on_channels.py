@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from onnxcert._typing import Perturbation
-from onnxcert.backend import NUMPY
-from onnxcert.decision import decide
-from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
-from onnxcert.noise import NumpyNoise
 from onnxcert.perturbation import PERTURBATIONS, AxisRotation, Gaussian, OnChannels, Rotation
-from onnxcert.result import Tally
-from onnxcert.rule import Rule
+from onnxcert.sampling.backend import NUMPY
+from onnxcert.sampling.backend.numpy_noise import NumpyNoise
+from onnxcert.sampling.draws import Draws
+from onnxcert.sampling.tally import Tally
+from onnxcert.statistics import decide
+from onnxcert.statistics.rule import Rule
 
 X = np.random.default_rng(0).standard_normal((7, 50)).astype(np.float32)
 EACH: list[Perturbation] = [Gaussian(0.25), Rotation(0.25), AxisRotation(0.25, "y")]

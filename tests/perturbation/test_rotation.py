@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from scipy.stats import chi, ks_2samp, kstest, norm
 
-from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError
-from onnxcert.noise import NumpyNoise
 from onnxcert.perturbation import PERTURBATIONS, AxisRotation, Rotation
 from onnxcert.perturbation.turning import exponential, prepare_cloud, turn
+from onnxcert.sampling.backend.numpy_noise import NumpyNoise
+from onnxcert.sampling.draws import Draws, digest
 
 Array = np.ndarray
 FRAME = np.eye(3, dtype=np.float32)

@@ -24,11 +24,12 @@ from onnxcert.perturbation.angle_law import angle_density, curvature_bound, dens
 from onnxcert.perturbation.rotation_radius import (
     Layers,
     RotationRadius,
+    bend_bound,
     classical_radius,
+    common_area,
     exact_radius,
     radius_near_half,
 )
-from onnxcert.perturbation.segments import bend_bound, common_area
 
 SIGMAS = (0.02, 0.125, 0.25, 0.3, 0.31, 0.5, 0.8, 1.0)
 

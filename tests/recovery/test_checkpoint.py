@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pytest
 
 from onnxcert import Gaussian, ResultStore
-from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError
 from onnxcert.sampling import Count, sample
+from onnxcert.sampling.draws import Draws, digest
 
 Array = npt.NDArray[Any]
 RUNTIME = {"provider": "CPUExecutionProvider", "onnxruntime": "1.0"}

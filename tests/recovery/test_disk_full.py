@@ -19,9 +19,9 @@ from drawing import write_picture
 from equal_runs import assert_equal_runs
 
 from onnxcert import ResultStore
-from onnxcert.atomic import TEMPORARY_PATTERN
 from onnxcert.errors import StoreError
-from onnxcert.store.fingerprint import fingerprint
+from onnxcert.files.atomic import TEMPORARY_PATTERN
+from onnxcert.results.fingerprint import fingerprint
 
 resource = pytest.importorskip("resource")
 
@@ -186,8 +186,10 @@ def test_a_figure_that_cannot_be_drawn_costs_no_certificate(
 
         return draw
 
-    monkeypatch.setattr("onnxcert.media.pictures.draw_record", fail(ValueError("no such letter")))
-    monkeypatch.setattr("onnxcert.report.curve._write_picture", fail(MemoryError()))
+    monkeypatch.setattr(
+        "onnxcert.run.modality.image.draw_record", fail(ValueError("no such letter"))
+    )
+    monkeypatch.setattr("onnxcert.report.figures.curve._write_picture", fail(MemoryError()))
     out = tmp_path / "out"
     outcome = certify(out, "--radius-map")
     assert outcome.status == 0

@@ -33,8 +33,8 @@ from PIL import Image
 
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
-from onnxcert.store import Record
-from onnxcert.store.fingerprint import fingerprint
+from onnxcert.results import Record
+from onnxcert.results.fingerprint import fingerprint
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 

@@ -13,12 +13,12 @@ import pytest
 from equal_runs import whatever_the_batches
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule, Stopping, decide
-from onnxcert.decision.stopping import InterimAnalysis
-from onnxcert.inputs import READERS
-from onnxcert.run import Run
-from onnxcert.settings import Settings
-from onnxcert.verification import verify
-from onnxcert.watcher import NoProgress
+from onnxcert.audit import verify
+from onnxcert.data.datasets import READERS
+from onnxcert.run.progress import NoProgress
+from onnxcert.run.run import Run
+from onnxcert.statistics.settings import Settings
+from onnxcert.statistics.stopping import InterimAnalysis
 
 LOOKS = (45, 60, 100, 150)
 
@@ -184,7 +184,7 @@ def test_it_stops_at_the_last_look_that_fits_into_the_time(
     whole.execute(0)
     tally = whole.store.read("p0").tally()
     now = iter(range(1, 10))
-    monkeypatch.setattr("onnxcert.decision.stopping.time.monotonic", lambda: float(next(now)))
+    monkeypatch.setattr("onnxcert.statistics.stopping.time.monotonic", lambda: float(next(now)))
     # One second for 45 draws: the next look, at 60, would come after 1.33 s and is taken; the one
     # at 100 would come after 3.3 s, as by then two seconds have passed.
     assert interim_analysis.analyse(at_look(tally, 0)) == ""

@@ -17,7 +17,7 @@ from zoo import save
 
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
-from onnxcert.store import Record
+from onnxcert.results import Record
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 

@@ -17,8 +17,8 @@ from equal_runs import assert_equal_runs
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
 from onnxcert.cli.interrupt import end_passes_on_signal, stop_on_signal
-from onnxcert.model.running.passes import EndableSession, PassEnded, end_passes
-from onnxcert.model.running.session import open_session
+from onnxcert.model.runtime.passes import EndableSession, PassEnded, end_passes
+from onnxcert.model.runtime.session import open_session
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP here")
 

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.stats import norm
 
 from onnxcert import ResultStore
-from onnxcert.report.classification import VoteBar, draw_classification
+from onnxcert.report.figures.classification import VoteBar, draw_classification
 
 TWO = MeanColour()
 FLAGS = ("--range", "0,1", "--sigma", "0.5", "--seed", "1")

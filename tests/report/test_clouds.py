@@ -12,15 +12,15 @@ from PIL import Image
 from solids import chair
 
 from onnxcert.errors import ParameterError, StoreError
-from onnxcert.report import palette
-from onnxcert.report.clouds import sheet as clouds
-from onnxcert.report.clouds.cone import Cone
-from onnxcert.report.clouds.panels import Scene
-from onnxcert.report.clouds.rendering import FINE
-from onnxcert.report.panels import hatch, hit_rate_colours, radius_colours
-from onnxcert.report.pictures import RadiusMap
-from onnxcert.report.sheet import Panel
-from onnxcert.result import ABSTAIN
+from onnxcert.report.figures import palette
+from onnxcert.report.figures.axes import hatch, hit_rate_colours, radius_colours
+from onnxcert.report.figures.figure import Panel
+from onnxcert.report.figures.images import RadiusMap
+from onnxcert.report.figures.points import figure as clouds
+from onnxcert.report.figures.points.axes import Scene
+from onnxcert.report.figures.points.cone import Cone
+from onnxcert.report.figures.points.rendering import FINE
+from onnxcert.statistics.certificate import ABSTAIN
 
 CLOUD = chair(600)
 N = len(CLOUD)

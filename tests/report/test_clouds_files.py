@@ -14,20 +14,22 @@ from solids import chair
 
 from onnxcert import Gaussian
 from onnxcert._typing import Perturbation
-from onnxcert.decision import decide
-from onnxcert.draws import Draws
+from onnxcert.audit.label_files import compare_label_files
+from onnxcert.data.points.point_cloud import PointCloud
 from onnxcert.errors import ParameterError
-from onnxcert.inputs.clouds.cloud import PointCloud
 from onnxcert.perturbation import AxisRotation, OnChannels, Rotation
-from onnxcert.report import palette
-from onnxcert.report.clouds import files as cloud_files
-from onnxcert.report.clouds import sheet as clouds
-from onnxcert.report.clouds.ply import write_cloud_ply
-from onnxcert.report.files import has_figure, write_labels
-from onnxcert.result import ABSTAIN, Provenance, Tally
-from onnxcert.rule import Rule
-from onnxcert.store import Record
-from onnxcert.verification.label_files import compare_label_files
+from onnxcert.report.export import points as cloud_files
+from onnxcert.report.export.files import has_figure, write_labels
+from onnxcert.report.export.ply import write_cloud_ply
+from onnxcert.report.figures import palette
+from onnxcert.report.figures.points import figure as clouds
+from onnxcert.results import Record
+from onnxcert.results.provenance import Provenance
+from onnxcert.sampling.draws import Draws
+from onnxcert.sampling.tally import Tally
+from onnxcert.statistics import decide
+from onnxcert.statistics.certificate import ABSTAIN
+from onnxcert.statistics.rule import Rule
 
 CLOUD = chair(400)
 N = len(CLOUD)

@@ -11,14 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from solids import chair, sphere
 
+from onnxcert.data.points.point_cloud import PointCloud
 from onnxcert.errors import ParameterError
-from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.report import palette
-from onnxcert.report.clouds.panels import GROUND, Scene
-from onnxcert.report.clouds.rendering import FINE, Rendering, Window
-from onnxcert.report.clouds.surface import Surface
-from onnxcert.report.clouds.viewpoint import Viewpoint
-from onnxcert.result import ABSTAIN
+from onnxcert.report.figures import palette
+from onnxcert.report.figures.points.axes import GROUND, Scene
+from onnxcert.report.figures.points.rendering import FINE, Rendering, Surface, Window
+from onnxcert.report.figures.points.viewpoint import Viewpoint
+from onnxcert.statistics.certificate import ABSTAIN
 
 COLOURS = palette.colours(3)
 

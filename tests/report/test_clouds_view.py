@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from solids import chair
 
-from onnxcert.inputs.clouds.cloud import PointCloud
-from onnxcert.report.clouds import view as cloud_view
-from onnxcert.report.sheet import Panel
+from onnxcert.data.points.point_cloud import PointCloud
+from onnxcert.report.figures.figure import Panel
+from onnxcert.report.figures.points import view as cloud_view
 
 CLOUD = chair(500)
 

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from onnxcert.errors import StoreError
-from onnxcert.metrics import Curve
-from onnxcert.report.best_effort import BestEffort
-from onnxcert.report.curve import COLUMNS, write_curve
+from onnxcert.metrics.scores import Curve
+from onnxcert.report.figures.best_effort import BestEffort
+from onnxcert.report.figures.curve import COLUMNS, write_curve
 
 UNIT = "pixel values in [0, 1] at native resolution"
 CURVE = Curve(np.array([0.05, 0.1, 0.2]), np.array([80, 60, 30]), np.array([63, 50, 20]), 100, 90)
@@ -70,7 +70,7 @@ def test_the_table_holds_shares_and_counts(tmp_path: Path) -> None:
 def test_a_printed_radius_is_never_too_large_and_its_row_says_who_reaches_it(
     tmp_path_factory: pytest.TempPathFactory, radii: list[float], seed: int
 ) -> None:
-    from onnxcert.report import curve as module
+    from onnxcert.report.figures import curve as module
 
     ascending = np.array(sorted(radii))
     reached = np.random.default_rng(seed).integers(0, len(radii) + 1, 50)
@@ -179,9 +179,9 @@ def test_no_window_system_is_touched_and_matplotlib_comes_late(tmp_path: Path) -
 import sys
 from pathlib import Path
 import numpy as np
-from onnxcert.metrics import Curve
-from onnxcert.report.best_effort import BestEffort
-from onnxcert.report.curve import write_curve
+from onnxcert.metrics.scores import Curve
+from onnxcert.report.figures.best_effort import BestEffort
+from onnxcert.report.figures.curve import write_curve
 assert "matplotlib" not in sys.modules
 curve = Curve(np.array([.1]), np.array([1]), np.array([1]), 2, 2)
 figures = BestEffort()

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from records import record
 
 from onnxcert.errors import StoreError
-from onnxcert.metrics import confusion
-from onnxcert.report.lines import columns
-from onnxcert.report.summary import Summary, summarise
-from onnxcert.report.table import headings, json_object, row_cells, table
-from onnxcert.result import ABSTAIN
-from onnxcert.rule import Rule
-from onnxcert.store import Record
-from onnxcert.store.record import certified_row
+from onnxcert.metrics.scores import confusion
+from onnxcert.report.tables.summary import Summary, summarise
+from onnxcert.report.tables.table import headings, json_object, row_cells, table
+from onnxcert.report.tables.text import format_columns
+from onnxcert.results import Record
+from onnxcert.results.record import certified_row
+from onnxcert.statistics.certificate import ABSTAIN
+from onnxcert.statistics.rule import Rule
 
 RULE = Rule(alpha=0.05, correction="bonferroni")
 CATEGORIES = [["Bag", [0, 1]], ["Mug", [2, 3, 4]]]
@@ -311,7 +311,7 @@ def test_headings_of_several_lines_stand_over_their_columns(
     heads: list[list[str]], rows: int
 ) -> None:
     table_ = [["", *map("\n".join, heads)], *[["row", *("1.000" for _ in heads)]] * rows]
-    lines = columns(table_)
+    lines = format_columns(table_)
     tall = max([1, *map(len, heads)])
     assert len(lines) == tall + 1 + rows
     rule = lines[tall]

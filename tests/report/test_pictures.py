@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from onnxcert.data import read_labels
 from onnxcert.errors import ParameterError, StoreError
-from onnxcert.inputs import read_labels
-from onnxcert.report import legend, lettering, palette, panels, pictures
-from onnxcert.result import ABSTAIN
+from onnxcert.report.figures import axes as panels
+from onnxcert.report.figures import images as pictures
+from onnxcert.report.figures import legend, palette
+from onnxcert.report.figures import text as lettering
+from onnxcert.statistics.certificate import ABSTAIN
 
 WHITE = np.array(palette.ABSTAIN)
 CAPTION = (

@@ -14,13 +14,19 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from onnxcert import Gaussian
-from onnxcert.decision import decide
-from onnxcert.draws import Draws
 from onnxcert.errors import ParameterError
-from onnxcert.report import files, palette, panels, pictures, scale, sheet
-from onnxcert.result import ABSTAIN, Provenance, Tally
-from onnxcert.rule import Rule
-from onnxcert.store import Record
+from onnxcert.report.export import files
+from onnxcert.report.figures import axes as panels
+from onnxcert.report.figures import figure as sheet
+from onnxcert.report.figures import images as pictures
+from onnxcert.report.figures import palette, scale
+from onnxcert.results import Record
+from onnxcert.results.provenance import Provenance
+from onnxcert.sampling.draws import Draws
+from onnxcert.sampling.tally import Tally
+from onnxcert.statistics import decide
+from onnxcert.statistics.certificate import ABSTAIN
+from onnxcert.statistics.rule import Rule
 
 WHITE = np.array(palette.ABSTAIN)
 UNIT = "pixel values in [0, 1] at native resolution"

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from records import record
 
-from onnxcert.metrics import scores
-from onnxcert.report.summary import summarise
-from onnxcert.rule import Budget, Rule, Schedule
-from onnxcert.store import Record
-from onnxcert.store.record import certified_row
+from onnxcert.metrics.scores import scores
+from onnxcert.report.tables.summary import summarise
+from onnxcert.results import Record
+from onnxcert.results.record import certified_row
+from onnxcert.statistics.rule import Budget, Rule, Schedule
 
 SHAPES = ((6, 7), (10, 12))
 

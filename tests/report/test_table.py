@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from records import record
 
-from onnxcert.metrics import Curve
-from onnxcert.report.summary import Summary, summarise
-from onnxcert.report.table import json_object, table
-from onnxcert.rule import Rule
+from onnxcert.metrics.scores import Curve
+from onnxcert.report.tables.summary import Summary, summarise
+from onnxcert.report.tables.table import json_object, table
+from onnxcert.statistics.rule import Rule
 
 CONFUSIONS = {
     "nonrobust": [[20, 2, 0, 0], [1, 9, 0, 0], [0, 0, 8, 0]],

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError
 from onnxcert.perturbation import Gaussian
 from onnxcert.sampling import Count, run_draws, sample
+from onnxcert.sampling.draws import Draws, digest
 
 X = np.random.default_rng(3).random((3, 5, 4), dtype=np.float32)
 DRAWS = Draws(Gaussian(0.4), 5, digest(X))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onnxcert import counters
+from onnxcert.sampling.backend import vote_counts as counters
 
 LIBRARIES = (np, array_api_strict)
 

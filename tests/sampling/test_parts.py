@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from soundness.recording import thirds
 
-from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.perturbation import Gaussian
-from onnxcert.result import Selection, Tally
 from onnxcert.sampling import Count, Part, count_part, sample
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.sampling.tally import Selection, Tally
 
 X = np.random.default_rng(0).random((2, 4, 5), dtype=np.float32)
 DRAWS = Draws(Gaussian(0.3), 11, digest(X))

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from soundness.recording import Recording, assert_every_draw_has_its_own_noise, thirds
 
-from onnxcert.draws import Draws, digest
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.perturbation import Gaussian
-from onnxcert.result import Selection, Tally
 from onnxcert.sampling import Count, Hits, run_draws, sample
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.sampling.tally import Selection, Tally
 
 SELECTIONS: tuple[Selection, ...] = ("pooled", "split")
 X = np.random.default_rng(0).random((2, 4, 5), dtype=np.float32)

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from drawing import write_picture
 
-from onnxcert.certification import certify
-from onnxcert.correction import CORRECTIONS
-from onnxcert.decision import Family
-from onnxcert.draws import Draws, digest
+from onnxcert.api import certify
 from onnxcert.errors import ContractError, ModelError, ParameterError
-from onnxcert.model.running.probe import is_batch_dependent
 from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.model.tuning.batch_invariance import is_batch_dependent
 from onnxcert.perturbation import Gaussian
+from onnxcert.results import ResultStore
 from onnxcert.sampling import Count, Hits
-from onnxcert.store import ResultStore
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.statistics import Family
+from onnxcert.statistics.correction import CORRECTIONS
 
 X = np.full((3, 6, 5), 0.5, dtype=np.float32)
 

@@ -15,8 +15,8 @@ from onnx import TensorProto
 from onnxcert import AxisRotation, Certificate, Gaussian, OnChannels, PointCloud, Rotation, certify
 from onnxcert.cli import run_command_line
 from onnxcert.errors import ContractError, InputError, ParameterError
-from onnxcert.metrics import confusion
-from onnxcert.part_metrics import shape_iou
+from onnxcert.metrics.part_iou import shape_iou
+from onnxcert.metrics.scores import confusion
 
 N = 40
 CATEGORIES = [["table", [0, 1]], ["Lamp", [2]]]

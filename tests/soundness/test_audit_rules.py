@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule
-from onnxcert.inputs import READERS
-from onnxcert.run import Run
-from onnxcert.settings import Settings
-from onnxcert.store import ResultStore as Store
-from onnxcert.watcher import NoProgress
+from onnxcert.data.datasets import READERS
+from onnxcert.results import ResultStore as Store
+from onnxcert.run.progress import NoProgress
+from onnxcert.run.run import Run
+from onnxcert.statistics.settings import Settings
 
 BASE = ("--sigma", "0.2", "--threads", "1", "--no-pictures")
 

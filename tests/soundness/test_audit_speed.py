@@ -17,21 +17,21 @@ import pytest
 
 import onnxcert
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule
-from onnxcert.draws import Draws, digest
+from onnxcert.data.datasets import READERS
 from onnxcert.errors import ParameterError, StoreError
-from onnxcert.inputs import READERS
-from onnxcert.model.pictures.fit import Fit
-from onnxcert.model.running.ballot import VoteHead
-from onnxcert.model.running.batching import BatchSize
-from onnxcert.model.running.probe import is_batch_dependent
-from onnxcert.model.running.trying import ExecutionPlan
-from onnxcert.run import Run
+from onnxcert.model.adapter.resize import Fit
+from onnxcert.model.network.vote_head import VoteHead
+from onnxcert.model.tuning.batch_invariance import is_batch_dependent
+from onnxcert.model.tuning.batch_size import BatchSize
+from onnxcert.model.tuning.execution_plan import ExecutionPlan
+from onnxcert.results import merge
+from onnxcert.run.run import Run
+from onnxcert.run.workers import WorkerSetup
+from onnxcert.run.workers.tasks import CountDraws, WarmUp
+from onnxcert.run.workers.worker import Worker
 from onnxcert.sampling import Count, Part, count_part, sample
-from onnxcert.settings import Settings
-from onnxcert.store import merge
-from onnxcert.workers import WorkerSetup
-from onnxcert.workers.task import CountDraws, WarmUp
-from onnxcert.workers.worker import Worker
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.statistics.settings import Settings
 
 Array = npt.NDArray[Any]
 NOISE = Gaussian(0.2)

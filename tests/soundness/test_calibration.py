@@ -15,16 +15,17 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from onnxcert.correction import CORRECTIONS
-from onnxcert.decision import SPENDING, Family, decide, family, p_values
-from onnxcert.study import catalogue, exposed
-from onnxcert.study.calibration import SUSPICION, InvalidRule, p_value, row
-from onnxcert.study.calibration import build_row as held_to
-from onnxcert.study.components import tail, votes
-from onnxcert.study.designs import Design
-from onnxcert.study.laws import DependenceStructure, Event, draw
-from onnxcert.study.simulation import dependence_structures, simulate, simulate_from
-from onnxcert.study.unsound import misprinted_kfwer
+from onnxcert.simulation import catalogue
+from onnxcert.simulation import invalid_rules as exposed
+from onnxcert.simulation.calibration import SUSPICION, InvalidRule, p_value, row
+from onnxcert.simulation.calibration import build_row as held_to
+from onnxcert.simulation.components import tail, votes
+from onnxcert.simulation.dependence import DependenceStructure, Event, draw
+from onnxcert.simulation.designs import Design
+from onnxcert.simulation.invalid_rules import misprinted_kfwer
+from onnxcert.simulation.simulation import dependence_structures, simulate, simulate_from
+from onnxcert.statistics import SPENDING, Family, decide, family, p_values
+from onnxcert.statistics.correction import CORRECTIONS
 
 REPETITIONS = 7_000
 

@@ -16,11 +16,12 @@ from classifier import ClassifierDialect, MeanColour
 from scipy.stats import binom, binomtest, norm
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
-from onnxcert.decision import decide
-from onnxcert.draws import Draws, digest
-from onnxcert.result import Certificate, Selection, Tally
-from onnxcert.rule import Rule
 from onnxcert.sampling import Count, sample
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.sampling.tally import Selection, Tally
+from onnxcert.statistics import decide
+from onnxcert.statistics.certificate import Certificate
+from onnxcert.statistics.rule import Rule
 
 FUNCTION = MeanColour()
 SIGMA = 0.5

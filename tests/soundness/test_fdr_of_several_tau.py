@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from onnxcert.decision import Family, decide, get_correction
-from onnxcert.draws import Draws
 from onnxcert.perturbation import Gaussian
-from onnxcert.result import Tally
-from onnxcert.rule import Rule
+from onnxcert.sampling.draws import Draws
+from onnxcert.sampling.tally import Tally
+from onnxcert.statistics import Family, decide, get_correction
+from onnxcert.statistics.rule import Rule
 
 N, DRAWS, ALPHA = 1_000_000, 100, 1e-3
 

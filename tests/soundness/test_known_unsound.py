@@ -12,16 +12,16 @@ from scipy.stats import binom
 from soundness.recording import Recording, assert_every_draw_has_its_own_noise
 from statsmodels.stats.multitest import multipletests
 
-from onnxcert.backend import NUMPY, Backend
-from onnxcert.correction import CORRECTIONS
-from onnxcert.decision import OneSidedLevel, decide, p_values
-from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError
-from onnxcert.noise import stream
 from onnxcert.perturbation import Gaussian
-from onnxcert.result import Tally
-from onnxcert.rule import Rule
 from onnxcert.sampling import Count, Hits, sample
+from onnxcert.sampling.backend import NUMPY, Backend
+from onnxcert.sampling.backend.numpy_noise import stream
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.sampling.tally import Tally
+from onnxcert.statistics import OneSidedLevel, decide, p_values
+from onnxcert.statistics.correction import CORRECTIONS
+from onnxcert.statistics.rule import Rule
 
 X = np.random.default_rng(1).random((3, 10, 12), dtype=np.float32)
 SIGMA = 0.3

@@ -17,20 +17,21 @@ import pytest
 from onnx import helper, numpy_helper
 from scipy.stats import norm
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "workers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 
 from chaos import Chaos
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule, certify
-from onnxcert.decision import min_leak_shares
-from onnxcert.draws import Draws, digest
+from onnxcert.data import Shard
+from onnxcert.data.datasets import READERS
 from onnxcert.errors import ParameterError, StoreError
-from onnxcert.inputs import READERS, Shard
-from onnxcert.run import Run
+from onnxcert.results import merge
+from onnxcert.run.run import Run
+from onnxcert.run.workers import WorkerSetup
 from onnxcert.sampling import BatchLeak, sample
-from onnxcert.settings import Settings
-from onnxcert.store import merge
-from onnxcert.workers import WorkerSetup
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.statistics import min_leak_shares
+from onnxcert.statistics.settings import Settings
 
 Array = npt.NDArray[Any]
 NOISE = Gaussian(0.25)
@@ -182,9 +183,15 @@ def test_certify_counts_the_same_draws_again_one_by_one() -> None:
 def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The lint and the trials see nothing, so that the counted draws must show the leak."""
     monkeypatch.setattr("onnxcert.model.segmenter.lint", lambda *_: ())
-    monkeypatch.setattr("onnxcert.model.running.trying.is_batch_dependent", lambda *_, **__: False)
-    monkeypatch.setattr("onnxcert.model.running.probe.is_batch_dependent", lambda *_, **__: False)
-    monkeypatch.setattr("onnxcert.model.running.probe.is_batch_invariant", lambda *_: True)
+    monkeypatch.setattr(
+        "onnxcert.model.tuning.execution_plan.is_batch_dependent", lambda *_, **__: False
+    )
+    monkeypatch.setattr(
+        "onnxcert.model.tuning.batch_invariance.is_batch_dependent", lambda *_, **__: False
+    )
+    monkeypatch.setattr(
+        "onnxcert.model.tuning.batch_invariance.is_batch_invariant", lambda *_: True
+    )
 
 
 class Place:

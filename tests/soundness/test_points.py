@@ -22,11 +22,11 @@ from zoo import save
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert._typing import FloatArray, Perturbation
-from onnxcert.draws import Draws, digest
-from onnxcert.model.entry import INPUT
-from onnxcert.model.running.forward import Forward
+from onnxcert.model.adapter.base import INPUT
+from onnxcert.model.network.forward import Forward
 from onnxcert.perturbation import AxisRotation, OnChannels, Rotation
-from onnxcert.result import ABSTAIN
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.statistics.certificate import ABSTAIN
 
 CATEGORIES = (("chair", (0, 1)), ("lamp", (2, 3)), ("rocket", (1, 4)))
 

@@ -9,16 +9,16 @@ import pytest
 from scipy.stats import binom, binomtest, chi, norm
 
 import onnxcert
-from onnxcert.decision import decide
-from onnxcert.draws import Draws, digest
 from onnxcert.errors import ParameterError
-from onnxcert.noise import NumpyNoise
 from onnxcert.perturbation import Gaussian, OnChannels, Rotation
 from onnxcert.perturbation.angle_law import density
 from onnxcert.perturbation.rotation_radius import RotationRadius
 from onnxcert.perturbation.turning import exponential
-from onnxcert.rule import Rule
 from onnxcert.sampling import Count, sample
+from onnxcert.sampling.backend.numpy_noise import NumpyNoise
+from onnxcert.sampling.draws import Draws, digest
+from onnxcert.statistics import decide
+from onnxcert.statistics.rule import Rule
 
 Array = np.ndarray
 FRAME = np.eye(3, dtype=np.float32)

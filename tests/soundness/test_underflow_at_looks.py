@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from onnxcert.decision import boundaries
-from onnxcert.decision.spending import cumulative
+from onnxcert.statistics import boundaries
+from onnxcert.statistics.spending import cumulative
 
 
 @pytest.mark.parametrize("selection", ["split", "pooled"])

@@ -14,9 +14,9 @@ from typing import Any, Final, final
 import numpy as np
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import Contract
-from onnxcert.model.graph import ModelFile
-from onnxcert.model.pictures.contract import ImageContract
+from onnxcert.model.contract.base import Contract
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.graph.file import ModelFile
 from onnxcert.model.sidecars import huggingface, mmdeploy, openvino, ultralytics
 from onnxcert.model.sidecars.claim import SourceSettings
 from onnxcert.model.sidecars.reading import read_json

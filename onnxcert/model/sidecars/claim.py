@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract import is_number
+from onnxcert.model.contract.base import is_number
 
 _LONGEST = 60  # characters of a value in a message
 _LONGEST_NAME = 100

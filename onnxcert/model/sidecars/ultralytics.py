@@ -20,7 +20,7 @@ _ORDERS: Final = {1: "GRAY", 3: "RGB"}
 def metadata(metadata: Mapping[str, str]) -> SourceSettings | None:
     """Read the metadata; return None for those of another program or an unsupported task.
 
-    Tasks with boxes are refused in `onnxcert.model.other_tasks`.
+    Tasks with boxes are refused in `onnxcert.model.detect.other_tasks`.
     """
     if not set(metadata) >= _KEYS or metadata["task"] not in _TASKS:
         return None

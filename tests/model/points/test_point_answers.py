@@ -15,7 +15,7 @@ from zoo import Graph, save
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert._typing import FloatArray
 from onnxcert.errors import ModelError, OnnxcertError
-from onnxcert.model.points.orders import orders
+from onnxcert.model.adapter.point_orders import orders
 from onnxcert.perturbation import OnChannels
 
 PLAIN = Dialect()

@@ -18,11 +18,11 @@ from pointgraphs import CATEGORIES, Dialect, Network, linear
 from zoo import Graph, save
 
 from onnxcert.errors import ContractError, OnnxcertError
-from onnxcert.model.contract import Contract
-from onnxcert.model.graph import read_model, write_contract
-from onnxcert.model.inference import detect, detect_modality
-from onnxcert.model.pictures.contract import ImageContract
-from onnxcert.model.points.contract import CHANNELS, FRAMES, PointContract
+from onnxcert.model.contract.base import Contract
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.contract.points import CHANNELS, FRAMES, PointContract
+from onnxcert.model.detect.detect import detect, detect_modality
+from onnxcert.model.graph.file import read_model, write_contract
 
 Shape = list[Any]
 

@@ -18,8 +18,8 @@ from zoo import save
 
 from onnxcert import Certificate, Gaussian, OnnxSegmenter, certify
 from onnxcert._typing import FloatArray
-from onnxcert.draws import Draws, digest
 from onnxcert.perturbation import OnChannels
+from onnxcert.sampling.draws import Draws, digest
 
 MARGIN = 2e-6
 POINTS = 80

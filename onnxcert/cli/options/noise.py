@@ -1,0 +1,219 @@
+"""Options that set the noise, and with it the attack that is certified against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import typer
+
+from onnxcert._typing import Perturbation
+from onnxcert.cli.options.base import with_options
+from onnxcert.cli.options.parsing import look_up
+from onnxcert.data.images.bands import join_band_names
+from onnxcert.errors import ParameterError
+from onnxcert.model.contract.base import Contract
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.contract.points import PointContract
+from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
+
+GAUSSIAN: Final = "gaussian"
+ROTATION: Final = "rotation"
+KINDS: Final = {kind: kind for kind in (GAUSSIAN, ROTATION)}
+LONGEST: Final = 60  # characters of the name of the channels in `OnChannels`
+COORDINATES: Final = "coordinates"
+WITH_NORMALS: Final = "coordinates+normals"
+
+# Name -> (type, option).
+OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
+    "perturbation": (
+        str,
+        typer.Option(
+            GAUSSIAN,
+            "--perturbation",
+            help="Noise and attack: gaussian (added to pixels or coordinates) or rotation (of a "
+            "shape about any axis).",
+        ),
+    ),
+    "sigma": (
+        float | None,
+        typer.Option(
+            None,
+            "--sigma",
+            help="Standard deviation of the noise: for pixels in [0, 1], for coordinates in the "
+            "model's frame, for rotations in radians. Default: the training noise stored in the "
+            "model.",
+        ),
+    ),
+    "on": (
+        str | None,
+        typer.Option(
+            None,
+            "--on",
+            metavar="WHAT",
+            help="Target of Gaussian noise: coordinates (default for points), "
+            "coordinates+normals, channels FIRST:END, or band names such as red,nir (default for "
+            "images: all bands).",
+        ),
+    ),
+    "axis": (
+        str | None,
+        typer.Option(
+            None, "--axis", metavar="x|y|z", help="Rotate only about this axis. Default: any axis."
+        ),
+    ),
+    "radius": (
+        str | None,
+        typer.Option(
+            None,
+            "--radius",
+            metavar="exact|classical",
+            help="Radius of a rotation: exact (default), or classical (the published sigma * "
+            "Phi^-1(tau)).",
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class NoiseOptions:
+    """Values of the noise options."""
+
+    values: dict[str, Any]
+
+    def build(self, segmenter: OnnxSegmenter, default: float | None = None) -> Perturbation:
+        """Return the noise for a model.
+
+        Args:
+            segmenter: The model.
+            default: sigma if neither --sigma nor the model sets it.
+
+        Raises:
+            ParameterError: The options contradict each other or the model, or sigma is unknown.
+        """
+        self._check()
+        contract = segmenter.contract
+        if self._is_rotation and not isinstance(contract, PointContract):
+            raise ParameterError(
+                "rotations are for point clouds, but the model takes images; leave --perturbation "
+                "out."
+            )
+        sigma = self.sigma(contract)
+        sigma = default if sigma is None else sigma
+        if not sigma and sigma != 0.0:
+            raise ParameterError(
+                f"{segmenter.file.path} does not say which noise it was trained with; give "
+                f"--sigma, e.g. --sigma {0.05 if contract.modality == 'points' else 0.25}."
+            )
+        if self._is_rotation:
+            assert isinstance(contract, PointContract)
+            return self._build_rotation(contract, sigma)
+        return self._build_gaussian(contract, sigma)
+
+    def sigma(self, contract: Contract) -> float | None:
+        """Return --sigma, or the standard deviation of the training noise; None if unknown."""
+        given: float | None = self.values["sigma"]
+        if given is not None:
+            return given
+        if not self._is_rotation:
+            return contract.trained_sigma
+        return contract.trained_rotation if isinstance(contract, PointContract) else None
+
+    def build_without_model(self) -> Perturbation | None:
+        """Return the noise that the options alone define; None without --sigma.
+
+        Raises:
+            ParameterError: The options contradict each other.
+        """
+        self._check()
+        sigma = self.values["sigma"]
+        if sigma is None:
+            return None
+        if self._is_rotation:
+            return self._build_rotation(PointContract(), sigma)
+        return Gaussian(sigma)
+
+    @property
+    def are_given(self) -> bool:
+        """Whether any noise option differs from its default."""
+        defaults = {name: option.default for name, (_, option) in OPTIONS.items()}
+        return self.values != defaults
+
+    @property
+    def _is_rotation(self) -> bool:
+        return look_up(KINDS, self.values["perturbation"], "--perturbation") == ROTATION
+
+    def _check(self) -> None:
+        for name in ("on",) if self._is_rotation else ("axis", "radius"):
+            if self.values[name] is not None:
+                kind = self.values["perturbation"]
+                raise ParameterError(
+                    f"--{name} cannot be combined with --perturbation {kind}; leave it out."
+                )
+
+    def _build_rotation(self, contract: PointContract, sigma: float) -> Perturbation:
+        axis, radius = self.values["axis"], self.values["radius"]
+        vectors = 2 if contract.has_normals else 1
+        if axis is not None:
+            if radius is not None:
+                raise ParameterError(
+                    "for rotations about one axis the published radius is exact; leave --radius "
+                    "out."
+                )
+            return AxisRotation(sigma, axis, vectors)
+        return Rotation(sigma, vectors, radius or "exact")
+
+    def _build_gaussian(self, contract: Contract, sigma: float) -> Perturbation:
+        on = self.values["on"]
+        takes_points = isinstance(contract, PointContract)
+        channels = contract.declared_channels
+        noise = Gaussian(sigma)
+        if isinstance(contract, PointContract) and on in (None, COORDINATES):
+            return noise if channels == 3 else OnChannels(noise, 0, 3, "the coordinates")
+        if on is None:
+            return noise
+        if isinstance(contract, PointContract) and on == WITH_NORMALS:
+            if not contract.has_normals:
+                raise ParameterError(
+                    f"--on {on} needs normals, but the model takes none; use --on {COORDINATES}."
+                )
+            return OnChannels(noise, 0, 6, "the coordinates and normals")
+        bands = contract.bands if isinstance(contract, ImageContract) else ()
+        if bands and ":" not in on:
+            return _on_bands(noise, on, bands)
+        first, colon, end = on.partition(":")
+        if not (colon and first.isdecimal() and end.isdecimal() and int(end) <= channels):
+            names = f"{COORDINATES}, {WITH_NORMALS} or " if takes_points else ""
+            raise ParameterError(
+                f"--on must be {names}channels FIRST:END, at most 0:{channels}, got {on!r}."
+            )
+        if isinstance(contract, PointContract) and int(end) > contract.network_channels:
+            raise ParameterError(
+                f"the last channel is the category, to which no noise is added; --on may be at "
+                f"most 0:{contract.network_channels}."
+            )
+        return OnChannels(noise, int(first), int(end))
+
+
+def _on_bands(noise: Gaussian, on: str, bands: Sequence[str]) -> Perturbation:
+    """Return `noise` restricted to the bands in the comma-separated list `on`."""
+    names = [name.strip() for name in on.split(",")]
+    if unknown := [name for name in names if name not in bands]:
+        raise ParameterError(
+            f"--on must be band names ({join_band_names(bands)}) separated by commas, or channels "
+            f"FIRST:END, at most 0:{len(bands)}, got {unknown[0]!r}."
+        )
+    channels = sorted({bands.index(name) for name in names})
+    label = join_band_names([bands[channel] for channel in channels])
+    return OnChannels(
+        noise,
+        channels[0],
+        channels[-1] + 1,
+        label if len(label) <= LONGEST else "",
+        tuple(k for k in range(channels[0], channels[-1]) if k not in channels),
+    )
+
+
+with_noise_options = with_options(OPTIONS, "noise", NoiseOptions)

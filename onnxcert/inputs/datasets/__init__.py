@@ -1,1 +1,0 @@
-"""Readers of published image data sets, one file each."""

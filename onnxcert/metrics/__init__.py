@@ -1,0 +1,1 @@
+"""Accuracy, IoU and part IoU."""

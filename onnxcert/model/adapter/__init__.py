@@ -1,0 +1,1 @@
+"""From a file's input to the network's input, one file a modality."""

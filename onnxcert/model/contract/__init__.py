@@ -1,0 +1,1 @@
+"""The contract: how to call a model. Imports neither onnx nor ONNX Runtime."""

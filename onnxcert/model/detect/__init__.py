@@ -1,0 +1,1 @@
+"""Detect a contract from the model file, its metadata and trial passes."""

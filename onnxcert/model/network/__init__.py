@@ -1,0 +1,1 @@
+"""One network: run it, vote in the graph, bind inputs and outputs."""

@@ -1,1 +1,0 @@
-"""Image models: contract, preprocessing, sliding windows and test-time augmentation."""

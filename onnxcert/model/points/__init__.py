@@ -1,1 +1,0 @@
-"""Models of point clouds: their contract, and the adapter of their inputs."""

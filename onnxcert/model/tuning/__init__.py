@@ -1,0 +1,1 @@
+"""Execution plan: batch size, batch-invariance check."""

@@ -1,1 +1,0 @@
-"""Figures and exported files of certified point clouds."""

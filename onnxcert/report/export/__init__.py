@@ -1,0 +1,1 @@
+"""Files for other programs: label maps and point clouds."""

@@ -1,0 +1,117 @@
+"""Figure of a model's input and prediction, to spot a wrong channel order or value range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from onnxcert._typing import FloatArray, IntArray
+from onnxcert.model.adapter.image import ImageAdapter
+from onnxcert.model.contract.base import ASSUMED
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.report.figures import palette
+from onnxcert.report.figures.axes import ByteArray, image_panel, paint, panel_size, resize_nearest
+from onnxcert.report.figures.composite import composite
+from onnxcert.report.figures.figure import Panel, write_figure
+from onnxcert.report.figures.legend import legend_entries
+
+_MOST_LABELS: Final = 8
+_MOST_CHANNELS: Final = 16
+_COLOUR_HINT: Final = (
+    "Where the picture is red, the first channel of RGB is bright; if the answer makes no sense, "
+    "the channel order or the range may be another."
+)
+_BANDS_HINT: Final = (
+    "If the answer makes no sense, the order of the bands or the range may be another."
+)
+
+
+def draw_prediction(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -> None:
+    """Write one PNG: the image, each channel as the network gets it, and the prediction.
+
+    Args:
+        path: PNG to write; replaced atomically.
+        segmenter: the model.
+        picture: float32 [3, H, W], RGB in [0, 1], or the model's bands [C, H, W].
+    """
+    contract, entry = segmenter.contract, segmenter.entry
+    assert isinstance(contract, ImageContract)
+    assert isinstance(entry, ImageAdapter)
+    pixels = segmenter.to_array(picture)
+    labels = _label_map(segmenter, pixels)
+    many = len(labels) if labels.ndim == 3 else segmenter.classes
+    names = contract.class_names or tuple(f"class {c}" for c in range(many))
+    predictions = _prediction_maps(labels, names, segmenter.classes)
+    if contract.sources.get("channel_order") == ASSUMED and contract.network_channels == 3:
+        swapped = contract.override("tried", channel_order="BGR")
+        other = OnnxSegmenter(segmenter.file, swapped, fit=entry.fit, device="cpu")
+        predictions += [
+            (f"{heading} if the order were BGR", prediction)
+            for heading, prediction in _prediction_maps(
+                _label_map(other, pixels), names, segmenter.classes
+            )
+        ]
+    colours = palette.colours(names)
+    size = panel_size(picture.shape[1], picture.shape[2])
+    shown, heading = composite(picture, contract.bands) if contract.bands else (picture, "Picture")
+
+    def channel_name(i: int) -> str:
+        return contract.bands[i] if contract.bands else f"Channel {i + 1}"
+
+    panels = [
+        Panel(heading, image_panel(shown, size)),
+        *(
+            Panel(
+                f"{channel_name(i)}: {plane.min():.3g} to {plane.max():.3g}",
+                _grey_panel(plane, size),
+            )
+            for i, plane in enumerate(segmenter.network_input(pixels)[:_MOST_CHANNELS])
+        ),
+        *(Panel(heading, paint(resize_nearest(a, size), colours)) for heading, a in predictions),
+    ]
+    write_figure(
+        path,
+        panels,
+        legend_entries([(a, None) for _, a in predictions], names, colours, nothing="none"),
+        title=segmenter.file.name,
+        caption=(
+            f"The answer is of {entry.averaged}; the channels are those of the first view. "
+            if entry.averaged
+            else ""
+        )
+        + f"Channels as the network gets them: {contract.channels_are}, {contract.layout}, "
+        f"value range {contract.value_range}, mean {contract.mean or 'none'}, std "
+        f"{contract.std or 'none'}. {_BANDS_HINT if contract.bands else _COLOUR_HINT}",
+    )
+
+
+def _label_map(segmenter: OnnxSegmenter, pixels: FloatArray) -> IntArray:
+    """Return the labels [h, w] or [L, h, w] of one image; one cell for a classifier."""
+    labels: IntArray = segmenter(pixels[None])[0]
+    if not segmenter.classifies:
+        return labels
+    many = segmenter.contract.output_form == "multilabel"
+    return labels[:, None, None] if many else labels[None]
+
+
+def _prediction_maps(
+    labels: IntArray, names: Sequence[str], classes: int
+) -> list[tuple[str, IntArray]]:
+    """Return (heading, label map [h, w], -1 for no class) of the prediction or of each label."""
+    if labels.ndim == 2:
+        return [("Answer", np.where(labels < classes, labels.astype(np.int32), np.int32(-1)))]
+    return [
+        (f"Answer: {names[i]}", np.where(yes == 1, np.int32(i), np.int32(-1)))
+        for i, yes in enumerate(labels[:_MOST_LABELS])
+    ]
+
+
+def _grey_panel(plane: FloatArray, size: tuple[int, int]) -> ByteArray:
+    """Return one channel in grey, from black at its lowest value to white at its highest."""
+    low, high = float(plane.min()), float(plane.max())
+    grey = (plane - low) / (high - low) if high > low else np.zeros_like(plane)
+    return image_panel(np.repeat(grey[None], 3, axis=0), size)

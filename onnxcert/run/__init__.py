@@ -1,0 +1,1 @@
+"""Many inputs: jobs, checkpoints, progress."""

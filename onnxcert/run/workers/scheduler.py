@@ -1,0 +1,281 @@
+"""Scheduler: assigns tasks of several inputs to workers, and replaces lost workers."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from typing import Any, Final, final
+
+from onnxcert.errors import DeviceError, ModelError, OnnxcertError
+from onnxcert.model.tuning.environment import Runtime
+from onnxcert.run.workers.input_job import InputJob, ShapeState
+from onnxcert.run.workers.pool import WorkerPool
+from onnxcert.run.workers.tasks import CleanOutputs, CountDraws, Task, WarmUp
+from onnxcert.run.workers.worker import TaskResult
+
+# Queue depth per worker: one task running, one waiting, so that the worker is never idle.
+_DEPTH: Final = 2
+_TRIES: Final = 3
+_PATIENCE: Final = 0.2  # seconds between checks for a stop while waiting
+_SILENCE: Final = 15.0  # seconds without any worker (a full cluster) before a message
+
+
+@dataclass(eq=False)
+class _Slot:
+    """One worker and its tasks, oldest first.
+
+    Attributes:
+        number: number of the slot, from 0.
+        ready: future of a worker that is starting; None once it is ready.
+        warmed_up: whether it has done its warm-up pass on the run's first input.
+        held: future -> (input, task); no input for a warm-up.
+    """
+
+    number: int
+    ready: Future[TaskResult] | None = None
+    warmed_up: bool = False
+    held: dict[Future[TaskResult], tuple[InputJob | None, Task]] = field(default_factory=dict)
+
+
+@final
+class Scheduler:
+    """Scheduler of a worker pool.
+
+    Args:
+        crew: an entered worker pool.
+        seconds: target duration of a task; at most this much work is lost with a worker, and so
+            much time passes between checkpoints.
+        say: called with a message while no worker is available, and with "" afterwards.
+
+    Attributes:
+        forward: seconds that the workers spent in the runtime so far.
+    """
+
+    def __init__(
+        self, crew: WorkerPool, seconds: float = 2.0, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.crew = crew
+        self._say = say
+        self._idle_since: float | None = None
+        self._reported = False
+        self.forward = 0.0
+        self._slots = [_Slot(number) for number in range(crew.size)]
+        self._state = ShapeState(seconds)
+        self._jobs: list[InputJob] = []
+        self._pending: Iterator[InputJob] = iter(())
+        self._exhausted = False
+        self._first: Any = None  # handle of the input for the workers' warm-up
+        self._failures: Counter[tuple[str, str]] = Counter()
+        self._failed_starts = 0
+        self._runtimes: list[Runtime] = []  # of the workers that are ready
+
+    def start(self, stopping: Callable[[], bool]) -> Runtime:
+        """Start all workers and wait for the first; return its runtime.
+
+        Raises:
+            OnnxcertError: the worker cannot open the model.
+            KeyboardInterrupt: `stopping` returned True.
+        """
+        for slot in self._slots:
+            self._start(slot)
+        while not self._runtimes:
+            if stopping():
+                raise KeyboardInterrupt
+            self._wait()
+        return self._runtimes[0]
+
+    def run(
+        self, jobs: Iterator[InputJob], stopping: Callable[[], bool], *, leaky: bool = False
+    ) -> None:
+        """Process every input to its end.
+
+        Args:
+            jobs: the inputs, in order; each is read when its turn comes.
+            stopping: if it returns True, counts are checkpointed and KeyboardInterrupt is raised.
+            leaky: whether the model is known to be batch-dependent.
+
+        Raises:
+            OnnxcertError: an input cannot be certified as requested; other counts are checkpointed.
+        """
+        self._pending, self._exhausted = jobs, False
+        self._state.leaky = leaky
+        try:
+            while self._jobs or self._admit():
+                if stopping():
+                    for job in self._jobs:
+                        job.interrupt()
+                    raise KeyboardInterrupt
+                self._assign()
+                self._wait()
+        except Exception:
+            for job in self._jobs:
+                job.checkpoint()
+            raise
+
+    # -- assigning tasks ------------------------------------------------------------------------
+
+    def _admit(self) -> bool:
+        """Admit one more input if there is one and the queue is not full."""
+        if self._exhausted or len(self._jobs) > _DEPTH * len(self._slots):
+            return False
+        job = next(self._pending, None)
+        if job is None:
+            self._exhausted = True
+            return False
+        self._jobs.append(job)
+        return True
+
+    def _assign(self) -> None:
+        while True:
+            free = [p for p in self._slots if p.ready is None and len(p.held) < _DEPTH]
+            found = self._next_task() if free else None
+            if found is None:
+                return
+            self._submit(min(free, key=lambda slot: len(slot.held)), *found)
+
+    def _next_task(self) -> tuple[InputJob, Task] | None:
+        if self._first is None and any(slot.held for slot in self._slots):
+            return None  # the first input that the model accepts is the warm-up input of all
+        fresh = 0
+        while True:
+            for job in self._jobs[fresh:]:
+                idle = sum(slot.ready is None for slot in self._slots)
+                task = job.next_task(self._state, idle, last=self._exhausted)
+                if task is not None:
+                    return job, task
+            fresh = len(self._jobs)
+            if not self._admit():
+                return None
+
+    def _submit(self, slot: _Slot, job: InputJob, task: Task) -> None:
+        if self._first is not None and not slot.warmed_up:
+            warm_up = WarmUp()
+            slot.held[self.crew.submit(slot.number, warm_up, self._first)] = None, warm_up
+            slot.warmed_up = True
+        future = self.crew.submit(slot.number, task, *job.handles(task, self.crew))
+        slot.held[future] = job, task
+
+    # -- collecting results ---------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        futures = [slot.ready for slot in self._slots if slot.ready is not None]
+        futures += [future for slot in self._slots for future in slot.held]
+        assert futures, "no future to wait for"
+        wait(futures, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
+        self._report_waiting()
+        for slot in self._slots:
+            if slot.ready is not None and slot.ready.done():
+                self._mark_ready(slot, slot.ready)
+            for future in [future for future in slot.held if future.done()]:
+                self._collect(slot, future)
+
+    def _report_waiting(self) -> None:
+        """Report if no worker is available for long; nothing else shows it."""
+        if not all(slot.ready is not None for slot in self._slots):
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = time.monotonic()
+        elif time.monotonic() - self._idle_since > _SILENCE:
+            self._report(f"waiting for room for {self.crew.described}")
+
+    def _report(self, text: str) -> None:
+        self._say(text)
+        self._reported = bool(text)
+
+    def _mark_ready(self, slot: _Slot, ready: Future[TaskResult]) -> None:
+        if isinstance(ready.exception(), self.crew.lost):
+            self._failed_starts += 1
+            if self._failed_starts >= _TRIES:
+                raise DeviceError(
+                    "workers ended while opening the model; there may be too little memory for "
+                    f"{self.crew.described}; use fewer."
+                )
+            self._start(slot)
+            return
+        runtime = _value(ready)
+        assert isinstance(runtime, Runtime)
+        self._runtimes.append(runtime)
+        if runtime.kind != self._runtimes[0].kind:
+            raise DeviceError(
+                f"all workers must have the same runtime, but one has {self._runtimes[0]} and "
+                f"another {runtime}; install the same onnxcert everywhere, or use --device cpu."
+            )
+        self._failed_starts = 0
+        slot.ready = None
+        if self._reported:
+            self._report("")
+
+    def _collect(self, slot: _Slot, future: Future[TaskResult]) -> None:
+        if future not in slot.held:
+            return  # the loss of its worker is handled already
+        if isinstance(future.exception(), self.crew.lost):
+            self._replace(slot)
+            return
+        job, task = slot.held.pop(future)
+        value = _value(future)
+        self.forward += future.result().forward
+        if job is None:
+            return
+        if self._first is None and isinstance(value, CleanOutputs):
+            # Shared until the end: replacement workers need it for their warm-up, too.
+            self._first = self.crew.share(job.input)
+            slot.warmed_up = True
+        leaky = self._state.leaky
+        job.receive(task, future.result(), self._state)
+        if self._state.leaky and not leaky:
+            for each in self._jobs:
+                each.restart(self.crew)
+        for each in [each for each in self._jobs if each.ended]:
+            each.release(self.crew)
+            self._jobs.remove(each)
+
+    def _replace(self, slot: _Slot) -> None:
+        """Replace a lost worker, attribute the failure to its running task, requeue its tasks."""
+        for future in [f for f in slot.held if f.done() and f.exception() is None]:
+            self._collect(slot, future)
+        held = list(slot.held.values())
+        slot.held.clear()
+        self._report(f"worker {slot.number + 1} ended; restarting it")
+        self._start(slot)
+        for job, task in held:
+            if job is not None:
+                job.requeue(task, self._state)
+        if held and held[0][0] is not None:
+            self._attribute_failure(held[0][0], held[0][1])
+
+    def _attribute_failure(self, job: InputJob, task: Task) -> None:
+        doing = "trying it out"
+        if isinstance(task, CountDraws):
+            doing = f"counting its draws {task.indices.start} to {task.indices.stop - 1}"
+        self._failures[job.name, doing] += 1
+        if self._failures[job.name, doing] < _TRIES:
+            return
+        raise ModelError(
+            f"{job.name}: {_TRIES} workers ended while {doing}; they may lack memory; use fewer "
+            "workers or a smaller --batch-size."
+        )
+
+    def _start(self, slot: _Slot) -> None:
+        slot.warmed_up = False
+        slot.ready = self.crew.start(slot.number)
+
+
+def _value(future: Future[TaskResult]) -> Any:
+    """Return the result of a task.
+
+    Raises:
+        OnnxcertError: raised by the task, or a lack of memory.
+    """
+    try:
+        value = future.result().value
+    except MemoryError:
+        raise DeviceError(
+            "a worker has too little memory for its task; use fewer --workers, or a smaller "
+            "--batch-size."
+        ) from None
+    if isinstance(value, OnnxcertError):
+        raise value
+    return value
