@@ -11,8 +11,15 @@ from onnxcert.errors import ContractError
 from onnxcert.model.contract.base import ASSUMED, LARGEST
 from onnxcert.model.contract.image import BANDS, ImageContract
 from onnxcert.model.contract.question import MissingSetting
-from onnxcert.model.detect.inputs import graph_inputs, with_dtype
-from onnxcert.model.detect.proposal import GRAPH, fill_missing, find_value, select_only, with_fixed
+from onnxcert.model.detect.values import (
+    GRAPH,
+    fill_missing,
+    find_value,
+    graph_inputs,
+    select_only,
+    with_dtype,
+    with_fixed,
+)
 from onnxcert.model.graph.tracing import (
     Axes,
     attribute,
@@ -141,14 +148,16 @@ def _with_channels(contract: ImageContract, name: str, channels: int | None) -> 
             )
         return fill_missing(contract, {"bands": number_bands(channels)}, GRAPH)
     if channels not in (None, contract.network_channels):
-        orders = [f"--channel-order {order}" for order in _ORDERS.get(channels, ())]
+        options = [("--channel-order", order) for order in _ORDERS.get(channels, ())]
+        options.append(("--channels-are", "bands"))
         who = contract.sources["channel_order"]
         has = f"the channel order {contract.channel_order} ({who}) has {contract.network_channels}"
         if contract.bands:
             has = f"{len(contract.bands)} bands are named ({contract.channels_are})"
         raise ContractError(
             f"the input {name!r} has {channels} channels but {has}; pass "
-            f"{' or '.join([*orders, '--channels-are bands'])}."
+            f"{' or '.join(map(' '.join, options))}.",
+            alternatives=options,
         )
     return contract
 
@@ -166,6 +175,7 @@ def _question(name: str, channels: int) -> MissingSetting:
         values=("rgba", "bands") if channels == 4 else ("bands",),
         meaning=f"what the {channels} channels are: bands of a file{meaning}",
         answer={"channel_order": BANDS},
+        example=example,
     )
 
 

@@ -10,7 +10,7 @@ from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.contract.question import MissingSetting
 from onnxcert.model.detect.answer import TRIAL, OutputAxes, read_output_axes
 from onnxcert.model.detect.outputs import LABEL_TYPES, check_kind, complete_output
-from onnxcert.model.detect.proposal import (
+from onnxcert.model.detect.values import (
     GRAPH,
     fill_missing,
     find_value,

@@ -8,12 +8,12 @@ import numpy as np
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract.base import ASSUMED, LARGEST
+from onnxcert.model.contract.base import ASSUMED, LARGEST, AnyContract
 from onnxcert.model.contract.question import MissingSetting
 from onnxcert.model.detect.answer import TRIAL, OutputAxes
 from onnxcert.model.detect.class_count import classes_before_argmax
-from onnxcert.model.detect.proposal import GRAPH, AnyContract, fill_missing, source_label
 from onnxcert.model.detect.trial_passes import Trial
+from onnxcert.model.detect.values import GRAPH, fill_missing, source_label
 from onnxcert.model.graph.tracing import deciding_maker
 
 SCORE_TYPES: Final = ("float32", "float16", "float64", "undefined")
@@ -87,7 +87,8 @@ def with_form(
         if form in ("sigmoid", "logit", "labels") and channels not in (1, None):
             raise ContractError(
                 f"the output {name!r} has {channels} channels but a {form} output has one; pass "
-                "--output-form logits or --output-form multilabel."
+                "--output-form logits or --output-form multilabel.",
+                alternatives=[("--output-form", "logits"), ("--output-form", "multilabel")],
             )
         if form == "multilabel" and not sigmoids and contract.threshold is None:
             raise MissingSetting(
@@ -101,7 +102,8 @@ def with_form(
         if form in ("logits", "probabilities") and channels == 1:
             raise ContractError(
                 f"the output {name!r} has one channel but {form} need one per class; pass "
-                "--output-form logit or --output-form sigmoid."
+                "--output-form logit or --output-form sigmoid.",
+                alternatives=[("--output-form", "logit"), ("--output-form", "sigmoid")],
             )
         return contract
     if kind in LABEL_TYPES:

@@ -10,8 +10,15 @@ from onnxcert.errors import ContractError
 from onnxcert.model.contract.base import ASSUMED, LARGEST
 from onnxcert.model.contract.points import CATEGORY, MOST_POINTS, PointContract
 from onnxcert.model.contract.question import MissingSetting
-from onnxcert.model.detect.inputs import graph_inputs, with_dtype
-from onnxcert.model.detect.proposal import GRAPH, fill_missing, find_value, select_only, with_fixed
+from onnxcert.model.detect.values import (
+    GRAPH,
+    fill_missing,
+    find_value,
+    graph_inputs,
+    select_only,
+    with_dtype,
+    with_fixed,
+)
 from onnxcert.model.graph.tracing import (
     Axes,
     attribute,

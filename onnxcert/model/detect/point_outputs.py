@@ -9,7 +9,7 @@ from onnxcert.model.contract.points import PointContract
 from onnxcert.model.contract.question import MissingSetting
 from onnxcert.model.detect.answer import TRIAL, OutputAxes, read_output_axes
 from onnxcert.model.detect.outputs import LABEL_TYPES, check_kind, complete_output
-from onnxcert.model.detect.proposal import GRAPH, fill_missing, find_value, select_only
+from onnxcert.model.detect.values import GRAPH, fill_missing, find_value, select_only
 from onnxcert.model.graph.tracing import (
     Axes,
     attribute,
