@@ -16,10 +16,9 @@ from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.contract.points import PointContract
 from onnxcert.model.contract.question import MissingSetting, MissingSettings
 from onnxcert.model.detect.image_inputs import with_input as with_image_input
-from onnxcert.model.detect.image_outputs import with_output as with_image_output
 from onnxcert.model.detect.other_tasks import refuse_boxes, refuse_image
+from onnxcert.model.detect.outputs import with_output
 from onnxcert.model.detect.point_inputs import holds_points, with_category, with_points
-from onnxcert.model.detect.point_outputs import with_output as with_point_output
 from onnxcert.model.detect.value_range import refuse_contradictions, with_value_range
 from onnxcert.model.detect.values import graph_inputs, with_feeds
 from onnxcert.model.graph.file import ModelFile
@@ -111,14 +110,14 @@ def _detect(
     if isinstance(contract, PointContract):
         contract = with_category(with_points(contract, graph), graph)
         contract = with_feeds(contract, graph, derived=(contract.category_input,))
-        return with_point_output(contract, model.proto, thorough=thorough), []
+        return with_output(contract, model.proto, thorough=thorough), []
     assert isinstance(contract, ImageContract)
     if "output_form" not in contract.sources:
         model.sidecars.refuse_task()
     proposal = merge_settings(written.sources, requested, model.sidecars.sources)
     contract = with_image_input(proposal.early(contract), graph).override(FLAG, **late)
     contract = with_feeds(proposal.late(contract), graph)
-    contract = with_image_output(contract, model.proto, thorough=thorough)
+    contract = with_output(contract, model.proto, thorough=thorough)
     refuse_image(contract, model, names)
     try:
         contract = with_value_range(contract)

@@ -14,9 +14,8 @@ from onnxcert.model.contract.question import MissingSetting
 from onnxcert.model.detect.values import (
     GRAPH,
     fill_missing,
-    find_value,
     graph_inputs,
-    select_only,
+    select_value,
     with_dtype,
     with_fixed,
 )
@@ -40,20 +39,10 @@ _EXAMPLE: Final = ("blue", "green", "red", "nir", "swir1", "swir2")
 def with_input(contract: ImageContract, graph: onnx.GraphProto) -> ImageContract:
     """Return `contract` with the fields of the input that the graph gives."""
     inputs = graph_inputs(graph)
-    if contract.input:
-        value = find_value("input", contract.input, inputs)
-    else:
-        fed = {name for name, _ in contract.feeds}
-        fitting = [i for i in inputs if i.name not in fed and rank(i) in (None, 4)]
-        value = select_only(
-            "input", fitting, inputs, "an image input must be [batch, channels, height, width]"
-        )
+    fed = {name for name, _ in contract.feeds}
+    fitting = [i for i in inputs if i.name not in fed and rank(i) in (None, 4)]
+    value = select_value("input", contract.input, inputs, fitting, contract)
     shape = axes(value)
-    if shape is not None and len(shape) != 4:
-        raise ContractError(
-            f"an image input must be [batch, channels, height, width], but {value.name!r} has "
-            f"{len(shape)} axes {describe(shape)}; select another input with --input."
-        )
     contract = with_dtype(fill_missing(contract, {"input": value.name}, GRAPH), value)
     layout, channels, why = _layout(contract, graph, value.name, shape)
     contract = fill_missing(contract, {"layout": layout}, why)

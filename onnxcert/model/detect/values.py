@@ -10,11 +10,21 @@ import onnx
 
 from onnxcert.errors import ContractError
 from onnxcert.model.contract.base import AnyContract, Contract
+from onnxcert.model.contract.modality import Modality
 from onnxcert.model.contract.question import MissingSetting
 from onnxcert.model.graph.tracing import Axes, axes, container, describe, element_type, lengths
 
 GRAPH: Final = "the graph"
 _MEANINGS: Final = {"input": "takes what is certified", "output": "holds the prediction"}
+_WANTED: Final = {
+    (Modality.IMAGE, "input"): "an image input must be [batch, channels, height, width]",
+    (Modality.IMAGE, "output"): "an output of scores must be [batch, classes, height, width] or, "
+    "of a classifier, [batch, classes]",
+    (Modality.POINTS, "input"): "points must be [batch, 3, N] or [batch, N, 3], or with normals "
+    "[batch, 6, N]",
+    (Modality.POINTS, "output"): "scores must be [batch, classes, N], [batch, N, classes] or "
+    "[batch, classes]",
+}
 
 
 def fill_missing(contract: AnyContract, values: Mapping[str, Any], source: str) -> AnyContract:
@@ -59,23 +69,42 @@ def find_value(role: str, name: str, values: Sequence[onnx.ValueInfoProto]) -> o
     raise ContractError(f"there is no {role} called {name!r}; the model has {names}.")
 
 
-def select_only(
+def select_value(
     role: str,
-    fitting: Sequence[onnx.ValueInfoProto],
+    name: str,
     every: Sequence[onnx.ValueInfoProto],
-    wanted: str,
+    fitting: Sequence[onnx.ValueInfoProto],
+    contract: Contract,
 ) -> onnx.ValueInfoProto:
-    """Return the only value that fits.
+    """Return the value called `name`, or the only value that fits.
 
     Args:
-        role: `input` or `output`, for messages.
-        fitting: The values that fit.
+        role: `input` or `output`.
+        name: Name from the user or the file; empty if there is none.
         every: All values.
-        wanted: What would fit, for the message.
+        fitting: The values that fit.
+        contract: Contract of the modality.
 
     Raises:
-        ContractError: None fits, or several do.
+        ContractError: There is none of this name, or none fits, or several do.
     """
+    value = find_value(role, name, every) if name else _select_only(role, every, fitting, contract)
+    shape = axes(value)
+    ranks = contract.ranks if role == "output" else (len(contract.layout),)
+    if shape is not None and len(shape) not in ranks:
+        raise ContractError(
+            f"{_WANTED[contract.modality, role]}, but the {role} {value.name!r} has {len(shape)} "
+            f"axes {describe(shape)}; select another {role} with --{role}."
+        )
+    return value
+
+
+def _select_only(
+    role: str,
+    every: Sequence[onnx.ValueInfoProto],
+    fitting: Sequence[onnx.ValueInfoProto],
+    contract: Contract,
+) -> onnx.ValueInfoProto:
     fitting = [value for value in fitting if not container(value)]
     if len(fitting) == 1:
         return fitting[0]
@@ -92,7 +121,7 @@ def select_only(
     if every and all(map(container, every)):
         refuse_container(role, every[0])
     present = ", ".join(describe_value(v) for v in every) or "none"
-    raise ContractError(f"{wanted}, but the model has {present}.")
+    raise ContractError(f"{_WANTED[contract.modality, role]}, but the model has {present}.")
 
 
 def refuse_container(role: str, value: onnx.ValueInfoProto) -> None:
