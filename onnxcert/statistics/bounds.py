@@ -11,7 +11,7 @@ from scipy.stats import beta, binom
 
 from onnxcert._typing import LevelArray
 from onnxcert.sampling.tally import Selection
-from onnxcert.statistics.correction.bonferroni import first_rejected
+from onnxcert.statistics.correction.base import first_rejected
 from onnxcert.statistics.pvalues import binomial_tail, p_values
 
 # Share of a component's level reserved for directional errors where several tau use it.

@@ -10,8 +10,7 @@ import numpy as np
 
 from onnxcert._typing import IntArray
 from onnxcert.statistics.bounds import OneSidedLevel
-from onnxcert.statistics.correction.bonferroni import first_rejected
-from onnxcert.statistics.correction.holm import step_down
+from onnxcert.statistics.correction.base import first_rejected
 from onnxcert.statistics.family import Family
 from onnxcert.statistics.pvalues import p_values
 
@@ -52,7 +51,7 @@ def closed_thresholds(
     enough = np.arange(n + 1) >= fixed[max(taus)]
     table = np.where(enough, np.minimum(table, single), table)
     table = np.where(~enough & (table <= single), math.nextafter(single, 1.0), table)
-    lowest = step_down(table, histogram, family.alpha, k=k, reserve=reserve)
+    lowest = family.correction.threshold(table, histogram, family.alpha, k=k, reserve=reserve)
     certified = int(histogram[lowest:].sum())
     # Components that may still be null at the largest tau.
     null = max(k, min(components, components + k - 1 - certified))

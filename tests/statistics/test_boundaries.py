@@ -16,7 +16,7 @@ from onnxcert.errors import ParameterError
 from onnxcert.sampling.tally import Selection
 from onnxcert.statistics import SPENDING, boundaries, p_values
 from onnxcert.statistics.boundaries import auto_looks, crossing_probability
-from onnxcert.statistics.correction.bonferroni import first_rejected
+from onnxcert.statistics.correction.base import first_rejected
 from onnxcert.statistics.spending import cumulative
 
 LOOKS = (80, 100, 130, 170, 230, 300, 400, 550, 750, 1000)
