@@ -154,8 +154,9 @@ def check_points(x: FloatArray, vectors: int) -> None:
     """Raise ParameterError unless `x` [c, N] has the channels to rotate."""
     if x.ndim != 2 or x.shape[0] < 3 * vectors:
         raise ParameterError(
-            f"rotation needs an input [channels, points] with at least {3 * vectors} channels, got "
-            f"the shape {list(x.shape)}."
+            f"rotation of the coordinates{' and normals' if vectors == 2 else ''} needs an input "
+            f"[channels, points] with at least {3 * vectors} channels, got the shape "
+            f"{list(x.shape)}."
         )
     if x.shape[1] <= _FEW < x.shape[0]:
         raise ParameterError(
