@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onnxcert.perturbation import Gaussian, Rotation, round_down
+from onnxcert.perturbation import Gaussian, Rotation
+from onnxcert.statistics.guarantee import round_down
 
 TAUS = (0.75, 0.85)
 

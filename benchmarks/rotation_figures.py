@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from onnxcert.perturbation import Rotation
 from onnxcert.perturbation.angle_law import angle_density, density
 from onnxcert.perturbation.turning import exponential
-from onnxcert.simulation.figures import BLUE, GREEN, ORANGE, PURPLE, YELLOW
+from onnxcert.simulation.experiments import BLUE, GREEN, ORANGE, PURPLE, YELLOW
 
 FOLDER = Path(__file__).parents[1] / "docs" / "rotation"
 COLOURS = dict(

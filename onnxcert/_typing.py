@@ -66,20 +66,23 @@ class Perturbation(Protocol):
         """Standard deviation of the noise, in `unit`."""
         ...
 
+    @property
+    def norm(self) -> str:
+        """Norm of the attack; `onnxcert.statistics.guarantee` words it: ``L2`` or ``angle``."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """Unit of sigma and of the radius; empty for the unit of the input."""
+        ...
+
+    @property
+    def formula(self) -> str:
+        """Formula of the radius with ``{tau}`` and the names of `parameters` in braces."""
+        ...
+
     def parameters(self) -> dict[str, Any]:
         """Return JSON values such that ``PERTURBATIONS[name](**parameters())`` equals `self`."""
-        ...
-
-    def describe(self) -> str:
-        """Return the noise and its parameters as text, e.g. ``gaussian sigma 0.25``."""
-        ...
-
-    def unit(self, of_input: str) -> str:
-        """Return the unit of sigma and of the radius, as text.
-
-        Args:
-            of_input: Unit of the input, as text.
-        """
         ...
 
     def check(self, x: FloatArray) -> None:
@@ -121,22 +124,4 @@ class Perturbation(Protocol):
 
     def radius(self, tau: float) -> float:
         """Return the certified radius for components with P(vote = class) > tau, rounded down."""
-        ...
-
-    def formula(self, tau: float | None = None) -> str:
-        """Return the formula of the radius in symbols; with `tau`, in numbers."""
-        ...
-
-    def format_radius(self, radius: float) -> str:
-        """Return `radius` as text, rounded down."""
-        ...
-
-    def attack(self, size: str, unit: str, of: str = "") -> str:
-        """Return the attack that is certified against, as part of a sentence: `for every ... `.
-
-        Args:
-            size: Size of the attack, as text.
-            unit: Unit of the input, as text.
-            of: The part of the input that is attacked, as text; empty for the whole input.
-        """
         ...

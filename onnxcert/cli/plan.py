@@ -25,6 +25,7 @@ from onnxcert.planning.plan import MOST_COMPONENTS
 from onnxcert.report.tables.plan import format_plan
 from onnxcert.results import open_results
 from onnxcert.sampling.tally import LARGEST_N
+from onnxcert.statistics.guarantee import describe_noise
 
 _DEFAULT_MAXIMUM: Final = 1000  # draws, with --looks
 
@@ -124,8 +125,9 @@ def command(
         perturbation = noise.build_without_model()
     elif noise.are_given and noise.build_without_model() != perturbation:
         raise ParameterError(
-            f"the pilot {pilot} was drawn with {perturbation.describe()} and cannot predict the "
-            "result for other noise; leave --sigma, --perturbation, --on, --axis and --radius out."
+            f"the pilot {pilot} was drawn with {describe_noise(perturbation)} and cannot predict "
+            "the result for other noise; leave --sigma, --perturbation, --on, --axis and --radius "
+            "out."
         )
     speed = None
     shape: tuple[int, ...] | None = None

@@ -56,6 +56,8 @@ def command(
 
 def _calibrate(out: Path | None, repetitions: int, seed: int, bar: _StepBar) -> int:
     from onnxcert.simulation import calibrate
+    from onnxcert.simulation.calibration import COLUMNS, cells
+    from onnxcert.simulation.table import write_csv
 
     found = calibrate.calibrate(repetitions=repetitions, seed=seed, steps=bar)
     bar.stop()
@@ -69,7 +71,7 @@ def _calibrate(out: Path | None, repetitions: int, seed: int, bar: _StepBar) -> 
         print(page)
     else:
         write_atomically(out / "calibration.md", lambda path: _write(path, page))
-        calibrate.write_csv(out / "calibration.csv", found)
+        write_csv(out / "calibration.csv", COLUMNS, map(cells, found))
         for name in ("calibration.md", "calibration.csv"):
             print(out / name)
     print(calibrate.summary(found, repetitions), file=sys.stderr)

@@ -7,10 +7,9 @@ wrapper `OnChannels`.
 from typing import Final
 
 from onnxcert._typing import Perturbation
-from onnxcert.perturbation.axis_rotation import AxisRotation
-from onnxcert.perturbation.gaussian import Gaussian, round_down
+from onnxcert.perturbation.gaussian import Gaussian
 from onnxcert.perturbation.on_channels import PLAIN, OnChannels
-from onnxcert.perturbation.rotation import Rotation
+from onnxcert.perturbation.rotation import AxisRotation, Rotation
 
 PERTURBATIONS: Final[dict[str, type[Perturbation]]] = {**PLAIN, OnChannels.name: OnChannels}
 
@@ -21,5 +20,4 @@ __all__ = [
     "Gaussian",
     "OnChannels",
     "Rotation",
-    "round_down",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Context, Decimal
 from typing import Any, ClassVar, Final, final
 
 import numpy as np
@@ -14,23 +13,6 @@ from scipy.stats import norm
 from onnxcert._typing import Array, FloatArray, Noise
 from onnxcert.errors import ParameterError
 from onnxcert.sampling.backend import Backend
-
-
-def round_down(radius: float) -> str:
-    """Format `radius` with four significant digits, rounded down.
-
-    The digits are those of the binary number, which may lie just below the decimal one.
-
-    >>> round_down(0.16862)
-    '0.1686'
-    >>> round_down(0.16868)
-    '0.1686'
-    >>> round_down(0.3), Decimal(0.3) < Decimal("0.3")
-    ('0.2999', True)
-    """
-    rounded = Context(prec=4, rounding=ROUND_DOWN).create_decimal(Decimal(radius))
-    return f"{float(rounded):.4g}"
-
 
 # docs/statistics.md, section 11: the relative error of a cell's probability (root mean square over
 # all cells except for the far tails), and the contribution of the tails.
@@ -62,6 +44,9 @@ class Gaussian:
     """
 
     name: ClassVar[str] = "gaussian"
+    norm: ClassVar[str] = "L2"
+    unit: ClassVar[str] = ""
+    formula: ClassVar[str] = "{sigma} * Phi^-1({tau})"
     sigma: float
 
     def __post_init__(self) -> None:
@@ -75,12 +60,6 @@ class Gaussian:
 
     def parameters(self) -> dict[str, Any]:
         return {"sigma": self.sigma}
-
-    def describe(self) -> str:
-        return f"{self.name} sigma {self.sigma!r}"
-
-    def unit(self, of_input: str) -> str:
-        return of_input
 
     def check(self, x: FloatArray) -> None:
         """Raise ParameterError if float32 `x` is too large for the grid of this sigma."""
@@ -113,15 +92,3 @@ class Gaussian:
         # Earlier versions drew with sigma in float32; their records keep their radius.
         exact = min(self.sigma, float(np.float32(self.sigma))) * float(norm.ppf(tau))
         return max(0.0, exact * (1.0 - 1e-12))
-
-    def formula(self, tau: float | None = None) -> str:
-        """Return the formula of the radius, in symbols, or in numbers for one tau."""
-        if tau is None:
-            return "sigma * Phi^-1(tau)"
-        return f"{self.sigma!r} * Phi^-1({tau!r})"
-
-    def format_radius(self, radius: float) -> str:
-        return round_down(radius)
-
-    def attack(self, size: str, unit: str, of: str = "") -> str:
-        return f"every perturbation d of {of or 'the input'} with L2 norm at most {size} ({unit})"

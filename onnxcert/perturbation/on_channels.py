@@ -11,10 +11,8 @@ from array_api_compat import array_namespace
 
 from onnxcert._typing import Array, FloatArray, Noise, Perturbation
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation.axis_rotation import AxisRotation
 from onnxcert.perturbation.gaussian import Gaussian
-from onnxcert.perturbation.rotation import Rotation
-from onnxcert.perturbation.turning import TURNED
+from onnxcert.perturbation.rotation import AxisRotation, Rotation
 from onnxcert.sampling.backend import Backend
 
 PLAIN: Final[dict[str, type[Perturbation]]] = {
@@ -52,8 +50,8 @@ class OnChannels:
             other channels, or `of` is not a perturbation or is `OnChannels`.
 
     >>> from onnxcert.perturbation import Gaussian
-    >>> OnChannels(Gaussian(0.25), 0, 3, "the coordinates").describe()
-    'gaussian sigma 0.25 on the coordinates (channels 0 to 2)'
+    >>> OnChannels(Gaussian(0.25), 0, 7, "red and blue", (1, 2, 3, 4, 5)).channels
+    [0, 6]
     """
 
     name: ClassVar[str] = "on-channels"
@@ -100,14 +98,30 @@ class OnChannels:
         turned = 3 * int(self.of.parameters().get("vectors", 0))
         if turned and (self.left_out or self.stop - self.start != turned):
             raise ParameterError(
-                f"{self.of.describe()} rotates {turned} channels, but channels {self.start} to "
-                f"{self.stop - 1} are {len(self._perturbed)}; give exactly the channels to rotate."
+                f"{self.of.name} rotates {turned} channels, but channels {self.start} to "
+                f"{self.stop - 1} are {len(self.channels)}; give exactly the channels to rotate."
             )
 
     @property
     def sigma(self) -> float:
-        """Sigma of the perturbation on the channels."""
         return self.of.sigma
+
+    @property
+    def norm(self) -> str:
+        return self.of.norm
+
+    @property
+    def unit(self) -> str:
+        return self.of.unit
+
+    @property
+    def formula(self) -> str:
+        return self.of.formula
+
+    @property
+    def channels(self) -> list[int]:
+        """Channels that are perturbed, in increasing order."""
+        return [k for k in range(self.start, self.stop) if k not in self.left_out]
 
     def parameters(self) -> dict[str, Any]:
         return {
@@ -118,33 +132,18 @@ class OnChannels:
             **({"left_out": list(self.left_out)} if self.left_out else {}),
         }
 
-    def describe(self) -> str:
-        vectors = self.of.parameters().get("vectors")
-        if vectors is None:
-            return self.describe_legacy()
-        # A rotation names the channels it rotates; replace their name by the one given here.
-        turned = f" of {TURNED[int(vectors)]}"
-        return f"{self.of.describe().removesuffix(turned)} of {self._where}"
-
-    def describe_legacy(self) -> str:
-        """Return the wording of records from before rotations named these channels only."""
-        return f"{self.of.describe()} on {self._where}"
-
-    def unit(self, of_input: str) -> str:
-        return self.of.unit(of_input)
-
     def check(self, x: FloatArray) -> None:
         """Raise ParameterError if `x` lacks these channels, or they cannot hold the noise."""
         if x.ndim < 1 or x.shape[0] < self.stop:
             raise ParameterError(
-                f"{self.describe()} needs an input with at least {self.stop} channels first, got "
-                f"the shape {list(x.shape)}."
+                f"noise on channel {self.stop - 1} needs an input with at least {self.stop} "
+                f"channels first, got the shape {list(x.shape)}."
             )
         self.of.check(self._select(x))
 
     def law_error(self, shape: tuple[int, ...]) -> float:
         """Return the law error of the perturbation on the channels."""
-        return self.of.law_error((len(self._perturbed), *shape[1:]))
+        return self.of.law_error((len(self.channels), *shape[1:]))
 
     def prepare(self, x: Array, backend: Backend) -> PreparedInput:
         return PreparedInput(x, self.of.prepare(self._select(x), backend))
@@ -160,9 +159,9 @@ class OnChannels:
             return
         # Draw the noise once for all channels side by side: one call uses up the stream.
         xp = array_namespace(out)
-        beside = xp.empty((out.shape[0], len(self._perturbed), *out.shape[2:]), dtype=out.dtype)
+        beside = xp.empty((out.shape[0], len(self.channels), *out.shape[2:]), dtype=out.dtype)
         self.of.perturb(x.channels, noise, beside)
-        for place, channel in enumerate(self._perturbed):
+        for place, channel in enumerate(self.channels):
             out[:, channel] = beside[:, place]
         for channel in self.left_out:
             out[:, channel] = x.whole[channel]
@@ -170,40 +169,11 @@ class OnChannels:
     def radius(self, tau: float) -> float:
         return self.of.radius(tau)
 
-    def formula(self, tau: float | None = None) -> str:
-        return self.of.formula(tau)
-
-    def format_radius(self, radius: float) -> str:
-        return self.of.format_radius(radius)
-
-    def attack(self, size: str, unit: str, of: str = "") -> str:
-        return self.of.attack(size, unit, of or self._named)
-
-    @property
-    def _perturbed(self) -> list[int]:
-        return [k for k in range(self.start, self.stop) if k not in self.left_out]
-
     def _select(self, x: Array) -> Array:
         """Return the perturbed channels of `x`, side by side."""
         if not self.left_out:
             return x[self.start : self.stop]
-        return array_namespace(x).stack([x[channel] for channel in self._perturbed])
-
-    @property
-    def _where(self) -> str:
-        return f"{self.called} ({self._channels})" if self.called else self._channels
-
-    @property
-    def _named(self) -> str:
-        # Add the channel numbers, because the user's name for them cannot be verified.
-        return self._where if self.called else f"the {self._channels}"
-
-    @property
-    def _channels(self) -> str:
-        if self.left_out:
-            return f"channels {', '.join(map(str, self._perturbed))}"
-        last = self.stop - 1
-        return f"channel {last}" if last == self.start else f"channels {self.start} to {last}"
+        return array_namespace(x).stack([x[channel] for channel in self.channels])
 
 
 def _build_perturbation(parameters: Mapping[str, Any]) -> Perturbation:

@@ -1,4 +1,4 @@
-"""Rotations of points: matrices, rotated channels, and angles as text."""
+"""Rotations of points: matrices and rotated channels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from array_api_compat import array_namespace
 
 from onnxcert._typing import Array, FloatArray, LevelArray
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation.gaussian import round_down
 
 Vectors = npt.NDArray[np.float64]
 
@@ -22,7 +21,6 @@ STEPS: Final = 14  # the grid's step is 2^-14 of the (rounded up) largest norm
 _CLOSE: Final = 1e-12
 # A point with normals has this many values; a real cloud has more points.
 _FEW = 6
-TURNED = {1: "the coordinates alone", 2: "the coordinates and normals"}
 
 
 def exponential(v: Vectors) -> Vectors:
@@ -146,7 +144,7 @@ def check_parameters(sigma: float, vectors: int, largest: float) -> None:
             f"sigma of a rotation must be a number of radians from {SMALLEST_SIGMA:.4g} (less is "
             f"rounded away in float32) to {largest:g}, got {sigma}."
         )
-    if isinstance(vectors, bool) or vectors not in TURNED:
+    if isinstance(vectors, bool) or vectors not in (1, 2):
         raise ParameterError(
             f"vectors must be 1 (coordinates) or 2 (coordinates and normals), got {vectors}."
         )
@@ -156,24 +154,12 @@ def check_points(x: FloatArray, vectors: int) -> None:
     """Raise ParameterError unless `x` [c, N] has the channels to rotate."""
     if x.ndim != 2 or x.shape[0] < 3 * vectors:
         raise ParameterError(
-            f"rotation of {TURNED[vectors]} needs an input [channels, points] with at least "
-            f"{3 * vectors} channels, got the shape {list(x.shape)}."
+            f"rotation of the coordinates{' and normals' if vectors == 2 else ''} needs an input "
+            f"[channels, points] with at least {3 * vectors} channels, got the shape "
+            f"{list(x.shape)}."
         )
     if x.shape[1] <= _FEW < x.shape[0]:
         raise ParameterError(
             f"rotation needs an input [channels, points], but the shape {list(x.shape)} seems to "
             "be [points, channels]; transpose the input."
         )
-
-
-def format_angle(radius: float, everything: str) -> str:
-    """Format an angle in radians and degrees, both rounded down.
-
-    >>> format_angle(0.084525, "every rotation")
-    '0.08452 rad (4.842 degrees)'
-    >>> format_angle(math.pi, "every rotation")
-    'pi rad (180 degrees: every rotation)'
-    """
-    if radius >= math.pi:
-        return f"pi rad (180 degrees: {everything})"
-    return f"{round_down(radius)} rad ({round_down(math.degrees(radius))} degrees)"

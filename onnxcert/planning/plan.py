@@ -11,8 +11,7 @@ import numpy as np
 from onnxcert._typing import Perturbation
 from onnxcert.errors import ParameterError
 from onnxcert.planning.pilot import VoteRates
-from onnxcert.planning.scheme import Scheme
-from onnxcert.planning.votes import smallest_useful_n
+from onnxcert.planning.scheme import Scheme, smallest_useful_n
 from onnxcert.sampling.tally import Selection, passes
 from onnxcert.statistics import Family, check_combination, resolve_looks
 from onnxcert.statistics.rule import Budget, Rule, Schedule

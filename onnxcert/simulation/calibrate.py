@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 from onnxcert._version import __version__
 from onnxcert.errors import ParameterError
-from onnxcert.files.atomic import write_atomically
 from onnxcert.simulation import catalogue
 from onnxcert.simulation import invalid_rules as exposed
 from onnxcert.simulation.calibration import (
-    COLUMNS,
     SUSPICION,
     InvalidRule,
     Row,
-    cells,
+    build_row,
     markdown,
-    number_of_rows,
-    rows,
+    row,
 )
 from onnxcert.simulation.designs import Design
 from onnxcert.simulation.table import NoProgress, Steps
@@ -50,11 +46,20 @@ def calibrate(
     designs = catalogue.all_designs() if designs is None else designs
     invalid_rules = exposed.all_invalid_rules() if invalid_rules is None else invalid_rules
     steps = NoProgress() if steps is None else steps
-    steps.begin("calibrate", number_of_rows(designs, invalid_rules))
+    dependences = sum(len(design.dependences) for design in designs)
+    steps.begin("calibrate", dependences + 2 * len(invalid_rules))
     found = []
-    for row in rows(designs, invalid_rules, repetitions, seed):
-        found.append(row)
-        steps.step()
+    for number, design in enumerate(designs):
+        for dependence in design.dependences:
+            found.append(row(design, dependence, repetitions, seed + number))
+            steps.step()
+    for number, case in enumerate(invalid_rules, start=len(designs)):
+        votes = case.votes(case.design, repetitions, seed + number)
+        for decider in (None, case.rule(case.design)):
+            failures = votes.failures(decider)
+            found.append(build_row(case.design, case.dependence, failures, None, seed))
+            steps.step()
+        found[-1] = replace(found[-1], design=case.name, invalid=True)
     return found
 
 
@@ -87,16 +92,6 @@ def document(found: Sequence[Row], *, command: str, date: str, repetitions: int)
         summary=summary(found, repetitions),
         table=markdown(found),
     )
-
-
-def write_csv(path: Path, found: Sequence[Row]) -> None:
-    """Write the table as CSV."""
-
-    def write(temporary: Path) -> None:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([COLUMNS, *map(cells, found)])
-
-    write_atomically(path, write)
 
 
 def versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ must reject rules that are known to be invalid (negative controls).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -144,27 +144,6 @@ class InvalidRule:
     dependence: str
     votes: Callable[[Design, int, int], Simulated]
     rule: Callable[[Design], Decider]
-
-
-def rows(
-    designs: Sequence[Design], invalid_rules: Sequence[InvalidRule], repetitions: int, seed: int
-) -> Iterator[Row]:
-    """Yield the rows of the calibration; there are `number_of_rows`."""
-    for number, design in enumerate(designs):
-        for dependence in design.dependences:
-            yield row(design, dependence, repetitions, seed + number)
-    for number, case in enumerate(invalid_rules):
-        votes = case.votes(case.design, repetitions, seed + len(designs) + number)
-        yield build_row(case.design, case.dependence, votes.failures(), None, seed)
-        found = build_row(
-            case.design, case.dependence, votes.failures(case.rule(case.design)), None, seed
-        )
-        yield replace(found, design=case.name, invalid=True)
-
-
-def number_of_rows(designs: Sequence[Design], invalid_rules: Sequence[InvalidRule]) -> int:
-    """Return the number of rows that `rows` yields."""
-    return sum(len(design.dependences) for design in designs) + 2 * len(invalid_rules)
 
 
 def row(design: Design, dependence: Dependence, repetitions: int, seed: int) -> Row:

@@ -11,11 +11,9 @@ from scipy.stats import binom
 
 from onnxcert._typing import LevelArray
 from onnxcert.sampling.tally import Selection
-from onnxcert.simulation.components import right_candidate, tail
-from onnxcert.simulation.paths import Walk
-from onnxcert.statistics import Family, boundaries, p_values, resolve_looks, tested_tau, thresholds
-from onnxcert.statistics.correction import get_correction
-from onnxcert.statistics.correction.base import Controls
+from onnxcert.simulation.components import Walk, right_candidate, tail
+from onnxcert.statistics import Family, find_boundaries, p_values, resolve_looks, thresholds
+from onnxcert.statistics.correction.base import Controls, first_rejected
 from onnxcert.statistics.rule import Rule
 from onnxcert.statistics.thresholds import lower_bounds
 
@@ -58,7 +56,7 @@ class Design:
 
     @property
     def controls(self) -> Controls:
-        return get_correction(self.rule.correction).controls
+        return self.family.correction.controls
 
     @cached_property
     def family(self) -> Family:
@@ -115,7 +113,7 @@ class Design:
         null = sum(q <= tau for q in self.two)
         level = family.k * (family.alpha - at_tau.reserve(n)) / max(null, family.k)
         table = p_values(n, at_tau.tested_tau, self.selection)
-        return _first(table, max(level, family.single_level))
+        return first_rejected(table, max(level, family.single_level))
 
     def reach(self, p: float) -> float:
         """Compute P(the s of a component makes it reach its `bar`)."""
@@ -133,7 +131,7 @@ class Design:
         one = family.correction.entry_level(self.components, 1.0, 1) / self.components
         r = self.certain + np.arange(1, len(self.two) + 1)
         table = p_values(self.n, replace(family, tau=tau).tested_tau, self.selection)
-        bars = [_first(table, rank * one * (family.alpha - reserve)) for rank in r]
+        bars = [first_rejected(table, rank * one * (family.alpha - reserve)) for rank in r]
         return np.append(tail(self.n, self.computed_probability(self.two[0]), self.selection), 0.0)[
             bars
         ]
@@ -142,21 +140,15 @@ class Design:
 
     def walk(self, p: float) -> Walk:
         """Return a component of probability p under interim looks."""
-        schedule = self.rule.schedule
-        assert schedule is not None
-        taus = sorted(self.rule.taus)
-        tested = [tested_tau(tau, self.law_error) for tau in taus]
-        rows = boundaries(
-            self.looks, tested, self.family.single_level, self.selection, schedule.spending
-        )
-        first = rows[taus.index(self.judged_at(p))]
+        looks, rows = find_boundaries(self.rule, self.family, self.n0)
+        first = rows[self.rule.taus.index(self.judged_at(p))]
         return Walk(
             self.computed_probability(p),
-            self.looks,
+            looks,
             self.n0,
             self.selection,
             tuple(first.tolist()),
-            tuple(rows[0].tolist()),
+            tuple(rows.min(axis=0).tolist()),
         )
 
     # -- exact rates -------------------------------------------------------------------------
@@ -223,8 +215,3 @@ class Design:
         gains = np.diff(reaches, prepend=0.0)
         r = np.arange(1, size + 1)
         return float((size * gains / r * right**r * r / (r + self.certain)).sum())
-
-
-def _first(table: LevelArray, level: float) -> int:
-    passed = table <= level
-    return int(np.argmax(passed)) if passed.any() else len(table)

@@ -9,8 +9,6 @@ from typing import Final
 import numpy as np
 
 from onnxcert._typing import BoolArray, LevelArray
-from onnxcert.perturbation import Gaussian
-from onnxcert.sampling.draws import Draws
 from onnxcert.sampling.tally import Tally
 from onnxcert.simulation.components import Ints, votes
 from onnxcert.simulation.dependence import (
@@ -22,10 +20,10 @@ from onnxcert.simulation.dependence import (
     windows,
 )
 from onnxcert.simulation.designs import Dependence, Design
+from onnxcert.simulation.tallies import DRAWS
 from onnxcert.statistics import decide
 from onnxcert.statistics.certificate import Certificate
 
-DRAWS: Final = Draws(Gaussian(0.25), 1, "00" * 32)
 BLOCK: Final = 2
 
 Decider = Callable[[Tally], Certificate]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from onnxcert.files.atomic import write_atomically
 
@@ -63,18 +63,21 @@ class Need:
     repetitions: int
 
 
-def write_csv(path: Path, rows: Sequence[Any]) -> None:
-    """Write dataclass rows of one type, with one column for each field."""
+def write_rows(path: Path, rows: Sequence[Share] | Sequence[Need]) -> None:
+    """Write rows of one type as CSV, with one column for each field."""
+    lines = (asdict(row).values() for row in rows)
+    write_csv(
+        path,
+        [field.name for field in fields(rows[0])],
+        ([f"{v:.6g}" if isinstance(v, float) else str(v) for v in line] for line in lines),
+    )
+
+
+def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    """Write a table as CSV."""
 
     def write(temporary: Path) -> None:
         with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow([field.name for field in fields(rows[0])])
-            writer.writerows(_line(row) for row in rows)
+            csv.writer(file).writerows([header, *lines])
 
     write_atomically(path, write)
-
-
-def _line(row: Any) -> Iterator[str]:
-    for value in asdict(row).values():
-        yield f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,20 +1,18 @@
 """Decisions from votes: p-values, bounds, boundaries, feasibility and the procedures."""
 
-from onnxcert.statistics.boundaries import boundaries
-from onnxcert.statistics.bounds import OneSidedLevel
-from onnxcert.statistics.compatibility import check_combination
+from onnxcert.statistics.boundaries import SPENDING, boundaries
 from onnxcert.statistics.correction import get_correction
-from onnxcert.statistics.decide import PROCEDURES, check_procedure, decide
+from onnxcert.statistics.decide import PROCEDURES, check_combination, decide
 from onnxcert.statistics.family import Family, tested_tau
 from onnxcert.statistics.leak_bound import min_leak_shares
-from onnxcert.statistics.pvalues import p_values
+from onnxcert.statistics.pvalues import OneSidedLevel, p_values
 from onnxcert.statistics.sample_size import (
     can_certify,
     can_certify_at_a_look,
+    find_boundaries,
     resolve_looks,
     smallest_n,
 )
-from onnxcert.statistics.spending import SPENDING
 from onnxcert.statistics.thresholds import thresholds
 
 __all__ = [
@@ -26,8 +24,8 @@ __all__ = [
     "can_certify",
     "can_certify_at_a_look",
     "check_combination",
-    "check_procedure",
     "decide",
+    "find_boundaries",
     "get_correction",
     "min_leak_shares",
     "p_values",

@@ -1,12 +1,40 @@
-"""The text of the guarantee."""
+"""The text of the guarantee. Stored records quote it: no character of it may change."""
 
 from __future__ import annotations
 
-from decimal import ROUND_UP, Context, Decimal
+import math
+from decimal import ROUND_DOWN, ROUND_UP, Context, Decimal
+from typing import Final, NamedTuple
 
 from onnxcert._typing import Perturbation
+from onnxcert.perturbation import OnChannels
 from onnxcert.statistics.correction.base import Controls
 from onnxcert.statistics.rule import Rule
+
+
+class _RotationWords(NamedTuple):
+    """Words for a norm that is no norm of an added perturbation."""
+
+    sigma: str
+    attack: str
+    everything: str
+
+
+_ROTATIONS: Final = {
+    "angle": _RotationWords(
+        "{sigma!r} rad",
+        "every rotation of {part} about the origin of the input's frame ({unit}), around any axis, "
+        "by a geodesic angle of at most {size}",
+        "every rotation",
+    ),
+    "angle about an axis": _RotationWords(
+        "{sigma!r} rad about {axis}",
+        "every rotation of {part} about the {axis} axis through the origin of the input's frame "
+        "({unit}), by an angle of at most {size}",
+        "every angle",
+    ),
+}
+_VECTORS: Final = {1: "the coordinates alone", 2: "the coordinates and normals"}
 
 
 def guarantee(
@@ -55,9 +83,9 @@ def guarantee(
     else:
         size = _describe_radius(rule, perturbation, radius)
         what = (
-            f"for {perturbation.attack(size, unit)}, the class most "
-            f"likely under noise (the majority class of the smoothed model) at the perturbed input "
-            f"is the certified class"
+            f"for {describe_attack(perturbation, size, unit)}, the class most likely under noise "
+            "(the majority class of the smoothed model) at the perturbed input is the certified "
+            "class"
         )
     if controls == "FDR":
         none = "" if before else " (0 where none is certified)"
@@ -84,9 +112,7 @@ def guarantee(
             f"{'was' if len(rule.hindsight) == 1 else 'were'} chosen after the votes had been "
             f"counted; fixed beforehand it would have said: {sentence}"
         )
-    describe = getattr(perturbation, "describe_legacy", None) if before else None
-    noise = (describe or perturbation.describe)()
-    numbers = [noise]
+    numbers = [describe_noise(perturbation, before=before)]
     # IndivClass holds for all tau and PREDICT for none, so the rule's tau has no effect.
     if before or rule.procedure not in ("indivclass", "predict"):
         numbers.append(f"tau {', '.join(map(repr, rule.taus))}")
@@ -101,22 +127,111 @@ def guarantee(
 def _describe_radius(rule: Rule, perturbation: Perturbation, radius: float | None) -> str:
     if rule.radius_map:
         return (
-            f"R_i, the radius that the radius map gives component i ({perturbation.formula()} for "
-            f"its own tau, {rule.floor!r} or more)"
+            "R_i, the radius that the radius map gives component i "
+            f"({describe_formula(perturbation)} for its own tau, {rule.floor!r} or more)"
         )
     if radius is not None:
-        return f"R = {perturbation.format_radius(radius)}"
+        return f"R = {format_radius(perturbation, radius)}"
     if rule.more_taus:
         each = ", ".join(
-            f"{perturbation.format_radius(perturbation.radius(tau))} for tau {tau!r}"
+            f"{format_radius(perturbation, perturbation.radius(tau))} for tau {tau!r}"
             for tau in sorted(rule.taus)
         )
-        return f"R = {perturbation.formula()} of the tau it is certified at ({each})"
+        return f"R = {describe_formula(perturbation)} of the tau it is certified at ({each})"
     tau = rule.tau
     return (
-        f"R = {perturbation.formula()} = {perturbation.formula(tau)} = "
-        f"{perturbation.format_radius(perturbation.radius(tau))}"
+        f"R = {describe_formula(perturbation)} = {describe_formula(perturbation, tau)} = "
+        f"{format_radius(perturbation, perturbation.radius(tau))}"
     )
+
+
+def describe_noise(perturbation: Perturbation, *, before: bool = False) -> str:
+    """Return the noise and its parameters as text, e.g. ``gaussian sigma 0.25``.
+
+    Args:
+        perturbation: the noise.
+        before: name the rotated channels twice, as older records do.
+    """
+    of = perturbation.of if isinstance(perturbation, OnChannels) else perturbation
+    words, values = _ROTATIONS.get(of.norm), of.parameters()
+    if words is None:
+        noise, whole = " ".join(f"{name} {value!r}" for name, value in values.items()), ""
+    else:
+        noise = f"sigma {words.sigma.format(**values)}"
+        whole = f" of {_VECTORS[values['vectors']]}"
+    if not isinstance(perturbation, OnChannels):
+        return f"{of.name} {noise}{whole}"
+    if words is None or before:
+        return f"{of.name} {noise}{whole} on {_describe_channels(perturbation)}"
+    return f"{of.name} {noise} of {_describe_channels(perturbation)}"
+
+
+def describe_attack(perturbation: Perturbation, size: str, unit: str) -> str:
+    """Return the attack that is certified against: `for every ...`."""
+    of, part = perturbation, ""
+    if isinstance(perturbation, OnChannels):
+        of, part = perturbation.of, _describe_channels(perturbation)
+        # Add the channel numbers, because the user's name for them cannot be verified.
+        part = part if perturbation.called else f"the {part}"
+    words, values = _ROTATIONS.get(of.norm), of.parameters()
+    if words is None:
+        part = part or "the input"
+        return f"every perturbation d of {part} with {of.norm} norm at most {size} ({unit})"
+    part = part or _VECTORS[values["vectors"]]
+    return words.attack.format(part=part, size=size, unit=unit, **values)
+
+
+def _describe_channels(perturbation: OnChannels) -> str:
+    channels = perturbation.channels
+    if perturbation.left_out:
+        text = f"channels {', '.join(map(str, channels))}"
+    elif len(channels) == 1:
+        text = f"channel {channels[0]}"
+    else:
+        text = f"channels {channels[0]} to {channels[-1]}"
+    return f"{perturbation.called} ({text})" if perturbation.called else text
+
+
+def describe_formula(perturbation: Perturbation, tau: float | None = None) -> str:
+    """Return the formula of the radius in symbols; with `tau`, in numbers."""
+    of = perturbation.of if isinstance(perturbation, OnChannels) else perturbation
+    values = of.parameters() | {"tau": tau}
+    if tau is not None:
+        return of.formula.format(**{name: repr(value) for name, value in values.items()})
+    text = of.formula.format(**{name: name for name in values})
+    # Only this formula is known by its name.
+    return f"the Neyman-Pearson radius {text} of rotations" if text.startswith("NP(") else text
+
+
+def format_radius(perturbation: Perturbation, radius: float) -> str:
+    """Format a radius with four significant digits, rounded down; angles also in degrees.
+
+    >>> from onnxcert.perturbation import Gaussian, Rotation
+    >>> format_radius(Gaussian(0.25), 0.084525), format_radius(Rotation(0.25), 0.084525)
+    ('0.08452', '0.08452 rad (4.842 degrees)')
+    >>> format_radius(Rotation(0.25), math.pi)
+    'pi rad (180 degrees: every rotation)'
+    """
+    words = _ROTATIONS.get(perturbation.norm)
+    if words is None:
+        return round_down(radius)
+    if radius >= math.pi:
+        return f"pi rad (180 degrees: {words.everything})"
+    return f"{round_down(radius)} rad ({round_down(math.degrees(radius))} degrees)"
+
+
+def round_down(radius: float) -> str:
+    """Format `radius` with four significant digits, rounded down.
+
+    The digits are those of the binary number, which may lie just below the decimal one.
+
+    >>> round_down(0.16862), round_down(0.16868)
+    ('0.1686', '0.1686')
+    >>> round_down(0.3), Decimal(0.3) < Decimal("0.3")
+    ('0.2999', True)
+    """
+    rounded = Context(prec=4, rounding=ROUND_DOWN).create_decimal(Decimal(radius))
+    return f"{float(rounded):.4g}"
 
 
 def _describe_budget(rule: Rule, smallest: int, components: int) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
-import numpy as np
-
-from onnxcert._typing import LevelArray
 from onnxcert.sampling.tally import Selection
-from onnxcert.statistics.boundaries import boundaries
-from onnxcert.statistics.bounds import OneSidedLevel
+from onnxcert.statistics.correction.base import first_rejected
 from onnxcert.statistics.family import Family
 from onnxcert.statistics.pvalues import p_values
 from onnxcert.statistics.rule import Rule
-from onnxcert.statistics.sample_size import resolve_looks
+from onnxcert.statistics.sample_size import find_boundaries
 from onnxcert.statistics.thresholds import one_sided
+
+_SMALLEST: Final = 1e-9
 
 
 def min_leak_shares(
@@ -40,55 +40,30 @@ def min_leak_shares(
         A pair (draws tested, share) for each look at which anything can be certified; without
         looks at most one. They do not depend on the draws.
     """
-    family = Family.of(rule, components, selection)
-    if rule.procedure == "jointclass":
-        family = Family.of(rule, 1, selection)
     if rule.procedure == "predict":
-        return _smallest_share(n, [0.0])  # few votes may separate the two classes: check all draws
-    if rule.procedure == "indivclass":
-        return _smallest_share(
-            n, [_share_at_floor(OneSidedLevel(n, family.single_level, selection, 0.5))]
-        )
+        return ((n, _SMALLEST),)  # few votes may separate the two classes: check all draws
+    family = Family.of(rule, 1 if rule.procedure == "jointclass" else components, selection)
+    taus: Sequence[float] = rule.taus
+    looks: Sequence[int] = (n,)
     if rule.schedule is not None:
-        looks = resolve_looks(rule.schedule, family, n0)
-        found = boundaries(looks, rule.taus, family.single_level, selection, rule.schedule.spending)
-        return tuple(
-            pair
-            for look, bounds in zip(looks, found.T.tolist(), strict=True)
-            for pair in _smallest_share(
-                look,
-                [
-                    (bound - 1) / look - tau
-                    for bound, tau in zip(bounds, rule.taus, strict=True)
-                    if bound <= look
-                ],
-            )
-        )
-    if rule.radius_map:
-        return _smallest_share(n, [_share_at_floor(one_sided(rule, family, n))])
-    return _smallest_share(
-        n,
-        [
-            _largest_failing_share(
-                p_values(n, tau, selection), replace(family, tau=tau).entry_level_at(n), n
-            )
-            - tau
-            for tau in rule.taus
-        ],
-    )
-
-
-def _largest_failing_share(p: LevelArray, level: float, n: int) -> float:
-    """Return the largest share of hits that does not certify; infinity if no hits certify."""
-    certifies = p <= level
-    return (int(np.argmax(certifies)) - 1) / n if certifies.any() else np.inf
-
-
-def _share_at_floor(test: OneSidedLevel) -> float:
-    """Return the share of votes that a leak must change at the floor of a lower bound."""
-    return (test.first - 1) / test.n - test.floor if test.first <= test.n else np.inf
-
-
-def _smallest_share(tested: int, shares: list[float]) -> tuple[tuple[int, float], ...]:
-    smallest = min(shares, default=np.inf)
-    return ((tested, max(smallest, 1e-9)),) if np.isfinite(smallest) else ()
+        looks, bounds = find_boundaries(rule, family, n0)
+        firsts = bounds.T.tolist()
+    elif rule.procedure == "indivclass" or rule.radius_map:
+        test = one_sided(rule, family, n)
+        if rule.procedure == "indivclass":
+            test = replace(test, floor=0.5)
+        taus, firsts = (test.floor,), [[test.first]]
+    else:
+        levels = [replace(family, tau=tau).entry_level_at(n) for tau in taus]
+        tables = [p_values(n, tau, selection) for tau in taus]
+        firsts = [list(map(first_rejected, tables, levels))]
+    found = []
+    for tested, first in zip(looks, firsts, strict=True):
+        shares = [
+            (hits - 1) / tested - tau
+            for hits, tau in zip(first, taus, strict=True)
+            if hits <= tested
+        ]
+        if shares:
+            found.append((tested, max(min(shares), _SMALLEST)))
+    return tuple(found)

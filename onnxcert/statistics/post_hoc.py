@@ -43,8 +43,8 @@ def find_post_hoc_changes(stored: Rule, rule: Rule, selection: Selection) -> tup
        under pooled selection the test of one tau alone is not among its claims, since that test
        uses the level that the map reserves for directional errors.
     3. Under split selection a single-step correction (Bonferroni, and kfwer with its budget) tests
-       each component at k alpha / N at any tau, and by `onnxcert.statistics.bounds` an error at any
-       tau has probability at most k alpha / N. So all tau, the radius map, its floor, and
+       each component at k alpha / N at any tau, and by `OneSidedLevel` an error at any tau has
+       probability at most k alpha / N. So all tau, the radius map, its floor, and
        IndivClass (the smallest of these bounds) may be chosen, for any stored tau.
 
     Everything else voids the level:

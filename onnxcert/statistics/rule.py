@@ -119,7 +119,7 @@ class Rule:
         schedule: interim looks for early stopping; None tests once.
         hindsight: what was chosen after the votes were seen (post hoc) so that the level is void.
         closed_testing: how a step-down correction tests several tau. True: closed testing
-            (`onnxcert.statistics.several_tau`). False: alpha / J at each of J tau, as in old
+            (`onnxcert.statistics.thresholds`). False: alpha / J at each of J tau, as in old
             records without `closed_testing`. Always True where it has no effect.
 
     Raises:

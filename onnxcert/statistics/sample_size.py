@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
+from onnxcert._typing import IntArray
 from onnxcert.errors import ParameterError
 from onnxcert.sampling.tally import LARGEST_N
-from onnxcert.statistics.boundaries import auto_looks, boundaries
-from onnxcert.statistics.family import Family
+from onnxcert.statistics.boundaries import auto_looks, boundaries, cumulative
+from onnxcert.statistics.family import Family, tested_tau
 from onnxcert.statistics.pvalues import p_values
-from onnxcert.statistics.rule import Schedule
-from onnxcert.statistics.spending import cumulative
+from onnxcert.statistics.rule import Rule, Schedule
 
 
 def can_certify(family: Family, n: int) -> bool:
@@ -75,10 +75,22 @@ def _auto(schedule: Schedule, family: Family, earliest: int) -> tuple[int, ...]:
     return (schedule.n,)
 
 
-def can_certify_at_a_look(family: Family, schedule: Schedule, n0: int) -> bool:
-    """Return whether any look of `schedule` certifies a component that gets all votes."""
-    looks = resolve_looks(schedule, family, n0)
-    bounds = boundaries(
-        looks, [family.tested_tau], family.single_level, family.selection, schedule.spending
-    )[0]
-    return any(bound <= look for bound, look in zip(bounds, looks, strict=True))
+def find_boundaries(rule: Rule, family: Family, n0: int) -> tuple[tuple[int, ...], IntArray]:
+    """Return the looks of `rule` [K] and the hits that certify at each of its tau and looks [J, K].
+
+    The hits are look + 1 where none certify.
+
+    Raises:
+        ParameterError: the first look of pooled selection is before n0.
+    """
+    assert rule.schedule is not None
+    looks = resolve_looks(rule.schedule, family, n0)
+    taus = [tested_tau(tau, family.law_error) for tau in rule.taus]
+    level, spending = family.single_level, rule.schedule.spending
+    return looks, boundaries(looks, taus, level, family.selection, spending)
+
+
+def can_certify_at_a_look(rule: Rule, family: Family, n0: int) -> bool:
+    """Return whether any look certifies a component that gets all votes at the first tau."""
+    looks, bounds = find_boundaries(rule.but(more_taus=()), family, n0)
+    return bool((bounds[0] <= looks).any())

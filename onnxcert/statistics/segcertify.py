@@ -7,11 +7,10 @@ import numpy as np
 from onnxcert._typing import IntArray, LevelArray
 from onnxcert.errors import ParameterError
 from onnxcert.sampling.tally import Tally
-from onnxcert.statistics.boundaries import boundaries
 from onnxcert.statistics.certificate import Certificate
-from onnxcert.statistics.family import Family, tested_tau
+from onnxcert.statistics.family import Family
 from onnxcert.statistics.rule import Rule
-from onnxcert.statistics.sample_size import can_certify, resolve_looks, smallest_n
+from onnxcert.statistics.sample_size import can_certify, find_boundaries, smallest_n
 from onnxcert.statistics.thresholds import lower_bounds, thresholds
 
 
@@ -19,8 +18,8 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
     """Run SegCertify (Fischer, Baader, Vechev 2021, Algorithm 3) at one, several or all tau.
 
     With one tau the correction decides. Several tau use all of alpha under a single-step
-    correction (`onnxcert.statistics.bounds`), closed testing under a step-down correction
-    (`onnxcert.statistics.several_tau`), and one common reserve under FDR
+    correction (`onnxcert.statistics.pvalues`), closed testing under a step-down correction
+    (`onnxcert.statistics.thresholds`), and one common reserve under FDR
     (`onnxcert.statistics.Family.reserve`). A radius map is one lower bound for each component.
     Under interim looks a component is certified if it reached the boundary at any look.
     """
@@ -69,8 +68,7 @@ def _levels_at_looks(
     tally: Tally, rule: Rule, family: Family
 ) -> tuple[LevelArray, IntArray, tuple[int, ...]]:
     """Return all tau, how many each component reached at any look, and the last boundaries."""
-    assert rule.schedule is not None
-    planned = resolve_looks(rule.schedule, family, tally.n0)
+    planned, bounds = find_boundaries(rule, family, tally.n0)
     taken = len(tally.looks)
     if tally.path is None or planned[:taken] != tally.looks:
         raise ParameterError(
@@ -78,18 +76,13 @@ def _levels_at_looks(
             f"{', '.join(map(str, tally.looks)) or 'none'}; looks are fixed before drawing."
         )
     levels = np.array(sorted(rule.taus), dtype=np.float64)
-    tested = [tested_tau(tau, tally.law_error) for tau in levels.tolist()]
-    bounds = boundaries(
-        planned, tested, family.single_level, tally.selection, rule.schedule.spending
-    )
     level = np.zeros(tally.hits.shape, dtype=_smallest_uint(len(levels)))
-    for row in bounds:  # ascending in tau, and so are the boundaries
+    for row in np.sort(bounds, axis=0):  # the boundaries increase with tau
         crossed = np.zeros(tally.hits.shape, dtype=np.bool_)
         for hits, bound in zip(tally.path, row[:taken], strict=True):
             crossed |= hits >= bound
         level += crossed
-    at = np.searchsorted(levels, rule.taus)
-    return levels, level, tuple(bounds[at, taken - 1].tolist())
+    return levels, level, tuple(bounds[:, taken - 1].tolist())
 
 
 def _smallest_uint(values: int) -> np.dtype[np.unsignedinteger]:

@@ -17,7 +17,6 @@ from onnxcert.statistics import (
     can_certify,
     can_certify_at_a_look,
     check_combination,
-    check_procedure,
     decide,
     min_leak_shares,
     resolve_looks,
@@ -61,7 +60,6 @@ class Settings:
             raise ParameterError(
                 f"the leak check must be a number of draws, or off, got {self.leak_check}."
             )
-        check_procedure(self.rule.procedure)
         check_combination(self.rule, self.selection)
         # Check the ranges, with as few components as the budget allows.
         few = self.rule.budget.of(1) + 1
@@ -153,7 +151,7 @@ class Settings:
             return True
         family = self.family(1 if self.rule.procedure == "jointclass" else components, law_error)
         if self.rule.schedule is not None:
-            return can_certify_at_a_look(family, self.rule.schedule, self.n0)
+            return can_certify_at_a_look(self.rule, family, self.n0)
         return can_certify(family, self.n)
 
     def check_feasible(self, components: int, law_error: float = 0.0) -> None:

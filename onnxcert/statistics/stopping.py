@@ -12,12 +12,11 @@ from scipy.stats import betabinom
 from onnxcert._typing import IntArray, LevelArray
 from onnxcert.errors import ParameterError
 from onnxcert.sampling.tally import Ended, Tally
-from onnxcert.statistics.boundaries import boundaries
 from onnxcert.statistics.certificate import Certificate
 from onnxcert.statistics.decide import decide
-from onnxcert.statistics.family import Family, tested_tau
+from onnxcert.statistics.family import Family
 from onnxcert.statistics.rule import Rule
-from onnxcert.statistics.sample_size import resolve_looks
+from onnxcert.statistics.sample_size import find_boundaries
 
 
 def predictive_power(n: int, more: int, bound: int) -> LevelArray:
@@ -148,7 +147,7 @@ class InterimAnalysis:
         """Return whether the next look would be too late at the speed so far."""
         tally = certificate.tally
         assert self.stopping.seconds is not None
-        planned = _planned_looks(certificate)
+        planned, _ = _boundaries(certificate)
         following = planned[len(tally.looks)]
         elapsed = time.monotonic() - self.started
         return elapsed * following / tally.n > self.stopping.seconds
@@ -158,10 +157,7 @@ def compute_forecast(certificate: Certificate) -> Forecast:
     """Compute the progress and conditional power at the last look of a certificate."""
     tally, rule = certificate.tally, certificate.rule
     assert rule.schedule is not None
-    family = Family.of(rule, tally.components, tally.selection, tally.law_error)
-    planned = _planned_looks(certificate)
-    tested = [tested_tau(tau, tally.law_error) for tau in rule.taus]
-    each = boundaries(planned, tested, family.single_level, tally.selection, rule.schedule.spending)
+    planned, each = _boundaries(certificate)
     left = rule.schedule.n - tally.n
     soon = min(100, left)
     gains = [0.0, 0.0]
@@ -181,8 +177,7 @@ def compute_forecast(certificate: Certificate) -> Forecast:
     )
 
 
-def _planned_looks(certificate: Certificate) -> tuple[int, ...]:
+def _boundaries(certificate: Certificate) -> tuple[tuple[int, ...], IntArray]:
     rule, tally = certificate.rule, certificate.tally
-    assert rule.schedule is not None
     family = Family.of(rule, tally.components, tally.selection, tally.law_error)
-    return resolve_looks(rule.schedule, family, tally.n0)
+    return find_boundaries(rule, family, tally.n0)

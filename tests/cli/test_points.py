@@ -19,6 +19,7 @@ from onnxcert import Gaussian, ResultStore
 from onnxcert._typing import Perturbation
 from onnxcert.cli import run_command_line
 from onnxcert.perturbation import AxisRotation, OnChannels, Rotation
+from onnxcert.statistics.guarantee import describe_noise
 
 SETTINGS = ("--sigma", "0.1", "--n", "60", "--threads", "1", "--seed", "1", "--no-pictures")
 CATEGORIES = ("chair", "lamp", "rocket")
@@ -142,7 +143,7 @@ def test_the_noise_that_is_drawn(
     assert found.status == 0, found.err
     record = ResultStore("new").read("one")
     assert record.draws.perturbation == wanted
-    if "coordinates" in wanted.describe():
+    if "coordinates" in describe_noise(wanted):
         assert "of the coordinates" in found.out
 
 

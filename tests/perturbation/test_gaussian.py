@@ -15,6 +15,7 @@ from onnxcert._typing import Perturbation
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import PERTURBATIONS, Gaussian
 from onnxcert.sampling.backend.numpy_noise import NumpyNoise
+from onnxcert.statistics.guarantee import describe_attack, describe_formula, format_radius
 
 SIGMAS = (0.01, 0.25, 0.7, 30.0)
 
@@ -118,7 +119,7 @@ def test_the_radius_is_not_above_that_of_sigma_in_float32_which_old_records_were
 def test_the_printed_radius_is_never_above_the_exact_one() -> None:
     for sigma in (0.2, 0.25, 0.5, 1.0):
         gaussian = Gaussian(sigma)
-        printed = float(gaussian.format_radius(gaussian.radius(0.75)))
+        printed = float(format_radius(gaussian, gaussian.radius(0.75)))
         assert 0.999 * sigma * quantile(0.75) <= printed <= sigma * quantile(0.75)
 
 
@@ -126,16 +127,16 @@ def test_the_printed_radius_is_never_above_the_exact_one() -> None:
 @settings(deadline=None, max_examples=500)
 def test_a_radius_is_shown_with_four_digits_and_never_above_the_exact_one(radius: float) -> None:
     """`radius` has itself been rounded down by 1e-12."""
-    shown = float(Gaussian(1.0).format_radius(radius))
+    shown = float(format_radius(Gaussian(1.0), radius))
     assert radius * (1 - 1.001e-3) <= shown <= radius * (1 + 1.01e-12)
 
 
 def test_the_attack_and_the_formula_hold_what_they_are_given() -> None:
-    assert Gaussian(0.25).attack("R = 3", "grey levels") == (
+    assert describe_attack(Gaussian(0.25), "R = 3", "grey levels") == (
         "every perturbation d of the input with L2 norm at most R = 3 (grey levels)"
     )
-    assert Gaussian(0.25).formula() == "sigma * Phi^-1(tau)"
-    assert Gaussian(0.25).formula(0.8) == "0.25 * Phi^-1(0.8)"
+    assert describe_formula(Gaussian(0.25)) == "sigma * Phi^-1(tau)"
+    assert describe_formula(Gaussian(0.25), 0.8) == "0.25 * Phi^-1(0.8)"
 
 
 def test_a_sigma_that_float32_cannot_hold_is_refused() -> None:

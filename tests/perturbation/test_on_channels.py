@@ -15,6 +15,12 @@ from onnxcert.sampling.backend.numpy_noise import NumpyNoise
 from onnxcert.sampling.draws import Draws
 from onnxcert.sampling.tally import Tally
 from onnxcert.statistics import decide
+from onnxcert.statistics.guarantee import (
+    describe_attack,
+    describe_formula,
+    describe_noise,
+    format_radius,
+)
 from onnxcert.statistics.rule import Rule
 
 X = np.random.default_rng(0).standard_normal((7, 50)).astype(np.float32)
@@ -53,7 +59,7 @@ def test_channels_apart_get_the_noise_of_an_input_of_their_own() -> None:
         noise.perturb(noise.prepare(x, NUMPY), NumpyNoise(rngs(5)), prepared)
         np.testing.assert_array_equal(prepared, out)
     assert noise.law_error((7, 50)) == noise.of.law_error((3, 50))
-    assert noise.describe() == "gaussian sigma 0.25 on some (channels 1, 4, 5)"
+    assert describe_noise(noise) == "gaussian sigma 0.25 on some (channels 1, 4, 5)"
     again = PERTURBATIONS[noise.name](**json.loads(json.dumps(noise.parameters())))
     assert again == noise
 
@@ -74,13 +80,14 @@ def test_all_that_is_said_of_size_is_said_by_the_perturbation_inside(of: Perturb
     wrapped = OnChannels(of, 0, 3, "the coordinates")
     assert wrapped.sigma == of.sigma
     assert wrapped.radius(0.8) == of.radius(0.8) > 0
-    assert wrapped.unit("metres") == of.unit("metres")
-    assert (wrapped.formula(), wrapped.formula(0.8)) == (of.formula(), of.formula(0.8))
-    assert wrapped.format_radius(0.1) == of.format_radius(0.1)
-    name, number = of.describe().split(" sigma ")
-    assert wrapped.describe().startswith(f"{name} sigma {number.split(' of ')[0]}")
-    assert "the coordinates (channels 0 to 2)" in wrapped.describe()
-    assert " the coordinates " in wrapped.attack("R", "metres")
+    assert (wrapped.norm, wrapped.unit) == (of.norm, of.unit)
+    assert wrapped.formula == of.formula
+    assert describe_formula(wrapped, 0.8) == describe_formula(of, 0.8)
+    assert format_radius(wrapped, 0.1) == format_radius(of, 0.1)
+    name, number = describe_noise(of).split(" sigma ")
+    assert describe_noise(wrapped).startswith(f"{name} sigma {number.split(' of ')[0]}")
+    assert "the coordinates (channels 0 to 2)" in describe_noise(wrapped)
+    assert " the coordinates " in describe_attack(wrapped, "R", "metres")
 
 
 def test_the_statement_names_the_channels_that_may_be_attacked_and_no_others() -> None:
@@ -92,19 +99,22 @@ def test_the_statement_names_the_channels_that_may_be_attacked_and_no_others() -
     assert "every perturbation d of the coordinates (channels 0 to 2) with L2 norm" in text
     assert "[gaussian sigma 0.25 on the coordinates (channels 0 to 2), tau 0.75, " in text
     assert "of the input" not in text.replace("certified component of an input", "")
-    assert "every perturbation d of the channels 4 to 6 with" in OnChannels(
-        Gaussian(0.25), 4, 7
-    ).attack("R", "metres")
-    assert "the channel 4 with" in OnChannels(Gaussian(0.25), 4, 5).attack("R", "metres")
+    assert "every perturbation d of the channels 4 to 6 with" in describe_attack(
+        OnChannels(Gaussian(0.25), 4, 7), "R", "metres"
+    )
+    assert "the channel 4 with" in describe_attack(OnChannels(Gaussian(0.25), 4, 5), "R", "metres")
 
 
 @pytest.mark.parametrize("of", EACH[1:], ids=lambda p: p.name)
 def test_a_rotation_of_some_channels_names_these_and_nothing_else(of: Perturbation) -> None:
     wrapped = OnChannels(of, 3, 6, "the normals")
-    for said in (wrapped.describe(), wrapped.attack("R", "radians")):
+    for said in (describe_noise(wrapped), describe_attack(wrapped, "R", "radians")):
         assert "of the normals (channels 3 to 5)" in said
         assert "coordinates" not in said
-    assert wrapped.describe_legacy() == f"{of.describe()} on the normals (channels 3 to 5)"
+    assert (
+        describe_noise(wrapped, before=True)
+        == f"{describe_noise(of)} on the normals (channels 3 to 5)"
+    )
 
 
 @pytest.mark.parametrize("of", EACH, ids=lambda p: p.name)

@@ -16,6 +16,7 @@ from onnxcert.perturbation import PERTURBATIONS, AxisRotation, Rotation
 from onnxcert.perturbation.turning import exponential, prepare_cloud, turn
 from onnxcert.sampling.backend.numpy_noise import NumpyNoise
 from onnxcert.sampling.draws import Draws, digest
+from onnxcert.statistics.guarantee import describe_attack, describe_formula, format_radius
 
 Array = np.ndarray
 FRAME = np.eye(3, dtype=np.float32)
@@ -211,31 +212,31 @@ def test_the_radius_about_one_axis_is_the_classical_one_up_to_every_angle() -> N
         assert wanted * (1 - mpmath.mpf("1e-11")) <= got <= wanted
         assert Rotation(0.5, form="classical").radius(tau) == got
     assert AxisRotation(50.0, "z").radius(0.9) == math.pi
-    assert "every angle" in AxisRotation(50.0, "z").format_radius(math.pi)
+    assert "every angle" in format_radius(AxisRotation(50.0, "z"), math.pi)
 
 
 def test_angles_are_shown_in_radians_and_degrees_never_above_what_they_are() -> None:
     noise = Rotation(0.125)
     radius = noise.radius(0.75)
-    rad, degrees = noise.format_radius(radius).replace(" degrees)", "").split(" rad (")
+    rad, degrees = format_radius(noise, radius).replace(" degrees)", "").split(" rad (")
     assert 0.999 * radius < float(rad) <= radius
     assert 0.999 * math.degrees(radius) < float(degrees) <= math.degrees(radius)
-    assert noise.format_radius(0.0) == "0 rad (0 degrees)"
-    assert noise.format_radius(math.pi) == "pi rad (180 degrees: every rotation)"
-    assert "every" not in noise.format_radius(math.nextafter(math.pi, 0))
+    assert format_radius(noise, 0.0) == "0 rad (0 degrees)"
+    assert format_radius(noise, math.pi) == "pi rad (180 degrees: every rotation)"
+    assert "every" not in format_radius(noise, math.nextafter(math.pi, 0))
 
 
 def test_the_attack_says_what_turns_about_what_and_how_far() -> None:
-    said = Rotation(0.25, vectors=2).attack("R = 1", "unit sphere")
+    said = describe_attack(Rotation(0.25, vectors=2), "R = 1", "unit sphere")
     assert said == (
         "every rotation of the coordinates and normals about the origin of the input's frame "
         "(unit sphere), around any axis, by a geodesic angle of at most R = 1"
     )
-    said = AxisRotation(0.25, "y").attack("R = 1", "unit sphere")
+    said = describe_attack(AxisRotation(0.25, "y"), "R = 1", "unit sphere")
     assert "every rotation of the coordinates alone about the y axis through the origin" in said
-    assert Rotation(0.25).unit("metres") == AxisRotation(0.25, "z").unit("metres") == "radians"
-    assert Rotation(0.25, form="classical").formula(0.8) == "min(pi, 0.25 * Phi^-1(0.8))"
-    assert Rotation(0.25).formula(0.8) == "NP(0.25, 0.8)"
+    assert Rotation(0.25).unit == AxisRotation(0.25, "z").unit == "radians"
+    assert describe_formula(Rotation(0.25, form="classical"), 0.8) == "min(pi, 0.25 * Phi^-1(0.8))"
+    assert describe_formula(Rotation(0.25), 0.8) == "NP(0.25, 0.8)"
 
 
 @pytest.mark.parametrize(

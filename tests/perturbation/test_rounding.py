@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnxcert.perturbation import round_down
+from onnxcert.statistics.guarantee import round_down
 
 
 @given(st.floats(1e-12, 1e12))

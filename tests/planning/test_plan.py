@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
-from onnxcert.planning import Plan, PlanRequest, VoteRates, votes_at_looks, votes_needed
-from onnxcert.planning.votes import smallest_useful_n
+from onnxcert.planning import Plan, PlanRequest, VoteRates, votes_needed
+from onnxcert.planning.scheme import smallest_useful_n
 from onnxcert.sampling.draws import Draws
 from onnxcert.sampling.tally import Selection, Tally
-from onnxcert.statistics import decide
+from onnxcert.statistics import Family, decide, find_boundaries
 from onnxcert.statistics.correction import CORRECTIONS
 from onnxcert.statistics.rule import Budget, Rule, Schedule
 
@@ -96,7 +96,8 @@ def test_the_votes_at_looks_are_those_that_certify_there(
         tau=0.8, more_taus=(0.6,), alpha=0.01, correction=correction, budget=budget,
         schedule=Schedule(300, (40, 100, 300), "pocock"),
     )  # fmt: skip
-    looks, rows = votes_at_looks(rule, 30, selection, 10)
+    looks, bounds = find_boundaries(rule, Family.of(rule, 30, selection), 10)
+    rows = bounds.tolist()
     tried = 0
     for tau, row in zip(rule.taus, rows, strict=True):
         for taken, (look, votes) in enumerate(zip(looks, row, strict=True), start=1):

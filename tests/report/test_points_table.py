@@ -17,6 +17,7 @@ from records import record
 
 from onnxcert.errors import StoreError
 from onnxcert.metrics.scores import confusion
+from onnxcert.perturbation import Rotation
 from onnxcert.report.tables.summary import Summary, summarise
 from onnxcert.report.tables.table import headings, json_object, row_cells, table
 from onnxcert.report.tables.text import format_columns
@@ -291,15 +292,11 @@ def test_categories_that_somebody_damaged_are_refused(categories: Any) -> None:
 
 
 def test_a_radius_is_written_as_its_perturbation_writes_it() -> None:
-    class Angle:
-        def format_radius(self, radius: float) -> str:
-            return f"{radius:.4f} rad ({np.degrees(radius):.3f} degrees)"
-
-    summary: Any = replace(summarise(three()), perturbation=Angle())
-    assert row_cells(summary, summary.rows["certified"])[0] == "0.0337 rad (1.932 degrees)"
+    summary: Any = replace(summarise(three()), perturbation=Rotation(0.25))
+    assert row_cells(summary, summary.rows["certified"])[0] == "0.03372 rad (1.932 degrees)"
     assert row_cells(summary, summary.rows["clean"])[0] == "-"
     lines = table(summary).splitlines()
-    assert "0.0337 rad (1.932 degrees)  " in table(summary)
+    assert "0.03372 rad (1.932 degrees)  " in table(summary)
     assert max(map(len, lines[:7])) <= 100  # of a terminal
 
 

@@ -23,6 +23,7 @@ from onnxcert.run.modality import select_modality
 from onnxcert.run.modality.image import ImageModality
 from onnxcert.run.modality.points import PointCloudModality
 from onnxcert.sampling.draws import digest
+from onnxcert.statistics.guarantee import describe_noise
 
 
 def segmenter(folder: Path, **more: Any) -> OnnxSegmenter:
@@ -157,5 +158,5 @@ def test_truth_that_changed_is_none(done: Record, tmp_path: Path) -> None:
 
 
 def test_noise_is_named_as_it_was_drawn(done: Record) -> None:
-    assert done.draws.perturbation.describe().endswith("on the coordinates (channels 0 to 2)")
+    assert describe_noise(done.draws.perturbation).endswith("on the coordinates (channels 0 to 2)")
     assert done.draws.perturbation.of == Gaussian(0.1)  # type: ignore[attr-defined]

@@ -27,6 +27,7 @@ from onnxcert.model.network.forward import Forward
 from onnxcert.perturbation import AxisRotation, OnChannels, Rotation
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.statistics.certificate import ABSTAIN
+from onnxcert.statistics.guarantee import describe_noise
 
 CATEGORIES = (("chair", (0, 1)), ("lamp", (2, 3)), ("rocket", (1, 4)))
 
@@ -125,7 +126,7 @@ def test_the_draws_do_not_depend_on_the_batch_size(tmp_path: Path) -> None:
     assert np.array_equal(alone, many)
 
 
-@pytest.mark.parametrize("noise", list(every()), ids=lambda p: p.describe())
+@pytest.mark.parametrize("noise", list(every()), ids=describe_noise)
 def test_the_leak_check_runs_draws_of_a_batch_again_and_nothing_else(
     noise: Perturbation, tmp_path: Path
 ) -> None:
@@ -341,7 +342,7 @@ def test_x_and_an_attack_on_it_are_answered_by_one_function(tmp_path: Path) -> N
     assert np.array_equal(hits, certificate.tally.hits)
 
 
-@pytest.mark.parametrize("noise", list(every()), ids=lambda p: p.describe())
+@pytest.mark.parametrize("noise", list(every()), ids=describe_noise)
 def test_votes_differ_with_the_category_and_so_does_the_digest(
     noise: Perturbation, tmp_path: Path
 ) -> None:

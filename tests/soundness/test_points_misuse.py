@@ -17,6 +17,7 @@ from onnxcert.cli import run_command_line
 from onnxcert.errors import ContractError, InputError, ParameterError
 from onnxcert.metrics.part_iou import shape_iou
 from onnxcert.metrics.scores import confusion
+from onnxcert.statistics.guarantee import describe_attack
 
 N = 40
 CATEGORIES = [["table", [0, 1]], ["Lamp", [2]]]
@@ -71,11 +72,13 @@ def test_a_rotation_on_channels_turns_all_that_are_named(of: Rotation | AxisRota
     with pytest.raises(ParameterError, match="rotates 3 channels"):
         OnChannels(of, 0, 6, "the coordinates and normals")
     both = type(of)(**{**of.parameters(), "vectors": 2})
-    assert "channels 0 to 5" in OnChannels(both, 0, 6).attack("R", "unit")
+    assert "channels 0 to 5" in describe_attack(OnChannels(both, 0, 6), "R", "unit")
 
 
 def test_channels_are_named_by_their_numbers_whatever_they_are_called() -> None:
-    said = OnChannels(Gaussian(0.2), 0, 1, "the coordinates and normals").attack("R", "unit")
+    said = describe_attack(
+        OnChannels(Gaussian(0.2), 0, 1, "the coordinates and normals"), "R", "unit"
+    )
     assert "of the coordinates and normals (channel 0) with" in said
     for name in ("x\nwith probability 1", "x" * 61):
         with pytest.raises(ParameterError, match="called must be"):

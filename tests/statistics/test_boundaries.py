@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from onnxcert.errors import ParameterError
 from onnxcert.sampling.tally import Selection
 from onnxcert.statistics import SPENDING, boundaries, p_values
-from onnxcert.statistics.boundaries import auto_looks, crossing_probability
-from onnxcert.statistics.correction.bonferroni import first_rejected
-from onnxcert.statistics.spending import cumulative
+from onnxcert.statistics.boundaries import auto_looks, crossing_probability, cumulative
+from onnxcert.statistics.correction.base import first_rejected
 
 LOOKS = (80, 100, 130, 170, 230, 300, 400, 550, 750, 1000)
 SELECTIONS: tuple[Selection, ...] = ("split", "pooled")

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation import Gaussian, round_down
+from onnxcert.perturbation import Gaussian
 from onnxcert.sampling.draws import Draws
 from onnxcert.sampling.tally import Selection, Tally
 from onnxcert.statistics import Family, decide, p_values, smallest_n
 from onnxcert.statistics.certificate import ABSTAIN
 from onnxcert.statistics.correction import CORRECTIONS
+from onnxcert.statistics.guarantee import round_down
 from onnxcert.statistics.rule import Rule
 
 DRAWS = Draws(Gaussian(0.25), 1, "00" * 32)

@@ -12,6 +12,7 @@ from exact import tally_of
 from onnxcert.perturbation import Gaussian, OnChannels, Rotation
 from onnxcert.sampling.tally import Selection, Tally
 from onnxcert.statistics import decide
+from onnxcert.statistics.guarantee import describe_noise, format_radius
 from onnxcert.statistics.rule import Budget, Rule, Schedule
 
 
@@ -109,7 +110,7 @@ def test_indivclass_says_the_radius_that_it_found() -> None:
         tally_of([[190, 200]], 200, "split"), Rule(correction="bonferroni", procedure="indivclass")
     )
     text = certificate.statement()
-    assert f"R = {Gaussian(0.25).format_radius(certificate.radius)} (" in text
+    assert f"R = {format_radius(Gaussian(0.25), certificate.radius)} (" in text
     assert certificate.radius > Gaussian(0.25).radius(0.75)
     assert "Phi^-1" not in text
     # Any tau would say and certify the same.
@@ -131,7 +132,7 @@ def test_older_records_are_worded_as_they_were() -> None:
     other = decide(replace(by.tally, draws=draws), Rule())
     assert "coordinates" not in other.statement()
     assert other.statement(before=True) == other.statement().replace(
-        turned.describe(), turned.describe_legacy()
+        describe_noise(turned), describe_noise(turned, before=True)
     )
     plain = decide(tally_of([190, 200], 200), Rule())
     assert plain.statement(before=True) == plain.statement()

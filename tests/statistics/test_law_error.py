@@ -14,7 +14,7 @@ from worst_law import worst_rate
 
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
-from onnxcert.planning import PlanRequest, votes_at_looks, votes_needed
+from onnxcert.planning import PlanRequest, votes_needed
 from onnxcert.sampling.tally import Selection, Tally
 from onnxcert.statistics import Family, OneSidedLevel, boundaries, decide, p_values, smallest_n
 from onnxcert.statistics import tested_tau as raised_tau
@@ -22,7 +22,12 @@ from onnxcert.statistics.baselines import alpha_for_predictions
 from onnxcert.statistics.certificate import Certificate
 from onnxcert.statistics.correction import CORRECTIONS
 from onnxcert.statistics.rule import Budget, Rule, Schedule
-from onnxcert.statistics.sample_size import can_certify, can_certify_at_a_look, resolve_looks
+from onnxcert.statistics.sample_size import (
+    can_certify,
+    can_certify_at_a_look,
+    find_boundaries,
+    resolve_looks,
+)
 from onnxcert.statistics.settings import Settings
 
 DELTA = 0.02
@@ -148,18 +153,19 @@ def test_looks_are_at_the_raised_tau(selection: Selection) -> None:
     found, expected = decide(off(tally), rule), decide(tally, raised)
     assert found.thresholds == expected.thresholds != decide(tally, rule).thresholds
     np.testing.assert_array_equal(found.level, expected.level)
-    assert votes_at_looks(rule, 41, selection, 10, DELTA) == votes_at_looks(
-        raised, 41, selection, 10
-    )
     auto = Schedule(300)
     family, same = Family.of(rule, 41, selection, DELTA), Family.of(raised, 41, selection)
+    bounds, higher = find_boundaries(rule, family, 10)[1], find_boundaries(raised, same, 10)[1]
+    np.testing.assert_array_equal(bounds, higher)
     assert resolve_looks(auto, family, 10) == resolve_looks(auto, same, 10)
     assert resolve_looks(auto, family, 10) != resolve_looks(
         auto, Family.of(rule, 41, selection), 10
     )
     for n in range(10, 60):
-        one = Schedule(n, (n,))
-        assert can_certify_at_a_look(family, one, 10) == can_certify_at_a_look(same, one, 10)
+        one = {"schedule": Schedule(n, (n,))}
+        assert can_certify_at_a_look(rule.but(**one), family, 10) == can_certify_at_a_look(
+            raised.but(**one), same, 10
+        )
 
 
 @pytest.mark.parametrize("selection", ["split", "pooled"])

@@ -10,7 +10,6 @@ from onnxcert.errors import ParameterError
 from onnxcert.statistics.correction import (
     CORRECTIONS,
     REFUSED,
-    Bonferroni,
     build_registry,
     get_correction,
     refusal_reason,
@@ -41,9 +40,9 @@ def test_each_says_what_it_controls_and_holds_under_any_dependence() -> None:
 
 
 def test_the_registry_refuses_what_needs_an_assumption() -> None:
-    assert build_registry([Bonferroni()]).keys() == {"bonferroni"}
+    assert build_registry([CORRECTIONS["bonferroni"]]).keys() == {"bonferroni"}
     with pytest.raises(ParameterError, match="hochberg is valid under independent or positively"):
-        build_registry([Bonferroni(), Hochberg()])  # type: ignore[list-item]
+        build_registry([CORRECTIONS["bonferroni"], Hochberg()])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(

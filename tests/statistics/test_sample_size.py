@@ -172,10 +172,10 @@ def test_automatic_looks_begin_with_a_candidate_and_where_a_unanimous_component_
 @pytest.mark.parametrize("selection", ["pooled", "split"])
 def test_looks_are_refused_just_where_none_of_them_certifies(selection: Selection) -> None:
     asked = family(10**6, selection=selection, correction="bonferroni")
-    assert can_certify_at_a_look(asked, Schedule(100, (5, 100)), 1)
-    assert not can_certify_at_a_look(asked, Schedule(60, (5, 60)), 1)
+    assert can_certify_at_a_look(Rule(schedule=Schedule(100, (5, 100))), asked, 1)
+    assert not can_certify_at_a_look(Rule(schedule=Schedule(60, (5, 60))), asked, 1)
     # All that the last look may spend is its own share: the one before has taken the rest.
-    assert can_certify_at_a_look(asked, Schedule(100, (99, 100)), 1)
+    assert can_certify_at_a_look(Rule(schedule=Schedule(100, (99, 100))), asked, 1)
 
 
 def test_pooled_votes_cannot_be_looked_at_before_there_is_a_candidate() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from onnxcert.statistics import boundaries
-from onnxcert.statistics.spending import cumulative
+from onnxcert.statistics.boundaries import cumulative
 
 
 @pytest.mark.parametrize("selection", ["split", "pooled"])

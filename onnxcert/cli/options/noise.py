@@ -17,11 +17,10 @@ from onnxcert.model.contract.base import Contract
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.contract.points import PointContract
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
+from onnxcert.perturbation import PLAIN, AxisRotation, Gaussian, OnChannels, Rotation
 
-GAUSSIAN: Final = "gaussian"
-ROTATION: Final = "rotation"
-KINDS: Final = {kind: kind for kind in (GAUSSIAN, ROTATION)}
+# --axis selects a rotation about one axis.
+KINDS: Final = {name: kind for name, kind in PLAIN.items() if kind is not AxisRotation}
 LONGEST: Final = 60  # characters of the name of the channels in `OnChannels`
 COORDINATES: Final = "coordinates"
 WITH_NORMALS: Final = "coordinates+normals"
@@ -31,7 +30,7 @@ OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
     "perturbation": (
         str,
         typer.Option(
-            GAUSSIAN,
+            Gaussian.name,
             "--perturbation",
             help="Noise and attack: gaussian (added to pixels or coordinates) or rotation (of a "
             "shape about any axis).",
@@ -110,7 +109,7 @@ class NoiseOptions:
         if self._is_rotation:
             assert isinstance(contract, PointContract)
             return self._build_rotation(contract, sigma)
-        return self._build_gaussian(contract, sigma)
+        return self._build_additive(contract, sigma)
 
     def sigma(self, contract: Contract) -> float | None:
         """Return --sigma, or the standard deviation of the training noise; None if unknown."""
@@ -133,7 +132,7 @@ class NoiseOptions:
             return None
         if self._is_rotation:
             return self._build_rotation(PointContract(), sigma)
-        return Gaussian(sigma)
+        return self._kind(**{"sigma": sigma})
 
     @property
     def are_given(self) -> bool:
@@ -142,8 +141,12 @@ class NoiseOptions:
         return self.values != defaults
 
     @property
+    def _kind(self) -> type[Perturbation]:
+        return look_up(KINDS, self.values["perturbation"], "--perturbation")
+
+    @property
     def _is_rotation(self) -> bool:
-        return look_up(KINDS, self.values["perturbation"], "--perturbation") == ROTATION
+        return self._kind is Rotation
 
     def _check(self) -> None:
         for name in ("on",) if self._is_rotation else ("axis", "radius"):
@@ -165,11 +168,11 @@ class NoiseOptions:
             return AxisRotation(sigma, axis, vectors)
         return Rotation(sigma, vectors, radius or "exact")
 
-    def _build_gaussian(self, contract: Contract, sigma: float) -> Perturbation:
+    def _build_additive(self, contract: Contract, sigma: float) -> Perturbation:
         on = self.values["on"]
         takes_points = isinstance(contract, PointContract)
         channels = contract.declared_channels
-        noise = Gaussian(sigma)
+        noise = self._kind(**{"sigma": sigma})
         if isinstance(contract, PointContract) and on in (None, COORDINATES):
             return noise if channels == 3 else OnChannels(noise, 0, 3, "the coordinates")
         if on is None:
@@ -197,7 +200,7 @@ class NoiseOptions:
         return OnChannels(noise, int(first), int(end))
 
 
-def _on_bands(noise: Gaussian, on: str, bands: Sequence[str]) -> Perturbation:
+def _on_bands(noise: Perturbation, on: str, bands: Sequence[str]) -> Perturbation:
     """Return `noise` restricted to the bands in the comma-separated list `on`."""
     names = [name.strip() for name in on.split(",")]
     if unknown := [name for name in names if name not in bands]:

@@ -139,7 +139,7 @@ def part_colours(class_names: Sequence[str], own: Sequence[int]) -> ByteArray:
 def certified_cone(record: Record) -> Cone | None:
     """Return the rotations that the labels are certified for; None for another perturbation."""
     perturbation = record.draws.perturbation
-    if perturbation.unit(record.unit) != RADIANS:
+    if perturbation.unit != RADIANS:
         return None
     angle = record.decision.radius[0]
     parameters = perturbation.parameters()
@@ -152,7 +152,7 @@ def certified_cone(record: Record) -> Cone | None:
 
 def _radius_map(record: Record, radius: LevelArray) -> RadiusMap:
     largest, requested = float(record.radii[-1]), sorted(record.decision.radius)
-    unit = record.draws.perturbation.unit(record.unit)
+    unit = record.draws.perturbation.unit or record.unit
     if unit != RADIANS:
         return RadiusMap(radius, largest, tuple(requested), unit)
     return RadiusMap(

@@ -16,6 +16,7 @@ from onnxcert.report.figures.axes import image_panel, panel_size
 from onnxcert.report.figures.text import FAINT, INK, PAPER, draw_text, load_font, shorten
 from onnxcert.results import Record
 from onnxcert.statistics.certificate import ABSTAIN
+from onnxcert.statistics.guarantee import format_radius
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -141,7 +142,7 @@ def _vote_bars(record: Record, names: Sequence[str], *, many_labels: bool) -> li
     rows = zip(*(np.asarray(array[...]).tolist() for array in arrays), strict=True)
     radii = np.asarray(record.radii[...], np.float64)
     colours = palette.colours(names)
-    shown = record.draws.perturbation.format_radius
+    perturbation = record.draws.perturbation
     bars = []
     for i, (label, candidate, hits, level) in enumerate(rows):
         if many_labels:
@@ -154,7 +155,9 @@ def _vote_bars(record: Record, names: Sequence[str], *, many_labels: bool) -> li
             verdict = _class_name(names, label) if label != ABSTAIN else "abstain"
         if label == ABSTAIN and level:  # a radius map also certifies at tau below the requested one
             verdict = f"{('no', 'yes')[candidate] if many_labels else vote}, short of tau"
-        radius_text = f", R = {shown(float(radii[level - 1]))}" if level else ""
+        radius_text = (
+            f", R = {format_radius(perturbation, float(radii[level - 1]))}" if level else ""
+        )
         bars.append(
             VoteBar(
                 text=f"{what}{verdict}{radius_text}",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from onnxcert.perturbation import round_down
 from onnxcert.report.figures.axes import ByteArray, hit_rate_colours, radius_colours
 from onnxcert.report.figures.text import FAINT, INK, PAPER, draw_text, load_font
+from onnxcert.statistics.guarantee import round_down
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -10,11 +10,11 @@ from typing import Any, Final
 import numpy as np
 
 from onnxcert.errors import StoreError
-from onnxcert.perturbation import round_down
 from onnxcert.report.tables.summary import Summary, summarise
 from onnxcert.report.tables.text import format_columns, format_number
 from onnxcert.results import Record, Results
 from onnxcert.statistics.certificate import ABSTAIN
+from onnxcert.statistics.guarantee import round_down
 
 
 @dataclass(frozen=True)

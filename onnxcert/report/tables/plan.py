@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from onnxcert.planning.plan import Plan
 from onnxcert.planning.scheme import Scheme
 from onnxcert.planning.speed import Speed
+from onnxcert.statistics.guarantee import format_radius
 
 
 def format_plan(plan: Plan, speed: Speed | None) -> list[str]:
@@ -39,7 +40,7 @@ def _format_tau(plan: Plan, place: int, tau: float) -> list[str]:
     heading = f"tau {tau:g}"
     if radius is not None:
         assert plan.perturbation is not None
-        heading += f", radius {plan.perturbation.format_radius(radius)}"
+        heading += f", radius {format_radius(plan.perturbation, radius)}"
     least = requested.smallest_n(place)
     if requested.rule.schedule is not None:
         least_said = "no look certifies anything" if least is None else f"first at look {least}"

@@ -260,7 +260,7 @@ def summarise(
         skipped=dict(skipped or {}),
         components=components,
         radius=radii[0],
-        unit=last.draws.perturbation.unit(last.unit),
+        unit=last.draws.perturbation.unit or last.unit,
         kind=last.kind,
         component=_component(last),
         cloud=_is_cloud(last),

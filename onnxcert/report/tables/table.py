@@ -11,6 +11,7 @@ from onnxcert.metrics.scores import Curve
 from onnxcert.report.tables.parts import categories_object, category_table
 from onnxcert.report.tables.summary import ROWS, Row, Summary
 from onnxcert.report.tables.text import format_columns, format_number
+from onnxcert.statistics.guarantee import format_radius
 
 
 def table(summary: Summary, *, per_class: bool = False) -> str:
@@ -63,7 +64,7 @@ def row_cells(summary: Summary, row: Row) -> list[str]:
         found += [parts and parts.instance_iou, parts and parts.category_iou]
     else:
         found.append(None if scores is None else scores.miou)
-    radius = "-" if row.radius is None else summary.perturbation.format_radius(row.radius)
+    radius = "-" if row.radius is None else format_radius(summary.perturbation, row.radius)
     return [radius, *map(format_number, found), format_number(row.abstain)]
 
 
@@ -90,7 +91,7 @@ def _radius_table(summary: Summary, curve: Curve) -> list[str]:
     for j in sorted({round(i * (count - 1) / 7) for i in range(8)}) if count else []:
         cells.append(
             [
-                summary.perturbation.format_radius(float(curve.radii[j])),
+                format_radius(summary.perturbation, float(curve.radii[j])),
                 format_number(curve.certified[j] / curve.components),
                 *([format_number(curve.correct[j] / curve.labelled)] if curve.labelled else []),
             ]

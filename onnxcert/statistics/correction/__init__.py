@@ -1,4 +1,4 @@
-"""Multiple-testing procedures that may back a certificate.
+"""Multiple-testing procedures that may back a certificate, and those that must not.
 
 All are valid under *any* dependence between components, because the dependence between the errors
 of neighbouring pixels cannot be verified. Add a new procedure as one file and one line here.
@@ -10,10 +10,9 @@ from typing import Final
 from onnxcert.errors import ParameterError
 from onnxcert.statistics.correction.base import Correction
 from onnxcert.statistics.correction.benjamini_yekutieli import BenjaminiYekutieli
-from onnxcert.statistics.correction.bonferroni import Bonferroni
-from onnxcert.statistics.correction.holm import Holm
-from onnxcert.statistics.correction.kfwer import KFwer, KFwerStepDown
-from onnxcert.statistics.correction.refused import REFUSED, refusal_reason
+from onnxcert.statistics.correction.familywise import SingleStep, StepDown
+
+__all__ = ["CORRECTIONS", "REFUSED", "Correction", "get_correction", "refusal_reason"]
 
 
 def build_registry(corrections: Iterable[Correction]) -> dict[str, Correction]:
@@ -34,8 +33,44 @@ def build_registry(corrections: Iterable[Correction]) -> dict[str, Correction]:
 
 
 CORRECTIONS: Final[dict[str, Correction]] = build_registry(
-    (Bonferroni(), Holm(), KFwer(), KFwerStepDown(), BenjaminiYekutieli())
+    (
+        SingleStep("bonferroni", "FWER"),
+        StepDown("holm", "FWER"),
+        SingleStep("kfwer", "k-FWER"),
+        StepDown("kfwer-stepdown", "k-FWER"),
+        BenjaminiYekutieli(),
+    )
 )
+
+_PIXELS: Final = "which cannot be verified for the pixels of an image or the points of a shape"
+
+REFUSED: Final[dict[str, str]] = {
+    "hochberg": "Hochberg's step-up procedure needs independent or positively dependent p-values "
+    f"(Simes' inequality), {_PIXELS}; use holm",
+    "hommel": "Hommel's procedure needs independent or positively dependent p-values (Simes' "
+    f"inequality), {_PIXELS}; use holm",
+    "sidak": f"Sidak's levels need independent or positively orthant dependent errors, {_PIXELS}, "
+    "and gain almost nothing; use bonferroni or holm",
+    "simes": f"Simes' test needs independent or positively dependent p-values, {_PIXELS}, and it "
+    "does not say which components are certified; use holm",
+    "fdr_bh": "the Benjamini-Hochberg procedure needs independent or positively dependent "
+    f"p-values, {_PIXELS}; use benjamini-yekutieli, which needs neither",
+}
+
+_SPELLINGS: Final = {
+    "simes-hochberg": "hochberg",
+    "holm-sidak": "sidak",
+    "bh": "fdr_bh",
+    "benjamini-hochberg": "fdr_bh",
+    "fdr_tsbh": "fdr_bh",
+    "fdr_tsbky": "fdr_bh",
+}
+
+
+def refusal_reason(name: str) -> str | None:
+    """Return why `name` may not back a certificate; None if it is not a refused procedure."""
+    key = name.lower()
+    return REFUSED.get(_SPELLINGS.get(key, key))
 
 
 def get_correction(name: str) -> Correction:
@@ -49,18 +84,3 @@ def get_correction(name: str) -> Correction:
     if reason := refusal_reason(name):
         raise ParameterError(f"{name} cannot back a certificate: {reason}.")
     raise ParameterError(f"the correction must be one of {', '.join(CORRECTIONS)}, got {name!r}.")
-
-
-__all__ = [
-    "CORRECTIONS",
-    "REFUSED",
-    "BenjaminiYekutieli",
-    "Bonferroni",
-    "Correction",
-    "Holm",
-    "KFwer",
-    "KFwerStepDown",
-    "build_registry",
-    "get_correction",
-    "refusal_reason",
-]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
 
 from onnxcert._typing import IntArray, LevelArray
 
 Controls = Literal["FWER", "k-FWER", "FDR"]
 
 
-class Correction(Protocol):
+@dataclass(frozen=True)
+class Correction(ABC):
     """A procedure that controls an error rate under any dependence between components.
 
     N is the number of components, all tested together. k = b + 1, where b wrong components are
@@ -26,19 +31,20 @@ class Correction(Protocol):
             (`onnxcert.statistics.Family.reserve`).
     """
 
-    name: ClassVar[str]
-    controls: ClassVar[Controls]
+    name: str
+    controls: Controls
     dependence: ClassVar[str]
     stepwise: ClassVar[bool]
 
+    @abstractmethod
     def entry_level(self, components: int, alpha: float, k: int) -> float:
         """Return the largest p-value that certifies all components if every component has it."""
-        ...
 
     def largest_level(self, components: int, alpha: float, k: int) -> float:
         """Return the largest p-value that can be certified for any p-values of the others."""
-        ...
+        return self.entry_level(components, alpha, k)
 
+    @abstractmethod
     def threshold(
         self,
         p_values: LevelArray,
@@ -57,4 +63,13 @@ class Correction(Protocol):
             k: smallest number of wrong components that is not tolerated.
             reserve: part of alpha that levels above the single-step level must not use.
         """
-        ...
+
+
+def first_rejected(p_values: LevelArray, level: float | LevelArray) -> int:
+    """Return the smallest number of hits whose p-value is at most `level`; n + 1 if none is.
+
+    >>> first_rejected(np.array([1.0, 0.3, 0.01]), 0.3)
+    1
+    """
+    rejected = p_values <= level
+    return int(np.argmax(rejected)) if rejected.any() else len(p_values)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
 from scipy.special import digamma
 
 from onnxcert._typing import IntArray, LevelArray
-from onnxcert.statistics.correction.base import Controls
-from onnxcert.statistics.correction.bonferroni import first_rejected
+from onnxcert.statistics.correction.base import Controls, Correction, first_rejected
 
 
 @final
-class BenjaminiYekutieli:
+@dataclass(frozen=True)
+class BenjaminiYekutieli(Correction):
     """Step-up control of the FDR under any dependence (Benjamini, Yekutieli 2001, Theorem 1.3).
 
     Reject the largest number R of smallest p-values that are all at most R alpha / (N c_N),
@@ -26,15 +27,13 @@ class BenjaminiYekutieli:
     1
     """
 
-    name: ClassVar[str] = "benjamini-yekutieli"
-    controls: ClassVar[Controls] = "FDR"
+    name: str = "benjamini-yekutieli"
+    controls: Controls = "FDR"
     dependence: ClassVar[str] = "any"
     stepwise: ClassVar[bool] = True
 
     def entry_level(self, components: int, alpha: float, k: int) -> float:  # noqa: ARG002
         return alpha / harmonic(components)
-
-    largest_level = entry_level
 
     def threshold(
         self,
@@ -50,8 +49,7 @@ class BenjaminiYekutieli:
             return first_rejected(p_values, alpha / components)
         rejected = np.cumsum(histogram[::-1])[::-1]
         levels = rejected * (alpha - reserve) / (components * harmonic(components))
-        passed = (p_values <= levels) & (rejected > 0)
-        return int(np.argmax(passed)) if passed.any() else len(p_values)
+        return first_rejected(np.where(rejected > 0, p_values, np.inf), levels)
 
 
 def harmonic(components: int) -> float:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import final
 
 from onnxcert.errors import ParameterError
-from onnxcert.perturbation import round_down
 from onnxcert.report.figures.points.viewpoint import Vector
+from onnxcert.statistics.guarantee import round_down
 
 
 @final
