@@ -93,7 +93,7 @@ def test_jointclass_needs_the_joint_votes() -> None:
 @pytest.mark.parametrize("joint", [-1, 191, N])
 def test_more_joint_votes_than_any_component_has_are_refused(joint: int) -> None:
     assert split([190, N], 190).joint == 190
-    with pytest.raises(ParameterError, match="all components agree in at most"):
+    with pytest.raises(ParameterError, match="all components agree must be at most"):
         split([190, N], joint)
 
 

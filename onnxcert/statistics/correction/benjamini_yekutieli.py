@@ -48,7 +48,8 @@ class BenjaminiYekutieli(Correction):
         if reserve >= alpha:
             return first_rejected(p_values, alpha / components)
         rejected = np.cumsum(histogram[::-1])[::-1]
-        levels = rejected * (alpha - reserve) / (components * harmonic(components))
+        levels: LevelArray = np.multiply(rejected, alpha - reserve, dtype=np.float64)
+        levels /= components * harmonic(components)
         return first_rejected(np.where(rejected > 0, p_values, np.inf), levels)
 
 
