@@ -70,7 +70,9 @@ def _calibrate(out: Path | None, repetitions: int, seed: int, bar: _StepBar) -> 
     if out is None:
         print(page)
     else:
-        write_atomically(out / "calibration.md", lambda path: _write(path, page))
+        write_atomically(
+            out / "calibration.md", lambda path: path.write_text(page, encoding="utf-8")
+        )
         write_csv(out / "calibration.csv", COLUMNS, map(cells, found))
         for name in ("calibration.md", "calibration.csv"):
             print(out / name)
@@ -96,10 +98,6 @@ def _make_folder(out: Path) -> None:
         raise StoreError(
             f"the folder {out} cannot be created ({reason}); choose another folder with --out."
         ) from None
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 class _StepBar:

@@ -55,7 +55,7 @@ def calibrate(
             steps.step()
     for number, case in enumerate(invalid_rules, start=len(designs)):
         votes = case.votes(case.design, repetitions, seed + number)
-        for decider in (None, case.rule(case.design)):
+        for decider in (None, case.rule(case.design.rule)):
             failures = votes.failures(decider)
             found.append(build_row(case.design, case.dependence, failures, None, seed))
             steps.step()

@@ -18,6 +18,7 @@ from scipy.stats import binomtest
 from onnxcert._typing import LevelArray
 from onnxcert.simulation.designs import Dependence, Design
 from onnxcert.simulation.simulation import Decider, Simulated, simulate
+from onnxcert.statistics.rule import Rule
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class InvalidRule:
     design: Design
     dependence: str
     votes: Callable[[Design, int, int], Simulated]
-    rule: Callable[[Design], Decider]
+    rule: Callable[[Rule], Decider]
 
 
 def row(design: Design, dependence: Dependence, repetitions: int, seed: int) -> Row:

@@ -57,19 +57,16 @@ def run(
         raise ParameterError(f"the resolution must be above 0 and at most 1, got {resolution:g}.")
     steps = NoProgress() if steps is None else steps
 
-    steps.begin("certified share against corruption", corruption.steps(resolution))
-    by_gamma = list(corruption.shares(resolution, seed, steps))
-    write_rows(out / "corruption.csv", by_gamma)
-    yield out / "corruption.csv"
-    draw_corruption(out / "corruption.png", by_gamma)
-    yield out / "corruption.png"
-
-    steps.begin("certified share against budgets", budgets.steps(resolution))
-    by_budget = list(budgets.shares(resolution, seed, steps))
-    write_rows(out / "budgets.csv", by_budget)
-    yield out / "budgets.csv"
-    draw_budgets(out / "budgets.png", by_budget)
-    yield out / "budgets.png"
+    for name, experiment, draw in (
+        ("corruption", corruption, draw_corruption),
+        ("budgets", budgets, draw_budgets),
+    ):
+        steps.begin(f"certified share against {name}", experiment.steps(resolution))
+        rows = list(experiment.shares(resolution, seed, steps))
+        write_rows(out / f"{name}.csv", rows)
+        yield out / f"{name}.csv"
+        draw(out / f"{name}.png", rows)
+        yield out / f"{name}.png"
 
     steps.begin("draws with early stopping", stopping.steps(resolution))
     found = list(stopping.needs(resolution, seed, steps))
@@ -84,12 +81,8 @@ def run(
 
     record = {"seed": seed, "resolution": resolution, "versions": versions()}
     text = json.dumps(record, indent=2) + "\n"
-    write_atomically(out / "study.json", lambda path: _write(path, text))
+    write_atomically(out / "study.json", lambda path: path.write_text(text, encoding="utf-8"))
     yield out / "study.json"
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def draw_corruption(path: Path, rows: Sequence[Share]) -> None:

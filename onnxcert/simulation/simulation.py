@@ -20,7 +20,7 @@ from onnxcert.simulation.dependence import (
     windows,
 )
 from onnxcert.simulation.designs import Dependence, Design
-from onnxcert.simulation.tallies import DRAWS
+from onnxcert.simulation.tallies import synthetic_tally
 from onnxcert.statistics import decide
 from onnxcert.statistics.certificate import Certificate
 
@@ -52,16 +52,12 @@ class Simulated:
     def tally(self, k: int) -> Tally:
         """Return the tally of repetition k."""
         d = self.design
-        return Tally(
+        return synthetic_tally(
+            self.hits[k],
+            d.n,
+            d.n0,
+            d.selection,
             candidate=self.candidate[k],
-            hits=self.hits[k],
-            single=self.candidate[k],
-            n=d.n,
-            n0=d.n0,
-            selection=d.selection,
-            classes=3,
-            nonfinite=0,
-            draws=DRAWS,
             looks=() if self.path is None else d.looks,
             path=None if self.path is None else self.path[k],
             law_error=d.law_error,

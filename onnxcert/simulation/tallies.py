@@ -76,12 +76,14 @@ def synthetic_tally(
     n0: int,
     selection: Selection,
     *,
+    candidate: IntArray | None = None,
     looks: tuple[int, ...] = (),
     path: IntArray | None = None,
     joint: int | None = None,
+    law_error: float = 0.0,
 ) -> Tally:
-    """Return hits of synthetic components as a tally."""
-    candidate = np.zeros(hits.shape, np.uint8)
+    """Return hits of synthetic components as a tally; the candidates are class 0 if not given."""
+    candidate = np.zeros(hits.shape, np.uint8) if candidate is None else candidate
     return Tally(
         candidate=candidate,
         hits=hits,
@@ -89,13 +91,14 @@ def synthetic_tally(
         n=n,
         n0=n0,
         selection=selection,
-        classes=2,
+        classes=3,
         nonfinite=0,
         draws=DRAWS,
         kind="synthetic components",
         looks=looks,
         path=path,
         joint=joint,
+        law_error=law_error,
     )
 
 

@@ -74,7 +74,8 @@ def guarantee(
         leak_check: how the run checked batch invariance; empty if not recorded.
     """
     smallest = components if smallest is None else smallest
-    family = f"of all {rule.inputs} inputs" if rule.alpha_scope == "dataset" else "of an input"
+    shared = rule.alpha_scope == "dataset"
+    family = f"of all {rule.inputs} inputs" if shared else "of an input"
     if rule.procedure == "predict":
         what = (
             "the class most likely under noise (the class that the smoothed model predicts) at the "
@@ -98,11 +99,8 @@ def guarantee(
         scope = f"simultaneously for every certified component {family}"
         if controls == "k-FWER":
             tolerated = _describe_budget(rule, smallest, components)
-            scope = f"for all but at most {tolerated} of the certified " + (
-                f"components of each of {rule.inputs} inputs"
-                if rule.alpha_scope == "dataset"
-                else "components of an input"
-            )
+            family = f"of each of {rule.inputs} inputs" if shared else family
+            scope = f"for all but at most {tolerated} of the certified components {family}"
         sentence = (
             f"With probability at least 1 - {rule.alpha!r} over the noise draws, {scope}: {what}."
         )
@@ -116,7 +114,25 @@ def guarantee(
     # IndivClass holds for all tau and PREDICT for none, so the rule's tau has no effect.
     if before or rule.procedure not in ("indivclass", "predict"):
         numbers.append(f"tau {', '.join(map(repr, rule.taus))}")
-    numbers += _describe_numbers(rule, n, n0, selection, smallest, components, kind)
+    each = "for each input by itself"
+    if shared:
+        share = f"{rule.alpha_per_input:.3g} for each of {rule.inputs} inputs"
+        each = f"over the whole data set, {share}"
+    draws = f"n {n} draws tested"
+    if (schedule := rule.schedule) is not None:
+        looks = "auto" if schedule.looks is None else " ".join(map(str, schedule.looks))
+        draws = f"n at most {schedule.n} draws tested, looks {looks}, spending {schedule.spending}"
+    many = f"{components}" if smallest == components else f"{smallest} to {components}"
+    numbers += [
+        f"alpha {rule.alpha!r} {each}",
+        draws,
+        f"n0 {n0}",
+        f"selection {selection}",
+        f"N {many} {'component' if many == '1' else 'components'} ({kind})",
+        f"correction {rule.correction}",
+    ]
+    if rule.procedure != "segcertify":
+        numbers.append(f"procedure {rule.procedure}")
     if law_error > 0.0:
         numbers.append(f"law error {_round_up(law_error)}")
     if leak_check:
@@ -262,37 +278,3 @@ def _round_up(value: float) -> str:
     """
     rounded = float(Context(prec=3, rounding=ROUND_UP).create_decimal(Decimal(value)))
     return f"{rounded:.3g}"
-
-
-def _describe_numbers(
-    rule: Rule,
-    n: int,
-    n0: int,
-    selection: str,
-    smallest: int,
-    components: int,
-    kind: str,
-) -> list[str]:
-    many = f"{components}" if smallest == components else f"{smallest} to {components}"
-    scope = (
-        f"over the whole data set, {rule.alpha_per_input:.3g} for each of {rule.inputs} inputs"
-        if rule.alpha_scope == "dataset"
-        else "for each input by itself"
-    )
-    schedule = rule.schedule
-    if schedule is None:
-        draws = f"n {n} draws tested"
-    else:
-        looks = "auto" if schedule.looks is None else " ".join(map(str, schedule.looks))
-        draws = f"n at most {schedule.n} draws tested, looks {looks}, spending {schedule.spending}"
-    sentence = [
-        f"alpha {rule.alpha!r} {scope}",
-        draws,
-        f"n0 {n0}",
-        f"selection {selection}",
-        f"N {many} {'component' if many == '1' else 'components'} ({kind})",
-        f"correction {rule.correction}",
-    ]
-    if rule.procedure != "segcertify":
-        sentence.append(f"procedure {rule.procedure}")
-    return sentence

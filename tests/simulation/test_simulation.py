@@ -18,6 +18,7 @@ from onnxcert.simulation.calibration import COLUMNS, InvalidRule, Row, cells, ma
 from onnxcert.simulation.catalogue import design, one_tau
 from onnxcert.simulation.corruption import SCHEMES, certified_share
 from onnxcert.simulation.invalid_rules import all_invalid_rules
+from onnxcert.simulation.simulation import Decider
 from onnxcert.simulation.table import NoProgress
 from onnxcert.simulation.tallies import Errors
 from onnxcert.statistics import Family, decide, smallest_n
@@ -272,14 +273,14 @@ def test_calibrate_fails_where_a_rule_errs_too_often(
 
 def test_calibrate_fails_where_a_rule_known_not_to_hold_is_not_seen() -> None:
     sound = all_invalid_rules()[0]
-    blind = InvalidRule("INVALID RULE: ours", sound.design, "pair", sound.votes, lambda d: _own(d))
+    blind = InvalidRule("INVALID RULE: ours", sound.design, "pair", sound.votes, _own)
     found = calibrate(repetitions=500, designs=[], invalid_rules=[blind])
     assert [r.as_expected for r in found] == [True, False]
     assert "NOT REJECTED" in markdown(found)
 
 
-def _own(of: object) -> object:
-    return lambda tally: decide(tally, of.rule)  # type: ignore[attr-defined]
+def _own(rule: Rule) -> Decider:
+    return lambda tally: decide(tally, rule)
 
 
 def test_too_few_repetitions_to_see_anything_are_a_failure_not_a_success() -> None:
