@@ -31,12 +31,12 @@ fuzz: $(BIN)/.ready
 	ONNXCERT_FUZZ=1250 $(BIN)/python -m pytest tests/fuzz -s -k "not store"
 	ONNXCERT_FUZZ=2000 $(BIN)/python -m pytest tests/fuzz -s -k store
 	ONNXCERT_FUZZ=10000 $(BIN)/python -m pytest tests/data/test_fuzz.py -s
-	ONNXCERT_FUZZ=2500 $(BIN)/python -m pytest tests/data/points/test_cloud_fuzz.py -s
+	ONNXCERT_FUZZ=2500 $(BIN)/python -m pytest tests/data/points/test_fuzz.py -s
 
 # Kill runs 200 times, and let the disk be full at every byte of a record. Takes twenty minutes.
 recovery: $(BIN)/.ready
-	ONNXCERT_KILLS=200 $(BIN)/python -m pytest tests/recovery/test_kill.py -s
-	ONNXCERT_DISK_FULL=1 $(BIN)/python -m pytest tests/recovery/test_disk_full.py
+	ONNXCERT_KILLS=200 $(BIN)/python -m pytest tests/run/test_kill.py -s
+	ONNXCERT_DISK_FULL=1 $(BIN)/python -m pytest tests/run/test_disk_full.py
 
 demo: $(BIN)/.ready
 	$(BIN)/onnxcert certify street --out out/street

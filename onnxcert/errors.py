@@ -15,7 +15,7 @@ it without a traceback and exits with status 2.
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 
@@ -36,7 +36,15 @@ class ModelError(OnnxcertError):
 
 
 class ContractError(ModelError):
-    """The model's contract is unknown, ambiguous or contradictory."""
+    """The model's contract is unknown, ambiguous or contradictory.
+
+    Attributes:
+        alternatives: Options, each with a value, any one of which would resolve it.
+    """
+
+    def __init__(self, message: str, *, alternatives: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.alternatives = tuple(alternatives)
 
 
 class DeviceError(OnnxcertError):

@@ -32,7 +32,7 @@ class CpuModule:
         exports = "\n".join(f"ON_CPU({name})" for name in names)
         file, library = folder / "kernels.cpp", folder / "kernels.so"
         file.write_text(f'#include "on_cpu.h"\n{text}\n{exports}\n', encoding="utf-8")
-        include = f"-I{Path(__file__).parent / 'kernels'}"
+        include = f"-I{Path(__file__).parent / 'sampling' / 'kernels'}"
         command = [COMPILER, *OPTIONS, *STRICT, *options, include, str(file), "-o", str(library)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr

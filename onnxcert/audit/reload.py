@@ -14,6 +14,7 @@ from onnxcert.data.points import read_cloud_item
 from onnxcert.errors import ContractError, InputError, refuse_machine_failure
 from onnxcert.model.adapter.points import PointAdapter
 from onnxcert.model.contract.base import VERSION
+from onnxcert.model.contract.modality import Modality
 from onnxcert.model.contract.points import PointContract
 from onnxcert.results import Record
 from onnxcert.sampling.draws import digest
@@ -47,7 +48,7 @@ class InputRecipe:
             InputError: the provenance of the record is not valid.
         """
         contract, parameters = record.provenance.contract, record.provenance.parameters
-        if contract.get("medium", "picture") == "picture":
+        if contract.get("medium", Modality.IMAGE) == Modality.IMAGE:
             bands = contract.get("bands", [])
             if not isinstance(bands, list | tuple) or not all(
                 isinstance(name, str) for name in bands
@@ -64,7 +65,7 @@ class InputRecipe:
             if name in own and value not in (None, "")
         }
         try:
-            text = json.dumps({"version": VERSION, "medium": "points", **stored})
+            text = json.dumps({"version": VERSION, "medium": Modality.POINTS, **stored})
             entry = PointAdapter(
                 PointContract.from_json(text, source="the record"), bool(parameters.get("fill"))
             )

@@ -14,7 +14,7 @@ import typer
 
 from onnxcert._version import __version__
 from onnxcert.cli import certify, decide, diff, inspect, merge, pack, plan, report, study, verify
-from onnxcert.cli.open_facts import format_questions
+from onnxcert.cli.missing_settings import format_questions
 from onnxcert.cli.terminal import OutputError, guard_streams
 from onnxcert.errors import OnnxcertError
 from onnxcert.model.contract.question import MissingSettings

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from onnxcert.cli.label_facts import check_label_offset, get_ignore_label
-from onnxcert.cli.open_facts import add_run_settings
+from onnxcert.cli.missing_settings import add_run_settings
 from onnxcert.cli.options.contract import with_contract_options
 from onnxcert.cli.options.inputs import InputOptions, with_input_options
 from onnxcert.cli.options.loading import load_model
@@ -31,8 +31,9 @@ from onnxcert.data.listing import safe_name
 from onnxcert.errors import ParameterError
 from onnxcert.files.inside import inside
 from onnxcert.model.bundled import find_model
+from onnxcert.model.contract.modality import Modality
 from onnxcert.model.contract.question import MissingSettings
-from onnxcert.model.detect.detect import detect_modality, file_gives
+from onnxcert.model.detect.detect import read_stated
 from onnxcert.report.tables.table import table
 from onnxcert.results import ResultStore
 from onnxcert.run.provenance import collect_parameters
@@ -141,13 +142,13 @@ def command(
     parallel.check_seed(seed)
     file = load_model(path)
     other_file = load_model(find_model(nonrobust)) if nonrobust else None
-    kind = detect_modality(file, given)
-    listing = input_options.list_inputs(path, inputs or [], kind)
-    if listing.categories and "categories" not in given and not file_gives(file, "categories"):
+    stated = read_stated(file, given)
+    listing = input_options.list_inputs(path, inputs or [], stated.modality)
+    if listing.categories and "categories" not in {*given, *stated.sources}:
         given = {**given, "categories": listing.categories}
 
     ignore_label = input_options.ignore_label(listing)
-    if kind == "picture":
+    if stated.modality is Modality.IMAGE:
         check_label_offset(file, listing, ignore_label)
         ignore_label = get_ignore_label(file, listing, ignore_label)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import typer
 
+from onnxcert.cli.missing_settings import print_interpretations
 from onnxcert.cli.options.contract import with_contract_options
 from onnxcert.cli.options.loading import load_model
 from onnxcert.cli.options.runtime import RunningOptions, with_running_options
-from onnxcert.cli.readings import print_interpretations
 from onnxcert.cli.trial_input import try_model
 from onnxcert.data import read_class_names, read_image
 from onnxcert.data.points import read_cloud
@@ -26,7 +26,6 @@ from onnxcert.model.detect.other_tasks import image_findings
 from onnxcert.model.graph.file import ModelFile, write_contract
 from onnxcert.model.graph.lint import Finding, group_by_message, lint, refuse_errors
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.model.sidecars.carried import list_unused
 from onnxcert.report.figures.points.view import draw_cloud_prediction
 from onnxcert.report.figures.view import draw_prediction
 
@@ -79,14 +78,10 @@ def command(
     given["class_names"] = read_class_names(class_names) if class_names else None
     try:
         contract = detect(file, given, thorough=True)
-    except MissingSettings as error:
-        if error.contract is not None:
-            _print(file, error.contract, _findings(file, error.contract), error.fields)
-        if len(error.questions) == 1:
-            print_interpretations(file, str(error), given, arguments)
-        raise
     except ContractError as error:
-        print_interpretations(file, str(error), given, arguments)
+        if isinstance(error, MissingSettings) and error.contract is not None:
+            _print(file, error.contract, _findings(file, error.contract), error.fields)
+        print_interpretations(file, error, given, arguments)
         raise
     _refuse_wrong_axes(file, given, contract)
     findings = _findings(file, contract)
@@ -171,7 +166,7 @@ def _print(
     print(f"\nlint: {'nothing found' if not findings else ''}".rstrip())
     for finding in group_by_message(findings):
         print(f"  {finding.severity}: node {finding.node} {finding.message}")
-    for note in list_unused(file, contract):
+    for note in file.list_unused(contract):
         print(f"not used: {note}")
 
 

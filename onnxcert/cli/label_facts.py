@@ -6,7 +6,6 @@ from onnxcert.data import Listing
 from onnxcert.data.labels.encoding import INDEX
 from onnxcert.errors import ParameterError
 from onnxcert.model.graph.file import ModelFile
-from onnxcert.model.sidecars.carried import read_sidecars
 
 
 def check_label_offset(file: ModelFile, listing: Listing, ignore_label: int | None) -> None:
@@ -17,7 +16,7 @@ def check_label_offset(file: ModelFile, listing: Listing, ignore_label: int | No
     """
     if not _has_plain_labels(listing) or ignore_label is not None:
         return
-    source = read_sidecars(file).reduces_labels
+    source = file.sidecars.reduces_labels
     if source:
         raise ParameterError(
             f"{source} says that the model was trained on labels reduced by one, where 0 is not a "
@@ -30,7 +29,7 @@ def get_ignore_label(file: ModelFile, listing: Listing, given: int | None) -> in
     """Return the given ignored label, or the one that was ignored in training if none is given."""
     if given is not None or not _has_plain_labels(listing):
         return given
-    return read_sidecars(file).ignore_label
+    return file.sidecars.ignore_label
 
 
 def _has_plain_labels(listing: Listing) -> bool:

@@ -24,7 +24,6 @@ from onnxcert.errors import InputError, OnnxcertError
 from onnxcert.model.contract.base import ASSUMED
 from onnxcert.model.graph.lint import group_by_message
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.model.sidecars.carried import list_unused
 from onnxcert.report.tables.summary import Summary
 from onnxcert.report.tables.table import json_object
 from onnxcert.run.run import Run
@@ -139,7 +138,7 @@ def format_header(run: Run) -> str:
         run.segmenter.entry.description,
         format_output(run.segmenter),
         *(f"lint    {f.node} {f.message}" for f in group_by_message(run.segmenter.findings)),
-        *(f"unused  {note}" for note in list_unused(run.segmenter.file, run.segmenter.contract)),
+        *(f"unused  {note}" for note in run.segmenter.file.list_unused(run.segmenter.contract)),
     ]
     if runtime.note:
         lines.append(f"device  {runtime.note}")

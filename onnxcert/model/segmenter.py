@@ -179,7 +179,7 @@ class OnnxSegmenter:
         """The name of the components, as text."""
         many = self.contract.output_form == "multilabel"
         if self.classifies:
-            whole = f"the whole {self.entry.whole}"
+            whole = f"the whole {self.contract.modality.whole}"
             words = f"labels of {whole}" if many else whole
         else:
             words = f"labels x {self.entry.parts}" if many else self.entry.parts

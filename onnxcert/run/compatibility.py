@@ -9,6 +9,8 @@ from onnxcert._typing import IntArray
 from onnxcert.data import Item
 from onnxcert.data.images.bands import join_band_names
 from onnxcert.errors import ParameterError, StoreError
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.contract.points import PointContract
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.results import Record, ResultStore
 from onnxcert.sampling.draws import digest
@@ -61,31 +63,36 @@ def check_same_inputs(model: OnnxSegmenter, other: OnnxSegmenter | None) -> None
     """Raise ParameterError unless both models can take the same inputs."""
     if other is None:
         return
-    if model.contract.modality != other.contract.modality:
+    own, theirs = model.contract, other.contract
+    if own.modality != theirs.modality:
         raise ParameterError(
             f"both models must have the same modality, but {model.file.path} takes a "
-            f"{model.entry.whole} and {other.file.path} a {other.entry.whole}."
+            f"{own.modality.whole} and {other.file.path} a {theirs.modality.whole}."
         )
-    bands = [getattr(one.contract, "bands", ()) for one in (model, other)]
-    if bands[0] != bands[1]:
-        described = [f"the bands {join_band_names(one)}" if one else "colours" for one in bands]
-        raise ParameterError(
-            f"both models must read the same bands, but {model.file.path} takes {described[0]} and "
-            f"{other.file.path} {described[1]}; leave --nonrobust out, or certify that model alone."
-        )
-    frames = [getattr(one.contract, "frame", "") for one in (model, other)]
-    if frames[0] != frames[1]:
+    if isinstance(own, ImageContract) and isinstance(theirs, ImageContract):
+        if own.bands != theirs.bands:
+            first, second = (
+                f"the bands {join_band_names(one.bands)}" if one.bands else "colours"
+                for one in (own, theirs)
+            )
+            raise ParameterError(
+                f"both models must read the same bands, but {model.file.path} takes {first} and "
+                f"{other.file.path} {second}; leave --nonrobust out, or certify that model alone."
+            )
+        return
+    assert isinstance(own, PointContract)
+    assert isinstance(theirs, PointContract)
+    if own.frame != theirs.frame:
         raise ParameterError(
             f"both models must use the same normalisation, but {model.file.path} takes shapes in "
-            f"the frame {frames[0]} and {other.file.path} in the frame {frames[1]}; leave "
+            f"the frame {own.frame} and {other.file.path} in the frame {theirs.frame}; leave "
             "--nonrobust out, or certify that model alone."
         )
-    own_points, other_points = (getattr(one.contract, "points", None) for one in (model, other))
-    if other_points not in (None, own_points):
+    if theirs.points not in (None, own.points):
         raise ParameterError(
             f"both models must take the same points, but {model.file.path} takes "
-            f"{own_points or 'all'} and {other.file.path} {other_points} of a shape; pass --points "
-            f"{other_points}."
+            f"{own.points or 'all'} and {other.file.path} {theirs.points} of a shape; pass "
+            f"--points {theirs.points}."
         )
 
 

@@ -11,7 +11,7 @@ from onnxcert.model.tuning.environment import Runtime
 from onnxcert.model.tuning.execution_plan import ExecutionPlan
 from onnxcert.report.figures.best_effort import BestEffort
 from onnxcert.results import ResultStore
-from onnxcert.run.modality import Modality
+from onnxcert.run.modality import InputModality
 from onnxcert.run.progress import Clock, Progress
 from onnxcert.statistics.settings import Settings
 
@@ -53,7 +53,7 @@ class RunContext:
     nonrobust: OnnxSegmenter | None
     settings: Settings
     store: ResultStore
-    modality: Modality
+    modality: InputModality
     runtime: Runtime
     workers: str
     seed: int

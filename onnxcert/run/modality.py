@@ -32,7 +32,7 @@ from onnxcert.results import Record
 
 
 @dataclass(frozen=True)
-class Modality(ABC):
+class InputModality(ABC):
     """The inputs of one listing, for one model.
 
     A prepared input is what `read` returns: what is certified, and what is needed to draw it.
@@ -97,7 +97,7 @@ class Modality(ABC):
 
 @final
 @dataclass(frozen=True)
-class ImageModality(Modality):
+class ImageModality(InputModality):
     """The images of a listing.
 
     A prepared input is float32 [3, H, W] in [0, 1], or [C, H, W] for a model of C bands.
@@ -175,7 +175,7 @@ class ImageModality(Modality):
 
 @final
 @dataclass(frozen=True)
-class PointCloudModality(Modality):
+class PointCloudModality(InputModality):
     """The point clouds of a listing.
 
     A prepared input is a normalised `PointCloud` with the number of points that the model takes.
@@ -260,7 +260,7 @@ class PointCloudModality(Modality):
         )
 
 
-def select_modality(adapter: Adapter, listing: Listing, ignore_label: int | None) -> Modality:
+def select_modality(adapter: Adapter, listing: Listing, ignore_label: int | None) -> InputModality:
     """Return the modality of the model of `adapter`, for one listing."""
     if isinstance(adapter, PointAdapter):
         return PointCloudModality(listing, ignore_label, adapter)

@@ -99,7 +99,7 @@ def collect_provenance(
         model={"name": str(segmenter.file.path), "sha256": segmenter.file.sha256},
         contract={
             **asdict(segmenter.contract),
-            "medium": segmenter.contract.modality,
+            "medium": segmenter.contract.modality.value,
             "class_names": list(class_names),
         },
         input={

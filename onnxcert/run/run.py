@@ -18,7 +18,7 @@ from onnxcert.results import ResultStore
 from onnxcert.run.compatibility import check_same_inputs
 from onnxcert.run.context import Plans, RunContext
 from onnxcert.run.job import CertificationJob, labels_parts
-from onnxcert.run.modality import Modality, select_modality
+from onnxcert.run.modality import InputModality, select_modality
 from onnxcert.run.progress import Clock, Progress, ProgressListener
 from onnxcert.run.provenance import collect_parameters
 from onnxcert.run.workers.scheduler import Scheduler
@@ -128,7 +128,7 @@ class Run:
             self.runtime = scheduler.start(lambda: self.stopping)
         return scheduler
 
-    def _begin(self, modality: Modality, inputs: int, random_seed: int) -> RunContext:
+    def _begin(self, modality: InputModality, inputs: int, random_seed: int) -> RunContext:
         """Start or resume the run in the store, which is locked."""
         settings, store = self.settings, self.store
         parameters = collect_parameters(

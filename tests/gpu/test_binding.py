@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import foreign
+import foreign_outputs
 import graphs
 import numpy as np
 import pointgraphs
@@ -257,7 +257,7 @@ def test_an_answer_without_a_batch_axis_is_counted_as_a_plain_session_does(
     tmp_path: Path, backend: DeviceBackend, opened: Any, axes: str, kind: str
 ) -> None:
     form = {"int64": "labels", "bool": "bool"}.get(kind, "sigmoid" if axes == "HW" else "logits")
-    file = foreign.Foreign(
+    file = foreign_outputs.Foreign(
         axes=axes,
         form=form,
         kind=kind,

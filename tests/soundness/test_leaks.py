@@ -4,7 +4,6 @@ stays, whoever counts and whatever stops it."""
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +16,7 @@ import numpy.typing as npt
 import pytest
 from onnx import helper, numpy_helper
 from scipy.stats import norm
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
-
-from chaos import Chaos
+from unreliable_pool import UnreliablePool
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule, certify
 from onnxcert.data import Shard
@@ -271,7 +267,7 @@ def test_without_a_finding_batches_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("size", "deaths"), [(1, 0.0), (2, 0.0), (3, 0.1), (5, 0.05)])
 def test_workers_find_it_for_all(place: Place, size: int, deaths: float) -> None:
     run = place.run("out")
-    run.crew = Chaos(
+    run.crew = UnreliablePool(
         WorkerSetup(run.segmenter.reopen, None, "cpu", 1), size, deaths=deaths, seed=size
     )
     run.execute(0)
@@ -307,7 +303,7 @@ def test_what_was_counted_before_a_stop_is_counted_again(place: Place, workers: 
     assert [store.read(n).leak_check for n in ("p0", "p1")] == ["leak check 38 draws"] * 2
     run = place.run("out")
     if workers:
-        run.crew = Chaos(WorkerSetup(run.segmenter.reopen, None, "cpu", 1), workers)
+        run.crew = UnreliablePool(WorkerSetup(run.segmenter.reopen, None, "cpu", 1), workers)
     run.execute(0)
     assert_alone(run.store, place)
 

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from pointgraphs import Dialect, Network, ball, halves, linear
+from recording import assert_every_draw_has_its_own_noise
 from scipy.stats import binom, binomtest, chi, kstest, norm
-from soundness.recording import assert_every_draw_has_its_own_noise
 from zoo import save
 
 from onnxcert import Gaussian, OnnxSegmenter, certify

@@ -22,9 +22,13 @@ from onnxcert.errors import InputError, ParameterError
 from onnxcert.model.adapter.base import Adapter
 from onnxcert.model.adapter.points import PointAdapter
 from onnxcert.model.bundled import samples
+from onnxcert.model.contract.modality import Modality
 
 # Modality of the model's inputs -> (readers, name of the default reader).
-DATASETS: Final = {"picture": (READERS, "folder"), "points": (CLOUD_READERS, "clouds")}
+DATASETS: Final = {
+    Modality.IMAGE: (READERS, "folder"),
+    Modality.POINTS: (CLOUD_READERS, "clouds"),
+}
 
 # Name -> (type, option).
 OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
@@ -117,17 +121,17 @@ class InputOptions:
 
     values: dict[str, Any]
 
-    def list_inputs(self, model: Path, inputs: Sequence[str], medium: str) -> Listing:
+    def list_inputs(self, model: Path, inputs: Sequence[str], modality: Modality) -> Listing:
         """Return the given inputs, or the samples next to the model if none are given.
 
         Args:
             model: ONNX file.
             inputs: Files, folders and glob patterns.
-            medium: Modality of the model: `picture` or `points`.
+            modality: Modality of the model.
         """
         values = self.values
         with _report_skipped_results():
-            listing = self._list(model, inputs, medium)
+            listing = self._list(model, inputs, modality)
         if listing.skipped_links:
             plural = "s" if len(listing.skipped_links) > 1 else ""
             print(
@@ -136,7 +140,7 @@ class InputOptions:
                 file=sys.stderr,
             )
         listing = select(listing, limit=values["limit"], every=values["every"])
-        if medium == "points":
+        if modality is Modality.POINTS:
             return self._apply_point_options(listing)
         for name in ("columns", "category"):
             if values[name] is not None:
@@ -165,8 +169,8 @@ class InputOptions:
             items = tuple(replace(item, category=values["category"]) for item in items)
         return replace(listing, items=items, columns=values["columns"])
 
-    def _list(self, model: Path, inputs: Sequence[str], medium: str) -> Listing:
-        readers, default = DATASETS[medium]
+    def _list(self, model: Path, inputs: Sequence[str], modality: Modality) -> Listing:
+        readers, default = DATASETS[modality]
         reader = look_up(readers, self.values["dataset"] or default, "--dataset")
         if inputs:
             return reader.list(inputs, self.values["labels"])

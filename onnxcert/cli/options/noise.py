@@ -105,7 +105,7 @@ class NoiseOptions:
         if not sigma and sigma != 0.0:
             raise ParameterError(
                 f"{segmenter.file.path} does not say which noise it was trained with; give "
-                f"--sigma, e.g. --sigma {0.05 if contract.modality == 'points' else 0.25}."
+                f"--sigma, e.g. --sigma {contract.modality.usual_sigma}."
             )
         if self._is_rotation:
             assert isinstance(contract, PointContract)

@@ -33,11 +33,6 @@ class Adapter(Protocol):
         ...
 
     @property
-    def whole(self) -> str:
-        """The name of one input, such as `picture`."""
-        ...
-
-    @property
     def parts(self) -> str:
         """The name of the components, such as `pixels`."""
         ...

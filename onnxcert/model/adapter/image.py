@@ -68,10 +68,6 @@ class ImageAdapter:
         return f"{kind} values in [0, 1] at native resolution"
 
     @property
-    def whole(self) -> str:
-        return "picture"
-
-    @property
     def parts(self) -> str:
         return PIXELS if self.fit.grid == "native" else "cells of the model's own output grid"
 

@@ -55,10 +55,6 @@ class PointAdapter:
         return f"{every}, {_UNITS[self.contract.frame]}"
 
     @property
-    def whole(self) -> str:
-        return "shape"
-
-    @property
     def parts(self) -> str:
         return POINTS
 

@@ -4,7 +4,7 @@ A tensor's shape does not tell the pixel range or the channel order; a contract 
 in the ONNX file as one JSON value under the `metadata_props` key ``onnxcert``. Fields that the file
 does not give are detected from the graph, given by flags, or refused.
 
-`onnxcert.model.pictures` and `onnxcert.model.points` add the fields of one modality.
+`onnxcert.model.contract.image` and `.points` add the fields of one modality.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 import numpy as np
 
 from onnxcert.errors import ContractError
+from onnxcert.model.contract.modality import Modality
 
 METADATA_KEY: Final = "onnxcert"
 ASSUMED: Final = "assumed"  # the source of a default value
@@ -34,7 +35,6 @@ class Contract(ABC):
     """Input and output of a model, for any modality.
 
     Attributes:
-        modality: Modality of the input: `picture` or `points`.
         layouts: Allowed values of `layout`.
         ranks: Allowed values of `output_rank`.
         dtypes: Allowed values of `dtype`.
@@ -60,7 +60,7 @@ class Contract(ABC):
         sources: Source of each field above that is set.
     """
 
-    modality: ClassVar[str]
+    modality: ClassVar[Modality]
     layouts: ClassVar[tuple[str, ...]]
     single_layouts: ClassVar[tuple[str, ...]]
     ranks: ClassVar[tuple[int, ...]]
@@ -91,24 +91,17 @@ class Contract(ABC):
             output_layout=(*self.layouts, *self.single_layouts),
             output_rank=self.ranks,
         )
-        if self.classes is not None and self.classes > LARGEST:
-            raise ContractError(f"there may be {LARGEST} classes at most, got {self.classes}.")
-        if self.classes is not None and self.classes < 2:
-            raise ContractError(f"a model must score at least 2 classes, got {self.classes}.")
-        if (
-            self.class_names
-            and self.output_form != "multilabel"
-            and self.classes not in (None, len(self.class_names))
-        ):
+        if self.classes is not None and not 2 <= self.classes <= LARGEST:
+            raise ContractError(f"a model must score 2 to {LARGEST} classes, got {self.classes}.")
+        one_name_each = self.class_names and self.output_form != "multilabel"
+        if one_name_each and self.classes not in (None, len(self.class_names)):
             raise ContractError(
                 f"the model scores {self.classes} classes but {len(self.class_names)} class names "
                 "are given; give one name for each class."
             )
         if self.threshold is not None and not np.isfinite(self.threshold):
             raise ContractError(f"the threshold must be a finite number, got {self.threshold}.")
-        if self.trained_sigma is not None and not (
-            np.isfinite(self.trained_sigma) and self.trained_sigma >= 0
-        ):
+        if self.trained_sigma is not None and not 0 <= self.trained_sigma < np.inf:
             raise ContractError(
                 f"trained_sigma must be a number not below 0, got {self.trained_sigma}."
             )
@@ -137,6 +130,11 @@ class Contract(ABC):
         """Grids of components for trial passes, in the order in which they are tried."""
 
     @property
+    def passes(self) -> int:
+        """Number of passes over which the scores of one input are averaged."""
+        return 1
+
+    @property
     def single(self) -> bool:
         """Whether the output has no batch axis, so that a pass takes one input."""
         return self.output_layout in self.single_layouts
@@ -152,9 +150,8 @@ class Contract(ABC):
         layout = self.output_layout
         if self.single or self.output_rank == len(layout):
             return layout
-        return (
-            layout[0] + "C" * (self.output_rank - 1) if self.classifies else layout.replace("C", "")
-        )
+        labels = layout.replace("C", "")
+        return layout[0] + "C" * (self.output_rank - 1) if self.classifies else labels
 
     @property
     def channels_last(self) -> bool:
@@ -197,26 +194,13 @@ class Contract(ABC):
             and value not in (None, (), "")
             and self.sources.get(name) != ASSUMED
         }
-        medium = {} if self.modality == "picture" else {"medium": self.modality}
+        medium = {} if self.modality is Modality.IMAGE else {"medium": self.modality}
         return json.dumps({"version": VERSION, **medium, **values})
 
     @classmethod
     def from_json(cls, text: str, *, source: str) -> Self:
-        """Read a contract from JSON.
-
-        Raises:
-            ContractError: The text is not JSON, or has another version, another modality, an
-                unknown field or a wrong value.
-        """
-        values = parse_json(text)
-        medium = values.pop("medium")
-        if medium != cls.modality:
-            raise ContractError(f"the contract's medium must be {cls.modality!r}, got {medium!r}.")
-        known = {f.name for f in fields(cls)} - {"sources"}
-        if unknown := sorted(set(values) - known):
-            raise ContractError(f"the contract has an unknown field {unknown[0]!r}.")
-        checked = {name: cls.parse(name, value) for name, value in values.items()}
-        return cls(**checked, sources=dict.fromkeys(checked, source))
+        """Read a contract of this modality from JSON; see `read_contract`."""
+        return read_contract(text, (cls,), source=source)
 
     @classmethod
     def parse(cls, name: str, value: Any) -> Any:
@@ -229,9 +213,7 @@ class Contract(ABC):
             case "batch" | "classes" | "output_rank":
                 return check_natural(name, value)
             case "class_names":
-                if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-                    raise field_error(name, "a list of names", value)
-                return tuple(value)
+                return check_names(name, value)
             case "feeds":
                 pairs = isinstance(value, list) and all(
                     isinstance(v, list) and len(v) == 2 and isinstance(v[0], str) for v in value
@@ -247,11 +229,15 @@ class Contract(ABC):
                 return value
 
 
-def parse_json(text: str) -> dict[str, Any]:
-    """Return the fields of a contract as JSON values, always with `medium`.
+AnyContract = TypeVar("AnyContract", bound=Contract)
+
+
+def read_contract(text: str, kinds: Sequence[type[AnyContract]], *, source: str) -> AnyContract:
+    """Read a contract of one of `kinds` from JSON.
 
     Raises:
-        ContractError: The text is not a JSON object, or has another version.
+        ContractError: The text is not a JSON object, or has another version, another modality, an
+            unknown field or a wrong value.
     """
     try:
         values = json.loads(text)
@@ -259,13 +245,20 @@ def parse_json(text: str) -> dict[str, Any]:
         raise ContractError(f"the contract is not valid JSON ({error}).") from None
     if not isinstance(values, dict):
         raise ContractError("the contract must be a JSON object.")
-    version = values.pop("version", None)
+    version, medium = values.pop("version", None), values.pop("medium", Modality.IMAGE.value)
     if version != VERSION:
         raise ContractError(
             f"the contract has version {version!r} but this onnxcert reads version {VERSION}; "
             "use the onnxcert that wrote it, or export the model again."
         )
-    return {"medium": "picture", **values}
+    kind = next((kind for kind in kinds if kind.modality == medium), None)
+    if kind is None:
+        media = " or ".join(kind.modality for kind in kinds)
+        raise ContractError(f"the contract's medium must be {media}, got {medium!r}.")
+    if unknown := sorted(set(values) - ({f.name for f in fields(kind)} - {"sources"})):
+        raise ContractError(f"the contract has an unknown field {unknown[0]!r}.")
+    checked = {name: kind.parse(name, value) for name, value in values.items()}
+    return kind(**checked, sources=dict.fromkeys(checked, source))
 
 
 def field_error(name: str, expected: str, value: Any) -> ContractError:
@@ -279,6 +272,13 @@ def check_natural(name: str, value: Any, *, zero: bool = False) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
         raise field_error(name, f"a whole number from {least} to {LARGEST}", value)
     return value
+
+
+def check_names(name: str, value: Any) -> tuple[str, ...]:
+    """Check and return a list of names."""
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise field_error(name, "a list of names", value)
+    return tuple(value)
 
 
 def check_number(name: str, value: Any) -> float:

@@ -13,10 +13,12 @@ from onnxcert.model.contract.base import (
     INTEGER_TYPES,
     LARGEST,
     Contract,
+    check_names,
     check_natural,
     check_numbers,
     field_error,
 )
+from onnxcert.model.contract.modality import Modality
 
 BANDS: Final = "BANDS"
 _LONGEST_NAME: Final = 60
@@ -49,7 +51,7 @@ class ImageContract(Contract):
         resize: The (height, width) to which the publisher resizes every image, or None.
     """
 
-    modality: ClassVar[str] = "picture"
+    modality: ClassVar[Modality] = Modality.IMAGE
     layouts: ClassVar[tuple[str, ...]] = ("NCHW", "NHWC")
     single_layouts: ClassVar[tuple[str, ...]] = ("CHW", "HWC", "HW", "C")
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
@@ -189,9 +191,7 @@ class ImageContract(Contract):
             case "mean" | "std":
                 return check_numbers(name, value)
             case "bands":
-                if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-                    raise field_error(name, "a list of names", value)
-                return tuple(value)
+                return check_names(name, value)
             case "multiple":
                 return check_natural(name, value)
             case "size" | "resize":

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, final
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract.base import Contract, check_natural, check_number, field_error
+from onnxcert.model.contract.base import (
+    Contract,
+    check_natural,
+    check_number,
+    field_error,
+)
+from onnxcert.model.contract.modality import Modality
 
 CHANNELS: Final = ("xyz", "xyz+normals", "xyz+features", "xyz+normals+features")
 FRAMES: Final = ("unit-sphere", "own")
@@ -35,7 +41,7 @@ class PointContract(Contract):
         trained_rotation: sigma of the rotations in training, in radians, or None.
     """
 
-    modality: ClassVar[str] = "points"
+    modality: ClassVar[Modality] = Modality.POINTS
     layouts: ClassVar[tuple[str, ...]] = ("BCN", "BNC")
     single_layouts: ClassVar[tuple[str, ...]] = ("CN", "NC", "N", "C")
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3)

@@ -19,6 +19,7 @@ class MissingSetting(ContractError):
             guessed. Empty for an option without a value.
         meaning: Meaning of the setting, in half a line.
         answer: Provisional fields of the contract, to find the next missing setting.
+        example: Example of a value, if any other value may be meant, too.
     """
 
     def __init__(
@@ -29,8 +30,10 @@ class MissingSetting(ContractError):
         values: Sequence[str] = (),
         meaning: str = "",
         answer: Mapping[str, Any] | None = None,
+        example: str = "",
     ) -> None:
-        super().__init__(sentence)
+        each = (*values, *([example] if example else []))
+        super().__init__(sentence, alternatives=[(flag, value) for value in each])
         self.flag, self.values, self.meaning = flag, tuple(values), meaning
         self.answer = dict(answer or {})
 
@@ -59,7 +62,8 @@ class MissingSettings(ContractError):
     ) -> None:
         self.path, self.questions, self.contract = Path(path), tuple(questions), contract
         sentences = "; and ".join(str(question).rstrip(".") for question in self.questions)
-        super().__init__(f"{path}: {sentences}.")
+        only = self.questions[0].alternatives if len(self.questions) == 1 else ()
+        super().__init__(f"{path}: {sentences}.", alternatives=only)
 
     @property
     def sentence(self) -> str:

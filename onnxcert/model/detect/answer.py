@@ -17,10 +17,10 @@ from onnxcert.model.contract.answer_axes import (
     layouts,
     matches_contract,
 )
-from onnxcert.model.contract.base import ASSUMED
+from onnxcert.model.contract.base import ASSUMED, AnyContract
 from onnxcert.model.contract.question import MissingSetting
-from onnxcert.model.detect.proposal import GRAPH, AnyContract
 from onnxcert.model.detect.trial_passes import Trial, try_answers
+from onnxcert.model.detect.values import GRAPH
 from onnxcert.model.graph.tracing import Axes, axes, describe, inferred_axes
 
 TRIAL: Final = "trial passes"
@@ -207,7 +207,7 @@ def _set_layout(contract: AnyContract, name: str, answer: OutputAxes) -> AnyCont
                 f"{contract.output_layout} has none; leave out --output-layout."
             )
         return contract
-    if contract.batch not in (None, 1) or getattr(contract, "passes", 1) > 1:
+    if contract.batch not in (None, 1) or contract.passes > 1:
         rows = f"{contract.batch} inputs" if contract.batch not in (None, 1) else "several passes"
         raise ContractError(
             f"the output {name!r} has no batch axis for the {rows} of one call; export the model "

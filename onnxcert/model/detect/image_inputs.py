@@ -11,8 +11,14 @@ from onnxcert.errors import ContractError
 from onnxcert.model.contract.base import ASSUMED, LARGEST
 from onnxcert.model.contract.image import BANDS, ImageContract
 from onnxcert.model.contract.question import MissingSetting
-from onnxcert.model.detect.inputs import graph_inputs, with_dtype
-from onnxcert.model.detect.proposal import GRAPH, fill_missing, find_value, select_only, with_fixed
+from onnxcert.model.detect.values import (
+    GRAPH,
+    fill_missing,
+    graph_inputs,
+    select_value,
+    with_dtype,
+    with_fixed,
+)
 from onnxcert.model.graph.tracing import (
     Axes,
     attribute,
@@ -33,20 +39,10 @@ _EXAMPLE: Final = ("blue", "green", "red", "nir", "swir1", "swir2")
 def with_input(contract: ImageContract, graph: onnx.GraphProto) -> ImageContract:
     """Return `contract` with the fields of the input that the graph gives."""
     inputs = graph_inputs(graph)
-    if contract.input:
-        value = find_value("input", contract.input, inputs)
-    else:
-        fed = {name for name, _ in contract.feeds}
-        fitting = [i for i in inputs if i.name not in fed and rank(i) in (None, 4)]
-        value = select_only(
-            "input", fitting, inputs, "an image input must be [batch, channels, height, width]"
-        )
+    fed = {name for name, _ in contract.feeds}
+    fitting = [i for i in inputs if i.name not in fed and rank(i) in (None, 4)]
+    value = select_value("input", contract.input, inputs, fitting, contract)
     shape = axes(value)
-    if shape is not None and len(shape) != 4:
-        raise ContractError(
-            f"an image input must be [batch, channels, height, width], but {value.name!r} has "
-            f"{len(shape)} axes {describe(shape)}; select another input with --input."
-        )
     contract = with_dtype(fill_missing(contract, {"input": value.name}, GRAPH), value)
     layout, channels, why = _layout(contract, graph, value.name, shape)
     contract = fill_missing(contract, {"layout": layout}, why)
@@ -141,14 +137,16 @@ def _with_channels(contract: ImageContract, name: str, channels: int | None) -> 
             )
         return fill_missing(contract, {"bands": number_bands(channels)}, GRAPH)
     if channels not in (None, contract.network_channels):
-        orders = [f"--channel-order {order}" for order in _ORDERS.get(channels, ())]
+        options = [("--channel-order", order) for order in _ORDERS.get(channels, ())]
+        options.append(("--channels-are", "bands"))
         who = contract.sources["channel_order"]
         has = f"the channel order {contract.channel_order} ({who}) has {contract.network_channels}"
         if contract.bands:
             has = f"{len(contract.bands)} bands are named ({contract.channels_are})"
         raise ContractError(
             f"the input {name!r} has {channels} channels but {has}; pass "
-            f"{' or '.join([*orders, '--channels-are bands'])}."
+            f"{' or '.join(map(' '.join, options))}.",
+            alternatives=options,
         )
     return contract
 
@@ -166,6 +164,7 @@ def _question(name: str, channels: int) -> MissingSetting:
         values=("rgba", "bands") if channels == 4 else ("bands",),
         meaning=f"what the {channels} channels are: bands of a file{meaning}",
         answer={"channel_order": BANDS},
+        example=example,
     )
 
 

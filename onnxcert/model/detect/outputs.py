@@ -8,13 +8,22 @@ import numpy as np
 import onnx
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract.base import ASSUMED, LARGEST
+from onnxcert.model.contract.base import ASSUMED, LARGEST, AnyContract, Contract
 from onnxcert.model.contract.question import MissingSetting
-from onnxcert.model.detect.answer import TRIAL, OutputAxes
+from onnxcert.model.detect.answer import TRIAL, OutputAxes, read_output_axes
 from onnxcert.model.detect.class_count import classes_before_argmax
-from onnxcert.model.detect.proposal import GRAPH, AnyContract, fill_missing, source_label
+from onnxcert.model.detect.task_and_layout import LABEL_TYPES, with_layout, with_task
 from onnxcert.model.detect.trial_passes import Trial
-from onnxcert.model.graph.tracing import deciding_maker
+from onnxcert.model.detect.values import GRAPH, fill_missing, select_value, source_label
+from onnxcert.model.graph.tracing import (
+    Axes,
+    deciding_maker,
+    describe,
+    element_type,
+    lengths,
+    producers,
+    rank,
+)
 
 SCORE_TYPES: Final = ("float32", "float16", "float64", "undefined")
 # Operators whose output is probabilities; tree ensembles give shares of votes.
@@ -24,47 +33,86 @@ _PROBABILITIES: Final = (
     "TreeEnsembleRegressor",
     "TreeEnsemble",
 )
-LABEL_TYPES: Final = ("int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "bool")
 
 
-def check_kind(name: str, kind: str) -> None:
-    """Raise ContractError unless an output of this element type may hold a prediction."""
+def with_output(
+    contract: AnyContract, proto: onnx.ModelProto, *, thorough: bool = False
+) -> AnyContract:
+    """Return `contract` with the output fields that the graph gives; see `read_output_axes`."""
+    outputs = list(proto.graph.output)
+    # If an output has an axis of components, outputs without them are by-products.
+    full = [o for o in outputs if rank(o) in (None, *(r for r in contract.ranks if r > 2))]
+    value = select_value(
+        "output",
+        contract.output,
+        outputs,
+        full or [o for o in outputs if rank(o) in (1, 2)],
+        contract,
+    )
+    name, kind = value.name, element_type(value)
     if kind not in (*SCORE_TYPES, *LABEL_TYPES):
         raise ContractError(
             f"the output {name!r} must hold scores or class indices, got {kind}; select another "
             "output with --output."
         )
 
+    def complete(contract: AnyContract, answer: OutputAxes) -> AnyContract:
+        return _complete(contract, proto, name, kind, answer)
 
-def complete_output(
-    contract: AnyContract,
-    proto: onnx.ModelProto,
-    kind: str,
-    channels: int | None,
-    answer: OutputAxes,
+    return read_output_axes(contract, proto, value, complete, thorough=thorough)
+
+
+def _complete(
+    contract: AnyContract, proto: onnx.ModelProto, name: str, kind: str, answer: OutputAxes
 ) -> AnyContract:
-    """Return `contract` with form and classes of its output, whose layout is known.
+    """Return `contract` with rank, task, layout, form and classes of its output.
 
     Args:
-        contract: Contract with the layout of its output.
+        contract: Contract whose inputs are complete.
         proto: The model.
-        kind: Element type of the output.
-        channels: Number of its channels, or None if unknown.
+        name: The output.
+        kind: Its element type.
         answer: Its axes, and its values in a trial pass if there was one.
 
     Raises:
-        ContractError: Form or classes are missing, ambiguous or contradictory.
+        ContractError: A field is missing, ambiguous or contradictory.
     """
-    contract = with_form(contract, proto.graph, contract.output, kind, channels, answer.trial)
+    many = answer.rank
+    if many is None and "output_rank" not in contract.sources and kind in LABEL_TYPES:
+        raise ContractError(
+            f"the graph does not give the number of axes of the output {name!r}; export it with "
+            "its shape."
+        )
+    last = producers(proto.graph).get(name)
+    by_node = 2 if last is not None and last.op_type in ("Gemm", "Flatten") else max(contract.ranks)
+    contract = fill_missing(contract, {"output": name, "output_rank": many or by_node}, GRAPH)
+    if many not in (None, contract.output_rank):
+        raise ContractError(
+            f"the contract says {contract.output_rank} axes but the output {name!r} has {many} "
+            f"{describe(answer.shape)}; correct the contract."
+        )
+    contract = with_task(contract, name, kind, answer)
+    contract = with_layout(contract, proto.graph, name, answer)
+    channels = _count_channels(contract, answer.shape)
+    contract = _with_form(contract, proto.graph, name, kind, channels, answer.trial)
     if contract.threshold is not None and not contract.binary:
         raise ContractError(
             f"a threshold has no meaning for an output of {contract.output_form}; leave out "
             "--threshold, or pass --output-form sigmoid, logit or multilabel."
         )
-    return with_classes(contract, proto, kind, channels, answer)
+    return _with_classes(contract, proto, kind, channels, answer)
 
 
-def with_form(
+def _count_channels(contract: Contract, shape: Axes | None) -> int | None:
+    """Return the number of channels of the output, or None if unknown."""
+    full = max(contract.ranks)
+    if contract.answer_rank < (2 if contract.classifies else full):
+        return 1
+    last = contract.answer_rank == full and contract.channels_last
+    return None if shape is None else lengths(shape)[full - 1 if last else 1]
+
+
+def _with_form(
     contract: AnyContract,
     graph: onnx.GraphProto,
     name: str,
@@ -72,7 +120,7 @@ def with_form(
     channels: int | None,
     trial: Trial | None,
 ) -> AnyContract:
-    """Return `contract` with the form of its output; arguments as for `complete_output`."""
+    """Return `contract` with the form of its output; arguments as for `_complete`."""
     maker = deciding_maker(graph, name)
     ending = maker.op_type if maker is not None else ""
     sigmoids = ending in ("Sigmoid", "HardSigmoid") and channels != 1
@@ -87,7 +135,8 @@ def with_form(
         if form in ("sigmoid", "logit", "labels") and channels not in (1, None):
             raise ContractError(
                 f"the output {name!r} has {channels} channels but a {form} output has one; pass "
-                "--output-form logits or --output-form multilabel."
+                "--output-form logits or --output-form multilabel.",
+                alternatives=[("--output-form", "logits"), ("--output-form", "multilabel")],
             )
         if form == "multilabel" and not sigmoids and contract.threshold is None:
             raise MissingSetting(
@@ -101,7 +150,8 @@ def with_form(
         if form in ("logits", "probabilities") and channels == 1:
             raise ContractError(
                 f"the output {name!r} has one channel but {form} need one per class; pass "
-                "--output-form logit or --output-form sigmoid."
+                "--output-form logit or --output-form sigmoid.",
+                alternatives=[("--output-form", "logit"), ("--output-form", "sigmoid")],
             )
         return contract
     if kind in LABEL_TYPES:
@@ -172,14 +222,14 @@ def _one_channel(name: str, trial: Trial | None) -> MissingSetting:
     )
 
 
-def with_classes(
+def _with_classes(
     contract: AnyContract,
     proto: onnx.ModelProto,
     kind: str,
     channels: int | None,
     answer: OutputAxes,
 ) -> AnyContract:
-    """Return `contract` with the number of its classes; arguments as for `complete_output`."""
+    """Return `contract` with the number of its classes; arguments as for `_complete`."""
     name = contract.output
     found: dict[str, Any] = {}
     if contract.binary:

@@ -10,8 +10,15 @@ from onnxcert.errors import ContractError
 from onnxcert.model.contract.base import ASSUMED, LARGEST
 from onnxcert.model.contract.points import CATEGORY, MOST_POINTS, PointContract
 from onnxcert.model.contract.question import MissingSetting
-from onnxcert.model.detect.inputs import graph_inputs, with_dtype
-from onnxcert.model.detect.proposal import GRAPH, fill_missing, find_value, select_only, with_fixed
+from onnxcert.model.detect.values import (
+    GRAPH,
+    fill_missing,
+    find_value,
+    graph_inputs,
+    select_value,
+    with_dtype,
+    with_fixed,
+)
 from onnxcert.model.graph.tracing import (
     Axes,
     attribute,
@@ -23,25 +30,15 @@ from onnxcert.model.graph.tracing import (
 )
 
 _MOST_CHANNELS: Final = 64  # only an axis of channels is this short
-_WANTED: Final = "points must be [batch, 3, N] or [batch, N, 3], or with normals [batch, 6, N]"
 
 
 def with_points(contract: PointContract, graph: onnx.GraphProto) -> PointContract:
     """Return `contract` with all fields that the graph defines about the points' input."""
     inputs = graph_inputs(graph)
-    if contract.input:
-        value = find_value("input", contract.input, inputs)
-    else:
-        fed = {name for name, _ in contract.feeds} | {contract.category_input}
-        fitting = [i for i in inputs if i.name not in fed and _may_hold_points(i)]
-        value = select_only("input", fitting, inputs, _WANTED)
+    fed = {name for name, _ in contract.feeds} | {contract.category_input}
+    fitting = [i for i in inputs if i.name not in fed and _may_hold_points(i)]
+    value = select_value("input", contract.input, inputs, fitting, contract)
     shape = axes(value)
-    if shape is not None and len(shape) != 3:
-        raise ContractError(
-            f"{_WANTED}, but the input {value.name!r} has {len(shape)} axes {describe(shape)}; "
-            f"choose "
-            "another with --input."
-        )
     contract = with_dtype(fill_missing(contract, {"input": value.name}, GRAPH), value)
     contract = _with_layout(contract, graph, value.name, shape)
     known = lengths(shape) if shape else (None,) * 3

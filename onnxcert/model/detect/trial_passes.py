@@ -20,6 +20,7 @@ from onnxcert.model.contract.answer_axes import (
     matches_contract,
 )
 from onnxcert.model.contract.base import INTEGER_TYPES, Contract
+from onnxcert.model.contract.points import PointContract
 from onnxcert.model.graph.extract import extract_subgraph
 from onnxcert.model.graph.file import ModelFile
 from onnxcert.model.runtime.session import Session, open_session
@@ -183,7 +184,7 @@ def _feeds(
             if value.type.tensor_type.HasField("shape") and array.ndim == len(axes) - 1:
                 array = np.broadcast_to(array, (rows, *array.shape)).copy()
             yield value.name, array
-        elif value.name == getattr(contract, "category_input", ""):
-            count = len(getattr(contract, "categories", ()))
+        elif isinstance(contract, PointContract) and value.name == contract.category_input:
+            count = len(contract.categories)
             lengths = [axis.dim_value or (count if i == 1 else 1) for i, axis in enumerate(axes)]
             yield value.name, np.ones([rows, *lengths[1:]], dtype=kind)

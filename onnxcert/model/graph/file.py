@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
 
-from onnxcert.errors import ModelError
+from onnxcert.errors import ContractError, ModelError
 from onnxcert.files.atomic import write_atomically
 from onnxcert.files.regular import describe_irregular, read_regular_file
-from onnxcert.model.contract.base import METADATA_KEY, Contract
+from onnxcert.model.contract.base import METADATA_KEY, Contract, read_contract
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.contract.points import PointContract
 from onnxcert.model.graph.checks import refuse_untraceable
 from onnxcert.model.graph.external_data import (
     add_file,
@@ -20,6 +23,7 @@ from onnxcert.model.graph.external_data import (
     external_tensors,
     read_small,
 )
+from onnxcert.model.sidecars.settings import AllSettings, read_sidecars
 
 OLDEST_OPSET = 13  # the first with the present form of every operator that onnxcert appends
 _LARGEST = 2**31 - 1  # bytes that protobuf reads
@@ -46,9 +50,37 @@ class ModelFile:
     def name(self) -> str:
         return self.path.name
 
-    @property
+    @cached_property
     def metadata(self) -> dict[str, str]:
         return {entry.key: entry.value for entry in self.proto.metadata_props}
+
+    @cached_property
+    def written(self) -> Contract | None:
+        """The contract in the file, or None.
+
+        Raises:
+            ContractError: It is not valid.
+        """
+        text = self.metadata.get(METADATA_KEY)
+        if text is None:
+            return None
+        try:
+            return read_contract(text, (ImageContract, PointContract), source="the file's metadata")
+        except ContractError as error:
+            raise ContractError(f"{self.path}: {error}") from None
+
+    @cached_property
+    def sidecars(self) -> AllSettings:
+        """The settings that other programs wrote into the file and beside it.
+
+        Raises:
+            ContractError: A file that belongs to the model cannot be read.
+        """
+        return read_sidecars(self.path, self.metadata)
+
+    def list_unused(self, contract: Contract) -> tuple[str, ...]:
+        """Return notes on settings of other programs that `contract` does not use."""
+        return self.sidecars.list_unused(contract) if isinstance(contract, ImageContract) else ()
 
 
 def read_model(path: str | Path) -> ModelFile:

@@ -22,7 +22,7 @@ def check_labels(labels: IntArray, batch: FloatArray, entry: Adapter, path: Path
         ModelError: they do not.
     """
     if entry.contract.classifies:
-        fits, what = labels.ndim == 2, f"give one answer for each {entry.whole}"
+        fits, what = labels.ndim == 2, f"give one answer for each {entry.contract.modality.whole}"
     else:
         wanted = entry.label_grid(batch.shape[1:])
         fits = wanted is None or labels.shape[-len(wanted) :] == wanted

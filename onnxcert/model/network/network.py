@@ -12,12 +12,12 @@ from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
 from onnxcert.model.adapter.base import Adapter
 from onnxcert.model.contract.answer_axes import Shape, channels_and_grid
-from onnxcert.model.detect.proposal import GRAPH
 from onnxcert.model.detect.trial_passes import (
     gives_equal_rows,
     refuse_other_axes,
     refuse_tried_axes,
 )
+from onnxcert.model.detect.values import GRAPH
 from onnxcert.model.graph.file import ModelFile
 from onnxcert.model.network.device_graph import Ends, bound_graph
 from onnxcert.model.network.forward import Forward, Stopwatch
@@ -141,7 +141,7 @@ class Network:
             ModelError: its axes are not those of the contract.
         """
         grid, contract = entry.grid(one.shape[1:]), self.entry.contract
-        rows = (self.forward.rows or 1) * getattr(contract, "passes", 1)
+        rows = (self.forward.rows or 1) * contract.passes
         try:
             answer = self.forward.shape(one, entry)
         except ModelError:

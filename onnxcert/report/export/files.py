@@ -16,6 +16,7 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray, LevelArray
 from onnxcert.files.atomic import sync_together, write_atomically
 from onnxcert.files.inside import make_parents_inside
+from onnxcert.model.contract.modality import Modality
 from onnxcert.report.export.points import cloud_label_files
 from onnxcert.report.export.record import certified_radius, encode_npy, figure_colours, figure_paths
 from onnxcert.report.figures import palette
@@ -49,7 +50,7 @@ def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> No
 
 def label_files(record: Record, class_names: Sequence[str]) -> Iterator[tuple[Path, bytes]]:
     """Yield (path in the results folder, content) of each label file; see `write_labels`."""
-    if record.provenance.contract.get("medium") == "points":
+    if record.provenance.contract.get("medium") == Modality.POINTS:
         yield from cloud_label_files(record)
         return
     labels, folder = np.asarray(record.labels[...]), Path("labels")

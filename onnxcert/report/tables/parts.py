@@ -66,7 +66,7 @@ def categories_object(summary: Summary) -> dict[str, dict[str, Any]]:
 def _certified_headings(summary: Summary) -> dict[str, str]:
     """Return certified row -> column heading, in the order of tau."""
     late = summary.settings.get("hindsight")
-    word = "in hindsight" if late else "certified"
+    word = "post hoc" if late else "certified"
     rows = [name for name in summary.rows if name.startswith("certified")]
     if len(rows) == 1:
         return {rows[0]: word}

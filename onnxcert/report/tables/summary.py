@@ -12,6 +12,7 @@ from onnxcert._typing import Perturbation
 from onnxcert.errors import StoreError
 from onnxcert.metrics.part_iou import PartScores
 from onnxcert.metrics.scores import Curve, Scores, scores
+from onnxcert.model.contract.modality import Modality
 from onnxcert.report.tables import alike
 from onnxcert.report.tables.by_category import ByCategory, Category
 from onnxcert.results.record import Record, certified_row
@@ -124,7 +125,7 @@ def _component(record: Record) -> str:
 
 
 def _is_cloud(record: Record) -> bool:
-    return record.provenance.contract.get("medium") == "points"
+    return record.provenance.contract.get("medium") == Modality.POINTS
 
 
 def _max_draws(record: Record) -> int:

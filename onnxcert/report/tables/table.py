@@ -76,7 +76,7 @@ def row_name(row: str, summary: Summary) -> str:
     """Return the name of a row in the table."""
     if not row.startswith("certified"):
         return ROWS[row]
-    kind = "in hindsight" if summary.settings.get("hindsight") else ROWS["certified"]
+    kind = "post hoc" if summary.settings.get("hindsight") else ROWS["certified"]
     if len(summary.taus) == 1:
         return kind
     tau = row.removeprefix("certified").removeprefix(" tau=") or repr(summary.settings["tau"])
@@ -120,7 +120,7 @@ def coverage(summary: Summary) -> str:
     unfinished = summary.listed - summary.inputs - len(summary.skipped)
     plural = "" if summary.inputs == 1 else "s"
     late = summary.settings.get("hindsight")
-    how = "decided in hindsight, which is no certificate" if late else "certified"
+    how = "decided post hoc, which is no certificate" if late else "certified"
     parts = [f"{summary.inputs} input{plural} {how}"]
     if summary.skipped:
         parts.append(f"{len(summary.skipped)} skipped")

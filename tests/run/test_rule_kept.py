@@ -177,7 +177,7 @@ def test_automatic_looks_stay_those_that_were_taken_when_deciding_again(
     assert late.status == 0
     assert late.json["hindsight"]
     assert onnxcert("verify", tmp_path / "late").status == 0
-    assert "decided in hindsight" in onnxcert("report", tmp_path / "late").out
+    assert "decided post hoc" in onnxcert("report", tmp_path / "late").out
 
 
 def test_a_run_without_a_finished_input_is_nothing_to_verify(

@@ -14,14 +14,11 @@ from typing import Any, Final, final
 import numpy as np
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract.base import Contract
 from onnxcert.model.contract.image import ImageContract
-from onnxcert.model.graph.file import ModelFile
-from onnxcert.model.sidecars import huggingface, mmdeploy, openvino, ultralytics
-from onnxcert.model.sidecars.claim import SourceSettings
-from onnxcert.model.sidecars.reading import read_json
+from onnxcert.model.sidecars.beside import read_beside
+from onnxcert.model.sidecars.metadata import read_metadata
+from onnxcert.model.sidecars.source import SourceSettings
 
-_EXPORTS: Final = "onnx"  # the folder for exports on the Hugging Face hub and of optimum
 #: The fields of normalisation; all are taken from the same source.
 PIXELS: Final = ("value_range", "mean", "std", "normalise")
 _LATE: Final = ("mean", "std")  # one number for each channel
@@ -51,6 +48,19 @@ class AllSettings:
         """The label that was ignored in training, or None."""
         return next((c.ignore_label for c in self.sources if c.ignore_label is not None), None)
 
+    def list_unused(self, contract: ImageContract) -> tuple[str, ...]:
+        """Return notes on settings that `contract` does not use."""
+        if contract.resize == contract.usual_size:
+            return self.ignored
+        wanted, takes = (
+            "x".join(map(str, sides or ())) for sides in (contract.resize, contract.size)
+        )
+        source = contract.sources.get("resize", "")
+        return (
+            *self.ignored,
+            f"{source} resizes to {wanted}, but the graph takes only {takes}",
+        )
+
     def refuse_task(self) -> None:
         """Raise ContractError if a source says that the model does another task."""
         for settings in self.sources:
@@ -61,58 +71,26 @@ class AllSettings:
                 )
 
 
-def read_sidecars(model: ModelFile) -> AllSettings:
-    """Read the metadata of `model` and the files beside it.
+def read_sidecars(model: Path, metadata: Mapping[str, str]) -> AllSettings:
+    """Read the settings in a model's metadata, and in the files beside it.
 
     Raises:
         ContractError: A file that belongs to the model cannot be read.
     """
-    metadata = model.metadata
-    sources = [
-        ultralytics.metadata(metadata),
-        openvino.metadata(metadata),
-        *_read_beside(model.path),
-    ]
+    sources = (*read_metadata(metadata), *read_beside(model))
     found = tuple(settings for settings in sources if settings is not None)
     ignored = [note for settings in found for note in settings.ignored]
-    return AllSettings(found, (*ignored, *openvino.list_unread(model.path)))
+    return AllSettings(found, (*ignored, *_list_unread(model)))
 
 
-def _read_beside(model: Path) -> Iterable[SourceSettings | None]:
-    """Yield the settings of the files beside the model, or in the folder above `onnx/`."""
-    folder = model.parent
-    parsers = {
-        huggingface.PREPROCESSOR: huggingface.preprocessor,
-        huggingface.CONFIG: huggingface.config,
-    }
-    above = folder.parent if folder.absolute().name == _EXPORTS else None
-    for name, parse in parsers.items():
-        reader = read_json(folder / name, name)
-        if reader is None and above is not None:
-            reader = read_json(above / name, f"../{name}")
-        if reader is not None:
-            yield parse(reader)
-    deploy = read_json(folder / mmdeploy.DEPLOY, mmdeploy.DEPLOY)
-    about = None if deploy is None else mmdeploy.deploy(deploy, model.name)
-    if about is not None:
-        yield about
-        pipeline = read_json(folder / mmdeploy.PIPELINE, mmdeploy.PIPELINE)
-        if pipeline is not None:
-            yield mmdeploy.pipeline(pipeline)
-
-
-def list_unused(model: ModelFile, contract: Contract) -> tuple[str, ...]:
-    """Return notes on settings in metadata and files that `contract` does not use."""
-    if not isinstance(contract, ImageContract):
-        return ()
-    notes = read_sidecars(model).ignored
-    if contract.resize != contract.usual_size:
-        wanted, takes = (
-            "x".join(map(str, sides or ())) for sides in (contract.resize, contract.size)
-        )
-        source = contract.sources.get("resize", "")
-        notes += (f"{source} resizes to {wanted}, but the graph takes only {takes}",)
-    return notes
+def _list_unread(model: Path) -> tuple[str, ...]:
+    """Return a note for each OpenVINO file beside a model; it describes another model file."""
+    files = (model.with_suffix(".xml"), model.with_name("model.yml"))
+    return tuple(
+        f"{file.name} beside it is not read: it describes OpenVINO's own format of the model"
+        for file in files
+        if file.is_file()
+    )
 
 
 @final

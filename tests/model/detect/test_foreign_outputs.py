@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from foreign import Foreign
+from foreign_outputs import Foreign
 from zoo import save
 
 from onnxcert import OnnxSegmenter

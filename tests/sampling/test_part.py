@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from soundness.recording import thirds
+from recording import thirds
 
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.perturbation import Gaussian

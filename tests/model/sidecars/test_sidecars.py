@@ -19,7 +19,7 @@ from onnxcert import OnnxSegmenter
 from onnxcert.errors import ContractError
 from onnxcert.model.detect.detect import detect
 from onnxcert.model.graph.file import read_model
-from onnxcert.model.sidecars.reading import MOST
+from onnxcert.model.sidecars.source import MOST
 
 CPU = {"device": "cpu", "threads": 1}
 MEAN, STD = tuple(sidecars.MEAN), tuple(sidecars.STD)

@@ -1,14 +1,14 @@
-"""Read `preprocessor_config.json` and `config.json` of the library transformers."""
+"""Read the JSON files of transformers and MMDeploy beside a model."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
-from onnxcert.model.sidecars.claim import SourceReader, SourceSettings
+from onnxcert.model.sidecars.source import SourceReader, SourceSettings, read_json
 
-PREPROCESSOR: Final = "preprocessor_config.json"
-CONFIG: Final = "config.json"
-
+_EXPORTS: Final = "onnx"  # the folder for exports on the Hugging Face hub and of optimum
 _BYTE: Final = 255.0
 _BILINEAR: Final = 2  # of Pillow's filters
 _PREPROCESSOR_KEYS: Final = frozenset(
@@ -28,8 +28,37 @@ _OTHER_TASKS: Final = (
     *("ForMaskedImageModeling", "ForKeypointDetection", "ForImageMatting", "Model"),
 )
 
+_MMDEPLOY_TASKS: Final = {"Segmentor": "segmentation", "Classifier": "classification"}
+_SILENT: Final = frozenset(  # steps that change no pixel
+    {"LoadImageFromFile", "DefaultFormatBundle", "ImageToTensor", "Collect", "PackSegInputs"}
+    | {"PackClsInputs", "PackInputs", "LoadAnnotations"}
+)
 
-def preprocessor(reader: SourceReader) -> SourceSettings | None:
+
+def read_beside(model: Path) -> Iterator[SourceSettings | None]:
+    """Yield the settings of the files beside the model, or in the folder above `onnx/`.
+
+    Raises:
+        ContractError: A file that belongs to the model cannot be read.
+    """
+    folder = model.parent
+    parsers = {"preprocessor_config.json": _read_preprocessor, "config.json": _read_config}
+    for name, parse in parsers.items():
+        reader = read_json(folder / name, name)
+        if reader is None and folder.absolute().name == _EXPORTS:
+            reader = read_json(folder.absolute().parent / name, f"../{name}")
+        if reader is not None:
+            yield parse(reader)
+    deploy = read_json(folder / "deploy.json", "deploy.json")
+    about = None if deploy is None else _read_deploy(deploy, model.name)
+    if about is not None:
+        yield about
+        pipeline = read_json(folder / "pipeline.json", "pipeline.json")
+        if pipeline is not None:
+            yield _read_pipeline(pipeline)
+
+
+def _read_preprocessor(reader: SourceReader) -> SourceSettings | None:
     """Read `preprocessor_config.json`; return None if it is not for an image processor."""
     if not _PREPROCESSOR_KEYS & set(reader.values):
         return None
@@ -114,7 +143,7 @@ def _other_steps(reader: SourceReader) -> list[str]:
     return notes
 
 
-def config(reader: SourceReader) -> SourceSettings | None:
+def _read_config(reader: SourceReader) -> SourceSettings | None:
     """Read `config.json`; return None if another program wrote it."""
     if not _CONFIG_KEYS & set(reader.values):
         return None
@@ -122,9 +151,9 @@ def config(reader: SourceReader) -> SourceSettings | None:
     ignored = []
     refusal = ""
     named = reader.values.get("architectures")
-    architectures = named if isinstance(named, list) else []
-    tasks = {task for a in architectures for end, task in _TASKS.items() if str(a).endswith(end)}
-    others = [a for a in architectures if str(a).endswith(_OTHER_TASKS)]
+    architectures = [str(name) for name in (named if isinstance(named, list) else [])]
+    tasks = {task for end, task in _TASKS.items() for a in architectures if a.endswith(end)}
+    others = [name for name in architectures if name.endswith(_OTHER_TASKS)]
     if len(tasks) == 1 and not others:
         (fields["task"],) = tasks
     elif others and not tasks:
@@ -150,3 +179,62 @@ def config(reader: SourceReader) -> SourceSettings | None:
 
 def _describe(value: Any) -> str:
     return str(value)[:60]
+
+
+def _read_deploy(reader: SourceReader, model: str) -> SourceSettings | None:
+    """Read the entry of `deploy.json` for the file called `model`; return None if it has none."""
+    models = reader.values.get("models")
+    if not isinstance(models, list) or not isinstance(reader.values.get("task"), str):
+        return None
+    if not any(isinstance(entry, dict) and entry.get("net") == model for entry in models):
+        return None
+    task = reader.values["task"]
+    if task in _MMDEPLOY_TASKS:
+        return SourceSettings(reader.source, {"task": _MMDEPLOY_TASKS[task]})
+    return SourceSettings(reader.source, {}, task=f"{reader.source} says that it is a {task[:60]}")
+
+
+def _read_pipeline(reader: SourceReader) -> SourceSettings | None:
+    """Read `pipeline.json`; return None if another program wrote it."""
+    steps = list(_steps(reader))
+    if not steps:
+        return None
+    ignored = [
+        f"{reader.source} has the step {step['type'][:60]}, which is not supported"
+        for step in steps
+        if step["type"] not in _SILENT | {"Normalize", "Resize"}
+    ]
+    fields: dict[str, Any] = {}
+    normalise = [step for step in steps if step["type"] == "Normalize"]
+    if len(normalise) > 1:
+        ignored.append(f"{reader.source} normalises pixels more than once, which is not supported")
+    elif normalise:
+        step = SourceReader(reader.source, normalise[0])
+        if step.has("mean") and step.has("std"):
+            fields = {name: step.numbers(name) for name in ("mean", "std")}
+            fields |= {"value_range": (0.0, 255.0), "normalise": "after"}
+        if step.has("to_rgb") and len(fields.get("mean", ())) == 3:
+            fields["channel_order"] = "RGB" if step.flag("to_rgb") else "BGR"
+    for resize in (step for step in steps if step["type"] == "Resize"):
+        size = resize.get("size")
+        sides = size if isinstance(size, list) and len(size) == 2 else [size, size]
+        # The order of the sides differs between versions of MMDeploy.
+        side = sides[0] if sides[0] == sides[1] else None
+        square = type(side) is int and 0 < side <= 65536
+        if square and resize.get("keep_ratio") is False and "resize" not in fields:
+            fields["resize"] = (side, side)
+        else:
+            ignored.append(f"{reader.source} resizes by a rule that is not supported")
+    return SourceSettings(reader.source, fields, tuple(ignored))
+
+
+def _steps(reader: SourceReader) -> Iterator[dict[str, Any]]:
+    """Yield the preprocessing steps before the network."""
+    pipeline = reader.values.get("pipeline")
+    tasks = pipeline.get("tasks") if isinstance(pipeline, dict) else None
+    for task in tasks if isinstance(tasks, list) else ():
+        if isinstance(task, dict) and task.get("module") == "Transform":
+            steps = task.get("transforms")
+            for step in steps if isinstance(steps, list) else ():
+                if isinstance(step, dict) and isinstance(step.get("type"), str):
+                    yield step

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recording import Recording, assert_every_draw_has_its_own_noise
 from scipy.stats import binom
-from soundness.recording import Recording, assert_every_draw_has_its_own_noise
 from statsmodels.stats.multitest import multipletests
 
 from onnxcert.errors import ParameterError

@@ -4,7 +4,6 @@ process, bit for bit."""
 from __future__ import annotations
 
 import io
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,11 +16,8 @@ from drawing import write_picture
 from equal_runs import assert_equal_runs
 from pointgraphs import of_category, write_shape
 from rich.console import Console
+from unreliable_pool import UnreliablePool
 from zoo import save
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from chaos import Chaos
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule, Stopping
 from onnxcert.cli.progress_bar import ProgressBar
@@ -112,9 +108,9 @@ def nothing_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onnxcert.run.workers.scheduler._PATIENCE", 0.02)
 
 
-def crew(run: Run, size: int, **chaos: Any) -> Chaos:
+def crew(run: Run, size: int, **chaos: Any) -> UnreliablePool:
     other = None if run.nonrobust is None else run.nonrobust.reopen
-    run.crew = Chaos(WorkerSetup(run.segmenter.reopen, other, "cpu", 1), size, **chaos)
+    run.crew = UnreliablePool(WorkerSetup(run.segmenter.reopen, other, "cpu", 1), size, **chaos)
     return run.crew
 
 
@@ -357,7 +353,7 @@ def test_workers_that_run_the_model_otherwise_are_refused(slot: Place, tmp_path:
 
 def test_a_worker_that_cannot_open_the_model_says_why(slot: Place, tmp_path: Path) -> None:
     run = slot.run(tmp_path / "out")
-    run.crew = Chaos(WorkerSetup(run.segmenter.reopen, None, "cuda:63", 1), 2)
+    run.crew = UnreliablePool(WorkerSetup(run.segmenter.reopen, None, "cuda:63", 1), 2)
     with pytest.raises(OnnxcertError, match="cuda:63 was requested"):
         run.execute(0)
     assert not (tmp_path / "out").exists()
@@ -394,7 +390,7 @@ def test_a_run_that_waits_for_any_worker_at_all_says_so(
             super().report_status(text)
             said.append(text)
 
-    class Full(Chaos):
+    class Full(UnreliablePool):
         def _open(self, slot: int) -> Any:
             if self.starts > starts:
                 heard.wait(60)  # less than for ever where nothing is said

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from soundness.recording import Recording, assert_every_draw_has_its_own_noise, thirds
+from recording import Recording, assert_every_draw_has_its_own_noise, thirds
 
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.perturbation import Gaussian

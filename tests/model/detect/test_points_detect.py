@@ -21,7 +21,7 @@ from onnxcert.errors import ContractError, OnnxcertError
 from onnxcert.model.contract.base import Contract
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.contract.points import CHANNELS, FRAMES, PointContract
-from onnxcert.model.detect.detect import detect, detect_modality
+from onnxcert.model.detect.detect import detect, read_stated
 from onnxcert.model.graph.file import read_model, write_contract
 
 Shape = list[Any]
@@ -65,7 +65,7 @@ def refusal(model: Any, **given: Any) -> str:
 )
 def test_what_the_axes_say(tmp_path: Path, shape: Shape, layout: str, points: int | None) -> None:
     model = through(tmp_path, shape)
-    assert detect_modality(model, {}) == "points"
+    assert read_stated(model, {}).modality == "points"
     contract = detect(model, {"output_layout": layout})
     assert isinstance(contract, PointContract)
     assert (contract.layout, contract.points) == (layout, points)

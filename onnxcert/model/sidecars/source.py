@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 from onnxcert.errors import ContractError
+from onnxcert.files.regular import UnsuitableFileError, read_regular_file
 from onnxcert.model.contract.base import is_number
 
+MOST = 4 * 2**20  # bytes of a JSON file; the largest published, with 21,000 names, have half
 _LONGEST = 60  # characters of a value in a message
 _LONGEST_NAME = 100
 
@@ -105,3 +109,32 @@ class SourceReader:
 
 def _printable(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name[:_LONGEST_NAME])
+
+
+def read_json(path: Path, source: str) -> SourceReader | None:
+    """Return a reader of the JSON object in `path`, or None if there is no such file.
+
+    Args:
+        path: The file.
+        source: Its name in messages.
+
+    Raises:
+        ContractError: The file is not regular, too large, unreadable or not valid.
+    """
+    try:
+        content = json.loads(read_regular_file(path, limit=MOST))
+        if isinstance(content, dict):
+            return SourceReader(source, content)
+        why = "it does not hold a JSON object"
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except UnsuitableFileError as error:
+        why = str(error)
+    except OSError as error:
+        why = f"it cannot be read ({error.strerror})"
+    except (ValueError, RecursionError) as error:
+        line = (str(error).splitlines() or [""])[0][:80]
+        why = f"it is not valid JSON ({line})"
+    raise ContractError(
+        f"{path} is unusable: {why}; correct it, or move the model to a folder without it."
+    ) from None

@@ -18,7 +18,7 @@ class Gone(Exception):
     """What is heard of a worker that is dead."""
 
 
-class Chaos:
+class UnreliablePool:
     """See `onnxcert.run.workers.worker.WorkerPool`.
 
     Args:

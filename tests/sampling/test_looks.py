@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from soundness.recording import Recording, thirds
+from recording import Recording, thirds
 
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
