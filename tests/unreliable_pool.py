@@ -11,9 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Self
 
-from onnxcert.run.workers import WorkerSetup
-from onnxcert.run.workers.tasks import Task
-from onnxcert.run.workers.worker import TaskResult, Worker
+from onnxcert.run.workers.worker import Task, TaskResult, Worker, WorkerSetup
 
 
 class Gone(Exception):
@@ -21,7 +19,7 @@ class Gone(Exception):
 
 
 class UnreliablePool:
-    """See `onnxcert.run.workers.WorkerPool`.
+    """See `onnxcert.run.workers.worker.WorkerPool`.
 
     Args:
         opening: of the models. size: how many workers.

@@ -36,6 +36,7 @@ from onnxcert.model.contract.question import MissingSettings
 from onnxcert.model.detect.detect import read_stated
 from onnxcert.report.tables.table import table
 from onnxcert.results import ResultStore
+from onnxcert.run.provenance import collect_parameters
 from onnxcert.run.run import Run
 from onnxcert.statistics.settings import Settings
 from onnxcert.statistics.stopping import Stopping
@@ -161,34 +162,37 @@ def command(
             raise add_run_settings(error, noise, running, listing) from None
         other = running.open_model(other_file, fields, driver) if other_file else None
         input_options.check_category(segmenter.entry)
-        run = Run(
+        settings = Settings(
+            perturbation=noise.build(segmenter),
+            n=n,
+            n0=n if rule_options.procedure == "predict" else n0,
+            selection=selection,  # type: ignore[arg-type]
+            rule=rule_options.build(n, inputs=len(listing.items), whole=segmenter.classifies),
+            stopping=Stopping(until=until, futility=futility, seconds=seconds_each),
+            leak_check=leak_check,
+        )
+        workers = parallel.build_workers(segmenter, other, running.device_options)
+        parameters = collect_parameters(
+            segmenter, other, listing, settings, ignore_label, segmenter.backend.generator
+        )
+        folder = out or default_folder(path, parameters, seed, parallel.shard)
+        return Run(
             segmenter=segmenter,
             nonrobust=other,
             listing=listing,
-            settings=Settings(
-                perturbation=noise.build(segmenter),
-                n=n,
-                n0=n if rule_options.procedure == "predict" else n0,
-                selection=selection,  # type: ignore[arg-type]
-                rule=rule_options.build(n, inputs=len(listing.items), whole=segmenter.classifies),
-                stopping=Stopping(until=until, futility=futility, seconds=seconds_each),
-                leak_check=leak_check,
+            settings=settings,
+            store=ResultStore(
+                inside(folder, safe_name(head)) if head and len(heads) > 1 else folder
             ),
-            store=ResultStore("."),
             seed=seed,
             shard=parallel.shard,
-            crew=parallel.build_workers(segmenter, other, running.device_options),
+            crew=workers,
             class_names=names,
             ignore_label=ignore_label,
             batch_size=running.batch_size,
             pictures=pictures,
             checkpoint_seconds=checkpoint,
         )
-        folder = out or default_folder(path, run, seed)
-        run.store = ResultStore(
-            inside(folder, safe_name(head)) if head and len(heads) > 1 else folder
-        )
-        return run
 
     driver = parallel.driver_options(running.device_options)
     heads = given["output"].split(",") if "output" in given else [None]

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from onnxcert.cli.terminal import escape
+from onnxcert.run.progress import ProgressListener
 
 _WINDOW: Final = 60.0  # seconds over which the throughput is measured
 _REDRAW: Final = 0.05  # least seconds between two updates of the bar
@@ -70,7 +71,7 @@ class Throughput:
         return draws / speed if speed else None
 
 
-class ProgressBar:
+class ProgressBar(ProgressListener):
     """Inputs and draws done, their rate and the time left, on standard error."""
 
     def __init__(self, console: Console, make_header: Callable[[], str]) -> None:

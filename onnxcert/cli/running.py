@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from rich.console import Console
 from onnxcert.cli.interrupt import exit_status, stop_on_signal
 from onnxcert.cli.progress_bar import ProgressBar
 from onnxcert.cli.terminal import raw_stderr
+from onnxcert.data import Shard
 from onnxcert.errors import InputError, OnnxcertError
 from onnxcert.model.contract.base import ASSUMED
 from onnxcert.model.graph.lint import group_by_message
@@ -115,13 +116,15 @@ def result_object(run: Run, summary: Summary, model: str, started: float) -> dic
     )
 
 
-def default_folder(model: Path, run: Run, seed: int | None) -> Path:
+def default_folder(
+    model: Path, parameters: Mapping[str, Any], seed: int | None, shard: Shard | None
+) -> Path:
     """Return a folder name that is unique to the model, the parameters and the shard."""
     name = model.resolve().parent.name if model.name == "model.onnx" else model.stem
-    asked = json.dumps({**run.collect_parameters(), "seed": seed}, sort_keys=True)
+    asked = json.dumps({**parameters, "seed": seed}, sort_keys=True)
     name = f"{name}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
-    if run.shard is not None:
-        name += f"-shard-{run.shard.number}-of-{run.shard.count}"
+    if shard is not None:
+        name += f"-shard-{shard.number}-of-{shard.count}"
     return Path("onnxcert-results") / name
 
 

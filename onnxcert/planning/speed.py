@@ -59,7 +59,6 @@ def measure_speed(
     segmenter(x[None])  # the first pass determines the number of classes and the output size
     backend = segmenter.backend
     draws = Draws(perturbation, random_seed(), digest(x), backend.generator)
-    perturbation.check(x)
     if batch_size is None:
         batch_size = tune_batch_size(segmenter, x, draws, each=_PLANNED).draws
     batch_size, warning = check_batch_invariance(segmenter, x, draws, batch_size=batch_size)

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, final
+from functools import partial
+from typing import Any, final
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.data import Item
-from onnxcert.errors import ParameterError, StoreError
-from onnxcert.model.segmenter import resolve_class_names
-from onnxcert.model.tuning.execution_plan import ExecutionPlan
+from onnxcert.errors import ModelError, ParameterError, StoreError
+from onnxcert.model.segmenter import OnnxSegmenter, resolve_class_names
+from onnxcert.model.tuning.execution_plan import ONE_DRAW_PLAN, ExecutionPlan
 from onnxcert.report.export.files import has_figure, write_labels
 from onnxcert.report.figures.matplotlib import load_matplotlib
 from onnxcert.results import Record
-from onnxcert.results.checkpointed_count import CheckpointedCount
+from onnxcert.run.checkpointed_count import CheckpointedCount
 from onnxcert.run.compatibility import check_same_outputs, check_stored_record
+from onnxcert.run.context import RunContext
 from onnxcert.run.provenance import collect_provenance
-from onnxcert.run.run_parameters import hash_parameters
+from onnxcert.run.workers.tasks import CleanOutputs, MakePlan
+from onnxcert.run.workers.worker import clean_labels
+from onnxcert.sampling import BatchLeak
 from onnxcert.sampling.backend import NUMPY
 from onnxcert.sampling.draws import Draws, digest
-from onnxcert.sampling.tally import Tally
+from onnxcert.sampling.tally import PIXELS, POINTS, Tally
 
-if TYPE_CHECKING:
-    from onnxcert.run.run import Run
+
+def labels_parts(model: OnnxSegmenter) -> bool:
+    """Return whether the components are the pixels or points of the input."""
+    return model.components.startswith((PIXELS, POINTS))
 
 
 @final
@@ -29,25 +35,27 @@ class CertificationJob:
     """The processing of one input.
 
     Args:
-        run: the run.
+        context: what the jobs of the run share.
         item: the input.
-        prepared: its content, see `onnxcert.run.modality.Modality`.
+        prepared: its content, see `onnxcert.run.modality`.
         x: the array that is perturbed.
         same_size: number of inputs of the run with this size.
+
+    Raises:
+        ParameterError: the perturbation cannot be applied to `x`.
     """
 
     def __init__(
-        self, run: Run, item: Item, prepared: Any, x: FloatArray, *, same_size: int
+        self, context: RunContext, item: Item, prepared: Any, x: FloatArray, *, same_size: int
     ) -> None:
-        assert run.seed is not None
-        self.same_size = same_size
-        self.run, self.item, self.prepared, self.x = run, item, prepared, x
-        self.name = item.name
+        self.context, self.item, self.prepared, self.x = context, item, prepared, x
+        self.name, self.same_size = item.name, same_size
+        perturbation = context.settings.perturbation
         try:
-            run.settings.perturbation.check(x)  # before any worker receives it
+            perturbation.check(x)  # before any worker receives it
         except ParameterError as error:
             raise ParameterError(f"{item.path}: {error}") from None
-        self.draws = Draws(run.settings.perturbation, run.seed, digest(x), run.runtime.generator)
+        self.draws = Draws(perturbation, context.seed, digest(x), context.runtime.generator)
         self.law_error = self.draws.law_error(x.shape)
 
     def is_done(self) -> bool:
@@ -56,7 +64,7 @@ class CertificationJob:
         Raises:
             StoreError: the input has changed since, or another run made the record.
         """
-        store = self.run.store
+        store = self.context.store
         if self.name not in store:
             return False
         with store.open(self.name, checked=True) as record:
@@ -67,23 +75,68 @@ class CertificationJob:
         return done
 
     def _check_stored(self, record: Record) -> None:
-        run = self.run
+        context = self.context
+        folder, modality = context.store.folder, context.modality
         # Class names given now, or else those in the record.
-        names = run.class_names or tuple(record.provenance.contract["class_names"])
-        truth = run.modality.truth(self.item, self.prepared, classes=record.classes, names=names)
+        names = context.class_names or tuple(record.provenance.contract["class_names"])
+        truth = modality.truth(self.item, self.prepared, classes=record.classes, names=names)
         check_stored_record(
-            run.store,
+            context.store,
             record,
             self.item,
             input_digest=self.draws.digest,
             truth=truth,
-            category=run.modality.category(self.prepared),
-            parameters={**run.parameters, "seed": run.seed},
+            category=modality.category(self.prepared),
+            parameters={**context.parameters, "seed": context.seed},
         )
-        if not run.modality.has_labels(run.store.folder, self.name):
-            write_labels(run.store.folder, record, names)
-        if run.pictures and not has_figure(run.store.folder, self.name):
+        if not modality.has_labels(folder, self.name):
+            write_labels(folder, record, names)
+        if context.pictures and not has_figure(folder, self.name):
             self._draw(record.to_memory(), truth, names)
+
+    def count_here(self) -> str:
+        """Certify the input in this process; return why its count ended, see `Tally.ended`."""
+        context = self.context
+        try:
+            labels = clean_labels(context.segmenter, context.nonrobust, self.x, self.nonrobust_x)
+        except ModelError as error:
+            context.skip(self.name, str(error))
+            return ""
+        self.accept_labels(*labels)
+        context.progress.advance(self.name, 0)
+        try:
+            with context.clock.measure("startup"):
+                plan = self.plan_task().plan(context.segmenter, self.x, labels[0])
+            if plan.one_draw_per_pass:
+                context.handle_leak()
+            context.plans.known.setdefault(self.x.shape, plan)
+            tally = self.start_count(plan).count_remaining(self.x)
+        except BatchLeak:
+            context.handle_leak()
+            plan = ONE_DRAW_PLAN
+            tally = self.start_count(plan).count_remaining(self.x)
+        self.finish(tally, plan)
+        return tally.ended
+
+    def plan_task(self) -> MakePlan:
+        """Return the task that labels the input and plans the execution of its draws."""
+        context = self.context
+        return MakePlan(
+            self.draws,
+            context.settings,
+            inputs=self.same_size,
+            batch_size=context.batch_size,
+            known=context.plans.known.get(self.x.shape),
+            leaky=context.plans.leaky,
+        )
+
+    def accept_outputs(self, outputs: CleanOutputs) -> None:
+        """Take what a worker found out with `plan_task`; see `accept_labels`."""
+        context = self.context
+        context.segmenter.update_contract(outputs.contract)
+        if context.nonrobust is not None and outputs.other_contract is not None:
+            context.nonrobust.update_contract(outputs.other_contract)
+        self.accept_labels(outputs.clean, outputs.nonrobust)
 
     def accept_labels(self, clean: IntArray, nonrobust: IntArray | None) -> None:
         """Take the labels without noise, and check everything that depends on them.
@@ -95,115 +148,82 @@ class CertificationJob:
         Raises:
             OnnxcertError: class names, ground truth, the non-robust model or n do not fit.
         """
-        run = self.run
+        context, model = self.context, self.context.segmenter
         self.clean, self.nonrobust = clean, nonrobust
-        self.names = resolve_class_names(run.segmenter, run.class_names, clean.shape)
-        check_same_outputs(run.segmenter, run.nonrobust, has_ground_truth=run.has_ground_truth)
-        if not run.parts_are_components:
-            run.settings.check_feasible(clean.size, self.law_error)
-        self.truth = run.modality.truth(
-            self.item, self.prepared, classes=run.segmenter.classes, names=self.names
+        self.names = resolve_class_names(model, context.class_names, clean.shape)
+        check_same_outputs(model, context.nonrobust, has_ground_truth=context.parameters["labels"])
+        if not labels_parts(model):
+            context.settings.check_feasible(clean.size, self.law_error)
+        self.truth = context.modality.truth(
+            self.item, self.prepared, classes=model.classes, names=self.names
         )
 
     @property
     def nonrobust_x(self) -> FloatArray | None:
         """The input array of the non-robust model, or None."""
-        other = self.run.nonrobust
+        other = self.context.nonrobust
         return None if other is None else other.to_array(self.prepared)
-
-    @property
-    def on_device(self) -> bool:
-        """Whether the model runs on a GPU."""
-        run = self.run
-        return run.runtime.device != "cpu" or (run.crew is None and run.segmenter.on_device)
-
-    def count_draws(self, plan: ExecutionPlan) -> Tally:
-        """Count the draws in this process and return the tally.
-
-        Raises:
-            BatchLeak: the batch-invariance check failed.
-        """
-        run, count = self.run, self.start_count(plan)
-        return count.count_remaining(run.segmenter, self.x, plan.batch.draws, lambda: run.stopping)
 
     def start_count(self, plan: ExecutionPlan) -> CheckpointedCount:
         """Start the count of the draws, or resume it from its checkpoint."""
-        run, model = self.run, self.run.segmenter
-        backend = model.backend if run.crew is None else NUMPY  # workers send NumPy arrays
-        self.plan = plan
+        context, model, settings = self.context, self.context.segmenter, self.context.settings
+        backend = NUMPY if context.workers else model.backend  # workers send NumPy arrays
+        device = context.runtime.device != "cpu" if context.workers else model.on_device
         components, rows = int(self.clean.size), plan.batch.draws
-        count = run.settings.count(self.draws, model.classes, components, backend, self.law_error)
+        count = settings.count(self.draws, model.classes, components, backend, self.law_error)
         checks = [
-            run.settings.make_leak_check(self.draws, components, rows=r, device=self.on_device)
-            for r in (rows, *([2] if rows == 1 else [1]))
+            settings.make_leak_check(self.draws, components, rows=r, device=device)
+            for r in (rows, 2 if rows == 1 else 1)
         ]
         count.check = checks[0]
-        run.watcher.report_batch_size(rows, f"{plan.batch.why}; {checks[0].cost(count.total)}")
+        context.progress.listener.report_batch_size(
+            rows, f"{plan.batch.why}; {checks[0].cost(count.total)}"
+        )
         return CheckpointedCount(
-            store=run.store,
-            name=self.name,
-            count=count,
-            runtime={
-                "provider": run.runtime.provider,
-                "onnxruntime": run.runtime.version,
-                "one_draw_per_pass": str(plan.one_draw_per_pass),
-                "asked": hash_parameters(run.parameters),
-            },
-            other_checks=() if plan.one_draw_per_pass else tuple(checks[1:]),
-            unit=model.unit,
-            kind=model.components,
-            checkpoint_seconds=run.checkpoint_seconds,
-            interim_analysis=run.settings.interim_analysis(),
-            on_draws=lambda done: run.report_progress(self.name, done),
-            on_look=lambda forecast: run.watcher.report_status(forecast.describe()),
+            context, self.name, count, plan, checks[:1] if plan.one_draw_per_pass else checks
         )
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, tally: Tally, plan: ExecutionPlan) -> None:
         """Decide, and write the record, label files and figure."""
-        run = self.run
-        certificate = run.settings.decide(tally)
-        notes = (run.runtime.note, self.plan.warning, *run.modality.notes(self.prepared))
+        context = self.context
+        folder, store, modality = context.store.folder, context.store, context.modality
+        notes = (context.runtime.note, plan.warning, *modality.notes(self.prepared))
         record = Record.of(
             self.name,
-            certificate,
+            context.settings.decide(tally),
             clean=self.clean,
             nonrobust=self.nonrobust,
             truth=self.truth,
-            ignore_label=run.ignore_label,
+            ignore_label=context.ignore_label,
             provenance=collect_provenance(
-                run.segmenter,
-                run.runtime,
+                context,
                 class_names=self.names,
                 item=self.item,
                 truth=self.truth,
                 draws=self.draws,
-                parameters=run.parameters,
-                batch_size=self.plan.batch,
-                category=run.modality.category(self.prepared),
-                workers="" if run.crew is None else run.crew.described,
+                batch_size=plan.batch,
+                category=modality.category(self.prepared),
                 warnings=[note for note in notes if note],
             ),
         )
-
-        def write_label_files() -> None:
-            write_labels(run.store.folder, record, self.names)
+        write_label_files = partial(write_labels, folder, record, self.names)
 
         def write_all_files() -> None:
             write_label_files()
             self._draw(record, self.truth, self.names)
 
-        if not run.pictures:
-            run.store.write(record, beside=write_label_files)
-            return
         try:
-            run.store.write(record, beside=write_all_files)
-        except StoreError as error:  # the disk may have space without the figure
-            run.store.write(record, beside=write_label_files)
-            run.figures.note(f"the picture of {self.name}", error)
+            store.write(record, beside=write_all_files if context.pictures else write_label_files)
+        except StoreError as error:
+            if not context.pictures:
+                raise
+            store.write(record, beside=write_label_files)  # the disk may have space without it
+            context.figures.note(f"the picture of {self.name}", error)
+        context.progress.end(self.name, stored=True)
 
     def _draw(self, record: Record, truth: IntArray | None, names: tuple[str, ...]) -> None:
-        run = self.run
-        drawing = run.figures.drawing(f"the picture of {self.name}")
-        with run.clock.measure("report"), drawing:
-            load_matplotlib(run.store.folder)
-            run.modality.draw(run.store.folder, record, self.prepared, truth, names)
+        context, folder = self.context, self.context.store.folder
+        drawing = context.figures.drawing(f"the picture of {self.name}")
+        with context.clock.measure("report"), drawing:
+            load_matplotlib(folder)
+            context.modality.draw(folder, record, self.prepared, truth, names)

@@ -6,11 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 
-class ProgressListener(Protocol):
-    """Receiver of progress reports."""
+class ProgressListener:
+    """Receiver of progress reports, which ignores them; override what is of interest."""
 
     def begin(self, inputs: int, passes: int) -> None:
         """Start a run of `inputs` inputs with `passes` passes each."""
@@ -25,13 +24,36 @@ class ProgressListener(Protocol):
         """Report the state of the current input as a short text."""
 
 
-class NoProgress:
-    """A receiver that ignores all reports."""
+@dataclass
+class Progress:
+    """Progress of a run, reported to a listener.
 
-    def begin(self, inputs: int, passes: int) -> None: ...
-    def advance(self, name: str, place: int, done: int) -> None: ...
-    def report_batch_size(self, draws: int, why: str) -> None: ...
-    def report_status(self, text: str) -> None: ...
+    Attributes:
+        listener: receives the reports.
+        inputs: number of inputs.
+        passes: passes of each input.
+        ended: inputs that are finished or skipped.
+        begun: whether the listener knows of the run.
+    """
+
+    listener: ProgressListener
+    inputs: int
+    passes: int
+    ended: int = 0
+    begun: bool = False
+
+    def advance(self, name: str, done: int) -> None:
+        """Report that `done` draws of an input are counted."""
+        if not self.begun:  # wait until all checks before the first count have passed
+            self.listener.begin(self.inputs, self.passes)
+            self.begun = True
+        self.listener.advance(name, self.ended + 1, done)
+
+    def end(self, name: str, *, stored: bool) -> None:
+        """Report that an input is finished (`stored`) or skipped."""
+        if stored:
+            self.advance(name, self.passes)
+        self.ended += 1
 
 
 @dataclass

@@ -1,7 +1,9 @@
-"""The origin of a result: model, input, parameters and environment."""
+"""The origin of a result: model, input, environment, and the parameters that it depends on."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,12 +14,13 @@ from typing import Any, Final
 
 from onnxcert._typing import IntArray
 from onnxcert._version import __version__
-from onnxcert.data import Item
+from onnxcert.data import INDEX, Item, Listing
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.batch_size import BatchSize
-from onnxcert.model.tuning.environment import Runtime
 from onnxcert.results.provenance import Provenance
+from onnxcert.run.context import RunContext
 from onnxcert.sampling.draws import Draws, digest
+from onnxcert.statistics.settings import Settings
 
 PACKAGES: Final = (
     *("numpy", "scipy", "onnx", "onnxruntime-gpu", "onnxruntime", "h5py", "pillow"),
@@ -25,35 +28,73 @@ PACKAGES: Final = (
 )
 
 
-def collect_provenance(
+def collect_parameters(
     segmenter: OnnxSegmenter,
-    runtime: Runtime,
+    nonrobust: OnnxSegmenter | None,
+    listing: Listing,
+    settings: Settings,
+    ignore_label: int | None,
+    generator: str,
+) -> dict[str, Any]:
+    """Return every parameter that a stored result depends on, but the seed: name -> JSON value."""
+    contract = asdict(segmenter.contract)
+    # Class names do not change a result, and the number of classes may not be known yet.
+    for name in ("sources", "class_names", "classes"):
+        del contract[name]
+    for name in ("bands", "resize"):
+        if not contract.get(name, True):
+            del contract[name]  # stay compatible with results of versions without this field
+    values: dict[str, Any] = {
+        "model": segmenter.file.sha256,
+        "contract": contract,
+        **segmenter.entry.as_dict(),
+        "nonrobust": nonrobust.file.sha256 if nonrobust else None,
+        "labels": any(item.label is not None for item in listing.items),
+        "ignore_label": ignore_label,
+        "generator": generator,
+        **settings.as_dict(),
+    }
+    if listing.label_encoding.key != INDEX.key:
+        values["label_coding"] = listing.label_encoding.key
+    if listing.columns is not None:
+        values["columns"] = listing.columns
+    if settings.rule.alpha_scope == "dataset":
+        # These inputs share alpha.
+        names = "\n".join(sorted(item.name for item in listing.items))
+        values["dataset"] = hashlib.sha256(names.encode()).hexdigest()
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
+def hash_parameters(values: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of parameters."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def collect_provenance(
+    context: RunContext,
     *,
     class_names: Sequence[str],
     item: Item,
     truth: IntArray | None,
     draws: Draws,
-    parameters: Mapping[str, Any],
     batch_size: BatchSize,
-    category: str = "",
-    workers: str = "",
+    category: str,
     warnings: Sequence[str],
 ) -> Provenance:
     """Return the provenance of the result of one input, with the present date.
 
     Args:
-        segmenter: the model.
-        runtime: where the model ran.
+        context: what the jobs of the run share.
         class_names: a name for each class.
         item: the input.
         truth: its ground truth, or None.
         draws: its draws.
-        parameters: parameters of the run.
         batch_size: draws per forward pass, and the reason.
-        category: category of the input, for metrics.
-        workers: description of the worker processes; empty for this process.
+        category: category of the input, for metrics; empty if unknown.
         warnings: remarks for the reader of the result.
     """
+    segmenter, runtime = context.segmenter, context.runtime
     return Provenance(
         model={"name": str(segmenter.file.path), "sha256": segmenter.file.sha256},
         contract={
@@ -70,7 +111,7 @@ def collect_provenance(
             "category": category,
             "index": "" if item.index is None else str(item.index),
         },
-        parameters={**parameters, "seed": draws.seed},
+        parameters={**context.parameters, "seed": draws.seed},
         environment={
             **_environment(),
             "onnxruntime": runtime.version,
@@ -79,7 +120,7 @@ def collect_provenance(
             "threads": runtime.threads,
             "batch_size": batch_size.draws,
             "batch_size_because": batch_size.why,
-            **({"workers": workers} if workers else {}),
+            **({"workers": context.workers} if context.workers else {}),
             "warnings": list(warnings),
         },
         date=datetime.now(UTC).isoformat(timespec="seconds"),

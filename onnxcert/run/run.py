@@ -6,28 +6,25 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
 
 from onnxcert.data import Item, Listing, Shard
-from onnxcert.errors import InputError, ModelError, refuse_too_many_files
+from onnxcert.errors import InputError, refuse_too_many_files
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.environment import Runtime
-from onnxcert.model.tuning.execution_plan import ONE_DRAW_PLAN, Autotuner
 from onnxcert.report.figures.best_effort import BestEffort
 from onnxcert.report.figures.curve import write_summary_curve
 from onnxcert.report.tables.summary import Summary, summarise
 from onnxcert.results import ResultStore
-from onnxcert.results.checkpointed_count import CheckpointedCount
 from onnxcert.run.compatibility import check_same_inputs
-from onnxcert.run.job import CertificationJob
-from onnxcert.run.modality import select_modality
-from onnxcert.run.progress import Clock, NoProgress, ProgressListener
-from onnxcert.run.run_parameters import collect_parameters
-from onnxcert.run.workers import CleanOutputs, InputJob, Scheduler, WorkerPool, clean_labels
-from onnxcert.sampling import BatchLeak
+from onnxcert.run.context import Plans, RunContext
+from onnxcert.run.job import CertificationJob, labels_parts
+from onnxcert.run.modality import InputModality, select_modality
+from onnxcert.run.progress import Clock, Progress, ProgressListener
+from onnxcert.run.provenance import collect_parameters
+from onnxcert.run.workers.scheduler import Scheduler
+from onnxcert.run.workers.worker import WorkerPool
 from onnxcert.sampling.draws import check_seed
-from onnxcert.sampling.tally import PIXELS, POINTS, Tally, passes
+from onnxcert.sampling.tally import passes
 from onnxcert.statistics.settings import Settings
 
 
@@ -38,25 +35,26 @@ class Run:
     Attributes:
         segmenter: the model.
         listing: the inputs, with ground truth if there is any.
+        settings: the statistical settings.
         store: where results are stored.
         nonrobust: a second model, which is run on the clean inputs only.
         seed: seed of the draws; None selects the stored seed, or a new one.
         shard: the part of the listing to process; None for all of it.
         crew: the workers; None for this process.
-        class_names, ignore_label: names of the classes; ground truth value to ignore, or None.
+        class_names: names of the classes.
+        ignore_label: ground truth value to ignore, or None.
         batch_size: draws per pass; None for automatic.
         pictures: draw figures.
         checkpoint_seconds: seconds between checkpoints of an input.
+        watcher: receives progress reports.
         stopping: set it to stop after the current pass, write a checkpoint and raise
             KeyboardInterrupt.
-        watcher: receives progress reports.
         clock: time outside the forward passes.
-        skipped: after the run, inputs that could not be used -> reason.
         figures: collects figures that could not be drawn.
+        skipped: after the run, inputs that could not be used -> reason.
         interrupted: inputs were left out, or one was stopped at an interim look.
-        runtime: where the model runs.
         forward: seconds in the runtime, summed over workers.
-        leaky: the batch-invariance check has failed.
+        runtime: where the model runs.
     """
 
     segmenter: OnnxSegmenter
@@ -72,17 +70,17 @@ class Run:
     batch_size: int | None = None
     pictures: bool = True
     checkpoint_seconds: float = 60.0
-    stopping: bool = False
-    watcher: ProgressListener = field(default_factory=NoProgress)
-    clock: Clock = field(default_factory=Clock)
-    skipped: dict[str, str] = field(default_factory=dict)
-    figures: BestEffort = field(default_factory=BestEffort)
-    interrupted: bool = False
+    watcher: ProgressListener = field(default_factory=ProgressListener)
+    stopping: bool = field(default=False, init=False)
+    clock: Clock = field(default_factory=Clock, init=False)
+    figures: BestEffort = field(default_factory=BestEffort, init=False)
+    skipped: dict[str, str] = field(default_factory=dict, init=False)
+    interrupted: bool = field(default=False, init=False)
+    forward: float = field(default=0.0, init=False)
+    runtime: Runtime = field(init=False)
 
     def __post_init__(self) -> None:
         self.runtime = Runtime.of(self.segmenter)
-        self.forward = 0.0
-        self.leaky = False
 
     def execute(self, random_seed: int) -> Summary | None:
         """Certify all inputs that are not done yet; return the summary of the finished ones.
@@ -92,26 +90,17 @@ class Run:
         """
         check_same_inputs(self.segmenter, self.nonrobust)
         own_listing = self.listing if self.shard is None else self.shard.of(self.listing)
-        self.modality = select_modality(self.segmenter.entry, own_listing, self.ignore_label)
-        usable, self.skipped = self.modality.usable()
+        modality = select_modality(self.segmenter.entry, own_listing, self.ignore_label)
+        usable, self.skipped = modality.usable()
         self._check_feasible(usable)
         check_seed(self.seed or 0)
         with ExitStack() as stack:
             scheduler = None if self.crew is None else self._open_scheduler(self.crew, stack)
             stack.enter_context(self.store.exclusive())
-            self.parameters = self.collect_parameters()
-            self.seed = self.store.begin(self.parameters, seed=self.seed, random_seed=random_seed)
-            self.leaky = self.store.leaky
-            self.store.note_inputs(
-                (item.name for item in self.listing.items),
-                self.skipped,
-                shards=None if self.shard is None else self.shard.count,
-            )
-            if self.leaky:
-                self.store.note_leak()  # again, in case the run was killed meanwhile
+            context = self._begin(modality, len(usable), random_seed)
             names = [item.name for item in own_listing.items]
             try:
-                self._process_all(usable, scheduler)
+                self._process_all(context, usable, scheduler)
             finally:
                 self.skipped = {name: self.skipped[name] for name in names if name in self.skipped}
                 self.store.note_inputs((), self.skipped)
@@ -125,176 +114,103 @@ class Run:
                 write_summary_curve(self.store.folder, summary, self.figures)
             return summary
 
-    def collect_parameters(self) -> dict[str, Any]:
-        """Return every parameter that a stored result depends on, by name."""
-        return collect_parameters(
-            self.segmenter,
-            self.nonrobust,
-            self.listing,
-            self.settings,
-            self.ignore_label,
-            self.runtime.generator,
-        )
-
-    @cached_property
-    def has_ground_truth(self) -> bool:
-        """Whether any input has ground truth."""
-        return any(item.label is not None for item in self.listing.items)
-
-    def _open_scheduler(self, crew: WorkerPool, stack: ExitStack) -> Scheduler:
-        """Start the workers and wait for the first one."""
-        with self.clock.measure("startup"):
-            crew = stack.enter_context(crew)
-            seconds = min(2.0, self.checkpoint_seconds)
-            scheduler = Scheduler(crew, seconds, self.watcher.report_status)
-            self.runtime = scheduler.start(lambda: self.stopping)
-        return scheduler
-
     def _check_feasible(self, usable: Mapping[Item, int]) -> None:
         """Raise ParameterError if n is too small to certify even the smallest input."""
-        if not self.parts_are_components:
+        if not labels_parts(self.segmenter):
             return  # the number of components is known only after the first pass
         if usable and not self.settings.can_certify(min(usable.values())):
             self.settings.check_feasible(max(usable.values()))  # names an n for every input
 
-    @property
-    def parts_are_components(self) -> bool:
-        """Whether the components are the pixels or points of the input."""
-        return self.segmenter.components.startswith((PIXELS, POINTS))
+    def _open_scheduler(self, crew: WorkerPool, stack: ExitStack) -> Scheduler:
+        """Start the workers and wait for the first one."""
+        with self.clock.measure("startup"):
+            scheduler = Scheduler(stack.enter_context(crew), self.watcher)
+            self.runtime = scheduler.start(lambda: self.stopping)
+        return scheduler
 
-    def _process_all(self, usable: Mapping[Item, int], scheduler: Scheduler | None) -> None:
-        settings = self.settings
-        self._inputs = len(usable)
-        self._passes = passes(settings.n, settings.n0, settings.selection)
-        self._progress_started = False
-        self._same_size = Counter(usable.values())
-        repeat = True
+    def _begin(self, modality: InputModality, inputs: int, random_seed: int) -> RunContext:
+        """Start or resume the run in the store, which is locked."""
+        settings, store = self.settings, self.store
+        parameters = collect_parameters(
+            self.segmenter,
+            self.nonrobust,
+            self.listing,
+            settings,
+            self.ignore_label,
+            self.runtime.generator,
+        )
+        seed = store.begin(parameters, seed=self.seed, random_seed=random_seed)
+        leaky = store.leaky
+        store.note_inputs(
+            (item.name for item in self.listing.items),
+            self.skipped,
+            shards=None if self.shard is None else self.shard.count,
+        )
+        if leaky:
+            store.note_leak()  # again, in case the run was killed meanwhile
+        each = passes(settings.n, settings.n0, settings.selection)
+        return RunContext(
+            segmenter=self.segmenter,
+            nonrobust=self.nonrobust,
+            settings=settings,
+            store=store,
+            modality=modality,
+            runtime=self.runtime,
+            workers="" if self.crew is None else self.crew.described,
+            seed=seed,
+            parameters=parameters,
+            class_names=self.class_names,
+            ignore_label=self.ignore_label,
+            batch_size=self.batch_size,
+            pictures=self.pictures,
+            checkpoint_seconds=self.checkpoint_seconds,
+            plans=Plans(leaky),
+            progress=Progress(self.watcher, inputs, each),
+            clock=self.clock,
+            figures=self.figures,
+            skipped=self.skipped,
+            stopping=lambda: self.stopping,
+        )
+
+    def _process_all(
+        self, context: RunContext, usable: Mapping[Item, int], scheduler: Scheduler | None
+    ) -> None:
+        before, repeat = self._seconds(), True
         try:
             while repeat and not self.interrupted:
-                self._ended, leaky = 0, self.leaky
+                context.progress.ended, leaky = 0, context.plans.leaky
+                jobs = self._jobs(context, usable)
                 if scheduler is not None:
-                    courses = map(self._make_job, self._jobs(usable))
-                    scheduler.run(courses, lambda: self.stopping, leaky=leaky)
+                    scheduler.run(jobs, context.stopping)
                 else:
-                    self._run_here(usable)
-                repeat = self.leaky != leaky  # count batched inputs again, one draw per pass
+                    for job in jobs:
+                        self.interrupted = job.count_here() == "interrupted"
+                repeat = context.plans.leaky != leaky  # count batched inputs again, one by one
         finally:
-            if scheduler is not None:
-                self.forward = scheduler.forward
+            self.forward = self._seconds() - before if scheduler is None else scheduler.forward
         if self.interrupted:
             raise KeyboardInterrupt
 
-    def _run_here(self, usable: Mapping[Item, int]) -> None:
-        """Run the model in this process."""
-        before = self._seconds()
-        autotuner = Autotuner(
-            self.segmenter, each=self._passes, batch_size=self.batch_size, leaky=self.leaky
-        )
-        try:
-            for job in self._jobs(usable):
-                self._run_job(job, autotuner)
-                self.report_end(job.name)
-        finally:
-            self.forward += self._seconds() - before
-
-    def handle_leak(self) -> None:
-        """React to a failed batch-invariance check: use one draw per pass for all inputs."""
-        if not self.leaky:
-            self.leaky = True
-            self.store.note_leak()
-            self.watcher.report_status(
-                "outputs depend on the batch: restart with one draw per pass"
-            )
-
-    def _jobs(self, usable: Mapping[Item, int]) -> Iterator[CertificationJob]:
+    def _jobs(self, context: RunContext, usable: Mapping[Item, int]) -> Iterator[CertificationJob]:
         """Yield each input that is not done yet, read at its turn."""
-        for item in usable:
+        same_size = Counter(usable.values())
+        for item, size in usable.items():
             if self.stopping:
                 self.interrupted = True
                 return
             try:
-                prepared = self.modality.read(item)
+                prepared = context.modality.read(item)
                 x = self.segmenter.to_array(prepared)
-                job = CertificationJob(
-                    self, item, prepared, x, same_size=self._same_size[usable[item]]
-                )
+                job = CertificationJob(context, item, prepared, x, same_size=same_size[size])
             except InputError as error:
                 refuse_too_many_files(item.path, error)
                 why = str(error)
-                self.skipped[item.name] = why if str(item.path) in why else f"{item.path}: {why}"
-                self.report_end(item.name)
+                context.skip(item.name, why if str(item.path) in why else f"{item.path}: {why}")
                 continue
             if job.is_done():
-                self.report_end(item.name)
+                context.progress.end(item.name, stored=True)
             else:
                 yield job
 
-    def _run_job(self, job: CertificationJob, autotuner: Autotuner) -> None:
-        try:
-            labels = clean_labels(self.segmenter, self.nonrobust, job.x, job.nonrobust_x)
-        except ModelError as error:
-            self.skipped[job.name] = str(error)
-            return
-        job.accept_labels(*labels)
-        self.report_progress(job.name, 0)
-        checked = self.settings.leak_check_draws(int(job.clean.size), device=job.on_device)
-        try:
-            with self.clock.measure("startup"):
-                plan = autotuner.plan(job.x, job.draws, inputs=job.same_size, checked=checked)
-            if plan.one_draw_per_pass:
-                self.handle_leak()
-            tally = job.count_draws(plan)
-        except BatchLeak:
-            self.handle_leak()
-            autotuner.leaky = True
-            tally = job.count_draws(ONE_DRAW_PLAN)
-        job.finish(tally)
-        self.interrupted = tally.ended == "interrupted"
-
-    def _make_job(self, job: CertificationJob) -> InputJob:
-        """Return the job of an input for the workers."""
-
-        def begin(answers: CleanOutputs) -> CheckpointedCount:
-            self.segmenter.update_contract(answers.contract)
-            if self.nonrobust is not None and answers.other_contract is not None:
-                self.nonrobust.update_contract(answers.other_contract)
-            job.accept_labels(answers.clean, answers.nonrobust)
-            self.report_progress(job.name, 0)
-            return job.start_count(answers.plan)
-
-        def finish(tally: Tally) -> None:
-            job.finish(tally)
-            self.report_end(job.name)
-
-        def skip(reason: str) -> None:
-            self.skipped[job.name] = reason
-            self.report_end(job.name)
-
-        return InputJob(
-            job.name,
-            job.x,
-            job.nonrobust_x,
-            job.draws,
-            self.settings,
-            trial={"inputs": job.same_size, "batch_size": self.batch_size},
-            begin=begin,
-            finish=finish,
-            skip=skip,
-            found_leak=self.handle_leak,
-        )
-
     def _seconds(self) -> float:
         return self.segmenter.seconds + (self.nonrobust.seconds if self.nonrobust else 0.0)
-
-    def report_progress(self, name: str, done: int) -> None:
-        """Report that `done` draws of an input are counted."""
-        if not self._progress_started:  # wait until all checks before the first count have passed
-            self.watcher.begin(self._inputs, self._passes)
-            self._progress_started = True
-        self.watcher.advance(name, self._ended + 1, done)
-
-    def report_end(self, name: str) -> None:
-        """Report that an input is finished or skipped."""
-        if name in self.store:
-            self.report_progress(name, self._passes)
-        self._ended += 1

@@ -38,7 +38,6 @@ def sample(
     Raises:
         BatchLeak: a draw of `count.check` has other labels when it is run alone.
     """
-    count.draws.perturbation.check(x)
     if digest(x) != count.draws.digest:
         raise ParameterError("the count belongs to another input; use one count per input.")
 

@@ -233,16 +233,16 @@ class Stopped:
     """Stop a run after so many draws of an input, as Ctrl-C does."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, at: int) -> None:
-        from onnxcert.run.run import Run
+        from onnxcert.run.progress import Progress
 
-        report = Run.report_progress
+        advance = Progress.advance
 
-        def report_progress(this: Run, who: str, done: int) -> None:
-            report(this, who, done)
+        def report(this: Progress, who: str, done: int) -> None:
+            advance(this, who, done)
             if who == name and done >= at:
-                this.stopping = True
+                signal.raise_signal(signal.SIGINT)
 
-        monkeypatch.setattr(Run, "report_progress", report_progress)
+        monkeypatch.setattr(Progress, "advance", report)
 
 
 def test_a_count_under_way_comes_along_and_is_gone_on_from(

@@ -186,9 +186,7 @@ def test_a_figure_that_cannot_be_drawn_costs_no_certificate(
 
         return draw
 
-    monkeypatch.setattr(
-        "onnxcert.run.modality.image.draw_record", fail(ValueError("no such letter"))
-    )
+    monkeypatch.setattr("onnxcert.run.modality.draw_record", fail(ValueError("no such letter")))
     monkeypatch.setattr("onnxcert.report.figures.curve._write_picture", fail(MemoryError()))
     out = tmp_path / "out"
     outcome = certify(out, "--radius-map")

@@ -15,7 +15,7 @@ from equal_runs import whatever_the_batches
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule, Stopping, decide
 from onnxcert.audit import verify
 from onnxcert.data.datasets import READERS
-from onnxcert.run.progress import NoProgress
+from onnxcert.run.progress import ProgressListener
 from onnxcert.run.run import Run
 from onnxcert.statistics.settings import Settings
 from onnxcert.statistics.stopping import InterimAnalysis
@@ -23,7 +23,7 @@ from onnxcert.statistics.stopping import InterimAnalysis
 LOOKS = (45, 60, 100, 150)
 
 
-class Stopper(NoProgress):
+class Stopper(ProgressListener):
     """Asks the run to stop once an input has so many passes."""
 
     def __init__(self, place: int, at: int) -> None:
@@ -59,7 +59,7 @@ def prepared(tmp_path: Path, pictures: Path) -> Any:
             seed=3,
             batch_size=batch_size,
             pictures=False,
-            watcher=stopper or NoProgress(),
+            watcher=stopper or ProgressListener(),
         )
         if stopper is not None:
             stopper.run = run

@@ -19,9 +19,7 @@ from onnxcert.data import Listing
 from onnxcert.data.points import CloudFolder, PointCloud
 from onnxcert.errors import InputError
 from onnxcert.results import Record
-from onnxcert.run.modality import select_modality
-from onnxcert.run.modality.image import ImageModality
-from onnxcert.run.modality.points import PointCloudModality
+from onnxcert.run.modality import ImageModality, PointCloudModality, select_modality
 from onnxcert.sampling.draws import digest
 from onnxcert.statistics.guarantee import describe_noise
 

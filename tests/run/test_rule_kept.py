@@ -14,7 +14,7 @@ import pytest
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule
 from onnxcert.data.datasets import READERS
 from onnxcert.results import ResultStore as Store
-from onnxcert.run.progress import NoProgress
+from onnxcert.run.progress import ProgressListener
 from onnxcert.run.run import Run
 from onnxcert.statistics.settings import Settings
 
@@ -30,14 +30,14 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
-class KillsAtLook(NoProgress):
+class KillsAtLook(ProgressListener):
     """Ends the process once somebody could have seen how the votes fall."""
 
     def report_status(self, text: str) -> None:
         raise Killed(text)
 
 
-class KillsAt(NoProgress):
+class KillsAt(ProgressListener):
     """Ends the process after so many passes."""
 
     def __init__(self, at: int) -> None:
@@ -98,7 +98,7 @@ def test_an_interrupted_input_is_gone_on_with_even_if_its_count_was_lost(
 ) -> None:
     out, whole = tmp_path / "out", tmp_path / "whole"
 
-    class Stops(NoProgress):
+    class Stops(ProgressListener):
         run: Run
 
         def advance(self, name: str, place: int, done: int) -> None:
@@ -113,8 +113,8 @@ def test_an_interrupted_input_is_gone_on_with_even_if_its_count_was_lost(
     (kept,) = (out / "partial").glob("*.h5")
     kept.unlink()
     assert ResultStore(out).read("p1").ended == "interrupted"
-    run(model, pictures, out, NoProgress()).execute(1)
-    run(model, pictures, whole, NoProgress()).execute(7)
+    run(model, pictures, out, ProgressListener()).execute(1)
+    run(model, pictures, whole, ProgressListener()).execute(7)
     for one, other in zip(ResultStore(out).records(), ResultStore(whole).records(), strict=True):
         assert one.ended == ""
         assert np.array_equal(one.path[...], other.path[...])
@@ -130,8 +130,8 @@ def test_a_kept_count_that_was_edited_is_not_gone_on_with(
     (kept,) = (out / "partial").glob("*.h5")
     with h5py.File(kept, "r+") as file:
         file["hits"][...] = 50
-    run(model, pictures, out, NoProgress()).execute(1)
-    run(model, pictures, whole, NoProgress()).execute(7)
+    run(model, pictures, out, ProgressListener()).execute(1)
+    run(model, pictures, whole, ProgressListener()).execute(7)
     for one, other in zip(Store(out).records(), Store(whole).records(), strict=True):
         assert np.array_equal(one.hits[...], other.hits[...])
 

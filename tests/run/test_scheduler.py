@@ -24,10 +24,12 @@ from onnxcert.cli.progress_bar import ProgressBar
 from onnxcert.data.datasets import READERS
 from onnxcert.data.points import CLOUD_READERS
 from onnxcert.errors import DeviceError, ModelError, OnnxcertError
-from onnxcert.run.progress import NoProgress
+from onnxcert.run.progress import ProgressListener
 from onnxcert.run.run import Run
-from onnxcert.run.workers import Scheduler, WorkerSetup
-from onnxcert.run.workers.tasks import CountDraws, MakePlan, Task, WarmUp
+from onnxcert.run.workers.scheduler import Scheduler
+from onnxcert.run.workers.tasks import CountDraws, MakePlan
+from onnxcert.run.workers.worker import Task, Worker, WorkerSetup
+from onnxcert.sampling.draws import digest
 from onnxcert.statistics.settings import Settings
 
 LOOKS = Rule(correction="bonferroni", schedule=Schedule(150, (45, 60, 100, 150)))
@@ -131,18 +133,32 @@ def test_any_number_of_workers_gives_the_result_of_one_process(
 
 @pytest.mark.parametrize("kind", ["leaky", "other", "nonrobust"])
 def test_what_first_passes_show_is_found_out_as_in_one_process(
-    slot: Place, tmp_path: Path, kind: str
+    slot: Place, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     more: dict[str, Any] = {"nonrobust": True} if kind == "nonrobust" else {}
     if kind in ("leaky", "other"):
         more["model"] = getattr(slot, kind)
     run = slot.run(tmp_path / "out", **more)
-    chaos = crew(run, 3, deaths=0.05, seed=5)
+    crew(run, 3, deaths=0.05, seed=5)
+    first: dict[Worker, tuple[str, str]] = {}  # worker -> what it ran first, and on what
+    label, count = Worker.label, CountDraws.run
+
+    def labels(worker: Worker, x: Any, other: Any) -> Any:
+        first.setdefault(worker, ("label", digest(x)))
+        return label(worker, x, other)
+
+    def counts(task: CountDraws, worker: Worker, *shared: Any) -> Any:
+        first.setdefault(worker, ("count", digest(shared[0][0])))
+        return count(task, worker, *shared)
+
+    monkeypatch.setattr(Worker, "label", labels)
+    monkeypatch.setattr(CountDraws, "run", counts)
     run.execute(0)
+    monkeypatch.undo()
+    # Each worker labels the first input before it does anything else.
+    assert len(first) > 1
+    assert set(first.values()) == {("label", ResultStore(tmp_path / "out").read("p0").draws.digest)}
     assert_equal_runs(tmp_path / "out", slot.whole("plain", **more))
-    # Each worker settles on the first input before it does anything else; but the one that had it.
-    begun = dict(reversed(chaos.done))
-    assert sum(isinstance(task, WarmUp) for task in begun.values()) >= len(begun) - 1
     store = ResultStore(tmp_path / "out")
     warnings = [record.provenance.environment["warnings"] for record in store.records()]
     assert all(bool(said) == (kind == "leaky") for said in warnings)
@@ -204,26 +220,27 @@ def test_one_input_is_spread_over_all_workers_by_its_draws(slot: Place, tmp_path
     assert all((part.start - (100 if part.start >= 100 else 0)) % 4 == 0 for part in parts)
 
 
-def test_inputs_under_way_are_bounded(slot: Place, tmp_path: Path) -> None:
+def test_inputs_under_way_are_bounded(
+    slot: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = slot.run(tmp_path / "out")
     first, _, other, *_ = run.listing.items
     # While the first input of a size is tried, the others of that size have to wait.
     items = (first, *(replace(other, name=f"x{i}") for i in range(39)))
     run.listing = replace(run.listing, items=items)
-    under_way = most = 0
-    course = run._course
+    most, admit = 0, Scheduler._admit
 
-    def counted(case: Any) -> Any:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way - run._ended)
-        return course(case)
+    def counted(scheduler: Scheduler) -> bool:
+        nonlocal most
+        admitted = admit(scheduler)
+        most = max(most, len(scheduler._jobs))
+        return admitted
 
-    run._course = counted  # type: ignore[method-assign]
+    monkeypatch.setattr(Scheduler, "_admit", counted)
     chaos = crew(run, 2)
     run.execute(0)
     assert len(run.store.names()) == 40
-    assert most <= 2 * 2 + 1
+    assert 1 < most <= 2 * 2 + 1
     # Inputs, their candidates, and the one that workers settle on.
     assert chaos.most_shared <= 2 * (2 * 2 + 1) + 1
 
@@ -231,7 +248,7 @@ def test_inputs_under_way_are_bounded(slot: Place, tmp_path: Path) -> None:
 # -- stopped and gone on with ----------------------------------------------------------------------
 
 
-class Stopper(NoProgress):
+class Stopper(ProgressListener):
     def __init__(self, run: Run, at: int) -> None:
         self.run, self.at = run, at
 

@@ -25,10 +25,10 @@ from onnxcert.model.tuning.batch_invariance import is_batch_dependent
 from onnxcert.model.tuning.batch_size import BatchSize
 from onnxcert.model.tuning.execution_plan import ExecutionPlan
 from onnxcert.results import merge
+from onnxcert.run.progress import ProgressListener
 from onnxcert.run.run import Run
-from onnxcert.run.workers import WorkerSetup
-from onnxcert.run.workers.tasks import CountDraws, WarmUp
-from onnxcert.run.workers.worker import Worker
+from onnxcert.run.workers.tasks import CountDraws
+from onnxcert.run.workers.worker import Worker, WorkerSetup
 from onnxcert.sampling import Count, Part, count_part, sample
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.statistics.settings import Settings
@@ -223,8 +223,7 @@ def test_passes_at_once_wait_until_the_first_has_shown_the_size_of_the_scores(
     task = CountDraws(draws, range(40), 2, ExecutionPlan(BatchSize(2, "")))
     for seed in range(6):  # another order of threads each
         worker = Worker(WorkerSetup(model.reopen, None, "cpu", 8))
-        worker.do(WarmUp(), (noisy_picture(seed, 64, 64), None))
-        part = worker.do(task, (x, None)).value
+        part = worker.do(task, (noisy_picture(seed, 64, 64), None), (x, None)).value
         assert isinstance(part, Part), part
         assert np.array_equal(part.votes, alone.votes)
 
@@ -304,13 +303,13 @@ class Pictures:
         if stop_after is None:
             run.execute(0)
             return run.store.folder
-        advance = run.report_progress
 
-        def tell(name: str, done: int) -> None:
-            advance(name, done)
-            run.stopping = done >= stop_after
+        class Stopper(ProgressListener):
+            def advance(self, name: str, place: int, done: int) -> None:
+                assert (name, place) == ("a", 1)
+                run.stopping = done >= stop_after
 
-        run.report_progress = tell  # type: ignore[method-assign]
+        run.watcher = Stopper()
         with pytest.raises(KeyboardInterrupt):
             run.execute(0)
         return run.store.folder

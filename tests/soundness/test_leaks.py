@@ -4,6 +4,7 @@ stays, whoever counts and whatever stops it."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from onnxcert.data import Shard
 from onnxcert.data.datasets import READERS
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.results import merge
+from onnxcert.run.progress import ProgressListener
 from onnxcert.run.run import Run
-from onnxcert.run.workers import WorkerSetup
+from onnxcert.run.workers.worker import WorkerSetup
 from onnxcert.sampling import BatchLeak, sample
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.statistics import min_leak_shares
@@ -272,15 +274,24 @@ def test_workers_find_it_for_all(place: Place, size: int, deaths: float) -> None
     assert_alone(run.store, place)
 
 
+class Watcher(ProgressListener):
+    """Calls `react` with the name of the input and the draws done."""
+
+    def __init__(self, react: Callable[[str, int], None]) -> None:
+        self.react = react
+
+    def advance(self, name: str, place: int, done: int) -> None:
+        assert place >= 1
+        self.react(name, done)
+
+
 def interrupted_after(run: Run, inputs: int) -> None:
     """Run until so many inputs are finished."""
-    whole = run.report_end
 
-    def end(name: str) -> None:
-        whole(name)
+    def stop(_name: str, _done: int) -> None:
         run.stopping = sum(n in run.store for n in ("p0", "p1", "p2", "p3")) >= inputs
 
-    run.report_end = end  # type: ignore[method-assign]
+    run.watcher = Watcher(stop)
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
 
@@ -326,13 +337,11 @@ def test_a_run_killed_while_it_noted_the_leak_removes_the_rest(place: Place) -> 
 
 def test_a_kept_count_of_batches_starts_again_once_they_are_known_to_leak(place: Place) -> None:
     run = place.run("out", checkpoint_seconds=0.0)
-    tell = run.report_progress
 
     def stop_in_p1(name: str, done: int) -> None:
-        tell(name, done)
         run.stopping = run.stopping or (name == "p1" and done >= 50)
 
-    run.report_progress = stop_in_p1  # type: ignore[method-assign]
+    run.watcher = Watcher(stop_in_p1)
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
     assert run.store.has_checkpoint("p1")
@@ -350,24 +359,20 @@ def test_a_count_goes_on_in_batches_or_one_by_one(
     """The statement is that of the batches, if there were any."""
     place = Place(tmp_path, "b")
     run = place.run("out", batch_size=before, checkpoint_seconds=0.0)
-    tell = run.report_progress
 
-    def stop(name: str, done: int) -> None:
-        tell(name, done)
+    def stop(_name: str, done: int) -> None:
         run.stopping = done >= 50
 
-    run.report_progress = stop  # type: ignore[method-assign]
+    run.watcher = Watcher(stop)
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
     counted: list[int] = []
     again = place.run("out", batch_size=after)
-    further = again.report_progress
 
-    def note(name: str, done: int) -> None:
-        further(name, done)
+    def note(_name: str, done: int) -> None:
         counted.append(done)
 
-    again.report_progress = note  # type: ignore[method-assign]
+    again.watcher = Watcher(note)
     again.execute(0)
     assert min(done for done in counted if done) > 50  # nothing was counted twice
     record, whole = again.store.read("p0"), place.done("whole", batch_size=1).read("p0")
@@ -402,13 +407,11 @@ def test_looks_that_stop_early_say_what_was_checked_by_then(tmp_path: Path) -> N
     rule = Rule(correction="bonferroni", schedule=Schedule(400, (100, 200, 400)))
     settings = Settings(perturbation=NOISE, n=400, rule=rule)
     run = place.run("out", settings=settings)
-    tell = run.report_progress
 
-    def stop(name: str, done: int) -> None:
-        tell(name, done)
+    def stop(_name: str, done: int) -> None:
         run.stopping = done >= 250
 
-    run.report_progress = stop  # type: ignore[method-assign]
+    run.watcher = Watcher(stop)
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
     record = run.store.read("p0")

@@ -14,9 +14,9 @@ from onnxcert.errors import ParameterError
 from onnxcert.model.runtime.cpu import available_cores
 from onnxcert.model.runtime.session import visible_gpus
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.run.workers import WorkerPool, WorkerSetup
 from onnxcert.run.workers.processes import Processes
 from onnxcert.run.workers.ray_cluster import Cluster
+from onnxcert.run.workers.worker import WorkerPool, WorkerSetup
 
 # Name -> (type, option).
 OPTIONS: Final[dict[str, tuple[Any, Any]]] = {

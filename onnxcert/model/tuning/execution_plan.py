@@ -36,67 +36,6 @@ ONE_DRAW_PLAN: Final = ExecutionPlan(
 )
 
 
-@final
-class Autotuner:
-    """Autotuning and batch-invariance check: full for the first input of each shape, then short.
-
-    Batch dependence is a property of the model: once found, every input runs one draw per pass.
-
-    Args:
-        segment: the model.
-        each: draws per input.
-        batch_size: draws per pass; None to autotune.
-        leaky: whether the model is known to be batch-dependent.
-
-    Attributes:
-        leaky: whether batch dependence was found, here or elsewhere.
-    """
-
-    def __init__(
-        self,
-        segment: Segmenter,
-        *,
-        each: int,
-        batch_size: int | None = None,
-        leaky: bool = False,
-    ) -> None:
-        self._segment = segment
-        self._each = each
-        self._batch_size = batch_size
-        self._found: dict[tuple[int, ...], ExecutionPlan] = {}
-        self.leaky = leaky
-
-    def plan(
-        self, x: FloatArray, draws: Draws, *, inputs: int = 1, checked: int = 0
-    ) -> ExecutionPlan:
-        """Return the execution plan for `x`; see `batch_invariance` and `batch_size`.
-
-        Args:
-            x: the declared input, after at least one pass of the model.
-            draws: its draws; no counted draw is used.
-            inputs: number of inputs of its shape to come.
-            checked: draws that the leak check runs again alone, if they run in batches.
-
-        Raises:
-            ModelError: the model gives different outputs for the same input.
-            ParameterError: the noise changed a channel that must stay unchanged.
-        """
-        found = make_plan(
-            self._segment,
-            x,
-            draws,
-            each=self._each,
-            inputs=inputs,
-            checked=checked,
-            batch_size=self._batch_size,
-            known=self._found.get(x.shape),
-            leaky=self.leaky,
-        )
-        self._found.setdefault(x.shape, found)
-        self.leaky = self.leaky or found.one_draw_per_pass
-        return found
-
-
 def make_plan(
     model: Segmenter,
     x: FloatArray,
@@ -109,11 +48,26 @@ def make_plan(
     known: ExecutionPlan | None,
     leaky: bool = False,
 ) -> ExecutionPlan:
-    """Return the execution plan for `x`; see `Autotuner` for the other arguments.
+    """Return the execution plan for `x`, by autotuning and a batch-invariance check.
 
-    `known` is the plan of the first input of its shape, or None for that input itself.
+    Batch dependence is a property of the model: once found, every input runs one draw per pass.
+
+    Args:
+        model: the model, after at least one pass.
+        x: the declared input.
+        draws: its draws; no counted draw is used.
+        each: draws per input.
+        inputs: number of inputs of its shape to come.
+        checked: draws that the leak check runs again alone, if they run in batches.
+        batch_size: draws per pass; None to autotune.
+        known: the plan of the first input of its shape, after which the check is short; None for
+            that input itself.
+        leaky: whether the model is known to be batch-dependent.
+
+    Raises:
+        ModelError: the model gives different outputs for the same input.
+        ParameterError: the noise changed a channel that must stay unchanged.
     """
-    draws.perturbation.check(x)
     if known is not None:
         found = leaky or is_batch_dependent(model, x, draws, batch_size=known.batch.draws)
         return ONE_DRAW_PLAN if found else known

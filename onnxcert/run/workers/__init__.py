@@ -5,11 +5,3 @@ The driver reads inputs, decides and writes results. A worker opens the model on
 does not matter which worker counts a draw, or how many attempts it takes: the result is that of one
 process, bit for bit.
 """
-
-from onnxcert.run.workers.input_job import InputJob
-from onnxcert.run.workers.pool import WorkerPool
-from onnxcert.run.workers.scheduler import Scheduler
-from onnxcert.run.workers.tasks import CleanOutputs, clean_labels
-from onnxcert.run.workers.worker import WorkerSetup
-
-__all__ = ["CleanOutputs", "InputJob", "Scheduler", "WorkerPool", "WorkerSetup", "clean_labels"]

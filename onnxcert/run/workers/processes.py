@@ -10,12 +10,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from itertools import count
 from multiprocessing.connection import wait
 from typing import Any, Final, Self, final
 
-from onnxcert.run.workers.tasks import Task
-from onnxcert.run.workers.worker import TaskResult, Worker, WorkerSetup
+from onnxcert.run.workers.worker import Task, TaskResult, Worker, WorkerSetup
 
 # Signals that stop a command, where the system has them.
 STOPS: Final = tuple(
@@ -23,33 +22,24 @@ STOPS: Final = tuple(
 )
 
 
-@dataclass(eq=False)
-class _Handle:
-    """A shared value and the slots that have received it."""
-
-    key: int
-    value: Any
-    sent: set[int] = field(default_factory=set)
-
-
 @final
 class Processes:
-    """Worker pool of processes; see `onnxcert.run.workers.pool.WorkerPool`.
+    """Worker pool of processes; see `onnxcert.run.workers.worker.WorkerPool`.
 
     Args:
-        opening: how each worker opens the models.
+        setup: how each worker opens the models.
         size: number of workers.
         devices: `CUDA_VISIBLE_DEVICES` of each worker; empty for all GPUs.
     """
 
-    def __init__(self, opening: WorkerSetup, size: int, devices: Sequence[str] = ()) -> None:
+    def __init__(self, setup: WorkerSetup, size: int, devices: Sequence[str] = ()) -> None:
         self.size: Final = size
-        self._opening = opening
+        self._setup = setup
         self._devices = devices
         self._pools: dict[int, ProcessPoolExecutor] = {}
-        self._keys = 0
-        self._released: dict[int, list[int]] = {slot: [] for slot in range(size)}
-        self._handles: set[_Handle] = set()
+        self._shared: dict[int, Any] = {}  # handle -> value
+        self._keys = count()
+        self._sent: dict[int, set[int]] = {}  # slot -> handles whose values its worker holds
 
     @property
     def described(self) -> str:
@@ -68,35 +58,29 @@ class Processes:
 
     def start(self, slot: int) -> Future[TaskResult]:
         self._stop_worker(slot)
-        self._released[slot].clear()
-        for handle in self._handles:
-            handle.sent.discard(slot)
+        self._sent[slot] = set()
         with block_signals(*STOPS):  # the first pool starts Python's resource tracker
             pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         self._pools[slot] = pool
         visible = self._devices[slot] if self._devices else None
         with block_signals(*STOPS):  # the process starts with the first task
-            return pool.submit(_open_models, self._opening, visible)
+            return pool.submit(_open_models, self._setup, visible)
 
-    def share(self, value: Any) -> _Handle:
-        self._keys += 1
-        handle = _Handle(self._keys, value)
-        self._handles.add(handle)
-        return handle
+    def share(self, value: Any) -> int:
+        key = next(self._keys)
+        self._shared[key] = value
+        return key
 
-    def release(self, handle: _Handle) -> None:
-        self._handles.discard(handle)
-        for slot in handle.sent:
-            self._released[slot].append(handle.key)
+    def release(self, handle: int) -> None:
+        del self._shared[handle]
 
-    def submit(self, slot: int, task: Task, *handles: _Handle) -> Future[TaskResult]:
-        new = {handle.key: handle.value for handle in handles if slot not in handle.sent}
-        for handle in handles:
-            handle.sent.add(slot)
-        gone, self._released[slot] = self._released[slot], []
-        keys = [handle.key for handle in handles]
+    def submit(self, slot: int, task: Task, *handles: int) -> Future[TaskResult]:
+        sent = self._sent[slot]
+        new = {key: self._shared[key] for key in handles if key not in sent}
+        gone = sent - self._shared.keys()
+        self._sent[slot] = (sent - gone) | new.keys()
         try:
-            return self._pools[slot].submit(_run_task, task, keys, new, gone)
+            return self._pools[slot].submit(_run_task, task, handles, new, gone)
         except BrokenProcessPool as error:  # raised here before the pending futures fail
             future: Future[TaskResult] = Future()
             future.set_exception(error)
@@ -117,7 +101,7 @@ _process_state: dict[str, Worker] = {}
 _shared: dict[int, Any] = {}
 
 
-def _open_models(opening: WorkerSetup, visible: str | None) -> TaskResult:
+def _open_models(setup: WorkerSetup, visible: str | None) -> TaskResult:
     # The driver decides when to stop. Ctrl-C, or closing the terminal, signals every process of a
     # command.
     for number in STOPS:
@@ -127,13 +111,13 @@ def _open_models(opening: WorkerSetup, visible: str | None) -> TaskResult:
     threading.Thread(target=_end_with_driver, daemon=True).start()
     if visible is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible
-    _process_state["worker"] = worker = Worker(opening)
+    _process_state["worker"] = worker = Worker(setup)
     return worker.ready()
 
 
-def _run_task(task: Task, keys: list[int], new: dict[int, Any], gone: list[int]) -> TaskResult:
+def _run_task(task: Task, keys: tuple[int, ...], new: dict[int, Any], gone: set[int]) -> TaskResult:
     for key in gone:
-        _shared.pop(key, None)
+        del _shared[key]
     _shared.update(new)
     return _process_state["worker"].do(task, *(_shared[key] for key in keys))
 

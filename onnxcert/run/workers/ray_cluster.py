@@ -16,8 +16,7 @@ from typing import Any, Final, Self, final
 
 from onnxcert.errors import DeviceError, ParameterError
 from onnxcert.run.workers.processes import STOPS, block_signals
-from onnxcert.run.workers.tasks import Task
-from onnxcert.run.workers.worker import TaskResult, Worker, WorkerSetup
+from onnxcert.run.workers.worker import Task, TaskResult, Worker, WorkerSetup
 
 _CONNECT_TIMEOUT: Final = 5.0  # timeout in seconds to connect to the cluster
 _ANSWER_TIMEOUT: Final = 10.0  # timeout in seconds of Ray's answer: an import and one request
@@ -33,7 +32,7 @@ client and client(address=sys.argv[1])
 
 @final
 class Cluster:
-    """Worker pool of Ray actors; see `onnxcert.run.workers.pool.WorkerPool`.
+    """Worker pool of Ray actors; see `onnxcert.run.workers.worker.WorkerPool`.
 
     Each actor has one GPU if the cluster has GPUs, else as many cores as it has threads. An actor
     whose process or machine is lost is restarted wherever there is room.
@@ -93,6 +92,7 @@ class Cluster:
             raise
         self._sent = ray.put(self._opening)
         needs = {"num_gpus": 1} if self._gpus else {}
+        # No restarts by Ray: the scheduler checks the runtime of a new worker, and counts losses.
         self._make = ray.remote(Worker).options(
             num_cpus=self._cores, max_restarts=0, max_task_retries=0, **needs
         )

@@ -11,10 +11,11 @@ from typing import Any, Final, final
 
 from onnxcert.errors import DeviceError, ModelError, OnnxcertError
 from onnxcert.model.tuning.environment import Runtime
-from onnxcert.run.workers.input_job import InputJob, ShapeState
-from onnxcert.run.workers.pool import WorkerPool
-from onnxcert.run.workers.tasks import CleanOutputs, CountDraws, Task, WarmUp
-from onnxcert.run.workers.worker import TaskResult
+from onnxcert.run.job import CertificationJob
+from onnxcert.run.progress import ProgressListener
+from onnxcert.run.workers.input_job import InputJob
+from onnxcert.run.workers.tasks import CleanOutputs, CountDraws
+from onnxcert.run.workers.worker import Task, TaskResult, WorkerPool
 
 # Queue depth per worker: one task running, one waiting, so that the worker is never idle.
 _DEPTH: Final = 2
@@ -30,14 +31,12 @@ class _Slot:
     Attributes:
         number: number of the slot, from 0.
         ready: future of a worker that is starting; None once it is ready.
-        warmed_up: whether it has done its warm-up pass on the run's first input.
-        held: future -> (input, task); no input for a warm-up.
+        held: future -> (input, task).
     """
 
     number: int
     ready: Future[TaskResult] | None = None
-    warmed_up: bool = False
-    held: dict[Future[TaskResult], tuple[InputJob | None, Task]] = field(default_factory=dict)
+    held: dict[Future[TaskResult], tuple[InputJob, Task]] = field(default_factory=dict)
 
 
 @final
@@ -45,29 +44,24 @@ class Scheduler:
     """Scheduler of a worker pool.
 
     Args:
-        crew: an entered worker pool.
-        seconds: target duration of a task; at most this much work is lost with a worker, and so
-            much time passes between checkpoints.
-        say: called with a message while no worker is available, and with "" afterwards.
+        pool: an entered worker pool.
+        listener: receives a message while no worker is available, and "" afterwards.
 
     Attributes:
         forward: seconds that the workers spent in the runtime so far.
     """
 
-    def __init__(
-        self, crew: WorkerPool, seconds: float = 2.0, say: Callable[[str], None] = lambda _: None
-    ) -> None:
-        self.crew = crew
-        self._say = say
+    def __init__(self, pool: WorkerPool, listener: ProgressListener) -> None:
+        self.forward = 0.0
+        self._pool, self._listener = pool, listener
         self._idle_since: float | None = None
         self._reported = False
-        self.forward = 0.0
-        self._slots = [_Slot(number) for number in range(crew.size)]
-        self._state = ShapeState(seconds)
+        self._slots = [_Slot(number) for number in range(pool.size)]
         self._jobs: list[InputJob] = []
-        self._pending: Iterator[InputJob] = iter(())
+        self._pending: Iterator[CertificationJob] = iter(())
         self._exhausted = False
-        self._first: Any = None  # handle of the input for the workers' warm-up
+        self._first = pool.share(None)  # the first input that the model accepts, see `Worker.do`
+        self._accepted = False  # whether there is one
         self._failures: Counter[tuple[str, str]] = Counter()
         self._failed_starts = 0
         self._runtimes: list[Runtime] = []  # of the workers that are ready
@@ -80,28 +74,24 @@ class Scheduler:
             KeyboardInterrupt: `stopping` returned True.
         """
         for slot in self._slots:
-            self._start(slot)
+            slot.ready = self._pool.start(slot.number)
         while not self._runtimes:
             if stopping():
                 raise KeyboardInterrupt
             self._wait()
         return self._runtimes[0]
 
-    def run(
-        self, jobs: Iterator[InputJob], stopping: Callable[[], bool], *, leaky: bool = False
-    ) -> None:
+    def run(self, jobs: Iterator[CertificationJob], stopping: Callable[[], bool]) -> None:
         """Process every input to its end.
 
         Args:
             jobs: the inputs, in order; each is read when its turn comes.
             stopping: if it returns True, counts are checkpointed and KeyboardInterrupt is raised.
-            leaky: whether the model is known to be batch-dependent.
 
         Raises:
             OnnxcertError: an input cannot be certified as requested; other counts are checkpointed.
         """
         self._pending, self._exhausted = jobs, False
-        self._state.leaky = leaky
         try:
             while self._jobs or self._admit():
                 if stopping():
@@ -125,7 +115,7 @@ class Scheduler:
         if job is None:
             self._exhausted = True
             return False
-        self._jobs.append(job)
+        self._jobs.append(InputJob(job, self._pool))
         return True
 
     def _assign(self) -> None:
@@ -134,29 +124,24 @@ class Scheduler:
             found = self._next_task() if free else None
             if found is None:
                 return
-            self._submit(min(free, key=lambda slot: len(slot.held)), *found)
+            job, task = found
+            slot = min(free, key=lambda slot: len(slot.held))
+            future = self._pool.submit(slot.number, task, self._first, *job.handles(task))
+            slot.held[future] = found
 
     def _next_task(self) -> tuple[InputJob, Task] | None:
-        if self._first is None and any(slot.held for slot in self._slots):
+        if not self._accepted and any(slot.held for slot in self._slots):
             return None  # the first input that the model accepts is the warm-up input of all
         fresh = 0
         while True:
             for job in self._jobs[fresh:]:
                 idle = sum(slot.ready is None for slot in self._slots)
-                task = job.next_task(self._state, idle, last=self._exhausted)
+                task = job.next_task(idle, last=self._exhausted)
                 if task is not None:
                     return job, task
             fresh = len(self._jobs)
             if not self._admit():
                 return None
-
-    def _submit(self, slot: _Slot, job: InputJob, task: Task) -> None:
-        if self._first is not None and not slot.warmed_up:
-            warm_up = WarmUp()
-            slot.held[self.crew.submit(slot.number, warm_up, self._first)] = None, warm_up
-            slot.warmed_up = True
-        future = self.crew.submit(slot.number, task, *job.handles(task, self.crew))
-        slot.held[future] = job, task
 
     # -- collecting results ---------------------------------------------------------------------
 
@@ -179,21 +164,21 @@ class Scheduler:
         elif self._idle_since is None:
             self._idle_since = time.monotonic()
         elif time.monotonic() - self._idle_since > _SILENCE:
-            self._report(f"waiting for room for {self.crew.described}")
+            self._report(f"waiting for room for {self._pool.described}")
 
     def _report(self, text: str) -> None:
-        self._say(text)
+        self._listener.report_status(text)
         self._reported = bool(text)
 
     def _mark_ready(self, slot: _Slot, ready: Future[TaskResult]) -> None:
-        if isinstance(ready.exception(), self.crew.lost):
+        if isinstance(ready.exception(), self._pool.lost):
             self._failed_starts += 1
             if self._failed_starts >= _TRIES:
                 raise DeviceError(
                     "workers ended while opening the model; there may be too little memory for "
-                    f"{self.crew.described}; use fewer."
+                    f"{self._pool.described}; use fewer."
                 )
-            self._start(slot)
+            slot.ready = self._pool.start(slot.number)
             return
         runtime = _value(ready)
         assert isinstance(runtime, Runtime)
@@ -211,25 +196,21 @@ class Scheduler:
     def _collect(self, slot: _Slot, future: Future[TaskResult]) -> None:
         if future not in slot.held:
             return  # the loss of its worker is handled already
-        if isinstance(future.exception(), self.crew.lost):
+        if isinstance(future.exception(), self._pool.lost):
             self._replace(slot)
             return
         job, task = slot.held.pop(future)
         value = _value(future)
         self.forward += future.result().forward
-        if job is None:
-            return
-        if self._first is None and isinstance(value, CleanOutputs):
+        if not self._accepted and isinstance(value, CleanOutputs):
             # Shared until the end: replacement workers need it for their warm-up, too.
-            self._first = self.crew.share(job.input)
-            slot.warmed_up = True
-        leaky = self._state.leaky
-        job.receive(task, future.result(), self._state)
-        if self._state.leaky and not leaky:
+            self._pool.release(self._first)
+            self._first, self._accepted = self._pool.share(job.input), True
+        if job.receive(task, future.result()):
             for each in self._jobs:
-                each.restart(self.crew)
+                each.restart()
         for each in [each for each in self._jobs if each.ended]:
-            each.release(self.crew)
+            each.release()
             self._jobs.remove(each)
 
     def _replace(self, slot: _Slot) -> None:
@@ -239,28 +220,22 @@ class Scheduler:
         held = list(slot.held.values())
         slot.held.clear()
         self._report(f"worker {slot.number + 1} ended; restarting it")
-        self._start(slot)
+        slot.ready = self._pool.start(slot.number)
         for job, task in held:
-            if job is not None:
-                job.requeue(task, self._state)
-        if held and held[0][0] is not None:
-            self._attribute_failure(held[0][0], held[0][1])
+            job.requeue(task)
+        if held:
+            self._attribute_failure(held[0][0].job.name, held[0][1])
 
-    def _attribute_failure(self, job: InputJob, task: Task) -> None:
+    def _attribute_failure(self, name: str, task: Task) -> None:
         doing = "trying it out"
         if isinstance(task, CountDraws):
             doing = f"counting its draws {task.indices.start} to {task.indices.stop - 1}"
-        self._failures[job.name, doing] += 1
-        if self._failures[job.name, doing] < _TRIES:
-            return
-        raise ModelError(
-            f"{job.name}: {_TRIES} workers ended while {doing}; they may lack memory; use fewer "
-            "workers or a smaller --batch-size."
-        )
-
-    def _start(self, slot: _Slot) -> None:
-        slot.warmed_up = False
-        slot.ready = self.crew.start(slot.number)
+        self._failures[name, doing] += 1
+        if self._failures[name, doing] >= _TRIES:
+            raise ModelError(
+                f"{name}: {_TRIES} workers ended while {doing}; they may lack memory; use fewer "
+                "workers or a smaller --batch-size."
+            )
 
 
 def _value(future: Future[TaskResult]) -> Any:

@@ -1,18 +1,18 @@
-"""A worker: a process that opens the model once and executes tasks."""
+"""A worker: a process that opens the model once and executes tasks; and the interface of a pool."""
 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, Protocol, Self, final
 
+from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import OnnxcertError
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.environment import Runtime
-
-if TYPE_CHECKING:
-    from onnxcert.run.workers.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,25 @@ class WorkerSetup:
     threads: int
 
 
+class Task(ABC):
+    """One task; `run` gets the shared values. A task may be repeated on any worker."""
+
+    @abstractmethod
+    def run(self, worker: Worker, *shared: Any) -> Any:
+        """Execute the task and return its result.
+
+        Raises:
+            OnnxcertError: one sentence; the driver raises it again.
+        """
+
+
 @dataclass(frozen=True)
 class TaskResult:
     """Result of a task.
 
     Attributes:
         value: the result, or an error that the user can fix.
-        seconds: wall-clock seconds of the task.
+        seconds: wall-clock seconds of the task, without a warm-up.
         forward: seconds inside the runtime.
     """
 
@@ -57,12 +69,13 @@ class Worker:
         runtime: runtime of the model, or the error if it cannot be opened.
     """
 
-    def __init__(self, opening: WorkerSetup) -> None:
-        options = {"device": opening.device, "threads": opening.threads}
+    def __init__(self, setup: WorkerSetup) -> None:
+        options = {"device": setup.device, "threads": setup.threads}
+        self._warm = False
         self.runtime: Runtime | OnnxcertError
         try:
-            self.model = opening.model(**options)
-            self.nonrobust = opening.nonrobust(**options) if opening.nonrobust else None
+            self.model = setup.model(**options)
+            self.nonrobust = setup.nonrobust(**options) if setup.nonrobust else None
             self.runtime = Runtime.of(self.model)
         except OnnxcertError as error:
             self.runtime = error
@@ -71,14 +84,95 @@ class Worker:
         """Return the runtime, or the error if the model cannot be opened."""
         return TaskResult(self.runtime, 0.0, 0.0)
 
-    def do(self, task: Task, *shared: Any) -> TaskResult:
-        """Execute one task on shared values."""
+    def do(
+        self, task: Task, first: tuple[FloatArray, FloatArray | None] | None, *shared: Any
+    ) -> TaskResult:
+        """Execute one task on shared values.
+
+        Args:
+            task: the task.
+            first: the first input that the model accepted in this run. Its pass adapts the graph to
+                what only a pass shows. So every worker, whatever input it gets first, runs the
+                graph that one process would run. None if there is no such input yet.
+            shared: the shared values.
+        """
         start, before = time.perf_counter(), self._forward()
         try:
+            if first is not None and not self._warm:
+                self.label(*first)
+                start = time.perf_counter()
             value = task.run(self, *shared)
         except OnnxcertError as error:
             value = error
         return TaskResult(value, time.perf_counter() - start, self._forward() - before)
 
+    def label(self, x: FloatArray, other: FloatArray | None) -> tuple[IntArray, IntArray | None]:
+        """Return labels by both models of an input without noise, as each model declares it."""
+        labels = clean_labels(self.model, self.nonrobust, x, other)
+        self._warm = True
+        return labels
+
     def _forward(self) -> float:
         return self.model.seconds + (self.nonrobust.seconds if self.nonrobust else 0.0)
+
+
+def clean_labels(
+    model: OnnxSegmenter, nonrobust: OnnxSegmenter | None, x: FloatArray, other: FloatArray | None
+) -> tuple[IntArray, IntArray | None]:
+    """Return labels by both models of an input without noise, as each model declares it."""
+    clean: IntArray = model(x[None])[0]
+    if nonrobust is None or other is None:
+        return clean, None
+    labels: IntArray = nonrobust(other[None])[0]
+    return clean, labels
+
+
+class WorkerPool(Protocol):
+    """A fixed number of workers, one per slot from 0, alive inside the `with` block.
+
+    Results are futures of `concurrent.futures`, in any order between workers. One worker executes
+    its tasks one after the other.
+    """
+
+    @property
+    def size(self) -> int:
+        """Number of workers."""
+        ...
+
+    @property
+    def described(self) -> str:
+        """Description of the workers, such as `2 processes`."""
+        ...
+
+    @property
+    def lost(self) -> tuple[type[BaseException], ...]:
+        """Exceptions of a task's future that mean that its worker is lost."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Connect to the machines; start no worker yet.
+
+        Raises:
+            OnnxcertError: they cannot be reached, or lack room for the workers.
+        """
+        ...
+
+    def __exit__(self, *_: object) -> None:
+        """End all workers, also in the middle of a task."""
+        ...
+
+    def start(self, slot: int) -> Future[TaskResult]:
+        """Start or replace the worker in this slot; return the future of `Worker.ready`."""
+        ...
+
+    def share(self, value: Any) -> Any:
+        """Return a handle of `value`, which is sent to each worker (or machine) at most once."""
+        ...
+
+    def release(self, handle: Any) -> None:
+        """Release the handle of a shared value."""
+        ...
+
+    def submit(self, slot: int, task: Task, *handles: Any) -> Future[TaskResult]:
+        """Submit a task on the values of `handles`; return the future of `Worker.do`."""
+        ...

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from drawing import write_picture
 
-from onnxcert.data import INDEX, ClassLabel, Folder, read_usable_sizes
+from onnxcert.data import ClassLabel, Folder, Item, Listing, read_usable_sizes
 from onnxcert.data.class_table import match_classes, read_class_table
 from onnxcert.data.datasets import READERS, ImageFolder
 from onnxcert.data.datasets.conventions import apply_label_encoding
 from onnxcert.errors import InputError, ParameterError
-from onnxcert.run.modality.image import read_truth
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.run.modality import ImageModality
 
 NAMES = ("cat", "traffic light", "dog")
 
@@ -162,6 +165,15 @@ def photos(tmp_path: Path) -> Path:
     return top
 
 
+def read_truth(
+    item: Item, *, classes: int, names: Sequence[str] = (), task: str = "classification"
+) -> Any:
+    contract = ImageContract(task=task)
+    image = np.zeros((3, 12, 16), np.float32)
+    modality = ImageModality(Listing((item,)), None, contract)
+    return modality.truth(item, image, classes=classes, names=names)
+
+
 def test_folders_of_classes_are_listed_by_their_names(photos: Path) -> None:
     listing = READERS["imagefolder"].list([str(photos)], None)
     told = {item.name: item.class_label.text for item in listing.items if item.class_label}
@@ -169,12 +181,7 @@ def test_folders_of_classes_are_listed_by_their_names(photos: Path) -> None:
     assert len(told) == 3
     sizes, unreadable = read_usable_sizes(listing)  # there is no label map to compare with
     assert (len(sizes), unreadable) == (3, {})
-    truths = {
-        item.path.parent.name: read_truth(
-            item, None, classes=2, ignore_label=None, label_encoding=INDEX
-        )
-        for item in listing.items
-    }
+    truths = {item.path.parent.name: read_truth(item, classes=2) for item in listing.items}
     assert {name: None if t is None else t.tolist() for name, t in truths.items()} == {
         "cat": [0],
         "deep": [0],
@@ -194,9 +201,7 @@ def test_pictures_of_one_folder_and_a_table(photos: Path) -> None:
     for item in listing.items:
         assert item.label == path
         assert item.class_label is not None
-        truth = read_truth(
-            item, None, classes=3, ignore_label=None, label_encoding=INDEX, class_names=NAMES
-        )
+        truth = read_truth(item, classes=3, names=NAMES)
         assert truth is not None
         assert (truth.dtype, truth.shape) == (np.int32, (1,))
         assert NAMES[truth[0]] == ("dog" if "dog" in item.path.parts else "cat")
@@ -205,13 +210,13 @@ def test_pictures_of_one_folder_and_a_table(photos: Path) -> None:
 def test_truth_of_the_other_kind_is_refused(photos: Path, tmp_path: Path) -> None:
     item = ImageFolder.list([str(photos)], None).items[0]
     with pytest.raises(InputError, match="expected a label map for each image"):
-        read_truth(item, (12, 16), classes=2, ignore_label=None, label_encoding=INDEX)
+        read_truth(item, classes=2, task="segmentation")
     maps = tmp_path / "maps"
     maps.mkdir()
     np.save(maps / "x.npy", np.zeros((12, 16), np.uint8))
     mapped = Folder.list([str(photos / "dog")], str(maps)).items[0]
     with pytest.raises(InputError, match="expected one class for the whole image"):
-        read_truth(mapped, None, classes=2, ignore_label=None, label_encoding=INDEX)
+        read_truth(mapped, classes=2)
 
 
 def test_classes_are_not_read_by_a_palette(photos: Path) -> None:

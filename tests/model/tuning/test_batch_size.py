@@ -20,7 +20,7 @@ from onnxcert import Gaussian, OnnxSegmenter
 from onnxcert.errors import ModelError
 from onnxcert.model.runtime.memory import HostMemory
 from onnxcert.model.tuning.batch_size import tune_batch_size
-from onnxcert.model.tuning.execution_plan import Autotuner
+from onnxcert.model.tuning.execution_plan import ExecutionPlan, make_plan
 from onnxcert.sampling.draws import Draws, digest
 
 X = np.full((3, 6, 5), 0.5, np.float32)
@@ -273,13 +273,13 @@ def test_what_an_input_costs_to_try_does_not_grow_with_the_batch() -> None:
     spent = []
     for size in (8, 64):
         model = Timed()
-        autotuner = Autotuner(model, each=100, batch_size=size)
+        options: dict[str, Any] = {"each": 100, "batch_size": size}
         (first, others), *rest = inputs(5)
-        autotuner.plan(first, others)
+        plan = make_plan(model, first, others, inputs=1, known=None, **options)
         assert max(model.seen) == size  # the graph is tried at the size that is run
         model.seen.clear()
         for x, draws in rest:
-            autotuner.plan(x, draws, inputs=5)
+            make_plan(model, x, draws, inputs=5, known=plan, **options)
         spent.append(sum(model.seen) / len(rest))
     assert spent[0] == spent[1] <= 16
 
@@ -294,11 +294,14 @@ class Gated:
 
 @pytest.mark.parametrize("size", [2, 8, 64])
 def test_once_batch_mates_leak_every_input_runs_one_draw_per_pass(size: int) -> None:
-    autotuner = Autotuner(Gated(), each=100, batch_size=size)
-    found = []
+    found: list[bool] = []
+    known: ExecutionPlan | None = None
     for level in (0.3, 0.8, 0.3, 0.8):
         x = np.full((3, 6, 5), level, np.float32)
-        plan = autotuner.plan(x, Draws(Gaussian(0.25), 3, digest(x)), inputs=4)
+        draws = Draws(Gaussian(0.25), 3, digest(x))
+        options: dict[str, Any] = {"known": known, "leaky": any(found)}
+        plan = make_plan(Gated(), x, draws, each=100, inputs=4, batch_size=size, **options)
+        known = known or plan
         found.append(plan.one_draw_per_pass)
         assert bool(plan.warning) is found[-1]
         assert (plan.batch.draws == 1) is found[-1]
