@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from onnxcert._typing import FloatArray, Segmenter
+from onnxcert._typing import FloatArray
 from onnxcert.model.runtime.passes import PassEnded
 from onnxcert.results import ResultStore
-from onnxcert.sampling import Count, LeakCheck, sample
+from onnxcert.sampling import Count, LeakCheck, Segmenter, sample
 from onnxcert.sampling.tally import Ended, Tally
 from onnxcert.statistics.stopping import Forecast, InterimAnalysis
 
@@ -24,8 +24,6 @@ class CheckpointedCount:
         count: an empty count; then the current one.
         runtime: everything that predictions may depend on; a checkpoint of another is not used.
         others: other leak checks that the checkpoint may have; see `_resume`.
-        unit: unit of the tally.
-        kind: kind of the components of the tally.
         checkpoint_seconds: seconds between checkpoints.
         looking: decides at each interim look whether to continue; None without looks.
         on_draws: receives the number of draws done.
@@ -37,8 +35,6 @@ class CheckpointedCount:
     count: Count
     runtime: Mapping[str, str]
     other_checks: tuple[LeakCheck, ...]
-    unit: str
-    kind: str
     checkpoint_seconds: float
     interim_analysis: InterimAnalysis | None
     on_draws: Callable[[int], None]
@@ -60,6 +56,7 @@ class CheckpointedCount:
             resumed = self.store.resume(fresh, self.name, self._add_check(check))
             if resumed.done:
                 resumed.check = check if fresh.check.one_draw else fresh.check
+                resumed.unit, resumed.kind = fresh.unit, fresh.kind
                 return resumed
         return fresh
 
@@ -94,8 +91,6 @@ class CheckpointedCount:
                 x,
                 self.count,
                 batch_size=batch_size,
-                unit=self.unit,
-                kind=self.kind,
                 on_batch=after_batch,
                 on_look=self._look,
             )
@@ -114,9 +109,9 @@ class CheckpointedCount:
         """
         count = self.count
         if count.at_look and count.done < count.total:
-            ended = self._look(count.tally_at_last_look("", self.unit, self.kind))
-            return count.tally_at_last_look(ended, self.unit, self.kind) if ended else None
-        return count.tally(self.unit, self.kind) if count.done == count.total else None
+            ended = self._look(count.tally_at_last_look(""))
+            return count.tally_at_last_look(ended) if ended else None
+        return count.tally() if count.done == count.total else None
 
     def report_and_checkpoint(self) -> None:
         """Report the number of draws, and write a checkpoint if one is due."""
@@ -135,7 +130,7 @@ class CheckpointedCount:
         """Return the votes at the last interim look, or None if there was none."""
         if not self.count.path:
             return None
-        return self.count.tally_at_last_look("interrupted", self.unit, self.kind)
+        return self.count.tally_at_last_look("interrupted")
 
     def _look(self, tally: Tally) -> Ended:
         if self.interim_analysis is None:

@@ -99,7 +99,7 @@ class CertificationJob:
         self.clean, self.nonrobust = clean, nonrobust
         self.names = resolve_class_names(run.segmenter, run.class_names, clean.shape)
         check_same_outputs(run.segmenter, run.nonrobust, has_ground_truth=run.has_ground_truth)
-        if not run.parts_are_components:
+        if not run.segmenter.component.is_input_element:
             run.settings.check_feasible(clean.size, self.law_error)
         self.truth = run.modality.truth(
             self.item, self.prepared, classes=run.segmenter.classes, names=self.names
@@ -138,6 +138,7 @@ class CertificationJob:
             for r in (rows, *([2] if rows == 1 else [1]))
         ]
         count.check = checks[0]
+        count.unit, count.kind = model.unit, str(model.component)
         run.watcher.report_batch_size(rows, f"{plan.batch.why}; {checks[0].cost(count.total)}")
         return CheckpointedCount(
             store=run.store,
@@ -150,8 +151,6 @@ class CertificationJob:
                 "asked": hash_parameters(run.parameters),
             },
             other_checks=() if plan.one_draw_per_pass else tuple(checks[1:]),
-            unit=model.unit,
-            kind=model.components,
             checkpoint_seconds=run.checkpoint_seconds,
             interim_analysis=run.settings.interim_analysis(),
             on_draws=lambda done: run.report_progress(self.name, done),

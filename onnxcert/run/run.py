@@ -27,7 +27,7 @@ from onnxcert.run.run_parameters import collect_parameters
 from onnxcert.run.workers import CleanOutputs, InputJob, Scheduler, WorkerPool, clean_labels
 from onnxcert.sampling import BatchLeak
 from onnxcert.sampling.draws import check_seed
-from onnxcert.sampling.tally import PIXELS, POINTS, Tally, passes
+from onnxcert.sampling.tally import Tally, passes
 from onnxcert.statistics.settings import Settings
 
 
@@ -152,15 +152,10 @@ class Run:
 
     def _check_feasible(self, usable: Mapping[Item, int]) -> None:
         """Raise ParameterError if n is too small to certify even the smallest input."""
-        if not self.parts_are_components:
+        if not self.segmenter.component.is_input_element:
             return  # the number of components is known only after the first pass
         if usable and not self.settings.can_certify(min(usable.values())):
             self.settings.check_feasible(max(usable.values()))  # names an n for every input
-
-    @property
-    def parts_are_components(self) -> bool:
-        """Whether the components are the pixels or points of the input."""
-        return self.segmenter.components.startswith((PIXELS, POINTS))
 
     def _process_all(self, usable: Mapping[Item, int], scheduler: Scheduler | None) -> None:
         settings = self.settings

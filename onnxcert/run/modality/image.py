@@ -12,7 +12,7 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.data import Item, LabelEncoding, Listing, read_image, read_labels, read_usable_sizes
 from onnxcert.errors import InputError
-from onnxcert.model.runtime.memory import refuse_too_large
+from onnxcert.model.runtime.machine import refuse_too_large
 from onnxcert.report.export.files import draw_record, has_labels
 from onnxcert.report.figures.composite import composite
 from onnxcert.results import Record
