@@ -1,4 +1,4 @@
-"""Shared types and the two extension points of the package: the model and the perturbation."""
+"""Shared types, and the interface of a perturbation."""
 
 from __future__ import annotations
 
@@ -13,16 +13,6 @@ IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
 # An array of any library that follows the array API standard: NumPy, CuPy.
 Array = Any
-
-
-class Segmenter(Protocol):
-    """A model: any callable from a batch of inputs to class labels.
-
-    Takes float32 [B, ...] in the declared input unit and returns integers [B, *grid], one label per
-    component. A value outside 0 .. classes - 1 is an invalid prediction and not counted as a vote.
-    """
-
-    def __call__(self, batch: FloatArray, /) -> IntArray: ...
 
 
 class Noise(Protocol):

@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from onnxcert._typing import FloatArray, Perturbation, Segmenter
+from onnxcert._typing import FloatArray, IntArray, Perturbation
 from onnxcert.data.points import PointCloud
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.model.bundled import find_model
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.batch_invariance import LEAK_WARNING, check_batch_invariance
 from onnxcert.model.tuning.batch_size import tune_batch_size
-from onnxcert.sampling import BatchLeak, Count, check_output, on_device, sample
-from onnxcert.sampling.backend import NUMPY, Backend
+from onnxcert.sampling import BatchLeak, Count, Segmenter, as_segmenter, check_output, sample
 from onnxcert.sampling.draws import Draws, digest, random_seed
 from onnxcert.sampling.tally import Selection, Tally, passes
 from onnxcert.statistics.certificate import Certificate
@@ -27,7 +26,7 @@ from onnxcert.statistics.stopping import Stopping
 
 
 def certify(
-    model: str | Path | Segmenter,
+    model: str | Path | Segmenter | Callable[[FloatArray], IntArray],
     x: FloatArray | PointCloud,
     perturbation: Perturbation,
     *,
@@ -94,29 +93,28 @@ def certify(
     elif options:
         raise ParameterError(f"{next(iter(options))} applies to an ONNX file only.")
     else:
-        segment = model
+        segment = as_segmenter(model)
     kind = "of the callable's labels"
     if not isinstance(x, PointCloud):
         x = check_input(x)
     if isinstance(segment, OnnxSegmenter):
         x = segment.to_array(segment.entry.preprocess(x))
-        unit, kind = unit or segment.unit, segment.components
+        unit, kind = unit or segment.unit, str(segment.component)
     elif isinstance(x, PointCloud):
         raise InputError("a callable takes an array, got a point cloud; pass its rows [c, N].")
-    components = int(
-        check_output(segment(x[None].copy()), 1)[0].size
-    )  # a callable may overwrite it
-    classes = classes or getattr(segment, "classes", None)
-    if classes != getattr(segment, "classes", classes):
+    components = int(check_output(segment(x[None]), 1)[0].size)
+    known = segment.classes
+    classes = classes or known
+    if known is not None and classes != known:
         raise ParameterError(f"classes must be the model's number of classes, got {classes}.")
     if classes is None:
         raise ParameterError("classes is needed; pass the number of classes of the callable.")
-    backend: Backend = getattr(segment, "backend", NUMPY)
+    backend = segment.backend
     seed = random_seed() if seed is None else seed
     draws = Draws(perturbation, seed, digest(x), backend.generator)
     law_error = draws.law_error(x.shape)
     settings.check_feasible(components, law_error)
-    device = on_device(segment, backend)
+    device = segment.on_device
     if batch_size is None:
         each = passes(n, n0, selection)
         leak_check_draws = settings.leak_check_draws(components, device=device)
@@ -129,13 +127,12 @@ def certify(
         interim_analysis = settings.interim_analysis()
         count = settings.count(draws, classes, components, backend, law_error)
         count.check = settings.make_leak_check(draws, components, rows=rows, device=device)
+        count.unit, count.kind = unit or "in the unit of the input", kind
         return sample(
             segment,
             x,
             count,
             batch_size=rows,
-            unit=unit or "in the unit of the input",
-            kind=kind,
             on_batch=on_batch,
             on_look=None if interim_analysis is None else interim_analysis.analyse,
         )

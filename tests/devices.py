@@ -1,7 +1,7 @@
 """A GPU and two stand-ins that every machine has, on which the same tests run.
 
 On NumPy's arrays runs all that runs on a GPU, ONNX Runtime's binding by addresses included, but for
-the lines of `onnxcert/sampling/backend/cuda.py`.
+the lines of `onnxcert.sampling.backend.CupyDevice`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from onnxcert.sampling.kernels import Compiled, Transcription
 
 
 class HostDevice:
-    """See `onnxcert.sampling.backend.Device`.
+    """See `onnxcert.sampling.backend.CupyDevice`.
 
     Attributes:
         passes: how often a model ran; crossed: how many elements were copied to NumPy, or from it.

@@ -35,7 +35,7 @@ OWNERS = {
     "filelock": ("results/lock.py",),
     "onnx": ("model/",),
     "onnxruntime": ("model/runtime/passes.py",),
-    "cupy": ("sampling/backend/cuda.py",),
+    "cupy": ("sampling/backend/device.py",),
     "typer": ("cli/",),
     "rich": ("cli/",),
     "matplotlib": ("report/", "simulation/"),

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from onnxcert.errors import DeviceError, OnnxcertError, ParameterError
-from onnxcert.model.runtime.cpu import available_cores
+from onnxcert.model.runtime.machine import available_cores
 
 from . import cells, command, extrapolation, measure, plot, table, threads
 from .cells import Cell

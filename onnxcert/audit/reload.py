@@ -18,7 +18,7 @@ from onnxcert.model.contract.modality import Modality
 from onnxcert.model.contract.points import PointContract
 from onnxcert.results import Record
 from onnxcert.sampling.draws import digest
-from onnxcert.sampling.tally import PIXELS
+from onnxcert.sampling.tally import Component, Element
 
 
 @final
@@ -126,11 +126,12 @@ def reread_truth(record: Record) -> IntArray | None:
     known, label = provenance.input.get("label_sha256"), provenance.input.get("label")
     if not known or "label_coding" in provenance.parameters:
         return None
+    component = Component.parse(record.kind)
     try:
         recipe = InputRecipe.of(record)
         if recipe.points is not None:
             truth = recipe.read(recipe.item(record))[1]
-        elif label and record.kind.startswith(PIXELS):
+        elif label and component.is_input_element and component.element is Element.PIXEL:
             height, width = record.candidate.shape[-2:]
             truth = read_labels(
                 Path(label),

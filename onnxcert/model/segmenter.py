@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, final
 
 import numpy as np
 
-from onnxcert._typing import FloatArray, IntArray, Perturbation, Segmenter
+from onnxcert._typing import FloatArray, IntArray, Perturbation
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.model.adapter.base import INPUT, Adapter
 from onnxcert.model.adapter.choose import make_adapter
@@ -22,14 +22,17 @@ from onnxcert.model.detect.other_tasks import image_findings
 from onnxcert.model.graph.file import ModelFile, read_model
 from onnxcert.model.graph.lint import Finding, lint, refuse_errors
 from onnxcert.model.network.averaging import TestTimeAugmentation
-from onnxcert.model.network.io_binding import Binding
+from onnxcert.model.network.binding import Binding
 from onnxcert.model.network.network import Network
 from onnxcert.model.network.surgery import preprocessing_model
 from onnxcert.model.runtime.session import Session, open_session
-from onnxcert.sampling.backend import Backend, DeviceBackend
+from onnxcert.sampling.backend import NUMPY, Backend, DeviceBackend
+from onnxcert.sampling.protocol import Function, Segmenter
+from onnxcert.sampling.tally import Component, Element
 
 
-class OnnxSegmenter:
+@final
+class OnnxSegmenter(Segmenter):
     """A segmentation model or a classifier in ONNX Runtime.
 
     A call maps a float32 batch of declared inputs to labels, unsigned integers. The largest value
@@ -45,7 +48,6 @@ class OnnxSegmenter:
     Attributes:
         file: The model file.
         findings: Warnings of the graph lint; errors are refused.
-        backend: Draws the noise and counts the votes; by default on the device of the session.
         anew: Opens the same model again, also in another process; takes `device` and `threads`.
     """
 
@@ -69,10 +71,10 @@ class OnnxSegmenter:
         self._network, self._averaging = _open_network(
             file, self._entry, device=device, threads=threads
         )
-        self.backend: Backend = backend or self.session.backend
+        self._backend = backend or self.session.backend
         self._binding: Binding | None = None
-        if isinstance(self.backend, DeviceBackend) and self._averaging is None:
-            self._binding = Binding(self._network, self.backend)
+        if isinstance(self._backend, DeviceBackend) and self._averaging is None:
+            self._binding = Binding(self._network, self._backend)
 
     @classmethod
     def open(
@@ -122,13 +124,17 @@ class OnnxSegmenter:
         return self._network.forward.session
 
     @property
+    def backend(self) -> Backend:
+        """Draws the noise and counts the votes; by default on the device of the session."""
+        return self._backend
+
+    @property
     def seconds(self) -> float:
         """Wall-clock seconds that the runtime has spent on passes."""
         return self._network.stopwatch.seconds
 
     @property
     def rows(self) -> int | None:
-        """The fixed batch size of the graph, or None if it is free."""
         return self._network.forward.rows
 
     @property
@@ -161,12 +167,10 @@ class OnnxSegmenter:
 
     @property
     def mixes_draws(self) -> bool:
-        """Whether the lint found that draws of one batch influence each other."""
         return any(finding.mixes for finding in self.findings)
 
     @property
     def scored(self) -> bool:
-        """Whether the model outputs scores, not class indices."""
         return self.contract.output_form != "labels"
 
     @property
@@ -175,15 +179,11 @@ class OnnxSegmenter:
         return self.contract.classifies
 
     @property
-    def components(self) -> str:
-        """The name of the components, as text."""
-        many = self.contract.output_form == "multilabel"
-        if self.classifies:
-            whole = f"the whole {self.contract.modality.whole}"
-            words = f"labels of {whole}" if many else whole
-        else:
-            words = f"labels x {self.entry.parts}" if many else self.entry.parts
-        return ", ".join(filter(None, (words, self.entry.averaged)))
+    def component(self) -> Component:
+        """What gets one certificate."""
+        whole = f"the whole {self.contract.modality.whole}"
+        element = Element(whole) if self.classifies else self.entry.element
+        return Component(element, self.contract.output_form == "multilabel", self.entry.averaged)
 
     @property
     def unit(self) -> str:
@@ -191,8 +191,10 @@ class OnnxSegmenter:
         return self.entry.unit
 
     def values(self, shape: tuple[int, ...]) -> int:
-        """Return the number of values that the network gets for a declared input of this shape."""
         return self.entry.values(shape)
+
+    def check_noise(self, x: FloatArray, noisy: FloatArray, perturbation: Perturbation) -> None:
+        self.entry.check_noise(x, noisy, perturbation)
 
     def to_array(self, prepared: Any) -> FloatArray:
         """Return an input as the array that noise is added to.
@@ -207,11 +209,12 @@ class OnnxSegmenter:
             return self._binding.labels(batch)
         return (self._averaging or self._network).labels(batch)
 
-    def bind(self, x: FloatArray, perturbation: Perturbation) -> tuple[Segmenter, Backend]:
-        """Return a segmenter for noisy copies of `x` on a backend, and that backend.
-
-        See `onnxcert.model.network.io_binding`.
-        """
+    def bind(
+        self, x: FloatArray, perturbation: Perturbation, backend: Backend, /
+    ) -> tuple[Function, Backend]:
+        """See `Segmenter.bind` and `onnxcert.model.network.binding`."""
+        if backend is NUMPY:
+            return self, backend
         if self._binding is None:
             return lambda batch: self(self.backend.host(batch)), self.backend
         return self._binding.bind(x, perturbation)
@@ -230,7 +233,6 @@ class OnnxSegmenter:
 
     @property
     def on_device(self) -> bool:
-        """Whether it runs on a GPU, where rounding may depend on the batch size."""
         return self.session.device != "cpu" or isinstance(self.backend, DeviceBackend)
 
     def network_input(self, x: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ from typing import Final
 
 import h5py
 
-from onnxcert.model.runtime.memory import HostMemory
+from onnxcert.model.runtime.machine import HostMemory
 from onnxcert.results import checks
 from onnxcert.results.attributes import Attributes
 from onnxcert.results.hdf5 import get_array

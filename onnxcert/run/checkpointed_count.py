@@ -41,7 +41,6 @@ class CheckpointedCount:
     ) -> None:
         self.plan = plan
         self._context, self._name, self._store = context, name, context.store
-        self._unit, self._kind = context.segmenter.unit, context.segmenter.components
         self._analysis = context.settings.interim_analysis()
         # Everything that predictions may depend on; a checkpoint of another runtime is not used.
         self._runtime = {
@@ -64,6 +63,7 @@ class CheckpointedCount:
             resumed = self._store.resume(fresh, self._name, self._add_check(check))
             if resumed.done:
                 resumed.check = check if checks[0].one_draw else checks[0]
+                resumed.unit, resumed.kind = fresh.unit, fresh.kind
                 return resumed
         return fresh
 
@@ -90,8 +90,6 @@ class CheckpointedCount:
                 x,
                 self.count,
                 batch_size=self.plan.batch.draws,
-                unit=self._unit,
-                kind=self._kind,
                 on_batch=after_batch,
                 on_look=self._look,
             )
@@ -110,9 +108,9 @@ class CheckpointedCount:
         """
         count = self.count
         if count.at_look and count.done < count.total:
-            ended = self._look(count.tally_at_last_look("", self._unit, self._kind))
-            return count.tally_at_last_look(ended, self._unit, self._kind) if ended else None
-        return count.tally(self._unit, self._kind) if count.done == count.total else None
+            ended = self._look(count.tally_at_last_look(""))
+            return count.tally_at_last_look(ended) if ended else None
+        return count.tally() if count.done == count.total else None
 
     def report_and_checkpoint(self) -> None:
         """Report the number of draws, and write a checkpoint if one is due."""
@@ -131,7 +129,7 @@ class CheckpointedCount:
         """Return the votes at the last interim look, or None if there was none."""
         if not self.count.path:
             return None
-        return self.count.tally_at_last_look("interrupted", self._unit, self._kind)
+        return self.count.tally_at_last_look("interrupted")
 
     def _look(self, tally: Tally) -> Ended:
         if self._analysis is None:

@@ -108,7 +108,7 @@ def check_same_outputs(
     if other is not None and other.classifies != model.classifies:
         raise ParameterError(
             f"both models must label the same components, but {model.file.path} labels "
-            f"{model.components} and {other.file.path} {other.components}."
+            f"{model.component} and {other.file.path} {other.component}."
         )
     if other is not None and other.classes != model.classes:
         raise ParameterError(

@@ -8,7 +8,7 @@ from typing import Any, final
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.data import Item
 from onnxcert.errors import ModelError, ParameterError, StoreError
-from onnxcert.model.segmenter import OnnxSegmenter, resolve_class_names
+from onnxcert.model.segmenter import resolve_class_names
 from onnxcert.model.tuning.execution_plan import ONE_DRAW_PLAN, ExecutionPlan
 from onnxcert.report.export.files import has_figure, write_labels
 from onnxcert.report.figures.matplotlib import load_matplotlib
@@ -22,12 +22,7 @@ from onnxcert.run.workers.worker import clean_labels
 from onnxcert.sampling import BatchLeak
 from onnxcert.sampling.backend import NUMPY
 from onnxcert.sampling.draws import Draws, digest
-from onnxcert.sampling.tally import PIXELS, POINTS, Tally
-
-
-def labels_parts(model: OnnxSegmenter) -> bool:
-    """Return whether the components are the pixels or points of the input."""
-    return model.components.startswith((PIXELS, POINTS))
+from onnxcert.sampling.tally import Tally
 
 
 @final
@@ -152,7 +147,7 @@ class CertificationJob:
         self.clean, self.nonrobust = clean, nonrobust
         self.names = resolve_class_names(model, context.class_names, clean.shape)
         check_same_outputs(model, context.nonrobust, has_ground_truth=context.parameters["labels"])
-        if not labels_parts(model):
+        if not model.component.is_input_element:
             context.settings.check_feasible(clean.size, self.law_error)
         self.truth = context.modality.truth(
             self.item, self.prepared, classes=model.classes, names=self.names
@@ -176,6 +171,7 @@ class CertificationJob:
             for r in (rows, 2 if rows == 1 else 1)
         ]
         count.check = checks[0]
+        count.unit, count.kind = model.unit, str(model.component)
         context.progress.listener.report_batch_size(
             rows, f"{plan.batch.why}; {checks[0].cost(count.total)}"
         )

@@ -24,7 +24,7 @@ from onnxcert.model.adapter.base import Adapter
 from onnxcert.model.adapter.image import ImageAdapter
 from onnxcert.model.adapter.points import PointAdapter
 from onnxcert.model.contract.image import ImageContract
-from onnxcert.model.runtime.memory import refuse_too_large
+from onnxcert.model.runtime.machine import refuse_too_large
 from onnxcert.report.export.files import draw_record, has_labels
 from onnxcert.report.export.points import draw_cloud_record, has_cloud_labels
 from onnxcert.report.figures.composite import composite

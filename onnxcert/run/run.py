@@ -17,7 +17,7 @@ from onnxcert.report.tables.summary import Summary, summarise
 from onnxcert.results import ResultStore
 from onnxcert.run.compatibility import check_same_inputs
 from onnxcert.run.context import Plans, RunContext
-from onnxcert.run.job import CertificationJob, labels_parts
+from onnxcert.run.job import CertificationJob
 from onnxcert.run.modality import InputModality, select_modality
 from onnxcert.run.progress import Clock, Progress, ProgressListener
 from onnxcert.run.provenance import collect_parameters
@@ -116,7 +116,7 @@ class Run:
 
     def _check_feasible(self, usable: Mapping[Item, int]) -> None:
         """Raise ParameterError if n is too small to certify even the smallest input."""
-        if not labels_parts(self.segmenter):
+        if not self.segmenter.component.is_input_element:
             return  # the number of components is known only after the first pass
         if usable and not self.settings.can_certify(min(usable.values())):
             self.settings.check_feasible(max(usable.values()))  # names an n for every input

@@ -4,12 +4,11 @@
 adds their counts.
 """
 
-from onnxcert.sampling.batches import check_output, on_device, run_draws
 from onnxcert.sampling.count import Count
-from onnxcert.sampling.hits import Hits
+from onnxcert.sampling.hits import Hits, Part
 from onnxcert.sampling.leak_check import ONE_DRAW, BatchLeak, LeakCheck
-from onnxcert.sampling.part import Part, count_part
-from onnxcert.sampling.sample import sample
+from onnxcert.sampling.protocol import Segmenter, as_segmenter
+from onnxcert.sampling.sample import check_output, count_part, run_draws, sample
 
 __all__ = [
     "ONE_DRAW",
@@ -18,9 +17,10 @@ __all__ = [
     "Hits",
     "LeakCheck",
     "Part",
+    "Segmenter",
+    "as_segmenter",
     "check_output",
     "count_part",
-    "on_device",
     "run_draws",
     "sample",
 ]

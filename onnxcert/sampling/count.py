@@ -15,10 +15,9 @@ from onnxcert._typing import Array, IntArray
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.sampling.backend import NUMPY, Backend
 from onnxcert.sampling.draws import Draws
-from onnxcert.sampling.hits import Hits, smallest_counter
+from onnxcert.sampling.hits import Hits, Part, smallest_counter
 from onnxcert.sampling.leak_check import LeakCheck
-from onnxcert.sampling.part import Part
-from onnxcert.sampling.tally import PIXELS, UNIT, Ended, Selection, Tally, passes
+from onnxcert.sampling.tally import UNIT, Element, Ended, Selection, Tally, passes
 
 
 @dataclass(eq=False)
@@ -43,6 +42,8 @@ class Count:
         runner_up: votes for the runner-up class in the first n0 draws, if kept.
         law_error: error of the law of one draw; see `onnxcert.sampling.tally.Tally`.
         check: the draws to run again alone; None if unknown.
+        unit: unit of the input, as text.
+        kind: what a component is, as text; see `Component`.
         backend: backend of the arrays; `path`, `single` and `runner_up` are always NumPy arrays.
     """
 
@@ -63,6 +64,8 @@ class Count:
     runner_up: IntArray | None = field(default=None, repr=False)
     law_error: float = 0.0
     check: LeakCheck | None = field(default=None, repr=False)
+    unit: str = UNIT
+    kind: str = Element.PIXEL.value
     backend: Backend = field(default=NUMPY, repr=False)
 
     def __post_init__(self) -> None:
@@ -206,7 +209,7 @@ class Count:
             self.hits.counted = (range(self.n0),)
         self.votes = None
 
-    def tally(self, unit: str = UNIT, kind: str = PIXELS) -> Tally:
+    def tally(self) -> Tally:
         """Return the finished tally.
 
         Raises:
@@ -215,11 +218,11 @@ class Count:
         if self.done != self.total or self.hits is None:
             raise ParameterError(f"{self.total} counted draws were expected, got {self.done}.")
         if self.looks:
-            return self.tally_at_last_look("", unit, kind)
+            return self.tally_at_last_look("")
         hits = self.backend.host(self.hits.hits)
-        return self._tally(hits, self.n, int(self.nonfinite), unit, kind)
+        return self._tally(hits, self.n, int(self.nonfinite))
 
-    def tally_at_last_look(self, ended: Ended, unit: str = UNIT, kind: str = PIXELS) -> Tally:
+    def tally_at_last_look(self, ended: Ended) -> Tally:
         """Return the tally at the last look taken, without later draws.
 
         Raises:
@@ -229,10 +232,10 @@ class Count:
             raise ParameterError(f"a look was expected, got {self.done} draws before the first.")
         taken = len(self.path)
         path, at = np.stack(self.path), self.looks[:taken]
-        tally = self._tally(self.path[-1], at[-1], self.nonfinite_path[-1], unit, kind)
+        tally = self._tally(self.path[-1], at[-1], self.nonfinite_path[-1])
         return replace(tally, looks=at, path=path, ended=ended)
 
-    def _tally(self, hits: IntArray, n: int, nonfinite: int, unit: str, kind: str) -> Tally:
+    def _tally(self, hits: IntArray, n: int, nonfinite: int) -> Tally:
         assert self.hits is not None
         assert self.single is not None
         split = self.selection == "split" and not self.looks
@@ -247,8 +250,8 @@ class Count:
             classes=self.classes,
             nonfinite=nonfinite,
             draws=self.draws,
-            unit=unit,
-            kind=kind,
+            unit=self.unit,
+            kind=self.kind,
             joint=int(self.hits.joint) if split else None,
             runner_up=self.runner_up,
             law_error=self.law_error,

@@ -1,4 +1,4 @@
-"""Votes for fixed candidates; the votes of disjoint draws add up."""
+"""Counts of some draws of one input; the counts of disjoint draws add up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from onnxcert._typing import Array
+from onnxcert._typing import Array, IntArray
 from onnxcert.errors import ParameterError
 from onnxcert.sampling.backend import NUMPY, Backend
 from onnxcert.sampling.draws import Draws
@@ -99,3 +99,29 @@ class Hits:
             else:
                 joined.append(b)
         self.counted = tuple(joined)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Counts of the draws `indices`, in memory.
+
+    Attributes:
+        draws: draws of the input.
+        indices: the counted draws.
+        invalid: number of invalid labels.
+        single: labels of the first of these draws, [*grid].
+        votes: votes per class [classes, *grid], for selection draws.
+        hits: votes for the candidate, for all other draws.
+    """
+
+    draws: Draws
+    indices: range
+    invalid: int
+    single: IntArray
+    votes: IntArray | None = None
+    hits: Hits | None = None
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Shape of the components."""
+        return self.single.shape

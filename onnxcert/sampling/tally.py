@@ -1,9 +1,10 @@
-"""The results of a run: the Tally (the stored votes) and the Certificate (the decision)."""
+"""The tally: the stored votes of one input, and what they are of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from enum import Enum
+from typing import Final, Literal, Self, final, get_args
 
 import numpy as np
 
@@ -13,13 +14,61 @@ from onnxcert.sampling.draws import Draws
 
 LARGEST_N: Final = 10_000_000
 UNIT: Final = "pixel values in [0, 1] at native resolution"
-PIXELS: Final = "pixels"
-POINTS: Final = "points"
-WHOLE: Final = "the whole "  # the `kind` of a classifier's single component begins with it
 
 Selection = Literal["pooled", "split"]
 Ended = Literal["", "until", "futility", "time", "interrupted"]
 _ENDINGS: Final = get_args(Ended)
+
+
+class Element(Enum):
+    """What is labelled; the value is its name in stored tallies."""
+
+    PIXEL = "pixels"
+    POINT = "points"
+    CELL = "cells of the model's own output grid"
+    IMAGE = "the whole picture"
+    SHAPE = "the whole shape"
+    OTHER = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the input itself, as for a classifier."""
+        return self in (Element.IMAGE, Element.SHAPE)
+
+
+@final
+@dataclass(frozen=True)
+class Component:
+    """What gets one certificate; as text it is the `kind` of a tally.
+
+    Attributes:
+        element: what is labelled.
+        multilabel: whether each label of an element has its own certificate.
+        detail: further words, such as what scores are averaged over.
+    """
+
+    element: Element
+    multilabel: bool = False
+    detail: str = ""
+
+    @classmethod
+    def parse(cls, kind: str) -> Self:
+        """Return the component that a stored tally names."""
+        name, _, detail = kind.partition(", ")
+        part = name.removeprefix("labels of ").removeprefix("labels x ")
+        try:
+            return cls(Element(part), part != name, detail)
+        except ValueError:  # of a callable or a simulation
+            return cls(Element.OTHER, detail=kind)
+
+    def __str__(self) -> str:
+        joint = ("labels of " if self.element.is_whole else "labels x ") if self.multilabel else ""
+        return ", ".join(filter(None, (joint + self.element.value, self.detail)))
+
+    @property
+    def is_input_element(self) -> bool:
+        """Whether it is a pixel or point of the input, so that their number is known."""
+        return self.element in (Element.PIXEL, Element.POINT) and not self.multilabel
 
 
 def passes(n: int, n0: int, selection: Selection) -> int:
@@ -61,7 +110,7 @@ class Tally:
         nonfinite: invalid votes (the model's output was not finite), over all passes.
         draws: seed, input digest, generator and perturbation, to reproduce the votes.
         unit: the unit of the input, of sigma and of the radius, as text.
-        kind: what a component is, as text.
+        kind: what a component is, as text; see `Component`.
         looks: tested draws at each look taken, the last one is n; empty without looks.
         path: hits at each of these looks; integers [looks, *grid], or None.
         ended: why the count stopped early; empty if all requested draws are counted.
@@ -86,7 +135,7 @@ class Tally:
     nonfinite: int
     draws: Draws
     unit: str = UNIT
-    kind: str = PIXELS
+    kind: str = Element.PIXEL.value
     looks: tuple[int, ...] = ()
     path: IntArray | None = None
     ended: Ended = ""

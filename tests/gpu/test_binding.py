@@ -104,7 +104,7 @@ def test_what_kernels_can_do_is_left_out_of_the_graph(
 ) -> None:
     path, given = written(tmp_path, dialect)
     model = opened(path, **given)
-    segment, writing = model.bind(X, Gaussian(0.2))
+    segment, writing = model.bind(X, Gaussian(0.2), model.backend)
     buffer = writing.inputs(2, X.shape)
     assert (buffer.dtype == np.dtype(dialect.dtype)) == (own or dialect.dtype == "float32")
     writing.noise(0, digest(X), range(2)).add_normal(writing.device(X), np.float32(0.2), buffer)
@@ -292,7 +292,7 @@ def test_an_answer_with_fewer_rows_than_went_in_is_refused(tmp_path: Path, opene
         constants={"first": np.array([0]), "two": np.array([2]), "axis": np.array([0])},
     )
     model = opened(graphs.save(proto, tmp_path / "model.onnx"))
-    segment, writing = model.bind(X, Gaussian(0.2))
+    segment, writing = model.bind(X, Gaussian(0.2), model.backend)
     for rows in (1, 2):
         assert writing.host(writing.labels(segment(writing.inputs(rows, X.shape)))).shape[0] == rows
     with pytest.raises(ModelError, match="one output for each of 3 images"):

@@ -50,8 +50,8 @@ def test_a_draw_that_is_checked_has_as_many_rows_as_its_batch(
     seen: list[np.ndarray] = []
     bind = type(segmenter).bind
 
-    def recording(self: Any, x: np.ndarray, perturbation: Any) -> Any:
-        segment, backend = bind(self, x, perturbation)
+    def recording(self: Any, x: np.ndarray, perturbation: Any, backend: Any) -> Any:
+        segment, backend = bind(self, x, perturbation, backend)
 
         def recorded(batch: Any) -> Any:
             seen.append(np.array(backend.host(batch)))

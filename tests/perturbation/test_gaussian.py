@@ -14,7 +14,7 @@ from scipy.stats import kstest, norm
 from onnxcert._typing import Perturbation
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import PERTURBATIONS, Gaussian
-from onnxcert.sampling.backend.numpy_noise import NumpyNoise
+from onnxcert.sampling.backend.in_memory import NumpyNoise
 from onnxcert.statistics.guarantee import describe_attack, describe_formula, format_radius
 
 SIGMAS = (0.01, 0.25, 0.7, 30.0)

@@ -16,7 +16,7 @@ import onnxcert
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian, OnChannels, Rotation
 from onnxcert.sampling.backend import NUMPY
-from onnxcert.sampling.backend.numpy_noise import NumpyNoise, stream
+from onnxcert.sampling.backend.in_memory import NumpyNoise, stream
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.sampling.kernels import (
     PhiloxNoise,

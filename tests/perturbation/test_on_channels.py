@@ -11,7 +11,7 @@ from onnxcert._typing import Perturbation
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import PERTURBATIONS, AxisRotation, Gaussian, OnChannels, Rotation
 from onnxcert.sampling.backend import NUMPY
-from onnxcert.sampling.backend.numpy_noise import NumpyNoise
+from onnxcert.sampling.backend.in_memory import NumpyNoise
 from onnxcert.sampling.draws import Draws
 from onnxcert.sampling.tally import Tally
 from onnxcert.statistics import decide

@@ -14,7 +14,7 @@ from scipy.stats import chi, ks_2samp, kstest, norm
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import PERTURBATIONS, AxisRotation, Rotation
 from onnxcert.perturbation.turning import exponential, prepare_cloud, turn
-from onnxcert.sampling.backend.numpy_noise import NumpyNoise
+from onnxcert.sampling.backend.in_memory import NumpyNoise
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.statistics.guarantee import describe_attack, describe_formula, format_radius
 

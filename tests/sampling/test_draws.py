@@ -18,7 +18,7 @@ from scipy.stats import kstest
 import onnxcert
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
-from onnxcert.sampling.backend.numpy_noise import SFC64, stream
+from onnxcert.sampling.backend.in_memory import SFC64, stream
 from onnxcert.sampling.draws import Draws, digest
 
 # Draw 3 of seed 1 and the digest 0f0f..., four values of standard noise, on its grid.

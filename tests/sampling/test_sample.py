@@ -18,7 +18,7 @@ from onnxcert.errors import ModelError, ParameterError
 from onnxcert.perturbation import Gaussian
 from onnxcert.sampling import Count, Hits, run_draws, sample
 from onnxcert.sampling.draws import Draws, digest
-from onnxcert.sampling.tally import Selection, Tally
+from onnxcert.sampling.tally import Component, Element, Selection, Tally
 
 SELECTIONS: tuple[Selection, ...] = ("pooled", "split")
 X = np.random.default_rng(0).random((2, 4, 5), dtype=np.float32)
@@ -513,3 +513,21 @@ def test_a_count_does_not_go_on_with_another_input() -> None:
     count = Count(DRAWS, 10, 4, "pooled", 3)
     with pytest.raises(ParameterError):
         sample(thirds, X + np.float32(0.5), count)
+
+
+@pytest.mark.parametrize("element", [*Element][:-1])
+@pytest.mark.parametrize("multilabel", [False, True])
+@pytest.mark.parametrize("detail", ["", "scores averaged over the scales 0.5, 1"])
+def test_what_gets_a_certificate_is_read_back_from_its_words(
+    element: Element, multilabel: bool, detail: str
+) -> None:
+    component = Component(element, multilabel, detail)
+    assert Component.parse(str(component)) == component
+    assert component.is_input_element == (str(component).startswith(("pixels", "points")))
+    assert element.is_whole == (element.value.startswith("the whole "))
+
+
+@pytest.mark.parametrize("kind", ["of the callable's labels", "synthetic components, many", ""])
+def test_other_words_are_kept(kind: str) -> None:
+    assert Component.parse(kind).element is Element.OTHER
+    assert str(Component.parse(kind)) == kind

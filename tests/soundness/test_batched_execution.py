@@ -20,7 +20,7 @@ from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule
 from onnxcert.data.datasets import READERS
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.model.adapter.resize import Fit
-from onnxcert.model.network.vote_head import VoteHead
+from onnxcert.model.network.averaging import VoteHead
 from onnxcert.model.tuning.batch_invariance import is_batch_dependent
 from onnxcert.model.tuning.batch_size import BatchSize
 from onnxcert.model.tuning.execution_plan import ExecutionPlan

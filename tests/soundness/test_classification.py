@@ -60,7 +60,8 @@ def tally(
 ) -> Tally:
     draws = Draws(Gaussian(SIGMA), seed, digest(x))
     count = Count(draws, n, n0, selection, 2, second=second)
-    return sample(segment, x, count, batch_size=100, unit=segment.unit, kind=segment.components)
+    count.unit, count.kind = segment.unit, str(segment.component)
+    return sample(segment, x, count, batch_size=100)
 
 
 @pytest.mark.parametrize("probability", [0.5, 0.7, 0.99])

@@ -16,7 +16,7 @@ from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
 from onnxcert.sampling import Count, Hits, sample
 from onnxcert.sampling.backend import NUMPY, Backend
-from onnxcert.sampling.backend.numpy_noise import stream
+from onnxcert.sampling.backend.in_memory import stream
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.sampling.tally import Tally
 from onnxcert.statistics import OneSidedLevel, decide, p_values

@@ -18,7 +18,7 @@ from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.batch_invariance import is_batch_dependent
 from onnxcert.perturbation import Gaussian
 from onnxcert.results import ResultStore
-from onnxcert.sampling import Count, Hits
+from onnxcert.sampling import Count, Hits, as_segmenter
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.statistics import Family
 from onnxcert.statistics.correction import CORRECTIONS
@@ -65,7 +65,7 @@ def test_a_leak_that_only_some_inputs_show_is_seen_for_those() -> None:
         x = np.full((3, 6, 5), level, dtype=np.float32)
         x[:, 0] = 0.5  # something to disagree about
         draws = Draws(Gaussian(0.25), 1, digest(x))
-        assert is_batch_dependent(gate, x, draws, batch_size=8) is leaking
+        assert is_batch_dependent(as_segmenter(gate), x, draws, batch_size=8) is leaking
 
 
 def test_noise_that_float32_rounds_away_backs_nothing() -> None:
@@ -85,7 +85,7 @@ def test_a_unit_that_nobody_said_is_not_printed() -> None:
 
 def test_classes_do_not_turn_no_vote_into_a_class(tmp_path: Path) -> None:
     model = graphs.save(graphs.conv(contract=graphs.UNIT_RANGE), tmp_path / "model.onnx")
-    with pytest.raises(ParameterError, match="classes 300"):
+    with pytest.raises(ParameterError, match="got 300"):
         certify(model, X, Gaussian(0.3), classes=300)
 
 

@@ -15,7 +15,7 @@ from onnxcert.perturbation.angle_law import density
 from onnxcert.perturbation.rotation_radius import RotationRadius
 from onnxcert.perturbation.turning import exponential
 from onnxcert.sampling import Count, sample
-from onnxcert.sampling.backend.numpy_noise import NumpyNoise
+from onnxcert.sampling.backend.in_memory import NumpyNoise
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.statistics import decide
 from onnxcert.statistics.rule import Rule

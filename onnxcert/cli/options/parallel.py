@@ -11,7 +11,7 @@ import typer
 from onnxcert.cli.options.base import with_options
 from onnxcert.data import Shard
 from onnxcert.errors import ParameterError
-from onnxcert.model.runtime.cpu import available_cores
+from onnxcert.model.runtime.machine import available_cores
 from onnxcert.model.runtime.session import visible_gpus
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.run.workers.processes import Processes

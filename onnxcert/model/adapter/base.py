@@ -11,6 +11,7 @@ import onnx
 from onnxcert._typing import FloatArray, IntArray, Perturbation
 from onnxcert.model.contract.base import Contract
 from onnxcert.model.graph.nodes import Nodes
+from onnxcert.sampling.tally import Element
 
 INPUT: Final = "onnxcert_input"
 
@@ -33,8 +34,8 @@ class Adapter(Protocol):
         ...
 
     @property
-    def parts(self) -> str:
-        """The name of the components, such as `pixels`."""
+    def element(self) -> Element:
+        """What is labelled, unless the model classifies."""
         ...
 
     @property

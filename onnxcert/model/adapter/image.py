@@ -22,7 +22,7 @@ from onnxcert.model.adapter.resize import Fit
 from onnxcert.model.adapter.views import sliding_windows
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.graph.nodes import Nodes
-from onnxcert.sampling.tally import PIXELS
+from onnxcert.sampling.tally import Element
 
 LARGEST_IMAGE: Final = 2**27
 RESIZED: Final = "onnxcert_resized"
@@ -68,8 +68,8 @@ class ImageAdapter:
         return f"{kind} values in [0, 1] at native resolution"
 
     @property
-    def parts(self) -> str:
-        return PIXELS if self.fit.grid == "native" else "cells of the model's own output grid"
+    def element(self) -> Element:
+        return Element.PIXEL if self.fit.grid == "native" else Element.CELL
 
     @property
     def description(self) -> str:

@@ -18,7 +18,7 @@ from onnxcert.model.adapter.base import INPUT
 from onnxcert.model.adapter.point_orders import orders, repeat_in_orders, restore_order
 from onnxcert.model.contract.points import PointContract
 from onnxcert.model.graph.nodes import Nodes
-from onnxcert.sampling.tally import POINTS
+from onnxcert.sampling.tally import Element
 
 ORDERS: Final = "onnxcert_orders"
 INVERSE: Final = "onnxcert_inverse"
@@ -55,8 +55,8 @@ class PointAdapter:
         return f"{every}, {_UNITS[self.contract.frame]}"
 
     @property
-    def parts(self) -> str:
-        return POINTS
+    def element(self) -> Element:
+        return Element.POINT
 
     @property
     def remedy(self) -> str:

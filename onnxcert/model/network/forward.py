@@ -16,9 +16,10 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
 from onnxcert.model.adapter.base import INPUT, Adapter
-from onnxcert.model.network.label_checks import check_labels
+from onnxcert.model.network.output_checks import check_labels
 from onnxcert.model.network.surgery import LABELS, SCORES, SHAPE
-from onnxcert.model.runtime.session import Session, first_line
+from onnxcert.model.runtime.passes import first_line
+from onnxcert.model.runtime.session import Session
 
 
 class Stopwatch:

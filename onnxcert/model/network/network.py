@@ -19,10 +19,8 @@ from onnxcert.model.detect.trial_passes import (
 )
 from onnxcert.model.detect.values import GRAPH
 from onnxcert.model.graph.file import ModelFile
-from onnxcert.model.network.device_graph import Ends, bound_graph
 from onnxcert.model.network.forward import Forward, Stopwatch
-from onnxcert.model.network.label_checks import scores_agree
-from onnxcert.model.network.orientation import is_transposed
+from onnxcert.model.network.output_checks import is_transposed, scores_agree
 from onnxcert.model.network.surgery import labelling_model
 from onnxcert.model.runtime.session import LARGE_INPUT, keeps_memory, open_session, passes_at_once
 
@@ -35,24 +33,25 @@ class Network:
     graph is then changed and reopened if needed.
 
     Attributes:
+        file: the model file.
         entry: adapter of the inputs; its contract knows the number of classes after one pass.
         forward: runs batches through the network.
         stopwatch: runs while the model runs.
+        other_size: whether scores have another grid than the components.
         resized_from: first grid of scores that differs from the components' grid, if any.
     """
 
     def __init__(
         self, file: ModelFile, entry: Adapter, *, device: str, threads: int, votes: bool = True
     ) -> None:
-        self.entry = entry
+        self.file, self.entry = file, entry
         self._votes = votes
         self.stopwatch = Stopwatch()
-        self._file = file
         self._device = device
         self._threads = threads
         self._values: int | None = None  # network values of one input of the last batch
         # Scores usually have the grid of the input; the first pass checks this.
-        self._other_size = False
+        self.other_size = False
         self.resized_from: Shape | None = None
         self._adapted = False
         self._orientation_checked = False  # whether the order of height and width is checked
@@ -94,17 +93,9 @@ class Network:
         self._adapt(x[None], self.entry)
         return self.forward
 
-    def open_bound(self) -> tuple[Forward, Ends]:
-        """Open the graph without noise and votes; return its `Forward` and its ends."""
-        rows = self.forward.rows
-        model, ends = bound_graph(
-            self._file.proto, self.entry, batch=rows, other_size=self._other_size
-        )
-        return self._open_model(model, rows), ends
-
     def _adapt(self, batch: FloatArray, entry: Adapter) -> None:
         """Run the trial passes for inputs of this size; concurrent calls wait."""
-        entry.check(batch.shape[1:], self._file.path)
+        entry.check(batch.shape[1:], self.file.path)
         with self._lock:
             self._run_trials(batch, entry)
 
@@ -146,9 +137,9 @@ class Network:
             answer = self.forward.shape(one, entry)
         except ModelError:
             # If the axes differ from the contract, the nodes that resize scores may fail first.
-            refuse_tried_axes(self._file, contract, [grid])
+            refuse_tried_axes(self.file, contract, [grid])
             raise
-        refuse_other_axes(self._file, contract, answer, rows, grid)
+        refuse_other_axes(self.file, contract, answer, rows, grid)
         return answer
 
     def _detect_rows(self, one: FloatArray, entry: Adapter, answer: Shape) -> None:
@@ -169,10 +160,10 @@ class Network:
         alike = freed == (answer[0] // rows, *answer[1:])
         if not alike and (freed is None or freed[0] != answer[0]):
             grid, contract = entry.grid(one.shape[1:]), self.entry.contract
-            alike = gives_equal_rows(self._file.proto, contract, grid, answer[0])
+            alike = gives_equal_rows(self.file.proto, contract, grid, answer[0])
         if not alike:
             raise ModelError(
-                f"{self._file.path} gives {list(answer)} for {rows} "
+                f"{self.file.path} gives {list(answer)} for {rows} "
                 f"{entry.describe(one.shape[1:])}, but the first axis is not the batch; export it "
                 "with a free batch axis."
             )
@@ -189,7 +180,7 @@ class Network:
             return
         if is_transposed(lambda batch: self._rough_labels(batch, entry), x, in_doubt=doubt):
             raise ModelError(
-                f"{self._file.path} gives width before height, or other axes in a wrong order; "
+                f"{self.file.path} gives width before height, or other axes in a wrong order; "
                 "export it with the height first, or choose another with --output."
             )
 
@@ -225,7 +216,7 @@ class Network:
         if contract.binary or contract.output_form == "labels":
             if channels != 1 and contract.output_form != "multilabel":
                 raise ModelError(
-                    f"{self._file.path} gives {channels} channels, but an output of "
+                    f"{self.file.path} gives {channels} channels, but an output of "
                     f"{contract.output_form} has one; pass --output-form logits if these are "
                     "scores of classes."
                 )
@@ -233,7 +224,7 @@ class Network:
         if contract.classes is None:
             if channels == 1:
                 raise ModelError(
-                    f"{self._file.path} gives one channel, but an argmax needs several; pass "
+                    f"{self.file.path} gives one channel, but an argmax needs several; pass "
                     "--output-form logit or --output-form sigmoid."
                 )
             known = contract.override(f"{GRAPH}, when run", classes=channels)
@@ -241,7 +232,7 @@ class Network:
             self.forward = self._open(self.forward.rows)
         elif contract.classes != channels:
             raise ModelError(
-                f"{self._file.path} gives scores of {channels} classes, but its contract says "
+                f"{self.file.path} gives scores of {channels} classes, but its contract says "
                 f"{contract.classes}; correct the contract."
             )
 
@@ -250,10 +241,10 @@ class Network:
 
         This may depend on the input size, so every new size is tried.
         """
-        if self.entry.contract.classifies or wanted is None or self._other_size:
+        if self.entry.contract.classifies or wanted is None or self.other_size:
             return
         if grid != wanted:
-            self._other_size, self.resized_from = True, grid
+            self.other_size, self.resized_from = True, grid
             self.forward = self._open(self.forward.rows)
 
     def _free_batch(self, one: FloatArray, entry: Adapter) -> None:
@@ -279,20 +270,21 @@ class Network:
 
     def _open(self, rows: int | None, *, votes: bool = True) -> Forward:
         model = labelling_model(
-            self._file.proto,
+            self.file.proto,
             self.entry,
             batch=rows,
-            other_size=self._other_size,
+            other_size=self.other_size,
             votes=self._votes and votes,
         )
-        return self._open_model(model, rows)
+        return self.open_model(model, rows)
 
-    def _open_model(self, model: onnx.ModelProto, rows: int | None) -> Forward:
+    def open_model(self, model: onnx.ModelProto, rows: int | None) -> Forward:
+        """Open a graph made of this network, which takes `rows` inputs per pass."""
         try:
             session = open_session(
                 model, device=self._device, threads=self._threads, values=self._values
             )
         except ModelError as error:
-            refuse_tried_axes(self._file, self.entry.contract, self.entry.contract.trial_grids)
-            raise ModelError(f"{self._file.path}: {error}") from None
-        return Forward(session, rows, self._file.path, self.stopwatch)
+            refuse_tried_axes(self.file, self.entry.contract, self.entry.contract.trial_grids)
+            raise ModelError(f"{self.file.path}: {error}") from None
+        return Forward(session, rows, self.file.path, self.stopwatch)

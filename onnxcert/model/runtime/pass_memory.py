@@ -17,7 +17,7 @@ from onnx import inliner, numpy_helper
 from onnxcert.errors import ModelError
 from onnxcert.model.graph.external_data import tensor_bytes
 from onnxcert.model.graph.tracing import LARGEST_CONSTANT, within, without_weights
-from onnxcert.model.runtime.memory import HostMemory, Memory
+from onnxcert.model.runtime.machine import HostMemory
 
 _ALWAYS: Final = 2**26  # bytes; every machine has these, so less is not checked
 # Operators whose output shares the memory of their first input.
@@ -48,7 +48,7 @@ class PassMemory:
             fit.
     """
 
-    def __init__(self, model: onnx.ModelProto, memory: Memory | None = None) -> None:
+    def __init__(self, model: onnx.ModelProto, memory: HostMemory | None = None) -> None:
         self._memory = HostMemory() if memory is None else memory
         weights = {i.name for i in model.graph.initializer}
         self._inputs = {i.name for i in model.graph.input} - weights

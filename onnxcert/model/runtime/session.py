@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import onnx
 
 from onnxcert.errors import DeviceError, ModelError
 from onnxcert.model.graph.external_data import for_runtime
-from onnxcert.model.runtime.cpu import available_cores
-from onnxcert.model.runtime.gpu_providers import gpu_providers
+from onnxcert.model.runtime.machine import available_cores
 from onnxcert.model.runtime.pass_memory import PassMemory
-from onnxcert.model.runtime.passes import EndableSession, onnxruntime
+from onnxcert.model.runtime.passes import EndableSession, explain_refusal, onnxruntime
 from onnxcert.sampling.backend import NUMPY, Backend, cuda_backend
 
 _CPU = "CPUExecutionProvider"
@@ -226,59 +226,43 @@ def _create(
     except ModelError:
         raise
     except Exception as error:
-        raise ModelError(_why_not(error)) from None
+        raise ModelError(explain_refusal(error)) from None
 
 
-# Messages of ONNX Runtime about unsupported models, which hide or omit the important numbers:
-# (pattern, meaning, remedy).
-_KNOWN: Final = (
-    (
-        r"model IR version: (\d+), max supported IR version: (\d+)",
-        "the model has IR version {0}, and ONNX Runtime {version} reads up to {1}",
-        "save it with an older onnx (ir_version={1}), or install a newer onnxruntime",
-    ),
-    (
-        r"Opset (\d+) is under development(?s:.*)support for domain (\S+) is till opset (\d+)",
-        "the model has opset {0} of {1}, and ONNX Runtime {version} supports up to {2}",
-        "export it with opset {2}, or install a newer onnxruntime",
-    ),
-    (
-        r"No Op registered for (\S+) with domain_version of (\d+)",
-        "the operator {0} is not in opset {1}, which the model uses, of ONNX Runtime {version}",
-        "export it with the opset that has this operator, or with standard operators",
-    ),
-    (
-        r"Op registered for (\S+) is deprecated in domain_version of (\d+)",
-        "the operator {0} is no longer in opset {1}, which the model uses",
-        "export it again with its newest exporter",
-    ),
-    (
-        r"Could not find an implementation for (\S+?)\(\d+\) node with name '(.*?)'",
-        "ONNX Runtime {version} has no operator {0} for the types of the node {1!r}",
-        "export the model in float32",
-    ),
-    (
-        r"(?i)failed to serialize|maximum protobuf size",
-        "the model is larger than 2 GiB, the most that one protobuf message holds",
-        "export it with its weights as external data",
-    ),
-)
+def gpu_providers(proto: onnx.ModelProto, kind: str, index: int, stream: int) -> list[Any]:
+    """Return the execution providers by priority, each with its options.
+
+    TensorRT leaves the operators that it does not support to CUDA on the same GPU, and both leave
+    some (mostly of shapes) to the CPU. ONNX Runtime documents this; it is not a fallback of the
+    whole model.
+
+    Args:
+        proto: the model.
+        kind: `cuda` or `tensorrt`.
+        index: number of the GPU.
+        stream: pointer to the stream for all passes; 0 lets each session create its own.
+    """
+    shared = {"device_id": str(index)}
+    if stream:
+        shared["user_compute_stream"] = str(stream)
+    # A fixed rule in every process and for every size. The default benchmarks the algorithms and
+    # may choose another one, with other rounding, the next time.
+    cuda = ("CUDAExecutionProvider", {**shared, "cudnn_conv_algo_search": "HEURISTIC"})
+    if kind == "cuda":
+        return [cuda, "CPUExecutionProvider"]
+    engines = engine_folder(proto)
+    engines.mkdir(parents=True, exist_ok=True)
+    cached = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(engines)}
+    tensorrt = ("TensorrtExecutionProvider", {**shared, **cached})
+    return [tensorrt, cuda, "CPUExecutionProvider"]
 
 
-def _why_not(error: Exception) -> str:
-    """Return why ONNX Runtime cannot load a model, and the remedy if it is known."""
-    for pattern, meaning, remedy in _KNOWN:
-        if found := re.search(pattern, str(error)):
-            groups = [group[:100] for group in found.groups()]
-            version = onnxruntime.__version__
-            return f"{meaning.format(*groups, version=version)}; {remedy.format(*groups)}."
-    return f"ONNX Runtime cannot load the model ({first_line(error)})."
+def engine_folder(proto: onnx.ModelProto) -> Path:
+    """Return the cache folder of TensorRT engines for this model; building one takes minutes.
 
-
-def first_line(error: Exception) -> str:
-    """Return the first line of a runtime's message, shortened, without the final full stop."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0])
-    # The position in the runtime's source code does not help a user.
-    text = re.sub(r"^\S+\.(?:cc|h|cpp):\d+ .*?\) (?=\S)", "", text)
-    return text.rstrip(". ")[:300]
+    The folder name is a hash of all bytes of the model. ONNX Runtime names an engine after the
+    graph alone, and would reuse it for another network of the same architecture.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    content = hashlib.sha256(proto.SerializeToString(deterministic=True)).hexdigest()
+    return Path(cache) / "onnxcert" / "tensorrt" / content[:32]

@@ -13,13 +13,11 @@ from typing import Final
 
 import numpy as np
 
-from onnxcert._typing import FloatArray, IntArray, Segmenter
+from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
-from onnxcert.model.network.label_checks import scores_agree
+from onnxcert.model.network.output_checks import scores_agree
 from onnxcert.model.runtime.session import LARGE_INPUT
-from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.sampling import check_output
-from onnxcert.sampling.backend import NUMPY, Backend
+from onnxcert.sampling import Segmenter, check_output
 from onnxcert.sampling.draws import Draws
 
 LEAK_WARNING: Final = (
@@ -31,15 +29,8 @@ _ROWS: Final = 8  # least number of draws to compare in a batch and alone
 
 
 def _label(segment: Segmenter, batch: FloatArray) -> IntArray:
-    """Return labels of `batch`; a callable gets a copy, because it may overwrite its input."""
-    copy = batch if isinstance(segment, OnnxSegmenter) else np.array(batch, order="C")
-    labels: IntArray = check_output(segment(copy), len(batch))
+    labels: IntArray = check_output(segment(batch), len(batch))
     return labels
-
-
-def _scoring_model(segment: Segmenter) -> OnnxSegmenter | None:
-    """Return the segmenter if it gives scores, else None."""
-    return segment if isinstance(segment, OnnxSegmenter) and segment.scored else None
 
 
 def _passes(batch: FloatArray, batch_size: int) -> Iterator[FloatArray]:
@@ -51,7 +42,7 @@ def _alone(segment: Segmenter, batch: FloatArray, i: int) -> tuple[FloatArray, i
 
     On a device a batch of another size may round differently, so the row is repeated.
     """
-    if not getattr(segment, "on_device", False):
+    if not segment.on_device:
         return batch[i : i + 1], 0
     return np.repeat(batch[i : i + 1], len(batch), axis=0), i
 
@@ -70,10 +61,9 @@ def _same_labels(
 
 def is_repeatable(segment: Segmenter, batch: FloatArray) -> bool:
     """Return whether each row, run alone, gets the same output every time."""
-    model = _scoring_model(segment)
     return all(
         np.array_equal(_label(segment, row), _label(segment, row))
-        and (model is None or scores_agree(model.scores(row), model.scores(row)))
+        and (not segment.scored or scores_agree(segment.scores(row), segment.scores(row)))
         for row in _passes(batch, 1)
     )
 
@@ -84,7 +74,7 @@ def is_batch_invariant(segment: Segmenter, batch: FloatArray) -> bool:
     On a device, where a row alone takes a whole pass, at most eight rows are tried.
     """
     rows = range(len(batch))
-    if getattr(segment, "on_device", False):
+    if segment.on_device:
         rows = rows[:: -(-len(batch) // _ROWS)]
     turned = _label(segment, batch[::-1])[::-1]
     return _same_labels(segment, batch, rows, _label(segment, batch), turned)
@@ -103,23 +93,22 @@ def is_batch_dependent(segment: Segmenter, x: FloatArray, draws: Draws, *, batch
         return False
     size = min(batch_size, _ROWS)
     batch = draw_warm_up(segment, x, draws, size * -(-_ROWS // size))
-    model = _scoring_model(segment)
-    if model is None:
+    if not segment.scored:
         return not all(
             _same_labels(segment, part, range(size), _label(segment, part))
             for part in _passes(batch, size)
         )
     for together in _passes(batch, size):
-        passes = (_alone(model, together, i) for i in range(size))
-        alone = np.stack([model.scores(noisy)[row] for noisy, row in passes])
-        if not scores_agree(model.scores(together), alone):
+        passes = (_alone(segment, together, i) for i in range(size))
+        alone = np.stack([segment.scores(noisy)[row] for noisy, row in passes])
+        if not scores_agree(segment.scores(together), alone):
             return True
     return False
 
 
 def draw_warm_up(segment: Segmenter, x: FloatArray, draws: Draws, rows: int) -> FloatArray:
     """Return `rows` noisy copies of `x` in memory, from warm-up draws, which are never counted."""
-    backend: Backend = getattr(segment, "backend", NUMPY)
+    backend = segment.backend
     batch = backend.inputs(rows, x.shape)
     draws.warm_up_draws().write(backend.device(x), range(rows), batch, backend)
     host: FloatArray = backend.host(batch)
@@ -140,8 +129,7 @@ def check_batch_invariance(
     # Batch size 1 cannot leak, and two draws of a large input would be the largest pass.
     alone = batch_size == 1 and x.size > LARGE_INPUT
     batch = draw_warm_up(segment, x, draws, 1 if alone else max(2, batch_size))
-    if isinstance(segment, OnnxSegmenter):
-        segment.entry.check_noise(x, batch[0], draws.perturbation)
+    segment.check_noise(x, batch[0], draws.perturbation)
     if not is_repeatable(segment, batch[:2]):
         raise ModelError(
             "the model gives different outputs for the same input, so its votes prove nothing; "
@@ -149,7 +137,7 @@ def check_batch_invariance(
         )
     if alone:
         return 1, ""
-    mixes = getattr(segment, "mixes_draws", False) or not is_batch_invariant(segment, batch)
+    mixes = segment.mixes_draws or not is_batch_invariant(segment, batch)
     if mixes or is_batch_dependent(segment, x, draws, batch_size=batch_size):
         return 1, LEAK_WARNING
     return batch_size, ""

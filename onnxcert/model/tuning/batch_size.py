@@ -14,12 +14,10 @@ from typing import Final, final
 
 import numpy as np
 
-from onnxcert._typing import FloatArray, Segmenter
+from onnxcert._typing import FloatArray
 from onnxcert.errors import ModelError
-from onnxcert.model.runtime.memory import HostMemory, Memory
-from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.sampling.backend import NUMPY, Backend
-from onnxcert.sampling.batches import max_concurrent_passes, run_draws
+from onnxcert.model.runtime.machine import HostMemory
+from onnxcert.sampling import Segmenter, run_draws
 from onnxcert.sampling.draws import Draws
 
 # About 2 MB of pixels in a batch: larger batches leave the CPU cache and are rarely faster.
@@ -60,7 +58,7 @@ def tune_batch_size(
     each: int,
     inputs: int = 1,
     checked: int = 0,
-    memory: Memory | None = None,
+    memory: HostMemory | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> BatchSize:
     """Return the batch size for inputs like `x`.
@@ -85,13 +83,12 @@ def tune_batch_size(
     memory = memory or HostMemory()
     if checked >= each:
         return BatchSize(1, "the leak check would run all draws again alone")
-    rows = segment.rows if isinstance(segment, OnnxSegmenter) else None
-    if rows is not None:
-        return BatchSize(rows, "the model has a fixed batch size")
-    values = max(x.size, segment.values(x.shape) if isinstance(segment, OnnxSegmenter) else 0)
+    if segment.rows is not None:
+        return BatchSize(segment.rows, "the model has a fixed batch size")
+    values = max(x.size, segment.values(x.shape))
     most = max(1, min(_MOST, each // _PASSES_EACH))
     trial = _Trial(segment, x, draws.warm_up_draws(), int(_SHARE * each * inputs), clock)
-    if getattr(segment, "mixes_draws", False) or not (trial.can_time(1) and trial.can_time(2, 1)):
+    if segment.mixes_draws or not (trial.can_time(1) and trial.can_time(2, 1)):
         # The leak check costs more than a batch saves, except for tiny inputs.
         few = guess_batch_size(values) if values < _TINY or not checked else 1
         return BatchSize(min(few, most), "by the size of the input")
@@ -125,7 +122,7 @@ def tune_batch_size(
         return BatchSize(best, f"{1e3 * seconds:.3g} ms per draw; {why}")
 
 
-def _fits(memory: Memory, buffers: int) -> bool:
+def _fits(memory: HostMemory, buffers: int) -> bool:
     """Return whether a batch of twice the last size fits in memory."""
     free, held = memory.free(), memory.held()
     if free is None:
@@ -146,7 +143,7 @@ class _Trial:
     ) -> None:
         self._segment, self._x, self._draws, self._clock = segment, x, draws, clock
         self._left = left
-        self._at_once = max_concurrent_passes(segment)
+        self._at_once = segment.at_once
         # Least passes per size: the concurrent ones are warm-up, and one more is timed.
         self._fewest = self._at_once + 1
 
@@ -156,11 +153,11 @@ class _Trial:
 
     def seconds_per_draw(self, size: int) -> float:
         """Return the seconds per draw with batches of `size`, run as a run does, after warm-up."""
-        backend: Backend = getattr(self._segment, "backend", NUMPY)
         passes = max(self._fewest, min(_PASSES_TIMED, self._left // (2 * size)))
         draws = range(passes * size)
         stamps: list[float] = []
-        for _ in run_draws(self._segment, self._x, self._draws, draws, size, backend):
+        segment = self._segment
+        for _ in run_draws(segment, self._x, self._draws, draws, size, segment.backend):
             stamps.append(self._clock())
             self._left -= size
             if len(stamps) >= self._fewest and stamps[-1] - stamps[0] > _TRIAL_SECONDS:

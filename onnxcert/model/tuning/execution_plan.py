@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, final
 
-from onnxcert._typing import FloatArray, Segmenter
+from onnxcert._typing import FloatArray
 from onnxcert.model.tuning.batch_invariance import (
     LEAK_WARNING,
     check_batch_invariance,
     is_batch_dependent,
 )
 from onnxcert.model.tuning.batch_size import BatchSize, tune_batch_size
+from onnxcert.sampling import Segmenter
 from onnxcert.sampling.draws import Draws
 
 

@@ -16,7 +16,7 @@ from onnxcert.model.contract.modality import Modality
 from onnxcert.report.tables import alike
 from onnxcert.report.tables.by_category import ByCategory, Category
 from onnxcert.results.record import Record, certified_row
-from onnxcert.sampling.tally import WHOLE, passes
+from onnxcert.sampling.tally import Component, passes
 from onnxcert.statistics.guarantee import guarantee
 
 # Row name in the store -> row name in the table.
@@ -116,12 +116,9 @@ def _run_settings(record: Record) -> tuple[Any, ...]:
 
 def _component(record: Record) -> str:
     """Return the table's word for one component."""
-    contract = record.provenance.contract
-    if record.kind.startswith(WHOLE):
+    if Component.parse(record.kind).element.is_whole:
         return "input"
-    if not _is_cloud(record):
-        return "pixel"
-    return "input" if contract.get("task") == "classification" else "point"
+    return "point" if _is_cloud(record) else "pixel"
 
 
 def _is_cloud(record: Record) -> bool:

@@ -3,15 +3,14 @@
 A backend is passed explicitly; there is no global one.
 """
 
-from onnxcert.sampling.backend.cuda import cuda_backend
-from onnxcert.sampling.backend.device import Device, DeviceBackend, NetworkInput
+from onnxcert.sampling.backend.device import CupyDevice, DeviceBackend, NetworkInput, cuda_backend
 from onnxcert.sampling.backend.in_memory import NUMPY, NumpyBackend
 from onnxcert.sampling.backend.interface import Backend
 
 __all__ = [
     "NUMPY",
     "Backend",
-    "Device",
+    "CupyDevice",
     "DeviceBackend",
     "NetworkInput",
     "NumpyBackend",

@@ -1,66 +1,100 @@
 """Noise and vote counts by kernels, on arrays that stay on their device between interim looks.
 
 Device and kernels are arguments, so that all of this also runs without a GPU: on NumPy arrays with
-the transcription of the kernels, with identical numbers.
+the transcription of the kernels, with identical numbers. Only this file imports CuPy, and only if a
+GPU is requested.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol, Self, final
+from functools import cache
+from typing import Any, Final, Self, final
 
 import numpy as np
 
-from onnxcert._typing import Array, LevelArray
+from onnxcert._typing import Array
+from onnxcert.errors import DeviceError
 from onnxcert.sampling.backend import vote_counts as counters
-from onnxcert.sampling.kernels import GENERATOR, Channels, Kernels, PhiloxNoise, Scores, stream_key
+from onnxcert.sampling.kernels import (
+    GENERATOR,
+    OPTIONS,
+    Channels,
+    Compiled,
+    Kernels,
+    PhiloxNoise,
+    Scores,
+    source,
+    stream_key,
+)
 
+EXTRAS: Final = "onnxcert[cuda13] (or onnxcert[cuda12], for ONNX Runtime up to 1.26)"
 _STILL: Final = 0.0
 
 
-class Device(Protocol):
-    """Memory of one device, as an array library and ONNX Runtime both see it."""
+@final
+class CupyDevice:
+    """Memory of one GPU, as CuPy and ONNX Runtime both see it.
 
-    @property
-    def name(self) -> str:
-        """Name of the array library: `cupy`."""
-        ...
+    Noise and counts run on CuPy's current stream; models run on a stream of their own. Events order
+    them on the GPU: a model waits for its noise, counts wait for the model, and the next pass of
+    the model waits for the counts. So memory that ONNX Runtime or CuPy reuses is never overwritten
+    while it is still read.
 
-    @property
-    def xp(self) -> Any:
-        """The array library."""
-        ...
+    Args:
+        cupy: the library.
+        index: number of the GPU.
 
-    @property
-    def place(self) -> tuple[str, int]:
-        """ONNX Runtime's (name, number) of the device: ("cuda", 0)."""
-        ...
+    Attributes:
+        name: name of the array library.
+        xp: the array library.
+        place: ONNX Runtime's (name, number) of the device.
+        stream: pointer to the stream of the models; 0 if there are no streams.
+    """
 
-    @property
-    def stream(self) -> int:
-        """Pointer to the stream of the models; 0 if there are no streams."""
-        ...
+    name: Final = "cupy"
+
+    def __init__(self, cupy: Any, index: int) -> None:
+        self.xp: Final = cupy
+        self.place: Final = ("cuda", index)
+        self._gpu = cupy.cuda.Device(index)
+        self._gpu.use()
+        # The default stream has a null pointer, which ONNX Runtime treats as no stream.
+        self._stream = cupy.cuda.Stream(non_blocking=True)
+        self.stream: Final = int(self._stream.ptr)
 
     def to_device(self, array: Any) -> Array:
         """Return `array` (NumPy's or the device's) on the device, C-contiguous."""
-        ...
+        self._gpu.use()  # a new thread uses the first GPU by default
+        return self.xp.asarray(array, order="C")
 
     def host(self, array: Any) -> Any:
         """Return `array` (NumPy's or the device's) as a NumPy array, when it is computed."""
-        ...
+        return self.xp.asnumpy(array)
 
     def pointer(self, array: Array) -> int:
         """Return the address of the first element."""
-        ...
+        return int(array.data.ptr)
 
     def view(self, pointer: int, shape: tuple[int, ...], dtype: Any, owner: Any) -> Array:
         """Return the C-contiguous array at this address; it keeps `owner` alive."""
-        ...
+        size = dtype.itemsize
+        for side in shape:
+            size *= side
+        memory = self.xp.cuda.UnownedMemory(pointer, size, owner, self.place[1])
+        return self.xp.ndarray(shape, dtype, self.xp.cuda.MemoryPointer(memory, 0))
 
-    def model_runs(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def model_runs(self) -> Iterator[None]:
         """Run a model in the block, after all work queued before and before all queued later."""
-        ...
+        current = self.xp.cuda.get_current_stream()
+        self._stream.wait_event(current.record())
+        try:
+            yield
+        finally:
+            current.wait_event(self._stream.record())
 
 
 @dataclass(frozen=True)
@@ -93,7 +127,7 @@ class DeviceBackend:
         network_input: format of the noisy input; None for declared inputs, float32 [B, *shape].
     """
 
-    of: Device
+    of: CupyDevice
     kernels: Kernels
     network_input: NetworkInput | None = None
 
@@ -122,9 +156,8 @@ class DeviceBackend:
         )
         return replace(self, network_input=replace(network_input, channels=channels))
 
-    def noise(self, seed: int, digest: str, indices: range) -> _Noise:
-        drawn = PhiloxNoise(self.kernels, stream_key(seed, digest), indices)
-        return _Noise(drawn, self._channels)
+    def noise(self, seed: int, digest: str, indices: range) -> PhiloxNoise:
+        return PhiloxNoise(self.kernels, stream_key(seed, digest), indices, self._channels)
 
     def prepare(self, x: Array, sigma: float) -> Array:  # noqa: ARG002 - the kernel does it
         return x
@@ -196,22 +229,25 @@ def _to_count(invalid: Array) -> Array:
     return invalid.astype(np.int64)[0]
 
 
-@final
-@dataclass(frozen=True)
-class _Noise:
-    """Noise written through the channels of a network; see `onnxcert._typing.Noise`."""
+@cache
+def cuda_backend(index: int) -> DeviceBackend:
+    """Return the backend of the GPU with this number, one for all models of this process.
 
-    drawn: PhiloxNoise
-    channels: Channels | None
-
-    def __len__(self) -> int:
-        return len(self.drawn)
-
-    def add_normal(self, x: Array, sigma: float, out: Array) -> None:
-        self.drawn.add_normal(x, sigma, out, self.channels)
-
-    def normals(self, count: int) -> LevelArray:
-        return self.drawn.normals(count)
-
-    def offsets(self) -> LevelArray:
-        return self.drawn.offsets()
+    Raises:
+        DeviceError: CuPy is not installed, or cannot use the GPU.
+    """
+    try:
+        import cupy
+    except ImportError as error:
+        raise DeviceError(f"noise on a GPU needs CuPy ({error}); install {EXTRAS}.") from None
+    try:
+        device = CupyDevice(cupy, index)
+        module = cupy.RawModule(code=source(), options=OPTIONS)
+        module.compile()
+    except Exception as error:  # of a driver, a runtime or a compiler
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
+        raise DeviceError(
+            f"CuPy cannot use the GPU {index} ({line[:300]}); install {EXTRAS} and a driver for "
+            "it, or use --device cpu."
+        ) from None
+    return DeviceBackend(device, Compiled(module))

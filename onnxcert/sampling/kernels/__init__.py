@@ -5,13 +5,10 @@
 defines the draws where a GPU and a CPU must agree.
 """
 
-from onnxcert.sampling.kernels.compiled import Compiled
+from onnxcert.sampling.kernels.compiled import OPTIONS, Compiled, source
 from onnxcert.sampling.kernels.grid import Split, grid_step, split
 from onnxcert.sampling.kernels.interface import Channels, Kernels, Scores
-from onnxcert.sampling.kernels.normal import standard_normals
-from onnxcert.sampling.kernels.philox import GENERATOR, stream_key
-from onnxcert.sampling.kernels.philox_noise import PhiloxNoise
-from onnxcert.sampling.kernels.source import OPTIONS, source
+from onnxcert.sampling.kernels.philox import GENERATOR, PhiloxNoise, standard_normals, stream_key
 from onnxcert.sampling.kernels.transcription import Transcription
 
 __all__ = [

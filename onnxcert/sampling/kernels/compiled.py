@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, final
+from importlib.resources import files
+from typing import Any, Final, final
 
 import numpy as np
 
 from onnxcert._typing import Array
 from onnxcert.sampling.kernels.grid import grid_step
-from onnxcert.sampling.kernels.interface import Channels, Scores
-from onnxcert.sampling.kernels.philox import Key
+from onnxcert.sampling.kernels.interface import Channels, Key, Scores
 
+OPTIONS: Final = ("-std=c++17",)  # of the compiler
 BLOCK: Final = 256  # threads per block
 THREADS: Final = 2**21  # fills any device several times over
 LARGEST: Final = (2**31 - 1, 2**16 - 1, 2**16 - 1)  # grid limits; kernels loop beyond them
 FLOATS: Final = (np.float32, np.float16)
 NOWHERE: Final = np.uint64(0)  # a null pointer
-
-
-class Module(Protocol):
-    """A compiled `source()`, for example CuPy's RawModule."""
-
-    def get_function(self, name: str, /) -> Callable[[Any, Any, Any], Any]:
-        """Return the kernel of this name, to be called with grid, block and arguments."""
-        ...
 
 
 @final
@@ -37,10 +29,10 @@ class Compiled:
     They start asynchronously on the library's current stream.
 
     Args:
-        module: the compiled `source()`.
+        module: the compiled `source()`, such as CuPy's RawModule; `get_function` gives a kernel.
     """
 
-    module: Module
+    module: Any
 
     def noise(
         self,
@@ -155,3 +147,14 @@ def _check(array: Array, shape: tuple[int, ...], *dtypes: Any) -> Array:
 def _counter(array: Array, shape: tuple[int, ...]) -> tuple[Array, np.int32]:
     """Return an array of unsigned integers, and its bytes per element."""
     return _check(array, shape, np.uint8, np.uint16, np.uint32), np.int32(array.itemsize)
+
+
+def source() -> str:
+    """Return the CUDA C++ source, without headers; every kernel has a C name.
+
+    Compile it with `OPTIONS` and without options that loosen arithmetic, such as `--use_fast_math`:
+    the results must follow IEEE 754.
+    """
+    folder = files("onnxcert.sampling.kernels")
+    names = ("half.cu", "noise.cu", "votes.cu")
+    return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)

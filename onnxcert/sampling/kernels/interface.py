@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 from onnxcert._typing import Array
-from onnxcert.sampling.kernels.philox import Key
+
+Key = tuple[int, int]
 
 
 @dataclass(frozen=True)

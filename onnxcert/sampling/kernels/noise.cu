@@ -5,9 +5,9 @@
 // Noise is float64, because its law must be exact to a few parts in 2^32 in every cell of the grid;
 // see docs/statistics.md, section 11.
 // Every operation rounds as IEEE 754 specifies (no contraction, no approximate functions), so
-// onnxcert/kernels/normal.py repeats the file on a CPU bit for bit.
+// philox.py repeats the file on a CPU bit for bit.
 //
-// The file needs no header. It is compiled at run time; see onnxcert/kernels/source.py.
+// The file needs no header. It is compiled at run time; see compiled.py.
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
@@ -153,7 +153,7 @@ __device__ inline Channel channel_of(i64 c, const int* from, const float* affine
   return channel;
 }
 
-// The grid: its step, and sigma in steps; the step 0 means no noise. See onnxcert/kernels/grid.py.
+// The grid: its step, and sigma in steps; the step 0 means no noise. See grid.py.
 struct Grid {
   double sigma, step;
 };

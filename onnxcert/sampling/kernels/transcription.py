@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from array_api_compat import array_namespace
 
 from onnxcert._typing import Array
 from onnxcert.sampling.kernels.grid import grid_step, split
-from onnxcert.sampling.kernels.interface import Channels, Scores
-from onnxcert.sampling.kernels.interpolation import Interpolation
-from onnxcert.sampling.kernels.normal import standard_normals
-from onnxcert.sampling.kernels.philox import Key
+from onnxcert.sampling.kernels.interface import Channels, Key, Scores
+from onnxcert.sampling.kernels.philox import standard_normals
 
 
 @final
@@ -104,3 +102,48 @@ class Transcription:
         if scores.threshold is not None:
             label = xp.astype(best > float(np.float32(scores.threshold)), xp.int64)
         return label, xp.isfinite(total)
+
+
+class Interpolation:
+    """Bilinear interpolation from scores to components, each operation rounded in float32.
+
+    It is that of the ONNX operator Resize: half-pixel centres, no antialiasing, edges repeated. At
+    the exact position of a score its neighbour still has the weight zero, so a neighbour that is
+    not finite gives NaN.
+
+    Args:
+        source: (h, w) of the scores.
+        grid: (H, W) of the components.
+        xp: the array library.
+    """
+
+    def __init__(self, source: tuple[int, ...], grid: tuple[int, ...], xp: Any) -> None:
+        self.xp = xp
+        y, x = (_neighbours(n, m, xp) for n, m in zip(grid, source, strict=True))
+        (top, bottom, below, above), (left, right, after, before) = y, x
+        above, below = above[:, None], below[:, None]
+        self._corners = [
+            (top, left, before * above),
+            (top, right, after * above),
+            (bottom, left, before * below),
+            (bottom, right, after * below),
+        ]
+
+    def __call__(self, plane: Array) -> Array:
+        """Interpolate scores, float32 [h, w] to [H, W]."""
+        take = self.xp.take
+        parts = [weight * take(take(plane, y, axis=0), x, axis=1) for y, x, weight in self._corners]
+        return ((parts[0] + parts[1]) + parts[2]) + parts[3]
+
+
+def _neighbours(size: int, source: int, xp: Any) -> tuple[Array, Array, Array, Array]:
+    """Return for each position the indices of the scores before and after it, and its distances."""
+    scale = float(np.float32(size) / np.float32(source))
+    at = (xp.astype(xp.arange(size), xp.float32) + 0.5) / scale - 0.5
+    at = xp.clip(at, 0.0, float(source - 1))
+    low = xp.astype(xp.floor(at), xp.int64)
+    high = xp.where(low + 1 < source, low + 1, low)
+    half = xp.full(size, 0.5, dtype=xp.float32)
+    to_low = xp.where(low == high, half, at - xp.astype(low, xp.float32))
+    to_high = xp.where(low == high, half, xp.astype(high, xp.float32) - at)
+    return low, high, to_low, to_high

@@ -3,7 +3,7 @@
 // One thread owns one component in all draws of the batch, so counters need no atomics. Scores on a
 // coarser grid are interpolated on the fly, as the ONNX operator Resize does (linear, half_pixel).
 // A prediction with a non-finite score is invalid (no vote): the sum over its classes shows it.
-// Every operation rounds separately, as in onnxcert/kernels/transcription.py, which repeats this
+// Every operation rounds separately, as in transcription.py, which repeats this
 // file on a CPU bit for bit.
 
 typedef unsigned int u32;

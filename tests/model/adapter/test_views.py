@@ -351,7 +351,7 @@ def test_a_classifier_averages_probabilities_over_scales_and_mirror_images(
     mean = np.mean([probability("logits", THREE.scores(view)) for view in views], axis=0)
     np.testing.assert_allclose(segmenter.scores(batch), mean, atol=1e-5)
     assert np.array_equal(segmenter(batch)[:, 0], mean.argmax(axis=1))
-    assert segmenter.components.startswith("the whole picture, scores averaged over")
+    assert str(segmenter.component).startswith("the whole picture, scores averaged over")
 
 
 # -- what is refused, and what is said -----------------------------------------------------------

@@ -98,7 +98,7 @@ def test_every_dialect_gives_the_labels_of_the_function(
     assert labels.shape == (6, 1)
     np.testing.assert_array_equal(labels[:, 0], expected)
     assert segment.classes == function.classes
-    assert segment.components == "the whole picture"
+    assert str(segment.component) == "the whole picture"
 
 
 def test_labels_that_do_not_exclude_each_other_are_components(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_labels_that_do_not_exclude_each_other_are_components(tmp_path: Path) ->
     segment = opened(dialect.proto(THREE), tmp_path, **dialect.given(THREE))
     batch = pictures()
     labels = segment(batch)
-    assert segment.components == "labels of the whole picture"
+    assert str(segment.component) == "labels of the whole picture"
     assert segment.classes == 2
     np.testing.assert_array_equal(labels, THREE.scores(batch) > 0)
     certificate = certify(segment, np.full((3, 8, 6), 0.5, np.float32), Gaussian(0.1), seed=1)

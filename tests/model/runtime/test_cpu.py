@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from onnxcert.model.runtime import cpu as cores
+from onnxcert.model.runtime import machine
 
 
 def topology(root: Path, siblings: dict[int, str]) -> Path:
     for cpu, shared in siblings.items():
-        folder = root / f"cpu{cpu}" / "topology"
+        folder = root / f"sys/devices/system/cpu/cpu{cpu}/topology"
         folder.mkdir(parents=True)
         (folder / "thread_siblings_list").write_text(f"{shared}\n")
     return root
@@ -25,13 +25,13 @@ def written(folder: Path, **files: str) -> None:
 
 def test_two_threads_of_a_core_count_once(tmp_path: Path) -> None:
     root = topology(tmp_path, {0: "0,2", 1: "1,3", 2: "0,2", 3: "1,3"})
-    assert cores._physical({0, 1, 2, 3}, root) == 2
-    assert cores._physical({0, 2}, root) == 1
-    assert cores._physical({0, 1}, root) == 2
+    assert machine._physical({0, 1, 2, 3}, root) == 2
+    assert machine._physical({0, 2}, root) == 1
+    assert machine._physical({0, 1}, root) == 2
 
 
 def test_where_nobody_tells_every_cpu_is_a_core(tmp_path: Path) -> None:
-    assert cores._physical({0, 1, 5}, tmp_path) == 3
+    assert machine._physical({0, 1, 5}, tmp_path) == 3
 
 
 @pytest.mark.parametrize(
@@ -46,29 +46,29 @@ def test_where_nobody_tells_every_cpu_is_a_core(tmp_path: Path) -> None:
 def test_the_smallest_quota_of_all_groups_above_counts(
     tmp_path: Path, outer: str, inner: str, granted: float | None
 ) -> None:
-    root, membership = tmp_path / "cgroup", tmp_path / "membership"
+    root = tmp_path / "sys/fs/cgroup"
     written(root / "jobs", cpu__max=outer)
     written(root / "jobs" / "mine", cpu__max=inner)
-    membership.write_text("0::/jobs/mine\n")
-    assert cores._quota(root, membership) == granted
+    written(tmp_path / "proc/self", cgroup="0::/jobs/mine")
+    assert machine._quota(tmp_path) == granted
 
 
 def test_the_first_version_of_control_groups_is_read_too(tmp_path: Path) -> None:
-    root, membership = tmp_path / "cgroup", tmp_path / "membership"
+    root = tmp_path / "sys/fs/cgroup"
     written(root / "cpu" / "job", cpu__cfs_quota_us="300000", cpu__cfs_period_us="100000")
     written(root / "cpu", cpu__cfs_quota_us="-1", cpu__cfs_period_us="100000")
-    membership.write_text("5:cpuset:/other\n3:cpu,cpuacct:/job\n")
-    assert cores._quota(root, membership) == 3.0
+    written(tmp_path / "proc/self", cgroup="5:cpuset:/other\n3:cpu,cpuacct:/job")
+    assert machine._quota(tmp_path) == 3.0
 
 
 def test_no_control_groups_no_quota(tmp_path: Path) -> None:
-    assert cores._quota(tmp_path, tmp_path / "missing") is None
+    assert machine._quota(tmp_path) is None
 
 
 @pytest.mark.parametrize(("quota", "expected"), [(None, 4), (2.5, 2), (0.5, 1), (16.0, 4)])
 def test_cores_are_within_the_quota_and_never_none(
     monkeypatch: pytest.MonkeyPatch, quota: float | None, expected: int
 ) -> None:
-    monkeypatch.setattr(cores, "_quota", lambda: quota)
-    monkeypatch.setattr(cores, "_physical", lambda _: 4)
-    assert cores.available_cores() == expected
+    monkeypatch.setattr(machine, "_quota", lambda: quota)
+    monkeypatch.setattr(machine, "_physical", lambda: 4)
+    assert machine.available_cores() == expected

@@ -14,7 +14,7 @@ from devices import transcribed
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import DeviceError
 from onnxcert.model.runtime import session
-from onnxcert.model.runtime.gpu_providers import engine_folder, gpu_providers
+from onnxcert.model.runtime.session import engine_folder, gpu_providers
 from onnxcert.sampling.backend import NUMPY
 
 no_gpu = pytest.mark.skipif(session._gpu_present(), reason="this machine has a GPU")

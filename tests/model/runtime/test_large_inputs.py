@@ -15,7 +15,7 @@ from onnxcert.errors import InputError
 from onnxcert.model.network import network
 from onnxcert.model.network.forward import Forward
 from onnxcert.model.runtime import session
-from onnxcert.model.runtime.memory import HostMemory, refuse_too_large
+from onnxcert.model.runtime.machine import HostMemory, refuse_too_large
 from onnxcert.model.tuning import batch_invariance as probe
 from onnxcert.sampling.backend import in_memory
 from onnxcert.sampling.draws import Draws, digest
@@ -45,7 +45,7 @@ def test_an_input_that_does_not_fit_is_refused_with_the_number() -> None:
 def test_a_picture_that_does_not_fit_is_skipped_before_it_is_read(
     tmp_path: Path, pictures: Path, onnxcert: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("onnxcert.model.runtime.memory._SMALL", 0)
+    monkeypatch.setattr("onnxcert.model.runtime.machine._SMALL", 0)
     monkeypatch.setattr(HostMemory, "free", lambda _: 1000)
     model = graphs.save(graphs.threshold(), tmp_path / "model.onnx")
     outcome = onnxcert("certify", model, pictures, "--sigma", "0.2", "--out", tmp_path / "out")

@@ -18,7 +18,7 @@ from onnxcert.model.graph import checks as graph_checks
 from onnxcert.model.graph.file import read_model
 from onnxcert.model.graph.tracing import without_weights
 from onnxcert.model.runtime import pass_memory
-from onnxcert.model.runtime.memory import HostMemory
+from onnxcert.model.runtime.machine import HostMemory
 from onnxcert.model.runtime.pass_memory import pass_bytes
 
 FREE = ["batch", 3, "height", "width"]

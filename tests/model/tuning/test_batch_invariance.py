@@ -17,6 +17,7 @@ import onnxcert
 from onnxcert import Gaussian, OnnxSegmenter
 from onnxcert.errors import ModelError
 from onnxcert.model.tuning.batch_invariance import is_batch_dependent
+from onnxcert.sampling import as_segmenter
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.sampling.tally import Tally
 
@@ -196,7 +197,8 @@ def test_the_trial_looks_at_eight_rows_at_least_and_at_all_of_them(
         return labels
 
     x = picture()
-    assert is_batch_dependent(model, x, Draws(NOISE, 4, digest(x)), batch_size=batch_size)
+    draws = Draws(NOISE, 4, digest(x))
+    assert is_batch_dependent(as_segmenter(model), x, draws, batch_size=batch_size)
 
 
 def test_scores_are_those_behind_the_labels(tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 import onnxcert
 from onnxcert import Gaussian, OnnxSegmenter
 from onnxcert.errors import ModelError
-from onnxcert.model.runtime.memory import HostMemory
+from onnxcert.model.runtime.machine import HostMemory
 from onnxcert.model.tuning.batch_size import tune_batch_size
 from onnxcert.model.tuning.execution_plan import ExecutionPlan, make_plan
+from onnxcert.sampling import as_segmenter
 from onnxcert.sampling.draws import Draws, digest
 
 X = np.full((3, 6, 5), 0.5, np.float32)
@@ -51,7 +52,7 @@ class Timed:
 
     def chosen(self, **options: Any) -> Any:
         asked: dict[str, Any] = {"each": 1000, "inputs": 1000, "memory": Plenty(), **options}
-        return tune_batch_size(self, X, DRAWS, clock=self.clock, **asked)
+        return tune_batch_size(as_segmenter(self), X, DRAWS, clock=self.clock, **asked)
 
 
 class Plenty:
@@ -149,7 +150,7 @@ def test_where_nobody_says_how_much_memory_there_is_batches_stay_small() -> None
     model = Timed(per_pass=0.1, per_draw=1e-6)
     draws = Draws(Gaussian(0.25), 3, digest(large))
     options: dict[str, Any] = {"each": 1000, "inputs": 1000, "clock": model.clock}
-    assert tune_batch_size(model, large, draws, memory=Silent(), **options).draws == 1
+    assert tune_batch_size(as_segmenter(model), large, draws, memory=Silent(), **options).draws == 1
     assert model.chosen(memory=Silent()).draws > 8
 
 
@@ -170,7 +171,7 @@ def test_no_draw_that_is_counted_is_tried() -> None:
         rows.extend(row.tobytes() for row in batch)
         return (batch[:, 0] > 0.5).astype(np.uint8)
 
-    tune_batch_size(recording, X, DRAWS, each=400, inputs=10)
+    tune_batch_size(as_segmenter(recording), X, DRAWS, each=400, inputs=10)
     counted = np.empty((400, *X.shape), np.float32)
     DRAWS.write(X, range(400), counted)
     assert rows
@@ -275,7 +276,7 @@ def test_what_an_input_costs_to_try_does_not_grow_with_the_batch() -> None:
         model = Timed()
         options: dict[str, Any] = {"each": 100, "batch_size": size}
         (first, others), *rest = inputs(5)
-        plan = make_plan(model, first, others, inputs=1, known=None, **options)
+        plan = make_plan(as_segmenter(model), first, others, inputs=1, known=None, **options)
         assert max(model.seen) == size  # the graph is tried at the size that is run
         model.seen.clear()
         for x, draws in rest:
@@ -300,7 +301,9 @@ def test_once_batch_mates_leak_every_input_runs_one_draw_per_pass(size: int) -> 
         x = np.full((3, 6, 5), level, np.float32)
         draws = Draws(Gaussian(0.25), 3, digest(x))
         options: dict[str, Any] = {"known": known, "leaky": any(found)}
-        plan = make_plan(Gated(), x, draws, each=100, inputs=4, batch_size=size, **options)
+        plan = make_plan(
+            as_segmenter(Gated()), x, draws, each=100, inputs=4, batch_size=size, **options
+        )
         known = known or plan
         found.append(plan.one_draw_per_pass)
         assert bool(plan.warning) is found[-1]
@@ -318,6 +321,6 @@ def test_passes_that_run_at_once_are_not_taken_for_fast_ones() -> None:
             time.sleep(0.012 * len(batch))
             return (batch[:, 0] > 0.5).astype(np.uint8)
 
-    found = tune_batch_size(Slow(), X, DRAWS, each=1000, inputs=4, memory=Plenty())
+    found = tune_batch_size(as_segmenter(Slow()), X, DRAWS, each=1000, inputs=4, memory=Plenty())
     milliseconds = float(found.why.split(" ms per draw")[0])
     assert milliseconds >= 0.9 * 12 / 3

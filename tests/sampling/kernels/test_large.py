@@ -11,8 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from onnxcert.sampling.kernels import Channels, Compiled, Scores, Transcription, grid_step
-from onnxcert.sampling.kernels.normal import box_muller, words
-from onnxcert.sampling.kernels.philox import blocks
+from onnxcert.sampling.kernels.philox import blocks, box_muller, words
 
 KEY = (1, 2)
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks for memory as Linux lends it")

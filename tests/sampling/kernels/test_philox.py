@@ -11,8 +11,14 @@ import pytest
 from scipy.stats import chi2, kstest, norm
 
 from onnxcert.sampling.kernels import PhiloxNoise, Transcription, standard_normals, stream_key
-from onnxcert.sampling.kernels.normal import box_muller
-from onnxcert.sampling.kernels.philox import ELEMENTS, NORMALS, OFFSETS, blocks, philox4x32
+from onnxcert.sampling.kernels.philox import (
+    ELEMENTS,
+    NORMALS,
+    OFFSETS,
+    blocks,
+    box_muller,
+    philox4x32,
+)
 
 DIGEST = "0123456789abcdef" * 4
 KEY = stream_key(7, DIGEST)

@@ -18,7 +18,7 @@ from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.graph.nodes import Nodes
 from onnxcert.model.graph.vote import channels_first, labels
 from onnxcert.sampling.kernels import Channels, Transcription, standard_normals
-from onnxcert.sampling.kernels.interpolation import Interpolation
+from onnxcert.sampling.kernels.transcription import Interpolation
 
 GRIDS = [((6, 7), (24, 28)), ((5, 9), (13, 17)), ((8, 9), (5, 9)), ((1, 9), (6, 5))]
 GRIDS += [((16, 32), (128, 256)), ((7, 7), (100, 33)), ((4, 6), (4, 11)), ((45, 60), (180, 240))]
