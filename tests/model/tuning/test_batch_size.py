@@ -280,7 +280,7 @@ def test_what_an_input_costs_to_try_does_not_grow_with_the_batch() -> None:
         assert max(model.seen) == size  # the graph is tried at the size that is run
         model.seen.clear()
         for x, draws in rest:
-            make_plan(model, x, draws, inputs=5, known=plan, **options)
+            make_plan(as_segmenter(model), x, draws, inputs=5, known=plan, **options)
         spent.append(sum(model.seen) / len(rest))
     assert spent[0] == spent[1] <= 16
 
