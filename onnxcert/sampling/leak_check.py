@@ -38,7 +38,7 @@ class LeakCheck:
     Attributes:
         picked: numbers of these draws, increasing.
         stages: at each look: (number of counted draws, least share of the votes that a leak must
-            change by then to make a certificate wrong); see `onnxcert.statistics.leaked_shares`.
+            change by then to make a certificate wrong); see `onnxcert.statistics.leak_bound`.
         alpha: accepted probability of missing such a leak.
         one_draw: whether every pass has one draw, so that nothing can leak.
         off: whether the check is switched off.
