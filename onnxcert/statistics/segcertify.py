@@ -32,7 +32,7 @@ def segcertify(tally: Tally, rule: Rule) -> Certificate:
         levels, reached = (
             _levels_of_map(rule, family, n) if rule.radius_map else _levels_of_taus(rule, found, n)
         )
-        level = reached.astype(_smallest_uint(len(levels)))[tally.hits]
+        level = reached.astype(np.min_scalar_type(len(levels)))[tally.hits]
     certified = int(np.count_nonzero(level))
     notes = [] if certified else [_explain_abstention(tally, family, rule)]
     if family.k > certified > 0:
@@ -76,17 +76,13 @@ def _levels_at_looks(
             f"{', '.join(map(str, tally.looks)) or 'none'}; looks are fixed before drawing."
         )
     levels = np.array(sorted(rule.taus), dtype=np.float64)
-    level = np.zeros(tally.hits.shape, dtype=_smallest_uint(len(levels)))
+    level = np.zeros(tally.hits.shape, dtype=np.min_scalar_type(len(levels)))
     for row in np.sort(bounds, axis=0):  # the boundaries increase with tau
         crossed = np.zeros(tally.hits.shape, dtype=np.bool_)
         for hits, bound in zip(tally.path, row[:taken], strict=True):
             crossed |= hits >= bound
         level += crossed
     return levels, level, tuple(bounds[:, taken - 1].tolist())
-
-
-def _smallest_uint(values: int) -> np.dtype[np.unsignedinteger]:
-    return np.dtype(np.min_scalar_type(values))
 
 
 def _explain_abstention(tally: Tally, family: Family, rule: Rule) -> str:
