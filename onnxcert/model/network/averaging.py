@@ -20,7 +20,7 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
 from onnxcert.model.adapter.image import ImageAdapter
-from onnxcert.model.adapter.views import SlidingWindow, order_rows, sliding_windows
+from onnxcert.model.adapter.resize import SlidingWindow, order_rows, sliding_windows
 from onnxcert.model.network.network import Network
 from onnxcert.model.network.vote_head import VoteHead
 
