@@ -18,8 +18,7 @@ from onnxcert.data.points import PointCloud
 from onnxcert.errors import InputError, ModelError, ParameterError
 from onnxcert.model.adapter.base import INPUT
 from onnxcert.model.adapter.normalisation import add_normalisation
-from onnxcert.model.adapter.resize import Fit
-from onnxcert.model.adapter.views import sliding_windows
+from onnxcert.model.adapter.resize import Fit, sliding_windows
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.graph.nodes import Nodes
 from onnxcert.sampling.tally import Element

@@ -21,7 +21,7 @@ from onnxcert.model.contract.base import ASSUMED, AnyContract
 from onnxcert.model.contract.question import MissingSetting
 from onnxcert.model.detect.trial_passes import Trial, try_answers
 from onnxcert.model.detect.values import GRAPH
-from onnxcert.model.graph.tracing import Axes, axes, describe, inferred_axes
+from onnxcert.model.graph.tracing import Axes, axes, describe, infer_axes
 
 TRIAL: Final = "trial passes"
 
@@ -119,7 +119,7 @@ def _read_shapes(
 ) -> OutputAxes:
     """Return the output axes that the file declares."""
     rows, grid = declared_grid(contract, proto)
-    shape = axes(value) or inferred_axes(proto, value.name)
+    shape = axes(value) or infer_axes(proto).get(value.name)
     if shape is None:
         return OutputAxes(None, grid, "", ASSUMED, settled=False)
     counts = shape[:1] == (rows,) and rows is not None

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from onnxcert.model.graph.tracing import (
+    Constants,
     attribute,
     deciding_maker,
-    inferred_axes,
+    infer_axes,
     lengths,
     producers,
 )
@@ -44,7 +42,7 @@ def classes_before_argmax(proto: onnx.ModelProto, name: str, rank: int) -> int |
         return None
     axis = next((a.i for a in maker.attribute if a.name == "axis"), 0)
     kept = next((a.i for a in maker.attribute if a.name == "keepdims"), 1)
-    shape = inferred_axes(proto, maker.input[0])
+    shape = infer_axes(proto).get(maker.input[0])
     rank = rank + (not kept) if shape is None else len(shape)
     if not -rank <= axis < rank:
         return None
@@ -56,7 +54,7 @@ def classes_before_argmax(proto: onnx.ModelProto, name: str, rank: int) -> int |
 def _follow(graph: onnx.GraphProto, value: str, axis: int, rank: int) -> int | None:
     """Return the length of an axis, found at the layer that determines it."""
     produced_by = producers(graph)
-    constants = _Constants(graph, produced_by)
+    constants = Constants(graph)
     for _ in range(_MOST):
         node = produced_by.get(value)
         if node is None or not node.input:
@@ -95,7 +93,7 @@ def _follow(graph: onnx.GraphProto, value: str, axis: int, rank: int) -> int | N
 
 
 def _resize_length(
-    node: onnx.NodeProto, axis: int, rank: int, produced_by: dict[str, Any], constants: _Constants
+    node: onnx.NodeProto, axis: int, rank: int, produced_by: dict[str, Any], constants: Constants
 ) -> int | None:
     """Return the length of an axis after a Resize, 0 if it does not change, None if unknown."""
     only = attribute(node, "axes")
@@ -104,18 +102,18 @@ def _resize_length(
     place = axis if only is None else [a % rank for a in only].index(axis)
     upsample = node.op_type == "Upsample"
     scales = node.input[1 if upsample else 2] if len(node.input) > (1 if upsample else 2) else ""
-    factors = constants.values(scales)
+    factors = constants.numbers(scales, 16)
     if len(factors) > place:
         return 0 if factors[place] == 1 else None
     sizes = node.input[3] if len(node.input) > 3 else ""
-    known = constants.values(sizes)
+    known = constants.numbers(sizes, 16)
     if len(known) > place:
         return int(known[place]) if known[place] > 0 else None
     return 0 if _is_own_length(sizes, place, node.input[0], produced_by, constants) else None
 
 
 def _is_own_length(
-    sizes: str, place: int, value: str, produced_by: dict[str, Any], constants: _Constants
+    sizes: str, place: int, value: str, produced_by: dict[str, Any], constants: Constants
 ) -> bool:
     """Return whether the number at `place` of `sizes` is this axis' own length in `value`."""
     node = _find_producer(sizes, produced_by)
@@ -125,7 +123,7 @@ def _is_own_length(
     if part is None or part.op_type != "Slice" or len(part.input) < 3:
         return False
     shape = _find_producer(part.input[0], produced_by)
-    first, last = (constants.values(name) for name in part.input[1:3])
+    first, last = (constants.numbers(name, 16) for name in part.input[1:3])
     from_start = len(first) == len(last) == 1 and first[0] == 0 and last[0] > place
     is_shape = shape is not None and shape.op_type == "Shape"
     return from_start and is_shape and list(shape.input) == [value]
@@ -139,39 +137,3 @@ def _find_producer(name: str, produced_by: dict[str, Any]) -> Any:
             return node
         node = produced_by.get(node.input[0])
     return None
-
-
-class _Constants:
-    """The constants of a graph."""
-
-    def __init__(self, graph: onnx.GraphProto, produced_by: dict[str, Any]) -> None:
-        self._initializers = {i.name: i for i in graph.initializer}
-        self._makers = produced_by
-
-    def _tensor(self, name: str) -> onnx.TensorProto | None:
-        for _ in range(_MOST):
-            found: onnx.TensorProto | None = self._initializers.get(name)
-            node = self._makers.get(name)
-            if found is not None or node is None:
-                return found
-            if node.op_type == "Constant":
-                return next((a.t for a in node.attribute if a.name == "value"), None)
-            if node.op_type not in _HANDS_ON or not node.input:
-                return None
-            name = node.input[0]
-        return None
-
-    def shape(self, name: str) -> Sequence[int]:
-        """Return the shape of a constant; empty if `name` is not one."""
-        tensor = self._tensor(name)
-        return [] if tensor is None else list(tensor.dims)
-
-    def values(self, name: str) -> Sequence[float]:
-        """Return the numbers of a small constant; empty if `name` is not one."""
-        tensor = self._tensor(name)
-        if tensor is None or not 0 < np.prod(tensor.dims, dtype=np.float64) <= 16:
-            return []
-        try:
-            return [float(v) for v in numpy_helper.to_array(tensor).ravel()]
-        except (TypeError, ValueError):  # damaged; other checks report it
-            return []

@@ -21,9 +21,9 @@ from onnxcert.model.detect.values import (
 )
 from onnxcert.model.graph.tracing import (
     Axes,
+    Constants,
     attribute,
     axes,
-    constant_shape,
     describe,
     first_reader,
     lengths,
@@ -112,9 +112,9 @@ def _as_read(graph: onnx.GraphProto, name: str) -> tuple[str, int | None, str] |
             return "NHWC", None, f"{GRAPH}: it is transposed to channels first"
         return None
     place = 3 if reader.op_type == "QLinearConv" else 1
-    weight = constant_shape(graph, reader.input[place]) if len(reader.input) > place else None
+    weight = Constants(graph).shape(reader.input[place]) if len(reader.input) > place else []
     groups = next((a.i for a in reader.attribute if a.name == "group"), 1)
-    channels = weight[1] * groups if weight and len(weight) == 4 else None
+    channels = weight[1] * groups if len(weight) == 4 else None
     return "NCHW", channels, f"{GRAPH}: a convolution reads it"
 
 

@@ -11,7 +11,7 @@ from onnxcert.errors import ContractError
 from onnxcert.model.contract.base import ASSUMED, Contract
 from onnxcert.model.graph.file import ModelFile
 from onnxcert.model.graph.lint import Finding
-from onnxcert.model.graph.tracing import Axes, axes, describe, inferred_axes, lengths, producers
+from onnxcert.model.graph.tracing import Axes, axes, describe, infer_axes, lengths, producers
 
 # Tasks of Ultralytics' exports whose outputs contain boxes.
 _BOX_TASKS: Final = frozenset({"detect", "segment", "pose", "obb"})
@@ -33,7 +33,10 @@ def refuse_boxes(proto: onnx.ModelProto) -> None:
     boxes that hold their weights.
     """
     metadata = {entry.key: entry.value for entry in proto.metadata_props}
-    shapes = {o.name: axes(o) or inferred_axes(proto, o.name) for o in proto.graph.output}
+    shapes = {o.name: axes(o) for o in proto.graph.output}
+    if None in shapes.values():
+        inferred = infer_axes(proto)
+        shapes = {name: shape or inferred.get(name) for name, shape in shapes.items()}
     why = ""
     if metadata.get("task") in _BOX_TASKS:
         why = f"its metadata say that its task is {metadata['task']!r}"
@@ -89,7 +92,7 @@ def image_findings(contract: Contract, model: ModelFile) -> tuple[Finding, ...]:
     """Return a warning if sigmoids with as many channels as the input may be an image."""
     if contract.output_form != "multilabel" or contract.classifies:
         return ()
-    shape = inferred_axes(model.proto, contract.output)
+    shape = infer_axes(model.proto).get(contract.output)
     at = -1 if contract.channels_last else 0 if contract.single else 1
     channels = lengths(shape)[at] if shape and len(shape) == contract.output_rank else None
     if not _as_many(contract, channels) or _names_known(contract, model, ()):

@@ -12,8 +12,9 @@ from onnxcert.errors import ContractError
 from onnxcert.model.adapter.normalisation import affine
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.contract.question import MissingSetting
-from onnxcert.model.detect.first_arithmetic import Affine, Numbers, first_arithmetic
+from onnxcert.model.detect.first_arithmetic import Affine, first_arithmetic
 from onnxcert.model.detect.values import fill_missing
+from onnxcert.model.graph.tracing import Numbers
 
 # Only errors of an order of magnitude are refused: 8 bits and [0, 1] differ by two orders.
 _FAR: Final = 10.0  # absolute, and times the range of the values

@@ -7,7 +7,6 @@ their files: the graph is edited without them, and ONNX Runtime maps them.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ import onnx
 from onnx import external_data_helper
 
 from onnxcert.errors import ModelError
+from onnxcert.files.regular import UnsuitableFileError, check_regular_file
 
 HELD: Final = 2**28  # bytes of external weights that are read into memory, smallest first
 
@@ -130,18 +130,15 @@ def _resolve_file(name: str, path: Path) -> Path:
             "is refused; put the file itself beside the model, or export it again."
         )
     try:
-        kind = file.stat().st_mode
-        regular = stat.S_ISREG(kind) and not name.endswith("/")
-        reason = "it is no regular file"
-        if regular:
-            file.open("rb").close()
+        if name.endswith("/"):
+            raise UnsuitableFileError("its name is that of a folder")
+        check_regular_file(file)
+        file.open("rb").close()
     except OSError as error:
-        regular, reason = False, str(error.strerror)
-    if not regular:
         raise ModelError(
-            f"{path} keeps weights in {Path(name).name[:80]}, which cannot be read ({reason}); put "
-            "it beside the model."
-        )
+            f"{path} keeps weights in {Path(name).name[:80]}, which cannot be read "
+            f"({error.strerror or error}); put it beside the model."
+        ) from None
     return file
 
 

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import onnx
 
+# `onnx.utils.Extractor` drops nodes that only a branch of an If or Loop reads, and takes no inner
+# value without a declared shape as output.
+
 
 def extract_subgraph(
     model: onnx.ModelProto,

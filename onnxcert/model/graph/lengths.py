@@ -9,7 +9,7 @@ from typing import Any, Final
 import onnx
 from onnx import helper, numpy_helper
 
-from onnxcert.model.graph.tracing import LARGEST_CONSTANT, producers, without_weights
+from onnxcert.model.graph.tracing import LARGEST_CONSTANT, infer_axes, lengths, producers
 
 Dims = list[int | None]
 Lengths = list[int | str | None]  # of a computed shape; BATCH stands for the number of rows
@@ -157,15 +157,5 @@ def get_attribute(node: onnx.NodeProto, name: str, usual: Any) -> Any:
 
 def _dims(proto: onnx.ModelProto) -> dict[str, Dims]:
     """Return the lengths of the axes of each value for which shape inference finds them."""
-    try:
-        graph = onnx.shape_inference.infer_shapes(without_weights(proto)).graph
-    except Exception:  # shape inference is optional; without it fewer axes are followed
-        graph = proto.graph
-    found: dict[str, Dims] = {i.name: list(i.dims) for i in proto.graph.initializer}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        if value.type.tensor_type.HasField("shape"):
-            found[value.name] = [
-                d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None
-                for d in value.type.tensor_type.shape.dim
-            ]
-    return found
+    weights = {i.name: list(i.dims) for i in proto.graph.initializer}
+    return weights | {name: list(lengths(shape)) for name, shape in infer_axes(proto).items()}

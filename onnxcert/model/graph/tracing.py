@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import onnx
+from onnx import numpy_helper
 
 LARGEST_CONSTANT: Final = 4096  # elements; larger ones are weights, whose values are not needed
 
+_MOST: Final = 64  # nodes to follow at most
+# Attribute of a Constant node -> its field.
+_VALUES: Final = {
+    "value_float": "f",
+    "value_int": "i",
+    "value_floats": "floats",
+    "value_ints": "ints",
+}
+
 Axes = tuple[int | str | None, ...]
+Numbers = npt.NDArray[np.float64]
 
 # Operators that keep the meaning of values.
 _THROUGH: Final = frozenset(
@@ -119,21 +132,72 @@ def attribute(node: onnx.NodeProto, name: str) -> Sequence[int] | None:
     return next((list(a.ints) for a in node.attribute if a.name == name), None)
 
 
-def constant_shape(graph: onnx.GraphProto, name: str) -> Sequence[int] | None:
-    """Return the shape of the initializer `name`, or None."""
-    return next((list(i.dims) for i in graph.initializer if i.name == name), None)
+class Constants:
+    """The constants of a graph, also behind nodes that keep their values.
+
+    Args:
+        graph: The graph.
+        through: Operators to look through.
+    """
+
+    def __init__(self, graph: onnx.GraphProto, through: Container[str] = ("Identity", "Cast")):
+        self._initializers = {i.name: i for i in graph.initializer}
+        self._makers = producers(graph)
+        self._through = through
+
+    def tensor(self, name: str) -> onnx.TensorProto | None:
+        """Return the constant `name`, or None if it is not one."""
+        for _ in range(_MOST):
+            node = self._makers.get(name)
+            if name in self._initializers or node is None:
+                return self._initializers.get(name)
+            if node.op_type == "Constant":
+                return _constant_value(node)
+            if node.op_type not in self._through or not node.input:
+                return None
+            name = node.input[0]
+        return None
+
+    def shape(self, name: str) -> list[int]:
+        """Return the shape of a constant; empty if `name` is not one."""
+        tensor = self.tensor(name)
+        return [] if tensor is None else list(tensor.dims)
+
+    def numbers(self, name: str, most: int = 2**16) -> Numbers:
+        """Return the finite numbers of a constant, flat; empty if `name` is not one.
+
+        Also empty for more than `most` numbers.
+        """
+        tensor = self.tensor(name)
+        if tensor is None or np.prod(tensor.dims, dtype=np.float64) > most:
+            return np.zeros(0)
+        try:
+            array = numpy_helper.to_array(tensor).reshape(-1)
+        except Exception:  # damaged, or in a missing file: other checks report it
+            return np.zeros(0)
+        finite = array.dtype.kind in "biuf" and np.isfinite(array).all()
+        return array.astype(np.float64) if finite else np.zeros(0)
 
 
-def inferred_axes(proto: onnx.ModelProto, name: str) -> Axes | None:
-    """Return the axes of `name` by shape inference, or None if unknown."""
+def _constant_value(node: onnx.NodeProto) -> onnx.TensorProto | None:
+    """Return the value of a Constant node, or None if it is text or sparse."""
+    for attribute in node.attribute:
+        if attribute.name == "value":
+            return attribute.t
+        if attribute.name in _VALUES:
+            value = np.asarray(getattr(attribute, _VALUES[attribute.name]))
+            return numpy_helper.from_array(value)
+    return None
+
+
+def infer_axes(proto: onnx.ModelProto) -> dict[str, Axes]:
+    """Return the axes of each value for which the graph or shape inference gives them."""
     try:
         graph = onnx.shape_inference.infer_shapes(without_weights(proto)).graph
-    except Exception:  # shape inference is optional; without it the user must give the fields
-        return None
-    for value in (*graph.value_info, *graph.output, *graph.input):
-        if value.name == name:
-            return axes(value)
-    return None
+    except Exception:  # shape inference is optional; without it less is known
+        graph = proto.graph
+    values = (*graph.input, *graph.output, *graph.value_info)
+    return {value.name: shape for value in values if (shape := axes(value)) is not None}
 
 
 def without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -23,7 +23,7 @@ from onnx import TensorProto, helper
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.errors import ModelError
 from onnxcert.model.adapter.image import ImageAdapter
-from onnxcert.model.adapter.views import SlidingWindow, order_rows, sliding_windows
+from onnxcert.model.adapter.resize import SlidingWindow, order_rows, sliding_windows
 from onnxcert.model.contract.base import Contract
 from onnxcert.model.graph import vote
 from onnxcert.model.graph.nodes import Nodes

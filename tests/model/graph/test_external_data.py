@@ -187,7 +187,7 @@ def _no_text(path: Path) -> None:
         (_up, "outside its own folder"),
         (_root, "outside its own folder"),
         (_far_up, "outside its own folder"),
-        (_pipe, "no regular file"),
+        (_pipe, "a pipe or device, not a file"),
         (_address, "cannot be read"),
         (_loop, "cannot be read|outside"),
         (_far_behind, "beyond the end"),
@@ -226,7 +226,7 @@ MOST = """
 import resource, sys
 import numpy as np
 from onnxcert import OnnxSegmenter
-from onnxcert.model import external_data
+from onnxcert.model.graph import external_data
 external_data.HELD = 2**20
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 OnnxSegmenter.open(sys.argv[1], threads=1)(np.zeros((1, 3, 6, 6), np.float32))
