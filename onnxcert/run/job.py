@@ -61,7 +61,7 @@ class CertificationJob:
             return False
         with store.open(self.name, checked=True) as record:
             self._check_stored(record)
-            done = record.ended != "interrupted"
+            done = record.tally.ended != "interrupted"
         if done:
             store.remove_checkpoint(self.name)  # left if the run was killed after its last write
         return done
@@ -70,7 +70,9 @@ class CertificationJob:
         run = self.run
         # Class names given now, or else those in the record.
         names = run.class_names or tuple(record.provenance.contract["class_names"])
-        truth = run.modality.truth(self.item, self.prepared, classes=record.classes, names=names)
+        truth = run.modality.truth(
+            self.item, self.prepared, classes=record.tally.classes, names=names
+        )
         check_stored_record(
             run.store,
             record,

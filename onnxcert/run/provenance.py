@@ -16,7 +16,7 @@ from onnxcert.data import Item
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.batch_size import BatchSize
 from onnxcert.model.tuning.environment import Runtime
-from onnxcert.results.provenance import Provenance
+from onnxcert.results.record import Provenance
 from onnxcert.sampling.draws import Draws, digest
 
 PACKAGES: Final = (
