@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 import onnxcert
 from onnxcert import Certificate, Gaussian
-from onnxcert.results import Record
-from onnxcert.results.provenance import Provenance
+from onnxcert.results import Record, Results
+from onnxcert.results.record import Provenance
 
 Array = npt.NDArray[Any]
 ASKED = {"tau": 0.75, "nonrobust": None}  # of the run, whose seed is 3
@@ -65,3 +65,9 @@ def record(
         truth=np.asarray(tally.candidate, np.int32) if truth else None,
         provenance=provenance(),
     )
+
+
+def fingerprints(results: Results, name: str) -> tuple[str | None, str]:
+    """The stored digest of a record and that of its content."""
+    with results.examine(name) as (_, row, stored):
+        return stored, row.digest

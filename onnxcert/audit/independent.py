@@ -57,9 +57,9 @@ class _Check:
 
     def __init__(self, record: Record) -> None:
         self.rule = record.decision.rule
-        self._n, self._hits = record.n, np.asarray(record.hits[...]).ravel()
-        self._pooled = record.selection == "pooled"
-        self._law_error = record.law_error
+        self._n, self._hits = record.tally.n, np.asarray(record.tally.hits[...]).ravel()
+        self._pooled = record.tally.selection == "pooled"
+        self._law_error = record.tally.law_error
         self._level = np.asarray(record.level[...]).ravel()
         self._levels = np.asarray(record.levels[...])
         self._alpha = self.rule.alpha_per_input

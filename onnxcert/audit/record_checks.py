@@ -1,21 +1,28 @@
-"""Checks of a record against its own votes and against `run.json`; no other files are needed."""
+"""Checks of a record against its own votes, `run.json` and its label files."""
 
 from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from io import BytesIO
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from onnxcert._version import __version__
+from onnxcert.errors import refuse_machine_failure
+from onnxcert.report.export.files import label_files
 from onnxcert.results import Decision, Record
-from onnxcert.statistics.settings import Settings
 
 # Texts that are too long for a finding.
 _LONG: Final = ("statement", "notes")
+# The largest label file that is read: bytes per label, plus a constant number of bytes.
+_BYTES_PER_LABEL: Final = 8
+_EXTRA: Final = 2**20
 
 
 def find_contradictions(record: Record, name: str, run: Mapping[str, Any] | None) -> Iterator[str]:
@@ -72,10 +79,10 @@ def _compare_certificate(record: Record) -> Iterator[str]:
 
 def _compare_provenance(record: Record) -> Iterator[str]:
     """Compare facts that a record states twice."""
-    provenance = record.provenance
-    if (record.law_error > 0.0) == bool(record.draws.law_note):
-        yield f"law error {record.law_error:g} does not fit the generator {record.draws.generator}"
-    if provenance.input.get("sha256") != record.draws.digest:
+    provenance, law_error, draws = record.provenance, record.tally.law_error, record.tally.draws
+    if (law_error > 0.0) == bool(draws.law_note):
+        yield f"law error {law_error:g} does not fit the generator {draws.generator}"
+    if provenance.input.get("sha256") != draws.digest:
         yield "the votes were drawn for another input than the one in the provenance"
     if provenance.input.get("name") != record.name:
         yield f"the provenance belongs to the input {provenance.input.get('name')}"
@@ -86,15 +93,9 @@ def _compare_provenance(record: Record) -> Iterator[str]:
 def _compare_parameters(record: Record, run: Mapping[str, Any]) -> Iterator[str]:
     """Compare the parameters in `run.json` with those in the record."""
     requested = {**run["parameters"], "seed": run["seed"]}
-    rule, draws = record.decision.rule, record.draws
-    settings = Settings(
-        perturbation=draws.perturbation,
-        n=record.n if rule.schedule is None else rule.schedule.n,
-        n0=record.n0,
-        selection=record.selection,
-        rule=rule,
-    )
-    in_certificate = {**settings.as_dict(), "generator": draws.generator, "seed": draws.seed}
+    draws = record.tally.draws
+    settings = record.settings(record.decision.rule).as_dict()
+    in_certificate = {**settings, "generator": draws.generator, "seed": draws.seed}
     in_provenance = record.provenance.parameters
     for key in sorted({*requested, *in_provenance, *in_certificate}):
         for source, values in (("certificate", in_certificate), ("provenance", in_provenance)):
@@ -125,3 +126,61 @@ def _is_equal(stored: Any, expected: Any) -> bool:
 
 def _format(values: Mapping[str, Any], key: str) -> str:
     return json.dumps(values[key], default=str) if key in values else "missing"
+
+
+def compare_label_files(folder: Path, record: Record) -> Iterator[str]:
+    """Compare the files `labels/NAME.*` with those that `record` would give now.
+
+    Raises:
+        AccessError: the operating system cannot read a file.
+    """
+    names = record.provenance.contract.get("class_names", ())
+    limit = _BYTES_PER_LABEL * math.prod(record.labels.shape) + _EXTRA
+    for relative, expected_bytes in label_files(record, names):
+        path, name = folder / relative, relative.as_posix()
+        try:
+            if not path.is_file():
+                yield f"{name} is missing"
+                continue
+            if path.stat().st_size > limit:
+                yield f"{name} is damaged"
+                continue
+            found = path.read_bytes()
+        except (OSError, MemoryError) as error:
+            refuse_machine_failure(path, error)
+            yield f"{name} is damaged"
+            continue
+        if found != expected_bytes:
+            yield from _describe_difference(path, found, expected_bytes, name)
+
+
+def _describe_difference(
+    path: Path, found: bytes, expected_bytes: bytes, name: str
+) -> Iterator[str]:
+    """Describe how two label files differ; yield nothing if only their compression does."""
+    try:
+        labels, colours = _decode(found, path.suffix)
+    except Exception as error:  # decoders raise many types on invalid bytes
+        refuse_machine_failure(path, error)
+        yield f"{name} is damaged"
+        return
+    expected, expected_colours = _decode(expected_bytes, path.suffix)
+    if labels.shape != expected.shape or labels.dtype != expected.dtype:
+        yield f"{name} holds {labels.dtype} of shape {labels.shape}, not the certified labels"
+    elif changed := int(np.count_nonzero(labels != expected)):
+        yield f"{changed} of {labels.size} labels in {name} are not the certified ones"
+    elif not np.array_equal(colours, expected_colours):
+        yield f"{name} has other class colours"
+
+
+def _decode(content: bytes, suffix: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the stored labels and their colours."""
+    if suffix == ".npy":
+        labels = np.load(BytesIO(content), allow_pickle=False)
+        return labels, np.empty(0)
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns about large images
+        with Image.open(BytesIO(content), formats=("PNG",)) as image:
+            return np.asarray(image), np.asarray(image.convert("RGB"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -11,17 +11,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from onnxcert.audit.reload import reread_truth
+from onnxcert.audit.sources import reread_truth
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.report.export.files import write_labels
 from onnxcert.report.tables.summary import Summary, summarise
 from onnxcert.results import Record, Results, ResultStore
-from onnxcert.results.provenance import Provenance
+from onnxcert.results.record import Provenance
 from onnxcert.sampling.tally import Selection
 from onnxcert.statistics import Family, check_combination, decide, resolve_looks
 from onnxcert.statistics.post_hoc import RuleChange, find_post_hoc_changes
 from onnxcert.statistics.rule import Rule
-from onnxcert.statistics.settings import Settings
 
 AGAIN = "decided_again"
 UNLABELLED = (
@@ -63,8 +62,8 @@ class ReDecision:
         sizes: dict[tuple[int, int, float], None] = {}
         for name in names:
             with results.open(name, checked=True) as record:
-                rules.setdefault((record.decision.rule, record.selection), name)
-                sizes[record.decision.components, record.n0, record.law_error] = None
+                rules.setdefault((record.decision.rule, record.tally.selection), name)
+                sizes[record.decision.components, record.tally.n0, record.tally.law_error] = None
         if not rules:
             raise StoreError(
                 f"there are no results in {results.path}; give a folder that onnxcert certify "
@@ -77,7 +76,8 @@ class ReDecision:
                 "verify to see which one does not belong here."
             )
         ((stored, selection),) = rules
-        listed = _list_inputs(results)
+        # All inputs of the run, finished or not; these were fixed before any draw.
+        listed = sorted({*(results.run() or {}).get("listed", ()), *names})
         rule = change.apply(stored, len(listed))
         check_combination(rule, selection)
         for components, _, law_error in sizes:
@@ -156,16 +156,12 @@ class ReDecision:
 
     def _begin(self, store: ResultStore, record: Record) -> None:
         parameters = {k: v for k, v in record.provenance.parameters.items() if k != "seed"}
-        store.begin(parameters, seed=record.draws.seed, random_seed=record.draws.seed)
+        store.begin(parameters, seed=record.tally.draws.seed, random_seed=record.tally.draws.seed)
 
     def _summary_inputs(self) -> dict[str, Any]:
         """Return the arguments of `summarise` about inputs without a record."""
         run = self.results.run() or {}
-        listed, skipped = run.get("listed"), run.get("skipped")
-        return {
-            "listed": len(listed) if isinstance(listed, list) else 0,
-            "skipped": skipped if isinstance(skipped, dict) else {},
-        }
+        return {"listed": len(run.get("listed", ())), "skipped": run.get("skipped", {})}
 
     def _records(self) -> Iterator[Record]:
         """Yield each record with the same votes and the new certificate."""
@@ -176,7 +172,7 @@ class ReDecision:
         truth = reread_truth(record)
         decided = Record.of(
             record.name,
-            decide(record.tally(), self.rule),
+            decide(record.tally, self.rule),
             clean=record.clean,
             nonrobust=record.nonrobust,
             truth=truth,
@@ -194,8 +190,9 @@ class ReDecision:
     def _provenance(self, record: Record) -> Provenance:
         """Return the provenance of the votes with the parameters of the new rule."""
         old = record.provenance
-        parameters = _without(old.parameters, _rule_settings(record, self.stored))
-        parameters |= _rule_settings(record, self.rule)
+        stored = record.settings(self.stored).as_dict()
+        parameters = {name: value for name, value in old.parameters.items() if name not in stored}
+        parameters |= record.settings(self.rule).as_dict()
         if self.rule.alpha_scope != self.stored.alpha_scope:
             parameters.pop("dataset", None)
             if self.rule.alpha_scope == "dataset":
@@ -207,38 +204,8 @@ class ReDecision:
                 "fixed_beforehand": self._is_declared,
                 "before": old.parameters.get(AGAIN),
             }
-        known = old.environment.get("warnings", [])
-        warnings = [*known, *([self.warning] if self.warning and self.warning not in known else [])]
-        return replace(
-            old,
-            parameters=parameters,
-            environment={**old.environment, "warnings": warnings},
-            date=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-
-
-def _rule_settings(record: Record, rule: Rule) -> dict[str, Any]:
-    """Return the settings of a rule by option name, as in `run.json`."""
-    return Settings(
-        perturbation=record.draws.perturbation,
-        n=record.n if rule.schedule is None else rule.schedule.n,
-        n0=record.n0,
-        selection=record.selection,
-        rule=rule,
-    ).as_dict()
-
-
-def _without(values: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in names}
-
-
-def _list_inputs(results: Results) -> list[str]:
-    """Return all inputs of the run, finished or not; these were fixed before any draw."""
-    listed = (results.run() or {}).get("listed")
-    known = (
-        {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
-    )
-    return sorted(known | set(results.names()))
+        date = datetime.now(UTC).isoformat(timespec="seconds")
+        return _add_warning(replace(old, parameters=parameters, date=date), self.warning)
 
 
 def _keep_looks(
@@ -271,7 +238,7 @@ def _keep_looks(
 
 
 def _add_warning(provenance: Provenance, warning: str) -> Provenance:
-    """Return `provenance` with `warning` added, unless it has it already."""
+    """Return `provenance` with `warning` added, unless it is empty or there already."""
     known = provenance.environment.get("warnings", ())
-    warnings = [*known, *([] if warning in known else [warning])]
+    warnings = [*known, *([warning] if warning and warning not in known else [])]
     return replace(provenance, environment={**provenance.environment, "warnings": warnings})

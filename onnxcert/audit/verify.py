@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from onnxcert.audit.independent import compare_with_statsmodels, explain_unchecked
-from onnxcert.audit.label_files import compare_label_files
-from onnxcert.audit.record_checks import find_contradictions
-from onnxcert.audit.source_checks import InputCheck, ModelCheck
+from onnxcert.audit.record_checks import compare_label_files, find_contradictions
+from onnxcert.audit.sources import InputCheck, ModelCheck
 from onnxcert.errors import AccessError, InputError, OnnxcertError, StoreError
 from onnxcert.results import Pack, Record, Results, ResultStore
 from onnxcert.results.encoding import read_record
-from onnxcert.results.outline import Row
+from onnxcert.results.fingerprint import Row
 
 
 @dataclass(frozen=True)
@@ -143,9 +142,9 @@ class _Checks:
                     self._add(name, ["the record has no digest"])
                 elif stored != row.digest:
                     self._add(name, ["the record has changed since it was written (wrong digest)"])
-                self._check_record(
-                    name, self.results.check_record(name, read_record(found)).to_memory(), row
-                )
+                record = self.results.check_record(name, read_record(found))
+                self.rows[name] = record.summary()
+                self._check_record(name, record.to_memory(), row)
         except InputError:
             raise  # a given input is missing: not a fault of the record
         except AccessError as error:
@@ -154,9 +153,8 @@ class _Checks:
             self.findings.append(Finding(name, _to_clause(error)))
 
     def _check_record(self, name: str, record: Record, row: Row) -> None:
-        self.rows[name] = record.summary()
-        if record.draws.law_note:
-            self._notes[record.draws.law_note] = None
+        if record.tally.draws.law_note:
+            self._notes[record.tally.draws.law_note] = None
         self._add(name, find_contradictions(record, name, self.run))
         if self._unchecked_rules is not None:
             reason = explain_unchecked(record.decision.rule)

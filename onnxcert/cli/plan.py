@@ -209,7 +209,7 @@ def _read_pilot(path: Path | None) -> tuple[list[VoteRates], int | None, Perturb
     rates, most = [], 0
     perturbation = None
     for record in open_results(path).records():
-        tally = record.tally()
+        tally = record.tally.to_memory()
         rates.append(VoteRates.of(tally.histogram))
         most = max(most, tally.components)
         perturbation = tally.perturbation

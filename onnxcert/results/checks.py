@@ -1,8 +1,12 @@
-"""Type checks of values read from a file.
+"""Checks of the values and array sizes of a record in a file.
 
 A damaged or edited file must cause a clear error where it is read, not a strange one where its
-values are used. Each function raises ValueError, which the reader turns into a StoreError.
+values are used. A few bytes can claim gigabytes of zeros, so sizes are checked before any array is
+read. Each function raises ValueError, which the reader turns into a StoreError.
 """
+
+# Written by hand, because cattrs converts what it should refuse (4 from "4", NaN, -1), and msgspec
+# decodes a `Rule` by its fields, which are not the stored keys.
 
 from __future__ import annotations
 
@@ -10,17 +14,20 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
+import h5py
 import numpy as np
 
 from onnxcert.metrics.scores import Curve
-from onnxcert.results.provenance import Provenance
-from onnxcert.results.record import Array, Decision
+from onnxcert.model.runtime.machine import HostMemory
+from onnxcert.results.hdf5 import Attributes, get_array
+from onnxcert.results.record import Array, Decision, Provenance, Record
 from onnxcert.statistics.correction.base import Controls
 from onnxcert.statistics.rule import Rule
 
 _ROWS = frozenset({"nonrobust", "clean", "noisy", "certified"})
+_SMALL: Final = 2**28  # bytes that every machine has free
 
 
 def read_string(attributes: Mapping[str, Any], name: str) -> str:
@@ -29,11 +36,6 @@ def read_string(attributes: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{name} must be a string, got {type(value).__name__}")
     return value
-
-
-def read_string_or_empty(attributes: Mapping[str, Any], name: str) -> str:
-    """Return a string attribute; empty if it is missing, as in records of earlier versions."""
-    return read_string(attributes, name) if name in attributes else ""
 
 
 def read_int(attributes: Mapping[str, Any], name: str) -> int:
@@ -139,3 +141,49 @@ def _check_strings(values: Any, name: str) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise ValueError(f"{name} must be strings")
     return values
+
+
+def most_values(record: h5py.Group) -> int | None:
+    """Return the largest allowed size of an array of a record; None if it is not a record.
+
+    Raises:
+        KeyError, TypeError, ValueError: the record does not state its sizes.
+    """
+    if "certificate" not in record or "tally" not in record:
+        return None
+    tally = Attributes(record["tally"])
+    components = read_int_or_none(Attributes(record["certificate"]), "components") or 0
+    if get_array(record["tally"], "candidate").size != components:
+        raise ValueError("the numbers of candidates and components differ")
+    looks, classes = len(read_ints(tally, "looks")), read_int(tally, "classes")
+    # The levels of a radius map are numbers of hits, 0 .. n.
+    return max(components * max(1, looks), classes * (classes + 1), read_int(tally, "n") + 1)
+
+
+def check_sizes(record: Record) -> None:
+    """Check shape and type of all arrays of an open record, before any is read.
+
+    Raises:
+        ValueError: an array has another shape or type, or the arrays do not fit into memory.
+    """
+    tally = record.tally
+    grid = tuple(tally.candidate.shape)
+    if math.prod(grid) != record.decision.components:
+        raise ValueError(f"candidate has shape {grid}, not {record.decision.components} components")
+    claimed = 0
+    for name, array in {**vars(tally), **vars(record)}.items():
+        if name in ("levels", "radii") or not hasattr(array, "shape"):
+            continue
+        shape = (len(tally.looks), *grid) if name == "path" else grid
+        kinds = "iuf" if name == "level" else "iu"
+        if tuple(array.shape) != shape or array.dtype.kind not in kinds:
+            raise ValueError(
+                f"{name} is {array.dtype} of shape {tuple(array.shape)}, expected {shape}"
+            )
+        claimed += math.prod(shape) * array.dtype.itemsize
+    if claimed > _SMALL:
+        free = HostMemory().free()
+        if free is not None and claimed > free:
+            raise ValueError(
+                f"its arrays need {claimed / 2**30:.1f} GiB, but only {free / 2**30:.1f} are free"
+            )

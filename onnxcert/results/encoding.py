@@ -1,4 +1,4 @@
-"""Encoding of records and checkpoints as HDF5 groups, each with its type and version.
+"""Encoding of records and tables as HDF5 groups, each with its type and version.
 
 Layout of a record::
 
@@ -15,24 +15,23 @@ Scalars are attributes of the group that they describe.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any, Final
 
 import h5py
 import numpy as np
 
 from onnxcert.errors import StoreError
+from onnxcert.files.atomic import write_atomically
 from onnxcert.perturbation import PERTURBATIONS
 from onnxcert.results import checks
-from onnxcert.results.attributes import Attributes, put
-from onnxcert.results.fingerprint import ATTRIBUTE, fingerprint
-from onnxcert.results.hdf5 import get_array
-from onnxcert.results.outline import Line, Outline, Row
+from onnxcert.results.fingerprint import ATTRIBUTE, Line, Outline, Row, fingerprint
+from onnxcert.results.hdf5 import Attributes, get_array, put, write_hdf5
 from onnxcert.results.record import Array, Decision, Record
-from onnxcert.sampling import Count, Hits
-from onnxcert.sampling.backend import NUMPY
 from onnxcert.sampling.draws import Draws
+from onnxcert.sampling.tally import Tally
 
 TYPE: Final = "encoding-type"
 VERSION: Final = "encoding-version"
@@ -51,7 +50,29 @@ VERSIONS: Final = {
     "onnxcert-table": 1,
 }
 
-_NUMBERS: Final = ("n", "n0", "selection", "classes", "nonfinite", "law_error")
+# How each attribute of a tally is read; those of _JSON are written as JSON, and records of earlier
+# versions lack those of _LATER.
+_TALLY: Final[Mapping[str, Callable[[Mapping[str, Any], str], Any]]] = {
+    "n": checks.read_int,
+    "n0": checks.read_int,
+    "selection": checks.read_string,
+    "classes": checks.read_int,
+    "nonfinite": checks.read_int,
+    "law_error": checks.read_float,
+    "unit": checks.read_string,
+    "kind": checks.read_string,
+    "ended": checks.read_string,
+    "leak_check": checks.read_string,
+    "looks": checks.read_ints,
+    "joint": checks.read_int_or_none,
+}
+_JSON: Final = ("looks", "joint")
+_LATER: Final = ("law_error", "leak_check")
+_VOTES: Final = ("candidate", "hits", "single", "path", "runner_up")
+_CERTIFICATE: Final = ("labels", "level", "levels", "radii")
+_CURVE: Final = ("certified", "correct")
+_PREDICTIONS: Final = ("clean", "nonrobust")
+_OPTIONAL: Final = ("path", "runner_up", "nonrobust")
 
 
 def mark(group: h5py.Group, kind: str) -> h5py.Group:
@@ -84,34 +105,24 @@ def write_record(file: h5py.Group, record: Record) -> Row:
     """Write `record` into an empty file and return its row of the index."""
     put(mark(file, "onnxcert-record"), "name", record.name)
     tally = mark(file.create_group("tally"), "onnxcert-tally")
-    for name in ("candidate", "hits", "single"):
-        _write_array(tally, name, getattr(record, name))
-    for name in (*_NUMBERS, "unit", "kind", "ended"):
-        put(tally, name, getattr(record, name))
-    put(tally, "leak_check", record.leak_check)
-    put(tally, "looks", json.dumps(record.looks))
-    put(tally, "joint", json.dumps(record.joint))
-    for name in ("path", "runner_up"):
-        if getattr(record, name) is not None:
-            _write_array(tally, name, getattr(record, name))
-    _write_draws(tally, record.draws)
+    write_arrays(tally, {name: getattr(record.tally, name) for name in _VOTES})
+    for name in _TALLY:
+        value = getattr(record.tally, name)
+        put(tally, name, json.dumps(value) if name in _JSON else value)
+    write_draws(tally, record.tally.draws)
 
     certificate = mark(file.create_group("certificate"), "onnxcert-certificate")
-    for name in ("labels", "level", "levels", "radii"):
-        _write_array(certificate, name, getattr(record, name))
-    for name in ("certified", "correct"):
-        _write_array(certificate, name, getattr(record.curve, name))
+    write_arrays(certificate, {name: getattr(record, name) for name in _CERTIFICATE})
+    write_arrays(certificate, {name: getattr(record.curve, name) for name in _CURVE})
     put(certificate, "labelled", record.curve.labelled)
-    for name, value in encode_decision(record.decision).items():
-        put(certificate, name, json.dumps(value))
+    for field in fields(Decision):
+        value = getattr(record.decision, field.name)
+        put(certificate, field.name, json.dumps(value.as_dict() if field.name == "rule" else value))
 
     predictions = mark(file.create_group("predictions"), "onnxcert-predictions")
-    _write_array(predictions, "clean", record.clean)
-    if record.nonrobust is not None:
-        _write_array(predictions, "nonrobust", record.nonrobust)
+    write_arrays(predictions, {name: getattr(record, name) for name in _PREDICTIONS})
     confusions = mark(file.create_group("confusions"), "onnxcert-confusions")
-    for row, matrix in record.confusions.items():
-        _write_array(confusions, row, matrix)
+    write_arrays(confusions, record.confusions)
     provenance = mark(file.create_group("provenance"), "onnxcert-provenance")
     for name, value in asdict(record.provenance).items():
         put(provenance, name, json.dumps(value))
@@ -124,117 +135,57 @@ def write_record(file: h5py.Group, record: Record) -> Row:
 def read_record(file: h5py.Group | Outline) -> Record:
     """Return the record in `file`; its arrays stay in the file."""
     expect(file, "onnxcert-record")
-    tally = expect(file["tally"], "onnxcert-tally")
-    certificate = expect(file["certificate"], "onnxcert-certificate")
-    predictions = expect(file["predictions"], "onnxcert-predictions")
-    confusions = expect(file["confusions"], "onnxcert-confusions")
-    provenance = expect(file["provenance"], "onnxcert-provenance")
-    classes = checks.read_int(Attributes(tally), "classes")
+    tally, certificate, predictions, confusions, provenance = (
+        expect(file[part], f"onnxcert-{part}")
+        for part in ("tally", "certificate", "predictions", "confusions", "provenance")
+    )
+    votes = _read_tally(tally)
     decision = checks.read_decision(Attributes(certificate))
+    arrays = _get_arrays(certificate, _CERTIFICATE)
     return Record(
         name=checks.read_string(Attributes(file), "name"),
-        candidate=get_array(tally, "candidate"),
-        hits=get_array(tally, "hits"),
-        single=get_array(tally, "single"),
-        n=checks.read_int(Attributes(tally), "n"),
-        n0=checks.read_int(Attributes(tally), "n0"),
-        selection=checks.read_string(Attributes(tally), "selection"),  # type: ignore[arg-type]
-        classes=classes,
-        nonfinite=checks.read_int(Attributes(tally), "nonfinite"),
-        draws=_read_draws(tally),
-        unit=checks.read_string(Attributes(tally), "unit"),
-        kind=checks.read_string(Attributes(tally), "kind"),
-        looks=checks.read_ints(Attributes(tally), "looks"),
-        path=get_array(tally, "path") if "path" in tally else None,
-        ended=checks.read_string(Attributes(tally), "ended"),  # type: ignore[arg-type]
-        joint=checks.read_int_or_none(Attributes(tally), "joint"),
-        runner_up=get_array(tally, "runner_up") if "runner_up" in tally else None,
-        law_error=float(Attributes(tally).get("law_error", 0.0)),
-        leak_check=checks.read_string_or_empty(Attributes(tally), "leak_check"),
-        labels=get_array(certificate, "labels"),
-        level=get_array(certificate, "level"),
-        levels=get_array(certificate, "levels"),
-        radii=get_array(certificate, "radii"),
+        tally=votes,
         decision=decision,
+        **arrays,
         curve=checks.build_curve(
-            get_array(certificate, "radii")[...],
+            arrays["radii"][...],
             get_array(certificate, "certified")[...],
             get_array(certificate, "correct")[...],
             decision.components,
             checks.read_int(Attributes(certificate), "labelled"),
         ),
-        clean=get_array(predictions, "clean"),
-        nonrobust=get_array(predictions, "nonrobust") if "nonrobust" in predictions else None,
+        **_get_arrays(predictions, _PREDICTIONS),
         provenance=checks.read_provenance(Attributes(provenance)),
         confusions={
-            row: checks.check_confusion(row, get_array(confusions, row), classes)
+            row: checks.check_confusion(row, get_array(confusions, row), votes.classes)
             for row in confusions
         },
     )
 
 
-def write_count(file: h5py.Group, count: Count, runtime: Mapping[str, str]) -> None:
-    """Write an unfinished count (a checkpoint) into an empty file."""
-    count = count.on(NUMPY)
-    mark(file, "onnxcert-count")
-    for name in (*_NUMBERS, "done", "second"):
-        put(file, name, getattr(count, name))
-    put(file, "looks", json.dumps(count.looks))
-    put(file, "nonfinite-path", json.dumps(count.nonfinite_path))
-    put(file, "runtime", json.dumps(dict(runtime)))
-    _write_draws(file, count.draws)
-    for name in ("votes", "single", "runner_up"):
-        if getattr(count, name) is not None:
-            _write_array(file, name, getattr(count, name))
-    if count.hits is not None:
-        _write_array(file, "candidate", count.hits.candidate)
-        _write_array(file, "hits", count.hits.hits)
-        put(file, "counted", [[r.start, r.stop] for r in count.hits.counted])
-        put(file, "joint", count.hits.joint)
-    if count.path:
-        _write_array(file, "path", np.stack(count.path))
-    put(file, ATTRIBUTE, fingerprint(file))
-
-
-def read_count(file: h5py.Group) -> tuple[Count, dict[str, str]]:
-    """Return the count in `file` and the runtime that made it.
-
-    Raises:
-        StoreError: the file has changed since it was written.
-    """
-    expect(file, "onnxcert-count")
-    if Attributes(file).get(ATTRIBUTE) != fingerprint(file):
-        raise StoreError(
-            f"{file.file.filename} has changed since it was written; the input starts again."
-        )
-    draws = _read_draws(file)
-    hits = None
-    if "hits" in file:
-        counted = tuple(range(int(a), int(b)) for a, b in Attributes(file)["counted"])
-        joint = int(Attributes(file)["joint"])
-        hits = Hits(draws, file["candidate"][...], file["hits"][...], counted, joint)
-    count = Count(
-        draws=draws,
-        n=int(Attributes(file)["n"]),
-        n0=int(Attributes(file)["n0"]),
-        selection=Attributes(file)["selection"],
-        classes=int(Attributes(file)["classes"]),
-        looks=checks.read_ints(Attributes(file), "looks"),
-        second=bool(Attributes(file)["second"]),
-        done=int(Attributes(file)["done"]),
-        nonfinite=int(Attributes(file)["nonfinite"]),
-        votes=file["votes"][...] if "votes" in file else None,
-        hits=hits,
-        single=file["single"][...] if "single" in file else None,
-        path=list(file["path"][...]) if "path" in file else [],
-        nonfinite_path=list(checks.read_ints(Attributes(file), "nonfinite-path")),
-        runner_up=file["runner_up"][...] if "runner_up" in file else None,
-        law_error=float(Attributes(file).get("law_error", 0.0)),
+def _read_tally(group: h5py.Group | Outline) -> Tally:
+    attributes = Attributes(group)
+    return Tally.in_file(
+        **_get_arrays(group, _VOTES),
+        **{
+            name: read(attributes, name)
+            for name, read in _TALLY.items()
+            if name not in _LATER or name in attributes
+        },
+        draws=read_draws(group),
     )
-    return count, json.loads(Attributes(file)["runtime"])
 
 
-def _write_draws(group: h5py.Group, draws: Draws) -> None:
+def _get_arrays(group: h5py.Group | Outline, names: Iterable[str]) -> dict[str, Any]:
+    """Return the arrays of a group by name, still in the file; None for missing optional ones."""
+    return {
+        name: None if name in _OPTIONAL and name not in group else get_array(group, name)
+        for name in names
+    }
+
+
+def write_draws(group: h5py.Group, draws: Draws) -> None:
+    """Write `draws` as attributes of `group`."""
     put(group, "seed", draws.seed)
     put(group, "digest", draws.digest)
     put(group, "generator", draws.generator)
@@ -242,33 +193,82 @@ def _write_draws(group: h5py.Group, draws: Draws) -> None:
     put(group, "perturbation-parameters", json.dumps(draws.perturbation.parameters()))
 
 
-def _read_draws(group: h5py.Group | Outline) -> Draws:
-    name = Attributes(group)["perturbation"]
+def read_draws(group: h5py.Group | Outline) -> Draws:
+    """Return the draws in the attributes of `group`.
+
+    Raises:
+        StoreError: the perturbation is unknown.
+    """
+    attributes = Attributes(group)
+    name = attributes["perturbation"]
     if name not in PERTURBATIONS:
         raise StoreError(
             f"{group.file.filename} has the unknown perturbation {name!r}, this onnxcert reads "
             f"{', '.join(PERTURBATIONS)}; use the version of onnxcert that wrote it."
         )
-    parameters = json.loads(Attributes(group)["perturbation-parameters"])
+    parameters = json.loads(attributes["perturbation-parameters"])
     return Draws(
         perturbation=PERTURBATIONS[name](**parameters),
-        seed=int(Attributes(group)["seed"]),
-        digest=Attributes(group)["digest"],
-        generator=Attributes(group)["generator"],
+        seed=int(attributes["seed"]),
+        digest=attributes["digest"],
+        generator=attributes["generator"],
     )
 
 
-def encode_decision(decision: Decision) -> dict[str, Any]:
-    """Return a decision as JSON values."""
-    return {
-        field.name: decision.rule.as_dict()
-        if field.name == "rule"
-        else getattr(decision, field.name)
-        for field in fields(Decision)
+def write_arrays(group: h5py.Group, arrays: Mapping[str, Array | None]) -> None:
+    """Write the arrays that are not None, compressed."""
+    for name, values in arrays.items():
+        if values is not None:
+            data = np.asarray(values[...])
+            packed = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+            group.create_dataset(name, data=data, **(packed if data.ndim else {}))
+
+
+def write_table(group: h5py.Group, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the same keys into an empty group, one array per column."""
+    mark(group, "onnxcert-table")
+    for column in rows[0] if rows else ():
+        values = [row[column] for row in rows]
+        if isinstance(values[0], str):
+            values = [value.encode() for value in values]
+            kind = h5py.string_dtype("utf-8", max(map(len, values)) or 1)
+            group.create_dataset(column, data=np.array(values, dtype=kind), dtype=kind)
+        else:
+            group.create_dataset(column, data=np.array(values))
+
+
+def read_table(group: h5py.Group) -> dict[str, dict[str, Any]]:
+    """Return name -> row of a table that has a column `name`, or no columns."""
+    expect(group, "onnxcert-table")
+    columns = {column: get_array(group, column) for column in group}
+    if any(len(array.shape) != 1 for array in columns.values()):
+        raise ValueError("a column of the table is not one-dimensional")
+    plain = {
+        column: (array.asstr()[...] if h5py.check_string_dtype(array.dtype) else array[...])
+        for column, array in columns.items()
     }
+    rows = [
+        {
+            column: value.item() if isinstance(value, np.generic) else value
+            for column, value in zip(plain, values, strict=True)
+        }
+        for values in zip(*plain.values(), strict=True)
+    ]
+    return {row["name"]: row for row in rows}
 
 
-def _write_array(group: h5py.Group, name: str, values: Array) -> None:
-    data = np.asarray(values[...])
-    options = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if data.ndim else {}
-    group.create_dataset(name, data=data, **options)
+def write_results(
+    path: Path, run: Mapping[str, Any] | None, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write `results.h5`: the run, a link to the record of every row, and the rows."""
+
+    def fill(file: h5py.File) -> None:
+        mark(file, "onnxcert-results")
+        put(file, "run", json.dumps(run))
+        links = file.create_group("inputs")
+        mark(links, "onnxcert-links")
+        for row in rows:
+            links[row["name"]] = h5py.ExternalLink(f"inputs/{row['name']}.h5", "/")
+        write_table(file.create_group("summary"), rows)
+
+    write_atomically(path, lambda p: write_hdf5(p, fill))

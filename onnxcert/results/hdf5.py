@@ -1,8 +1,14 @@
-"""Safe reading and writing of HDF5 files; every fault in a file becomes a StoreError."""
+"""Safe reading and writing of HDF5 files; every fault in a file becomes a StoreError.
+
+Links and foreign filters are refused, so that all data is in the file itself. Strings in attributes
+have a fixed length: h5py would write them with variable length, in a heap without a checksum, where
+one flipped bit can put the HDF5 library into an endless loop. Strings of fixed length are stored in
+the header of the group, which has a checksum.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from io import FileIO
 from pathlib import Path
@@ -10,12 +16,11 @@ from typing import Any, Final
 
 import h5py
 import numpy as np
+from h5py import h5a, h5d, h5l, h5o, h5t, h5z
 
 from onnxcert.errors import StoreError, refuse_machine_failure
 from onnxcert.files.regular import check_regular_file
-from onnxcert.results.links import refuse_links
 from onnxcert.results.lock import NO_LOCKS
-from onnxcert.results.outline import LargeArray
 
 # gzip compresses at most 1032 to 1; an array that claims more would only fill the memory.
 _PACKED: Final = 1100
@@ -36,6 +41,9 @@ _DAMAGE: Final = (
     OSError,
     MemoryError,
 )
+
+# The filters that `encoding` uses. For any other, HDF5 would search for a plugin and run its code.
+_FILTERS: Final = frozenset({h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE})
 
 
 def _open_unlocked(path: Path, files: ExitStack) -> h5py.File:
@@ -152,7 +160,7 @@ def get_array(group: h5py.Group, name: str) -> Any:
             stored data.
     """
     array = group[name]
-    if isinstance(array, np.ndarray | LargeArray):  # from an outline
+    if not isinstance(group, h5py.Group) and hasattr(array, "shape"):  # from an outline
         return array
     return check_array(array)
 
@@ -164,3 +172,127 @@ def check_array(array: Any) -> Any:
     if array.size * array.dtype.itemsize > _PACKED * array.id.get_storage_size() + _SLACK:
         raise ValueError(f"{array.name} claims to be larger than its stored data")
     return array
+
+
+# -- links -----------------------------------------------------------------------------------------
+
+
+def get_group(file: h5py.File, *names: str) -> h5py.Group:
+    """Return the group at the path `names`, checked by `refuse_links`.
+
+    Raises:
+        KeyError: there is no such group.
+        TypeError: it is not a group.
+        ValueError: see `refuse_links`.
+    """
+    part = get_group_unchecked(file, *names)
+    refuse_links(part)
+    return part
+
+
+def get_group_unchecked(file: h5py.File, *names: str) -> h5py.Group:
+    """Return the group at the path `names` without following links; do not check its content.
+
+    Raises:
+        KeyError: there is no such group.
+        TypeError: it is not a group.
+        ValueError: a link is on the path.
+    """
+    found = file
+    for name in names:
+        if name == "." or "/" in name:
+            raise KeyError(name)
+        _refuse_link(found.id, name.encode())
+        found = found[name]
+        if not isinstance(found, h5py.Group):
+            raise TypeError(f"{_quote(name.encode())} is not a group")
+    return found
+
+
+def refuse_links(group: h5py.Group) -> None:
+    """Raise ValueError if anything in `group` is stored elsewhere or needs foreign code.
+
+    Rejected are soft and external links, second hard links (and so cycles), arrays stored in other
+    files or other arrays, and filters that `encoding` does not use. Each link is checked before its
+    target is opened, and no value is read.
+    """
+    waiting, seen = [group.id], {h5o.get_info(group.id).addr}
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, h5d.DatasetID):
+            _refuse_external(node)
+            continue
+        for name in node:
+            _refuse_link(node, name)
+            below = h5o.open(node, name)
+            info = h5o.get_info(below)
+            if info.rc != 1 or info.addr in seen:
+                raise ValueError(f"{_quote(name)} is a second link to the same place")
+            seen.add(info.addr)
+            waiting.append(below)
+
+
+def _refuse_link(group: Any, name: bytes) -> None:
+    if group.links.get_info(name).type != h5l.TYPE_HARD:
+        raise ValueError(f"{_quote(name)} is a link, which is not followed")
+
+
+def _refuse_external(array: h5d.DatasetID) -> None:
+    creation = array.get_create_plist()
+    if creation.get_layout() == h5d.VIRTUAL or creation.get_external_count():
+        raise ValueError(f"{_quote(h5py.Dataset(array).name.encode())} is stored in other files")
+    for index in range(creation.get_nfilters()):
+        if creation.get_filter(index)[0] not in _FILTERS:
+            raise ValueError(
+                f"{_quote(h5py.Dataset(array).name.encode())} is compressed with a filter that "
+                "onnxcert does not use"
+            )
+
+
+def _quote(name: bytes) -> str:
+    return ascii(name.decode("utf-8", "replace")[:80])
+
+
+# -- attributes
+
+
+class Attributes(Mapping[str, Any]):
+    """The attributes of a group; strings are always `str`."""
+
+    def __init__(self, group: Any) -> None:
+        self._group = group  # of a file, or a `fingerprint.Outline`
+
+    def __getitem__(self, name: str) -> Any:
+        if not hasattr(self._group, "id"):
+            return self._group.attrs[name]
+        attribute = h5a.open(self._group.id, name.encode())
+        kind = attribute.get_type()
+        # Fast path: nearly all attributes are scalars, and this takes half the time.
+        if attribute.shape == () and isinstance(kind, h5t.TypeStringID):
+            if not kind.is_variable_str():
+                content = np.empty((), dtype=f"S{kind.get_size()}")
+                attribute.read(content, mtype=kind)
+                return bytes(content[()]).decode()
+        elif attribute.shape == () and isinstance(kind, h5t.TypeIntegerID | h5t.TypeFloatID):
+            number = np.empty((), attribute.dtype)
+            attribute.read(number)
+            return number[()]
+        value = self._group.attrs[name]
+        return value.decode() if isinstance(value, bytes) else value
+
+    def __iter__(self) -> Iterator[str]:
+        if not hasattr(self._group, "id") or h5a.get_num_attrs(self._group.id) > 0:
+            yield from self._group.attrs
+
+    def __len__(self) -> int:
+        return len(self._group.attrs)
+
+
+def put(group: h5py.Group, name: str, value: Any) -> None:
+    """Write one attribute."""
+    if isinstance(value, str):
+        content = value.encode()
+        kind = h5py.string_dtype("utf-8", max(1, len(content)))
+        group.attrs.create(name, np.array(content, dtype=kind), dtype=kind)
+    else:
+        group.attrs[name] = value

@@ -25,8 +25,8 @@ from typing import Any, Final, final
 from onnxcert.errors import StoreError
 from onnxcert.files.atomic import write_atomically
 from onnxcert.results.encoding import read_record
+from onnxcert.results.fingerprint import Row, build_outline
 from onnxcert.results.hdf5 import get_array, open_hdf5, report_damage
-from onnxcert.results.outline import Row, build_outline
 from onnxcert.results.record import Record
 
 INDEX: Final = "index.jsonl"

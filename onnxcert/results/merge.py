@@ -19,14 +19,12 @@ from onnxcert.data.shard import Shard
 from onnxcert.errors import AccessError, StoreError
 from onnxcert.files.atomic import sync_together, write_atomically
 from onnxcert.files.inside import inside, make_parents_inside
-from onnxcert.results.attributes import Attributes
-from onnxcert.results.batched import find_derived_files, is_batched
-from onnxcert.results.encoding import read_count
+from onnxcert.results.counts import read_count
 from onnxcert.results.fingerprint import fingerprint
-from onnxcert.results.hdf5 import open_hdf5
+from onnxcert.results.hdf5 import Attributes, open_hdf5
 from onnxcert.results.record import Record
 from onnxcert.results.run_file import describe_difference
-from onnxcert.results.store import ResultStore
+from onnxcert.results.store import ResultStore, find_derived_files
 from onnxcert.sampling import ONE_DRAW
 
 # The groups with votes and everything derived from them; not the provenance.
@@ -85,9 +83,9 @@ def merge(out: Path, folders: Sequence[Path]) -> MergeResult:
         _refuse_batched(selected, leaky)
     listed |= set(selected)
     skipped = {
-        name: str(reason)
+        name: reason
         for run in runs
-        for name, reason in _read_skipped(run).items()
+        for name, reason in run.get("skipped", {}).items()
         if name not in selected
     }
     with target.exclusive():
@@ -134,11 +132,6 @@ def _check_same_run(
         )
 
 
-def _read_skipped(run: Mapping[str, Any]) -> dict[str, Any]:
-    stored = run.get("skipped")
-    return stored if isinstance(stored, dict) else {}
-
-
 def _read_listed(
     parts: Sequence[ResultStore], runs: Sequence[Mapping[str, Any]]
 ) -> tuple[set[str], int]:
@@ -150,12 +143,7 @@ def _read_listed(
     every: set[str] = set()
     shares: dict[int, tuple[ResultStore, set[str]]] = {}
     for part, run in zip(parts, runs, strict=True):
-        stored = run.get("listed")
-        names = (
-            {name for name in stored if isinstance(name, str)}
-            if isinstance(stored, list)
-            else set()
-        )
+        names = set(run.get("listed", ()))
         every |= names
         count = run.get("shards")
         if not isinstance(count, int) or count < 1:
@@ -184,8 +172,8 @@ def _select_further(name: str, one: ResultStore, other: ResultStore) -> ResultSt
     if same:
         return other if alone else one
     with one.open(name) as first, other.open(name) as second:
-        before, after = sorted((first, second), key=lambda record: len(record.looks))
-        if before.ended == "interrupted" and _continues(before, after):
+        before, after = sorted((first, second), key=lambda record: len(record.tally.looks))
+        if before.tally.ended == "interrupted" and _continues(before, after):
             return one if after is first else other
     raise StoreError(
         f"{name} has different results in {one.folder} and {other.folder}; leave one of them out."
@@ -194,14 +182,15 @@ def _select_further(name: str, one: ResultStore, other: ResultStore) -> ResultSt
 
 def _continues(before: Record, after: Record) -> bool:
     """Return whether `after` continues the count of `before`."""
-    if before.path is None or after.path is None or _identify(before) != _identify(after):
+    a, b = before.tally, after.tally
+    if a.path is None or b.path is None or _identify(before) != _identify(after):
         return False
-    taken = len(before.looks)
+    taken = len(a.looks)
     return (
-        after.looks[:taken] == before.looks
-        and np.array_equal(after.candidate[...], before.candidate[...])
-        and np.array_equal(after.single[...], before.single[...])
-        and np.array_equal(after.path[:taken], before.path[...])
+        b.looks[:taken] == a.looks
+        and np.array_equal(b.candidate[...], a.candidate[...])
+        and np.array_equal(b.single[...], a.single[...])
+        and np.array_equal(b.path[:taken], a.path[...])
     )
 
 
@@ -209,7 +198,7 @@ def _identify(record: Record) -> tuple[object, ...]:
     """Return what identifies a count: draws, settings, input and labels."""
     known = record.provenance.input
     labels = (known.get("label_sha256"), known.get("category"))
-    return record.draws, record.n0, record.selection, record.classes, labels
+    return record.tally.draws, record.tally.n0, record.tally.selection, record.tally.classes, labels
 
 
 def _refuse_batched(selected: Mapping[str, ResultStore], leaky: ResultStore) -> None:
@@ -222,7 +211,7 @@ def _refuse_batched(selected: Mapping[str, ResultStore], leaky: ResultStore) -> 
     batched: dict[Path, list[str]] = {}
     for name, part in sorted(selected.items()):
         with part.open(name, checked=True) as record:
-            if is_batched(record):
+            if record.batched:
                 batched.setdefault(part.folder, []).append(name)
     if batched:
         folders = "; ".join(f"{', '.join(names)} in {where}" for where, names in batched.items())
@@ -245,7 +234,7 @@ def _copy(name: str, part: ResultStore, target: ResultStore) -> None:
             _copy_file(part.folder, target.folder, path.relative_to(part.folder))
         _copy_file(part.folder, target.folder, Path("inputs", f"{name}.h5"))
     with target.open(name, checked=True) as record:
-        if record.ended != "interrupted":
+        if record.tally.ended != "interrupted":
             target.remove_checkpoint(name)
 
 

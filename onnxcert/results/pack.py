@@ -20,14 +20,18 @@ import h5py
 
 from onnxcert.errors import StoreError, refuse_machine_failure
 from onnxcert.files.atomic import write_atomically
-from onnxcert.results import encoding
-from onnxcert.results.attributes import Attributes, put
-from onnxcert.results.hdf5 import open_hdf5, write_hdf5
-from onnxcert.results.links import get_group, get_group_unchecked
+from onnxcert.results.encoding import expect, mark, read_table, write_table
+from onnxcert.results.hdf5 import (
+    Attributes,
+    get_group,
+    get_group_unchecked,
+    open_hdf5,
+    put,
+    write_hdf5,
+)
 from onnxcert.results.reader import Results
 from onnxcert.results.run_file import read_run
 from onnxcert.results.store import ResultStore
-from onnxcert.results.table import read_table, write_table
 
 
 @final
@@ -44,7 +48,7 @@ class Pack(Results):
     def names(self) -> list[str]:
         with self._file() as file:
             return self._check_names(
-                encoding.expect(get_group_unchecked(file, "inputs"), "onnxcert-records")
+                expect(get_group_unchecked(file, "inputs"), "onnxcert-records")
             )
 
     def run(self) -> dict[str, Any]:
@@ -67,7 +71,7 @@ class Pack(Results):
     @contextmanager
     def _file(self, what: str = "") -> Iterator[h5py.File]:
         with open_hdf5(self._path, what, whole=False) as file:
-            encoding.expect(file, "onnxcert-pack")
+            expect(file, "onnxcert-pack")
             yield file
 
 
@@ -115,8 +119,8 @@ def pack(results: Results, path: Path) -> int:
             rows.append(record.summary())
 
     def fill(file: h5py.File) -> None:
-        put(encoding.mark(file, "onnxcert-pack"), "run", json.dumps(run))
-        inputs = encoding.mark(file.create_group("inputs"), "onnxcert-records")
+        put(mark(file, "onnxcert-pack"), "run", json.dumps(run))
+        inputs = mark(file.create_group("inputs"), "onnxcert-records")
         for name in names:
             with results.group(name) as group:
                 inputs.copy(group, inputs, name=name)

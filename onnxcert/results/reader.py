@@ -12,13 +12,11 @@ import h5py
 
 from onnxcert.data.listing import is_safe_name
 from onnxcert.errors import StoreError
-from onnxcert.results.attributes import Attributes
+from onnxcert.results.checks import check_sizes
 from onnxcert.results.encoding import read_record
-from onnxcert.results.fingerprint import ATTRIBUTE, fingerprint
-from onnxcert.results.hdf5 import get_array
-from onnxcert.results.outline import Line, Outline, Row, build_outline
+from onnxcert.results.fingerprint import ATTRIBUTE, Line, Outline, Row, build_outline, fingerprint
+from onnxcert.results.hdf5 import Attributes, get_array
 from onnxcert.results.record import Record
-from onnxcert.results.sizes import check_sizes
 
 
 class Results(ABC):
@@ -93,10 +91,16 @@ class Results(ABC):
         """Return `record` if it states `name` and its arrays have the stated shapes.
 
         Raises:
-            StoreError: the record belongs to another input.
+            StoreError: the record belongs to another input, or the name is unsafe.
             ValueError: an array has another shape or type.
         """
-        self._check_name(name, record)
+        refuse_unsafe(name, self.path)
+        if record.name != name:
+            stated = record.name if is_safe_name(record.name) else ascii(record.name[:80])
+            raise StoreError(
+                f"{name} in {self.path} is the record of {stated}; keep only records that onnxcert "
+                "wrote, under their original names."
+            )
         check_sizes(record)
         return record
 
@@ -123,8 +127,8 @@ class Results(ABC):
         Raises:
             StoreError: there is no such record, or it cannot be read.
         """
-        with self.group(name) as group:
-            return read_record(group).to_memory()
+        with self.open(name) as record:
+            return record.to_memory()
 
     def records(
         self, names: Iterable[str] | None = None, *, checked: bool = False
@@ -138,12 +142,6 @@ class Results(ABC):
         for name in self.names() if names is None else names:
             with self.open(name, checked=checked) as record:
                 yield record
-
-    def fingerprints(self, name: str) -> tuple[str | None, str]:
-        """Return the stored digest of a record (None if missing) and that of its content."""
-        with self.group(name) as group:
-            stored = Attributes(group).get(ATTRIBUTE)
-            return None if stored is None else str(stored), fingerprint(group)
 
     def refuse_foreign(self, record: Record, run: Mapping[str, Any]) -> None:
         """Raise StoreError unless `record` was made by `run`, the content of `run.json`."""
@@ -159,16 +157,6 @@ class Results(ABC):
         for name in named:
             refuse_unsafe(name, self.path)
         return named
-
-    def _check_name(self, name: str, record: Record) -> None:
-        """Raise StoreError unless `record` states `name` and `name` is safe."""
-        refuse_unsafe(name, self.path)
-        if record.name != name:
-            stated = record.name if is_safe_name(record.name) else ascii(record.name[:80])
-            raise StoreError(
-                f"{name} in {self.path} is the record of {stated}; keep only records that onnxcert "
-                "wrote, under their original names."
-            )
 
 
 def refuse_unsafe(name: str, where: Path) -> None:

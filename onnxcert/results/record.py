@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from onnxcert._typing import IntArray
 from onnxcert.metrics.scores import Curve, confusion, curve, resample_labels
-from onnxcert.results.provenance import Provenance
-from onnxcert.sampling.draws import Draws
-from onnxcert.sampling.tally import Ended, Selection, Tally
+from onnxcert.sampling import ONE_DRAW
+from onnxcert.sampling.tally import Tally, read_arrays
 from onnxcert.statistics import decide
 from onnxcert.statistics.certificate import Certificate
 from onnxcert.statistics.correction.base import Controls
 from onnxcert.statistics.rule import Rule
-
-ARRAYS: Final = ("candidate", "hits", "single", "labels", "level", "levels", "radii", "clean")
-OPTIONAL_ARRAYS: Final = ("path", "runner_up", "nonrobust")
+from onnxcert.statistics.settings import Settings
 
 
 class Array(Protocol):
@@ -83,53 +80,57 @@ class Decision:
         return self.rule.tau
 
 
-@dataclass(frozen=True, eq=False)
-class Record:
-    """Everything stored of one input.
-
-    The fields of the tally are candidate, hits, single, n, n0, selection, classes, nonfinite,
-    draws, unit, kind, looks, path, ended, joint, runner_up, law_error and leak_check.
+@dataclass(frozen=True)
+class Provenance:
+    """The origin of a result: enough to repeat it and to detect a changed model or input.
 
     Attributes:
+        model: name and SHA-256 of the model file.
+        contract: the contract as JSON, and the source of each field.
+        input: name, path and SHA-256 of the decoded input.
+        parameters: the requested values, by long option name.
+        environment: versions, provider, device, threads.
+        date: when the result was finished, ISO 8601, UTC.
+    """
+
+    model: dict[str, str]
+    contract: dict[str, Any]
+    input: dict[str, str]
+    parameters: dict[str, Any]
+    environment: dict[str, Any]
+    date: str
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Everything stored of one input; its arrays may still be in the file (`h5py.Dataset`).
+
+    Attributes:
+        tally: the votes; if they are still in the file, `Tally.to_memory` checks them.
+        decision: the decision on the tally.
         labels: classes certified at the rule's first tau, ABSTAIN elsewhere.
         level: number of `levels` at which each component is certified, 0 for none.
         levels: values of tau, ascending; see `onnxcert.statistics.certificate.Certificate`.
         radii: certified radius of each level.
+        curve: number of certified and correct components against the radius.
         clean: labels without noise.
         nonrobust: labels of the non-robust model without noise, or None.
+        provenance: origin of the result.
         confusions: row name -> confusion matrix [classes, classes + 1], if there were labels.
-        curve: number of certified and correct components against the radius.
     """
 
     name: str
-    candidate: Array
-    hits: Array
-    single: Array
-    n: int
-    n0: int
-    selection: Selection
-    classes: int
-    nonfinite: int
-    draws: Draws
-    unit: str
-    kind: str
-    looks: tuple[int, ...]
-    path: Array | None
-    ended: Ended
-    joint: int | None
-    runner_up: Array | None
+    tally: Tally
+    decision: Decision
     labels: Array
     level: Array
     levels: Array
     radii: Array
-    decision: Decision
+    curve: Curve
     clean: Array
     nonrobust: Array | None
     provenance: Provenance
-    curve: Curve
-    leak_check: str = ""
     confusions: Mapping[str, Array] = field(default_factory=dict)
-    law_error: float = 0.0
 
     @classmethod
     def of(
@@ -165,29 +166,12 @@ class Record:
             rows[certified_row(tau)] = certificate.labels_at(tau)
         return cls(
             name=name,
-            candidate=tally.candidate,
-            hits=tally.hits,
-            single=tally.single,
-            n=tally.n,
-            n0=tally.n0,
-            selection=tally.selection,
-            classes=tally.classes,
-            nonfinite=tally.nonfinite,
-            draws=tally.draws,
-            unit=tally.unit,
-            kind=tally.kind,
-            looks=tally.looks,
-            path=tally.path,
-            ended=tally.ended,
-            joint=tally.joint,
-            runner_up=tally.runner_up,
-            law_error=tally.law_error,
-            leak_check=tally.leak_check,
+            tally=tally,
+            decision=Decision.of(certificate),
             labels=certificate.labels,
             level=certificate.level,
             levels=certificate.levels,
             radii=certificate.level_radii,
-            decision=Decision.of(certificate),
             clean=clean,
             nonrobust=nonrobust,
             provenance=provenance,
@@ -213,43 +197,43 @@ class Record:
             },
         )
 
-    def tally(self) -> Tally:
-        """Return the votes, in memory."""
-        return Tally(
-            candidate=self.candidate[...],
-            hits=self.hits[...],
-            single=self.single[...],
-            n=self.n,
-            n0=self.n0,
-            selection=self.selection,
-            classes=self.classes,
-            nonfinite=self.nonfinite,
-            draws=self.draws,
-            unit=self.unit,
-            kind=self.kind,
-            looks=self.looks,
-            path=None if self.path is None else self.path[...],
-            ended=self.ended,
-            joint=self.joint,
-            runner_up=None if self.runner_up is None else self.runner_up[...],
-            law_error=self.law_error,
-            leak_check=self.leak_check,
-        )
-
     def certificate(self) -> Certificate:
         """Compute the certificate again from the tally; no model is needed."""
-        return decide(self.tally(), self.decision.rule)
+        return decide(self.tally.to_memory(), self.decision.rule)
 
     def to_memory(self) -> Self:
-        """Return the record with all arrays in memory."""
-        read: dict[str, Any] = {name: getattr(self, name)[...] for name in ARRAYS}
-        for name in OPTIONAL_ARRAYS:
-            array = getattr(self, name)
-            read[name] = None if array is None else array[...]
+        """Return the record with all arrays in memory.
+
+        Raises:
+            ParameterError: the votes are impossible, e.g. more hits than draws.
+        """
         return replace(
             self,
-            **read,
+            **read_arrays(self),
+            tally=self.tally.to_memory(),
             confusions={row: matrix[...] for row, matrix in self.confusions.items()},
+        )
+
+    @property
+    def batched(self) -> bool:
+        """Whether draws may have shared a forward pass; then the model must be batch-invariant."""
+        if self.tally.leak_check:
+            return self.tally.leak_check != ONE_DRAW
+        # Earlier versions did not store the check.
+        return bool(self.provenance.environment.get("batch_size") != 1)
+
+    def settings(self, rule: Rule) -> Settings:
+        """Return the settings of these votes with their own or another rule.
+
+        Raises:
+            ParameterError: the rule is invalid for these votes.
+        """
+        return Settings(
+            perturbation=self.tally.draws.perturbation,
+            n=self.tally.n if rule.schedule is None else rule.schedule.n,
+            n0=self.tally.n0,
+            selection=self.tally.selection,
+            rule=rule,
         )
 
     def summary(self) -> dict[str, Any]:
@@ -258,10 +242,10 @@ class Record:
             "name": self.name,
             "components": self.decision.components,
             "abstained": self.decision.abstained[0],
-            "nonfinite": self.nonfinite,
+            "nonfinite": self.tally.nonfinite,
             "radius": self.decision.radius[0],
             "threshold": self.decision.thresholds[0],
-            "n": self.n,
+            "n": self.tally.n,
         }
 
 

@@ -24,18 +24,15 @@ import h5py
 from onnxcert.errors import StoreError, refuse_machine_failure
 from onnxcert.files.atomic import TEMPORARY_PATTERN, remove, sync_together, write_atomically
 from onnxcert.files.inside import inside, refuse_symlinks
-from onnxcert.results.batched import find_derived_files, is_batched
 from onnxcert.results.counts import Checkpoints
-from onnxcert.results.encoding import write_record
-from onnxcert.results.hdf5 import open_hdf5, report_damage, write_hdf5
+from onnxcert.results.encoding import read_table, write_record, write_results
+from onnxcert.results.fingerprint import Outline, Row
+from onnxcert.results.hdf5 import get_group, open_hdf5, report_damage, write_hdf5
 from onnxcert.results.index import INDEX, Index
-from onnxcert.results.links import get_group
 from onnxcert.results.lock import hold_lock
-from onnxcert.results.outline import Outline, Row
 from onnxcert.results.reader import Results, refuse_unsafe
 from onnxcert.results.record import Record
 from onnxcert.results.run_file import LEAKY, check_parameters, new_run, read_run_file
-from onnxcert.results.table import read_table, write_results
 
 
 @final
@@ -49,7 +46,6 @@ class ResultStore(Checkpoints, Results):
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._has_votes = False
         self._rows: dict[str, dict[str, Any]] = {}  # summaries of the records opened so far
         self._index = Index(self.folder / INDEX)
         self._held = False
@@ -205,14 +201,6 @@ class ResultStore(Checkpoints, Results):
             return seed
         return check_parameters(stored, parameters, seed, self.folder)
 
-    @property
-    def has_votes(self) -> bool:
-        """Whether any votes are or were stored here; once true, it stays true."""
-        self._has_votes = self._has_votes or any(
-            any((self.folder / sub).glob("[!.]*.h5")) for sub in ("inputs", "partial")
-        )
-        return self._has_votes
-
     def note_inputs(
         self, listed: Iterable[str], skipped: Mapping[str, str], *, shards: int | None = None
     ) -> None:
@@ -226,10 +214,7 @@ class ResultStore(Checkpoints, Results):
         run = self.run()
         if run is None:
             return
-        stored_names = run.get("listed")
-        before = stored_names if isinstance(stored_names, list) else ()
-        known = {name for name in before if isinstance(name, str)} | set(listed)
-        run |= {"listed": sorted(known), "skipped": dict(skipped)}
+        run |= {"listed": sorted({*run.get("listed", ()), *listed}), "skipped": dict(skipped)}
         if shards is not None:
             run["shards"] = shards
         self._write_run(run)
@@ -242,7 +227,7 @@ class ResultStore(Checkpoints, Results):
     def note_leak(self) -> None:
         """Store that the check failed; remove the records of batched draws and their files."""
         self._write_run({**(self.run() or {}), LEAKY: True})
-        for name in [record.name for record in self.records(checked=True) if is_batched(record)]:
+        for name in [record.name for record in self.records(checked=True) if record.batched]:
             for path in (self._record_path(name), *find_derived_files(self.folder, name)):
                 remove(path)
             self._rows.pop(name)
@@ -272,7 +257,7 @@ class ResultStore(Checkpoints, Results):
             )
         self._index.add(record.name, path, rows[-1])
         self._rows[record.name] = record.summary()
-        if record.ended != "interrupted":
+        if record.tally.ended != "interrupted":
             self.remove_checkpoint(record.name)
 
     def derive(self) -> None:
@@ -294,3 +279,18 @@ class ResultStore(Checkpoints, Results):
 
     def _record_path(self, name: str) -> Path:
         return inside(self.folder, "inputs", f"{name}.h5")
+
+
+def find_derived_files(folder: Path, name: str) -> Iterator[Path]:
+    """Yield the label files and figures of the input `name`, also those in a folder `name`."""
+    for sub in ("labels", "pictures"):
+        sheets = inside(folder, sub, name)
+        if sheets.is_dir():
+            for sheet in sorted(sheets.iterdir()):
+                path = inside(folder, sub, name, sheet.name)
+                if path.is_file():
+                    yield path
+        for suffix in (".npy", ".png", ".ply"):
+            path = inside(folder, sub, f"{name}{suffix}")
+            if path.is_file():
+                yield path

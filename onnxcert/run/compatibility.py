@@ -38,7 +38,7 @@ def check_stored_record(
         parameters: every parameter of the run, with its seed.
     """
     label_digest = record.provenance.input.get("label_sha256", "")
-    changed = item.path if record.draws.digest != input_digest else None
+    changed = item.path if record.tally.draws.digest != input_digest else None
     if truth is not None and label_digest != digest(truth):
         changed = item.label or item.path  # the input file may contain the labels
     if changed is not None:

@@ -64,7 +64,7 @@ class CertificationJob:
             return False
         with store.open(self.name, checked=True) as record:
             self._check_stored(record)
-            done = record.ended != "interrupted"
+            done = record.tally.ended != "interrupted"
         if done:
             store.remove_checkpoint(self.name)  # left if the run was killed after its last write
         return done
@@ -74,7 +74,8 @@ class CertificationJob:
         folder, modality = context.store.folder, context.modality
         # Class names given now, or else those in the record.
         names = context.class_names or tuple(record.provenance.contract["class_names"])
-        truth = modality.truth(self.item, self.prepared, classes=record.classes, names=names)
+        classes = record.tally.classes
+        truth = modality.truth(self.item, self.prepared, classes=classes, names=names)
         check_stored_record(
             context.store,
             record,

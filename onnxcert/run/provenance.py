@@ -17,7 +17,7 @@ from onnxcert._version import __version__
 from onnxcert.data import INDEX, Item, Listing
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.batch_size import BatchSize
-from onnxcert.results.provenance import Provenance
+from onnxcert.results.record import Provenance
 from onnxcert.run.context import RunContext
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.statistics.settings import Settings

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import Enum
-from typing import Final, Literal, Self, final, get_args
+from typing import Any, Final, Literal, Self, final, get_args
 
 import numpy as np
 
@@ -203,6 +203,21 @@ class Tally:
         if not np.array_equal(path[-1], self.hits):
             raise ParameterError("the hits at the last look must be those of the tally.")
 
+    @classmethod
+    def in_file(cls, **values: Any) -> Self:
+        """Return a tally whose arrays are still in a file; only `to_memory` checks its values."""
+        tally = cls.__new__(cls)
+        tally.__dict__.update(values)
+        return tally
+
+    def to_memory(self) -> Self:
+        """Return the tally with its arrays in memory.
+
+        Raises:
+            ParameterError: a value is impossible, e.g. more hits than draws.
+        """
+        return replace(self, **read_arrays(self))
+
     @property
     def components(self) -> int:
         return int(self.hits.size)
@@ -220,6 +235,16 @@ class Tally:
     def histogram(self) -> IntArray:
         """Number of components with 0, 1, ..., n hits; integers [n + 1]."""
         return np.bincount(self.hits.ravel(), minlength=self.n + 1)
+
+
+def read_arrays(record: Any) -> dict[str, Any]:
+    """Return the arrays among the fields of a dataclass by name, in memory."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    return {
+        name: value[...]
+        for name, value in values.items()
+        if hasattr(value, "shape") and not isinstance(value, np.generic)
+    }
 
 
 def check_law_error(law_error: float) -> None:

@@ -127,7 +127,7 @@ def test_the_law_error_is_looked_at() -> None:
     rule = Rule(alpha=0.01)
     tally = tally_of(HITS, 100, "split")
     record = record_of(tally, rule)
-    assert list(compare_with_statsmodels(replace(record, law_error=0.03)))
+    assert list(compare_with_statsmodels(replace(record, tally=replace(tally, law_error=0.03))))
 
 
 @pytest.mark.parametrize(

@@ -94,9 +94,9 @@ def test_a_new_folder_is_a_whole_result(onnxcert: Any) -> None:
     asked = Rule(tau=0.6, alpha=0.2, correction="kfwer", budget=Budget("3"))
     for name in ResultStore("holm").names():
         old, new = ResultStore("holm").read(name), ResultStore("new").read(name)
-        assert np.array_equal(old.hits[...], new.hits[...])
-        assert old.draws == new.draws
-        assert np.array_equal(new.labels[...], decide(old.tally(), asked).labels)
+        assert np.array_equal(old.tally.hits[...], new.tally.hits[...])
+        assert old.tally.draws == new.tally.draws
+        assert np.array_equal(new.labels[...], decide(old.tally, asked).labels)
         assert np.array_equal(np.load(f"new/labels/{name}.npy"), new.labels[...])
         assert new.decision.rule.hindsight == ("alpha", "the correction", "the budget", "tau")
         assert "NOT A CERTIFICATE" in new.decision.statement

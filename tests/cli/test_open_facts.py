@@ -20,7 +20,7 @@ from onnxcert.cli.options.contract import OPTIONS as CONTRACT
 from onnxcert.cli.options.runtime import OPTIONS as RUNNING
 from onnxcert.errors import ModelError
 from onnxcert.model.bundled import find_model
-from onnxcert.report.tables import alike
+from onnxcert.report.tables.text import count_similar, merge_similar
 from onnxcert.run.run import Run
 
 QUICK = ("--sigma", "0.2", "--n", "60", "--threads", "1", "--no-pictures", "--limit", "1")
@@ -149,13 +149,13 @@ def test_findings_that_are_alike_are_one_line_with_their_number(
 
 def test_notes_that_differ_in_numbers_are_one_with_their_number() -> None:
     notes = {f"everything abstains: {i} of 60 votes at most": 1 for i in range(22)}
-    (said,) = alike.count_similar({**notes}, 22)
+    (said,) = count_similar({**notes}, 22)
     assert said.startswith("everything abstains: 0 of 60 votes at most (22 of 22 inputs")
-    assert alike.count_similar({"one": 2, "other": 1}, 3) == [
+    assert count_similar({"one": 2, "other": 1}, 3) == [
         "one (2 of 3 inputs)",
         "other (1 of 3 inputs)",
     ]
-    assert len(alike.merge_similar([*notes, "another"])) == 2
+    assert len(merge_similar([*notes, "another"])) == 2
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -94,8 +94,8 @@ def test_certify_counts_and_scores_every_shape(onnxcert: Any) -> None:
     assert value["clean"]["accuracy"] > 0.8
     for i in range(3):
         record = ResultStore("new").read(f"s{i}")
-        assert record.hits.shape == (60,)
-        assert record.kind == "points"
+        assert record.tally.hits.shape == (60,)
+        assert record.tally.kind == "points"
         assert record.provenance.input["category"] == CATEGORIES[i]
         assert record.provenance.contract["medium"] == "points"
         assert np.load(f"new/labels/s{i}.npy").shape == (60,)
@@ -106,7 +106,7 @@ def test_a_shape_votes_by_its_category_and_the_digest_carries_it(onnxcert: Any) 
         command = ("certify", "category.onnx", "shapes/s0.npz", *SETTINGS, "--out", category)
         assert onnxcert(*command, "--category", category).status == 0
     records = [ResultStore(category).read("s0") for category in CATEGORIES]
-    assert len({record.draws.digest for record in records}) == 3
+    assert len({record.tally.draws.digest for record in records}) == 3
     for i, record in enumerate(records):
         labels = set(record.labels[record.labels >= 0])
         assert labels == {i, i + 1}
@@ -114,7 +114,7 @@ def test_a_shape_votes_by_its_category_and_the_digest_carries_it(onnxcert: Any) 
     # What --category says counts before the file; it may be a number, or in capitals.
     again = ("certify", "category.onnx", "shapes/s0.npz", *SETTINGS, "--out", "again")
     assert onnxcert(*again, "--category", "LAMP").status == 0
-    assert ResultStore("again").read("s0").draws == records[1].draws
+    assert ResultStore("again").read("s0").tally.draws == records[1].tally.draws
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_the_noise_that_is_drawn(
     found = certify(onnxcert, model, "one.npz", *flags)
     assert found.status == 0, found.err
     record = ResultStore("new").read("one")
-    assert record.draws.perturbation == wanted
+    assert record.tally.draws.perturbation == wanted
     if "coordinates" in describe_noise(wanted):
         assert "of the coordinates" in found.out
 
@@ -166,7 +166,7 @@ def test_columns_frame_and_points(onnxcert: Any) -> None:
         found = onnxcert("certify", "halves.onnx", "shape.txt", *SETTINGS, *out, *columns)
         assert found.status == 0, found.err
         record = ResultStore(frame).read("shape")
-        assert record.hits.shape == (64,)
+        assert record.tally.hits.shape == (64,)
         # All points lie on one side of the file's own origin, and around the shape's mean.
         share = float((record.clean == 1).mean())
         assert share == 1.0 if frame == "own" else 0.25 < share < 0.75
@@ -184,13 +184,13 @@ def test_labels_in_the_file_are_no_truth_for_yes_and_no(onnxcert: Any) -> None:
     found = certify(onnxcert, "multi.onnx", "shapes", *said, "--json")
     assert found.status == 0, found.err
     assert found.json["clean"] is None or found.json["clean"].get("accuracy") is None
-    assert ResultStore("new").read("s0").hits.shape == (5, 60)
+    assert ResultStore("new").read("s0").tally.hits.shape == (5, 60)
 
 
 def test_a_classifier_has_one_answer_for_a_shape(onnxcert: Any) -> None:
     found = certify(onnxcert, "classify.onnx", "shapes", "--json")
     assert found.status == 0, found.err
-    assert ResultStore("new").read("s0").hits.shape == (1,)
+    assert ResultStore("new").read("s0").tally.hits.shape == (1,)
     Path("truth.csv").write_text("s0,2\ns1,2\ns2,2\n")
     assert onnxcert(
         *("certify", "classify.onnx", "shapes", *SETTINGS, "--labels", "truth.csv"),
@@ -266,7 +266,7 @@ def test_points_are_repeated_only_when_asked(onnxcert: Any) -> None:
     found = certify(onnxcert, "hundred.onnx", "shapes", "--fill", "--json")
     assert found.status == 0
     assert any("40 of 100 points" in warning for warning in found.json["warnings"])
-    assert ResultStore("new").read("s0").hits.shape == (100,)
+    assert ResultStore("new").read("s0").tally.hits.shape == (100,)
 
 
 def test_duplicates_are_kept_and_told(onnxcert: Any) -> None:
@@ -275,9 +275,9 @@ def test_duplicates_are_kept_and_told(onnxcert: Any) -> None:
     assert found.status == 0
     assert any("30 of 60 points" in warning for warning in found.json["warnings"])
     record = ResultStore("new").read("twice")
-    assert record.hits.shape == (60,)
+    assert record.tally.hits.shape == (60,)
     # Each copy gets noise of its own.
-    assert (record.hits[::2] != record.hits[1::2]).any()
+    assert (record.tally.hits[::2] != record.tally.hits[1::2]).any()
 
 
 # -- flags that do not fit -----------------------------------------------------------------------
@@ -383,7 +383,7 @@ def test_inspect_stores_a_contract_that_certify_then_needs_no_flags_for(onnxcert
     )
     for name in ("s0", "s1", "s2"):
         one, other = (ResultStore(out).read(name) for out in ("new", "flags"))
-        assert np.array_equal(one.hits[...], other.hits[...])
+        assert np.array_equal(one.tally.hits[...], other.tally.hits[...])
 
 
 @pytest.mark.parametrize(
@@ -540,7 +540,7 @@ def test_decide_again_scores_with_the_labels_of_the_file(onnxcert: Any) -> None:
     assert found.status == 0
     assert onnxcert("verify", "again").status == 0
     one, other = (ResultStore(out).read("s1") for out in ("out", "again"))
-    assert np.array_equal(one.hits[...], other.hits[...])
+    assert np.array_equal(one.tally.hits[...], other.tally.hits[...])
     assert set(one.confusions) == set(other.confusions)
     # Where labels are gone, the certified answer has no score any more.
     rewrite("shapes/s1.npz", labels=np.zeros(60, np.int64))

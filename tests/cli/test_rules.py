@@ -103,7 +103,7 @@ def test_several_tau_in_one_run(certify: Any, tmp_path: Path) -> None:
     assert single["certified"] == outcome["certified"]
     record = results(tmp_path).read("p0")
     for tau in (0.6, 0.75, 0.9):
-        alone = decide(record.tally(), Rule(tau=tau, alpha=0.001 / 3))
+        alone = decide(record.tally, Rule(tau=tau, alpha=0.001 / 3))
         assert np.array_equal(record.certificate().labels_at(tau), alone.labels)
 
 
@@ -117,7 +117,7 @@ def test_a_radius_map_holds_the_curve(certify: Any, tmp_path: Path) -> None:
     for radius, share in zip(record.radii, record.curve.certified, strict=True):
         assert np.count_nonzero(radii >= radius) == share
     # At the tau asked for it is what Bonferroni certifies there.
-    plain = decide(record.tally(), Rule(correction="bonferroni"))
+    plain = decide(record.tally, Rule(correction="bonferroni"))
     assert np.count_nonzero(radii >= plain.radius) == np.count_nonzero(plain.labels >= 0)
 
 

@@ -13,8 +13,8 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from onnxcert.results.attributes import put
 from onnxcert.results.fingerprint import fingerprint
+from onnxcert.results.hdf5 import put
 
 TOKEN = b"0nly-outside-7f3a"
 # What a name that leads to `victim`, or a link to the folder, would have written or removed.

@@ -14,8 +14,8 @@ import mutation
 import numpy as np
 from mutation import Rng, pick
 
-from onnxcert.results.attributes import put
 from onnxcert.results.fingerprint import fingerprint
+from onnxcert.results.hdf5 import put
 
 # What an edit raises when an earlier one of the same store left nothing to edit.
 CANNOT = (OSError, KeyError, ValueError, RuntimeError, TypeError, IndexError, RecursionError)

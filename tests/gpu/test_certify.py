@@ -74,7 +74,7 @@ def test_a_run_is_of_its_own_generator_and_verifies(
     out = tmp_path / "out"
     run(onnxcert, model, pictures, out)
     with ResultStore(out).open("p0") as record:
-        assert record.draws.generator == GENERATOR
+        assert record.tally.draws.generator == GENERATOR
         assert record.provenance.environment["device"] == "cuda:0"
     assert onnxcert("verify", out).status == 0
     other = onnxcert("certify", model, pictures, "--n", 60, "--seed", 3, "--out", out,

@@ -14,7 +14,7 @@ from solids import chair
 
 from onnxcert import Gaussian
 from onnxcert._typing import Perturbation
-from onnxcert.audit.label_files import compare_label_files
+from onnxcert.audit.record_checks import compare_label_files
 from onnxcert.data.points.point_cloud import PointCloud
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import AxisRotation, OnChannels, Rotation
@@ -24,7 +24,7 @@ from onnxcert.report.export.ply import write_cloud_ply
 from onnxcert.report.figures import palette
 from onnxcert.report.figures.points import figure as clouds
 from onnxcert.results import Record
-from onnxcert.results.provenance import Provenance
+from onnxcert.results.record import Provenance
 from onnxcert.sampling.draws import Draws
 from onnxcert.sampling.tally import Tally
 from onnxcert.statistics import decide

@@ -53,8 +53,7 @@ def shape(
     abstained = [labels.count(A) for row, labels in rows.items() if row.startswith("certified")]
     return replace(
         made,
-        kind="points",
-        classes=5,
+        tally=replace(made.tally, kind="points", classes=5),
         confusions={
             row: confusion(np.array(truth), np.array(labels), classes=5, ignore_label=IGNORE)
             for row, labels in rows.items()

@@ -21,7 +21,7 @@ from onnxcert.report.figures import figure as sheet
 from onnxcert.report.figures import images as pictures
 from onnxcert.report.figures import palette, scale
 from onnxcert.results import Record
-from onnxcert.results.provenance import Provenance
+from onnxcert.results.record import Provenance
 from onnxcert.sampling.draws import Draws
 from onnxcert.sampling.tally import Tally
 from onnxcert.statistics import decide
@@ -363,7 +363,8 @@ def test_one_radius_for_all_needs_no_map_and_hits_are_shares_of_the_draws_used(
     assert call["radii"] is None
     np.testing.assert_allclose(call["hit_rate"], HITS / 100)
     # Under looks n is the number of draws of the last look taken.
-    (call,) = seen_by_draw(tmp_path, replace(record, n=200), monkeypatch, HITS.shape)
+    more = replace(record, tally=replace(record.tally, n=200))
+    (call,) = seen_by_draw(tmp_path, more, monkeypatch, HITS.shape)
     np.testing.assert_allclose(call["hit_rate"], HITS / 200)
 
 

@@ -36,7 +36,7 @@ def test_each_tau_has_the_share_of_all_components_that_abstain_at_it() -> None:
         assert summary.rows[row].abstain == abstain
         # The truth is the candidate, so that whoever does not abstain is right.
         assert summary.rows[row].scores.accuracy == pytest.approx(1 - abstain)  # type: ignore[union-attr]
-        assert summary.rows[row].radius == found[0].draws.perturbation.radius(tau)
+        assert summary.rows[row].radius == found[0].tally.draws.perturbation.radius(tau)
         assert summary.rows[row].scores == scores(sum(np.asarray(r.confusions[row]) for r in found))
         shares.append(abstain)
     assert len(set(shares)) == 3  # so that no two rows could be taken for each other
@@ -62,11 +62,12 @@ def test_the_budget_is_that_of_the_largest_input_wherever_it_stands(text: str, b
 def test_draws_are_the_mean_of_what_was_drawn_and_n_the_most_there_may_be() -> None:
     rule = Rule(alpha=0.05, correction="bonferroni", schedule=Schedule(100, (50, 80, 100)))
     whole, other = records(rule)
-    tally = other.tally()
+    tally = other.tally
     assert tally.path is not None
-    early = replace(
-        other, n=50, hits=tally.path[0], looks=(50,), path=tally.path[:1], ended="until"
+    stopped = replace(
+        tally, n=50, hits=tally.path[0], looks=(50,), path=tally.path[:1], joint=None, ended="until"
     )
+    early = replace(other, tally=stopped)
     for order in ((whole, early), (early, whole)):
         summary = summarise(order)
         assert (summary.draws, summary.max_draws) == (75.0, 100)

@@ -30,7 +30,7 @@ def summary_of(*, truth: bool = True, kind: str = "", **options: Any) -> Summary
     more = len(made.decision.rule.more_taus)
     made = replace(
         made,
-        kind=kind or made.kind,
+        tally=replace(made.tally, kind=kind or made.tally.kind),
         confusions={row: np.array(CONFUSIONS[row]) for row in made.confusions},
         decision=replace(made.decision, abstained=(13, 21)[: 1 + more]),
         curve=Curve(

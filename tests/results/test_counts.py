@@ -13,7 +13,7 @@ import pytest
 from onnxcert.perturbation import Gaussian
 from onnxcert.results import ResultStore
 from onnxcert.results.checks import read_ints
-from onnxcert.results.encoding import read_count, write_count
+from onnxcert.results.counts import read_count, write_count
 from onnxcert.sampling import Count, Hits
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.sampling.tally import Selection

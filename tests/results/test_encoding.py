@@ -17,7 +17,7 @@ from onnxcert import ResultStore
 from onnxcert._typing import Perturbation
 from onnxcert.errors import StoreError
 from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
-from onnxcert.results.attributes import Attributes
+from onnxcert.results.hdf5 import Attributes
 from onnxcert.sampling import Count
 from onnxcert.sampling.draws import Draws
 
@@ -141,7 +141,7 @@ def test_results_link_to_every_input(store: ResultStore) -> None:
             assert isinstance(link, h5py.ExternalLink)
             assert Attributes(file["inputs"][name])["name"] == name
             assert np.array_equal(
-                file["inputs"][name]["tally/hits"][...], store.read(name).hits[...]
+                file["inputs"][name]["tally/hits"][...], store.read(name).tally.hits[...]
             )
 
 

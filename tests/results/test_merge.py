@@ -16,6 +16,7 @@ from typing import Any
 import graphs
 import h5py
 import pytest
+import records
 from drawing import write_picture
 from equal_runs import assert_equal_runs
 from forked import Started, kill_at
@@ -141,9 +142,9 @@ def test_merged_shards_are_the_run_of_one_process(
     assert_equal_runs(out, whole)
     assert run_command_line(["verify", str(out)]) == 0
     # And the run goes on in it as if it had been its own: there is nothing left to do.
-    before = {name: ResultStore(out).fingerprints(name) for name in NAMES}
+    before = {name: records.fingerprints(ResultStore(out), name) for name in NAMES}
     run(place, out, *extra)
-    assert {name: ResultStore(out).fingerprints(name) for name in NAMES} == before
+    assert {name: records.fingerprints(ResultStore(out), name) for name in NAMES} == before
 
 
 def test_merged_shards_of_point_clouds_are_the_run(tmp_path: Path) -> None:
@@ -205,9 +206,9 @@ def test_the_same_votes_counted_in_batches_and_one_by_one_are_fine(
     merged, whole = ResultStore(tmp_path / "out"), ResultStore(place / "whole")
     for name in NAMES:
         mine = merged.read(name)
-        assert mine.leak_check == "one draw a pass"
-        assert whole.read(name).leak_check == "leak check 29 draws"
-        assert (mine.hits == whole.read(name).hits).all()
+        assert mine.tally.leak_check == "one draw a pass"
+        assert whole.read(name).tally.leak_check == "leak check 29 draws"
+        assert (mine.tally.hits == whole.read(name).tally.hits).all()
 
 
 def test_skipped_inputs_stay_skipped(onnxcert: Any, place: Path, tmp_path: Path) -> None:
@@ -267,7 +268,7 @@ def test_what_was_interrupted_at_a_look_gives_way_to_what_went_on(
     with pytest.MonkeyPatch.context() as patch:
         Stopped(patch, "p1", 45)
         early = run(place, tmp_path / "early", *looks, status=130)
-    assert ResultStore(early).read("p1").ended == "interrupted"
+    assert ResultStore(early).read("p1").tally.ended == "interrupted"
     whole = run(place, tmp_path / "whole", *looks)
     for order in ([early, whole], [whole, early]):
         out = tmp_path / f"out-{order[0].name}"
@@ -392,7 +393,7 @@ def test_a_merge_killed_at_any_step_is_given_again(
     assert process.returncode == -signal.SIGKILL
     store = ResultStore(out)
     for name in store.names():
-        stored, found = store.fingerprints(name)
+        stored, found = records.fingerprints(store, name)
         assert stored == found
         assert (out / "labels" / f"{name}.npy").exists()
     assert run_command_line(["merge", str(out), *map(str, parts)]) == 0

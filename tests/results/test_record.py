@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onnxcert import ABSTAIN, ResultStore
+from onnxcert.errors import StoreError
 from onnxcert.files.atomic import write_atomically
 from onnxcert.results import Record
-from onnxcert.results.record import ARRAYS, OPTIONAL_ARRAYS
 from onnxcert.sampling.tally import Tally
 from onnxcert.statistics.certificate import Certificate
 
@@ -28,12 +28,14 @@ def kept(record: Record, folder: Path) -> ResultStore:
     return store
 
 
-def assert_same(a: Record, b: Record) -> None:
-    for field in fields(Record):
+def assert_same(a: Record | Tally, b: Record | Tally) -> None:
+    for field in fields(a):
         one, other = getattr(a, field.name), getattr(b, field.name)
-        if field.name in ARRAYS or (field.name in OPTIONAL_ARRAYS and one is not None):
+        if hasattr(one, "shape"):
             assert one.dtype == other.dtype, field.name
             assert np.array_equal(one[...], other[...]), field.name
+        elif field.name == "tally":
+            assert_same(one, other)
         elif field.name == "curve":
             assert (one.components, one.labelled) == (other.components, other.labelled)
             for name in ("radii", "certified", "correct"):
@@ -74,7 +76,7 @@ def test_a_record_comes_back_as_it_was(
     store = kept(record, tmp_path_factory.mktemp("store"))
     assert_same(store.read("x"), record)
     with store.open("x") as backed:
-        assert isinstance(backed.hits, h5py.Dataset)
+        assert isinstance(backed.tally.hits, h5py.Dataset)
         assert_same(backed, record)
         assert_same(backed.to_memory(), record)
         assert_same_certificate(backed.certificate(), record.certificate())
@@ -97,18 +99,29 @@ def test_the_certificate_is_decided_again_from_the_tally_alone(
 def test_a_record_in_memory_outlives_its_file(tmp_path: Path) -> None:
     store = kept(records.record(), tmp_path)
     with store.open("x") as backed:
-        tally, memory = backed.tally(), backed.to_memory()
+        tally, memory = backed.tally.to_memory(), backed.to_memory()
     assert isinstance(tally, Tally)
     assert isinstance(tally.hits, np.ndarray)
-    assert memory.hits[...].sum() == tally.hits.sum()
+    assert memory.tally.hits[...].sum() == tally.hits.sum()
+
+
+def test_impossible_votes_are_refused_before_they_are_decided(tmp_path: Path) -> None:
+    store = kept(records.record(), tmp_path)
+    with h5py.File(tmp_path / "inputs" / "x.h5", "r+") as file:
+        file["tally/hits"][0, 0] = 101
+    with pytest.raises(StoreError, match="between 0 and the 100 draws"):
+        store.read("x")
+    for use in (Record.certificate, Record.to_memory):
+        with pytest.raises(StoreError, match="between 0 and the 100 draws"), store.open("x") as one:
+            use(one)
 
 
 def test_arrays_keep_their_small_types(tmp_path: Path) -> None:
     few = kept(records.record(), tmp_path / "few").read("x")
-    assert (few.hits.dtype, few.candidate.dtype) == (np.uint8, np.uint8)
+    assert (few.tally.hits.dtype, few.tally.candidate.dtype) == (np.uint8, np.uint8)
     many = kept(records.record(n=300, n0=5), tmp_path / "many").read("x")
-    assert many.hits.dtype == np.uint16
-    assert kept(records.record(classes=300), tmp_path / "wide").read("x").candidate.dtype == (
+    assert many.tally.hits.dtype == np.uint16
+    assert kept(records.record(classes=300), tmp_path / "wide").read("x").tally.candidate.dtype == (
         np.uint16
     )
 

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from onnxcert import ResultStore
-from onnxcert.results.attributes import put
 from onnxcert.results.fingerprint import fingerprint
+from onnxcert.results.hdf5 import put
 
 BASE = ("--sigma", "0.2", "--n", "60", "--threads", "1", "--no-pictures", "--json")
 
@@ -174,7 +174,7 @@ def test_without_a_seed_the_stored_one_is_taken(
     outcome = onnxcert("certify", model, pictures, *BASE, "--out", out)
     assert outcome.json["seed"] == 5
     before = ResultStore(out.parent).read("p1")
-    assert np.array_equal(ResultStore(out).read("p1").hits[...], before.hits[...])
+    assert np.array_equal(ResultStore(out).read("p1").tally.hits[...], before.tally.hits[...])
 
 
 def test_a_fresh_seed_is_recorded_and_reproduces(
@@ -184,7 +184,7 @@ def test_a_fresh_seed_is_recorded_and_reproduces(
     other = onnxcert("certify", model, pictures, *BASE, "--out", tmp_path / "b").json
     assert first["seed"] != other["seed"]
     onnxcert("certify", model, pictures, *BASE, "--out", tmp_path / "c", "--seed", first["seed"])
-    a, b, c = (ResultStore(tmp_path / k).read("p0").hits[...] for k in "abc")
+    a, b, c = (ResultStore(tmp_path / k).read("p0").tally.hits[...] for k in "abc")
     assert np.array_equal(a, c)
     assert not np.array_equal(a, b)
 

@@ -19,6 +19,7 @@ import sys
 import time
 from contextlib import redirect_stdout
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ SETTINGS = (
     *("--checkpoint", "0.05", "--json"),
 )
 SEED = ("--seed", "7")
-ARRAYS = ("candidate", "hits", "labels", "single", "clean")
+ARRAYS = ("tally.candidate", "tally.hits", "labels", "tally.single", "clean")
 
 
 def heed_interrupts() -> None:
@@ -162,9 +163,9 @@ def assert_same_results(a: Path, b: Path) -> None:
 
 def assert_same_record(one: Record, other: Record) -> None:
     for name in ARRAYS:
-        assert np.array_equal(getattr(one, name)[...], getattr(other, name)[...]), name
+        assert np.array_equal(attrgetter(name)(one)[...], attrgetter(name)(other)[...]), name
     assert whatever_the_batches(one.decision) == whatever_the_batches(other.decision)
-    assert (one.nonfinite, one.draws) == (other.nonfinite, other.draws)
+    assert (one.tally.nonfinite, one.tally.draws) == (other.tally.nonfinite, other.tally.draws)
 
 
 def holds_the_folder(process: Started | subprocess.Popen[bytes]) -> bool:

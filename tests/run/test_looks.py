@@ -71,12 +71,15 @@ def prepared(tmp_path: Path, pictures: Path) -> Any:
 def same(a: ResultStore, b: ResultStore) -> None:
     assert a.names() == b.names()
     for one, other in zip(a.records(), b.records(), strict=True):
-        assert one.ended == other.ended
-        assert one.looks == other.looks
-        for name in ("candidate", "hits", "path", "single", "labels", "level"):
+        assert one.tally.ended == other.tally.ended
+        assert one.tally.looks == other.tally.looks
+        for name in ("candidate", "hits", "path", "single"):
+            a_votes, b_votes = getattr(one.tally, name), getattr(other.tally, name)
+            assert np.array_equal(a_votes[...], b_votes[...]), name
+        for name in ("labels", "level"):
             assert np.array_equal(getattr(one, name)[...], getattr(other, name)[...]), name
         assert whatever_the_batches(one.decision) == whatever_the_batches(other.decision)
-        assert one.nonfinite == other.nonfinite
+        assert one.tally.nonfinite == other.tally.nonfinite
 
 
 @pytest.mark.parametrize("selection", ["pooled", "split"])
@@ -94,13 +97,15 @@ def test_stopped_in_the_middle_it_leaves_the_last_look_and_goes_on_from_there(
     store = run.store
     assert len(store.names()) == place
     record = store.read(f"p{place - 1}")
-    assert record.ended == "interrupted"
-    assert store.has_checkpoint(record.name)  # what was counted since is not drawn again
-    assert record.looks == tuple(look for look in LOOKS if look <= record.n)
+    assert record.tally.ended == "interrupted"
+    assert (
+        store.folder / "partial" / f"{record.name}.h5"
+    ).is_file()  # what was counted since is not drawn again
+    assert record.tally.looks == tuple(look for look in LOOKS if look <= record.tally.n)
     # Everything is valid as it is: the votes at the last look decide, and nothing later.
     assert verify(store).fits
-    whole_tally = whole.store.read(record.name).tally()
-    assert np.array_equal(record.hits, whole_tally.path[len(record.looks) - 1])
+    whole_tally = whole.store.read(record.name).tally
+    assert np.array_equal(record.tally.hits, whole_tally.path[len(record.tally.looks) - 1])
     assert record.decision.rule == whole.settings.rule
     prepared("out", selection=selection).execute(0)
     same(store, whole.store)
@@ -124,7 +129,7 @@ def test_stopped_before_the_first_look_nothing_is_claimed(prepared: Any) -> None
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
     assert run.store.names() == ["p0"]
-    assert run.store.has_checkpoint("p1")
+    assert (run.store.folder / "partial" / "p1.h5").is_file()
     prepared("out").execute(0)
     whole = prepared("whole")
     whole.execute(0)
@@ -139,7 +144,7 @@ def test_looks_fall_where_they_were_asked_for_whatever_the_batch(
     one.execute(0)
     other.execute(0)
     same(one.store, other.store)
-    assert one.store.read("p0").looks == LOOKS
+    assert one.store.read("p0").tally.looks == LOOKS
 
 
 def test_it_stops_once_the_share_asked_for_is_certified(prepared: Any) -> None:
@@ -152,7 +157,7 @@ def test_it_stops_once_the_share_asked_for_is_certified(prepared: Any) -> None:
         decided = record.certificate()
         assert 1.0 - decided.abstain_share >= 0.5
         # And not a look later than it could.
-        tally = record.tally()
+        tally = record.tally
         for k in range(len(tally.looks) - 1):
             early = decide(at_look(tally, k), decided.rule)
             assert 1.0 - early.abstain_share < 0.5
@@ -182,7 +187,7 @@ def test_it_stops_at_the_last_look_that_fits_into_the_time(
     )
     whole = prepared("whole")
     whole.execute(0)
-    tally = whole.store.read("p0").tally()
+    tally = whole.store.read("p0").tally
     now = iter(range(1, 10))
     monkeypatch.setattr("onnxcert.statistics.stopping.time.monotonic", lambda: float(next(now)))
     # One second for 45 draws: the next look, at 60, would come after 1.33 s and is taken; the one
@@ -196,7 +201,7 @@ def test_more_looks_never_take_a_certificate_away(prepared: Any) -> None:
     run.execute(0)
     rule = run.settings.rule
     for record in run.store.records():
-        tally = record.tally()
+        tally = record.tally
         certified = [decide(at_look(tally, k), rule).labels >= 0 for k in range(len(LOOKS))]
         for earlier, later in pairwise(certified):
             assert (later >= earlier).all()

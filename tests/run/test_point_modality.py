@@ -13,7 +13,7 @@ from pointgraphs import halves, of_category, write_shape
 from zoo import save
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore
-from onnxcert.audit.reload import InputRecipe, reread_truth
+from onnxcert.audit.sources import InputRecipe, reread_truth
 from onnxcert.cli import run_command_line
 from onnxcert.data import Listing
 from onnxcert.data.points import CloudFolder, PointCloud
@@ -103,7 +103,7 @@ def done(tmp_path: Path) -> Record:
 def test_the_way_of_a_record_makes_its_input_again(done: Record) -> None:
     way = InputRecipe.of(done)
     x, labels = way.read(way.item(done))
-    assert digest(x) == done.draws.digest
+    assert digest(x) == done.tally.draws.digest
     assert labels is not None
     truth = reread_truth(done)
     assert truth is not None
@@ -133,7 +133,7 @@ def test_another_contract_does_not_make_it(field: str, value: Any, done: Record)
         x, _ = way.read(way.item(changed))
     except InputError:
         return
-    assert digest(x) != done.draws.digest
+    assert digest(x) != done.tally.draws.digest
 
 
 @pytest.mark.parametrize("value", ["rocket", "", "boat", 3, None])
@@ -145,7 +145,7 @@ def test_another_category_does_not_make_it(value: Any, done: Record) -> None:
         x, _ = way.read(way.item(changed))
     except InputError:
         return
-    assert digest(x) != done.draws.digest
+    assert digest(x) != done.tally.draws.digest
 
 
 def test_truth_that_changed_is_none(done: Record, tmp_path: Path) -> None:
@@ -156,5 +156,6 @@ def test_truth_that_changed_is_none(done: Record, tmp_path: Path) -> None:
 
 
 def test_noise_is_named_as_it_was_drawn(done: Record) -> None:
-    assert describe_noise(done.draws.perturbation).endswith("on the coordinates (channels 0 to 2)")
-    assert done.draws.perturbation.of == Gaussian(0.1)  # type: ignore[attr-defined]
+    perturbation = done.tally.draws.perturbation
+    assert describe_noise(perturbation).endswith("on the coordinates (channels 0 to 2)")
+    assert perturbation.of == Gaussian(0.1)  # type: ignore[attr-defined]

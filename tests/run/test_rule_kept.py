@@ -112,12 +112,12 @@ def test_an_interrupted_input_is_gone_on_with_even_if_its_count_was_lost(
         stops.run.execute(7)
     (kept,) = (out / "partial").glob("*.h5")
     kept.unlink()
-    assert ResultStore(out).read("p1").ended == "interrupted"
+    assert ResultStore(out).read("p1").tally.ended == "interrupted"
     run(model, pictures, out, ProgressListener()).execute(1)
     run(model, pictures, whole, ProgressListener()).execute(7)
     for one, other in zip(ResultStore(out).records(), ResultStore(whole).records(), strict=True):
-        assert one.ended == ""
-        assert np.array_equal(one.path[...], other.path[...])
+        assert one.tally.ended == ""
+        assert np.array_equal(one.tally.path[...], other.tally.path[...])
         assert one.decision == other.decision
 
 
@@ -133,7 +133,7 @@ def test_a_kept_count_that_was_edited_is_not_gone_on_with(
     run(model, pictures, out, ProgressListener()).execute(1)
     run(model, pictures, whole, ProgressListener()).execute(7)
     for one, other in zip(Store(out).records(), Store(whole).records(), strict=True):
-        assert np.array_equal(one.hits[...], other.hits[...])
+        assert np.array_equal(one.tally.hits[...], other.tally.hits[...])
 
 
 def test_alpha_is_shared_by_the_inputs_listed_and_not_by_those_that_happen_to_be_done(

@@ -272,7 +272,7 @@ def test_stopped_at_any_time_the_run_goes_on_with_workers_or_without(
             run.execute(0)
         assert settings == "looks" or len(ResultStore(out).names()) < 6
         if settings == "looks":
-            ended = {record.ended for record in ResultStore(out).records()}
+            ended = {record.tally.ended for record in ResultStore(out).records()}
             assert ended <= {"", "interrupted"}
         again = slot.run(out, settings)
         if not alone:
@@ -326,7 +326,7 @@ def test_draws_that_kill_three_workers_are_an_error_and_nothing_else_is_lost(
         run.execute(0)
     assert chaos.starts == 2 + 3
     assert "p0" not in run.store
-    assert run.store.has_checkpoint("p0")
+    assert (run.store.folder / "partial" / "p0.h5").is_file()
     slot.run(tmp_path / "out").execute(0)
     assert_equal_runs(tmp_path / "out", slot.whole("plain"))
 

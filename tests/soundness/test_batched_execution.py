@@ -327,7 +327,7 @@ def test_an_interrupted_part_goes_on_only_with_its_own_picture(
     """All votes agree in both, so that the hits at the looks tell nothing."""
     finished = pictures.certified("finished", greys[0])
     stopped = pictures.certified("stopped", greys[1], stop_after=60)
-    assert ResultStore(stopped).read("a").ended == "interrupted"
+    assert ResultStore(stopped).read("a").tally.ended == "interrupted"
     with pytest.raises(StoreError, match="a has different results"):
         merge(pictures.folder / "out", [finished, stopped])
     assert not (pictures.folder / "out").exists()
@@ -338,7 +338,7 @@ def test_an_interrupted_part_goes_on_with_its_own_picture(pictures: Pictures, or
     finished = pictures.certified("finished", 0)
     stopped = pictures.certified("stopped", 0, stop_after=60)
     merge(pictures.folder / "out", [finished, stopped][::order])
-    assert ResultStore(pictures.folder / "out").read("a").looks == (50, 100)
+    assert ResultStore(pictures.folder / "out").read("a").tally.looks == (50, 100)
 
 
 @pytest.mark.parametrize("tamper", [shutil.copy, shutil.move])

@@ -236,8 +236,8 @@ def assert_alone(store: ResultStore, place: Place) -> None:
     assert store.names() == alone.names() == place.names
     for name in place.names:
         mine, its = store.read(name), alone.read(name)
-        assert mine.leak_check == its.leak_check == ONE
-        np.testing.assert_array_equal(mine.hits, its.hits)
+        assert mine.tally.leak_check == its.tally.leak_check == ONE
+        np.testing.assert_array_equal(mine.tally.hits, its.tally.hits)
         np.testing.assert_array_equal(mine.labels, its.labels)
         assert mine.decision.statement == its.decision.statement
         assert mine.provenance.environment["batch_size"] == 1
@@ -249,9 +249,9 @@ def assert_alone(store: ResultStore, place: Place) -> None:
 def test_one_finding_makes_the_whole_run_one_draw_a_pass(place: Place) -> None:
     blind = place.done("blind", settings=Settings(perturbation=NOISE, n=100, leak_check=0))
     alone = place.done("alone", batch_size=1)
-    wrong = [n for n in place.names if (blind.read(n).hits != alone.read(n).hits).any()]
+    wrong = [n for n in place.names if (blind.read(n).tally.hits != alone.read(n).tally.hits).any()]
     assert wrong == ["p2"]  # else this test could not fail
-    assert {r.leak_check for r in blind.records()} == {"leak check off"}
+    assert {r.tally.leak_check for r in blind.records()} == {"leak check off"}
     assert_alone(place.done("out"), place)
 
 
@@ -260,7 +260,7 @@ def test_without_a_finding_batches_stay(tmp_path: Path) -> None:
     place = Place(tmp_path, "bbb")
     store = place.done("out")
     assert not store.leaky
-    assert {r.leak_check for r in store.records()} == {"leak check 38 draws"}
+    assert {r.tally.leak_check for r in store.records()} == {"leak check 38 draws"}
     assert {r.provenance.environment["batch_size"] for r in store.records()} == {5}
 
 
@@ -300,7 +300,7 @@ def interrupted_after(run: Run, inputs: int) -> None:
 def test_what_was_counted_before_a_stop_is_counted_again(place: Place, workers: int) -> None:
     interrupted_after(place.run("out"), 2)
     store = ResultStore(place.folder / "out")
-    assert [store.read(n).leak_check for n in ("p0", "p1")] == ["leak check 38 draws"] * 2
+    assert [store.read(n).tally.leak_check for n in ("p0", "p1")] == ["leak check 38 draws"] * 2
     run = place.run("out")
     if workers:
         run.crew = UnreliablePool(WorkerSetup(run.segmenter.reopen, None, "cpu", 1), workers)
@@ -344,7 +344,7 @@ def test_a_kept_count_of_batches_starts_again_once_they_are_known_to_leak(place:
     run.watcher = Watcher(stop_in_p1)
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
-    assert run.store.has_checkpoint("p1")
+    assert (run.store.folder / "partial" / "p1.h5").is_file()
     assert_alone(place.done("out"), place)
 
 
@@ -376,8 +376,8 @@ def test_a_count_goes_on_in_batches_or_one_by_one(
     again.execute(0)
     assert min(done for done in counted if done) > 50  # nothing was counted twice
     record, whole = again.store.read("p0"), place.done("whole", batch_size=1).read("p0")
-    assert record.leak_check.endswith(said)
-    np.testing.assert_array_equal(record.hits, whole.hits)
+    assert record.tally.leak_check.endswith(said)
+    np.testing.assert_array_equal(record.tally.hits, whole.tally.hits)
 
 
 def test_a_merge_refuses_batched_records_of_the_other_shards_by_name(place: Place) -> None:
@@ -415,9 +415,9 @@ def test_looks_that_stop_early_say_what_was_checked_by_then(tmp_path: Path) -> N
     with pytest.raises(KeyboardInterrupt):
         run.execute(0)
     record = run.store.read("p0")
-    check = settings.make_leak_check(record.draws, 96, rows=5, device=False)
-    assert record.n == 200
-    assert record.leak_check == f"leak check {len(check.among(range(200)))} draws"
+    check = settings.make_leak_check(record.tally.draws, 96, rows=5, device=False)
+    assert record.tally.n == 200
+    assert record.tally.leak_check == f"leak check {len(check.among(range(200)))} draws"
     assert record.certificate().statement() == record.decision.statement
 
 
@@ -455,7 +455,7 @@ def test_old_records_open_and_say_what_they_said(tmp_path: Path) -> None:
     place = Place(tmp_path, "b")
     store = place.done("out")
     record = store.read("p0")
-    plain = replace(record, leak_check="")
+    plain = replace(record, tally=replace(record.tally, leak_check=""))
     assert plain.certificate().statement() == record.decision.statement.replace(
         ", leak check 38 draws]", "]"
     )

@@ -186,7 +186,8 @@ def _constant_value(node: onnx.NodeProto) -> onnx.TensorProto | None:
             return attribute.t
         if attribute.name in _VALUES:
             value = np.asarray(getattr(attribute, _VALUES[attribute.name]))
-            return numpy_helper.from_array(value)
+            tensor: onnx.TensorProto = numpy_helper.from_array(value)
+            return tensor
     return None
 
 

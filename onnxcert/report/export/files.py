@@ -99,7 +99,7 @@ def draw_record(
         )
         return
     size = (image.shape[1], image.shape[2])
-    maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.hits)]
+    maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.tally.hits)]
     radius, many = certified_radius(record), len(record.labels.shape) == 3
     for below, names, index in figure_paths("pictures", record.name, class_names, many=many):
         clean, certified, hits = (resize_nearest(array[index], size) for array in maps)
@@ -110,7 +110,7 @@ def draw_record(
             truth=truth,
             clean=clean,
             certified=certified,
-            hit_rate=hits / record.n,
+            hit_rate=hits / record.tally.n,
             class_names=names,
             colours=figure_colours(names, index),
             ignore_label=ignore_label,
@@ -125,4 +125,4 @@ def draw_record(
 
 def _radius_map(record: Record, radius: LevelArray) -> RadiusMap:
     largest = float(record.radii[-1])
-    return RadiusMap(radius, largest, tuple(sorted(record.decision.radius)), record.unit)
+    return RadiusMap(radius, largest, tuple(sorted(record.decision.radius)), record.tally.unit)

@@ -91,7 +91,7 @@ def draw_cloud_record(
     own = dict(contract.get("categories", ())).get(category, ())
     radius = certified_radius(record)
     clean, certified, hits = (
-        np.asarray(array[...]) for array in (record.clean, record.labels, record.hits)
+        np.asarray(array[...]) for array in (record.clean, record.labels, record.tally.hits)
     )
     many = certified.ndim == 2
     for below, names, index in figure_paths("pictures", record.name, class_names, many=many):
@@ -106,7 +106,7 @@ def draw_cloud_record(
             truth=truth[index] if truth is not None and truth.ndim == 2 else truth,
             clean=clean[index],
             certified=certified[index],
-            hit_rate=hits[index] / record.n,
+            hit_rate=hits[index] / record.tally.n,
             class_names=names,
             colours=colours,
             ignore_label=ignore_label,
@@ -138,7 +138,7 @@ def part_colours(class_names: Sequence[str], own: Sequence[int]) -> ByteArray:
 
 def certified_cone(record: Record) -> Cone | None:
     """Return the rotations that the labels are certified for; None for another perturbation."""
-    perturbation = record.draws.perturbation
+    perturbation = record.tally.draws.perturbation
     if perturbation.unit != RADIANS:
         return None
     angle = record.decision.radius[0]
@@ -152,7 +152,7 @@ def certified_cone(record: Record) -> Cone | None:
 
 def _radius_map(record: Record, radius: LevelArray) -> RadiusMap:
     largest, requested = float(record.radii[-1]), sorted(record.decision.radius)
-    unit = record.draws.perturbation.unit or record.unit
+    unit = record.tally.draws.perturbation.unit or record.tally.unit
     if unit != RADIANS:
         return RadiusMap(radius, largest, tuple(requested), unit)
     return RadiusMap(

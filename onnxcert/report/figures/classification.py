@@ -138,11 +138,11 @@ def draw_classifier_record(
 
 
 def _vote_bars(record: Record, names: Sequence[str], *, many_labels: bool) -> list[VoteBar]:
-    arrays = (record.labels, record.candidate, record.hits, record.level)
+    arrays = (record.labels, record.tally.candidate, record.tally.hits, record.level)
     rows = zip(*(np.asarray(array[...]).tolist() for array in arrays), strict=True)
     radii = np.asarray(record.radii[...], np.float64)
     colours = palette.colours(names)
-    perturbation = record.draws.perturbation
+    perturbation = record.tally.draws.perturbation
     bars = []
     for i, (label, candidate, hits, level) in enumerate(rows):
         if many_labels:
@@ -161,8 +161,8 @@ def _vote_bars(record: Record, names: Sequence[str], *, many_labels: bool) -> li
         bars.append(
             VoteBar(
                 text=f"{what}{verdict}{radius_text}",
-                votes=f"{hits} of {record.n} votes for {vote}",
-                share=hits / record.n,
+                votes=f"{hits} of {record.tally.n} votes for {vote}",
+                share=hits / record.tally.n,
                 colour=(red, green, blue),
                 certified=label != ABSTAIN,
             )

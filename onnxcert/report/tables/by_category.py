@@ -117,10 +117,10 @@ def _read_categories(record: Record) -> dict[str, tuple[int, ...]]:
         found = {name: tuple(parts) for name, parts in stored}
     except (TypeError, ValueError):
         found = {"": ()}
-    if not all(_is_valid(name, parts, record.classes) for name, parts in found.items()):
+    if not all(_is_valid(name, parts, record.tally.classes) for name, parts in found.items()):
         raise StoreError(
             f"expected the categories in the contract of {record.name} as [name, [classes from 0 "
-            f"to {record.classes - 1}]], got {stored!r:.80}; run onnxcert verify to find the "
+            f"to {record.tally.classes - 1}]], got {stored!r:.80}; run onnxcert verify to find the "
             "change."
         )
     return found

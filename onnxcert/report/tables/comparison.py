@@ -114,7 +114,7 @@ def _compare_input(name: str, a: Results, b: Results) -> InputDifference:
 
 
 def _compare_labels(a: Record, b: Record) -> InputDifference:
-    same = a.draws.digest == b.draws.digest
+    same = a.tally.draws.digest == b.tally.draws.digest
     labels: Sequence[Any] = [np.asarray(record.labels[...]) for record in (a, b)]
     if labels[0].shape != labels[1].shape:
         return InputDifference(a.name, same, None)
@@ -171,22 +171,22 @@ def comparison_object(comparison: Comparison) -> dict[str, Any]:
             name.replace(" ", "_"): {"a": a, "b": b, "difference": _subtract(b, a)}
             for name, (a, b) in _score_pairs(comparison).items()
         },
-        "inputs": [
-            {
-                "name": d.name,
-                "same_input": d.same_input,
-                "components": d.components,
-                "differing": None if d.components is None else d.differing,
-                "share": None if d.components is None else d.differing / d.components,
-                "other_class": None if d.components is None else d.other_class,
-                "only_a": None if d.components is None else d.only_a,
-                "only_b": None if d.components is None else d.only_b,
-            }
-            for d in comparison.inputs
-        ],
+        "inputs": [_input_fields(difference) for difference in comparison.inputs],
         "only_a": list(comparison.only_a),
         "only_b": list(comparison.only_b),
     }
+
+
+def _input_fields(d: InputDifference) -> dict[str, Any]:
+    counts = {
+        "differing": d.differing,
+        "share": d.differing / (d.components or 1),
+        "other_class": d.other_class,
+        "only_a": d.only_a,
+        "only_b": d.only_b,
+    }
+    known = {"name": d.name, "same_input": d.same_input, "components": d.components}
+    return known | (dict.fromkeys(counts) if d.components is None else counts)
 
 
 def _score_pairs(comparison: Comparison) -> dict[str, tuple[float | None, float | None]]:
@@ -196,14 +196,13 @@ def _score_pairs(comparison: Comparison) -> dict[str, tuple[float | None, float 
 
 def _summary_scores(summary: Summary) -> dict[str, float | None]:
     certified, clean = summary.rows["certified"], summary.rows["clean"]
-    sure, plain = certified.scores, clean.scores
     return {
         "radius": summary.radius,
-        "accuracy": None if sure is None else sure.accuracy,
-        "miou": None if sure is None else sure.miou,
+        "accuracy": getattr(certified.scores, "accuracy", None),
+        "miou": getattr(certified.scores, "miou", None),
         "abstain": certified.abstain,
-        "clean accuracy": None if plain is None else plain.accuracy,
-        "clean miou": None if plain is None else plain.miou,
+        "clean accuracy": getattr(clean.scores, "accuracy", None),
+        "clean miou": getattr(clean.scores, "miou", None),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from onnxcert.planning.plan import Plan
 from onnxcert.planning.scheme import Scheme
 from onnxcert.planning.speed import Speed
+from onnxcert.report.tables.text import format_columns
 from onnxcert.statistics.guarantee import format_radius
 
 
@@ -46,7 +47,11 @@ def _format_tau(plan: Plan, place: int, tau: float) -> list[str]:
         least_said = "no look certifies anything" if least is None else f"first at look {least}"
     else:
         least_said = "no practicable n" if least is None else f"smallest useful n {least}"
-    lines = [f"{heading}: {least_said}", "", *_format_table(_build_votes_table(plan, place))]
+    lines = [
+        f"{heading}: {least_said}",
+        "",
+        *format_columns(_build_votes_table(plan, place), left=0),
+    ]
     if requested.stepwise:
         lines.append(
             "votes: whatever the other components get; 90 % certified: where nine in ten of the "
@@ -95,7 +100,7 @@ def _format_prediction(plan: Plan, place: int) -> list[str]:
     lines = [
         f"share certified, predicted from {inputs} input{'s' if inputs > 1 else ''} of the pilot:",
         "",
-        *_format_table(rows),
+        *format_columns(rows, left=0),
     ]
     early = next((s for s in plan.schemes if s.rule.schedule is not None), None)
     if early is not None:
@@ -117,15 +122,6 @@ def _format_early_stop(scheme: Scheme, shares: Sequence[float]) -> list[str]:
         f"{scheme.name}: {scheme.draws[near]} of {most} draws certify {shares[near] / last:.0%} of "
         "what all draws certify."
     ]
-
-
-def _format_table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
-    return [lines[0], "-" * len(lines[0]), *lines[1:]]
 
 
 def _format_count(votes: int, n: int) -> str:

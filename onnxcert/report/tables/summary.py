@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,8 +14,8 @@ from onnxcert.errors import StoreError
 from onnxcert.metrics.part_iou import PartScores
 from onnxcert.metrics.scores import Curve, Scores, scores
 from onnxcert.model.contract.modality import Modality
-from onnxcert.report.tables import alike
 from onnxcert.report.tables.by_category import ByCategory, Category
+from onnxcert.report.tables.text import count_similar, merge_similar
 from onnxcert.results.record import Record, certified_row
 from onnxcert.sampling.tally import Component, passes
 from onnxcert.statistics.guarantee import guarantee
@@ -106,9 +107,10 @@ class Summary:
 
 def _run_settings(record: Record) -> tuple[Any, ...]:
     """Return the parameters that all records of one run share."""
+    tally, draws = record.tally, record.tally.draws
     return (
-        *(record.draws.perturbation, record.draws.seed, record.draws.generator),
-        *(_max_draws(record), record.n0, record.selection, record.unit, record.kind),
+        *(draws.perturbation, draws.seed, draws.generator),
+        *(_max_draws(record), tally.n0, tally.selection, tally.unit, tally.kind),
         *(record.decision.rule, record.decision.controls),
         record.provenance.model.get("sha256"),
     )
@@ -116,7 +118,7 @@ def _run_settings(record: Record) -> tuple[Any, ...]:
 
 def _component(record: Record) -> str:
     """Return the table's word for one component."""
-    if Component.parse(record.kind).element.is_whole:
+    if Component.parse(record.tally.kind).element.is_whole:
         return "input"
     return "point" if _is_cloud(record) else "pixel"
 
@@ -128,7 +130,7 @@ def _is_cloud(record: Record) -> bool:
 def _max_draws(record: Record) -> int:
     """Return the number of tested draws; with interim looks, the maximum."""
     schedule = record.decision.rule.schedule
-    return record.n if schedule is None else schedule.n
+    return record.tally.n if schedule is None else schedule.n
 
 
 def summarise(
@@ -147,49 +149,34 @@ def summarise(
     matrices: dict[str, np.ndarray[Any, Any]] = {}
     last: Record | None = None
     by_category = ByCategory()
-    inputs = components = smallest = total = nonfinite = drawn = 0
-    law_error = 0.0
-    abstained: list[int] = []
-    radii: list[float] = []
+    decided: list[tuple[int, tuple[int, ...], tuple[float, ...]]] = []
+    nonfinite = drawn = 0
+    law_error, nonrobust = 0.0, False
     whole: Curve | None = None
-    ended: dict[str, int] = {}
-    notes: dict[str, int] = {}
+    ended, notes = Counter[str](), Counter[str]()
     warnings: dict[str, None] = {}
     leak_checks: dict[str, None] = {}
-    shown = {"clean", "noisy", "certified"}
     for record in records:
         if last is not None and _run_settings(record) != _run_settings(last):
             raise StoreError(
                 f"the records {last.name} and {record.name} were made with different settings; "
                 "run onnxcert verify to find the one that does not belong here."
             )
-        last = record
-        inputs += 1
-        law_error = max(law_error, record.law_error)
-        components = max(components, record.decision.components)
-        smallest = min(smallest or components, record.decision.components)
-        total += record.decision.components
-        here = record.decision
-        abstained = [
-            new + old
-            for new, old in zip(here.abstained, abstained or [0] * len(here.abstained), strict=True)
-        ]
-        radii = [min(pair) for pair in zip(here.radius, radii or here.radius, strict=True)]
-        drawn += passes(record.n, record.n0, record.selection)
-        if record.ended:
-            ended[record.ended] = ended.get(record.ended, 0) + 1
-        if here.rule.radius_map or here.rule.more_taus:
+        last, tally, decision = record, record.tally, record.decision
+        decided.append((decision.components, decision.abstained, decision.radius))
+        law_error = max(law_error, tally.law_error)
+        drawn += passes(tally.n, tally.n0, tally.selection)
+        ended.update([tally.ended] if tally.ended else [])
+        if decision.rule.radius_map or decision.rule.more_taus:
             whole = record.curve if whole is None else whole + record.curve
-        nonfinite += record.nonfinite
+        nonfinite += tally.nonfinite
         read = {row: np.asarray(matrix[...]) for row, matrix in record.confusions.items()}
         for row, matrix in read.items():
             matrices[row] = matrices.get(row, 0) + matrix
         by_category.add(record, read)
-        if record.nonrobust is not None:
-            shown.add("nonrobust")
-        for note in record.decision.notes:
-            notes[note] = notes.get(note, 0) + 1
-        leak_checks[record.leak_check] = None
+        nonrobust |= record.nonrobust is not None
+        notes.update(decision.notes)
+        leak_checks[tally.leak_check] = None
         warnings.update(dict.fromkeys(record.provenance.environment.get("warnings", ())))
     if last is None:
         if listed:
@@ -201,52 +188,47 @@ def summarise(
             "there are no results to report here; give the folder that onnxcert certify wrote, "
             "or one of its outputs if the model has several."
         )
-    decision, rule = last.decision, last.decision.rule
+    sizes, abstained_by_tau, radii_by_tau = zip(*decided, strict=True)
+    inputs, components, total = len(sizes), max(sizes), sum(sizes)
+    radii = [min(radii) for radii in zip(*radii_by_tau, strict=True)]
+    abstain = [sum(counts) / total for counts in zip(*abstained_by_tau, strict=True)]
+    rule, draws = decision.rule, tally.draws
     if rule.alpha_scope == "dataset" and inputs > rule.inputs:
         raise StoreError(
             f"alpha is shared by {rule.inputs} inputs but there are {inputs} records; they do "
             "not come from one run."
         )
+    # Row -> radius and abstention. PREDICT certifies the prediction at the input itself, so it has
+    # no radius.
+    numbers: dict[str, tuple[float | None, float]] = {"nonrobust": (None, 0.0)} if nonrobust else {}
+    numbers |= {"clean": (None, 0.0), "noisy": (None, 0.0)}
+    for tau, radius, share in zip(rule.taus, radii, abstain, strict=True):
+        row = "certified" if tau == rule.tau else certified_row(tau)
+        numbers[row] = None if rule.procedure == "predict" else radius, share
     parts = by_category.scores()
     rows = {
-        row: Row(
-            radius=None,
-            scores=scores(matrices[row]) if row in matrices else None,
-            abstain=0.0,
-            parts=parts.get(row),
-        )
-        for row in ROWS
-        if row in shown and row != "certified"
+        row: Row(radius, scores(matrices[row]) if row in matrices else None, share, parts.get(row))
+        for row, (radius, share) in numbers.items()
     }
-    for tau, radius, nothing in zip(rule.taus, radii, abstained, strict=True):
-        row = "certified" if tau == rule.tau else certified_row(tau)
-        rows[row] = Row(
-            # PREDICT certifies the prediction at the input itself, so it has no radius.
-            radius=None if rule.procedure == "predict" else radius,
-            scores=scores(matrices[row]) if row in matrices else None,
-            abstain=nothing / total,
-            parts=parts.get(row),
-        )
     settings = {
-        "perturbation": last.draws.perturbation.name,
-        **last.draws.perturbation.parameters(),
+        "perturbation": draws.perturbation.name,
+        **draws.perturbation.parameters(),
         "n": _max_draws(last),
-        "n0": last.n0,
-        "selection": last.selection,
+        "n0": tally.n0,
+        "selection": tally.selection,
         **rule.as_dict(),
     }
-    counted = alike.count_similar(notes, inputs)
+    counted = count_similar(notes, inputs)
     if nonfinite:
         counted.append(
             f"{nonfinite} predictions were invalid because the model's output was not finite"
         )
     counted += by_category.notes()
-    if last.draws.law_note:
-        counted.append(last.draws.law_note)
-    share = abstained[0] / total
-    if 0.75 <= share < 1:
+    if draws.law_note:
+        counted.append(draws.law_note)
+    if 0.75 <= abstain[0] < 1:
         counted.append(
-            f"{100 * share:.0f} % abstain; onnxcert inspect MODEL "
+            f"{100 * abstain[0]:.0f} % abstain; onnxcert inspect MODEL "
             f"{'SHAPE' if _is_cloud(last) else 'PICTURE'} shows whether the model gets the input "
             "it was trained on; the noise should be that of its training"
         )
@@ -257,16 +239,16 @@ def summarise(
         skipped=dict(skipped or {}),
         components=components,
         radius=radii[0],
-        unit=last.draws.perturbation.unit or last.unit,
-        kind=last.kind,
+        unit=draws.perturbation.unit or tally.unit,
+        kind=tally.kind,
         component=_component(last),
         cloud=_is_cloud(last),
-        perturbation=last.draws.perturbation,
+        perturbation=draws.perturbation,
         settings=settings,
-        seed=last.draws.seed,
+        seed=draws.seed,
         draws=drawn / inputs,
-        max_draws=passes(_max_draws(last), last.n0, last.selection),
-        ended=ended,
+        max_draws=passes(_max_draws(last), tally.n0, tally.selection),
+        ended=dict(ended),
         budget=rule.budget.of(components),
         nonfinite=nonfinite,
         rows=rows,
@@ -277,17 +259,17 @@ def summarise(
         statement=guarantee(
             rule=rule,
             controls=decision.controls,
-            perturbation=last.draws.perturbation,
-            unit=last.unit,
+            perturbation=draws.perturbation,
+            unit=tally.unit,
             n=_max_draws(last),
-            n0=last.n0,
-            selection=last.selection,
+            n0=tally.n0,
+            selection=tally.selection,
             components=components,
-            smallest=smallest,
-            kind=last.kind,
+            smallest=min(sizes),
+            kind=tally.kind,
             radius=None if decision.own_radius is None else radii[0],
             law_error=law_error,
             leak_check=" or ".join(filter(None, leak_checks)),
         ),
-        notes=(*alike.merge_similar(warnings), *counted),
+        notes=(*merge_similar(warnings), *counted),
     )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from onnxcert.metrics.part_iou import CategoryScores
 from onnxcert.metrics.scores import Curve
-from onnxcert.report.tables.parts import categories_object, category_table
 from onnxcert.report.tables.summary import ROWS, Row, Summary
 from onnxcert.report.tables.text import format_columns, format_number
 from onnxcert.statistics.guarantee import format_radius
+
+# Rows without noise or certificate -> short names: each row becomes a column of the category table.
+_PLAIN: Final = {"nonrobust": "non-robust", "clean": "clean", "noisy": "base"}
 
 
 def table(summary: Summary, *, per_class: bool = False) -> str:
@@ -36,7 +39,7 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
     if per_class and certified is not None:
         lines += ["", *_per_class_table(summary)]
     if per_class and summary.categories:
-        lines += ["", *category_table(summary)]
+        lines += ["", *_category_table(summary)]
     lines += ["", summary.statement, *(f"note: {note}" for note in summary.notes)]
     return "\n".join(lines)
 
@@ -56,16 +59,13 @@ def headings(summary: Summary) -> list[str]:
 
 def row_cells(summary: Summary, row: Row) -> list[str]:
     """Return the cells of one row, one for each of `headings`."""
-    scores, parts = row.scores, row.parts
-    found = [None if scores is None else scores.accuracy]
-    if summary.cloud:
-        found.append(None if scores is None else scores.class_accuracy)
+    found = _pick(row.scores, "accuracy", *(["class_accuracy"] if summary.cloud else []))
     if summary.cloud and _has_part_scores(summary):
-        found += [parts and parts.instance_iou, parts and parts.category_iou]
+        found |= _pick(row.parts, "instance_iou", "category_iou")
     else:
-        found.append(None if scores is None else scores.miou)
+        found |= _pick(row.scores, "miou")
     radius = "-" if row.radius is None else format_radius(summary.perturbation, row.radius)
-    return [radius, *map(format_number, found), format_number(row.abstain)]
+    return [radius, *map(format_number, found.values()), format_number(row.abstain)]
 
 
 def _has_part_scores(summary: Summary) -> bool:
@@ -153,18 +153,15 @@ def json_object(
         "draws": summary.draws if summary else 0,
         **(_optional_fields(summary) if summary else {}),
         "seed": summary.seed if summary else None,
-        **{
-            name: _score_fields(summary, rows.get(name)) for name in ("nonrobust", "clean", "noisy")
-        },
+        **{name: _score_fields(summary, rows.get(name)) for name in _PLAIN},
         "certified": certified
         and {
-            "accuracy": certified.scores and certified.scores.accuracy,
-            "miou": certified.scores and certified.scores.miou,
+            **_pick(certified.scores, "accuracy", "miou"),
             "abstain": certified.abstain,
-            "accuracy_certified": certified.scores and certified.scores.accuracy_certified,
+            **_pick(certified.scores, "accuracy_certified"),
             **_part_scores(summary, certified),
         },
-        **({"categories": categories_object(summary)} if summary and summary.categories else {}),
+        **({"categories": _categories_object(summary)} if summary and summary.categories else {}),
         "skipped": list(skipped),
         "nonfinite": summary.nonfinite if summary else 0,
         "warnings": list(warnings),
@@ -189,8 +186,7 @@ def _optional_fields(summary: Summary) -> dict[str, Any]:
             {
                 "tau": tau,
                 "radius": radius,
-                "accuracy": row.scores and row.scores.accuracy,
-                "miou": row.scores and row.scores.miou,
+                **_pick(row.scores, "accuracy", "miou"),
                 "abstain": row.abstain,
                 **_part_scores(summary, row),
             }
@@ -206,25 +202,23 @@ def _optional_fields(summary: Summary) -> dict[str, Any]:
     return found
 
 
+def _pick(scores: object | None, *names: str) -> dict[str, float | None]:
+    """Return the named scores; None for each without a ground truth (`scores` is None)."""
+    return {name: getattr(scores, name, None) for name in names}
+
+
 def _score_fields(summary: Summary | None, row: Row | None) -> dict[str, float | None] | None:
     if row is None or row.scores is None:
         return None
-    return {
-        "accuracy": row.scores.accuracy,
-        "miou": row.scores.miou,
-        **_part_scores(summary, row),
-    }
+    return {**_pick(row.scores, "accuracy", "miou"), **_part_scores(summary, row)}
 
 
 def _part_scores(summary: Summary | None, row: Row) -> dict[str, float | None]:
     """Return the additional scores of point clouds; nothing for images."""
     if summary is None or not summary.cloud:
         return {}
-    found = {"class_accuracy": None if row.scores is None else row.scores.class_accuracy}
-    if _has_part_scores(summary):
-        found["instance_iou"] = row.parts and row.parts.instance_iou
-        found["category_iou"] = row.parts and row.parts.category_iou
-    return found
+    parts = ("instance_iou", "category_iou") if _has_part_scores(summary) else ()
+    return {**_pick(row.scores, "class_accuracy"), **_pick(row.parts, *parts)}
 
 
 def _per_class_table(summary: Summary) -> list[str]:
@@ -234,3 +228,67 @@ def _per_class_table(summary: Summary) -> list[str]:
     for c, class_name in enumerate(names):
         cells.append([class_name, *(format_number(scores.iou[c]) for scores in shown.values())])
     return format_columns(cells)
+
+
+def _category_table(summary: Summary) -> list[str]:
+    """Return the table lines, one for each category of shapes.
+
+    Columns: the number of shapes, the IoU in every row of the run's table, and for each certified
+    row the point accuracy and the abstained share.
+    """
+    certified = _certified_headings(summary)
+    scored = {name: row for name, row in summary.rows.items() if row.parts is not None}
+    cells = [["category", "shapes"]]
+    cells[0] += [f"{_PLAIN.get(name) or certified[name]}\nIoU" for name in scored]
+    for head in certified.values():
+        cells[0] += [f"{head}\naccuracy"] if scored else []
+        cells[0] += ["\n".join([*head.split("\n")[1:], "abstained"])]
+    for category, found in summary.categories.items():
+        numbers = [_category_scores(row, category, "iou")["iou"] for row in scored.values()]
+        for name, abstain in zip(certified, found.abstain, strict=True):
+            accuracy = _category_scores(summary.rows[name], category, "accuracy")
+            numbers += [*(accuracy.values() if scored else ()), abstain]
+        cells.append([category, str(found.shapes), *map(format_number, numbers)])
+    return format_columns(cells)
+
+
+def _categories_object(summary: Summary) -> dict[str, dict[str, Any]]:
+    """Return category -> its number of shapes and its scores, named as in `json_object`."""
+    names = ("accuracy", "iou")
+    found: dict[str, dict[str, Any]] = {}
+    for category, shapes in summary.categories.items():
+        certified = [
+            {**_category_scores(summary.rows[row], category, *names), "abstain": abstain}
+            for row, abstain in zip(_certified_headings(summary), shapes.abstain, strict=True)
+        ]
+        found[category] = {
+            "shapes": shapes.shapes,
+            **{
+                name: _category_scores(row, category, *names)
+                if (row := summary.rows.get(name)) and _in_category(row, category)
+                else None
+                for name in _PLAIN
+            },
+            "certified": certified[0],
+        }
+        if len(summary.taus) > 1:
+            taus = zip(summary.taus, certified, strict=True)
+            found[category]["taus"] = [{"tau": tau, **fields} for tau, fields in taus]
+    return found
+
+
+def _certified_headings(summary: Summary) -> dict[str, str]:
+    """Return certified row -> column heading, in the order of tau."""
+    word = "post hoc" if summary.settings.get("hindsight") else "certified"
+    rows = [name for name in summary.rows if name.startswith("certified")]
+    if len(rows) == 1:
+        return {rows[0]: word}
+    return {row: f"{word}\ntau {tau!r}" for row, tau in zip(rows, summary.taus, strict=True)}
+
+
+def _category_scores(row: Row, category: str, *names: str) -> dict[str, float | None]:
+    return _pick(_in_category(row, category), *names)
+
+
+def _in_category(row: Row, category: str) -> CategoryScores | None:
+    return row.parts.categories.get(category) if row.parts else None

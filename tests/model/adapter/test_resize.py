@@ -194,7 +194,7 @@ def test_pictures_of_different_sizes_are_each_certified_as_if_alone(
         "--out", alone,
     )  # fmt: skip
     assert done.status == 0, done.err
-    assert np.array_equal(ResultStore(alone).read("3").hits, store.read("3").hits)
+    assert np.array_equal(ResultStore(alone).read("3").tally.hits, store.read("3").tally.hits)
 
 
 def rounding_down() -> onnx.ModelProto:
@@ -361,7 +361,7 @@ def test_each_head_is_certified_apart(
         assert single.status == 0, single.err
         alone = ResultStore(tmp_path / name.replace("/", "_")).read("shot")
         apart = ResultStore(both.json["heads"][name]["out"]).read("shot")
-        assert np.array_equal(alone.hits, apart.hits)
+        assert np.array_equal(alone.tally.hits, apart.tally.hits)
         assert np.array_equal(alone.labels, apart.labels)
 
 
