@@ -14,13 +14,9 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import Any, Final, Self, final
 
+from onnxcert.run import STOPS
 from onnxcert.run.workers.tasks import Task
 from onnxcert.run.workers.worker import TaskResult, Worker, WorkerSetup
-
-# Signals that stop a command, where the system has them.
-STOPS: Final = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
 
 
 @dataclass(eq=False)
