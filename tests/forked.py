@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from onnxcert.cli import COMMANDS
+
 Prepare = Callable[[], object]
 
 
@@ -30,7 +32,8 @@ class Started:
 
     def __init__(self, arguments: Sequence[str], prepare: Prepare | None = None) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["onnxcert.cli", "matplotlib.pyplot"])
+        commands = (f"onnxcert.cli.{name}" for name in COMMANDS)
+        context.set_forkserver_preload([*commands, "matplotlib.pyplot"])
         self._said = Path(tempfile.mkdtemp())
         self._process = context.Process(target=_main, args=(arguments, self._said, prepare))
         self._process.start()

@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from typer.main import get_command
 
 import onnxcert
-from onnxcert import Gaussian, __version__
-from onnxcert.cli import app, run_command_line
+from onnxcert import Gaussian, __version__, cli
+from onnxcert.cli import load_command, run_command_line
 from onnxcert.data.datasets import READERS
 from onnxcert.data.points import CLOUD_READERS
 from onnxcert.sampling.leak_check import ONE_DRAW
@@ -26,7 +25,7 @@ from onnxcert.statistics.rule import Rule
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS: dict[str, Any] = dict(get_command(app).commands)  # type: ignore[attr-defined]
+COMMANDS: dict[str, Any] = {name: load_command(name) for name in cli.COMMANDS}
 
 
 def blocks(language: str, text: str = README) -> list[str]:

@@ -6,34 +6,92 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from functools import cache
+from importlib import import_module
+from typing import Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from onnxcert._version import __version__
-from onnxcert.cli import certify, decide, diff, inspect, merge, pack, plan, report, study, verify
-from onnxcert.cli.missing_settings import format_questions
+from onnxcert.cli.options.base import expand_groups
 from onnxcert.cli.terminal import OutputError, guard_streams
-from onnxcert.errors import OnnxcertError
-from onnxcert.model.contract.question import MissingSettings
+from onnxcert.errors import ContractError, OnnxcertError
 
-DONE, USER_ERROR, PIPE_CLOSED = 0, 2, 141  # 141: what shells report after SIGPIPE
+# Exit statuses; 141 is what shells report after SIGPIPE.
+DONE, USER_ERROR, SOME_SKIPPED, PIPE_CLOSED = 0, 2, 3, 141
 
-app = typer.Typer(
-    name="onnxcert",
-    help="Certified segmentation for any ONNX model, by randomized smoothing.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+# Command, and module of this package -> help. So --help loads no command.
+COMMANDS: Final = {
+    "certify": "Certify the model's predictions on inputs.",
+    "plan": "Compute how many noise samples a certificate needs.",
+    "decide": "Decide certificates again from stored votes.",
+    "report": "Print the table of a run.",
+    "inspect": "Print the contract of a model and the lint's findings.",
+    "merge": "Merge the shards of one run into one folder.",
+    "pack": "Pack a run into one portable HDF5 file.",
+    "verify": "Check stored results.",
+    "diff": "Compare two runs.",
+    "study": "Repeat the paper's experiments, or calibrate the rules.",
+}
+# No rich markup: Typer would colour the help, and `GuardedStream` escapes colours.
+_PLAIN: Final[dict[str, Any]] = {
+    "add_completion": False,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+}
+
+
+class _Command(TyperCommand):
+    """A command whose --help has one section per group of options."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
+            title = getattr(parameter, "rich_help_panel", None) or kind
+            record = parameter.get_help_record(ctx)
+            sections.setdefault(title, []).extend([record] if record else [])
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class _Commands(TyperGroup):
+    """The commands, each imported when it is called."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "commands": dict.fromkeys(COMMANDS)})
+
+    def get_command(self, _context: Any, name: str) -> Any:
+        return load_command(name) if name in COMMANDS else None
+
+    def format_commands(self, _context: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@cache
+def load_command(name: str) -> Any:
+    """Import the command `name` and return it."""
+    app = typer.Typer(**_PLAIN)
+    app.command(name, cls=_Command)(expand_groups(import_module(f"{__name__}.{name}").command))
+    return typer.main.get_command(app)
 
 
 def _show_version(requested: bool) -> None:
     if requested:
         typer.echo(f"onnxcert {__version__}")
         raise typer.Exit
+
+
+app = typer.Typer(
+    name="onnxcert",
+    cls=_Commands,
+    help="Certified segmentation for any ONNX model, by randomized smoothing.",
+    **_PLAIN,
+)
 
 
 @app.callback()
@@ -43,18 +101,6 @@ def _options(
     ),
 ) -> None:
     """Certified segmentation for any ONNX model, by randomized smoothing."""
-
-
-app.command("certify")(certify.command)
-app.command("plan")(plan.command)
-app.command("decide")(decide.command)
-app.command("report")(report.command)
-app.command("inspect")(inspect.command)
-app.command("merge")(merge.command)
-app.command("pack")(pack.command)
-app.command("verify")(verify.command)
-app.command("diff")(diff.command)
-app.command("study")(study.command)
 
 
 def run_command_line(arguments: list[str] | None = None, *, started: float | None = None) -> int:
@@ -94,9 +140,10 @@ def _run(arguments: list[str], context: dict[str, Any]) -> int:
         status = command.main(
             args=arguments, prog_name="onnxcert", standalone_mode=False, obj=context
         )
-    except MissingSettings as error:
-        sentence, *more = format_questions(error, arguments)
-        return _fail(sentence, more)
+    except ContractError as error:
+        from onnxcert.cli.questions import format_questions
+
+        return _fail(*format_questions(error, arguments))
     except OnnxcertError as error:
         return _fail(str(error))
     except typer.TyperException as error:
@@ -136,7 +183,7 @@ def _describe_machine_failure(error: Exception) -> str | None:
     return None
 
 
-def _fail(message: str, more: Sequence[str] = ()) -> int:
+def _fail(message: str, *more: str) -> int:
     first = f"onnxcert: {' '.join(message.split())}"
     with suppress(OSError):  # if standard error fails, the exit status still reports the error
         print(first, *more, sep="\n", file=sys.stderr, flush=True)

@@ -6,22 +6,21 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from onnxcert.cli.label_facts import check_label_offset, get_ignore_label
-from onnxcert.cli.missing_settings import add_run_settings
-from onnxcert.cli.options.contract import with_contract_options
-from onnxcert.cli.options.inputs import InputOptions, with_input_options
-from onnxcert.cli.options.loading import load_model
-from onnxcert.cli.options.noise import NoiseOptions, with_noise_options
-from onnxcert.cli.options.parallel import ParallelOptions, with_parallel_options
+from onnxcert.cli import SOME_SKIPPED
+from onnxcert.cli.options.base import N0, AsJson, ModelPath, PerClass, Selection
+from onnxcert.cli.options.contract import ContractOptions
+from onnxcert.cli.options.inputs import InputOptions
+from onnxcert.cli.options.noise import NoiseOptions
+from onnxcert.cli.options.parallel import ParallelOptions
 from onnxcert.cli.options.parsing import parse_draws_or_off, parse_seconds
-from onnxcert.cli.options.rule import RuleOptions, with_rule_options
-from onnxcert.cli.options.runtime import RunningOptions, with_running_options
+from onnxcert.cli.options.rule import RuleOptions
+from onnxcert.cli.options.runtime import RunningOptions, load_model
+from onnxcert.cli.questions import add_run_settings
 from onnxcert.cli.running import (
-    SOME_SKIPPED,
     default_folder,
     execute,
     result_object,
@@ -31,7 +30,6 @@ from onnxcert.data.listing import safe_name
 from onnxcert.errors import ParameterError
 from onnxcert.files.inside import inside
 from onnxcert.model.bundled import find_model
-from onnxcert.model.contract.modality import Modality
 from onnxcert.model.contract.question import MissingSettings
 from onnxcert.model.detect.detect import read_stated
 from onnxcert.report.tables.table import table
@@ -42,104 +40,101 @@ from onnxcert.statistics.settings import Settings
 from onnxcert.statistics.stopping import Stopping
 
 
-@with_rule_options
-@with_noise_options
-@with_input_options
-@with_running_options
-@with_parallel_options
-@with_contract_options
 def command(
     context: typer.Context,
-    model: str = typer.Argument(
-        ..., help="ONNX file, folder with an ONNX file, or bundled model (street, parts)."
-    ),
-    inputs: list[str] | None = typer.Argument(
-        None,
-        help="Image or point cloud files, folders or glob patterns. Default: the sample inputs "
-        "next to the model.",
-    ),
-    n: int = typer.Option(100, "--n", help="Number of noise samples (with --looks: the maximum)."),
-    n0: int = typer.Option(
-        10, "--n0", help="Number of noise samples that select the candidate class."
-    ),
-    selection: str = typer.Option(
-        "pooled",
-        "--selection",
-        help="pooled: the first n0 of the n noise samples select the candidate class; split: n0 "
-        "extra samples select it.",
-    ),
-    until: float | None = typer.Option(
-        None,
-        "--until",
-        metavar="SHARE",
-        help="Stop at an interim look when this share of components is certified.",
-    ),
-    futility: float | None = typer.Option(
-        None,
-        "--futility",
-        metavar="SHARE",
-        help="Stop at an interim look when 100 more noise samples are expected to certify less "
-        "than this additional share.",
-    ),
-    seconds_each: Any | None = typer.Option(
-        None,
-        "--time",
-        parser=parse_seconds,
-        metavar="TIME",
-        help="Stop each input at the last interim look that fits into this time, e.g. 60s or 2m.",
-    ),
-    seed: int | None = typer.Option(
-        None, "--seed", help="Seed of the noise. Default: random, stored in the results."
-    ),
-    nonrobust: str | None = typer.Option(
-        None,
-        "--nonrobust",
-        metavar="MODEL",
-        help="Baseline model, run on the clean inputs (first row of the table). Contract options "
-        "apply to both models; if they differ, store each contract with inspect --write.",
-    ),
-    out: Path | None = typer.Option(
-        None,
-        "--out",
-        metavar="DIR",
-        help="Results folder. Default: a folder in onnxcert-results, one per model and settings. "
-        "Run the same command again to resume an interrupted run.",
-    ),
-    pictures: bool = typer.Option(
-        True, "--pictures/--no-pictures", help="Save one figure per input, or none."
-    ),
-    per_class: bool = typer.Option(False, "--per-class", help="Print the IoU of each class."),
-    as_json: bool = typer.Option(
-        False, "--json", help="Print only one JSON object to standard output."
-    ),
-    checkpoint: float = typer.Option(
-        60.0,
-        "--checkpoint",
-        metavar="SECONDS",
-        help="Interval between checkpoints of the vote counts, in seconds.",
-    ),
-    leak_check: Any | None = typer.Option(
-        None,
-        "--leak-check",
-        parser=parse_draws_or_off,
-        metavar="M|off",
-        help="Batch-invariance check: run M noise samples of each input again in other batches "
-        "(default: computed). If a prediction differs, all inputs are counted again with one "
-        "sample per pass.",
-    ),
+    model: ModelPath,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Image or point cloud files, folders or glob patterns. Default: the sample inputs "
+            "next to the model."
+        ),
+    ] = None,
+    n: Annotated[
+        int, typer.Option(help="Number of noise samples (with --looks: the maximum).")
+    ] = 100,
+    n0: N0 = 10,
+    selection: Selection = "pooled",
+    until: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Stop at an interim look when this share of components is certified.",
+        ),
+    ] = None,
+    futility: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Stop at an interim look when 100 more noise samples are expected to certify less "
+            "than this additional share.",
+        ),
+    ] = None,
+    seconds_each: Annotated[
+        float | None,
+        typer.Option(
+            "--time",
+            parser=parse_seconds,
+            metavar="TIME",
+            help="Stop each input at the last interim look that fits into this time, e.g. 60s or "
+            "2m.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of the noise. Default: random, stored in the results."),
+    ] = None,
+    nonrobust: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Baseline model, run on the clean inputs (first row of the table). Contract "
+            "options apply to both models; if they differ, store each contract with inspect "
+            "--write.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Results folder. Default: a folder in onnxcert-results, one per model and "
+            "settings. Run the same command again to resume an interrupted run.",
+        ),
+    ] = None,
+    pictures: Annotated[bool, typer.Option(help="Save one figure per input, or none.")] = True,
+    per_class: PerClass = False,
+    as_json: AsJson = False,
+    checkpoint: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="Interval between checkpoints of the vote counts, in seconds.",
+        ),
+    ] = 60.0,
+    leak_check: Annotated[
+        int | None,
+        typer.Option(
+            parser=parse_draws_or_off,
+            metavar="M|off",
+            help="Batch-invariance check: run M noise samples of each input again in other batches "
+            "(default: computed). If a prediction differs, all inputs are counted again with one "
+            "sample per pass.",
+        ),
+    ] = None,
     *,
-    given: dict[str, Any],
-    input_options: InputOptions,
-    noise: NoiseOptions,
     rule_options: RuleOptions,
+    noise: NoiseOptions,
+    input_options: InputOptions,
     running: RunningOptions,
     parallel: ParallelOptions,
+    contract_options: ContractOptions,
 ) -> int:
     """Certify the model's predictions on inputs, store the votes and print the table."""
+    given = contract_options.collect()
     path = find_model(model)
     if not checkpoint > 0:
         raise ParameterError(f"--checkpoint must be more than 0 seconds, got {checkpoint}.")
-    parallel.check_seed(seed)
+    shard = parallel.get_shard(seed)
     file = load_model(path)
     other_file = load_model(find_model(nonrobust)) if nonrobust else None
     stated = read_stated(file, given)
@@ -147,15 +142,12 @@ def command(
     if listing.categories and "categories" not in {*given, *stated.sources}:
         given = {**given, "categories": listing.categories}
 
-    ignore_label = input_options.ignore_label(listing)
-    if stated.modality is Modality.IMAGE:
-        check_label_offset(file, listing, ignore_label)
-        ignore_label = get_ignore_label(file, listing, ignore_label)
+    ignore_label = input_options.get_ignore_label(listing, file, stated.modality)
 
     def prepare(head: str | None) -> Run:
         """Return the run for the output `head`; None for the output of the contract."""
         fields = {**given, **({} if head is None else {"output": head})}
-        names = input_options.class_names(listing)
+        names = input_options.get_class_names(listing)
         try:
             segmenter = running.open_model(file, fields, driver, names=names)
         except MissingSettings as error:
@@ -175,7 +167,7 @@ def command(
         parameters = collect_parameters(
             segmenter, other, listing, settings, ignore_label, segmenter.backend.generator
         )
-        folder = out or default_folder(path, parameters, seed, parallel.shard)
+        folder = out or default_folder(path, parameters, seed, shard)
         return Run(
             segmenter=segmenter,
             nonrobust=other,
@@ -185,7 +177,7 @@ def command(
                 inside(folder, safe_name(head)) if head and len(heads) > 1 else folder
             ),
             seed=seed,
-            shard=parallel.shard,
+            shard=shard,
             crew=workers,
             class_names=names,
             ignore_label=ignore_label,

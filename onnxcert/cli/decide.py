@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import typer
 
 from onnxcert.audit.redecide import ReDecision
-from onnxcert.cli.options.parsing import parse_numbers
+from onnxcert.cli.options.base import AsJson, ResultsPath
+from onnxcert.cli.options.parsing import Numbers, parse_numbers
+from onnxcert.cli.report import stored_object
 from onnxcert.report.tables.summary import Summary
-from onnxcert.report.tables.table import headings, json_object, row_cells
+from onnxcert.report.tables.table import headings, row_cells
 from onnxcert.report.tables.text import format_columns
 from onnxcert.results import open_results
 from onnxcert.statistics import PROCEDURES
@@ -21,56 +23,59 @@ from onnxcert.statistics.post_hoc import RuleChange
 
 
 def command(
-    path: Path = typer.Argument(
-        ..., help="Results folder of onnxcert certify, or packed file of onnxcert pack."
-    ),
-    tau: Any | None = typer.Option(
-        None,
-        "--tau",
-        parser=parse_numbers,
-        metavar="TAU[,TAU...]",
-        help="Threshold that P(vote = class) must exceed, at least 0.5. Other stored tau are kept, "
-        "after the ones given.",
-    ),
-    alpha: float | None = typer.Option(
-        None, "--alpha", help="Probability that the guarantee fails."
-    ),
-    alpha_scope: str | None = typer.Option(
-        None,
-        "--alpha-scope",
-        metavar="input|dataset",
-        help="input: each input has its own alpha; dataset: all inputs share one alpha.",
-    ),
-    correction: str | None = typer.Option(
-        None, "--correction", help=f"Multiple-testing procedure: {', '.join(CORRECTIONS)}."
-    ),
-    budget: str | None = typer.Option(
-        None,
-        "--budget",
-        metavar="B|PERCENT%",
-        help="Number of wrong components tolerated by k-FWER, or a share such as 0.1%.",
-    ),
-    procedure: str | None = typer.Option(
-        None, "--procedure", help=f"Certification procedure: {', '.join(PROCEDURES)}."
-    ),
-    radius_map: bool | None = typer.Option(
-        None,
-        "--radius-map/--no-radius-map",
-        help="Certify each component at the largest radius that its votes allow, or not.",
-    ),
-    floor: float | None = typer.Option(None, "--floor", help="Smallest tau of the radius map."),
-    fixed_beforehand: bool = typer.Option(
-        False,
-        "--fixed-beforehand",
-        help="Declare that these settings were fixed before anybody saw the votes; the record "
-        "stores this declaration.",
-    ),
-    out: Path | None = typer.Option(
-        None, "--out", metavar="DIR", help="New folder for the new results."
-    ),
-    as_json: bool = typer.Option(
-        False, "--json", help="Print only one JSON object to standard output."
-    ),
+    path: ResultsPath,
+    tau: Annotated[
+        Numbers | None,
+        typer.Option(
+            parser=parse_numbers,
+            metavar="TAU[,TAU...]",
+            help="Threshold that P(vote = class) must exceed, at least 0.5. Other stored tau are "
+            "kept, after the ones given.",
+        ),
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="Probability that the guarantee fails.")
+    ] = None,
+    alpha_scope: Annotated[
+        str | None,
+        typer.Option(
+            metavar="input|dataset",
+            help="input: each input has its own alpha; dataset: all inputs share one alpha.",
+        ),
+    ] = None,
+    correction: Annotated[
+        str | None,
+        typer.Option(help=f"Multiple-testing procedure: {', '.join(CORRECTIONS)}."),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="B|PERCENT%",
+            help="Number of wrong components tolerated by k-FWER, or a share such as 0.1%.",
+        ),
+    ] = None,
+    procedure: Annotated[
+        str | None, typer.Option(help=f"Certification procedure: {', '.join(PROCEDURES)}.")
+    ] = None,
+    radius_map: Annotated[
+        bool | None,
+        typer.Option(
+            help="Certify each component at the largest radius that its votes allow, or not."
+        ),
+    ] = None,
+    floor: Annotated[float | None, typer.Option(help="Smallest tau of the radius map.")] = None,
+    fixed_beforehand: Annotated[
+        bool,
+        typer.Option(
+            "--fixed-beforehand",
+            help="Declare that these settings were fixed before anybody saw the votes; the record "
+            "stores this declaration.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="New folder for the new results.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Decide certificates again from stored votes, without running the model.
 
@@ -92,8 +97,8 @@ def command(
     before, after = again.stored_summary(), again.redecide(out)
     if as_json:
         found = {
-            "stored": _object(before, str(path)),
-            "decided": _object(after, "" if out is None else str(out)),
+            "stored": stored_object(before, str(path)),
+            "decided": stored_object(after, "" if out is None else str(out)),
             "hindsight": list(again.rule.hindsight),
             "fixed_beforehand": fixed_beforehand,
         }
@@ -105,18 +110,6 @@ def command(
     if again.warning:
         print(f"onnxcert: {again.warning}.", file=sys.stderr)
     return 0
-
-
-def _object(summary: Summary, where: str) -> dict[str, Any]:
-    return json_object(
-        summary,
-        model=summary.model,
-        settings=summary.settings,
-        skipped=[f"{name}: {reason}" for name, reason in summary.skipped.items()],
-        warnings=summary.notes,
-        seconds=None,
-        out=where,
-    )
 
 
 def _page(before: Summary, after: Summary) -> list[str]:

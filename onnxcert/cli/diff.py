@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from onnxcert.cli.options.base import AsJson
 from onnxcert.report.tables.comparison import compare, comparison_object, comparison_table
 from onnxcert.results import open_results
 
 
 def command(
-    a: Path = typer.Argument(..., metavar="A", help="Results folder or packed file."),
-    b: Path = typer.Argument(..., metavar="B", help="Results folder or packed file to compare."),
-    as_json: bool = typer.Option(
-        False, "--json", help="Print only one JSON object to standard output."
-    ),
+    a: Annotated[Path, typer.Argument(metavar="A", help="Results folder or packed file.")],
+    b: Annotated[
+        Path, typer.Argument(metavar="B", help="Results folder or packed file to compare.")
+    ],
+    as_json: AsJson = False,
 ) -> int:
     """Compare two runs: the parameters that differ, the scores, and where labels differ.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from onnxcert.cli.missing_settings import print_interpretations
-from onnxcert.cli.options.contract import with_contract_options
-from onnxcert.cli.options.loading import load_model
-from onnxcert.cli.options.runtime import RunningOptions, with_running_options
+from onnxcert.cli.options.base import ClassNames, ModelPath
+from onnxcert.cli.options.contract import ContractOptions
+from onnxcert.cli.options.runtime import RunningOptions, load_model
+from onnxcert.cli.questions import print_interpretations
 from onnxcert.cli.trial_input import try_model
 from onnxcert.data import read_class_names, read_image
 from onnxcert.data.points import read_cloud
@@ -30,50 +30,46 @@ from onnxcert.report.figures.points.view import draw_cloud_prediction
 from onnxcert.report.figures.view import draw_prediction
 
 
-@with_running_options
-@with_contract_options
 def command(
     context: typer.Context,
-    model: str = typer.Argument(
-        ..., help="ONNX file, folder with an ONNX file, or bundled model (street, parts)."
-    ),
-    picture: Path | None = typer.Argument(
-        None, help="Image or point cloud; draw the model's input and prediction as a PNG file."
-    ),
-    out: Path = typer.Option(
-        Path("inspect.png"), "--out", metavar="FILE", help="PNG file for the drawing of PICTURE."
-    ),
-    write: Path | None = typer.Option(
-        None, "--write", metavar="FILE", help="Store the contract in a copy of the model."
-    ),
-    sigma: float | None = typer.Option(
-        None,
-        "--sigma",
-        help="Standard deviation of the training noise, stored in the copy of --write.",
-    ),
-    class_names: Path | None = typer.Option(
-        None,
-        "--class-names",
-        metavar="FILE",
-        help="File with the class names in order, one per line.",
-    ),
-    columns: str | None = typer.Option(
-        None, "--columns", metavar="NAMES", help="Columns of the point file."
-    ),
-    category: str | None = typer.Option(
-        None, "--category", metavar="NAME", help="Category of the shape, e.g. chair."
-    ),
+    model: ModelPath,
+    picture: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Image or point cloud; draw the model's input and prediction as a PNG file."
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="PNG file for the drawing of PICTURE.")
+    ] = Path("inspect.png"),
+    write: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Store the contract in a copy of the model."),
+    ] = None,
+    sigma: Annotated[
+        float | None,
+        typer.Option(
+            help="Standard deviation of the training noise, stored in the copy of --write."
+        ),
+    ] = None,
+    class_names: ClassNames = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Columns of the point file.")
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Category of the shape, e.g. chair.")
+    ] = None,
     *,
-    given: dict[str, Any],
     running: RunningOptions,
+    contract_options: ContractOptions,
 ) -> int:
     """Print the contract of a model, the source of each field, and the findings of the lint.
 
     Also runs the model on a random input. Exit status 2 if certify would refuse the model, also if
     a setting is missing.
     """
+    given = contract_options.collect()
     file = load_model(find_model(model))
-    arguments = context.obj["arguments"]
     given["trained_sigma"] = sigma
     given["class_names"] = read_class_names(class_names) if class_names else None
     try:
@@ -81,7 +77,7 @@ def command(
     except ContractError as error:
         if isinstance(error, MissingSettings) and error.contract is not None:
             _print(file, error.contract, _findings(file, error.contract), error.fields)
-        print_interpretations(file, error, given, arguments)
+        print_interpretations(context, file, error, given)
         raise
     _refuse_wrong_axes(file, given, contract)
     findings = _findings(file, contract)
@@ -96,7 +92,7 @@ def command(
     segmenter = OnnxSegmenter(
         file, contract, **_preprocessing(running, contract, file), **running.device_options
     )
-    if not try_model(segmenter, running.values["tile"]) and picture is None:
+    if not try_model(segmenter, running.tile) and picture is None:
         print("\nnot tried: the model does not run on any usual size; give an input to try it")
     if picture is not None:
         if bands is not None:

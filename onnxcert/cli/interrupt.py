@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from onnxcert.model.runtime.passes import allow_passes, end_passes
-from onnxcert.run.run import Run
-from onnxcert.run.workers.processes import STOPS
+from onnxcert.run import STOPS
+
+if TYPE_CHECKING:
+    from onnxcert.run.run import Run
 
 _GRACE: Final = 5.0  # seconds for the program to exit by itself after its passes were ended
 
@@ -81,7 +83,7 @@ def end_passes_on_signal(
         numbers = [receive() for _ in range(count)]
         if not numbers[-1]:
             return
-        end_passes()
+        _call_passes("end_passes")
         reader.settimeout(grace)
         with suppress(TimeoutError):
             numbers.append(receive())
@@ -98,4 +100,10 @@ def end_passes_on_signal(
         writer.close()
         listener.join()
         reader.close()
-        allow_passes()
+        _call_passes("allow_passes")
+
+
+def _call_passes(function: str) -> None:
+    """Call a function of the module that runs passes; do nothing if no pass can be running yet."""
+    passes = sys.modules.get("onnxcert.model.runtime.passes")
+    getattr(passes, function, int)()

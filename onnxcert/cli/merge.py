@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from onnxcert.cli.running import SOME_SKIPPED
+from onnxcert.cli import SOME_SKIPPED
 from onnxcert.report.figures.best_effort import BestEffort
 from onnxcert.report.figures.curve import write_summary_curve
 from onnxcert.report.tables.summary import summarise
@@ -17,12 +18,16 @@ from onnxcert.results import merge as merge_results
 
 
 def command(
-    out: Path = typer.Argument(
-        ..., metavar="OUT", help="Folder for the merged results: new, or of the same run."
-    ),
-    shards: list[Path] = typer.Argument(
-        ..., metavar="SHARD...", help="Results folders of onnxcert certify --shard."
-    ),
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="Folder for the merged results: new, or of the same run."
+        ),
+    ],
+    shards: Annotated[
+        list[Path],
+        typer.Argument(metavar="SHARD...", help="Results folders of onnxcert certify --shard."),
+    ],
 ) -> int:
     """Merge the shards of one run into one folder and print the table.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -11,10 +12,11 @@ from onnxcert.results import pack as pack_results
 
 
 def command(
-    folder: Path = typer.Argument(..., help="Results folder of onnxcert certify."),
-    file: Path = typer.Argument(
-        ..., metavar="FILE.h5", help="New file; an existing file is never overwritten."
-    ),
+    folder: Annotated[Path, typer.Argument(help="Results folder of onnxcert certify.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.h5", help="New file; an existing file is never overwritten."),
+    ],
 ) -> int:
     """Pack a run into one portable HDF5 file: all records, the settings and the summary table.
 

@@ -7,16 +7,16 @@ import sys
 from decimal import Decimal, InvalidOperation
 from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from onnxcert._typing import Perturbation
-from onnxcert.cli.options.contract import with_contract_options
-from onnxcert.cli.options.loading import load_model
-from onnxcert.cli.options.noise import NoiseOptions, with_noise_options
-from onnxcert.cli.options.rule import RuleOptions, with_rule_options
-from onnxcert.cli.options.runtime import RunningOptions, with_running_options
+from onnxcert.cli.options.base import N0, AsJson, Selection
+from onnxcert.cli.options.contract import ContractOptions
+from onnxcert.cli.options.noise import NoiseOptions
+from onnxcert.cli.options.rule import RuleOptions
+from onnxcert.cli.options.runtime import RunningOptions, load_model
 from onnxcert.cli.trial_input import make_trial_input
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.model.bundled import find_model
@@ -57,69 +57,63 @@ def parse_draw_counts(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-@with_rule_options
-@with_noise_options
-@with_running_options
-@with_contract_options
 def command(
-    components: Any | None = typer.Option(
-        None,
-        "--components",
-        parser=parse_product,
-        metavar="N",
-        help="Number of components (pixels, points) per input: 43200, 2e6 or 1024x2048. Default: "
-        "that of --model or --pilot.",
-    ),
-    selection: str = typer.Option(
-        "pooled",
-        "--selection",
-        help="pooled: the first n0 of the n noise samples select the candidate class; split: n0 "
-        "extra samples select it.",
-    ),
-    n: Any | None = typer.Option(
-        None,
-        "--n",
-        parser=parse_draw_counts,
-        metavar="N[,N...]",
-        help="Numbers of noise samples to plan for (with --looks: one number, the maximum).",
-    ),
-    n0: int = typer.Option(
-        10, "--n0", help="Number of noise samples that select the candidate class."
-    ),
-    model: str | None = typer.Option(
-        None, "--model", metavar="MODEL", help="Model whose speed is measured in a few passes."
-    ),
-    picture: str | None = typer.Option(
-        None,
-        "--picture",
-        metavar="FILE|HxW|N",
-        help="Input for the measurement: image or point cloud file, height and width of an image, "
-        "or number of points.",
-    ),
-    draws_per_second: float | None = typer.Option(
-        None, "--draws-per-second", help="Noise samples per second, instead of a measurement."
-    ),
-    inputs: int = typer.Option(1, "--inputs", help="Number of inputs to certify."),
-    pilot: Path | None = typer.Option(
-        None,
-        "--pilot",
-        metavar="RESULTS",
-        help="Results of other inputs than those to certify; used to predict the certified share.",
-    ),
-    as_json: bool = typer.Option(
-        False, "--json", help="Print only one JSON object to standard output."
-    ),
+    components: Annotated[
+        int | None,
+        typer.Option(
+            parser=parse_product,
+            metavar="N",
+            help="Number of components (pixels, points) per input: 43200, 2e6 or 1024x2048. "
+            "Default: that of --model or --pilot.",
+        ),
+    ] = None,
+    selection: Selection = "pooled",
+    n: Annotated[
+        tuple[int, ...] | None,
+        typer.Option(
+            parser=parse_draw_counts,
+            metavar="N[,N...]",
+            help="Numbers of noise samples to plan for (with --looks: one number, the maximum).",
+        ),
+    ] = None,
+    n0: N0 = 10,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Model whose speed is measured in a few passes."),
+    ] = None,
+    picture: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|HxW|N",
+            help="Input for the measurement: image or point cloud file, height and width of an "
+            "image, or number of points.",
+        ),
+    ] = None,
+    draws_per_second: Annotated[
+        float | None, typer.Option(help="Noise samples per second, instead of a measurement.")
+    ] = None,
+    inputs: Annotated[int, typer.Option(help="Number of inputs to certify.")] = 1,
+    pilot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RESULTS",
+            help="Results of other inputs than those to certify; used to predict the certified "
+            "share.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
     *,
     rule_options: RuleOptions,
     noise: NoiseOptions,
     running: RunningOptions,
-    given: dict[str, Any],
+    contract_options: ContractOptions,
 ) -> int:
     """Compute how many noise samples and votes a certificate needs, and its cost, before a run.
 
     Fix the number of samples, tau and the correction before you see the votes. A pilot must use
     other inputs than those to certify.
     """
+    given = contract_options.collect()
     rates, pilot_components, perturbation = _read_pilot(pilot)
     if perturbation is None:
         perturbation = noise.build_without_model()
@@ -144,7 +138,7 @@ def command(
         if pilot is not None and perturbation is not None:
             drawn = perturbation
         speed = measure_speed(segmenter, x, drawn, batch_size=running.batch_size)
-        known = perturbation is not None or noise.sigma(segmenter.contract) is not None
+        known = perturbation is not None or noise.get_sigma(segmenter.contract) is not None
         perturbation = drawn if known else None
         draws_per_second = speed.draws_per_second
         if components not in (None, speed.components):
@@ -192,7 +186,7 @@ def command(
 
 def _max_draws(rule_options: RuleOptions, n: tuple[int, ...] | None) -> int:
     """Return the maximum number of draws: the last of --n, else the last look, else the default."""
-    looks = rule_options.values["looks"]
+    looks = rule_options.looks
     if looks is not None and n is not None and len(n) > 1:
         raise ParameterError(
             f"with --looks, --n must be one number, the maximum of draws, got {len(n)} numbers."

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Final, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from onnxcert.cli.terminal import escape
 from onnxcert.run.progress import ProgressListener
@@ -19,76 +17,38 @@ _WINDOW: Final = 60.0  # seconds over which the throughput is measured
 _REDRAW: Final = 0.05  # least seconds between two updates of the bar
 
 
-class Throughput:
-    """Throughput over the last minute, ignoring work restored from an earlier run.
+class ProgressBar(ProgressListener):
+    """Inputs and draws done, their rate over the last minute and the time left.
 
-    Finished inputs and checkpoints of an earlier run are restored in almost no time. So the first
-    report of new draws only starts the clock.
+    The rate ignores work restored from an earlier run: finished inputs and checkpoints are restored
+    in almost no time. So the first report of new draws only starts the clock.
     """
 
-    def __init__(self, inputs: int, passes: int) -> None:
-        self._inputs, self._passes = inputs, passes
-        self._samples: deque[tuple[float, float]] = deque()  # (time, new draws until then)
-        self._drawn = 0.0
-        self.active: dict[str, int] = {}  # unfinished inputs of this run -> draws reported
-
-    def advance(self, now: float, done: int, name: str = "") -> None:
-        """Record that `done` draws of the input `name` are counted.
-
-        Args:
-            now: Time in seconds.
-            done: Draws counted so far; 0 when the input begins.
-            name: Name of the input.
-        """
-        if done == 0:
-            self.active[name] = 0
-        elif name in self.active:
-            self._drawn += done - self.active[name] if self._samples else 0
-            self.active[name] = done
-            self._samples.append((now, self._drawn))
-            if done >= self._passes:
-                del self.active[name]
-        while len(self._samples) > 2 and now - self._samples[1][0] > _WINDOW:
-            self._samples.popleft()
-
-    @property
-    def draws_per_second(self) -> float:
-        """Draws per second, including the start-up of inputs; 0 if not known yet."""
-        if len(self._samples) < 2:
-            return 0.0
-        (start, before), (end, after) = self._samples[0], self._samples[-1]
-        return (after - before) / (end - start) if end > start else 0.0
-
-    def seconds_left(self, place: int, done: int) -> float | None:
-        """Return the estimated seconds until the last input is done; None if not known yet.
-
-        Args:
-            place: Number of the first unfinished input, from 1.
-            done: Draws counted for this input and the inputs after it.
-        """
-        speed = self.draws_per_second
-        draws = (self._inputs - place) * self._passes + self._passes - done
-        return draws / speed if speed else None
-
-
-class ProgressBar(ProgressListener):
-    """Inputs and draws done, their rate and the time left, on standard error."""
-
-    def __init__(self, console: Console, make_header: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        console: Console,
+        make_header: Callable[[], str],
+        get_time: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._make_header = make_header
+        self._get_time = get_time
         self._batch = ""
-        self._updated = 0.0
+        self._updated = -_REDRAW
+        self._active: dict[str, int] = {}  # unfinished inputs of this run -> draws reported
+        self._new = 0  # draws since the last update
         self._progress = Progress(
             # No markup: a file name could contain it, and this stream is not a GuardedStream.
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("input {task.fields[place]} of {task.fields[inputs]}"),
             TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("time left"),
+            TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
+            get_time=get_time,
         )
 
     def __enter__(self) -> Self:
@@ -102,36 +62,34 @@ class ProgressBar(ProgressListener):
         if self._header:
             print(self._header, file=sys.stderr)
         self._progress.start()
-        self._passes = passes
-        self._throughput = Throughput(inputs, passes)
+        self._inputs, self._passes = inputs, passes
         self._task = self._progress.add_task(
-            "certify",
-            total=max(1, inputs * passes),
-            place=0,
-            inputs=inputs,
-            rate="",
-            left="",
-            note="",
+            "certify", total=max(1, inputs * passes), place=0, inputs=inputs, rate="", note=""
         )
 
     def advance(self, name: str, place: int, done: int) -> None:
-        now = time.monotonic()
-        self._throughput.advance(now, done, name)
         if done == 0:
+            self._active[name] = 0
             self._progress.update(self._task, note="")
-        last = place == self._progress.tasks[0].fields["inputs"] and done == self._passes
-        if now - self._updated < _REDRAW and not last:
+        elif name in self._active:
+            self._new += done - self._active[name]
+            self._active[name] = done
+            if done >= self._passes:
+                del self._active[name]
+        now = self._get_time()
+        gap = now - self._updated
+        if gap < _REDRAW and not (place == self._inputs and done == self._passes):
             return
         self._updated = now
-        others = sum(d for other, d in self._throughput.active.items() if other != name)
-        self._progress.update(
-            self._task,
-            description=escape(name),
-            place=place,
-            completed=(place - 1) * self._passes + others + done,
-            rate=_format_rate(self._throughput.draws_per_second, self._passes),
-            left=_format_left(self._throughput.seconds_left(place, others + done)),
-        )
+        # At least two reports, also if a pass takes more than a minute.
+        self._progress.speed_estimate_period = max(_WINDOW, 2 * gap)
+        task = self._progress.tasks[0]
+        others = sum(drawn for other, drawn in self._active.items() if other != name)
+        # Set directly, draws count for no rate.
+        task.completed = (place - 1) * self._passes + others + done - self._new
+        self._progress.update(self._task, advance=self._new, description=escape(name), place=place)
+        self._new = 0
+        self._progress.update(self._task, rate=_format_rate(task.speed or 0.0, self._passes))
 
     def report_batch_size(self, draws: int, why: str) -> None:
         if self._batch:
@@ -151,7 +109,3 @@ def _format_rate(draws: float, passes: int) -> str:
     if not draws:
         return ""
     return f"{inputs:.1f} inputs/s" if inputs >= 1.0 else f"{draws:.3g} draws/s"
-
-
-def _format_left(seconds: float | None) -> str:
-    return "" if seconds is None else f"time left {timedelta(seconds=round(seconds))}"

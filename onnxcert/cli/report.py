@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import Any
 
-import typer
-
-from onnxcert.report.tables.summary import summarise
+from onnxcert.cli.options.base import AsJson, PerClass, ResultsPath
+from onnxcert.report.tables.summary import Summary, summarise
 from onnxcert.report.tables.table import json_object, table
 from onnxcert.results import open_results
 
 
-def command(
-    path: Path = typer.Argument(
-        ..., help="Results folder of onnxcert certify, or packed file of onnxcert pack."
-    ),
-    per_class: bool = typer.Option(False, "--per-class", help="Print the IoU of each class."),
-    as_json: bool = typer.Option(
-        False, "--json", help="Print only one JSON object to standard output."
-    ),
-) -> int:
+def command(path: ResultsPath, per_class: PerClass = False, as_json: AsJson = False) -> int:
     """Print the table of a finished or interrupted run, from its stored results."""
     results = open_results(path)
     run = results.run() or {}
@@ -31,16 +22,20 @@ def command(
         skipped=skipped if isinstance(skipped, dict) else {},
     )
     if as_json:
-        result = json_object(
-            summary,
-            model=summary.model,
-            settings=summary.settings,
-            skipped=[f"{name}: {reason}" for name, reason in summary.skipped.items()],
-            warnings=summary.notes,
-            seconds=None,
-            out=str(path),
-        )
-        print(json.dumps(result, allow_nan=False))
+        print(json.dumps(stored_object(summary, str(path)), allow_nan=False))
     else:
         print(table(summary, per_class=per_class))
     return 0
+
+
+def stored_object(summary: Summary, out: str) -> dict[str, Any]:
+    """Return stored results as JSON values; `out` is their folder or file."""
+    return json_object(
+        summary,
+        model=summary.model,
+        settings=summary.settings,
+        skipped=[f"{name}: {reason}" for name, reason in summary.skipped.items()],
+        warnings=summary.notes,
+        seconds=None,
+        out=out,
+    )

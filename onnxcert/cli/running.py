@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from rich.console import Console
 
@@ -28,8 +28,6 @@ from onnxcert.report.tables.summary import Summary
 from onnxcert.report.tables.table import json_object
 from onnxcert.run.run import Run
 from onnxcert.sampling.draws import random_seed
-
-SOME_SKIPPED: Final = 3
 
 
 def execute(run: Run, *, print_header: bool, resume_command: str) -> Summary | int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 from pathlib import Path
-from typing import Self
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,25 +18,29 @@ FAILED = 1
 
 
 def command(
-    out: Path | None = typer.Option(
-        None, "--out", metavar="DIR", help="Folder for figures, tables and study.json."
-    ),
-    calibrate: bool = typer.Option(
-        False,
-        "--calibrate",
-        help="Instead of figures: simulate votes with known probabilities and test whether each "
-        "rule keeps its level alpha. Exit status 1 unless all rows are as expected.",
-    ),
-    repetitions: int = typer.Option(
-        20_000, "--repetitions", help="Number of simulations per row of the calibration."
-    ),
-    resolution: float = typer.Option(
-        1.0,
-        "--resolution",
-        help="Share of the grid points and repetitions to use for the figures, above 0 and at most "
-        "1.",
-    ),
-    seed: int = typer.Option(0, "--seed", help="Seed of the simulation."),
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for figures, tables and study.json."),
+    ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Instead of figures: simulate votes with known probabilities and test whether "
+            "each rule keeps its level alpha. Exit status 1 unless all rows are as expected.",
+        ),
+    ] = False,
+    repetitions: Annotated[
+        int, typer.Option(help="Number of simulations per row of the calibration.")
+    ] = 20_000,
+    resolution: Annotated[
+        float,
+        typer.Option(
+            help="Share of the grid points and repetitions to use for the figures, above 0 and at "
+            "most 1."
+        ),
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
 ) -> int:
     """Repeat the paper's experiments on synthetic votes, or calibrate the certification rules.
 
@@ -100,12 +104,12 @@ def _make_folder(out: Path) -> None:
         ) from None
 
 
-class _StepBar:
+class _StepBar(Progress):
     """Steps done, their rate and the time left, if standard error is a terminal."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
-        self._progress = Progress(
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
@@ -117,19 +121,9 @@ class _StepBar:
             disable=not console.is_terminal,
         )
 
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        self._progress.stop()
-
     def begin(self, what: str, steps: int) -> None:
-        self._task = self._progress.add_task(what, total=steps, rate="")
+        self._task = self.add_task(what, total=steps, rate="")
 
     def step(self) -> None:
-        speed = self._progress.tasks[self._task].speed
-        self._progress.update(self._task, advance=1, rate=f"{speed:.1f} steps/s" if speed else "")
+        speed = self.tasks[self._task].speed
+        self.update(self._task, advance=1, rate=f"{speed:.1f} steps/s" if speed else "")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from onnxcert.audit import Finding, Verification
 from onnxcert.audit import verify as run_checks
+from onnxcert.cli.options.base import AsJson, ResultsPath
 from onnxcert.model.bundled import find_model
 from onnxcert.results import open_results
 
@@ -18,28 +19,27 @@ MISMATCH, COULD_NOT_BE_CHECKED = 1, 2
 
 
 def command(
-    path: Path = typer.Argument(
-        ..., help="Results folder of onnxcert certify, or packed file of onnxcert pack."
-    ),
-    model: str | None = typer.Option(
-        None, "--model", metavar="MODEL", help="Model. Default: the path in the records."
-    ),
-    inputs: list[str] | None = typer.Option(
-        None,
-        "--inputs",
-        metavar="PATH",
-        help="Input files, folders or glob patterns; names may differ; may be repeated. Default: "
-        "the paths in the records.",
-    ),
-    independent: bool = typer.Option(
-        False,
-        "--independent",
-        help="Also compare the certificates with the Bonferroni, Holm and Benjamini-Yekutieli "
-        "procedures of statsmodels.",
-    ),
-    as_json: bool = typer.Option(
-        False, "--json", help="Print only one JSON object to standard output."
-    ),
+    path: ResultsPath,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Model. Default: the path in the records.")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="Input files, folders or glob patterns; names may differ; may be repeated. "
+            "Default: the paths in the records.",
+        ),
+    ] = None,
+    independent: Annotated[
+        bool,
+        typer.Option(
+            "--independent",
+            help="Also compare the certificates with the Bonferroni, Holm and Benjamini-Yekutieli "
+            "procedures of statsmodels.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Check stored results: decide each certificate again from its votes and report mismatches.
 

@@ -486,12 +486,9 @@ def test_inspect_names_the_question_that_is_open(tmp_path: Path, onnxcert: Any) 
 
 
 def options(command: str) -> Sequence[str]:
-    from typer.main import get_command
+    from onnxcert.cli import load_command
 
-    from onnxcert.cli import app
-
-    group: Any = get_command(app)
-    return [name for p in group.commands[command].params for name in p.opts if name[0] == "-"]
+    return [name for p in load_command(command).params for name in p.opts if name[0] == "-"]
 
 
 @pytest.mark.parametrize("command", ["certify", "report", "inspect"])

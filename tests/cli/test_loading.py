@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onnxcert.cli.options.loading import print_if_slow
+from onnxcert.cli.options.runtime import print_if_slow
 
 
 def test_only_what_takes_long_is_announced(capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,7 +103,7 @@ def test_a_pilot_brings_shares_components_and_sigma(
     assert here["certified"] <= later["certified"]
     abstain = onnxcert("report", run, "--json").json["certified"]["abstain"]
     assert here["certified"] == pytest.approx(1 - abstain, abs=0.1)
-    assert "must not be those to be certified" in " ".join(
+    assert "Do not certify the inputs of the pilot themselves" in " ".join(
         onnxcert("plan", "--pilot", run).out.split()
     )
     other = onnxcert("plan", "--pilot", run, "--sigma", "0.3")

@@ -488,9 +488,9 @@ def hits() -> None:
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        (moved_point, "s1: the input shapes/s1.npz is not the one"),
-        (damaged, "s1: the input shapes/s1.npz is not the one"),
-        (other_model, "the model category.onnx is not the one"),
+        (moved_point, "s1: the input shapes/s1.npz differs from the certified input"),
+        (damaged, "s1: the input shapes/s1.npz differs from the certified input"),
+        (other_model, "the model category.onnx differs from the certified model"),
         (label_file, "s1: "),
         (hits, "s1: "),
     ],

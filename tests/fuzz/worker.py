@@ -32,6 +32,10 @@ def main(kind: str, seed: int, start: int, stop: int, folder: Path, log: Path) -
     import numpy as np
     from cases import CASES
 
+    from onnxcert.cli import COMMANDS, load_command
+
+    for name in COMMANDS:
+        load_command(name)  # so that the time of a case is its own
     folder.mkdir(parents=True, exist_ok=True)
     with log.open("a") as lines:
 

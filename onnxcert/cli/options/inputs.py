@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import typer
 
-from onnxcert.cli.options.base import with_options
+from onnxcert.cli.options.base import ClassNames
 from onnxcert.cli.options.parsing import look_up
 from onnxcert.data import Listing, read_class_names, select
 from onnxcert.data.datasets import LABEL_MAPS, READERS, apply_label_encoding
+from onnxcert.data.labels.encoding import INDEX
 from onnxcert.data.points import CLOUD_READERS, Columns
 from onnxcert.data.result_folders import ResultsSkipped
 from onnxcert.errors import InputError, ParameterError
@@ -23,6 +24,7 @@ from onnxcert.model.adapter.base import Adapter
 from onnxcert.model.adapter.points import PointAdapter
 from onnxcert.model.bundled import samples
 from onnxcert.model.contract.modality import Modality
+from onnxcert.model.graph.file import ModelFile
 
 # Modality of the model's inputs -> (readers, name of the default reader).
 DATASETS: Final = {
@@ -30,96 +32,62 @@ DATASETS: Final = {
     Modality.POINTS: (CLOUD_READERS, "clouds"),
 }
 
-# Name -> (type, option).
-OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
-    "labels": (
+
+@dataclass(frozen=True)
+class InputOptions:
+    """With the model, these options define the inputs and their labels."""
+
+    title: ClassVar = "Options of inputs and labels"
+
+    labels: Annotated[
         str | None,
         typer.Option(
-            None,
-            "--labels",
             metavar="PATH",
             help="Ground truth: folder of label maps, or of files with one class per point, named "
             "like the inputs. For a classifier: a table.",
         ),
-    ),
-    "dataset": (
+    ] = None
+    dataset: Annotated[
         str | None,
         typer.Option(
-            None,
-            "--dataset",
             help=f"Dataset layout: {', '.join(READERS)}; for point clouds "
-            f"{', '.join(CLOUD_READERS)}.",
+            f"{', '.join(CLOUD_READERS)}."
         ),
-    ),
-    "ignore_label": (
+    ] = None
+    ignore_label: Annotated[
         int | None,
         typer.Option(
-            None,
-            "--ignore-label",
-            metavar="INDEX",
-            help="Label of pixels or points that are ignored in the metrics.",
+            metavar="INDEX", help="Label of pixels or points that are ignored in the metrics."
         ),
-    ),
-    "palette": (
+    ] = None
+    palette: Annotated[
         Path | None,
         typer.Option(
-            None,
-            "--palette",
             metavar="FILE",
             help="Class colours of label images: a file with lines 'r g b name' or 'index r g b "
             "name'.",
         ),
-    ),
-    "label_map": (
+    ] = None
+    label_map: Annotated[
         str | None,
         typer.Option(
-            None,
-            "--label-map",
             metavar="NAME|FILE",
             help="Map from label values to model classes: a file with lines 'from to', or one of "
             f"{', '.join(LABEL_MAPS)}.",
         ),
-    ),
-    "class_names": (
-        Path | None,
-        typer.Option(
-            None,
-            "--class-names",
-            metavar="FILE",
-            help="File with the class names in order, one per line.",
-        ),
-    ),
-    "columns": (
+    ] = None
+    class_names: ClassNames = None
+    columns: Annotated[
         str | None,
-        typer.Option(
-            None,
-            "--columns",
-            metavar="NAMES",
-            help="Columns of the point files, e.g. xyz,normals,label.",
-        ),
-    ),
-    "category": (
-        str | None,
-        typer.Option(
-            None, "--category", metavar="NAME", help="Category of all shapes, e.g. chair."
-        ),
-    ),
-    "limit": (
-        int | None,
-        typer.Option(None, "--limit", help="Certify at most this number of inputs."),
-    ),
-    "every": (
-        int | None,
-        typer.Option(None, "--every", metavar="K", help="Certify only every K-th input."),
-    ),
-}
-
-
-@dataclass(frozen=True)
-class InputOptions:
-    """Values of the input options."""
-
-    values: dict[str, Any]
+        typer.Option(metavar="NAMES", help="Columns of the point files, e.g. xyz,normals,label."),
+    ] = None
+    category: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Category of all shapes, e.g. chair.")
+    ] = None
+    limit: Annotated[int | None, typer.Option(help="Certify at most this number of inputs.")] = None
+    every: Annotated[
+        int | None, typer.Option(metavar="K", help="Certify only every K-th input.")
+    ] = None
 
     def list_inputs(self, model: Path, inputs: Sequence[str], modality: Modality) -> Listing:
         """Return the given inputs, or the samples next to the model if none are given.
@@ -129,7 +97,6 @@ class InputOptions:
             inputs: Files, folders and glob patterns.
             modality: Modality of the model.
         """
-        values = self.values
         with _report_skipped_results():
             listing = self._list(model, inputs, modality)
         if listing.skipped_links:
@@ -139,41 +106,40 @@ class InputOptions:
                 f"listed already, such as {listing.skipped_links[0]}",
                 file=sys.stderr,
             )
-        listing = select(listing, limit=values["limit"], every=values["every"])
+        listing = select(listing, limit=self.limit, every=self.every)
         if modality is Modality.POINTS:
             return self._apply_point_options(listing)
         for name in ("columns", "category"):
-            if values[name] is not None:
+            if getattr(self, name) is not None:
                 raise ParameterError(
                     f"--{name} is for point clouds, but the model takes images; leave it out."
                 )
         return apply_label_encoding(
             listing,
-            palette=values["palette"],
-            label_map=values["label_map"],
-            ignore_label=values["ignore_label"],
+            palette=self.palette,
+            label_map=self.label_map,
+            ignore_label=self.ignore_label,
         )
 
     def _apply_point_options(self, listing: Listing) -> Listing:
-        values = self.values
         for name in ("palette", "label_map"):
-            if values[name] is not None:
+            if getattr(self, name) is not None:
                 raise ParameterError(
                     f"--{name.replace('_', '-')} is for images, but the model takes points; "
                     "leave it out."
                 )
-        if values["columns"] is not None:
-            Columns.parse(values["columns"])  # refuse invalid columns before the first input
+        if self.columns is not None:
+            Columns.parse(self.columns)  # refuse invalid columns before the first input
         items = listing.items
-        if values["category"] is not None:
-            items = tuple(replace(item, category=values["category"]) for item in items)
-        return replace(listing, items=items, columns=values["columns"])
+        if self.category is not None:
+            items = tuple(replace(item, category=self.category) for item in items)
+        return replace(listing, items=items, columns=self.columns)
 
     def _list(self, model: Path, inputs: Sequence[str], modality: Modality) -> Listing:
         readers, default = DATASETS[modality]
-        reader = look_up(readers, self.values["dataset"] or default, "--dataset")
+        reader = look_up(readers, self.dataset or default, "--dataset")
         if inputs:
-            return reader.list(inputs, self.values["labels"])
+            return reader.list(inputs, self.labels)
         found = samples(model)
         if found is None:
             raise InputError(
@@ -181,27 +147,46 @@ class InputOptions:
                 "a folder of them."
             )
         folder, labels = found
-        given = self.values["labels"] or (None if labels is None else str(labels))
+        given = self.labels or (None if labels is None else str(labels))
         return readers[default].list([str(folder)], given)
 
     def check_category(self, entry: Adapter) -> None:
         """Raise ParameterError if --category is not a category of the model."""
-        category = self.values["category"]
+        category = self.category
         if category is None or not isinstance(entry, PointAdapter) or not entry.contract.categories:
             return
         names = [name for name, _ in entry.contract.categories]
         if entry.category(category) not in names:
             raise ParameterError(f"--category must be one of {', '.join(names)}, got {category!r}.")
 
-    def class_names(self, listing: Listing) -> tuple[str, ...]:
+    def get_class_names(self, listing: Listing) -> tuple[str, ...]:
         """Return the class names of the option or of the dataset; empty if there are none."""
-        path = self.values["class_names"]
-        return tuple(read_class_names(path) if path else listing.class_names or ())
+        return tuple(
+            read_class_names(self.class_names) if self.class_names else listing.class_names or ()
+        )
 
-    def ignore_label(self, listing: Listing) -> int | None:
-        """Return the ignored label of the option or of the dataset; None if there is none."""
-        given: int | None = self.values["ignore_label"]
-        return listing.ignore_label if given is None else given
+    def get_ignore_label(self, listing: Listing, file: ModelFile, modality: Modality) -> int | None:
+        """Return the ignored label of the option, the dataset or the training; None without one.
+
+        Raises:
+            ParameterError: The labels may be one above the model's classes. A model that was
+                trained with `reduce_zero_label` predicts 0 where its dataset stores 1, and only
+                the user knows whether the given labels are already reduced.
+        """
+        given = listing.ignore_label if self.ignore_label is None else self.ignore_label
+        plain = listing.label_encoding == INDEX and any(
+            item.label is not None and item.class_label is None for item in listing.items
+        )
+        if given is not None or modality is not Modality.IMAGE or not plain:
+            return given
+        sidecars = file.sidecars
+        if sidecars.reduces_labels:
+            raise ParameterError(
+                f"{sidecars.reduces_labels} says that the model was trained on labels reduced by "
+                "one, where 0 is not a class; pass --label-map ade20k for the labels of the "
+                "dataset, or --ignore-label 255 for labels that are already reduced."
+            )
+        return sidecars.ignore_label
 
 
 @contextmanager
@@ -224,6 +209,3 @@ def _report_skipped_results() -> Iterator[None]:
         more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
         folder = f"folder{'s' if more else ''} {min(folders)}{more}"
         print(f"onnxcert: skipped the {folder}: results of onnxcert, not inputs", file=sys.stderr)
-
-
-with_input_options = with_options(OPTIONS, "input_options", InputOptions)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, ClassVar, Final
 
 import typer
 
 from onnxcert._typing import Perturbation
-from onnxcert.cli.options.base import with_options
 from onnxcert.cli.options.parsing import look_up
 from onnxcert.data.images.bands import join_band_names
 from onnxcert.errors import ParameterError
@@ -25,62 +24,49 @@ LONGEST: Final = 60  # characters of the name of the channels in `OnChannels`
 COORDINATES: Final = "coordinates"
 WITH_NORMALS: Final = "coordinates+normals"
 
-# Name -> (type, option).
-OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
-    "perturbation": (
+
+@dataclass(frozen=True)
+class NoiseOptions:
+    """With the model, these options define the noise."""
+
+    title: ClassVar = "Options of the noise"
+
+    perturbation: Annotated[
         str,
         typer.Option(
-            Gaussian.name,
-            "--perturbation",
             help="Noise and attack: gaussian (added to pixels or coordinates) or rotation (of a "
-            "shape about any axis).",
+            "shape about any axis)."
         ),
-    ),
-    "sigma": (
+    ] = Gaussian.name
+    sigma: Annotated[
         float | None,
         typer.Option(
-            None,
-            "--sigma",
             help="Standard deviation of the noise: for pixels in [0, 1], for coordinates in the "
             "model's frame, for rotations in radians. Default: the training noise stored in the "
-            "model.",
+            "model."
         ),
-    ),
-    "on": (
+    ] = None
+    on: Annotated[
         str | None,
         typer.Option(
-            None,
-            "--on",
             metavar="WHAT",
             help="Target of Gaussian noise: coordinates (default for points), "
             "coordinates+normals, channels FIRST:END, or band names such as red,nir (default for "
             "images: all bands).",
         ),
-    ),
-    "axis": (
+    ] = None
+    axis: Annotated[
+        str | None,
+        typer.Option(metavar="x|y|z", help="Rotate only about this axis. Default: any axis."),
+    ] = None
+    radius: Annotated[
         str | None,
         typer.Option(
-            None, "--axis", metavar="x|y|z", help="Rotate only about this axis. Default: any axis."
-        ),
-    ),
-    "radius": (
-        str | None,
-        typer.Option(
-            None,
-            "--radius",
             metavar="exact|classical",
             help="Radius of a rotation: exact (default), or classical (the published sigma * "
             "Phi^-1(tau)).",
         ),
-    ),
-}
-
-
-@dataclass(frozen=True)
-class NoiseOptions:
-    """Values of the noise options."""
-
-    values: dict[str, Any]
+    ] = None
 
     def build(self, segmenter: OnnxSegmenter, default: float | None = None) -> Perturbation:
         """Return the noise for a model.
@@ -99,9 +85,9 @@ class NoiseOptions:
                 "rotations are for point clouds, but the model takes images; leave --perturbation "
                 "out."
             )
-        sigma = self.sigma(contract)
+        sigma = self.get_sigma(contract)
         sigma = default if sigma is None else sigma
-        if not sigma and sigma != 0.0:
+        if sigma is None:
             raise ParameterError(
                 f"{segmenter.file.path} does not say which noise it was trained with; give "
                 f"--sigma, e.g. --sigma {contract.modality.usual_sigma}."
@@ -111,11 +97,10 @@ class NoiseOptions:
             return self._build_rotation(contract, sigma)
         return self._build_additive(contract, sigma)
 
-    def sigma(self, contract: Contract) -> float | None:
+    def get_sigma(self, contract: Contract) -> float | None:
         """Return --sigma, or the standard deviation of the training noise; None if unknown."""
-        given: float | None = self.values["sigma"]
-        if given is not None:
-            return given
+        if self.sigma is not None:
+            return self.sigma
         if not self._is_rotation:
             return contract.trained_sigma
         return contract.trained_rotation if isinstance(contract, PointContract) else None
@@ -127,22 +112,20 @@ class NoiseOptions:
             ParameterError: The options contradict each other.
         """
         self._check()
-        sigma = self.values["sigma"]
-        if sigma is None:
+        if self.sigma is None:
             return None
         if self._is_rotation:
-            return self._build_rotation(PointContract(), sigma)
-        return self._kind(**{"sigma": sigma})
+            return self._build_rotation(PointContract(), self.sigma)
+        return self._kind(**{"sigma": self.sigma})
 
     @property
     def are_given(self) -> bool:
         """Whether any noise option differs from its default."""
-        defaults = {name: option.default for name, (_, option) in OPTIONS.items()}
-        return self.values != defaults
+        return self != NoiseOptions()
 
     @property
     def _kind(self) -> type[Perturbation]:
-        return look_up(KINDS, self.values["perturbation"], "--perturbation")
+        return look_up(KINDS, self.perturbation, "--perturbation")
 
     @property
     def _is_rotation(self) -> bool:
@@ -150,26 +133,25 @@ class NoiseOptions:
 
     def _check(self) -> None:
         for name in ("on",) if self._is_rotation else ("axis", "radius"):
-            if self.values[name] is not None:
-                kind = self.values["perturbation"]
+            if getattr(self, name) is not None:
                 raise ParameterError(
-                    f"--{name} cannot be combined with --perturbation {kind}; leave it out."
+                    f"--{name} cannot be combined with --perturbation {self.perturbation}; leave "
+                    "it out."
                 )
 
     def _build_rotation(self, contract: PointContract, sigma: float) -> Perturbation:
-        axis, radius = self.values["axis"], self.values["radius"]
         vectors = 2 if contract.has_normals else 1
-        if axis is not None:
-            if radius is not None:
+        if self.axis is not None:
+            if self.radius is not None:
                 raise ParameterError(
                     "for rotations about one axis the published radius is exact; leave --radius "
                     "out."
                 )
-            return AxisRotation(sigma, axis, vectors)
-        return Rotation(sigma, vectors, radius or "exact")
+            return AxisRotation(sigma, self.axis, vectors)  # type: ignore[arg-type]
+        return Rotation(sigma, vectors, self.radius or "exact")  # type: ignore[arg-type]
 
     def _build_additive(self, contract: Contract, sigma: float) -> Perturbation:
-        on = self.values["on"]
+        on = self.on
         takes_points = isinstance(contract, PointContract)
         channels = contract.declared_channels
         noise = self._kind(**{"sigma": sigma})
@@ -217,6 +199,3 @@ def _on_bands(noise: Perturbation, on: str, bands: Sequence[str]) -> Perturbatio
         label if len(label) <= LONGEST else "",
         tuple(k for k in range(channels[0], channels[-1]) if k not in channels),
     )
-
-
-with_noise_options = with_options(OPTIONS, "noise", NoiseOptions)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, ClassVar
 
 import typer
 
-from onnxcert.cli.options.base import with_options
 from onnxcert.data import Shard
 from onnxcert.errors import ParameterError
 from onnxcert.model.runtime.machine import available_cores
@@ -18,72 +17,67 @@ from onnxcert.run.workers.processes import Processes
 from onnxcert.run.workers.ray_cluster import Cluster
 from onnxcert.run.workers.worker import WorkerPool, WorkerSetup
 
-# Name -> (type, option).
-OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
-    "shard": (
+
+@dataclass(frozen=True)
+class ParallelOptions:
+    """With the models, these options define the part of the inputs and the workers."""
+
+    title: ClassVar = "Options of parallel runs"
+
+    shard: Annotated[
         str | None,
         typer.Option(
-            None,
-            "--shard",
             metavar="I/K",
             help="Certify only the I-th of K parts of the inputs, e.g. in a job array; needs "
             "--seed. Combine the parts with onnxcert merge.",
         ),
-    ),
-    "workers": (
+    ] = None
+    workers: Annotated[
         int | None,
         typer.Option(
-            None,
-            "--workers",
             metavar="N",
             help="Number of worker processes, each with one GPU or a share of the CPU cores; 0: "
             "one per GPU, or per core. The results do not depend on it.",
         ),
-    ),
-    "ray": (
+    ] = None
+    ray: Annotated[
         bool,
         typer.Option(
-            False,
             "--ray",
             help="Run the model on a Ray cluster: the one of this machine, or a new one for this "
             "run. Default of --workers: as many as fit.",
         ),
-    ),
-    "ray_address": (
+    ] = False
+    ray_address: Annotated[
         str | None,
-        typer.Option(
-            None,
-            "--ray-address",
-            metavar="HOST:PORT",
-            help="Address of the Ray cluster; implies --ray.",
-        ),
-    ),
-}
+        typer.Option(metavar="HOST:PORT", help="Address of the Ray cluster; implies --ray."),
+    ] = None
 
+    def __post_init__(self) -> None:
+        if self.workers is not None and not 0 <= self.workers <= 1024:
+            raise ParameterError(
+                f"--workers must be from 0 (all available) to 1024, got {self.workers}."
+            )
 
-@dataclass(frozen=True)
-class ParallelOptions:
-    """Values of the parallelism options.
+    def get_shard(self, seed: int | None) -> Shard | None:
+        """Return the part of the inputs that this process certifies; None for all.
 
-    Attributes:
-        shard: Part of the inputs that this process certifies; None for all.
-        workers: Number of workers; 0 for as many as fit; None for none.
-        ray: Whether the workers run on a Ray cluster.
-        address: Address of the Ray cluster, if given.
-    """
-
-    shard: Shard | None
-    workers: int | None
-    ray: bool
-    address: str | None
-
-    def check_seed(self, seed: int | None) -> None:
-        """Raise ParameterError if there are shards without a common seed."""
-        if self.shard is not None and seed is None:
+        Raises:
+            ParameterError: There is a part, but no common seed.
+        """
+        if self.shard is None:
+            return None
+        shard = Shard.parse(self.shard)
+        if seed is None:
             raise ParameterError(
                 "--shard needs --seed, because all shards of a run use the same seed; give each "
                 "shard the same one."
             )
+        return shard
+
+    @property
+    def _on_ray(self) -> bool:
+        return self.ray or self.ray_address is not None
 
     def driver_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return device and threads of this process; with workers it needs only one CPU thread.
@@ -91,7 +85,7 @@ class ParallelOptions:
         Args:
             options: Requested device and threads.
         """
-        if not self.ray and self.workers is None:
+        if not self._on_ray and self.workers is None:
             return dict(options)
         return {"device": "cpu", "threads": 1}
 
@@ -109,7 +103,7 @@ class ParallelOptions:
             ParameterError: There are more workers than GPUs, or --device names a single GPU.
         """
         device, threads = str(options["device"]), int(options["threads"])
-        if not self.ray and self.workers is None:
+        if not self._on_ray and self.workers is None:
             return None
         if ":" in device:
             raise ParameterError(
@@ -117,9 +111,9 @@ class ParallelOptions:
                 "--device cuda, or leave --workers and --ray out."
             )
         other = None if nonrobust is None else nonrobust.reopen
-        if self.ray:
+        if self._on_ray:
             opening = WorkerSetup(model.reopen, other, device, threads or 1)
-            return Cluster(opening, self.workers or 0, self.address)
+            return Cluster(opening, self.workers or 0, self.ray_address)
         gpus = [] if device == "cpu" else visible_gpus()
         size = self.workers or len(gpus) or available_cores()
         if gpus and size > len(gpus):
@@ -129,19 +123,3 @@ class ParallelOptions:
             )
         threads = threads or max(1, available_cores() // size)
         return Processes(WorkerSetup(model.reopen, other, device, threads), size, gpus[:size])
-
-
-def _build(values: dict[str, Any]) -> ParallelOptions:
-    shard, workers = values["shard"], values["workers"]
-    if workers is not None and not 0 <= workers <= 1024:
-        raise ParameterError(f"--workers must be from 0 (all available) to 1024, got {workers}.")
-    address = values["ray_address"]
-    return ParallelOptions(
-        None if shard is None else Shard.parse(shard),
-        workers,
-        values["ray"] or address is not None,
-        address,
-    )
-
-
-with_parallel_options = with_options(OPTIONS, "parallel", _build)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Container, Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -183,11 +183,10 @@ def _constant_value(node: onnx.NodeProto) -> onnx.TensorProto | None:
     """Return the value of a Constant node, or None if it is text or sparse."""
     for attribute in node.attribute:
         if attribute.name == "value":
-            return attribute.t
+            return cast(onnx.TensorProto, attribute.t)
         if attribute.name in _VALUES:
             value = np.asarray(getattr(attribute, _VALUES[attribute.name]))
-            tensor: onnx.TensorProto = numpy_helper.from_array(value)
-            return tensor
+            return cast(onnx.TensorProto, numpy_helper.from_array(value))
     return None
 
 

@@ -14,12 +14,8 @@ from itertools import count
 from multiprocessing.connection import wait
 from typing import Any, Final, Self, final
 
+from onnxcert.run import STOPS
 from onnxcert.run.workers.worker import Task, TaskResult, Worker, WorkerSetup
-
-# Signals that stop a command, where the system has them.
-STOPS: Final = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
 
 
 @final

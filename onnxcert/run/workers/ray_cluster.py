@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, Self, final
 
 from onnxcert.errors import DeviceError, ParameterError
-from onnxcert.run.workers.processes import STOPS, block_signals
+from onnxcert.run import STOPS
+from onnxcert.run.workers.processes import block_signals
 from onnxcert.run.workers.worker import Task, TaskResult, Worker, WorkerSetup
 
 _CONNECT_TIMEOUT: Final = 5.0  # timeout in seconds to connect to the cluster

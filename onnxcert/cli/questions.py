@@ -1,13 +1,15 @@
-"""Messages about settings that a model still needs, with the command lines that set them."""
+"""What a user must decide about a model: missing settings, and interpretations to choose from."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, get_args
+from dataclasses import fields, replace
+from typing import Any
 
-from onnxcert.cli.options.contract import OPTIONS
+import typer
+
+from onnxcert.cli.options.contract import ContractOptions
 from onnxcert.cli.options.noise import NoiseOptions
 from onnxcert.cli.options.runtime import RunningOptions
 from onnxcert.data import Listing, read_usable_sizes
@@ -20,13 +22,16 @@ from onnxcert.model.detect.trial_passes import try_answers
 from onnxcert.model.graph.file import ModelFile
 
 
-def format_questions(error: MissingSettings, arguments: Sequence[str]) -> Iterator[str]:
-    """Yield the sentence, the meaning of each option, and the command line with all choices.
+def format_questions(error: ContractError, arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the message; for missing settings also each option and the command line with all.
 
     Args:
-        error: The missing settings.
-        arguments: Arguments of the command that was refused.
+        error: Why the command was refused.
+        arguments: Its arguments.
     """
+    if not isinstance(error, MissingSettings):
+        yield str(error)
+        return
     yield error.sentence
     for question in error.questions:
         yield f"  {question.flag}: {question.meaning}"
@@ -34,15 +39,11 @@ def format_questions(error: MissingSettings, arguments: Sequence[str]) -> Iterat
     if isinstance(contract, ImageContract) and contract.sources.get("channel_order") == ASSUMED:
         order, other = contract.channel_order, contract.channel_order[::-1]
         yield f"  assumed: the channels are {order}; pass --channel-order {other} if they are not"
-    flags = shlex.join(word for question in error.questions for word in _arguments(question))
+    # Several values are joined by |; `shlex.join` quotes them, so that no shell reads a pipe.
+    words = [word for q in error.questions for word in (q.flag, "|".join(q.values)) if word]
     several = any(len(question.values) > 1 for question in error.questions)
     yield f"  complete command{' (keep one of the values separated by |)' if several else ''}:"
-    yield f"  onnxcert {shlex.join(arguments)} {flags}"
-
-
-def _arguments(question: MissingSetting) -> list[str]:
-    # Several values are joined by |; `shlex.join` quotes them, so that no shell reads a pipe.
-    return [question.flag, *(["|".join(question.values)] if question.values else [])]
+    yield f"  onnxcert {shlex.join([*arguments, *words])}"
 
 
 def add_run_settings(
@@ -52,7 +53,7 @@ def add_run_settings(
     contract, more = error.contract, []
     if contract is None:
         return error
-    if noise.sigma(contract) is None:
+    if noise.get_sigma(contract) is None:
         text = "the noise that the model was trained with is unknown; pass --sigma SIGMA"
         modality = contract.modality
         meaning = (
@@ -61,10 +62,9 @@ def add_run_settings(
         )
         more.append(MissingSetting(text, flag="--sigma", values=("SIGMA",), meaning=meaning))
     if isinstance(contract, ImageContract) and contract.size is not None:
-        fit = running.values
+        given = running.resize or running.size or running.tile or running.scales
         size = _read_first_size(listing, contract)
-        given = fit["resize"] or fit["size"] or fit["tile"] or fit["scales"] or contract.usual_size
-        if size not in (None, contract.size) and not given:
+        if size not in (None, contract.size) and not (given or contract.usual_size):
             height, width = contract.size
             text = f"the model takes only images of {height}x{width} pixels; pass --resize"
             meaning = (
@@ -85,7 +85,7 @@ def _read_first_size(listing: Listing, contract: ImageContract) -> tuple[int, in
 
 
 def print_interpretations(
-    file: ModelFile, error: ContractError, given: Mapping[str, Any], arguments: Sequence[str]
+    context: typer.Context, file: ModelFile, error: ContractError, given: Mapping[str, Any]
 ) -> None:
     """Print a command line for each alternative that `error` offers, if there are several.
 
@@ -94,17 +94,20 @@ def print_interpretations(
     network does not run are left out.
 
     Args:
+        context: Context of the command, with its options and the arguments of the command line.
         file: The model.
         error: Why the contract is not complete.
         given: Contract fields that were given.
-        arguments: Arguments of the command line.
     """
     if len(error.alternatives) < 2:
         return
-    model_options = list(_model_options(arguments))
+    names = {field.name for field in fields(ContractOptions)}
+    options = [option for option in context.command.params if option.name in names]
+    model_options = list(_model_options(options, context.obj["arguments"]))
     interpretations = []
     for name, value in error.alternatives:
-        contract = _detect_with(file, given, name, value)
+        option = next((option for option in options if name in option.opts), None)
+        contract = option and _detect_with(context, file, given, option, value)
         runs = contract and try_answers(file.proto, contract, contract.output) is not None
         interpretations.append((name, value, contract is not None, runs))
     # Drop an interpretation that fails to run only if another one runs.
@@ -112,44 +115,34 @@ def print_interpretations(
     for name, value, complete, runs in interpretations:
         if some_run and complete and not runs:
             continue
-        words = [str(file.path), *model_options, name, value]
+        words = [*model_options, name, value]
         if value == "labels" and "classes" not in given:  # the number cannot be detected
             words += ["--classes", "NUMBER"]
-        rest = shlex.join(words[1:])
-        if complete:
-            print(f"  onnxcert certify {shlex.quote(words[0])} PICTURES {rest}")
-        else:
-            print(f"  onnxcert inspect {shlex.quote(words[0])} {rest}")
+        model, rest = shlex.quote(str(file.path)), shlex.join(words)
+        print(
+            f"  onnxcert {f'certify {model} PICTURES' if complete else f'inspect {model}'} {rest}"
+        )
 
 
 def _detect_with(
-    file: ModelFile, given: Mapping[str, Any], name: str, value: str
+    context: typer.Context, file: ModelFile, given: Mapping[str, Any], option: Any, value: str
 ) -> Contract | None:
-    """Return the contract with the option `name` set to `value`; None if it is not complete."""
-    fields = {o.param_decls[0]: (field, o.parser, kind) for field, (kind, o) in OPTIONS.items()}
-    if name not in fields:
-        return None
-    field, parser, kind = fields[name]
-    # On a command line Typer converts text to numbers; here it must be done by hand.
-    parser = parser or next((number for number in (int, float) if number in get_args(kind)), None)
+    """Return the contract with `option` set to `value`; None if it is not complete."""
     more = {"classes": 2} if value == "labels" else {}
     try:
-        parsed = parser(value) if parser else value
-        # --channels-are sets several fields at once.
-        values = parsed if isinstance(parsed, dict) else {field: parsed}
-        return detect(file, {**more, **given, **values})
-    except (ContractError, ValueError):  # ValueError: for example, a word instead of a number
-        return None
+        parsed = option.process_value(context, [value] if option.multiple else value)
+        fields_set = ContractOptions(**{option.name: parsed}).collect()
+        return detect(file, {**more, **given, **fields_set})
+    except (ContractError, ValueError, typer.BadParameter):
+        return None  # BadParameter: for example, a word instead of a number
 
 
-def _model_options(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield the model options in a command line, with their values."""
-    names = {name for _, option in OPTIONS.values() for name in option.param_decls}
-    switches = {part for name in names if "/" in name for part in name.split("/")}
+def _model_options(options: Sequence[Any], arguments: Sequence[str]) -> Iterator[str]:
+    """Yield those of `options` that are in a command line, with their values."""
+    flags = {flag: option for option in options for flag in (*option.opts, *option.secondary_opts)}
     remaining = iter(arguments)
     for word in remaining:
-        if word in switches or (word.partition("=")[0] in names and "=" in word):
+        if word.partition("=")[0] in flags:
             yield word
-        elif word in names:
-            yield word
-            yield next(remaining, "")
+            if word in flags and not flags[word].is_flag:
+                yield next(remaining, "")
