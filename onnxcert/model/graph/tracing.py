@@ -186,7 +186,7 @@ def _constant_value(node: onnx.NodeProto) -> onnx.TensorProto | None:
             return cast(onnx.TensorProto, attribute.t)
         if attribute.name in _VALUES:
             value = np.asarray(getattr(attribute, _VALUES[attribute.name]))
-            return cast(onnx.TensorProto, numpy_helper.from_array(value))
+            return numpy_helper.from_array(value)
     return None
 
 
