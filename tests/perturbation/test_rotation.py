@@ -264,7 +264,7 @@ def test_what_is_no_cloud_of_enough_channels_is_refused(shape: tuple[int, ...]) 
         with pytest.raises(ParameterError, match=r"coordinates and normals needs .* at least 6"):
             noise.check(np.zeros(shape, np.float32))
         x = np.zeros(shape, np.float32)
-        with pytest.raises(ParameterError, match="got an input of shape"):
+        with pytest.raises(ParameterError, match="got the shape"):
             noise.perturb(
                 x, NumpyNoise([np.random.default_rng(0)]), np.empty((1, *shape), np.float32)
             )
