@@ -8,7 +8,7 @@ import typer
 
 from onnxcert.cli.options.base import with_options
 from onnxcert.cli.options.parsing import parse_channels, parse_feeds, parse_numbers, parse_pair
-from onnxcert.data.points.categories import read_categories
+from onnxcert.data.points.shapenet import read_categories
 from onnxcert.errors import ParameterError
 from onnxcert.model.contract.base import OUTPUT_FORMS
 from onnxcert.model.contract.image import CHANNEL_ORDERS
