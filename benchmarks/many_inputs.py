@@ -39,7 +39,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from onnxcert import OnnxSegmenter
-from onnxcert.data import Folder
+from onnxcert.data import list_images
 from onnxcert.perturbation import Gaussian
 from onnxcert.results import ResultStore
 from onnxcert.run.run import Run
@@ -182,7 +182,7 @@ class _Stopwatch:
 
 def _certify(folder: Path, n: int, *, pictures: bool) -> dict[str, Any]:
     """Certify all images of `folder` and return the measurements."""
-    listing = Folder.list([str(folder / "pictures")], str(folder / "labels"))
+    listing = list_images([str(folder / "pictures")], str(folder / "labels"))
     watch = _Stopwatch()
     run = Run(
         segmenter=OnnxSegmenter.open(folder / "model.onnx", threads=1),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxcert.data.images.pixels import quiet
+from onnxcert.data.decoding import quiet
 from onnxcert.errors import ModelError
 from onnxcert.model.contract.base import METADATA_KEY
 

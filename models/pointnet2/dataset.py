@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onnxcert.data.points import SHAPENET_PARTS, ShapeNetPart, read_cloud_item
+from onnxcert.data.points import SHAPENET_PARTS, list_shapenet_part, read_cloud_item
 
 # Name of each category and its part classes, in the order of the one-hot input.
 CATEGORIES: Final = tuple(SHAPENET_PARTS.items())
@@ -70,7 +70,7 @@ def load(root: Path, splits: tuple[str, ...], cache: Path | None = None) -> Shap
     start = time.monotonic()
     order = [name for name, _ in CATEGORIES]
     items = [
-        item for split in splits for item in ShapeNetPart.list([str(root / split)], None).items
+        item for split in splits for item in list_shapenet_part([str(root / split)], None).items
     ]
     values, labels, categories = [], [], []
     for done, item in enumerate(items, 1):

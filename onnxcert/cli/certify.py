@@ -26,7 +26,7 @@ from onnxcert.cli.running import (
     result_object,
     resume_command,
 )
-from onnxcert.data.listing import safe_name
+from onnxcert.data.paths import safe_name
 from onnxcert.errors import ParameterError
 from onnxcert.files.inside import inside
 from onnxcert.model.bundled import find_model

@@ -8,20 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, NoReturn, final
+from typing import Final, NoReturn, final
 
-from onnxcert.data import class_table
 from onnxcert.data.images import image
 from onnxcert.data.labels import mask as label_maps
-from onnxcert.data.listing import (
-    Item,
-    Listing,
+from onnxcert.data.labels.classes import SUFFIXES as CLASS_TABLES
+from onnxcert.data.labels.classes import ClassLabel, match_classes, read_class_table
+from onnxcert.data.listing import Item, Listing
+from onnxcert.data.paths import (
     absolute,
+    expand_pattern,
     iterate_ends,
     name_items,
     normalise_unicode,
 )
-from onnxcert.data.patterns import expand_pattern
 from onnxcert.data.result_folders import ResultFolders
 from onnxcert.errors import InputError
 from onnxcert.files.regular import describe_irregular
@@ -65,16 +65,15 @@ IMAGES: Final = InputKind(
     label="label map",
     label_suffixes=label_maps.SUFFIXES,
     label_formats=".png, .bmp, .tif or .npy",
-    tables=class_table.SUFFIXES,
+    tables=CLASS_TABLES,
     ambiguity_hint=(
         ", or, where each folder holds one class, pass --dataset imagefolder without --labels"
     ),
 )
 
 
-@final
-class Folder:
-    """Images from files, folders and glob patterns.
+def list_images(arguments: Sequence[str], labels: str | None) -> Listing:
+    """List images from files, folders and glob patterns.
 
     A folder stands for its images, sorted; if it has none, for those in its subfolders. A pattern
     (``*``, ``?``, ``[...]``, ``**``) stands for its matches. Hidden files are skipped. A file given
@@ -84,17 +83,11 @@ class Folder:
     image, at its top or in the same subfolders as the images; one such file, for a single image;
     or, for a classifier, a table of lines ``picture,class`` (.csv, .tsv, .txt).
     """
-
-    name: ClassVar[str] = "folder"
-
-    @staticmethod
-    def list(arguments: Sequence[str], labels: str | None) -> Listing:
-        """List the images that `arguments` name, with their labels; see `Reader.list`."""
-        return list_items(arguments, labels, IMAGES)
+    return list_items(arguments, labels, IMAGES)
 
 
 def list_items(arguments: Sequence[str], labels: str | None, kind: InputKind) -> Listing:
-    """List the inputs that `arguments` name, with their labels; see `Folder` and `Reader.list`."""
+    """List the inputs that `arguments` name, with their labels; see `list_images`."""
     if not arguments:
         raise InputError(f"expected a {kind.singular} or a folder, but none was given: give one.")
     root = None if labels is None else Path(labels)
@@ -114,19 +107,18 @@ def list_items(arguments: Sequence[str], labels: str | None, kind: InputKind) ->
         )
     names = name_items(paths)
     maps: Sequence[Path | None] = [None] * len(paths)
+    classes: Sequence[ClassLabel | None] = [None] * len(paths)
     if root is not None and root.is_file() and root.suffix.lower() in kind.tables:
-        table = class_table.read_class_table(root)
-        classes = class_table.match_classes(table, paths, source=root)
-        items = [
-            Item(name, path, root, one)
-            for name, path, one in zip(names, paths, classes, strict=True)
-        ]
-        return Listing(tuple(items), skipped_links=tuple(skipped_links))
-    if labels is not None:
-        with listing_errors(labels):
-            maps = _match_labels(Path(labels), paths, kind, results)
-    items = [Item(*one) for one in zip(names, paths, maps, strict=True)]
-    return Listing(tuple(items), skipped_links=tuple(skipped_links))
+        maps = [root] * len(paths)
+        classes = match_classes(read_class_table(root), paths, source=root)
+    elif root is not None:
+        with listing_errors(str(labels)):
+            maps = _match_labels(root, paths, kind, results)
+    return Listing(
+        tuple(map(Item, names, paths, maps, classes)),
+        skipped_links=tuple(skipped_links),
+        skipped_results=tuple(results.skipped),
+    )
 
 
 def _deduplicate(

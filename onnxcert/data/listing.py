@@ -1,23 +1,16 @@
-"""The inputs of a run (named files with labels) and the protocol of data set readers."""
+"""The inputs of a run: named files with labels, what reads them, and which of them a run takes."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Final, Protocol
+from typing import Self, final
 
-from onnxcert.data.labels.class_label import ClassLabel
+from onnxcert.data.labels.classes import ClassLabel
 from onnxcert.data.labels.encoding import INDEX, LabelEncoding
 from onnxcert.errors import ParameterError
-
-# Longest name in bytes: leaves room for suffixes within the file system limit of 255.
-_LONGEST: Final = 180
-_TAG: Final = 12
 
 
 @dataclass(frozen=True)
@@ -53,6 +46,7 @@ class Listing:
         columns: meaning of the columns in point files without column names, or None.
         categories: shape categories of the data set: name -> classes of its parts.
         skipped_links: links to files and folders that are already listed.
+        skipped_results: folders below the inputs that hold results of onnxcert.
     """
 
     items: tuple[Item, ...]
@@ -62,25 +56,23 @@ class Listing:
     columns: str | None = None
     categories: tuple[tuple[str, tuple[int, ...]], ...] = ()
     skipped_links: tuple[str, ...] = ()
+    skipped_results: tuple[Path, ...] = ()
 
 
-class Reader(Protocol):
-    """A reader of one data set layout on disk."""
+@final
+@dataclass(frozen=True)
+class Reader:
+    """A reader of one data set layout on disk.
 
-    name: ClassVar[str]
+    Attributes:
+        name: name of the layout.
+        list: function that lists the inputs named by files, folders and patterns from the command
+            line, with their labels from the path of the label maps or class labels, or None. It
+            raises InputError if a path is missing, empty or ambiguous.
+    """
 
-    @staticmethod
-    def list(arguments: Sequence[str], labels: str | None) -> Listing:
-        """List the inputs that `arguments` name, with their labels.
-
-        Args:
-            arguments: files, folders and patterns from the command line.
-            labels: path of the label maps or class labels, or None.
-
-        Raises:
-            InputError: a path is missing, empty or ambiguous.
-        """
-        ...
+    name: str
+    list: Callable[[Sequence[str], str | None], Listing]
 
 
 def select(listing: Listing, *, limit: int | None = None, every: int | None = None) -> Listing:
@@ -99,75 +91,60 @@ def select(listing: Listing, *, limit: int | None = None, every: int | None = No
     return replace(listing, items=listing.items[:: every or 1][:limit])
 
 
-def absolute(path: Path) -> Path:
-    """Return the absolute `path` without ``..``; keep links, as data may lie beside a link."""
-    return Path(os.path.abspath(path))  # noqa: PTH100
+@dataclass(frozen=True)
+class Shard:
+    """Shard `number` of a run in `count` shards.
 
+    Inputs are assigned in turn, sorted by name. Shards that list the same inputs in any order
+    therefore divide them without overlap.
 
-def normalise_unicode(parts: Sequence[str]) -> tuple[str, ...]:
-    """Return the parts of a path in Unicode normal form C, as some file systems store them."""
-    return tuple(unicodedata.normalize("NFC", part) for part in parts)
+    >>> [Shard(number, 2).names(["c", "a", "b"]) for number in (1, 2)]
+    [['a', 'c'], ['b']]
 
-
-def iterate_ends(parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield every end of a path, the longest first."""
-    return (parts[i:] for i in range(len(parts)))
-
-
-def name_items(paths: Sequence[Path]) -> tuple[str, ...]:
-    """Return a unique name for each path, independent of the order of the paths.
-
-    A name is the file's stem. Paths with the same stem get their path below the common folder, then
-    the suffix as well, then a digest of that path.
+    Raises:
+        ParameterError: not 1 <= number <= count.
     """
-    whole = [absolute(path) for path in paths]
-    try:
-        root = os.path.commonpath([path.parent for path in whole])
-        below = [path.relative_to(root) for path in whole]
-    except ValueError:  # no paths, or several drives
-        below = whole
-    candidates = [_list_candidates(path) for path in below]
-    level = [0] * len(candidates)
-    while True:
-        names = [names[i] for names, i in zip(candidates, level, strict=True)]
-        # Some file systems ignore letter case and Unicode normalisation.
-        alike = [unicodedata.normalize("NFC", name).casefold() for name in names]
-        count = Counter(alike)
-        clashing = [i for i, name in enumerate(alike) if count[name] > 1]
-        raised = [i for i in clashing if level[i] < len(candidates[i]) - 1]
-        if not raised:
-            return tuple(names)
-        for i in raised:
-            level[i] += 1
 
+    number: int
+    count: int
 
-def _list_candidates(below: Path) -> tuple[str, str, str, str]:
-    tag = hashlib.sha256(os.fsencode(below)).hexdigest()[:_TAG]
-    whole = "__".join(below.parts)
-    return (
-        _shorten(below.stem, tag),
-        _shorten("__".join(below.with_suffix("").parts), tag),
-        _shorten(whole, tag),
-        f"{_shorten(whole, tag)[: _LONGEST // 4]}-{tag}",
-    )
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            raise ParameterError(
+                f"--shard must be I/K with I from 1 to K, such as 3/8, got {self}."
+            )
 
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
 
-def _replace_unsafe(name: str) -> str:
-    kept = (c if c.isprintable() and c not in '<>:"/\\|?*' else "_" for c in name)
-    return "".join(kept).strip(" .") or "_"
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the shard that `text` gives, such as ``3/8``.
 
+        Raises:
+            ParameterError: `text` is not a shard.
+        """
+        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text.strip())
+        if match is None:
+            raise ParameterError(
+                f"--shard must be I/K with I from 1 to K, such as 3/8, got {text!r}."
+            )
+        return cls(int(match[1]), int(match[2]))
 
-def _shorten(name: str, tag: str) -> str:
-    name = _replace_unsafe(name)
-    return name if len(name.encode()) <= _LONGEST else f"{name[: _LONGEST // 4]}-{tag}"
+    def names(self, whole: Sequence[str]) -> list[str]:
+        """Return those of `whole`, the names of all inputs, that are in this shard."""
+        return sorted(whole)[self.number - 1 :: self.count]
 
+    def of(self, listing: Listing) -> Listing:
+        """Return `listing` with the inputs of this shard only, in their order.
 
-def safe_name(name: str) -> str:
-    """Return `name` made safe as the name of a file or folder."""
-    return _shorten(name, hashlib.sha256(name.encode()).hexdigest()[:_TAG])
-
-
-def is_safe_name(name: str) -> bool:
-    """Return whether `name_items` or `safe_name` can give this name."""
-    # A shortened name gets a tag, so it can exceed the limit slightly.
-    return _replace_unsafe(name) == name and len(name.encode()) <= _LONGEST + 1 + _TAG
+        Raises:
+            ParameterError: the shard has no inputs.
+        """
+        mine = set(self.names([item.name for item in listing.items]))
+        if not mine:
+            raise ParameterError(
+                f"shard {self} holds none of {len(listing.items)} inputs; use at most "
+                f"{len(listing.items)} shards."
+            )
+        return replace(listing, items=tuple(item for item in listing.items if item.name in mine))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, final
 
-from onnxcert.data.listing import absolute
+from onnxcert.data.paths import absolute
 
 _MARK: Final = b'"onnxcert-run"'  # the record type at the start of `run.json`
 _HEAD: Final = 4096  # bytes of `run.json` that are searched
@@ -15,21 +14,9 @@ _HEAD: Final = 4096  # bytes of `run.json` that are searched
 _WRITTEN: Final = frozenset({"inputs", "partial", "labels", "pictures", "curve.png", "results.h5"})
 
 
-class ResultsSkipped(UserWarning):
-    """A folder below the inputs holds results of onnxcert and is skipped.
-
-    Attributes:
-        folder: the folder that holds `run.json`.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"skipped {folder}, which holds results of onnxcert")
-        self.folder = folder
-
-
 @final
 class ResultFolders:
-    """The result folders found while listing; each is checked and reported once.
+    """The result folders found while listing; each is checked once.
 
     Attributes:
         skipped: the result folders found.
@@ -42,12 +29,11 @@ class ResultFolders:
         self._known: dict[Path, bool] = {}
 
     def check(self, folder: Path) -> bool:
-        """Return whether `folder` holds results; warn with `ResultsSkipped` the first time."""
+        """Return whether `folder` holds results."""
         if folder not in self._known:
             self._known[folder] = _holds_results(folder)
             if self._known[folder]:
                 self.skipped.append(folder)
-                warnings.warn(ResultsSkipped(folder), stacklevel=2)
         self.encounters += self._known[folder]
         return self._known[folder]
 

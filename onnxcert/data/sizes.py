@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onnxcert.data.images.image import is_rotated, read_image_size
+from onnxcert.data.images.image import open_image_file
 from onnxcert.data.labels.mask import read_label_size
 from onnxcert.data.listing import Item, Listing
 from onnxcert.errors import InputError, refuse_too_many_files
@@ -26,7 +26,8 @@ def read_usable_sizes(
     unreadable: dict[str, str] = {}
     for item in listing.items:
         try:
-            size = read_image_size(item.path, bands)
+            with open_image_file(item.path, bands) as opened:
+                size = opened.size
         except InputError as error:
             refuse_too_many_files(item.path, error)
             unreadable[item.name] = str(error)
@@ -35,7 +36,7 @@ def read_usable_sizes(
             labelled = read_label_size(item.label, label_encoding=listing.label_encoding)
             if labelled != size:
                 way_out = "give labels of the same size"
-                if labelled == size[::-1] and is_rotated(item.path):
+                if opened.rotated and labelled == size[::-1]:
                     way_out = (
                         "the picture is rotated by its EXIF orientation and the labels are not, "
                         "so rotate them as well"

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from onnxcert.data.listing import is_safe_name
-from onnxcert.data.shard import Shard
+from onnxcert.data.listing import Shard
+from onnxcert.data.paths import is_safe_name
 from onnxcert.errors import AccessError, StoreError
 from onnxcert.files.atomic import sync_together, write_atomically
 from onnxcert.files.inside import inside, make_parents_inside

@@ -10,7 +10,7 @@ from typing import Any
 
 import h5py
 
-from onnxcert.data.listing import is_safe_name
+from onnxcert.data.paths import is_safe_name
 from onnxcert.errors import StoreError
 from onnxcert.results.checks import check_sizes
 from onnxcert.results.encoding import read_record

@@ -9,7 +9,8 @@ import pytest
 from encoders import saved
 
 from onnxcert.data import INDEX, Listing, read_labels
-from onnxcert.data.datasets import LABEL_MAPS, READERS
+from onnxcert.data.datasets import READERS
+from onnxcert.data.published import LABEL_MAPS
 from onnxcert.errors import InputError
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from onnxcert.data import Folder, Item, Listing
-from onnxcert.data.datasets import READERS, CamVid
+from onnxcert.data import Item, Listing, list_images
+from onnxcert.data.datasets import READERS, list_camvid
 from onnxcert.errors import InputError
 
 
@@ -33,7 +33,7 @@ def pairs(listing: Listing, root: Path) -> dict[str, str]:
 
 def refused(arguments: list[str], labels: str | None = None) -> str:
     with pytest.raises(InputError) as caught:
-        Folder.list(arguments, labels)
+        list_images(arguments, labels)
     message = str(caught.value)
     assert "expected" in message
     assert message.endswith(".")
@@ -54,7 +54,7 @@ def test_a_folder_stands_for_its_pictures_in_order(tmp_path: Path) -> None:
         "read.me",
         "sub/f.png",
     )
-    listing = Folder.list([str(tmp_path)], None)
+    listing = list_images([str(tmp_path)], None)
     assert listed(listing, tmp_path) == [
         "a.jpg",
         "b.bmp",
@@ -70,7 +70,7 @@ def test_a_folder_stands_for_its_pictures_in_order(tmp_path: Path) -> None:
 
 def test_subfolders_count_where_the_top_has_no_picture(tmp_path: Path) -> None:
     touch(tmp_path, "notes.txt", "b/x.png", "a/deep/x.png", ".hidden/x.png", "a/y.jpg")
-    listing = Folder.list([str(tmp_path)], None)
+    listing = list_images([str(tmp_path)], None)
     assert listed(listing, tmp_path) == ["a/deep/x.png", "a/y.jpg", "b/x.png"]
     assert [item.name for item in listing.items] == ["a__deep__x", "y", "b__x"]
 
@@ -78,13 +78,13 @@ def test_subfolders_count_where_the_top_has_no_picture(tmp_path: Path) -> None:
 def test_patterns_are_expanded(tmp_path: Path) -> None:
     touch(tmp_path, "a/x1.png", "a/x2.jpg", "a/y.png", "a/x3.txt", "a/.x4.png", "b/c/x5.png")
     root = str(tmp_path)
-    assert listed(Folder.list([f"{root}/a/x*"], None), tmp_path) == ["a/x1.png", "a/x2.jpg"]
-    assert listed(Folder.list([f"{root}/a/x?.png"], None), tmp_path) == ["a/x1.png"]
-    assert listed(Folder.list([f"{root}/**/x[15].png"], None), tmp_path) == [
+    assert listed(list_images([f"{root}/a/x*"], None), tmp_path) == ["a/x1.png", "a/x2.jpg"]
+    assert listed(list_images([f"{root}/a/x?.png"], None), tmp_path) == ["a/x1.png"]
+    assert listed(list_images([f"{root}/**/x[15].png"], None), tmp_path) == [
         "a/x1.png",
         "b/c/x5.png",
     ]
-    assert listed(Folder.list([f"{root}/*"], None), tmp_path) == [
+    assert listed(list_images([f"{root}/*"], None), tmp_path) == [
         "a/x1.png",
         "a/x2.jpg",
         "a/y.png",
@@ -97,7 +97,7 @@ def test_patterns_work_below_the_current_folder(
 ) -> None:
     touch(tmp_path, "a/x.png", "b/x.png")
     monkeypatch.chdir(tmp_path)
-    items = Folder.list(["*/x.png"], None).items
+    items = list_images(["*/x.png"], None).items
     assert [(item.name, item.path) for item in items] == [
         ("a__x", Path("a/x.png")),
         ("b__x", Path("b/x.png")),
@@ -107,14 +107,14 @@ def test_patterns_work_below_the_current_folder(
 def test_a_file_named_outright_is_listed_whatever_it_is(tmp_path: Path) -> None:
     touch(tmp_path, "x.gif", "a[1].png", "a1.png", ".h.png")
     named = [str(tmp_path / name) for name in ("x.gif", "a[1].png", ".h.png")]
-    assert listed(Folder.list(named, None), tmp_path) == ["x.gif", "a[1].png", ".h.png"]
+    assert listed(list_images(named, None), tmp_path) == ["x.gif", "a[1].png", ".h.png"]
 
 
 def test_a_picture_named_twice_is_listed_once(tmp_path: Path) -> None:
     touch(tmp_path, "a/x.png", "a/y.png")
     one = str(tmp_path / "a/y.png")
     again = os.path.join(tmp_path, "a", "..", "a", "y.png")  # noqa: PTH118
-    listing = Folder.list([one, str(tmp_path / "a"), again, f"{tmp_path}/*/y.*"], None)
+    listing = list_images([one, str(tmp_path / "a"), again, f"{tmp_path}/*/y.*"], None)
     assert [item.name for item in listing.items] == ["y", "x"]
 
 
@@ -133,7 +133,7 @@ def test_nothing_found_is_refused(tmp_path: Path) -> None:
 
 def test_labels_share_the_stem(tmp_path: Path) -> None:
     touch(tmp_path, "p/a.jpg", "p/b.c.png", "l/a.png", "l/b.c.npy", "l/other.png", "l/b.txt")
-    listing = Folder.list([str(tmp_path / "p")], str(tmp_path / "l"))
+    listing = list_images([str(tmp_path / "p")], str(tmp_path / "l"))
     assert pairs(listing, tmp_path) == {"p/a.jpg": "l/a.png", "p/b.c.png": "l/b.c.npy"}
 
 
@@ -142,21 +142,21 @@ def test_labels_share_the_subfolder_however_pictures_are_named(tmp_path: Path, h
     touch(tmp_path, "p/c1/x.png", "p/c2/x.png", "l/c1/x.png", "l/c2/x.png")
     files = [str(tmp_path / name) for name in ("p/c1/x.png", "p/c2/x.png")]
     arguments = files if how == "files" else [f"{tmp_path}/{how}"]
-    listing = Folder.list(arguments, str(tmp_path / "l"))
+    listing = list_images(arguments, str(tmp_path / "l"))
     assert pairs(listing, tmp_path) == {"p/c1/x.png": "l/c1/x.png", "p/c2/x.png": "l/c2/x.png"}
 
 
 def test_labels_below_the_pictures_are_no_pictures(tmp_path: Path) -> None:
     touch(tmp_path, "d/images/x.png", "d/labels/x.png")
     for argument in (f"{tmp_path}/d", f"{tmp_path}/d/**/*.png"):
-        listing = Folder.list([argument], str(tmp_path / "d/labels"))
+        listing = list_images([argument], str(tmp_path / "d/labels"))
         assert pairs(listing, tmp_path) == {"d/images/x.png": "d/labels/x.png"}
 
 
 def test_one_label_file_for_one_picture(tmp_path: Path) -> None:
     touch(tmp_path, "p/x.png", "p/y.png", "truth.png")
     truth = str(tmp_path / "truth.png")
-    listing = Folder.list([str(tmp_path / "p/x.png")], truth)
+    listing = list_images([str(tmp_path / "p/x.png")], truth)
     assert pairs(listing, tmp_path) == {"p/x.png": "truth.png"}
     assert "2 pictures" in refused([str(tmp_path / "p")], truth)
 
@@ -191,7 +191,7 @@ def test_readers_are_registered_by_name() -> None:
         "pascal-context-59",
         "ade20k",
     ]
-    assert (READERS["folder"], READERS["camvid"]) == (Folder, CamVid)
+    assert (READERS["folder"].list, READERS["camvid"].list) == (list_images, list_camvid)
 
 
 CLASSES = [
@@ -221,7 +221,7 @@ def test_camvid_brings_labels_names_and_ignore_label(
     split = camvid(tmp_path)
     monkeypatch.chdir(split)
     for argument in (str(split), f"{split}/", "."):
-        listing = CamVid.list([argument], None)
+        listing = list_camvid([argument], None)
         assert pairs(listing, tmp_path) == {
             "test/a.png": "testannot/a.png",
             "test/b.png": "testannot/b.png",
@@ -241,13 +241,13 @@ def test_camvid_without_its_layout_is_refused(tmp_path: Path) -> None:
         ([str(tmp_path / "testannot")], None),
     ):
         with pytest.raises(InputError, match="expected"):
-            CamVid.list(arguments, labels)
+            list_camvid(arguments, labels)
     (tmp_path / "testannot/b.png").unlink()
     with pytest.raises(InputError, match=r"b\.png"):
-        CamVid.list([str(split)], None)
+        list_camvid([str(split)], None)
     (tmp_path / "classes.txt").write_text("sky\nroad\n")
     with pytest.raises(InputError, match="11 class names"):
-        CamVid.list([str(split)], None)
+        list_camvid([str(split)], None)
     (tmp_path / "classes.txt").unlink()
     with pytest.raises(InputError, match=r"classes\.txt"):
-        CamVid.list([str(split)], None)
+        list_camvid([str(split)], None)

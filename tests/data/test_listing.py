@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxcert.data import Item, Listing, select
-from onnxcert.data.listing import name_items
+from onnxcert.data.paths import name_items
 from onnxcert.errors import ParameterError
 
 PARTS = st.sampled_from(["a", "b", "A", "a__b", "x", "x.y", "é", "a b", ":", "_", "..c", "-"])

@@ -15,7 +15,6 @@ from drawing import write_picture
 from onnxcert import ResultStore
 from onnxcert.data.datasets import READERS
 from onnxcert.data.points import CLOUD_READERS
-from onnxcert.data.result_folders import ResultsSkipped
 
 QUICK = ("--sigma", "0.2", "--n", "60", "--threads", "1", "--seed", "1")
 
@@ -69,13 +68,12 @@ def test_results_below_the_inputs_are_skipped(inputs: Path, arguments: Any) -> N
     if arguments is expanded:
         arguments = expanded("**/*.png")
         assert len(arguments) > 5
-    with pytest.warns(ResultsSkipped) as told:
-        listing = READERS["folder"].list(arguments, None)
+    listing = READERS["folder"].list(arguments, None)
     assert {os.path.realpath(item.path) for item in listing.items} == {
         str(inputs / "one/x.png"),
         str(inputs / "two/y.png"),
     }
-    folders = [warning.message.folder for warning in told]  # type: ignore[union-attr]
+    folders = listing.skipped_results
     assert len(folders) == len(set(folders)) > 0
 
 
@@ -83,12 +81,11 @@ def test_results_that_lie_among_the_inputs_themselves_are_skipped(tmp_path: Path
     results(tmp_path)
     for name in ("x.png", "y.npy"):
         (tmp_path / name).touch()
-    with pytest.warns(ResultsSkipped):
-        listing = READERS["folder"].list([str(tmp_path)], None)
+    listing = READERS["folder"].list([str(tmp_path)], None)
     assert [item.name for item in listing.items] == ["x", "y"]
-    with pytest.warns(ResultsSkipped):
-        clouds = CLOUD_READERS["clouds"].list([str(tmp_path)], None)
+    clouds = CLOUD_READERS["clouds"].list([str(tmp_path)], None)
     assert [item.name for item in clouds.items] == ["y"]
+    assert listing.skipped_results == clouds.skipped_results == (tmp_path,)
 
 
 @pytest.mark.parametrize("named", ["out", "out/labels", "out/pictures/a.png", "out/*/*.png"])
@@ -117,9 +114,9 @@ def test_results_among_labels_are_none(tmp_path: Path) -> None:
     (labels / "x.npy").touch()
     results(labels / "x")
     (labels / "x" / "labels" / "x.png").touch()
-    with pytest.warns(ResultsSkipped):
-        listing = READERS["folder"].list([str(tmp_path / "x.png")], str(labels))
+    listing = READERS["folder"].list([str(tmp_path / "x.png")], str(labels))
     assert [item.label for item in listing.items] == [labels / "x.npy"]
+    assert listing.skipped_results == (labels / "x",)
 
 
 def test_a_folder_of_results_is_no_class(tmp_path: Path) -> None:
@@ -128,9 +125,9 @@ def test_a_folder_of_results_is_no_class(tmp_path: Path) -> None:
         (tmp_path / name / f"{name}.png").touch()
     results(tmp_path / "a-run")
     results(tmp_path / "onnxcert-results" / "run")
-    with pytest.warns(ResultsSkipped):
-        listing = READERS["imagefolder"].list([str(tmp_path)], None)
+    listing = READERS["imagefolder"].list([str(tmp_path)], None)
     assert [item.name for item in listing.items] == ["cat", "dog"]
+    assert len(listing.skipped_results) == 2
     told = listing.items[0].class_label
     assert told is not None
     assert told.index((), classes=2, ignore_label=None) == 0

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onnxcert import ResultStore
-from onnxcert.data.listing import is_safe_name, safe_name
+from onnxcert.data.paths import is_safe_name, safe_name
 from onnxcert.errors import StoreError
 from onnxcert.files.atomic import write_atomically
 from onnxcert.files.inside import inside, make_folder_inside

@@ -16,7 +16,7 @@ from onnxcert import Gaussian, OnnxSegmenter, ResultStore
 from onnxcert.audit.sources import InputRecipe, reread_truth
 from onnxcert.cli import run_command_line
 from onnxcert.data import Listing
-from onnxcert.data.points import CloudFolder, PointCloud
+from onnxcert.data.points import PointCloud, list_clouds
 from onnxcert.errors import InputError
 from onnxcert.results import Record
 from onnxcert.run.modality import ImageModality, PointCloudModality, select_modality
@@ -29,7 +29,7 @@ def segmenter(folder: Path, **more: Any) -> OnnxSegmenter:
 
 
 def listed(*paths: Path) -> Listing:
-    return CloudFolder.list([str(path) for path in paths], None)
+    return list_clouds([str(path) for path in paths], None)
 
 
 def test_the_model_tells_the_medium(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from onnxcert.cli.options.parsing import (
     parse_numbers,
     parse_pair,
 )
-from onnxcert.data.points.categories import read_categories
+from onnxcert.data.points.shapenet import read_categories
 from onnxcert.errors import ParameterError
 from onnxcert.model.contract.base import OUTPUT_FORMS
 from onnxcert.model.contract.image import CHANNEL_ORDERS

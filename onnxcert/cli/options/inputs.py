@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
@@ -15,10 +13,10 @@ import typer
 from onnxcert.cli.options.base import ClassNames
 from onnxcert.cli.options.parsing import look_up
 from onnxcert.data import Listing, read_class_names, select
-from onnxcert.data.datasets import LABEL_MAPS, READERS, apply_label_encoding
+from onnxcert.data.datasets import READERS, apply_label_encoding
 from onnxcert.data.labels.encoding import INDEX
 from onnxcert.data.points import CLOUD_READERS, Columns
-from onnxcert.data.result_folders import ResultsSkipped
+from onnxcert.data.published import LABEL_MAPS
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.model.adapter.base import Adapter
 from onnxcert.model.adapter.points import PointAdapter
@@ -97,8 +95,13 @@ class InputOptions:
             inputs: Files, folders and glob patterns.
             modality: Modality of the model.
         """
-        with _report_skipped_results():
-            listing = self._list(model, inputs, modality)
+        listing = self._list(model, inputs, modality)
+        if folders := listing.skipped_results:
+            more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
+            folder = f"folder{'s' if more else ''} {min(folders)}{more}"
+            print(
+                f"onnxcert: skipped the {folder}: results of onnxcert, not inputs", file=sys.stderr
+            )
         if listing.skipped_links:
             plural = "s" if len(listing.skipped_links) > 1 else ""
             print(
@@ -189,23 +192,3 @@ class InputOptions:
         return sidecars.ignore_label
 
 
-@contextmanager
-def _report_skipped_results() -> Iterator[None]:
-    """Print to standard error which folders the block skipped because they contain results."""
-    folders: list[Path] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", ResultsSkipped)
-        show_other = warnings.showwarning
-
-        def show(message: Warning | str, *rest: Any) -> None:
-            if isinstance(message, ResultsSkipped):
-                folders.append(message.folder)
-            else:
-                show_other(message, *rest)
-
-        warnings.showwarning = show  # type: ignore[assignment]
-        yield
-    if folders:
-        more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
-        folder = f"folder{'s' if more else ''} {min(folders)}{more}"
-        print(f"onnxcert: skipped the {folder}: results of onnxcert, not inputs", file=sys.stderr)

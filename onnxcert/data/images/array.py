@@ -2,67 +2,76 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert.data.files.archive import Header, list_members, read_array_header, read_member
-from onnxcert.data.files.decoding import load_array
-from onnxcert.data.files.limits import MAX_PIXELS, check_file, check_pixels
+from onnxcert.data.arrays import StoredArray, open_archive, open_array
+from onnxcert.data.decoding import MAX_PIXELS, check_pixels
 from onnxcert.data.images.bands import band_mismatch_error
 from onnxcert.errors import InputError
 
 SUFFIXES: Final = (".npy", ".npz")
 
 _COLOURS: Final = 3
-_StoredArray = tuple[Header, Callable[[], npt.NDArray[Any]]]
 
 
-def read_array(path: Path, bands: Sequence[str] = ()) -> npt.NDArray[np.float32]:
-    """Read an image from a file of arrays, in [0, 1]; call it inside `decoding_errors`.
+@contextmanager
+def open_arrays(path: Path, bands: Sequence[str]) -> Iterator[Sequence[StoredArray]]:
+    """Open the arrays of an image: one, or in an archive also one [H, W] for each band.
 
-    An archive holds one array, or one array [H, W] under the name of each band.
+    Raises:
+        InputError: the archive has other arrays.
+    """
+    if path.suffix.lower() == ".npy":
+        with open_array(path) as array:
+            yield [array]
+        return
+    with open_archive(path) as arrays:
+        names = list(bands) if len(bands) > 1 and set(bands) <= set(arrays) else list(arrays)
+        if names != list(bands) and len(names) != 1:
+            wanted = " or one for each band under its name" if bands else ""
+            found = ", ".join(repr(name[:40]) for name in sorted(arrays)[:8]) or "none"
+            raise InputError(
+                f"{path}: expected one array{wanted}, but it holds {found}: save only the picture."
+            )
+        yield [arrays[name] for name in names]
 
-    Args:
-        path: the file.
-        bands: names of the model's bands; without any, the image is RGB or grey.
+
+def read_arrays(arrays: Sequence[StoredArray], bands: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Return the image in opened arrays, whose headers `read_array_size` has checked.
 
     Returns:
         float32 [C, H, W] in [0, 1]; C is the number of bands, or 3 without bands.
 
     Raises:
-        InputError: the array has another shape or type, or values outside [0, 1].
+        InputError: a value is outside [0, 1], or the file is cut short.
     """
-    read_array_size(path, bands)  # check the header before reading the pixels
-    stored = _list_arrays(path, bands)
+    each = bands if len(arrays) == 1 else bands[:1]
     parts = []
-    for header, load in stored:
-        spatial = _find_spatial_axes(path, header, bands if len(stored) == 1 else bands[:1])
-        pixels = load()
+    for array in arrays:
+        pixels = array.read(limit=MAX_PIXELS * _COLOURS)
         if pixels.ndim == 2:
             pixels = pixels[None].repeat(1 if bands else _COLOURS, axis=0)
-        elif spatial == (0, 1):
+        elif _find_spatial_axes(array, each) == (0, 1):
             pixels = pixels.transpose(2, 0, 1)
-        parts.append(scale_to_unit(path, pixels))
+        parts.append(scale_to_unit(array.path, pixels))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def read_array_size(path: Path, bands: Sequence[str] = ()) -> tuple[int, int]:
-    """Return (height, width) of an image in a file of arrays; call it inside `decoding_errors`.
+def read_array_size(arrays: Sequence[StoredArray], bands: Sequence[str]) -> tuple[int, int]:
+    """Return (height, width) of an image in opened arrays, from their headers.
 
     Raises:
-        InputError: the array has another shape or type.
+        InputError: an array has another shape or type, or too many pixels.
     """
-    stored = _list_arrays(path, bands)
-    sizes = []
-    for header, _ in stored:
-        spatial = _find_spatial_axes(path, header, bands if len(stored) == 1 else bands[:1])
-        sizes.append(tuple(header[0][axis] for axis in spatial))
+    each, path, sizes = bands if len(arrays) == 1 else bands[:1], arrays[0].path, []
+    for array in arrays:
+        sizes.append(tuple(array.shape[axis] for axis in _find_spatial_axes(array, each)))
     if len(set(sizes)) > 1:
         raise InputError(
             f"{path}: expected bands of one size, but they have {' and '.join(map(str, sizes))}: "
@@ -71,35 +80,9 @@ def read_array_size(path: Path, bands: Sequence[str] = ()) -> tuple[int, int]:
     height, width = sizes[0]
     limit = MAX_PIXELS * _COLOURS // (len(bands) or _COLOURS)
     # Wider types get a smaller limit, as they are in memory together with their float32 copy.
-    widest = max(dtype.itemsize for (_, dtype), _ in stored)
+    widest = max(array.dtype.itemsize for array in arrays)
     check_pixels(path, width, height, limit=limit * 4 // max(4, widest))
     return height, width
-
-
-def _list_arrays(path: Path, bands: Sequence[str]) -> list[_StoredArray]:
-    """Return the header and a loader of each array of the image: one, or one for each band."""
-    if path.suffix.lower() == ".npy":
-        mapped = load_array(path, mapped=True)
-        return [((mapped.shape, mapped.dtype), partial(load_array, path))]
-    check_file(path)
-    with zipfile.ZipFile(path) as archive:
-        members = list_members(path, archive)
-        names = list(bands) if len(bands) > 1 and set(bands) <= set(members) else list(members)
-        if names != list(bands) and len(names) != 1:
-            wanted = " or one for each band under its name" if bands else ""
-            found = ", ".join(repr(name[:40]) for name in sorted(members)[:8]) or "none"
-            raise InputError(
-                f"{path}: expected one array{wanted}, but it holds {found}: save only the picture."
-            )
-        return [
-            (read_array_header(archive, members[n]), partial(_load_member, path, n)) for n in names
-        ]
-
-
-def _load_member(path: Path, name: str) -> npt.NDArray[Any]:
-    with zipfile.ZipFile(path) as archive:
-        member = list_members(path, archive)[name]
-        return read_member(path, archive, name, member, limit=MAX_PIXELS * _COLOURS)
 
 
 def scale_to_unit(path: Path, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -121,9 +104,9 @@ def scale_to_unit(path: Path, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float3
     return np.ascontiguousarray(pixels, dtype=np.float32)
 
 
-def _find_spatial_axes(path: Path, header: Header, bands: Sequence[str]) -> tuple[int, int]:
+def _find_spatial_axes(array: StoredArray, bands: Sequence[str]) -> tuple[int, int]:
     """Return the axes of height and width, given where the channels are."""
-    shape, dtype = header
+    path, shape, dtype = array.path, array.shape, array.dtype
     found = f"{dtype} of shape {shape}"
     whole = (np.uint8, np.uint16) if bands else (np.uint8,)
     if dtype.newbyteorder("=") not in whole and dtype.kind != "f":

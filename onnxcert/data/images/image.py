@@ -2,37 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, final
 
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert.data.files.decoding import decoding_errors, open_image
-from onnxcert.data.files.limits import check_pixels
-from onnxcert.data.images.array import SUFFIXES as ARRAYS
-from onnxcert.data.images.array import read_array, read_array_size, scale_to_unit
+from onnxcert.data.decoding import decoding_errors, open_file, open_image
+from onnxcert.data.images import array, tiff
 from onnxcert.data.images.bands import band_mismatch_error
-from onnxcert.data.images.orientation import (
-    get_pending_orientation,
+from onnxcert.data.images.pixels import (
+    Orientation,
+    check_kind,
+    decode_strips,
     get_stored_size,
-    get_upright_size,
+    read_orientation,
+    read_sample_format,
 )
-from onnxcert.data.images.pixels import check_kind, decode_strips, read_sample_format
-from onnxcert.data.images.tiff import count_float_samples, is_tiff, read_tiff, read_tiff_size
-from onnxcert.errors import InputError
 
 if TYPE_CHECKING:
     from PIL import ImageFile
 
-SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", *ARRAYS)
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", *array.SUFFIXES)
 
 _FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 _EXPECTED: Final = "a PNG, JPEG, BMP, TIFF or WebP picture or a .npy or .npz array"
 # Pillow modes of one grey channel.
 _GREY: Final = ("1", "L", "I;16", "I;16B", "I;16L", "I")
-_FLOATING: Final = {1: ("grey",), 3: ("red", "green", "blue")}  # by samples per pixel
+
+
+@final
+@dataclass(frozen=True)
+class OpenImage:
+    """An image file whose header was read and whose pixels were not.
+
+    Attributes:
+        size: (height, width) of the upright image.
+        rotated: height and width are swapped because of the orientation in the file.
+        read: decodes the pixels; see `read_image`.
+    """
+
+    size: tuple[int, int]
+    rotated: bool
+    read: Callable[[], npt.NDArray[np.float32]]
+
+
+@contextmanager
+def open_image_file(path: Path, bands: Sequence[str] = ()) -> Iterator[OpenImage]:
+    """Open the image at `path`; all that is read of it comes from this one open file.
+
+    Args:
+        path: the file.
+        bands: names of the model's bands; empty for colour images.
+
+    Raises:
+        InputError: as for `read_image`; damage past the header only when the pixels are read.
+    """
+    with decoding_errors(path, _EXPECTED):
+        if path.suffix.lower() in array.SUFFIXES:
+            with array.open_arrays(path, bands) as arrays:
+                size = array.read_array_size(arrays, bands)
+                yield OpenImage(size, False, partial(array.read_arrays, arrays, bands))
+            return
+        with open_file(path) as file:
+            if layouts := tiff.find_layouts(path, file, bands):
+                stored = layouts[0].height, layouts[0].width
+                read = partial(_read_tiff, path, file, layouts, len(bands) or 3)
+                yield OpenImage(layouts[0].upright, layouts[0].upright != stored, read)
+                return
+            with open_image(path, file, _FORMATS) as image:
+                check_kind(path, image, read_sample_format(file, image))
+                if bands:
+                    _check_bands(path, image, bands)
+                turn, stored = read_orientation(file, image), get_stored_size(image)
+                size = turn.turn_size(stored)
+                read = partial(_decode, path, file, image, turn, size, len(bands) or 3)
+                yield OpenImage(size, size != stored, read)
 
 
 def read_image(path: Path, bands: Sequence[str] = ()) -> npt.NDArray[np.float32]:
@@ -59,34 +108,10 @@ def read_image(path: Path, bands: Sequence[str] = ()) -> npt.NDArray[np.float32]
 
     Raises:
         InputError: the file is missing, damaged, empty, animated, of several pages, of more than
-            `bounds.MAX_PIXELS` pixels, of another number of bands or of another kind.
+            `decoding.MAX_PIXELS` pixels, of another number of bands or of another kind.
     """
-    with decoding_errors(path, _EXPECTED):
-        if path.suffix.lower() in ARRAYS:
-            return read_array(path, bands)
-        if named := _select_tiff_bands(path, bands):
-            pixels = scale_to_unit(path, read_tiff(path, named))
-            return pixels if bands or len(named) == 3 else pixels.repeat(3, axis=0)
-        with open_image(path, _FORMATS) as image:
-            samples = read_sample_format(path, image)
-            check_kind(path, image, samples)
-            if bands:
-                _check_bands(path, image, bands)
-            turn = get_pending_orientation(path, image)
-            upright = np.empty((3, *get_upright_size(path, image)), np.float32)
-        # Open it again: reading the orientation may have decoded the pixels, to 8 bits.
-        with open_image(path, _FORMATS) as image:
-            stored = turn.view_as_stored(upright)
-            for y, rows in decode_strips(path, image, samples):
-                full = np.float32(np.iinfo(rows.dtype).max)
-                # Use float32 throughout: stored results depend on the digest of these values.
-                np.divide(
-                    rows.transpose(2, 0, 1),
-                    full,
-                    out=stored[:, y : y + len(rows)],
-                    dtype=np.float32,
-                )
-        return upright[: len(bands)] if bands else upright
+    with open_image_file(path, bands) as opened:
+        return opened.read()
 
 
 def read_image_size(path: Path, bands: Sequence[str] = ()) -> tuple[int, int]:
@@ -95,52 +120,33 @@ def read_image_size(path: Path, bands: Sequence[str] = ()) -> tuple[int, int]:
     Raises:
         InputError: as for `read_image`, except for damage past the header.
     """
-    with decoding_errors(path, _EXPECTED):
-        if path.suffix.lower() in ARRAYS:
-            return read_array_size(path, bands)
-        if named := _select_tiff_bands(path, bands):
-            return read_tiff_size(path, named)
-        with open_image(path, _FORMATS) as image:
-            check_kind(path, image, read_sample_format(path, image))
-            if bands:
-                _check_bands(path, image, bands)
-            return get_upright_size(path, image)
+    with open_image_file(path, bands) as opened:
+        return opened.size
 
 
-def is_rotated(path: Path) -> bool:
-    """Return whether reading an image swaps height and width because of its EXIF orientation.
-
-    Raises:
-        InputError: as for `read_image_size`.
-    """
-    if path.suffix.lower() in ARRAYS:
-        return False
-    with decoding_errors(path, _EXPECTED), open_image(path, _FORMATS) as image:
-        return get_upright_size(path, image) != get_stored_size(image)
+def _read_tiff(
+    path: Path, file: BinaryIO, layouts: Sequence[tiff.Layout], channels: int
+) -> npt.NDArray[np.float32]:
+    pixels = array.scale_to_unit(path, tiff.read_tiff(file, layouts))
+    return pixels if len(pixels) == channels else pixels.repeat(channels, axis=0)
 
 
-def _select_tiff_bands(path: Path, bands: Sequence[str]) -> Sequence[str]:
-    """Return the bands with which to read a TIFF sample by sample; empty if Pillow can read it.
-
-    They are the bands of the model, or the colours of a TIFF of floats.
-
-    Raises:
-        InputError: the TIFF has floats that are neither grey nor RGB.
-    """
-    if not is_tiff(path):
-        return ()
-    if bands:
-        return bands
-    count = count_float_samples(path)
-    if count not in (0, *_FLOATING):
-        raise InputError(
-            f"{path}: expected a TIFF of floats, grey or RGB, but it has {count} samples per "
-            "pixel: save only the colours, or pass --channels-are if the model takes these bands."
-        )
-    named = _FLOATING.get(count, ())
-    if named:  # grey becomes three channels, as in any image
-        check_pixels(path, *read_tiff_size(path, named))
-    return named
+def _decode(
+    path: Path,
+    file: BinaryIO,
+    image: ImageFile.ImageFile,
+    turn: Orientation,
+    size: tuple[int, int],
+    channels: int,
+) -> npt.NDArray[np.float32]:
+    upright = np.empty((3, *size), np.float32)
+    # Pillow applies the orientation of TIFF, where it is part of the format.
+    stored = upright if image.format == "TIFF" else turn.view_as_stored(upright)
+    for y, rows in decode_strips(path, file, image, read_sample_format(file, image)):
+        full = np.float32(np.iinfo(rows.dtype).max)
+        # Use float32 throughout: stored results depend on the digest of these values.
+        np.divide(rows.transpose(2, 0, 1), full, out=stored[:, y : y + len(rows)], dtype=np.float32)
+    return upright[:channels]
 
 
 def _check_bands(path: Path, image: ImageFile.ImageFile, bands: Sequence[str]) -> None:

@@ -1,55 +1,25 @@
-"""Decode the pixels of an image in strips, with the full bit depth of the file."""
+"""Decode the pixels of an image in strips, upright, with the full bit depth of the file."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from PIL import ImageFile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert.data.files.decoding import open_image
+from onnxcert.data.decoding import map_file, open_image, quiet
 from onnxcert.errors import InputError
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
 
-
-_STDERR = 2
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Drop what the C libraries of this process write to standard error inside the block.
-
-    libtiff prints details of damage there, before the caller can report it in one sentence. Keep
-    the block short: output of other threads is lost as well.
-    """
-    try:
-        sys.stderr.flush()
-        kept = os.dup(_STDERR)
-    except (OSError, ValueError, AttributeError):  # no standard error
-        yield
-        return
-    try:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-            os.dup2(nowhere.fileno(), _STDERR)
-        yield
-    finally:
-        os.dup2(kept, _STDERR)
-        os.close(kept)
-
-
-BITS, PHOTOMETRIC, PLANAR, FORMAT = 258, 262, 284, 339
+_WIDTH, _LENGTH, _BITS, _PHOTOMETRIC, _ORIENTATION = 256, 257, 258, 262, 274
+_PLANAR, _FORMAT = 284, 339
+_EXIF: Final = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 
 _FORMATS: Final = {1: "unsigned", 2: "signed", 3: "floating"}
 
@@ -75,18 +45,18 @@ class SampleFormat:
     swapped: bool = False
 
 
-def read_sample_format(path: Path, image: ImageFile.ImageFile) -> SampleFormat:
-    """Return the sample format of `image`, opened from `path`; call it inside `decoding_errors`."""
+def read_sample_format(file: BinaryIO, image: ImageFile.ImageFile) -> SampleFormat:
+    """Return the sample format of `image`, opened from `file`; call it inside `decoding_errors`."""
     if image.format == "PNG":
-        with path.open("rb") as file:
-            return SampleFormat(bits=file.read(25)[24])
+        file.seek(24)
+        return SampleFormat(bits=file.read(1)[0])
     if image.format == "TIFF":
         tags: Any = image.tag_v2  # type: ignore[attr-defined]
         return SampleFormat(
-            bits=max(_numbers(tags.get(BITS, 1))),
-            format=_FORMATS.get(max(_numbers(tags.get(FORMAT, 1))), "unknown"),
-            white_is_zero=tags.get(PHOTOMETRIC, 0) == 0,
-            planar=tags.get(PLANAR, 1) == 2,
+            bits=max(_numbers(tags.get(_BITS, 1))),
+            format=_FORMATS.get(max(_numbers(tags.get(_FORMAT, 1))), "unknown"),
+            white_is_zero=tags.get(_PHOTOMETRIC, 0) == 0,
+            planar=tags.get(_PLANAR, 1) == 2,
             lossy=image.info.get("compression") in ("jpeg", "tiff_jpeg", "webp"),
             swapped=(tags.prefix == b"MM") == (sys.byteorder == "little"),
         )
@@ -95,6 +65,67 @@ def read_sample_format(path: Path, image: ImageFile.ImageFile) -> SampleFormat:
 
 def _numbers(value: Any) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value,)
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """Steps from the stored to the upright image: transpose, then flip."""
+
+    transpose: bool = False
+    flip_y: bool = False
+    flip_x: bool = False
+
+    def turn_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return upright (height, width) from the stored one."""
+        return size[::-1] if self.transpose else size
+
+    def view_as_stored(self, upright: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return a view of `upright` [..., h, w] with rows and columns in stored order."""
+        view = upright[..., :: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+        return view.swapaxes(-1, -2) if self.transpose else view
+
+
+_UPRIGHT: Final = Orientation()
+_TURNS: Final = {
+    1: _UPRIGHT,
+    2: Orientation(flip_x=True),
+    3: Orientation(flip_y=True, flip_x=True),
+    4: Orientation(flip_y=True),
+    5: Orientation(transpose=True),
+    6: Orientation(transpose=True, flip_x=True),
+    7: Orientation(transpose=True, flip_y=True, flip_x=True),
+    8: Orientation(transpose=True, flip_y=True),
+}
+
+
+def parse_orientation(orientation: int) -> Orientation:
+    """Return the steps for an EXIF orientation number; none if it is invalid."""
+    return _TURNS.get(orientation, _UPRIGHT)
+
+
+def read_orientation(file: BinaryIO, image: ImageFile.ImageFile) -> Orientation:
+    """Return the orientation of `image`, opened from `file`; call it inside `decoding_errors`."""
+    if image.format == "PNG":
+        # The orientation may follow the pixels, and Pillow decodes them all to find it. Most files
+        # have no such chunk, so search for its name first.
+        with map_file(file) as data:
+            if all(data.find(mark) < 0 for mark in _EXIF):
+                return _UPRIGHT
+        from PIL import Image
+
+        file.seek(0)
+        with Image.open(file, formats=("PNG",)) as again:  # it would decode `image` to 8 bits
+            return parse_orientation(again.getexif().get(_ORIENTATION, 1))
+    return parse_orientation(image.getexif().get(_ORIENTATION, 1))
+
+
+def get_stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
+    """Return (height, width) of `image` as stored; call it inside `decoding_errors`."""
+    if image.format == "TIFF":
+        # Versions of Pillow differ in whether the size is upright before decoding.
+        tags: dict[int, Any] = image.tag_v2  # type: ignore[attr-defined]
+        return tags[_LENGTH], tags[_WIDTH]
+    return image.height, image.width
 
 
 _EIGHT: Final = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
@@ -115,7 +146,7 @@ def check_kind(path: Path, image: ImageFile.ImageFile, samples: SampleFormat) ->
 
 
 def decode_strips(
-    path: Path, image: ImageFile.ImageFile, samples: SampleFormat
+    path: Path, file: BinaryIO, image: ImageFile.ImageFile, samples: SampleFormat
 ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """Decode `image`; call it inside `decoding_errors` and after `check_kind`.
 
@@ -146,7 +177,7 @@ def decode_strips(
         # swapped to get the lower 8 bits.
         raw, low = _get_raw_mode(image), _swap_byte_order(_get_raw_mode(image))
         assert image.format is not None
-        with open_image(path, (image.format,)) as again:
+        with open_image(path, file, (image.format,)) as again:
             if again.mode != image.mode or _get_raw_mode(again) != raw:
                 raise InputError(f"{path}: the file changed while it was read: try again.")
             _set_raw_mode(again, low)

@@ -2,7 +2,8 @@
 
 Pillow supports only some numbers and types of samples, but it decompresses any stream of single
 bytes: each strip or tile is passed to it as a grey image whose rows are the bytes of its rows. Call
-the functions of this module inside `decoding_errors`.
+the functions of this module inside `decoding_errors`. The libraries that could replace this module
+lose: OpenCV misreads planes, floats and several bands; tifffile needs 47 MB of codecs.
 """
 
 from __future__ import annotations
@@ -12,15 +13,14 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, BinaryIO, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert.data.files.limits import MAX_PIXELS, check_file, check_pixels
+from onnxcert.data.decoding import MAX_PIXELS, check_pixels, quiet
 from onnxcert.data.images.bands import band_mismatch_error
-from onnxcert.data.images.orientation import parse_orientation
-from onnxcert.data.images.pixels import quiet
+from onnxcert.data.images.pixels import parse_orientation
 from onnxcert.errors import InputError
 
 _MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -30,66 +30,70 @@ _FORMATS: Final = {1: "unsigned", 2: "signed", 3: "floating"}
 _COLOURS: Final = {0: "white as zero", 3: "a palette", 5: "inks", 6: "luminance and chroma"}
 _MOST_PAGES: Final = 1024
 _LARGEST_TILE: Final = 2**28  # bytes
+# Names of floats by samples per pixel.
+_FLOATING: Final = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
-def is_tiff(path: Path) -> bool:
-    """Return whether a file begins with a TIFF signature."""
-    check_file(path)
-    with path.open("rb") as file:
-        return file.read(4) in _MAGIC
+def find_layouts(path: Path, file: BinaryIO, bands: Sequence[str]) -> list[Layout]:
+    """Return the layout of each page of a TIFF that must be read sample by sample.
 
+    These are the bands of the model: the samples of one image, or images of one band and one size
+    on as many pages. Without bands, they are the colours of a TIFF of floats, of which Pillow reads
+    only one per pixel.
 
-def count_float_samples(path: Path) -> int:
-    """Return the number of floats per pixel in a TIFF's first image, 0 if it holds integers.
-
-    Pillow cannot open an image of more than one float per pixel.
-    """
-    try:
-        tags = _read_pages(path)[0][0]
-        return _get_number(tags, 277, 1) if set(_get_numbers(tags, 339, (1,))) == {3} else 0
-    except Exception:  # then Pillow reads it and reports what is wrong
-        return 0
-
-
-def read_tiff(path: Path, bands: Sequence[str]) -> npt.NDArray[Any]:
-    """Return the samples of a TIFF, upright [len(bands), H, W] in the stored type.
-
-    The bands are the samples of one image, or images of one band and one size on as many pages.
+    Returns:
+        The layouts; none if the file is no TIFF, or if Pillow can read it.
 
     Raises:
         InputError: the number of bands differs, or the sample type, compression or arrangement is
             not supported.
     """
-    layouts = _read_layouts(path, bands)
-    read = [_read_image(path, layout) for layout in layouts]
+    file.seek(0)
+    if file.read(4) not in _MAGIC:
+        return []
+    if bands:
+        return _check_layouts(path, *_read_pages(file), bands)
+    try:
+        pages, order = _read_pages(file)
+        floating = set(_get_numbers(pages[0], 339, (1,))) == {3}
+        count = _get_number(pages[0], 277, 1) if floating else 0
+    except Exception:  # then Pillow reads it and reports what is wrong
+        return []
+    if count not in (0, *_FLOATING):
+        raise InputError(
+            f"{path}: expected a TIFF of floats, grey or RGB, but it has {count} samples per "
+            "pixel: save only the colours, or pass --channels-are if the model takes these bands."
+        )
+    if not count:
+        return []
+    layouts = _check_layouts(path, pages, order, _FLOATING[count])
+    # Grey becomes three channels, as in any image.
+    check_pixels(path, layouts[0].width, layouts[0].height)
+    return layouts
+
+
+def read_tiff(file: BinaryIO, layouts: Sequence[Layout]) -> npt.NDArray[Any]:
+    """Return the samples of a TIFF, upright [bands, H, W] in the stored type."""
+    read = [_read_image(file, layout) for layout in layouts]
     return read[0] if len(read) == 1 else np.concatenate(read)
 
 
-def read_tiff_size(path: Path, bands: Sequence[str]) -> tuple[int, int]:
-    """Return (height, width) of what `read_tiff` gives, from the file's header."""
-    return _read_layouts(path, bands)[0].upright
-
-
-def _read_image(path: Path, layout: _Layout) -> npt.NDArray[Any]:
+def _read_image(file: BinaryIO, layout: Layout) -> npt.NDArray[Any]:
     """Read one image, upright [samples, H, W]."""
-    pixels = np.empty((layout.samples, layout.height, layout.width), layout.dtype)
-    with path.open("rb") as file, quiet():
+    upright = np.empty((layout.samples, *layout.upright), layout.dtype)
+    pixels = parse_orientation(layout.orientation).view_as_stored(upright)
+    with quiet():
         for planes, y, x, offset, count in layout.segments():
             file.seek(offset)
             block = layout.decode(file.read(count), y)
             rows, columns = pixels[planes, y : y + len(block), x : x + block.shape[1]].shape[1:]
             part = block[:rows, :columns].transpose(2, 0, 1)
             pixels[planes, y : y + rows, x : x + columns] = part
-    turn = parse_orientation(layout.orientation)
-    if turn == parse_orientation(1):
-        return pixels
-    upright = np.empty((layout.samples, *layout.upright), layout.dtype)
-    turn.view_as_stored(upright)[...] = pixels
     return upright
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """Where the samples of a TIFF image are, and how they are packed."""
 
     height: int
@@ -108,8 +112,7 @@ class _Layout:
 
     @property
     def upright(self) -> tuple[int, int]:
-        turned = parse_orientation(self.orientation).transpose
-        return (self.width, self.height) if turned else (self.height, self.width)
+        return parse_orientation(self.orientation).turn_size((self.height, self.width))
 
     @property
     def interleaved(self) -> int:
@@ -169,13 +172,9 @@ def _decompress(data: bytes, rows: int, row: int, compression: int) -> npt.NDArr
         return np.array(image, dtype=np.uint8)
 
 
-def _read_layouts(path: Path, bands: Sequence[str]) -> list[_Layout]:
-    """Return the layout of the image, or of the images of one band each, in a TIFF.
-
-    Raises:
-        InputError: see `read_tiff`.
-    """
-    pages, order = _read_pages(path)
+def _check_layouts(
+    path: Path, pages: Sequence[dict[int, Any]], order: Literal["<", ">"], bands: Sequence[str]
+) -> list[Layout]:
     samples = [_get_number(tags, 277, 1) for tags in pages]
     if len(pages) > 1 and samples != [1] * len(bands):
         raise band_mismatch_error(path, bands, f"is a TIFF of {len(pages)} pages")
@@ -189,7 +188,7 @@ def _read_layouts(path: Path, bands: Sequence[str]) -> list[_Layout]:
 
 def _parse_layout(
     path: Path, tags: dict[int, Any], order: Literal["<", ">"], *, bands: int
-) -> _Layout:
+) -> Layout:
     """Return the layout of one image."""
     samples, width, height = (
         _get_number(tags, 277, 1),
@@ -235,7 +234,7 @@ def _parse_layout(
     too_large = tiled and block[0] * block[1] * beside * dtype.itemsize > _LARGEST_TILE
     if min(block) < 1 or too_large or not len(offsets) == len(counts) == wanted:
         raise ValueError("strips or tiles do not cover the image")  # reported by `decoding_errors`
-    return _Layout(
+    return Layout(
         height=height,
         width=width,
         samples=samples,
@@ -252,7 +251,7 @@ def _parse_layout(
     )
 
 
-def _read_pages(path: Path) -> tuple[list[dict[int, Any]], Literal["<", ">"]]:
+def _read_pages(file: BinaryIO) -> tuple[list[dict[int, Any]], Literal["<", ">"]]:
     """Return the tags of each image in a TIFF, and its byte order.
 
     Skip smaller copies and masks, which geographic files include.
@@ -260,21 +259,23 @@ def _read_pages(path: Path) -> tuple[list[dict[int, Any]], Literal["<", ">"]]:
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
     images: list[dict[int, Any]] = []
-    with path.open("rb") as file:
-        start = file.read(8)
-        if start[2:4] in (b"+\0", b"\0+"):
-            start += file.read(8)
-        directory = ImageFileDirectory_v2(start)
-        for _ in range(_MOST_PAGES):
-            file.seek(directory.next)
-            directory.load(file)
-            tags = dict(directory.items())
-            if 256 not in tags:  # Pillow only warns if the file ends too early
-                raise ValueError("a directory is cut short")
-            if not _get_number(tags, 254, 0) & 0b101:
-                images.append(tags)
-            if not directory.next:
-                break
+    file.seek(0)
+    start = file.read(8)
+    if start[2:4] in (b"+\0", b"\0+"):
+        start += file.read(8)
+    directory = ImageFileDirectory_v2(start)
+    for _ in range(_MOST_PAGES):
+        file.seek(directory.next)
+        directory.load(file)
+        tags = dict(directory.items())
+        if 256 not in tags:  # Pillow only warns if the file ends too early
+            raise ValueError("a directory is cut short")
+        if not _get_number(tags, 254, 0) & 0b101:
+            images.append(tags)
+        if not directory.next:
+            break
+    if not images:
+        raise ValueError("there are only smaller copies and masks")
     return images, "<" if start.startswith(b"II") else ">"
 
 

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert.data.files.decoding import decoding_errors, load_array, open_image, read_lines
-from onnxcert.data.files.limits import check_pixels
-from onnxcert.data.images.orientation import get_upright_size
+from onnxcert.data.arrays import StoredArray, open_array
+from onnxcert.data.decoding import (
+    MAX_PIXELS,
+    check_pixels,
+    decoding_errors,
+    open_file,
+    open_image,
+    read_lines,
+)
 from onnxcert.data.images.pixels import (
     SampleFormat,
     check_kind,
     decode_strips,
+    get_stored_size,
     load_pixels,
+    read_orientation,
     read_sample_format,
 )
 from onnxcert.data.labels.encoding import INDEX, LabelEncoding
@@ -63,8 +75,8 @@ def read_labels(
         InputError: the file is missing, damaged, of the wrong kind or size, or holds another number
             or colour.
     """
-    with decoding_errors(path, _EXPECTED):
-        labels = label_encoding.decode(path, _decode(path, colours=label_encoding.colours))
+    with _open_labels(path, label_encoding) as opened:
+        labels = label_encoding.decode(path, opened.read())
     if labels.shape != size:
         raise InputError(
             f"{path}: expected a label map as large as its picture, {size[1]} x {size[0]} "
@@ -90,16 +102,8 @@ def read_label_size(path: Path, *, label_encoding: LabelEncoding = INDEX) -> tup
     Raises:
         InputError: as for `read_labels`, except for damage past the header and invalid indices.
     """
-    with decoding_errors(path, _EXPECTED):
-        if path.suffix.lower() == ".npy":
-            array = load_array(path, mapped=True)
-            height, width = _check_array(path, array, colours=label_encoding.colours).shape
-            return height, width
-        with open_image(path, _FORMATS) as image:
-            _check_kind(
-                path, image, read_sample_format(path, image), colours=label_encoding.colours
-            )
-            return _get_size(path, image)
+    with _open_labels(path, label_encoding) as opened:
+        return opened.size
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
@@ -120,30 +124,58 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     return names
 
 
-def _decode(path: Path, *, colours: bool) -> npt.NDArray[Any]:
-    if path.suffix.lower() == ".npy":
-        _check_array(path, load_array(path, mapped=True), colours=colours)
-        return load_array(path)
-    with open_image(path, _FORMATS) as image:
-        samples = read_sample_format(path, image)
-        _check_kind(path, image, samples, colours=colours)
-        if colours:
-            values = np.empty(_get_size(path, image), np.int32)
-            for y, rows in decode_strips(path, image, samples):
-                wide = rows.astype(np.int32)
-                values[y : y + len(rows)] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
-            return values
-        load_pixels(image)
-        numbers = np.asarray(image)
-        if image.mode == "L":
-            numbers = numbers // _STEP.get(samples.bits, 1)
-        if samples.format == "signed" and numbers.dtype == np.uint8:
-            numbers = numbers.view(np.int8)
+@dataclass(frozen=True)
+class _OpenLabels:
+    """A label file whose header was read: (height, width), and what decodes its numbers."""
+
+    size: tuple[int, int]
+    read: Callable[[], npt.NDArray[Any]]
+
+
+@contextmanager
+def _open_labels(path: Path, label_encoding: LabelEncoding) -> Iterator[_OpenLabels]:
+    colours = label_encoding.colours
+    with decoding_errors(path, _EXPECTED):
+        if path.suffix.lower() == ".npy":
+            with open_array(path) as array:
+                size = _check_array(path, array, colours=colours)
+                yield _OpenLabels(size, partial(array.read, limit=MAX_PIXELS))
+            return
+        with open_file(path) as file, open_image(path, file, _FORMATS) as image:
+            samples = read_sample_format(file, image)
+            _check_kind(path, image, samples, colours=colours)
+            size = image.height, image.width
+            if image.format == "TIFF":
+                size = read_orientation(file, image).turn_size(get_stored_size(image))
+            if colours:
+                read = partial(_decode_colours, path, file, image, samples, size)
+            else:
+                read = partial(_decode_numbers, image, samples)
+            yield _OpenLabels(size, read)
+
+
+def _decode_colours(
+    path: Path,
+    file: BinaryIO,
+    image: ImageFile.ImageFile,
+    samples: SampleFormat,
+    size: tuple[int, int],
+) -> npt.NDArray[np.int32]:
+    values = np.empty(size, np.int32)
+    for y, rows in decode_strips(path, file, image, samples):
+        wide = rows.astype(np.int32)
+        values[y : y + len(rows)] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    return values
+
+
+def _decode_numbers(image: ImageFile.ImageFile, samples: SampleFormat) -> npt.NDArray[Any]:
+    load_pixels(image)
+    numbers = np.asarray(image)
+    if image.mode == "L":
+        numbers = numbers // _STEP.get(samples.bits, 1)
+    if samples.format == "signed" and numbers.dtype == np.uint8:
+        numbers = numbers.view(np.int8)
     return numbers.astype(np.uint8) if numbers.dtype == np.bool_ else numbers
-
-
-def _get_size(path: Path, image: ImageFile.ImageFile) -> tuple[int, int]:
-    return get_upright_size(path, image) if image.format == "TIFF" else (image.height, image.width)
 
 
 def _check_kind(
@@ -180,16 +212,17 @@ def _check_kind(
         )
 
 
-def _check_array(path: Path, labels: npt.NDArray[Any], *, colours: bool) -> npt.NDArray[Any]:
+def _check_array(path: Path, labels: StoredArray, *, colours: bool) -> tuple[int, int]:
     if colours:
         raise InputError(
             f"{path}: expected a PNG, BMP or TIFF picture with the colours of the palette, but it "
             "is an array: save it as PNG, or leave --palette out."
         )
-    if labels.ndim != 2 or labels.dtype.kind not in "iu" or labels.size == 0:
+    if len(labels.shape) != 2 or labels.dtype.kind not in "iu" or 0 in labels.shape:
         raise InputError(
             f"{path}: expected integers [H, W], but it is {labels.dtype} of shape "
             f"{labels.shape}: convert it."
         )
-    check_pixels(path, labels.shape[1], labels.shape[0])
-    return labels
+    height, width = labels.shape
+    check_pixels(path, width, height)
+    return height, width

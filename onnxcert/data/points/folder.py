@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Final, final
+from typing import Final
 
 from onnxcert.data.folder import InputKind, list_items
-from onnxcert.data.listing import Item, Listing, name_items
-from onnxcert.data.points import point_labels, reading
+from onnxcert.data.listing import Item, Listing
+from onnxcert.data.paths import name_items
+from onnxcert.data.points import reading
 from onnxcert.data.points.shapenet import CATEGORY_TABLE
 from onnxcert.errors import InputError
 
@@ -19,16 +20,15 @@ POINT_CLOUDS: Final = InputKind(
     suffixes=reading.SUFFIXES,
     formats=".npy, .npz, .txt, .pts, .xyz, .ply or .h5",
     label="label file",
-    label_suffixes=point_labels.SUFFIXES,
+    label_suffixes=reading.LABEL_SUFFIXES,
     label_formats=".npy, .txt or .seg",
     # No .txt: it holds the point labels of one point cloud.
     tables=(".csv", ".tsv"),
 )
 
 
-@final
-class CloudFolder:
-    """Point clouds from files, folders and patterns, as `Folder` lists images.
+def list_clouds(arguments: Sequence[str], labels: str | None) -> Listing:
+    """List point clouds from files, folders and patterns, as `list_images` lists images.
 
     A file with several shapes gives one input per shape, named by its position in the file.
 
@@ -37,24 +37,18 @@ class CloudFolder:
     ``cloud,class`` (.csv, .tsv). Without it, labels are read from the point cloud files, if they
     have any.
     """
-
-    name: ClassVar[str] = "clouds"
-
-    @staticmethod
-    def list(arguments: Sequence[str], labels: str | None) -> Listing:
-        """List the point clouds that `arguments` name, with their labels; see `Reader.list`."""
-        for argument in arguments:
-            if (Path(argument) / CATEGORY_TABLE).is_file():
-                raise InputError(
-                    f"{argument}: expected point clouds, but it has the layout of the ShapeNet "
-                    "part benchmark: pass --dataset shapenet-part."
-                )
-        listing = list_items(arguments, labels, POINT_CLOUDS)
-        items = [one for item in listing.items for one in _expand_shapes(item)]
-        # A file of several shapes counts as a folder of them, which makes the names unique.
-        names = name_items([_shape_path(item) for item in items])
-        named = (replace(item, name=name) for item, name in zip(items, names, strict=True))
-        return replace(listing, items=tuple(named))
+    for argument in arguments:
+        if (Path(argument) / CATEGORY_TABLE).is_file():
+            raise InputError(
+                f"{argument}: expected point clouds, but it has the layout of the ShapeNet "
+                "part benchmark: pass --dataset shapenet-part."
+            )
+    listing = list_items(arguments, labels, POINT_CLOUDS)
+    items = [one for item in listing.items for one in _expand_shapes(item)]
+    # A file of several shapes counts as a folder of them, which makes the names unique.
+    names = name_items([_shape_path(item) for item in items])
+    named = (replace(item, name=name) for item, name in zip(items, names, strict=True))
+    return replace(listing, items=tuple(named))
 
 
 def _expand_shapes(item: Item) -> Iterator[Item]:

@@ -16,10 +16,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from onnxcert.data.points import archive_fields as keys
-from onnxcert.data.points.columns import Columns
+from onnxcert.data.points import arrays
 from onnxcert.data.points.point_cloud import PointCloud
-from onnxcert.data.points.validation import check_counts
+from onnxcert.data.points.table import Columns, check_counts
 from onnxcert.errors import InputError
 
 SUFFIXES: Final = (".h5", ".hdf5")
@@ -73,13 +72,13 @@ def read_hdf5(path: Path, where: str, columns: Columns | None, index: int | None
             return _load(where, file, wanted, at)
 
         labels, category = _read_labels(where, file, at, n_points)
-        return keys.from_arrays(
+        return arrays.from_arrays(
             where,
             _read_values(where, file.points, at),
             columns,
-            normals=load(keys.NORMALS),
-            features=load(keys.FEATURES),
-            rgb=load(keys.COLOURS),
+            normals=load(arrays.NORMALS),
+            features=load(arrays.FEATURES),
+            rgb=load(arrays.COLOURS),
             labels=labels,
             category=category,
         )
@@ -115,11 +114,11 @@ def _open_file(path: Path, where: str) -> Iterator[_Shapes]:
             if isinstance(file.get(name, getlink=True), h5py.HardLink)
             and file.get(name, getclass=True) is h5py.Dataset
         }
-        name = keys.find_name(where, datasets, keys.POINTS)
+        name = arrays.find_name(where, datasets, arrays.POINTS)
         if name is None:
-            raise keys.missing_points_error(where, datasets)
+            raise arrays.missing_points_error(where, datasets)
         shape = tuple(datasets[name].shape or ())
-        keys.check_table(where, shape[1:] if len(shape) == 3 else shape)
+        arrays.check_table(where, shape[1:] if len(shape) == 3 else shape)
         check_counts(where, *shape[-2:])
         shapes = shape[0] if len(shape) == 3 else None
         if shapes is not None and not 1 <= shapes <= _MAX_SHAPES:
@@ -133,7 +132,7 @@ def _open_file(path: Path, where: str) -> Iterator[_Shapes]:
 def _load(
     where: str, file: _Shapes, wanted: tuple[str, ...], at: int | tuple[()]
 ) -> npt.NDArray[Any] | None:
-    name = keys.find_name(where, file.datasets, wanted)
+    name = arrays.find_name(where, file.datasets, wanted)
     return None if name is None else _read_values(where, file.datasets[name], at, file.shapes)
 
 
@@ -141,7 +140,7 @@ def _read_values(
     where: str, dataset: Any, at: int | tuple[()], shapes: int | None = None
 ) -> npt.NDArray[Any]:
     name = dataset.name.lstrip("/")[:40]
-    keys.check_numbers(where, name, dataset.dtype)
+    arrays.check_numbers(where, name, dataset.dtype)
     shape = tuple(dataset.shape or ())
     if shapes is not None and shape[:1] != (shapes,):
         raise InputError(
@@ -186,7 +185,7 @@ def _read_labels(
         category = str(int(number.reshape(-1)[0])) if np.isfinite(number).all() else ""
     if "category" in names:
         category = _read_name(where, file.datasets["category"], at)
-    chosen = keys.find_name(where, names, keys.LABELS)
+    chosen = arrays.find_name(where, names, arrays.LABELS)
     if chosen is None:
         return None, category
     return _read_values(where, file.datasets[chosen], at, file.shapes), category

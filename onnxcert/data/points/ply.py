@@ -17,8 +17,7 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from onnxcert.data.points.point_cloud import PointCloud
-from onnxcert.data.points.rows import read_line, read_rows
-from onnxcert.data.points.validation import (
+from onnxcert.data.points.table import (
     MAX_POINTS,
     DescribeRow,
     Numbers,
@@ -26,6 +25,7 @@ from onnxcert.data.points.validation import (
     check_counts,
     scale_colours,
 )
+from onnxcert.data.points.text import read_line, read_rows
 from onnxcert.errors import InputError
 
 _MAX_LINES: Final = 2000
@@ -133,7 +133,7 @@ _LABELS: Final = frozenset(
 _WHOLE: Final = {"u2": 65535, "f4": 1, "f8": 1}
 
 
-def read_ply(path: Path, where: str) -> PointCloud:
+def read_ply(path: Path, where: str, _columns: object, _index: int | None) -> PointCloud:
     """Read the point cloud in a PLY file; see `read_cloud`."""
     with path.open("rb") as file:
         header = read_header(file, where)

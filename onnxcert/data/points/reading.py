@@ -1,23 +1,39 @@
-"""Read a point cloud from a file of any supported format."""
+"""Read a point cloud, or the class of each of its points, from a file of any supported format."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from onnxcert.data.files.decoding import decoding_errors
-from onnxcert.data.files.limits import check_file
-from onnxcert.data.points import hdf5
-from onnxcert.data.points import rows as text
-from onnxcert.data.points.arrays import count_npy_points, count_npz_points, read_npy, read_npz
-from onnxcert.data.points.columns import Columns
-from onnxcert.data.points.ply import count_ply_points, read_ply
+import numpy as np
+import numpy.typing as npt
+
+from onnxcert.data.arrays import open_array
+from onnxcert.data.decoding import check_file, decoding_errors, open_file
+from onnxcert.data.points import arrays, hdf5, ply, text
 from onnxcert.data.points.point_cloud import PointCloud
-from onnxcert.data.points.validation import MAX_BYTES
+from onnxcert.data.points.table import MAX_BYTES, MAX_NUMBERS, Columns, to_classes
+from onnxcert.errors import InputError
 
 SUFFIXES: Final = (".npy", ".npz", ".ply", *text.SUFFIXES, *hdf5.SUFFIXES)
+LABEL_SUFFIXES: Final = (".npy", ".txt", ".seg")
 
 _EXPECTED: Final = "a point cloud as .npy, .npz, .txt, .pts, .xyz, .ply or .h5"
+_LABELS: Final = "a label file as .npy or as text with one integer for each point"
+
+# Functions that read a point cloud, and count its points.
+_Format = tuple[
+    Callable[[Path, str, Columns | None, int | None], PointCloud], Callable[[Path, str], int]
+]
+_TEXT: Final[_Format] = (text.read_text, text.count_text_points)
+# By suffix; all other files are text.
+_FORMATS: Final[dict[str, _Format]] = {
+    ".npy": (arrays.read_npy, arrays.count_npy_points),
+    ".npz": (arrays.read_npz, arrays.count_npz_points),
+    ".ply": (ply.read_ply, ply.count_ply_points),
+    **dict.fromkeys(hdf5.SUFFIXES, (hdf5.read_hdf5, hdf5.count_hdf5_points)),
+}
 
 
 def describe_source(path: Path, index: int | None) -> str:
@@ -53,20 +69,11 @@ def read_cloud(path: Path, *, columns: str | None = None, index: int | None = No
             names the line or point.
         ParameterError: `columns` is invalid.
     """
-    where = describe_source(path, index)
     parsed = None if columns is None else Columns.parse(columns)
-    suffix = path.suffix.lower()
+    read, _ = _FORMATS.get(path.suffix.lower(), _TEXT)
     with decoding_errors(path, _EXPECTED):
         check_file(path, limit=MAX_BYTES)
-        if suffix == ".npy":
-            return read_npy(path, where, parsed)
-        if suffix == ".npz":
-            return read_npz(path, where, parsed)
-        if suffix == ".ply":
-            return read_ply(path, where)
-        if suffix in hdf5.SUFFIXES:
-            return hdf5.read_hdf5(path, where, parsed, index)
-        return text.read_text(path, where, parsed)
+        return read(path, describe_source(path, index), parsed, index)
 
 
 def count_points(path: Path) -> int:
@@ -77,18 +84,10 @@ def count_points(path: Path) -> int:
     Raises:
         InputError: as for `read_cloud`, except for errors that only the numbers show.
     """
-    suffix, where = path.suffix.lower(), str(path)
+    _, count = _FORMATS.get(path.suffix.lower(), _TEXT)
     with decoding_errors(path, _EXPECTED):
         check_file(path, limit=MAX_BYTES)
-        if suffix == ".npy":
-            return count_npy_points(path, where)
-        if suffix == ".npz":
-            return count_npz_points(path, where)
-        if suffix == ".ply":
-            return count_ply_points(path, where)
-        if suffix in hdf5.SUFFIXES:
-            return hdf5.count_hdf5_points(path, where)
-        return text.count_text_points(path, where)
+        return count(path, str(path))
 
 
 def count_shapes(path: Path) -> int | None:
@@ -102,3 +101,37 @@ def count_shapes(path: Path) -> int | None:
     with decoding_errors(path, _EXPECTED):
         check_file(path, limit=MAX_BYTES)
         return hdf5.count_hdf5_shapes(path, str(path))
+
+
+def read_cloud_labels(path: Path, points: int) -> npt.NDArray[np.int32]:
+    """Read the class of each point: `.npy` integers [N], or text with one integer per line.
+
+    Args:
+        path: the label file.
+        points: N, the number of points of the point cloud.
+
+    Returns:
+        int32 [N], in file order.
+
+    Raises:
+        InputError: the file is missing, damaged, or does not hold N integers.
+    """
+    with decoding_errors(path, _LABELS):
+        if path.suffix.lower() == ".npy":
+            with open_array(path) as array:
+                if array.shape not in ((points,), (points, 1)) or array.dtype.kind not in "iu":
+                    raise InputError(
+                        f"{path}: expected integers [{points}], one for each point, but it is "
+                        f"{str(array.dtype)[:60]} of shape {list(array.shape)}: use the labels of "
+                        "this point cloud."
+                    )
+                values = array.read(limit=MAX_NUMBERS).reshape(points)
+            return to_classes(str(path), values, arrays.describe_point)
+        with open_file(path, limit=MAX_BYTES) as file:
+            rows = text.read_rows(file, str(path), width=1)
+        if len(rows.lines) != points:
+            raise InputError(
+                f"{path}: expected {points:,} lines, one for each point, but there are "
+                f"{len(rows.lines):,}: use the labels of this point cloud."
+            )
+        return to_classes(str(path), rows.values[:, 0], rows.describe_row)

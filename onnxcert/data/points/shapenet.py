@@ -6,14 +6,91 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Final, final
+from typing import Final
 
-from onnxcert.data.datasets.layout import require, require_single_path
-from onnxcert.data.files.decoding import decoding_errors, read_lines
+from onnxcert.data.decoding import decoding_errors, read_lines
 from onnxcert.data.folder import listing_errors
 from onnxcert.data.listing import Item, Listing
-from onnxcert.data.points.categories import SHAPENET_PART_NAMES, SHAPENET_PARTS
+from onnxcert.data.published import require, require_single_path
 from onnxcert.errors import InputError
+from onnxcert.files.regular import read_regular_file
+
+_PARTS: Final = {
+    "Airplane": ("body", "wing", "tail", "engine"),
+    "Bag": ("handle", "body"),
+    "Cap": ("crown", "visor"),
+    "Car": ("roof", "hood", "wheel", "body"),
+    "Chair": ("back", "seat", "leg", "armrest"),
+    "Earphone": ("earcup", "headband", "wire"),
+    "Guitar": ("head", "neck", "body"),
+    "Knife": ("blade", "handle"),
+    "Lamp": ("base", "shade", "mount", "pole"),
+    "Laptop": ("keyboard", "screen"),
+    "Motorbike": ("tank", "seat", "wheel", "handlebar", "light", "frame"),
+    "Mug": ("handle", "cup"),
+    "Pistol": ("barrel", "grip", "trigger"),
+    "Rocket": ("body", "fin", "nose"),
+    "Skateboard": ("wheel", "deck", "truck"),
+    "Table": ("top", "leg", "drawer"),
+}
+
+#: The names of the 50 parts, in the order of their numbers.
+SHAPENET_PART_NAMES: Final = tuple(
+    f"{category.lower()} {part}" for category, parts in _PARTS.items() for part in parts
+)
+
+#: Numbers of the parts by category, in the usual order of the one-hot input of models.
+SHAPENET_PARTS: Final[dict[str, tuple[int, ...]]] = {
+    category: tuple(
+        number
+        for number, name in enumerate(SHAPENET_PART_NAMES)
+        if name.startswith(f"{category.lower()} ")
+    )
+    for category in _PARTS
+}
+
+
+Categories = tuple[tuple[str, tuple[int, ...]], ...]
+
+CATEGORIES: Final[dict[str, Categories]] = {"shapenet-part": tuple(SHAPENET_PARTS.items())}
+_LARGEST: Final = 1_000_000
+
+
+def read_categories(named: str) -> Categories:
+    """Return the categories called `named`, or read them from the text file at that path.
+
+    Each line is ``name class class ...``; `#` begins a comment. The order of the lines is that of a
+    model's one-hot input.
+
+    Raises:
+        InputError: there is neither such a name nor a readable file, or a line is invalid.
+    """
+    if named in CATEGORIES:
+        return CATEGORIES[named]
+    path = Path(named)
+    try:
+        text = read_regular_file(path, limit=_LARGEST).decode("utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: expected {' or '.join(CATEGORIES)}, or a text file with a line `name class "
+            f"class ...` for each category, but it cannot be read ({error}): check the path."
+        ) from None
+    found: list[tuple[str, tuple[int, ...]]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        name, *parts = words
+        if not parts or not all(part.isdecimal() and len(part) < 6 for part in parts):
+            raise InputError(
+                f"{path}, line {number}: expected a name and the classes of its parts, such as "
+                f"`chair 2 3 4`, got {line.strip()[:60]!r}: fix the line."
+            )
+        found.append((name, tuple(map(int, parts))))
+    if not found:
+        raise InputError(f"{path}: expected a line for each category, but it has none: add them.")
+    return tuple(found)
+
 
 _LISTS = "train_test_split"
 CATEGORY_TABLE: Final = "synsetoffset2category.txt"
@@ -27,36 +104,27 @@ _ENTRY: Final = re.compile(r"[^/]+/([0-9]{8})/([0-9A-Za-z_-]{1,100})")
 _CATEGORY: Final = re.compile(r"([A-Za-z]+)\s+([0-9]{8})")
 
 
-@final
-class ShapeNetPart:
-    """The shapes of one split: the data set folder (test split) or ``FOLDER/val``.
+def list_shapenet_part(arguments: Sequence[str], labels: str | None) -> Listing:
+    """List the shapes of one split: the data set folder (test split) or ``FOLDER/val``.
 
     A folder such as ``FOLDER/03001627`` gives one category of the test split. Shapes keep the order
     of the split's list, which is shuffled, so that the first hundred cover all categories. Each is
     a text file with lines ``x y z nx ny nz label``.
     """
-
-    name: ClassVar[str] = "shapenet-part"
-
-    @staticmethod
-    def list(arguments: Sequence[str], labels: str | None) -> Listing:
-        """List the shapes of the split given by the one argument; see `Reader.list`."""
-        named = require_single_path(arguments, labels, expected=_EXPECTED)
-        with listing_errors(arguments[0]):
-            root, split, synset = _parse_split(named)
-            table, entries = (
-                root / CATEGORY_TABLE,
-                root / _LISTS / f"shuffled_{split}_file_list.json",
-            )
-            require(arguments[0], _EXPECTED, root / _LISTS, table, entries)
-            categories = _read_categories(table)
-            items = _read_items(root, entries, categories, synset)
-        if not items:
-            raise InputError(
-                f"{entries}: expected shapes of {named.name}, but it has none: check the path."
-            )
-        parts = tuple(SHAPENET_PARTS.items())
-        return Listing(items, SHAPENET_PART_NAMES, categories=parts)
+    named = require_single_path(arguments, labels, expected=_EXPECTED)
+    with listing_errors(arguments[0]):
+        root, split, synset = _parse_split(named)
+        table = root / CATEGORY_TABLE
+        entries = root / _LISTS / f"shuffled_{split}_file_list.json"
+        require(arguments[0], _EXPECTED, root / _LISTS, files=[table, entries])
+        categories = _read_categories(table)
+        items = _read_items(root, entries, categories, synset)
+    if not items:
+        raise InputError(
+            f"{entries}: expected shapes of {named.name}, but it has none: check the path."
+        )
+    parts = tuple(SHAPENET_PARTS.items())
+    return Listing(items, SHAPENET_PART_NAMES, categories=parts)
 
 
 def _parse_split(named: Path) -> tuple[Path, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import pytest
 from encoders import chunk, png, saved, tiff
 from PIL import Image, ImageCms
 
+from onnxcert.data import decoding as bounds
 from onnxcert.data import read_image, read_image_size
-from onnxcert.data.files import limits as bounds
 from onnxcert.errors import InputError
 from onnxcert.sampling.draws import digest
 
@@ -406,3 +407,30 @@ def test_results_kept_under_a_digest_are_found_again(tmp_path: Path) -> None:
         assert digest(read_image(path)) == (
             "3f1a94af65a48a23ff09d1d5d73918b538d87c5f9bc1c79524c29bf738d8c477"
         )
+
+
+# -- one open file -----------------------------------------------------------------------------
+
+OPENED: list[str] = []
+sys.addaudithook(lambda event, args: OPENED.append(str(args[0])) if event == "open" else None)
+
+
+@pytest.mark.parametrize("suffix", ["png", "16.png", "jpg", "bmp", "webp", "tif", "16.tif", "npy"])
+def test_a_picture_is_opened_once(tmp_path: Path, suffix: str) -> None:
+    path, exif = tmp_path / f"x.{suffix}", Image.Exif()
+    exif[0x0112] = 6
+    chunks = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    np.save(tmp_path / "x.npy", RGB)
+    data = {
+        "png": png(RGB, extra=chunks),
+        "16.png": png(DEEP[..., :3], extra=chunks),
+        "tif": tiff(UNIT[..., :3]),
+        "16.tif": tiff(DEEP[..., :3], compression=8),
+        "npy": (tmp_path / "x.npy").read_bytes(),
+    }
+    kind = {"jpg": "JPEG", "bmp": "BMP", "webp": "WEBP"}.get(suffix, "")
+    path.write_bytes(data[suffix] if suffix in data else saved(RGB, kind, exif=exif))
+    for read in (read_image, read_image_size):
+        OPENED.clear()
+        read(path)
+        assert OPENED.count(str(path)) == 1

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from drawing import write_picture
 
-from onnxcert.data import ClassLabel, Folder, Item, Listing, read_usable_sizes
-from onnxcert.data.class_table import match_classes, read_class_table
-from onnxcert.data.datasets import READERS, ImageFolder
-from onnxcert.data.datasets.conventions import apply_label_encoding
+from onnxcert.data import ClassLabel, Item, Listing, list_images, read_usable_sizes
+from onnxcert.data.datasets import READERS, apply_label_encoding, list_class_folders
+from onnxcert.data.labels.classes import match_classes, read_class_table
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.run.modality import ImageModality
@@ -192,12 +191,12 @@ def test_folders_of_classes_are_listed_by_their_names(photos: Path) -> None:
 def test_a_folder_without_folders_is_refused(tmp_path: Path) -> None:
     write_picture(tmp_path / "x.png", seed=0)
     with pytest.raises(InputError, match="one folder of pictures for each class"):
-        ImageFolder.list([str(tmp_path)], None)
+        list_class_folders([str(tmp_path)], None)
 
 
 def test_pictures_of_one_folder_and_a_table(photos: Path) -> None:
     path = table(photos.parent, "dog/x.png,dog\ncat/x.png,cat\ny,cat\n")
-    listing = Folder.list([str(photos)], str(path))
+    listing = list_images([str(photos)], str(path))
     for item in listing.items:
         assert item.label == path
         assert item.class_label is not None
@@ -208,13 +207,13 @@ def test_pictures_of_one_folder_and_a_table(photos: Path) -> None:
 
 
 def test_truth_of_the_other_kind_is_refused(photos: Path, tmp_path: Path) -> None:
-    item = ImageFolder.list([str(photos)], None).items[0]
+    item = list_class_folders([str(photos)], None).items[0]
     with pytest.raises(InputError, match="expected a label map for each image"):
         read_truth(item, classes=2, task="segmentation")
     maps = tmp_path / "maps"
     maps.mkdir()
     np.save(maps / "x.npy", np.zeros((12, 16), np.uint8))
-    mapped = Folder.list([str(photos / "dog")], str(maps)).items[0]
+    mapped = list_images([str(photos / "dog")], str(maps)).items[0]
     with pytest.raises(InputError, match="expected one class for the whole image"):
         read_truth(mapped, classes=2)
 
@@ -222,10 +221,10 @@ def test_truth_of_the_other_kind_is_refused(photos: Path, tmp_path: Path) -> Non
 def test_classes_are_not_read_by_a_palette(photos: Path) -> None:
     with pytest.raises(ParameterError, match="leave --label-map out"):
         apply_label_encoding(
-            ImageFolder.list([str(photos)], None), palette=None, label_map="ade20k"
+            list_class_folders([str(photos)], None), palette=None, label_map="ade20k"
         )
 
 
 def test_photographs_are_not_taken_for_their_own_label_maps(photos: Path) -> None:
     with pytest.raises(InputError, match="--dataset imagefolder"):
-        Folder.list([str(photos)], str(photos))
+        list_images([str(photos)], str(photos))

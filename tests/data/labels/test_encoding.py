@@ -20,8 +20,9 @@ from onnxcert.data import (
     read_labels,
     read_palette,
 )
-from onnxcert.data.datasets import LABEL_MAPS, apply_label_encoding
+from onnxcert.data.datasets import apply_label_encoding
 from onnxcert.data.labels.encoding import LookupTable
+from onnxcert.data.published import LABEL_MAPS
 from onnxcert.errors import InputError, ParameterError
 
 RNG = np.random.default_rng(11)

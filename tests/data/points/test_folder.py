@@ -9,7 +9,7 @@ import pytest
 from cloud_writers import every_format, hdf5, npy, shape
 
 from onnxcert.data import Item
-from onnxcert.data.points import CLOUD_READERS, CloudFolder, read_cloud
+from onnxcert.data.points import CLOUD_READERS, list_clouds, read_cloud
 from onnxcert.errors import InputError
 
 
@@ -21,7 +21,7 @@ def put(root: Path, *names: str, data: bytes = b"0 0 0\n") -> None:
 
 
 def listed(*arguments: Path | str, labels: Path | None = None) -> tuple[Item, ...]:
-    return CloudFolder.list(list(map(str, arguments)), labels and str(labels)).items
+    return list_clouds(list(map(str, arguments)), labels and str(labels)).items
 
 
 def refused(*arguments: Path | str, labels: Path | None = None) -> str:

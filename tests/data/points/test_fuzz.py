@@ -17,11 +17,11 @@ from cloud_writers import every_format, hdf5, npy, shape, table, text
 from data.test_fuzz import FILES, fuzz
 
 from onnxcert.data.points import (
-    CloudFolder,
     PointCloud,
-    ShapeNetPart,
     count_points,
     describe_duplicates,
+    list_clouds,
+    list_shapenet_part,
     normalise,
     read_cloud,
     read_cloud_labels,
@@ -58,7 +58,7 @@ def use_cloud(cloud: PointCloud) -> None:
 
 
 def use_shapes(path: Path, name: str) -> None:  # noqa: ARG001
-    for item in CloudFolder.list([str(path)], None).items[:4]:
+    for item in list_clouds([str(path)], None).items[:4]:
         try:
             use_cloud(read_cloud(item.path, index=item.index))
         except InputError as error:
@@ -115,7 +115,7 @@ def test_damaged_lists_of_shapes(tmp_path: Path, damaged: str) -> None:
     def use_list(written: Path, name: str) -> None:  # noqa: ARG001
         target.write_bytes(written.read_bytes())
         try:
-            listing = ShapeNetPart.list([str(tmp_path)], None)
+            listing = list_shapenet_part([str(tmp_path)], None)
         except InputError as error:
             # Whichever of the two shows the damage is named.
             start, _, said = str(error).partition(": expected ")

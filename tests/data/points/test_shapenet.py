@@ -12,7 +12,7 @@ from cloud_writers import shape, table, text
 from onnxcert.data.points import (
     SHAPENET_PART_NAMES,
     SHAPENET_PARTS,
-    ShapeNetPart,
+    list_shapenet_part,
     read_cloud,
     read_cloud_item,
 )
@@ -45,7 +45,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def names(argument: Path | str) -> list[str]:
-    return [item.name for item in ShapeNetPart.list([str(argument)], None).items]
+    return [item.name for item in list_shapenet_part([str(argument)], None).items]
 
 
 def test_a_split_in_the_order_of_its_list(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +60,7 @@ def test_a_split_in_the_order_of_its_list(root: Path, monkeypatch: pytest.Monkey
 
 
 def test_items_bring_category_names_and_labels(root: Path) -> None:
-    listing = ShapeNetPart.list([str(root)], None)
+    listing = list_shapenet_part([str(root)], None)
     assert listing.class_names == SHAPENET_PART_NAMES
     for number, item in enumerate(listing.items):
         category = item.name.partition("-")[0]
@@ -95,7 +95,7 @@ def test_what_is_not_its_layout_is_refused(root: Path, tmp_path: Path) -> None:
         ([str(root / "train_test_split")], None),
     ):
         with pytest.raises(InputError, match="expected"):
-            ShapeNetPart.list(arguments, labels)
+            list_shapenet_part(arguments, labels)
     (root / "04530566").mkdir()
     with pytest.raises(InputError, match="04530566"):
         names(root / "04530566")

@@ -1,4 +1,7 @@
-"""Text lines of numbers, read one by one so that an error can name the line."""
+"""Text lines of numbers, read one by one so that an error can name the line.
+
+pandas is faster, but reads a line that is too short, or a word such as NA, as NaN without an error.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from onnxcert._typing import LevelArray
-from onnxcert.data.points.columns import Columns
 from onnxcert.data.points.point_cloud import PointCloud
-from onnxcert.data.points.validation import MAX_NUMBERS, MAX_POINTS, check_counts, from_table
+from onnxcert.data.points.table import MAX_NUMBERS, MAX_POINTS, Columns, check_counts, from_table
 from onnxcert.errors import InputError
+
+SUFFIXES: Final = (".txt", ".pts", ".xyz")
 
 _LONGEST: Final = 2**14
 # A file of only empty lines would take Python minutes.
@@ -134,33 +138,7 @@ def _number(field: bytes, where: str, number: int) -> float:
         ) from None
 
 
-def count_rows(file: BinaryIO, where: str) -> int:
-    """Return the number of rows that `read_rows` would read, without parsing their numbers.
-
-    Raises:
-        InputError: there are none, or a line is too long.
-    """
-    number = count = 0
-    announced = False
-    while line := read_line(file, where, number + 1):
-        number += 1
-        if number == 1:
-            line = line.removeprefix(_BOM)
-        fields = line.partition(b"#")[0].replace(b",", b" ").split(None, 1)
-        if fields and not (announced or count) and len(fields) == 1:
-            announced = True
-        elif fields:
-            count += 1
-        else:
-            _check_blank(where, number - count)
-    check_counts(where, count)
-    return count
-
-
-SUFFIXES: Final = (".txt", ".pts", ".xyz")
-
-
-def read_text(path: Path, where: str, columns: Columns | None) -> PointCloud:
+def read_text(path: Path, where: str, columns: Columns | None, _index: int | None) -> PointCloud:
     """Read the point cloud in a text file of one point per line; see `read_cloud`."""
     with path.open("rb") as file:
         rows = read_rows(file, where)
@@ -168,6 +146,20 @@ def read_text(path: Path, where: str, columns: Columns | None) -> PointCloud:
 
 
 def count_text_points(path: Path, where: str) -> int:
-    """Return the number of points in a text file."""
+    """Return the number of points in a text file, without parsing their numbers."""
+    number = count = 0
+    announced = False
     with path.open("rb") as file:
-        return count_rows(file, where)
+        while line := read_line(file, where, number + 1):
+            number += 1
+            if number == 1:
+                line = line.removeprefix(_BOM)
+            fields = line.partition(b"#")[0].replace(b",", b" ").split(None, 1)
+            if fields and not (announced or count) and len(fields) == 1:
+                announced = True
+            elif fields:
+                count += 1
+            else:
+                _check_blank(where, number - count)
+    check_counts(where, count)
+    return count

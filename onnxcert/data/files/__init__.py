@@ -1,1 +1,0 @@
-"""Decoding of untrusted files, with limits."""
