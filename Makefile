@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: check test lint fuzz recovery demo bench bench-full clean
+.PHONY: check test test-all lint fuzz recovery demo bench bench-full clean
 
 # Two jobs: mypy runs while tests wait for their processes.
 check:
-	$(MAKE) --jobs 2 lint test
+	$(MAKE) --jobs 2 lint test-all
 
 $(BIN)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -21,8 +21,13 @@ lint: $(BIN)/.ready
 	$(BIN)/lint-imports --no-cache
 
 # Write bytecode: tests start a hundred processes, and each would compile the package again.
-test: export PYTHONDONTWRITEBYTECODE :=
+test test-all: export PYTHONDONTWRITEBYTECODE :=
+
+# All but the slow tests, and 20 examples of each property.
 test: $(BIN)/.ready
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --hypothesis-profile=dev
+
+test-all: $(BIN)/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # 10,000 damaged models, contracts, flags and files (2,000 of them edited stores, shards and packs,

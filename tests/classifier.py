@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
+from graphs import KINDS, Graph
 from onnx import TensorProto
-from zoo import KINDS, Graph
 
 Array = npt.NDArray[Any]
 

@@ -13,6 +13,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
+from waiting import LIMIT
 
 from onnxcert.sampling.kernels import source
 
@@ -34,7 +35,7 @@ class CpuModule:
         file.write_text(f'#include "on_cpu.h"\n{text}\n{exports}\n', encoding="utf-8")
         include = f"-I{Path(__file__).parent / 'sampling' / 'kernels'}"
         command = [COMPILER, *OPTIONS, *STRICT, *options, include, str(file), "-o", str(library)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
         assert done.returncode == 0, done.stderr
         self.library = ctypes.CDLL(str(library))
         shutil.rmtree(folder)

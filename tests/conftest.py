@@ -20,6 +20,7 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 # What builds graphs, pictures and records is imported by every folder of tests.
 sys.path.insert(0, str(Path(__file__).parent))
 
+import profiles  # noqa: E402, F401  (registered before the command line chooses one)
 from drawing import write_picture  # noqa: E402
 
 

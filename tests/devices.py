@@ -83,4 +83,4 @@ def gpu() -> DeviceBackend:
     return cuda_backend(0)
 
 
-BACKENDS = {"transcribed": transcribed, "sources": sources, "gpu": gpu}
+BACKENDS = [transcribed, sources, pytest.param(gpu, marks=pytest.mark.gpu)]

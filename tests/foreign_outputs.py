@@ -13,8 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper
-from zoo import KINDS, Graph
+from graphs import KINDS, Graph
 
 Array = npt.NDArray[Any]
 
@@ -179,7 +178,7 @@ class Foreign:
         outputs = {"answer": (self.kind, said)}
         if self.boxes:
             outputs["boxes"] = ("float32", [rows, None])
-        return _model(g, {"image": ("float32", [rows, 3, *sides])}, outputs)
+        return g.model({"image": ("float32", [rows, 3, *sides])}, outputs)
 
     def _formed(self, g: Graph, value: str) -> str:
         """From scores [B, C, h, w] to the form and the element type of the answer."""
@@ -193,19 +192,5 @@ class Foreign:
             case "bool":
                 value = g.add("Greater", value, g.constant(0.0, np.float32))
         if self.kind not in ("float32", "bool"):
-            value = g.add("Cast", value, to=_KINDS[self.kind])
+            value = g.add("Cast", value, to=KINDS[self.kind])
         return value
-
-
-_KINDS: Final = {**KINDS, "float64": TensorProto.DOUBLE, "bool": TensorProto.BOOL}
-
-
-def _model(g: Graph, inputs: dict[str, Any], outputs: dict[str, Any]) -> onnx.ModelProto:
-    def infos(values: dict[str, Any]) -> list[onnx.ValueInfoProto]:
-        return [
-            helper.make_tensor_value_info(name, _KINDS[kind], shape)
-            for name, (kind, shape) in values.items()
-        ]
-
-    graph = helper.make_graph(g.nodes, "foreign", infos(inputs), infos(outputs), g.constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

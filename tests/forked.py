@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from waiting import LIMIT
+
 from onnxcert.cli import COMMANDS
 
 Prepare = Callable[[], object]
@@ -58,7 +60,7 @@ class Started:
         if self.poll() is None:
             os.kill(self.pid, number)
 
-    def communicate(self, timeout: float | None = None) -> tuple[bytes, bytes]:
+    def communicate(self, timeout: float = LIMIT) -> tuple[bytes, bytes]:
         """Wait for its end: what it wrote to standard output and to standard error."""
         self._process.join(timeout)
         assert self._process.exitcode is not None, f"it still runs after {timeout} s"
@@ -84,21 +86,33 @@ def _main(arguments: Sequence[str], said: Path, prepare: Prepare | None) -> None
     main()
 
 
-def kill_at(step: int, names: Sequence[str]) -> None:
-    """Kill this process instead of its `step`-th call of any of these functions of `os`."""
+STEPS = ("fsync", "replace", "rename", "unlink")  # the functions of `os` that a file passes
+
+
+def signal_at(
+    step: int,
+    number: int = signal.SIGKILL,
+    steps: Sequence[str] = STEPS,
+    wanted: tuple[Path, str] | None = None,
+) -> None:
+    """Send this process a signal instead of its `step`-th call of any of these functions of `os`.
+
+    They are counted from when a file fits the pattern `wanted` below a folder.
+    """
     left = step
 
     def counted(call: Callable[..., Any]) -> Callable[..., Any]:
         def wrapper(*arguments: Any, **options: Any) -> Any:
             nonlocal left
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if wanted is None or left < step or any(wanted[0].glob(wanted[1])):
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), number)
             return call(*arguments, **options)
 
         return wrapper
 
-    for name in names:
+    for name in steps:
         setattr(os, name, counted(getattr(os, name)))
 
 

@@ -1,21 +1,28 @@
-"""Tiny ONNX graphs: one that is certified as it should be, and every trap around it."""
+"""Tiny ONNX graphs: one that is certified as it should be, and every trap around it.
+
+A graph is written as text, in the syntax of `onnx.parser`, or built step by step by `Graph`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import onnx
+import onnx.parser
 from onnx import TensorProto, helper, numpy_helper
 
 Array = npt.NDArray[Any]
-Shape = Sequence[Any]  # a number where an axis is fixed, a name or None where it is free
+Shape = Sequence[int | str | None] | None
+Contract = Mapping[str, Any] | str | None  # written into the file, with its version unless a text
 
 UNIT_RANGE = {"value_range": [0, 1]}
+IMAGES = "float[batch, 3, height, width]"
 
 RANDOM_OPERATORS = (
     "RandomNormal",
@@ -26,12 +33,55 @@ RANDOM_OPERATORS = (
     "Bernoulli",
 )
 
+KINDS: Final = {
+    "float32": TensorProto.FLOAT,
+    "float16": TensorProto.FLOAT16,
+    "float64": TensorProto.DOUBLE,
+    "uint8": TensorProto.UINT8,
+    "int8": TensorProto.INT8,
+    "int32": TensorProto.INT32,
+    "int64": TensorProto.INT64,
+    "bool": TensorProto.BOOL,
+}
 
-def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> onnx.NodeProto:
-    """A node; names of tensors are separated by blanks, and a node is called by its operator."""
-    return helper.make_node(
-        operator, inputs.split(" "), outputs.split(" "), name=f"the_{operator}", **attributes
-    )
+
+def model(
+    text: str, contract: Contract = None, opset: int = 17, **constants: Any
+) -> onnx.ModelProto:
+    """`(inputs) => (outputs) { nodes }` as a model; nodes are called by their operator.
+
+    Args:
+        text: in the syntax of `onnx.parser`.
+        contract: of the file.
+        opset: of the file.
+        constants: initialisers; floats become float32.
+    """
+    proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : {opset}]> tiny {text}')
+    for i, node in enumerate(proto.graph.node):
+        again = any(before.op_type == node.op_type for before in proto.graph.node[:i])
+        node.name = node.name or f"the_{node.op_type}" + f"_{i}" * again
+    for name, value in constants.items():
+        array = np.asarray(value)
+        array = array.astype(np.float32) if array.dtype == np.float64 else array
+        proto.graph.initializer.append(numpy_helper.from_array(array, name))
+    return with_contract(proto, contract)
+
+
+def with_contract(proto: onnx.ModelProto, contract: Contract) -> onnx.ModelProto:
+    """`proto` with the contract in its metadata."""
+    if contract is not None:
+        text = contract if isinstance(contract, str) else json.dumps({"version": 1, **contract})
+        helper.set_model_props(proto, {"onnxcert": text})
+    return proto
+
+
+def with_function(proto: onnx.ModelProto, text: str) -> onnx.ModelProto:
+    """`proto` with a function of the domain `local`: `name (inputs) => (outputs) { nodes }`."""
+    if not proto.functions:
+        proto.opset_import.append(helper.make_opsetid("local", 1))
+    head = '<domain: "local", opset_import: ["" : 17, "local" : 1]>'
+    proto.functions.append(onnx.parser.parse_function(f"{head} {text}"))
+    return proto
 
 
 def conv(
@@ -42,10 +92,10 @@ def conv(
     stride: int = 1,
     batch: int | str = "batch",
     size: tuple[int | str, int | str] = ("height", "width"),
-    contract: Mapping[str, Any] | str | None = None,
-    tail: Sequence[onnx.NodeProto] = (),
-    constants: Mapping[str, Array] | None = None,
+    contract: Contract = None,
+    tail: str = "",
     seed: int = 0,
+    **constants: Any,
 ) -> onnx.ModelProto:
     """One convolution from `image` [B, 3, H, W] to `scores` [B, classes, H/stride, W/stride].
 
@@ -55,62 +105,80 @@ def conv(
         bias: [classes].
         stride: of the convolution, so of the resolution of the scores.
         batch, size: a number where fixed, a name where free.
-        contract: written into the metadata, with its version unless it is a text.
+        contract: of the file.
         tail: nodes from `raw`, the convolution's output, to `scores`.
-        constants: initialisers of the tail.
         seed: of the random weights.
+        constants: initialisers of the tail.
     """
     if weight is None:
         weight = np.random.default_rng(seed).normal(0, 1, (classes, 3, 3, 3))
         # Scores that do not prefer a class where the picture is grey.
         weight -= weight.mean(axis=(0, 1, 2, 3), keepdims=True)
-    bias = np.zeros(classes) if bias is None else bias
     pad = weight.shape[2] // 2
-    raw = "raw" if tail else "scores"
-    nodes = [node("Conv", "image w b", raw, pads=[pad] * 4, strides=[stride] * 2), *tail]
-    shrunk: list[int | str] = list(size) if stride == 1 else ["h", "w"]
+    high, wide = size if stride == 1 else ("h", "w")
     return model(
-        nodes,
-        inputs={"image": [batch, 3, *size]},
-        outputs={"scores": [batch, classes, *shrunk]},
-        constants={
-            "w": weight.astype(np.float32),
-            "b": bias.astype(np.float32),
-            **(constants or {}),
-        },
-        contract=contract,
+        f"""(float[{batch}, 3, {size[0]}, {size[1]}] image)
+            => (float[{batch}, {classes}, {high}, {wide}] scores) {{
+            {"raw" if tail else "scores"} = Conv<
+                pads = {[pad] * 4}, strides = {[stride] * 2}
+            >(image, w, b)
+            {tail}
+        }}""",
+        contract,
+        w=weight,
+        b=np.zeros(classes) if bias is None else bias,
+        **constants,
     )
 
 
-def model(
-    nodes: Sequence[onnx.NodeProto],
-    *,
-    inputs: Mapping[str, Shape],
-    outputs: Mapping[str, Shape | None],
-    constants: Mapping[str, Array] | None = None,
-    contract: Mapping[str, Any] | str | None = None,
-    kinds: Mapping[str, int] | None = None,
-    opset: int = 17,
-) -> onnx.ModelProto:
-    """A model of `nodes`; `kinds` gives element types other than float32."""
-    kinds = kinds or {}
+@dataclass
+class Graph:
+    """Nodes and constants under construction; each method returns the name of its result."""
 
-    def value(name: str, shape: Shape | None) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(name, kinds.get(name, TensorProto.FLOAT), shape)
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
 
-    graph = helper.make_graph(
-        list(nodes),
-        "tiny",
-        [value(name, shape) for name, shape in inputs.items()],
-        [value(name, shape) for name, shape in outputs.items()],
-        [numpy_helper.from_array(np.asarray(v), name) for name, v in (constants or {}).items()],
-    )
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-    if contract is not None:
-        text = contract if isinstance(contract, str) else json.dumps({"version": 1, **contract})
-        entry = proto.metadata_props.add()
-        entry.key, entry.value = "onnxcert", text
-    return proto
+    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        output = output or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(
+            helper.make_node(operator, list(inputs), [output], name=f"the_{output}", **attributes)
+        )
+        return output
+
+    def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike = np.int64) -> str:
+        name = f"constant_{len(self.constants)}"
+        array = np.ascontiguousarray(np.asarray(value, dtype=dtype))
+        array = array.reshape(np.shape(value))
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def model(
+        self,
+        inputs: Mapping[str, tuple[str, Shape]],
+        outputs: Mapping[str, tuple[str, Shape]],
+        *,
+        opset: int = 17,
+        ir: int = 8,
+        domains: Iterable[tuple[str, int]] = (),
+        contract: Contract = None,
+    ) -> onnx.ModelProto:
+        """A model file; `inputs` and `outputs` map a name to its element type and shape."""
+        graph = helper.make_graph(
+            self.nodes,
+            "tiny",
+            [helper.make_tensor_value_info(n, KINDS[k], s) for n, (k, s) in inputs.items()],
+            [helper.make_tensor_value_info(n, KINDS[k], s) for n, (k, s) in outputs.items()],
+            self.constants,
+        )
+        imports = [helper.make_opsetid(d, v) for d, v in (("", opset), *domains)]
+        proto = helper.make_model(graph, opset_imports=imports, ir_version=ir)
+        if ir < 4:  # initialisers had to be listed as inputs
+            for constant in self.constants:
+                graph_input = helper.make_tensor_value_info(
+                    constant.name, constant.data_type, list(constant.dims)
+                )
+                proto.graph.input.append(graph_input)
+        return with_contract(proto, contract)
 
 
 def save(proto: onnx.ModelProto, path: Path) -> Path:
@@ -145,29 +213,25 @@ def quantiser(centres: Array, **options: Any) -> onnx.ModelProto:
 
 
 def poisoned(
-    value: float, *, level: float, channels: Sequence[int], classes: int = 3, **o: Any
+    value: float, *, level: float, channels: Sequence[int], classes: int = 3, **options: Any
 ) -> onnx.ModelProto:
     """`conv` whose scores of the classes `channels` are `value` where red exceeds `level`."""
-    bad = np.zeros((1, classes, 1, 1), np.float32)
+    bad = np.zeros((1, classes, 1, 1))
     bad[0, list(channels)] = value
-    options: dict[str, Any] = {"contract": UNIT_RANGE, **o}
     return conv(
         classes,
-        tail=[
-            node("Slice", "image first second channel_axis", "red"),
-            node("Greater", "red level", "hot"),
-            node("Where", "hot bad nothing", "added"),
-            node("Add", "raw added", "scores"),
-        ],
-        constants={
-            "first": np.array([0]),
-            "second": np.array([1]),
-            "channel_axis": np.array([1]),
-            "level": np.array(level, np.float32),
-            "bad": bad,
-            "nothing": np.zeros((1, 1, 1, 1), np.float32),
-        },
-        **options,
+        tail="""
+            red = Slice(image, first, second, second)
+            hot = Greater(red, level)
+            added = Where(hot, bad, nothing)
+            scores = Add(raw, added)
+        """,
+        first=[0],
+        second=[1],
+        level=level,
+        bad=bad,
+        nothing=np.zeros((1, 1, 1, 1)),
+        **{"contract": UNIT_RANGE, **options},
     )
 
 
@@ -179,25 +243,18 @@ def training_batchnorm(classes: int = 3) -> onnx.ModelProto:
     return conv(
         classes,
         contract=UNIT_RANGE,
-        tail=[node("BatchNormalization", "raw one zero zero one", "scores m v", training_mode=1)],
-        constants={
-            "one": np.ones(classes, np.float32),
-            "zero": np.zeros(classes, np.float32),
-        },
+        tail="scores, m, v = BatchNormalization<training_mode = 1>(raw, one, zero, zero, one)",
+        one=np.ones(classes),
+        zero=np.zeros(classes),
     )
 
 
-def old_training_batchnorm(classes: int = 3) -> onnx.ModelProto:
+def old_training_batchnorm() -> onnx.ModelProto:
     """The same before opset 14: training shows only in the number of outputs."""
-    proto = conv(
-        classes,
-        contract=UNIT_RANGE,
-        tail=[node("BatchNormalization", "raw one zero zero one", "scores m v sm sv")],
-        constants={
-            "one": np.ones(classes, np.float32),
-            "zero": np.zeros(classes, np.float32),
-        },
-    )
+    proto = training_batchnorm()
+    node = proto.graph.node[-1]
+    del node.attribute[:]
+    node.output.extend(["sm", "sv"])
     proto.opset_import[0].version = 13
     return proto
 
@@ -207,8 +264,9 @@ def dropout(training: bool | str) -> onnx.ModelProto:
     flag = training if isinstance(training, str) else "flag"
     proto = conv(
         contract={**UNIT_RANGE, "input": "image"},
-        tail=[node("Dropout", f"raw ratio {flag}", "scores")],
-        constants={"ratio": np.array(0.5, np.float32), "flag": np.array(training is True)},
+        tail=f"scores = Dropout(raw, ratio, {flag})",
+        ratio=0.5,
+        flag=training is True,
     )
     if isinstance(training, str):
         proto.graph.input.append(helper.make_tensor_value_info(training, TensorProto.BOOL, []))
@@ -217,58 +275,41 @@ def dropout(training: bool | str) -> onnx.ModelProto:
 
 def random_operator(operator: str, **options: Any) -> onnx.ModelProto:
     """Scores with the output of one of the operators of `RANDOM_OPERATORS` added."""
-    shape: dict[str, Any] = (
-        {"shape": [1, 1, 1, 1]} if operator in ("RandomNormal", "RandomUniform") else {}
-    )
-    inputs = "" if shape else "raw"
-    random = helper.make_node(operator, inputs.split(), ["noise"], name=f"the_{operator}", **shape)
-    return conv(contract=UNIT_RANGE, tail=[random, node("Add", "raw noise", "scores")], **options)
+    shaped = operator in ("RandomNormal", "RandomUniform")
+    call = f"{operator}<shape = [1, 1, 1, 1]>()" if shaped else f"{operator}(raw)"
+    return conv(contract=UNIT_RANGE, tail=f"noise = {call} scores = Add(raw, noise)", **options)
 
 
 def random_in_a_branch() -> onnx.ModelProto:
     """A random operator in a subgraph, where a look at the top alone does not find it."""
-    shape = helper.make_tensor_value_info("a", TensorProto.FLOAT, None)
-    random = helper.make_graph([node("RandomNormalLike", "raw", "a")], "random", [], [shape])
-    plain = helper.make_graph([node("Identity", "raw", "a")], "plain", [], [shape])
     return conv(
         contract=UNIT_RANGE,
-        tail=[
-            helper.make_node(
-                "If", ["yes"], ["scores"], name="the_If", then_branch=random, else_branch=plain
-            )
-        ],
-        constants={"yes": np.array(True)},
+        tail="""scores = If(yes) <
+            then_branch = random () => (float[] a) {
+                [the_RandomNormalLike] a = RandomNormalLike(raw)
+            },
+            else_branch = plain () => (float[] a) { a = Identity(raw) }
+        >""",
+        yes=True,
     )
 
 
 def random_in_a_function() -> onnx.ModelProto:
     """A random operator in a local function of the model."""
-    proto = conv(
-        contract=UNIT_RANGE,
-        tail=[helper.make_node("Noisy", ["raw"], ["scores"], name="call", domain="local")],
+    return with_function(
+        conv(contract=UNIT_RANGE, tail="[call] scores = local.Noisy(raw)"),
+        "Noisy (x) => (y) { [the_RandomUniformLike] u = RandomUniformLike(x) y = Add(x, u) }",
     )
-    proto.opset_import.append(helper.make_opsetid("local", 1))
-    proto.functions.append(
-        helper.make_function(
-            "local",
-            "Noisy",
-            ["x"],
-            ["y"],
-            [node("RandomUniformLike", "x", "u"), node("Add", "x u", "y")],
-            [helper.make_opsetid("", 17)],
-        )
-    )
-    return proto
 
 
 def dynamically_quantised(**options: Any) -> onnx.ModelProto:
     """Scores rounded to 8 bits with a range taken over the whole batch."""
     return conv(
         contract=UNIT_RANGE,
-        tail=[
-            node("DynamicQuantizeLinear", "raw", "q scale zero"),
-            node("DequantizeLinear", "q scale zero", "scores"),
-        ],
+        tail="""
+            q, scale, zero = DynamicQuantizeLinear(raw)
+            scores = DequantizeLinear(q, scale, zero)
+        """,
         **options,
     )
 
@@ -277,34 +318,31 @@ def batch_mates_leak(**options: Any) -> onnx.ModelProto:
     """Scores from which four fifths of the batch's mean are taken: alone, nothing changes."""
     return conv(
         contract=UNIT_RANGE,
-        tail=[
-            node("ReduceMean", "raw", "mean", axes=[0], keepdims=1),
-            node("Mul", "mean share", "taken"),
-            node("Sub", "raw taken", "scores"),
-        ],
-        constants={"share": np.array(0.8, np.float32)},
+        tail="""
+            mean = ReduceMean<axes = [0], keepdims = 1>(raw)
+            taken = Mul(mean, share)
+            scores = Sub(raw, taken)
+        """,
+        share=0.8,
         **options,
     )
 
 
 def endless() -> onnx.ModelProto:
     """`image` goes round in a Loop that nothing ends."""
-    return onnx.parser.parse_model(
-        """
-        <ir_version: 8, opset_import: ["" : 17]>
-        endless (float[batch, 3, height, width] image) => (float[batch, 3, height, width] scores) {
+    return model(
+        f"""({IMAGES} image) => ({IMAGES} scores) {{
             mean = ReduceMean<keepdims = 0>(image)
-            least = Constant<value_float = -1e30>()
             goes_on = Greater(mean, least)
-            turns = Constant<value = int64 {9223372036854775807}>()
             scores = Loop(turns, goes_on, image) <body = turn (
-                int64 i, bool before, float[batch, 3, height, width] given
-            ) => (bool after, float[batch, 3, height, width] same) {
+                int64 i, bool before, {IMAGES} given
+            ) => (bool after, {IMAGES} same) {{
                 after = Identity(before)
                 same = Identity(given)
-            }>
-        }
-        """
+            }}>
+        }}""",
+        least=-1e30,
+        turns=2**63 - 1,
     )
 
 
@@ -313,96 +351,72 @@ def endless() -> onnx.ModelProto:
 
 def two_inputs() -> onnx.ModelProto:
     """Two pictures go in; they are added."""
-    shape = ["batch", 3, "height", "width"]
     return model(
-        [node("Add", "left right", "both"), node("Conv", "both w", "scores")],
-        inputs={"left": shape, "right": shape},
-        outputs={"scores": ["batch", 2, "height", "width"]},
-        constants={"w": np.eye(2, 3, dtype=np.float32).reshape(2, 3, 1, 1)},
+        f"""({IMAGES} left, {IMAGES} right) => (float[batch, 2, height, width] scores) {{
+            both = Add(left, right)
+            scores = Conv(both, w)
+        }}""",
+        w=np.eye(2, 3).reshape(2, 3, 1, 1),
     )
 
 
 def two_outputs() -> onnx.ModelProto:
     """`main` prefers the class of the brightest channel, `aux` that of the darkest."""
-    shape = ["batch", 3, "height", "width"]
     return model(
-        [node("Identity", "image", "main"), node("Neg", "image", "aux")],
-        inputs={"image": shape},
-        outputs={"main": shape, "aux": shape},
+        f"({IMAGES} image) => ({IMAGES} main, {IMAGES} aux) {{"
+        " main = Identity(image) aux = Neg(image) }"
     )
 
 
 def channels_last(height: int | str = "height", width: int | str = "width") -> onnx.ModelProto:
     """Takes [batch, height, width, 3]."""
     return model(
-        [node("Transpose", "image", "scores", perm=[0, 3, 1, 2])],
-        inputs={"image": ["batch", height, width, 3]},
-        outputs={"scores": ["batch", 3, height, width]},
+        f"(float[batch, {height}, {width}, 3] image) => (float[batch, 3, {height}, {width}] scores)"
+        " { scores = Transpose<perm = [0, 3, 1, 2]>(image) }"
     )
 
 
-def half_precision() -> onnx.ModelProto:
-    """Takes float16."""
-    shape = ["batch", 3, "height", "width"]
+def typed(kind: str) -> onnx.ModelProto:
+    """Takes elements of type `kind`, such as `float16`, which the network sees as they are."""
     return model(
-        [node("Cast", "image", "scores", to=TensorProto.FLOAT)],
-        inputs={"image": shape},
-        outputs={"scores": shape},
-        kinds={"image": TensorProto.FLOAT16},
-    )
-
-
-def whole_numbers(dtype: str) -> onnx.ModelProto:
-    """Takes integers of type `dtype`, which the network sees as they are."""
-    shape = ["batch", 3, "height", "width"]
-    return model(
-        [node("Cast", "image", "scores", to=TensorProto.FLOAT)],
-        inputs={"image": shape},
-        outputs={"scores": shape},
-        kinds={"image": helper.np_dtype_to_tensor_dtype(np.dtype(dtype))},
+        f"({kind}[batch, 3, height, width] image) => ({IMAGES} scores)"
+        " { scores = Cast<to = 1>(image) }"
     )
 
 
 def label_map(*, chosen: bool = True) -> onnx.ModelProto:
     """Class indices [B, 1, H, W], int64: the brightest channel, or the rounded first one."""
-    nodes = [node("ArgMax", "image", "labels", axis=1)]
+    nodes = "labels = ArgMax<axis = 1>(image)"
     if not chosen:
-        nodes = [
-            node("Slice", "image start stop axes", "red"),
-            node("Cast", "red", "labels", to=TensorProto.INT64),
-        ]
+        nodes = "red = Slice(image, start, stop, stop) labels = Cast<to = 7>(red)"
     return model(
-        nodes,
-        inputs={"image": ["batch", 3, "height", "width"]},
-        outputs={"labels": ["batch", 1, "height", "width"]},
-        constants={"start": np.array([0]), "stop": np.array([1]), "axes": np.array([1])},
-        kinds={"labels": TensorProto.INT64},
+        f"({IMAGES} image) => (int64[batch, 1, height, width] labels) {{ {nodes} }}",
+        start=[0],
+        stop=[1],
     )
 
 
-def identity(shape: Shape, out: Shape | None = None) -> onnx.ModelProto:
+def identity(shape: Sequence[Any], out: Sequence[Any] | None = None) -> onnx.ModelProto:
     """`image` of any declared shape goes through to `scores`."""
-    return model(
-        [node("Identity", "image", "scores")],
-        inputs={"image": shape},
-        outputs={"scores": shape if out is None else out},
-    )
+    g = Graph()
+    g.add("Identity", "image", output="scores")
+    answer = shape if out is None else out
+    return g.model({"image": ("float32", shape)}, {"scores": ("float32", answer)})
 
 
 def one_channel_map() -> onnx.ModelProto:
     """One channel of whole numbers, of which nobody can say what they are."""
     return model(
-        [node("ReduceMean", "image", "mean", axes=[1]), node("Floor", "mean", "scores")],
-        inputs={"image": ["batch", 3, "height", "width"]},
-        outputs={"scores": ["batch", 1, "height", "width"]},
+        f"({IMAGES} image) => (float[batch, 1, height, width] scores)"
+        " { mean = ReduceMean<axes = [1]>(image) scores = Floor(mean) }"
     )
 
 
 def multi_label() -> onnx.ModelProto:
     """A sigmoid for each class: labels that do not exclude each other."""
-    return conv(contract=UNIT_RANGE, tail=[node("Sigmoid", "raw", "scores")])
+    return conv(contract=UNIT_RANGE, tail="scores = Sigmoid(raw)")
 
 
 def softmax(**options: Any) -> onnx.ModelProto:
     """Probabilities."""
-    return conv(contract=UNIT_RANGE, tail=[node("Softmax", "raw", "scores", axis=1)], **options)
+    return conv(contract=UNIT_RANGE, tail="scores = Softmax<axis = 1>(raw)", **options)

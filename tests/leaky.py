@@ -14,25 +14,20 @@ def of_dark_pictures() -> onnx.ModelProto:
     """Bright pixels are class 1; of dark pictures every row gets the scores of the first row."""
     weight = np.zeros((2, 3, 1, 1), np.float32)
     weight[1] = 8 / 3
-    steps = [
-        ("Conv", "image w b", "own", {}),
-        ("Slice", "own zero one zero", "first", {}),
-        ("ReduceMean", "image", "mean", {"axes": [1, 2, 3], "keepdims": 1}),
-        ("Less", "mean level", "is_dark", {}),
-        ("Where", "is_dark first own", "scores", {}),
-    ]
     return graphs.model(
-        [graphs.node(kind, ins, out, **more) for kind, ins, out, more in steps],
-        inputs={"image": ["batch", 3, "height", "width"]},
-        outputs={"scores": ["batch", 2, "height", "width"]},
-        constants={
-            "w": weight,
-            "b": np.array([0, -4], np.float32),
-            "zero": np.array([0]),
-            "one": np.array([1]),
-            "level": np.full((1, 1, 1, 1), 0.35, np.float32),
-        },
-        contract=graphs.UNIT_RANGE,
+        f"""({graphs.IMAGES} image) => (float[batch, 2, height, width] scores) {{
+            own = Conv(image, w, b)
+            first = Slice(own, zero, one, zero)
+            mean = ReduceMean<axes = [1, 2, 3]>(image)
+            is_dark = Less(mean, level)
+            scores = Where(is_dark, first, own)
+        }}""",
+        graphs.UNIT_RANGE,
+        w=weight,
+        b=[0.0, -4.0],
+        zero=[0],
+        one=[1],
+        level=0.35,
     )
 
 

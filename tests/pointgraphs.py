@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from zoo import Graph
+from graphs import Graph
 
 from onnxcert._typing import IntArray
 

@@ -129,9 +129,7 @@ def test_a_callable_must_say_how_many_classes_it_has() -> None:
     "answer",
     [
         lambda batch: batch[:, 0],
-        pytest.param(
-            lambda batch: batch[:1, 0].astype(int),
-        ),
+        lambda batch: batch[:1, 0].astype(int),
         lambda batch: np.zeros((len(batch), 0), int),
         lambda _: np.int64(0),
     ],

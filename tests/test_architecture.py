@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from waiting import LIMIT
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "onnxcert"
@@ -100,22 +101,6 @@ def test_whatever_runs_a_model_imports_its_runtime_from_where_telemetry_is_off(
     assert called == ["off"]
 
 
-def test_statistics_and_sampling_know_nothing_of_models_or_files() -> None:
-    for path in FILES:
-        if within(path).startswith(("statistics/", "perturbation/", "sampling/")):
-            for name in imports(path):
-                assert not name.startswith(
-                    ("onnxcert.model", "onnxcert.results", "onnxcert.cli", "onnxcert.report")
-                ), f"{within(path)} imports {name}"
-                assert name != "onnxcert.data"
-
-
-def test_nobody_below_imports_the_command_line() -> None:
-    for path in FILES:
-        if not within(path).startswith(("cli/", "__main__.py")):
-            assert not any(name.startswith("onnxcert.cli") for name in imports(path)), within(path)
-
-
 def test_nothing_in_the_package_needs_the_converters_or_the_recipes() -> None:
     for path in FILES:
         for name in imports(path):
@@ -131,7 +116,7 @@ def loaded_by(statement: str) -> set[str]:
     """Top-level modules in memory after `statement` in a fresh process."""
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {statement}; print(*sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LIMIT
     )
     return {name.split(".")[0] for name in done.stdout.split()}
 

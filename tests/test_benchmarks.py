@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import LIMIT
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(path for path in (ROOT / "benchmarks").glob("*.py"))
@@ -14,7 +17,7 @@ SCRIPTS = sorted(path for path in (ROOT / "benchmarks").glob("*.py"))
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT
     )
 
 

@@ -15,6 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from waiting import LIMIT
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 LEFT_OUT = (
@@ -33,7 +36,7 @@ def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=LIMIT,
     )
 
 

@@ -7,30 +7,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from graphs import KINDS, Graph, Shape
+from onnx import TensorProto
 
 Array = npt.NDArray[Any]
-Shape = Sequence[int | str | None] | None
-
-KINDS: Final = {
-    "float32": TensorProto.FLOAT,
-    "float16": TensorProto.FLOAT16,
-    "float64": TensorProto.DOUBLE,
-    "uint8": TensorProto.UINT8,
-    "int8": TensorProto.INT8,
-    "int32": TensorProto.INT32,
-    "int64": TensorProto.INT64,
-}
-
 
 # -- the function ----------------------------------------------------------------------------------
 
@@ -328,69 +315,6 @@ class Reference:
                 scores = np.exp(scores - scores.max(axis=1, keepdims=True))
                 scores /= scores.sum(axis=1, keepdims=True)
         return upsampled(scores, height, width)
-
-
-# -- graphs by hand --------------------------------------------------------------------------------
-
-
-@dataclass
-class Graph:
-    """Nodes and constants under construction; each method returns the name of its result."""
-
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    constants: list[onnx.TensorProto] = field(default_factory=list)
-
-    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        output = output or f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(
-            helper.make_node(operator, list(inputs), [output], name=f"the_{output}", **attributes)
-        )
-        return output
-
-    def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike = np.int64) -> str:
-        name = f"constant_{len(self.constants)}"
-        array = np.ascontiguousarray(np.asarray(value, dtype=dtype))
-        array = array.reshape(np.shape(value))
-        self.constants.append(numpy_helper.from_array(array, name))
-        return name
-
-    def model(
-        self,
-        inputs: Mapping[str, tuple[str, Shape]],
-        outputs: Mapping[str, tuple[str, Shape]],
-        *,
-        opset: int = 17,
-        ir: int = 8,
-        domains: Iterable[tuple[str, int]] = (),
-        contract: Mapping[str, Any] | str | None = None,
-    ) -> onnx.ModelProto:
-        """A model file; `inputs` and `outputs` map a name to its element type and shape."""
-        graph = helper.make_graph(
-            self.nodes,
-            "tiny",
-            [helper.make_tensor_value_info(n, KINDS[k], s) for n, (k, s) in inputs.items()],
-            [helper.make_tensor_value_info(n, KINDS[k], s) for n, (k, s) in outputs.items()],
-            self.constants,
-        )
-        imports = [helper.make_opsetid(d, v) for d, v in (("", opset), *domains)]
-        proto = helper.make_model(graph, opset_imports=imports, ir_version=ir)
-        if ir < 4:  # initialisers had to be listed as inputs
-            for constant in self.constants:
-                graph_input = helper.make_tensor_value_info(
-                    constant.name, constant.data_type, list(constant.dims)
-                )
-                proto.graph.input.append(graph_input)
-        if contract is not None:
-            text = contract if isinstance(contract, str) else json.dumps({"version": 1, **contract})
-            helper.set_model_props(proto, {"onnxcert": text})
-        return proto
-
-
-def save(proto: onnx.ModelProto, path: Path) -> Path:
-    """Write `proto` to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(proto.SerializeToString())
-    return path
 
 
 # -- pictures --------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import records
 from exact import tally_of
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from profiles import examples
 
 from onnxcert.audit.independent import compare_with_statsmodels, explain_unchecked
 from onnxcert.audit.record_checks import find_contradictions
@@ -58,9 +59,7 @@ def record_of(tally: Tally, rule: Rule) -> Record:
     ),
     law_error=st.sampled_from([0.0, 1e-7, 0.01]),
 )
-@settings(
-    deadline=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_certified_is_what_statsmodels_rejects(
     hits: list[int],
     taus: list[float],

@@ -101,6 +101,7 @@ def test_a_shape_is_framed_and_its_normals_are_unit_vectors(seed):
     np.testing.assert_allclose(np.linalg.norm(shape.normals, axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_every_part_of_every_category_occurs_and_no_other():
     assert list(PARTS) == list(BUILDERS) == sorted(PARTS)
     met: dict[str, set[int]] = {name: set() for name in PARTS}
@@ -221,6 +222,7 @@ def test_the_nonrobust_model_knows_its_samples_only_clean():
     assert (score(plain, with_noise(clouds, 0.25)).argmax(1) == labels).mean() < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_shape_is_scored_alike_in_any_company_to_the_bit(threads):
     session = open_session("model.onnx", threads)

@@ -19,6 +19,8 @@ from onnxcert.data.points import SHAPENET_PART_NAMES
 from onnxcert.model.contract.base import METADATA_KEY
 from onnxcert.model.contract.points import PointContract
 
+pytestmark = pytest.mark.slow
+
 torch = pytest.importorskip("torch")
 
 from onnxcert.bundled.pointnet2.dataset import CATEGORIES, load

@@ -42,6 +42,7 @@ def test_a_scene_has_the_size_asked_for(size):
     assert pixels.dtype == labels.dtype == np.uint8
 
 
+@pytest.mark.slow
 def test_every_class_occurs_and_no_other():
     labels = [scenes.draw_scene(seed)[1] for seed in range(20)]
     assert set(np.unique(labels)) == set(range(len(CLASS_NAMES)))

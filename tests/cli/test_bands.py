@@ -21,16 +21,10 @@ pytestmark = pytest.mark.usefixtures("bench")
 
 def infrared(path: Path, **options: Any) -> Path:
     """Class 1 where the last of four bands exceeds 1/4, and nothing else of them counts."""
-    weight = np.zeros((2, 4, 1, 1), np.float32)
+    weight = np.zeros((2, 4, 1, 1))
     weight[1, 3] = 8
-    proto = graphs.model(
-        [graphs.node("Conv", "x w b", "y")],
-        inputs={"x": ["n", 4, "h", "w"]},
-        outputs={"y": ["n", 2, "h", "w"]},
-        constants={"w": weight, "b": np.array([2, 0], np.float32)},
-        **options,
-    )
-    return graphs.save(proto, path)
+    text = "(float[n, 4, h, w] x) => (float[n, 2, h, w] y) { y = Conv(x, weight, bias) }"
+    return graphs.save(graphs.model(text, weight=weight, bias=[2.0, 0.0], **options), path)
 
 
 @pytest.fixture
@@ -243,12 +237,11 @@ def test_the_picture_of_bands_says_which_of_them_it_shows(onnxcert: Any) -> None
 
 def scaling(path: Path, operator: str, number: float) -> Path:
     """A network that begins with one node of arithmetic."""
-    weight = np.ones((2, 3, 1, 1), np.float32)
     proto: onnx.ModelProto = graphs.model(
-        [graphs.node(operator, "image k", "scaled"), graphs.node("Conv", "scaled w", "y")],
-        inputs={"image": ["n", 3, "h", "w"]},
-        outputs={"y": ["n", 2, "h", "w"]},
-        constants={"k": np.float32(number), "w": weight},
+        "(float[n, 3, h, w] image) => (float[n, 2, h, w] y) {"
+        f" scaled = {operator}(image, k) y = Conv(scaled, weight) }}",
+        k=number,
+        weight=np.ones((2, 3, 1, 1)),
     )
     return graphs.save(proto, path)
 

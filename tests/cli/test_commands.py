@@ -15,6 +15,7 @@ import graphs
 import numpy as np
 import pytest
 from PIL import Image
+from waiting import LIMIT
 
 from onnxcert import Gaussian, ResultStore
 
@@ -75,7 +76,7 @@ def python(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedP
         cwd=cwd,
         env=environment,
         check=False,
-        timeout=120,
+        timeout=LIMIT,
     )
 
 
@@ -517,6 +518,7 @@ def test_without_arguments_the_help_is_printed(onnxcert: Any) -> None:
     assert (outcome.status, outcome.out, outcome.err) == (0, onnxcert("--help").out, "")
 
 
+@pytest.mark.slow
 def test_as_a_module_in_a_process_of_its_own(model: Path, pictures: Path, tmp_path: Path) -> None:
     done = python(*("certify", model, pictures, *QUICK, "--json", "--out", "results"), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -525,6 +527,7 @@ def test_as_a_module_in_a_process_of_its_own(model: Path, pictures: Path, tmp_pa
     assert (tmp_path / "results" / "results.h5").exists()
 
 
+@pytest.mark.slow
 def test_as_a_module_a_refusal_has_its_exit_status(tmp_path: Path) -> None:
     done = python("certify", "nothing.onnx", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
@@ -532,6 +535,7 @@ def test_as_a_module_a_refusal_has_its_exit_status(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_where_no_person_watches_there_is_no_progress_bar(
     model: Path, pictures: Path, tmp_path: Path
 ) -> None:
@@ -541,6 +545,7 @@ def test_where_no_person_watches_there_is_no_progress_bar(
         assert trace not in done.stderr + done.stdout
 
 
+@pytest.mark.slow
 def test_a_reader_that_hangs_up_is_no_error(
     model: Path, pictures: Path, tmp_path: Path, onnxcert: Any
 ) -> None:

@@ -60,6 +60,7 @@ def files(folder: str) -> dict[str, bytes]:
     return {str(p): p.read_bytes() for p in sorted(Path(folder).rglob("*")) if p.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", RUNS)
 def test_the_same_rule_gives_the_same_certificates_and_no_warning(onnxcert: Any, run: str) -> None:
     found = onnxcert("decide", run, "--out", "again", "--json")

@@ -7,12 +7,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import graphs
 import numpy as np
 import onnx
 import pytest
 import zoo
+from graphs import Graph
 from onnx import helper
-from zoo import Conv3, Dialect, Graph
+from zoo import Conv3, Dialect
 
 from onnxcert import OnnxSegmenter
 
@@ -148,15 +150,7 @@ def torch_labels(kind: str, module: Any, pixels: np.ndarray) -> np.ndarray:
     return np.where(best[:, -1] - best[:, -2] < 1e-5, -1, values.argmax(axis=1))
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(
-            kind,
-        )
-        for kind in EXPORTS
-    ],
-)
+@pytest.mark.parametrize("kind", EXPORTS)
 def test_an_export_of_pytorch_needs_no_flag_that_its_graph_could_answer(
     kind: str, tmp_path: Path, onnxcert: Any
 ) -> None:
@@ -202,7 +196,7 @@ def tensorflow_style() -> onnx.ModelProto:
 
 
 def test_an_export_of_tensorflow_needs_no_flag_at_all(tmp_path: Path, onnxcert: Any) -> None:
-    path = zoo.save(tensorflow_style(), tmp_path / "model.onnx")
+    path = graphs.save(tensorflow_style(), tmp_path / "model.onnx")
     done = onnxcert("inspect", path)
     assert done.status == 0, done.err
     assert not is_open(done.out)
@@ -221,7 +215,7 @@ def test_an_export_of_tensorflow_needs_no_flag_at_all(tmp_path: Path, onnxcert: 
 
 
 def test_every_field_is_printed_with_its_source(tmp_path: Path, onnxcert: Any) -> None:
-    path = zoo.save(Dialect(order="BGR").proto(CONV), tmp_path / "model.onnx")
+    path = graphs.save(Dialect(order="BGR").proto(CONV), tmp_path / "model.onnx")
     done = onnxcert("inspect", path, "--range", "0,255", "--channel-order", "BGR")
     said = fields(done.out)
     assert said["value_range"].split() == ["0,", "255", "(given)"]
@@ -233,7 +227,7 @@ def test_every_field_is_printed_with_its_source(tmp_path: Path, onnxcert: Any) -
 
 
 def test_an_open_question_is_printed_below_what_is_known(tmp_path: Path, onnxcert: Any) -> None:
-    path = zoo.save(Dialect().proto(CONV), tmp_path / "model.onnx")
+    path = graphs.save(Dialect().proto(CONV), tmp_path / "model.onnx")
     done = onnxcert("inspect", path)
     assert done.status == 2
     assert is_open(done.out)
@@ -265,7 +259,7 @@ def test_a_picture_is_drawn_of_every_kind_of_model(
     from PIL import Image
 
     conv = Conv3.random(4, 1, seed=58) if dialect.order == "GRAY" else CONV
-    path = zoo.save(dialect.proto(conv), tmp_path / "model.onnx")
+    path = graphs.save(dialect.proto(conv), tmp_path / "model.onnx")
     shot = zoo.write_picture(tmp_path / "shot.png", PICTURE)
     low, high = dialect.value_range
     flags: list[object] = ["--range", f"{low},{high}", "--output-form", dialect.form]
@@ -291,7 +285,7 @@ def test_what_the_model_sees_is_what_its_input_gets(
     dialect = Dialect(
         order=order, layout=layout, value_range=(0, 255), mean=(104.0, 117.0, 123.0), std=(1.0,) * 3
     )
-    path = zoo.save(dialect.proto(CONV), tmp_path / "model.onnx")
+    path = graphs.save(dialect.proto(CONV), tmp_path / "model.onnx")
     segmenter = OnnxSegmenter.open(path, **CPU, **dialect.given(CONV))
     wanted = dialect.network_values(PICTURE[None])[0]
     assert np.allclose(segmenter.network_input(PICTURE), wanted, atol=1e-4)
@@ -301,7 +295,7 @@ def test_what_the_model_sees_is_what_its_input_gets(
 def test_a_drawing_that_cannot_be_written_is_one_sentence(
     out: str, tmp_path: Path, onnxcert: Any
 ) -> None:
-    path = zoo.save(Dialect().proto(CONV), tmp_path / "model.onnx")
+    path = graphs.save(Dialect().proto(CONV), tmp_path / "model.onnx")
     shot = zoo.write_picture(tmp_path / "shot.png", PICTURE)
     done = onnxcert("inspect", path, shot, "--range", "0,1", "--out", tmp_path / out)
     assert done.status == 2
@@ -312,7 +306,7 @@ def test_a_drawing_that_cannot_be_written_is_one_sentence(
 def test_a_picture_that_cannot_be_read_is_one_sentence(
     wrong: str, tmp_path: Path, onnxcert: Any
 ) -> None:
-    path = zoo.save(Dialect().proto(CONV), tmp_path / "model.onnx")
+    path = graphs.save(Dialect().proto(CONV), tmp_path / "model.onnx")
     done = onnxcert(
         "inspect", path, tmp_path / wrong, "--range", "0,1", "--out", tmp_path / "s.png"
     )
@@ -341,7 +335,7 @@ def test_a_stored_contract_answers_every_question(
     dialect: Dialect, tmp_path: Path, onnxcert: Any
 ) -> None:
     conv = Conv3.random(2, seed=58) if dialect.form == "logit" else CONV
-    path = zoo.save(dialect.proto(conv), tmp_path / "model.onnx")
+    path = graphs.save(dialect.proto(conv), tmp_path / "model.onnx")
     given = dialect.given(conv)
     flags: list[object] = []
     names = {"value_range": "range"}
@@ -377,7 +371,7 @@ def test_other_metadata_is_kept_and_an_older_contract_replaced(
     helper.set_model_props(
         proto, {"author": "somebody", "onnxcert": '{"version": 1, "value_range": [0, 255]}'}
     )
-    path = zoo.save(proto, tmp_path / "model.onnx")
+    path = graphs.save(proto, tmp_path / "model.onnx")
     before = path.read_bytes()
     copy = tmp_path / "copy.onnx"
     assert onnxcert("inspect", path, "--range", "0,1", "--write", copy).status == 0
@@ -388,14 +382,14 @@ def test_other_metadata_is_kept_and_an_older_contract_replaced(
 
 
 def test_a_contract_with_an_open_question_is_not_stored(tmp_path: Path, onnxcert: Any) -> None:
-    path = zoo.save(Dialect().proto(CONV), tmp_path / "model.onnx")
+    path = graphs.save(Dialect().proto(CONV), tmp_path / "model.onnx")
     done = onnxcert("inspect", path, "--write", tmp_path / "copy.onnx")
     assert done.status == 2
     assert not (tmp_path / "copy.onnx").exists()
 
 
 def test_the_model_itself_is_never_overwritten(tmp_path: Path, onnxcert: Any) -> None:
-    path = zoo.save(Dialect().proto(CONV), tmp_path / "model.onnx")
+    path = graphs.save(Dialect().proto(CONV), tmp_path / "model.onnx")
     before = path.read_bytes()
     done = onnxcert("inspect", path, "--range", "0,1", "--write", path)
     assert done.status == 2
@@ -406,7 +400,7 @@ def test_the_model_itself_is_never_overwritten(tmp_path: Path, onnxcert: Any) ->
 def test_a_copy_that_cannot_be_written_is_one_sentence(
     target: str, tmp_path: Path, onnxcert: Any
 ) -> None:
-    path = zoo.save(Dialect().proto(CONV), tmp_path / "model.onnx")
+    path = graphs.save(Dialect().proto(CONV), tmp_path / "model.onnx")
     done = onnxcert("inspect", path, "--range", "0,1", "--write", tmp_path / target)
     assert done.status == 2
     assert done.err.count("\n") == 1

@@ -27,8 +27,7 @@ QUICK = ("--sigma", "0.2", "--n", "60", "--threads", "1", "--no-pictures", "--li
 
 def one_channel_of_two(size: tuple[int, int] = (8, 8)) -> onnx.ModelProto:
     """Two outputs of one channel, at one size: range, form, output, noise and size are open."""
-    proto = graphs.conv(1, size=size)
-    proto.graph.node.append(graphs.node("Neg", "scores", "other"))
+    proto = graphs.conv(1, size=size, tail="scores = Identity(raw) other = Neg(raw)")
     proto.graph.output.append(
         helper.make_tensor_value_info("other", onnx.TensorProto.FLOAT, ["batch", 1, *size])
     )
@@ -81,7 +80,7 @@ def test_inspect_takes_every_option_about_the_model_that_certify_takes() -> None
 
 
 def ending_in(operator: str) -> onnx.ModelProto:
-    return graphs.conv(3, tail=[graphs.node(operator, "raw", "scores")])
+    return graphs.conv(3, tail=f"scores = {operator}(raw)")
 
 
 def half_weights() -> onnx.ModelProto:
@@ -140,12 +139,10 @@ def test_findings_that_are_alike_are_one_line_with_their_number(
     tmp_path: Path, onnxcert: Any
 ) -> None:
     names = ["raw", *(f"v{i}" for i in range(4)), "scores"]
-    tail = []
-    for before, after in pairwise(names):
-        tail += [
-            graphs.node("DynamicQuantizeLinear", before, f"q{after} s{after} z{after}"),
-            graphs.node("DequantizeLinear", f"q{after} s{after} z{after}", after),
-        ]
+    tail = "".join(
+        f"q{b}, s{b}, z{b} = DynamicQuantizeLinear({a}) {b} = DequantizeLinear(q{b}, s{b}, z{b})"
+        for a, b in pairwise(names)
+    )
     path = graphs.save(graphs.conv(3, tail=tail), tmp_path / "model.onnx")
     done = onnxcert("inspect", path, "--range", "0,1")
     lines = [line for line in done.out.splitlines() if "over the whole batch" in line]

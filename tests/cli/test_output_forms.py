@@ -7,78 +7,53 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import graphs
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 HEIGHT, WIDTH = 12, 16
 FLAGS = ("--range", "0,1", "--sigma", "0.03", "--n", "80", "--threads", "1", "--no-pictures")
 
 
+FIXED, FREE = "float[1, 3, 12, 16] x", "float[n, 3, h, w] x"
+TWO, ONE = "c = Conv(x, w, b)", "d = Conv(x, w1, b1)"
+FILES = {
+    "scores_chw": (FIXED, "float[2, 12, 16]", f"{TWO} y = Squeeze(c, z)"),
+    "scores_hwc": (
+        *(FIXED, "float[12, 16, 2]"),
+        f"{TWO} s = Squeeze(c, z) y = Transpose<perm = [1, 2, 0]>(s)",
+    ),
+    "classes_hw": (
+        *(FIXED, "int64[12, 16]"),
+        f"{TWO} a = ArgMax<axis = 1, keepdims = 0>(c) y = Squeeze(a, z)",
+    ),
+    "sigmoid_hw": (FIXED, "float[12, 16]", f"{ONE} p = Sigmoid(d) y = Squeeze(p, zz)"),
+    "sigmoid_no_dims_named": ("float[?, 3, ?, ?] x", "float[?, ?, ?, ?]", f"{ONE} y = Sigmoid(d)"),
+    "bool_hw": (FIXED, "bool[12, 16]", f"{ONE} g = Greater(d, lo) y = Squeeze(g, zz)"),
+    "baked_batch": (FREE, "float[n, 2, h, w]", "r = Reshape(x, baked) y = Conv(r, w, b)"),
+    "coarse": (
+        *(FREE, "float[n, 2, i, j]"),
+        f"{TWO} y = AveragePool<kernel_shape = [2, 2], strides = [2, 2]>(c)",
+    ),
+    "cropped": (FREE, "float[n, 2, i, j]", f"{TWO} y = Slice(c, from, to, sides)"),
+    "list": (FIXED, "float[192, 2]", f"{TWO} y = Reshape(c, list)"),
+    "enhancer": (FIXED, "float[1, 3, 12, 16]", "y = Clip(x, lo, hi)"),
+}
+
+
 def written(folder: Path, name: str) -> Path:
     """One of the files: the left half of the picture is red, which is class 1."""
-    weight = np.zeros((2, 3, 1, 1), np.float32)
+    weight = np.zeros((2, 3, 1, 1))
     weight[1, 0] = 8
-    node, one = helper.make_node, numpy_helper.from_array
-    constants = [one(weight, "w"), one(np.array([2, 0], np.float32), "b")]
-    constants += [one(weight[1:], "w1"), one(np.array([-2], np.float32), "b1")]
-    constants += [one(np.array([0]), "z"), one(np.array([0, 1]), "zz")]
-    constants += [one(np.array(v, np.float32), k) for k, v in (("half", 0.5), ("hi", 1), ("lo", 0))]
-    constants += [one(np.array([1, 3, HEIGHT, WIDTH]), "baked"), one(np.array([-1, 2]), "list")]
-    two, single = node("Conv", ["x", "w", "b"], ["c"]), node("Conv", ["x", "w1", "b1"], ["d"])
-    sigmoid, squeeze = node("Sigmoid", ["d"], ["p"]), node("Squeeze", ["c", "z"], ["s"])
-    fixed: list[Any] = [1, 3, HEIGHT, WIDTH]
-    shape: Any = [HEIGHT, WIDTH]
-    kind = TensorProto.FLOAT
-    match name:
-        case "scores_chw":
-            nodes, shape = [two, squeeze, node("Identity", ["s"], ["y"])], [2, *shape]
-        case "scores_hwc":
-            nodes, shape = (
-                [two, squeeze, node("Transpose", ["s"], ["y"], perm=[1, 2, 0])],
-                [*shape, 2],
-            )
-        case "classes_hw":
-            kind = TensorProto.INT64
-            nodes = [two, node("ArgMax", ["c"], ["a"], axis=1, keepdims=0)]
-            nodes.append(node("Squeeze", ["a", "z"], ["y"]))
-        case "sigmoid_hw":
-            nodes = [single, sigmoid, node("Squeeze", ["p", "zz"], ["y"])]
-        case "sigmoid_no_dims_named":
-            fixed, shape = [None, 3, None, None], [None] * 4
-            nodes = [single, sigmoid, node("Identity", ["p"], ["y"])]
-        case "bool_hw":
-            kind = TensorProto.BOOL
-            nodes = [
-                single,
-                node("Greater", ["d", "lo"], ["g"]),
-                node("Squeeze", ["g", "zz"], ["y"]),
-            ]
-        case "baked_batch":
-            fixed, shape = ["n", 3, "h", "w"], ["n", 2, "h", "w"]
-            nodes = [node("Reshape", ["x", "baked"], ["r"]), node("Conv", ["r", "w", "b"], ["y"])]
-        case "coarse":
-            fixed, shape = ["n", 3, "h", "w"], ["n", 2, "i", "j"]
-            pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
-            nodes = [two, node("AveragePool", ["c"], ["y"], **pool)]
-        case "cropped":
-            fixed, shape = ["n", 3, "h", "w"], ["n", 2, "i", "j"]
-            constants += [one(np.array(v), k) for k, v in (("from", [2, 2]), ("to", [-2, -2]))]
-            constants += [one(np.array([2, 3]), "sides")]
-            nodes = [two, node("Slice", ["c", "from", "to", "sides"], ["y"])]
-        case "list":
-            nodes, shape = [two, node("Reshape", ["c", "list"], ["y"])], [HEIGHT * WIDTH, 2]
-        case _:
-            nodes, shape = [node("Clip", ["x", "lo", "hi"], ["y"])], fixed
-    info = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes, name, [info("x", TensorProto.FLOAT, fixed)], [info("y", kind, shape)], constants
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    path = folder / f"{name}.onnx"
-    onnx.save(model, path)
+    taken, given, nodes = FILES[name]
+    constants = {
+        **{"w": weight, "b": [2.0, 0.0], "w1": weight[1:], "b1": [-2.0], "z": [0], "zz": [0, 1]},
+        **{"lo": 0.0, "hi": 1.0, "baked": [1, 3, HEIGHT, WIDTH], "list": [-1, 2]},
+        **{"from": [2, 2], "to": [-2, -2], "sides": [2, 3]},
+    }
+    model = graphs.model(f"({taken}) => ({given} y) {{ {nodes} }}", **constants)
+    path = graphs.save(model, folder / f"{name}.onnx")
     values = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     values[:, : WIDTH // 2, 0] = 255
     Image.fromarray(values).save(folder / "left.png")

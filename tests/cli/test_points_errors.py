@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graphs import save
 from pointgraphs import Dialect, Network, halves, of_category, write_shape
-from zoo import save
 
 import onnxcert as package
 from onnxcert import Gaussian, PointCloud

@@ -75,13 +75,7 @@ def test_what_was_said_is_said_again_beside_all_that_is_still_open(
 def test_axes_that_the_file_declares_and_does_not_give_are_refused(
     tmp_path: Path, onnxcert: Any
 ) -> None:
-    proto = graphs.conv(
-        3,
-        batch=1,
-        size=(12, 16),
-        tail=[graphs.node("Squeeze", "raw zero", "scores")],
-        constants={"zero": np.array([0])},
-    )
+    proto = graphs.conv(3, batch=1, size=(12, 16), tail="scores = Squeeze(raw, zero)", zero=[0])
     path = graphs.save(proto, tmp_path / "model.onnx")
     write_picture(tmp_path / "p.png", seed=1)
     flags = ("--range", "0,1")
@@ -102,11 +96,11 @@ def test_a_layout_that_the_network_does_not_run_with_is_not_shown(
     tmp_path: Path, onnxcert: Any
 ) -> None:
     """Only channels first go through the convolution, which stands behind another operator."""
-    proto = graphs.conv(2)
-    proto.graph.node.insert(0, graphs.node("Softplus", "image", "soft"))
-    proto.graph.node[1].input[0] = "soft"
-    for axis in proto.graph.input[0].type.tensor_type.shape.dim[1:]:
-        axis.Clear()
+    proto = graphs.model(
+        "(float[n, ?, ?, ?] image) => (float[n, 2, h, w] scores) {"
+        " soft = Softplus(image) scores = Conv(soft, weight) }",
+        weight=np.random.default_rng(0).normal(size=(2, 3, 1, 1)),
+    )
     path = graphs.save(proto, tmp_path / "model.onnx")
     shown = onnxcert("inspect", path, "--range", "0,1").out.splitlines()
     assert [line.split()[-1] for line in shown if "onnxcert certify" in line] == ["NCHW"]

@@ -32,6 +32,7 @@ def results(tmp_path: Path, out: str = "out") -> ResultStore:
     return ResultStore(tmp_path / out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "correction", "words"),
     [
@@ -92,6 +93,7 @@ def test_a_budget_certifies_more_and_says_how_many_may_be_wrong(certify: Any) ->
     assert some["budget_share"] == pytest.approx(19 / 192)
 
 
+@pytest.mark.slow
 def test_several_tau_in_one_run(certify: Any, tmp_path: Path) -> None:
     outcome = certify("--n", "100", "--tau", "0.75,0.6,0.9")
     assert [row["tau"] for row in outcome["taus"]] == [0.75, 0.6, 0.9]

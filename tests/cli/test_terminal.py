@@ -17,6 +17,7 @@ import onnx
 import pytest
 from drawing import write_picture
 from rich.console import Console
+from waiting import LIMIT
 
 from onnxcert.cli import run_command_line
 from onnxcert.cli.progress_bar import ProgressBar
@@ -170,6 +171,7 @@ def test_a_stream_that_lacks_a_character_gets_its_number(
     assert "gr\\xf6\\xdfe-\\u540d" in out.read()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such shell")
 @pytest.mark.parametrize(
     ("shell", "status", "said"),
@@ -185,6 +187,6 @@ def test_the_process_ends_as_the_command_does(shell: str, status: int, said: str
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=LIMIT,
     )
     assert (done.returncode, done.stdout, done.stderr) == (status, "", said)

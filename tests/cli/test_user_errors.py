@@ -115,17 +115,7 @@ def test_a_wrong_number(bench: Bench, onnxcert: Any, flag: str, value: str, word
 
 @pytest.mark.parametrize(
     ("flag", "value"),
-    [
-        pytest.param(
-            *("--threshold", value),
-        )
-        for value in ("nan", "inf")
-    ]
-    + [
-        pytest.param(
-            *("--pad-to", "0"),
-        )
-    ],
+    [("--threshold", "nan"), ("--threshold", "inf"), ("--pad-to", "0")],
 )
 def test_a_wrong_number_that_is_easily_overlooked(
     bench: Bench, onnxcert: Any, flag: str, value: str
@@ -272,7 +262,7 @@ def test_a_folder_for_a_model(bench: Bench, onnxcert: Any) -> None:
             ["--output-form logit, --output-form sigmoid or --output-form labels"],
         ),
         (graphs.label_map(chosen=False), ["class indices", "--classes"]),
-        (graphs.whole_numbers("int32"), ["int32", "float32, float16, float64, uint8, int8"]),
+        (graphs.typed("int32"), ["int32", "float32, float16, float64, uint8, int8"]),
         (graphs.multi_label(), ["sigmoid", "--output-form multilabel"]),
         (graphs.training_batchnorm(), ["the_BatchNormalization", "evaluation mode"]),
         (graphs.dropout(training=True), ["the_Dropout"]),
@@ -602,9 +592,7 @@ def test_report_on_a_folder_without_results(bench: Bench, onnxcert: Any, kind: s
         ("--n", "11"),
         ("--seed", "-1"),
         ("--out", "model.onnx"),
-        pytest.param(
-            ("--labels", "labels"),
-        ),
+        ("--labels", "labels"),
     ],
     ids=" ".join,
 )

@@ -269,6 +269,7 @@ def test_records_that_changed_places_are_found(bench: Path, onnxcert: Any) -> No
 # -- bytes ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["out", "pack.h5"])
 @pytest.mark.parametrize("array", ["tally/hits", "tally/candidate", "certificate/labels"])
 def test_a_flipped_byte_in_a_chunk_is_damage_or_an_edit(
@@ -499,11 +500,10 @@ def test_given_inputs_may_have_other_names(bench: Path, onnxcert: Any) -> None:
 
 def test_the_input_of_a_grey_model_is_compared_in_grey(bench: Path, onnxcert: Any) -> None:
     graph = graphs.model(
-        [graphs.node("Concat", "image dark", "scores", axis=1)],
-        inputs={"image": [1, 1, 12, 16]},
-        outputs={"scores": [1, 2, 12, 16]},
-        constants={"dark": np.full((1, 1, 12, 16), 0.5, np.float32)},
-        contract={**graphs.UNIT_RANGE, "channel_order": "GRAY"},
+        "(float[1, 1, 12, 16] image) => (float[1, 2, 12, 16] scores)"
+        " { scores = Concat<axis = 1>(image, dark) }",
+        {**graphs.UNIT_RANGE, "channel_order": "GRAY"},
+        dark=np.full((1, 1, 12, 16), 0.5),
     )
     graphs.save(graph, bench / "grey.onnx")
     certified = onnxcert("certify", "grey.onnx", "pictures", *CERTIFY, "--out", "grey")

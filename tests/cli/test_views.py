@@ -25,11 +25,12 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model of any size, one of 8x6 pixels, one of points, and two pictures."""
     monkeypatch.chdir(tmp_path)
     graphs.save(graphs.conv(contract=graphs.UNIT_RANGE), Path("model.onnx"))
-    zoo.save(zoo.Dialect(size=(8, 6)).proto(CONV), Path("fixed.onnx"))
+    graphs.save(zoo.Dialect(size=(8, 6)).proto(CONV), Path("fixed.onnx"))
     for i, size in enumerate([(17, 13), (9, 20)]):
         zoo.write_picture(Path("pictures", f"p{i}.png"), zoo.picture(*size, seed=i))
 
 
+@pytest.mark.slow
 def test_a_run_is_certified_as_the_function_it_names(onnxcert: Any) -> None:
     done = onnxcert("certify", "model.onnx", "pictures", *VIEWS, *COUNT, "--out", "out")
     assert done.status == 0, done.err
@@ -57,6 +58,7 @@ def test_a_run_is_certified_as_the_function_it_names(onnxcert: Any) -> None:
     assert Path("out", "pictures", "p0.png").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [
@@ -85,6 +87,7 @@ def test_the_order_in_which_scales_are_named_is_no_matter(onnxcert: Any) -> None
         assert onnxcert("certify", "model.onnx", "pictures", *flags).status == 0
 
 
+@pytest.mark.slow
 def test_tiles_of_the_one_size_that_a_model_takes(onnxcert: Any) -> None:
     flags = ["--range", "0,1", *COUNT, "--no-pictures"]
     refused = onnxcert("certify", "fixed.onnx", "pictures", *flags, "--flip")
@@ -136,7 +139,7 @@ def test_views_that_make_no_sense_are_one_sentence(
 @pytest.mark.parametrize("flags", [["--flip"], ["--scales", "0.5,1"], ["--tile", "model"]])
 @pytest.mark.parametrize("command", ["certify", "inspect"])
 def test_points_have_no_views(command: str, flags: list[str], onnxcert: Any) -> None:
-    zoo.save(halves(), Path("points.onnx"))
+    graphs.save(halves(), Path("points.onnx"))
     np.save("shape.npy", np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32))
     done = onnxcert(command, "points.onnx", "shape.npy", *flags)
     assert (done.status, done.err.count("\n")) == (2, 1)

@@ -330,6 +330,7 @@ def exact_tail(n: int, p: float, x: int) -> mpmath.mpf:
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [0.5, 0.75, 0.95])
 @pytest.mark.parametrize(("n", "off"), [(10_000, 1.3e-12), (1_000_000, 1.3e-12), (10**7, 7e-12)])
 def test_how_good_scipys_tail_is(n: int, off: float, p: float) -> None:

@@ -76,29 +76,25 @@ def models() -> list[tuple[bytes, Arguments]]:
 
 def growing() -> onnx.ModelProto:
     """A model whose numbers say how large its values become, with a function and a sequence."""
-    node, opsets = onnx.helper.make_node, [onnx.helper.make_opsetid("", 17)]
-    proto = graphs.conv(
-        tail=[
-            node("Tile", ["raw", "times"], ["tiled"]),
-            node("Resize", ["tiled", "", "scales"], ["large"]),
-            node("ConstantOfShape", ["shape"], ["zeros"]),
-            node("Half", ["large", "zeros"], ["scores"], domain="local"),
-            node("SequenceConstruct", ["scores"], ["sequence"]),
-        ],
-        constants={
-            "times": np.array([1, 1, 1, 2]),
-            "scales": np.array([1, 1, 2, 1], np.float32),
-            "shape": np.array([1, 1]),
-        },
+    proto = graphs.with_function(
+        graphs.conv(
+            tail="""
+                tiled = Tile(raw, times)
+                large = Resize(tiled, "", scales)
+                zeros = ConstantOfShape(shape)
+                scores = local.Half(large, zeros)
+                sequence = SequenceConstruct(scores)
+            """,
+            times=[1, 1, 1, 2],
+            scales=[1.0, 1.0, 2.0, 1.0],
+            shape=[1, 1],
+        ),
+        """Half (x, z) => (y) {
+            small = AveragePool<kernel_shape = [2, 2], strides = [2, 2]>(x)
+            nothing = ReduceSum<keepdims = 0>(z)
+            y = Add(small, nothing)
+        }""",
     )
-    proto.opset_import.append(onnx.helper.make_opsetid("local", 1))
-    body = [
-        node("AveragePool", ["x"], ["small"], kernel_shape=[2, 2], strides=[2, 2]),
-        node("ReduceSum", ["z"], ["nothing"], keepdims=0),
-        node("Add", ["small", "nothing"], ["y"]),
-    ]
-    half = onnx.helper.make_function("local", "Half", ["x", "z"], ["y"], body, opsets)
-    proto.functions.append(half)
     value = onnx.helper.make_tensor_sequence_value_info("sequence", onnx.TensorProto.FLOAT, None)
     proto.graph.output.append(value)
     return proto
@@ -174,7 +170,7 @@ def contract_json(rng: np.random.Generator, folder: Path) -> Arguments:
     kept = [name for name in CONTRACT if name not in rare or rng.random() < 0.2]
     text = mutation.damaged_json(rng, {name: CONTRACT[name] for name in kept})
     onnx.helper.set_model_props(proto, {"onnxcert": text})
-    return asked(rng, zoo.save(proto, folder / "model.onnx"), folder, [])
+    return asked(rng, graphs.save(proto, folder / "model.onnx"), folder, [])
 
 
 def sidecars(rng: np.random.Generator, folder: Path) -> Arguments:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import canary
+import graphs
 import zoo
 from edits import CANNOT, EDITS, EDITS_OF_PACKS
 from mutation import Rng, pick
@@ -37,8 +38,8 @@ def base(folder: Path) -> Path:
     for i in range(3):
         zoo.write_picture(where / "shots" / f"{i}.png", zoo.picture(8, 6, seed=i))
     conv = zoo.Conv3.random(3, seed=58)
-    zoo.save(Dialect().proto(conv), where / "model.onnx")
-    zoo.save(Dialect(form="multilabel").proto(conv), where / "many.onnx")
+    graphs.save(Dialect().proto(conv), where / "model.onnx")
+    graphs.save(Dialect(form="multilabel").proto(conv), where / "many.onnx")
     for name, flags in (
         ("whole", SEEDED),
         ("part1", [*SEEDED, "--shard", "1/2"]),

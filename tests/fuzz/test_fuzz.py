@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from harness import fuzz
 
+pytestmark = pytest.mark.slow
+
 SHORT = {
     **{"onnx": 60, "contract": 60, "flags": 60, "hdf5": 60},
     **{"sidecars": 30, "store": 20, "external": 30, "odd": 25},
@@ -40,12 +42,12 @@ def test_a_crash_and_a_hang_would_be_seen(tmp_path: Path, monkeypatch: pytest.Mo
         "for i in range(start, int(sys.argv[4])):\n"
         "    print(json.dumps({'index': i, 'started': True}), file=log, flush=True)\n"
         "    if i == 1: os.abort()\n"
-        "    if i == 2: time.sleep(60)\n"
+        "    if i == 3: time.sleep(600)\n"
         "    done = {'index': i, 'status': 0, 'said': '', 'failure': '', 'arguments': []}\n"
         "    print(json.dumps({**done, 'seconds': 0, 'peak': 0}), file=log, flush=True)\n"
     )
     monkeypatch.setattr(harness, "WORKER", worker)
-    monkeypatch.setattr(harness, "LONGEST", -4.0)
+    monkeypatch.setattr(harness, "PATIENCE", 10.0)
     figures = fuzz("onnx", 4, tmp_path / "logs")
     assert figures.cases == 4
     assert figures.statuses == {"0": 2}

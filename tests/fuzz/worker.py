@@ -75,7 +75,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
     from onnxcert.cli import run_command_line
 
     out, err = io.StringIO(), io.StringIO()
-    began = time.perf_counter()
+    began = time.process_time()
     failure = ""
     status: int | None = None
     try:
@@ -83,7 +83,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
             status = run_command_line(arguments)
     except BaseException as error:
         failure = where(error)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     said = [line for line in err.getvalue().splitlines() if line.startswith("onnxcert:")]
     if not failure:
         failure = complaint(status, said, err.getvalue())

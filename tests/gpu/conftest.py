@@ -17,9 +17,10 @@ from onnxcert.sampling.backend import DeviceBackend
 Opened = Callable[..., OnnxSegmenter]
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=BACKENDS, ids=lambda make: make.__name__)
 def backend(request: pytest.FixtureRequest) -> DeviceBackend:
-    return BACKENDS[request.param]()
+    found: DeviceBackend = request.param()
+    return found
 
 
 @pytest.fixture

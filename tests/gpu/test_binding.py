@@ -288,8 +288,9 @@ def test_an_answer_with_fewer_rows_than_went_in_is_refused(tmp_path: Path, opene
     proto = graphs.conv(
         3,
         contract=graphs.UNIT_RANGE,
-        tail=[graphs.node("Slice", "raw first two axis", "scores")],
-        constants={"first": np.array([0]), "two": np.array([2]), "axis": np.array([0])},
+        tail="scores = Slice(raw, first, two, first)",
+        first=[0],
+        two=[2],
     )
     model = opened(graphs.save(proto, tmp_path / "model.onnx"))
     segment, writing = model.bind(X, Gaussian(0.2), model.backend)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from profiles import examples
 
 from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
 from onnxcert.sampling import Count
@@ -101,7 +102,7 @@ def test_labels_have_room_for_no_vote(backend: DeviceBackend, classes: int) -> N
     assert labels.tolist() == [[classes - 1] * 3, [none] * 3]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(25, suppress_health_check=list(HealthCheck))
 @given(
     start=st.integers(0, 2**33),
     cuts=st.lists(st.integers(1, 8), max_size=3),

@@ -15,6 +15,8 @@ from onnxcert.errors import DeviceError
 from onnxcert.model.runtime import session
 from onnxcert.sampling.backend import DeviceBackend
 
+pytestmark = pytest.mark.gpu
+
 
 @pytest.fixture
 def present() -> DeviceBackend:

@@ -7,8 +7,9 @@ import math
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from scipy.stats import kstest, norm
 
 from onnxcert._typing import Perturbation
@@ -60,7 +61,7 @@ def test_the_noise_is_added_to_the_input_and_nothing_else_is_touched() -> None:
     tau=st.floats(0.5, 1.0, exclude_max=True),
     sigma=st.floats(1e-6, 1e6),
 )
-@settings(deadline=None, max_examples=200)
+@examples(200)
 def test_the_radius_is_never_above_the_exact_one_and_hardly_below(tau: float, sigma: float) -> None:
     with mpmath.workdps(60):
         applied = min(sigma, float(np.float32(sigma)))
@@ -124,7 +125,7 @@ def test_the_printed_radius_is_never_above_the_exact_one() -> None:
 
 
 @given(radius=st.floats(1e-30, 1e30))
-@settings(deadline=None, max_examples=500)
+@examples(500)
 def test_a_radius_is_shown_with_four_digits_and_never_above_the_exact_one(radius: float) -> None:
     """`radius` has itself been rounded down by 1e-12."""
     shown = float(format_radius(Gaussian(1.0), radius))

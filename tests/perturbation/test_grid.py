@@ -8,8 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from devices import transcribed
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from scipy.stats import chi2, kstest, norm
 
 import onnxcert
@@ -56,7 +57,7 @@ def drawn(generator: str, x: Array, count: int = 1, sigma: float = SIGMA) -> Arr
     sigma=st.floats(1e-20, 1e20),
     values=st.lists(st.floats(-(2.0**13), 2.0**13, width=32), min_size=1, max_size=40),
 )
-@settings(deadline=None, max_examples=50)
+@examples(50)
 def test_every_value_is_the_grid_point_nearest_to_the_sum_in_fractions(
     generator: str, sigma: float, values: list[float]
 ) -> None:
@@ -81,7 +82,7 @@ def test_every_value_is_the_grid_point_nearest_to_the_sum_in_fractions(
     value=st.floats(-(2.0**13), 2.0**13, width=32),
     sigma=st.floats(1e-20, 1e20),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_an_input_is_split_without_any_loss(value: float, sigma: float) -> None:
     x = np.float32(value * sigma)
     step = grid_step(sigma)

@@ -15,8 +15,9 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from scipy.stats import norm
 
 from onnxcert.perturbation import Rotation
@@ -102,7 +103,7 @@ def test_the_bend_of_the_density_is_never_above_its_bound(sigma: float) -> None:
 
 
 @given(alpha=st.floats(0, math.pi / 2), beta=st.floats(0, math.pi / 2), omega=st.floats(1e-3, 3.14))
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_the_common_area_of_two_segments_is_that_of_an_integral(
     alpha: float, beta: float, omega: float
 ) -> None:
@@ -119,7 +120,7 @@ def test_the_common_area_of_two_segments_is_that_of_an_integral(
     ends=st.tuples(*[st.floats(0, math.pi / 2)] * 4),
     omega=st.floats(1e-3, math.pi - 1e-3),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_the_trapezoid_less_the_bend_is_never_above_the_mean_area(
     ends: tuple[float, float, float, float], omega: float
 ) -> None:
@@ -181,7 +182,7 @@ def test_the_gain_over_the_classical_radius(sigma: float, gain: float) -> None:
     sigma=st.sampled_from(SIGMAS),
     taus=st.tuples(st.floats(0.5, 1, exclude_max=True), st.floats(0.5, 1, exclude_max=True)),
 )
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_the_radius_rises_with_tau_and_is_never_below_the_classical(
     sigma: float, taus: tuple[float, float]
 ) -> None:
@@ -214,14 +215,15 @@ def test_what_holds_near_half_is_below_the_slope_of_the_true_radius() -> None:
 
 
 def test_a_radius_is_quick_and_a_map_of_a_thousand_is_too() -> None:
-    """Processor time, several times what it takes."""
+    """Processor time: a radius some 65 ms, a map fifty times as much; the bounds are generous."""
     start = time.process_time()
     RotationRadius(0.217)(0.75)
-    assert time.process_time() - start < 0.3
+    one = time.process_time() - start
+    assert one < 3.0
     start = time.process_time()
     found = RotationRadius(0.218)
     radii = [found(float(tau)) for tau in np.linspace(0.6, 0.9999, 1000)]
-    assert time.process_time() - start < 5.0
+    assert time.process_time() - start < 400 * one
     assert all(a <= b for a, b in itertools.pairwise(radii))
 
 

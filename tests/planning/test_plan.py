@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
@@ -56,7 +57,7 @@ def certified(rule: Rule, hits: list[int], n: int, selection: Selection, tau: fl
     n=st.integers(5, 160),
     others=st.sampled_from([0.0, 0.5, 0.9, 1.0]),
 )
-@settings(deadline=None, max_examples=250)
+@examples(250)
 def test_a_component_is_certified_from_just_these_votes_on(
     rule: str, selection: Selection, components: int, n: int, others: float
 ) -> None:
@@ -76,7 +77,7 @@ def test_a_component_is_certified_from_just_these_votes_on(
     hits=st.lists(st.integers(0, 120), min_size=7, max_size=40),
     selection=st.sampled_from(["pooled", "split"]),
 )
-@settings(deadline=None, max_examples=80)
+@examples(80)
 def test_no_component_of_any_tally_is_refused_that_has_the_votes(
     rule: str, hits: list[int], selection: Selection
 ) -> None:

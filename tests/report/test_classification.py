@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import graphs
 import numpy as np
 import pytest
 import zoo
@@ -32,7 +33,7 @@ def photos(tmp_path: Path) -> Path:
 
 def model_at(folder: Path, form: str = "logits") -> Path:
     function = THREE if form == "multilabel" else TWO
-    return zoo.save(ClassifierDialect(form=form).proto(function), folder / "model.onnx")
+    return graphs.save(ClassifierDialect(form=form).proto(function), folder / "model.onnx")
 
 
 @pytest.mark.parametrize("kind", ["table", "folders"])
@@ -106,7 +107,7 @@ def test_a_classifier_is_not_compared_with_a_segmentation_model(
 ) -> None:
     from graphs import threshold
 
-    other = zoo.save(threshold(), tmp_path / "other.onnx")
+    other = graphs.save(threshold(), tmp_path / "other.onnx")
     done = onnxcert(
         *("certify", model_at(tmp_path), photos, *FLAGS),
         *("--nonrobust", other, "--out", tmp_path / "out"),

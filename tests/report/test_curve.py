@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -58,7 +58,6 @@ def test_the_table_holds_shares_and_counts(tmp_path: Path) -> None:
     assert (tmp_path / "other.csv").read_text() != (tmp_path / "curve.csv").read_text()
 
 
-@settings(deadline=None)  # writes files
 @given(
     radii=st.lists(st.floats(0, 1e3), unique=True, max_size=8)
     | st.lists(st.integers(0, 9), unique=True, max_size=8).map(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -172,7 +172,6 @@ def test_ticks_are_few_round_even_and_on_the_scale(largest: float) -> None:
     assert float(f"{step:e}".split("e")[0]) in (1.0, 2.0, 5.0)
 
 
-@settings(deadline=None)  # the first call imports matplotlib
 @given(st.floats(1e-6, 1e6), st.lists(st.just(0.0) | st.floats(1e-12, 1.2), max_size=4))
 def test_no_number_on_the_scale_is_more_than_is_certified(
     largest: float, shares: list[float]

@@ -12,8 +12,9 @@ from typing import Any
 import h5py
 import pytest
 import records
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 
 from onnxcert import ResultStore
 from onnxcert.data.paths import is_safe_name, safe_name
@@ -129,7 +130,7 @@ def test_a_name_that_no_input_gets_is_refused_also_as_a_key(
 
 
 @given(st.text())
-@settings(max_examples=100)
+@examples(100)
 def test_every_name_that_an_input_gets_is_one(text: str) -> None:
     assert is_safe_name(safe_name(text))
     if is_safe_name(text):

@@ -19,11 +19,11 @@ import pytest
 import records
 from drawing import write_picture
 from equal_runs import assert_equal_runs
-from forked import Started, kill_at
+from forked import Started, signal_at
+from graphs import save
 from hypothesis import given
 from hypothesis import strategies as st
 from pointgraphs import of_category, write_shape
-from zoo import save
 
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
@@ -388,8 +388,8 @@ def test_a_merge_killed_at_any_step_is_given_again(
 ) -> None:
     out = tmp_path / "out"
     words = ["merge", out, *parts]
-    process = Started(list(map(str, words)), partial(kill_at, step, ("replace", "rename")))
-    process.communicate(timeout=120)
+    process = Started(list(map(str, words)), partial(signal_at, step, steps=("replace", "rename")))
+    process.communicate()
     assert process.returncode == -signal.SIGKILL
     store = ResultStore(out)
     for name in store.names():

@@ -10,8 +10,9 @@ import h5py
 import numpy as np
 import pytest
 import records
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 
 from onnxcert import ABSTAIN, ResultStore
 from onnxcert.errors import StoreError
@@ -57,7 +58,7 @@ def assert_same_certificate(a: Certificate, b: Certificate) -> None:
     assert (a.rule, a.thresholds, a.notes) == (b.rule, b.thresholds, b.notes)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     shape=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     classes=st.sampled_from((2, 3, 300)),

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import random
 import signal
-import time
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 from equal_runs import whatever_the_batches
-from forked import Started
+from forked import Started, signal_at
+from graphs import save
 from pointgraphs import of_category, write_shape
-from zoo import save
 
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
 from onnxcert.results import Record
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here"),
+]
 
 SHAPES = 4
 SETTINGS = (
@@ -45,9 +49,13 @@ class Workplace:
         command = ("certify", self.model, self.shapes, *SETTINGS, "--out", out, *extra)
         return list(map(str, command))
 
-    def start(self, out: Path, *extra: object) -> Started:
-        """The command in a process of its own."""
-        return Started(self.arguments(out, *extra))
+    def stopped(self, out: Path, wanted: str, number: int = signal.SIGKILL, step: int = 1) -> Any:
+        """The command in a process that gets a signal so many steps of writing after a file fits
+        the pattern `wanted`: its exit status, and what it wrote."""
+        prepare = partial(signal_at, step, number, wanted=(out, wanted))
+        process = Started(self.arguments(out, "--seed", "7"), prepare)
+        written = process.communicate()
+        return process.returncode, *written
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +69,6 @@ def undisturbed(workplace: Workplace) -> Path:
     out = workplace.folder / "undisturbed"
     assert run_command_line(workplace.arguments(out, "--seed", "7")) == 0
     return out
-
-
-def waited(process: Started, out: Path, wanted: str) -> bool:
-    """Whether, while the process runs, a file comes to be that fits the pattern below `out`."""
-    deadline = time.monotonic() + 30
-    while process.poll() is None and time.monotonic() < deadline:
-        if any(out.glob(wanted)):
-            return True
-        time.sleep(0.001)
-    return False
 
 
 def assert_whole(out: Path) -> set[str]:
@@ -112,23 +110,18 @@ def test_killed_again_and_again_a_run_ends_bit_for_bit_as_undisturbed(
     workplace: Workplace, undisturbed: Path, tmp_path: Path
 ) -> None:
     out, chance = tmp_path / "out", random.Random(20261122)
-    kills = partial = between = 0
+    kept = between = 0
     finished: set[str] = set()
     # In the middle of an input: once a count is kept. Of the run: once an input is finished.
     for wanted in ("partial/[!.]*.h5", "inputs/[!.]*.h5", "labels/s2.npy"):
-        process = workplace.start(out, "--seed", "7")
-        if waited(process, out, wanted):
-            time.sleep(chance.uniform(0, 0.05))
-        kills += process.poll() is None
-        process.kill()
-        process.communicate()
+        status = workplace.stopped(out, wanted, step=chance.randint(1, 8))[0]
+        assert status == -signal.SIGKILL
         now = assert_whole(out)
         assert finished <= now
         finished = now
-        partial += any(out.glob("partial/[!.]*.h5"))
+        kept += any(out.glob("partial/[!.]*.h5"))
         between += 0 < len(now) < SHAPES
-    assert kills >= 2
-    assert partial
+    assert kept
     assert between
     assert run_command_line(workplace.arguments(out, "--seed", "7")) == 0
     assert_same(out, undisturbed)
@@ -138,11 +131,8 @@ def test_interrupted_a_run_tells_how_to_go_on_and_goes_on(
     workplace: Workplace, undisturbed: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    process = workplace.start(out, "--seed", "7")
-    assert waited(process, out, "partial/[!.]*.h5")
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
+    status, stdout, stderr = workplace.stopped(out, "partial/[!.]*.h5", signal.SIGINT)
+    assert status == 130, stderr
     assert stdout == b""
     assert b"Traceback" not in stderr
     assert b"resumes the run" in stderr
@@ -160,10 +150,7 @@ def test_what_was_begun_for_another_cloud_is_not_gone_on_with(
 ) -> None:
     place = Workplace(tmp_path)
     out = tmp_path / "out"
-    process = place.start(out, "--seed", "7")
-    assert waited(process, out, "inputs/[!.]*.h5")
-    process.kill()
-    process.communicate()
+    place.stopped(out, "inputs/[!.]*.h5")
     first = sorted(assert_whole(out))[0]
     with np.load(place.shapes / f"{first}.npz") as file:
         arrays = dict(file)
@@ -183,12 +170,8 @@ def test_what_was_begun_for_another_cloud_is_not_gone_on_with(
 def test_votes_for_another_cloud_are_not_gone_on_with(tmp_path: Path) -> None:
     place = Workplace(tmp_path)
     out, fresh = tmp_path / "out", tmp_path / "fresh"
-    process = place.start(out, "--seed", "7")
-    assert waited(process, out, "partial/s0.h5")
-    process.kill()
-    process.communicate()
-    if assert_whole(out):
-        pytest.skip("the first shape was finished before it could be stopped")
+    place.stopped(out, "partial/s0.h5")
+    assert not assert_whole(out)
     write_shape(place.shapes / "s0.npz", many=1500, seed=99, category="lamp")
     status = run_command_line(place.arguments(out, "--seed", "7"))
     assert run_command_line(place.arguments(fresh, "--seed", "7")) == 0

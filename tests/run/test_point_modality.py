@@ -9,8 +9,8 @@ from typing import Any
 import graphs
 import numpy as np
 import pytest
+from graphs import save
 from pointgraphs import halves, of_category, write_shape
-from zoo import save
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore
 from onnxcert.audit.sources import InputRecipe, reread_truth

@@ -9,7 +9,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,13 @@ import graphs
 import pytest
 from drawing import write_picture
 from equal_runs import assert_equal_runs
+from waiting import LIMIT, wait_until
 
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(
         importlib.util.find_spec("ray") is None,
         reason="Ray is not installed: pip install onnxcert[ray]",
@@ -82,7 +83,7 @@ class Place:
 
     def finish(self, out: Path, *extra: str) -> Path:
         with self.started(out, *extra) as process:
-            _, stderr = process.communicate(timeout=240)
+            _, stderr = process.communicate(timeout=LIMIT)
         assert process.returncode == 0, stderr
         assert b"Traceback" not in stderr
         return out
@@ -127,12 +128,11 @@ def whole(place: Place) -> Path:
     return place.alone(place.folder / "whole", *LONG)
 
 
-def until_kept(out: Path, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while not any((out / "partial").glob("[!.]*.h5")):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def kept(out: Path) -> list[int]:
+    """When each count under way was kept."""
+    with contextlib.suppress(FileNotFoundError):  # its input was finished meanwhile
+        return [path.stat().st_mtime_ns for path in (out / "partial").glob("[!.]*.h5")]
+    return []
 
 
 def test_two_ray_workers_give_the_result_of_one_process(place: Place, tmp_path: Path) -> None:
@@ -148,12 +148,12 @@ def test_a_killed_ray_worker_is_replaced_and_nothing_is_lost(
 ) -> None:
     out = tmp_path / "out"
     with place.started(out, *LONG) as process:
-        until_kept(out, process)
+        wait_until(lambda: kept(out), process)
         # On a busy machine the second worker may come late; one that is killed is enough.
         workers = place.workers()
         assert workers
         os.kill(workers[0], signal.SIGKILL)
-        _, stderr = process.communicate(timeout=240)
+        _, stderr = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, stderr
     assert b"Traceback" not in stderr
     assert_equal_runs(out, whole)
@@ -162,25 +162,23 @@ def test_a_killed_ray_worker_is_replaced_and_nothing_is_lost(
 def test_a_killed_driver_on_ray_is_gone_on_with(place: Place, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with place.started(out, *LONG) as process:
-        until_kept(out, process)
+        wait_until(lambda: kept(out), process)
         process.send_signal(signal.SIGTERM)  # which Ray would end it at once by
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=LIMIT)
     assert process.returncode == 128 + signal.SIGTERM, stderr
     assert b"interrupted; finished work is saved" in stderr
-    kept = [path.stat().st_mtime_ns for path in (out / "partial").glob("[!.]*.h5")]
+    before = kept(out)
     with place.started(out, *LONG) as process:
-        while [path.stat().st_mtime_ns for path in (out / "partial").glob("[!.]*.h5")] == kept:
-            until_kept(out, process)
-            time.sleep(0.02)
+        wait_until(lambda: kept(out) not in ([], before), process)
         process.kill()
-    assert any((out / "partial").glob("[!.]*.h5"))
+    assert kept(out)
     place.finish(out, *LONG, "--workers", "2")
     assert_equal_runs(out, whole)
 
 
 def test_more_workers_than_there_is_room_for_are_refused(place: Place, tmp_path: Path) -> None:
     with place.started(tmp_path / "out", "--workers", "5") as process:
-        _, stderr = process.communicate(timeout=120)
+        _, stderr = process.communicate(timeout=LIMIT)
     assert process.returncode == 2
     assert b"2 cores, enough for 2 workers" in stderr
     assert stderr.count(b"\n") == 1

@@ -14,10 +14,11 @@ import graphs
 import pytest
 from drawing import write_picture
 from equal_runs import assert_equal_runs
+from graphs import save
 from pointgraphs import of_category, write_shape
 from rich.console import Console
 from unreliable_pool import UnreliablePool
-from zoo import save
+from waiting import LIMIT
 
 from onnxcert import Gaussian, OnnxSegmenter, ResultStore, Rule, Schedule, Stopping
 from onnxcert.cli.progress_bar import ProgressBar
@@ -101,7 +102,7 @@ def nothing_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
         nonlocal before, rounds
         now = {future for slot in this._slots for future in (slot.ready, *slot.held)}
         before, rounds = now, rounds + 1 if now == before else 0
-        assert rounds < 1500, "the driver waits for what never comes"
+        assert rounds < LIMIT / 0.02, "the driver waits for what never comes"
         waited(this)
 
     monkeypatch.setattr(Scheduler, "_wait", wait)
@@ -393,7 +394,7 @@ def test_a_run_that_waits_for_any_worker_at_all_says_so(
     class Full(UnreliablePool):
         def _open(self, slot: int) -> Any:
             if self.starts > starts:
-                heard.wait(60)  # less than for ever where nothing is said
+                heard.wait(LIMIT)  # less than for ever where nothing is said
             return super()._open(slot)
 
     run = slot.run(tmp_path / "out")

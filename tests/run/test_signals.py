@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from drawing import write_picture
 from equal_runs import assert_equal_runs
+from waiting import LIMIT
 
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
@@ -31,7 +32,7 @@ def signals_are_heeded_and_no_pass_goes_on_for_ever() -> Iterator[None]:
     before = {n: signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGTERM)}
     before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     late = threading.Event()
-    bound = threading.Timer(120, lambda: (late.set(), end_passes()))
+    bound = threading.Timer(LIMIT, lambda: (late.set(), end_passes()))
     bound.daemon = True
     bound.start()
     yield
@@ -127,7 +128,7 @@ def test_what_does_not_end_soon_or_is_told_once_more_is_left(
         with end_passes_on_signal(2, leave, unwinding):
             for number in numbers:
                 signal.raise_signal(number)
-            assert gone.wait(60)
+            assert gone.wait(LIMIT)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

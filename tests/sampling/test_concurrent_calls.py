@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from waiting import LIMIT
 
 from onnxcert.errors import ModelError
 from onnxcert.perturbation import Gaussian
@@ -33,7 +34,7 @@ class Model:
             self.most = max(self.most, self.running)
         try:
             if self.meet is not None:
-                self.meet.wait(timeout=20)
+                self.meet.wait(timeout=LIMIT)
             return np.digitize(batch.mean(axis=1), [0.4, 0.6])
         finally:
             with self.lock:

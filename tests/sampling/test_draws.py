@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from scipy.stats import kstest
 
 import onnxcert
@@ -41,7 +42,7 @@ def state(draws: Draws, i: int) -> bytes:
     cuts=st.lists(st.integers(0, 40), max_size=8),
     order=st.randoms(use_true_random=False),
 )
-@settings(deadline=None, max_examples=50)
+@examples(50)
 def test_any_split_and_any_order_gives_the_same_draws(cuts: list[int], order: object) -> None:
     whole = rows(DRAWS, range(40))
     bounds = sorted({0, 40, *cuts})

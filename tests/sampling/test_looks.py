@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from recording import Recording, thirds
 
 from onnxcert.errors import ParameterError
@@ -36,7 +37,7 @@ def votes_for(candidate: np.ndarray, labels: np.ndarray, look: int, selection: S
     sizes=st.lists(st.integers(1, 50), min_size=1, max_size=5),
     stop_after=st.integers(1, 9),
 )
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_the_path_is_a_recount_at_each_look_for_any_batch_size_and_after_any_stop(
     looks: tuple[int, ...], selection: Selection, sizes: list[int], stop_after: int
 ) -> None:

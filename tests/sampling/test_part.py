@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from recording import thirds
 
 from onnxcert.errors import ModelError, ParameterError
@@ -58,7 +59,7 @@ def assert_same(a: Tally, b: Tally) -> None:
     alone=st.lists(st.booleans(), min_size=12, max_size=12),
     batch_size=st.integers(1, 9),
 )
-@settings(deadline=None, max_examples=80)
+@examples(80)
 def test_any_mixture_of_parts_and_own_passes_is_the_tally_of_one_process(
     selection: Selection,
     cuts: list[int],

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from recording import Recording, assert_every_draw_has_its_own_noise, thirds
 
 from onnxcert.errors import ModelError, ParameterError
@@ -126,7 +127,7 @@ def test_a_model_that_spoils_its_input_spoils_no_other_draw() -> None:
     classes=st.integers(1, 4),
     seed=st.integers(0, 2**63 - 1),
 )
-@settings(deadline=None, max_examples=80)
+@examples(80)
 def test_hits_are_a_recount_of_the_votes_one_by_one(
     n: int, n0: int, selection: Selection, batch_size: int, classes: int, seed: int
 ) -> None:
@@ -150,7 +151,7 @@ def test_hits_are_a_recount_of_the_votes_one_by_one(
     selection=st.sampled_from(SELECTIONS),
     sizes=st.lists(st.integers(1, 130), min_size=1, max_size=4),
 )
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_the_tally_does_not_depend_on_the_batch_size(
     n: int, n0: int, selection: Selection, sizes: list[int]
 ) -> None:
@@ -167,7 +168,7 @@ def test_the_tally_does_not_depend_on_the_batch_size(
     sizes=st.lists(st.integers(1, 20), min_size=1, max_size=7),
     order=st.randoms(use_true_random=False),
 )
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_parts_counted_apart_add_up_in_any_order(
     selection: Selection, cuts: list[int], sizes: list[int], order: Any
 ) -> None:
@@ -211,7 +212,7 @@ class _Stop(Exception):
     selection=st.sampled_from(SELECTIONS),
     stops=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 9)), max_size=6),
 )
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_a_count_that_was_stopped_goes_on_as_if_it_had_not(
     selection: Selection, stops: list[tuple[int, int]]
 ) -> None:
@@ -294,7 +295,6 @@ def test_counts_for_other_candidates_are_not_added() -> None:
     held=st.lists(st.tuples(st.integers(0, 30), st.integers(1, 5)), min_size=1, max_size=6),
     new=st.tuples(st.integers(0, 30), st.integers(1, 8)),
 )
-@settings(deadline=None)
 def test_no_draw_is_counted_twice(held: list[tuple[int, int]], new: tuple[int, int]) -> None:
     candidate = np.zeros(2, np.uint8)
     hits = Hits.empty(DRAWS, candidate, 100)

@@ -8,8 +8,9 @@ from typing import Any
 import array_api_strict
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 
 from onnxcert.sampling.backend import vote_counts as counters
 
@@ -31,7 +32,7 @@ def one_by_one(labels: np.ndarray, candidate: np.ndarray) -> tuple[list[int], in
     classes=st.integers(1, 3),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_counts_are_a_recount(
     xp: ModuleType, rows: int, grid: tuple[int, ...], dtype: str, classes: int, seed: int
 ) -> None:

@@ -138,41 +138,33 @@ def leaking_from_the_next_row(forwards: bool) -> onnx.ModelProto:
 
     The last row, or the first, has no such neighbour and never shows it.
     """
-    other = "none picked" if forwards else "picked none"
-    steps = [
-        ("Shape", "image", "shape", {}),
-        ("Slice", "shape zero one", "rows", {}),
-        ("Sub", "rows one", "less", {}),
-        ("Slice", "image zero less" if forwards else "image one rows", "picked", {}),
-        ("Slice", "image zero one", "first", {}),
-        ("Sub", "first first", "none", {}),
-        ("Concat", other, "neighbour", {"axis": 0}),
-        ("ReduceMean", "image", "mean", {"axes": [1, 2, 3], "keepdims": 1}),
-        ("Greater", "mean half", "is_bright", {}),
-        ("Where", "is_bright neighbour nothing", "leak", {}),
-        ("Mul", "leak much", "leaks", {}),
-        ("Add", "image leaks", "mixed", {}),
-        ("Conv", "mixed w b", "scores", {}),
-    ]
-    nodes = [graphs.node(kind, ins, out, **more) for kind, ins, out, more in steps]
-    for i, node in enumerate(nodes):
-        node.name = f"step{i}"
-    weight = np.zeros((2, 3, 1, 1), dtype=np.float32)
+    picked, pair = ("zero, less", "none, picked") if forwards else ("one, rows", "picked, none")
+    weight = np.zeros((2, 3, 1, 1))
     weight[1] = 8 / 3
     return graphs.model(
-        nodes,
-        inputs={"image": ["batch", 3, "height", "width"]},
-        outputs={"scores": ["batch", 2, "height", "width"]},
-        constants={
-            "zero": np.array([0]),
-            "one": np.array([1]),
-            "half": np.full((1, 1, 1, 1), 0.5, dtype=np.float32),
-            "nothing": np.zeros((1, 1, 1, 1), dtype=np.float32),
-            "much": np.full((1, 1, 1, 1), -10, dtype=np.float32),
-            "w": weight,
-            "b": np.array([0, -4], dtype=np.float32),
-        },
-        contract=graphs.UNIT_RANGE,
+        f"""({graphs.IMAGES} image) => (float[batch, 2, height, width] scores) {{
+            shape = Shape(image)
+            rows = Slice(shape, zero, one)
+            less = Sub(rows, one)
+            picked = Slice(image, {picked})
+            first = Slice(image, zero, one)
+            none = Sub(first, first)
+            neighbour = Concat<axis = 0>({pair})
+            mean = ReduceMean<axes = [1, 2, 3]>(image)
+            is_bright = Greater(mean, half)
+            leak = Where(is_bright, neighbour, nothing)
+            leaks = Mul(leak, much)
+            mixed = Add(image, leaks)
+            scores = Conv(mixed, w, b)
+        }}""",
+        graphs.UNIT_RANGE,
+        zero=[0],
+        one=[1],
+        half=0.5,
+        nothing=0.0,
+        much=-10.0,
+        w=weight,
+        b=[0.0, -4.0],
     )
 
 
@@ -196,24 +188,13 @@ def test_passes_at_once_wait_until_the_first_has_shown_the_size_of_the_scores(
     tmp_path: Path,
 ) -> None:
     """The scores come out on a grid of half the size."""
-    nodes = [
-        graphs.node("Conv", "image w b", "raw"),
-        graphs.node("AveragePool", "raw", "scores", kernel_shape=[2, 2], strides=[2, 2]),
-    ]
-    weight = np.zeros((2, 3, 1, 1), dtype=np.float32)
-    weight[1] = 8 / 3
-    proto = graphs.model(
-        nodes,
-        inputs={"image": ["batch", 3, "height", "width"]},
-        outputs={"scores": ["batch", 2, "h", "w"]},
-        constants={
-            "w": weight,
-            "b": np.array([0, -4], dtype=np.float32),
-            "none": np.zeros(0, dtype=np.float32),
-            "scales": np.array([1, 1, 2, 2], dtype=np.float32),
-        },
-        contract=graphs.UNIT_RANGE,
+    proto = graphs.threshold(
+        tail="""
+        scores = AveragePool<kernel_shape = [2, 2], strides = [2, 2]>(raw)
+    """
     )
+    for axis in proto.graph.output[0].type.tensor_type.shape.dim[2:]:
+        axis.dim_param += "/2"
     path = graphs.save(proto, tmp_path / "model.onnx")
     model = OnnxSegmenter.open(path, threads=1)
     x = noisy_picture(1, 65, 65)

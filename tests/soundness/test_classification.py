@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import graphs
 import numpy as np
 import pytest
-import zoo
 from classifier import ClassifierDialect, MeanColour
 from scipy.stats import binom, binomtest, norm
 
@@ -39,7 +39,7 @@ def picture(probability: float) -> np.ndarray[Any, Any]:
 
 @cache
 def segmenter(folder: Path) -> OnnxSegmenter:
-    path = zoo.save(ClassifierDialect().proto(FUNCTION), folder / "model.onnx")
+    path = graphs.save(ClassifierDialect().proto(FUNCTION), folder / "model.onnx")
     return OnnxSegmenter.open(path, device="cpu", threads=1, value_range=(0.0, 1.0))
 
 

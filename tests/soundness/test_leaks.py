@@ -14,7 +14,6 @@ import leaky
 import numpy as np
 import numpy.typing as npt
 import pytest
-from onnx import helper, numpy_helper
 from scipy.stats import norm
 from unreliable_pool import UnreliablePool
 
@@ -132,24 +131,21 @@ def test_split_selection_checks_the_draws_that_are_tested() -> None:
 @pytest.mark.usefixtures("unseen")
 def test_no_difference_of_labels_is_put_down_to_rounding(scale: float, tmp_path: Path) -> None:
     """Scores of any size: the best two may lie a millionth of them apart, and ties are broken."""
-    node, info = helper.make_node, helper.make_tensor_value_info
-    nodes = [
-        node("ReduceMax", ["x"], ["most"], axes=[0], keepdims=1),
-        node("Sub", ["most", "edge"], ["above"]),
-        node("Relu", ["above"], ["flag"]),
-        node("Mul", ["flag", "step"], ["raised"]),
-        node("Sub", ["x", "x"], ["zero"]),
-        node("Add", ["zero", "scale"], ["first"]),
-        node("Add", ["first", "raised"], ["second"]),
-        node("Concat", ["first", "second"], ["y"], axis=1),
-    ]
-    constants = [
-        numpy_helper.from_array(np.array(value, np.float32), name)
-        for name, value in (("scale", scale), ("step", 2e-6 * scale), ("edge", 0.2))
-    ]
-    given, made = (info(n, 1, ["b", c, 2, 2]) for n, c in (("x", 1), ("y", 2)))
-    graph = helper.make_graph(nodes, "g", [given], [made], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = graphs.model(
+        """(float[b, 1, 2, 2] x) => (float[b, 2, 2, 2] y) {
+            most = ReduceMax<axes = [0]>(x)
+            above = Sub(most, edge)
+            flag = Relu(above)
+            raised = Mul(flag, step)
+            zero = Sub(x, x)
+            first = Add(zero, scale)
+            second = Add(first, raised)
+            y = Concat<axis = 1>(first, second)
+        }""",
+        scale=scale,
+        step=2e-6 * scale,
+        edge=0.2,
+    )
     path = graphs.save(model, tmp_path / "m.onnx")
     x = np.zeros((3, 2, 2), np.float32)
     options: dict[str, Any] = {"value_range": (0.0, 1.0), "threads": 1, "channel_order": "GRAY"}

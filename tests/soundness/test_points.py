@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from graphs import save
 from pointgraphs import Dialect, Network, ball, halves, linear
 from recording import assert_every_draw_has_its_own_noise
 from scipy.stats import binom, binomtest, chi, kstest, norm
-from zoo import save
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert._typing import FloatArray, Perturbation

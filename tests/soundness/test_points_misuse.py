@@ -10,7 +10,6 @@ import graphs
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto
 
 from onnxcert import AxisRotation, Certificate, Gaussian, OnChannels, PointCloud, Rotation, certify
 from onnxcert.cli import run_command_line
@@ -35,11 +34,11 @@ def network(
     weight = np.zeros((3, channels, 1))
     weight[:2, 0, 0] = 1, -1
     return graphs.model(
-        [graphs.node("Conv", "points w b", "scores")],
-        inputs={"points": ["batch", channels, "n"]},
-        outputs={"scores": ["batch", classes, "n"]},
-        constants={"w": weight.astype(np.float32), "b": np.array(bias, np.float32)},
-        contract={"medium": "points", "layout": "BCN", "output_layout": "BCN", **(contract or {})},
+        f"(float[batch, {channels}, n] points) => (float[batch, {classes}, n] scores)"
+        " { scores = Conv(points, w, b) }",
+        {"medium": "points", "layout": "BCN", "output_layout": "BCN", **(contract or {})},
+        w=weight,
+        b=bias,
     )
 
 
@@ -138,7 +137,7 @@ def test_a_category_is_the_one_that_was_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [-1.0, 2.0, 0.4, 1.5])
 def test_a_row_that_tells_no_category_is_not_taken_for_one(tmp_path: Path, number: float) -> None:
     contract = {"categories": CATEGORIES, "restricted": True}
-    with pytest.raises(InputError, match="the number of the shape's category, 0 to 1"):
+    with pytest.raises(InputError, match="one number from 0 to 1, the shape's category"):
         certified(network(contract), tmp_path, rows(number), ON_COORDINATES)
     mixed = rows(0.0)
     mixed[-1, 1:] = 1
@@ -149,11 +148,10 @@ def test_a_row_that_tells_no_category_is_not_taken_for_one(tmp_path: Path, numbe
 def test_class_indices_are_not_said_to_be_restricted(tmp_path: Path) -> None:
     # They were certified as parts that the category does not have.
     model = graphs.model(
-        [graphs.node("Conv", "points w b", "s"), graphs.node("ArgMax", "s", "labels", axis=1)],
-        inputs={"points": ["batch", 3, "n"]},
-        outputs={"labels": ["batch", 1, "n"]},
-        constants={"w": np.zeros((3, 3, 1), np.float32), "b": np.array([0, 0, 9], np.float32)},
-        kinds={"labels": TensorProto.INT64},
+        "(float[batch, 3, n] points) => (int64[batch, 1, n] labels)"
+        " { s = Conv(points, w, b) labels = ArgMax<axis = 1>(s) }",
+        w=np.zeros((3, 3, 1)),
+        b=[0.0, 0.0, 9.0],
         contract={
             **{"medium": "points", "layout": "BCN", "output_form": "labels", "classes": 3},
             **{"categories": CATEGORIES, "restricted": True, "task": "segmentation"},
@@ -283,13 +281,9 @@ def test_abstaining_is_no_way_to_an_iou_of_parts_that_are_not_there() -> None:
 def test_a_classifier_has_no_iou_of_parts(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     # Right or wrong about a whole shape was printed as the IoU of its parts.
     model = graphs.model(
-        [
-            graphs.node("Conv", "points w b", "each"),
-            graphs.node("ReduceMax", "each", "scores", axes=[2], keepdims=0),
-        ],
-        inputs={"points": ["batch", 3, "n"]},
-        outputs={"scores": ["batch", 3]},
-        constants={"w": np.eye(3)[:, :, None].astype(np.float32), "b": np.zeros(3, np.float32)},
+        "(float[batch, 3, n] points) => (float[batch, 3] scores)"
+        " { each = Conv(points, w) scores = ReduceMax<axes = [2], keepdims = 0>(each) }",
+        w=np.eye(3)[:, :, None],
         contract={
             **{"medium": "points", "layout": "BCN", "class_names": ["table", "Lamp", "cup"]},
             "categories": [*CATEGORIES, ["cup", [0]]],

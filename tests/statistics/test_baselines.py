@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from exact import tally_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from scipy.stats import binomtest, norm
 from statsmodels.stats.proportion import proportion_confint
 
@@ -30,7 +31,7 @@ def split(hits: list[int], joint: int | None = None) -> Tally:
 
 
 @given(hits=HITS, alpha=st.floats(1e-6, 0.5))
-@settings(deadline=None, max_examples=200)
+@examples(200)
 def test_indivclass_certifies_all_or_nothing_at_the_smallest_radius(
     hits: list[int], alpha: float
 ) -> None:
@@ -57,7 +58,7 @@ def test_one_bad_component_spoils_indivclass_and_not_segcertify() -> None:
 
 
 @given(hits=st.integers(0, N), tau=st.floats(0.5, 0.95), alpha=st.floats(1e-6, 0.5))
-@settings(deadline=None, max_examples=200)
+@examples(200)
 def test_jointclass_of_one_component_is_segcertify(hits: int, tau: float, alpha: float) -> None:
     one = split([hits], joint=hits)
     joint = decide(one, rule("jointclass", tau, alpha))
@@ -67,7 +68,7 @@ def test_jointclass_of_one_component_is_segcertify(hits: int, tau: float, alpha:
 
 
 @given(hits=HITS, share=st.floats(0, 1))
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_jointclass_tests_the_whole_map_once_at_alpha(hits: list[int], share: float) -> None:
     joint = int(share * min(hits))
     certificate = decide(split(hits, joint), rule("jointclass"))
@@ -107,7 +108,7 @@ def test_more_joint_votes_than_any_component_has_are_refused(joint: int) -> None
     ),
     alpha=st.floats(1e-6, 0.5),
 )
-@settings(deadline=None, max_examples=200)
+@examples(200)
 def test_predict_is_the_two_sided_test_of_the_two_leading_classes(
     votes: list[tuple[int, int]], alpha: float
 ) -> None:

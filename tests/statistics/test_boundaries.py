@@ -9,8 +9,9 @@ import mpmath
 import numpy as np
 import pytest
 from exact import DIGITS, crossing
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 
 from onnxcert.errors import ParameterError
 from onnxcert.sampling.tally import Selection
@@ -84,7 +85,7 @@ def convex_up_to(x: int, n: int) -> float:
     cuts=st.tuples(st.integers(0, 1000), st.integers(0, 1000)),
     spending=st.sampled_from(sorted(SPENDING)),
 )
-@settings(deadline=None, max_examples=200)
+@examples(200)
 def test_whichever_classes_there_are_below_tau_they_cross_with_the_level_together(
     looks: tuple[int, ...], tau: float, level: float, cuts: tuple[int, int], spending: str
 ) -> None:
@@ -165,7 +166,7 @@ def test_a_further_tau_leaves_to_the_other_classes_what_they_may_err_with() -> N
     level=st.sampled_from([0.5, 0.4, 0.3, 0.2, 0.1, 0.01]),
     spending=st.sampled_from(sorted(SPENDING)),
 )
-@settings(deadline=None, max_examples=150)
+@examples(150)
 def test_a_further_tau_spends_no_more_than_the_smallest_leaves(
     looks: tuple[int, ...], taus: tuple[float, ...], level: float, spending: str
 ) -> None:
@@ -191,7 +192,7 @@ def test_the_level_itself_would_be_too_much_for_pooled_votes() -> None:
     level=st.sampled_from([0.5, 0.1, 1e-3, 1e-9, 1e-30]),
     selection=st.sampled_from(SELECTIONS),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_a_single_look_decides_as_the_p_value(
     n: int, tau: float, level: float, selection: Selection
 ) -> None:
@@ -239,7 +240,6 @@ def test_the_spending_functions_are_those_of_lan_and_demets() -> None:
 
 
 @given(n=st.integers(1, 20_000), smallest=st.integers(1, 20_000))
-@settings(deadline=None)
 def test_automatic_looks_rise_to_n_from_where_something_can_be_certified(
     n: int, smallest: int
 ) -> None:
@@ -251,9 +251,9 @@ def test_automatic_looks_rise_to_n_from_where_something_can_be_certified(
 
 
 def test_ten_thousand_draws_with_twenty_looks_take_little_time() -> None:
-    """Under a second or two on one core; the bound is generous, not to fail on a busy one."""
+    """Well under a second of processor time; the bound is generous."""
     looks = tuple(np.rint(np.geomspace(100, 10_000, 20)).astype(int).tolist())
-    started = time.perf_counter()
+    started = time.process_time()
     rows = boundaries(looks, [0.7431], 1e-3 / 2**21, "pooled", "pocock")
-    assert time.perf_counter() - started < 8.0
+    assert time.process_time() - started < 8.0
     assert np.all(rows[0] <= looks)

@@ -6,8 +6,9 @@ import mpmath
 import numpy as np
 import pytest
 from exact import DIGITS, chances, tail, tally_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from scipy.optimize import brentq
 from scipy.stats import beta, binom
 from statsmodels.stats.proportion import proportion_confint
@@ -58,7 +59,7 @@ def test_no_bound_is_above_the_exact_one_and_hardly_below(
     selection=st.sampled_from(SELECTIONS),
     tau=st.floats(0.5, 0.999),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_the_threshold_of_a_tau_and_the_bounds_say_the_same(
     n: int, level: float, floor: float, selection: Selection, tau: float
 ) -> None:

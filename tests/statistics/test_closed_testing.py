@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from exact import tally_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from statsmodels.stats.multitest import multipletests
 from worst_law import Decider, worst_rate
 
@@ -37,7 +38,7 @@ def votes(n: int) -> np.ndarray:
     selection=st.sampled_from(["pooled", "split"]),
     law_error=st.sampled_from([0.0, 1e-7, 0.01]),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_steps_certify_at_each_of_several_tau_what_the_single_step_does(
     hits: list[int],
     taus: list[float],
@@ -61,7 +62,7 @@ def test_steps_certify_at_each_of_several_tau_what_the_single_step_does(
     alpha=st.floats(1e-3, 0.5),
     b=st.integers(0, 4),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_split_votes_are_stepped_at_the_largest_tau_and_then_tested_with_those_left(
     hits: list[int], taus: list[float], alpha: float, b: int
 ) -> None:

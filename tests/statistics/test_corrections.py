@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pytest
 from definitions import harmonic as exact_harmonic
 from definitions import rejected
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from statsmodels.stats.multitest import multipletests
 
 from onnxcert.statistics import p_values
@@ -87,7 +88,7 @@ def by_statsmodels(name: str, p: npt.NDArray[np.float64], alpha: float) -> Bools
 
 @pytest.mark.parametrize("name", CORRECTIONS)
 @given(case=cases())
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_the_same_components_as_by_definition(name: str, case: Case) -> None:
     """Exactly so, but where a p-value is within rounding of a level."""
     p = case.p.tolist()
@@ -101,7 +102,7 @@ def test_the_same_components_as_by_definition(name: str, case: Case) -> None:
 
 @pytest.mark.parametrize("name", BY_STATSMODELS)
 @given(case=cases())
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_the_same_components_as_by_statsmodels(name: str, case: Case) -> None:
     p = case.p
     ours = decided(name, case, k=1)
@@ -131,14 +132,14 @@ def test_the_same_on_thousands_of_components(name: str, tau: float, n: int) -> N
 
 
 @given(case=cases())
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_without_a_budget_k_fwer_is_the_fwer(case: Case) -> None:
     for budgeted, plain in (("kfwer", "bonferroni"), ("kfwer-stepdown", "holm")):
         np.testing.assert_array_equal(decided(budgeted, case, k=1), decided(plain, case, k=1))
 
 
 @given(case=cases())
-@settings(deadline=None, max_examples=500)
+@examples(500)
 def test_steps_certify_whatever_one_level_does_and_a_larger_budget_no_less(case: Case) -> None:
     assert np.all(decided("holm", case) >= decided("bonferroni", case))
     assert np.all(decided("kfwer-stepdown", case) >= decided("kfwer", case))
@@ -167,7 +168,7 @@ def test_steps_sometimes_certify_more() -> None:
     more=st.floats(0.0, 1.0),
     name=st.sampled_from(BUDGETED),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_a_reserve_never_certifies_more_nor_less_than_one_level(
     case: Case, share: float, more: float, name: str
 ) -> None:
@@ -181,7 +182,7 @@ def test_a_reserve_never_certifies_more_nor_less_than_one_level(
 
 
 @given(case=cases(), share=st.floats(0.0, 1.0))
-@settings(deadline=None, max_examples=200)
+@examples(200)
 def test_a_reserve_under_fdr_is_alpha_without_it(case: Case, share: float) -> None:
     reserve = share * case.alpha
     with_reserve = decided("benjamini-yekutieli", case, reserve=reserve)
@@ -193,7 +194,7 @@ def test_a_reserve_under_fdr_is_alpha_without_it(case: Case, share: float) -> No
 
 
 @given(case=cases(), order=st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_a_component_that_gets_more_votes_takes_no_certificate_away(
     case: Case, order: random.Random
 ) -> None:
@@ -205,7 +206,7 @@ def test_a_component_that_gets_more_votes_takes_no_certificate_away(
 
 
 @given(case=cases())
-@settings(deadline=None, max_examples=200)
+@examples(200)
 def test_nobody_is_certified_beyond_the_largest_level_and_all_are_at_the_entry(case: Case) -> None:
     components, histogram = len(case.hits), np.bincount(case.hits, minlength=len(case.table))
     for correction in CORRECTIONS.values():

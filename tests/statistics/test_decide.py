@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from scipy.stats import binom
 
 from onnxcert.errors import ParameterError
@@ -67,7 +68,7 @@ def tallies(draw: st.DrawFn) -> Tally:
     alpha=st.floats(1e-4, 0.9),
     correction=st.sampled_from(sorted(CORRECTIONS)),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_a_label_is_the_candidate_from_the_threshold_on_and_abstain_below(
     given_tally: Tally, tau: float, alpha: float, correction: str
 ) -> None:
@@ -100,7 +101,7 @@ def test_abstain_is_minus_one_whatever_type_the_candidates_have(dtype: Any) -> N
 
 
 @given(given_tally=tallies(), correction=st.sampled_from(sorted(CORRECTIONS)))
-@settings(deadline=None, max_examples=50)
+@examples(50)
 def test_deciding_changes_nothing_and_always_decides_the_same(
     given_tally: Tally, correction: str
 ) -> None:
@@ -141,7 +142,7 @@ def test_the_decision_depends_on_hits_and_not_on_the_order_of_components() -> No
     alpha=st.floats(1e-4, 0.5),
     n=st.integers(1, 400),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_holm_pooled_reserves_what_directional_errors_cost(
     components: int, tau: float, alpha: float, n: int
 ) -> None:
@@ -175,7 +176,7 @@ def test_of_errors_of_direction_too_k_must_come_together_so_a_budget_pays_a_kth(
     alpha=st.floats(1e-3, 0.5),
     n=st.integers(1, 300),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_false_rejections_and_directional_errors_together_cost_at_most_alpha(
     nulls: int, others: int, tau: float, alpha: float, n: int
 ) -> None:
@@ -222,7 +223,7 @@ def test_where_direction_would_cost_all_of_alpha_holm_is_bonferroni() -> None:
 
 
 @given(given_tally=tallies(), inputs=st.integers(1, 500), alpha=st.floats(1e-3, 0.5))
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_a_data_set_shares_alpha_equally(given_tally: Tally, inputs: int, alpha: float) -> None:
     shared = decide(given_tally, Rule(alpha=alpha, alpha_scope="dataset", inputs=inputs))
     own = decide(given_tally, Rule(alpha=alpha / inputs))

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from exact import tally_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from worst_law import worst_rate
 
 from onnxcert.errors import ParameterError
@@ -113,7 +114,7 @@ def test_so_are_radius_maps_and_looks(n: int, selection: Selection, first: int) 
     law_error=st.sampled_from([1e-7, 1e-3, 0.03]),
     alpha=st.floats(1e-3, 0.3),
 )
-@settings(deadline=None, max_examples=200)
+@examples(200)
 def test_certified_is_who_would_be_at_the_raised_tau(
     correction: str, selection: Selection, taus: list[float], law_error: float, alpha: float
 ) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from exact import tally_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 
 from onnxcert.errors import ParameterError
 from onnxcert.sampling.tally import Selection, Tally
@@ -48,7 +49,7 @@ def looked(path: np.ndarray, taken: int, selection: Selection = "pooled") -> Tal
     correction=st.sampled_from(["bonferroni", "kfwer"]),
     more=st.sampled_from([(), (0.5, 0.85), (0.9,)]),
 )
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_certified_is_whoever_ever_crossed_and_further_looks_take_nothing_away(
     seed: int, selection: Selection, correction: str, more: tuple[float, ...]
 ) -> None:

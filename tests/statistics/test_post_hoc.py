@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from profiles import examples
 
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
@@ -101,7 +102,7 @@ def covered(stored: Certificate, rule: Rule, selection: Selection) -> npt.NDArra
     hits=st.lists(st.sampled_from([*range(15, N + 1), *[N] * 10]), min_size=4, max_size=30),
     selection=st.sampled_from(["pooled", "split"]),
 )
-@settings(deadline=None, max_examples=600)
+@examples(600)
 def test_a_free_choice_claims_nothing_that_was_not_covered(
     stored: Rule, rule: Rule, hits: list[int], selection: Selection
 ) -> None:
@@ -116,7 +117,7 @@ def test_a_free_choice_claims_nothing_that_was_not_covered(
 
 
 @given(a=rules(), b=rules(), c=rules(), selection=st.sampled_from(["pooled", "split"]))
-@settings(deadline=None, max_examples=600)
+@examples(600)
 def test_two_free_choices_are_one(a: Rule, b: Rule, c: Rule, selection: Selection) -> None:
     """Else a level could be voided in steps that each look free."""
     b, c = alike(b, a), alike(c, a)

@@ -10,8 +10,9 @@ from functools import cache
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 
 from onnxcert.errors import ParameterError
 from onnxcert.sampling.tally import Selection
@@ -88,7 +89,7 @@ def compare(n: int, tau: float) -> None:
     tau=st.floats(0.5, 1.0, exclude_max=True),
     selection=st.sampled_from(["split", "pooled"]),
 )
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_more_hits_never_mean_a_larger_p_value(n: int, tau: float, selection: Selection) -> None:
     table = np.maximum(p_values(n, tau, selection), float(TINY))
     # Adjacent tails differ by less than SciPy's rounding only where both are about 1.
@@ -154,7 +155,7 @@ def test_no_law_lets_a_wrong_class_reach_x_votes_with_more_than_the_pooled_p_val
 
 
 @given(data=st.data(), tau=st.floats(0.5, 0.95), n=st.integers(2, 14))
-@settings(deadline=None, max_examples=150)
+@examples(150)
 def test_no_random_law_does_either(data: st.DataObject, tau: float, n: int) -> None:
     weights = data.draw(st.lists(st.floats(0, 1), min_size=4, max_size=4).filter(sum))
     p = np.array(weights) / sum(weights)

@@ -9,8 +9,9 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 
 from onnxcert.errors import ParameterError
 from onnxcert.statistics.rule import STEP_DOWN, Budget, Rule, Schedule
@@ -47,14 +48,14 @@ def rules(draw: st.DrawFn) -> Rule:
 
 
 @given(rule=rules())
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_a_rule_comes_back_from_json_as_it_was(rule: Rule) -> None:
     again = Rule.from_dict(json.loads(json.dumps(rule.as_dict())))
     assert again == rule if rule.budget else again == rule.but(budget=Budget())
 
 
 @given(rule=rules(), data=st.data())
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_a_rule_in_which_something_has_another_type_is_no_rule(
     rule: Rule, data: st.DataObject
 ) -> None:
@@ -91,7 +92,6 @@ def test_a_share_is_rounded_down_exactly(text: str, components: int, b: int) -> 
 
 
 @given(share=st.decimals(0, Decimal("99.999"), places=3), components=st.integers(1, 10**9))
-@settings(deadline=None)
 def test_a_share_is_the_largest_whole_number_below_it(share: Decimal, components: int) -> None:
     b = Budget(f"{share}%").of(components)
     assert b == math.floor(Fraction(share) / 100 * components) < components

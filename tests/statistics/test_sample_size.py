@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
@@ -59,7 +60,7 @@ def test_the_numbers_of_the_design(
     correction=st.sampled_from(COUNTED),
     selection=st.sampled_from(["pooled", "split"]),
 )
-@settings(deadline=None, max_examples=80)
+@examples(80)
 def test_a_unanimous_component_is_certified_at_that_n_and_not_below(
     components: int, tau: float, alpha: float, correction: str, selection: Selection
 ) -> None:
@@ -75,7 +76,6 @@ def test_a_unanimous_component_is_certified_at_that_n_and_not_below(
 
 
 @given(components=st.integers(1, 10**7), alpha=st.floats(1e-9, 0.5))
-@settings(deadline=None)
 def test_pooled_at_one_half_costs_what_twice_the_components_cost(
     components: int, alpha: float
 ) -> None:
@@ -98,7 +98,7 @@ def test_what_n_draws_can_certify_n_plus_1_can() -> None:
 
 
 @given(components=st.integers(1, 300), tau=st.floats(0.5, 0.97), alpha=st.floats(1e-6, 0.5))
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_below_the_smallest_n_an_expected_share_certifies_nothing(
     components: int, tau: float, alpha: float
 ) -> None:
@@ -134,7 +134,7 @@ def test_a_budget_divides_the_components() -> None:
     correction=st.sampled_from(sorted(CORRECTIONS)),
     selection=st.sampled_from(["pooled", "split"]),
 )
-@settings(deadline=None, max_examples=400)
+@examples(400)
 def test_n_draws_are_said_to_certify_just_where_a_wholly_unanimous_input_is_certified(
     components: int, n: int, tau: float, alpha: float, correction: str, selection: Selection
 ) -> None:
@@ -153,7 +153,7 @@ def test_n_draws_are_said_to_certify_just_where_a_wholly_unanimous_input_is_cert
     spending=st.sampled_from(sorted(SPENDING)),
     selection=st.sampled_from(["pooled", "split"]),
 )
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_automatic_looks_begin_with_a_candidate_and_where_a_unanimous_component_is_certified(
     n0: int, n: int, components: int, spending: str, selection: Selection
 ) -> None:

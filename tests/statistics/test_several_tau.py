@@ -6,8 +6,9 @@ import itertools
 
 import numpy as np
 from exact import tally_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import examples
 from scipy.stats import binom
 
 from onnxcert.sampling.tally import Selection
@@ -23,7 +24,7 @@ from onnxcert.statistics.rule import Budget, Rule
     correction=st.sampled_from(sorted(CORRECTIONS)),
     selection=st.sampled_from(["pooled", "split"]),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_each_tau_certifies_what_every_larger_one_does_and_single_steps_no_more_than_alone(
     hits: list[int], taus: list[float], alpha: float, correction: str, selection: Selection
 ) -> None:
@@ -65,7 +66,7 @@ def test_single_steps_pay_nothing_for_several_tau_from_a_floor_of_sixty_per_cent
     alpha=st.floats(1e-3, 0.5),
     seed=st.integers(0, 1000),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_an_expected_share_is_stepped_anew_at_each_tau_and_never_cut_afterwards(
     n: int, components: int, pair: tuple[float, float], alpha: float, seed: int
 ) -> None:

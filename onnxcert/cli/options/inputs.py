@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 import typer
 
@@ -190,5 +190,3 @@ class InputOptions:
                 "dataset, or --ignore-label 255 for labels that are already reduced."
             )
         return sidecars.ignore_label
-
-

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from encoders import bands_tiff, png, saved, tiff
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from profiles import examples
 
 from onnxcert.data import read_image, read_image_size
 from onnxcert.errors import InputError
@@ -157,7 +158,7 @@ def test_differences_are_undone(
 
 
 @given(data=st.data())
-@settings(max_examples=60)
+@examples(60)
 def test_any_arrangement_gives_the_same(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
@@ -344,6 +345,7 @@ def test_a_colour_model_takes_no_four_channels(tmp_path: Path) -> None:
         read_image(tmp_path / "x.npy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, SIXTEEN, {"compression": 8, "planar": True, "rows": 4}])
 def test_damage_gives_bands_or_a_sentence(tmp_path: Path, options: dict[str, Any]) -> None:
     data = bands_tiff(stored(4, "uint16"), **options)

@@ -46,6 +46,7 @@ def certify(onnxcert: Any, bench: Path, out: str, pictures: str, *flags: object)
     return result
 
 
+@pytest.mark.slow
 def test_conventions_and_formats_agree(bench: Path, onnxcert: Any) -> None:
     palette = ("--labels", bench / "colour", "--palette", bench / "palette.txt")
     numbers = ("--labels", bench / "number", "--label-map", bench / "map.txt")

@@ -29,6 +29,8 @@ from onnxcert.data.points import (
 )
 from onnxcert.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 CLOUD = shape(30)
 WRITTEN = every_format(CLOUD)
 MANY = np.stack([shape(30, seed).points for seed in range(3)])

@@ -30,7 +30,7 @@ MARGIN = 1e-4  # decisions closer than this may fall either way in float32
 
 
 def opened(proto: onnx.ModelProto, folder: Path, fit: Fit, **options: Any) -> OnnxSegmenter:
-    path = zoo.save(proto, folder / "model.onnx")
+    path = graphs.save(proto, folder / "model.onnx")
     return OnnxSegmenter.open(path, fit=fit, **CPU, **{"value_range": (0.0, 1.0), **options})
 
 

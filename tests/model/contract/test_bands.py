@@ -11,7 +11,6 @@ import graphs
 import numpy as np
 import onnx
 import pytest
-import zoo
 from encoders import bands_tiff
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,15 +43,12 @@ def refusal(proto: onnx.ModelProto, folder: Path, **given: Any) -> str:
 
 def pixelwise(channels: int, *, last: bool = False) -> onnx.ModelProto:
     """A convolution of 1 x 1 that scores three classes; channels are fixed in its weights alone."""
-    axes: list[Any] = ["n", "h", "w", "c"] if last else ["n", None, "h", "w"]
-    nodes = [graphs.node("Transpose", "x", "first", perm=[0, 3, 1, 2])] if last else []
-    weight = np.random.default_rng(channels).normal(size=(3, channels, 1, 1)).astype(np.float32)
-    return graphs.model(
-        [*nodes, graphs.node("Conv", "first w" if last else "x w", "y")],
-        inputs={"x": axes},
-        outputs={"y": ["n", 3, "h", "w"]},
-        constants={"w": weight},
-    )
+    axes = "n, h, w, c" if last else "n, ?, h, w"
+    nodes = "y = Conv(x, weight)"
+    if last:
+        nodes = "first = Transpose<perm = [0, 3, 1, 2]>(x) y = Conv(first, weight)"
+    weight = np.random.default_rng(channels).normal(size=(3, channels, 1, 1))
+    return graphs.model(f"(float[{axes}] x) => (float[n, 3, h, w] y) {{ {nodes} }}", weight=weight)
 
 
 # -- asked, not assumed --------------------------------------------------------------------------
@@ -145,10 +141,8 @@ def test_the_number_of_bands_settles_the_layout_where_it_can(
 
 def test_weights_settle_the_layout_against_an_axis_of_three(tmp_path: Path) -> None:
     proto = graphs.model(
-        [graphs.node("Conv", "x w", "y")],
-        inputs={"x": ["b", 5, 8, 3]},
-        outputs={"y": ["b", 2, 8, 3]},
-        constants={"w": np.ones((2, 5, 1, 1), np.float32)},
+        "(float[b, 5, 8, 3] x) => (float[b, 2, 8, 3] y) { y = Conv(x, w) }",
+        w=np.ones((2, 5, 1, 1)),
     )
     found = contract_of(proto, tmp_path, channel_order="BANDS")
     assert (found.layout, len(found.bands), found.size) == ("NCHW", 5, (8, 3))
@@ -229,7 +223,7 @@ def test_labels_are_those_of_the_plain_function(
     mean, std = tuple(rng.random(channels)), tuple(rng.random(channels) + 0.5)
     function = Conv3.random(3, channels, seed=channels)
     dialect = Dialect(order="BANDS", layout=layout, mean=mean, std=std)
-    zoo.save(dialect.proto(function), tmp_path / "model.onnx")
+    graphs.save(dialect.proto(function), tmp_path / "model.onnx")
     segmenter = OnnxSegmenter.open(
         tmp_path / "model.onnx", device="cpu", threads=1, **dialect.given(function)
     )
@@ -295,7 +289,7 @@ def test_bands_that_a_model_does_not_look_at_change_nothing(tmp_path: Path, fit:
     bands = Conv3(weight, colours.bias)
     opened = []
     for function, order in ((colours, "RGB"), (bands, "BANDS")):
-        path = zoo.save(Dialect().proto(function), tmp_path / f"{order}.onnx")
+        path = graphs.save(Dialect().proto(function), tmp_path / f"{order}.onnx")
         options = {**UNIT, "fit": fit, "device": "cpu", "threads": 1}
         opened.append(OnnxSegmenter.open(path, channel_order=order, **options))
     x = np.random.default_rng(0).random((2, 5, 13, 17), dtype=np.float32)

@@ -14,6 +14,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+import graphs
 import numpy as np
 import pytest
 import zoo
@@ -197,7 +198,7 @@ def agree(
 
 
 def opened(dialect: Dialect, conv: Conv3, folder: Path) -> OnnxSegmenter:
-    path = zoo.save(dialect.proto(conv), folder / "model.onnx")
+    path = graphs.save(dialect.proto(conv), folder / "model.onnx")
     return OnnxSegmenter.open(path, device="cpu", threads=1, **dialect.given(conv))
 
 

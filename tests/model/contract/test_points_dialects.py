@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from graphs import save
 from pointgraphs import BINARY, CATEGORIES, Dialect, Network, Reference
-from zoo import save
 
 from onnxcert import Certificate, Gaussian, OnnxSegmenter, certify
 from onnxcert._typing import FloatArray

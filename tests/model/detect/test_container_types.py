@@ -19,34 +19,26 @@ def inferred(path: Path, **given: Any) -> Contract:
     return detect(read_model(path), given)
 
 
+CONTAINERS = {
+    "sequence": ("seq(float[])", "odd = SequenceConstruct(scores)"),
+    "map": (
+        "seq(map(int64, float[]))",
+        "f = Flatten(scores) odd = ai.onnx.ml.ZipMap<classlabels_int64s = [0, 1, 2]>(f)",
+    ),
+    "optional": ("optional(float[])", "odd = Optional(scores)"),
+}
+
+
 def with_container(kind: str, *, beside: bool, output: bool = True) -> onnx.ModelProto:
     """A model with an output, or an input, that is no tensor, alone or beside its scores."""
-    tensor = onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, None)
-    made = {
-        "sequence": onnx.helper.make_sequence_type_proto(tensor),
-        "map": onnx.helper.make_sequence_type_proto(
-            onnx.helper.make_map_type_proto(onnx.TensorProto.INT64, tensor)
-        ),
-        "optional": onnx.helper.make_optional_type_proto(tensor),
-    }[kind]
-    proto = graphs.conv(contract=graphs.UNIT_RANGE)
-    value = onnx.helper.make_value_info("odd", made)
-    if output:
-        maker = {
-            "sequence": onnx.helper.make_node("SequenceConstruct", ["scores"], ["odd"]),
-            "optional": onnx.helper.make_node("Optional", ["scores"], ["odd"]),
-            "map": onnx.helper.make_node(
-                "ZipMap", ["flat"], ["odd"], domain="ai.onnx.ml", classlabels_int64s=[0, 1, 2]
-            ),
-        }[kind]
-        if kind == "map":
-            proto.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 3))
-            proto.graph.node.append(onnx.helper.make_node("Flatten", ["scores"], ["flat"]))
-        proto.graph.node.append(maker)
-    place = proto.graph.output if output else proto.graph.input
-    if not beside:
-        del place[:]
-    place.append(value)
+    odd, maker = CONTAINERS[kind]
+    values = [f"{graphs.IMAGES} image", f"{graphs.IMAGES} scores"]
+    values[output] = f"{values[output]}, {odd} odd" if beside else f"{odd} odd"
+    proto = graphs.model(
+        f"({values[0]}) => ({values[1]}) {{ scores = Neg(image) {maker if output else ''} }}",
+        graphs.UNIT_RANGE,
+    )
+    proto.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 3))
     return proto
 
 

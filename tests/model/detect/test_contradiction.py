@@ -10,10 +10,9 @@ import graphs
 import numpy as np
 import onnx
 import pytest
-import zoo
+from graphs import Graph
 from hypothesis import given
 from hypothesis import strategies as st
-from zoo import Graph
 
 from onnxcert.errors import ContractError
 from onnxcert.model.detect.detect import detect
@@ -75,7 +74,7 @@ def step(g: Graph, value: str, operator: str, constant: Any) -> str:
 
 def outcome(proto: onnx.ModelProto, folder: Path, **said: Any) -> str:
     """The refusal, or nothing where the contract is taken."""
-    model = read_model(zoo.save(proto, folder / "model.onnx"))
+    model = read_model(graphs.save(proto, folder / "model.onnx"))
     messages = []
     for require_range in (True, False):  # as `certify` asks and as `inspect` does
         try:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from foreign_outputs import Foreign
-from zoo import save
+from graphs import save
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import OnnxcertError

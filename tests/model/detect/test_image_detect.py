@@ -21,23 +21,20 @@ FREE = ["batch", 3, "height", "width"]
 FREE_ONE = ["batch", 1, "height", "width"]
 
 
-def one_channel(out: graphs.Shape, operator: str) -> onnx.ModelProto:
+def one_channel(out: list[Any], operator: str) -> onnx.ModelProto:
     """The mean of the channels, brought to what its values may be by `operator`."""
-    tail = [graphs.node("ReduceMean", "image", "mean", axes=[1], keepdims=int(len(out) == 4))]
-    return graphs.model(
-        [*tail, graphs.node(operator, "mean", "scores")],
-        inputs={"image": FREE},
-        outputs={"scores": out},
-    )
+    g = graphs.Graph()
+    mean = g.add("ReduceMean", "image", axes=[1], keepdims=int(len(out) == 4))
+    g.add(operator, mean, output="scores")
+    return g.model({"image": ("float32", FREE)}, {"scores": ("float32", out)})
 
 
 def squares() -> onnx.ModelProto:
     """Five classes for 5 x 5 pixels: each axis might be the classes."""
     return graphs.model(
-        [graphs.node("Conv", "image w", "conv"), graphs.node("Relu", "conv", "scores")],
-        inputs={"image": ["b", 3, 5, 5]},
-        outputs={"scores": ["b", 5, 5, 5]},
-        constants={"w": np.ones((5, 3, 1, 1), np.float32)},
+        "(float[b, 3, 5, 5] image) => (float[b, 5, 5, 5] scores)"
+        " { conv = Conv(image, w) scores = Relu(conv) }",
+        w=np.ones((5, 3, 1, 1)),
     )
 
 
@@ -275,14 +272,13 @@ FORMS: dict[str, tuple[onnx.ModelProto, dict[str, Any], dict[str, str]]] = {
     ),
     "grey": (
         graphs.model(
-            [graphs.node("Concat", "image image", "scores", axis=1)],
-            inputs={"image": ["b", 1, "h", "w"]},
-            outputs={"scores": ["b", 2, "h", "w"]},
+            "(float[b, 1, h, w] image) => (float[b, 2, h, w] scores)"
+            " { scores = Concat<axis = 1>(image, image) }"
         ),
         {"channel_order": "GRAY", "network_channels": 1, "declared_channels": 1},
         {"channel_order": "the graph"},
     ),
-    "float16": (graphs.half_precision(), {"dtype": "float16"}, {"dtype": "the graph"}),
+    "float16": (graphs.typed("float16"), {"dtype": "float16"}, {"dtype": "the graph"}),
 }
 
 
@@ -381,7 +377,7 @@ def test_two_readings_are_refused_with_the_flags_for_each(
             graphs.identity(FREE, [3, 2, 2, "h", "w"]),
             ["has 'scores' [3, 2, 2, h, w]", "[batch, classes]"],
         ),
-        (graphs.whole_numbers("int32"), ["int32", "float32, float16, float64, uint8, int8"]),
+        (graphs.typed("int32"), ["int32", "float32, float16, float64, uint8, int8"]),
     ],
     ids=["no batch axis", "channels on either side", "half fixed", "five axes out", "int32"],
 )
@@ -429,9 +425,8 @@ def test_a_channel_order_that_does_not_fit_is_refused_with_those_that_do(
     tmp_path: Path, order: str, channels: int, right: tuple[str, ...]
 ) -> None:
     proto = graphs.model(
-        [graphs.node("Concat", "image image", "scores", axis=1)],
-        inputs={"image": ["b", channels, "h", "w"]},
-        outputs={"scores": ["b", 2 * channels, "h", "w"]},
+        f"(float[b, {channels}, h, w] image) => (float[b, {2 * channels}, h, w] scores)"
+        " { scores = Concat<axis = 1>(image, image) }"
     )
     given: dict[str, Any] = {"value_range": (0.0, 1.0)}
     message = refusal(proto, tmp_path, **given, channel_order=order)
@@ -445,22 +440,21 @@ def test_more_channels_than_any_file_has_are_refused_before_each_gets_a_name(
     tmp_path: Path,
 ) -> None:
     proto = graphs.model(
-        [graphs.node("Concat", "image image", "scores", axis=1)],
-        inputs={"image": ["b", 2**62, "h", "w"]},
-        outputs={"scores": ["b", "c", "h", "w"]},
+        f"(float[b, {2**62}, h, w] image) => (float[b, c, h, w] scores)"
+        " { scores = Concat<axis = 1>(image, image) }"
     )
     message = refusal(proto, tmp_path, value_range=(0.0, 1.0), channel_order="BANDS")
     assert "more than 65536" in message
 
 
 def test_bytes_say_their_range_themselves(tmp_path: Path) -> None:
-    found = contract_of(graphs.whole_numbers("uint8"), tmp_path)
+    found = contract_of(graphs.typed("uint8"), tmp_path)
     assert (found.dtype, found.value_range) == ("uint8", (0.0, 255.0))
     assert found.sources["value_range"] == "the uint8 input"
 
 
 def test_signed_bytes_do_not_say_their_range(tmp_path: Path) -> None:
-    assert "--range" in refusal(graphs.whole_numbers("int8"), tmp_path)
+    assert "--range" in refusal(graphs.typed("int8"), tmp_path)
 
 
 def test_integer_output_holds_labels_of_as_many_classes_as_are_chosen_from(

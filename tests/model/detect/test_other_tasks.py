@@ -10,8 +10,8 @@ import graphs
 import numpy as np
 import onnx
 import pytest
+from graphs import Graph, save
 from onnx import helper
-from zoo import Graph, save
 
 from onnxcert.errors import ContractError
 from onnxcert.model.detect.detect import detect
@@ -131,26 +131,20 @@ def test_a_sigmoid_alone_is_told_by_the_lint(tmp_path: Path) -> None:
 # -- instances and boxes ---------------------------------------------------------------------------
 
 
-def instances(*, boxes: Any = (1, 116, 256), protos: str = "output1") -> onnx.ModelProto:
+def instances(*, boxes: str = "[1, 116, 256]", protos: str = "output1") -> onnx.ModelProto:
     """32 prototypes of masks at a quarter of the resolution, and boxes that weigh them."""
-    weight = np.random.default_rng(0).normal(size=(32, 3, 4, 4)).astype(np.float32)
-    nodes = [
-        graphs.node("Conv", "image w", protos, strides=[4, 4]),
-        graphs.node("Reshape", f"{protos} flat", "rows"),
-        graphs.node("Slice", "rows zero more axis", "rest"),
-        graphs.node("Concat", "rows rows rows rest", "output0", axis=1),
-    ]
     return graphs.model(
-        nodes,
-        inputs={"image": [1, 3, 64, 64]},
-        outputs={"output0": boxes, protos: [1, 32, 16, 16]},
-        constants={
-            "w": weight,
-            "flat": np.array([1, 32, 256]),
-            "zero": np.array([0]),
-            "more": np.array([20]),
-            "axis": np.array([1]),
-        },
+        f"""(float[1, 3, 64, 64] image) => (float{boxes} output0, float[1, 32, 16, 16] {protos}) {{
+            {protos} = Conv<strides = [4, 4]>(image, w)
+            rows = Reshape({protos}, flat)
+            rest = Slice(rows, zero, more, axis)
+            output0 = Concat<axis = 1>(rows, rows, rows, rest)
+        }}""",
+        w=np.random.default_rng(0).normal(size=(32, 3, 4, 4)),
+        flat=[1, 32, 256],
+        zero=[0],
+        more=[20],
+        axis=[1],
     )
 
 
@@ -158,9 +152,9 @@ def instances(*, boxes: Any = (1, 116, 256), protos: str = "output1") -> onnx.Mo
     ("proto", "why"),
     [
         (instances(), "prototypes"),
-        (instances(boxes=(1, 256, 116)), "prototypes"),
-        (instances(boxes=("batch", 116, "anchors")), "an axis of anchors"),
-        (instances(boxes=None, protos="protos"), "prototypes"),
+        (instances(boxes="[1, 256, 116]"), "prototypes"),
+        (instances(boxes="[batch, 116, anchors]"), "an axis of anchors"),
+        (instances(boxes="[]", protos="protos"), "prototypes"),
     ],
     ids=["shapes", "boxes first", "anchors", "name"],
 )
@@ -214,19 +208,17 @@ def test_an_ensemble_of_trees_gives_probabilities(tmp_path: Path) -> None:
         target_ids=[0, 1],
         target_weights=[1.0, 1.0],
     )
-    nodes = [
-        graphs.node("Transpose", "image", "last", perm=[0, 2, 3, 1]),
-        graphs.node("Reshape", "last pixel", "rows"),
-        tree,
-        helper.make_node("Reshape", ["votes", "picture"], ["square"]),
-        helper.make_node("Transpose", ["square"], ["scores"], perm=[0, 3, 1, 2]),
-    ]
     proto = graphs.model(
-        nodes,
-        inputs={"image": ["batch", 3, 8, 6]},
-        outputs={"scores": ["batch", 2, 8, 6]},
-        constants={"pixel": np.array([-1, 3]), "picture": np.array([-1, 8, 6, 2])},
+        """(float[batch, 3, 8, 6] image) => (float[batch, 2, 8, 6] scores) {
+            last = Transpose<perm = [0, 2, 3, 1]>(image)
+            rows = Reshape(last, pixel)
+            square = Reshape(votes, picture)
+            scores = Transpose<perm = [0, 3, 1, 2]>(square)
+        }""",
+        pixel=[-1, 3],
+        picture=[-1, 8, 6, 2],
     )
+    proto.graph.node.insert(2, tree)
     proto.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
     found = contract_of(proto, tmp_path)
     assert found.output_form == "probabilities"

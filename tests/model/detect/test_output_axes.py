@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from zoo import Graph, save
+from graphs import Graph, save
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert.errors import ModelError, OnnxcertError

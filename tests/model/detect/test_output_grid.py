@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from zoo import Graph, save
+from graphs import Graph, save
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import OnnxcertError

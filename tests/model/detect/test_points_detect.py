@@ -11,11 +11,12 @@ from typing import Any
 import graphs
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from graphs import Graph, save
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import ModelProto as Proto
 from pointgraphs import CATEGORIES, Dialect, Network, linear
-from zoo import Graph, save
+from profiles import examples
 
 from onnxcert.errors import ContractError, OnnxcertError
 from onnxcert.model.contract.base import Contract
@@ -358,7 +359,7 @@ def contracts(draw: st.DrawFn) -> PointContract:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(contracts())
 def test_a_contract_comes_back_from_json_as_it_was(contract: PointContract) -> None:
     text = contract.to_json()
@@ -379,7 +380,7 @@ JSON = st.recursive(
 FIELDS = sorted({f.name for f in fields(PointContract)} - {"sources"})
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(st.sampled_from(FIELDS), JSON)
 def test_any_value_of_any_field_is_taken_or_refused(field: str, value: Any) -> None:
     text = json.dumps({"version": 1, "medium": "points", field: value})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
 
 import graphs
 import leaky
@@ -14,8 +14,7 @@ import pytest
 from onnxcert import OnnxSegmenter
 from onnxcert.model.graph.lint import lint
 
-Steps = list[tuple[str, str, str, dict[str, Any]]]
-PICTURE = ["batch", 3, 8, 8]
+Steps = list[str]
 NUMBERS = {
     **{f"n{v}": np.array([v]) for v in (0, 1, 2, 3, 64)},
     "minus": np.array([-1]),
@@ -37,27 +36,22 @@ NUMBERS = {
 }
 
 
-def of(steps: Steps, out: str = "y", shape: Any = None) -> onnx.ModelProto:
-    used = {name for _, ins, _, _ in steps for name in ins.split()}
-    nodes = [graphs.node(kind, ins, outs, **more) for kind, ins, outs, more in steps]
-    return graphs.model(
-        nodes,
-        inputs={"x": PICTURE},
-        outputs={out: shape},
-        constants={name: value for name, value in NUMBERS.items() if name in used},
-    )
+def of(steps: Steps) -> onnx.ModelProto:
+    nodes = "\n".join(steps)
+    constants = {name: NUMBERS[name] for name in re.findall(r"\w+", nodes) if name in NUMBERS}
+    return graphs.model(f"(float[batch, 3, 8, 8] x) => (float[] y) {{ {nodes} }}", **constants)
 
 
-FLAT: Steps = [("Flatten", "x", "f", {})]
-LAST: Steps = [("Transpose", "x", "t", {"perm": [1, 2, 3, 0]})]
+FLAT: Steps = ["f = Flatten(x)"]
+LAST: Steps = ["t = Transpose<perm = [1, 2, 3, 0]>(x)"]
 TOKENS: Steps = [
-    ("Reshape", "x rows_first", "r", {}),
-    ("Transpose", "r", "rt", {"perm": [0, 2, 1]}),
+    "r = Reshape(x, rows_first)",
+    "rt = Transpose<perm = [0, 2, 1]>(r)",
 ]
 BY_SHAPE: Steps = [
-    ("Shape", "x", "s", {}),
-    ("Gather", "s n0", "b", {"axis": 0}),
-    ("Concat", "n3 b n64", "target", {"axis": 0}),
+    "s = Shape(x)",
+    "b = Gather<axis = 0>(s, n0)",
+    "target = Concat<axis = 0>(n3, b, n64)",
 ]
 
 
@@ -66,141 +60,141 @@ def picked(
 ) -> Steps:
     """For each column of each row the number of its largest entry, taken from a table of all."""
     return [
-        ("Reshape", "x rows_first", "r", {}),
-        ("ArgMax", "r", "i", {"axis": 1, "keepdims": 0}),
-        ("Shape", "r", "s", {}),
-        ("Gather", "s axis0", "b", {"axis": 0}),
-        ("Gather", f"s {length}", "many", {"axis": 0}),
-        ("Range", f"{first} b axis1", "g", {}),
-        ("Mul", "g many", "m", {}),
-        ("Reshape", f"{starts} column", "c", {}),
-        ("Add", "i c", "a", {}),
-        ("Reshape", "a minus", "p", {}),
-        ("Reshape", "r flat", "d", {}),
-        ("Gather", f"{data} p", "y", {"axis": 0}),
+        "r = Reshape(x, rows_first)",
+        "i = ArgMax<axis = 1, keepdims = 0>(r)",
+        "s = Shape(r)",
+        "b = Gather<axis = 0>(s, axis0)",
+        f"many = Gather<axis = 0>(s, {length})",
+        f"g = Range({first}, b, axis1)",
+        "m = Mul(g, many)",
+        f"c = Reshape({starts}, column)",
+        "a = Add(i, c)",
+        "p = Reshape(a, minus)",
+        "d = Reshape(r, flat)",
+        f"y = Gather<axis = 0>({data}, p)",
     ]
 
 
 LEAK_WARNING: dict[str, Steps] = {
-    "mean over the batch": [("ReduceMean", "x", "y", {"axes": [0], "keepdims": 1})],
-    "largest of all": [("ReduceMax", "x", "y", {"keepdims": 1})],
-    "sum by an input": [("ReduceSum", "x axes", "y", {})],
-    "counted from the back": [("ReduceMean", "x", "y", {"axes": [-4]})],
-    "softmax over the batch": [("Softmax", "x", "y", {"axis": 0})],
-    "softmax after transposition": [*LAST, ("Softmax", "t", "y", {"axis": 3})],
-    "softmax over the last axis after that": [*LAST, ("Softmax", "t", "y", {})],
-    "argmax": [("ArgMax", "x", "y", {"axis": 0})],
-    "argmin": [("ArgMin", "x", "y", {"axis": -4})],
-    "top k": [("TopK", "x n1", "y i", {"axis": 0})],
-    "running sum": [("CumSum", "x axis0", "y", {})],
-    "first row": [("Slice", "x n0 n1 n0", "y", {})],
-    "first row without axes": [("Slice", "x n0 n1", "y", {})],
-    "rows behind": [("Slice", "x n1 last n0", "y", {})],
-    "turned round": [("Slice", "x minus n0 n0 minus", "y", {})],
-    "picked row": [("Gather", "x axis0", "y", {"axis": 0})],
+    "mean over the batch": ["y = ReduceMean<axes = [0], keepdims = 1>(x)"],
+    "largest of all": ["y = ReduceMax<keepdims = 1>(x)"],
+    "sum by an input": ["y = ReduceSum(x, axes)"],
+    "counted from the back": ["y = ReduceMean<axes = [-4]>(x)"],
+    "softmax over the batch": ["y = Softmax<axis = 0>(x)"],
+    "softmax after transposition": [*LAST, "y = Softmax<axis = 3>(t)"],
+    "softmax over the last axis after that": [*LAST, "y = Softmax(t)"],
+    "argmax": ["y = ArgMax<axis = 0>(x)"],
+    "argmin": ["y = ArgMin<axis = -4>(x)"],
+    "top k": ["y, i = TopK<axis = 0>(x, n1)"],
+    "running sum": ["y = CumSum(x, axis0)"],
+    "first row": ["y = Slice(x, n0, n1, n0)"],
+    "first row without axes": ["y = Slice(x, n0, n1)"],
+    "rows behind": ["y = Slice(x, n1, last, n0)"],
+    "turned round": ["y = Slice(x, minus, n0, n0, minus)"],
+    "picked row": ["y = Gather<axis = 0>(x, axis0)"],
     "picked points of any row": [
-        ("Reshape", "x rows_first", "r", {}),
-        ("ArgMax", "r", "i", {"axis": 1, "keepdims": 0}),
-        ("Reshape", "i minus", "p", {}),
-        ("Reshape", "r flat", "d", {}),
-        ("Gather", "d p", "y", {"axis": 0}),
+        "r = Reshape(x, rows_first)",
+        "i = ArgMax<axis = 1, keepdims = 0>(r)",
+        "p = Reshape(i, minus)",
+        "d = Reshape(r, flat)",
+        "y = Gather<axis = 0>(d, p)",
     ],
     "picked points of the next row": picked(first="axis1"),
     "picked points by another length": picked(length="axis2"),
     "picked points by the row alone": picked(starts="g"),
     "picked rows": picked(data="r"),
-    "pairs": [*FLAT, ("Transpose", "f", "ft", {}), ("MatMul", "f ft", "y", {})],
-    "pairs by Gemm": [*FLAT, ("Gemm", "f f", "y", {"transB": 1})],
-    "summed by MatMul": [*FLAT, ("Transpose", "f", "ft", {}), ("MatMul", "ft f", "y", {})],
-    "summed by Gemm": [*FLAT, ("Gemm", "f f", "y", {"transA": 1})],
+    "pairs": [*FLAT, "ft = Transpose(f)", "y = MatMul(f, ft)"],
+    "pairs by Gemm": [*FLAT, "y = Gemm<transB = 1>(f, f)"],
+    "summed by MatMul": [*FLAT, "ft = Transpose(f)", "y = MatMul(ft, f)"],
+    "summed by Gemm": [*FLAT, "y = Gemm<transA = 1>(f, f)"],
     "pairs by broadcasting": [
-        ("Unsqueeze", "x n0", "u", {}),
-        ("Unsqueeze", "x n1", "v", {}),
-        ("Sub", "u v", "y", {}),
+        "u = Unsqueeze(x, n0)",
+        "v = Unsqueeze(x, n1)",
+        "y = Sub(u, v)",
     ],
     "expanded to pairs": [
-        ("Shape", "x", "s", {}),
-        ("Concat", "n1 s", "ns", {"axis": 0}),
-        ("Gather", "s n0", "b", {"axis": 0}),
-        ("Concat", "b s", "target", {"axis": 0}),
-        ("Expand", "x target", "y", {}),
+        "s = Shape(x)",
+        "ns = Concat<axis = 0>(n1, s)",
+        "b = Gather<axis = 0>(s, n0)",
+        "target = Concat<axis = 0>(b, s)",
+        "y = Expand(x, target)",
     ],
-    "after Reshape": [("Reshape", "x rows_first", "r", {}), ("ReduceMax", "r", "y", {"axes": [0]})],
-    "after copied lengths": [("Reshape", "x copied", "r", {}), ("Softmax", "r", "y", {"axis": 0})],
+    "after Reshape": ["r = Reshape(x, rows_first)", "y = ReduceMax<axes = [0]>(r)"],
+    "after copied lengths": ["r = Reshape(x, copied)", "y = Softmax<axis = 0>(r)"],
     "merged with channels": [
-        ("Reshape", "x flat", "r", {}),
-        ("Softmax", "r", "y", {"axis": 0}),
+        "r = Reshape(x, flat)",
+        "y = Softmax<axis = 0>(r)",
     ],
     "to another place by a shape": [
         *BY_SHAPE,
-        ("Transpose", "x", "t", {"perm": [1, 0, 2, 3]}),
-        ("Reshape", "t target", "r", {}),
-        ("ReduceMean", "r", "y", {"axes": [1]}),
+        "t = Transpose<perm = [1, 0, 2, 3]>(x)",
+        "r = Reshape(t, target)",
+        "y = ReduceMean<axes = [1]>(r)",
     ],
-    "layer norm over the rows": [*LAST, ("LayerNormalization", "t square", "y", {"axis": -1})],
-    "einsum": [*FLAT, ("Einsum", "f f", "y", {"equation": "bi,bj->ij"})],
-    "pairs by einsum": [*FLAT, ("Einsum", "f f", "y", {"equation": "bi,ci->bc"})],
+    "layer norm over the rows": [*LAST, "y = LayerNormalization<axis = -1>(t, square)"],
+    "einsum": [*FLAT, 'y = Einsum<equation = "bi,bj->ij">(f, f)'],
+    "pairs by einsum": [*FLAT, 'y = Einsum<equation = "bi,ci->bc">(f, f)'],
     "through an operator that keeps axes": [
-        ("Sigmoid", "x", "s", {}),
-        ("Clip", "s", "c", {}),
-        ("ReduceSum", "c n0", "y", {}),
+        "s = Sigmoid(x)",
+        "c = Clip(s)",
+        "y = ReduceSum(c, n0)",
     ],
 }
 SOUND: dict[str, Steps] = {
-    "mean over space": [("ReduceMean", "x", "y", {"axes": [2, 3]})],
-    "softmax over channels": [("Softmax", "x", "y", {"axis": 1})],
-    "argmax of channels": [("ArgMax", "x", "y", {"axis": 1, "keepdims": 0})],
-    "top k of columns": [("TopK", "x n1", "y i", {})],
-    "running sum along channels": [("CumSum", "x axis1", "y", {})],
-    "all rows": [("Slice", "x n0 last n0", "y", {})],
-    "some channels": [("Slice", "x n0 n1 n1", "y", {})],
-    "a channel": [("Gather", "x axis1", "y", {"axis": 1})],
+    "mean over space": ["y = ReduceMean<axes = [2, 3]>(x)"],
+    "softmax over channels": ["y = Softmax<axis = 1>(x)"],
+    "argmax of channels": ["y = ArgMax<axis = 1, keepdims = 0>(x)"],
+    "top k of columns": ["y, i = TopK(x, n1)"],
+    "running sum along channels": ["y = CumSum(x, axis1)"],
+    "all rows": ["y = Slice(x, n0, last, n0)"],
+    "some channels": ["y = Slice(x, n0, n1, n1)"],
+    "a channel": ["y = Gather<axis = 1>(x, axis1)"],
     "picked points of the row itself": picked(),
-    "a dense layer": [*FLAT, ("Gemm", "f wide", "y", {})],
-    "a table": [("ArgMax", "x", "i", {"axis": 1}), ("Gather", "table i", "y", {"axis": 0})],
+    "a dense layer": [*FLAT, "y = Gemm(f, wide)"],
+    "a table": ["i = ArgMax<axis = 1>(x)", "y = Gather<axis = 0>(table, i)"],
     "attention": [
         *TOKENS,
-        ("MatMul", "rt r", "a", {}),
-        ("Softmax", "a", "p", {"axis": -1}),
-        ("MatMul", "p rt", "y", {}),
+        "a = MatMul(rt, r)",
+        "p = Softmax<axis = -1>(a)",
+        "y = MatMul(p, rt)",
     ],
     "windows": [
-        ("Reshape", "x windows", "w", {}),
-        ("Transpose", "w", "wt", {"perm": [0, 2, 4, 3, 5, 1]}),
-        ("Reshape", "wt tokens", "k", {}),
-        ("Transpose", "k", "kt", {"perm": [0, 2, 1]}),
-        ("MatMul", "k kt", "a", {}),
-        ("Softmax", "a", "y", {"axis": -1}),
+        "w = Reshape(x, windows)",
+        "wt = Transpose<perm = [0, 2, 4, 3, 5, 1]>(w)",
+        "k = Reshape(wt, tokens)",
+        "kt = Transpose<perm = [0, 2, 1]>(k)",
+        "a = MatMul(k, kt)",
+        "y = Softmax<axis = -1>(a)",
     ],
     "shape arithmetic": [
-        ("Shape", "x", "s", {}),
-        ("Slice", "s n0 n1 n0", "rows", {}),
-        ("Gather", "s n0", "b", {"axis": 0}),
-        ("ReduceProd", "s", "p", {"keepdims": 1}),
-        ("Concat", "b minus", "target", {"axis": 0}),
-        ("Reshape", "x target", "r", {}),
-        ("Softmax", "r", "y", {"axis": 1}),
+        "s = Shape(x)",
+        "rows = Slice(s, n0, n1, n0)",
+        "b = Gather<axis = 0>(s, n0)",
+        "p = ReduceProd<keepdims = 1>(s)",
+        "target = Concat<axis = 0>(b, minus)",
+        "r = Reshape(x, target)",
+        "y = Softmax<axis = 1>(r)",
     ],
     "one constant row for all": [
-        ("Shape", "x", "s", {}),
-        ("Expand", "one_row s", "e", {}),
-        ("Add", "x e", "y", {}),
+        "s = Shape(x)",
+        "e = Expand(one_row, s)",
+        "y = Add(x, e)",
     ],
     "channels last": [
-        ("Transpose", "x", "t", {"perm": [0, 2, 3, 1]}),
-        ("LayerNormalization", "t three", "y", {"axis": -1}),
+        "t = Transpose<perm = [0, 2, 3, 1]>(x)",
+        "y = LayerNormalization<axis = -1>(t, three)",
     ],
     "pairs of points": [
         *TOKENS,
-        ("Unsqueeze", "rt n1", "u", {}),
-        ("Unsqueeze", "rt n2", "v", {}),
-        ("Sub", "u v", "d", {}),
-        ("ReduceSum", "d minus", "y", {}),
+        "u = Unsqueeze(rt, n1)",
+        "v = Unsqueeze(rt, n2)",
+        "d = Sub(u, v)",
+        "y = ReduceSum(d, minus)",
     ],
-    "einsum of attention": [*TOKENS, ("Einsum", "rt rt", "y", {"equation": "bnc,bmc->bnm"})],
+    "einsum of attention": [*TOKENS, 'y = Einsum<equation = "bnc,bmc->bnm">(rt, rt)'],
     "the batch taken away": [
-        ("Squeeze", "one n0", "q", {}),
-        ("ReduceMax", "q", "y", {"axes": [0]}),
+        "q = Squeeze(one, n0)",
+        "y = ReduceMax<axes = [0]>(q)",
     ],
 }
 NUMBERS |= {"wide": np.ones((192, 2), np.float32), "three": np.ones(3, np.float32)}
@@ -211,7 +205,8 @@ def test_what_works_along_the_batch_is_found(name: str) -> None:
     proto = of(LEAK_WARNING[name])
     (finding,) = [f for f in lint(proto) if f.mixes]
     assert finding.severity == "warning"
-    assert finding.node == f"'the_{LEAK_WARNING[name][-1][0]}' ({LEAK_WARNING[name][-1][0]})"
+    last = proto.graph.node[-1]
+    assert finding.node == f"'{last.name}' ({last.op_type})"
     assert "along the axis of the batch" in finding.message
 
 
@@ -232,16 +227,15 @@ def test_a_finding_means_one_draw_a_pass_from_the_start(tmp_path: Path) -> None:
 
 
 def test_a_fixed_number_of_rows_in_a_reshape_is_no_leak() -> None:
-    steps: Steps = [("Reshape", "x baked", "r", {}), ("Conv", "r w", "y", {})]
     proto = graphs.model(
-        [graphs.node(kind, ins, outs, **more) for kind, ins, outs, more in steps],
-        inputs={"x": ["batch", 3, "height", "width"]},
-        outputs={"y": ["batch", 2, "height", "width"]},
-        constants={"baked": np.array([1, 3, 8, 8]), "w": np.ones((2, 3, 1, 1), np.float32)},
+        f"({graphs.IMAGES} x) => (float[batch, 2, height, width] y)"
+        " { r = Reshape(x, baked) y = Conv(r, w) }",
+        baked=[1, 3, 8, 8],
+        w=np.ones((2, 3, 1, 1)),
     )
     assert lint(proto) == ()
 
 
 def test_nodes_that_no_runtime_would_take_end_in_no_surprise() -> None:
     for kind in ("Reshape", "Slice", "Gather", "MatMul", "TopK", "Einsum", "Expand", "Transpose"):
-        assert not [f for f in lint(of([(kind, "x", "y", {})])) if f.severity == "error"]
+        assert not [f for f in lint(of([f"y = {kind}(x)"])) if f.severity == "error"]

@@ -19,12 +19,8 @@ VERSION = re.escape(onnxruntime.__version__)
 
 def with_opset(version: int, domain: str = "") -> onnx.ModelProto:
     """A model of this opset, whose operators are in it."""
-    tail = [helper.make_node("Identity", ["raw"], ["scores"])]
-    if domain:
-        tail = [helper.make_node("Scaler", ["raw"], ["scores"], domain=domain, scale=[1.0])]
-    proto = graphs.conv(contract=graphs.UNIT_RANGE, tail=tail)
-    del proto.opset_import[:]
-    proto.opset_import.append(helper.make_opsetid("", 17))
+    operator = f"{domain}.Scaler<scale = [1.0]>" if domain else "Identity"
+    proto = graphs.conv(contract=graphs.UNIT_RANGE, tail=f"scores = {operator}(raw)")
     if domain:
         proto.opset_import.append(helper.make_opsetid(domain, version))
     else:
@@ -39,20 +35,18 @@ def with_ir(version: int) -> onnx.ModelProto:
 
 
 def with_operator(name: str) -> onnx.ModelProto:
-    tail = [helper.make_node(name, ["raw"], ["scores"], name="late")]
-    return graphs.conv(contract=graphs.UNIT_RANGE, tail=tail)
+    return graphs.conv(contract=graphs.UNIT_RANGE, tail=f"[late] scores = {name}(raw)")
 
 
 def in_double() -> onnx.ModelProto:
     """Types that the operator has, and ONNX Runtime does not implement on a CPU."""
-    kind = onnx.TensorProto.DOUBLE
     return graphs.conv(
         contract=graphs.UNIT_RANGE,
-        tail=[
-            helper.make_node("Cast", ["raw"], ["wide"], to=kind),
-            helper.make_node("LRN", ["wide"], ["far"], size=3, name="late"),
-            helper.make_node("Cast", ["far"], ["scores"], to=onnx.TensorProto.FLOAT),
-        ],
+        tail="""
+            wide = Cast<to = 11>(raw)
+            [late] far = LRN<size = 3>(wide)
+            scores = Cast<to = 1>(far)
+        """,
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import graphs
 import numpy as np
 import onnx
 import pytest
-import zoo
 from classifier import (
     THREE,
     ClassifierDialect,
@@ -45,12 +45,12 @@ def pictures(many: int = 6, height: int = 8, width: int = 6) -> np.ndarray[Any, 
 
 
 def opened(proto: onnx.ModelProto, folder: Path, **given: Any) -> OnnxSegmenter:
-    path = zoo.save(proto, folder / "model.onnx")
+    path = graphs.save(proto, folder / "model.onnx")
     return OnnxSegmenter.open(path, **{"device": "cpu", "threads": 1, **given})
 
 
 def contract_of(proto: onnx.ModelProto, folder: Path, **given: Any) -> ImageContract:
-    path = zoo.save(proto, folder / "model.onnx")
+    path = graphs.save(proto, folder / "model.onnx")
     return detect(read_model(path), {"value_range": (0.0, 1.0), **given})
 
 
@@ -187,7 +187,7 @@ def test_scores_of_more_cells_than_one_do_not_classify(tmp_path: Path) -> None:
 
 
 def test_several_indices_are_no_answer(tmp_path: Path) -> None:
-    g = zoo.Graph()
+    g = graphs.Graph()
     flat = g.add("Flatten", g.add("GlobalAveragePool", "image"))
     g.add("Cast", flat, to=onnx.TensorProto.INT64, output="top")
     proto = g.model({"image": ("float32", FREE)}, {"top": ("int64", ["b", 3])})
@@ -275,7 +275,7 @@ def test_scores_are_those_of_the_function(batch: int | None, tmp_path: Path) -> 
 
 
 def test_a_stored_contract_says_the_task(tmp_path: Path, onnxcert: Any) -> None:
-    path = zoo.save(ClassifierDialect(rank=1, form="logit").proto(TWO), tmp_path / "model.onnx")
+    path = graphs.save(ClassifierDialect(rank=1, form="logit").proto(TWO), tmp_path / "model.onnx")
     flags = ["--range", "0,1", "--output-form", "logit"]
     done = onnxcert("inspect", path, *flags, "--write", tmp_path / "copy.onnx")
     assert done.status == 0

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from graphs import Graph, save
 from pointgraphs import CATEGORIES, Dialect, Network, Reference, linear
-from zoo import Graph, save
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert._typing import FloatArray

@@ -111,8 +111,8 @@ def test_classes_are_known_once_the_model_has_run_where_no_trial_runs(tmp_path: 
     proto = graphs.conv(
         5,
         contract=graphs.UNIT_RANGE,
-        tail=[graphs.node("Reshape", "raw baked", "scores")],
-        constants={"baked": np.array([-1, 5, *size])},
+        tail="scores = Reshape(raw, baked)",
+        baked=[-1, 5, *size],
     )
     proto.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "classes"
     segment = opened(proto, tmp_path)
@@ -243,17 +243,14 @@ def test_channels_last_and_half_precision_give_the_labels_of_the_plain_graph(
     given: dict[str, Any] = {"value_range": (0, 1)}
     plain = batch.argmax(axis=1)
     assert np.array_equal(opened(graphs.channels_last(), tmp_path, **given)(batch), plain)
-    assert np.array_equal(opened(graphs.half_precision(), tmp_path, **given)(batch), plain)
+    assert np.array_equal(opened(graphs.typed("float16"), tmp_path, **given)(batch), plain)
 
 
 def test_a_network_in_double_precision_gets_the_float32_values(tmp_path: Path) -> None:
-    free = ["batch", 3, "height", "width"]
     proto = graphs.model(
-        [graphs.node("Mul", "image factor", "scores")],
-        inputs={"image": free},
-        outputs={"scores": free},
-        constants={"factor": np.array([3.0, 2.0, 1.0]).reshape(1, 3, 1, 1)},
-        kinds={"image": onnx.TensorProto.DOUBLE, "scores": onnx.TensorProto.DOUBLE},
+        "(double[batch, 3, height, width] image) => (double[batch, 3, height, width] scores)"
+        " { wide = Cast<to = 11>(factor) scores = Mul(image, wide) }",
+        factor=np.array([3.0, 2.0, 1.0]).reshape(1, 3, 1, 1),
     )
     batch, mean = noise(), np.float32(0.3)
     segment = opened(proto, tmp_path, value_range=(0, 1), mean=(0.3,) * 3)
@@ -267,7 +264,7 @@ def test_an_integer_input_is_rounded_and_cut_off_after_the_noise(
     tmp_path: Path, dtype: str
 ) -> None:
     low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-    segment = opened(graphs.whole_numbers(dtype), tmp_path, value_range=(low, high))
+    segment = opened(graphs.typed(dtype), tmp_path, value_range=(low, high))
     batch = noise()
     whole = np.clip(np.rint(low + np.float64(1) * batch * (high - low)), low, high)
     # The first of equal channels wins, which only happens after rounding or cutting off.
@@ -298,11 +295,10 @@ def test_the_chosen_output_is_the_one_that_is_labelled(tmp_path: Path) -> None:
 
 def test_names_with_slashes_and_colons_and_weights_among_the_inputs(tmp_path: Path) -> None:
     proto = graphs.model(
-        [graphs.node("Conv", "serving/in:0 w", "out:0")],
-        inputs={"serving/in:0": ["n", 3, "h", "w_"], "w": [2, 3, 1, 1]},
-        outputs={"out:0": ["n", 2, "h", "w_"]},
-        constants={"w": np.eye(2, 3, dtype=np.float32).reshape(2, 3, 1, 1)},
-        contract=graphs.UNIT_RANGE,
+        """(float[n, 3, h, w_] "serving/in:0", float[2, 3, 1, 1] w)
+            => (float[n, 2, h, w_] "out:0") { "out:0" = Conv("serving/in:0", w) }""",
+        graphs.UNIT_RANGE,
+        w=np.eye(2, 3).reshape(2, 3, 1, 1),
     )
     batch = noise()
     assert np.array_equal(opened(proto, tmp_path)(batch), batch[:, :2].argmax(axis=1))

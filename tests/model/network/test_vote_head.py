@@ -64,15 +64,13 @@ def test_at_lower_resolution_no_pixel_is_labelled_by_a_score_that_is_not_finite(
     tmp_path: Path,
 ) -> None:
     proto = graphs.model(
-        [
-            graphs.node("AveragePool", "image", "small", kernel_shape=[2, 2], strides=[2, 2]),
-            graphs.node("Sub", "level small", "left"),
-            graphs.node("Sqrt", "left", "scores"),
-        ],
-        inputs={"image": ["batch", 3, "height", "width"]},
-        outputs={"scores": ["batch", 3, "h", "w"]},
-        constants={"level": np.array(0.9, np.float32)},
-        contract=graphs.UNIT_RANGE,
+        f"""({graphs.IMAGES} image) => (float[batch, 3, h, w] scores) {{
+            small = AveragePool<kernel_shape = [2, 2], strides = [2, 2]>(image)
+            left = Sub(level, small)
+            scores = Sqrt(left)
+        }}""",
+        graphs.UNIT_RANGE,
+        level=0.9,
     )
     x = hot_and_cold()
     x[:, :, 5] = 0.3  # the cells of the coarse grid start in column 6

@@ -10,7 +10,6 @@ import graphs
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ModelError
@@ -21,58 +20,49 @@ from onnxcert.model.runtime import pass_memory
 from onnxcert.model.runtime.machine import HostMemory
 from onnxcert.model.runtime.pass_memory import pass_bytes
 
-FREE = ["batch", 3, "height", "width"]
 PICTURE = np.zeros((1, 3, 6, 8), np.float32)
 MANY = 10**12  # values that no machine holds, so that whoever asks for them fails at once
 
 
-def made(*lines: str, constants: Mapping[str, Any], **options: Any) -> onnx.ModelProto:
-    """A model from `image` to `scores` of nodes written as `Operator inputs > output`."""
-    nodes = []
-    for i, line in enumerate(lines):
-        left, output = line.split(" > ")
-        operator, *inputs = left.split(" ")
-        names = ["" if name == "-" else name for name in inputs]
-        nodes.append(helper.make_node(operator, names, [output], name=f"node_{i}"))
-    arrays = {name: np.asarray(value) for name, value in constants.items()}
-    return graphs.model(
-        nodes,
-        inputs={"image": FREE},
-        outputs={"scores": FREE},
-        constants=arrays,
-        contract=graphs.UNIT_RANGE,
-        **options,
-    )
+def made(*nodes: str, **constants: Any) -> onnx.ModelProto:
+    """A model of these nodes from `image` to `scores`."""
+    text = f"({graphs.IMAGES} image) => ({graphs.IMAGES} scores) {{ {' '.join(nodes)} }}"
+    return graphs.model(text, graphs.UNIT_RANGE, **constants)
 
 
-ADDED = ("ReduceMax big > most", "Add image most > scores")
+ADDED = ("most = ReduceMax(big)", "scores = Add(image, most)")
 ZERO, ONE = np.zeros(1, np.float32), np.float32(1)
 FAR = np.array([1, 1, 10**6, 10**6])
 BLOW_UPS: Mapping[str, onnx.ModelProto] = {
-    "ConstantOfShape": made("ConstantOfShape n > big", *ADDED, constants={"n": [MANY]}),
-    "Expand": made("Expand z n > big", *ADDED, constants={"z": ZERO, "n": [MANY]}),
+    "ConstantOfShape": made("big = ConstantOfShape(n)", *ADDED, n=[MANY]),
+    "Expand": made("big = Expand(z, n)", *ADDED, z=ZERO, n=[MANY]),
     "Range": made(
-        "Range z n one > big",
+        "big = Range(z, n, one)",
         *ADDED,
-        constants={"z": np.float32(0), "n": np.float32(MANY), "one": ONE},
+        z=np.float32(0),
+        n=np.float32(MANY),
+        one=ONE,
     ),
-    "Tile": made("Tile image n > big", *ADDED, constants={"n": FAR}),
-    "Pad": made("Pad image n > big", *ADDED, constants={"n": [0, 0, 0, 0, 0, 0, 10**6, 10**6]}),
-    "Resize": made("Resize image - n > big", *ADDED, constants={"n": FAR.astype(np.float32)}),
+    "Tile": made("big = Tile(image, n)", *ADDED, n=FAR),
+    "Pad": made("big = Pad(image, n)", *ADDED, n=[0, 0, 0, 0, 0, 0, 10**6, 10**6]),
+    "Resize": made('big = Resize(image, "", n)', *ADDED, n=FAR.astype(np.float32)),
     "a computed shape": made(
-        "Shape image > now",
-        "Mul now n > far",
-        "Expand z far > big",
+        "now = Shape(image)",
+        "far = Mul(now, n)",
+        "big = Expand(z, far)",
         *ADDED,
-        constants={"n": FAR, "z": ZERO},
+        n=FAR,
+        z=ZERO,
     ),
     "a fixed product": made(
-        "Reshape image column > a",
-        "Tile a n > b",
-        "Reshape b row > c",
-        "Mul b c > big",
+        "a = Reshape(image, column)",
+        "b = Tile(a, n)",
+        "c = Reshape(b, row)",
+        "big = Mul(b, c)",
         *ADDED,
-        constants={"column": [-1, 1], "row": [1, -1], "n": [10**4, 1]},
+        column=[-1, 1],
+        row=[1, -1],
+        n=[10**4, 1],
     ),
 }
 
@@ -80,20 +70,11 @@ CONSTANT = ("ConstantOfShape", "Expand", "Range", "in a function")  # computed w
 
 
 def in_a_function() -> onnx.ModelProto:
-    opsets = [helper.make_opsetid("", 17)]
-    proto = graphs.conv(
-        contract=graphs.UNIT_RANGE,
-        tail=[helper.make_node("Far", ["raw", "n"], ["scores"], domain="local")],
-        constants={"n": np.array([MANY])},
+    proto = graphs.conv(contract=graphs.UNIT_RANGE, tail="scores = local.Far(raw, n)", n=[MANY])
+    return graphs.with_function(
+        proto,
+        "Far (x, n) => (y) { big = ConstantOfShape(n) most = ReduceMax(big) y = Add(x, most) }",
     )
-    proto.opset_import.append(helper.make_opsetid("local", 1))
-    nodes = [
-        helper.make_node("ConstantOfShape", ["n"], ["big"]),
-        helper.make_node("ReduceMax", ["big"], ["most"], keepdims=0),
-        helper.make_node("Add", ["x", "most"], ["y"]),
-    ]
-    proto.functions.append(helper.make_function("local", "Far", ["x", "n"], ["y"], nodes, opsets))
-    return proto
 
 
 def opened_and_run(path: Path, *, runs: bool) -> None:
@@ -132,35 +113,32 @@ def need(proto: onnx.ModelProto, picture: Any = PICTURE) -> int:
 
 def test_a_long_chain_needs_no_more_than_a_short_one() -> None:
     size = PICTURE.nbytes
-    chain = [f"Relu v{i} > v{i + 1}" for i in range(50)]
-    first, last = "Conv image w > v0", "Conv v50 w > scores"
+    chain = [f"v{i + 1} = Relu(v{i})" for i in range(50)]
+    first, last = "v0 = Conv(image, w)", "scores = Conv(v50, w)"
     weights = {"w": np.ones((3, 3, 1, 1), np.float32)}
-    assert need(made(first, *chain, last, constants=weights)) == 2 * size
-    views = ["Reshape v0 flat > f", "Reshape f full > v50"]
+    assert need(made(first, *chain, last, **weights)) == 2 * size
+    views = ["f = Reshape(v0, flat)", "v50 = Reshape(f, full)"]
     shapes = {"flat": [1, -1], "full": [1, 3, 6, 8]}
     # The few numbers of the shapes may count or not.
-    assert need(made(first, *views, last, constants=weights | shapes)) <= 2 * size + 64
-    kept = [*chain[:1], "Add v0 v1 > v50"]  # v0 is read again, so Relu cannot write over it
-    assert need(made(first, *kept, last, constants=weights)) == 2 * size
+    assert need(made(first, *views, last, **weights, **shapes)) <= 2 * size + 64
+    kept = [*chain[:1], "v50 = Add(v0, v1)"]  # v0 is read again, so Relu cannot write over it
+    assert need(made(first, *kept, last, **weights)) == 2 * size
 
 
 def test_what_is_read_again_is_held_beside_what_is_made_of_it() -> None:
     size = PICTURE.nbytes
     proto = made(
-        "Conv image w > v",
-        "Reshape v flat > seen",
-        "Relu seen > other",  # must not write over v, of which it sees the memory
-        "Reshape other full > u",
-        "Concat v u u > wide",
-        "Conv wide w3 > scores",
-        constants={
-            "w": np.ones((3, 3, 1, 1), np.float32),
-            "w3": np.ones((3, 9, 1, 1), np.float32),
-            "flat": [1, -1],
-            "full": [1, 3, 6, 8],
-        },
+        "v = Conv(image, w)",
+        "seen = Reshape(v, flat)",
+        "other = Relu(seen)",  # must not write over v, of which it sees the memory
+        "u = Reshape(other, full)",
+        "wide = Concat<axis = 1>(v, u, u)",
+        "scores = Conv(wide, w3)",
+        w=np.ones((3, 3, 1, 1), np.float32),
+        w3=np.ones((3, 9, 1, 1), np.float32),
+        flat=[1, -1],
+        full=[1, 3, 6, 8],
     )
-    proto.graph.node[4].attribute.append(helper.make_attribute("axis", 1))
     assert 5 * size <= need(proto) <= 5 * size + 64
 
 
@@ -222,27 +200,22 @@ def test_the_numbers_of_long_rows_are_not_followed(monkeypatch: pytest.MonkeyPat
         return detect(model, **options)
 
     monkeypatch.setattr(onnx.shape_inference, "infer_shapes", spied)
-    double = [f"Concat r{i} r{i} > r{i + 1}" for i in range(20)]
+    double = [f"r{i + 1} = Concat<axis = 0>(r{i}, r{i})" for i in range(20)]
     proto = made(
         # A row that is long, one whose length is known by the second round alone, and weights.
-        *("Expand z n > long1", "Mul n two > k", "Expand z k > long2"),
-        *(f"Gather long{i} z > picked{i}" for i in (1, 2, 3)),
-        *(f"Slice long{i} z n > cut{i}" for i in (1, 2, 3)),
-        *(f"Mul long{i} long{i} > long{i}x" for i in (1, 2, 3)),
-        *("Cast image > r", "Shape image > r0"),
+        *("long1 = Expand(z, n)", "k = Mul(n, two)", "long2 = Expand(z, k)"),
+        *(f"picked{i} = Gather(long{i}, z)" for i in (1, 2, 3)),
+        *(f"cut{i} = Slice(long{i}, z, n)" for i in (1, 2, 3)),
+        *(f"long{i}x = Mul(long{i}, long{i})" for i in (1, 2, 3)),
+        *("r = Cast<to = 10>(image)", "r0 = Shape(image)"),
         *double,
-        *(f"ReduceMax long{i}x > most{i}" for i in (1, 2, 3)),
-        *("Add image most1 > a", "Add a most2 > b", "Add b most3 > scores"),
-        constants={
-            **{"z": np.zeros(1, np.int64), "n": [10**6], "two": [2]},
-            "long3": np.zeros(5000, np.int64),
-        },
+        *(f"most{i} = ReduceMax(long{i}x)" for i in (1, 2, 3)),
+        *("a = Add(image, most1)", "b = Add(a, most2)", "scores = Add(b, most3)"),
+        z=[0],
+        n=[10**6],
+        two=[2],
+        long3=np.zeros(5000, np.int64),
     )
-    for node in proto.graph.node:
-        if node.op_type == "Concat":
-            node.attribute.append(helper.make_attribute("axis", 0))
-        if node.op_type == "Cast":
-            node.attribute.append(helper.make_attribute("to", onnx.TensorProto.FLOAT16))
     assert need(proto) > 2 * 8 * 2 * 10**6, "the row whose length is computed is counted"
     assert len(followed) > 1
     for model in followed:
@@ -258,20 +231,15 @@ def test_the_numbers_of_long_rows_are_not_followed(monkeypatch: pytest.MonkeyPat
 
 def calling(body: Mapping[str, list[str]]) -> onnx.ModelProto:
     """Functions that call each other, one node for each name; the graph calls the last one."""
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]
     *_, last = body
-    proto = graphs.conv(
-        contract=graphs.UNIT_RANGE,
-        tail=[helper.make_node(last, ["raw"], ["scores"], domain="local")],
-    )
-    proto.opset_import.append(opsets[1])
+    proto = graphs.conv(contract=graphs.UNIT_RANGE, tail=f"scores = local.{last}(raw)")
     for name, called in body.items():
         values = ["x", *(f"v{i}" for i in range(len(called) - 1)), "y"]
-        nodes = [
-            helper.make_node(op, [values[i]], [values[i + 1]], domain="local" if op in body else "")
+        nodes = " ".join(
+            f"{values[i + 1]} = {'local.' * (op in body)}{op}({values[i]})"
             for i, op in enumerate(called)
-        ]
-        proto.functions.append(helper.make_function("local", name, ["x"], ["y"], nodes, opsets))
+        )
+        graphs.with_function(proto, f"{name} (x) => (y) {{ {nodes} }}")
     return proto
 
 
@@ -304,10 +272,10 @@ def test_nodes_are_counted_in_branches_and_functions(
 
 def test_a_value_computed_from_itself_is_refused(tmp_path: Path, onnxcert: Any) -> None:
     for name, nodes in {
-        "cycle": ("Tanh b > a", "Relu a > b", "Add image b > scores"),
-        "nameless": ("Tanh image > a", "Relu - > -", "Add image a > scores"),
+        "cycle": ("a = Tanh(b)", "b = Relu(a)", "scores = Add(image, b)"),
+        "nameless": ("a = Tanh(image)", '"" = Relu("")', "scores = Add(image, a)"),
     }.items():
-        path = graphs.save(made(*nodes, constants={}), tmp_path / f"{name}.onnx")
+        path = graphs.save(made(*nodes), tmp_path / f"{name}.onnx")
         outcome = onnxcert("inspect", path)
         assert outcome.status == 2
         assert outcome.err.count("\n") == 1

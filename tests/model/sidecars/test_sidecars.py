@@ -13,7 +13,7 @@ import onnx
 import pytest
 import sidecars
 from drawing import write_picture
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ContractError
@@ -153,10 +153,7 @@ def test_semantic_segmentation_of_ultralytics_needs_no_flag_and_boxes_stay_refus
 ) -> None:
     proto = graphs.conv(
         4,
-        tail=[
-            graphs.node("ArgMax", "raw", "chosen", axis=1, keepdims=0),
-            graphs.node("Cast", "chosen", "scores", to=onnx.TensorProto.UINT8),
-        ],
+        tail="chosen = ArgMax<axis = 1, keepdims = 0>(raw) scores = Cast<to = 2>(chosen)",
     )
     del proto.graph.output[:]
     proto.graph.output.append(
@@ -264,15 +261,17 @@ def test_sources_that_contradict_each_other_are_both_named(case: str, tmp_path: 
 
 def normalising(mean: Any, std: Any) -> onnx.ModelProto:
     """The model, which subtracts and divides by itself."""
-    proto = model()
-    nodes = [graphs.node("Sub", "image m", "less"), graphs.node("Div", "less s", "normalised")]
-    proto.graph.node[0].input[0] = "normalised"
-    for node in reversed(nodes):
-        proto.graph.node.insert(0, node)
-    for name, values in (("m", mean), ("s", std)):
-        array = np.asarray(values, np.float32).reshape(1, 3, 1, 1)
-        proto.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
-    return proto
+    m, s = (np.reshape(values, (1, 3, 1, 1)).astype(np.float32) for values in (mean, std))
+    return graphs.model(
+        f"""({graphs.IMAGES} image) => (float[batch, 4, height, width] scores) {{
+            less = Sub(image, m)
+            normalised = Div(less, s)
+            scores = Conv<pads = [1, 1, 1, 1]>(normalised, w, b)
+        }}""",
+        m=m,
+        s=s,
+        **{each.name: numpy_helper.to_array(each) for each in model().graph.initializer},
+    )
 
 
 @pytest.mark.parametrize("unit", [1.0, 255.0])
@@ -393,28 +392,30 @@ def zoo_labels(path: Path, values: Any) -> None:
 
 def resized_before_argmax(kind: str) -> onnx.ModelProto:
     """Conv, Resize as exporters write it, Softmax, ArgMax; nothing says the number of classes."""
-    tail = [graphs.node("Shape", "image", "all"), graphs.node("Slice", "all two four", "sides")]
-    constants: dict[str, Any] = {"two": np.array([2]), "four": np.array([4])}
-    if kind != "sizes":
-        by = [1, 1, 2, 2] if kind == "scales" else [1, 2, 1, 1]
-        constants["held"] = np.array(by, np.float32)
-        # Shape inference does not look behind it.
-        tail.append(graphs.node("Identity", "held", "scales"))
-        tail.append(graphs.node("Resize", "raw  scales", "large", mode="nearest"))
-    else:
-        constants |= {"none": np.array([0])}
-        tail += [
-            graphs.node("Shape", "raw", "own"),
-            graphs.node("Slice", "own none two", "front"),
-            graphs.node("Cast", "sides", "whole", to=onnx.TensorProto.INT64),
-            graphs.node("Concat", "front whole", "sizes", axis=0),
-            graphs.node("Resize", "raw   sizes", "large", mode="linear"),
-        ]
-    tail += [
-        graphs.node("Softmax", "large", "shares", axis=1),
-        graphs.node("ArgMax", "shares", "scores", axis=1, keepdims=0),
-    ]
-    proto = graphs.conv(4, stride=1, tail=tail, constants=constants)
+    # Shape inference does not look behind Identity.
+    resize = """
+        scales = Identity(held)
+        large = Resize<mode = "nearest">(raw, "", scales)
+    """
+    if kind == "sizes":
+        resize = """
+            all = Shape(image)
+            sides = Slice(all, two, four)
+            own = Shape(raw)
+            front = Slice(own, none, two)
+            whole = Cast<to = 7>(sides)
+            sizes = Concat<axis = 0>(front, whole)
+            large = Resize<mode = "linear">(raw, "", "", sizes)
+        """
+    proto = graphs.conv(
+        4,
+        tail=resize
+        + "shares = Softmax<axis = 1>(large) scores = ArgMax<axis = 1, keepdims = 0>(shares)",
+        held=[1.0, 1.0, 2.0, 2.0] if kind == "scales" else [1.0, 2.0, 1.0, 1.0],
+        none=[0],
+        two=[2],
+        four=[4],
+    )
     del proto.graph.output[:]
     proto.graph.output.append(
         helper.make_tensor_value_info("scores", onnx.TensorProto.INT64, ["batch", "h", "w"])

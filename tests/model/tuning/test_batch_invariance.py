@@ -158,12 +158,8 @@ def test_scores_of_a_segmentation_show_a_leak_that_no_label_shows(tmp_path: Path
     proto = graphs.conv(
         bias=bias,
         contract=graphs.UNIT_RANGE,
-        tail=[
-            graphs.node("ReduceMean", "raw", "mean", axes=[0], keepdims=1),
-            graphs.node("Mul", "mean share", "taken"),
-            graphs.node("Sub", "raw taken", "scores"),
-        ],
-        constants={"share": np.array(0.1, np.float32)},
+        tail="mean = ReduceMean<axes = [0]>(raw) taken = Mul(mean, share) scores = Sub(raw, taken)",
+        share=0.1,
     )
     segment = OnnxSegmenter.open(graphs.save(proto, tmp_path / "model.onnx"), threads=1)
     x = picture()

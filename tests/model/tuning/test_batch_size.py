@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import zoo
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import onnxcert
@@ -104,7 +104,6 @@ def test_one_draw_a_pass_is_taken_where_it_costs_five_per_cent_or_less() -> None
         assert Timed(per_pass=1.0).chosen(each=each, checked=each).draws == 1
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 2000),
     st.integers(1, 50),
@@ -120,7 +119,6 @@ def test_trying_costs_at_most_a_few_per_cent_of_the_draws_to_come(
     assert 1 <= chosen.draws <= max(1, each // 4)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2000), st.integers(1, 500), st.integers(1, 4000))
 def test_memory_is_never_exceeded_and_half_of_what_is_free_stays_so(
     weights: int, a_draw: int, room: int
@@ -181,7 +179,7 @@ def test_no_draw_that_is_counted_is_tried() -> None:
 @pytest.mark.parametrize("rows", [1, 4])
 def test_a_model_of_a_fixed_batch_gets_just_that(tmp_path: Path, rows: int) -> None:
     proto = zoo.Dialect(batch=rows, baked=True, size=(8, 6)).proto(zoo.Conv3.random(3))
-    path = zoo.save(proto, tmp_path / "model.onnx")
+    path = graphs.save(proto, tmp_path / "model.onnx")
     segment = OnnxSegmenter.open(path, threads=1, value_range=(0.0, 1.0))
     x = zoo.picture(8, 6)
     segment(x[None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,33 +11,35 @@ import graphs
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
 
 Array = np.ndarray[Any, Any]
-FREE = ["batch", 3, "height", "width"]
 WEIGHT = np.random.default_rng(3).normal(0, 1, (3, 3, 1, 1)).astype(np.float32)
 WIDER = np.concatenate([WEIGHT, np.zeros((3, 1, 1, 1), np.float32)], axis=1)
 SIZE = (6, 8)
 
 NODES: Mapping[str, Sequence[str]] = {
-    "the input reshaped": ["Reshape image one > x", "Conv x w > scores"],
-    "the scores reshaped": ["Conv image w > x", "Reshape x one > scores"],
-    "one long row": ["Reshape image long > x", "Reshape x one > y", "Conv y w > scores"],
-    "no batch axis inside": ["Squeeze image none > x", "Unsqueeze x none > y", "Conv y w > scores"],
-    "a constant row beside": ["Concat image row > x axis=1", "Conv x wider > scores"],
-    "a constant row made": [
-        "Expand nil shape > r",
-        "Concat image r > x axis=1",
-        "Conv x wider > scores",
+    "the input reshaped": ["x = Reshape(image, one)", "scores = Conv(x, w)"],
+    "the scores reshaped": ["x = Conv(image, w)", "scores = Reshape(x, one)"],
+    "one long row": ["x = Reshape(image, long)", "y = Reshape(x, one)", "scores = Conv(y, w)"],
+    "no batch axis inside": [
+        "x = Squeeze(image, none)",
+        "y = Unsqueeze(x, none)",
+        "scores = Conv(y, w)",
     ],
-    "the first row picked": ["Gather image none > x axis=0", "Conv x w > scores"],
-    "the first row cut out": ["Slice image none first none > x", "Conv x w > scores"],
+    "a constant row beside": ["x = Concat<axis = 1>(image, row)", "scores = Conv(x, wider)"],
+    "a constant row made": [
+        "r = Expand(nil, shape)",
+        "x = Concat<axis = 1>(image, r)",
+        "scores = Conv(x, wider)",
+    ],
+    "the first row picked": ["x = Gather<axis = 0>(image, none)", "scores = Conv(x, w)"],
+    "the first row cut out": ["x = Slice(image, none, first, none)", "scores = Conv(x, w)"],
     "a constant row behind": [
-        "Concat image rows > y axis=0",
-        "Slice y none first none > x",
-        "Conv x w > scores",
+        "y = Concat<axis = 0>(image, rows)",
+        "x = Slice(y, none, first, none)",
+        "scores = Conv(x, w)",
     ],
 }
 CONSTANTS: Mapping[str, Array] = {
@@ -54,22 +57,10 @@ CONSTANTS: Mapping[str, Array] = {
 
 
 def model(form: str) -> onnx.ModelProto:
-    nodes = []
-    for i, line in enumerate(NODES[form]):
-        left, right = line.split(" > ")
-        operator, *inputs = left.split()
-        output, *attributes = right.split()
-        said = {name: int(value) for name, value in (a.split("=") for a in attributes)}
-        nodes.append(helper.make_node(operator, inputs, [output], name=f"node_{i}", **said))
-    read = {name for node in nodes for name in node.input}
-    constants = {name: value for name, value in CONSTANTS.items() if name in read}
-    return graphs.model(
-        nodes,
-        inputs={"image": FREE},
-        outputs={"scores": FREE},
-        constants=constants,
-        contract=graphs.UNIT_RANGE,
-    )
+    nodes = "\n".join(NODES[form])
+    read = {name: CONSTANTS[name] for name in re.findall(r"\w+", nodes) if name in CONSTANTS}
+    text = f"({graphs.IMAGES} image) => ({graphs.IMAGES} scores) {{ {nodes} }}"
+    return graphs.model(text, graphs.UNIT_RANGE, **read)
 
 
 @pytest.mark.parametrize("form", NODES)

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from waiting import LIMIT
 
 from onnxcert.sampling.kernels import OPTIONS, source
 
@@ -42,7 +43,7 @@ def test_nvcc_compiles_both_files_without_a_warning(tmp_path: Path) -> None:
         target = tmp_path / f"{device}.cubin"
         command = [NVCC, *OPTIONS, f"-arch={device}", "-Werror", "all-warnings", "-cubin"]
         command += ["-Xptxas", "-warn-spills,-warn-lmem-usage", "-o", str(target), str(file)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
         assert done.returncode == 0, done.stderr
         assert target.stat().st_size > 10_000
 
@@ -54,7 +55,7 @@ def test_no_arithmetic_is_loosened_on_the_way(tmp_path: Path) -> None:
     file, target = tmp_path / "kernels.cu", tmp_path / "kernels.ptx"
     file.write_text(source(), encoding="utf-8")
     command = [NVCC, *OPTIONS, f"-arch={devices()[0]}", "-ptx", "-o", str(target), str(file)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    subprocess.run(command, check=True, capture_output=True, timeout=LIMIT)
     kernels = re.split(r"\.entry ", target.read_text(encoding="utf-8"))[1:]
     assert len(kernels) == 16
     for kernel in kernels:
