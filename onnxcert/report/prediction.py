@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -133,8 +133,7 @@ def draw_cloud_prediction(path: Path, segmenter: OnnxSegmenter, cloud: PointClou
         segmenter: the model.
         cloud: the points in the model's frame, as many as the model takes.
     """
-    contract = segmenter.contract
-    assert isinstance(contract, PointContract)
+    contract = cast(PointContract, segmenter.contract)
     x = segmenter.to_array(cloud)
     labels = segmenter(x[None])[0]
     own = dict(contract.categories).get(cloud.category, ())

@@ -20,6 +20,7 @@ from onnxcert.data.points.point_cloud import PointCloud
 from onnxcert.files.inside import make_parents_inside
 from onnxcert.report.export.ply import write_cloud_ply
 from onnxcert.report.export.record import certified_radius, encode_npy, figure_colours, figure_paths
+from onnxcert.report.figures import palette
 from onnxcert.report.figures.classification import draw_classifier_record
 from onnxcert.report.figures.images import RadiusMap
 from onnxcert.report.figures.points.axes import Scene
