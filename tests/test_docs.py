@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import shlex
 import shutil
@@ -226,3 +227,43 @@ def test_no_placeholder_is_left() -> None:
         text = (ROOT / name).read_text(encoding="utf-8")
         for mark in ("TODO", "FIXME", "XXX", "TABLE\n", "STATEMENT"):
             assert mark not in text, f"{name}: {mark}"
+
+
+def _resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or something in one."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:end])
+        if path.with_suffix(".py").exists() or (path / "__init__.py").exists():
+            found: object = importlib.import_module(".".join(parts[:end]))
+            for part in parts[end:]:
+                if part in getattr(found, "__annotations__", {}):
+                    return True
+                if not hasattr(found, part):
+                    return False
+                found = getattr(found, part)
+            return True
+    return False
+
+
+def test_names_and_files_that_are_referred_to_exist() -> None:
+    texts = [*(ROOT / "onnxcert").rglob("*.py"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]
+    lost = []
+    for path in texts:
+        if path.name == "CHANGELOG.md":  # speaks of what there was
+            continue
+        text = path.read_text(encoding="utf-8")
+        for name in re.findall(r"`(onnxcert(?:\.\w+)+)", text):
+            if not name.startswith(("onnxcert.converters", "onnxcert.bundled")):
+                lost += [(path.name, name)] * (not _resolves(name))
+        for file in re.findall(r"`((?:onnxcert|tests|benchmarks|docs)/[\w./-]+)`", text):
+            lost += [(path.name, file)] * (not (ROOT / file).exists())
+    assert not lost
+
+
+def test_the_glossary_names_files_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    glossary = text[text.index("## Glossary") : text.index("## How we write")]
+    files = re.findall(r"`([\w/]+(?:\.py|/))`", glossary)
+    assert len(files) > 40
+    assert [file for file in files if not (ROOT / "onnxcert" / file).exists()] == []

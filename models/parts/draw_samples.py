@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onnxcert.data.points.point_cloud import PointCloud
-from onnxcert.report.export.points import part_colours
+from onnxcert.report.figures.palette import part_colours
 from onnxcert.report.figures.points.axes import Scene
 from onnxcert.report.figures.points.rendering import FINE
 

@@ -20,12 +20,7 @@ from onnxcert.cli.options.parsing import parse_draws_or_off, parse_seconds
 from onnxcert.cli.options.rule import RuleOptions
 from onnxcert.cli.options.runtime import RunningOptions, load_model
 from onnxcert.cli.questions import add_run_settings
-from onnxcert.cli.running import (
-    default_folder,
-    execute,
-    result_object,
-    resume_command,
-)
+from onnxcert.cli.running import default_folder, execute, result_object, resume_command
 from onnxcert.data.paths import safe_name
 from onnxcert.errors import ParameterError
 from onnxcert.files.inside import inside

@@ -26,8 +26,7 @@ from onnxcert.model.detect.other_tasks import image_findings
 from onnxcert.model.graph.file import ModelFile, write_contract
 from onnxcert.model.graph.lint import Finding, group_by_message, lint, refuse_errors
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.report.figures.points.view import draw_cloud_prediction
-from onnxcert.report.figures.view import draw_prediction
+from onnxcert.report.prediction import draw_cloud_prediction, draw_prediction
 
 
 def command(

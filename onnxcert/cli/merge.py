@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from onnxcert.cli import SOME_SKIPPED
-from onnxcert.report.figures.best_effort import BestEffort
 from onnxcert.report.figures.curve import write_summary_curve
+from onnxcert.report.figures.plotting import BestEffort
 from onnxcert.report.tables.summary import summarise
 from onnxcert.report.tables.table import table
 from onnxcert.results import MergeResult, ResultStore

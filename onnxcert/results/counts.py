@@ -14,13 +14,7 @@ from onnxcert.errors import AccessError, StoreError
 from onnxcert.files.atomic import remove, write_atomically
 from onnxcert.files.inside import inside
 from onnxcert.results.checks import read_ints
-from onnxcert.results.encoding import (
-    expect,
-    mark,
-    read_draws,
-    write_arrays,
-    write_draws,
-)
+from onnxcert.results.encoding import expect, mark, read_draws, write_arrays, write_draws
 from onnxcert.results.fingerprint import ATTRIBUTE, fingerprint
 from onnxcert.results.hdf5 import Attributes, open_hdf5, put, write_hdf5
 from onnxcert.sampling import Count, Hits

@@ -9,7 +9,7 @@ from typing import Any, final
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.environment import Runtime
 from onnxcert.model.tuning.execution_plan import ExecutionPlan
-from onnxcert.report.figures.best_effort import BestEffort
+from onnxcert.report.figures.plotting import BestEffort
 from onnxcert.results import ResultStore
 from onnxcert.run.modality import InputModality
 from onnxcert.run.progress import Clock, Progress

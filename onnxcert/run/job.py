@@ -11,7 +11,7 @@ from onnxcert.errors import ModelError, ParameterError, StoreError
 from onnxcert.model.segmenter import resolve_class_names
 from onnxcert.model.tuning.execution_plan import ONE_DRAW_PLAN, ExecutionPlan
 from onnxcert.report.export.files import has_figure, write_labels
-from onnxcert.report.figures.matplotlib import load_matplotlib
+from onnxcert.report.figures.plotting import load_matplotlib
 from onnxcert.results import Record
 from onnxcert.run.checkpointed_count import CheckpointedCount
 from onnxcert.run.compatibility import check_same_outputs, check_stored_record

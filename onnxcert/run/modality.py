@@ -27,7 +27,7 @@ from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.runtime.machine import refuse_too_large
 from onnxcert.report.export.files import draw_record, has_labels
 from onnxcert.report.export.points import draw_cloud_record, has_cloud_labels
-from onnxcert.report.figures.composite import composite
+from onnxcert.report.figures.images import composite
 from onnxcert.results import Record
 
 

@@ -11,8 +11,8 @@ from onnxcert.data import Item, Listing, Shard
 from onnxcert.errors import InputError, refuse_too_many_files
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.environment import Runtime
-from onnxcert.report.figures.best_effort import BestEffort
 from onnxcert.report.figures.curve import write_summary_curve
+from onnxcert.report.figures.plotting import BestEffort
 from onnxcert.report.tables.summary import Summary, summarise
 from onnxcert.results import ResultStore
 from onnxcert.run.compatibility import check_same_inputs

@@ -12,14 +12,7 @@ from onnxcert._version import __version__
 from onnxcert.errors import ParameterError
 from onnxcert.simulation import catalogue
 from onnxcert.simulation import invalid_rules as exposed
-from onnxcert.simulation.calibration import (
-    SUSPICION,
-    InvalidRule,
-    Row,
-    build_row,
-    markdown,
-    row,
-)
+from onnxcert.simulation.calibration import SUSPICION, InvalidRule, Row, build_row, markdown, row
 from onnxcert.simulation.designs import Design
 from onnxcert.simulation.table import NoProgress, Steps
 

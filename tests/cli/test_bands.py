@@ -213,7 +213,7 @@ def test_another_model_that_takes_other_bands_is_refused(onnxcert: Any) -> None:
 
 
 def test_the_picture_of_bands_says_which_of_them_it_shows(onnxcert: Any) -> None:
-    from onnxcert.report.figures.composite import composite
+    from onnxcert.report.figures.images import composite
 
     values = np.random.default_rng(0).random((4, 5, 6), dtype=np.float32)
     shown, heading = composite(values, NAMES[1].split(","))

@@ -18,8 +18,8 @@ from PIL import Image
 
 from onnxcert.errors import StoreError
 from onnxcert.metrics.scores import Curve
-from onnxcert.report.figures.best_effort import BestEffort
 from onnxcert.report.figures.curve import COLUMNS, write_curve
+from onnxcert.report.figures.plotting import BestEffort
 
 UNIT = "pixel values in [0, 1] at native resolution"
 CURVE = Curve(np.array([0.05, 0.1, 0.2]), np.array([80, 60, 30]), np.array([63, 50, 20]), 100, 90)
@@ -179,7 +179,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from onnxcert.metrics.scores import Curve
-from onnxcert.report.figures.best_effort import BestEffort
+from onnxcert.report.figures.plotting import BestEffort
 from onnxcert.report.figures.curve import write_curve
 assert "matplotlib" not in sys.modules
 curve = Curve(np.array([.1]), np.array([1]), np.array([1]), 2, 2)

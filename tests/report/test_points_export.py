@@ -284,8 +284,8 @@ def test_another_number_of_points_is_refused(tmp_path: Path) -> None:
 def test_parts_of_a_shape_have_the_clearest_colours_and_no_two_share_one() -> None:
     names = [f"part {i}" for i in range(50)]
     for own in ((0, 1, 2, 3), (12, 13, 14, 15), (30, 31, 32, 33, 34, 35)):
-        colours = cloud_files.part_colours(names, own)
+        colours = palette.part_colours(names, own)
         assert len(np.unique(colours, axis=0)) == 50
         np.testing.assert_array_equal(colours[list(own)], palette.colours(len(own)))
-        np.testing.assert_array_equal(colours, cloud_files.part_colours(names, own))
-    np.testing.assert_array_equal(cloud_files.part_colours(names, ()), palette.colours(names))
+        np.testing.assert_array_equal(colours, palette.part_colours(names, own))
+    np.testing.assert_array_equal(palette.part_colours(names, ()), palette.colours(names))

@@ -18,8 +18,8 @@ from onnxcert.report.figures.figure import Panel
 from onnxcert.report.figures.images import RadiusMap
 from onnxcert.report.figures.points import figure as clouds
 from onnxcert.report.figures.points.axes import Scene
-from onnxcert.report.figures.points.cone import Cone
 from onnxcert.report.figures.points.rendering import FINE
+from onnxcert.report.figures.points.rotation_diagram import Cone
 from onnxcert.statistics.certificate import ABSTAIN
 
 CLOUD = chair(600)

@@ -13,8 +13,8 @@ from PIL import Image
 from solids import chair
 
 from onnxcert.data.points.point_cloud import PointCloud
+from onnxcert.report import prediction as cloud_view
 from onnxcert.report.figures.figure import Panel
-from onnxcert.report.figures.points import view as cloud_view
 
 CLOUD = chair(500)
 

@@ -19,7 +19,8 @@ from onnxcert.report.export import files
 from onnxcert.report.figures import axes as panels
 from onnxcert.report.figures import figure as sheet
 from onnxcert.report.figures import images as pictures
-from onnxcert.report.figures import palette, scale
+from onnxcert.report.figures import legend as scale
+from onnxcert.report.figures import palette
 from onnxcert.results import Record
 from onnxcert.results.record import Provenance
 from onnxcert.sampling.draws import Draws

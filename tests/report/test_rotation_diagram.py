@@ -12,8 +12,7 @@ from solids import chair
 
 from onnxcert.data.points.point_cloud import PointCloud
 from onnxcert.errors import ParameterError
-from onnxcert.report.figures.points.cone import Cone
-from onnxcert.report.figures.points.rotation_diagram import draw_rotation_diagram
+from onnxcert.report.figures.points.rotation_diagram import Cone, draw_rotation_diagram
 
 SIZE = (600, 400)  # wide enough that the words take one line, whatever they are
 SPOT = PointCloud(np.zeros((1, 3), np.float32))

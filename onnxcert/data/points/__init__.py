@@ -15,12 +15,7 @@ from onnxcert.data.points.point_cloud import (
     describe_duplicates,
     describe_missing_normals,
 )
-from onnxcert.data.points.preprocess import (
-    choose_rows,
-    normalise,
-    read_cloud_item,
-    resample,
-)
+from onnxcert.data.points.preprocess import choose_rows, normalise, read_cloud_item, resample
 from onnxcert.data.points.reading import count_points, count_shapes, read_cloud, read_cloud_labels
 from onnxcert.data.points.shapenet import SHAPENET_PART_NAMES, SHAPENET_PARTS, list_shapenet_part
 from onnxcert.data.points.table import MAX_POINTS, Columns

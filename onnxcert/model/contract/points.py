@@ -6,12 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, final
 
 from onnxcert.errors import ContractError
-from onnxcert.model.contract.base import (
-    Contract,
-    check_natural,
-    check_number,
-    field_error,
-)
+from onnxcert.model.contract.base import Contract, check_natural, check_number, field_error
 from onnxcert.model.contract.modality import Modality
 
 CHANNELS: Final = ("xyz", "xyz+normals", "xyz+features", "xyz+normals+features")

@@ -13,13 +13,7 @@ from onnxcert.model.contract.modality import Modality
 from onnxcert.model.contract.question import MissingSetting
 from onnxcert.model.detect.answer import TRIAL, OutputAxes
 from onnxcert.model.detect.values import GRAPH, fill_missing, source_label
-from onnxcert.model.graph.tracing import (
-    Axes,
-    attribute,
-    describe,
-    lengths,
-    producers,
-)
+from onnxcert.model.graph.tracing import Axes, attribute, describe, lengths, producers
 
 LABEL_TYPES: Final = ("int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "bool")
 

@@ -85,7 +85,7 @@ def draw_record(
         class_names: names by class index.
         ignore_label: ground-truth value of unlabelled pixels, or None.
         heading: heading of the image panel if the image is a composite of bands; see
-            `onnxcert.report.figures.composite`.
+            `onnxcert.report.figures.images`.
     """
     if len(record.labels.shape) == 1:
         path = make_parents_inside(folder, Path("pictures", f"{record.name}.png"))

@@ -21,12 +21,11 @@ from onnxcert.files.inside import make_parents_inside
 from onnxcert.report.export.ply import write_cloud_ply
 from onnxcert.report.export.record import certified_radius, encode_npy, figure_colours, figure_paths
 from onnxcert.report.figures import palette
-from onnxcert.report.figures.axes import ByteArray
 from onnxcert.report.figures.classification import draw_classifier_record
 from onnxcert.report.figures.images import RadiusMap
 from onnxcert.report.figures.points.axes import Scene
-from onnxcert.report.figures.points.cone import Cone
 from onnxcert.report.figures.points.figure import draw_cloud
+from onnxcert.report.figures.points.rotation_diagram import Cone
 from onnxcert.report.figures.points.viewpoint import Vector
 from onnxcert.results import Record
 
@@ -95,7 +94,7 @@ def draw_cloud_record(
     )
     many = certified.ndim == 2
     for below, names, index in figure_paths("pictures", record.name, class_names, many=many):
-        colours = figure_colours(names, index) if many else part_colours(names, own)
+        colours = figure_colours(names, index) if many else palette.part_colours(names, own)
         path = make_parents_inside(folder, below)
         if many:  # a lighter "no" would look like abstention where the surface is bright
             colours[0] = _GREY
@@ -116,24 +115,6 @@ def draw_cloud_record(
             radii=None if radius is None else _radius_map(record, radius[index]),
             cone=certified_cone(record),
         )
-
-
-def part_colours(class_names: Sequence[str], own: Sequence[int]) -> ByteArray:
-    """Return a colour for each class, the most distinct ones for the parts of one category.
-
-    Fifty parts of all categories would get similar colours, but one shape has few parts.
-
-    Args:
-        class_names: names by class index.
-        own: classes of the shape's category.
-
-    Returns:
-        uint8 [classes, 3].
-    """
-    order = [*own, *(i for i in range(len(class_names)) if i not in set(own))]
-    colours = np.empty((len(class_names), 3), np.uint8)
-    colours[order] = palette.colours([class_names[i] for i in order])
-    return colours
 
 
 def certified_cone(record: Record) -> Cone | None:

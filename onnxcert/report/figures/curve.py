@@ -15,8 +15,7 @@ import numpy as np
 from onnxcert.files.atomic import write_atomically
 from onnxcert.files.inside import inside
 from onnxcert.metrics.scores import Curve
-from onnxcert.report.figures.best_effort import BestEffort
-from onnxcert.report.figures.matplotlib import load_matplotlib
+from onnxcert.report.figures.plotting import BestEffort, load_matplotlib
 from onnxcert.report.figures.text import replace_surrogates
 from onnxcert.report.tables.summary import Summary
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from onnxcert.files.atomic import write_atomically
 from onnxcert.report.figures.axes import LINE, ByteArray
-from onnxcert.report.figures.legend import draw_legend
-from onnxcert.report.figures.scale import Scale, draw_scale
+from onnxcert.report.figures.legend import Scale, draw_legend, draw_scale
 from onnxcert.report.figures.text import FAINT, INK, PAPER, draw_text, load_font
 
 if TYPE_CHECKING:

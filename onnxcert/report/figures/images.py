@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,28 @@ from onnxcert.report.figures.axes import (
     resize_nearest,
 )
 from onnxcert.report.figures.figure import Panel, save_png, write_figure
-from onnxcert.report.figures.legend import legend_entries
-from onnxcert.report.figures.scale import hit_rate_scale, radius_scale
+from onnxcert.report.figures.legend import hit_rate_scale, legend_entries, radius_scale
+
+_COLOURS: Final = ("red", "green", "blue")
+
+
+def composite(bands: FloatArray, names: Sequence[str]) -> tuple[FloatArray, str]:
+    """Return (RGB float32 [3, H, W], description).
+
+    The composite shows the bands named red, green and blue; otherwise the first three bands; with
+    fewer than three bands, the first one in grey.
+
+    Args:
+        bands: float32 [C, H, W] in [0, 1].
+        names: one name for each band.
+    """
+    called = [name.strip().casefold() for name in names]
+    if all(colour in called for colour in _COLOURS):
+        shown = [called.index(colour) for colour in _COLOURS]
+        return np.ascontiguousarray(bands[shown]), "Bands red, green, blue"
+    if len(bands) < 3:
+        return np.ascontiguousarray(bands[[0, 0, 0]]), "Channel 0 in grey"
+    return np.ascontiguousarray(bands[:3]), "Channels 0, 1, 2 as RGB"
 
 
 @dataclass(frozen=True, eq=False)

@@ -148,3 +148,21 @@ def _to_lab(rgb: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
     x, y, z = np.moveaxis(f, -1, 0)
     lab: npt.NDArray[np.float64] = np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
     return lab
+
+
+def part_colours(class_names: Sequence[str], own: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """Return a colour for each class, the most distinct ones for the parts of one category.
+
+    Fifty parts of all categories would get similar colours, but one shape has few parts.
+
+    Args:
+        class_names: names by class index.
+        own: classes of the shape's category.
+
+    Returns:
+        uint8 [classes, 3].
+    """
+    order = [*own, *(i for i in range(len(class_names)) if i not in set(own))]
+    table = np.empty((len(class_names), 3), np.uint8)
+    table[order] = colours([class_names[i] for i in order])
+    return table

@@ -15,12 +15,10 @@ from onnxcert.errors import ParameterError
 from onnxcert.report.figures.axes import ByteArray, ignored_mask
 from onnxcert.report.figures.figure import Panel, write_figure
 from onnxcert.report.figures.images import RadiusMap
-from onnxcert.report.figures.legend import legend_entries
+from onnxcert.report.figures.legend import hit_rate_scale, legend_entries, radius_scale
 from onnxcert.report.figures.points.axes import Scene
-from onnxcert.report.figures.points.cone import Cone
-from onnxcert.report.figures.points.rotation_diagram import draw_rotation_diagram
+from onnxcert.report.figures.points.rotation_diagram import Cone, draw_rotation_diagram
 from onnxcert.report.figures.points.viewpoint import UP, Vector
-from onnxcert.report.figures.scale import hit_rate_scale, radius_scale
 
 
 def draw_cloud(

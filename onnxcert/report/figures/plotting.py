@@ -1,4 +1,4 @@
-"""Import of matplotlib that works even if only the result folder is writable."""
+"""Best-effort drawing of figures: their data is kept elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Final, final
 
 _FONTS: Final = "matplotlib.font_manager"
 
@@ -62,3 +62,42 @@ def _suppress_warnings() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
+
+
+@final
+class BestEffort:
+    """Record of the figures that could not be drawn, so that the run continues.
+
+    A certificate costs minutes or hours, its figure a second: an error of the disk, of memory or of
+    the drawing library must not lose the certificate.
+
+    Attributes:
+        missing: figure -> why it could not be drawn.
+    """
+
+    def __init__(self) -> None:
+        self.missing: dict[str, str] = {}
+
+    @contextmanager
+    def drawing(self, figure: str) -> Iterator[None]:
+        """Catch and note any error of the block, which draws `figure`."""
+        try:
+            yield
+        except Exception as error:
+            self.note(figure, error)
+
+    def note(self, figure: str, error: Exception) -> None:
+        """Note why `figure` is missing."""
+        self.missing[figure] = str(error).strip().rstrip(".") or type(error).__name__
+
+    def sentence(self) -> str:
+        """Return which figures are missing and how to get them; empty if none is."""
+        if not self.missing:
+            return ""
+        figure, reason = next(iter(self.missing.items()))
+        few = len(self.missing) == 1
+        named = figure if few else f"{len(self.missing)} figures, the first of them {figure},"
+        return (
+            f"{named} could not be drawn ({reason}); no certificate is lost, and the same command "
+            f"draws {'it' if few else 'them'} later."
+        )
