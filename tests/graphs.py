@@ -125,7 +125,7 @@ def conv(
             {tail}
         }}""",
         contract,
-        w=weight,
+        w=np.asarray(weight, np.float32),
         b=np.zeros(classes) if bias is None else bias,
         **constants,
     )

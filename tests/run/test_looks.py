@@ -157,7 +157,7 @@ def test_it_stops_once_the_share_asked_for_is_certified(prepared: Any) -> None:
         decided = record.certificate()
         assert 1.0 - decided.abstain_share >= 0.5
         # And not a look later than it could.
-        tally = record.tally
+        tally = record.tally.to_memory()
         for k in range(len(tally.looks) - 1):
             early = decide(at_look(tally, k), decided.rule)
             assert 1.0 - early.abstain_share < 0.5
@@ -201,7 +201,7 @@ def test_more_looks_never_take_a_certificate_away(prepared: Any) -> None:
     run.execute(0)
     rule = run.settings.rule
     for record in run.store.records():
-        tally = record.tally
+        tally = record.tally.to_memory()
         certified = [decide(at_look(tally, k), rule).labels >= 0 for k in range(len(LOOKS))]
         for earlier, later in pairwise(certified):
             assert (later >= earlier).all()

@@ -158,7 +158,7 @@ def test_what_first_passes_show_is_found_out_as_in_one_process(
     monkeypatch.undo()
     # Each worker labels the first input before it does anything else.
     assert len(first) > 1
-    assert set(first.values()) == {("label", ResultStore(tmp_path / "out").read("p0").draws.digest)}
+    assert set(first.values()) == {("label", ResultStore(tmp_path / "out").read("p0").tally.draws.digest)}
     assert_equal_runs(tmp_path / "out", slot.whole("plain", **more))
     store = ResultStore(tmp_path / "out")
     warnings = [record.provenance.environment["warnings"] for record in store.records()]

@@ -42,7 +42,7 @@ BASELINES = sorted(PROCEDURES.keys() - {"segcertify"})
         (
             {"schedule": LOOKS, "correction": "bonferroni", "radius_map": True},
             "pooled",
-            "not with a radius map",
+            "cannot be combined with a radius map",
         ),
         (
             {"schedule": Schedule(10, None, "linear"), "correction": "bonferroni"},

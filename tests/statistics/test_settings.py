@@ -63,7 +63,7 @@ def test_too_few_draws_for_a_shared_alpha_are_refused_with_the_number_that_is_en
     ("wrong", "said"),
     [
         ({"rule": Rule(correction="bonferroni", schedule=Schedule(90))}, "last look must be at n"),
-        ({"stopping": Stopping(until=0.5)}, "until stops at a look, and there are none"),
+        ({"stopping": Stopping(until=0.5)}, "until stops at a look, but the rule has none"),
         ({"stopping": Stopping(seconds=9)}, "time stops at a look"),
         ({"rule": Rule(correction="bonferroni", procedure="predict")}, "n0 to be n 100"),
         ({"rule": Rule(procedure="certify")}, "procedure must be one of segcertify"),

@@ -120,7 +120,9 @@ def _component(record: Record) -> str:
     """Return the table's word for one component."""
     if Component.parse(record.tally.kind).element.is_whole:
         return "input"
-    return "point" if _is_cloud(record) else "pixel"
+    if not _is_cloud(record):
+        return "pixel"
+    return "input" if record.provenance.contract.get("task") == "classification" else "point"
 
 
 def _is_cloud(record: Record) -> bool:

@@ -177,7 +177,7 @@ def archive(members: dict[str, bytes]) -> bytes:
 def test_an_archive_that_asks_for_too_much_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.npz"
     for members, said in (
-        ({"points": header(9_000_000) + bytes(99)}, "names 27,000,000"),
+        ({"points": header(9_000_000) + bytes(99)}, r"names \(9000000, 3\)"),
         ({"points": header(2**62) + bytes(99)}, "all of them in the file"),
         ({f"x{i}": b"" for i in range(1001)}, "1,001 members"),
     ):
