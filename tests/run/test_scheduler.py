@@ -119,7 +119,7 @@ def crew(run: Run, size: int, **chaos: Any) -> UnreliablePool:
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
-@pytest.mark.parametrize(("size", "deaths"), [(1, 0.0), (3, 0.12), (7, 0.05)])
+@pytest.mark.parametrize(("size", "deaths"), [(1, 0.0), (3, 0.12), (7, 0.15)])
 def test_any_number_of_workers_gives_the_result_of_one_process(
     slot: Place, tmp_path: Path, settings: str, size: int, deaths: float
 ) -> None:
@@ -158,9 +158,9 @@ def test_what_first_passes_show_is_found_out_as_in_one_process(
     monkeypatch.undo()
     # Each worker labels the first input before it does anything else.
     assert len(first) > 1
-    assert set(first.values()) == {("label", ResultStore(tmp_path / "out").read("p0").tally.draws.digest)}
-    assert_equal_runs(tmp_path / "out", slot.whole("plain", **more))
     store = ResultStore(tmp_path / "out")
+    assert set(first.values()) == {("label", store.read("p0").tally.draws.digest)}
+    assert_equal_runs(tmp_path / "out", slot.whole("plain", **more))
     warnings = [record.provenance.environment["warnings"] for record in store.records()]
     assert all(bool(said) == (kind == "leaky") for said in warnings)
 
