@@ -192,6 +192,7 @@ def describe_attack(perturbation: Perturbation, size: str, unit: str) -> str:
     words, values = _ROTATIONS.get(of.norm), of.parameters()
     if words is None:
         part = part or "the input"
+        unit = of.unit or unit
         return f"every perturbation d of {part} with {of.norm} norm at most {size} ({unit})"
     part = part or _VECTORS[values["vectors"]]
     return words.attack.format(part=part, size=size, unit=unit, **values)

@@ -11,10 +11,11 @@ import pytest
 from scipy.special import ndtr
 
 from onnxcert import _typing
-from onnxcert.perturbation import PLAIN, OnChannels
+from onnxcert.perturbation import PLAIN, Gaussian, OnChannels
 from onnxcert.sampling import Count, sample
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.statistics import decide
+from onnxcert.statistics.guarantee import describe_attack
 from onnxcert.statistics.rule import Rule
 
 
@@ -75,3 +76,12 @@ def test_it_is_drawn_counted_decided_and_worded(
         "2 * 0.25 * (0.75 - 1/2) = 0.125 ("
     ) in text
     assert f"[uniform sigma 0.25{where}, tau 0.75, " in text
+
+
+def test_a_unit_of_its_own_is_the_unit_of_the_guarantee() -> None:
+    class InGreyLevels(Gaussian):
+        unit = "grey levels"
+
+    words = describe_attack(InGreyLevels(64.0), "R = 43.16", "pixel values in [0, 1]")
+    assert "(grey levels)" in words
+    assert "pixel values" not in words
