@@ -61,8 +61,8 @@ def command(
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Stop at an interim look when 100 more noise samples are expected to certify less "
-            "than this additional share.",
+            help="Stop at an interim look if 100 more noise samples are expected to certify less "
+            "than this share more.",
         ),
     ] = None,
     seconds_each: Annotated[

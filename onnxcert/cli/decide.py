@@ -34,7 +34,7 @@ def command(
         ),
     ] = None,
     alpha: Annotated[
-        float | None, typer.Option(help="Probability that the guarantee fails.")
+        float | None, typer.Option(help="Largest probability that the guarantee fails.")
     ] = None,
     alpha_scope: Annotated[
         str | None,
@@ -51,7 +51,7 @@ def command(
         str | None,
         typer.Option(
             metavar="B|PERCENT%",
-            help="Number of wrong components tolerated by k-FWER, or a share such as 0.1%.",
+            help="Number of wrong certificates to tolerate under k-FWER, or a share such as 0.1%.",
         ),
     ] = None,
     procedure: Annotated[

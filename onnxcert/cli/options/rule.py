@@ -33,7 +33,7 @@ class RuleOptions:
     alpha: Annotated[
         float,
         typer.Option(
-            help="Probability that any certificate is wrong (with --budget: that more than the "
+            help="Largest probability of any wrong certificate (with --budget: that more than the "
             "budget are wrong; with benjamini-yekutieli: expected share of wrong certificates)."
         ),
     ] = 0.001
@@ -56,7 +56,7 @@ class RuleOptions:
         str | None,
         typer.Option(
             metavar="B|PERCENT%",
-            help="Number of wrong components tolerated by k-FWER, or a share such as 0.1%.",
+            help="Number of wrong certificates to tolerate under k-FWER, or a share such as 0.1%.",
         ),
     ] = None
     procedure: Annotated[
