@@ -54,7 +54,7 @@ def command(
     checked (limits, permissions, memory, a failing disk) and all other checks passed.
 
     Digests are not signatures: consistent changes of votes, settings, files and digests are not
-    detected. Keep the packed file, or its checksum, where nobody can change it.
+    detected. Store the packed file, or its checksum, in a place with write protection.
     """
     given = find_model(model) if model is not None else None
     found = run_checks(

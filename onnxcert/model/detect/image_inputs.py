@@ -130,7 +130,7 @@ def _with_channels(contract: ImageContract, name: str, channels: int | None) -> 
                 f"the graph does not give the number of channels of the input {name!r}; name all "
                 "of them with --channels-are, such as --channels-are blue,green,red,nir."
             )
-        if channels > LARGEST:  # before creating so many names
+        if channels > LARGEST:  # before a name is created for each channel
             raise ContractError(
                 f"the input {name!r} has {channels} channels, more than {LARGEST}; export the "
                 "model with fewer."

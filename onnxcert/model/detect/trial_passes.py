@@ -81,7 +81,7 @@ def refuse_tried_axes(file: ModelFile, contract: Contract, grids: Sequence[Shape
 def refuse_other_axes(
     file: ModelFile, contract: Contract, answer: Shape, rows: int, grid: Shape
 ) -> None:
-    """Raise ModelError unless the output for so many rows has the axes of the contract."""
+    """Raise ModelError unless the output for `rows` rows has the axes of the contract."""
     if matches_contract(answer, rows, grid, contract):
         return
     inputs = "input" if rows == 1 else "inputs"
@@ -148,7 +148,7 @@ def _run_rows(
     *,
     equal: bool = False,
 ) -> Any:
-    """Return the output for so many rows, or None if the network fails."""
+    """Return the output for `rows` rows, or None if the network fails."""
     taken = {value.name for value in session.runtime.get_inputs()}
     try:
         feeds = {name: v for name, v in _feeds(proto, contract, grid, rows, equal) if name in taken}

@@ -131,7 +131,7 @@ class Forward:
 
     @contextmanager
     def timed_pass(self, many: int, shape: tuple[int, ...], entry: Adapter) -> Iterator[None]:
-        """Time one pass over so many inputs of this shape, and translate its errors.
+        """Time one pass over a batch of this shape, and translate its errors.
 
         Raises:
             ModelError: the model fails.

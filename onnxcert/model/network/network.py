@@ -202,7 +202,7 @@ class Network:
             return None
 
     def _reopen_for_size(self, values: int) -> None:
-        """Reopen the session if inputs of so many values need other concurrency."""
+        """Reopen the session if inputs of this size need another concurrency."""
         before, self._values = self._values, values
         session = self.forward.session
         wanted = passes_at_once(session.threads, values), keeps_memory(values)

@@ -80,7 +80,7 @@ def parse_device(device: str) -> tuple[str, int]:
 
 
 def passes_at_once(threads: int, values: int) -> int:
-    """Return the number of concurrent passes on the CPU for inputs of so many network values.
+    """Return the number of concurrent passes on the CPU for inputs of `values` values.
 
     Several passes use the cores better than several threads in one pass, which wait for each other
     after every operator (`docs/speed.md`). The passes share the threads, but each needs its own

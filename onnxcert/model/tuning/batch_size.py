@@ -46,7 +46,7 @@ class BatchSize:
 
 
 def guess_batch_size(values: int) -> int:
-    """Return a batch size for inputs of so many values: 1 for large inputs, 8 for small ones."""
+    """Return a batch size for inputs of `values` values: 1 for large inputs, 8 for small ones."""
     return int(min(_DEFAULT_LARGEST, max(1, _DEFAULT_VALUES // values)))
 
 

@@ -39,7 +39,7 @@ class Backend(Protocol):
         ...
 
     def inputs(self, rows: int, shape: tuple[int, ...]) -> Array:
-        """Return an uninitialised batch of so many inputs of this shape."""
+        """Return an uninitialised batch of inputs of this shape."""
         ...
 
     def device(self, array: Any) -> Array:
