@@ -16,7 +16,11 @@ import pytest
 import onnxcert
 from onnxcert import Gaussian, OnnxSegmenter
 from onnxcert.errors import ModelError
-from onnxcert.model.tuning.batch_invariance import is_batch_dependent
+from onnxcert.model.tuning.batch_invariance import (
+    LEAK_WARNING,
+    check_batch_invariance,
+    is_batch_dependent,
+)
 from onnxcert.sampling import as_segmenter
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.sampling.tally import Tally
@@ -135,6 +139,21 @@ def test_a_model_whose_answer_depends_on_the_row_gives_the_tally_of_the_first_ro
     alone = onnxcert.certify(Placed(), picture(), NOISE, seed=0, batch_size=1)
     assert same(batched.tally, alone.tally)
     assert any("one draw per pass" in note for note in batched.notes)
+
+
+@pytest.mark.parametrize("mixes", [False, True])
+def test_a_callable_that_declares_that_it_mixes_draws_runs_them_one_by_one(mixes: bool) -> None:
+    class Sound:
+        mixes_draws = mixes
+
+        def __call__(self, batch: Array) -> npt.NDArray[np.int32]:
+            return (batch[:, 0] > 0.5).astype(np.int32)
+
+    x = picture()
+    found = check_batch_invariance(
+        as_segmenter(Sound()), x, Draws(NOISE, 4, digest(x)), batch_size=5
+    )
+    assert found == ((1, LEAK_WARNING) if mixes else (5, ""))
 
 
 def test_the_probe_looks_at_no_draw_that_is_counted() -> None:
