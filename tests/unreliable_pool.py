@@ -11,11 +11,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Self
 
+from onnxcert.run.workers.tasks import CountDraws, MakePlan
 from onnxcert.run.workers.worker import Task, TaskResult, Worker, WorkerSetup
 
 
 class Gone(Exception):
     """What is heard of a worker that is dead."""
+
+
+def task_key(task: Task) -> tuple[str, range | None, bool]:
+    """Return what makes two tasks one, however often it is requeued."""
+    if isinstance(task, CountDraws):
+        return task.draws.digest, task.indices, task.plan.one_draw_per_pass
+    assert isinstance(task, MakePlan)
+    return task.draws.digest, None, task.leaky
 
 
 class UnreliablePool:
@@ -54,7 +63,7 @@ class UnreliablePool:
         self.starts = 0
         self._threads: dict[int, ThreadPoolExecutor] = {}
         self._workers: dict[int, Worker | None] = {}
-        self._killed: Counter[bytes] = Counter()
+        self._killed: Counter[tuple[str, range | None, bool]] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -96,10 +105,11 @@ class UnreliablePool:
             raise Gone
         time.sleep(self.chance.random() * 0.003)
         self.done.append((slot, task))
-        # What kills three workers is an error, and so is not left to chance.
-        unlucky = self._killed[sent] < 2 and self.chance.random() < self.deaths
+        # The third loss to one task is an error, and so is not left to chance.
+        key = task_key(task)
+        unlucky = self._killed[key] < 2 and self.chance.random() < self.deaths
         if self.fatal(task) or unlucky:
-            self._killed[sent] += 1
+            self._killed[key] += 1
             self._workers[slot] = None
             raise Gone
         outcome: TaskResult = pickle.loads(pickle.dumps(worker.do(task, *values)))

@@ -260,7 +260,7 @@ def test_without_a_finding_batches_stay(tmp_path: Path) -> None:
     assert {r.provenance.environment["batch_size"] for r in store.records()} == {5}
 
 
-@pytest.mark.parametrize(("size", "deaths"), [(1, 0.0), (2, 0.0), (3, 0.1), (5, 0.05)])
+@pytest.mark.parametrize(("size", "deaths"), [(1, 0.0), (1, 1.0), (3, 0.0), (3, 1.0), (5, 0.2)])
 def test_workers_find_it_for_all(place: Place, size: int, deaths: float) -> None:
     run = place.run("out")
     run.crew = UnreliablePool(

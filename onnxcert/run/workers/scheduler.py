@@ -14,7 +14,7 @@ from onnxcert.model.tuning.environment import Runtime
 from onnxcert.run.job import CertificationJob
 from onnxcert.run.progress import ProgressListener
 from onnxcert.run.workers.input_job import InputJob
-from onnxcert.run.workers.tasks import CleanOutputs, CountDraws
+from onnxcert.run.workers.tasks import CleanOutputs, CountDraws, MakePlan
 from onnxcert.run.workers.worker import Task, TaskResult, WorkerPool
 
 # Queue depth per worker: one task running, one waiting, so that the worker is never idle.
@@ -62,7 +62,7 @@ class Scheduler:
         self._exhausted = False
         self._first = pool.share(None)  # the first input that the model accepts, see `Worker.do`
         self._accepted = False  # whether there is one
-        self._failures: Counter[tuple[str, str]] = Counter()
+        self._failures: Counter[tuple[str, str, bool]] = Counter()
         self._failed_starts = 0
         self._runtimes: list[Runtime] = []  # of the workers that are ready
 
@@ -227,11 +227,15 @@ class Scheduler:
             self._attribute_failure(held[0][0].job.name, held[0][1])
 
     def _attribute_failure(self, name: str, task: Task) -> None:
-        doing = "trying it out"
+        # With one draw per pass it is another task: earlier losses say nothing about its memory.
         if isinstance(task, CountDraws):
             doing = f"counting its draws {task.indices.start} to {task.indices.stop - 1}"
-        self._failures[name, doing] += 1
-        if self._failures[name, doing] >= _TRIES:
+            one_draw = task.plan.one_draw_per_pass
+        else:
+            assert isinstance(task, MakePlan)
+            doing, one_draw = "trying it out", task.leaky
+        self._failures[name, doing, one_draw] += 1
+        if self._failures[name, doing, one_draw] >= _TRIES:
             raise ModelError(
                 f"{name}: {_TRIES} workers ended while {doing}; they may lack memory; use fewer "
                 "workers or a smaller --batch-size."
