@@ -29,13 +29,17 @@ class ProgressBar(ProgressListener):
         console: Console,
         make_header: Callable[[], str],
         get_time: Callable[[], float] = time.monotonic,
+        *,
+        details: bool = False,
     ) -> None:
         self._make_header = make_header
+        self._details = details
         self._get_time = get_time
         self._batch = ""
         self._updated = -_REDRAW
         self._active: dict[str, int] = {}  # unfinished inputs of this run -> draws reported
         self._new = 0  # draws since the last update
+        self._counted: set[str] = set()  # inputs that are finished
         self._progress = Progress(
             # No markup: a file name could contain it, and this stream is not a GuardedStream.
             TextColumn("{task.description}", markup=False),
@@ -71,11 +75,15 @@ class ProgressBar(ProgressListener):
         if done == 0:
             self._active[name] = 0
             self._progress.update(self._task, note="")
+        elif name not in self._active and name not in self._counted:
+            self._counted.add(name)
+            self._print_detail(f"stored  {name}: finished before")
         elif name in self._active:
             self._new += done - self._active[name]
             self._active[name] = done
             if done >= self._passes:
                 del self._active[name]
+                self._counted.add(name)
         now = self._get_time()
         gap = now - self._updated
         if gap < _REDRAW and not (place == self._inputs and done == self._passes):
@@ -92,15 +100,21 @@ class ProgressBar(ProgressListener):
         self._progress.update(self._task, rate=_format_rate(task.speed or 0.0, self._passes))
 
     def report_batch_size(self, draws: int, why: str) -> None:
-        if self._batch:
+        text = f"batch   {draws} draw{'' if draws == 1 else 's'} per pass ({why})"
+        if text == self._batch or (self._batch and not self._details):
             return  # print it once, not for each input
-        self._batch = f"batch   {draws} draw{'' if draws == 1 else 's'} per pass ({why})"
+        self._batch = text
         if self._header:
-            print(self._batch, file=sys.stderr)
+            print(text, file=sys.stderr)
 
     def report_status(self, text: str) -> None:
         if self._progress.tasks:  # a worker may report before the run begins to count
             self._progress.update(self._task, note=escape(text))
+        self._print_detail(f"status  {text}")
+
+    def _print_detail(self, text: str) -> None:
+        if self._details:
+            print(text, file=sys.stderr)
 
 
 def _format_rate(draws: float, passes: int) -> str:

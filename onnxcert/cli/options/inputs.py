@@ -6,86 +6,64 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
-import typer
+from onnxcert.cli.options.base import INPUTS, option
+from onnxcert.cli.options.names import CLOUD_DATASETS, IMAGE_DATASETS, LABEL_MAPS
+from onnxcert.cli.options.parsing import look_up, parse_ignored
+from onnxcert.errors import InputError, ParameterError, suggest
 
-from onnxcert.cli.options.base import ClassNames
-from onnxcert.cli.options.parsing import look_up
-from onnxcert.data import Listing, read_class_names, select
-from onnxcert.data.datasets import READERS, apply_label_encoding
-from onnxcert.data.labels.encoding import INDEX
-from onnxcert.data.points import CLOUD_READERS, Columns
-from onnxcert.data.published import LABEL_MAPS
-from onnxcert.errors import InputError, ParameterError
-from onnxcert.model.adapter.base import Adapter
-from onnxcert.model.adapter.points import PointAdapter
-from onnxcert.model.bundled import samples
-from onnxcert.model.contract.modality import Modality
-from onnxcert.model.graph.file import ModelFile
+if TYPE_CHECKING:
+    from onnxcert.data import Listing
+    from onnxcert.model.adapter.base import Adapter
+    from onnxcert.model.contract.modality import Modality
+    from onnxcert.model.graph.file import ModelFile
 
-# Modality of the model's inputs -> (readers, name of the default reader).
-DATASETS: Final = {
-    Modality.IMAGE: (READERS, "folder"),
-    Modality.POINTS: (CLOUD_READERS, "clouds"),
-}
+STANDARD_INPUT: Final = "-"
 
 
 @dataclass(frozen=True)
 class InputOptions:
     """With the model, these options define the inputs and their labels."""
 
-    title: ClassVar = "Options of inputs and labels"
+    title: ClassVar = INPUTS
 
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH",
-            help="Ground truth: folder of label maps, or of files with one class per point, named "
-            "like the inputs. For a classifier: a table.",
-        ),
-    ] = None
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Dataset layout: {', '.join(READERS)}; for point clouds "
-            f"{', '.join(CLOUD_READERS)}."
-        ),
-    ] = None
-    ignore_label: Annotated[
-        int | None,
-        typer.Option(
-            metavar="INDEX", help="Label of pixels or points that are ignored in the metrics."
-        ),
-    ] = None
-    palette: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Class colours of label images: a file with lines 'r g b name' or 'index r g b "
-            "name'.",
-        ),
-    ] = None
-    label_map: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Map from label values to model classes: a file with lines 'from to', or one of "
-            f"{', '.join(LABEL_MAPS)}.",
-        ),
-    ] = None
-    class_names: ClassNames = None
-    columns: Annotated[
-        str | None,
-        typer.Option(metavar="NAMES", help="Columns of the point files, e.g. xyz,normals,label."),
-    ] = None
-    category: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Category of all shapes, e.g. chair.")
-    ] = None
-    limit: Annotated[int | None, typer.Option(help="Certify at most this number of inputs.")] = None
-    every: Annotated[
-        int | None, typer.Option(metavar="K", help="Certify only every K-th input.")
-    ] = None
+    labels: str | None = option(
+        "Ground truth: folder of label maps, or of files with one class per point, named like the "
+        "inputs. For a classifier: a table.",
+        "PATH",
+    )
+    labels_pattern: str | None = option(
+        "Name of the label file of an input, e.g. '{stem}_mask.png': in the folder of --labels, or "
+        "without --labels beside the input.",
+        "PATTERN",
+    )
+    ignore_label: list[str] | None = option(
+        "Label of pixels or points that are ignored in the metrics. For several labels, repeat the "
+        "option or separate them by commas.",
+        "INDEX",
+    )
+    dataset: str | None = option(
+        f"Dataset layout: {', '.join(IMAGE_DATASETS)}; for point clouds "
+        f"{', '.join(CLOUD_DATASETS)}.",
+        "NAME",
+        choices=(*IMAGE_DATASETS, *CLOUD_DATASETS),
+    )
+    palette: Path | None = option(
+        "Class colours of label images: a file with lines 'r g b name' or 'index r g b name'.",
+        "FILE",
+    )
+    label_map: str | None = option(
+        "Map from label values to model classes: a file with lines 'from to', or one of "
+        f"{', '.join(LABEL_MAPS)}.",
+        "NAME|FILE",
+        choices=LABEL_MAPS,
+    )
+    class_names: Path | None = option("File with the class names in order, one per line.", "FILE")
+    columns: str | None = option("Columns of the point files, e.g. xyz,normals,label.", "NAMES")
+    category: str | None = option("Category of all shapes, e.g. chair.", "NAME")
+    limit: int | None = option("Certify at most this number of inputs.")
+    every: int | None = option("Certify only every K-th input.", "K")
 
     def list_inputs(self, model: Path, inputs: Sequence[str], modality: Modality) -> Listing:
         """Return the given inputs, or the samples next to the model if none are given.
@@ -95,21 +73,15 @@ class InputOptions:
             inputs: Files, folders and glob patterns.
             modality: Modality of the model.
         """
+        from onnxcert.data import select
+        from onnxcert.data.datasets import apply_label_encoding
+        from onnxcert.model.contract.modality import Modality
+
         listing = self._list(model, inputs, modality)
-        if folders := listing.skipped_results:
-            more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
-            folder = f"folder{'s' if more else ''} {min(folders)}{more}"
-            print(
-                f"onnxcert: skipped the {folder}: results of onnxcert, not inputs", file=sys.stderr
-            )
-        if listing.skipped_links:
-            plural = "s" if len(listing.skipped_links) > 1 else ""
-            print(
-                f"onnxcert: left out {len(listing.skipped_links)} link{plural} to inputs that are "
-                f"listed already, such as {listing.skipped_links[0]}",
-                file=sys.stderr,
-            )
+        _print_left_out(listing)
         listing = select(listing, limit=self.limit, every=self.every)
+        ignored = parse_ignored(self.ignore_label or ())
+        listing = replace(listing, also_ignored=ignored[1:])
         if modality is Modality.POINTS:
             return self._apply_point_options(listing)
         for name in ("columns", "category"):
@@ -121,10 +93,12 @@ class InputOptions:
             listing,
             palette=self.palette,
             label_map=self.label_map,
-            ignore_label=self.ignore_label,
+            ignore_label=ignored[0] if ignored else None,
         )
 
     def _apply_point_options(self, listing: Listing) -> Listing:
+        from onnxcert.data.points import Columns
+
         for name in ("palette", "label_map"):
             if getattr(self, name) is not None:
                 raise ParameterError(
@@ -139,31 +113,61 @@ class InputOptions:
         return replace(listing, items=items, columns=self.columns)
 
     def _list(self, model: Path, inputs: Sequence[str], modality: Modality) -> Listing:
-        readers, default = DATASETS[modality]
+        from onnxcert.data.datasets import READERS
+        from onnxcert.data.label_pattern import apply_label_pattern
+        from onnxcert.data.points import CLOUD_READERS
+        from onnxcert.model.bundled import samples
+        from onnxcert.model.contract.modality import Modality
+
+        readers, default = (
+            (READERS, "folder") if modality is Modality.IMAGE else (CLOUD_READERS, "clouds")
+        )
         reader = look_up(readers, self.dataset or default, "--dataset")
-        if inputs:
-            return reader.list(inputs, self.labels)
-        found = samples(model)
-        if found is None:
-            raise InputError(
-                f"no inputs were given and {model} has no samples next to it; give input files or "
-                "a folder of them."
+        labels = self.labels
+        if not inputs:
+            found = samples(model)
+            if found is None:
+                raise InputError(
+                    f"no inputs were given and {model} has no samples next to it; give input files "
+                    "or a folder of them."
+                )
+            if self.dataset is not None and self.dataset != default:
+                raise InputError(
+                    f"--dataset {self.dataset} needs the path of the data set, but no inputs were "
+                    "given; give the path after the model, or leave --dataset out for the sample "
+                    "inputs."
+                )
+            inputs = [str(found[0])]
+            if self.labels_pattern is None and labels is None and found[1] is not None:
+                labels = str(found[1])
+        if self.labels_pattern is None:
+            return reader.list(inputs, labels)
+        if reader is not readers[default]:
+            raise ParameterError(
+                f"--labels-pattern cannot be combined with --dataset {self.dataset}, which has its "
+                "own labels; leave one of them out."
             )
-        folder, labels = found
-        given = self.labels or (None if labels is None else str(labels))
-        return readers[default].list([str(folder)], given)
+        folder = None if labels is None else Path(labels)
+        return apply_label_pattern(reader.list(inputs, None), self.labels_pattern, folder)
 
     def check_category(self, entry: Adapter) -> None:
         """Raise ParameterError if --category is not a category of the model."""
+        from onnxcert.model.adapter.points import PointAdapter
+
         category = self.category
         if category is None or not isinstance(entry, PointAdapter) or not entry.contract.categories:
             return
         names = [name for name, _ in entry.contract.categories]
         if entry.category(category) not in names:
-            raise ParameterError(f"--category must be one of {', '.join(names)}, got {category!r}.")
+            raise ParameterError(
+                f"--category must be one of {', '.join(names)}, got {category!r}"
+                f"{suggest(category, names)}"
+            )
 
     def get_class_names(self, listing: Listing) -> tuple[str, ...]:
         """Return the class names of the option or of the dataset; empty if there are none."""
+        from onnxcert.data import read_class_names
+
         return tuple(
             read_class_names(self.class_names) if self.class_names else listing.class_names or ()
         )
@@ -171,12 +175,18 @@ class InputOptions:
     def get_ignore_label(self, listing: Listing, file: ModelFile, modality: Modality) -> int | None:
         """Return the ignored label of the option, the dataset or the training; None without one.
 
+        Of several in the option, return the first; the others are in `Listing.also_ignored`.
+
         Raises:
             ParameterError: The labels may be one above the model's classes. A model that was
                 trained with `reduce_zero_label` predicts 0 where its dataset stores 1, and only
                 the user knows whether the given labels are already reduced.
         """
-        given = listing.ignore_label if self.ignore_label is None else self.ignore_label
+        from onnxcert.data import INDEX
+        from onnxcert.model.contract.modality import Modality
+
+        ignored = parse_ignored(self.ignore_label or ())
+        given = ignored[0] if ignored else listing.ignore_label
         plain = listing.label_encoding == INDEX and any(
             item.label is not None and item.class_label is None for item in listing.items
         )
@@ -190,3 +200,44 @@ class InputOptions:
                 "dataset, or --ignore-label 255 for labels that are already reduced."
             )
         return sidecars.ignore_label
+
+
+def _print_left_out(listing: Listing) -> None:
+    """Print which result folders and links were left out."""
+    if folders := listing.skipped_results:
+        more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
+        folder = f"folder{'s' if more else ''} {min(folders)}{more}"
+        print(f"onnxcert: skipped the {folder}: results of onnxcert, not inputs", file=sys.stderr)
+    if links := listing.skipped_links:
+        plural = "s" if len(links) > 1 else ""
+        print(
+            f"onnxcert: left out {len(links)} link{plural} to inputs that are listed already, such "
+            f"as {links[0]}",
+            file=sys.stderr,
+        )
+
+
+def read_listed_inputs(inputs: Sequence[str]) -> list[str]:
+    """Return `inputs` with the lines of standard input in place of `-`.
+
+    Raises:
+        InputError: Standard input has no lines, or cannot be read.
+    """
+    if STANDARD_INPUT not in inputs:
+        return list(inputs)
+    if inputs.count(STANDARD_INPUT) > 1:
+        raise InputError("- stands for the list on standard input; give it only once.")
+    try:
+        lines = [] if sys.stdin is None else sys.stdin.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the list of inputs on standard input cannot be read ({error}); give one path a line."
+        ) from None
+    listed = [line for line in lines if line.strip()]
+    if not listed:
+        raise InputError(
+            "expected the list of inputs on standard input, one path a line, but it is empty; "
+            "give paths, or leave - out."
+        )
+    place = list(inputs).index(STANDARD_INPUT)
+    return [*inputs[:place], *listed, *inputs[place + 1 :]]

@@ -4,69 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
-import typer
-
-from onnxcert._typing import Perturbation
+from onnxcert.cli.options.base import NOISE, option
+from onnxcert.cli.options.names import PERTURBATIONS
 from onnxcert.cli.options.parsing import look_up
-from onnxcert.data.images.bands import join_band_names
 from onnxcert.errors import ParameterError
-from onnxcert.model.contract.base import Contract
-from onnxcert.model.contract.image import ImageContract
-from onnxcert.model.contract.points import PointContract
-from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.perturbation import PLAIN, AxisRotation, Gaussian, OnChannels, Rotation
 
-# --axis selects a rotation about one axis.
-KINDS: Final = {name: kind for name, kind in PLAIN.items() if kind is not AxisRotation}
+if TYPE_CHECKING:
+    from onnxcert._typing import Perturbation
+    from onnxcert.model.contract.base import Contract
+    from onnxcert.model.contract.points import PointContract
+    from onnxcert.model.segmenter import OnnxSegmenter
+
 LONGEST: Final = 60  # characters of the name of the channels in `OnChannels`
 COORDINATES: Final = "coordinates"
 WITH_NORMALS: Final = "coordinates+normals"
+ROTATION: Final = "rotation"
 
 
 @dataclass(frozen=True)
 class NoiseOptions:
     """With the model, these options define the noise."""
 
-    title: ClassVar = "Options of the noise"
+    title: ClassVar = NOISE
 
-    perturbation: Annotated[
-        str,
-        typer.Option(
-            help="Noise and attack: gaussian (added to pixels or coordinates) or rotation (of a "
-            "shape about any axis)."
-        ),
-    ] = Gaussian.name
-    sigma: Annotated[
-        float | None,
-        typer.Option(
-            help="Standard deviation of the noise: for pixels in [0, 1], for coordinates in the "
-            "model's frame, for rotations in radians. Default: the training noise stored in the "
-            "model."
-        ),
-    ] = None
-    on: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHAT",
-            help="Target of Gaussian noise: coordinates (default for points), "
-            "coordinates+normals, channels FIRST:END, or band names such as red,nir (default for "
-            "images: all bands).",
-        ),
-    ] = None
-    axis: Annotated[
-        str | None,
-        typer.Option(metavar="x|y|z", help="Rotate only about this axis. Default: any axis."),
-    ] = None
-    radius: Annotated[
-        str | None,
-        typer.Option(
-            metavar="exact|classical",
-            help="Radius of a rotation: exact (default), or classical (the published sigma * "
-            "Phi^-1(tau)).",
-        ),
-    ] = None
+    perturbation: str = option(
+        "Noise and attack: gaussian (added to pixels or coordinates) or rotation (of a shape about "
+        "any axis).",
+        "NAME",
+        "gaussian",
+        choices=PERTURBATIONS,
+    )
+    sigma: float | None = option(
+        "Standard deviation of the noise: for pixels in [0, 1], for coordinates in the model's "
+        "frame, for rotations in radians. Default: the training noise stored in the model.",
+    )
+    on: str | None = option(
+        "Target of Gaussian noise: coordinates (default for points), coordinates+normals, channels "
+        "FIRST:END, or band names such as red,nir (default for images: all bands).",
+        "WHAT",
+    )
+    axis: str | None = option(
+        "Rotate only about this axis. Default: any axis.", "x|y|z", choices=("x", "y", "z")
+    )
+    radius: str | None = option(
+        "Radius of a rotation: exact (default), or classical (the published sigma * Phi^-1(tau)).",
+        "exact|classical",
+        choices=("exact", "classical"),
+    )
 
     def build(self, segmenter: OnnxSegmenter, default: float | None = None) -> Perturbation:
         """Return the noise for a model.
@@ -78,6 +64,8 @@ class NoiseOptions:
         Raises:
             ParameterError: The options contradict each other or the model, or sigma is unknown.
         """
+        from onnxcert.model.contract.points import PointContract
+
         self._check()
         contract = segmenter.contract
         if self._is_rotation and not isinstance(contract, PointContract):
@@ -103,7 +91,7 @@ class NoiseOptions:
             return self.sigma
         if not self._is_rotation:
             return contract.trained_sigma
-        return contract.trained_rotation if isinstance(contract, PointContract) else None
+        return getattr(contract, "trained_rotation", None)
 
     def build_without_model(self) -> Perturbation | None:
         """Return the noise that the options alone define; None without --sigma.
@@ -111,6 +99,8 @@ class NoiseOptions:
         Raises:
             ParameterError: The options contradict each other.
         """
+        from onnxcert.model.contract.points import PointContract
+
         self._check()
         if self.sigma is None:
             return None
@@ -125,11 +115,15 @@ class NoiseOptions:
 
     @property
     def _kind(self) -> type[Perturbation]:
-        return look_up(KINDS, self.perturbation, "--perturbation")
+        from onnxcert.perturbation import PLAIN
+
+        # --axis selects a rotation about one axis.
+        kinds = {name: kind for name, kind in PLAIN.items() if name in PERTURBATIONS}
+        return look_up(kinds, self.perturbation, "--perturbation")
 
     @property
     def _is_rotation(self) -> bool:
-        return self._kind is Rotation
+        return self._kind.name == ROTATION
 
     def _check(self) -> None:
         for name in ("on",) if self._is_rotation else ("axis", "radius"):
@@ -140,6 +134,8 @@ class NoiseOptions:
                 )
 
     def _build_rotation(self, contract: PointContract, sigma: float) -> Perturbation:
+        from onnxcert.perturbation import AxisRotation, Rotation
+
         vectors = 2 if contract.has_normals else 1
         if self.axis is not None:
             if self.radius is not None:
@@ -151,6 +147,10 @@ class NoiseOptions:
         return Rotation(sigma, vectors, self.radius or "exact")  # type: ignore[arg-type]
 
     def _build_additive(self, contract: Contract, sigma: float) -> Perturbation:
+        from onnxcert.model.contract.image import ImageContract
+        from onnxcert.model.contract.points import PointContract
+        from onnxcert.perturbation import OnChannels
+
         on = self.on
         takes_points = isinstance(contract, PointContract)
         channels = contract.declared_channels
@@ -184,6 +184,9 @@ class NoiseOptions:
 
 def _on_bands(noise: Perturbation, on: str, bands: Sequence[str]) -> Perturbation:
     """Return `noise` restricted to the bands in the comma-separated list `on`."""
+    from onnxcert.data.images.bands import join_band_names
+    from onnxcert.perturbation import OnChannels
+
     names = [name.strip() for name in on.split(",")]
     if unknown := [name for name in names if name not in bands]:
         raise ParameterError(

@@ -4,54 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import typer
-
-from onnxcert.data import Shard
+from onnxcert.cli.options.base import RUNNING, option
 from onnxcert.errors import ParameterError
-from onnxcert.model.runtime.machine import available_cores
-from onnxcert.model.runtime.session import visible_gpus
-from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.run.workers.processes import Processes
-from onnxcert.run.workers.ray_cluster import Cluster
-from onnxcert.run.workers.worker import WorkerPool, WorkerSetup
+
+if TYPE_CHECKING:
+    from onnxcert.data import Shard
+    from onnxcert.model.segmenter import OnnxSegmenter
+    from onnxcert.run.workers.worker import WorkerPool
 
 
 @dataclass(frozen=True)
 class ParallelOptions:
     """With the models, these options define the part of the inputs and the workers."""
 
-    title: ClassVar = "Options of parallel runs"
+    title: ClassVar = RUNNING
 
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            metavar="I/K",
-            help="Certify only the I-th of K parts of the inputs, e.g. in a job array; needs "
-            "--seed. Combine the parts with onnxcert merge.",
-        ),
-    ] = None
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Number of worker processes, each with one GPU or a share of the CPU cores; 0: "
-            "one per GPU, or per core. The results do not depend on it.",
-        ),
-    ] = None
-    ray: Annotated[
-        bool,
-        typer.Option(
-            "--ray",
-            help="Run the model on a Ray cluster: the one of this machine, or a new one for this "
-            "run. Default of --workers: as many as fit.",
-        ),
-    ] = False
-    ray_address: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Address of the Ray cluster; implies --ray."),
-    ] = None
+    workers: int | None = option(
+        "Number of worker processes, each with one GPU or a share of the CPU cores; 0: one per "
+        "GPU, or per core. The results do not depend on it.",
+    )
+    shard: str | None = option(
+        "Certify only the I-th of K parts of the inputs, e.g. in a job array; needs --seed. "
+        "Combine the parts with onnxcert merge.",
+        "I/K",
+    )
+    ray: bool = option(
+        "Run the model on a Ray cluster: the one of this machine, or a new one for this run. "
+        "Default of --workers: as many as fit.",
+        default=False,
+        flag="--ray",
+    )
+    ray_address: str | None = option("Address of the Ray cluster; implies --ray.", "HOST:PORT")
 
     def __post_init__(self) -> None:
         if self.workers is not None and not 0 <= self.workers <= 1024:
@@ -65,6 +50,8 @@ class ParallelOptions:
         Raises:
             ParameterError: There is a part, but no common seed.
         """
+        from onnxcert.data import Shard
+
         if self.shard is None:
             return None
         shard = Shard.parse(self.shard)
@@ -102,6 +89,12 @@ class ParallelOptions:
         Raises:
             ParameterError: There are more workers than GPUs, or --device names a single GPU.
         """
+        from onnxcert.model.runtime.machine import available_cores
+        from onnxcert.model.runtime.session import visible_gpus
+        from onnxcert.run.workers.processes import Processes
+        from onnxcert.run.workers.ray_cluster import Cluster
+        from onnxcert.run.workers.worker import WorkerSetup
+
         device, threads = str(options["device"]), int(options["threads"])
         if not self._on_ray and self.workers is None:
             return None
