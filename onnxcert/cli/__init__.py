@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from typing import Any, Final
@@ -96,7 +98,7 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
         "started": time.perf_counter() if started is None else started,
         "arguments": arguments,
     }
-    with guard_streams():
+    with guard_streams(), _fit_tables():
         try:
             status = _run(arguments or ["--help"], context)
             sys.stdout.flush()  # here, so that a failure can still be reported
@@ -131,6 +133,21 @@ def _run(arguments: list[str], context: dict[str, Any]) -> int:
     except typer.Abort:  # Typer raises it for an EOFError
         return _fail("a file is shorter than its header says; create it again or leave it out.")
     return status if isinstance(status, int) else DONE
+
+
+@contextmanager
+def _fit_tables() -> Iterator[None]:
+    """Make tables as wide as the terminal inside the block, if standard output is one."""
+    if not sys.stdout.isatty():
+        yield
+        return
+    from onnxcert.report.tables.text import LINE_WIDTH
+
+    before = LINE_WIDTH.set(shutil.get_terminal_size().columns)
+    try:
+        yield
+    finally:
+        LINE_WIDTH.reset(before)
 
 
 def _describe_os_error(error: OSError) -> str:
