@@ -8,12 +8,20 @@ from collections.abc import Callable
 from typing import Final, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from onnxcert.cli.terminal import escape
 from onnxcert.run.progress import ProgressListener
 
 _WINDOW: Final = 60.0  # seconds over which the throughput is measured
+_NARROW, _WIDE = 72, 100  # columns of a terminal: below, no bar; from there on, the note
 _REDRAW: Final = 0.05  # least seconds between two updates of the bar
 
 
@@ -40,15 +48,9 @@ class ProgressBar(ProgressListener):
         self._active: dict[str, int] = {}  # unfinished inputs of this run -> draws reported
         self._new = 0  # draws since the last update
         self._counted: set[str] = set()  # inputs that are finished
+        self._name_width = max(8, console.width // 3)
         self._progress = Progress(
-            # No markup: a file name could contain it, and this stream is not a GuardedStream.
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("input {task.fields[place]} of {task.fields[inputs]}"),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("time left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
+            *_make_columns(console.width),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -95,9 +97,16 @@ class ProgressBar(ProgressListener):
         others = sum(drawn for other, drawn in self._active.items() if other != name)
         # Set directly, draws count for no rate.
         task.completed = (place - 1) * self._passes + others + done - self._new
-        self._progress.update(self._task, advance=self._new, description=escape(name), place=place)
+        self._progress.update(
+            self._task, advance=self._new, description=self._shorten(name), place=place
+        )
         self._new = 0
         self._progress.update(self._task, rate=_format_rate(task.speed or 0.0, self._passes))
+
+    def _shorten(self, name: str) -> str:
+        """Return the name so that it leaves space for the other columns."""
+        name = escape(name)
+        return name if len(name) <= self._name_width else f"{name[: self._name_width - 3]}..."
 
     def report_batch_size(self, draws: int, why: str) -> None:
         text = f"batch   {draws} draw{'' if draws == 1 else 's'} per pass ({why})"
@@ -115,6 +124,24 @@ class ProgressBar(ProgressListener):
     def _print_detail(self, text: str) -> None:
         if self._details:
             print(text, file=sys.stderr)
+
+
+def _make_columns(width: int) -> list[ProgressColumn]:
+    """Return the columns of a bar on a terminal of this width."""
+    # No markup: a file name could contain it, and this stream is not a GuardedStream.
+    name = TextColumn("{task.description}", markup=False)
+    if width < _NARROW:
+        place = TextColumn("{task.fields[place]} of {task.fields[inputs]}")
+        return [name, place, TaskProgressColumn(), TimeRemainingColumn()]
+    return [
+        name,
+        BarColumn(),
+        TextColumn("input {task.fields[place]} of {task.fields[inputs]}"),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("time left"),
+        TimeRemainingColumn(),
+        *([TextColumn("{task.fields[note]}", markup=False)] if width >= _WIDE else []),
+    ]
 
 
 def _format_rate(draws: float, passes: int) -> str:
