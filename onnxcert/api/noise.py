@@ -8,7 +8,7 @@ from typing import Any, Final, Unpack
 from onnxcert._typing import Perturbation
 from onnxcert.api.words import NoiseWords
 from onnxcert.data.images.bands import join_band_names
-from onnxcert.errors import ParameterError
+from onnxcert.errors import ParameterError, suggest
 from onnxcert.model.contract.base import Contract
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.contract.points import PointContract
@@ -109,7 +109,10 @@ def _find_kind(words: NoiseWords) -> type[Perturbation]:
     """Return the class of the named perturbation; refuse words that it does not have."""
     name: Any = words.get("perturbation") or Gaussian.name
     if name not in KINDS:
-        raise ParameterError(f"--perturbation must be one of {', '.join(KINDS)}, got {name!r}.")
+        raise ParameterError(
+            f"--perturbation must be one of {', '.join(KINDS)}, got {name!r}"
+            f"{suggest(str(name), KINDS)}"
+        )
     kind = KINDS[name]
     for other in ("on",) if kind is Rotation else ("axis", "radius"):
         if words.get(other) is not None:

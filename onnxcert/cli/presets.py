@@ -10,7 +10,7 @@ from onnxcert.errors import ParameterError, suggest
 QUICK: Final = "quick"
 
 # Name -> option, by the name of its field -> value, as it would be typed. An option that the user
-# gives wins. The n of quick is computed from the model and the inputs, see `certify`.
+# gives wins. The n of quick is computed from the model and the inputs, see `onnxcert.api.quick`.
 PRESETS: Final[Mapping[str, Mapping[str, str]]] = {
     "paper": {
         "selection": "split",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 import shutil
 import signal
@@ -17,11 +15,10 @@ from typing import Any
 
 from rich.console import Console
 
+from onnxcert.api.quick import QUICK
 from onnxcert.cli.interrupt import exit_status, stop_on_signal
-from onnxcert.cli.presets import QUICK
 from onnxcert.cli.progress_bar import ProgressBar
 from onnxcert.cli.terminal import raw_stderr
-from onnxcert.data import Shard
 from onnxcert.errors import InputError, OnnxcertError
 from onnxcert.model.contract.base import ASSUMED
 from onnxcert.model.graph.lint import group_by_message
@@ -134,18 +131,6 @@ def result_object(run: Run, summary: Summary, model: str, started: float) -> dic
         },
         out=str(run.store.folder),
     )
-
-
-def default_folder(
-    model: Path, parameters: Mapping[str, Any], seed: int | None, shard: Shard | None
-) -> Path:
-    """Return a folder name that is unique to the model, the parameters and the shard."""
-    name = model.resolve().parent.name if model.name == "model.onnx" else model.stem
-    asked = json.dumps({**parameters, "seed": seed}, sort_keys=True)
-    name = f"{name}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
-    if shard is not None:
-        name += f"-shard-{shard.number}-of-{shard.count}"
-    return Path("onnxcert-results") / name
 
 
 def _format_shown(run: Run, shown: Shown, resumed: bool) -> str:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import typer
 
 from onnxcert.cli.options.names import CHANNEL_ORDERS
-from onnxcert.errors import ParameterError, suggest
+from onnxcert.errors import ParameterError
 
 Numbers = tuple[float, ...]
-T = TypeVar("T")
 
 _LARGEST_FEED: Final = 2**24  # bytes
 _MOST_DIGITS: Final = 100  # of a whole number: Python refuses thousands with an error of its own
@@ -163,17 +162,3 @@ def parse_feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
             ) from None
         pairs.append((name, parts if "," in value else parts[0]))
     return tuple(pairs)
-
-
-def look_up(registry: Mapping[str, T], name: str, option: str) -> T:
-    """Return `registry[name]`.
-
-    Raises:
-        ParameterError: `registry` has no such key; the message names the `option`.
-    """
-    try:
-        return registry[name]
-    except KeyError:
-        raise ParameterError(
-            f"{option} must be one of {', '.join(registry)}, got {name!r}{suggest(name, registry)}"
-        ) from None

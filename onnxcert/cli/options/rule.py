@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from onnxcert.cli.options.base import GUARANTEE, STOPPING, option
 from onnxcert.cli.options.names import CORRECTIONS, PROCEDURES, SPENDING
 from onnxcert.cli.options.parsing import Numbers, parse_looks, parse_numbers
-from onnxcert.errors import ParameterError
 
 if TYPE_CHECKING:
-    from onnxcert.statistics.rule import Rule
+    pass
 
 
 @dataclass(frozen=True)
@@ -76,55 +75,3 @@ class RuleOptions:
         choices=SPENDING,
         section=STOPPING,
     )
-
-    def build(self, n: int, *, inputs: int = 1, whole: bool = False) -> Rule:
-        """Return the rule for at most n draws.
-
-        Args:
-            n: Maximum number of draws.
-            inputs: Number of inputs that share alpha with --alpha-scope dataset.
-            whole: Whether the model predicts one class per input (a classifier); the default is
-                then the radius map, as in CERTIFY.
-
-        Raises:
-            ParameterError: A number is out of range.
-        """
-        from onnxcert.statistics.rule import Budget, Rule, Schedule
-
-        radius_map = self.radius_map or (
-            whole
-            and self.looks is None
-            and self.procedure == "segcertify"
-            and self.correction in (None, "bonferroni")
-            and not self.budget
-            and len(self.tau or ()) < 2
-        )
-        taus = self.tau or ((self.floor if whole and radius_map else 0.75),)
-        schedule = None
-        if self.looks is not None:
-            at = None if self.looks == "auto" else tuple(sorted({*self.looks, n}))
-            if at is not None and at[-1] > n:
-                raise ParameterError(f"--looks ends at {at[-1]} draws, but --n is {n}; raise --n.")
-            schedule = Schedule(n, at, self.spending)
-        correction = self.correction
-        return Rule(
-            tau=taus[0],
-            more_taus=taus[1:],
-            alpha=self.alpha,
-            alpha_scope=self.alpha_scope,  # type: ignore[arg-type]
-            inputs=inputs if self.alpha_scope == "dataset" else 1,
-            correction=self._default_correction(radius_map) if correction is None else correction,
-            budget=Budget() if self.budget is None else Budget(self.budget),
-            procedure=self.procedure,
-            radius_map=radius_map,
-            floor=self.floor,
-            schedule=schedule,
-        )
-
-    def _default_correction(self, radius_map: bool) -> str:
-        """Return the most powerful correction that can be combined with the other options."""
-        if self.looks is not None:
-            return "kfwer" if self.budget else "bonferroni"
-        if radius_map or self.procedure != "segcertify":
-            return "bonferroni"
-        return "kfwer-stepdown" if self.budget else "holm"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from onnxcert.cli.options.base import MODEL, RUNNING, option
 from onnxcert.cli.options.parsing import (
@@ -21,11 +21,7 @@ from onnxcert.cli.options.parsing import (
 from onnxcert.errors import ParameterError
 
 if TYPE_CHECKING:
-    from onnxcert.model.adapter.resize import Fit
-    from onnxcert.model.contract.base import Contract
-    from onnxcert.model.contract.image import ImageContract
     from onnxcert.model.graph.file import ModelFile
-    from onnxcert.model.segmenter import OnnxSegmenter
 
 _SECONDS: Final = 3.0  # after this time, tell the user what the program is doing
 
@@ -96,81 +92,6 @@ class RunningOptions:
             raise ParameterError(
                 f"--threads must be from 0 (all cores) to 1024, got {self.threads}."
             )
-        if self.resize and self.size is not None:
-            raise ParameterError("--resize and --size exclude each other; give only one of them.")
-
-    @property
-    def device_options(self) -> dict[str, Any]:
-        """Device and threads, as keyword arguments of `OnnxSegmenter`."""
-        return {"device": self.device, "threads": self.threads}
-
-    def preprocessing(self, contract: Contract, file: ModelFile) -> dict[str, Any]:
-        """Return the preprocessing, as keyword arguments of `OnnxSegmenter`.
-
-        Raises:
-            ParameterError: --resize is given, but the model takes any size.
-        """
-        from onnxcert.model.adapter.resize import Fit
-        from onnxcert.model.contract.image import ImageContract
-
-        if isinstance(contract, ImageContract):
-            return {"fit": self._build_fit(contract, file), "fill": self.fill}
-        if self.resize or self.tile == "model":
-            fit = Fit(grid="model")
-        else:
-            fit = self._build_fit(ImageContract(), file)
-        # Models of points accept only the default fit, so the segmenter refuses any other.
-        return {"fit": fit, "fill": self.fill}
-
-    def _build_fit(self, contract: ImageContract, file: ModelFile) -> Fit:
-        from onnxcert.model.adapter.resize import Fit
-
-        if self.resize and contract.size is None:
-            raise ParameterError(
-                f"{file.path} takes images of any size; use --size instead of --resize."
-            )
-        if self.tile == "model" and contract.size is None:
-            raise ParameterError(
-                f"{file.path} takes images of any size; give the tile size as --tile HxW."
-            )
-        size = contract.size if self.resize else self.size
-        plain = self.scale == 1.0 and not self.scales and self.tile is None
-        return Fit(
-            scale=self.scale,
-            size=contract.usual_size if size is None and plain else size,
-            pad_to=(contract.multiple or 1) if self.pad_to is None else self.pad_to,
-            grid=self.grid,  # type: ignore[arg-type]
-            scales=self.scales or (),
-            flip=self.flip,
-            tile=contract.size if self.tile == "model" else self.tile,
-            overlap=self.overlap,
-        )
-
-    def open_model(
-        self,
-        file: ModelFile,
-        given: Mapping[str, Any],
-        options: Mapping[str, Any] | None = None,
-        *,
-        names: Sequence[str] = (),
-        quiet: bool = False,
-    ) -> OnnxSegmenter:
-        """Return the model, ready to run.
-
-        Args:
-            file: Model file.
-            given: Contract fields that were given.
-            options: Device and threads, instead of those of the command line.
-            names: Class names, if the inputs or the user give them.
-            quiet: Whether to print nothing even if it takes long.
-        """
-        from onnxcert.model.detect.detect import detect
-        from onnxcert.model.segmenter import OnnxSegmenter
-
-        with print_if_slow(f"opening {file.path} ...", quiet=quiet):
-            contract = detect(file, given, names=names)
-            arguments = {**self.preprocessing(contract, file), **(options or self.device_options)}
-            return OnnxSegmenter(file, contract, **arguments)
 
 
 @contextmanager

@@ -1,14 +1,12 @@
-"""The number of draws of `--preset quick`."""
+"""The number of draws of a quick trial, `--preset quick`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
-from onnxcert.cli.options.rule import RuleOptions
-from onnxcert.cli.presets import QUICK
 from onnxcert.data import Listing
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.model.segmenter import OnnxSegmenter
@@ -16,35 +14,37 @@ from onnxcert.run.modality import select_modality
 from onnxcert.sampling.tally import LARGEST_N
 from onnxcert.statistics.settings import Settings
 
+QUICK: Final = "quick"  # preset in the parameters of a run
 _MARGIN: Final = 1.2  # at the least n itself, only unanimous components are certified
 
 
-def choose_quick_n(
+def choose_quick_settings(
     segmenter: OnnxSegmenter,
     listing: Listing,
-    rule: RuleOptions,
+    words: Mapping[str, Any],
     n0: int,
     make_settings: Callable[[int], Settings],
 ) -> Settings:
     """Return settings with the least n that can certify the largest input, and 20 % more.
 
     The choice depends on the sizes of the inputs and the rule only, so it is fixed before the first
-    draw, and the same command finds it again.
+    draw, and the same words give it again.
 
     Args:
-        segmenter: The model.
-        listing: All inputs, also those of other shards.
-        rule: Options of the rule.
-        n0: Draws that choose the candidate.
-        make_settings: Returns the settings with n draws.
+        segmenter: the model.
+        listing: all inputs, also those of other shards.
+        words: words of the rule, see `onnxcert.api.words.RuleWords`.
+        n0: draws that choose the candidate.
+        make_settings: returns the settings with n draws.
 
     Raises:
         ParameterError: n cannot be computed, because the rule has no such least n, or the number of
             components is not known before the first pass.
-        InputError: No input can be read.
+        InputError: no input can be read.
     """
-    if rule.procedure != "segcertify" or isinstance(rule.looks, tuple):
-        option = "--looks" if isinstance(rule.looks, tuple) else f"--procedure {rule.procedure}"
+    procedure, looks = words.get("procedure", "segcertify"), words.get("looks")
+    if procedure != "segcertify" or looks not in (None, "auto"):
+        option = "--looks" if procedure == "segcertify" else f"--procedure {procedure}"
         raise ParameterError(f"--preset {QUICK} cannot compute n for {option}; give --n.")
     if segmenter.classifies:
         components = 1
