@@ -19,10 +19,11 @@ from onnxcert.data.points.point_cloud import PointCloud
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import AxisRotation, OnChannels, Rotation
 from onnxcert.report.export import points as cloud_files
-from onnxcert.report.export.files import has_figure, write_labels
+from onnxcert.report.export.files import has_figure, has_labels, write_labels
 from onnxcert.report.export.ply import write_cloud_ply
 from onnxcert.report.figures import palette
-from onnxcert.report.figures.points import figure as clouds
+from onnxcert.report.figures.maps import Maps
+from onnxcert.report.figures.points.figure import draw_cloud
 from onnxcert.results import Record
 from onnxcert.results.record import Provenance
 from onnxcert.sampling.draws import Draws
@@ -94,9 +95,9 @@ def seen_by_draw(
 ) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
-    def keep(path: Path, **arguments: Any) -> None:
-        calls.append(arguments)
-        clouds.draw_cloud(path, **arguments)
+    def keep(path: Path, cloud: PointCloud, maps: Maps, **words: Any) -> None:
+        calls.append({**vars(maps), **words})
+        draw_cloud(path, cloud, maps, **words)
 
     monkeypatch.setattr(cloud_files, "draw_cloud", keep)
     draw(folder, shown, **changed)
@@ -161,9 +162,9 @@ def test_labels_of_another_cloud_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(N,), (3, N), (1,)])
 def test_label_files_need_the_record_alone(tmp_path: Path, shape: tuple[int, ...]) -> None:
     shown = record(shape)
-    assert not cloud_files.has_cloud_labels(tmp_path, shown.name)
+    assert not has_labels(tmp_path, shown.name, png=False)
     write_labels(tmp_path, shown, NAMES)
-    assert cloud_files.has_cloud_labels(tmp_path, shown.name)
+    assert has_labels(tmp_path, shown.name, png=False)
     assert [p.name for p in (tmp_path / "labels").iterdir()] == ["chair-03.npy"]
     path = tmp_path / "labels" / "chair-03.npy"
     labels = np.load(path)

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-from onnxcert._typing import FloatArray, IntArray, LevelArray
+from onnxcert._typing import FloatArray, IntArray
 from onnxcert.files.atomic import sync_together, write_atomically
 from onnxcert.files.inside import make_parents_inside
 from onnxcert.model.contract.modality import Modality
-from onnxcert.report.export.points import cloud_label_files
-from onnxcert.report.export.record import certified_radius, encode_npy, figure_colours, figure_paths
+from onnxcert.report.export.record import figure_colours, figure_maps, figure_paths
 from onnxcert.report.figures import palette
-from onnxcert.report.figures.axes import resize_nearest
 from onnxcert.report.figures.classification import draw_classifier_record
-from onnxcert.report.figures.images import RadiusMap, draw, label_png
+from onnxcert.report.figures.images import draw, label_png
 from onnxcert.results import Record
 
 
@@ -32,10 +31,10 @@ def has_figure(folder: Path, name: str) -> bool:
     return path.is_dir() or path.with_name(f"{name}.png").exists()
 
 
-def has_labels(folder: Path, name: str) -> bool:
-    """Return whether the label files of an input exist."""
+def has_labels(folder: Path, name: str, *, png: bool) -> bool:
+    """Return whether the label files of an input exist; those of an image include a `png`."""
     path = folder / "labels" / name
-    image = path.is_dir() or path.with_name(f"{name}.png").exists()
+    image = not png or path.is_dir() or path.with_name(f"{name}.png").exists()
     return image and path.with_name(f"{name}.npy").exists()
 
 
@@ -50,11 +49,12 @@ def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> No
 
 def label_files(record: Record, class_names: Sequence[str]) -> Iterator[tuple[Path, bytes]]:
     """Yield (path in the results folder, content) of each label file; see `write_labels`."""
-    if record.provenance.contract.get("medium") == Modality.POINTS:
-        yield from cloud_label_files(record)
+    labels, folder, array = np.asarray(record.labels[...]), Path("labels"), BytesIO()
+    points = record.provenance.contract.get("medium") == Modality.POINTS
+    np.save(array, labels.astype(np.int32) if points else labels)
+    yield folder / f"{record.name}.npy", array.getvalue()
+    if points:
         return
-    labels, folder = np.asarray(record.labels[...]), Path("labels")
-    yield folder / f"{record.name}.npy", encode_npy(labels)
     if labels.ndim == 1:
         many = record.provenance.contract.get("output_form") == "multilabel"
         colours = palette.colours(("no", "yes") if many else class_names)
@@ -99,30 +99,14 @@ def draw_record(
         )
         return
     size = (image.shape[1], image.shape[2])
-    maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.tally.hits)]
-    radius, many = certified_radius(record), len(record.labels.shape) == 3
-    for below, names, index in figure_paths("pictures", record.name, class_names, many=many):
-        clean, certified, hits = (resize_nearest(array[index], size) for array in maps)
+    for below, title, maps in figure_maps(
+        record, record.name, class_names, truth, ignore_label, size=size
+    ):
         draw(
             make_parents_inside(folder, below),
-            image=image,
-            heading=heading or "Picture",
-            truth=truth,
-            clean=clean,
-            certified=certified,
-            hit_rate=hits / record.tally.n,
-            class_names=names,
-            colours=figure_colours(names, index),
-            ignore_label=ignore_label,
-            tau=record.decision.tau,
+            image,
+            maps,
+            title=title,
             caption=record.decision.statement,
-            title=record.name if below.stem == record.name else f"{record.name}: {below.stem}",
-            radii=None
-            if radius is None
-            else _radius_map(record, resize_nearest(radius[index], size)),
+            heading=heading or "Picture",
         )
-
-
-def _radius_map(record: Record, radius: LevelArray) -> RadiusMap:
-    largest = float(record.radii[-1])
-    return RadiusMap(radius, largest, tuple(sorted(record.decision.radius)), record.tally.unit)

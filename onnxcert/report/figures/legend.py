@@ -67,7 +67,7 @@ def draw_legend(entries: Sequence[tuple[str, ByteArray]], width: int, unit: floa
     """Draw the legend in as many columns as fit into `width` pixels; `unit` scales the text."""
     from PIL import Image, ImageDraw
 
-    font, line = load_font(13 * unit, bold=False), round(22 * unit)
+    font, line = load_font(13 * unit), round(22 * unit)
     names = [shorten(name, font, round(260 * unit)) for name, _ in entries]
     column = max(int(font.getlength(name)) for name in names) + 32 + round(20 * unit)
     columns = max(1, (width + 24) // column)
@@ -150,11 +150,11 @@ def draw_scale(scale: Scale, width: int, unit: float) -> Image.Image:
     from PIL import Image, ImageDraw
 
     top, height = 3, round(10 * unit)
-    font, below = load_font(12 * unit, bold=False), top + height + round(5 * unit)
+    font, below = load_font(12 * unit), top + height + round(5 * unit)
     line = round(16 * unit)
     words = None
     if scale.unit:
-        words = draw_text(scale.unit, width, 11 * unit, bold=False, ink=FAINT)
+        words = draw_text(scale.unit, width, 11 * unit, ink=FAINT)
     block = Image.new("RGB", (width, below + line + (words.height if words else 0)), PAPER)
     bar = np.repeat(
         scale.colours[np.linspace(0, 255, width).round().astype(int)][None], height, axis=0

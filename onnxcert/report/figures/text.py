@@ -15,7 +15,7 @@ FAINT: Final = (92, 98, 108)
 
 
 def draw_text(
-    text: str, width: int, size: float, *, bold: bool, ink: tuple[int, int, int]
+    text: str, width: int, size: float, *, ink: tuple[int, int, int], bold: bool = False
 ) -> Image.Image:
     """Draw wrapped text on an image of `width` pixels."""
     from PIL import Image, ImageDraw
@@ -68,7 +68,7 @@ def replace_surrogates(text: str) -> str:
 
 
 @cache
-def load_font(size: float, *, bold: bool) -> ImageFont.FreeTypeFont:
+def load_font(size: float, *, bold: bool = False) -> ImageFont.FreeTypeFont:
     """Load the DejaVu Sans of matplotlib: Pillow's own font has neither Greek nor accents."""
     import matplotlib
     from PIL import ImageFont
