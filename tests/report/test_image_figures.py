@@ -17,7 +17,8 @@ from onnxcert.report.figures import axes as panels
 from onnxcert.report.figures import images as pictures
 from onnxcert.report.figures import legend, palette
 from onnxcert.report.figures import text as lettering
-from onnxcert.report.figures.maps import Maps
+from onnxcert.report.figures.figure import Panel
+from onnxcert.report.figures.maps import Maps, write_maps
 from onnxcert.statistics.certificate import ABSTAIN
 
 WHITE = np.array(palette.ABSTAIN)
@@ -50,7 +51,9 @@ def sheet(
     }
     arguments.update(changed)
     words = {key: arguments.pop(key) for key in ("caption", "title")}
-    pictures.draw(path, arguments.pop("image"), Maps(**arguments), **words)
+    canvas = panels.ImageCanvas(size)
+    first = [Panel("Picture", canvas.paint_image(arguments.pop("image")))]
+    write_maps(path, Maps(**arguments), canvas, first=first, **words)
     with Image.open(path) as image:
         assert (image.format, image.mode) == ("PNG", "RGB")
         return np.asarray(image)

@@ -22,8 +22,9 @@ from onnxcert.report.export import points as cloud_files
 from onnxcert.report.export.files import has_figure, has_labels, write_labels
 from onnxcert.report.export.ply import write_cloud_ply
 from onnxcert.report.figures import palette
-from onnxcert.report.figures.maps import Maps
-from onnxcert.report.figures.points.figure import draw_cloud
+from onnxcert.report.figures.maps import Canvas, Maps, write_maps
+from onnxcert.report.figures.points.axes import Scene
+from onnxcert.report.figures.points.rotation_diagram import Cone, draw_rotation_diagram
 from onnxcert.results import Record
 from onnxcert.results.record import Provenance
 from onnxcert.sampling.draws import Draws
@@ -95,11 +96,11 @@ def seen_by_draw(
 ) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
-    def keep(path: Path, cloud: PointCloud, maps: Maps, **words: Any) -> None:
+    def keep(path: Path, maps: Maps, canvas: Canvas, **words: Any) -> None:
         calls.append({**vars(maps), **words})
-        draw_cloud(path, cloud, maps, **words)
+        write_maps(path, maps, canvas, **words)
 
-    monkeypatch.setattr(cloud_files, "draw_cloud", keep)
+    monkeypatch.setattr(cloud_files, "write_maps", keep)
     draw(folder, shown, **changed)
     return calls
 
@@ -188,7 +189,7 @@ def test_a_record_shows_its_certificate(tmp_path: Path, monkeypatch: pytest.Monk
     np.testing.assert_allclose(call["hit_rate"], certificate.tally.hit_rate)
     np.testing.assert_array_equal(call["radii"].radius, certificate.radii)
     assert call["radii"].unit == "unit spheres"
-    assert call["cone"] is None
+    assert call["middle"] == []
     assert has_figure(tmp_path, "chair-03")
     _, vertices = read_ply(tmp_path / "pictures" / "chair-03.ply")
     np.testing.assert_array_equal(vertices["label"], certificate.labels)
@@ -211,9 +212,12 @@ def test_a_radius_in_radians_is_a_cone_and_shown_in_degrees(
     shown = record(perturbation=Rotation(0.125))
     certificate = shown.certificate()
     (call,) = seen_by_draw(tmp_path, shown, monkeypatch)
-    assert call["cone"].angle == certificate.radius
-    assert not call["cone"].whole
-    assert call["cone"].axis is None
+    (panel,) = call["middle"]
+    assert panel.heading == "Certified rotations"
+    diagram = draw_rotation_diagram(
+        Cone(certificate.radius, whole=False), CLOUD, Scene.of(CLOUD).size
+    )
+    np.testing.assert_array_equal(panel.pixels, diagram)
     radii = call["radii"]
     np.testing.assert_allclose(radii.radius, np.degrees(certificate.radii))
     assert radii.unit == "degrees"

@@ -15,11 +15,10 @@ from onnxcert.errors import ParameterError, StoreError
 from onnxcert.report.figures import maps, palette
 from onnxcert.report.figures.axes import hatch, hit_rate_colours, radius_colours
 from onnxcert.report.figures.figure import Panel
-from onnxcert.report.figures.maps import Maps, RadiusMap
+from onnxcert.report.figures.maps import RadiusMap
 from onnxcert.report.figures.points.axes import Scene
-from onnxcert.report.figures.points.figure import draw_cloud
 from onnxcert.report.figures.points.rendering import FINE
-from onnxcert.report.figures.points.rotation_diagram import Cone
+from onnxcert.report.figures.points.rotation_diagram import Cone, draw_rotation_diagram
 from onnxcert.statistics.certificate import ABSTAIN
 
 CLOUD = chair(600)
@@ -48,8 +47,13 @@ def arguments(**changed: Any) -> dict[str, Any]:
 
 def draw(path: Path, **changed: Any) -> None:
     given = arguments(**changed)
-    words = {key: given.pop(key) for key in ("title", "caption", "cone") if key in given}
-    draw_cloud(path, given.pop("cloud"), Maps(**given), **words)
+    cloud, words = given.pop("cloud"), {key: given.pop(key) for key in ("title", "caption")}
+    scene, cone = Scene.of(cloud), given.pop("cone", None)
+    middle = []
+    if cone is not None:
+        diagram = draw_rotation_diagram(cone, cloud, scene.size)
+        middle.append(Panel("Certified rotations", diagram))
+    maps.write_maps(path, maps.Maps(**given), scene, middle=middle, **words)
 
 
 def sheet(path: Path, **changed: Any) -> np.ndarray:

@@ -18,10 +18,9 @@ from onnxcert.errors import ParameterError
 from onnxcert.report.export import files
 from onnxcert.report.figures import axes as panels
 from onnxcert.report.figures import figure as sheet
-from onnxcert.report.figures import images as pictures
 from onnxcert.report.figures import legend as scale
 from onnxcert.report.figures import palette
-from onnxcert.report.figures.maps import Maps, RadiusMap
+from onnxcert.report.figures.maps import Canvas, Maps, RadiusMap, write_maps
 from onnxcert.results import Record
 from onnxcert.results.record import Provenance
 from onnxcert.sampling.draws import Draws
@@ -54,7 +53,10 @@ def drawn(path: Path, radii: RadiusMap | None, **changed: Any) -> np.ndarray:
     }
     arguments.update(changed)
     words = {key: arguments.pop(key) for key in ("caption", "title")}
-    pictures.draw(path, arguments.pop("image"), Maps(**arguments), **words)
+    image = arguments.pop("image")
+    canvas = panels.ImageCanvas(image.shape[1:])
+    first = [sheet.Panel("Picture", canvas.paint_image(image))]
+    write_maps(path, Maps(**arguments), canvas, first=first, **words)
     with Image.open(path) as image:
         return np.asarray(image)
 
@@ -299,11 +301,11 @@ def seen_by_draw(
 ) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
-    def draw(path: Path, image: Any, maps: Maps, **words: Any) -> None:
+    def draw(path: Path, maps: Maps, canvas: Canvas, **words: Any) -> None:
         calls.append({**vars(maps), **words})
-        pictures.draw(path, image, maps, **words)
+        write_maps(path, maps, canvas, **words)
 
-    monkeypatch.setattr(files, "draw", draw)
+    monkeypatch.setattr(files, "write_maps", draw)
     files.draw_record(
         folder,
         record,

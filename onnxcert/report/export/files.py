@@ -20,8 +20,11 @@ from onnxcert.files.inside import make_parents_inside
 from onnxcert.model.contract.modality import Modality
 from onnxcert.report.export.record import figure_colours, figure_maps, figure_paths
 from onnxcert.report.figures import palette
+from onnxcert.report.figures.axes import ImageCanvas
 from onnxcert.report.figures.classification import draw_classifier_record
-from onnxcert.report.figures.images import draw, label_png
+from onnxcert.report.figures.figure import Panel
+from onnxcert.report.figures.images import label_png
+from onnxcert.report.figures.maps import write_maps
 from onnxcert.results import Record
 
 
@@ -98,15 +101,9 @@ def draw_record(
             heading=heading,
         )
         return
-    size = (image.shape[1], image.shape[2])
-    for below, title, maps in figure_maps(
-        record, record.name, class_names, truth, ignore_label, size=size
-    ):
-        draw(
-            make_parents_inside(folder, below),
-            image,
-            maps,
-            title=title,
-            caption=record.decision.statement,
-            heading=heading or "Picture",
-        )
+    canvas = ImageCanvas((image.shape[1], image.shape[2]))
+    first = [Panel(heading or "Picture", canvas.paint_image(image))]
+    figures = figure_maps(record, record.name, class_names, truth, ignore_label, grid=canvas.grid)
+    for below, title, maps in figures:
+        path, caption = make_parents_inside(folder, below), record.decision.statement
+        write_maps(path, maps, canvas, title=title, caption=caption, first=first)

@@ -21,9 +21,10 @@ from onnxcert.files.inside import make_parents_inside
 from onnxcert.report.export.ply import write_cloud_ply
 from onnxcert.report.export.record import RADIANS, figure_maps
 from onnxcert.report.figures.classification import draw_classifier_record
+from onnxcert.report.figures.figure import Panel
+from onnxcert.report.figures.maps import write_maps
 from onnxcert.report.figures.points.axes import Scene
-from onnxcert.report.figures.points.figure import draw_cloud
-from onnxcert.report.figures.points.rotation_diagram import AXES, Cone
+from onnxcert.report.figures.points.rotation_diagram import AXES, Cone, draw_rotation_diagram
 from onnxcert.report.figures.points.viewpoint import Vector
 from onnxcert.results import Record
 
@@ -54,11 +55,9 @@ def draw_cloud_record(
         ParameterError: `cloud` and the record differ in the number of points.
         StoreError: a file cannot be written.
     """
-    contract = record.provenance.contract
+    contract, scene = record.provenance.contract, Scene.of(cloud)
     if contract.get("task") == "classification":
-        seen = Scene.of(cloud).paint_plain(_GREY).transpose(2, 0, 1).astype(
-            np.float32
-        ) / np.float32(255)
+        seen = scene.paint_plain(_GREY).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
         path = make_parents_inside(folder, Path("pictures", f"{record.name}.png"))
         draw_classifier_record(path, record, image=seen, truth=truth, class_names=class_names)
         return
@@ -66,13 +65,18 @@ def draw_cloud_record(
     named = category and category != record.name
     title = f"{record.name}: {category}" if named else record.name
     own = dict(contract.get("categories", ())).get(category, ())
+    cone = certified_cone(record)
+    middle = []
+    if cone is not None:
+        diagram = draw_rotation_diagram(cone, cloud, scene.size)
+        middle.append(Panel("Certified rotations", diagram))
     # "No" is grey: lighter, it would look like abstention where the surface is bright.
-    figures = figure_maps(record, title, class_names, truth, ignore_label, own=own, no=_GREY)
-    for below, name, maps in figures:
-        path = make_parents_inside(folder, below)
+    for below, name, maps in figure_maps(
+        record, title, class_names, truth, ignore_label, grid=scene.grid, own=own, no=_GREY
+    ):
+        path, caption = make_parents_inside(folder, below), record.decision.statement
         write_cloud_ply(path.with_suffix(".ply"), cloud, maps.certified, maps.colours)
-        caption, cone = record.decision.statement, certified_cone(record)
-        draw_cloud(path, cloud, maps, title=name, caption=caption, cone=cone)
+        write_maps(path, maps, scene, title=name, caption=caption, middle=middle)
 
 
 def certified_cone(record: Record) -> Cone | None:

@@ -60,7 +60,7 @@ def figure_maps(
     truth: IntArray | None,
     ignore_label: int | None,
     *,
-    size: tuple[int, int] | None = None,
+    grid: tuple[int, ...],
     own: Sequence[int] = (),
     no: palette.Colour = NO,
 ) -> Iterator[tuple[Path, str, Maps]]:
@@ -72,17 +72,18 @@ def figure_maps(
         class_names: names by class index.
         truth: ground truth, for multi-label records perhaps by label; None if unknown.
         ignore_label: ground-truth value of unlabelled components, or None.
-        size: (height, width) of the image, to which its maps are resized; None for a cloud.
+        grid: shape of the input: (height, width) of an image, to which its maps are resized, or
+            the number of points.
         own: classes of the category of a cloud.
         no: colour of "no" for a single label.
     """
 
     def fit(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return array if size is None else resize_nearest(array, size)
+        return array if len(grid) == 1 else resize_nearest(array, grid)
 
     arrays = (record.clean, record.labels, record.tally.hits)
     clean, certified, hits = (np.asarray(array[...]) for array in arrays)
-    many = certified.ndim > (1 if size is None else 2)
+    many = certified.ndim > len(grid)
     # Radius by level: level 0 is abstention.
     radii = np.append(np.nan, np.asarray(record.radii[...], np.float64))
     levels = np.asarray(record.level[...])

@@ -31,7 +31,7 @@ def panel_size(height: int, width: int) -> tuple[int, int]:
     return max(1, round(height * shrink)), max(1, round(width * shrink))
 
 
-def resize_nearest(array: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
+def resize_nearest(array: npt.NDArray[Any], size: tuple[int, ...]) -> npt.NDArray[Any]:
     """Resize a map by nearest neighbour."""
     rows, columns = (
         (2 * np.arange(after) + 1) * before // (2 * after)

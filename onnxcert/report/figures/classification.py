@@ -105,19 +105,18 @@ def draw_classifier_record(
     `onnxcert.report.export.files.draw_record`.
     """
     many_labels = record.provenance.contract.get("output_form") == "multilabel"
-    clean = [int(label) for label in np.asarray(record.clean[...])]
-    extra_lines = []
+    lines = []
     if not many_labels:
-        extra_lines.append(f"Clean prediction: {_class_name(class_names, clean[0])}")
+        lines.append(f"Clean prediction: {_class_name(class_names, int(record.clean[0]))}")
         if truth is not None:
-            extra_lines.append(f"Ground truth: {_class_name(class_names, int(truth[0]))}")
+            lines.append(f"Ground truth: {_class_name(class_names, int(truth[0]))}")
     if heading:
-        extra_lines.append(f"Shown: {heading}")
+        lines.append(f"Shown: {heading}")
     draw_classification(
         path,
         image=image,
         bars=_vote_bars(record, class_names, many_labels=many_labels),
-        extra_lines=extra_lines,
+        extra_lines=lines,
         tau=record.decision.tau,
         title=record.name,
         caption=record.decision.statement,
@@ -128,26 +127,23 @@ def _vote_bars(record: Record, names: Sequence[str], *, many_labels: bool) -> li
     arrays = (record.labels, record.tally.candidate, record.tally.hits, record.level)
     rows = zip(*(np.asarray(array[...]).tolist() for array in arrays), strict=True)
     radii = np.asarray(record.radii[...], np.float64)
-    colours = palette.colours(names)
-    perturbation = record.tally.draws.perturbation
+    colours = np.array([_NO, _YES]) if many_labels else palette.colours(names)
+    called = ("no", "yes") if many_labels else names
     bars = []
     for i, (label, candidate, hits, level) in enumerate(rows):
-        if many_labels:
-            what, vote = f"{names[i]}: ", ("no", "yes")[candidate]
-            red, green, blue = (_NO, _YES)[candidate]
-            verdict = ("no", "yes")[label] if label != ABSTAIN else "abstain"
-        else:
-            what, vote = "", _class_name(names, candidate)
-            red, green, blue = map(int, colours[candidate])
-            verdict = _class_name(names, label) if label != ABSTAIN else "abstain"
+        vote = _class_name(called, candidate)
+        verdict = "abstain" if label == ABSTAIN else _class_name(called, label)
         if label == ABSTAIN and level:  # a radius map also certifies at tau below the requested one
-            verdict = f"{('no', 'yes')[candidate] if many_labels else vote}, short of tau"
-        radius_text = (
-            f", R = {format_radius(perturbation, float(radii[level - 1]))}" if level else ""
-        )
+            verdict = f"{vote}, short of tau"
+        if many_labels:
+            verdict = f"{names[i]}: {verdict}"
+        if level:
+            radius = format_radius(record.tally.draws.perturbation, float(radii[level - 1]))
+            verdict += f", R = {radius}"
+        red, green, blue = map(int, colours[candidate])
         bars.append(
             VoteBar(
-                text=f"{what}{verdict}{radius_text}",
+                text=verdict,
                 votes=f"{hits} of {record.tally.n} votes for {vote}",
                 share=hits / record.tally.n,
                 colour=(red, green, blue),

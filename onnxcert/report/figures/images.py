@@ -1,19 +1,17 @@
-"""Images of a certified image: its panels, the composite of its bands, its label files."""
+"""Composite of the bands of an image, and label maps as PNG."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.report.figures import palette
-from onnxcert.report.figures.axes import ByteArray, ImageCanvas
-from onnxcert.report.figures.figure import Panel, save_png
-from onnxcert.report.figures.maps import Maps, write_maps
+from onnxcert.report.figures.axes import ByteArray
+from onnxcert.report.figures.figure import save_png
 
 _COLOURS: Final = ("red", "green", "blue")
 
@@ -35,33 +33,6 @@ def composite(bands: FloatArray, names: Sequence[str]) -> tuple[FloatArray, str]
     if len(bands) < 3:
         return np.ascontiguousarray(bands[[0, 0, 0]]), "Channel 0 in grey"
     return np.ascontiguousarray(bands[:3]), "Channels 0, 1, 2 as RGB"
-
-
-def draw(
-    path: Path,
-    image: FloatArray,
-    maps: Maps,
-    *,
-    title: str,
-    caption: str,
-    heading: str = "Picture",
-) -> None:
-    """Write the figure of an image; see `write_maps`.
-
-    Small images are enlarged by whole factors, large ones are reduced. Panels that would make
-    the figure too wide start a new row.
-
-    Args:
-        path: PNG to write.
-        image: float32 [3, H, W], RGB in [0, 1].
-        maps: the maps of the image.
-        title: title of the figure.
-        caption: the guarantee.
-        heading: heading of the image panel.
-    """
-    canvas = ImageCanvas((image.shape[1], image.shape[2]))
-    first = [Panel(heading, canvas.paint_image(image))]
-    write_maps(path, maps, canvas, title=title, caption=caption, first=first)
 
 
 def label_png(labels: IntArray, colours: ByteArray) -> bytes:

@@ -40,11 +40,10 @@ def wrap_text(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
             if font.getlength(longer) <= width:
                 line = longer
                 continue
-            if line:
-                lines.append(line)
-            line = ""
-            for letter in word:
-                if line and font.getlength(line + letter) > width:
+            lines += [line] if line else []
+            line = word[:1]
+            for letter in word[1:]:
+                if font.getlength(line + letter) > width:
                     lines.append(line)
                     line = ""
                 line += letter

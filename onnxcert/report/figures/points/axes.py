@@ -40,7 +40,8 @@ _MARGIN: Final = 16
 class Scene:
     """Shape rendered from two sides, one above the other; the panels colour the same rendering.
 
-    It is the canvas of a cloud's maps; see `onnxcert.report.figures.maps.Canvas`.
+    The views are from the front, and from behind and above; points are shaded balls. This is the
+    canvas of the maps of a cloud; see `onnxcert.report.figures.maps.Canvas`.
 
     Attributes:
         views: the renderings, of equal width.

@@ -206,7 +206,10 @@ class Rendering:
         if soft is not None:
             light[shown] += (1 - light[shown]) * soft[here]
         fine *= light[..., None]
-        return _downsample(fine)
+        h, w = fine.shape[0] // FINE, fine.shape[1] // FINE
+        mean = fine.reshape(h, FINE, w, FINE, 3).mean(axis=(1, 3))
+        pixels: ByteArray = np.rint(mean).clip(0, 255).astype(np.uint8)
+        return pixels
 
 
 def project_to_ground(points: Vectors, up: Vector) -> Vectors:
@@ -255,10 +258,3 @@ def _shadow(
     soft = np.asarray(mask.filter(ImageFilter.GaussianBlur(7 * FINE)), np.float32) / 255
     dark: FloatArray = (_SHADOW * soft).astype(np.float32)
     return dark
-
-
-def _downsample(fine: FloatArray) -> ByteArray:
-    h, w = fine.shape[0] // FINE, fine.shape[1] // FINE
-    mean = fine.reshape(h, FINE, w, FINE, 3).mean(axis=(1, 3))
-    halved: ByteArray = np.rint(mean).clip(0, 255).astype(np.uint8)
-    return halved
