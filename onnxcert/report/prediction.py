@@ -19,7 +19,7 @@ from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.contract.points import PointContract
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.report.figures import palette
-from onnxcert.report.figures.axes import ByteArray, image_panel, paint, panel_size, resize_nearest
+from onnxcert.report.figures.axes import ByteArray, ImageCanvas
 from onnxcert.report.figures.figure import Panel, write_figure
 from onnxcert.report.figures.images import composite
 from onnxcert.report.figures.legend import legend_entries
@@ -64,22 +64,22 @@ def draw_prediction(path: Path, segmenter: OnnxSegmenter, picture: FloatArray) -
             )
         ]
     colours = palette.colours(names)
-    size = panel_size(picture.shape[1], picture.shape[2])
+    canvas = ImageCanvas((picture.shape[1], picture.shape[2]))
     shown, heading = composite(picture, contract.bands) if contract.bands else (picture, "Picture")
 
     def channel_name(i: int) -> str:
         return contract.bands[i] if contract.bands else f"Channel {i + 1}"
 
     panels = [
-        Panel(heading, image_panel(shown, size)),
+        Panel(heading, canvas.paint_image(shown)),
         *(
             Panel(
                 f"{channel_name(i)}: {plane.min():.3g} to {plane.max():.3g}",
-                _grey_panel(plane, size),
+                _grey_panel(plane, canvas),
             )
             for i, plane in enumerate(segmenter.network_input(pixels)[:_MOST_CHANNELS])
         ),
-        *(Panel(heading, paint(resize_nearest(a, size), colours)) for heading, a in predictions),
+        *(Panel(heading, canvas.paint_labels(a, colours)) for heading, a in predictions),
     ]
     write_figure(
         path,
@@ -118,11 +118,11 @@ def _prediction_maps(
     ]
 
 
-def _grey_panel(plane: FloatArray, size: tuple[int, int]) -> ByteArray:
+def _grey_panel(plane: FloatArray, canvas: ImageCanvas) -> ByteArray:
     """Return one channel in grey, from black at its lowest value to white at its highest."""
     low, high = float(plane.min()), float(plane.max())
     grey = (plane - low) / (high - low) if high > low else np.zeros_like(plane)
-    return image_panel(np.repeat(grey[None], 3, axis=0), size)
+    return canvas.paint_image(np.repeat(grey[None], 3, axis=0))
 
 
 def draw_cloud_prediction(path: Path, segmenter: OnnxSegmenter, cloud: PointCloud) -> None:

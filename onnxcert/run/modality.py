@@ -27,7 +27,7 @@ from onnxcert.model.adapter.points import PointAdapter
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.runtime.machine import refuse_too_large
 from onnxcert.report.export.files import draw_record, has_labels
-from onnxcert.report.export.points import draw_cloud_record, has_cloud_labels
+from onnxcert.report.export.points import draw_cloud_record
 from onnxcert.report.figures.images import composite
 from onnxcert.results import Record
 
@@ -159,7 +159,7 @@ class ImageModality(InputModality):
         )
 
     def has_labels(self, folder: Path, name: str) -> bool:
-        return has_labels(folder, name)
+        return has_labels(folder, name, png=True)
 
     def draw(
         self,
@@ -250,7 +250,7 @@ class PointCloudModality(InputModality):
         return self.adapter.category(prepared.category)
 
     def has_labels(self, folder: Path, name: str) -> bool:
-        return has_cloud_labels(folder, name)
+        return has_labels(folder, name, png=False)
 
     def draw(
         self,

@@ -17,6 +17,8 @@ from onnxcert.report.figures import axes as panels
 from onnxcert.report.figures import images as pictures
 from onnxcert.report.figures import legend, palette
 from onnxcert.report.figures import text as lettering
+from onnxcert.report.figures.figure import Panel
+from onnxcert.report.figures.maps import Maps, write_maps
 from onnxcert.statistics.certificate import ABSTAIN
 
 WHITE = np.array(palette.ABSTAIN)
@@ -47,7 +49,11 @@ def sheet(
         "caption": CAPTION,
         "title": "picture.png",
     }
-    pictures.draw(path, **{**arguments, **changed})
+    arguments.update(changed)
+    words = {key: arguments.pop(key) for key in ("caption", "title")}
+    canvas = panels.ImageCanvas(size)
+    first = [Panel("Picture", canvas.paint_image(arguments.pop("image")))]
+    write_maps(path, Maps(**arguments), canvas, first=first, **words)
     with Image.open(path) as image:
         assert (image.format, image.mode) == ("PNG", "RGB")
         return np.asarray(image)
@@ -239,14 +245,14 @@ def test_the_heat_map_follows_the_hit_rate(tmp_path: Path) -> None:
     shown = {tuple(c) for row in sheet(tmp_path / "x.png", hit_rate=rate) for c in row.tolist()}
     # The ends of viridis.
     assert {(68, 1, 84), (253, 231, 36)} <= shown
-    heat = panels.hit_rate_panel(rate, (20, 30)).astype(int).sum(axis=2)
-    assert (np.diff(heat) > 0).all()
+    heat = panels.ImageCanvas((20, 30)).paint_hit_rate(rate).astype(int).sum(axis=2)
+    assert (np.diff(heat[:, ::8]) > 0).all()  # a pixel of the image is 8 wide
 
 
 @pytest.mark.parametrize("wrong", ["truth", "clean", "certified", "hit_rate"])
 def test_maps_of_another_size_are_refused(tmp_path: Path, wrong: str) -> None:
     changed: dict[str, Any] = {wrong: np.zeros((30, 20), int)}
-    with pytest.raises(ParameterError, match="one image"):
+    with pytest.raises(ParameterError, match="one input"):
         sheet(tmp_path / "x.png", **changed)
     assert list(tmp_path.iterdir()) == []
 

@@ -12,14 +12,13 @@ from PIL import Image
 from solids import chair
 
 from onnxcert.errors import ParameterError, StoreError
-from onnxcert.report.figures import palette
+from onnxcert.report.figures import maps, palette
 from onnxcert.report.figures.axes import hatch, hit_rate_colours, radius_colours
 from onnxcert.report.figures.figure import Panel
-from onnxcert.report.figures.images import RadiusMap
-from onnxcert.report.figures.points import figure as clouds
+from onnxcert.report.figures.maps import RadiusMap
 from onnxcert.report.figures.points.axes import Scene
 from onnxcert.report.figures.points.rendering import FINE
-from onnxcert.report.figures.points.rotation_diagram import Cone
+from onnxcert.report.figures.points.rotation_diagram import Cone, draw_rotation_diagram
 from onnxcert.statistics.certificate import ABSTAIN
 
 CLOUD = chair(600)
@@ -46,8 +45,19 @@ def arguments(**changed: Any) -> dict[str, Any]:
     }
 
 
+def draw(path: Path, **changed: Any) -> None:
+    given = arguments(**changed)
+    cloud, words = given.pop("cloud"), {key: given.pop(key) for key in ("title", "caption")}
+    scene, cone = Scene.of(cloud), given.pop("cone", None)
+    middle = []
+    if cone is not None:
+        diagram = draw_rotation_diagram(cone, cloud, scene.size)
+        middle.append(Panel("Certified rotations", diagram))
+    maps.write_maps(path, maps.Maps(**given), scene, middle=middle, **words)
+
+
 def sheet(path: Path, **changed: Any) -> np.ndarray:
-    clouds.draw_cloud(path, **arguments(**changed))
+    draw(path, **changed)
     with Image.open(path) as image:
         assert (image.format, image.mode) == ("PNG", "RGB")
         return np.asarray(image)
@@ -62,8 +72,8 @@ def panels_of(
     def keep(_: Path, panels: list[Panel], *__: Any, **___: Any) -> None:
         kept.update({panel.heading: panel.pixels for panel in panels})
 
-    monkeypatch.setattr(clouds, "write_figure", keep)
-    clouds.draw_cloud(tmp_path / "x.png", **arguments(**changed))
+    monkeypatch.setattr(maps, "write_figure", keep)
+    draw(tmp_path / "x.png", **changed)
     return kept
 
 
@@ -181,7 +191,7 @@ def test_odd_values_are_drawn(tmp_path: Path) -> None:
 def test_maps_of_another_cloud_are_refused(tmp_path: Path, wrong: str) -> None:
     other: Any = np.zeros(N + 1, int)
     changed = {wrong: RadiusMap(np.zeros(N + 1), 0.2) if wrong == "radii" else other}
-    with pytest.raises(ParameterError, match=f"each of {N} points"):
+    with pytest.raises(ParameterError, match="one input"):
         sheet(tmp_path / "x.png", **changed)
     assert list(tmp_path.iterdir()) == []
 

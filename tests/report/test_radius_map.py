@@ -18,9 +18,9 @@ from onnxcert.errors import ParameterError
 from onnxcert.report.export import files
 from onnxcert.report.figures import axes as panels
 from onnxcert.report.figures import figure as sheet
-from onnxcert.report.figures import images as pictures
 from onnxcert.report.figures import legend as scale
 from onnxcert.report.figures import palette
+from onnxcert.report.figures.maps import Canvas, Maps, RadiusMap, write_maps
 from onnxcert.results import Record
 from onnxcert.results.record import Provenance
 from onnxcert.sampling.draws import Draws
@@ -33,7 +33,7 @@ WHITE = np.array(palette.ABSTAIN)
 UNIT = "pixel values in [0, 1] at native resolution"
 
 
-def drawn(path: Path, radii: pictures.RadiusMap | None, **changed: Any) -> np.ndarray:
+def drawn(path: Path, radii: RadiusMap | None, **changed: Any) -> np.ndarray:
     """A sheet of black panels but for the heat maps, read back."""
     size = (20, 24) if radii is None else radii.radius.shape
     zeros = np.zeros(size, int)
@@ -51,7 +51,12 @@ def drawn(path: Path, radii: pictures.RadiusMap | None, **changed: Any) -> np.nd
         "title": "title",
         "radii": radii,
     }
-    pictures.draw(path, **{**arguments, **changed})
+    arguments.update(changed)
+    words = {key: arguments.pop(key) for key in ("caption", "title")}
+    image = arguments.pop("image")
+    canvas = panels.ImageCanvas(image.shape[1:])
+    first = [sheet.Panel("Picture", canvas.paint_image(image))]
+    write_maps(path, Maps(**arguments), canvas, first=first, **words)
     with Image.open(path) as image:
         return np.asarray(image)
 
@@ -87,7 +92,7 @@ def test_each_pixel_has_the_colour_of_its_radius_and_abstention_is_white(largest
     share[:2] = [[0.0] * 7, [1.0] * 7]
     abstains = rng.random((9, 7)) < 0.4
     abstains[:2] = False
-    shown = panels.radius_panel(np.where(abstains, np.nan, share * largest), largest, (9, 7))
+    shown = panels.colour_radius(np.where(abstains, np.nan, share * largest), largest)
     assert ((shown == WHITE).all(axis=2) == abstains).all()
     table = panels.radius_colours()
     np.testing.assert_array_equal(
@@ -100,16 +105,17 @@ def test_each_pixel_has_the_colour_of_its_radius_and_abstention_is_white(largest
 def test_a_shrunk_map_shows_only_radii_that_some_pixel_has() -> None:
     rng = np.random.default_rng(1)
     steps = np.array([np.nan, 0.1, 0.2, 0.4])
-    shown = panels.radius_panel(steps[rng.integers(0, 4, (1100, 1300))], 0.4, (400, 473))
+    canvas = panels.ImageCanvas((1100, 1300))
+    shown = canvas.paint_radius(steps[rng.integers(0, 4, canvas.grid)], 0.4)
     assert len(np.unique(shown.reshape(-1, 3), axis=0)) == 4
-    sure = panels.paint(np.zeros((400, 473), int), palette.colours(1))
+    sure = canvas.paint_labels(np.zeros(canvas.grid, int), palette.colours(1))
     assert sure.shape == shown.shape
 
 
 def test_the_panel_stands_on_the_sheet_pixel_by_pixel(tmp_path: Path) -> None:
     radius = np.array([[np.nan, 0.0, 0.1], [0.2, 0.15, np.nan]])
-    pixels = drawn(tmp_path / "x.png", pictures.RadiusMap(radius, 0.2, (0.1,), UNIT))
-    panel = panels.radius_panel(radius, 0.2, (160, 240))
+    pixels = drawn(tmp_path / "x.png", RadiusMap(radius, 0.2, (0.1,), UNIT))
+    panel = panels.ImageCanvas((2, 3)).paint_radius(radius, 0.2)
     seen = np.lib.stride_tricks.sliding_window_view(pixels, (1, 240, 3))[:, :, 0]
     rows, columns = np.nonzero((seen[..., 0, :, :] == panel[0]).all(axis=(-1, -2)))
     found = [
@@ -128,7 +134,7 @@ def test_the_panel_stands_on_the_sheet_pixel_by_pixel(tmp_path: Path) -> None:
 def test_without_radii_the_sheet_has_no_such_panel(tmp_path: Path) -> None:
     a, b = tmp_path / "a.png", tmp_path / "b.png"
     narrow = drawn(a, None)
-    wide = drawn(b, pictures.RadiusMap(np.full((20, 24), np.nan), 0.2, (), UNIT))
+    wide = drawn(b, RadiusMap(np.full((20, 24), np.nan), 0.2, (), UNIT))
     assert wide.shape[1] > narrow.shape[1] + 200
     dark = panels.radius_colours()[-1]
     assert not (narrow == dark).all(axis=2).any()
@@ -139,10 +145,10 @@ def test_without_radii_the_sheet_has_no_such_panel(tmp_path: Path) -> None:
 def test_equal_maps_give_equal_bytes_and_another_scale_others(tmp_path: Path) -> None:
     radius = np.full((20, 24), 0.1)
     a, b, c, d = (tmp_path / f"{name}.png" for name in "abcd")
-    drawn(a, pictures.RadiusMap(radius, 0.2, (0.1,), UNIT))
-    drawn(b, pictures.RadiusMap(radius, 0.2, (0.1,), UNIT))
-    drawn(c, pictures.RadiusMap(radius, 0.25, (0.1,), UNIT))
-    drawn(d, pictures.RadiusMap(radius, 0.2, (0.15,), UNIT))
+    drawn(a, RadiusMap(radius, 0.2, (0.1,), UNIT))
+    drawn(b, RadiusMap(radius, 0.2, (0.1,), UNIT))
+    drawn(c, RadiusMap(radius, 0.25, (0.1,), UNIT))
+    drawn(d, RadiusMap(radius, 0.2, (0.15,), UNIT))
     assert a.read_bytes() == b.read_bytes()
     assert len({path.read_bytes() for path in (a, c, d)}) == 3
 
@@ -150,13 +156,13 @@ def test_equal_maps_give_equal_bytes_and_another_scale_others(tmp_path: Path) ->
 @pytest.mark.parametrize("wrong", [-0.1, 0.21, np.inf])
 def test_a_radius_off_the_scale_is_refused(wrong: float) -> None:
     with pytest.raises(ParameterError, match=r"from 0 to 0\.2"):
-        pictures.RadiusMap(np.array([[0.1, wrong]]), 0.2)
-    pictures.RadiusMap(np.array([[0.0, 0.2, np.nan]]), 0.2)
+        RadiusMap(np.array([[0.1, wrong]]), 0.2)
+    RadiusMap(np.array([[0.0, 0.2, np.nan]]), 0.2)
 
 
 def test_a_map_of_another_size_is_refused(tmp_path: Path) -> None:
-    radii = pictures.RadiusMap(np.zeros((3, 4)), 0.2)
-    with pytest.raises(ParameterError, match="one image"):
+    radii = RadiusMap(np.zeros((3, 4)), 0.2)
+    with pytest.raises(ParameterError, match="one input"):
         drawn(tmp_path / "x.png", radii, clean=np.zeros((4, 3), int))
     assert list(tmp_path.iterdir()) == []
 
@@ -209,7 +215,7 @@ def test_numbers_on_a_scale_do_not_touch() -> None:
 
 def test_a_scale_of_zero_length_is_drawn(tmp_path: Path) -> None:
     radius = np.array([[0.0, np.nan]])
-    drawn(tmp_path / "x.png", pictures.RadiusMap(radius, 0.0, (0.0,), UNIT))
+    drawn(tmp_path / "x.png", RadiusMap(radius, 0.0, (0.0,), UNIT))
 
 
 @pytest.mark.parametrize("size", [(40, 60), (180, 240), (900, 60), (512, 1024)])
@@ -222,7 +228,7 @@ def test_no_band_of_a_sheet_is_blank(
     labels = np.arange(size[0] * size[1]).reshape(size) % classes
     pixels = drawn(
         tmp_path / "x.png",
-        pictures.RadiusMap(np.full(size, 0.1), 0.2, (0.1,), UNIT) if mapped else None,
+        RadiusMap(np.full(size, 0.1), 0.2, (0.1,), UNIT) if mapped else None,
         image=np.zeros((3, *size), np.float32),
         clean=labels,
         certified=labels,
@@ -295,11 +301,11 @@ def seen_by_draw(
 ) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
-    def draw(path: Path, **arguments: Any) -> None:
-        calls.append(arguments)
-        pictures.draw(path, **arguments)
+    def draw(path: Path, maps: Maps, canvas: Canvas, **words: Any) -> None:
+        calls.append({**vars(maps), **words})
+        write_maps(path, maps, canvas, **words)
 
-    monkeypatch.setattr(files, "draw", draw)
+    monkeypatch.setattr(files, "write_maps", draw)
     files.draw_record(
         folder,
         record,

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-from onnxcert._typing import FloatArray, IntArray, LevelArray
+from onnxcert._typing import FloatArray, IntArray
 from onnxcert.files.atomic import sync_together, write_atomically
 from onnxcert.files.inside import make_parents_inside
 from onnxcert.model.contract.modality import Modality
-from onnxcert.report.export.points import cloud_label_files
-from onnxcert.report.export.record import certified_radius, encode_npy, figure_colours, figure_paths
+from onnxcert.report.export.record import figure_colours, figure_maps, figure_paths
 from onnxcert.report.figures import palette
-from onnxcert.report.figures.axes import resize_nearest
+from onnxcert.report.figures.axes import ImageCanvas
 from onnxcert.report.figures.classification import draw_classifier_record
-from onnxcert.report.figures.images import RadiusMap, draw, label_png
+from onnxcert.report.figures.figure import Panel
+from onnxcert.report.figures.images import label_png
+from onnxcert.report.figures.maps import write_maps
 from onnxcert.results import Record
 
 
@@ -32,10 +34,10 @@ def has_figure(folder: Path, name: str) -> bool:
     return path.is_dir() or path.with_name(f"{name}.png").exists()
 
 
-def has_labels(folder: Path, name: str) -> bool:
-    """Return whether the label files of an input exist."""
+def has_labels(folder: Path, name: str, *, png: bool) -> bool:
+    """Return whether the label files of an input exist; those of an image include a `png`."""
     path = folder / "labels" / name
-    image = path.is_dir() or path.with_name(f"{name}.png").exists()
+    image = not png or path.is_dir() or path.with_name(f"{name}.png").exists()
     return image and path.with_name(f"{name}.npy").exists()
 
 
@@ -50,11 +52,12 @@ def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> No
 
 def label_files(record: Record, class_names: Sequence[str]) -> Iterator[tuple[Path, bytes]]:
     """Yield (path in the results folder, content) of each label file; see `write_labels`."""
-    if record.provenance.contract.get("medium") == Modality.POINTS:
-        yield from cloud_label_files(record)
+    labels, folder, array = np.asarray(record.labels[...]), Path("labels"), BytesIO()
+    points = record.provenance.contract.get("medium") == Modality.POINTS
+    np.save(array, labels.astype(np.int32) if points else labels)
+    yield folder / f"{record.name}.npy", array.getvalue()
+    if points:
         return
-    labels, folder = np.asarray(record.labels[...]), Path("labels")
-    yield folder / f"{record.name}.npy", encode_npy(labels)
     if labels.ndim == 1:
         many = record.provenance.contract.get("output_form") == "multilabel"
         colours = palette.colours(("no", "yes") if many else class_names)
@@ -98,31 +101,9 @@ def draw_record(
             heading=heading,
         )
         return
-    size = (image.shape[1], image.shape[2])
-    maps = [np.asarray(a[...]) for a in (record.clean, record.labels, record.tally.hits)]
-    radius, many = certified_radius(record), len(record.labels.shape) == 3
-    for below, names, index in figure_paths("pictures", record.name, class_names, many=many):
-        clean, certified, hits = (resize_nearest(array[index], size) for array in maps)
-        draw(
-            make_parents_inside(folder, below),
-            image=image,
-            heading=heading or "Picture",
-            truth=truth,
-            clean=clean,
-            certified=certified,
-            hit_rate=hits / record.tally.n,
-            class_names=names,
-            colours=figure_colours(names, index),
-            ignore_label=ignore_label,
-            tau=record.decision.tau,
-            caption=record.decision.statement,
-            title=record.name if below.stem == record.name else f"{record.name}: {below.stem}",
-            radii=None
-            if radius is None
-            else _radius_map(record, resize_nearest(radius[index], size)),
-        )
-
-
-def _radius_map(record: Record, radius: LevelArray) -> RadiusMap:
-    largest = float(record.radii[-1])
-    return RadiusMap(radius, largest, tuple(sorted(record.decision.radius)), record.tally.unit)
+    canvas = ImageCanvas((image.shape[1], image.shape[2]))
+    first = [Panel(heading or "Picture", canvas.paint_image(image))]
+    figures = figure_maps(record, record.name, class_names, truth, ignore_label, grid=canvas.grid)
+    for below, title, maps in figures:
+        path, caption = make_parents_inside(folder, below), record.decision.statement
+        write_maps(path, maps, canvas, title=title, caption=caption, first=first)

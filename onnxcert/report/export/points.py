@@ -9,47 +9,26 @@ for each label, in a folder with the input's name; a classifier's record has the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from onnxcert._typing import IntArray, LevelArray
+from onnxcert._typing import IntArray
 from onnxcert.data.points.point_cloud import PointCloud
 from onnxcert.files.inside import make_parents_inside
 from onnxcert.report.export.ply import write_cloud_ply
-from onnxcert.report.export.record import certified_radius, encode_npy, figure_colours, figure_paths
-from onnxcert.report.figures import palette
+from onnxcert.report.export.record import RADIANS, figure_maps
 from onnxcert.report.figures.classification import draw_classifier_record
-from onnxcert.report.figures.images import RadiusMap
+from onnxcert.report.figures.figure import Panel
+from onnxcert.report.figures.maps import write_maps
 from onnxcert.report.figures.points.axes import Scene
-from onnxcert.report.figures.points.figure import draw_cloud
-from onnxcert.report.figures.points.rotation_diagram import Cone
+from onnxcert.report.figures.points.rotation_diagram import AXES, Cone, draw_rotation_diagram
 from onnxcert.report.figures.points.viewpoint import Vector
 from onnxcert.results import Record
 
-RADIANS: Final = "radians"  # unit of a radius that is a rotation angle
 _GREY: Final = (150, 156, 164)
-_AXES: Final[dict[str, Vector]] = {
-    "x": (1.0, 0.0, 0.0),
-    "y": (0.0, 1.0, 0.0),
-    "z": (0.0, 0.0, 1.0),
-}
-
-
-def has_cloud_labels(folder: Path, name: str) -> bool:
-    """Return whether the label file of a cloud exists."""
-    return (folder / "labels" / f"{name}.npy").exists()
-
-
-def cloud_label_files(record: Record) -> Iterator[tuple[Path, bytes]]:
-    """Yield (path in the results folder, content) of each label file.
-
-    It is a `.npy` of the certified labels, int32 [N] or [L, N], -1 for abstention.
-    """
-    labels = np.asarray(record.labels[...], np.int32)
-    yield Path("labels", f"{record.name}.npy"), encode_npy(labels)
 
 
 def draw_cloud_record(
@@ -76,11 +55,9 @@ def draw_cloud_record(
         ParameterError: `cloud` and the record differ in the number of points.
         StoreError: a file cannot be written.
     """
-    contract = record.provenance.contract
+    contract, scene = record.provenance.contract, Scene.of(cloud)
     if contract.get("task") == "classification":
-        seen = Scene.of(cloud).paint_plain(_GREY).transpose(2, 0, 1).astype(
-            np.float32
-        ) / np.float32(255)
+        seen = scene.paint_plain(_GREY).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
         path = make_parents_inside(folder, Path("pictures", f"{record.name}.png"))
         draw_classifier_record(path, record, image=seen, truth=truth, class_names=class_names)
         return
@@ -88,33 +65,18 @@ def draw_cloud_record(
     named = category and category != record.name
     title = f"{record.name}: {category}" if named else record.name
     own = dict(contract.get("categories", ())).get(category, ())
-    radius = certified_radius(record)
-    clean, certified, hits = (
-        np.asarray(array[...]) for array in (record.clean, record.labels, record.tally.hits)
-    )
-    many = certified.ndim == 2
-    for below, names, index in figure_paths("pictures", record.name, class_names, many=many):
-        colours = figure_colours(names, index) if many else palette.part_colours(names, own)
-        path = make_parents_inside(folder, below)
-        if many:  # a lighter "no" would look like abstention where the surface is bright
-            colours[0] = _GREY
-        write_cloud_ply(path.with_suffix(".ply"), cloud, certified[index], colours)
-        draw_cloud(
-            path,
-            cloud=cloud,
-            truth=truth[index] if truth is not None and truth.ndim == 2 else truth,
-            clean=clean[index],
-            certified=certified[index],
-            hit_rate=hits[index] / record.tally.n,
-            class_names=names,
-            colours=colours,
-            ignore_label=ignore_label,
-            tau=record.decision.tau,
-            caption=record.decision.statement,
-            title=f"{title}: {path.stem}" if many else title,
-            radii=None if radius is None else _radius_map(record, radius[index]),
-            cone=certified_cone(record),
-        )
+    cone = certified_cone(record)
+    middle = []
+    if cone is not None:
+        diagram = draw_rotation_diagram(cone, cloud, scene.size)
+        middle.append(Panel("Certified rotations", diagram))
+    # "No" is grey: lighter, it would look like abstention where the surface is bright.
+    for below, name, maps in figure_maps(
+        record, title, class_names, truth, ignore_label, grid=scene.grid, own=own, no=_GREY
+    ):
+        path, caption = make_parents_inside(folder, below), record.decision.statement
+        write_cloud_ply(path.with_suffix(".ply"), cloud, maps.certified, maps.colours)
+        write_maps(path, maps, scene, title=name, caption=caption, middle=middle)
 
 
 def certified_cone(record: Record) -> Cone | None:
@@ -126,16 +88,6 @@ def certified_cone(record: Record) -> Cone | None:
     parameters = perturbation.parameters()
     parameters = parameters.get("of", parameters)  # of the perturbation inside `OnChannels`
     axis = parameters.get("axis")  # of a rotation about one fixed axis
-    about: Vector | None = None if axis is None else _AXES[axis]
+    about: Vector | None = None if axis is None else AXES[axis]
     # The last digits of a radius are rounded down, so pi is reached only nearly.
     return Cone(min(angle, math.pi), angle >= math.pi * (1 - 1e-9), about)
-
-
-def _radius_map(record: Record, radius: LevelArray) -> RadiusMap:
-    largest, requested = float(record.radii[-1]), sorted(record.decision.radius)
-    unit = record.tally.draws.perturbation.unit or record.tally.unit
-    if unit != RADIANS:
-        return RadiusMap(radius, largest, tuple(requested), unit)
-    return RadiusMap(
-        np.degrees(radius), math.degrees(largest), tuple(map(math.degrees, requested)), "degrees"
-    )

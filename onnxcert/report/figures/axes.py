@@ -1,9 +1,10 @@
-"""Pixels of one panel: an array of the size of the image, converted to colours."""
+"""Pixels of one panel: the values of an image's pixels, converted to colours."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ def panel_size(height: int, width: int) -> tuple[int, int]:
     return max(1, round(height * shrink)), max(1, round(width * shrink))
 
 
-def resize_nearest(array: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
+def resize_nearest(array: npt.NDArray[Any], size: tuple[int, ...]) -> npt.NDArray[Any]:
     """Resize a map by nearest neighbour."""
     rows, columns = (
         (2 * np.arange(after) + 1) * before // (2 * after)
@@ -40,40 +41,67 @@ def resize_nearest(array: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArra
     return small
 
 
-def image_panel(image: FloatArray, size: tuple[int, int]) -> ByteArray:
-    """Return the image [3, H, W] as pixels of `size`."""
-    pixels = np.rint(image.clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
-    return np.stack([_resize(pixels[..., c], size) for c in range(3)], axis=-1)
+@final
+@dataclass(frozen=True)
+class ImageCanvas:
+    """Panel of the maps of an image; see `onnxcert.report.figures.maps.Canvas`.
 
-
-def hit_rate_panel(hit_rate: npt.NDArray[np.floating[Any]], size: tuple[int, int]) -> ByteArray:
-    """Return the hit rates in colours."""
-    level = np.rint(np.nan_to_num(hit_rate).clip(0, 1) * 255).astype(np.uint8)
-    heat: ByteArray = hit_rate_colours()[_resize(level, size)]
-    return heat
-
-
-def radius_panel(
-    radius: npt.NDArray[np.floating[Any]], largest: float, size: tuple[int, int]
-) -> ByteArray:
-    """Return radii from 0 to `largest` in colours, NaN in the white of abstention.
-
-    A panel smaller than the image shows a subset of its pixels, as for the certified prediction:
-    a mean of several radii would be certified for no pixel.
+    Attributes:
+        grid: (height, width) of the image.
     """
-    shown = resize_nearest(radius, size)
-    level = np.rint(np.nan_to_num(shown) / (largest or 1.0) * 255).clip(0, 255).astype(np.uint8)
-    table = radius_colours()
-    return np.where(np.isnan(shown)[..., None], np.array(palette.ABSTAIN, np.uint8), table[level])
+
+    grid: tuple[int, int]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Size (height, width) of the panel."""
+        return panel_size(*self.grid)
+
+    def paint_image(self, image: FloatArray) -> ByteArray:
+        """Return the image, [3, H, W] in [0, 1]."""
+        pixels = np.rint(image.clip(0, 1) * 255).astype(np.uint8)
+        return np.stack([self._resize(plane) for plane in pixels], axis=-1)
+
+    def paint_labels(
+        self, labels: IntArray, colours: ByteArray, ignored: BoolArray | None = None
+    ) -> ByteArray:
+        small = None if ignored is None else resize_nearest(ignored, self.size)
+        return paint(resize_nearest(labels, self.size), colours, small)
+
+    def paint_hit_rate(self, hit_rate: npt.NDArray[np.floating[Any]]) -> ByteArray:
+        heat: ByteArray = hit_rate_colours()[self._resize(_level(hit_rate, 1.0))]
+        return heat
+
+    def paint_radius(self, radius: npt.NDArray[np.floating[Any]], largest: float) -> ByteArray:
+        # A panel smaller than the image shows a subset of its pixels, as for the certified
+        # prediction: a mean of several radii would be certified for no pixel.
+        return colour_radius(resize_nearest(radius, self.size), largest)
+
+    def _resize(self, plane: ByteArray) -> ByteArray:
+        from PIL import Image
+
+        height, width = self.size
+        if height >= plane.shape[0] and width >= plane.shape[1]:
+            return resize_nearest(plane, self.size)
+        small = Image.fromarray(plane).resize((width, height), Image.Resampling.BOX)
+        return np.asarray(small)
 
 
-def _resize(plane: ByteArray, size: tuple[int, int]) -> ByteArray:
-    from PIL import Image
+def colour_hit_rate(hit_rate: npt.NDArray[np.floating[Any]]) -> ByteArray:
+    """Return the colour of each hit rate, uint8 [..., 3]."""
+    colours: ByteArray = hit_rate_colours()[_level(hit_rate, 1.0)]
+    return colours
 
-    if size[0] >= plane.shape[0] and size[1] >= plane.shape[1]:
-        return resize_nearest(plane, size)
-    small = Image.fromarray(plane).resize((size[1], size[0]), Image.Resampling.BOX)
-    return np.asarray(small)
+
+def colour_radius(radius: npt.NDArray[np.floating[Any]], largest: float) -> ByteArray:
+    """Return the colour of each radius from 0 to `largest`, the white of abstention for NaN."""
+    colours = radius_colours()[_level(radius, largest or 1.0)]
+    return np.where(np.isnan(radius)[..., None], np.array(palette.ABSTAIN, np.uint8), colours)
+
+
+def _level(values: npt.NDArray[np.floating[Any]], largest: float) -> ByteArray:
+    level: ByteArray = np.rint(np.nan_to_num(values) / largest * 255).clip(0, 255).astype(np.uint8)
+    return level
 
 
 @cache
@@ -97,12 +125,6 @@ def radius_colours() -> ByteArray:
     place = np.linspace(0.86, 0.12, 256)
     table: ByteArray = matplotlib.colormaps["magma"](place, bytes=True)[:, :3]
     return table
-
-
-def ignored_mask(truth: IntArray, classes: int, ignore_label: int | None) -> BoolArray:
-    """Return the mask of pixels without a valid ground-truth label."""
-    ignored: BoolArray = (truth < 0) | (truth >= classes)
-    return ignored if ignore_label is None else ignored | (truth == ignore_label)
 
 
 def paint(labels: IntArray, colours: ByteArray, ignored: BoolArray | None = None) -> ByteArray:

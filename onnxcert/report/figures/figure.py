@@ -1,4 +1,9 @@
-"""Layout of a figure: panels in rows with their scales, legend, title and caption."""
+"""Layout of a figure: title, panels in rows with their scales, legend, caption.
+
+Drawn with Pillow: matplotlib 3.11 was tried for the whole page. It needed as many lines, because it
+has no wrapped paragraphs, no legend that finds its columns and no tick labels that give way, took
+three times as long for a figure, and its frames covered the outermost pixels of the panels.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +27,7 @@ _WIDEST: Final = 2600
 _NARROWEST: Final = 860
 _CELL: Final = 200  # minimum width of a cell, so that its heading fits
 _MARGIN: Final = 20
-_GAP: Final = 14
+GAP: Final = 14
 _CLOSE: Final = 6  # between a panel and its scale
 
 
@@ -61,23 +66,34 @@ def write_figure(
     Raises:
         StoreError: `path` cannot be written.
     """
+    grid = _Grid.of(panels)
+    write_page(path, _draw_panels(panels, entries, grid), title, caption, grid.unit)
+
+
+def write_page(path: Path, body: Image.Image, title: str, caption: str, unit: float = 1.0) -> None:
+    """Write `body` between its title and its caption as PNG; `unit` scales their text."""
+    from PIL import ImageOps
+
+    blocks = [
+        draw_text(title, body.width, unit * 17, bold=True, ink=INK),
+        body,
+        draw_text(caption, body.width, unit * 13, ink=FAINT),
+    ]
+    page = ImageOps.expand(stack_blocks(blocks), _MARGIN, PAPER)
+    write_atomically(path, lambda p: save_png(p, page))
+
+
+def stack_blocks(blocks: Sequence[Image.Image]) -> Image.Image:
+    """Stack blocks vertically, left-aligned."""
     from PIL import Image
 
-    height, width = panels[0].pixels.shape[:2]
-    grid = _Grid.of(len(panels), height, max(width, _CELL) + 2)
-    content = max(grid.width, _NARROWEST)
-    blocks = [
-        draw_text(title, content, grid.unit * 17, bold=True, ink=INK),
-        _draw_panels(panels, entries, grid, content),
-        draw_text(caption, content, grid.unit * 13, bold=False, ink=FAINT),
-    ]
-    tall = sum(block.height for block in blocks) + _GAP * (len(blocks) - 1) + 2 * _MARGIN
-    figure = Image.new("RGB", (content + 2 * _MARGIN, tall), PAPER)
-    y = _MARGIN
+    tall = sum(block.height + GAP for block in blocks) - GAP
+    whole = Image.new("RGB", (max(block.width for block in blocks), tall), PAPER)
+    y = 0
     for block in blocks:
-        figure.paste(block, (_MARGIN, y))
-        y += block.height + _GAP
-    write_atomically(path, lambda p: save_png(p, figure))
+        whole.paste(block, (0, y))
+        y += block.height + GAP
+    return whole
 
 
 def save_png(file: Path | BytesIO, image: Image.Image) -> None:
@@ -95,53 +111,57 @@ class _Grid:
     panel: int  # height
 
     @classmethod
-    def of(cls, count: int, height: int, cell: int) -> _Grid:
-        most = max(1, (_WIDEST + _GAP) // (cell + _GAP))
-        rows = -(-count // most)
-        return cls(-(-count // rows), rows, cell, height)
+    def of(cls, panels: Sequence[Panel]) -> _Grid:
+        height, width = panels[0].pixels.shape[:2]
+        cell = max(width, _CELL) + 2
+        most = max(1, (_WIDEST + GAP) // (cell + GAP))
+        rows = -(-len(panels) // most)
+        return cls(-(-len(panels) // rows), rows, cell, height)
 
     @property
-    def width(self) -> int:
-        return self.left(self.columns) - _GAP
+    def content(self) -> int:
+        """Width of the figure without its margins."""
+        return max(self.left(self.columns) - GAP, _NARROWEST)
 
     @property
     def unit(self) -> float:
         """Scale factor of the text: a wide figure must stay readable when fitted to a screen."""
-        return max(1.0, self.width / 1500)
-
-    @property
-    def step(self) -> int:
-        return self.head + self.panel + 2 + _GAP
+        return max(1.0, self.content / 1500)
 
     @property
     def head(self) -> int:
         return round(24 * self.unit)
 
     @property
+    def step(self) -> int:
+        return self.head + self.panel + 2 + GAP
+
+    @property
     def bottom(self) -> int:
         """Row of pixels where the last row of panels ends."""
-        return self.rows * self.step - _GAP
+        return self.rows * self.step - GAP
 
     def left(self, column: int) -> int:
-        return column * (self.cell + _GAP)
+        return column * (self.cell + GAP)
 
 
 def _draw_panels(
-    panels: Sequence[Panel], entries: Sequence[tuple[str, ByteArray]], grid: _Grid, content: int
+    panels: Sequence[Panel], entries: Sequence[tuple[str, ByteArray]], grid: _Grid
 ) -> Image.Image:
     """Draw the panels, their scales, and the legend where it leaves the least blank space."""
     from PIL import Image, ImageDraw
 
     wide = min(grid.cell, round(360 * grid.unit))
-    scales: dict[int, Image.Image] = {}  # by column of the last row
-    for i, panel in enumerate(panels):
-        if panel.scale is not None:
-            scales[i % grid.columns] = draw_scale(panel.scale, wide, grid.unit)
+    scales = {  # by column of the last row
+        i % grid.columns: draw_scale(panel.scale, wide, grid.unit)
+        for i, panel in enumerate(panels)
+        if panel.scale is not None
+    }
     band = max((scale.height + _CLOSE for scale in scales.values()), default=0)
-    first = min(scales, default=0)
-    legend, (left, top) = _place_legend(entries, grid, content, len(panels), first, band)
-    tall = max(grid.bottom + band, top + legend.height)
-    block = Image.new("RGB", (content, tall), PAPER)
+    empty = grid.rows * grid.columns - len(panels)
+    legend, corner = _place_legend(entries, grid, empty, grid.left(min(scales, default=0)), band)
+    tall = max(grid.bottom + band, corner[1] + legend.height)
+    block = Image.new("RGB", (grid.content, tall), PAPER)
     pen = ImageDraw.Draw(block)
     for i, panel in enumerate(panels):
         x, y = grid.left(i % grid.columns), i // grid.columns * grid.step
@@ -152,36 +172,30 @@ def _draw_panels(
         block.paste(Image.fromarray(panel.pixels), (x + 1, y + 1))
     for column, scale in scales.items():
         block.paste(scale, (grid.left(column), grid.bottom + _CLOSE))
-    block.paste(legend, (left, top))
+    block.paste(legend, corner)
     return block
 
 
 def _place_legend(
-    entries: Sequence[tuple[str, ByteArray]],
-    grid: _Grid,
-    content: int,
-    count: int,
-    first: int,
-    band: int,
+    entries: Sequence[tuple[str, ByteArray]], grid: _Grid, empty: int, before: int, band: int
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """Return the legend and its upper left corner; it is placed last only if it fits nowhere else.
+    """Return the legend and its upper left corner: in the first place where it fits.
 
     Args:
         entries: (name, swatch) of each entry.
         grid: positions of the panels.
-        content: width of the figure without its margins.
-        count: number of panels.
-        first: column of the first scale in the last row; 0 if nothing is to the left of it.
+        empty: number of cells of the last row without a panel.
+        before: width of the space to the left of the scales.
         band: height of the scales below the last row.
     """
-    empty = grid.rows * grid.columns - count
+    places: list[tuple[int, int, int, float]] = []  # (x, y, width, greatest height)
     if empty:
-        left = grid.left(grid.columns - empty)
-        legend = draw_legend(entries, content - left, grid.unit)
-        if legend.height <= grid.panel + band:
-            return legend, (left, grid.bottom - grid.panel)
-    if grid.left(first) >= 2 * _CELL:
-        legend = draw_legend(entries, grid.left(first) - 2 * _GAP, grid.unit)
-        if legend.height <= 1.5 * band:
-            return legend, (0, grid.bottom + _GAP)
-    return draw_legend(entries, content, grid.unit), (0, grid.bottom + band + _GAP)
+        left, top = grid.left(grid.columns - empty), grid.bottom - grid.panel
+        places.append((left, top, grid.content - left, grid.panel + band))
+    if before >= 2 * _CELL:
+        places.append((0, grid.bottom + GAP, before - 2 * GAP, 1.5 * band))
+    for x, y, width, height in places:
+        legend = draw_legend(entries, width, grid.unit)
+        if legend.height <= height:
+            return legend, (x, y)
+    return draw_legend(entries, grid.content, grid.unit), (0, grid.bottom + band + GAP)

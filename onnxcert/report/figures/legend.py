@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -67,7 +67,7 @@ def draw_legend(entries: Sequence[tuple[str, ByteArray]], width: int, unit: floa
     """Draw the legend in as many columns as fit into `width` pixels; `unit` scales the text."""
     from PIL import Image, ImageDraw
 
-    font, line = load_font(13 * unit, bold=False), round(22 * unit)
+    font, line = load_font(13 * unit), round(22 * unit)
     names = [shorten(name, font, round(260 * unit)) for name, _ in entries]
     column = max(int(font.getlength(name)) for name in names) + 32 + round(20 * unit)
     columns = max(1, (width + 24) // column)
@@ -81,10 +81,6 @@ def draw_legend(entries: Sequence[tuple[str, ByteArray]], width: int, unit: floa
         block.paste(Image.fromarray(swatch), (x + 1, top + 1))
         pen.text((x + wide + 8, y + line // 2), name, INK, font, anchor="lm")
     return block
-
-
-# Distances between ticks that are easy to read, times a power of ten.
-_STEPS: Final = (1, 2, 5, 10)
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ def radius_scale(largest: float, requested: tuple[float, ...], unit: str) -> Sca
 def round_numbers(largest: float) -> list[float]:
     """Return three to six evenly spaced round numbers between 0 and `largest`, both excluded."""
     power = math.floor(math.log10(largest)) - 1
-    for step in (m * 10.0**p for p in (power, power + 1) for m in _STEPS[:-1]):
+    for step in (m * 10.0**p for p in (power, power + 1) for m in (1, 2, 5)):
         if largest / step <= 7:
             count = math.ceil(largest / step * (1 - 1e-9)) - 1
             return [k * step for k in range(1, count + 1)]
@@ -149,38 +145,26 @@ def draw_scale(scale: Scale, width: int, unit: float) -> Image.Image:
     """Draw the scale, `width` pixels wide; `unit` scales the text."""
     from PIL import Image, ImageDraw
 
-    top, height = 3, round(10 * unit)
-    font, below = load_font(12 * unit, bold=False), top + height + round(5 * unit)
-    line = round(16 * unit)
-    words = None
-    if scale.unit:
-        words = draw_text(scale.unit, width, 11 * unit, bold=False, ink=FAINT)
+    top, height, line = 3, round(10 * unit), round(16 * unit)
+    font, below = load_font(12 * unit), top + height + round(5 * unit)
+    words = draw_text(scale.unit, width, 11 * unit, ink=FAINT) if scale.unit else None
     block = Image.new("RGB", (width, below + line + (words.height if words else 0)), PAPER)
-    bar = np.repeat(
-        scale.colours[np.linspace(0, 255, width).round().astype(int)][None], height, axis=0
-    )
-    block.paste(Image.fromarray(bar), (0, top))
+    row = scale.colours[np.linspace(0, 255, width).round().astype(int)]
+    block.paste(Image.fromarray(np.tile(row, (height, 1, 1))), (0, top))
     pen = ImageDraw.Draw(block)
-    taken: list[tuple[float, float]] = []
+    gap, taken = font.getlength("0"), list[tuple[float, float]]()
     for tick in scale.ticks:
-        ink = INK if tick.strong else FAINT
+        ink, thick = (INK, round(2 * unit)) if tick.strong else (FAINT, round(unit))
         at, long = round(tick.at * (width - 1)), font.getlength(tick.text)
         start = 0 if tick.strong else top + height
         if tick.strong:
             # A light border, because the tick is as dark as one end of the scale.
-            pen.line(
-                (at, start, at, top + height - 1), PAPER, _line_width(tick, unit) + 2 * round(unit)
-            )
-        pen.line((at, start, at, top + height + round(3 * unit)), ink, _line_width(tick, unit))
+            pen.line((at, start, at, top + height - 1), PAPER, thick + 2 * round(unit))
+        pen.line((at, start, at, top + height + round(3 * unit)), ink, thick)
         left = min(max(0.0, at - long / 2), width - long)
-        gap = font.getlength("0")
         if all(left > end + gap or left + long < begin - gap for begin, end in taken):
             taken.append((left, left + long))
             pen.text((left, below), tick.text, ink, font)
     if words is not None:
         block.paste(words, (0, below + line))
     return block
-
-
-def _line_width(tick: Tick, unit: float) -> int:
-    return round((2 if tick.strong else 1) * unit)

@@ -15,7 +15,7 @@ FAINT: Final = (92, 98, 108)
 
 
 def draw_text(
-    text: str, width: int, size: float, *, bold: bool, ink: tuple[int, int, int]
+    text: str, width: int, size: float, *, ink: tuple[int, int, int], bold: bool = False
 ) -> Image.Image:
     """Draw wrapped text on an image of `width` pixels."""
     from PIL import Image, ImageDraw
@@ -40,11 +40,10 @@ def wrap_text(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
             if font.getlength(longer) <= width:
                 line = longer
                 continue
-            if line:
-                lines.append(line)
-            line = ""
-            for letter in word:
-                if line and font.getlength(line + letter) > width:
+            lines += [line] if line else []
+            line = word[:1]
+            for letter in word[1:]:
+                if font.getlength(line + letter) > width:
                     lines.append(line)
                     line = ""
                 line += letter
@@ -68,7 +67,7 @@ def replace_surrogates(text: str) -> str:
 
 
 @cache
-def load_font(size: float, *, bold: bool) -> ImageFont.FreeTypeFont:
+def load_font(size: float, *, bold: bool = False) -> ImageFont.FreeTypeFont:
     """Load the DejaVu Sans of matplotlib: Pillow's own font has neither Greek nor accents."""
     import matplotlib
     from PIL import ImageFont

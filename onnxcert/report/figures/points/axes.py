@@ -11,7 +11,7 @@ import numpy.typing as npt
 from onnxcert._typing import BoolArray, FloatArray, IntArray
 from onnxcert.data.points.point_cloud import PointCloud
 from onnxcert.report.figures import palette
-from onnxcert.report.figures.axes import LINE, ByteArray, hatch, hit_rate_colours, radius_colours
+from onnxcert.report.figures.axes import LINE, ByteArray, colour_hit_rate, colour_radius, hatch
 from onnxcert.report.figures.points.rendering import (
     FINE,
     Rendering,
@@ -40,13 +40,16 @@ _MARGIN: Final = 16
 class Scene:
     """Shape rendered from two sides, one above the other; the panels colour the same rendering.
 
+    The views are from the front, and from behind and above; points are shaded balls. This is the
+    canvas of the maps of a cloud; see `onnxcert.report.figures.maps.Canvas`.
+
     Attributes:
         views: the renderings, of equal width.
-        points: number of points N.
+        grid: the number of points, as the shape of the maps.
     """
 
     views: tuple[Rendering, ...]
-    points: int
+    grid: tuple[int]
 
     @classmethod
     def of(cls, cloud: PointCloud, up: Vector = UP) -> Self:
@@ -57,7 +60,7 @@ class Scene:
                 Rendering.of(surface, side, window, up)
                 for side, window in zip(sides, _windows(surface, sides, up), strict=True)
             ),
-            len(cloud),
+            (len(cloud),),
         )
 
     @property
@@ -69,23 +72,16 @@ class Scene:
     def paint_labels(
         self, labels: IntArray, colours: ByteArray, ignored: BoolArray | None = None
     ) -> ByteArray:
-        """Colour each point by its class: pale for abstention, hatched if ignored."""
         known = (labels >= 0) & (labels < len(colours))
-        table = np.vstack([colours, np.array(palette.ABSTAIN, np.uint8)]).astype(np.float32)
-        index = np.where(known, labels, len(colours))
-        soft = np.where(known, 0, _PALE).astype(np.float32)
-        return self._stack_views(table[index], soft, ignored)
+        table = np.vstack([colours, np.array(palette.ABSTAIN, np.uint8)])
+        shown = table[np.where(known, labels, len(colours))]
+        return self._stack_views(shown, np.where(known, 0, _PALE), ignored)
 
     def paint_hit_rate(self, hit_rate: npt.NDArray[np.floating[Any]]) -> ByteArray:
-        """Colour each point by its hit rate."""
-        level = np.rint(np.nan_to_num(hit_rate).clip(0, 1) * 255).astype(np.uint8)
-        return self._paint_heat(hit_rate_colours()[level])
+        return self._paint_heat(colour_hit_rate(hit_rate))
 
     def paint_radius(self, radius: npt.NDArray[np.floating[Any]], largest: float) -> ByteArray:
-        """Colour each point by its radius; pale where it is NaN."""
-        level = np.rint(np.nan_to_num(radius) / (largest or 1.0) * 255).clip(0, 255)
-        heat = radius_colours()[level.astype(np.uint8)]
-        return self._paint_heat(np.where(np.isnan(radius)[:, None], np.uint8(255), heat))
+        return self._paint_heat(colour_radius(radius, largest))
 
     def paint_grey(self, values: FloatArray) -> ByteArray:
         """Colour each point in grey, from dark at the lowest value to light at the highest."""
@@ -95,15 +91,15 @@ class Scene:
 
     def paint_plain(self, colour: tuple[int, int, int]) -> ByteArray:
         """Give every point the same colour."""
-        return self.paint_labels(np.zeros(self.points, np.int64), np.array([colour], np.uint8))
+        return self.paint_labels(np.zeros(self.grid, np.int64), np.array([colour], np.uint8))
 
     def _paint_heat(self, colours: ByteArray) -> ByteArray:
-        soft = np.full(self.points, SOFT, np.float32)
-        return self._stack_views(colours.astype(np.float32), soft, None)
+        return self._stack_views(colours, np.full(self.grid, SOFT), None)
 
     def _stack_views(
-        self, colours: FloatArray, soft: FloatArray, ignored: BoolArray | None
+        self, shown: ByteArray, softening: npt.NDArray[np.float64], ignored: BoolArray | None
     ) -> ByteArray:
+        colours, soft = shown.astype(np.float32), softening.astype(np.float32)
         parts: list[ByteArray] = []
         for view in self.views:
             if parts:

@@ -110,20 +110,13 @@ def eye_dome_shading(depth: Vectors, radius: float) -> FloatArray:
     """
     known = np.where(np.isfinite(depth), depth, depth[np.isfinite(depth)].min(initial=0) - 1e3)
     dark = np.zeros(depth.shape)
-    rings = (2, 5)
-    for ring in rings:
-        for y, x in ((0, ring), (0, -ring), (ring, 0), (-ring, 0)):
-            dark += np.clip((_shift(known, y, x) - known) / (radius + 8) - 0.2, 0, 2)
+    for ring in (2, 5):
+        around = np.pad(known, ring, mode="edge")
+        middle, away = slice(ring, -ring), (slice(2 * ring, None), slice(None, -2 * ring))
+        for nearby in [around[middle, x] for x in away] + [around[y, middle] for y in away]:
+            dark += np.clip((nearby - known) / (radius + 8) - 0.2, 0, 2)
     lit: FloatArray = np.exp(-0.11 * np.minimum(dark, 7)).astype(np.float32)
     return lit
-
-
-def _shift(array: Vectors, y: int, x: int) -> Vectors:
-    padded = np.pad(array, max(abs(y), abs(x)), mode="edge")
-    margin = max(abs(y), abs(x))
-    h, w = array.shape
-    shifted: Vectors = padded[margin + y : margin + y + h, margin + x : margin + x + w]
-    return shifted
 
 
 FINE: Final = 2  # supersampling factor along each side; a "fine pixel" is a rendered one
@@ -213,7 +206,10 @@ class Rendering:
         if soft is not None:
             light[shown] += (1 - light[shown]) * soft[here]
         fine *= light[..., None]
-        return _downsample(fine)
+        h, w = fine.shape[0] // FINE, fine.shape[1] // FINE
+        mean = fine.reshape(h, FINE, w, FINE, 3).mean(axis=(1, 3))
+        pixels: ByteArray = np.rint(mean).clip(0, 255).astype(np.uint8)
+        return pixels
 
 
 def project_to_ground(points: Vectors, up: Vector) -> Vectors:
@@ -262,10 +258,3 @@ def _shadow(
     soft = np.asarray(mask.filter(ImageFilter.GaussianBlur(7 * FINE)), np.float32) / 255
     dark: FloatArray = (_SHADOW * soft).astype(np.float32)
     return dark
-
-
-def _downsample(fine: FloatArray) -> ByteArray:
-    h, w = fine.shape[0] // FINE, fine.shape[1] // FINE
-    mean = fine.reshape(h, FINE, w, FINE, 3).mean(axis=(1, 3))
-    halved: ByteArray = np.rint(mean).clip(0, 255).astype(np.uint8)
-    return halved

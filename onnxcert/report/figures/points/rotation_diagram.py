@@ -13,12 +13,19 @@ from onnxcert.errors import ParameterError
 from onnxcert.report.figures.axes import LINE, ByteArray
 from onnxcert.report.figures.points.axes import GROUND
 from onnxcert.report.figures.points.rendering import FINE, Rendering, Surface, Window
-from onnxcert.report.figures.points.viewpoint import UP, Vector, Viewpoint
+from onnxcert.report.figures.points.viewpoint import UP, Vector, Vectors, Viewpoint
 from onnxcert.report.figures.text import FAINT, INK, load_font, wrap_text
 from onnxcert.statistics.guarantee import round_down
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
+
+
+AXES: Final[dict[str, Vector]] = {
+    "x": (1.0, 0.0, 0.0),
+    "y": (0.0, 1.0, 0.0),
+    "z": (0.0, 0.0, 1.0),
+}
 
 
 @final
@@ -58,14 +65,11 @@ class Cone:
         """Return a phrase that names the rotations."""
         about = "any axis"
         if self.axis is not None:
-            named = {(1.0, 0.0, 0.0): "x", (0.0, 1.0, 0.0): "y", (0.0, 0.0, 1.0): "z"}
             numbers = ", ".join(f"{value:.3g}" for value in self.axis)
-            about = (
-                f"the {named[self.axis]} axis" if self.axis in named else f"the axis ({numbers})"
-            )
-        if self.whole:
-            return f"every rotation about {about}"
-        return f"rotations by at most {self.degrees} about {about}"
+            named = {vector: f"the {name} axis" for name, vector in AXES.items()}
+            about = named.get(self.axis, f"the axis ({numbers})")
+        some = "every rotation" if self.whole else f"rotations by at most {self.degrees}"
+        return f"{some} about {about}"
 
 
 SWEPT: Final = (32, 108, 150)  # edge of the covered region
@@ -99,25 +103,19 @@ def draw_rotation_diagram(
     height, width = size
     panel = Image.new("RGB", (width, height), GROUND)
     pen = ImageDraw.Draw(panel)
-    font = load_font(12, bold=False)
+    font = load_font(12)
     lines = wrap_text(cone.describe(), font, width - 16)
     foot = height - 16 * len(lines) - 8
     for i, line in enumerate(lines):
         pen.text((width / 2, foot + 16 * i), line, INK, font, anchor="ma")
     side = Viewpoint.around(*_SIDE, up)
     if cone.axis is None:
-        drawings = (
-            ("from the side", side),
-            ("from above", Viewpoint.along(up, _negate(side.near))),
-        )
+        views = {"from the side": side, "from above": Viewpoint.along(up, -side.frame[2])}
     else:
-        drawings = (
-            ("along the axis", Viewpoint.along(cone.axis, up)),
-            ("the axis", Viewpoint.around(-52, 20, up)),
-        )
-    surface = Surface.of(cloud)
-    high = foot // 2
-    for i, (words, viewpoint) in enumerate(drawings):
+        along, beside = Viewpoint.along(cone.axis, up), Viewpoint.around(-52, 20, up)
+        views = {"along the axis": along, "the axis": beside}
+    surface, high = Surface.of(cloud), foot // 2
+    for i, (words, viewpoint) in enumerate(views.items()):
         drawing = _draw_view(cone, surface, viewpoint, (high, width), swept=words != "the axis")
         panel.paste(drawing, (0, i * high))
         pen.text((8, i * high + 6), words, FAINT, font)
@@ -134,105 +132,84 @@ def _draw_view(
 
     high, wide = size
     side = min(high - 34, wide)
-    centre = (wide / 2, 24 + (high - 24) / 2)
-    shape = Image.fromarray(_render_shape(surface, viewpoint, size, centre, _SHAPE * side))
-    drawing = shape if cone.whole or not swept else _overlay_turned(shape, cone.angle, centre)
+    x, y = wide / 2, 24 + (high - 24) / 2
+    extent = float(np.linalg.norm(surface.points, axis=1).max())
+    scale = FINE * _SHAPE * side / (extent or 1.0)
+    window = Window(0.0, (y - high / 2) * FINE / scale, scale, high * FINE, wide * FINE)
+    grey = np.full((len(surface.points), 3), _GREY, np.float32)
+    rendering = Rendering.of(surface, viewpoint, window, None)
+    drawing = Image.fromarray(rendering.paint(grey, GROUND))
+    if swept and not cone.whole:
+        drawing = _overlay_turned(drawing, cone.angle, (x, y))
     over = Image.new("RGBA", (wide * _OVER, high * _OVER), (*SWEPT, 0))
     pen = ImageDraw.Draw(over)
-    at, reach = (centre[0] * _OVER, centre[1] * _OVER), _REACH * side * _OVER
+    centre, reach = np.array([x, y]) * _OVER, _REACH * side * _OVER
     if swept:
-        _draw_sweep(pen, cone, at, reach)
+        _draw_sweep(pen, cone, centre, reach)
     elif cone.axis is not None:
         across, above, _ = viewpoint.project(np.array([cone.axis]))[0] / np.linalg.norm(cone.axis)
-        tip = (at[0] + 1.1 * reach * across, at[1] - 1.1 * reach * above)
-        pen.line((2 * at[0] - tip[0], 2 * at[1] - tip[1], *tip), (*SWEPT, 255), 2 * _OVER)
-        _draw_arrow(pen, at, tip, (*SWEPT, 255))
+        tip = centre + 1.1 * reach * np.array([across, -above])
+        pen.line((*(2 * centre - tip), *tip), (*SWEPT, 255), 2 * _OVER)
+        _draw_arrow(pen, centre, tip, (*SWEPT, 255))
     small = over.resize((wide, high), Image.Resampling.BOX)
     drawing.paste(small, (0, 0), small)
     if swept:
-        words = ImageDraw.Draw(drawing)
-        top = centre[1] - _REACH * side - 5
-        words.text(
-            (centre[0], top), f"R = {cone.degrees}", INK, load_font(15, bold=True), anchor="mb"
-        )
+        place, font = (x, y - _REACH * side - 5), load_font(15, bold=True)
+        ImageDraw.Draw(drawing).text(place, f"R = {cone.degrees}", INK, font, anchor="mb")
     return drawing
-
-
-def _render_shape(
-    surface: Surface,
-    viewpoint: Viewpoint,
-    size: tuple[int, int],
-    centre: tuple[float, float],
-    half: float,
-) -> ByteArray:
-    """Render the shape in grey; half its extent is `half` pixels, its middle is `centre` (x, y)."""
-    high, wide = size
-    extent = float(np.linalg.norm(surface.points, axis=1).max())
-    scale = FINE * half / (extent or 1.0)
-    window = Window(0.0, (centre[1] - high / 2) * FINE / scale, scale, high * FINE, wide * FINE)
-    rendering = Rendering.of(surface, viewpoint, window, None)
-    grey = np.full((len(surface.points), 3), _GREY, np.float32)
-    return rendering.paint(grey, GROUND)
 
 
 def _overlay_turned(shape: Image.Image, angle: float, centre: tuple[float, float]) -> Image.Image:
     """Draw the shape in front of faint copies rotated by the angle to the left and to the right."""
     from PIL import Image, ImageChops
 
-    both = shape
+    both, ground = shape, Image.new("RGB", shape.size, GROUND)
     for degrees in (math.degrees(angle), -math.degrees(angle)):
         turned = shape.rotate(degrees, Image.Resampling.BICUBIC, center=centre, fillcolor=GROUND)
-        both = ImageChops.darker(
-            both, Image.blend(Image.new("RGB", shape.size, GROUND), turned, 0.35)
-        )
+        both = ImageChops.darker(both, Image.blend(ground, turned, 0.35))
     return both
 
 
-def _negate(vector: Vector) -> Vector:
-    x, y, z = vector
-    return -x, -y, -z
-
-
-def _draw_sweep(
-    pen: ImageDraw.ImageDraw, cone: Cone, centre: tuple[float, float], reach: float
-) -> None:
+def _draw_sweep(pen: ImageDraw.ImageDraw, cone: Cone, centre: Vectors, reach: float) -> None:
     """Draw the region swept by the upright direction of the drawing, `_OVER` times larger."""
     x, y = centre
     line, fill, edge = 2 * _OVER, (*SWEPT, 90), (*SWEPT, 255)
-    circle = (x - reach, y - reach, x + reach, y + reach)
+
+    def box(wide: float, high: float) -> tuple[float, float, float, float]:
+        return x - wide, y - high, x + wide, y + high
+
+    circle = box(reach, reach)
     pen.ellipse(circle, outline=(*LINE, 255), width=_OVER)
     if cone.whole:
         pen.ellipse(circle, fill, edge, line)
         if cone.axis is None:
-            rim = (x - reach, y - _OPEN * reach, x + reach, y + _OPEN * reach)
-            pen.ellipse(rim, outline=edge, width=_OVER)
+            pen.ellipse(box(reach, _OPEN * reach), outline=edge, width=_OVER)
     else:
         # Pillow measures angles clockwise from the right.
         turned = math.degrees(cone.angle)
         pen.pieslice(circle, -90 - turned, -90 + turned, fill, edge, line)
         if cone.axis is None:
-            wide, level = reach * math.sin(cone.angle), y - reach * math.cos(cone.angle)
-            rim = (x - wide, level - _OPEN * wide, x + wide, level + _OPEN * wide)
-            pen.ellipse(rim, (*SWEPT, 60), edge, _OVER)
-    _draw_arrow(pen, centre, (x, y - reach), (*INK, 255))
+            wide, level = reach * math.sin(cone.angle), reach * math.cos(cone.angle)
+            left, top, right, bottom = box(wide, _OPEN * wide)
+            pen.ellipse((left, top - level, right, bottom - level), (*SWEPT, 60), edge, _OVER)
+    _draw_arrow(pen, centre, centre - (0, reach), (*INK, 255))
     if cone.axis is not None:
         for radius, colour in ((5, edge), (3, (*GROUND, 255)), (1.5, edge)):
-            r = radius * _OVER
-            pen.ellipse((x - r, y - r, x + r, y + r), colour)
+            pen.ellipse(box(radius * _OVER, radius * _OVER), colour)
 
 
 def _draw_arrow(
     pen: ImageDraw.ImageDraw,
-    foot: tuple[float, float],
-    tip: tuple[float, float],
+    foot: Vectors,
+    tip: Vectors,
     colour: tuple[int, int, int, int],
 ) -> None:
-    along = np.subtract(tip, foot)
+    along = tip - foot
     long = float(np.linalg.norm(along))
     if long < 1:
         return
     along = along / long * 8 * _OVER
     across = np.array([-along[1], along[0]]) * 0.4
-    back = np.subtract(tip, along)
+    back = tip - along
     pen.line((*foot, *back), colour, round(1.5 * _OVER))
-    pen.polygon([tip, tuple(back + across), tuple(back - across)], colour)
+    pen.polygon([tuple(tip), tuple(back + across), tuple(back - across)], colour)

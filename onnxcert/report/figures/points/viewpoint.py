@@ -17,19 +17,16 @@ UP: Final[Vector] = (0.0, 1.0, 0.0)  # of ShapeNet, and of the bundled shapes
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Viewpoint:
-    """Orthonormal frame of the camera, as unit vectors in the coordinates of the shape.
+    """Camera that looks at the origin.
 
     Attributes:
-        right: direction to the right in the image.
-        above: upward direction in the image.
-        near: direction towards the viewer.
+        frame: rotation matrix from the coordinates of the shape to those of the camera, with the
+            rows right, above, and near (towards the viewer); float64 [3, 3].
     """
 
-    right: Vector
-    above: Vector
-    near: Vector
+    frame: Vectors
 
     @classmethod
     def around(cls, azimuth: float, elevation: float, up: Vector = UP) -> Self:
@@ -42,8 +39,7 @@ class Viewpoint:
             up: upright direction in the image; not zero.
         """
         upright = _unit(up)
-        # The axis two after the one that is nearest to `up`: x if that is y.
-        first = np.eye(3)[(int(np.abs(upright).argmax()) + 2) % 3]
+        first = _axis_beside(upright)
         first = _unit(first - (first @ upright) * upright)
         second = np.cross(upright, first)
         turn, rise = np.deg2rad(azimuth), np.deg2rad(elevation)
@@ -51,27 +47,27 @@ class Viewpoint:
         return cls._of(np.cos(rise) * level + np.sin(rise) * upright, upright)
 
     @classmethod
-    def along(cls, axis: Vector, up: Vector = UP) -> Self:
+    def along(cls, axis: Vector | Vectors, up: Vector | Vectors = UP) -> Self:
         """Look along `axis` from its tip; `up` is upright unless it is parallel to `axis`."""
         near, upright = _unit(axis), _unit(up)
-        if abs(near @ upright) > 1 - 1e-6:
-            upright = np.eye(3)[(int(np.abs(near).argmax()) + 2) % 3]
-        return cls._of(near, upright)
+        parallel = abs(near @ upright) > 1 - 1e-6
+        return cls._of(near, _axis_beside(near) if parallel else upright)
 
     @classmethod
     def _of(cls, near: Vectors, upright: Vectors) -> Self:
         right = _unit(np.cross(upright, near))
-        return cls(_vector(right), _vector(np.cross(near, right)), _vector(near))
-
-    @property
-    def frame(self) -> Vectors:
-        """Rotation matrix with the rows right, above, near; float64 [3, 3]."""
-        return np.array([self.right, self.above, self.near])
+        return cls(np.array([right, np.cross(near, right), near]))
 
     def project(self, vectors: npt.NDArray[np.floating]) -> Vectors:
         """Transform vectors [N, 3] to camera coordinates (right, above, near); float64 [N, 3]."""
         projected: Vectors = vectors.astype(np.float64) @ self.frame.T
         return projected
+
+
+def _axis_beside(direction: Vectors) -> Vectors:
+    """Return the axis two after the one that is nearest to `direction`: x if that is y."""
+    axis: Vectors = np.eye(3)[(int(np.abs(direction).argmax()) + 2) % 3]
+    return axis
 
 
 def _unit(vector: Vector | Vectors) -> Vectors:
@@ -81,8 +77,3 @@ def _unit(vector: Vector | Vectors) -> Vectors:
         raise ParameterError(f"expected a direction, got {vector}; give one that is not zero.")
     unit: Vectors = array / length
     return unit
-
-
-def _vector(array: Vectors) -> Vector:
-    x, y, z = (float(value) for value in array)
-    return x, y, z
