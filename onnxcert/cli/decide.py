@@ -130,6 +130,8 @@ def _page(before: Summary, after: Summary) -> list[str]:
         "",
         *format_columns(cells),
         "",
+        after.sentence,
+        "",
         after.statement,
         *(f"note: {note}" for note in after.notes),
     ]

@@ -115,7 +115,7 @@ def draw_record(
             colours=figure_colours(names, index),
             ignore_label=ignore_label,
             tau=record.decision.tau,
-            caption=record.decision.statement,
+            caption=record.guarantee,
             title=record.name if below.stem == record.name else f"{record.name}: {below.stem}",
             radii=None
             if radius is None

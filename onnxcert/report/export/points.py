@@ -110,7 +110,7 @@ def draw_cloud_record(
             colours=colours,
             ignore_label=ignore_label,
             tau=record.decision.tau,
-            caption=record.decision.statement,
+            caption=record.guarantee,
             title=f"{title}: {path.stem}" if many else title,
             radii=None if radius is None else _radius_map(record, radius[index]),
             cone=certified_cone(record),

@@ -133,7 +133,7 @@ def draw_classifier_record(
         extra_lines=extra_lines,
         tau=record.decision.tau,
         title=record.name,
-        caption=record.decision.statement,
+        caption=record.guarantee,
     )
 
 

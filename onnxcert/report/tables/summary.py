@@ -19,6 +19,7 @@ from onnxcert.report.tables.text import count_similar, merge_similar
 from onnxcert.results.record import Record, certified_row
 from onnxcert.sampling.tally import Component, passes
 from onnxcert.statistics.guarantee import guarantee
+from onnxcert.statistics.guarantee_summary import summarise_guarantee
 
 # Row name in the store -> row name in the table.
 ROWS: Final = {
@@ -74,7 +75,8 @@ class Summary:
         taus: each requested tau -> its radius.
         curve: certified and correct components against the radius, if there are several radii.
         class_names: names by class index.
-        statement: the guarantee, with the largest N.
+        sentence: the guarantee in one line.
+        statement: its exact wording, with the largest N.
         notes: remarks shown with the guarantee.
     """
 
@@ -101,6 +103,7 @@ class Summary:
     taus: dict[float, float]
     curve: Curve | None
     class_names: tuple[str, ...]
+    sentence: str
     statement: str
     notes: tuple[str, ...]
 
@@ -207,6 +210,7 @@ def summarise(
     for tau, radius, share in zip(rule.taus, radii, abstain, strict=True):
         row = "certified" if tau == rule.tau else certified_row(tau)
         numbers[row] = None if rule.procedure == "predict" else radius, share
+    own_radius = None if decision.own_radius is None else radii[0]
     parts = by_category.scores()
     rows = {
         row: Row(radius, scores(matrices[row]) if row in matrices else None, share, parts.get(row))
@@ -258,6 +262,16 @@ def summarise(
         taus=dict(zip(rule.taus, radii, strict=True)),
         curve=whole,
         class_names=tuple(last.provenance.contract.get("class_names", ())),
+        sentence=summarise_guarantee(
+            rule=rule,
+            controls=decision.controls,
+            perturbation=draws.perturbation,
+            components=components,
+            kind=tally.kind,
+            radius=own_radius,
+            radii=None if whole is None else whole.radius_range,
+            inputs=inputs,
+        ),
         statement=guarantee(
             rule=rule,
             controls=decision.controls,
@@ -269,7 +283,7 @@ def summarise(
             components=components,
             smallest=min(sizes),
             kind=tally.kind,
-            radius=None if decision.own_radius is None else radii[0],
+            radius=own_radius,
             law_error=law_error,
             leak_check=" or ".join(filter(None, leak_checks)),
         ),

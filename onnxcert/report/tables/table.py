@@ -40,7 +40,13 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
         lines += ["", *_per_class_table(summary)]
     if per_class and summary.categories:
         lines += ["", *_category_table(summary)]
-    lines += ["", summary.statement, *(f"note: {note}" for note in summary.notes)]
+    lines += [
+        "",
+        summary.sentence,
+        "",
+        summary.statement,
+        *(f"note: {note}" for note in summary.notes),
+    ]
     return "\n".join(lines)
 
 
