@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from onnxcert.cli import SOME_SKIPPED
+from onnxcert.cli.json_output import print_object
 from onnxcert.cli.options.base import N0, AsJson, ModelPath, PerClass, Selection
 from onnxcert.cli.options.contract import ContractOptions
 from onnxcert.cli.options.inputs import InputOptions
@@ -199,7 +199,7 @@ def command(
         text = table(summary, per_class=per_class)
         run.clock.report += time.perf_counter() - writing
         if as_json:
-            results[head or ""] = result_object(run, summary, str(path), started)
+            results[head or ""] = result_object(run, summary, started)
         else:
             print(text)
             print(f"\nresults in {run.store.folder}")
@@ -209,5 +209,5 @@ def command(
         started = time.perf_counter()
     if as_json:
         found = {"heads": results} if len(heads) > 1 else next(iter(results.values()))
-        print(json.dumps(found, allow_nan=False))
+        print_object("certify", found)
     return status

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from onnxcert.cli.json_output import print_object
 from onnxcert.cli.options.base import AsJson
-from onnxcert.report.tables.comparison import compare, comparison_object, comparison_table
+from onnxcert.report.objects.comparison import comparison_object
+from onnxcert.report.tables.comparison import compare, comparison_table
 from onnxcert.results import open_results
 
 
@@ -28,7 +29,7 @@ def command(
     """
     comparison = compare(open_results(a), open_results(b))
     if as_json:
-        print(json.dumps(comparison_object(comparison), allow_nan=False))
+        print_object("diff", comparison_object(comparison))
     else:
         print(comparison_table(comparison))
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from decimal import Decimal, InvalidOperation
 from math import prod
@@ -12,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from onnxcert._typing import Perturbation
+from onnxcert.cli.json_output import print_object
 from onnxcert.cli.options.base import N0, AsJson, Selection
 from onnxcert.cli.options.contract import ContractOptions
 from onnxcert.cli.options.noise import NoiseOptions
@@ -22,6 +22,7 @@ from onnxcert.errors import ParameterError, StoreError
 from onnxcert.model.bundled import find_model
 from onnxcert.planning import Plan, PlanRequest, VoteRates, measure_speed
 from onnxcert.planning.plan import MOST_COMPONENTS
+from onnxcert.report.objects.plan import plan_object
 from onnxcert.report.tables.plan import format_plan
 from onnxcert.results import open_results
 from onnxcert.sampling.tally import LARGEST_N
@@ -173,10 +174,8 @@ def command(
         inputs=inputs,
     )
     if as_json:
-        found = plan.as_dict()
-        if speed is not None:
-            found["batch_size"] = speed.batch_size
-        print(json.dumps(found, allow_nan=False))
+        batch_size = None if speed is None else speed.batch_size
+        print_object("plan", plan_object(plan, batch_size=batch_size))
     else:
         print("\n".join(format_plan(plan, speed)))
     if speed is not None and speed.warning:

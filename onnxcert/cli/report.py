@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
+from onnxcert.cli.json_output import print_object
 from onnxcert.cli.options.base import AsJson, PerClass, ResultsPath
-from onnxcert.report.tables.summary import Summary, summarise
-from onnxcert.report.tables.table import json_object, table
+from onnxcert.report.objects.run import run_object
+from onnxcert.report.tables.summary import summarise
+from onnxcert.report.tables.table import table
 from onnxcert.results import open_results
 
 
@@ -22,20 +21,7 @@ def command(path: ResultsPath, per_class: PerClass = False, as_json: AsJson = Fa
         skipped=skipped if isinstance(skipped, dict) else {},
     )
     if as_json:
-        print(json.dumps(stored_object(summary, str(path)), allow_nan=False))
+        print_object("report", run_object(summary, out=str(path)))
     else:
         print(table(summary, per_class=per_class))
     return 0
-
-
-def stored_object(summary: Summary, out: str) -> dict[str, Any]:
-    """Return stored results as JSON values; `out` is their folder or file."""
-    return json_object(
-        summary,
-        model=summary.model,
-        settings=summary.settings,
-        skipped=[f"{name}: {reason}" for name, reason in summary.skipped.items()],
-        warnings=summary.notes,
-        seconds=None,
-        out=out,
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from onnxcert.audit import Finding, Verification
 from onnxcert.audit import verify as run_checks
+from onnxcert.cli.json_output import print_object
 from onnxcert.cli.options.base import AsJson, ResultsPath
 from onnxcert.model.bundled import find_model
 from onnxcert.results import open_results
@@ -61,7 +61,7 @@ def command(
         open_results(path), model=given, inputs=inputs or (), independent=independent
     )
     if as_json:
-        print(json.dumps({"path": str(path), "fits": found.fits, **asdict(found)}))
+        print_object("verify", {"path": str(path), "fits": found.fits, **asdict(found)})
     else:
         _print(found)
     if found.findings:

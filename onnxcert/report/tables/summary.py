@@ -5,46 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from onnxcert._typing import Perturbation
 from onnxcert.errors import StoreError
-from onnxcert.metrics.part_iou import PartScores
-from onnxcert.metrics.scores import Curve, Scores, scores
+from onnxcert.metrics.scores import Curve, scores
 from onnxcert.model.contract.modality import Modality
 from onnxcert.report.tables.by_category import ByCategory, Category
+from onnxcert.report.tables.rows import Row
 from onnxcert.report.tables.text import count_similar, merge_similar
 from onnxcert.results.record import Record, certified_row
-from onnxcert.sampling.tally import Component, passes
+from onnxcert.sampling.tally import Component, Selection, passes
 from onnxcert.statistics.guarantee import guarantee
 from onnxcert.statistics.guarantee_summary import summarise_guarantee
-
-# Row name in the store -> row name in the table.
-ROWS: Final = {
-    "nonrobust": "non-robust",
-    "clean": "clean",
-    "noisy": "base (one noisy pass)",
-    "certified": "certified",
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the table.
-
-    Attributes:
-        radius: certified radius, or None if the row has none.
-        scores: None without ground truth.
-        abstain: share of all components, with or without ground truth.
-        parts: IoU by shape, if categories and ground truth are known.
-    """
-
-    radius: float | None
-    scores: Scores | None
-    abstain: float
-    parts: PartScores | None = None
+from onnxcert.statistics.rule import Rule
 
 
 @dataclass(frozen=True)
@@ -53,6 +29,7 @@ class Summary:
 
     Attributes:
         model: file name of the model.
+        model_sha256: SHA-256 of its file; empty if unknown.
         inputs: number of finished inputs.
         listed: number of listed inputs, finished, skipped or neither.
         skipped: name -> reason of the skipped inputs.
@@ -63,14 +40,19 @@ class Summary:
         component: what one component is: "pixel", "point", or "input" as a whole.
         cloud: whether the inputs are point clouds.
         perturbation: formats a radius as text.
+        rule: the decision rule.
         settings: parameters of the decision, by option name.
+        n: draws tested; with interim looks, the maximum.
+        n0: draws that the candidate is chosen from.
+        selection: `pooled` or `split`.
         seed: seed of the draws.
         draws: mean number of noisy passes per input.
-        most_draws: maximum number of noisy passes per input.
+        max_draws: maximum number of noisy passes per input.
+        stopping: reasons to stop early that were requested, by option name.
         ended: reason of an early stop -> number of inputs.
         budget: components of the largest input that may be wrong, under k-FWER.
         nonfinite: number of invalid (non-finite) predictions.
-        rows: rows of the table that apply, by the keys of `ROWS`.
+        rows: rows of the table that apply, by the keys of `onnxcert.report.tables.rows.ROWS`.
         categories: categories of the shapes, by name.
         taus: each requested tau -> its radius.
         curve: certified and correct components against the radius, if there are several radii.
@@ -81,6 +63,7 @@ class Summary:
     """
 
     model: str
+    model_sha256: str
     inputs: int
     listed: int
     skipped: dict[str, str]
@@ -91,10 +74,15 @@ class Summary:
     component: str
     cloud: bool
     perturbation: Perturbation
+    rule: Rule
     settings: dict[str, Any]
+    n: int
+    n0: int
+    selection: Selection
     seed: int
     draws: float
     max_draws: int
+    stopping: dict[str, float]
     ended: dict[str, int]
     budget: int
     nonfinite: int
@@ -106,6 +94,11 @@ class Summary:
     sentence: str
     statement: str
     notes: tuple[str, ...]
+
+    @property
+    def has_part_scores(self) -> bool:
+        """Whether any shape has an IoU over the parts of its category."""
+        return any(row.parts is not None for row in self.rows.values())
 
 
 def _run_settings(record: Record) -> tuple[Any, ...]:
@@ -240,6 +233,7 @@ def summarise(
         )
     return Summary(
         model=last.provenance.model.get("name", ""),
+        model_sha256=last.provenance.model.get("sha256", ""),
         inputs=inputs,
         listed=max(listed, inputs + len(skipped or {})),
         skipped=dict(skipped or {}),
@@ -250,10 +244,19 @@ def summarise(
         component=_component(last),
         cloud=_is_cloud(last),
         perturbation=draws.perturbation,
+        rule=rule,
         settings=settings,
+        n=_max_draws(last),
+        n0=tally.n0,
+        selection=tally.selection,
         seed=draws.seed,
         draws=drawn / inputs,
         max_draws=passes(_max_draws(last), tally.n0, tally.selection),
+        stopping={
+            name: last.provenance.parameters[name]
+            for name in ("until", "futility", "time")
+            if name in last.provenance.parameters
+        },
         ended=dict(ended),
         budget=rule.budget.of(components),
         nonfinite=nonfinite,
