@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from onnxcert.data.points import PointCloud
     from onnxcert.model.segmenter import OnnxSegmenter
     from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
+    from onnxcert.planning.abstention import explain_abstention
     from onnxcert.results import ResultStore
     from onnxcert.sampling.tally import Tally
     from onnxcert.statistics import decide
@@ -46,6 +47,7 @@ __all__ = [
     "__version__",
     "certify",
     "decide",
+    "explain_abstention",
 ]
 
 # Imported on first use, so that `import onnxcert` loads neither ONNX Runtime nor HDF5.
@@ -66,6 +68,7 @@ _HOMES = {
     "Tally": "onnxcert.sampling.tally",
     "certify": "onnxcert.api",
     "decide": "onnxcert.statistics",
+    "explain_abstention": "onnxcert.planning.abstention",
 }
 
 

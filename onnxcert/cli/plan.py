@@ -20,8 +20,9 @@ from onnxcert.cli.options.runtime import RunningOptions, load_model
 from onnxcert.cli.trial_input import make_trial_input
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.model.bundled import find_model
-from onnxcert.planning import Plan, PlanRequest, VoteRates, measure_speed
+from onnxcert.planning import Plan, PlanRequest, VoteRates
 from onnxcert.planning.plan import MOST_COMPONENTS
+from onnxcert.planning.speed import measure_speed
 from onnxcert.report.objects.plan import plan_object
 from onnxcert.report.tables.plan import format_plan
 from onnxcert.results import open_results

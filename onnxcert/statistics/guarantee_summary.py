@@ -26,7 +26,7 @@ _FEW_TAUS: Final = 3
 _SMALLEST_ALPHA: Final = Decimal("1e-6")  # a smaller one would print a long row of nines
 
 
-class _Noun(NamedTuple):
+class Noun(NamedTuple):
     """Words for a component and for the input it belongs to."""
 
     one: str
@@ -36,12 +36,12 @@ class _Noun(NamedTuple):
 
 
 _NOUNS: Final = {
-    Element.PIXEL: _Noun("pixel", "pixels", "at", "image"),
-    Element.POINT: _Noun("point", "points", "at", "shape"),
-    Element.CELL: _Noun("cell of the output grid", "cells of the output grid", "at", "input"),
-    Element.IMAGE: _Noun("image", "images", "of", "image"),
-    Element.SHAPE: _Noun("shape", "shapes", "of", "shape"),
-    Element.OTHER: _Noun("component", "components", "at", "input"),
+    Element.PIXEL: Noun("pixel", "pixels", "at", "image"),
+    Element.POINT: Noun("point", "points", "at", "shape"),
+    Element.CELL: Noun("cell of the output grid", "cells of the output grid", "at", "input"),
+    Element.IMAGE: Noun("image", "images", "of", "image"),
+    Element.SHAPE: Noun("shape", "shapes", "of", "shape"),
+    Element.OTHER: Noun("component", "components", "at", "input"),
 }
 
 
@@ -74,7 +74,7 @@ def summarise_guarantee(
     No perturbation of L2 norm up to 0.1686 changes the smoothed model's class at a certified pixel
     (99.9 % confidence).
     """
-    noun = _name_component(kind)
+    noun = name_component(kind)
     alpha = Decimal(repr(rule.alpha))
     shared = rule.alpha_scope == "dataset"
     together = f"all {rule.inputs} {noun.input}s together"
@@ -117,19 +117,20 @@ def _qualify(rule: Rule, line: str) -> str:
     )
 
 
-def _name_component(kind: str) -> _Noun:
+def name_component(kind: str) -> Noun:
+    """Return the words for the component that a stored tally names."""
     component = Component.parse(kind)
     noun = _NOUNS[component.element]
     if not component.multilabel:
         return noun
     of = f"of {'an' if noun.one[0] in 'aeiou' else 'a'} {noun.one}"
-    return _Noun(f"label {of}", f"labels {of}", "for", noun.input)
+    return Noun(f"label {of}", f"labels {of}", "for", noun.input)
 
 
 def _describe_attack(
     rule: Rule,
     perturbation: Perturbation,
-    noun: _Noun,
+    noun: Noun,
     radius: float | None,
     radii: tuple[float, float] | None,
 ) -> tuple[str, bool]:

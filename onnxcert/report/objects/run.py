@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from onnxcert.metrics.scores import Curve
+from onnxcert.report.objects.abstention import abstention_object
 from onnxcert.report.objects.parts import perturbation_object, rule_object
 from onnxcert.report.tables.rows import PLAIN_ROWS, Row, pick_scores
 from onnxcert.report.tables.summary import Summary
@@ -40,10 +41,9 @@ def run_object(
         **{name: _row_object(summary, summary.rows.get(name)) for name in PLAIN_ROWS},
         "certified": taus[0],
         "taus": taus,
-        "curve": _curve_object(summary.curve)
-        if summary.curve and summary.rule.radius_map
-        else None,
+        "curve": None if curve is None else _curve_object(curve),
         "categories": _categories_object(summary) if summary.categories else None,
+        "abstention": abstention_object(summary.abstentions) if summary.abstentions else None,
         "warnings": list(summary.notes),
         "seconds": seconds and {name: round(value, 4) for name, value in seconds.items()},
         "out": out,

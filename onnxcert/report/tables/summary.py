@@ -13,6 +13,8 @@ from onnxcert._typing import Perturbation
 from onnxcert.errors import StoreError
 from onnxcert.metrics.scores import Curve, scores
 from onnxcert.model.contract.modality import Modality
+from onnxcert.planning.abstention import Abstention
+from onnxcert.report.tables.abstention import explain_record
 from onnxcert.report.tables.by_category import ByCategory, Category
 from onnxcert.report.tables.rows import Row
 from onnxcert.report.tables.text import count_similar, merge_similar
@@ -60,6 +62,7 @@ class Summary:
         sentence: the guarantee in one line.
         statement: its exact wording, with the largest N.
         notes: remarks shown with the guarantee.
+        abstentions: name of the input -> what abstains and why; empty if not requested.
     """
 
     model: str
@@ -94,6 +97,7 @@ class Summary:
     sentence: str
     statement: str
     notes: tuple[str, ...]
+    abstentions: dict[str, Abstention]
 
     @property
     def has_part_scores(self) -> bool:
@@ -132,7 +136,11 @@ def _max_draws(record: Record) -> int:
 
 
 def summarise(
-    records: Iterable[Record], *, listed: int = 0, skipped: Mapping[str, str] | None = None
+    records: Iterable[Record],
+    *,
+    listed: int = 0,
+    skipped: Mapping[str, str] | None = None,
+    explain: bool = True,
 ) -> Summary:
     """Return the summary of `records`, which must come from one run.
 
@@ -140,6 +148,7 @@ def summarise(
         records: records of the finished inputs.
         listed: number of listed inputs; if lower, the number of records and skipped inputs.
         skipped: name -> reason of the inputs that could not be used.
+        explain: read the votes to explain what abstains, and why.
 
     Raises:
         StoreError: there are no records, or they come from different runs.
@@ -154,6 +163,7 @@ def summarise(
     ended, notes = Counter[str](), Counter[str]()
     warnings: dict[str, None] = {}
     leak_checks: dict[str, None] = {}
+    abstentions: dict[str, Abstention] = {}
     for record in records:
         if last is not None and _run_settings(record) != _run_settings(last):
             raise StoreError(
@@ -175,6 +185,8 @@ def summarise(
         nonrobust |= record.nonrobust is not None
         notes.update(decision.notes)
         leak_checks[tally.leak_check] = None
+        if explain:
+            abstentions[record.name] = explain_record(record)
         warnings.update(dict.fromkeys(record.provenance.environment.get("warnings", ())))
     if last is None:
         if listed:
@@ -291,4 +303,5 @@ def summarise(
             leak_check=" or ".join(filter(None, leak_checks)),
         ),
         notes=(*merge_similar(warnings), *counted),
+        abstentions=abstentions,
     )
