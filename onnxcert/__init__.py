@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from onnxcert.data.points import PointCloud
     from onnxcert.model.segmenter import OnnxSegmenter
     from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
+    from onnxcert.planning.abstention import explain_abstention
     from onnxcert.results import ResultStore
     from onnxcert.sampling.tally import Tally
     from onnxcert.statistics import decide
@@ -60,6 +61,7 @@ __all__ = [
     "certify_many",
     "decide",
     "diff",
+    "explain_abstention",
     "inspect",
     "load",
     "merge",
@@ -92,6 +94,7 @@ _HOMES = {
     "certify_many": "onnxcert.api.runs",
     "decide": "onnxcert.statistics",
     "diff": "onnxcert.api.stored",
+    "explain_abstention": "onnxcert.planning.abstention",
     "inspect": "onnxcert.api.inspection",
     "load": "onnxcert.api.models",
     "merge": "onnxcert.api.stored",

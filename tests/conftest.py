@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import profiles  # noqa: E402, F401  (registered before the command line chooses one)
 from drawing import write_picture  # noqa: E402
+from json_schema import check_object  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ class Outcome:
 
     @property
     def json(self) -> dict[str, Any]:
-        """Standard output, which must be one JSON object and nothing else."""
+        """Standard output: one JSON object that follows the published schema, and nothing else."""
         value = json.loads(self.out)
         assert isinstance(value, dict)
+        check_object(value)
         return value
 
 

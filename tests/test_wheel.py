@@ -122,9 +122,10 @@ def test_the_main_job_runs_away_from_the_checkout(environment: Path, elsewhere: 
     )
     assert (done.returncode, done.stderr) == (0, "")
     result = json.loads(done.stdout)
-    assert Path(result["model"]).is_relative_to(environment.parent)
-    assert (result["inputs"], result["n"], result["sigma"]) == (1, 100, 0.25)
-    assert result["radius"] == pytest.approx(0.1686, abs=1e-4)
+    assert Path(result["model"]["file"]).is_relative_to(environment.parent)
+    assert (result["inputs"]["finished"], result["draws"]["n"]) == (1, 100)
+    assert result["perturbation"]["sigma"] == 0.25
+    assert result["certified"]["radius"] == pytest.approx(0.1686, abs=1e-4)
     assert 0 < result["certified"]["accuracy"] <= 1
     assert result["certified"]["abstain"] < 1
     out = elsewhere / "results"

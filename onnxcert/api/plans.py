@@ -25,8 +25,9 @@ from onnxcert.api.words import (
 )
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.planning import Plan, PlanRequest, VoteRates, measure_speed
-from onnxcert.planning.speed import Speed
+from onnxcert.planning import Plan, PlanRequest, VoteRates
+from onnxcert.planning.speed import Speed, measure_speed
+from onnxcert.report.objects.plan import plan_object
 from onnxcert.report.tables.plan import format_plan
 from onnxcert.results import Results
 from onnxcert.sampling.tally import Selection
@@ -54,7 +55,8 @@ class PlannedRun:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
-        return self.plan.as_dict()
+        batch_size = None if self.speed is None else self.speed.batch_size
+        return plan_object(self.plan, batch_size=batch_size)
 
     def __str__(self) -> str:
         return "\n".join(format_plan(self.plan, self.speed))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from onnxcert.api.preparation import prepare_runs
 from onnxcert.cli import SOME_SKIPPED
 from onnxcert.cli.config import write_config
 from onnxcert.cli.input_list import print_left_out, read_listed_inputs
+from onnxcert.cli.json_output import print_object
 from onnxcert.cli.options.contract import ContractOptions
 from onnxcert.cli.options.inputs import InputOptions
 from onnxcert.cli.options.noise import NoiseOptions
@@ -131,7 +131,7 @@ def certify(request: Request, context: Any) -> int:
         text = table(summary, per_class=output.per_class)
         run.clock.report += time.perf_counter() - writing
         if output.as_json:
-            results[head] = result_object(run, summary, str(find_model(request.model)), started)
+            results[head] = result_object(run, summary, started)
         else:
             print(text)
             print(f"\nresults in {run.store.folder}")
@@ -140,7 +140,7 @@ def certify(request: Request, context: Any) -> int:
         started = time.perf_counter()
     if output.as_json:
         found = {"heads": results} if len(runs) > 1 else next(iter(results.values()))
-        print(json.dumps(found, allow_nan=False))
+        print_object("certify", found)
     return status
 
 

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from onnxcert.api.stored import redecide
+from onnxcert.cli.json_output import print_object
 from onnxcert.cli.options.base import AsJson, ResultsPath
 from onnxcert.cli.options.parsing import Numbers, parse_numbers
-from onnxcert.cli.report import stored_object
+from onnxcert.report.objects.run import run_object
 from onnxcert.report.tables.summary import Summary
 from onnxcert.report.tables.table import headings, row_cells
 from onnxcert.report.tables.text import format_columns
@@ -97,12 +98,11 @@ def command(
     before, after = again.stored.summary, again.decided.summary
     if as_json:
         found = {
-            "stored": stored_object(before, str(path)),
-            "decided": stored_object(after, "" if out is None else str(out)),
-            "hindsight": list(again.rule.hindsight),
+            "stored": run_object(before, out=str(path)),
+            "decided": run_object(after, out="" if out is None else str(out)),
             "fixed_beforehand": fixed_beforehand,
         }
-        print(json.dumps(found, allow_nan=False))
+        print_object("decide", found)
     else:
         print("\n".join(_page(before, after)))
         if out is not None:
@@ -129,6 +129,8 @@ def _page(before: Summary, after: Summary) -> list[str]:
         + (f" ({'; '.join(changed)})" if changed else " with the same rule"),
         "",
         *format_columns(cells),
+        "",
+        after.sentence,
         "",
         after.statement,
         *(f"note: {note}" for note in after.notes),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from onnxcert.api.stored import diff as compare
+from onnxcert.cli.json_output import print_object
 from onnxcert.cli.options.base import AsJson
-from onnxcert.report.tables.comparison import comparison_object, comparison_table
+from onnxcert.report.objects.comparison import comparison_object
+from onnxcert.report.tables.comparison import comparison_table
 
 
 def command(
@@ -28,7 +29,7 @@ def command(
     """
     comparison = compare(a, b)
     if as_json:
-        print(json.dumps(comparison_object(comparison), allow_nan=False))
+        print_object("diff", comparison_object(comparison))
     else:
         print(comparison_table(comparison))
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from decimal import Decimal, InvalidOperation
 from math import prod
@@ -12,6 +11,7 @@ from typing import Annotated
 import typer
 
 from onnxcert.api.plans import plan as make_plan
+from onnxcert.cli.json_output import print_object
 from onnxcert.cli.options.base import N0, AsJson, Selection
 from onnxcert.cli.options.contract import ContractOptions
 from onnxcert.cli.options.noise import NoiseOptions
@@ -117,12 +117,9 @@ def command(
         pilot=pilot,
         **{**vars(rule_options), **vars(noise), **vars(running), **contract_options.collect()},
     )
-    plan, speed = planned.plan, planned.speed
+    speed = planned.speed
     if as_json:
-        found = plan.as_dict()
-        if speed is not None:
-            found["batch_size"] = speed.batch_size
-        print(json.dumps(found, allow_nan=False))
+        print_object("plan", planned.as_dict())
     else:
         print(planned)
     if speed is not None and speed.warning:

@@ -23,8 +23,8 @@ from onnxcert.errors import InputError, OnnxcertError
 from onnxcert.model.contract.base import ASSUMED
 from onnxcert.model.graph.lint import group_by_message
 from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.report.objects.run import run_object
 from onnxcert.report.tables.summary import Summary
-from onnxcert.report.tables.table import json_object
 from onnxcert.run.run import Run
 from onnxcert.sampling.draws import random_seed
 
@@ -115,21 +115,17 @@ def resume_command(arguments: Sequence[str], out: Path | None, run: Run, heads: 
     return f"onnxcert {shlex.join([*arguments, *added])}"
 
 
-def result_object(run: Run, summary: Summary, model: str, started: float) -> dict[str, Any]:
+def result_object(run: Run, summary: Summary, started: float) -> dict[str, Any]:
     """Return the run as JSON values; `started` is its start by `time.perf_counter()`."""
-    return json_object(
+    return run_object(
         summary,
-        model=model,
-        settings=run.settings.as_dict(),
-        skipped=[f"{name}: {reason}" for name, reason in run.skipped.items()],
-        warnings=summary.notes,
+        out=str(run.store.folder),
         seconds={
             "total": time.perf_counter() - started,
             "forward": run.forward,
             "startup": run.clock.startup,
             "report": run.clock.report,
         },
-        out=str(run.store.folder),
     )
 
 

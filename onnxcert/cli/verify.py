@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from onnxcert.api.stored import verify as run_checks
 from onnxcert.audit import Finding, Verification
+from onnxcert.cli.json_output import print_object
 from onnxcert.cli.options.base import AsJson, ResultsPath
 
 MISMATCH, COULD_NOT_BE_CHECKED = 1, 2
@@ -56,7 +56,7 @@ def command(
     """
     found = run_checks(path, model=model, inputs=inputs or (), independent=independent)
     if as_json:
-        print(json.dumps({"path": str(path), "fits": found.fits, **asdict(found)}))
+        print_object("verify", {"path": str(path), "fits": found.fits, **asdict(found)})
     else:
         _print(found)
     if found.findings:

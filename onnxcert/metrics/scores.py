@@ -149,6 +149,12 @@ class Curve:
     components: int
     labelled: int
 
+    @property
+    def radius_range(self) -> tuple[float, float] | None:
+        """Smallest and largest radius that a component is certified for; None if all abstain."""
+        own = np.flatnonzero(np.diff(self.certified, append=0))  # certified here, no further
+        return (float(self.radii[own[0]]), float(self.radii[own[-1]])) if own.size else None
+
     def __add__(self, other: Curve) -> Curve:
         """Return the sum of both curves, at every radius of either."""
         radii = np.union1d(self.radii, other.radii)

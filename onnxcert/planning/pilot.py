@@ -67,6 +67,14 @@ class VoteRates:
             found += self.shares[part] @ binom.pmf(np.arange(n + 1), n, _rates()[part, None])
         return found
 
+    def above(self, tau: float) -> float:
+        """Return the share of components whose rate exceeds tau."""
+        return float(self.shares[_rates() > tau].sum())
+
+    def reach(self, n: int, votes: int) -> float:
+        """Compute the expected share of components with at least `votes` hits of n new draws."""
+        return float(self.shares @ binom.sf(votes - 1, n, _rates()))
+
     def crossing_shares(self, looks: Sequence[int], bounds: Sequence[int]) -> tuple[float, ...]:
         """Compute the expected share that reaches the boundary up to each look."""
         rates = _rates()[:, None]

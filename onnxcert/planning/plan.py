@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -180,60 +180,6 @@ class Plan:
         """Predict the certified share at each number of draws: the mean over the pilot's inputs."""
         shares = scheme.certified(self.pilot, place)
         return tuple(np.mean(shares, axis=0).tolist()) if shares else None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plan as JSON values."""
-        requested = self.request
-        b = requested.rule.budget.of(requested.components)
-        return {
-            "components": requested.components,
-            "selection": requested.selection,
-            "n0": requested.n0,
-            **requested.rule.as_dict(),
-            "wrong_components_tolerated": b,
-            "draws_per_second": self.draws_per_second,
-            "inputs": self.inputs,
-            "pilot_inputs": len(self.pilot),
-            "plans": [self._scheme(scheme) for scheme in self.schemes],
-        }
-
-    def _scheme(self, scheme: Scheme) -> dict[str, Any]:
-        return {
-            "name": scheme.name,
-            "rule": scheme.rule.as_dict(),
-            "taus": [self._tau(scheme, place) for place in range(len(self.taus))],
-        }
-
-    def _tau(self, scheme: Scheme, place: int) -> dict[str, Any]:
-        shares = scheme.certified(self.pilot, place)
-        rows = []
-        for i, n in enumerate(scheme.draws):
-            votes, most = scheme.votes[place][i], scheme.votes_beside_most[place][i]
-            row: dict[str, Any] = {
-                "n": n,
-                "votes": votes if votes <= n else None,
-                "share": votes / n if votes <= n else None,
-                "votes_beside_most": most if most <= n else None,
-            }
-            if shares:
-                each = [share[i] for share in shares]
-                row |= {
-                    "certified": float(np.mean(each)),
-                    "lowest": min(each),
-                    "highest": max(each),
-                }
-            seconds = self.seconds(n)
-            if seconds is not None:
-                row |= {
-                    "seconds_per_input": seconds,
-                    "seconds_for_all_inputs": seconds * self.inputs,
-                }
-            rows.append(row)
-        tau = self.taus[place]
-        found: dict[str, Any] = {"tau": tau}
-        if self.perturbation is not None:
-            found["radius"] = self.radius(tau)
-        return {**found, "smallest_n": scheme.smallest_n(place), "draws": rows}
 
 
 def _compare_schemes(requested: Scheme, other: Scheme, place: int) -> str:

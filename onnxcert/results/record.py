@@ -15,6 +15,7 @@ from onnxcert.sampling.tally import Tally, read_arrays
 from onnxcert.statistics import decide
 from onnxcert.statistics.certificate import Certificate
 from onnxcert.statistics.correction.base import Controls
+from onnxcert.statistics.guarantee_summary import summarise_guarantee
 from onnxcert.statistics.rule import Rule
 from onnxcert.statistics.settings import Settings
 
@@ -196,6 +197,21 @@ class Record:
                 if labels is not None
             },
         )
+
+    @property
+    def guarantee(self) -> str:
+        """The guarantee in one line, and on the next one its stored exact wording."""
+        tally, decision = self.tally, self.decision
+        line = summarise_guarantee(
+            rule=decision.rule,
+            controls=decision.controls,
+            perturbation=tally.perturbation,
+            components=decision.components,
+            kind=tally.kind,
+            radius=decision.own_radius,
+            radii=self.curve.radius_range,
+        )
+        return f"{line}\n{decision.statement}"
 
     def certificate(self) -> Certificate:
         """Compute the certificate again from the tally; no model is needed."""

@@ -12,6 +12,7 @@ from onnxcert._typing import BoolArray, IntArray, LevelArray
 from onnxcert.sampling.tally import Tally
 from onnxcert.statistics.correction.base import Controls
 from onnxcert.statistics.guarantee import guarantee
+from onnxcert.statistics.guarantee_summary import summarise_guarantee
 from onnxcert.statistics.rule import Rule
 
 ABSTAIN: Final = -1
@@ -94,6 +95,28 @@ class Certificate:
     @property
     def abstain_share(self) -> float:
         return self.abstained / self.tally.components
+
+    @property
+    def sentence(self) -> str:
+        """The guarantee in one line; `statement` has the exact wording."""
+        return summarise_guarantee(
+            rule=self.rule,
+            controls=self.controls,
+            perturbation=self.tally.perturbation,
+            components=self.tally.components,
+            kind=self.tally.kind,
+            radius=self.own_radius,
+            radii=self.radius_range,
+        )
+
+    @property
+    def radius_range(self) -> tuple[float, float] | None:
+        """Smallest and largest radius that a component is certified for; None if all abstain."""
+        certified = self.level[self.level > 0]
+        if certified.size == 0:
+            return None
+        radii = self.level_radii
+        return float(radii[certified.min() - 1]), float(radii[certified.max() - 1])
 
     def statement(self, *, before: bool = False) -> str:
         """Return the guarantee in one sentence, with every number it depends on.

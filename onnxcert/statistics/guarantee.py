@@ -34,7 +34,7 @@ _ROTATIONS: Final = {
         "every angle",
     ),
 }
-_VECTORS: Final = {1: "the coordinates alone", 2: "the coordinates and normals"}
+VECTORS: Final = {1: "the coordinates alone", 2: "the coordinates and normals"}
 
 
 def guarantee(
@@ -174,19 +174,19 @@ def describe_noise(perturbation: Perturbation, *, before: bool = False) -> str:
         noise, whole = " ".join(f"{name} {value!r}" for name, value in values.items()), ""
     else:
         noise = f"sigma {words.sigma.format(**values)}"
-        whole = f" of {_VECTORS[values['vectors']]}"
+        whole = f" of {VECTORS[values['vectors']]}"
     if not isinstance(perturbation, OnChannels):
         return f"{of.name} {noise}{whole}"
     if words is None or before:
-        return f"{of.name} {noise}{whole} on {_describe_channels(perturbation)}"
-    return f"{of.name} {noise} of {_describe_channels(perturbation)}"
+        return f"{of.name} {noise}{whole} on {describe_channels(perturbation)}"
+    return f"{of.name} {noise} of {describe_channels(perturbation)}"
 
 
 def describe_attack(perturbation: Perturbation, size: str, unit: str) -> str:
     """Return the attack that is certified against: `for every ...`."""
     of, part = perturbation, ""
     if isinstance(perturbation, OnChannels):
-        of, part = perturbation.of, _describe_channels(perturbation)
+        of, part = perturbation.of, describe_channels(perturbation)
         # Add the channel numbers, because the user's name for them cannot be verified.
         part = part if perturbation.called else f"the {part}"
     words, values = _ROTATIONS.get(of.norm), of.parameters()
@@ -194,11 +194,12 @@ def describe_attack(perturbation: Perturbation, size: str, unit: str) -> str:
         part = part or "the input"
         unit = of.unit or unit
         return f"every perturbation d of {part} with {of.norm} norm at most {size} ({unit})"
-    part = part or _VECTORS[values["vectors"]]
+    part = part or VECTORS[values["vectors"]]
     return words.attack.format(part=part, size=size, unit=unit, **values)
 
 
-def _describe_channels(perturbation: OnChannels) -> str:
+def describe_channels(perturbation: OnChannels) -> str:
+    """Return the perturbed channels as text: their name, if they have one, and their numbers."""
     channels = perturbation.channels
     if perturbation.left_out:
         text = f"channels {', '.join(map(str, channels))}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -181,7 +180,7 @@ def test_on_the_command_line(tmp_path: Path, onnxcert: Any) -> None:
         held = onnxcert("verify", out, "--independent")
         assert (held.status, "all checks passed" in held.out) == (0, True)
         assert (held.out == plain.out) == (unseen == 0)
-        found = json.loads(onnxcert("verify", out, "--independent", "--json").out)
+        found = onnxcert("verify", out, "--independent", "--json").json
         assert len(found["unchecked"]) == unseen
         if unseen:
             assert "not checked: kfwer has no second implementation; 1 record was" in held.out

@@ -14,6 +14,7 @@ from typing import Any
 import graphs
 import numpy as np
 import pytest
+from json_schema import check_object
 from PIL import Image
 from waiting import LIMIT
 
@@ -21,31 +22,6 @@ from onnxcert import Gaussian, ResultStore
 
 BASE = ("--sigma", "0.2", "--n", "60", "--threads", "1", "--seed", "5")
 QUICK = (*BASE, "--no-pictures")
-
-KEYS = {
-    "model",
-    "inputs",
-    "components",
-    "radius",
-    "sigma",
-    "tau",
-    "alpha",
-    "alpha_scope",
-    "n",
-    "n0",
-    "draws",
-    "seed",
-    "selection",
-    "correction",
-    "clean",
-    "noisy",
-    "certified",
-    "skipped",
-    "nonfinite",
-    "warnings",
-    "seconds",
-    "out",
-}
 
 
 @pytest.fixture
@@ -92,25 +68,27 @@ def test_json_is_one_object_with_every_number(
     )
     assert (outcome.status, outcome.err) == (0, "")
     result = outcome.json
-    assert set(result) >= KEYS
-    assert result["model"] == str(model)
-    assert (result["inputs"], result["components"], result["draws"]) == (3, 192, 60)
-    assert isinstance(result["inputs"], int)
-    assert isinstance(result["components"], int)
-    assert (result["sigma"], result["tau"], result["alpha"]) == (0.2, 0.75, 0.001)
-    assert (result["n"], result["n0"], result["seed"]) == (60, 10, 5)
-    assert (result["alpha_scope"], result["selection"], result["correction"]) == (
-        "input",
-        "pooled",
-        "holm",
-    )
-    assert result["radius"] == pytest.approx(Gaussian(0.2).radius(0.75))
+    assert {"version", "command"} <= set(result)
+    assert result["model"]["file"] == str(model)
+    inputs, draws, rule = result["inputs"], result["draws"], result["rule"]
+    assert (inputs["finished"], inputs["listed"], inputs["components"]) == (3, 3, 192)
+    assert (draws["passes"], draws["most_passes"]) == (60, 60)
+    assert result["perturbation"] == {
+        "kind": "gaussian",
+        "sigma": 0.2,
+        "unit": "pixel values in [0, 1] at native resolution",
+        "on": None,
+    }
+    assert (rule["taus"], rule["alpha"], rule["alpha_scope"]) == ([0.75], 0.001, "input")
+    assert (draws["n"], draws["n0"], draws["seed"]) == (60, 10, 5)
+    assert (draws["selection"], rule["correction"]) == ("pooled", "holm")
+    assert result["certified"]["radius"] == pytest.approx(Gaussian(0.2).radius(0.75))
     assert set(result["clean"]) == set(result["noisy"]) == {"accuracy", "miou"}
-    assert set(result["certified"]) == {"accuracy", "miou", "abstain", "accuracy_certified"}
+    assert result["taus"] == [result["certified"]]
     assert 0 < result["certified"]["accuracy"] <= result["clean"]["accuracy"] <= 1
     assert result["certified"]["accuracy_certified"] == 1
     assert 0 < result["certified"]["abstain"] < 0.5
-    assert (result["skipped"], result["nonfinite"], result["warnings"]) == ([], 0, [])
+    assert (inputs["skipped"], draws["not_finite"], result["warnings"]) == ([], 0, [])
     assert result["out"] == str(tmp_path / "out")
     seconds = result["seconds"]
     assert {"total", "forward", "startup", "report"} <= set(seconds)
@@ -124,8 +102,8 @@ def test_split_selection_runs_n0_more_passes(
     result = onnxcert(
         *("certify", model, pictures, *QUICK, "--json", "--out", tmp_path / "out"),
         *("--selection", "split", "--limit", "1"),
-    ).json
-    assert (result["n"], result["n0"], result["draws"]) == (60, 10, 70)
+    ).json["draws"]
+    assert (result["n"], result["n0"], result["passes"]) == (60, 10, 70)
 
 
 def test_scores_are_those_of_the_stored_labels(
@@ -189,9 +167,9 @@ def test_the_same_seed_gives_the_same_numbers_whatever_the_batch(
         out = tmp_path / str(size)
         command = ("certify", model, pictures, *QUICK, "--json", "--out", out)
         results.append(onnxcert(*command, "--batch-size", size).json)
-    statements = [result["statement"] for result in results]
+    statements = [result["guarantee"].pop("statement") for result in results]
     for result in results:
-        del result["seconds"], result["out"], result["statement"]
+        del result["seconds"], result["out"]
     assert results[0] == results[1]
     # The statement says what rules out a leak between batch mates, and nothing else differs.
     assert statements[0].replace("one draw a pass]", "leak check 29 draws]") == statements[1]
@@ -239,7 +217,7 @@ def test_report_prints_the_table_of_certify_from_the_store_alone(
     assert certified.out.startswith(report.out.rstrip())
     again = onnxcert("report", out, "--json").json
     assert set(again) == set(result)
-    for key in set(result) - {"seconds"}:
+    for key in set(result) - {"seconds", "command"}:
         assert again[key] == result[key], key
 
 
@@ -285,7 +263,7 @@ def test_a_model_of_nan_abstains_and_says_that_its_output_was_not_finite(
     command = ("certify", model, pictures, *QUICK, "--out", tmp_path / "out")
     result = onnxcert(*command, "--json").json
     assert result["certified"]["abstain"] == 1
-    assert result["nonfinite"] == 3 * 192 * 60
+    assert result["draws"]["not_finite"] == 3 * 192 * 60
     assert any("not finite" in warning for warning in result["warnings"])
     assert "not finite" in onnxcert(*command).out
 
@@ -319,9 +297,9 @@ def test_one_unreadable_picture_is_reported_by_name_and_the_others_are_done(
     out = tmp_path / "out"
     outcome = onnxcert("certify", model, pictures, *QUICK, "--json", "--out", out)
     assert outcome.status == 3
-    assert outcome.json["inputs"] == 2
-    (skipped,) = outcome.json["skipped"]
-    assert skipped.startswith(f"{name}: ")
+    assert outcome.json["inputs"]["finished"] == 2
+    (skipped,) = outcome.json["inputs"]["skipped"]
+    assert skipped["name"] == name
     assert outcome.err.count("\n") == 1
     assert outcome.err.startswith(f"onnxcert: skipped {name}: ")
     assert ResultStore(out).names() == ["p0", "p2"]
@@ -335,8 +313,8 @@ def test_a_picture_of_a_size_that_the_model_does_not_take_is_skipped(
     out = tmp_path / "out"
     outcome = onnxcert("certify", model, pictures, *QUICK, "--json", "--out", out)
     assert outcome.status == 3
-    assert [line.split(":")[0] for line in outcome.json["skipped"]] == ["small"]
-    assert outcome.json["inputs"] == 3
+    assert [each["name"] for each in outcome.json["inputs"]["skipped"]] == ["small"]
+    assert outcome.json["inputs"]["finished"] == 3
 
 
 def test_a_mended_picture_is_done_by_the_same_command(
@@ -348,7 +326,7 @@ def test_a_mended_picture_is_done_by_the_same_command(
     assert onnxcert(*command).status == 3
     (pictures / "p1.png").write_bytes(whole)
     again = onnxcert(*command)
-    assert (again.status, again.json["inputs"]) == (0, 3)
+    assert (again.status, again.json["inputs"]["finished"]) == (0, 3)
 
 
 # -- files, selection, defaults ------------------------------------------------------------------
@@ -385,7 +363,7 @@ def test_limit_and_every_choose_the_inputs(
     ):
         out = tmp_path / "-".join(flags)
         command = ("certify", model, pictures, *QUICK, *flags, "--json", "--out", out)
-        assert onnxcert(*command).json["inputs"] == len(names)
+        assert onnxcert(*command).json["inputs"]["finished"] == len(names)
         assert ResultStore(out).names() == names
 
 
@@ -395,8 +373,8 @@ def test_sigma_comes_from_the_model_unless_it_is_given(
     contract = {**graphs.UNIT_RANGE, "trained_sigma": 0.125}
     model = graphs.save(graphs.threshold(contract=contract), tmp_path / "model.onnx")
     command = ("certify", model, pictures, "--limit", "1", "--no-pictures", "--json", "--out")
-    assert onnxcert(*command, tmp_path / "a").json["sigma"] == 0.125
-    assert onnxcert(*command, tmp_path / "b", "--sigma", "0.2").json["sigma"] == 0.2
+    assert onnxcert(*command, tmp_path / "a").json["perturbation"]["sigma"] == 0.125
+    assert onnxcert(*command, tmp_path / "b", "--sigma", "0.2").json["perturbation"]["sigma"] == 0.2
 
 
 def test_defaults_are_those_of_the_method(
@@ -404,14 +382,10 @@ def test_defaults_are_those_of_the_method(
 ) -> None:
     command = ("certify", model, pictures, "--sigma", "0.2", "--limit", "1", "--no-pictures")
     result = onnxcert(*command, "--json", "--out", tmp_path / "out").json
-    assert {k: result[k] for k in ("n", "n0", "tau", "alpha", "alpha_scope")} == {
-        "n": 100,
-        "n0": 10,
-        "tau": 0.75,
-        "alpha": 0.001,
-        "alpha_scope": "input",
-    }
-    assert (result["correction"], result["selection"]) == ("holm", "pooled")
+    rule, draws = result["rule"], result["draws"]
+    assert (draws["n"], draws["n0"], draws["selection"]) == (100, 10, "pooled")
+    assert (rule["taus"], rule["alpha"], rule["alpha_scope"]) == ([0.75], 0.001, "input")
+    assert rule["correction"] == "holm"
 
 
 def test_without_out_each_set_of_parameters_has_a_folder_of_its_own(
@@ -436,7 +410,7 @@ def test_samples_beside_the_model_are_the_inputs_when_none_are_named(
     result = onnxcert(
         "certify", model, *QUICK, "--ignore-label", "9", "--json", "--out", tmp_path / "out"
     ).json
-    assert result["inputs"] == 3
+    assert result["inputs"]["finished"] == 3
     assert result["certified"]["accuracy"] > 0.5
 
 
@@ -522,7 +496,7 @@ def test_without_arguments_the_help_is_printed(onnxcert: Any) -> None:
 def test_as_a_module_in_a_process_of_its_own(model: Path, pictures: Path, tmp_path: Path) -> None:
     done = python(*("certify", model, pictures, *QUICK, "--json", "--out", "results"), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert set(json.loads(done.stdout)) >= KEYS
+    check_object(json.loads(done.stdout))
     assert done.stdout.count("\n") == 1
     assert (tmp_path / "results" / "results.h5").exists()
 

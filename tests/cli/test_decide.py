@@ -65,7 +65,6 @@ def files(folder: str) -> dict[str, bytes]:
 def test_the_same_rule_gives_the_same_certificates_and_no_warning(onnxcert: Any, run: str) -> None:
     found = onnxcert("decide", run, "--out", "again", "--json")
     assert (found.status, found.err) == (0, "")
-    assert found.json["hindsight"] == []
     differing = {"out"}
     stored, decided = found.json["stored"], found.json["decided"]
     assert {k for k in stored if stored[k] != decided[k]} == differing
@@ -86,7 +85,7 @@ def test_a_new_folder_is_a_whole_result(onnxcert: Any) -> None:
     verified = onnxcert("verify", "new")
     assert verified.status == 0, verified.out
     reported = onnxcert("report", "new", "--json").json
-    for key in ("certified", "clean", "noisy", "statement", "radius", "hindsight", "warnings"):
+    for key in ("certified", "clean", "noisy", "guarantee", "rule", "warnings"):
         assert reported[key] == found["decided"][key]
     assert reported["clean"] == found["stored"]["clean"] != {"accuracy": None, "miou": None}
     assert onnxcert("pack", "new", "new.h5").status == 0
@@ -152,9 +151,9 @@ def test_what_was_chosen_too_late_is_named(
 ) -> None:
     found = onnxcert("decide", run, *asked, "--out", "new", "--json")
     assert found.status == 0
-    assert found.json["hindsight"] == late
+    assert found.json["decided"]["rule"]["post_hoc"] == late
     assert ("voids the level" in found.err) is bool(late)
-    statement = found.json["decided"]["statement"]
+    statement = found.json["decided"]["guarantee"]["statement"]
     assert ("NOT A CERTIFICATE" in statement) is bool(late)
     assert all(name in statement and name in found.err for name in late)
     assert onnxcert("verify", "new").status == 0
@@ -170,7 +169,7 @@ def test_a_declaration_is_recorded_and_does_not_mend_what_was_void(onnxcert: Any
     said = onnxcert(
         "decide", "holm", "--tau", "0.8", "--fixed-beforehand", "--out", "new", "--json"
     )
-    assert said.json["hindsight"] == []
+    assert said.json["decided"]["rule"]["post_hoc"] == []
     assert "declares" in said.err
     record = ResultStore("new").read("p0")
     assert record.provenance.parameters["decided_again"]["fixed_beforehand"] is True
@@ -178,7 +177,7 @@ def test_a_declaration_is_recorded_and_does_not_mend_what_was_void(onnxcert: Any
     assert onnxcert("verify", "new").status == 0
     assert onnxcert("decide", "holm", "--tau", "0.8", "--out", "void").status == 0
     again = onnxcert("decide", "void", "--alpha", "0.1", "--fixed-beforehand", "--json").json
-    assert again["hindsight"] == ["tau"]
+    assert again["decided"]["rule"]["post_hoc"] == ["tau"]
 
 
 def test_nothing_that_exists_is_written_to(onnxcert: Any) -> None:

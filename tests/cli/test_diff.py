@@ -60,7 +60,7 @@ def test_a_run_does_not_differ_from_itself(onnxcert: Any) -> None:
     assert [d["differing"] for d in found["inputs"]] == [0, 0]
     assert all(d["same_input"] for d in found["inputs"])
     for score in ("radius", "accuracy", "miou", "abstain", "clean_accuracy", "clean_miou"):
-        assert found[score]["difference"] == 0
+        assert found["scores"][score]["difference"] == 0
     text = onnxcert("diff", "b", "b.h5")
     assert (text.status, text.err) == (0, "")
     assert "every parameter is the same" in text.out
@@ -77,17 +77,18 @@ def test_every_parameter_that_differs_is_there_and_no_other(onnxcert: Any, b: st
 
 def test_scores_are_those_of_the_inputs_in_common(onnxcert: Any) -> None:
     found = onnxcert("diff", "a", "b", "--json").json
-    assert found["inputs_in_common"] == 2
+    assert len(found["inputs"]) == 2
+    scores = found["scores"]
     truth = np.zeros((12, 16), np.int64)
     truth[:, 8:] = 1
     for run in ("a", "b"):
         labels = [ResultStore(run).read(name).labels for name in ("p0", "p1")]
-        assert found["accuracy"][run] == pytest.approx(np.mean([t == truth for t in labels]))
-        assert found["abstain"][run] == pytest.approx(np.mean([t == ABSTAIN for t in labels]))
+        assert scores["accuracy"][run] == pytest.approx(np.mean([t == truth for t in labels]))
+        assert scores["abstain"][run] == pytest.approx(np.mean([t == ABSTAIN for t in labels]))
     for score in ("radius", "accuracy", "miou", "abstain"):
-        values = found[score]
+        values = scores[score]
         assert values["difference"] == pytest.approx(values["b"] - values["a"])
-    assert found["radius"]["difference"] > 0
+    assert scores["radius"]["difference"] > 0
 
 
 @pytest.mark.parametrize(
@@ -125,13 +126,14 @@ def test_the_table_shows_the_same_numbers(onnxcert: Any) -> None:
     for d in found["inputs"]:
         counts = [str(d[key]) for key in ("components", "other_class", "only_a", "only_b")]
         assert [d["name"], *counts, str(d["differing"]), "=", f"{d['share']:.2%}"] in lines
-    abstain = found["abstain"]
+    abstain = found["scores"]["abstain"]
     numbers = [f"{abstain['a']:.3f}", f"{abstain['b']:.3f}", f"{abstain['difference']:+.3f}"]
     assert ["abstain", *numbers] in lines
     (radius,) = (line for line in lines if line[:1] == ["radius"])
     for run, shown in zip(("a", "b"), radius[1:3], strict=True):
         # Never shown larger than it is.
-        assert 0.999 * found["radius"][run] < float(shown) <= found["radius"][run]
+        exact = found["scores"]["radius"][run]
+        assert 0.999 * exact < float(shown) <= exact
 
 
 def test_another_picture_or_grid_under_the_same_name_is_said(onnxcert: Any) -> None:
@@ -156,9 +158,9 @@ def test_runs_without_a_common_input_are_compared_by_their_own(onnxcert: Any) ->
     found = onnxcert("diff", "a", "c", "--json").json
     assert (found["inputs"], found["only_b"]) == ([], ["other"])
     # Run C has no labels.
-    assert found["accuracy"]["b"] is None
-    assert found["accuracy"]["difference"] is None
-    assert found["radius"]["difference"] == 0
+    assert found["scores"]["accuracy"]["b"] is None
+    assert found["scores"]["accuracy"]["difference"] is None
+    assert found["scores"]["radius"]["difference"] == 0
 
 
 def test_fields_of_the_contract_are_parameters(onnxcert: Any) -> None:

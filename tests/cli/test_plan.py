@@ -22,7 +22,7 @@ def model(tmp_path: Path) -> Path:
 def test_the_example_of_the_issue(onnxcert: Any) -> None:
     asked = ("--components", "2e6", "--tau", "0.75", "--alpha", "0.001", "--sigma", "0.25")
     found = onnxcert("plan", *asked, "--json").json
-    (tau,) = found["plans"][0]["taus"]
+    (tau,) = found["schemes"][0]["taus"]
     assert found["components"] == 2_000_000
     assert tau["smallest_n"] == 75
     assert tau["radius"] == Gaussian(0.25).radius(0.75)
@@ -38,7 +38,7 @@ def test_the_example_of_the_issue(onnxcert: Any) -> None:
 def test_every_tau_has_a_table_and_a_radius(onnxcert: Any) -> None:
     asked = ("plan", "--components", "43200", "--tau", "0.6,0.9", "--sigma", "0.5")
     found = onnxcert(*asked, "--correction", "bonferroni", "--json").json
-    taus = found["plans"][0]["taus"]
+    taus = found["schemes"][0]["taus"]
     assert [each["tau"] for each in taus] == [0.6, 0.9]
     assert [each["radius"] for each in taus] == [Gaussian(0.5).radius(t) for t in (0.6, 0.9)]
     assert taus[0]["smallest_n"] < taus[1]["smallest_n"]
@@ -48,18 +48,18 @@ def test_every_tau_has_a_table_and_a_radius(onnxcert: Any) -> None:
 def test_time_follows_from_passes_and_inputs(onnxcert: Any) -> None:
     asked = ("--components", "100", "--n", "90", "--selection", "split", "--inputs", "6")
     found = onnxcert("plan", *asked, "--draws-per-second", "50", "--json").json
-    (row,) = found["plans"][0]["taus"][0]["draws"]
-    assert (row["seconds_per_input"], row["seconds_for_all_inputs"]) == (2.0, 12.0)
+    (row,) = found["schemes"][0]["taus"][0]["draws"]
+    assert row["seconds"] == {"per_input": 2.0, "all_inputs": 12.0}
     assert "12 s" in onnxcert("plan", *asked, "--draws-per-second", "50").out
 
 
 def test_looks_are_the_rows_and_n_is_the_last(onnxcert: Any) -> None:
     asked = ("plan", "--components", "1e6", "--looks", "100,300", "--n", "500", "--json")
     found = onnxcert(*asked).json
-    assert found["correction"] == "bonferroni"
-    for plan in found["plans"]:
+    assert found["rule"]["correction"] == "bonferroni"
+    for plan in found["schemes"]:
         assert [row["n"] for row in plan["taus"][0]["draws"]] == [100, 300, 500]
-    early, fixed = found["plans"][:2]
+    early, fixed = found["schemes"][:2]
     for a, b in zip(early["taus"][0]["draws"], fixed["taus"][0]["draws"], strict=True):
         assert b["votes"] <= a["votes"] <= b["votes"] + 4
 
@@ -68,9 +68,9 @@ def test_a_model_is_timed_and_says_how_many_components(onnxcert: Any, model: Pat
     asked = ("plan", "--model", model, "--picture", "12x16", "--threads", "1", "--sigma", "0.2")
     found = onnxcert(*asked, "--json").json
     assert found["components"] == 192
-    assert found["draws_per_second"] > 0
-    assert 1 <= found["batch_size"] <= 8
-    assert found["plans"][0]["taus"][0]["draws"][0]["seconds_per_input"] > 0
+    assert found["speed"]["draws_per_second"] > 0
+    assert 1 <= found["speed"]["batch_size"] <= 8
+    assert found["schemes"][0]["taus"][0]["draws"][0]["seconds"]["per_input"] > 0
     assert "noisy passes a second" in onnxcert(*asked).out
 
 
@@ -85,7 +85,9 @@ def test_a_slow_model_is_slower(onnxcert: Any, tmp_path: Path) -> None:
     small = graphs.save(graphs.conv(classes=2), tmp_path / "small.onnx")
     flags = ("--range", "0,1", "--threads", "1", "--json")
     speeds = [
-        onnxcert("plan", "--model", small, "--picture", size, *flags).json["draws_per_second"]
+        onnxcert("plan", "--model", small, "--picture", size, *flags).json["speed"][
+            "draws_per_second"
+        ]
         for size in ("32x32", "512x512")
     ]
     assert speeds[0] > speeds[1]  # of 256 times as many pixels
@@ -99,12 +101,12 @@ def test_a_pilot_brings_shares_components_and_sigma(
     assert onnxcert("certify", model, pictures, *QUICK, "--out", run).status == 0
     found = onnxcert("plan", "--pilot", run, "--n", "60,200", "--json").json
     assert (found["components"], found["pilot_inputs"]) == (192, 3)
-    assert found["plans"][0]["taus"][0]["radius"] == Gaussian(0.2).radius(0.75)
-    here, later = found["plans"][0]["taus"][0]["draws"]
-    assert here["lowest"] <= here["certified"] <= here["highest"]
-    assert here["certified"] <= later["certified"]
+    assert found["schemes"][0]["taus"][0]["radius"] == Gaussian(0.2).radius(0.75)
+    here, later = found["schemes"][0]["taus"][0]["draws"]
+    assert here["certified"]["lowest"] <= here["certified"]["mean"] <= here["certified"]["highest"]
+    assert here["certified"]["mean"] <= later["certified"]["mean"]
     abstain = onnxcert("report", run, "--json").json["certified"]["abstain"]
-    assert here["certified"] == pytest.approx(1 - abstain, abs=0.1)
+    assert here["certified"]["mean"] == pytest.approx(1 - abstain, abs=0.1)
     assert "Do not certify the inputs of the pilot themselves" in " ".join(
         onnxcert("plan", "--pilot", run).out.split()
     )

@@ -89,8 +89,8 @@ def test_certify_counts_and_scores_every_shape(onnxcert: Any) -> None:
     found = certify(onnxcert, "halves.onnx", "shapes", "--json")
     assert found.status == 0
     value = found.json
-    assert value["inputs"] == 3
-    assert "largest distance" in value["unit"]
+    assert value["inputs"]["finished"] == 3
+    assert "largest distance" in value["perturbation"]["unit"]
     assert value["clean"]["accuracy"] > 0.8
     for i in range(3):
         record = ResultStore("new").read(f"s{i}")
@@ -170,7 +170,7 @@ def test_columns_frame_and_points(onnxcert: Any) -> None:
         # All points lie on one side of the file's own origin, and around the shape's mean.
         share = float((record.clean == 1).mean())
         assert share == 1.0 if frame == "own" else 0.25 < share < 0.75
-        assert ("as the file holds them" in found.json["unit"]) == (frame == "own")
+        assert ("as the file holds them" in found.json["perturbation"]["unit"]) == (frame == "own")
 
 
 def test_every_shape_of_a_file_is_an_input(onnxcert: Any) -> None:
@@ -208,17 +208,17 @@ def test_rotations(onnxcert: Any) -> None:
         *("certify", "normals.onnx", "shapes", *SETTINGS, *turned, "--out", "turned", "--json")
     )
     assert found.status == 0, found.err
-    assert found.json["vectors"] == 2
+    assert found.json["perturbation"]["vectors"] == 2
     classical = onnxcert(
         *("certify", "normals.onnx", "shapes", *SETTINGS, *turned, "--out", "published"),
         *("--radius", "classical", "--json"),
     )
-    assert classical.json["radius"] < found.json["radius"]
+    assert classical.json["certified"]["radius"] < found.json["certified"]["radius"]
     about = onnxcert(
         *("certify", "normals.onnx", "shapes", *SETTINGS, *turned, "--out", "about"),
         *("--axis", "z", "--json"),
     )
-    assert about.json["radius"] == pytest.approx(classical.json["radius"])
+    assert about.json["certified"]["radius"] == pytest.approx(classical.json["certified"]["radius"])
 
 
 # -- clouds that cannot be used ------------------------------------------------------------------
@@ -257,7 +257,7 @@ def test_a_cloud_that_cannot_be_used_is_skipped_with_one_sentence(case: str, onn
     assert word in lines[0]
     assert "Traceback" not in found.err
     assert len(lines[0]) < 400
-    assert len(found.json["skipped"]) == 1
+    assert len(found.json["inputs"]["skipped"]) == 1
     # Alone, nothing is left to certify.
     assert_one_sentence(onnxcert("certify", model, "mixed/b.npz", *SETTINGS, "--out", "b"), word)
 
@@ -551,7 +551,7 @@ def test_decide_again_scores_with_the_labels_of_the_file(onnxcert: Any) -> None:
 
 def test_report_and_diff(onnxcert: Any) -> None:
     value = onnxcert("report", "out", "--json").json
-    assert value["inputs"] == 3
+    assert value["inputs"]["finished"] == 3
     packed = onnxcert("report", "pack.h5", "--json").json
     assert packed["certified"] == value["certified"]
     found = onnxcert("diff", "out", "pack.h5")

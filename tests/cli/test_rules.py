@@ -70,13 +70,13 @@ def test_what_is_asked_is_what_is_stated_and_verified(
     certify: Any, onnxcert: Any, tmp_path: Path, options: Any, correction: str, words: str
 ) -> None:
     outcome = certify("--n", "60", *options)
-    assert outcome["correction"] == correction
-    assert words in outcome["statement"]
-    assert outcome["n"] == 60
+    assert outcome["rule"]["correction"] == correction
+    assert words in outcome["guarantee"]["statement"]
+    assert outcome["draws"]["n"] == 60
     verified = onnxcert("verify", tmp_path / "out")
     assert (verified.status, verified.out) == (0, "3 records, all checks passed\n")
     reported = onnxcert("report", tmp_path / "out", "--json").json
-    for key in set(reported) - {"seconds", "out"}:
+    for key in set(reported) - {"seconds", "command"}:
         assert reported[key] == outcome[key], key
     # Asked again, nothing is drawn, and nothing else comes out.
     again = certify("--n", "60", *options)
@@ -89,8 +89,11 @@ def test_a_budget_certifies_more_and_says_how_many_may_be_wrong(certify: Any) ->
     none = certify(*noisy, "--correction", "bonferroni")
     some = certify(*noisy, "--budget", "10%", "--correction", "kfwer", out="budget")
     assert some["certified"]["abstain"] < none["certified"]["abstain"]
-    assert (some["budget"], some["budget_components"]) == ("10%", 19)
-    assert some["budget_share"] == pytest.approx(19 / 192)
+    assert some["rule"]["budget"] == {
+        "given": "10%",
+        "components": 19,
+        "share": pytest.approx(19 / 192),
+    }
 
 
 @pytest.mark.slow

@@ -555,6 +555,8 @@ def test_a_wrong_argument_is_one_sentence(onnxcert: Any, arguments: tuple[str, .
 
 def test_json_has_every_finding(onnxcert: Any) -> None:
     assert onnxcert("verify", "out", "--json").json == {
+        "version": 1,
+        "command": "verify",
         "path": "out",
         "fits": True,
         "records": 3,

@@ -54,8 +54,8 @@ def test_accuracy_counts_each_picture_once(
     accuracy = 1.0 if kind == "folders" else 2 / 3
     for row in ("clean", "certified"):
         assert done.json[row]["accuracy"] == pytest.approx(accuracy)
-    assert done.json["components"] == 1
-    assert "N 1 component (the whole picture)" in done.json["statement"]
+    assert done.json["inputs"]["components"] == 1
+    assert "N 1 component (the whole picture)" in done.json["guarantee"]["statement"]
     assert onnxcert("verify", out).status == 0
 
 

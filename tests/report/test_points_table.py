@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from json_schema import check_object
 from records import record
 
 from onnxcert.errors import StoreError
 from onnxcert.metrics.scores import confusion
 from onnxcert.perturbation import Rotation
+from onnxcert.report.objects.run import run_object
 from onnxcert.report.tables.summary import Summary, summarise
-from onnxcert.report.tables.table import headings, json_object, row_cells, table
+from onnxcert.report.tables.table import headings, row_cells, table
 from onnxcert.report.tables.text import format_columns
 from onnxcert.results import Record
 from onnxcert.results.record import certified_row
@@ -84,9 +86,9 @@ def without_labels(made: Record) -> Record:
 
 
 def plain(summary: Summary) -> dict[str, Any]:
-    return json_object(
-        summary, model="m", settings={}, skipped=(), warnings=(), seconds=None, out=""
-    )
+    found = run_object(summary, out="")
+    check_object({"version": 1, "command": "report", **found})
+    return found
 
 
 EXPECTED = """\
@@ -123,9 +125,10 @@ Mug            1  1.000  0.722      0.500      0.750      0.250
 def test_the_table_of_shapes_whose_category_is_known(categories: Any) -> None:
     for order in permutations(three(categories=categories)):
         summary = summarise(order)
-        assert table(summary, per_class=True) == f"{EXPECTED}\n{summary.statement}"
+        guarantee = f"{summary.sentence}\n\n{summary.statement}"
+        assert table(summary, per_class=True) == f"{EXPECTED}\n{guarantee}"
     brief = EXPECTED.split("\n\nIoU ")[0]
-    assert table(summary) == f"{brief}\n\n{summary.statement}"
+    assert table(summary) == f"{brief}\n\n{guarantee}"
 
 
 def test_the_json_object_of_shapes_whose_category_is_known() -> None:
@@ -150,8 +153,10 @@ def test_the_json_object_of_shapes_whose_category_is_known() -> None:
     assert bag["shapes"] == 2
     assert bag["nonrobust"] is None
     assert bag["noisy"] == pytest.approx({"accuracy": 6 / 7, "iou": 19 / 24})
-    assert bag["certified"] == pytest.approx({"accuracy": 3 / 7, "iou": 3 / 8, "abstain": 5 / 8})
-    assert "taus" not in bag
+    assert bag["certified"] == pytest.approx(
+        {"tau": 0.75, "accuracy": 3 / 7, "iou": 3 / 8, "abstain": 5 / 8}
+    )
+    assert bag["taus"] == [bag["certified"]]
 
 
 def test_several_tau_have_their_own_numbers_in_every_category() -> None:
@@ -172,7 +177,7 @@ def test_several_tau_have_their_own_numbers_in_every_category() -> None:
         each = found["categories"][category]
         assert [row["tau"] for row in each["taus"]] == [0.75, 0.9]
         assert tuple(row["abstain"] for row in each["taus"]) == abstain
-        assert each["certified"] == {k: v for k, v in each["taus"][0].items() if k != "tau"}
+        assert each["certified"] == each["taus"][0]
         assert each["taus"][1]["accuracy"] == 1 - abstain[1]
     lines = table(summary, per_class=True).splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("category"))
@@ -230,7 +235,7 @@ def test_clouds_without_categories_have_the_mean_iou_over_classes(contract: Any)
     ]
     assert row_cells(summary, summary.rows["clean"]) == ["-", "0.909", "0.938", "0.700", "0.000"]
     found = plain(summary)
-    assert "categories" not in found
+    assert found["categories"] is None
     assert set(found["clean"]) == {"accuracy", "miou", "class_accuracy"}
     assert "category" not in table(summary, per_class=True)
     assert summary.notes == ()
@@ -249,10 +254,12 @@ def test_without_labels_a_category_still_says_how_much_abstains() -> None:
     assert "category  shapes  abstained" in said
     assert "Bag            2      0.625" in said
     assert "mIoU" in said
+    certified = {"tau": 0.75, "accuracy": None, "iou": None, "abstain": 5 / 8}
     assert plain(summary)["categories"]["Bag"] == {
         "shapes": 2,
         **dict.fromkeys(("nonrobust", "clean", "noisy")),
-        "certified": {"accuracy": None, "iou": None, "abstain": 5 / 8},
+        "certified": certified,
+        "taus": [certified],
     }
     assert summary.notes == ()
 

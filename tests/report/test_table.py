@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from json_schema import check_object
 from records import record
 
 from onnxcert.metrics.scores import Curve
+from onnxcert.report.objects.run import run_object
 from onnxcert.report.tables.summary import Summary, summarise
-from onnxcert.report.tables.table import json_object, table
+from onnxcert.report.tables.table import table
 from onnxcert.statistics.rule import Rule
 
 CONFUSIONS = {
@@ -149,34 +150,39 @@ BONFERRONI = Rule(alpha=0.05, correction="bonferroni")
 )
 def test_the_table_of_pictures(options: dict[str, Any], expected: str) -> None:
     summary = summary_of(**options)
-    assert table(summary, per_class=True) == f"{expected}\n{summary.statement}"
+    assert (
+        table(summary, per_class=True) == f"{expected}\n{summary.sentence}\n\n{summary.statement}"
+    )
 
 
-def test_the_json_object_of_pictures_has_nothing_of_clouds() -> None:
-    rule = replace(BONFERRONI, more_taus=(0.9,))
-    found = json_object(
-        summary_of(rule=rule),
-        model="m",
-        settings={"n": 100},
-        skipped=(),
-        warnings=(),
-        seconds=None,
-        out="out",
-    )
-    statement = found.pop("statement")
-    assert statement.startswith("With probability")
-    # The order of the keys is part of it.
-    assert json.dumps(found) == (
-        '{"model": "m", "inputs": 2, "components": 42, "radius": 0.03372448750977036, '
-        '"unit": "in the unit of the input", "n": 100, "draws": 100.0, '
-        '"taus": [{"tau": 0.75, "radius": 0.03372448750977036, "accuracy": 0.675, '
-        '"miou": 0.6477272727272727, "abstain": 0.30952380952380953}, '
-        '{"tau": 0.9, "radius": 0.06407757827716595, "accuracy": 0.5, "miou": 0.5, '
-        '"abstain": 0.5}], "seed": 0, '
-        '"nonrobust": {"accuracy": 0.925, "miou": 0.8731884057971014}, '
-        '"clean": {"accuracy": 0.875, "miou": 0.7813146997929606}, '
-        '"noisy": {"accuracy": 0.825, "miou": 0.6997354497354498}, '
-        '"certified": {"accuracy": 0.675, "miou": 0.6477272727272727, '
-        '"abstain": 0.30952380952380953, "accuracy_certified": 0.9642857142857143}, '
-        '"skipped": [], "nonfinite": 0, "warnings": [], "seconds": null, "out": "out"}'
-    )
+def test_the_object_of_pictures_has_nothing_of_clouds() -> None:
+    found = run_object(summary_of(rule=replace(BONFERRONI, more_taus=(0.9,))), out="out")
+    assert list(found) == [
+        *("model", "inputs", "perturbation", "rule", "draws", "guarantee"),
+        *("nonrobust", "clean", "noisy", "certified", "taus", "curve", "categories"),
+        *("warnings", "seconds", "out"),
+    ]
+    assert found["inputs"]["components"] == 42
+    assert found["clean"] == {"accuracy": 0.875, "miou": 0.7813146997929606}
+    assert found["certified"] == {
+        "tau": 0.75,
+        "radius": 0.03372448750977036,
+        "abstain": 0.30952380952380953,
+        "accuracy": 0.675,
+        "miou": 0.6477272727272727,
+        "accuracy_certified": 0.9642857142857143,
+    }
+    assert [(row["tau"], row["abstain"]) for row in found["taus"]] == [
+        (0.75, 0.30952380952380953),
+        (0.9, 0.5),
+    ]
+    assert (found["curve"], found["categories"], found["seconds"]) == (None, None, None)
+    check_object({"version": 1, "command": "report", **found})
+
+
+def test_the_object_of_a_radius_map_has_its_curve() -> None:
+    found = run_object(summary_of(rule=replace(BONFERRONI, radius_map=True)), out="")
+    assert found["curve"]["radius"] == [0.03, 0.0512345, 0.1]
+    assert found["curve"]["certified"] == pytest.approx([60 / 84, 40 / 84, 0])
+    assert found["rule"]["radius_map"] == {"floor": 0.5}
+    check_object({"version": 1, "command": "report", **found})

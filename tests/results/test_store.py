@@ -102,7 +102,7 @@ def test_what_does_not_change_a_result_may_change(
         *("--batch-size", "3", "--threads", "2", "--class-names", names, "--limit", "2"),
     )
     assert outcome.status == 0
-    assert outcome.json["inputs"] == 2
+    assert outcome.json["inputs"]["finished"] == 2
 
 
 def test_a_picture_that_has_changed_is_refused(
@@ -172,7 +172,7 @@ def test_without_a_seed_the_stored_one_is_taken(
     (out.parent / "inputs").mkdir()
     (out / "inputs" / "p1.h5").rename(out.parent / "inputs" / "p1.h5")
     outcome = onnxcert("certify", model, pictures, *BASE, "--out", out)
-    assert outcome.json["seed"] == 5
+    assert outcome.json["draws"]["seed"] == 5
     before = ResultStore(out.parent).read("p1")
     assert np.array_equal(ResultStore(out).read("p1").tally.hits[...], before.tally.hits[...])
 
@@ -182,8 +182,9 @@ def test_a_fresh_seed_is_recorded_and_reproduces(
 ) -> None:
     first = onnxcert("certify", model, pictures, *BASE, "--out", tmp_path / "a").json
     other = onnxcert("certify", model, pictures, *BASE, "--out", tmp_path / "b").json
-    assert first["seed"] != other["seed"]
-    onnxcert("certify", model, pictures, *BASE, "--out", tmp_path / "c", "--seed", first["seed"])
+    assert first["draws"]["seed"] != other["draws"]["seed"]
+    seed = first["draws"]["seed"]
+    onnxcert("certify", model, pictures, *BASE, "--out", tmp_path / "c", "--seed", seed)
     a, b, c = (ResultStore(tmp_path / k).read("p0").tally.hits[...] for k in "abc")
     assert np.array_equal(a, c)
     assert not np.array_equal(a, b)
@@ -207,7 +208,7 @@ def test_more_pictures_are_added_to_those_that_are_done(
     shutil.copy(pictures / "p0.png", pictures / "p9.png")
     times = {path: path.stat().st_mtime_ns for path in (out / "inputs").iterdir()}
     outcome = onnxcert("certify", model, pictures, *BASE, "--out", out)
-    assert outcome.json["inputs"] == 4
+    assert outcome.json["inputs"]["finished"] == 4
     assert {path: path.stat().st_mtime_ns for path in times} == times
     assert ResultStore(out).names() == ["p0", "p1", "p2", "p9"]
 

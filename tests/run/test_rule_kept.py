@@ -144,7 +144,7 @@ def test_alpha_is_shared_by_the_inputs_listed_and_not_by_those_that_happen_to_be
     (out / "inputs" / "p2.h5").unlink()
     decided = onnxcert("decide", out, "--alpha-scope", "dataset", "--fixed-beforehand", "--json")
     assert decided.status == 0
-    assert "of all 3 inputs" in decided.json["decided"]["statement"]
+    assert "of all 3 inputs" in decided.json["decided"]["guarantee"]["statement"]
 
 
 @pytest.mark.parametrize(
@@ -172,10 +172,10 @@ def test_automatic_looks_stay_those_that_were_taken_when_deciding_again(
     assert onnxcert("certify", model, pictures, *BASE, "--out", out, *asked).status == 0
     free = onnxcert("decide", out, "--tau", "0.75", "--json")
     assert free.status == 0
-    assert free.json["hindsight"] == []
+    assert free.json["decided"]["rule"]["post_hoc"] == []
     late = onnxcert("decide", out, "--alpha", "0.01", "--out", tmp_path / "late", "--json")
     assert late.status == 0
-    assert late.json["hindsight"]
+    assert late.json["decided"]["rule"]["post_hoc"]
     assert onnxcert("verify", tmp_path / "late").status == 0
     assert "decided post hoc" in onnxcert("report", tmp_path / "late").out
 

@@ -105,5 +105,5 @@ def draw_record(
     first = [Panel(heading or "Picture", canvas.paint_image(image))]
     figures = figure_maps(record, record.name, class_names, truth, ignore_label, grid=canvas.grid)
     for below, title, maps in figures:
-        path, caption = make_parents_inside(folder, below), record.decision.statement
+        path, caption = make_parents_inside(folder, below), record.guarantee
         write_maps(path, maps, canvas, title=title, caption=caption, first=first)

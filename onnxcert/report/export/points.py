@@ -74,7 +74,7 @@ def draw_cloud_record(
     for below, name, maps in figure_maps(
         record, title, class_names, truth, ignore_label, grid=scene.grid, own=own, no=_GREY
     ):
-        path, caption = make_parents_inside(folder, below), record.decision.statement
+        path, caption = make_parents_inside(folder, below), record.guarantee
         write_cloud_ply(path.with_suffix(".ply"), cloud, maps.certified, maps.colours)
         write_maps(path, maps, scene, title=name, caption=caption, middle=middle)
 

@@ -119,7 +119,7 @@ def draw_classifier_record(
         extra_lines=lines,
         tau=record.decision.tau,
         title=record.name,
-        caption=record.decision.statement,
+        caption=record.guarantee,
     )
 
 

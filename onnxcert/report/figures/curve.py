@@ -77,7 +77,7 @@ def write_summary_curve(folder: Path, summary: Summary, figures: BestEffort) -> 
             summary.curve,
             unit=summary.unit,
             taus=summary.taus,
-            caption=summary.statement,
+            caption=f"{summary.sentence}\n{summary.statement}",
             figures=figures,
         )
 

@@ -74,7 +74,8 @@ def compare(a: Results, b: Results) -> Comparison:
     names_a, names_b = set(a.names()), set(b.names())
     common = sorted(names_a & names_b)
     summaries = tuple(
-        summarise(results.records(common or None, checked=True)) for results in (a, b)
+        summarise(results.records(common or None, checked=True), explain=False)
+        for results in (a, b)
     )
     for parameters, summary in zip((parameters_a, parameters_b), summaries, strict=True):
         parameters["class_names"] = list(summary.class_names)
@@ -145,8 +146,8 @@ def comparison_table(comparison: Comparison) -> str:
     else:
         lines.append("every parameter is the same")
     cells = [[_count_common(comparison), "A", "B", "B - A"]]
-    for name, (a, b) in _score_pairs(comparison).items():
-        difference = _subtract(b, a)
+    for name, (a, b) in score_pairs(comparison).items():
+        difference = subtract(b, a)
         shown = [_format_score(name, a), _format_score(name, b)]
         cells.append([name, *shown, "-" if difference is None else f"{difference:+.3f}"])
     lines += ["", *format_columns(cells)]
@@ -160,36 +161,8 @@ def comparison_table(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def comparison_object(comparison: Comparison) -> dict[str, Any]:
-    """Return the comparison as plain values; null where the runs cannot be compared."""
-    return {
-        "a": comparison.paths[0],
-        "b": comparison.paths[1],
-        "parameters": {name: {"a": a, "b": b} for name, (a, b) in comparison.parameters.items()},
-        "inputs_in_common": len(comparison.inputs),
-        **{
-            name.replace(" ", "_"): {"a": a, "b": b, "difference": _subtract(b, a)}
-            for name, (a, b) in _score_pairs(comparison).items()
-        },
-        "inputs": [_input_fields(difference) for difference in comparison.inputs],
-        "only_a": list(comparison.only_a),
-        "only_b": list(comparison.only_b),
-    }
-
-
-def _input_fields(d: InputDifference) -> dict[str, Any]:
-    counts = {
-        "differing": d.differing,
-        "share": d.differing / (d.components or 1),
-        "other_class": d.other_class,
-        "only_a": d.only_a,
-        "only_b": d.only_b,
-    }
-    known = {"name": d.name, "same_input": d.same_input, "components": d.components}
-    return known | (dict.fromkeys(counts) if d.components is None else counts)
-
-
-def _score_pairs(comparison: Comparison) -> dict[str, tuple[float | None, float | None]]:
+def score_pairs(comparison: Comparison) -> dict[str, tuple[float | None, float | None]]:
+    """Return the name of each score -> its values in A and B; None where a run has none."""
     a, b = (_summary_scores(summary) for summary in comparison.summaries)
     return {name: (a[name], b[name]) for name in a}
 
@@ -226,7 +199,8 @@ def _format_score(name: str, value: float | None) -> str:
     return round_down(value) if name == "radius" and value is not None else format_number(value)
 
 
-def _subtract(b: float | None, a: float | None) -> float | None:
+def subtract(b: float | None, a: float | None) -> float | None:
+    """Return b - a; None if one is None."""
     return None if a is None or b is None else b - a
 
 

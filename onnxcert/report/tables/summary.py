@@ -5,45 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from onnxcert._typing import Perturbation
 from onnxcert.errors import StoreError
-from onnxcert.metrics.part_iou import PartScores
-from onnxcert.metrics.scores import Curve, Scores, scores
+from onnxcert.metrics.scores import Curve, scores
 from onnxcert.model.contract.modality import Modality
+from onnxcert.planning.abstention import Abstention
+from onnxcert.report.tables.abstention import explain_record
 from onnxcert.report.tables.by_category import ByCategory, Category
+from onnxcert.report.tables.rows import Row
 from onnxcert.report.tables.text import count_similar, merge_similar
 from onnxcert.results.record import Record, certified_row
-from onnxcert.sampling.tally import Component, passes
+from onnxcert.sampling.tally import Component, Selection, passes
 from onnxcert.statistics.guarantee import guarantee
-
-# Row name in the store -> row name in the table.
-ROWS: Final = {
-    "nonrobust": "non-robust",
-    "clean": "clean",
-    "noisy": "base (one noisy pass)",
-    "certified": "certified",
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the table.
-
-    Attributes:
-        radius: certified radius, or None if the row has none.
-        scores: None without ground truth.
-        abstain: share of all components, with or without ground truth.
-        parts: IoU by shape, if categories and ground truth are known.
-    """
-
-    radius: float | None
-    scores: Scores | None
-    abstain: float
-    parts: PartScores | None = None
+from onnxcert.statistics.guarantee_summary import summarise_guarantee
+from onnxcert.statistics.rule import Rule
 
 
 @dataclass(frozen=True)
@@ -52,6 +31,7 @@ class Summary:
 
     Attributes:
         model: file name of the model.
+        model_sha256: SHA-256 of its file; empty if unknown.
         inputs: number of finished inputs.
         listed: number of listed inputs, finished, skipped or neither.
         skipped: name -> reason of the skipped inputs.
@@ -62,23 +42,31 @@ class Summary:
         component: what one component is: "pixel", "point", or "input" as a whole.
         cloud: whether the inputs are point clouds.
         perturbation: formats a radius as text.
+        rule: the decision rule.
         settings: parameters of the decision, by option name.
+        n: draws tested; with interim looks, the maximum.
+        n0: draws that the candidate is chosen from.
+        selection: `pooled` or `split`.
         seed: seed of the draws.
         draws: mean number of noisy passes per input.
-        most_draws: maximum number of noisy passes per input.
+        max_draws: maximum number of noisy passes per input.
+        stopping: reasons to stop early that were requested, by option name.
         ended: reason of an early stop -> number of inputs.
         budget: components of the largest input that may be wrong, under k-FWER.
         nonfinite: number of invalid (non-finite) predictions.
-        rows: rows of the table that apply, by the keys of `ROWS`.
+        rows: rows of the table that apply, by the keys of `onnxcert.report.tables.rows.ROWS`.
         categories: categories of the shapes, by name.
         taus: each requested tau -> its radius.
         curve: certified and correct components against the radius, if there are several radii.
         class_names: names by class index.
-        statement: the guarantee, with the largest N.
+        sentence: the guarantee in one line.
+        statement: its exact wording, with the largest N.
         notes: remarks shown with the guarantee.
+        abstentions: name of the input -> what abstains and why; empty if not requested.
     """
 
     model: str
+    model_sha256: str
     inputs: int
     listed: int
     skipped: dict[str, str]
@@ -89,10 +77,15 @@ class Summary:
     component: str
     cloud: bool
     perturbation: Perturbation
+    rule: Rule
     settings: dict[str, Any]
+    n: int
+    n0: int
+    selection: Selection
     seed: int
     draws: float
     max_draws: int
+    stopping: dict[str, float]
     ended: dict[str, int]
     budget: int
     nonfinite: int
@@ -101,8 +94,15 @@ class Summary:
     taus: dict[float, float]
     curve: Curve | None
     class_names: tuple[str, ...]
+    sentence: str
     statement: str
     notes: tuple[str, ...]
+    abstentions: dict[str, Abstention]
+
+    @property
+    def has_part_scores(self) -> bool:
+        """Whether any shape has an IoU over the parts of its category."""
+        return any(row.parts is not None for row in self.rows.values())
 
 
 def _run_settings(record: Record) -> tuple[Any, ...]:
@@ -136,7 +136,11 @@ def _max_draws(record: Record) -> int:
 
 
 def summarise(
-    records: Iterable[Record], *, listed: int = 0, skipped: Mapping[str, str] | None = None
+    records: Iterable[Record],
+    *,
+    listed: int = 0,
+    skipped: Mapping[str, str] | None = None,
+    explain: bool = True,
 ) -> Summary:
     """Return the summary of `records`, which must come from one run.
 
@@ -144,6 +148,7 @@ def summarise(
         records: records of the finished inputs.
         listed: number of listed inputs; if lower, the number of records and skipped inputs.
         skipped: name -> reason of the inputs that could not be used.
+        explain: read the votes to explain what abstains, and why.
 
     Raises:
         StoreError: there are no records, or they come from different runs.
@@ -158,6 +163,7 @@ def summarise(
     ended, notes = Counter[str](), Counter[str]()
     warnings: dict[str, None] = {}
     leak_checks: dict[str, None] = {}
+    abstentions: dict[str, Abstention] = {}
     for record in records:
         if last is not None and _run_settings(record) != _run_settings(last):
             raise StoreError(
@@ -179,6 +185,8 @@ def summarise(
         nonrobust |= record.nonrobust is not None
         notes.update(decision.notes)
         leak_checks[tally.leak_check] = None
+        if explain:
+            abstentions[record.name] = explain_record(record)
         warnings.update(dict.fromkeys(record.provenance.environment.get("warnings", ())))
     if last is None:
         if listed:
@@ -207,6 +215,7 @@ def summarise(
     for tau, radius, share in zip(rule.taus, radii, abstain, strict=True):
         row = "certified" if tau == rule.tau else certified_row(tau)
         numbers[row] = None if rule.procedure == "predict" else radius, share
+    own_radius = None if decision.own_radius is None else radii[0]
     parts = by_category.scores()
     rows = {
         row: Row(radius, scores(matrices[row]) if row in matrices else None, share, parts.get(row))
@@ -236,6 +245,7 @@ def summarise(
         )
     return Summary(
         model=last.provenance.model.get("name", ""),
+        model_sha256=last.provenance.model.get("sha256", ""),
         inputs=inputs,
         listed=max(listed, inputs + len(skipped or {})),
         skipped=dict(skipped or {}),
@@ -246,10 +256,19 @@ def summarise(
         component=_component(last),
         cloud=_is_cloud(last),
         perturbation=draws.perturbation,
+        rule=rule,
         settings=settings,
+        n=_max_draws(last),
+        n0=tally.n0,
+        selection=tally.selection,
         seed=draws.seed,
         draws=drawn / inputs,
         max_draws=passes(_max_draws(last), tally.n0, tally.selection),
+        stopping={
+            name: last.provenance.parameters[name]
+            for name in ("until", "futility", "time")
+            if name in last.provenance.parameters
+        },
         ended=dict(ended),
         budget=rule.budget.of(components),
         nonfinite=nonfinite,
@@ -258,6 +277,16 @@ def summarise(
         taus=dict(zip(rule.taus, radii, strict=True)),
         curve=whole,
         class_names=tuple(last.provenance.contract.get("class_names", ())),
+        sentence=summarise_guarantee(
+            rule=rule,
+            controls=decision.controls,
+            perturbation=draws.perturbation,
+            components=components,
+            kind=tally.kind,
+            radius=own_radius,
+            radii=None if whole is None else whole.radius_range,
+            inputs=inputs,
+        ),
         statement=guarantee(
             rule=rule,
             controls=decision.controls,
@@ -269,9 +298,10 @@ def summarise(
             components=components,
             smallest=min(sizes),
             kind=tally.kind,
-            radius=None if decision.own_radius is None else radii[0],
+            radius=own_radius,
             law_error=law_error,
             leak_check=" or ".join(filter(None, leak_checks)),
         ),
         notes=(*merge_similar(warnings), *counted),
+        abstentions=abstentions,
     )

@@ -1,0 +1,1 @@
+"""What `--json` prints, as plain values; docs/schema/onnxcert-1.json describes it."""
