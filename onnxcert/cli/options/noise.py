@@ -16,7 +16,8 @@ from onnxcert.model.contract.base import Contract
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.contract.points import PointContract
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.perturbation import PLAIN, AxisRotation, Gaussian, OnChannels, Rotation
+from onnxcert.perturbation import PLAIN, AxisRotation, Exposure, Gaussian, OnChannels, Rotation
+from onnxcert.perturbation.semantic import CloudChange, ImageChange, Semantic
 
 # --axis selects a rotation about one axis.
 KINDS: Final = {name: kind for name, kind in PLAIN.items() if kind is not AxisRotation}
@@ -34,16 +35,18 @@ class NoiseOptions:
     perturbation: Annotated[
         str,
         typer.Option(
-            help="Noise and attack: gaussian (added to pixels or coordinates) or rotation (of a "
-            "shape about any axis)."
+            help="Noise and attack: gaussian (added to pixels or coordinates); for images "
+            "exposure, gain, brightness, contrast, gamma, white-balance or blur; for shapes "
+            "rotation (about any axis), scaling or shift."
         ),
     ] = Gaussian.name
     sigma: Annotated[
         float | None,
         typer.Option(
             help="Standard deviation of the noise: for pixels in [0, 1], for coordinates in the "
-            "model's frame, for rotations in radians. Default: the training noise stored in the "
-            "model."
+            "model's frame, for rotations in radians, for exposure, gain, contrast and "
+            "white-balance in stops, for gamma and scaling in log2, for blur (also the mean) in "
+            "pixels^2. Default for gaussian and rotation: the training noise stored in the model."
         ),
     ] = None
     on: Annotated[
@@ -80,6 +83,8 @@ class NoiseOptions:
         """
         self._check()
         contract = segmenter.contract
+        if issubclass(self._kind, Semantic):
+            return self._build_change(self._kind, contract, default)
         if self._is_rotation and not isinstance(contract, PointContract):
             raise ParameterError(
                 "rotations are for point clouds, but the model takes images; leave --perturbation "
@@ -99,7 +104,7 @@ class NoiseOptions:
 
     def get_sigma(self, contract: Contract) -> float | None:
         """Return --sigma, or the standard deviation of the training noise; None if unknown."""
-        if self.sigma is not None:
+        if self.sigma is not None or issubclass(self._kind, Semantic):
             return self.sigma
         if not self._is_rotation:
             return contract.trained_sigma
@@ -132,7 +137,8 @@ class NoiseOptions:
         return self._kind is Rotation
 
     def _check(self) -> None:
-        for name in ("on",) if self._is_rotation else ("axis", "radius"):
+        refused: tuple[str, ...] = ("on",) if self._is_rotation else ("axis", "radius")
+        for name in ("on", "axis", "radius") if issubclass(self._kind, Semantic) else refused:
             if getattr(self, name) is not None:
                 raise ParameterError(
                     f"--{name} cannot be combined with --perturbation {self.perturbation}; leave "
@@ -149,6 +155,45 @@ class NoiseOptions:
                 )
             return AxisRotation(sigma, self.axis, vectors)  # type: ignore[arg-type]
         return Rotation(sigma, vectors, self.radius or "exact")  # type: ignore[arg-type]
+
+    def _build_change(
+        self, kind: type[Semantic], contract: Contract, default: float | None
+    ) -> Perturbation:
+        """Return a change with few parameters, for a model with this contract."""
+        takes_points = isinstance(contract, PointContract)
+        if issubclass(kind, ImageChange if takes_points else CloudChange):
+            takes, needs = (
+                ("point clouds", "images") if takes_points else ("images", "point clouds")
+            )
+            raise ParameterError(
+                f"{kind.name} is for {needs}, but the model takes {takes}; choose another "
+                "--perturbation."
+            )
+        sigma = default if self.sigma is None else self.sigma
+        if sigma is None:
+            raise ParameterError(
+                f"--perturbation {kind.name} needs the strength of the noise; give --sigma, e.g. "
+                f"--sigma {kind.usual:g} ({kind.unit or 'in the unit of the coordinates'})."
+            )
+        change = kind(**{"sigma": sigma})
+        if not takes_points:
+            assert isinstance(contract, ImageContract)
+            if kind is Exposure and contract.bands:
+                raise ParameterError(
+                    "exposure needs colour or grey images, which the sRGB curve linearises, but "
+                    "the model takes bands; use --perturbation gain."
+                )
+            return change
+        assert isinstance(contract, PointContract)
+        if contract.frame != "own":
+            raise ParameterError(
+                f"the model's frame {contract.frame} removes every {kind.name} before the noise, "
+                "so there is nothing to certify; use a model with the frame own, or another "
+                "--perturbation."
+            )
+        if contract.declared_channels == 3:
+            return change
+        return OnChannels(change, 0, 3, "the coordinates")
 
     def _build_additive(self, contract: Contract, sigma: float) -> Perturbation:
         on = self.on

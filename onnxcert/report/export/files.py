@@ -125,4 +125,5 @@ def draw_record(
 
 def _radius_map(record: Record, radius: LevelArray) -> RadiusMap:
     largest = float(record.radii[-1])
-    return RadiusMap(radius, largest, tuple(sorted(record.decision.radius)), record.tally.unit)
+    unit = record.tally.draws.perturbation.unit or record.tally.unit
+    return RadiusMap(radius, largest, tuple(sorted(record.decision.radius)), unit)
