@@ -131,7 +131,7 @@ def test_exposure_is_a_factor_of_linear_light_and_goes_on_above_one() -> None:
     for stops in (-2.0, 0.7, 3.0):
         new = change(Exposure, v, [stops])
         again = np.where(new <= 0.04045, new / 12.92, ((new + 0.055) / 1.055) ** 2.4)
-        np.testing.assert_allclose(again, 2**stops * light, atol=1e-6 * 2**stops)
+        np.testing.assert_allclose(again, 2**stops * light, atol=2e-6 * 2**stops + 1e-6)
     assert change(Exposure, np.ones((1, 1, 1)), [1.0]).item() == pytest.approx(1.353, abs=1e-3)
 
 
