@@ -143,7 +143,11 @@ def test_each_registry_is_literal_and_keyed_by_the_names_of_its_entries() -> Non
     assert set(CORRECTIONS) == {
         *("bonferroni", "holm", "kfwer", "kfwer-stepdown", "benjamini-yekutieli")
     }
-    assert set(PERTURBATIONS) == {"gaussian", "rotation", "axis-rotation", "on-channels"}
+    assert set(PERTURBATIONS) == {
+        *("gaussian", "rotation", "axis-rotation", "on-channels"),
+        *("exposure", "gain", "brightness", "contrast", "gamma", "white-balance", "blur"),
+        *("scaling", "shift"),
+    }
     assert {"folder", "camvid"} <= set(READERS)
     for registry in (CORRECTIONS, PERTURBATIONS, READERS, CLOUD_READERS):
         assert all(entry.name == name for name, entry in registry.items())

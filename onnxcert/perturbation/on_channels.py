@@ -11,12 +11,20 @@ from array_api_compat import array_namespace
 
 from onnxcert._typing import Array, FloatArray, Noise, Perturbation
 from onnxcert.errors import ParameterError
+from onnxcert.perturbation.blur import Blur
+from onnxcert.perturbation.exposure import Exposure
 from onnxcert.perturbation.gaussian import Gaussian
+from onnxcert.perturbation.placing import Scaling, Shift
 from onnxcert.perturbation.rotation import AxisRotation, Rotation
+from onnxcert.perturbation.tone import Brightness, Contrast, Gain, Gamma, WhiteBalance
 from onnxcert.sampling.backend import Backend
 
 PLAIN: Final[dict[str, type[Perturbation]]] = {
-    p.name: p for p in (Gaussian, Rotation, AxisRotation)
+    p.name: p
+    for p in (
+        *(Gaussian, Rotation, AxisRotation),
+        *(Exposure, Gain, Brightness, Contrast, Gamma, WhiteBalance, Blur, Scaling, Shift),
+    )
 }
 
 

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from onnxcert._typing import Perturbation
 from onnxcert.perturbation import OnChannels
+from onnxcert.statistics.changes import CHANGES
 from onnxcert.statistics.correction.base import Controls
 from onnxcert.statistics.rule import Rule
 
@@ -172,6 +173,8 @@ def describe_noise(perturbation: Perturbation, *, before: bool = False) -> str:
     words, values = _ROTATIONS.get(of.norm), of.parameters()
     if words is None:
         noise, whole = " ".join(f"{name} {value!r}" for name, value in values.items()), ""
+        if of.norm in CHANGES:
+            noise = f"{noise} {of.unit}".rstrip()
     else:
         noise = f"sigma {words.sigma.format(**values)}"
         whole = f" of {VECTORS[values['vectors']]}"
@@ -192,6 +195,8 @@ def describe_attack(perturbation: Perturbation, size: str, unit: str) -> str:
     words, values = _ROTATIONS.get(of.norm), of.parameters()
     if words is None:
         part = part or "the input"
+        if of.norm in CHANGES:
+            return CHANGES[of.norm].attack.format(part=part, size=size, unit=unit)
         unit = of.unit or unit
         return f"every perturbation d of {part} with {of.norm} norm at most {size} ({unit})"
     part = part or VECTORS[values["vectors"]]
@@ -224,6 +229,8 @@ def describe_formula(perturbation: Perturbation, tau: float | None = None) -> st
 def format_radius(perturbation: Perturbation, radius: float) -> str:
     """Format a radius with four significant digits, rounded down; angles also in degrees.
 
+    Changes with few parameters have a unit of their own, which is added.
+
     >>> from onnxcert.perturbation import Gaussian, Rotation
     >>> format_radius(Gaussian(0.25), 0.084525), format_radius(Rotation(0.25), 0.084525)
     ('0.08452', '0.08452 rad (4.842 degrees)')
@@ -232,7 +239,8 @@ def format_radius(perturbation: Perturbation, radius: float) -> str:
     """
     words = _ROTATIONS.get(perturbation.norm)
     if words is None:
-        return round_down(radius)
+        unit = perturbation.unit if perturbation.norm in CHANGES else ""
+        return f"{round_down(radius)} {unit}".rstrip()
     if radius >= math.pi:
         return f"pi rad (180 degrees: {words.everything})"
     return f"{round_down(radius)} rad ({round_down(math.degrees(radius))} degrees)"

@@ -10,7 +10,10 @@ from typing import Final
 CORRECTIONS: Final = ("bonferroni", "holm", "kfwer", "kfwer-stepdown", "benjamini-yekutieli")
 PROCEDURES: Final = ("segcertify", "indivclass", "jointclass", "predict")
 SPENDING: Final = ("equal", "pocock", "obrien-fleming")
-PERTURBATIONS: Final = ("gaussian", "rotation")
+PERTURBATIONS: Final = (
+    *("gaussian", "rotation", "exposure", "gain", "brightness", "contrast", "gamma"),
+    *("white-balance", "blur", "scaling", "shift"),
+)
 IMAGE_DATASETS: Final = (
     *("folder", "imagefolder", "camvid", "cityscapes", "pascal-voc", "pascal-context"),
     *("pascal-context-59", "ade20k"),

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar
 
 from onnxcert.cli.options.base import NOISE, option
 from onnxcert.cli.options.names import PERTURBATIONS
-
-if TYPE_CHECKING:
-    pass
-
-LONGEST: Final = 60  # characters of the name of the channels in `OnChannels`
-COORDINATES: Final = "coordinates"
-WITH_NORMALS: Final = "coordinates+normals"
-ROTATION: Final = "rotation"
 
 
 @dataclass(frozen=True)
@@ -24,15 +16,18 @@ class NoiseOptions:
     title: ClassVar = NOISE
 
     perturbation: str = option(
-        "Noise and attack: gaussian (added to pixels or coordinates) or rotation (of a shape about "
-        "any axis).",
+        "Noise and attack: gaussian (added to pixels or coordinates); for images exposure, gain, "
+        "brightness, contrast, gamma, white-balance or blur; for shapes rotation (about any axis), "
+        "scaling or shift.",
         "NAME",
         "gaussian",
         choices=PERTURBATIONS,
     )
     sigma: float | None = option(
         "Standard deviation of the noise: for pixels in [0, 1], for coordinates in the model's "
-        "frame, for rotations in radians. Default: the training noise stored in the model.",
+        "frame, for rotations in radians, for exposure, gain, contrast and white-balance in stops, "
+        "for gamma and scaling in log2, for blur (also the mean) in pixels^2. Default for gaussian "
+        "and rotation: the training noise stored in the model.",
     )
     on: str | None = option(
         "Target of Gaussian noise: coordinates (default for points), coordinates+normals, channels "
