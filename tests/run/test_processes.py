@@ -22,6 +22,7 @@ from waiting import LIMIT, wait_until
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
 from onnxcert.run.workers.processes import STOPS
+from onnxcert.run.workers.ray_cluster import _check_address
 
 pytestmark = [
     pytest.mark.slow,
@@ -196,6 +197,32 @@ def test_without_ray_one_sentence_says_what_to_install(
     said = capsys.readouterr().err
     assert said == "onnxcert: Ray is not installed; install onnxcert[ray], or use --workers.\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_the_limit_of_an_answer_starts_when_ray_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ray.py").write_text(
+        "import pathlib, time\ntime.sleep(0.3)\n"
+        "pathlib.Path(__file__).with_name('imported').touch()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    wait = subprocess.Popen.communicate
+    limits = []
+
+    def communicate(
+        self: subprocess.Popen[str], *more: Any, timeout: float | None = None
+    ) -> tuple[str, str]:
+        limits.append(timeout)
+        assert (tmp_path / "imported").exists()
+        return wait(self, *more)
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", communicate)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        _check_address(f"127.0.0.1:{server.getsockname()[1]}")
+    assert limits == [10.0]
 
 
 @pytest.mark.parametrize("listens", [False, True])
