@@ -9,6 +9,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from refusals import one_sentence
 from scipy.stats import chi, ks_2samp, kstest, norm
 
 from onnxcert.errors import ParameterError
@@ -247,9 +248,8 @@ def test_the_attack_says_what_turns_about_what_and_how_far() -> None:
     ids=str,
 )
 def test_parameters_out_of_range_are_refused_in_a_sentence(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ParameterError) as caught:
+    with one_sentence(ParameterError):
         Rotation(**{"sigma": 0.25, **wrong})
-    assert "\n" not in str(caught.value)
     if "form" not in wrong:
         with pytest.raises(ParameterError):
             AxisRotation(**{"sigma": 0.25, "axis": "z", **wrong, **({"sigma": 101.0}

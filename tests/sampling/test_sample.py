@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from profiles import examples
 from recording import Recording, assert_every_draw_has_its_own_noise, thirds
+from refusals import one_sentence
 
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.perturbation import Gaussian
@@ -446,9 +447,8 @@ def test_memory_is_flat_in_n_to_the_last_byte() -> None:
     ids=["floats", "bools", "more rows", "no rows", "no batch axis", "no components", "scalar"],
 )
 def test_an_answer_that_is_not_labels_is_refused(model: Any, complaint: str) -> None:
-    with pytest.raises(ModelError, match=complaint) as caught:
+    with one_sentence(ModelError, match=complaint):
         tally_of(model, 12, 3, "pooled", batch_size=3)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("change_at", [1, 2, 5, 11])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from encoders import chunk, png, saved, tiff
 from PIL import Image, ImageCms
+from refusals import one_sentence
 
 from onnxcert.data import decoding as bounds
 from onnxcert.data import read_image, read_image_size
@@ -43,12 +44,10 @@ def check(path: Path, data: bytes, pixels: np.ndarray) -> None:
 
 def refused(path: Path, data: bytes, says: str) -> None:
     path.write_bytes(data)
-    with pytest.raises(InputError) as caught:
+    with one_sentence(InputError) as caught:
         read_image(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: expected ")
-    assert message.endswith(".")
-    assert "\n" not in message
     assert says in message
 
 
