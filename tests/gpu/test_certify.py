@@ -55,6 +55,7 @@ def run(onnxcert: Any, model: Path, pictures: Path, out: Path, *more: object) ->
     return done
 
 
+@pytest.mark.slow
 def test_a_run_does_not_depend_on_its_batches(
     onnxcert: Any, device: str, model: Path, pictures: Path, tmp_path: Path
 ) -> None:
@@ -166,6 +167,7 @@ def little_garbage() -> Iterator[None]:
     gc.unfreeze()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("little_garbage")
 def test_memory_is_flat_in_n(backend: DeviceBackend, opened: Any, model: Path) -> None:
     x = zoo.picture(60, 80, seed=1)

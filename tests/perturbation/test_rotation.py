@@ -97,6 +97,7 @@ def direction_dependence(q: Array) -> float:
     return float(min(pairs)) * len(pairs)
 
 
+@pytest.mark.slow
 def test_conjugation_does_not_change_the_law_as_it_does_for_euler_angles() -> None:
     sigma, count = 0.7, 240_000
     assert direction_dependence(turns(Rotation(sigma), count)) > 1e-2
@@ -112,6 +113,7 @@ def test_conjugation_does_not_change_the_law_as_it_does_for_euler_angles() -> No
         assert ks_2samp(one, two).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_after_an_attack_the_angle_has_the_law_of_the_two_dimensional_integral() -> None:
     """cos(b/2) = |cos(a/2) cos(s/2) - sin(a/2) sin(s/2) u|, u uniform, a from its own law."""
     sigma = 0.6

@@ -123,6 +123,7 @@ def test_shards_never_share_a_folder_unasked(
 # -- merged, they are the run ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "extra"),
     [
@@ -147,6 +148,7 @@ def test_merged_shards_are_the_run_of_one_process(
     assert {name: records.fingerprints(ResultStore(out), name) for name in NAMES} == before
 
 
+@pytest.mark.slow
 def test_merged_shards_of_point_clouds_are_the_run(tmp_path: Path) -> None:
     model = save(of_category(), tmp_path / "model.onnx")
     for i, category in enumerate(("chair", "lamp", "rocket")):
@@ -188,6 +190,7 @@ def test_a_shard_may_be_merged_into_another(place: Path, parts: list[Path]) -> N
     assert one.summary() == other.summary()
 
 
+@pytest.mark.slow
 def test_the_same_votes_twice_are_fine(place: Path, parts: list[Path], tmp_path: Path) -> None:
     """Shards cut in another way overlap; their dates differ and their votes do not."""
     merged = merge(tmp_path / "out", [*parts, *sharded(place, tmp_path / "two", 2)])
@@ -195,6 +198,7 @@ def test_the_same_votes_twice_are_fine(place: Path, parts: list[Path], tmp_path:
     assert_equal_runs(tmp_path / "out", place / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [0, 1])
 def test_the_same_votes_counted_in_batches_and_one_by_one_are_fine(
     place: Path, parts: list[Path], tmp_path: Path, first: int
@@ -211,6 +215,7 @@ def test_the_same_votes_counted_in_batches_and_one_by_one_are_fine(
         assert (mine.tally.hits == whole.read(name).tally.hits).all()
 
 
+@pytest.mark.slow
 def test_skipped_inputs_stay_skipped(onnxcert: Any, place: Path, tmp_path: Path) -> None:
     folder = tmp_path / "place"
     shutil.copytree(place / "pictures", folder / "pictures")
@@ -261,6 +266,7 @@ def test_a_count_under_way_comes_along_and_is_gone_on_from(
     assert_equal_runs(tmp_path / "out", place / "whole")
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_at_a_look_gives_way_to_what_went_on(
     place: Path, tmp_path: Path
 ) -> None:
@@ -381,6 +387,7 @@ def test_a_run_that_is_being_written_to_is_not_merged_into(
 # -- stopped in the middle -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="no SIGKILL here")
 @pytest.mark.parametrize("step", [1, 3, 5, 6, 12])
 def test_a_merge_killed_at_any_step_is_given_again(

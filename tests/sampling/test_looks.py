@@ -31,6 +31,7 @@ def votes_for(candidate: np.ndarray, labels: np.ndarray, look: int, selection: S
     return (labels[first : first + look] == candidate).sum(axis=0)
 
 
+@pytest.mark.slow
 @given(
     looks=st.sets(st.integers(N0, N - 1), max_size=5).map(lambda s: (*sorted(s), N)),
     selection=st.sampled_from(["pooled", "split"]),

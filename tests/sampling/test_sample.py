@@ -163,6 +163,7 @@ def test_the_tally_does_not_depend_on_the_batch_size(
         assert_same(tally_of(thirds, n, n0, selection, batch_size=size), one)
 
 
+@pytest.mark.slow
 @given(
     selection=st.sampled_from(SELECTIONS),
     cuts=st.lists(st.integers(0, 60), max_size=6),
@@ -209,6 +210,7 @@ class _Stop(Exception):
     pass
 
 
+@pytest.mark.slow
 @given(
     selection=st.sampled_from(SELECTIONS),
     stops=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 9)), max_size=6),
@@ -418,6 +420,7 @@ def peak(n: int, shape: tuple[int, ...]) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_memory_is_flat_in_n() -> None:
     peak(10, (1, 2, 2))  # imports and caches
     few, many = peak(300, (3, 192, 192)), peak(1200, (3, 192, 192))
@@ -425,6 +428,7 @@ def test_memory_is_flat_in_n() -> None:
     assert many < 1.1 * few
 
 
+@pytest.mark.slow
 def test_memory_is_flat_in_n_to_the_last_byte() -> None:
     peak(10, (1, 2, 2))
     assert peak(2000, (1, 2, 2)) < peak(300, (1, 2, 2)) + 20_000

@@ -99,6 +99,7 @@ def test_every_permitted_combination_is_there() -> None:
                 assert (correction, selection, False, False, spending) in seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("design", CHOSEN, ids=name)
 def test_a_rule_keeps_its_level_in_the_worst_case_and_five_quarters_of_it_are_exposed(
     design: Design,
@@ -111,6 +112,7 @@ def test_a_rule_keeps_its_level_in_the_worst_case_and_five_quarters_of_it_are_ex
     assert found.as_expected, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("design", ONE[:5], ids=name)
 @pytest.mark.parametrize("law", ["independent", "blocks"])
 def test_a_rule_keeps_its_level_under_other_laws(design: Design, law: str) -> None:
@@ -155,6 +157,7 @@ def test_a_certain_component_is_always_certified_for_its_class() -> None:
 # -- what does not hold is seen ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", exposed.all_invalid_rules(), ids=lambda case: case.name[14:])
 def test_a_rule_that_does_not_hold_is_exposed_by_votes_that_ours_stands(case: InvalidRule) -> None:
     """k-FWER with N + 1 - i, Holm's levels as bounds, and others; ours decides the same votes."""

@@ -188,6 +188,7 @@ def test_every_part_of_a_rule_is_looked_at() -> None:
     assert compared == set(Rule.__dataclass_fields__)
 
 
+@pytest.mark.slow
 def test_choosing_the_best_tau_is_free_under_split_and_costs_the_level_under_holm() -> None:
     """Somebody looks for a tau at which anything false is certified, in 4,000 inputs."""
     rng, alpha, n, components = np.random.default_rng(7), 0.1, 60, 5

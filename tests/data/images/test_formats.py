@@ -328,6 +328,7 @@ def test_tiny_pictures(tmp_path: Path, shape: tuple[int, int]) -> None:
     check(tmp_path / "x", tiff(deep, compression=8), deep)
 
 
+@pytest.mark.slow
 def test_strips_make_one_picture(tmp_path: Path) -> None:
     # More than one strip of 2**20 pixels, and the last one shorter.
     pixels = RNG.integers(0, 256, (2100, 1000, 3), dtype=np.uint8)

@@ -213,6 +213,7 @@ def survives(path: Path) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", DAMAGED)
 def test_a_file_cut_anywhere_gives_a_picture_or_an_input_error(tmp_path: Path, suffix: str) -> None:
     data = DAMAGED[suffix]
@@ -228,6 +229,7 @@ def test_a_file_cut_anywhere_gives_a_picture_or_an_input_error(tmp_path: Path, s
             np.testing.assert_array_equal(read_image(path), original)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", DAMAGED)
 def test_a_file_with_wrong_bytes_gives_a_picture_or_an_input_error(
     tmp_path: Path, suffix: str

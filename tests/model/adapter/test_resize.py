@@ -177,6 +177,7 @@ def run_of(
     return done, ResultStore(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flags", [[], ["--scale", "0.5"], ["--size", "8x6"], ["--pad-to", "32"]], ids=" ".join
 )
@@ -346,6 +347,7 @@ def two_heads(names: tuple[str, str] = ("main", "aux")) -> onnx.ModelProto:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "names", [("main", "aux"), ("StatefulCall:0", "StatefulCall:1"), ("a/out", "b/out")]
 )

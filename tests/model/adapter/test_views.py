@@ -247,6 +247,7 @@ def test_a_score_that_is_not_finite_at_one_scale_alone_withholds_the_vote(tmp_pa
 # -- batches, and models that take one size ------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", ["scales", "flip", "everything"])
 @pytest.mark.parametrize(("rows", "baked"), [(1, True), (4, True), (2, False)])
 def test_a_fixed_batch_changes_nothing(rows: int, baked: bool, views: str, tmp_path: Path) -> None:
@@ -285,6 +286,7 @@ def test_pictures_smaller_than_a_tile_of_a_fixed_size_are_padded_to_it(tmp_path:
     agree(segmenter(batch), expected(CONV, batch, fit))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", VIEWS.values(), ids=VIEWS)
 def test_votes_are_the_same_in_any_batch(views: dict[str, Any], tmp_path: Path) -> None:
     segmenter = opened(Dialect().proto(CONV), tmp_path, Fit(**views))
@@ -412,6 +414,7 @@ def test_what_differs_is_another_function(tmp_path: Path) -> None:
 # -- large pictures --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_large_picture_is_answered_in_tiles_with_little_memory(tmp_path: Path) -> None:
     """Where a pixel's scores depend on it alone, tiles change nothing; and all scores of the
     picture, 128 MiB of them, are never there at once."""

@@ -98,6 +98,7 @@ def test_where_several_orders_fit_all_are_found() -> None:
     assert layouts(OutputShapes((9,), (9,), (2, 9)), PointContract()) == ("N", "C")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grid", [(64, 96), (100, 70), (13, 9), (513, 513), (1, 7)], ids=str)
 def test_one_step_along_both_axes_leads_to_the_grid_of_the_scores(grid: tuple[int, int]) -> None:
     assert on_grid(grid, grid)

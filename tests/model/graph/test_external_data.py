@@ -226,6 +226,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kilobytes are those of Linux")
 def test_large_weights_are_not_copied_into_memory(tmp_path: Path) -> None:
     """Neither where they are a row, nor where the graph computes something of them alone."""

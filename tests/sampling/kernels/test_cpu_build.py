@@ -50,6 +50,7 @@ def test_votes_are_those_of_the_transcription(compiled: Compiled, case: VotesCas
     assert votes_agree(compiled, case)
 
 
+@pytest.mark.slow
 def test_every_kernel_ran(compiled: Compiled) -> None:
     module().launched.clear()
     for noise in noise_cases():
@@ -110,6 +111,7 @@ BREAKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKS)
 @pytest.mark.usefixtures("compiled")
 def test_a_broken_kernel_is_found(name: str) -> None:

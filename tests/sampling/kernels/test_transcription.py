@@ -97,6 +97,7 @@ def test_labels_are_those_of_the_graph(case: VotesCase) -> None:
     np.testing.assert_array_equal(found == 255, expected == 255)
 
 
+@pytest.mark.slow
 def test_what_is_counted_follows_from_the_labels() -> None:
     for case in votes_cases():
         counted = case.run(Transcription(), lambda a: a, lambda a: a)
@@ -117,6 +118,7 @@ def test_what_is_counted_follows_from_the_labels() -> None:
         np.testing.assert_array_equal(counted["missed"], missed)
 
 
+@pytest.mark.slow
 def test_some_case_has_draws_without_a_miss_and_some_with() -> None:
     seen = {
         (case.content, int(flag))
@@ -126,6 +128,7 @@ def test_some_case_has_draws_without_a_miss_and_some_with() -> None:
     assert {flag for _, flag in seen} == {0, 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [c for c in votes_cases() if c.dtype == "float32"], ids=str)
 def test_votes_need_nothing_beyond_the_array_api(case: VotesCase) -> None:
     if case.layout != "first":
