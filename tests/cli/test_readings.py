@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import graphs
-import pytest
 import numpy as np
+import pytest
 from drawing import write_picture
 
 
