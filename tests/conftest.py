@@ -39,6 +39,15 @@ class Outcome:
         assert isinstance(value, dict)
         return value
 
+    @property
+    def refusal(self) -> str:
+        """The sentence of a refusal: exit status 2, one line on standard error."""
+        assert self.status == 2, self.err
+        assert self.err.startswith("onnxcert: ")
+        assert self.err.endswith(".\n")
+        assert self.err.count("\n") == 1, self.err
+        return self.err
+
 
 Command = Callable[..., Outcome]
 

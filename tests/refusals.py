@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from onnxcert.errors import OnnxcertError
+from onnxcert.errors import InputError, OnnxcertError
 
 
 @contextmanager
@@ -20,3 +21,12 @@ def one_sentence(
     said = str(caught.value)
     assert "\n" not in said
     assert said.endswith(".")
+
+
+def refused_input(path: Path, read: Callable[[], object]) -> str:
+    """Return the sentence with which `read` refuses a file: its path and what was expected."""
+    with one_sentence(InputError) as caught:
+        read()
+    message = str(caught.value)
+    assert message.startswith(f"{path}: expected ")
+    return message

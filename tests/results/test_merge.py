@@ -105,8 +105,7 @@ def test_what_is_no_shard_is_refused(text: str) -> None:
 def test_shards_draw_from_one_seed(onnxcert: Any, place: Path, tmp_path: Path) -> None:
     command = ("certify", place / "model.onnx", place / "pictures", *SETTINGS, "--shard", "1/3")
     outcome = onnxcert(*command, "--out", tmp_path / "out")
-    assert outcome.status == 2
-    assert "--shard needs --seed" in outcome.err
+    assert "--shard needs --seed" in outcome.refusal
     assert not (tmp_path / "out").exists()
 
 
@@ -333,9 +332,8 @@ def test_a_record_of_another_run_among_them_is_refused(
     other = run(place, tmp_path / "other", seed=8)
     shutil.copy(other / "inputs" / "p1.h5", parts[1] / "inputs" / "p1.h5")
     outcome = onnxcert("merge", tmp_path / "out", *parts)
-    assert outcome.status == 2
-    assert "the record p1" in outcome.err
-    assert "was not made by the run" in outcome.err
+    assert "the record p1" in outcome.refusal
+    assert "was not made by the run" in outcome.refusal
 
 
 def test_an_input_with_two_results_is_refused(
@@ -348,8 +346,7 @@ def test_an_input_with_two_results_is_refused(
     write_picture(folder / "pictures" / "p0.png", seed=99)
     other = run(folder, tmp_path / "other")
     outcome = onnxcert("merge", tmp_path / "out", *parts, other)
-    assert outcome.status == 2
-    assert "p0 has different results in" in outcome.err
+    assert "p0 has different results in" in outcome.refusal
     assert not (tmp_path / "out").exists()
 
 
@@ -359,8 +356,7 @@ def test_shards_of_different_lists_are_refused(
     """Else an input might be in neither: positions mean different things."""
     other = run(place, tmp_path / "fewer", "--shard", "2/3", "--limit", "4")
     outcome = onnxcert("merge", tmp_path / "out", parts[0], other)
-    assert outcome.status == 2
-    assert "shards of different lists of inputs, such as p4" in outcome.err
+    assert "shards of different lists of inputs, such as p4" in outcome.refusal
 
 
 def test_a_folder_of_other_files_is_not_written_to(
@@ -370,8 +366,7 @@ def test_a_folder_of_other_files_is_not_written_to(
     out.mkdir()
     (out / "chapter.tex").write_text("mine")
     outcome = onnxcert("merge", out, *parts)
-    assert outcome.status == 2
-    assert "holds files that are not results" in outcome.err
+    assert "holds files that are not results" in outcome.refusal
     assert [path.name for path in out.iterdir()] == ["chapter.tex"]
 
 
@@ -380,8 +375,7 @@ def test_a_run_that_is_being_written_to_is_not_merged_into(
 ) -> None:
     with ResultStore(tmp_path / "out").exclusive():
         outcome = onnxcert("merge", tmp_path / "out", *parts)
-    assert outcome.status == 2
-    assert "another run is writing to" in outcome.err
+    assert "another run is writing to" in outcome.refusal
 
 
 # -- stopped in the middle -----------------------------------------------------------------------

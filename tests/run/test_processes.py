@@ -31,7 +31,7 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ("--sigma", "0.2", "--seed", "7", "--no-pictures", "--batch-size", "2")
-LONG = ("--n", "3000", "--checkpoint", "0.05")
+LONG = ("--n", "1500", "--checkpoint", "0.05")
 SHORT = ("--n", "90", "--looks", "50,90", "--correction", "bonferroni")
 
 
@@ -111,6 +111,13 @@ def assert_gone(processes: list[int]) -> None:
     wait_until(lambda: not any(Path(f"/proc/{process}").exists() for process in processes))
 
 
+def first_count(out: Path, process: subprocess.Popen[bytes]) -> list[int]:
+    """Wait until a count is kept and both workers are there; return these."""
+    wait_until(lambda: any((out / "partial").glob("[!.]*.h5")), process)
+    wait_until(lambda: len(workers_of(process.pid)) == 2, process)
+    return workers_of(process.pid)
+
+
 def test_two_processes_give_the_result_of_one(place: Place, tmp_path: Path) -> None:
     threads = ("--threads", "1", "--nonrobust", str(place.folder / "model.onnx"))
     one = place.finish(tmp_path / "one", *SHORT, *threads)
@@ -128,9 +135,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost(
 ) -> None:
     out = tmp_path / "out"
     with place.started(out, *LONG, "--workers", "2") as process:
-        wait_until(lambda: any((out / "partial").glob("[!.]*.h5")), process)
-        wait_until(lambda: len(workers_of(process.pid)) == 2, process)
-        before = workers_of(process.pid)
+        before = first_count(out, process)
         os.kill(before[0], signal.SIGKILL)
         wait_until(lambda: set(workers_of(process.pid)) - set(before), process)
         _, stderr = process.communicate(timeout=LIMIT)
@@ -143,9 +148,7 @@ def test_a_killed_driver_takes_its_workers_along_and_is_gone_on_with(
 ) -> None:
     out = tmp_path / "out"
     with place.started(out, *LONG, "--workers", "2") as process:
-        wait_until(lambda: any((out / "partial").glob("[!.]*.h5")), process)
-        wait_until(lambda: len(workers_of(process.pid)) == 2, process)
-        workers = workers_of(process.pid)
+        workers = first_count(out, process)
         process.kill()
     assert_gone(workers)
     assert any((out / "partial").glob("[!.]*.h5"))
@@ -157,9 +160,7 @@ def test_ctrl_c_reaches_the_driver_alone(place: Place, whole: Path, tmp_path: Pa
     out = tmp_path / "out"
     for number in (signal.SIGINT, signal.SIGHUP):
         with place.started(out, *LONG, "--workers", "2") as process:
-            wait_until(lambda: any((out / "partial").glob("[!.]*.h5")), process)
-            wait_until(lambda: len(workers_of(process.pid)) == 2, process)
-            workers = workers_of(process.pid)
+            workers = first_count(out, process)
             assert all(heeds_no(worker, STOPS) for worker in workers)
             os.killpg(process.pid, number)  # as a terminal does, and one that is closed
             stdout, stderr = process.communicate(timeout=LIMIT)

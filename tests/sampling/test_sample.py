@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from profiles import examples
-from recording import Recording, assert_every_draw_has_its_own_noise, thirds
+from recording import Recording, assert_every_draw_has_its_own_noise, count_until, thirds
 from refusals import one_sentence
 
 from onnxcert.errors import ModelError, ParameterError
@@ -206,10 +206,6 @@ def test_draws_in_which_all_agree_add_up_over_parts() -> None:
     assert parts[0].joint == int((labels == 0).all(axis=1).sum()) > 0
 
 
-class _Stop(Exception):
-    pass
-
-
 @pytest.mark.slow
 @given(
     selection=st.sampled_from(SELECTIONS),
@@ -223,18 +219,7 @@ def test_a_count_that_was_stopped_goes_on_as_if_it_had_not(
     count = Count(DRAWS, n, n0, selection, 3)
     model = Recording()
     for batches, size in stops:
-        left = batches
-
-        def stop(_: Count) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                raise _Stop
-
-        try:
-            sample(model, X, count, batch_size=size, on_batch=stop)
-        except _Stop:
-            continue
+        count_until(model, X, count, size, batches)
     tally = sample(model, X, count, batch_size=6)
     assert_same(tally, tally_of(thirds, n, n0, selection))
     # Nothing was run twice but what was never counted.

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from profiles import examples
-from refusals import one_sentence
+from refusals import refused_input
 
 from onnxcert.data import read_image, read_image_size
 from onnxcert.errors import InputError
@@ -55,11 +55,7 @@ def check(path: Path, values: np.ndarray) -> None:
 
 
 def refused(path: Path, count: int = 4) -> str:
-    with one_sentence(InputError) as caught:
-        read_image(path, names(count))
-    message = str(caught.value)
-    assert message.startswith(f"{path}: expected ")
-    return message
+    return refused_input(path, lambda: read_image(path, names(count)))
 
 
 # -- what is read --------------------------------------------------------------------------------

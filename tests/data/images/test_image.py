@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
-from refusals import one_sentence
+from refusals import refused_input
 
 from onnxcert.data import read_image, read_image_size
 from onnxcert.errors import InputError
@@ -36,11 +36,7 @@ def check(path: Path, pixels: np.ndarray) -> None:
 
 
 def refused(path: Path) -> str:
-    with one_sentence(InputError) as caught:
-        read_image(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: expected ")
-    return message
+    return refused_input(path, lambda: read_image(path))
 
 
 def png(pixels: np.ndarray) -> bytes:

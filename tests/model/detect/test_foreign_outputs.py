@@ -14,7 +14,7 @@ from graphs import save
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import OnnxcertError
 
-FILES = 500
+FILES = 300
 CPU = {"device": "cpu", "threads": 1}
 
 

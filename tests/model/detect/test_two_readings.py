@@ -143,15 +143,14 @@ def readings(message: str) -> list[tuple[str, str]]:
 def test_sigmoids_for_each_class_are_refused_under_argmax(form: str, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="--output-form multilabel"):
         opened(sigmoids(), tmp_path)
-    with pytest.raises(ContractError, match="do not exclude each other"):
+    with pytest.raises(ContractError, match=r"do not exclude each other.*--output-form multilabel"):
         opened(sigmoids(), tmp_path, output_form=form)
     assert opened(sigmoids(), tmp_path, output_form="multilabel")(noisy()).shape == (7, 4, 8, 6)
 
 
-@pytest.mark.parametrize("form", ["labels", "sigmoid", "logit"])
-def test_a_form_of_one_channel_is_refused_where_there_are_four(form: str, tmp_path: Path) -> None:
+def test_labels_are_refused_where_there_are_four_channels(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="--output-form"):
-        opened(simple(), tmp_path, output_form=form, classes=4 if form == "labels" else None)
+        opened(simple(), tmp_path, output_form="labels", classes=4)
 
 
 def test_a_signed_integer_input_is_not_offered_a_range_it_cannot_hold(tmp_path: Path) -> None:
