@@ -41,6 +41,15 @@ class Outcome:
         check_object(value)
         return value
 
+    @property
+    def refusal(self) -> str:
+        """The sentence of a refusal: exit status 2, one line on standard error."""
+        assert self.status == 2, self.err
+        assert self.err.startswith("onnxcert: ")
+        assert self.err.endswith(".\n")
+        assert self.err.count("\n") == 1, self.err
+        return self.err
+
 
 Command = Callable[..., Outcome]
 

@@ -64,15 +64,20 @@ def transcribed() -> DeviceBackend:
     return DeviceBackend(HostDevice(), Transcription())
 
 
-def sources() -> DeviceBackend:
-    """What a GPU does, by the very sources of its kernels, compiled for this processor."""
+def compile_for_cpu() -> Compiled:
+    """The CUDA sources, compiled for this processor; skips the test without a compiler."""
     if COMPILER is None:
         pytest.skip("no C++ compiler to run the CUDA sources on the CPU with")
-    return DeviceBackend(HostDevice(), Compiled(module()))
+    return Compiled(module())
 
 
-def gpu() -> DeviceBackend:
-    """The first GPU; skips the test where there is none that CuPy can use."""
+def sources() -> DeviceBackend:
+    """What a GPU does, by the very sources of its kernels, compiled for this processor."""
+    return DeviceBackend(HostDevice(), compile_for_cpu())
+
+
+def find_cupy() -> Any:
+    """CuPy with a device that answers; skips the test where there is none."""
     cupy = pytest.importorskip("cupy", reason="CuPy is not installed", exc_type=ImportError)
     try:
         found = cupy.cuda.runtime.getDeviceCount()
@@ -80,6 +85,12 @@ def gpu() -> DeviceBackend:
         pytest.skip(f"no CUDA device: {error}")
     if not found:
         pytest.skip("no CUDA device")
+    return cupy
+
+
+def gpu() -> DeviceBackend:
+    """The first GPU; skips the test where there is none that CuPy can use."""
+    find_cupy()
     return cuda_backend(0)
 
 

@@ -6,12 +6,13 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
-from onnxcert.sampling.kernels import Channels, Kernels, Scores
+from onnxcert.sampling.kernels import Channels, Kernels, Scores, Transcription
 
 Array = Any
 KEY = (0x243F6A88, 0x85A308D3)
@@ -172,6 +173,42 @@ def votes_cases() -> Iterator[VotesCase]:
     for draws in (7, 8, 9, 19):
         yield VotesCase(draws, 1, (9, 9), (9, 9), threshold=0.1, content="broken")
     yield VotesCase(3, 4, (1, 9), (6, 5), content="broken")
+
+
+def here(array: Any) -> Any:
+    """Leave an array where it is."""
+    return array
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """Kernels, and how arrays come to the machine that runs them and back."""
+
+    kernels: Kernels
+    device: Move = here
+    host: Move = here
+
+    def noise_agrees(self, case: NoiseCase) -> bool:
+        """Whether the whole buffer is that of the transcription on NumPy, bit for bit."""
+        found = case.run(self.kernels, self.device, self.host)
+        return same_bits(found, _expected_noise(case))
+
+    def votes_agree(self, case: VotesCase) -> bool:
+        """Whether all counts are those of the transcription on NumPy."""
+        found, expected = case.run(self.kernels, self.device, self.host), _expected_votes(case)
+        return all(same_bits(found[name], expected[name]) for name in expected)
+
+
+@cache
+def _expected_noise(case: NoiseCase) -> np.ndarray[Any, Any]:
+    expected = case.run(Transcription(), here, here)
+    assert (expected != -7).any()
+    return expected
+
+
+@cache
+def _expected_votes(case: VotesCase) -> dict[str, np.ndarray[Any, Any]]:
+    return case.run(Transcription(), here, here)
 
 
 def same_bits(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:

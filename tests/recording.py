@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import kstest
+
+from onnxcert.sampling import Count, sample
 
 Labels = npt.NDArray[np.integer[Any]]
 Rule = Callable[[npt.NDArray[np.float32]], Labels]
@@ -39,6 +42,24 @@ class Recording:
     @property
     def labels(self) -> Labels:
         return np.concatenate(self.answers)
+
+
+class Stop(Exception):
+    """Stops a count between two batches."""
+
+
+def count_until(model: Any, x: Any, count: Count, batch_size: int, batches: int) -> None:
+    """Add draws to `count` until it has all, or stop after so many batches."""
+    left = batches
+
+    def stop(_: Count) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Stop
+
+    with suppress(Stop):
+        sample(model, x, count, batch_size=batch_size, on_batch=stop)
 
 
 def assert_every_draw_has_its_own_noise(

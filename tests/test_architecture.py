@@ -78,6 +78,7 @@ def test_there_is_something_to_look_at() -> None:
     assert len(FILES) > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", OWNERS)
 def test_a_library_is_imported_by_its_owner_alone(library: str) -> None:
     for path in FILES:
@@ -127,6 +128,7 @@ def test_importing_the_package_loads_no_library() -> None:
     assert not loaded_by("import onnxcert") & {*HEAVY, "numpy", "scipy", "statsmodels"}
 
 
+@pytest.mark.slow
 def test_statistics_without_a_model_load_no_runtime() -> None:
     loaded = loaded_by(
         "from onnxcert.statistics import decide; from onnxcert.sampling import sample"

@@ -162,6 +162,7 @@ def test_every_data_set_of_point_clouds_has_its_row(reader: str) -> None:
     assert re.search(rf"^\| `{reader}` \|", page, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_page_on_point_clouds_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shape = ROOT / "models" / "parts" / "samples" / "shapes" / "chair.npz"
     shutil.copy(shape, tmp_path / "chair.npz")
@@ -198,6 +199,7 @@ def test_python_on_a_page_is_python_and_its_names_are_public(page: Path) -> None
                 assert node.attr in onnxcert.__all__
 
 
+@pytest.mark.slow
 def test_the_python_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every block after the other, on a small picture and a stored run."""
     folder = ROOT / "models" / "street"

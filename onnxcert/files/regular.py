@@ -41,7 +41,8 @@ def read_regular_file(path: Path, *, limit: int) -> bytes:
     """
     # Non-blocking, so that opening a pipe does not wait; it is refused below.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123
+    # By an opener: `open` closes its descriptor when it refuses a folder, but not one it is given.
+    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
         status = os.fstat(file.fileno())
         _check_status(status, limit)
         return file.read(status.st_size)  # reading `limit` bytes would allocate all of them

@@ -187,6 +187,7 @@ def test_labels_in_the_file_are_no_truth_for_yes_and_no(onnxcert: Any) -> None:
     assert ResultStore("new").read("s0").tally.hits.shape == (5, 60)
 
 
+@pytest.mark.slow
 def test_a_classifier_has_one_answer_for_a_shape(onnxcert: Any) -> None:
     found = certify(onnxcert, "classify.onnx", "shapes", "--json")
     assert found.status == 0, found.err
@@ -198,6 +199,7 @@ def test_a_classifier_has_one_answer_for_a_shape(onnxcert: Any) -> None:
     ).json["clean"]["accuracy"] in (0.0, 1 / 3, 2 / 3, 1.0)
 
 
+@pytest.mark.slow
 def test_rotations(onnxcert: Any) -> None:
     turned = ("--perturbation", "rotation", "--sigma", "0.2")
     exact = certify(onnxcert, "normals.onnx", "shapes", "--json", *turned)
@@ -369,6 +371,7 @@ def test_inspect_draws_what_the_model_answers(
         assert f"\n{field} " in found.out
 
 
+@pytest.mark.slow
 def test_inspect_stores_a_contract_that_certify_then_needs_no_flags_for(onnxcert: Any) -> None:
     feed = ("--feed", "label=category", "--categories", "parts.txt", "--restrict-parts")
     found = onnxcert("inspect", "ask.onnx", *feed, "--passes", "2", "--write", "told.onnx")

@@ -8,9 +8,11 @@ from typing import Any
 
 import graphs
 import numpy as np
+import pytest
 from drawing import write_picture
 
 
+@pytest.mark.slow
 def test_each_command_line_that_inspect_shows_works(tmp_path: Path, onnxcert: Any) -> None:
     path = graphs.save(graphs.conv(), tmp_path / "model.onnx")
     write_picture(tmp_path / "p.png", seed=1)

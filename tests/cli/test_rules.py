@@ -84,6 +84,7 @@ def test_what_is_asked_is_what_is_stated_and_verified(
     assert again["seconds"]["forward"] < outcome["seconds"]["forward"]
 
 
+@pytest.mark.slow
 def test_a_budget_certifies_more_and_says_how_many_may_be_wrong(certify: Any) -> None:
     noisy = ("--n", "60", "--sigma", "0.4")
     none = certify(*noisy, "--correction", "bonferroni")
@@ -112,6 +113,7 @@ def test_several_tau_in_one_run(certify: Any, tmp_path: Path) -> None:
         assert np.array_equal(record.certificate().labels_at(tau), alone.labels)
 
 
+@pytest.mark.slow
 def test_a_radius_map_holds_the_curve(certify: Any, tmp_path: Path) -> None:
     outcome = certify("--n", "100", "--radius-map")
     curve = outcome["curve"]
@@ -126,6 +128,7 @@ def test_a_radius_map_holds_the_curve(certify: Any, tmp_path: Path) -> None:
     assert np.count_nonzero(radii >= plain.radius) == np.count_nonzero(plain.labels >= 0)
 
 
+@pytest.mark.slow
 def test_the_naive_extensions_fail_where_one_component_is_bad(certify: Any) -> None:
     """The pictures have a ragged stripe: some pixels are as good as undecided."""
     ours = certify("--n", "60")

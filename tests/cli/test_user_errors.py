@@ -293,6 +293,7 @@ def test_a_model_that_must_not_be_certified(
     assert_one_sentence(onnxcert(*bench.command(model=path)), "bad.onnx", *words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("proto", "flags"),
     [

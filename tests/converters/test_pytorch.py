@@ -9,6 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnxcert.converters.pytorch import export
+from refusals import one_sentence
 
 from onnxcert.errors import ModelError
 from onnxcert.model.contract.base import METADATA_KEY
@@ -166,12 +167,10 @@ class Clock(Tiny):
 )
 def test_refusals_are_one_sentence_and_leave_no_file(tmp_path, module, said):
     path = tmp_path / "bad.onnx"
-    with pytest.raises(ModelError) as caught:
+    with one_sentence(ModelError) as caught:
         write(module, path)
     message = str(caught.value)
     assert said in message
-    assert "\n" not in message
-    assert message.endswith(".")
     assert not path.exists()
 
 

@@ -31,7 +31,7 @@ from onnxcert.errors import InputError
 
 pytestmark = pytest.mark.slow
 
-FILES = int(os.environ.get("ONNXCERT_FUZZ", "1500"))
+FILES = int(os.environ.get("ONNXCERT_FUZZ", "800"))
 SECONDS, MEMORY = 20.0, 2**30
 
 RNG = np.random.default_rng(13)

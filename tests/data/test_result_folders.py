@@ -95,8 +95,7 @@ def test_where_there_is_nothing_but_results_it_says_so(
     results(tmp_path / "out")
     model = graphs.save(graphs.threshold(), tmp_path / "model.onnx")
     outcome = onnxcert("certify", model, tmp_path / named, *QUICK)
-    assert outcome.status == 2
-    assert "only results that onnxcert wrote to" in outcome.err.splitlines()[-1]
+    assert "only results that onnxcert wrote to" in outcome.refusal.splitlines()[-1]
 
 
 def test_a_run_json_of_somebody_else_hides_nothing(tmp_path: Path) -> None:
@@ -158,7 +157,6 @@ def test_results_are_never_written_over_inputs(tmp_path: Path, sub: str, onnxcer
     write_picture(picture, seed=1)
     before = picture.read_bytes()
     outcome = onnxcert("certify", model, picture.parent, *QUICK, "--out", tmp_path / "project")
-    assert outcome.status == 2
-    assert "holds files that are not results" in outcome.err
+    assert "holds files that are not results" in outcome.refusal
     assert picture.read_bytes() == before
     assert np.array_equal(sorted(path.name for path in picture.parent.iterdir()), ["p.png"])

@@ -15,8 +15,8 @@ from harness import fuzz
 pytestmark = pytest.mark.slow
 
 SHORT = {
-    **{"onnx": 60, "contract": 60, "flags": 60, "hdf5": 60},
-    **{"sidecars": 30, "store": 20, "external": 30, "odd": 25},
+    **{"onnx": 40, "contract": 40, "flags": 40, "hdf5": 40},
+    **{"sidecars": 20, "store": 12, "external": 20, "odd": 20},
 }
 
 SEED = 2

@@ -11,6 +11,7 @@ import numpy as np
 import pointgraphs
 import pytest
 import zoo
+from refusals import one_sentence
 
 from onnxcert import Gaussian, OnnxSegmenter
 from onnxcert.errors import ModelError
@@ -230,9 +231,8 @@ def test_two_sizes_and_two_models_share_the_device(tmp_path: Path, opened: Any) 
 def test_a_model_that_fails_says_so_in_one_sentence(tmp_path: Path, opened: Any) -> None:
     path = graphs.save(graphs.conv(3, size=(6, 6)), tmp_path / "model.onnx")
     model = opened(path, value_range=(0, 1), output_form="logits")
-    with pytest.raises(ModelError) as caught:
+    with one_sentence(ModelError):
         model(X[None])
-    assert str(caught.value).count("\n") == 0
 
 
 def test_nothing_crosses_to_the_host_between_draws(tmp_path: Path, opened: Any) -> None:

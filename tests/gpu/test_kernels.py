@@ -1,7 +1,4 @@
-"""The kernels on a GPU: the same buffers as on the CPU, filled with the same bits.
-
-Runs wherever CuPy and a CUDA device are; nothing else is needed.
-"""
+"""The CUDA sources give what their transcription gives on NumPy, bit for bit, wherever they run."""
 
 from __future__ import annotations
 
@@ -9,22 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_cases import KEY, NoiseCase, VotesCase, noise_cases, same_bits, votes_cases
+from devices import compile_for_cpu, find_cupy
+from kernel_cases import KEY, Carrier, NoiseCase, VotesCase, noise_cases, same_bits, votes_cases
 
 from onnxcert.sampling.kernels import OPTIONS, Compiled, Scores, Transcription, source
 
 
 @pytest.fixture(scope="module")
 def cupy() -> Any:
-    """CuPy with a device that answers."""
-    library = pytest.importorskip("cupy", reason="CuPy is not installed", exc_type=ImportError)
-    try:
-        count = library.cuda.runtime.getDeviceCount()
-    except library.cuda.runtime.CUDARuntimeError as error:
-        pytest.skip(f"no CUDA device: {error}")
-    if not count:
-        pytest.skip("no CUDA device")
-    return library
+    return find_cupy()
 
 
 @pytest.fixture(scope="module")
@@ -32,26 +22,29 @@ def compiled(cupy: Any) -> Compiled:
     return Compiled(cupy.RawModule(code=source(), options=OPTIONS))
 
 
-def here(array: Any) -> Any:
-    return array
+@pytest.fixture(scope="module", params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+def carrier(request: pytest.FixtureRequest) -> Carrier:
+    if request.param == "cpu":
+        return Carrier(compile_for_cpu())
+    cupy = request.getfixturevalue("cupy")
+    return Carrier(request.getfixturevalue("compiled"), cupy.asarray, cupy.asnumpy)
 
 
 @pytest.mark.parametrize("case", [*noise_cases()], ids=str)
-def test_noise_is_that_of_the_transcription(cupy: Any, compiled: Compiled, case: NoiseCase) -> None:
+def test_noise_is_that_of_the_transcription(carrier: Carrier, case: NoiseCase) -> None:
     """Also the floats: every operation rounds as IEEE 754 says."""
-    expected = case.run(Transcription(), here, here)
-    assert same_bits(case.run(compiled, cupy.asarray, cupy.asnumpy), expected)
+    assert carrier.noise_agrees(case)
 
 
 @pytest.mark.parametrize("case", [*votes_cases()], ids=str)
-def test_votes_are_those_of_the_transcription(
-    cupy: Any, compiled: Compiled, case: VotesCase
-) -> None:
-    expected = case.run(Transcription(), here, here)
-    found = case.run(compiled, cupy.asarray, cupy.asnumpy)
-    assert all(same_bits(found[name], expected[name]) for name in expected)
+def test_votes_are_those_of_the_transcription(carrier: Carrier, case: VotesCase) -> None:
+    assert carrier.votes_agree(case)
 
 
+# -- sizes that need a GPU -----------------------------------------------------------------------
+
+
+@pytest.mark.gpu
 def test_a_million_normals_are_the_same_bits(cupy: Any, compiled: Compiled) -> None:
     """Logarithm, root, sine and cosine at random words."""
     x = np.random.default_rng(0).random((1, 1_000_003), dtype=np.float32)
@@ -62,6 +55,7 @@ def test_a_million_normals_are_the_same_bits(cupy: Any, compiled: Compiled) -> N
     assert same_bits(cupy.asnumpy(out), expected)
 
 
+@pytest.mark.gpu
 def test_many_threads_lose_no_count(cupy: Any, compiled: Compiled) -> None:
     """A picture of two million pixels in which every second one is broken in every third draw."""
     draws, classes, grid = 6, 3, (1024, 2048)
@@ -80,6 +74,7 @@ def test_many_threads_lose_no_count(cupy: Any, compiled: Compiled) -> None:
     assert set(hits[:, 1::2].ravel().get().tolist()) == {6}
 
 
+@pytest.mark.gpu
 def test_rows_further_apart_than_32_bits(cupy: Any, compiled: Compiled) -> None:
     draws, x = 2100, np.random.default_rng(0).random((1, 2**20), dtype=np.float32)
     if cupy.cuda.runtime.memGetInfo()[0] < 6 * 2**30:

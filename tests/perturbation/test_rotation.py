@@ -9,6 +9,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from refusals import one_sentence
 from scipy.stats import chi, ks_2samp, kstest, norm
 
 from onnxcert.errors import ParameterError
@@ -96,6 +97,7 @@ def direction_dependence(q: Array) -> float:
     return float(min(pairs)) * len(pairs)
 
 
+@pytest.mark.slow
 def test_conjugation_does_not_change_the_law_as_it_does_for_euler_angles() -> None:
     sigma, count = 0.7, 240_000
     assert direction_dependence(turns(Rotation(sigma), count)) > 1e-2
@@ -111,6 +113,7 @@ def test_conjugation_does_not_change_the_law_as_it_does_for_euler_angles() -> No
         assert ks_2samp(one, two).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_after_an_attack_the_angle_has_the_law_of_the_two_dimensional_integral() -> None:
     """cos(b/2) = |cos(a/2) cos(s/2) - sin(a/2) sin(s/2) u|, u uniform, a from its own law."""
     sigma = 0.6
@@ -247,9 +250,8 @@ def test_the_attack_says_what_turns_about_what_and_how_far() -> None:
     ids=str,
 )
 def test_parameters_out_of_range_are_refused_in_a_sentence(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ParameterError) as caught:
+    with one_sentence(ParameterError):
         Rotation(**{"sigma": 0.25, **wrong})
-    assert "\n" not in str(caught.value)
     if "form" not in wrong:
         with pytest.raises(ParameterError):
             AxisRotation(**{"sigma": 0.25, "axis": "z", **wrong, **({"sigma": 101.0}

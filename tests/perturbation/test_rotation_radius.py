@@ -91,6 +91,7 @@ def test_the_broken_line_is_nowhere_above_the_density_and_falls(sigma: float, pi
     assert np.trapezoid(lost, fine) < (5e-6 if pieces == 3000 else 3e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_the_bend_of_the_density_is_never_above_its_bound(sigma: float) -> None:
     a = np.linspace(0.05 * sigma, min(math.pi, 10 * sigma), 60)
@@ -214,6 +215,7 @@ def test_what_holds_near_half_is_below_the_slope_of_the_true_radius() -> None:
         assert radius_near_half(sigma, 0.5001) > sigma * float(norm.ppf(0.5001))
 
 
+@pytest.mark.slow
 def test_a_radius_is_quick_and_a_map_of_a_thousand_is_too() -> None:
     """Processor time: a radius some 65 ms, a map fifty times as much; the bounds are generous."""
     start = time.process_time()

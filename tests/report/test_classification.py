@@ -36,6 +36,7 @@ def model_at(folder: Path, form: str = "logits") -> Path:
     return graphs.save(ClassifierDialect(form=form).proto(function), folder / "model.onnx")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["table", "folders"])
 def test_accuracy_counts_each_picture_once(
     kind: str, photos: Path, tmp_path: Path, onnxcert: Any
@@ -59,6 +60,7 @@ def test_accuracy_counts_each_picture_once(
     assert onnxcert("verify", out).status == 0
 
 
+@pytest.mark.slow
 def test_what_a_run_leaves_of_each_picture(photos: Path, tmp_path: Path, onnxcert: Any) -> None:
     out = tmp_path / "out"
     command = (
@@ -83,6 +85,7 @@ def test_what_a_run_leaves_of_each_picture(photos: Path, tmp_path: Path, onnxcer
     assert onnxcert("verify", out).status == 0
 
 
+@pytest.mark.slow
 def test_labels_that_do_not_exclude_each_other(photos: Path, tmp_path: Path, onnxcert: Any) -> None:
     out = tmp_path / "out"
     names = tmp_path / "names.txt"
@@ -112,8 +115,7 @@ def test_a_classifier_is_not_compared_with_a_segmentation_model(
         *("certify", model_at(tmp_path), photos, *FLAGS),
         *("--nonrobust", other, "--out", tmp_path / "out"),
     )
-    assert done.status == 2
-    assert "the same components" in done.err
+    assert "the same components" in done.refusal
 
 
 @pytest.mark.parametrize("form", ["logits", "multilabel"])

@@ -90,6 +90,7 @@ def test_a_printed_radius_is_never_too_large_and_its_row_says_who_reaches_it(
         assert printed[-1] <= ascending[-1]
 
 
+@pytest.mark.slow
 def test_equal_arguments_give_equal_bytes_whatever_a_user_has_set(tmp_path: Path) -> None:
     import matplotlib as mpl
 
@@ -173,6 +174,7 @@ def test_a_file_is_replaced_in_one_step_or_not_at_all(
         written(tmp_path / "missing")
 
 
+@pytest.mark.slow
 def test_no_window_system_is_touched_and_matplotlib_comes_late(tmp_path: Path) -> None:
     code = f"""
 import sys

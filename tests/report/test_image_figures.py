@@ -133,6 +133,7 @@ def test_abstention_is_white_and_nothing_else_is(tmp_path: Path) -> None:
     assert area / 2 < white(half) <= area / 2 + 400
 
 
+@pytest.mark.slow
 def test_each_pixel_of_a_panel_has_the_colour_of_its_class(tmp_path: Path) -> None:
     size = (2, 3)
     colours = palette.colours(4)

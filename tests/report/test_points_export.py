@@ -206,6 +206,7 @@ def test_one_level_needs_no_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert call["radii"] is None
 
 
+@pytest.mark.slow
 def test_a_radius_in_radians_is_a_cone_and_shown_in_degrees(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +255,7 @@ def test_noise_on_coordinates_has_no_cone() -> None:
     assert cloud_files.certified_cone(record(perturbation=OnChannels(Gaussian(0.1), 0, 3))) is None
 
 
+@pytest.mark.slow
 def test_each_label_of_a_multi_label_record_has_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_model_of_coordinates_alone_has_three_channels(
     assert "category" not in caption
 
 
+@pytest.mark.slow
 def test_the_answer_is_in_the_colours_of_its_classes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +115,7 @@ def test_the_answer_is_in_the_colours_of_its_classes(
     assert (answers[1] != answers[2]).any()
 
 
+@pytest.mark.slow
 def test_labels_and_classifiers_are_answered_panel_by_panel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,6 +112,7 @@ def test_a_shrunk_map_shows_only_radii_that_some_pixel_has() -> None:
     assert sure.shape == shown.shape
 
 
+@pytest.mark.slow
 def test_the_panel_stands_on_the_sheet_pixel_by_pixel(tmp_path: Path) -> None:
     radius = np.array([[np.nan, 0.0, 0.1], [0.2, 0.15, np.nan]])
     pixels = drawn(tmp_path / "x.png", RadiusMap(radius, 0.2, (0.1,), UNIT))

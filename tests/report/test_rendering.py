@@ -81,6 +81,7 @@ def test_frames_are_right_handed_and_upright() -> None:
         Viewpoint.along((0, 0, 0))
 
 
+@pytest.mark.slow
 def test_another_upright_axis_and_another_scale_give_the_same_picture() -> None:
     cloud = chair(1000)
     assert cloud.normals is not None
@@ -216,6 +217,7 @@ def test_every_shape_is_drawn_whole(kind: str, normals: bool) -> None:
         assert not (shown & edges).any()
 
 
+@pytest.mark.slow
 def test_many_points_take_no_longer_than_a_person_waits() -> None:
     cloud = chair(100_000, normals=False)
     begin = time.process_time()

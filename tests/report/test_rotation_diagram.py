@@ -65,6 +65,7 @@ def test_about_one_axis_the_sector_has_the_angle_certified(degrees: float) -> No
         assert side == pytest.approx(degrees, abs=1.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", [None, AXIS, (1.0, 0.0, 0.0), (1.0, 1.0, 0.0)])
 def test_more_is_swept_by_larger_angles_up_to_all(axis: tuple[float, float, float] | None) -> None:
     angles = np.radians([1, 4, 9, 20, 50, 89, 120, 160])
@@ -78,6 +79,7 @@ def test_more_is_swept_by_larger_angles_up_to_all(axis: tuple[float, float, floa
     assert whole[ring].all()
 
 
+@pytest.mark.slow
 def test_the_panel_is_the_same_each_time_and_as_large_as_asked() -> None:
     cloud = chair(500)
     for size in ((481, 240), (601, 300), (500, 280)):

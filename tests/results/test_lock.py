@@ -111,6 +111,7 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": path}
 
 
+@pytest.mark.slow
 def test_an_owner_that_was_killed_is_taken_over(
     tmp_path: Path, preloaded: dict[str, str], without_locks: None
 ) -> None:
@@ -133,6 +134,7 @@ def test_an_owner_that_was_killed_is_taken_over(
 
 
 # What a user may have set for HDF5, which opens no file without locks then.
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["TRUE", "FALSE"])
 def test_records_are_read_and_written_where_no_lock_works(
     tmp_path: Path, preloaded: dict[str, str], asked: str

@@ -161,6 +161,7 @@ def test_the_digest_does_not_depend_on_how_arrays_are_packed(store: ResultStore)
         assert fingerprint(file) == before
 
 
+@pytest.mark.slow
 def test_the_digest_depends_on_every_attribute_and_every_array(store: ResultStore) -> None:
     seen = set()
     with h5py.File(store.folder / "inputs" / "one.h5", "r+") as file:
@@ -217,6 +218,7 @@ def test_the_run_of_a_pack_must_be_one(packed: Pack) -> None:
         packed.run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attribute", [b"seed\0", b"perturbation-parameters\0", b"statement\0"])
 def test_a_flipped_bit_in_a_header_is_damage_and_never_a_crash(
     store: ResultStore, attribute: bytes

@@ -58,6 +58,7 @@ def assert_same_certificate(a: Certificate, b: Certificate) -> None:
     assert (a.rule, a.thresholds, a.notes) == (b.rule, b.thresholds, b.notes)
 
 
+@pytest.mark.slow
 @examples(40)
 @given(
     shape=st.tuples(st.integers(1, 5), st.integers(1, 5)),

@@ -70,25 +70,22 @@ def test_other_parameters_are_refused_by_name_and_change_nothing(
         flags = ("--labels", str(labels))
     before = contents(out)
     outcome = onnxcert("certify", model, pictures, *BASE, *flags, "--out", out)
-    assert outcome.status == 2
-    assert named in outcome.err
-    assert str(out) in outcome.err
+    assert named in outcome.refusal
+    assert str(out) in outcome.refusal
     assert contents(out) == before
 
 
 def test_another_model_is_refused(out: Path, tmp_path: Path, pictures: Path, onnxcert: Any) -> None:
     other = graphs.save(graphs.threshold(0.51), tmp_path / "other.onnx")
     outcome = onnxcert("certify", other, pictures, *BASE, "--out", out)
-    assert outcome.status == 2
-    assert "holds a run with model" in outcome.err
+    assert "holds a run with model" in outcome.refusal
 
 
 def test_another_comparison_model_is_refused(
     out: Path, model: Path, pictures: Path, onnxcert: Any
 ) -> None:
     outcome = onnxcert("certify", model, pictures, *BASE, "--nonrobust", model, "--out", out)
-    assert outcome.status == 2
-    assert "nonrobust nothing, now" in outcome.err
+    assert "nonrobust nothing, now" in outcome.refusal
 
 
 def test_what_does_not_change_a_result_may_change(
@@ -113,9 +110,8 @@ def test_a_picture_that_has_changed_is_refused(
     pixels[0, 0, 0] ^= 1
     Image.fromarray(pixels).save(path)
     outcome = onnxcert("certify", model, pictures, *BASE, "--out", out)
-    assert outcome.status == 2
-    assert str(path) in outcome.err
-    assert "has changed" in outcome.err
+    assert str(path) in outcome.refusal
+    assert "has changed" in outcome.refusal
 
 
 def test_labels_that_have_changed_are_refused(
@@ -218,8 +214,7 @@ def test_a_second_command_is_refused_while_the_first_one_runs(
 ) -> None:
     with ResultStore(out).exclusive():
         outcome = onnxcert("certify", model, pictures, *BASE, "--out", out)
-    assert outcome.status == 2
-    assert "another run" in outcome.err
+    assert "another run" in outcome.refusal
 
 
 def test_a_deleted_picture_is_drawn_again_from_the_store(

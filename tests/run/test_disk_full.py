@@ -77,6 +77,7 @@ def python(code: str, *arguments: object, **environment: str) -> subprocess.Comp
     )
 
 
+@pytest.mark.slow
 def test_a_record_is_written_whole_or_not_at_all_whatever_byte_is_the_last(tmp_path: Path) -> None:
     outcome = python(SWEEP, tmp_path, STEP)
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "done\n", "")
@@ -116,6 +117,7 @@ def certify(place: Path, onnxcert: Any) -> Callable[..., Any]:
 
 
 # In the order of a run: run.json, results.h5, a checkpoint, a record.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "flags"), [(700, ()), (1500, ()), (4000, ("--checkpoint", 1e-9)), (9000, ())]
 )
@@ -136,6 +138,7 @@ def test_a_run_that_cannot_write_says_so_and_goes_on_later(
     assert_equal_runs(out, place / "whole")
 
 
+@pytest.mark.slow
 def test_figures_that_cannot_be_written_cost_no_certificate(
     place: Path, tmp_path: Path, certify: Any
 ) -> None:
@@ -213,6 +216,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temporary", ["yes", "no"])
 def test_nothing_but_the_result_folder_needs_to_be_writable(
     place: Path, tmp_path: Path, certify: Any, temporary: str

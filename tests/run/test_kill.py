@@ -47,8 +47,8 @@ ROOT = Path(__file__).parents[2]
 INPUTS = 6
 # ONNXCERT_KILLS=200 is the long form, a quarter of an hour.
 LONG = "ONNXCERT_KILLS" in os.environ
-KILLS = int(os.environ.get("ONNXCERT_KILLS", "12"))
-KILLS_A_RUN = 3  # at most, so that every kind of run gets its share
+KILLS = int(os.environ.get("ONNXCERT_KILLS", "8"))
+KILLS_A_RUN = 2  # at most, so that every kind of run gets its share
 LOOKS = ("--looks", "100,200,300", "--correction", "bonferroni")
 WORKERS = ("--workers", "2")
 KINDS = ((), (*LOOKS, *WORKERS), LOOKS, WORKERS)
@@ -339,14 +339,14 @@ def test_an_interrupted_count_is_kept_and_goes_on_from_there(
 ) -> None:
     out = tmp_path / "out"
     interrupt = partial(signal_at, 1, signal.SIGINT, wanted=(out, "partial/[!.]*.h5"))
-    process = workplace.start(out, *SEED, "--limit", "1", "--n", "5000", prepare=interrupt)
+    process = workplace.start(out, *SEED, "--limit", "1", "--n", "1500", prepare=interrupt)
     process.communicate(timeout=LIMIT)
     assert process.returncode == 130
     with h5py.File(out / "partial" / "p0.h5", "r") as file:
         done = int(file.attrs["done"])
-    assert 0 < done < 5000
-    before = workplace.finish(tmp_path / "whole", *SEED, "--limit", "1", "--n", "5000")
-    after = workplace.finish(out, "--limit", "1", "--n", "5000")
+    assert 0 < done < 1500
+    before = workplace.finish(tmp_path / "whole", *SEED, "--limit", "1", "--n", "1500")
+    after = workplace.finish(out, "--limit", "1", "--n", "1500")
     assert after["seed"] == before["seed"]
     assert_same_record(ResultStore(out).read("p0"), ResultStore(tmp_path / "whole").read("p0"))
 

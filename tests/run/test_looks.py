@@ -82,6 +82,7 @@ def same(a: ResultStore, b: ResultStore) -> None:
         assert one.tally.nonfinite == other.tally.nonfinite
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("selection", ["pooled", "split"])
 @pytest.mark.parametrize("at", [46, 80, 145])
 @pytest.mark.parametrize("place", [1, 3])
@@ -136,6 +137,7 @@ def test_stopped_before_the_first_look_nothing_is_claimed(prepared: Any) -> None
     same(run.store, whole.store)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 def test_looks_fall_where_they_were_asked_for_whatever_the_batch(
     prepared: Any, batch_size: int
@@ -168,6 +170,7 @@ def at_look(tally: Any, k: int) -> Any:
     return replace(tally, hits=tally.path[k], n=looks[-1], looks=looks, path=tally.path[: k + 1])
 
 
+@pytest.mark.slow
 def test_it_stops_once_little_more_can_be_expected(prepared: Any) -> None:
     summary = prepared("out", futility=0.02).execute(0)
     whole = prepared("whole").execute(0)

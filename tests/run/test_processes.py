@@ -22,6 +22,7 @@ from waiting import LIMIT, wait_until
 from onnxcert import ResultStore
 from onnxcert.cli import run_command_line
 from onnxcert.run.workers.processes import STOPS
+from onnxcert.run.workers.ray_cluster import _check_address
 
 pytestmark = [
     pytest.mark.slow,
@@ -30,7 +31,7 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ("--sigma", "0.2", "--seed", "7", "--no-pictures", "--batch-size", "2")
-LONG = ("--n", "3000", "--checkpoint", "0.05")
+LONG = ("--n", "1500", "--checkpoint", "0.05")
 SHORT = ("--n", "90", "--looks", "50,90", "--correction", "bonferroni")
 
 
@@ -110,6 +111,13 @@ def assert_gone(processes: list[int]) -> None:
     wait_until(lambda: not any(Path(f"/proc/{process}").exists() for process in processes))
 
 
+def first_count(out: Path, process: subprocess.Popen[bytes]) -> list[int]:
+    """Wait until a count is kept and both workers are there; return these."""
+    wait_until(lambda: any((out / "partial").glob("[!.]*.h5")), process)
+    wait_until(lambda: len(workers_of(process.pid)) == 2, process)
+    return workers_of(process.pid)
+
+
 def test_two_processes_give_the_result_of_one(place: Place, tmp_path: Path) -> None:
     threads = ("--threads", "1", "--nonrobust", str(place.folder / "model.onnx"))
     one = place.finish(tmp_path / "one", *SHORT, *threads)
@@ -127,9 +135,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost(
 ) -> None:
     out = tmp_path / "out"
     with place.started(out, *LONG, "--workers", "2") as process:
-        wait_until(lambda: any((out / "partial").glob("[!.]*.h5")), process)
-        wait_until(lambda: len(workers_of(process.pid)) == 2, process)
-        before = workers_of(process.pid)
+        before = first_count(out, process)
         os.kill(before[0], signal.SIGKILL)
         wait_until(lambda: set(workers_of(process.pid)) - set(before), process)
         _, stderr = process.communicate(timeout=LIMIT)
@@ -142,9 +148,7 @@ def test_a_killed_driver_takes_its_workers_along_and_is_gone_on_with(
 ) -> None:
     out = tmp_path / "out"
     with place.started(out, *LONG, "--workers", "2") as process:
-        wait_until(lambda: any((out / "partial").glob("[!.]*.h5")), process)
-        wait_until(lambda: len(workers_of(process.pid)) == 2, process)
-        workers = workers_of(process.pid)
+        workers = first_count(out, process)
         process.kill()
     assert_gone(workers)
     assert any((out / "partial").glob("[!.]*.h5"))
@@ -156,9 +160,7 @@ def test_ctrl_c_reaches_the_driver_alone(place: Place, whole: Path, tmp_path: Pa
     out = tmp_path / "out"
     for number in (signal.SIGINT, signal.SIGHUP):
         with place.started(out, *LONG, "--workers", "2") as process:
-            wait_until(lambda: any((out / "partial").glob("[!.]*.h5")), process)
-            wait_until(lambda: len(workers_of(process.pid)) == 2, process)
-            workers = workers_of(process.pid)
+            workers = first_count(out, process)
             assert all(heeds_no(worker, STOPS) for worker in workers)
             os.killpg(process.pid, number)  # as a terminal does, and one that is closed
             stdout, stderr = process.communicate(timeout=LIMIT)
@@ -196,6 +198,32 @@ def test_without_ray_one_sentence_says_what_to_install(
     said = capsys.readouterr().err
     assert said == "onnxcert: Ray is not installed; install onnxcert[ray], or use --workers.\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_the_limit_of_an_answer_starts_when_ray_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ray.py").write_text(
+        "import pathlib, time\ntime.sleep(0.3)\n"
+        "pathlib.Path(__file__).with_name('imported').touch()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    wait = subprocess.Popen.communicate
+    limits = []
+
+    def communicate(
+        self: subprocess.Popen[str], *more: Any, timeout: float | None = None
+    ) -> tuple[str, str]:
+        limits.append(timeout)
+        assert (tmp_path / "imported").exists()
+        return wait(self, *more)
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", communicate)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        _check_address(f"127.0.0.1:{server.getsockname()[1]}")
+    assert limits == [10.0]
 
 
 @pytest.mark.parametrize("listens", [False, True])

@@ -42,7 +42,7 @@ ENVIRONMENT = {
 }
 SETTINGS = ("--sigma", "0.2", "--seed", "7", "--no-pictures", "--batch-size", "2")
 LOOKS = ("--n", "90", "--looks", "50,90", "--correction", "bonferroni")
-LONG = ("--n", "3000", "--checkpoint", "0.05")
+LONG = ("--n", "1500", "--checkpoint", "0.05")
 
 # Ray in a process of its own, which ends it when its standard input is closed.
 HEAD = """

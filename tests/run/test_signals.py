@@ -68,6 +68,7 @@ def later(number: int) -> None:
     threading.Timer(0.1, signal.raise_signal, (number,)).start()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_second_signal_ends_a_pass_that_never_ends_and_the_count_is_kept(

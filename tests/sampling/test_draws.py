@@ -52,6 +52,7 @@ def test_any_split_and_any_order_gives_the_same_draws(cuts: list[int], order: ob
         np.testing.assert_array_equal(rows(DRAWS, part), whole[part.start : part.stop])
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_draws() -> None:
     program = f"""
 import numpy as np
@@ -85,6 +86,7 @@ def test_the_stream_is_the_one_its_name_stands_for() -> None:
     assert out.tolist() == PINNED
 
 
+@pytest.mark.slow
 def test_no_two_of_seed_input_and_number_share_a_stream() -> None:
     """Neighbours, swaps and numbers beyond 32 bits included."""
     seeds = [*range(12), 2**32, 2**32 + 1, 2**62, 2**63 - 1]
@@ -129,6 +131,7 @@ def test_draws_are_independent_of_each_other() -> None:
     assert abs(np.corrcoef(z[0], z[1])[0, 1]) > 6 / np.sqrt(size)
 
 
+@pytest.mark.slow
 def test_one_component_is_independent_from_draw_to_draw() -> None:
     """Seeds of neighbouring draws differ in one word; the first numbers must not show it."""
     count = 20_000

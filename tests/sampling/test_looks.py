@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from profiles import examples
-from recording import Recording, thirds
+from recording import Recording, Stop, count_until, thirds
 
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
@@ -22,15 +22,12 @@ DRAWS = Draws(Gaussian(0.3), 11, digest(X))
 N, N0 = 40, 7
 
 
-class _Stop(Exception):
-    pass
-
-
 def votes_for(candidate: np.ndarray, labels: np.ndarray, look: int, selection: Selection) -> Any:
     first = N0 if selection == "split" else 0
     return (labels[first : first + look] == candidate).sum(axis=0)
 
 
+@pytest.mark.slow
 @given(
     looks=st.sets(st.integers(N0, N - 1), max_size=5).map(lambda s: (*sorted(s), N)),
     selection=st.sampled_from(["pooled", "split"]),
@@ -52,18 +49,7 @@ def test_the_path_is_a_recount_at_each_look_for_any_batch_size_and_after_any_sto
     np.testing.assert_array_equal(whole.hits, plain.hits)
     count = Count(DRAWS, N, N0, selection, 3, looks)
     for size in sizes:
-        left = stop_after
-
-        def stop(_: Count) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                raise _Stop
-
-        try:
-            sample(thirds, X, count, batch_size=size, on_batch=stop)
-        except _Stop:
-            continue
+        count_until(thirds, X, count, size, stop_after)
     again = sample(thirds, X, count, batch_size=sizes[-1])
     np.testing.assert_array_equal(again.path, whole.path)  # type: ignore[arg-type]
     assert (again.looks, again.ended, again.nonfinite) == (looks, "", whole.nonfinite)
@@ -180,9 +166,9 @@ def test_a_count_stopped_just_at_a_look_is_looked_at_when_it_goes_on() -> None:
 
     def stop(so_far: Count) -> None:
         if so_far.done == 20:
-            raise _Stop
+            raise Stop
 
-    with pytest.raises(_Stop):
+    with pytest.raises(Stop):
         sample(thirds, X, count, on_batch=stop)
     seen = []
 

@@ -80,6 +80,7 @@ def overstated(certificate: Certificate, distance: float) -> bool:
     return bool(certificate.labels[0] != 1 or certificate.radii[0] > distance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("selection", ["split", "pooled"])
 def test_the_certified_radius_exceeds_the_true_one_no_more_often_than_alpha(
     segment: OnnxSegmenter, selection: Selection
@@ -108,6 +109,7 @@ def test_the_radius_is_that_of_clopper_and_pearson(segment: OnnxSegmenter) -> No
     assert found == pytest.approx(SIGMA * norm.ppf(bound.low), rel=1e-8)
 
 
+@pytest.mark.slow
 def test_the_certified_radius_approaches_the_true_one(segment: OnnxSegmenter) -> None:
     x = picture(0.9)
     rule = CERTIFY.but(alpha=0.001)
@@ -119,6 +121,7 @@ def test_the_certified_radius_approaches_the_true_one(segment: OnnxSegmenter) ->
     assert 0.97 < shares[-1] < 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("probability", [0.5, 0.53])
 def test_predict_abstains_near_the_boundary(segment: OnnxSegmenter, probability: float) -> None:
     x = picture(probability)

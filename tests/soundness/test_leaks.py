@@ -70,6 +70,7 @@ def found(share: float, runs: int, **more: Any) -> tuple[int, int]:
     return len(count.check.picked), seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.05, 0.13, 0.4])
 def test_a_leak_on_a_late_input_is_found_with_the_stated_probability(share: float) -> None:
     runs = 1000 if share < 0.1 else 300  # where nearly all are found, few that are not stand out
@@ -82,6 +83,7 @@ def test_a_leak_on_a_late_input_is_found_with_the_stated_probability(share: floa
         assert runs - seen <= 0.001 * runs + 4
 
 
+@pytest.mark.slow
 def test_fewer_draws_find_fewer_leaks_and_say_so() -> None:
     checked, seen = found(0.05, 200, leak_check=10)
     assert checked == 10
@@ -242,6 +244,7 @@ def assert_alone(store: ResultStore, place: Place) -> None:
     assert not list((store.folder / "partial").glob("*.h5"))
 
 
+@pytest.mark.slow
 def test_one_finding_makes_the_whole_run_one_draw_a_pass(place: Place) -> None:
     blind = place.done("blind", settings=Settings(perturbation=NOISE, n=100, leak_check=0))
     alone = place.done("alone", batch_size=1)
@@ -260,6 +263,7 @@ def test_without_a_finding_batches_stay(tmp_path: Path) -> None:
     assert {r.provenance.environment["batch_size"] for r in store.records()} == {5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "deaths"), [(1, 0.0), (1, 1.0), (3, 0.0), (3, 1.0), (5, 0.2)])
 def test_workers_find_it_for_all(place: Place, size: int, deaths: float) -> None:
     run = place.run("out")
@@ -292,6 +296,7 @@ def interrupted_after(run: Run, inputs: int) -> None:
         run.execute(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_was_counted_before_a_stop_is_counted_again(place: Place, workers: int) -> None:
     interrupted_after(place.run("out"), 2)
@@ -304,6 +309,7 @@ def test_what_was_counted_before_a_stop_is_counted_again(place: Place, workers: 
     assert_alone(run.store, place)
 
 
+@pytest.mark.slow
 def test_a_finding_is_on_disk_before_anything_is_counted_again(place: Place) -> None:
     run = place.run("out")
     found = run.store.note_leak
@@ -324,6 +330,7 @@ def test_a_finding_is_on_disk_before_anything_is_counted_again(place: Place) -> 
     assert_alone(place.done("out"), place)
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_it_noted_the_leak_removes_the_rest(place: Place) -> None:
     interrupted_after(place.run("out"), 2)
     path = place.folder / "out" / "run.json"
@@ -331,6 +338,7 @@ def test_a_run_killed_while_it_noted_the_leak_removes_the_rest(place: Place) -> 
     assert_alone(place.done("out"), place)
 
 
+@pytest.mark.slow
 def test_a_kept_count_of_batches_starts_again_once_they_are_known_to_leak(place: Place) -> None:
     run = place.run("out", checkpoint_seconds=0.0)
 
@@ -344,6 +352,7 @@ def test_a_kept_count_of_batches_starts_again_once_they_are_known_to_leak(place:
     assert_alone(place.done("out"), place)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unseen")
 @pytest.mark.parametrize(
     ("before", "after", "said"),
@@ -376,6 +385,7 @@ def test_a_count_goes_on_in_batches_or_one_by_one(
     np.testing.assert_array_equal(record.tally.hits, whole.tally.hits)
 
 
+@pytest.mark.slow
 def test_a_merge_refuses_batched_records_of_the_other_shards_by_name(place: Place) -> None:
     parts = []
     for number in (1, 2):
@@ -429,6 +439,7 @@ def test_the_lint_and_the_trial_find_it_too(seen: Place, monkeypatch: pytest.Mon
     assert seen.done("tried", settings=off).leaky
 
 
+@pytest.mark.slow
 def test_command_line(onnxcert: Any, seen: Place) -> None:
     command = ("certify", seen.model, seen.folder / "pictures", "--sigma", "0.25", "--seed", "3")
     more = ("--no-pictures", "--threads", "1", "--out")
@@ -442,8 +453,7 @@ def test_command_line(onnxcert: Any, seen: Place) -> None:
         refused = onnxcert(*command, *more, seen.folder / "new", f"--leak-check={given}")
         assert refused.status == 2
     asked = onnxcert(*command, *more, out, "--leak-check", "5")
-    assert asked.status == 2
-    assert "leak_check" in asked.err
+    assert "leak_check" in asked.refusal
 
 
 @pytest.mark.usefixtures("unseen")

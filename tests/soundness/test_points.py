@@ -199,6 +199,7 @@ def exact(offsets: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(norm.cdf(offsets / SIGMA))
 
 
+@pytest.mark.slow
 def test_family_wise_error_over_all_points(tmp_path: Path) -> None:
     """Every point a hair below tau for its own class: any certificate is false."""
     segmenter = half_space(tmp_path)
@@ -252,6 +253,7 @@ def certified_at_the_edge(
     return certificate, found
 
 
+@pytest.mark.slow
 def test_certified_points_keep_their_class_up_to_the_radius_and_not_beyond(tmp_path: Path) -> None:
     """Half-space x > 0: the worst perturbation for one point moves that point along x."""
     segmenter = half_space(tmp_path)
@@ -298,6 +300,7 @@ def test_noise_is_shared_between_no_points(tmp_path: Path) -> None:
     assert (majority(segmenter, attacked, noise) > 0.85).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["any axis", "one axis"])
 def test_certified_under_rotation_they_keep_their_class_up_to_the_radius_and_not_beyond(
     kind: str, tmp_path: Path

@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
+from refusals import one_sentence
 
 from onnxcert.errors import ParameterError
 from onnxcert.sampling.tally import Selection
@@ -75,12 +76,10 @@ BASELINES = sorted(PROCEDURES.keys() - {"segcertify"})
 def test_what_does_not_go_together_is_refused_with_its_reason(
     asked: dict[str, Any], selection: Selection, reason: str
 ) -> None:
-    with pytest.raises(ParameterError) as caught:
+    with one_sentence(ParameterError) as caught:
         check_combination(Rule(**asked), selection)
     said = str(caught.value)
     assert reason in said
-    assert said.endswith(".")
-    assert "\n" not in said
     assert said.count(". ") == 0
 
 

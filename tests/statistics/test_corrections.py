@@ -88,7 +88,7 @@ def by_statsmodels(name: str, p: npt.NDArray[np.float64], alpha: float) -> Bools
 
 @pytest.mark.parametrize("name", CORRECTIONS)
 @given(case=cases())
-@examples(300)
+@examples(150)
 def test_the_same_components_as_by_definition(name: str, case: Case) -> None:
     """Exactly so, but where a p-value is within rounding of a level."""
     p = case.p.tolist()
@@ -102,7 +102,7 @@ def test_the_same_components_as_by_definition(name: str, case: Case) -> None:
 
 @pytest.mark.parametrize("name", BY_STATSMODELS)
 @given(case=cases())
-@examples(300)
+@examples(150)
 def test_the_same_components_as_by_statsmodels(name: str, case: Case) -> None:
     p = case.p
     ours = decided(name, case, k=1)
@@ -132,14 +132,14 @@ def test_the_same_on_thousands_of_components(name: str, tau: float, n: int) -> N
 
 
 @given(case=cases())
-@examples(300)
+@examples(150)
 def test_without_a_budget_k_fwer_is_the_fwer(case: Case) -> None:
     for budgeted, plain in (("kfwer", "bonferroni"), ("kfwer-stepdown", "holm")):
         np.testing.assert_array_equal(decided(budgeted, case, k=1), decided(plain, case, k=1))
 
 
 @given(case=cases())
-@examples(500)
+@examples(250)
 def test_steps_certify_whatever_one_level_does_and_a_larger_budget_no_less(case: Case) -> None:
     assert np.all(decided("holm", case) >= decided("bonferroni", case))
     assert np.all(decided("kfwer-stepdown", case) >= decided("kfwer", case))
@@ -168,7 +168,7 @@ def test_steps_sometimes_certify_more() -> None:
     more=st.floats(0.0, 1.0),
     name=st.sampled_from(BUDGETED),
 )
-@examples(300)
+@examples(150)
 def test_a_reserve_never_certifies_more_nor_less_than_one_level(
     case: Case, share: float, more: float, name: str
 ) -> None:
@@ -194,7 +194,7 @@ def test_a_reserve_under_fdr_is_alpha_without_it(case: Case, share: float) -> No
 
 
 @given(case=cases(), order=st.randoms(use_true_random=False))
-@examples(300)
+@examples(150)
 def test_a_component_that_gets_more_votes_takes_no_certificate_away(
     case: Case, order: random.Random
 ) -> None:

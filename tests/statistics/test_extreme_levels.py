@@ -64,6 +64,7 @@ def test_p_values_are_no_less_than_the_rational_ones() -> None:
         assert exact <= Fraction(float(table[x])) <= exact * (1 + Fraction(1, 10**9)) or x == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "asked",
     [

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from guarantee_cases import FACTS, PERTURBATIONS, PLAIN, RULES, SCOPES
 
 from onnxcert._typing import Perturbation
@@ -50,6 +51,7 @@ def every_combination() -> Iterator[str]:
         yield say(perturbation, rule.but(**scope), facts, before)
 
 
+@pytest.mark.slow
 def test_every_guarantee_is_worded_as_in_stored_records() -> None:
     *sentences, digest = STORED.read_text(encoding="utf-8").splitlines()
     assert list(one_at_a_time()) == sentences

@@ -61,6 +61,7 @@ def test_never_below_the_exact_value_and_hardly_above(n: int, tau: float) -> Non
     compare(n, tau)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tau", [0.5, 0.75, 0.99])
 def test_ten_thousand_draws(tau: float) -> None:
     compare(10_000, tau)

@@ -20,12 +20,13 @@ from onnxcert.run.workers.processes import block_signals
 from onnxcert.run.workers.worker import Task, TaskResult, Worker, WorkerSetup
 
 _CONNECT_TIMEOUT: Final = 5.0  # timeout in seconds to connect to the cluster
-_ANSWER_TIMEOUT: Final = 10.0  # timeout in seconds of Ray's answer: an import and one request
+_ANSWER_TIMEOUT: Final = 10.0  # timeout in seconds of Ray's answer to one request
 # Versions of Ray without this client check the address only in `ray.init`.
 _PROBE_SCRIPT: Final = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 import ray
+print("imported", flush=True)
 client = getattr(getattr(ray, "_raylet", None), "GcsClient", None)
 client and client(address=sys.argv[1])
 """
@@ -186,17 +187,23 @@ def _check_address(address: str | None) -> None:
     if not host or "/" in host or not port.isdecimal():
         return
     socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT).close()
-    asking = [sys.executable, "-c", _PROBE_SCRIPT, str(address)]
-    try:
-        done = subprocess.run(
-            asking, capture_output=True, text=True, timeout=_ANSWER_TIMEOUT, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise OSError(
-            f"the server there gave no answer of Ray within {_ANSWER_TIMEOUT:g} s"
-        ) from None
-    if done.returncode:
-        raise OSError((done.stderr.strip().splitlines() or ["it does not answer"])[-1])
+    command = [sys.executable, "-c", _PROBE_SCRIPT, str(address)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as probe:
+        try:
+            assert probe.stdout is not None
+            # The limit starts when Ray is imported: on a busy machine that alone takes longer.
+            probe.stdout.readline()
+            _, stderr = probe.communicate(timeout=_ANSWER_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise OSError(
+                f"the server there gave no answer of Ray within {_ANSWER_TIMEOUT:g} s"
+            ) from None
+        finally:
+            probe.kill()
+    if probe.returncode:
+        raise OSError((stderr.strip().splitlines() or ["it does not answer"])[-1])
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from cloud_writers import every_format, hdf5, npy, npz, ply, shape, table, text
+from refusals import one_sentence
 
 from onnxcert.data.points import PointCloud, count_points, count_shapes, read_cloud
 from onnxcert.errors import InputError, ParameterError
@@ -22,13 +23,11 @@ assert CLOUD.labels is not None
 
 def refused(path: Path, data: bytes, columns: str | None = None, index: int | None = None) -> str:
     path.write_bytes(data)
-    with pytest.raises(InputError) as caught:
+    with one_sentence(InputError) as caught:
         read_cloud(path, columns=columns, index=index)
     message = str(caught.value)
     assert message.startswith(f"{path}" + ("" if index is None else f", shape {index}"))
     assert "expected" in message
-    assert message.endswith(".")
-    assert "\n" not in message
     return message
 
 

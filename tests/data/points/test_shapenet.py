@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cloud_writers import shape, table, text
+from refusals import one_sentence
 
 from onnxcert.data.points import (
     SHAPENET_PART_NAMES,
@@ -128,10 +129,9 @@ def test_a_list_that_is_none_or_leads_elsewhere_is_refused(
 ) -> None:
     path = root / "train_test_split/shuffled_test_file_list.json"
     path.write_text(content)
-    with pytest.raises(InputError, match=said) as caught:
+    with one_sentence(InputError, match=said) as caught:
         names(root)
     assert str(caught.value).startswith(f"{path}: expected")
-    assert "\n" not in str(caught.value)
 
 
 def test_a_shape_listed_twice_is_one(root: Path) -> None:

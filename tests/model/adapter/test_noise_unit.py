@@ -45,6 +45,7 @@ def network_values(
     return centres[counted], float(spread * 10 / 200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value_range", "mean", "std"),
     [
@@ -73,6 +74,7 @@ def test_noise_reaches_the_network_in_the_unit_of_the_network(
     assert not np.any(np.ptp(values, axis=0) == 0)
 
 
+@pytest.mark.slow
 def test_at_a_scale_the_noise_is_drawn_at_native_resolution_and_averaged_by_the_resize(
     tmp_path: Path,
 ) -> None:

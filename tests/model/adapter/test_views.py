@@ -247,17 +247,24 @@ def test_a_score_that_is_not_finite_at_one_scale_alone_withholds_the_vote(tmp_pa
 # -- batches, and models that take one size ------------------------------------------------------
 
 
-@pytest.mark.parametrize("views", ["scales", "flip", "everything"])
-@pytest.mark.parametrize(("rows", "baked"), [(1, True), (4, True), (2, False)])
-def test_a_fixed_batch_changes_nothing(rows: int, baked: bool, views: str, tmp_path: Path) -> None:
-    fit = Fit(**VIEWS[views]) if not baked else Fit(tile=(8, 6), flip=True)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rows", "baked", "fit"),
+    [
+        *((rows, True, Fit(tile=(8, 6), flip=True)) for rows in (1, 4)),
+        *((2, False, Fit(**VIEWS[views])) for views in ("scales", "flip", "everything")),
+    ],
+    ids=str,
+)
+def test_a_fixed_batch_changes_nothing(rows: int, baked: bool, fit: Fit, tmp_path: Path) -> None:
     dialect = Dialect(batch=rows, baked=baked, size=(8, 6) if baked else None)
     free = opened(Dialect().proto(CONV), tmp_path / "free", fit)
     fixed = opened(dialect.proto(CONV), tmp_path / "fixed", fit)
     picture = zoo.picture(17, 13, seed=5)
-    wanted = certify(free, picture, Gaussian(0.1), n=60, n0=7, seed=2, batch_size=5)
+    options: dict[str, Any] = {"n": 30, "n0": 7, "seed": 2}
+    wanted = certify(free, picture, Gaussian(0.1), batch_size=5, **options)
     for batch_size in (1, 3):
-        found = certify(fixed, picture, Gaussian(0.1), n=60, n0=7, seed=2, batch_size=batch_size)
+        found = certify(fixed, picture, Gaussian(0.1), batch_size=batch_size, **options)
         assert np.array_equal(found.tally.hits, wanted.tally.hits)
     assert fixed.session.runtime.get_inputs()[0].shape[0] == (rows if baked else "batch")
 
@@ -285,17 +292,18 @@ def test_pictures_smaller_than_a_tile_of_a_fixed_size_are_padded_to_it(tmp_path:
     agree(segmenter(batch), expected(CONV, batch, fit))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", VIEWS.values(), ids=VIEWS)
 def test_votes_are_the_same_in_any_batch(views: dict[str, Any], tmp_path: Path) -> None:
     segmenter = opened(Dialect().proto(CONV), tmp_path, Fit(**views))
-    options: dict[str, Any] = {"n": 60, "n0": 5, "seed": 8}
+    options: dict[str, Any] = {"n": 30, "n0": 5, "seed": 8}
     picture = zoo.picture(17, 13)
     first, second = (
         certify(segmenter, picture, Gaussian(0.2), batch_size=b, **options).tally for b in (1, 7)
     )
     assert np.array_equal(first.hits, second.hits)
     assert np.array_equal(first.candidate, second.candidate)
-    assert 0 < first.hits.mean() < 60
+    assert 0 < first.hits.mean() < 30
 
 
 def test_draws_that_act_on_each_other_are_still_found(tmp_path: Path) -> None:
@@ -412,6 +420,7 @@ def test_what_differs_is_another_function(tmp_path: Path) -> None:
 # -- large pictures --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_large_picture_is_answered_in_tiles_with_little_memory(tmp_path: Path) -> None:
     """Where a pixel's scores depend on it alone, tiles change nothing; and all scores of the
     picture, 128 MiB of them, are never there at once."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import one_sentence
 
 from onnxcert.errors import ContractError
 from onnxcert.model.contract.base import INTEGER_TYPES, OUTPUT_FORMS
@@ -174,13 +175,11 @@ def test_another_document_is_refused(text: str, complaint: str) -> None:
 )
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(field: str, value: Any) -> None:
     text = json.dumps({"version": 1, field: value})
-    with pytest.raises(ContractError) as caught:
+    with one_sentence(ContractError) as caught:
         ImageContract.from_json(text, source="a test")
     message = str(caught.value)
     shown = {"value_range": "value.range", "class_names": "class.names", "classes": "class"}
     assert field in message or shown.get(field, field).replace(".", " ") in message
-    assert message.endswith(".")
-    assert "\n" not in message
 
 
 def test_as_many_names_as_classes() -> None:

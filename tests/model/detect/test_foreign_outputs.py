@@ -14,7 +14,7 @@ from graphs import save
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import OnnxcertError
 
-FILES = 500
+FILES = 300
 CPU = {"device": "cpu", "threads": 1}
 
 
@@ -31,6 +31,7 @@ def labels(file: Foreign, path: Path, pixels: Any) -> Any:
     return reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, FILES, 100))
 def test_a_foreign_form_gives_the_right_labels_or_is_refused(start: int, tmp_path: Path) -> None:
     seen: Counter[str] = Counter()

@@ -11,6 +11,7 @@ import graphs
 import numpy as np
 import onnx
 import pytest
+from refusals import one_sentence
 
 from onnxcert.errors import ContractError
 from onnxcert.model.contract.image import ImageContract
@@ -43,12 +44,10 @@ def contract_of(proto: onnx.ModelProto, folder: Path, **given: Any) -> ImageCont
 
 
 def refusal(proto: onnx.ModelProto, folder: Path, **given: Any) -> str:
-    with pytest.raises(ContractError) as caught:
+    with one_sentence(ContractError) as caught:
         contract_of(proto, folder, **given)
     message = str(caught.value)
     assert message.startswith(str(folder / "model.onnx"))
-    assert message.endswith(".")
-    assert "\n" not in message
     return message
 
 
@@ -231,25 +230,6 @@ def test_a_name_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path,
     assert {"input": "image", "output": "scores"}[role] in message
 
 
-def test_weights_listed_as_inputs_are_not_mistaken_for_pictures(tmp_path: Path) -> None:
-    proto = graphs.conv(contract=graphs.UNIT_RANGE)
-    for weight in proto.graph.initializer:
-        proto.graph.input.append(
-            onnx.helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims)
-        )
-    assert contract_of(proto, tmp_path).input == "image"
-
-
-def test_an_axis_of_minus_one_is_free(tmp_path: Path) -> None:
-    proto = graphs.conv(contract=graphs.UNIT_RANGE)
-    for axis in (0, 2, 3):
-        dim = proto.graph.input[0].type.tensor_type.shape.dim[axis]
-        dim.Clear()
-        dim.dim_value = -1
-    found = contract_of(proto, tmp_path)
-    assert (found.batch, found.size) == (None, None)
-
-
 FORMS: dict[str, tuple[onnx.ModelProto, dict[str, Any], dict[str, str]]] = {
     # What goes in and out, what the contract must then say, and why.
     "channels by their name": (
@@ -390,15 +370,6 @@ def test_a_form_that_is_not_taken_is_refused(
 
 
 @pytest.mark.parametrize("form", ["logits", "probabilities"])
-def test_the_largest_of_labels_that_do_not_exclude_each_other_is_refused(
-    tmp_path: Path, form: str
-) -> None:
-    message = refusal(graphs.multi_label(), tmp_path, output_form=form)
-    assert "do not exclude each other" in message
-    assert "--output-form multilabel" in message
-
-
-@pytest.mark.parametrize("form", ["logits", "probabilities"])
 def test_the_largest_of_one_channel_is_refused(tmp_path: Path, form: str) -> None:
     proto = one_channel(FREE_ONE, "Relu")
     message = refusal(proto, tmp_path, value_range=(0.0, 1.0), output_form=form)
@@ -451,10 +422,6 @@ def test_bytes_say_their_range_themselves(tmp_path: Path) -> None:
     found = contract_of(graphs.typed("uint8"), tmp_path)
     assert (found.dtype, found.value_range) == ("uint8", (0.0, 255.0))
     assert found.sources["value_range"] == "the uint8 input"
-
-
-def test_signed_bytes_do_not_say_their_range(tmp_path: Path) -> None:
-    assert "--range" in refusal(graphs.typed("int8"), tmp_path)
 
 
 def test_integer_output_holds_labels_of_as_many_classes_as_are_chosen_from(

@@ -9,6 +9,7 @@ import graphs
 import numpy as np
 import onnx
 import pytest
+from refusals import one_sentence
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ModelError
@@ -18,10 +19,9 @@ from onnxcert.model.graph.file import read_model
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(ModelError) as caught:
+    with one_sentence(ModelError) as caught:
         read_model(path)
     assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
@@ -43,9 +43,8 @@ def test_a_model_cut_short_anywhere_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cut.onnx"
     for length in np.linspace(0, len(whole) - 1, 40, dtype=int):
         path.write_bytes(whole[:length])
-        with pytest.raises(ModelError) as caught:
+        with one_sentence(ModelError):
             OnnxSegmenter.open(path, threads=1)
-        assert "\n" not in str(caught.value)
 
 
 def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import graphs
 import numpy as np
 import onnx
 import pytest
+from refusals import one_sentence
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ContractError, ModelError
@@ -34,13 +35,12 @@ TRAPS: dict[str, tuple[onnx.ModelProto, str, str]] = {
 @pytest.mark.parametrize("trap", TRAPS)
 def test_a_trap_is_refused_by_the_name_of_its_node(tmp_path: Path, trap: str) -> None:
     proto, name, why = TRAPS[trap]
-    with pytest.raises(ModelError) as caught:
+    with one_sentence(ModelError) as caught:
         OnnxSegmenter.open(graphs.save(proto, tmp_path / "model.onnx"), threads=1)
     message = str(caught.value)
     assert name in message
     assert why in message
     assert "export" in message
-    assert "\n" not in message
 
 
 def test_a_switch_to_training_mode_must_be_said_and_is_refused_when_on(tmp_path: Path) -> None:
@@ -106,7 +106,6 @@ def test_dynamic_quantisation_is_a_warning_and_runs(tmp_path: Path) -> None:
 def test_inspect_prints_all_it_knows_and_then_refuses(tmp_path: Path, onnxcert: Any) -> None:
     path = graphs.save(graphs.training_batchnorm(), tmp_path / "model.onnx")
     outcome = onnxcert("inspect", path)
-    assert outcome.status == 2
-    assert "cannot be certified" in outcome.err
+    assert "cannot be certified" in outcome.refusal
     assert "error" in outcome.out
     assert "the_BatchNormalization" in outcome.out

@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import helper
+from refusals import one_sentence
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ModelError
@@ -75,10 +76,8 @@ def test_what_is_too_new_is_named_with_what_is_supported(
     proto: onnx.ModelProto, sentence: str, tmp_path: Path
 ) -> None:
     path = graphs.save(proto, tmp_path / "model.onnx")
-    with pytest.raises(ModelError, match=sentence) as caught:
+    with one_sentence(ModelError, match=sentence) as caught:
         OnnxSegmenter.open(path, threads=1)
     said = str(caught.value)
     assert str(path) in said
-    assert "\n" not in said
-    assert said.endswith(".")
     assert not re.search(r"\.(cc|h):\d", said)

@@ -166,6 +166,7 @@ def test_orders_are_a_function_of_the_number_of_points_alone() -> None:
     assert orders(2, 8)[1].tolist() == [3, 2, 4, 5, 7, 0, 1, 6]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("restricted", [False, True])
 @pytest.mark.parametrize(
     "dialect",

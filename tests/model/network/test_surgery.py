@@ -65,6 +65,7 @@ def agree(labels: Array, values: Array) -> None:
     assert len(np.unique(labels)) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3, 21, 255, 256, 300])
 def test_labels_are_the_argmax_of_the_scores(tmp_path: Path, classes: int) -> None:
     proto = graphs.conv(classes, contract=graphs.UNIT_RANGE)
@@ -76,6 +77,7 @@ def test_probabilities_as_well(tmp_path: Path) -> None:
     agree(opened(proto, tmp_path)(noise()), scores(proto, noise()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("classes", "kind"),
     [

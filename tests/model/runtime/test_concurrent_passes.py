@@ -55,6 +55,7 @@ def test_the_number_at_once_follows_the_size_of_the_input(
         assert model.session.threads == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3, 19, 300])
 def test_the_vote_is_the_first_of_the_highest_scores(tmp_path: Path, classes: int) -> None:
     # Whole scores over a few values: ties everywhere.

@@ -49,8 +49,7 @@ def test_a_picture_that_does_not_fit_is_skipped_before_it_is_read(
     monkeypatch.setattr(HostMemory, "free", lambda _: 1000)
     model = graphs.save(graphs.threshold(), tmp_path / "model.onnx")
     outcome = onnxcert("certify", model, pictures, "--sigma", "0.2", "--out", tmp_path / "out")
-    assert outcome.status == 2
-    assert "of memory, but only 0.0 GiB are free" in outcome.err
+    assert "of memory, but only 0.0 GiB are free" in outcome.refusal
 
 
 def test_a_large_input_never_runs_beside_another(

@@ -277,9 +277,7 @@ def test_a_value_computed_from_itself_is_refused(tmp_path: Path, onnxcert: Any) 
     }.items():
         path = graphs.save(made(*nodes), tmp_path / f"{name}.onnx")
         outcome = onnxcert("inspect", path)
-        assert outcome.status == 2
-        assert outcome.err.count("\n") == 1
-        assert ("computed from itself" in outcome.err) == (name == "cycle")
+        assert ("computed from itself" in outcome.refusal) == (name == "cycle")
 
 
 @pytest.mark.parametrize("text", [b"Conv", b"scores"])
@@ -287,5 +285,4 @@ def test_names_that_are_no_text_are_refused(text: bytes, tmp_path: Path, onnxcer
     path = graphs.save(graphs.conv(contract=graphs.UNIT_RANGE), tmp_path / "model.onnx")
     path.write_bytes(path.read_bytes().replace(text, b"\xed" + text[1:]))
     outcome = onnxcert("inspect", path)
-    assert outcome.status == 2
-    assert "names that are not UTF-8 text" in outcome.err
+    assert "names that are not UTF-8 text" in outcome.refusal

@@ -14,6 +14,7 @@ import pytest
 import sidecars
 from drawing import write_picture
 from onnx import helper, numpy_helper
+from refusals import one_sentence
 
 from onnxcert import OnnxSegmenter
 from onnxcert.errors import ContractError
@@ -56,9 +57,8 @@ def contract_of(
 
 
 def refusal(folder: Path, *source: Any, proto: Any = None, **given: Any) -> str:
-    with pytest.raises(ContractError) as caught:
+    with one_sentence(ContractError) as caught:
         contract_of(folder, *source, proto=proto, **given)
-    assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
@@ -144,8 +144,7 @@ def test_a_snapshot_needs_no_flag_beyond_sigma(
     )
     (snapshot / "model.onnx").unlink()
     changed = onnxcert(*command, *more)
-    assert changed.status == 2
-    assert "contract mean" in changed.err
+    assert "contract mean" in changed.refusal
 
 
 def test_semantic_segmentation_of_ultralytics_needs_no_flag_and_boxes_stay_refused(
@@ -192,8 +191,7 @@ def test_certify_says_that_an_answer_of_many_cells_is_no_classification(
     shot = tmp_path / "picture.png"
     write_picture(shot, seed=1, height=8, width=8)
     outcome = onnxcert("certify", path, shot, "--range", "0,1", "--sigma", "0.1", "--n", "60")
-    assert outcome.status == 2
-    assert "one cell (task classification: config.json) was expected" in outcome.err
+    assert "one cell (task classification: config.json) was expected" in outcome.refusal
 
 
 def test_a_file_about_another_model_says_nothing(tmp_path: Path) -> None:
@@ -366,8 +364,7 @@ def test_labels_that_may_be_lowered_by_one_are_asked_about(
     command = ("certify", path, pictures, "--labels", labels, "--limit", "1", "--sigma", "0.2")
     more = ("--n", "60", "--threads", "1", "--no-pictures", "--out")
     asked = onnxcert(*command, *more, tmp_path / "a")
-    assert asked.status == 2
-    assert "--label-map ade20k" in asked.err
+    assert "--label-map ade20k" in asked.refusal
     done = onnxcert(*command, "--label-map", "ade20k", *more, tmp_path / "b")
     assert done.status == 2  # 255 is no number of that data set
     assert "label map" in done.err

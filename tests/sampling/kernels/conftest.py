@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from compiled_on_cpu import COMPILER, module
+from devices import compile_for_cpu
 
 from onnxcert.sampling.kernels import Compiled
 
 
 @pytest.fixture(scope="session")
 def compiled() -> Compiled:
-    """The CUDA sources, compiled for the CPU."""
-    if COMPILER is None:
-        pytest.skip("no C++ compiler to run the CUDA sources on the CPU with")
-    return Compiled(module())
+    return compile_for_cpu()

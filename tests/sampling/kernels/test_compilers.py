@@ -34,6 +34,7 @@ def devices() -> list[str]:
     return [known[0], *(name for name in ("sm_90",) if name in known)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(NVCC is None, reason="no nvcc")
 def test_nvcc_compiles_both_files_without_a_warning(tmp_path: Path) -> None:
     assert NVCC is not None
@@ -48,6 +49,7 @@ def test_nvcc_compiles_both_files_without_a_warning(tmp_path: Path) -> None:
         assert target.stat().st_size > 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(NVCC is None, reason="no nvcc")
 def test_no_arithmetic_is_loosened_on_the_way(tmp_path: Path) -> None:
     """No approximate function, no subnormal flushed, and fused only what the source fuses."""

@@ -96,6 +96,7 @@ def test_streams_are_uncorrelated() -> None:
             assert abs(np.corrcoef(a[lag:] ** 2, a[:-lag] ** 2)[0, 1]) < 5 / math.sqrt(n)
 
 
+@pytest.mark.slow
 def test_the_normals_are_normal() -> None:
     z = standard_normals(KEY, 3, 2_000_000).astype(np.float64)
     n = z.size
@@ -108,6 +109,7 @@ def test_the_normals_are_normal() -> None:
     assert kstest(1.005 * z, norm.cdf).pvalue < 1e-3
 
 
+@pytest.mark.slow
 def test_tails_have_their_share() -> None:
     """Counts in bins from 3 to 4.5 sigma, on both sides."""
     n = 4_000_000
@@ -145,6 +147,7 @@ def test_the_tail_reaches_nine_sigma_and_nothing_is_infinite() -> None:
     assert np.hypot(z, other).max() < 1e-7
 
 
+@pytest.mark.slow
 def test_every_step_follows_the_formula_to_a_few_units_of_the_last_place() -> None:
     """At ordinary and at extreme words; signs and octants included."""
     rng = np.random.default_rng(2)
