@@ -1,7 +1,7 @@
 """What the site needs beyond the pages in `docs/` (mkdocs.yml lists this file under `hooks`).
 
-Pages link to files of the repository outside `docs/`, as they must on a code host. The site gets these
-files, at the same path from the root, and the links are adapted. The tutorial is executed.
+Pages link to files of the repository outside `docs/`, as they must on a code host. The site gets
+these files, at the same path from the root, and the links are adapted. The tutorial is executed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def execute(notebook: Path) -> dict[str, str | bytes]:
-    """Return the page of a notebook and its pictures by their path; a cell that fails is an error."""
+    """Return the page of a notebook and its pictures by path; a cell that fails is an error."""
     cells = nbformat.read(notebook, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         ExecutePreprocessor(timeout=600).preprocess(cells, {"metadata": {"path": folder}})
@@ -50,7 +50,7 @@ def execute(notebook: Path) -> dict[str, str | bytes]:
     return {f"{notebook.stem}.md": page, **resources["outputs"]}
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Point links across the border of `docs/` to where the site has their targets."""
     outside = page.file.generated_by is not None and not page.file.src_uri.startswith("tutorial")
     here = posixpath.dirname(page.file.src_uri)
