@@ -2,9 +2,13 @@
 
 Fischer, Baader, Vechev: Scalable Certified Segmentation via Randomized Smoothing, ICML 2021.
 
-    import onnxcert
-    certificate = onnxcert.certify("model.onnx", pixels, onnxcert.Gaussian(0.25))
-    certificate.labels, certificate.radius, certificate.statement()
+    import onnxcert as oc
+    model = oc.load("model.onnx")
+    certificate = oc.certify(model, image, sigma=0.25)
+    certificate.labels, certificate.radius, certificate.statement(), certificate.plot()
+
+Each command of the command line is a function of the same name and with the same words; two names
+differ: `certify_many` certifies many inputs, and `redecide` decides again.
 """
 
 from __future__ import annotations
@@ -16,7 +20,15 @@ from onnxcert._version import __version__
 from onnxcert.errors import OnnxcertError
 
 if TYPE_CHECKING:
-    from onnxcert.api import certify
+    from onnxcert.api.certification import certify
+    from onnxcert.api.inspection import inspect
+    from onnxcert.api.models import load
+    from onnxcert.api.plans import plan
+    from onnxcert.api.report import report
+    from onnxcert.api.runs import certify_many
+    from onnxcert.api.stored import diff, merge, pack, redecide, verify
+    from onnxcert.api.studies import study
+    from onnxcert.api.wrapped import wrap
     from onnxcert.data.points import PointCloud
     from onnxcert.model.segmenter import OnnxSegmenter
     from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
@@ -45,7 +57,19 @@ __all__ = [
     "Tally",
     "__version__",
     "certify",
+    "certify_many",
     "decide",
+    "diff",
+    "inspect",
+    "load",
+    "merge",
+    "pack",
+    "plan",
+    "redecide",
+    "report",
+    "study",
+    "verify",
+    "wrap",
 ]
 
 # Imported on first use, so that `import onnxcert` loads neither ONNX Runtime nor HDF5.
@@ -64,14 +88,27 @@ _HOMES = {
     "Schedule": "onnxcert.statistics.rule",
     "Stopping": "onnxcert.statistics.stopping",
     "Tally": "onnxcert.sampling.tally",
-    "certify": "onnxcert.api",
+    "certify": "onnxcert.api.certification",
+    "certify_many": "onnxcert.api.runs",
     "decide": "onnxcert.statistics",
+    "diff": "onnxcert.api.stored",
+    "inspect": "onnxcert.api.inspection",
+    "load": "onnxcert.api.models",
+    "merge": "onnxcert.api.stored",
+    "pack": "onnxcert.api.stored",
+    "plan": "onnxcert.api.plans",
+    "redecide": "onnxcert.api.stored",
+    "report": "onnxcert.report",  # the package, which can be called
+    "study": "onnxcert.api.studies",
+    "verify": "onnxcert.api.stored",
+    "wrap": "onnxcert.api.wrapped",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
+    home = import_module(_HOMES[name])
+    value = home if _HOMES[name] == f"{__name__}.{name}" else getattr(home, name)
     globals()[name] = value
     return value

@@ -9,17 +9,15 @@ from typing import Annotated
 
 import typer
 
-from onnxcert.audit.redecide import ReDecision
+from onnxcert.api.stored import redecide
 from onnxcert.cli.options.base import AsJson, ResultsPath
 from onnxcert.cli.options.parsing import Numbers, parse_numbers
 from onnxcert.cli.report import stored_object
 from onnxcert.report.tables.summary import Summary
 from onnxcert.report.tables.table import headings, row_cells
 from onnxcert.report.tables.text import format_columns
-from onnxcert.results import open_results
 from onnxcert.statistics import PROCEDURES
 from onnxcert.statistics.correction import CORRECTIONS
-from onnxcert.statistics.post_hoc import RuleChange
 
 
 def command(
@@ -83,8 +81,9 @@ def command(
     level alpha, except a few choices that the stored certificate covers; the warning, the statement
     and the record name them. The stored results are not changed.
     """
-    change = RuleChange(
-        taus=tau,
+    again = redecide(
+        path,
+        tau=tau,
         alpha=alpha,
         alpha_scope=alpha_scope,  # type: ignore[arg-type]
         correction=correction,
@@ -92,9 +91,10 @@ def command(
         procedure=procedure,
         radius_map=radius_map,
         floor=floor,
+        fixed_beforehand=fixed_beforehand,
+        out=out,
     )
-    again = ReDecision.of(open_results(path), change, fixed_beforehand=fixed_beforehand)
-    before, after = again.stored_summary(), again.redecide(out)
+    before, after = again.stored.summary, again.decided.summary
     if as_json:
         found = {
             "stored": stored_object(before, str(path)),

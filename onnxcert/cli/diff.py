@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from onnxcert.api.stored import diff as compare
 from onnxcert.cli.options.base import AsJson
-from onnxcert.report.tables.comparison import compare, comparison_object, comparison_table
-from onnxcert.results import open_results
+from onnxcert.report.tables.comparison import comparison_object, comparison_table
 
 
 def command(
@@ -26,7 +26,7 @@ def command(
     over the inputs of each run. A component differs if the runs certify different classes, or if
     only one run certifies it.
     """
-    comparison = compare(open_results(a), open_results(b))
+    comparison = compare(a, b)
     if as_json:
         print(json.dumps(comparison_object(comparison), allow_nan=False))
     else:

@@ -8,13 +8,9 @@ from typing import Annotated
 
 import typer
 
+from onnxcert.api.stored import merge as merge_results
 from onnxcert.cli import SOME_SKIPPED
-from onnxcert.report.figures.curve import write_summary_curve
-from onnxcert.report.figures.plotting import BestEffort
-from onnxcert.report.tables.summary import summarise
-from onnxcert.report.tables.table import table
-from onnxcert.results import MergeResult, ResultStore
-from onnxcert.results import merge as merge_results
+from onnxcert.results import MergeResult
 
 
 def command(
@@ -35,22 +31,17 @@ def command(
     model, settings and seed, and no input may have two different results. Missing shards are listed
     (exit status 3); run the same command again when they are finished.
     """
-    merged = merge_results(out, shards)
-    figures = BestEffort()
-    if merged.names:
-        summary = summarise(
-            ResultStore(out).records(checked=True), listed=merged.listed, skipped=merged.skipped
-        )
-        write_summary_curve(out, summary, figures)
-        print(table(summary))
+    found = merge_results(out, shards)
+    if found.report is not None:
+        print(found.report)
     print(f"\nresults in {out}")
-    if figures.missing:
-        print(f"onnxcert: {figures.sentence()}", file=sys.stderr)
-    for name, reason in merged.skipped.items():
+    for warning in found.warnings:
+        print(f"onnxcert: {warning}", file=sys.stderr)
+    for name, reason in found.skipped.items():
         print(f"onnxcert: skipped {name}: {reason}", file=sys.stderr)
-    if merged.missing:
-        print(f"onnxcert: {_missing(merged)}", file=sys.stderr)
-    return SOME_SKIPPED if merged.skipped or merged.missing else 0
+    if found.missing:
+        print(f"onnxcert: {_missing(found.merged)}", file=sys.stderr)
+    return SOME_SKIPPED if found.skipped or found.missing else 0
 
 
 def _missing(merged: MergeResult) -> str:

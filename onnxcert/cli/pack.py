@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from onnxcert.results import ResultStore
-from onnxcert.results import pack as pack_results
+from onnxcert.api.stored import pack as pack_results
 
 
 def command(
@@ -24,7 +23,7 @@ def command(
     figures are left out. If a record is damaged, edited or from another run or input, no file is
     written.
     """
-    count = pack_results(ResultStore(folder), file)
+    count = pack_results(folder, file)
     print(
         f"{count} record{'' if count == 1 else 's'} in {file}, {file.stat().st_size / 1e6:.1f} MB"
     )

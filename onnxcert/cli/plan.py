@@ -7,27 +7,19 @@ import sys
 from decimal import Decimal, InvalidOperation
 from math import prod
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from onnxcert._typing import Perturbation
+from onnxcert.api.plans import plan as make_plan
 from onnxcert.cli.options.base import N0, AsJson, Selection
 from onnxcert.cli.options.contract import ContractOptions
 from onnxcert.cli.options.noise import NoiseOptions
 from onnxcert.cli.options.rule import RuleOptions
-from onnxcert.cli.options.runtime import RunningOptions, load_model
-from onnxcert.cli.trial_input import make_trial_input
-from onnxcert.errors import ParameterError, StoreError
+from onnxcert.cli.options.runtime import RunningOptions
 from onnxcert.model.bundled import find_model
-from onnxcert.planning import Plan, PlanRequest, VoteRates, measure_speed
 from onnxcert.planning.plan import MOST_COMPONENTS
-from onnxcert.report.tables.plan import format_plan
-from onnxcert.results import open_results
 from onnxcert.sampling.tally import LARGEST_N
-from onnxcert.statistics.guarantee import describe_noise
-
-_DEFAULT_MAXIMUM: Final = 1000  # draws, with --looks
 
 
 def parse_product(text: str) -> int:
@@ -113,103 +105,26 @@ def command(
     Fix the number of samples, tau and the correction before you see the votes. A pilot must use
     other inputs than those to certify.
     """
-    given = contract_options.collect()
-    rates, pilot_components, perturbation = _read_pilot(pilot)
-    if perturbation is None:
-        perturbation = noise.build_without_model()
-    elif noise.are_given and noise.build_without_model() != perturbation:
-        raise ParameterError(
-            f"the pilot {pilot} was drawn with {describe_noise(perturbation)} and cannot predict "
-            "the result for other noise; leave --sigma, --perturbation, --on, --axis and --radius "
-            "out."
-        )
-    speed = None
-    shape: tuple[int, ...] | None = None
-    if model is not None:
-        if draws_per_second is not None:
-            raise ParameterError(
-                "--draws-per-second and --model exclude each other; give only one of them."
-            )
-        segmenter = running.open_model(load_model(find_model(model)), given)
-        x = segmenter.to_array(make_trial_input(picture, segmenter))
-        shape = x.shape
-        # The noise that certify would use; the time does not depend on sigma.
-        drawn = noise.build(segmenter, 0.25)
-        if pilot is not None and perturbation is not None:
-            drawn = perturbation
-        speed = measure_speed(segmenter, x, drawn, batch_size=running.batch_size)
-        known = perturbation is not None or noise.get_sigma(segmenter.contract) is not None
-        perturbation = drawn if known else None
-        draws_per_second = speed.draws_per_second
-        if components not in (None, speed.components):
-            raise ParameterError(
-                f"the model predicts {speed.components} components for this input, got "
-                f"--components {components}; leave --components out."
-            )
-        components = speed.components
-    elif given or picture is not None:
-        raise ParameterError("model options and --picture need --model; give the model.")
-    if components is None:
-        components = pilot_components
-    if components is None:
-        raise ParameterError(
-            "the number of components per input is unknown; give --components, e.g. --components "
-            "1024x2048, or --model and --picture."
-        )
-    request = PlanRequest(
-        components=components,
-        rule=rule_options.build(_max_draws(rule_options, n), inputs=inputs),
-        selection=selection,  # type: ignore[arg-type]
+    planned = make_plan(
+        components,
+        n=n,
         n0=n0,
-        draws=n or (),
-        # Without a model, assume three values per component.
-        law_error=0.0 if perturbation is None else perturbation.law_error(shape or (3, components)),
-    )
-    plan = Plan(
-        request=request,
-        perturbation=perturbation,
-        pilot=rates,
+        selection=selection,  # type: ignore[arg-type]
+        model=None if model is None else find_model(model),
+        picture=picture,
         draws_per_second=draws_per_second,
         inputs=inputs,
+        pilot=pilot,
+        **{**vars(rule_options), **vars(noise), **vars(running), **contract_options.collect()},
     )
+    plan, speed = planned.plan, planned.speed
     if as_json:
         found = plan.as_dict()
         if speed is not None:
             found["batch_size"] = speed.batch_size
         print(json.dumps(found, allow_nan=False))
     else:
-        print("\n".join(format_plan(plan, speed)))
+        print(planned)
     if speed is not None and speed.warning:
         print(f"onnxcert: {speed.warning}", file=sys.stderr)
     return 0
-
-
-def _max_draws(rule_options: RuleOptions, n: tuple[int, ...] | None) -> int:
-    """Return the maximum number of draws: the last of --n, else the last look, else the default."""
-    looks = rule_options.looks
-    if looks is not None and n is not None and len(n) > 1:
-        raise ParameterError(
-            f"with --looks, --n must be one number, the maximum of draws, got {len(n)} numbers."
-        )
-    if n is not None:
-        return n[-1]
-    return looks[-1] if isinstance(looks, tuple) else _DEFAULT_MAXIMUM
-
-
-def _read_pilot(path: Path | None) -> tuple[list[VoteRates], int | None, Perturbation | None]:
-    """Return the vote rates of a run's inputs, the largest number of components, and the noise."""
-    if path is None:
-        return [], None, None
-    rates, most = [], 0
-    perturbation = None
-    for record in open_results(path).records():
-        tally = record.tally.to_memory()
-        rates.append(VoteRates.of(tally.histogram))
-        most = max(most, tally.components)
-        perturbation = tally.perturbation
-    if not rates:
-        raise StoreError(
-            f"there are no results in {path}; give a results folder of onnxcert certify, or a "
-            "packed file of onnxcert pack."
-        )
-    return rates, most, perturbation

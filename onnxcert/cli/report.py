@@ -5,26 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from onnxcert.api.report import report as make_report
 from onnxcert.cli.options.base import AsJson, PerClass, ResultsPath
-from onnxcert.report.tables.summary import Summary, summarise
-from onnxcert.report.tables.table import json_object, table
-from onnxcert.results import open_results
+from onnxcert.report.tables.summary import Summary
+from onnxcert.report.tables.table import json_object
 
 
 def command(path: ResultsPath, per_class: PerClass = False, as_json: AsJson = False) -> int:
     """Print the table of a finished or interrupted run, from its stored results."""
-    results = open_results(path)
-    run = results.run() or {}
-    listed, skipped = run.get("listed"), run.get("skipped")
-    summary = summarise(
-        results.records(checked=True),
-        listed=len(listed) if isinstance(listed, list) else 0,
-        skipped=skipped if isinstance(skipped, dict) else {},
-    )
+    found = make_report(path)
     if as_json:
-        print(json.dumps(stored_object(summary, str(path)), allow_nan=False))
+        print(json.dumps(stored_object(found.summary, str(path)), allow_nan=False))
     else:
-        print(table(summary, per_class=per_class))
+        print(found.table(per_class=per_class))
     return 0
 
 

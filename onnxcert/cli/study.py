@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from onnxcert.errors import ParameterError, StoreError
-from onnxcert.files.atomic import write_atomically
+from onnxcert.api.studies import study as run_study
 
 FAILED = 1
 
@@ -48,60 +46,22 @@ def command(
     votes, certified share against the number of components for several budgets, and draws needed
     with and without early stopping.
     """
-    if seed < 0:
-        raise ParameterError(f"--seed must be 0 or more, got {seed}.")
-    if out is not None:
-        _make_folder(out)
     with _StepBar() as bar:
-        if calibrate:
-            return _calibrate(out, repetitions, seed, bar)
-        return _figures(out, resolution, seed, bar)
-
-
-def _calibrate(out: Path | None, repetitions: int, seed: int, bar: _StepBar) -> int:
-    from onnxcert.simulation import calibrate
-    from onnxcert.simulation.calibration import COLUMNS, cells
-    from onnxcert.simulation.table import write_csv
-
-    found = calibrate.calibrate(repetitions=repetitions, seed=seed, steps=bar)
-    bar.stop()
-    page = calibrate.document(
-        found,
-        command=f"onnxcert study --calibrate --repetitions {repetitions} --seed {seed}",
-        date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-        repetitions=repetitions,
-    )
-    if out is None:
-        print(page)
-    else:
-        write_atomically(
-            out / "calibration.md", lambda path: path.write_text(page, encoding="utf-8")
+        found = run_study(
+            out,
+            calibrate=calibrate,
+            repetitions=repetitions,
+            resolution=resolution,
+            seed=seed,
+            steps=bar,
+            on_file=lambda path: print(path, flush=True),
         )
-        write_csv(out / "calibration.csv", COLUMNS, map(cells, found))
-        for name in ("calibration.md", "calibration.csv"):
-            print(out / name)
-    print(calibrate.summary(found, repetitions), file=sys.stderr)
-    return 0 if all(row.as_expected for row in found) else FAILED
-
-
-def _figures(out: Path | None, resolution: float, seed: int, bar: _StepBar) -> int:
-    from onnxcert.simulation.experiments import run
-
+    if not calibrate:
+        return 0
     if out is None:
-        raise ParameterError("the figures need a folder; pass --out DIR.")
-    for path in run(out, resolution=resolution, seed=seed, steps=bar):
-        print(path, flush=True)
-    return 0
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(
-            f"the folder {out} cannot be created ({reason}); choose another folder with --out."
-        ) from None
+        print(found.page)
+    print(found.summary, file=sys.stderr)
+    return 0 if found.as_expected else FAILED
 
 
 class _StepBar(Progress):

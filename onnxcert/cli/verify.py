@@ -9,11 +9,9 @@ from typing import Annotated
 
 import typer
 
+from onnxcert.api.stored import verify as run_checks
 from onnxcert.audit import Finding, Verification
-from onnxcert.audit import verify as run_checks
 from onnxcert.cli.options.base import AsJson, ResultsPath
-from onnxcert.model.bundled import find_model
-from onnxcert.results import open_results
 
 MISMATCH, COULD_NOT_BE_CHECKED = 1, 2
 
@@ -56,10 +54,7 @@ def command(
     Digests are not signatures: consistent changes of votes, settings, files and digests are not
     detected. Store the packed file, or its checksum, in a place with write protection.
     """
-    given = find_model(model) if model is not None else None
-    found = run_checks(
-        open_results(path), model=given, inputs=inputs or (), independent=independent
-    )
+    found = run_checks(path, model=model, inputs=inputs or (), independent=independent)
     if as_json:
         print(json.dumps({"path": str(path), "fits": found.fits, **asdict(found)}))
     else:

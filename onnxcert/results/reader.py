@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 
@@ -15,8 +16,12 @@ from onnxcert.errors import StoreError
 from onnxcert.results.checks import check_sizes
 from onnxcert.results.encoding import read_record
 from onnxcert.results.fingerprint import ATTRIBUTE, Line, Outline, Row, build_outline, fingerprint
+from onnxcert.results.frame import make_frame
 from onnxcert.results.hdf5 import Attributes, get_array
 from onnxcert.results.record import Record
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Results(ABC):
@@ -61,6 +66,42 @@ class Results(ABC):
 
     def __contains__(self, name: str) -> bool:
         return name in self.names()
+
+    def __len__(self) -> int:
+        """Return the number of finished inputs."""
+        return len(self.names())
+
+    def __bool__(self) -> bool:
+        return True  # also without a finished input
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield the record of each finished input, in memory."""
+        return map(self.read, self.names())
+
+    def __getitem__(self, key: str | int) -> Record:
+        """Return the record of the input called `key`, or number `key` of `names`, in memory.
+
+        Raises:
+            IndexError: there is no such number.
+            StoreError: there is no such name, or the record cannot be read.
+        """
+        if isinstance(key, str) and key not in self:
+            near = get_close_matches(key, self.names(), n=1)
+            hint = f"did you mean {near[0]}?" if near else "names() lists the finished inputs."
+            raise StoreError(f"{self.path} has no result {key}; {hint}")
+        return self.read(key if isinstance(key, str) else self.names()[key])
+
+    def to_frame(self) -> DataFrame:
+        """Return a pandas data frame with one row for each finished input, by its name.
+
+        Columns: components, certified (share), radius, n, seed, nonfinite (invalid predictions),
+        and with ground truth accuracy and miou of the certified labels and clean_accuracy. With
+        several tau, the first one counts.
+
+        Raises:
+            StoreError: a record has changed since it was written.
+        """
+        return make_frame(self.records(checked=True))
 
     @contextmanager
     def open(self, name: str, *, checked: bool = False) -> Iterator[Record]:

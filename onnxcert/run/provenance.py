@@ -10,15 +10,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from onnxcert._typing import IntArray
 from onnxcert._version import __version__
 from onnxcert.data import INDEX, Item, Listing
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.batch_size import BatchSize
+from onnxcert.model.tuning.environment import Runtime
 from onnxcert.results.record import Provenance
-from onnxcert.run.context import RunContext
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.statistics.settings import Settings
 
@@ -71,8 +71,21 @@ def hash_parameters(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
+class Origin(Protocol):
+    """What all results of a run share; see `onnxcert.run.context.RunContext`."""
+
+    @property
+    def segmenter(self) -> OnnxSegmenter: ...
+    @property
+    def runtime(self) -> Runtime: ...
+    @property
+    def workers(self) -> str: ...
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...
+
+
 def collect_provenance(
-    context: RunContext,
+    context: Origin,
     *,
     class_names: Sequence[str],
     item: Item,
@@ -113,7 +126,7 @@ def collect_provenance(
         },
         parameters={**context.parameters, "seed": draws.seed},
         environment={
-            **_environment(),
+            **describe_environment(),
             "onnxruntime": runtime.version,
             "provider": runtime.provider,
             "device": runtime.device,
@@ -128,7 +141,7 @@ def collect_provenance(
 
 
 @cache
-def _environment() -> dict[str, Any]:
+def describe_environment() -> dict[str, Any]:
     """Return Python, platform and package versions; cached, because this is slow."""
     versions = {"onnxcert": __version__}
     for package in PACKAGES:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import typer
 
-from onnxcert.cli.options.parsing import parse_size
 from onnxcert.data import read_image
 from onnxcert.data.points import MAX_POINTS, read_cloud
 from onnxcert.errors import ModelError, OnnxcertError, ParameterError
@@ -39,12 +38,12 @@ def make_trial_input(given: str | None, segmenter: OnnxSegmenter) -> Any:
         return read_image(Path(given), segmenter.contract.bands)
     size = segmenter.contract.size
     if given is not None:
-        try:
-            size = parse_size(given)
-        except typer.BadParameter:
+        match = re.fullmatch(r"([1-9]\d{0,8})x([1-9]\d{0,8})", given.lower())
+        if match is None:
             raise ParameterError(
                 f"--picture must be a file or HEIGHTxWIDTH such as 512x1024, got {given!r}."
-            ) from None
+            )
+        size = int(match[1]), int(match[2])
     if size is None:
         raise ParameterError(
             f"{segmenter.file.path} takes images of any size; give a file or HEIGHTxWIDTH with "

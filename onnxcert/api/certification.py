@@ -1,0 +1,353 @@
+"""Certification of one input, or of a few in memory, with one model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from typing import Any, Final, Literal, Unpack, overload
+from weakref import WeakKeyDictionary
+
+from onnxcert._typing import FloatArray, Perturbation
+from onnxcert.api.certificate import CertifiedInput, InputCertificate
+from onnxcert.api.inputs import ReadInput, read_input
+from onnxcert.api.models import load
+from onnxcert.api.noise import make_noise, make_noise_without_model
+from onnxcert.api.origin import make_provenance, name_classes
+from onnxcert.api.progress import Bar, follow
+from onnxcert.api.rules import make_rule
+from onnxcert.api.words import (
+    ModelWords,
+    Name,
+    OneWords,
+    RuleWords,
+    StoppingWords,
+    check_words,
+    select_words,
+)
+from onnxcert.api.wrapped import is_module, wrap
+from onnxcert.data.points import PointCloud
+from onnxcert.errors import ParameterError
+from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.model.tuning.execution_plan import ONE_DRAW_PLAN, ExecutionPlan, make_plan
+from onnxcert.run.progress import ProgressListener
+from onnxcert.sampling import BatchLeak, Count, Segmenter, as_segmenter, check_output, sample
+from onnxcert.sampling.draws import Draws, digest, random_seed
+from onnxcert.sampling.tally import Selection, Tally, passes
+from onnxcert.statistics.rule import Rule
+from onnxcert.statistics.settings import Settings
+from onnxcert.statistics.stopping import Stopping
+
+Model = Name | Segmenter | Callable[[Any], Any]
+
+_IMAGE_LAYOUTS: Final = ("CHW", "HWC")
+
+
+@overload
+def certify(
+    model: Model,
+    image: list[Any] | tuple[Any, ...],
+    perturbation: Perturbation | str | None = None,
+    **words: Any,
+) -> list[InputCertificate]: ...
+@overload
+def certify(
+    model: Model,
+    image: Name | FloatArray | PointCloud | Any,
+    perturbation: Perturbation | str | None = None,
+    **words: Any,
+) -> InputCertificate: ...
+@check_words(OneWords)  # type: ignore[misc]  # the overloads leave the keywords to it
+def certify(
+    model: Model,
+    image: Any,
+    perturbation: Perturbation | str | None = None,
+    *,
+    sigma: float | None = None,
+    on: str | None = None,
+    axis: str | None = None,
+    radius: str | None = None,
+    n: int = 100,
+    n0: int = 10,
+    selection: Selection = "pooled",
+    rule: Rule | None = None,
+    stopping: Stopping | None = None,
+    seed: int | None = None,
+    batch_size: int | None = None,
+    leak_check: int | Literal["off"] | None = None,
+    layout: str | None = None,
+    range: Sequence[float] | None = None,
+    columns: str | None = None,
+    category: str | None = None,
+    class_names: Sequence[str] = (),
+    classes: int | None = None,
+    unit: str | None = None,
+    progress: bool | ProgressListener = False,
+    on_batch: Callable[[Count], None] | None = None,
+    **words: Unpack[OneWords],
+) -> InputCertificate | list[InputCertificate]:
+    """Certify the predictions of a model on one input, or on each input of a list.
+
+    Args:
+        model: an opened model (`onnxcert.load`, `onnxcert.wrap`), an ONNX file, the name of a
+            bundled model, or a function from a float32 batch [B, ...] to labels [B, *grid].
+        image: an image: array or tensor of any library, [C, H, W] or [H, W, C], or [H, W] for a
+            model of one channel; PIL image; or file. Floats are in [0, 1], uint8 from 0 to 255,
+            see `range`. For a model of points a `PointCloud` or file (normalised and resampled for
+            the model), or rows [c, N] that are already so. For a function any array of floats. A
+            list of inputs gives a list of certificates.
+        perturbation: such as `Gaussian(0.25)`, sigma in the unit of the input, or its name.
+        sigma: standard deviation of Gaussian noise on the pixels or the coordinates, in place of a
+            perturbation. With neither, the noise that the model was trained with.
+        on: channels that get the noise; as on the command line.
+        axis: axis of a rotation; as on the command line.
+        radius: ``exact`` or ``classical`` radius of a rotation.
+        n: see `onnxcert.statistics.settings.Settings`.
+        n0: see `onnxcert.statistics.settings.Settings`.
+        selection: see `onnxcert.statistics.settings.Settings`.
+        rule: the rule as an object, in place of the words below that define it.
+        stopping: reasons to stop at a look, in place of `until`, `futility` and `time`.
+        seed: of the draws; random if None. The same seed gives the same certificate in a run.
+        batch_size: draws per call of the model; the result does not depend on it. If the model is
+            not batch-invariant, all draws are counted again one by one.
+        leak_check: draws that are run again alone to check batch invariance; None for as many as
+            needed, 0 or ``off`` for none. See `onnxcert.sampling.leak_check`.
+        layout: ``CHW`` or ``HWC``, for images whose shape fits both. Any other value is the layout
+            of the model's input.
+        range: values of black and white of the image, if they are not the usual ones.
+        columns: columns of a point file; see `onnxcert.data.points.read_cloud`.
+        category: category of the shape.
+        class_names: a name for each class; by default those of the model.
+        classes: number of classes; only needed for a function without the attribute `classes`, and
+            for a file that gives class indices.
+        unit: the unit of the input as text, for the statement.
+        progress: True for a progress bar.
+        on_batch: called after every batch.
+        words: the rule (`onnxcert.api.words.RuleWords`), reasons to stop, and for an ONNX file
+            contract, preprocessing and device (`ModelWords`), as on the command line.
+
+    Raises:
+        OnnxcertError: the model, an input or a word cannot be used.
+    """
+    model_words: dict[str, Any] = select_words(words, ModelWords)
+    if layout is not None and layout not in _IMAGE_LAYOUTS:
+        model_words["layout"], layout = layout, None
+    segment = _open(model, model_words, classes)
+    several = isinstance(image, list | tuple)
+    images = list(image) if several else [image]
+    noise = {
+        "perturbation": perturbation,
+        "sigma": sigma,
+        "on": on,
+        "axis": axis,
+        "radius": radius,
+    }
+    settings = _make_settings(
+        segment,
+        noise,
+        words,
+        inputs=len(images),
+        rule=rule,
+        stopping=stopping,
+        n=n,
+        n0=n0,
+        selection=selection,
+        leak_check=0 if leak_check == "off" else leak_check,
+    )
+    seed = random_seed() if seed is None else seed
+    certificates = []
+    with ExitStack() as stack:
+        listener = progress if isinstance(progress, ProgressListener) else ProgressListener()
+        if progress is True:
+            listener = stack.enter_context(Bar())
+        listener.begin(len(images), passes(settings.n, settings.n0, selection))
+        for place, one in enumerate(images, 1):
+            read = read_input(
+                one,
+                segment,
+                layout=layout,
+                range=range,
+                columns=columns,
+                category=category,
+                unit=unit,
+            )
+            job = _Job(segment, read, settings, seed, batch_size, classes, tuple(class_names))
+            certificates.append(job.certify(follow(listener, place, read.name, on_batch)))
+    return certificates if several else certificates[0]
+
+
+def _open(model: Model, words: dict[str, Any], classes: int | None) -> Segmenter:
+    """Return the model, opened if it is a file."""
+    if isinstance(model, str | PathLike):
+        return load(model, **(words if classes is None else {**words, "classes": classes}))
+    if words:
+        name = next(iter(words))
+        opened = isinstance(model, OnnxSegmenter)
+        raise ParameterError(
+            f"{name} applies to an ONNX file only; "
+            + ("pass it to onnxcert.load." if opened else "leave it out.")
+        )
+    return wrap(model, classes=classes) if is_module(model) else as_segmenter(model)
+
+
+def _make_settings(
+    model: Segmenter,
+    noise: dict[str, Any],
+    words: Mapping[str, Any],
+    *,
+    inputs: int,
+    rule: Rule | None,
+    stopping: Stopping | None,
+    n: int,
+    n0: int,
+    **settings: Any,
+) -> Settings:
+    rule_words, stopping_words = select_words(words, RuleWords), select_words(words, StoppingWords)
+    for given, name, replaced in (
+        (rule, "rule", rule_words),
+        (stopping, "stopping", stopping_words),
+    ):
+        if given is not None and replaced:
+            word = next(iter(replaced))
+            raise ParameterError(f"{word} conflicts with {name}; set it in the {name}.")
+    if rule is None:
+        whole = isinstance(model, OnnxSegmenter) and model.classifies
+        rule = make_rule(n, inputs=inputs, whole=whole, **rule_words)
+    if stopping is None:
+        seconds = stopping_words.pop("time", None)
+        stopping = Stopping(**stopping_words, seconds=seconds)
+    return Settings(
+        perturbation=_make_noise(model, noise),
+        n=n,
+        n0=n if rule.procedure == "predict" else n0,
+        rule=rule,
+        stopping=stopping,
+        **settings,
+    )
+
+
+def _make_noise(model: Segmenter, words: dict[str, Any]) -> Perturbation:
+    if isinstance(model, OnnxSegmenter):
+        return make_noise(model.contract, model.file.path, **words)
+    if words["on"] is not None:
+        raise ParameterError("on needs an ONNX model; pass onnxcert.OnChannels as perturbation.")
+    found = make_noise_without_model(**words)
+    if found is None:
+        raise ParameterError("the noise is unknown; pass sigma, e.g. sigma=0.25.")
+    return found
+
+
+@dataclass(eq=False)
+class _Plans:
+    """Execution plans of an opened model: (shape, settings) -> plan, and the inputs checked."""
+
+    leaky: bool = False
+    known: dict[tuple[Any, ...], ExecutionPlan] = field(default_factory=dict)
+    checked: set[tuple[Any, ...]] = field(default_factory=set)
+
+
+_PLANS: Final[WeakKeyDictionary[Segmenter, _Plans]] = WeakKeyDictionary()
+
+
+@dataclass(eq=False)
+class _Job:
+    """One input to certify."""
+
+    model: Segmenter
+    read: ReadInput
+    settings: Settings
+    seed: int
+    batch_size: int | None
+    asked_classes: int | None
+    class_names: tuple[str, ...]
+
+    def certify(self, on_batch: Callable[[Count], None]) -> InputCertificate:
+        model, x = self.model, self.read.x
+        clean = check_output(model(x[None]), 1)[0]
+        self.classes, self.components = self._count_classes(), int(clean.size)
+        settings, backend = self.settings, model.backend
+        self.draws = Draws(settings.perturbation, self.seed, digest(x), backend.generator)
+        self.law_error = self.draws.law_error(x.shape)
+        settings.check_feasible(self.components, self.law_error)
+        self.kind = self.read.kind(clean.shape, model)
+        plan = self._plan()
+        try:
+            tally = self._count(plan, on_batch)
+        except BatchLeak:
+            _PLANS[model].leaky, plan = True, ONE_DRAW_PLAN
+            tally = self._count(plan, on_batch)
+        certificate = settings.decide(tally)
+        if plan.warning:
+            certificate = replace(certificate, notes=(*certificate.notes, plan.warning))
+        names = name_classes(model, self.class_names, clean, self.classes)
+        provenance = make_provenance(
+            model,
+            self.read,
+            settings,
+            self.draws,
+            class_names=names,
+            batch_size=plan.batch,
+            warnings=[plan.warning] if plan.warning else [],
+        )
+        source = CertifiedInput(self.read.name, self.read.prepared, clean, names, provenance)
+        return InputCertificate.of(certificate, source)
+
+    def _count_classes(self) -> int:
+        known, classes = self.model.classes, self.asked_classes
+        if known is not None and classes not in (None, known):
+            raise ParameterError(f"classes must be the model's number of classes, got {classes}.")
+        classes = known if classes is None else classes
+        if classes is None:
+            raise ParameterError("classes is needed; pass the number of classes of the callable.")
+        return classes
+
+    def _plan(self) -> ExecutionPlan:
+        """Return the execution plan; the model is tuned and checked once for inputs like this.
+
+        As in a run, the full check is for the first input of its shape and settings, and each
+        further input gets the short one.
+        """
+        settings, model = self.settings, self.model
+        plans = _PLANS.setdefault(model, _Plans())
+        each = passes(settings.n, settings.n0, settings.selection)
+        checked = settings.leak_check_draws(self.components, device=model.on_device)
+        like = (self.read.x.shape, settings.perturbation, each, checked, self.batch_size)
+        known, this = plans.known.get(like), (self.draws.digest, *like)
+        if known is not None and not plans.leaky and this in plans.checked:
+            return known
+        plan = make_plan(
+            model,
+            self.read.x,
+            self.draws,
+            each=each,
+            inputs=1,
+            checked=checked,
+            batch_size=self.batch_size,
+            known=known,
+            leaky=plans.leaky,
+        )
+        plans.leaky |= plan.one_draw_per_pass
+        plans.known.setdefault(like, plan)
+        plans.checked.add(this)
+        return plan
+
+    def _count(self, plan: ExecutionPlan, on_batch: Callable[[Count], None]) -> Tally:
+        """Count the votes."""
+        settings, model, rows = self.settings, self.model, plan.batch.draws
+        analysis = settings.interim_analysis()
+        count = settings.count(
+            self.draws, self.classes, self.components, model.backend, self.law_error
+        )
+        count.check = settings.make_leak_check(
+            self.draws, self.components, rows=rows, device=model.on_device
+        )
+        count.unit, count.kind = self.read.unit, self.kind
+        return sample(
+            model,
+            self.read.x,
+            count,
+            batch_size=rows,
+            on_batch=on_batch,
+            on_look=None if analysis is None else analysis.analyse,
+        )

@@ -1,0 +1,136 @@
+"""The inputs that words select, with their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Final, Unpack
+
+from onnxcert.api.words import InputWords, Name
+from onnxcert.data import Listing, read_class_names, select
+from onnxcert.data.datasets import READERS, apply_label_encoding
+from onnxcert.data.labels.encoding import INDEX
+from onnxcert.data.points import CLOUD_READERS, Columns
+from onnxcert.errors import InputError, ParameterError
+from onnxcert.model.adapter.base import Adapter
+from onnxcert.model.adapter.points import PointAdapter
+from onnxcert.model.bundled import samples
+from onnxcert.model.contract.modality import Modality
+from onnxcert.model.graph.file import ModelFile
+
+# Modality of the model's inputs -> (readers, name of the default reader).
+DATASETS: Final = {
+    Modality.IMAGE: (READERS, "folder"),
+    Modality.POINTS: (CLOUD_READERS, "clouds"),
+}
+
+
+def list_inputs(
+    model: Path, inputs: Sequence[str], modality: Modality, **words: Unpack[InputWords]
+) -> Listing:
+    """Return the given inputs, or the samples next to the model if none are given.
+
+    Args:
+        model: ONNX file.
+        inputs: files, folders and glob patterns.
+        modality: modality of the model.
+        words: see `onnxcert.api.words.InputWords`.
+
+    Raises:
+        InputError: an input or its labels are missing.
+        ParameterError: a word is unknown, or for the other modality.
+    """
+    listing = _list(model, inputs, modality, words)
+    listing = select(listing, limit=words.get("limit"), every=words.get("every"))
+    if modality is Modality.POINTS:
+        return _apply_point_words(listing, words)
+    for name in ("columns", "category"):
+        if words.get(name) is not None:
+            raise ParameterError(
+                f"--{name} is for point clouds, but the model takes images; leave it out."
+            )
+    palette = words.get("palette")
+    return apply_label_encoding(
+        listing,
+        palette=None if palette is None else Path(palette),
+        label_map=words.get("label_map"),
+        ignore_label=words.get("ignore_label"),
+    )
+
+
+def _apply_point_words(listing: Listing, words: InputWords) -> Listing:
+    for name in ("palette", "label_map"):
+        if words.get(name) is not None:
+            raise ParameterError(
+                f"--{name.replace('_', '-')} is for images, but the model takes points; leave it "
+                "out."
+            )
+    columns, category, items = words.get("columns"), words.get("category"), listing.items
+    if columns is not None:
+        Columns.parse(columns)  # refuse invalid columns before the first input
+    if category is not None:
+        items = tuple(replace(item, category=category) for item in items)
+    return replace(listing, items=items, columns=columns)
+
+
+def _list(model: Path, inputs: Sequence[str], modality: Modality, words: InputWords) -> Listing:
+    readers, default = DATASETS[modality]
+    name, labels = words.get("dataset") or default, words.get("labels")
+    if name not in readers:
+        raise ParameterError(f"--dataset must be one of {', '.join(readers)}, got {name!r}.")
+    given = None if labels is None else fspath(labels)
+    if inputs:
+        return readers[name].list(inputs, given)
+    found = samples(model)
+    if found is None:
+        raise InputError(
+            f"no inputs were given and {model} has no samples next to it; give input files or a "
+            "folder of them."
+        )
+    folder, beside = found
+    return readers[default].list([str(folder)], given or (None if beside is None else str(beside)))
+
+
+def check_category(category: str | None, entry: Adapter) -> None:
+    """Raise ParameterError if `category` is not a category of the model."""
+    if category is None or not isinstance(entry, PointAdapter) or not entry.contract.categories:
+        return
+    names = [name for name, _ in entry.contract.categories]
+    if entry.category(category) not in names:
+        raise ParameterError(f"--category must be one of {', '.join(names)}, got {category!r}.")
+
+
+def collect_class_names(given: Sequence[str] | Name | None, listing: Listing) -> tuple[str, ...]:
+    """Return the given class names, those in the given file, or those of the data set."""
+    if not given:
+        return tuple(listing.class_names or ())
+    return read_class_names(Path(given)) if isinstance(given, str | PathLike) else tuple(given)
+
+
+def find_ignore_label(
+    given: int | None, listing: Listing, file: ModelFile, modality: Modality
+) -> int | None:
+    """Return the ignored label: the given one, or that of the data set or the training; or None.
+
+    Raises:
+        ParameterError: The labels may be one above the model's classes. A model that was trained
+            with `reduce_zero_label` predicts 0 where its dataset stores 1, and only the user knows
+            whether the given labels are already reduced.
+    """
+    given = listing.ignore_label if given is None else given
+    plain = listing.label_encoding == INDEX and any(
+        item.label is not None and item.class_label is None for item in listing.items
+    )
+    if given is not None or modality is not Modality.IMAGE or not plain:
+        return given
+    sidecars: Any = file.sidecars
+    if sidecars.reduces_labels:
+        raise ParameterError(
+            f"{sidecars.reduces_labels} says that the model was trained on labels reduced by one, "
+            "where 0 is not a class; pass --label-map ade20k for the labels of the dataset, or "
+            "--ignore-label 255 for labels that are already reduced."
+        )
+    label: int | None = sidecars.ignore_label
+    return label

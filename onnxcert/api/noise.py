@@ -1,0 +1,180 @@
+"""The noise that words define for a model, and with it the attack that is certified against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Unpack
+
+from onnxcert._typing import Perturbation
+from onnxcert.api.words import NoiseWords
+from onnxcert.data.images.bands import join_band_names
+from onnxcert.errors import ParameterError
+from onnxcert.model.contract.base import Contract
+from onnxcert.model.contract.image import ImageContract
+from onnxcert.model.contract.points import PointContract
+from onnxcert.perturbation import PLAIN, AxisRotation, Gaussian, OnChannels, Rotation
+
+# A word `axis` selects a rotation about one axis.
+KINDS: Final = {name: kind for name, kind in PLAIN.items() if kind is not AxisRotation}
+COORDINATES: Final = "coordinates"
+WITH_NORMALS: Final = "coordinates+normals"
+_LONGEST: Final = 60  # characters of the name of the channels in `OnChannels`
+
+
+def make_noise(
+    contract: Contract,
+    model: object,
+    *,
+    default: float | None = None,
+    **words: Unpack[NoiseWords],
+) -> Perturbation:
+    """Return the noise for a model.
+
+    Args:
+        contract: contract of the model.
+        model: name of the model, for messages.
+        default: sigma if neither the words nor the model set it.
+        words: see `onnxcert.api.words.NoiseWords`.
+
+    Raises:
+        ParameterError: the words contradict each other or the model, or sigma is unknown.
+    """
+    given = _given_object(words)
+    if given is not None:
+        return given
+    kind = _find_kind(words)
+    if kind is Rotation and not isinstance(contract, PointContract):
+        raise ParameterError(
+            "rotations are for point clouds, but the model takes images; leave --perturbation out."
+        )
+    sigma = get_sigma(contract, **words)
+    sigma = default if sigma is None else sigma
+    if sigma is None:
+        raise ParameterError(
+            f"{model} does not say which noise it was trained with; give --sigma, e.g. --sigma "
+            f"{contract.modality.usual_sigma}."
+        )
+    if isinstance(contract, PointContract) and kind is Rotation:
+        return _make_rotation(contract, sigma, words)
+    return _make_additive(contract, kind(**{"sigma": sigma}), words.get("on"))
+
+
+def make_noise_without_model(**words: Unpack[NoiseWords]) -> Perturbation | None:
+    """Return the noise that the words alone define; None without sigma.
+
+    Raises:
+        ParameterError: the words contradict each other.
+    """
+    given = _given_object(words)
+    if given is not None:
+        return given
+    kind, sigma = _find_kind(words), words.get("sigma")
+    if sigma is None:
+        return None
+    if kind is Rotation:
+        return _make_rotation(PointContract(), sigma, words)
+    return kind(**{"sigma": sigma})
+
+
+def get_sigma(contract: Contract, **words: Unpack[NoiseWords]) -> float | None:
+    """Return sigma, or the standard deviation of the training noise; None if unknown."""
+    sigma = words.get("sigma")
+    if sigma is not None:
+        return sigma
+    if _find_kind(words) is not Rotation:
+        return contract.trained_sigma
+    return contract.trained_rotation if isinstance(contract, PointContract) else None
+
+
+def _given_object(words: NoiseWords) -> Perturbation | None:
+    """Return the perturbation if one was given as an object, which excludes the other words."""
+    perturbation = words.get("perturbation")
+    if perturbation is None or isinstance(perturbation, str):
+        return None
+    more = [name for name, value in words.items() if name != "perturbation" and value is not None]
+    if more:
+        raise ParameterError(
+            f"{more[0]} and a perturbation exclude each other; set {more[0]} in the perturbation, "
+            "or name the perturbation as text."
+        )
+    if not isinstance(perturbation, Perturbation):
+        raise ParameterError(
+            f"the perturbation must be one such as onnxcert.Gaussian(0.25), got "
+            f"{type(perturbation).__name__}."
+        )
+    return perturbation
+
+
+def _find_kind(words: NoiseWords) -> type[Perturbation]:
+    """Return the class of the named perturbation; refuse words that it does not have."""
+    name: Any = words.get("perturbation") or Gaussian.name
+    if name not in KINDS:
+        raise ParameterError(f"--perturbation must be one of {', '.join(KINDS)}, got {name!r}.")
+    kind = KINDS[name]
+    for other in ("on",) if kind is Rotation else ("axis", "radius"):
+        if words.get(other) is not None:
+            raise ParameterError(
+                f"--{other} cannot be combined with --perturbation {name}; leave it out."
+            )
+    return kind
+
+
+def _make_rotation(contract: PointContract, sigma: float, words: NoiseWords) -> Perturbation:
+    vectors = 2 if contract.has_normals else 1
+    axis, radius = words.get("axis"), words.get("radius")
+    if axis is not None:
+        if radius is not None:
+            raise ParameterError(
+                "for rotations about one axis the published radius is exact; leave --radius out."
+            )
+        return AxisRotation(sigma, axis, vectors)  # type: ignore[arg-type]
+    return Rotation(sigma, vectors, radius or "exact")  # type: ignore[arg-type]
+
+
+def _make_additive(contract: Contract, noise: Perturbation, on: str | None) -> Perturbation:
+    takes_points = isinstance(contract, PointContract)
+    channels = contract.declared_channels
+    if isinstance(contract, PointContract) and on in (None, COORDINATES):
+        return noise if channels == 3 else OnChannels(noise, 0, 3, "the coordinates")
+    if on is None:
+        return noise
+    if isinstance(contract, PointContract) and on == WITH_NORMALS:
+        if not contract.has_normals:
+            raise ParameterError(
+                f"--on {on} needs normals, but the model takes none; use --on {COORDINATES}."
+            )
+        return OnChannels(noise, 0, 6, "the coordinates and normals")
+    bands = contract.bands if isinstance(contract, ImageContract) else ()
+    if bands and ":" not in on:
+        return _on_bands(noise, on, bands)
+    first, colon, end = on.partition(":")
+    if not (colon and first.isdecimal() and end.isdecimal() and int(end) <= channels):
+        names = f"{COORDINATES}, {WITH_NORMALS} or " if takes_points else ""
+        raise ParameterError(
+            f"--on must be {names}channels FIRST:END, at most 0:{channels}, got {on!r}."
+        )
+    if isinstance(contract, PointContract) and int(end) > contract.network_channels:
+        raise ParameterError(
+            f"the last channel is the category, to which no noise is added; --on may be at most "
+            f"0:{contract.network_channels}."
+        )
+    return OnChannels(noise, int(first), int(end))
+
+
+def _on_bands(noise: Perturbation, on: str, bands: Sequence[str]) -> Perturbation:
+    """Return `noise` restricted to the bands in the comma-separated list `on`."""
+    names = [name.strip() for name in on.split(",")]
+    if unknown := [name for name in names if name not in bands]:
+        raise ParameterError(
+            f"--on must be band names ({join_band_names(bands)}) separated by commas, or channels "
+            f"FIRST:END, at most 0:{len(bands)}, got {unknown[0]!r}."
+        )
+    channels = sorted({bands.index(name) for name in names})
+    label = join_band_names([bands[channel] for channel in channels])
+    return OnChannels(
+        noise,
+        channels[0],
+        channels[-1] + 1,
+        label if len(label) <= _LONGEST else "",
+        tuple(k for k in range(channels[0], channels[-1]) if k not in channels),
+    )

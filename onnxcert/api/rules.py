@@ -1,0 +1,86 @@
+"""The rule that words define: defaults that fit together, as on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+from onnxcert.api.words import RuleWords
+from onnxcert.errors import ParameterError
+from onnxcert.statistics.rule import Budget, Rule, Schedule
+
+
+def make_rule(n: int, *, inputs: int = 1, whole: bool = False, **words: Unpack[RuleWords]) -> Rule:
+    """Return the rule for at most n draws.
+
+    Args:
+        n: maximum number of draws.
+        inputs: number of inputs that share alpha if `alpha_scope` is ``dataset``.
+        whole: whether the model predicts one class per input (a classifier); the default is then
+            the radius map, as in CERTIFY.
+        words: see `onnxcert.api.words.RuleWords`.
+
+    Raises:
+        ParameterError: a value is out of range.
+    """
+    given = words.get("tau")
+    taus = () if given is None else as_taus(given)
+    looks, budget = words.get("looks"), words.get("budget")
+    procedure, correction = words.get("procedure", "segcertify"), words.get("correction")
+    floor, scope = words.get("floor", 0.5), words.get("alpha_scope", "input")
+    radius_map = words.get("radius_map", False) or (
+        whole
+        and looks is None
+        and procedure == "segcertify"
+        and correction in (None, "bonferroni")
+        and not budget
+        and len(taus) < 2
+    )
+    taus = taus or ((floor if whole and radius_map else 0.75),)
+    if correction is None:
+        correction = _default_correction(words, radius_map)
+    return Rule(
+        tau=taus[0],
+        more_taus=taus[1:],
+        alpha=words.get("alpha", 0.001),
+        alpha_scope=scope,
+        inputs=inputs if scope == "dataset" else 1,
+        correction=correction,
+        budget=as_budget(budget) or Budget(),
+        procedure=procedure,
+        radius_map=radius_map,
+        floor=floor,
+        schedule=_make_schedule(n, looks, words.get("spending", "equal")),
+    )
+
+
+def as_budget(budget: str | int | Budget | None) -> Budget | None:
+    """Return the budget that a number, a share as text, or a `Budget` gives; None for None."""
+    return budget if isinstance(budget, Budget | None) else Budget(str(budget))
+
+
+def as_taus(tau: float | Sequence[float]) -> tuple[float, ...]:
+    """Return one or several tau as a tuple."""
+    return tuple(map(float, tau)) if isinstance(tau, Sequence) else (float(tau),)
+
+
+def _make_schedule(n: int, looks: Any, spending: str) -> Schedule | None:
+    """Return the interim looks; the last one is at n."""
+    if looks is None:
+        return None
+    if isinstance(looks, str) and looks != "auto":
+        raise ParameterError(f"looks must be auto or numbers of draws, got {looks!r}.")
+    at = None if looks == "auto" else tuple(sorted({*map(int, looks), n}))
+    if at is not None and at[-1] > n:
+        raise ParameterError(f"--looks ends at {at[-1]} draws, but --n is {n}; raise --n.")
+    return Schedule(n, at, spending)
+
+
+def _default_correction(words: Mapping[str, Any], radius_map: bool) -> str:
+    """Return the most powerful correction that can be combined with the other words."""
+    budget = words.get("budget")
+    if words.get("looks") is not None:
+        return "kfwer" if budget else "bonferroni"
+    if radius_map or words.get("procedure", "segcertify") != "segcertify":
+        return "bonferroni"
+    return "kfwer-stepdown" if budget else "holm"

@@ -1,0 +1,217 @@
+"""Keywords of the public functions, by subject: the words of the command line.
+
+A keyword is the long option with underscores in place of hyphens. Functions list the ones that
+matter in their signature and take the others as ``**words: Unpack[...]``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from typing import Any, Literal, ParamSpec, TypedDict, TypeVar
+
+from onnxcert._typing import Perturbation
+from onnxcert.errors import ParameterError
+from onnxcert.statistics.rule import AlphaScope, Budget
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Name = str | PathLike[str]  # of a file
+
+
+class RuleWords(TypedDict, total=False):
+    """What turns votes into certificates; fixed before the first draw.
+
+    `tau` is a number or several, `budget` a number of components or a share such as ``"0.1%"``,
+    `looks` ``"auto"`` or numbers of draws. See `onnxcert.statistics.rule.Rule`.
+    """
+
+    tau: float | Sequence[float] | None
+    alpha: float
+    alpha_scope: AlphaScope
+    correction: str | None
+    budget: str | int | Budget | None
+    procedure: str
+    radius_map: bool
+    floor: float
+    looks: Sequence[int] | Literal["auto"] | None
+    spending: str
+
+
+class NoiseWords(TypedDict, total=False):
+    """The noise, and with it the attack that is certified against.
+
+    `perturbation` is a perturbation or its name. Without one, `sigma` is the standard deviation of
+    Gaussian noise on the pixels or coordinates; without both, it is that of the training noise.
+    """
+
+    perturbation: Perturbation | str | None
+    sigma: float | None
+    on: str | None
+    axis: str | None
+    radius: str | None
+
+
+class StoppingWords(TypedDict, total=False):
+    """Reasons to stop at an interim look; `time` in seconds for each input."""
+
+    until: float | None
+    futility: float | None
+    time: float | None
+
+
+class FieldWords(TypedDict, total=False):
+    """Fields of the model's contract that its file does not give.
+
+    See `onnxcert.model.contract.image.ImageContract` and `.points.PointContract`.
+    """
+
+    channel_order: str
+    channels_are: str
+    bands: Sequence[str]
+    value_range: Sequence[float]
+    mean: Sequence[float]
+    std: Sequence[float]
+    normalise: str
+    input: str
+    feeds: Any
+    channels: str
+    points: int
+    frame: str
+    categories: Any
+    restricted: bool
+    passes: int
+    output: str
+    output_layout: str
+    output_form: str
+    threshold: float
+    trained_sigma: float
+
+
+class AxisWords(TypedDict, total=False):
+    """Fields of the contract whose names `onnxcert.certify` has for the input, too.
+
+    `range` is `value_range`.
+    """
+
+    layout: str
+    range: Sequence[float]
+    classes: int
+
+
+class ContractWords(FieldWords, AxisWords, total=False):
+    """The model's contract."""
+
+
+class RuntimeWords(TypedDict, total=False):
+    """How the model runs: preprocessing that is part of it, device and threads."""
+
+    scales: Sequence[float] | None
+    flip: bool
+    tile: tuple[int, int] | Literal["model"] | None
+    overlap: int | tuple[int, int] | None
+    scale: float
+    size: tuple[int, int] | None
+    resize: bool
+    pad_to: int | None
+    grid: str
+    fill: bool
+    fit: Any
+    device: str
+    threads: int
+
+
+class ModelWords(ContractWords, RuntimeWords, total=False):
+    """All that opens a model."""
+
+
+class NameWords(TypedDict, total=False):
+    """Names of the classes, if the file does not give them."""
+
+    class_names: Sequence[str]
+
+
+class LoadWords(ModelWords, NameWords, total=False):
+    """Keywords of `onnxcert.load`."""
+
+
+class InputWords(TypedDict, total=False):
+    """Which files are certified, and their labels."""
+
+    labels: Name | None
+    dataset: str | None
+    ignore_label: int | None
+    palette: Name | None
+    label_map: str | None
+    class_names: Sequence[str] | Name | None
+    columns: str | None
+    category: str | None
+    limit: int | None
+    every: int | None
+
+
+class WorkerWords(TypedDict, total=False):
+    """How a run is distributed over processes and machines."""
+
+    shard: str | None
+    workers: int | None
+    ray: bool
+    ray_address: str | None
+
+
+class OneWords(RuleWords, StoppingWords, FieldWords, RuntimeWords, total=False):
+    """Keywords of `onnxcert.certify` beside those in its signature."""
+
+
+class PlanWords(RuleWords, NoiseWords, ModelWords, total=False):
+    """Keywords of `onnxcert.plan` beside those in its signature."""
+
+
+class RunWords(
+    RuleWords, NoiseWords, StoppingWords, ModelWords, InputWords, WorkerWords, total=False
+):
+    """Keywords of `onnxcert.certify_many` beside those in its signature."""
+
+
+def select_words(words: Mapping[str, Any], *kinds: Any) -> dict[str, Any]:
+    """Return those of `words` that are keywords of one of `kinds`, classes of this module."""
+    names = {name for kind in kinds for name in kind.__annotations__}
+    return {name: value for name, value in words.items() if name in names}
+
+
+def check_words(*kinds: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator that refuses unknown keywords by name, with the nearest known one.
+
+    Args:
+        kinds: classes of this module whose keywords the function takes beside its own parameters.
+
+    Raises:
+        ParameterError: by the decorated function, if a keyword is unknown.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        own = inspect.signature(function).parameters.values()
+        known = {p.name for p in own if p.kind not in (p.VAR_KEYWORD, p.POSITIONAL_ONLY)}
+        known |= {name for kind in kinds for name in kind.__annotations__}
+
+        @functools.wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            for name in kwargs:
+                if name not in known:
+                    raise unknown_word(function.__name__, name, known)
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def unknown_word(function: str, name: str, known: set[str]) -> ParameterError:
+    """Return the error for a keyword that `function` does not have."""
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(sorted(known))}."
+    return ParameterError(f"{function} has no keyword {name}; {hint}")
