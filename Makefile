@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: check test test-all lint fuzz recovery demo bench bench-full clean
+.PHONY: check test test-all lint fuzz recovery demo docs bench bench-full clean
 
 # Two jobs: mypy runs while tests wait for their processes.
 check:
@@ -45,6 +45,15 @@ recovery: $(BIN)/.ready
 
 demo: $(BIN)/.ready
 	$(BIN)/onnxcert certify street --out out/street
+
+# The documentation as a site in out/site, with the tutorial executed; no part of `make check`.
+docs: $(BIN)/.docs-ready
+	$(BIN)/python -m mkdocs build
+
+$(BIN)/.docs-ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
 
 # Compare with bare ONNX Runtime and the reference design: under 15 minutes on two quiet cores; see
 # docs/speed.md.
