@@ -211,7 +211,7 @@ def _on_bands(noise: Perturbation, on: str, bands: Sequence[str]) -> Perturbatio
     if unknown := [name for name in names if name not in bands]:
         raise ParameterError(
             f"--on must be band names ({join_band_names(bands)}) separated by commas, or channels "
-            f"FIRST:END, at most 0:{len(bands)}, got {unknown[0]!r}."
+            f"FIRST:END, at most 0:{len(bands)}, got {unknown[0]!r}{suggest(unknown[0], bands)}"
         )
     channels = sorted({bands.index(name) for name in names})
     label = join_band_names([bands[channel] for channel in channels])

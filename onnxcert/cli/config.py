@@ -183,6 +183,7 @@ def _as_toml(value: Any, parameter: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_as_toml(one, parameter) for one in value)}]"
     if parameter.metavar in _NUMERIC and _TOML_NUMBER.fullmatch(value):
-        return str(value)
+        # As `read_config` gives it, so that a file that is read and written again stays the same.
+        return str(tomllib.loads(f"value = {value}")["value"])
     # JSON strings are strings of TOML, apart from DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -31,7 +31,7 @@ def describe_usage_error(error: Any) -> str:
         joint = " " if text.startswith("must ") else ": "
         return f"{_source(context, parameter)}{_name(parameter)}{joint}{text}"
     if hasattr(error, "option_name"):  # an option without its value
-        return f"{error.option_name} needs a value; {command} --help describes it."
+        return f"{error.option_name} needs a value after it."
     if message.startswith("Got unexpected extra argument"):
         extra = message.partition(" (")[2].removesuffix(")")
         return f"{command} takes no argument {extra}; leave it out, or quote a name with spaces."

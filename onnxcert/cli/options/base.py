@@ -16,6 +16,7 @@ from types import NoneType
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 import typer
+import typer.models
 
 from onnxcert.cli.options.parsing import parse_number, parse_whole
 
@@ -151,4 +152,6 @@ def _annotate(annotation: Any, title: str | None = None) -> Any:
     if info.parser is None and plain in _NUMBERS:
         info.parser, metavar = _NUMBERS[plain]
         info.metavar = info.metavar or metavar
+    elif not isinstance(info, typer.models.ArgumentInfo):
+        info.metavar = info.metavar or {str: "NAME", Path: "PATH"}.get(plain)
     return Annotated[Any if info.parser else kind, info]
