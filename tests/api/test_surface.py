@@ -18,8 +18,8 @@ FUNCTIONS = {
     "decide": "redecide",
     "study": "study",
 }
-# Options that are no keyword, because a function returns what the command prints, and has no file of
-# options. The command `inspect` ignores the batch size.
+# Options that are no keyword, because a function returns what the command prints, and reads no file
+# of options. The command `inspect` ignores the batch size.
 OTHERWISE = {
     *("--json", "--per-class", "--help", "--quiet", "--verbose"),
     *("--config", "--save-config", "--preset"),
