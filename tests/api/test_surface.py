@@ -18,9 +18,12 @@ FUNCTIONS = {
     "decide": "redecide",
     "study": "study",
 }
-# Options that are no keyword: a function returns the values, `Report.table` prints classes, and the
-# command `inspect` ignores the batch size.
-OTHERWISE = {"--json", "--per-class", "--help"}
+# Options that are no keyword, because a function returns what the command prints, and reads no file
+# of options. The command `inspect` ignores the batch size.
+OTHERWISE = {
+    *("--json", "--per-class", "--help", "--quiet", "--verbose"),
+    *("--config", "--save-config", "--preset"),
+}
 IGNORED = {"inspect": {"--batch-size"}}
 
 
