@@ -17,8 +17,7 @@ from onnxcert.run.checkpointed_count import CheckpointedCount
 from onnxcert.run.compatibility import check_same_outputs, check_stored_record
 from onnxcert.run.context import RunContext
 from onnxcert.run.provenance import collect_provenance
-from onnxcert.run.workers.tasks import CleanOutputs, MakePlan
-from onnxcert.run.workers.worker import clean_labels
+from onnxcert.run.workers.worker import CleanOutputs, MakePlan, clean_labels
 from onnxcert.sampling import BatchLeak
 from onnxcert.sampling.backend import NUMPY
 from onnxcert.sampling.draws import Draws, digest
@@ -123,7 +122,7 @@ class CertificationJob:
             inputs=self.same_size,
             batch_size=context.batch_size,
             known=context.plans.known.get(self.x.shape),
-            leaky=context.plans.leaky,
+            one_draw_per_pass=context.plans.leaky,
         )
 
     def accept_outputs(self, outputs: CleanOutputs) -> None:
