@@ -10,7 +10,7 @@ from onnxcert.data import Item
 from onnxcert.errors import ModelError, ParameterError, StoreError
 from onnxcert.model.segmenter import resolve_class_names
 from onnxcert.model.tuning.execution_plan import ONE_DRAW_PLAN, ExecutionPlan
-from onnxcert.report.export.files import has_figure, write_labels
+from onnxcert.report.export.files import has_figure, has_labels, write_labels
 from onnxcert.report.figures.plotting import load_matplotlib
 from onnxcert.results import Record
 from onnxcert.run.checkpointed_count import CheckpointedCount
@@ -84,7 +84,7 @@ class CertificationJob:
             category=modality.category(self.prepared),
             parameters={**context.parameters, "seed": context.seed},
         )
-        if not modality.has_labels(folder, self.name):
+        if not has_labels(folder, record):
             write_labels(folder, record, names)
         if context.pictures and not has_figure(folder, self.name):
             self._draw(record.to_memory(), truth, names)
