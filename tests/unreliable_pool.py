@@ -11,8 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Self
 
-from onnxcert.run.workers.tasks import CountDraws, MakePlan
-from onnxcert.run.workers.worker import Task, TaskResult, Worker, WorkerSetup
+from onnxcert.run.workers.worker import CountDraws, Task, TaskResult, Worker, WorkerSetup
 
 
 class Gone(Exception):
@@ -21,10 +20,8 @@ class Gone(Exception):
 
 def task_key(task: Task) -> tuple[str, range | None, bool]:
     """Return what makes two tasks one, however often it is requeued."""
-    if isinstance(task, CountDraws):
-        return task.draws.digest, task.indices, task.plan.one_draw_per_pass
-    assert isinstance(task, MakePlan)
-    return task.draws.digest, None, task.leaky
+    indices = task.indices if isinstance(task, CountDraws) else None
+    return task.draws.digest, indices, task.one_draw_per_pass
 
 
 class UnreliablePool:

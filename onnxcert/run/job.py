@@ -10,15 +10,14 @@ from onnxcert.data import Item
 from onnxcert.errors import ModelError, ParameterError, StoreError
 from onnxcert.model.segmenter import resolve_class_names
 from onnxcert.model.tuning.execution_plan import ONE_DRAW_PLAN, ExecutionPlan
-from onnxcert.report.export.files import has_figure, write_labels
+from onnxcert.report.export.files import has_figure, has_labels, write_labels
 from onnxcert.report.figures.plotting import load_matplotlib
 from onnxcert.results import Record
 from onnxcert.run.checkpointed_count import CheckpointedCount
 from onnxcert.run.compatibility import check_same_outputs, check_stored_record
 from onnxcert.run.context import RunContext
 from onnxcert.run.provenance import collect_provenance
-from onnxcert.run.workers.tasks import CleanOutputs, MakePlan
-from onnxcert.run.workers.worker import clean_labels
+from onnxcert.run.workers.worker import CleanOutputs, MakePlan, clean_labels
 from onnxcert.sampling import BatchLeak
 from onnxcert.sampling.backend import NUMPY
 from onnxcert.sampling.draws import Draws, digest
@@ -85,7 +84,7 @@ class CertificationJob:
             category=modality.category(self.prepared),
             parameters={**context.parameters, "seed": context.seed},
         )
-        if not modality.has_labels(folder, self.name):
+        if not has_labels(folder, record):
             write_labels(folder, record, names)
         if context.pictures and not has_figure(folder, self.name):
             self._draw(record.to_memory(), truth, names)
@@ -123,7 +122,7 @@ class CertificationJob:
             inputs=self.same_size,
             batch_size=context.batch_size,
             known=context.plans.known.get(self.x.shape),
-            leaky=context.plans.leaky,
+            one_draw_per_pass=context.plans.leaky,
         )
 
     def accept_outputs(self, outputs: CleanOutputs) -> None:

@@ -26,7 +26,7 @@ from onnxcert.model.adapter.image import ImageAdapter
 from onnxcert.model.adapter.points import PointAdapter
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.runtime.machine import refuse_too_large
-from onnxcert.report.export.files import draw_record, has_labels
+from onnxcert.report.export.files import draw_record
 from onnxcert.report.export.points import draw_cloud_record
 from onnxcert.report.figures.images import composite
 from onnxcert.results import Record
@@ -87,10 +87,6 @@ class InputModality(ABC):
     def category(self, prepared: Any) -> str:  # noqa: ARG002
         """Return the category of the input, for metrics by category; empty if unknown."""
         return ""
-
-    @abstractmethod
-    def has_labels(self, folder: Path, name: str) -> bool:
-        """Return whether the label files of a result exist in `folder`."""
 
     @abstractmethod
     def draw(
@@ -157,9 +153,6 @@ class ImageModality(InputModality):
             also_ignored=self.listing.also_ignored,
             label_encoding=self.listing.label_encoding,
         )
-
-    def has_labels(self, folder: Path, name: str) -> bool:
-        return has_labels(folder, name, png=True)
 
     def draw(
         self,
@@ -248,9 +241,6 @@ class PointCloudModality(InputModality):
 
     def category(self, prepared: PointCloud) -> str:
         return self.adapter.category(prepared.category)
-
-    def has_labels(self, folder: Path, name: str) -> bool:
-        return has_labels(folder, name, png=False)
 
     def draw(
         self,

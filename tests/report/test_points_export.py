@@ -163,9 +163,9 @@ def test_labels_of_another_cloud_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(N,), (3, N), (1,)])
 def test_label_files_need_the_record_alone(tmp_path: Path, shape: tuple[int, ...]) -> None:
     shown = record(shape)
-    assert not has_labels(tmp_path, shown.name, png=False)
+    assert not has_labels(tmp_path, shown)
     write_labels(tmp_path, shown, NAMES)
-    assert has_labels(tmp_path, shown.name, png=False)
+    assert has_labels(tmp_path, shown)
     assert [p.name for p in (tmp_path / "labels").iterdir()] == ["chair-03.npy"]
     path = tmp_path / "labels" / "chair-03.npy"
     labels = np.load(path)

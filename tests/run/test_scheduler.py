@@ -28,8 +28,7 @@ from onnxcert.errors import DeviceError, ModelError, OnnxcertError
 from onnxcert.run.progress import ProgressListener
 from onnxcert.run.run import Run
 from onnxcert.run.workers.scheduler import Scheduler
-from onnxcert.run.workers.tasks import CountDraws, MakePlan
-from onnxcert.run.workers.worker import Task, Worker, WorkerSetup
+from onnxcert.run.workers.worker import CountDraws, MakePlan, Task, Worker, WorkerSetup
 from onnxcert.sampling.draws import digest
 from onnxcert.statistics.settings import Settings
 

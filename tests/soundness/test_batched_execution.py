@@ -27,8 +27,7 @@ from onnxcert.model.tuning.execution_plan import ExecutionPlan
 from onnxcert.results import merge
 from onnxcert.run.progress import ProgressListener
 from onnxcert.run.run import Run
-from onnxcert.run.workers.tasks import CountDraws
-from onnxcert.run.workers.worker import Worker, WorkerSetup
+from onnxcert.run.workers.worker import CountDraws, Worker, WorkerSetup
 from onnxcert.sampling import Count, Part, count_part, sample
 from onnxcert.sampling.draws import Draws, digest
 from onnxcert.statistics.settings import Settings

@@ -34,11 +34,15 @@ def has_figure(folder: Path, name: str) -> bool:
     return path.is_dir() or path.with_name(f"{name}.png").exists()
 
 
-def has_labels(folder: Path, name: str, *, png: bool) -> bool:
-    """Return whether the label files of an input exist; those of an image include a `png`."""
-    path = folder / "labels" / name
-    image = not png or path.is_dir() or path.with_name(f"{name}.png").exists()
-    return image and path.with_name(f"{name}.npy").exists()
+def has_labels(folder: Path, record: Record) -> bool:
+    """Return whether the label files of a record exist: `.npy`, and of an image PNG, too."""
+    path = folder / "labels" / record.name
+    png = _is_cloud(record) or path.is_dir() or path.with_name(f"{record.name}.png").exists()
+    return png and path.with_name(f"{record.name}.npy").exists()
+
+
+def _is_cloud(record: Record) -> bool:
+    return bool(record.provenance.contract.get("medium") == Modality.POINTS)
 
 
 def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> None:
@@ -53,10 +57,9 @@ def write_labels(folder: Path, record: Record, class_names: Sequence[str]) -> No
 def label_files(record: Record, class_names: Sequence[str]) -> Iterator[tuple[Path, bytes]]:
     """Yield (path in the results folder, content) of each label file; see `write_labels`."""
     labels, folder, array = np.asarray(record.labels[...]), Path("labels"), BytesIO()
-    points = record.provenance.contract.get("medium") == Modality.POINTS
-    np.save(array, labels.astype(np.int32) if points else labels)
+    np.save(array, labels.astype(np.int32) if _is_cloud(record) else labels)
     yield folder / f"{record.name}.npy", array.getvalue()
-    if points:
+    if _is_cloud(record):
         return
     if labels.ndim == 1:
         many = record.provenance.contract.get("output_form") == "multilabel"

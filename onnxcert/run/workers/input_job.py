@@ -8,8 +8,14 @@ from typing import Any, Final, final
 from onnxcert.model.tuning.execution_plan import ONE_DRAW_PLAN, ExecutionPlan
 from onnxcert.run.checkpointed_count import CheckpointedCount
 from onnxcert.run.job import CertificationJob
-from onnxcert.run.workers.tasks import CleanOutputs, CountDraws, MakePlan
-from onnxcert.run.workers.worker import Task, TaskResult, WorkerPool
+from onnxcert.run.workers.worker import (
+    CleanOutputs,
+    CountDraws,
+    MakePlan,
+    Task,
+    TaskResult,
+    WorkerPool,
+)
 from onnxcert.sampling import BatchLeak, Part
 
 # Target duration of a task, or the time between checkpoints if that is shorter; at most this much
@@ -50,33 +56,31 @@ class InputJob:
         """
         if self._counting is None:
             return None if self._planning else self._plan_task()
+        count, plan = self._counting.count, self._counting.plan
         if self._lost:
-            return self._count_task(self._counting, self._lost.pop(0))
-        count, batch = self._counting.count, self._counting.plan.batch.draws
-        start, stop = max(self._assigned, count.done), count.next_stop
-        if self.ended or start >= stop:
-            return None
-        pace = self._plans.seconds_per_draw.get(self._shape)
-        seconds = min(_TASK_SECONDS, self.job.context.checkpoint_seconds)
-        batches = 1 if pace is None else max(1, int(seconds / (pace * batch)))
-        if last:
-            batches = min(batches, math.ceil((stop - start) / (workers * batch)))
-        # Whole batches, so that the passes are the same as in one process.
-        self._assigned = min(stop, start + batches * batch)
-        return self._count_task(self._counting, range(start, self._assigned))
+            indices = self._lost.pop(0)
+        else:
+            start, stop = max(self._assigned, count.done), count.next_stop
+            if self.ended or start >= stop:
+                return None
+            # Whole batches, so that the passes are the same as in one process.
+            batch, pace = plan.batch.draws, self._plans.seconds_per_draw.get(self._shape)
+            seconds = min(_TASK_SECONDS, self.job.context.checkpoint_seconds)
+            batches = 1 if pace is None else max(1, int(seconds / (pace * batch)))
+            if last:
+                batches = min(batches, math.ceil((stop - start) / (workers * batch)))
+            self._assigned = min(stop, start + batches * batch)
+            indices = range(start, self._assigned)
+        check = None if count.check is None else count.check.part(indices)
+        return CountDraws(self.job.draws, indices, count.classes, plan, check)
 
-    def _plan_task(self) -> Task | None:
+    def _plan_task(self) -> MakePlan | None:
         task = self.job.plan_task()
         if task.known is None and self._shape in self._plans.planning:
             return None
         self._plans.planning.add(self._shape)
         self._planning = True
         return task
-
-    def _count_task(self, counting: CheckpointedCount, indices: range) -> Task:
-        count = counting.count
-        check = None if count.check is None else count.check.part(indices)
-        return CountDraws(self.job.draws, indices, count.classes, counting.plan, check)
 
     def handles(self, task: Task) -> tuple[Any, ...]:
         """Return the handles of the shared data that the task needs."""
@@ -89,17 +93,20 @@ class InputJob:
 
     def requeue(self, task: Task) -> None:
         """Requeue `task`, whose worker was lost."""
-        if isinstance(task, CountDraws):
-            if self._is_current(task):
-                self._lost = sorted([*self._lost, task.indices], key=lambda indices: indices.start)
-        elif isinstance(task, MakePlan):
+        if isinstance(task, MakePlan):
             self._planning = False
             if task.known is None:
                 self._plans.planning.discard(self._shape)
+        elif self._is_current(task):
+            self._lost = sorted([*self._lost, task.indices], key=lambda indices: indices.start)
 
-    def _is_current(self, task: CountDraws) -> bool:
-        """Return whether `task` is not one of before batch dependence was found."""
-        return self._counting is not None and task.plan == self._counting.plan
+    def _is_current(self, task: Task) -> bool:
+        """Return whether the count of `task` did not restart since, after batch dependence."""
+        return (
+            isinstance(task, CountDraws)
+            and self._counting is not None
+            and task.plan == self._counting.plan
+        )
 
     def receive(self, task: Task, result: TaskResult) -> bool:
         """Process the result of a task; return whether it shows batch dependence, as the first."""
@@ -108,7 +115,6 @@ class InputJob:
         if isinstance(value, BatchLeak):
             leaks = context.handle_leak()
         elif isinstance(value, Part):
-            assert isinstance(task, CountDraws)
             if self._is_current(task):
                 self._plans.seconds_per_draw[self._shape] = result.seconds / len(value.indices)
                 self._absorb(value)

@@ -14,8 +14,7 @@ from onnxcert.model.tuning.environment import Runtime
 from onnxcert.run.job import CertificationJob
 from onnxcert.run.progress import ProgressListener
 from onnxcert.run.workers.input_job import InputJob
-from onnxcert.run.workers.tasks import CleanOutputs, CountDraws, MakePlan
-from onnxcert.run.workers.worker import Task, TaskResult, WorkerPool
+from onnxcert.run.workers.worker import CleanOutputs, Task, TaskResult, WorkerPool
 
 # Queue depth per worker: one task running, one waiting, so that the worker is never idle.
 _DEPTH: Final = 2
@@ -59,7 +58,7 @@ class Scheduler:
         self._slots = [_Slot(number) for number in range(pool.size)]
         self._jobs: list[InputJob] = []
         self._pending: Iterator[CertificationJob] = iter(())
-        self._exhausted = False
+        self._exhausted = False  # whether no input is waiting
         self._first = pool.share(None)  # the first input that the model accepts, see `Worker.do`
         self._accepted = False  # whether there is one
         self._failures: Counter[tuple[str, str, bool]] = Counter()
@@ -91,7 +90,7 @@ class Scheduler:
         Raises:
             OnnxcertError: an input cannot be certified as requested; other counts are checkpointed.
         """
-        self._pending, self._exhausted = jobs, False
+        self._pending = jobs
         try:
             while self._jobs or self._admit():
                 if stopping():
@@ -109,19 +108,17 @@ class Scheduler:
 
     def _admit(self) -> bool:
         """Admit one more input if there is one and the queue is not full."""
-        if self._exhausted or len(self._jobs) > _DEPTH * len(self._slots):
+        if len(self._jobs) > _DEPTH * len(self._slots):
             return False
         job = next(self._pending, None)
-        if job is None:
-            self._exhausted = True
-            return False
-        self._jobs.append(InputJob(job, self._pool))
-        return True
+        self._exhausted = job is None
+        if job is not None:
+            self._jobs.append(InputJob(job, self._pool))
+        return not self._exhausted
 
     def _assign(self) -> None:
-        while True:
-            free = [p for p in self._slots if p.ready is None and len(p.held) < _DEPTH]
-            found = self._next_task() if free else None
+        while free := [p for p in self._slots if p.ready is None and len(p.held) < _DEPTH]:
+            found = self._next_task()
             if found is None:
                 return
             job, task = found
@@ -132,16 +129,13 @@ class Scheduler:
     def _next_task(self) -> tuple[InputJob, Task] | None:
         if not self._accepted and any(slot.held for slot in self._slots):
             return None  # the first input that the model accepts is the warm-up input of all
-        fresh = 0
-        while True:
-            for job in self._jobs[fresh:]:
-                idle = sum(slot.ready is None for slot in self._slots)
-                task = job.next_task(idle, last=self._exhausted)
-                if task is not None:
-                    return job, task
-            fresh = len(self._jobs)
-            if not self._admit():
-                return None
+        idle, seen = sum(slot.ready is None for slot in self._slots), 0
+        while seen < len(self._jobs) or self._admit():
+            task = self._jobs[seen].next_task(idle, last=self._exhausted)
+            if task is not None:
+                return self._jobs[seen], task
+            seen += 1
+        return None
 
     # -- collecting results ---------------------------------------------------------------------
 
@@ -155,11 +149,12 @@ class Scheduler:
             if slot.ready is not None and slot.ready.done():
                 self._mark_ready(slot, slot.ready)
             for future in [future for future in slot.held if future.done()]:
-                self._collect(slot, future)
+                if future in slot.held:  # else its worker was lost, and is replaced already
+                    self._collect(slot, future)
 
     def _report_waiting(self) -> None:
         """Report if no worker is available for long; nothing else shows it."""
-        if not all(slot.ready is not None for slot in self._slots):
+        if any(slot.ready is None for slot in self._slots):
             self._idle_since = None
         elif self._idle_since is None:
             self._idle_since = time.monotonic()
@@ -180,22 +175,18 @@ class Scheduler:
                 )
             slot.ready = self._pool.start(slot.number)
             return
-        runtime = _value(ready)
-        assert isinstance(runtime, Runtime)
+        runtime: Runtime = _value(ready)
         self._runtimes.append(runtime)
         if runtime.kind != self._runtimes[0].kind:
             raise DeviceError(
                 f"all workers must have the same runtime, but one has {self._runtimes[0]} and "
                 f"another {runtime}; install the same onnxcert everywhere, or use --device cpu."
             )
-        self._failed_starts = 0
-        slot.ready = None
+        self._failed_starts, slot.ready = 0, None
         if self._reported:
             self._report("")
 
     def _collect(self, slot: _Slot, future: Future[TaskResult]) -> None:
-        if future not in slot.held:
-            return  # the loss of its worker is handled already
         if isinstance(future.exception(), self._pool.lost):
             self._replace(slot)
             return
@@ -223,22 +214,16 @@ class Scheduler:
         slot.ready = self._pool.start(slot.number)
         for job, task in held:
             job.requeue(task)
-        if held:
-            self._attribute_failure(held[0][0].job.name, held[0][1])
-
-    def _attribute_failure(self, name: str, task: Task) -> None:
+        if not held:
+            return
+        name, task = held[0][0].job.name, held[0][1]
         # With one draw per pass it is another task: earlier losses say nothing about its memory.
-        if isinstance(task, CountDraws):
-            doing = f"counting its draws {task.indices.start} to {task.indices.stop - 1}"
-            one_draw = task.plan.one_draw_per_pass
-        else:
-            assert isinstance(task, MakePlan)
-            doing, one_draw = "trying it out", task.leaky
-        self._failures[name, doing, one_draw] += 1
-        if self._failures[name, doing, one_draw] >= _TRIES:
+        failure = (name, task.doing, task.one_draw_per_pass)
+        self._failures[failure] += 1
+        if self._failures[failure] >= _TRIES:
             raise ModelError(
-                f"{name}: {_TRIES} workers ended while {doing}; they may lack memory; use fewer "
-                "workers or a smaller --batch-size."
+                f"{name}: {_TRIES} workers ended while {task.doing}; they may lack memory; use "
+                "fewer workers or a smaller --batch-size."
             )
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, final
+from typing import Any, ClassVar, Protocol, Self, final
 
 from onnxcert._typing import FloatArray, IntArray
-from onnxcert.errors import OnnxcertError
+from onnxcert.errors import ModelError, OnnxcertError
+from onnxcert.model.contract.base import Contract
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.environment import Runtime
+from onnxcert.model.tuning.execution_plan import ExecutionPlan, make_plan
+from onnxcert.sampling import BatchLeak, LeakCheck, Part, count_part
+from onnxcert.sampling.draws import Draws
+from onnxcert.sampling.tally import passes
+from onnxcert.statistics.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -32,16 +37,108 @@ class WorkerSetup:
     threads: int
 
 
-class Task(ABC):
-    """One task; `run` gets the shared values. A task may be repeated on any worker."""
+@dataclass(frozen=True, eq=False)
+class CleanOutputs:
+    """Outputs of the models for an input without noise, and its execution plan.
 
-    @abstractmethod
-    def run(self, worker: Worker, *shared: Any) -> Any:
-        """Execute the task and return its result.
+    Attributes:
+        clean: labels [*grid].
+        nonrobust: labels of the other model, if there is one.
+        plan: execution plan of the draws.
+        contract: contract of the model, after its first pass.
+        other_contract: contract of the other model, if there is one.
+    """
 
-        Raises:
-            OnnxcertError: one sentence; the driver raises it again.
-        """
+    clean: IntArray
+    nonrobust: IntArray | None
+    plan: ExecutionPlan
+    contract: Contract
+    other_contract: Contract | None
+
+
+@final
+@dataclass(frozen=True)
+class MakePlan:
+    """Task: label an input without noise and plan the execution of its draws.
+
+    Returns `CleanOutputs`, or the reason if the model fails on the input.
+    """
+
+    draws: Draws
+    settings: Settings
+    inputs: int
+    batch_size: int | None
+    known: ExecutionPlan | None
+    one_draw_per_pass: bool
+    doing: ClassVar = "trying it out"
+
+    def run(self, worker: Worker, *shared: Any) -> CleanOutputs | str:
+        ((x, other),) = shared
+        try:
+            clean, nonrobust = worker.label(x, other)
+        except ModelError as error:
+            return str(error)
+        plan = self.plan(worker.model, x, clean)
+        other_contract = worker.nonrobust.contract if worker.nonrobust else None
+        return CleanOutputs(clean, nonrobust, plan, worker.model.contract, other_contract)
+
+    def plan(self, model: OnnxSegmenter, x: FloatArray, clean: IntArray) -> ExecutionPlan:
+        """Plan the draws of `x`, whose labels are `clean`, with warm-up draws; see `make_plan`."""
+        return make_plan(
+            model,
+            x,
+            self.draws,
+            each=passes(self.settings.n, self.settings.n0, self.settings.selection),
+            inputs=self.inputs,
+            checked=self.settings.leak_check_draws(int(clean.size), device=model.on_device),
+            batch_size=self.batch_size,
+            known=self.known,
+            leaky=self.one_draw_per_pass,
+        )
+
+
+@final
+@dataclass(frozen=True)
+class CountDraws:
+    """Task: count the draws `indices` of an input.
+
+    Returns a `Part`, or the `BatchLeak` if the model is batch-dependent.
+    """
+
+    draws: Draws
+    indices: range
+    classes: int
+    plan: ExecutionPlan
+    check: LeakCheck | None = None
+
+    @property
+    def one_draw_per_pass(self) -> bool:
+        return self.plan.one_draw_per_pass
+
+    @property
+    def doing(self) -> str:
+        return f"counting its draws {self.indices.start} to {self.indices.stop - 1}"
+
+    def run(self, worker: Worker, *shared: Any) -> Part | BatchLeak:
+        (x, _), *candidate = shared
+        try:
+            return count_part(
+                worker.model,
+                x,
+                self.draws,
+                self.indices,
+                classes=self.classes,
+                candidate=candidate[0] if candidate else None,
+                batch_size=self.plan.batch.draws,
+                backend=worker.model.backend,
+                check=self.check,
+            )
+        except BatchLeak as found:
+            return found
+
+
+# `run` gets the shared values. A task may be repeated, on any worker.
+Task = MakePlan | CountDraws
 
 
 @dataclass(frozen=True)
@@ -55,8 +152,8 @@ class TaskResult:
     """
 
     value: Any
-    seconds: float
-    forward: float
+    seconds: float = 0.0
+    forward: float = 0.0
 
 
 @final
@@ -66,23 +163,22 @@ class Worker:
     Attributes:
         model: the model.
         nonrobust: the other model, if there is one.
-        runtime: runtime of the model, or the error if it cannot be opened.
     """
 
     def __init__(self, setup: WorkerSetup) -> None:
         options = {"device": setup.device, "threads": setup.threads}
         self._warm = False
-        self.runtime: Runtime | OnnxcertError
+        self._runtime: Runtime | OnnxcertError
         try:
             self.model = setup.model(**options)
             self.nonrobust = setup.nonrobust(**options) if setup.nonrobust else None
-            self.runtime = Runtime.of(self.model)
+            self._runtime = Runtime.of(self.model)
         except OnnxcertError as error:
-            self.runtime = error
+            self._runtime = error
 
     def ready(self) -> TaskResult:
         """Return the runtime, or the error if the model cannot be opened."""
-        return TaskResult(self.runtime, 0.0, 0.0)
+        return TaskResult(self._runtime)
 
     def do(
         self, task: Task, first: tuple[FloatArray, FloatArray | None] | None, *shared: Any
@@ -101,7 +197,7 @@ class Worker:
             if first is not None and not self._warm:
                 self.label(*first)
                 start = time.perf_counter()
-            value = task.run(self, *shared)
+            value: Any = task.run(self, *shared)
         except OnnxcertError as error:
             value = error
         return TaskResult(value, time.perf_counter() - start, self._forward() - before)
