@@ -77,9 +77,11 @@ def summarise_guarantee(
 
     >>> from onnxcert.perturbation import Gaussian
     >>> facts = {"controls": "FWER", "unit": "values in [0, 1]", "components": 9, "kind": "pixels"}
-    >>> print(summarise_guarantee(rule=Rule(), perturbation=Gaussian(0.25), **facts))
-    No perturbation of L2 norm up to 0.1686 changes the smoothed model's class at a certified pixel
-    (99.9 % confidence).
+    >>> line = summarise_guarantee(rule=Rule(), perturbation=Gaussian(0.25), **facts)
+    >>> for part in line.split(" at "):
+    ...     print(part)
+    No perturbation of L2 norm up to 0.1686 changes the smoothed model's class
+    a certified pixel (99.9 % confidence).
     """
     noun = name_component(kind)
     alpha = Decimal(repr(rule.alpha))
@@ -153,9 +155,8 @@ def _describe_attack(
     if radius is not None or not rule.more_taus:
         radius = perturbation.radius(rule.tau) if radius is None else radius
         every = perturbation.norm in _ROTATIONS and radius >= math.pi
-        return _name_attack(
-            perturbation, "" if every else _describe_size(perturbation, radius)
-        ), False
+        size = "" if every else _describe_size(perturbation, radius)
+        return _name_attack(perturbation, unit, size), False
     taus = sorted(rule.taus)
     if len(taus) <= _FEW_TAUS:
         size = ", ".join(
