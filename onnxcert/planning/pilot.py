@@ -8,7 +8,6 @@ from functools import cache
 from typing import Final, Self
 
 import numpy as np
-from scipy.signal import fftconvolve
 from scipy.stats import binom
 
 from onnxcert._typing import IntArray, LevelArray
@@ -77,6 +76,8 @@ class VoteRates:
 
     def crossing_shares(self, looks: Sequence[int], bounds: Sequence[int]) -> tuple[float, ...]:
         """Compute the expected share that reaches the boundary up to each look."""
+        from scipy.signal import fftconvolve  # slow to import, and only this needs it
+
         rates = _rates()[:, None]
         alive, crossed = np.ones((_RATES, 1)), np.zeros(_RATES)
         found, before = [], 0

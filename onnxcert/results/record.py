@@ -206,6 +206,7 @@ class Record:
             rule=decision.rule,
             controls=decision.controls,
             perturbation=tally.perturbation,
+            unit=tally.unit,
             components=decision.components,
             kind=tally.kind,
             radius=decision.own_radius,

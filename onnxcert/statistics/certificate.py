@@ -103,6 +103,7 @@ class Certificate:
             rule=self.rule,
             controls=self.controls,
             perturbation=self.tally.perturbation,
+            unit=self.tally.unit,
             components=self.tally.components,
             kind=self.tally.kind,
             radius=self.own_radius,

@@ -14,7 +14,12 @@ from onnxcert._typing import Perturbation
 from onnxcert.perturbation import OnChannels
 from onnxcert.sampling.tally import Component, Element
 from onnxcert.statistics.correction.base import Controls
-from onnxcert.statistics.guarantee import VECTORS, describe_channels, round_down
+from onnxcert.statistics.guarantee import (
+    VECTORS,
+    describe_attack,
+    describe_channels,
+    round_down,
+)
 from onnxcert.statistics.rule import Rule
 
 # Attacks that add no vector to the input, by the perturbation's norm.
@@ -50,6 +55,7 @@ def summarise_guarantee(
     rule: Rule,
     controls: Controls,
     perturbation: Perturbation,
+    unit: str,
     components: int,
     kind: str,
     radius: float | None = None,
@@ -62,6 +68,7 @@ def summarise_guarantee(
         rule: the decision rule.
         controls: the error rate that the correction controls.
         perturbation: the noise.
+        unit: the unit of the input, as text.
         components: N, or the largest N of several inputs.
         kind: what a component is, as text.
         radius: replaces the radius that follows from tau.
@@ -69,25 +76,28 @@ def summarise_guarantee(
         inputs: number of inputs that the line is printed for.
 
     >>> from onnxcert.perturbation import Gaussian
-    >>> noise, facts = Gaussian(0.25), {"controls": "FWER", "components": 40960, "kind": "pixels"}
-    >>> print(summarise_guarantee(rule=Rule(), perturbation=noise, **facts))
-    No perturbation of L2 norm up to 0.1686 changes the smoothed model's class at a certified pixel
-    (99.9 % confidence).
+    >>> facts = {"controls": "FWER", "unit": "values in [0, 1]", "components": 9, "kind": "pixels"}
+    >>> line = summarise_guarantee(rule=Rule(), perturbation=Gaussian(0.25), **facts)
+    >>> for part in line.split(" at "):
+    ...     print(part)
+    No perturbation of L2 norm up to 0.1686 changes the smoothed model's class
+    a certified pixel (99.9 % confidence).
     """
     noun = name_component(kind)
     alpha = Decimal(repr(rule.alpha))
     shared = rule.alpha_scope == "dataset"
     together = f"all {rule.inputs} {noun.input}s together"
-    each = f" of each {noun.input}" if shared or inputs > 1 else ""
-    confidence = f"({_describe_confidence(alpha)}"
-    confidence += f" for {together})" if shared else f" for{each[3:]})" if each else ")"
+    alone = inputs == 1 and not shared
+    each = "" if alone else f" of each {noun.input}"
+    scope = "" if alone else f" for {together}" if shared else f" for each {noun.input}"
+    confidence = f"({_describe_confidence(alpha)}{scope})"
     if rule.procedure == "predict":
         line = (
             f"The class certified {noun.preposition} a {noun.one} is the class that the smoothed "
             f"model predicts without a perturbation {confidence}; no perturbation is covered."
         )
         return _qualify(rule, line)
-    attack, own = _describe_attack(rule, perturbation, noun, radius, radii)
+    attack, own = _describe_attack(rule, perturbation, unit, noun, radius, radii)
     b = rule.budget.of(components) if controls == "k-FWER" else 0
     if controls == "FDR":
         share = _percent(_round_up(alpha))
@@ -130,6 +140,7 @@ def name_component(kind: str) -> Noun:
 def _describe_attack(
     rule: Rule,
     perturbation: Perturbation,
+    unit: str,
     noun: Noun,
     radius: float | None,
     radii: tuple[float, float] | None,
@@ -140,13 +151,12 @@ def _describe_attack(
         size = f"the {component}'s own radius"
         if radii is not None:
             size += f" ({_describe_range(perturbation, radii)})"
-        return _name_attack(perturbation, size), True
+        return _name_attack(perturbation, unit, size), True
     if radius is not None or not rule.more_taus:
         radius = perturbation.radius(rule.tau) if radius is None else radius
         every = perturbation.norm in _ROTATIONS and radius >= math.pi
-        return _name_attack(
-            perturbation, "" if every else _describe_size(perturbation, radius)
-        ), False
+        size = "" if every else _describe_size(perturbation, radius)
+        return _name_attack(perturbation, unit, size), False
     taus = sorted(rule.taus)
     if len(taus) <= _FEW_TAUS:
         size = ", ".join(
@@ -156,16 +166,19 @@ def _describe_attack(
     else:
         ends = perturbation.radius(taus[0]), perturbation.radius(taus[-1])
         size = f"{_describe_range(perturbation, ends)}, for tau {taus[0]!r} to {taus[-1]!r}"
-    return _name_attack(perturbation, f"the radius of the {component}'s tau ({size})"), True
+    return _name_attack(perturbation, unit, f"the radius of the {component}'s tau ({size})"), True
 
 
-def _name_attack(perturbation: Perturbation, size: str) -> str:
+def _name_attack(perturbation: Perturbation, unit: str, size: str) -> str:
     """Return the attack up to `size`; of any size if `size` is empty."""
     of, part = perturbation, ""
     if isinstance(perturbation, OnChannels):
         of, part = perturbation.of, describe_channels(perturbation)
         part = part if perturbation.called else f"the {part}"
     words, values = _ROTATIONS.get(of.norm), of.parameters()
+    if words is None and not of.norm.startswith("L"):
+        # A change of the input that has no short words yet: those of the exact wording.
+        return describe_attack(perturbation, size, unit).removeprefix("every ")
     if words is None:
         named = f"perturbation of {part} with" if part else "perturbation of"
         return f"{named} {of.norm} norm up to {size}"

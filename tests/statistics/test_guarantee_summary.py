@@ -19,6 +19,7 @@ from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
 from onnxcert.sampling.tally import Element
 from onnxcert.statistics import decide
 from onnxcert.statistics.correction import CORRECTIONS
+from onnxcert.statistics.guarantee import describe_attack
 from onnxcert.statistics.guarantee_summary import summarise_guarantee
 from onnxcert.statistics.rule import Budget, Rule
 
@@ -28,6 +29,7 @@ ROTATIONS = ("angle", "angle about an axis")
 def say(rule: Rule, perturbation: Perturbation | None = None, **facts: Any) -> str:
     usual: dict[str, Any] = {
         "controls": CORRECTIONS[rule.correction].controls,
+        "unit": "intensity in [0, 1]",
         "components": 4,
         "kind": "pixels",
     }
@@ -186,6 +188,18 @@ def test_the_sentence_of_the_readme() -> None:
 )
 def test_variants(line: str, words: str) -> None:
     assert words in line
+
+
+def test_an_attack_without_short_words_has_those_of_the_exact_wording() -> None:
+    """A new kind of change must not be called a perturbation of some norm."""
+
+    class Exposure(Gaussian):
+        norm = "exposure"
+        unit = "stops"
+
+    line = say(Rule(), Exposure(0.25))
+    exact = describe_attack(Exposure(0.25), "0.1686 stops", "intensity in [0, 1]")
+    assert line.startswith(f"No {exact.removeprefix('every ')} changes the smoothed model's class")
 
 
 def test_a_certificate_says_its_own_line() -> None:

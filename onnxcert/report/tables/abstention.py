@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,11 +17,22 @@ def explain_record(record: Record) -> Abstention:
     Raises:
         ParameterError: the votes are impossible, e.g. more hits than draws.
     """
-    decision = record.decision
+    decision, tally = record.decision, record.tally
+    candidate = np.asarray(tally.candidate[...])
+    # Read nothing that the explanation does not use: large runs are reported often.
+    votes = replace(
+        tally,
+        candidate=candidate,
+        hits=np.asarray(tally.hits[...]),
+        single=np.asarray(tally.single[...]) if tally.nonfinite else candidate,
+        runner_up=None if tally.runner_up is None else np.asarray(tally.runner_up[...]),
+        looks=(),
+        path=None,
+    )
     # As in `Certificate.certified_at`.
     below = np.searchsorted(np.asarray(record.levels[...]), decision.tau, side="left")
     return explain_votes(
-        record.tally.to_memory(),
+        votes,
         decision.rule,
         np.asarray(record.level[...]) > below,
         decision.thresholds[0],

@@ -281,6 +281,7 @@ def summarise(
             rule=rule,
             controls=decision.controls,
             perturbation=draws.perturbation,
+            unit=tally.unit,
             components=components,
             kind=tally.kind,
             radius=own_radius,
