@@ -39,12 +39,10 @@ def to_numpy(array: Any) -> npt.NDArray[Any]:
     Raises:
         InputError: it is not an array of numbers.
     """
-    if isinstance(array, np.ndarray):
-        return array
     if getattr(array, "requires_grad", False):
         array = array.detach()
     try:
-        if not hasattr(array, "__dlpack__"):
+        if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
             found = np.asarray(array)
         elif array.__dlpack_device__()[0] == _CPU:
             found = np.from_dlpack(array)
