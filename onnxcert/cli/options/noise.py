@@ -13,11 +13,12 @@ from onnxcert.cli.options.parsing import look_up
 from onnxcert.data.images.bands import join_band_names
 from onnxcert.errors import ParameterError
 from onnxcert.model.contract.base import Contract
+from onnxcert.model.contract.change import make_change
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.contract.points import PointContract
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.perturbation import PLAIN, AxisRotation, Exposure, Gaussian, OnChannels, Rotation
-from onnxcert.perturbation.semantic import CloudChange, ImageChange, Semantic
+from onnxcert.perturbation import PLAIN, AxisRotation, Gaussian, OnChannels, Rotation
+from onnxcert.perturbation.semantic import Semantic
 
 # --axis selects a rotation about one axis.
 KINDS: Final = {name: kind for name, kind in PLAIN.items() if kind is not AxisRotation}
@@ -84,7 +85,7 @@ class NoiseOptions:
         self._check()
         contract = segmenter.contract
         if issubclass(self._kind, Semantic):
-            return self._build_change(self._kind, contract, default)
+            return make_change(self._kind, default if self.sigma is None else self.sigma, contract)
         if self._is_rotation and not isinstance(contract, PointContract):
             raise ParameterError(
                 "rotations are for point clouds, but the model takes images; leave --perturbation "
@@ -155,45 +156,6 @@ class NoiseOptions:
                 )
             return AxisRotation(sigma, self.axis, vectors)  # type: ignore[arg-type]
         return Rotation(sigma, vectors, self.radius or "exact")  # type: ignore[arg-type]
-
-    def _build_change(
-        self, kind: type[Semantic], contract: Contract, default: float | None
-    ) -> Perturbation:
-        """Return a change with few parameters, for a model with this contract."""
-        takes_points = isinstance(contract, PointContract)
-        if issubclass(kind, ImageChange if takes_points else CloudChange):
-            takes, needs = (
-                ("point clouds", "images") if takes_points else ("images", "point clouds")
-            )
-            raise ParameterError(
-                f"{kind.name} is for {needs}, but the model takes {takes}; choose another "
-                "--perturbation."
-            )
-        sigma = default if self.sigma is None else self.sigma
-        if sigma is None:
-            raise ParameterError(
-                f"--perturbation {kind.name} needs the strength of the noise; give --sigma, e.g. "
-                f"--sigma {kind.usual:g} ({kind.unit or 'in the unit of the coordinates'})."
-            )
-        change = kind(**{"sigma": sigma})
-        if not takes_points:
-            assert isinstance(contract, ImageContract)
-            if kind is Exposure and contract.bands:
-                raise ParameterError(
-                    "exposure needs colour or grey images, which the sRGB curve linearises, but "
-                    "the model takes bands; use --perturbation gain."
-                )
-            return change
-        assert isinstance(contract, PointContract)
-        if contract.frame != "own":
-            raise ParameterError(
-                f"the model's frame {contract.frame} removes every {kind.name} before the noise, "
-                "so there is nothing to certify; use a model with the frame own, or another "
-                "--perturbation."
-            )
-        if contract.declared_channels == 3:
-            return change
-        return OnChannels(change, 0, 3, "the coordinates")
 
     def _build_additive(self, contract: Contract, sigma: float) -> Perturbation:
         on = self.on
