@@ -12,8 +12,8 @@ from onnxcert.errors import ParameterError, suggest
 from onnxcert.model.contract.base import Contract
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.contract.points import PointContract
-from onnxcert.perturbation import PLAIN, AxisRotation, Exposure, Gaussian, OnChannels, Rotation
-from onnxcert.perturbation.semantic import CloudChange, ImageChange, Semantic
+from onnxcert.perturbation import PLAIN, AxisRotation, Gaussian, OnChannels, Rotation
+from onnxcert.perturbation.semantic import Semantic
 
 # A word `axis` selects a rotation about one axis.
 KINDS: Final = {name: kind for name, kind in PLAIN.items() if kind is not AxisRotation}
@@ -138,41 +138,6 @@ def _make_rotation(contract: PointContract, sigma: float, words: NoiseWords) -> 
             )
         return AxisRotation(sigma, axis, vectors)  # type: ignore[arg-type]
     return Rotation(sigma, vectors, radius or "exact")  # type: ignore[arg-type]
-
-
-def _make_change(kind: type[Semantic], contract: Contract, sigma: float | None) -> Perturbation:
-    """Return a change with few parameters, for a model with this contract."""
-    takes_points = isinstance(contract, PointContract)
-    if issubclass(kind, ImageChange if takes_points else CloudChange):
-        takes, needs = ("point clouds", "images") if takes_points else ("images", "point clouds")
-        raise ParameterError(
-            f"{kind.name} is for {needs}, but the model takes {takes}; choose another "
-            "--perturbation."
-        )
-    if sigma is None:
-        raise ParameterError(
-            f"--perturbation {kind.name} needs the strength of the noise; give --sigma, e.g. "
-            f"--sigma {kind.usual:g} ({kind.unit or 'in the unit of the coordinates'})."
-        )
-    change = kind(**{"sigma": sigma})
-    if not takes_points:
-        assert isinstance(contract, ImageContract)
-        if kind is Exposure and contract.bands:
-            raise ParameterError(
-                "exposure needs colour or grey images, which the sRGB curve linearises, but "
-                "the model takes bands; use --perturbation gain."
-            )
-        return change
-    assert isinstance(contract, PointContract)
-    if contract.frame != "own":
-        raise ParameterError(
-            f"the model's frame {contract.frame} removes every {kind.name} before the noise, "
-            "so there is nothing to certify; use a model with the frame own, or another "
-            "--perturbation."
-        )
-    if contract.declared_channels == 3:
-        return change
-    return OnChannels(change, 0, 3, "the coordinates")
 
 
 def _make_additive(contract: Contract, noise: Perturbation, on: str | None) -> Perturbation:

@@ -12,9 +12,10 @@ import pytest
 from drawing import write_picture
 from equal_runs import assert_equal_runs
 from graphs import save
-from pointgraphs import halves, write_shape
+from pointgraphs import ball, halves, write_shape
 
-from onnxcert import ResultStore
+from onnxcert import PointCloud, ResultStore, certify
+from onnxcert.errors import ParameterError
 from onnxcert.perturbation import PLAIN, Blur, Exposure, OnChannels, Shift, WhiteBalance
 from onnxcert.perturbation.semantic import CloudChange, ImageChange
 
@@ -138,6 +139,15 @@ def test_clouds_are_certified_in_a_frame_that_keeps_the_change(onnxcert: Any, ki
     assert done.status == 0, done.err
     assert onnxcert("verify", "out").status == 0
     assert "stored after the change" in ResultStore("out").read("s0").decision.statement
+
+
+@pytest.mark.parametrize("kind", CLOUD, ids=lambda kind: kind.name)
+def test_the_frame_is_checked_for_a_perturbation_given_in_python_too(kind: Any) -> None:
+    cloud = PointCloud(ball(60, seed=3))
+    for noise in (kind(0.1), OnChannels(kind(0.1), 0, 3)):
+        with pytest.raises(ParameterError, match="frame unit-sphere removes every"):
+            certify("halves.onnx", cloud, noise, n=60, seed=1)
+        certify("halves.onnx", cloud, noise, n=60, seed=1, frame="own")
 
 
 def test_of_a_cloud_with_normals_the_coordinates_alone_are_moved(onnxcert: Any) -> None:

@@ -19,6 +19,7 @@ from onnxcert.errors import InputError, ModelError, ParameterError
 from onnxcert.model.adapter.base import INPUT
 from onnxcert.model.adapter.normalisation import add_normalisation
 from onnxcert.model.adapter.resize import Fit, sliding_windows
+from onnxcert.model.contract.change import refuse_unfit
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.graph.nodes import Nodes
 from onnxcert.sampling.tally import Element
@@ -166,9 +167,10 @@ class ImageAdapter:
                 )
 
     def check_noise(
-        self, _x: FloatArray, _noisy: FloatArray, _perturbation: Perturbation, /
+        self, _x: FloatArray, _noisy: FloatArray, perturbation: Perturbation, /
     ) -> None:
-        """Accept any noise: every channel may be perturbed."""
+        """Raise ParameterError if noise does not fit the model; every channel may be perturbed."""
+        refuse_unfit(type(perturbation), self.contract)
 
     def score_grid(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return None if self.fit.grid == "model" else self.fit.padded_size(*shape[1:])

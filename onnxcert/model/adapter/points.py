@@ -16,8 +16,10 @@ from onnxcert.data.points import PointCloud, normalise, resample
 from onnxcert.errors import InputError, ModelError, ParameterError
 from onnxcert.model.adapter.base import INPUT
 from onnxcert.model.adapter.point_orders import orders, repeat_in_orders, restore_order
+from onnxcert.model.contract.change import refuse_unfit
 from onnxcert.model.contract.points import PointContract
 from onnxcert.model.graph.nodes import Nodes
+from onnxcert.perturbation import OnChannels
 from onnxcert.sampling.tally import Element
 
 ORDERS: Final = "onnxcert_orders"
@@ -190,7 +192,9 @@ class PointAdapter:
             raise ModelError(f"{path} takes shapes of {wanted} points, got {shape[1]}.")
 
     def check_noise(self, x: FloatArray, noisy: FloatArray, perturbation: Perturbation, /) -> None:
-        """Raise ParameterError if noise changes the category, or rotates missing normals."""
+        """Raise ParameterError if noise does not fit the model, or changes the category."""
+        of = perturbation.of if isinstance(perturbation, OnChannels) else perturbation
+        refuse_unfit(type(of), self.contract)
         if perturbation.parameters().get("vectors") == 2 and not self.contract.has_normals:
             raise ParameterError(
                 f"the rotation applies to coordinates and normals, but the model takes "
