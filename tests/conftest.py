@@ -21,7 +21,7 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 sys.path.insert(0, str(Path(__file__).parent))
 
 import profiles  # noqa: E402, F401  (registered before the command line chooses one)
-from drawing import write_picture  # noqa: E402
+from drawing import write_pictures  # noqa: E402
 from json_schema import check_object  # noqa: E402
 
 
@@ -71,8 +71,4 @@ def onnxcert(capsys: pytest.CaptureFixture[str]) -> Command:
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """A folder of three pictures of 16 x 12 pixels: a dark, a bright and a ragged half each."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for i in range(3):
-        write_picture(folder / f"p{i}.png", seed=i)
-    return folder
+    return write_pictures(tmp_path / "pictures", 3)

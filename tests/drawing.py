@@ -16,3 +16,11 @@ def write_picture(path: Path, *, seed: int, height: int = 12, width: int = 16) -
     stripe = slice(3 * width // 8, 5 * width // 8)
     pixels[:, stripe] = rng.integers(90, 165, pixels[:, stripe].shape)
     Image.fromarray(pixels).save(path)
+
+
+def write_pictures(folder: Path, count: int, *, height: int = 12, width: int = 16) -> Path:
+    """Make a folder of `p0.png`, `p1.png`, ..., each of its own seed."""
+    folder.mkdir()
+    for i in range(count):
+        write_picture(folder / f"p{i}.png", seed=i, height=height, width=width)
+    return folder

@@ -8,16 +8,14 @@ from pathlib import Path
 
 import graphs
 import pytest
-from drawing import write_picture
+from drawing import write_pictures
 
 from onnxcert.cli import run_command_line
 
 
 def finished_run(folder: Path, *commands: Sequence[str], inputs: int) -> Path:
     """Write `model.onnx` and `pictures/p0.png`, ... to `folder`, and run the commands there."""
-    (folder / "pictures").mkdir()
-    for i in range(inputs):
-        write_picture(folder / "pictures" / f"p{i}.png", seed=i)
+    write_pictures(folder / "pictures", inputs)
     graphs.save(graphs.threshold(), folder / "model.onnx")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from graphs import Graph
+from graphs import Graph, save
 
+from onnxcert import OnnxSegmenter
 from onnxcert._typing import IntArray
 
 Array = npt.NDArray[Any]
@@ -361,3 +362,15 @@ def write_shape(path: Path, *, many: int = 60, seed: int = 0, **more: Any) -> Pa
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
     return path
+
+
+def opened(
+    network: Network, folder: Path, dialect: Dialect | None = None, **more: Any
+) -> OnnxSegmenter:
+    """Open the network in `dialect`; `more` are fields of its contract."""
+    dialect = dialect or Dialect()
+    categories = CATEGORIES if dialect.category else ()
+    path = save(dialect.proto(network, categories), folder / "model.onnx")
+    return OnnxSegmenter.open(
+        path, threads=1, **{"frame": "own", **dialect.given(categories), **more}
+    )

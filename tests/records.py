@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -71,3 +74,13 @@ def fingerprints(results: Results, name: str) -> tuple[str | None, str]:
     """The stored digest of a record and that of its content."""
     with results.examine(name) as (_, row, stored):
         return stored, row.digest
+
+
+def without(name: str) -> Callable[[Path], None]:
+    """An edit that removes one object of an HDF5 file."""
+
+    def edit(path: Path) -> None:
+        with h5py.File(path, "r+") as file:
+            del file[name]
+
+    return edit

@@ -45,9 +45,8 @@ def make_noise(
         return given
     kind = _find_kind(words)
     if issubclass(kind, Semantic):
-        return _make_change(
-            kind, contract, default if words.get("sigma") is None else words.get("sigma")
-        )
+        sigma = words.get("sigma")
+        return make_change(kind, default if sigma is None else sigma, contract)
     if kind is Rotation and not isinstance(contract, PointContract):
         raise ParameterError(
             "rotations are for point clouds, but the model takes images; leave --perturbation out."

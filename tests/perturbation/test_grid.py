@@ -93,6 +93,7 @@ def test_an_input_is_split_without_any_loss(value: float, sigma: float) -> None:
     assert abs(rest[0]) <= 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generator", GENERATORS)
 @pytest.mark.parametrize("value", INPUTS)
 def test_cells_of_the_grid_have_the_exact_probabilities(generator: str, value: float) -> None:

@@ -150,6 +150,7 @@ def test_the_overlap_is_below_that_of_the_cells_and_hardly(
     assert coarse > wanted - 5e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [0.125, 0.25, 0.5, 0.75, 1.0])
 @pytest.mark.parametrize("tau", [0.6, 0.75, 0.9])
 def test_the_radius_is_the_one_of_worst_sets_to_a_twentieth_of_the_gain(
@@ -193,6 +194,7 @@ def test_the_radius_rises_with_tau_and_is_never_below_the_classical(
         assert exact_radius(sigma, tau) >= classical_radius(sigma, tau)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_near_half_and_near_one_it_is_not_below_the_classical_either(sigma: float) -> None:
     near = [0.5 + 2.0**-j for j in range(3, 53, 3)]

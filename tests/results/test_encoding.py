@@ -181,13 +181,6 @@ def foreign_files() -> dict[str, Callable[[Path], object]]:
         with h5py.File(path, "w") as file:
             file["data"] = np.arange(3)
 
-    def without(name: str) -> Callable[[Path], object]:
-        def edit(path: Path) -> None:
-            with h5py.File(path, "r+") as file:
-                del file[name]
-
-        return edit
-
     def without_attribute(group: str, name: str) -> Callable[[Path], object]:
         def edit(path: Path) -> None:
             with h5py.File(path, "r+") as file:
@@ -211,9 +204,9 @@ def foreign_files() -> dict[str, Callable[[Path], object]]:
         "cut in the middle": cut(0.5),
         "cut late": cut(0.9),
         "other HDF5": other,
-        "no tally": without("tally"),
-        "no hits": without("tally/hits"),
-        "no labels": without("certificate/labels"),
+        "no tally": records.without("tally"),
+        "no hits": records.without("tally/hits"),
+        "no labels": records.without("certificate/labels"),
         "no n": without_attribute("tally", "n"),
         "no name": without_attribute("/", "name"),
         "no seed": without_attribute("tally", "seed"),

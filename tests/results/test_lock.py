@@ -76,6 +76,7 @@ def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fcntl, "flock", flock)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", "\0\x1b[31m", "4242\nanother-host\n", "x" * 5000])
 @pytest.mark.parametrize("locks", [True, False])
 def test_an_owner_that_nobody_here_can_look_for_is_told_and_never_taken_over(

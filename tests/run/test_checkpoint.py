@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
+from records import without
 
 from onnxcert import Gaussian, ResultStore
 from onnxcert.errors import ParameterError
@@ -129,13 +130,6 @@ def damage() -> dict[str, Callable[[Path], object]]:
     def version(path: Path) -> None:
         with h5py.File(path, "r+") as file:
             file.attrs["encoding-version"] = 99
-
-    def without(name: str) -> Callable[[Path], object]:
-        def edit(path: Path) -> None:
-            with h5py.File(path, "r+") as file:
-                del file[name]
-
-        return edit
 
     return {
         "empty": lambda path: path.write_bytes(b""),

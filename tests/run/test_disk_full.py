@@ -15,7 +15,7 @@ from typing import Any
 
 import graphs
 import pytest
-from drawing import write_picture
+from drawing import write_pictures
 from equal_runs import assert_equal_runs
 
 from onnxcert import ResultStore
@@ -98,9 +98,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model, pictures and a run that nobody disturbed, in `whole`."""
     folder = tmp_path_factory.mktemp("full")
     graphs.save(graphs.threshold(), folder / "model.onnx")
-    (folder / "in").mkdir()
-    for i in range(INPUTS):
-        write_picture(folder / "in" / f"p{i}.png", seed=i)
+    write_pictures(folder / "in", INPUTS)
     return folder
 
 

@@ -27,7 +27,7 @@ import graphs
 import h5py
 import numpy as np
 import pytest
-from drawing import write_picture
+from drawing import write_pictures
 from equal_runs import assert_equal_runs, whatever_the_batches
 from forked import Prepare, Started, interrupt_while_opening, signal_at, without_locks
 from PIL import Image
@@ -70,10 +70,7 @@ class Workplace:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.model = graphs.save(graphs.threshold(), folder / "model.onnx")
-        self.pictures = folder / "pictures"
-        self.pictures.mkdir()
-        for i in range(INPUTS):
-            write_picture(self.pictures / f"p{i}.png", seed=i, height=48, width=64)
+        self.pictures = write_pictures(folder / "pictures", INPUTS, height=48, width=64)
 
     def arguments(self, out: Path, *extra: object) -> list[str]:
         return list(

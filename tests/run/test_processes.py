@@ -15,7 +15,7 @@ from typing import Any
 
 import graphs
 import pytest
-from drawing import write_picture
+from drawing import write_pictures
 from equal_runs import assert_equal_runs
 from waiting import LIMIT, wait_until
 
@@ -41,9 +41,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         graphs.save(graphs.threshold(), folder / "model.onnx")
-        (folder / "pictures").mkdir()
-        for i in range(3):
-            write_picture(folder / "pictures" / f"p{i}.png", seed=i, height=48, width=64)
+        write_pictures(folder / "pictures", 3, height=48, width=64)
 
     def arguments(self, out: Path, *extra: str) -> list[str]:
         command = ("certify", self.folder / "model.onnx", self.folder / "pictures", *SETTINGS)

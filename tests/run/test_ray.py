@@ -15,7 +15,7 @@ from pathlib import Path
 
 import graphs
 import pytest
-from drawing import write_picture
+from drawing import write_pictures
 from equal_runs import assert_equal_runs
 from waiting import LIMIT, wait_until
 
@@ -108,9 +108,7 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("ray")
     graphs.save(graphs.threshold(), folder / "model.onnx")
-    (folder / "pictures").mkdir()
-    for i in range(3):
-        write_picture(folder / "pictures" / f"p{i}.png", seed=i, height=48, width=64)
+    write_pictures(folder / "pictures", 3, height=48, width=64)
     with subprocess.Popen(
         [sys.executable, "-c", HEAD],
         stdin=subprocess.PIPE,

@@ -11,7 +11,7 @@ from typing import Any
 import graphs
 import numpy as np
 import pytest
-from drawing import write_picture
+from drawing import write_pictures
 from equal_runs import assert_equal_runs
 from waiting import LIMIT
 
@@ -45,9 +45,7 @@ def signals_are_heeded_and_no_pass_goes_on_for_ever() -> Iterator[None]:
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     graphs.save(graphs.threshold(), tmp_path / "model.onnx")
-    (tmp_path / "pictures").mkdir()
-    for i in range(2):
-        write_picture(tmp_path / "pictures" / f"p{i}.png", seed=i)
+    write_pictures(tmp_path / "pictures", 2)
     return tmp_path
 
 

@@ -120,6 +120,7 @@ def test_a_rule_keeps_its_level_under_other_laws(design: Design, law: str) -> No
     assert row(design, law, 3_000, seed=21).p_value > SUSPICION  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("design", catalogue.misled(), ids=name)
 def test_a_misleading_selection_costs_nothing(design: Design) -> None:
     """Few draws choose the candidate, or a class just exceeds tau and another one wins."""

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import save
-from pointgraphs import BINARY, CATEGORIES, Dialect, Network, Reference
+from pointgraphs import BINARY, CATEGORIES, Dialect, Network, Reference, opened
 
 from onnxcert import Certificate, Gaussian, OnnxSegmenter, certify
 from onnxcert._typing import FloatArray
@@ -72,14 +71,6 @@ def rows(dialect: Dialect, *, category: int | None = None, seed: int = 5) -> Flo
     return x
 
 
-def opened(dialect: Dialect, network: Network, folder: Path, **more: object) -> OnnxSegmenter:
-    categories = CATEGORIES if dialect.category else ()
-    path = save(dialect.proto(network, categories), folder / "model.onnx")
-    return OnnxSegmenter.open(
-        path, threads=1, **{"frame": "own", **dialect.given(categories), **more}
-    )
-
-
 def draws_of(x: FloatArray, n: int, sigma: float = 0.1) -> FloatArray:
     noisy = np.empty((n, *x.shape), np.float32)
     Draws(OnChannels(Gaussian(sigma), 0, 3), 1, digest(x)).write(x, range(n), noisy)
@@ -110,7 +101,7 @@ def test_there_are_many_different_dialects() -> None:
 @pytest.mark.parametrize("dialect", sorted(set(dialects()), key=str), ids=str)
 def test_the_same_labels_and_certificate_in_every_dialect(dialect: Dialect, tmp_path: Path) -> None:
     network = network_of(dialect)
-    segmenter = opened(dialect, network, tmp_path)
+    segmenter = opened(network, tmp_path, dialect)
     x = rows(dialect, category=1 if dialect.category else None)
     assert segmenter.contract.channels == dialect.channels
     assert segmenter.contract.declared_channels == len(x)
@@ -121,6 +112,6 @@ def test_the_same_labels_and_certificate_in_every_dialect(dialect: Dialect, tmp_
 def test_the_certificates_say_something(tmp_path: Path) -> None:
     # In every dialect the same tally: enough that one of them is of use.
     dialect = Dialect()
-    certificate = certified(opened(dialect, network_of(dialect), tmp_path), rows(dialect))
+    certificate = certified(opened(network_of(dialect), tmp_path, dialect), rows(dialect))
     assert 0.1 < certificate.abstained / certificate.labels.size < 0.8
     assert len(set(certificate.labels)) > 2

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from graphs import Graph, save
-from pointgraphs import CATEGORIES, Dialect, Network, Reference, linear
+from pointgraphs import CATEGORIES, Dialect, Network, Reference, linear, opened
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert._typing import FloatArray
@@ -28,15 +28,6 @@ def shape(category: int | None = None, *, values: int = 3, seed: int = 5) -> Flo
     if category is None:
         return x
     return np.concatenate([x, np.full((1, POINTS), category, np.float32)])
-
-
-def opened(network: Network, folder: Path, dialect: Dialect = PLAIN, **more: Any) -> OnnxSegmenter:
-    """The network in `dialect`; `more` are fields of its contract."""
-    categories = CATEGORIES if dialect.category else ()
-    path = save(dialect.proto(network, categories), folder / "model.onnx")
-    return OnnxSegmenter.open(
-        path, threads=1, **{"frame": "own", **dialect.given(categories), **more}
-    )
 
 
 def noisy(x: FloatArray, n: int = 9) -> FloatArray:

@@ -34,36 +34,43 @@ def devices() -> list[str]:
     return [known[0], *(name for name in ("sm_90",) if name in known)]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(NVCC is None, reason="no nvcc")
-def test_nvcc_compiles_both_files_without_a_warning(tmp_path: Path) -> None:
-    assert NVCC is not None
-    file = tmp_path / "kernels.cu"
-    file.write_text(source(), encoding="utf-8")
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A folder for each device: the binary, and the intermediate files of its compilation."""
+    if NVCC is None:
+        pytest.skip("no nvcc")
+    folders = []
     for device in devices():
-        target = tmp_path / f"{device}.cubin"
+        folder = tmp_path_factory.mktemp(device)
+        file = folder / "kernels.cu"
+        file.write_text(source(), encoding="utf-8")
         command = [NVCC, *OPTIONS, f"-arch={device}", "-Werror", "all-warnings", "-cubin"]
-        command += ["-Xptxas", "-warn-spills,-warn-lmem-usage", "-o", str(target), str(file)]
+        command += ["-Xptxas", "-warn-spills,-warn-lmem-usage", "--keep", "--keep-dir", str(folder)]
+        command += ["-o", str(folder / "kernels.cubin"), str(file)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
         assert done.returncode == 0, done.stderr
-        assert target.stat().st_size > 10_000
+        folders.append(folder)
+    return folders
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(NVCC is None, reason="no nvcc")
-def test_no_arithmetic_is_loosened_on_the_way(tmp_path: Path) -> None:
+@pytest.mark.xdist_group("nvcc")
+def test_nvcc_compiles_all_files_without_a_warning(built: list[Path]) -> None:
+    assert all((folder / "kernels.cubin").stat().st_size > 10_000 for folder in built)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("nvcc")
+def test_no_arithmetic_is_loosened_on_the_way(built: list[Path]) -> None:
     """No approximate function, no subnormal flushed, and fused only what the source fuses."""
-    assert NVCC is not None
-    file, target = tmp_path / "kernels.cu", tmp_path / "kernels.ptx"
-    file.write_text(source(), encoding="utf-8")
-    command = [NVCC, *OPTIONS, f"-arch={devices()[0]}", "-ptx", "-o", str(target), str(file)]
-    subprocess.run(command, check=True, capture_output=True, timeout=LIMIT)
-    kernels = re.split(r"\.entry ", target.read_text(encoding="utf-8"))[1:]
-    assert len(kernels) == 16
-    for kernel in kernels:
-        assert ".approx" not in kernel
-        assert ".ftz" not in kernel
-        assert not re.findall(r"\bfma\.rn", kernel), kernel[:40]
+    for folder in built:
+        text = (folder / "kernels.ptx").read_text(encoding="utf-8")
+        kernels = re.split(r"\.entry ", text)[1:]
+        assert len(kernels) == 16
+        for kernel in kernels:
+            assert ".approx" not in kernel
+            assert ".ftz" not in kernel
+            assert not re.findall(r"\bfma\.rn", kernel), kernel[:40]
 
 
 @pytest.mark.parametrize("device", ["compute_75", "compute_90"])
