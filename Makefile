@@ -48,7 +48,7 @@ demo: $(BIN)/.ready
 
 # The documentation as a site in out/site, with the tutorial executed; no part of `make check`.
 docs: $(BIN)/.docs-ready
-	$(BIN)/python -m mkdocs build
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 $(BIN)/.docs-ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -61,6 +61,8 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
         if "://" in target or target.startswith("mailto:"):
             return link[0]
         path = posixpath.normpath(posixpath.join(in_repository, target))
+        if path == "docs/tutorial.ipynb" and page.file.src_uri != "tutorial.md":
+            path = "tutorial.md"
         path = path.removeprefix("docs/")
         return posixpath.relpath(path, here or ".") + anchor
 
