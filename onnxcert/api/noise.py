@@ -10,6 +10,7 @@ from onnxcert.api.words import NoiseWords
 from onnxcert.data.images.bands import join_band_names
 from onnxcert.errors import ParameterError, suggest
 from onnxcert.model.contract.base import Contract
+from onnxcert.model.contract.change import make_change
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.contract.points import PointContract
 from onnxcert.perturbation import PLAIN, AxisRotation, Gaussian, OnChannels, Rotation
