@@ -62,4 +62,4 @@ def test_the_correction_left_open_is_the_strongest_that_goes_with_the_rest(
 
 @pytest.mark.parametrize(("scope", "inputs"), [("input", 1), ("dataset", 7)])
 def test_inputs_share_alpha_only_where_the_scope_says_so(scope: str, inputs: int) -> None:
-    assert RuleOptions(alpha_scope=scope).build(100, inputs=7).inputs == inputs
+    assert make_rule(100, inputs=7, alpha_scope=scope).inputs == inputs
