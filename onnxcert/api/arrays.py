@@ -66,10 +66,10 @@ def to_numpy(array: Any) -> npt.NDArray[Any]:
 
 
 def _is_in_memory(array: Any) -> bool:
-    """Return whether an array can be read without a copy; if not, `to_numpy` returns a copy."""
-    if isinstance(array, np.ndarray):
+    """Return whether an array may be read without a copy; if not, `to_numpy` returns a copy."""
+    if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
         return True
-    return hasattr(array, "__dlpack__") and bool(array.__dlpack_device__()[0] == _CPU)
+    return bool(array.__dlpack_device__()[0] == _CPU)
 
 
 def read_array(
