@@ -180,6 +180,8 @@ def _open(model: Model, words: dict[str, Any], classes: int | None) -> Segmenter
         return load(model, **(words if classes is None else {**words, "classes": classes}))
     if words:
         name = next(iter(words))
+        if name == "layout":
+            raise ParameterError(f"layout must be CHW or HWC, got {words[name]!r}.")
         opened = isinstance(model, OnnxSegmenter)
         raise ParameterError(
             f"{name} applies to an ONNX file only; "
