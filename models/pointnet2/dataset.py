@@ -74,7 +74,7 @@ def load(root: Path, splits: tuple[str, ...], cache: Path | None = None) -> Shap
     ]
     values, labels, categories = [], [], []
     for done, item in enumerate(items, 1):
-        cloud, _ = read_cloud_item(
+        cloud = read_cloud_item(
             item, columns="xyz,normals,label", frame="unit-sphere", points=None, fill=False
         )
         assert cloud.normals is not None

@@ -103,7 +103,7 @@ class InputRecipe:
             picture = read_image(item.path, self.bands)
             return (grey(picture) if self.in_grey else picture), None
         contract = self.points.contract
-        cloud, _ = read_cloud_item(
+        cloud = read_cloud_item(
             item,
             columns=self.columns,
             frame=contract.frame,  # type: ignore[arg-type]

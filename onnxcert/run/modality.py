@@ -199,14 +199,13 @@ class PointCloudModality(InputModality):
 
     def read(self, item: Item) -> PointCloud:
         contract = self.adapter.contract
-        cloud, _ = read_cloud_item(
+        return read_cloud_item(
             item,
             columns=self.listing.columns,
             frame=contract.frame,  # type: ignore[arg-type]
             points=contract.points,
             fill=self.adapter.fill,
         )
-        return cloud
 
     def truth(
         self, item: Item, prepared: PointCloud, *, classes: int, names: Sequence[str]

@@ -54,8 +54,6 @@ def test_the_table_holds_shares_and_counts(tmp_path: Path) -> None:
         ("", "", "0")
     }
     assert sorted(path.name for path in tmp_path.iterdir()) == ["curve.csv", "curve.png"]
-    written(tmp_path, name="other")
-    assert (tmp_path / "other.csv").read_text() != (tmp_path / "curve.csv").read_text()
 
 
 @given(

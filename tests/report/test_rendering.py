@@ -24,7 +24,7 @@ COLOURS = palette.colours(3)
 
 def rendered(points: np.ndarray, viewpoint: Viewpoint, scale: float = 100.0) -> Rendering:
     surface = Surface.of(PointCloud(points.astype(np.float32)))
-    return Rendering.of(surface, viewpoint, Window(0, 0, scale, 300, 300), None)
+    return Rendering.of(surface, viewpoint, Window(0, 0, scale, 300, 300))
 
 
 def whole_blocks(view: Rendering, labels: np.ndarray) -> np.ndarray:
@@ -42,7 +42,7 @@ def test_no_point_is_hidden_by_one_further_away(
     points = np.random.default_rng(seed).uniform(-1, 1, (count, 3)).astype(np.float32)
     viewpoint, window = Viewpoint.around(azimuth, elevation), Window(0, 0, 80.0, 300, 300)
     surface = Surface.of(PointCloud(points))
-    view = Rendering.of(surface, viewpoint, window, None)
+    view = Rendering.of(surface, viewpoint, window)
     seen = viewpoint.project(surface.points)
     row, column = window.pixels(seen)
     shown = view.visible[row, column]  # in the middle of each point's ball
@@ -82,17 +82,14 @@ def test_frames_are_right_handed_and_upright() -> None:
 
 
 @pytest.mark.slow
-def test_another_upright_axis_and_another_scale_give_the_same_picture() -> None:
+def test_another_scale_gives_the_same_picture_and_another_upright_axis_does_not() -> None:
     cloud = chair(1000)
     assert cloud.normals is not None
     assert cloud.labels is not None
     base = Scene.of(cloud).paint_labels(cloud.labels, COLOURS)
     larger = replace(cloud, points=cloud.points * 8)
     np.testing.assert_array_equal(Scene.of(larger).paint_labels(cloud.labels, COLOURS), base)
-    # x, y, z become y, z, x: what was up is the axis after it.
     turned = PointCloud(np.roll(cloud.points, 1, axis=1), np.roll(cloud.normals, 1, axis=1))
-    other = Scene.of(turned, up=(0, 0, 1)).paint_labels(cloud.labels, COLOURS)
-    assert (other != base).mean() < 0.005
     lying = Scene.of(turned).paint_labels(cloud.labels, COLOURS)
     assert lying.shape != base.shape or (lying != base).mean() > 0.1
 

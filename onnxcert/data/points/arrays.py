@@ -19,7 +19,6 @@ from onnxcert.data.points.table import (
     MAX_BYTES,
     MAX_NUMBERS,
     Columns,
-    DescribeRow,
     Numbers,
     build_cloud,
     check_counts,
@@ -73,7 +72,6 @@ def from_arrays(
     rgb: Numbers | None = None,
     labels: Numbers | None = None,
     category: str = "",
-    describe_row: DescribeRow = describe_point,
 ) -> PointCloud:
     """Build a point cloud from named arrays; points of more than three columns are a table.
 
@@ -86,7 +84,6 @@ def from_arrays(
         rgb: [N, 3], or None.
         labels: [N], or None.
         category: shape category.
-        describe_row: how messages name a row.
 
     Raises:
         InputError: the shapes of the arrays do not match, or a number is invalid.
@@ -104,7 +101,7 @@ def from_arrays(
     further = [] if features is None else [features]
     if rgb is not None:
         if rgb.dtype.kind != "f":
-            rgb = scale_colours(where, rgb, _full_scale(rgb), describe_row)
+            rgb = scale_colours(where, rgb, _full_scale(rgb), describe_point)
         further.append(rgb)
     if points.shape[1] == 3:
         return build_cloud(
@@ -114,14 +111,14 @@ def from_arrays(
             features=np.hstack(further) if further else None,
             labels=labels,
             category=category,
-            describe_row=describe_row,
+            describe_row=describe_point,
         )
     if further or normals is not None:
         raise InputError(
             f"{where}: expected points of 3 columns beside arrays of normals or features, but "
             f"they have {points.shape[1]}: save each once."
         )
-    cloud = from_table(where, points, columns, describe_row, category=category)
+    cloud = from_table(where, points, columns, describe_point, category=category)
     if labels is None:
         return cloud
     if cloud.labels is not None:
@@ -136,7 +133,7 @@ def from_arrays(
         features=cloud.features,
         labels=labels,
         category=category,
-        describe_row=describe_row,
+        describe_row=describe_point,
     )
 
 

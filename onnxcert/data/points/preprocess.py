@@ -16,11 +16,7 @@ import numpy.typing as npt
 
 from onnxcert._typing import FloatArray
 from onnxcert.data.listing import Item
-from onnxcert.data.points.point_cloud import (
-    PointCloud,
-    describe_duplicates,
-    describe_missing_normals,
-)
+from onnxcert.data.points.point_cloud import PointCloud
 from onnxcert.data.points.reading import describe_source, read_cloud, read_cloud_labels
 from onnxcert.data.points.table import MAX_POINTS
 from onnxcert.errors import InputError, ParameterError
@@ -146,7 +142,7 @@ def resample(cloud: PointCloud, count: int | None, *, fill: bool) -> PointCloud:
 
 def read_cloud_item(
     item: Item, *, columns: str | None, frame: Frame, points: int | None, fill: bool
-) -> tuple[PointCloud, tuple[str, ...]]:
+) -> PointCloud:
     """Read the point cloud of an item, normalised and with the number of points the model takes.
 
     Normalisation uses all points of the file; then points are dropped or repeated. The listing
@@ -159,9 +155,6 @@ def read_cloud_item(
         points: number of points that the model takes, None to keep all.
         fill: repeat points if there are too few; see `resample`.
 
-    Returns:
-        The point cloud, and quality warnings about its file.
-
     Raises:
         InputError: a file cannot be used, or its points are all identical or too few.
         ParameterError: `columns`, `frame` or `points` is invalid.
@@ -172,8 +165,7 @@ def read_cloud_item(
         cloud = replace(cloud, labels=read_cloud_labels(item.label, len(cloud)))
     if item.category:
         cloud = replace(cloud, category=item.category)
-    warnings = tuple(filter(None, (describe_duplicates(cloud), describe_missing_normals(cloud))))
     try:
-        return resample(normalise(cloud, frame), points, fill=fill), warnings
+        return resample(normalise(cloud, frame), points, fill=fill)
     except InputError as error:
         raise InputError(f"{describe_source(item.path, item.index)}: {error}") from error

@@ -44,9 +44,8 @@ def write_curve(
     taus: Mapping[float, float],
     caption: str,
     figures: BestEffort,
-    name: str = "curve",
 ) -> None:
-    """Write `name`.csv and `name`.png into `folder`, each atomically.
+    """Write `curve.csv` and `curve.png` into `folder`, each atomically.
 
     Equal arguments give equal bytes. A figure that cannot be drawn is left out.
 
@@ -57,13 +56,12 @@ def write_curve(
         taus: each requested tau and its radius; marked in the figure.
         caption: the guarantee, below the figure.
         figures: records the reason if the figure cannot be drawn.
-        name: file name without its ending.
 
     Raises:
         StoreError: the CSV file cannot be written.
     """
-    write_atomically(inside(folder, f"{name}.csv"), lambda path: _write_table(path, curve))
-    picture = inside(folder, f"{name}.png")
+    write_atomically(inside(folder, "curve.csv"), lambda path: _write_table(path, curve))
+    picture = inside(folder, "curve.png")
     with figures.drawing(picture.name):
         load_matplotlib(folder, fonts=True)
         write_atomically(picture, lambda path: _write_picture(path, curve, unit, taus, caption))

@@ -40,14 +40,14 @@ class Cluster:
     whose process or machine is lost is restarted wherever there is room.
 
     Args:
-        opening: how each worker opens the models.
+        setup: how each worker opens the models.
         size: number of workers; 0 for as many as fit on the cluster.
         address: address of a cluster, such as ``10.0.0.1:6379``; None joins the cluster of this
             machine, or starts one that ends with the run.
     """
 
-    def __init__(self, opening: WorkerSetup, size: int = 0, address: str | None = None) -> None:
-        self._opening = opening
+    def __init__(self, setup: WorkerSetup, size: int = 0, address: str | None = None) -> None:
+        self._setup = setup
         self._requested = size
         self._address = address
         self._actors: dict[int, Any] = {}
@@ -92,7 +92,7 @@ class Cluster:
         except BaseException:
             self.__exit__()
             raise
-        self._sent = ray.put(self._opening)
+        self._sent = ray.put(self._setup)
         needs = {"num_gpus": 1} if self._gpus else {}
         # No restarts by Ray: the scheduler checks the runtime of a new worker, and counts losses.
         self._make = ray.remote(Worker).options(
@@ -148,13 +148,13 @@ class Cluster:
 
     @property
     def _gpus(self) -> int:
-        if self._opening.device == "cpu":
+        if self._setup.device == "cpu":
             return 0
         return int(self._ray.cluster_resources().get("GPU", 0))
 
     @property
     def _cores(self) -> int:
-        return 1 if self._gpus else max(1, self._opening.threads)
+        return 1 if self._gpus else max(1, self._setup.threads)
 
     def _count_workers(self) -> int:
         """Return the number of workers to start.
@@ -164,7 +164,7 @@ class Cluster:
             ParameterError: the cluster has too little room.
         """
         cores = int(self._ray.cluster_resources().get("CPU", 0))
-        if self._opening.device not in ("auto", "cpu") and not self._gpus:
+        if self._setup.device not in ("auto", "cpu") and not self._gpus:
             raise DeviceError(
                 "the Ray cluster has no GPU; use --device cpu, or start Ray on machines with GPUs."
             )

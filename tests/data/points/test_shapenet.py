@@ -67,10 +67,9 @@ def test_items_bring_category_names_and_labels(root: Path) -> None:
         category = item.name.partition("-")[0]
         assert (item.category, item.index, item.label) == (category, None, None)
         assert item.path == root / SYNSETS[category] / f"{item.name.partition('-')[2]}.txt"
-        cloud, odd = read_cloud_item(item, columns=None, frame="own", points=None, fill=False)
+        cloud = read_cloud_item(item, columns=None, frame="own", points=None, fill=False)
         expected = shape(30, number)
         assert cloud.category == category
-        assert odd == ()
         np.testing.assert_array_equal(cloud.points, expected.points)
         np.testing.assert_array_equal(cloud.labels, expected.labels)
         assert read_cloud(item.path).normals is not None

@@ -19,7 +19,7 @@ from onnxcert.report.figures.points.rendering import (
     Window,
     project_to_ground,
 )
-from onnxcert.report.figures.points.viewpoint import UP, Vector, Viewpoint
+from onnxcert.report.figures.points.viewpoint import Viewpoint
 
 GROUND: Final = (201, 210, 223)  # between the paper and the white of abstention
 SOFT: Final = 0.45  # softening of the shading in a heat map, so that it is not read as a value
@@ -52,13 +52,13 @@ class Scene:
     grid: tuple[int]
 
     @classmethod
-    def of(cls, cloud: PointCloud, up: Vector = UP) -> Self:
+    def of(cls, cloud: PointCloud) -> Self:
         surface = Surface.of(cloud)
-        sides = [Viewpoint.around(azimuth, rise, up) for azimuth, rise in _VIEWS]
+        sides = [Viewpoint.around(azimuth, rise) for azimuth, rise in _VIEWS]
         return cls(
             tuple(
-                Rendering.of(surface, side, window, up)
-                for side, window in zip(sides, _windows(surface, sides, up), strict=True)
+                Rendering.of(surface, side, window, shadow=True)
+                for side, window in zip(sides, _windows(surface, sides), strict=True)
             ),
             (len(cloud),),
         )
@@ -114,9 +114,9 @@ class Scene:
         return np.concatenate(parts)
 
 
-def _windows(surface: Surface, sides: list[Viewpoint], up: Vector) -> list[Window]:
+def _windows(surface: Surface, sides: list[Viewpoint]) -> list[Window]:
     """Return a window for each side, of equal scale and width, that fits the shape and shadow."""
-    both = np.concatenate([surface.points, project_to_ground(surface.points, up)])
+    both = np.concatenate([surface.points, project_to_ground(surface.points)])
     planes = [side.project(both)[:, :2] for side in sides]
     centres = [(plane.min(axis=0) + plane.max(axis=0)) / 2 for plane in planes]
     extents = np.array([np.ptp(plane, axis=0) for plane in planes])

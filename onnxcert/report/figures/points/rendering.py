@@ -14,7 +14,7 @@ import numpy as np
 from onnxcert._typing import FloatArray, IntArray
 from onnxcert.data.points.point_cloud import PointCloud
 from onnxcert.report.figures.axes import ByteArray
-from onnxcert.report.figures.points.viewpoint import Vector, Vectors, Viewpoint
+from onnxcert.report.figures.points.viewpoint import UP, Vectors, Viewpoint
 
 _NEIGHBOURS: Final = 12
 _SPACING_SAMPLE: Final = 2048  # about how many points the spacing is estimated from
@@ -166,8 +166,10 @@ class Rendering:
     light: FloatArray
 
     @classmethod
-    def of(cls, surface: Surface, viewpoint: Viewpoint, window: Window, up: Vector | None) -> Self:
-        """Render `surface`, with a shadow on the ground unless `up` is None."""
+    def of(
+        cls, surface: Surface, viewpoint: Viewpoint, window: Window, *, shadow: bool = False
+    ) -> Self:
+        """Render `surface`, with or without its shadow on the ground."""
         seen = viewpoint.project(surface.points)
         radius = float(np.clip(_BALL * surface.spacing * window.scale, _SMALLEST, _LARGEST))
         row, column = window.pixels(seen)
@@ -179,8 +181,8 @@ class Rendering:
         ball = np.stack([(x - column[here]) / radius, (row[here] - y) / radius], axis=1)
         light[shown] = lambert_shading(viewpoint.project(surface.normals)[here], ball)
         light[shown] *= eye_dome_shading(depth, radius)[shown]
-        if up is not None:
-            light[~shown] -= _shadow(surface, viewpoint, window, radius, up)[~shown]
+        if shadow:
+            light[~shown] -= _shadow(surface, viewpoint, window, radius)[~shown]
         return cls(visible, light)
 
     def paint(
@@ -212,11 +214,10 @@ class Rendering:
         return pixels
 
 
-def project_to_ground(points: Vectors, up: Vector) -> Vectors:
+def project_to_ground(points: Vectors) -> Vectors:
     """Project points vertically to the ground, where their shadows fall; float64 [N, 3]."""
-    upright = np.asarray(up, np.float64) / np.linalg.norm(up)
-    height = points @ upright
-    ground: Vectors = points - (height - height.min())[:, None] * upright
+    height = points @ np.array(UP)
+    ground: Vectors = points - (height - height.min())[:, None] * np.array(UP)
     return ground
 
 
@@ -246,13 +247,11 @@ def _nearest_ball(
     return visible, depth
 
 
-def _shadow(
-    surface: Surface, viewpoint: Viewpoint, window: Window, radius: float, up: Vector
-) -> FloatArray:
+def _shadow(surface: Surface, viewpoint: Viewpoint, window: Window, radius: float) -> FloatArray:
     """Return the darkening of the ground below the shape; float32 [h, w]."""
     from PIL import Image, ImageFilter
 
-    row, column = window.pixels(viewpoint.project(project_to_ground(surface.points, up)))
+    row, column = window.pixels(viewpoint.project(project_to_ground(surface.points)))
     visible, _ = _nearest_ball(row, column, np.zeros(len(row)), radius, window)
     mask = Image.fromarray(np.where(visible >= 0, 255, 0).astype(np.uint8))
     soft = np.asarray(mask.filter(ImageFilter.GaussianBlur(7 * FINE)), np.float32) / 255

@@ -82,9 +82,7 @@ _OPEN: Final = 0.2  # ratio of the axes of the ellipse at the end of the cone
 _SIDE: Final = (0.0, 0.0)  # azimuth, elevation of the camera
 
 
-def draw_rotation_diagram(
-    cone: Cone, cloud: PointCloud, size: tuple[int, int], up: Vector = UP
-) -> ByteArray:
+def draw_rotation_diagram(cone: Cone, cloud: PointCloud, size: tuple[int, int]) -> ByteArray:
     """Draw the shape with the cone swept by an upright and, below, by a horizontal direction.
 
     For a fixed axis: the swept sector, seen along the axis, and below it the axis.
@@ -93,7 +91,6 @@ def draw_rotation_diagram(
         cone: the covered rotations.
         cloud: the shape, drawn in grey.
         size: (height, width) of the panel in pixels.
-        up: the upright direction.
 
     Returns:
         uint8 [*size, 3]. Angles in the drawing are the covered angles.
@@ -108,11 +105,11 @@ def draw_rotation_diagram(
     foot = height - 16 * len(lines) - 8
     for i, line in enumerate(lines):
         pen.text((width / 2, foot + 16 * i), line, INK, font, anchor="ma")
-    side = Viewpoint.around(*_SIDE, up)
+    side = Viewpoint.around(*_SIDE)
     if cone.axis is None:
-        views = {"from the side": side, "from above": Viewpoint.along(up, -side.frame[2])}
+        views = {"from the side": side, "from above": Viewpoint.along(UP, -side.frame[2])}
     else:
-        along, beside = Viewpoint.along(cone.axis, up), Viewpoint.around(-52, 20, up)
+        along, beside = Viewpoint.along(cone.axis), Viewpoint.around(-52, 20)
         views = {"along the axis": along, "the axis": beside}
     surface, high = Surface.of(cloud), foot // 2
     for i, (words, viewpoint) in enumerate(views.items()):
@@ -137,7 +134,7 @@ def _draw_view(
     scale = FINE * _SHAPE * side / (extent or 1.0)
     window = Window(0.0, (y - high / 2) * FINE / scale, scale, high * FINE, wide * FINE)
     grey = np.full((len(surface.points), 3), _GREY, np.float32)
-    rendering = Rendering.of(surface, viewpoint, window, None)
+    rendering = Rendering.of(surface, viewpoint, window)
     drawing = Image.fromarray(rendering.paint(grey, GROUND))
     if swept and not cone.whole:
         drawing = _overlay_turned(drawing, cone.angle, (x, y))
