@@ -5,6 +5,7 @@ from __future__ import annotations
 from onnxcert.cli.json_output import print_object
 from onnxcert.cli.options.base import AsJson, PerClass, ResultsPath
 from onnxcert.report.objects.run import run_object
+from onnxcert.report.tables.abstention import SOME
 from onnxcert.report.tables.summary import summarise
 from onnxcert.report.tables.table import table
 from onnxcert.results import open_results
@@ -19,6 +20,7 @@ def command(path: ResultsPath, per_class: PerClass = False, as_json: AsJson = Fa
         results.records(checked=True),
         listed=len(listed) if isinstance(listed, list) else 0,
         skipped=skipped if isinstance(skipped, dict) else {},
+        explain=None if as_json or per_class else SOME,
     )
     if as_json:
         print_object("report", run_object(summary, out=str(path)))
