@@ -9,6 +9,7 @@ from typing import Any
 
 from onnxcert.api.words import Name, check_words
 from onnxcert.errors import StoreError
+from onnxcert.report.tables.abstention import SOME
 from onnxcert.report.tables.summary import Summary, summarise
 from onnxcert.report.tables.table import table
 from onnxcert.results import Results, open_results
@@ -39,11 +40,13 @@ class Report:
 
 
 @check_words()
-def report(results: Name | Results) -> Report:
+def report(results: Name | Results, *, explain: int | None = SOME) -> Report:
     """Return the table of a finished or interrupted run, from its stored results.
 
     Args:
         results: results folder, packed file, or a `ResultStore`.
+        explain: largest number of inputs whose votes are read to explain what abstains; None for
+            all.
 
     Raises:
         StoreError: there are no results, or a record has changed since it was written.
@@ -55,7 +58,7 @@ def report(results: Name | Results) -> Report:
             f"there are no results in {found.path}; give the folder that onnxcert certify wrote, "
             "or one of its outputs if the model has several."
         )
-    return Report(summarise(found.records(checked=True), **listed))
+    return Report(summarise(found.records(checked=True), explain=explain, **listed))
 
 
 def as_results(results: Any) -> Results:

@@ -124,8 +124,8 @@ def _has_enough(tally: Tally, rule: Rule, hits: IntArray, abstains: BoolArray) -
             MORE_DRAWS * votes.astype(np.int64) for votes in (hits, tally.runner_up[abstains])
         )
         level = rule.alpha_per_input / tally.components
-        enough = 2.0 * binom.sf(first - 1, first + second, 0.5) <= level
-        return np.asarray(enough & (first > second))
+        p = 2.0 * binom.sf(first - 1, first + second, 0.5)
+        return np.asarray((p <= level) & (first > second))
     n = more_draws(tally, rule)
     if n <= tally.n:
         return np.zeros(hits.shape, dtype=np.bool_)
@@ -147,7 +147,7 @@ def _has_enough(tally: Tally, rule: Rule, hits: IntArray, abstains: BoolArray) -
         decisive = (tally.joint or 0) if joint else int(tally.hits.min())
         return np.full(hits.shape, _reaches(decisive, tally.n, votes, n))
     table = np.array([_reaches(x, tally.n, votes, n) for x in range(tally.n + 1)])
-    return table[hits]
+    return np.asarray(table[hits])
 
 
 def _reaches(hits: int, of: int, votes: int, n: int) -> bool:

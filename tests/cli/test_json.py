@@ -82,7 +82,7 @@ def test_an_object_of_certify_is_refused_if_anything_is_missing_or_added(
 def test_noise_on_channels_is_one_part_of_the_perturbation(
     model: Path, pictures: Path, tmp_path: Path, onnxcert: Any
 ) -> None:
-    command = ("certify", model, pictures, *QUICK, "--out", tmp_path / "out", "--on", "0-1")
+    command = ("certify", model, pictures, *QUICK, "--out", tmp_path / "out", "--on", "0:2")
     outcome = onnxcert(*command)
     assert outcome.status == 0, outcome.err
     assert outcome.json["perturbation"] == {

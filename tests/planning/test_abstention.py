@@ -14,7 +14,7 @@ from records import record
 from onnxcert.planning import explain_abstention
 from onnxcert.planning.abstention import Abstention, Part, add_abstentions
 from onnxcert.planning.causes import Cause
-from onnxcert.report.tables.abstention import describe_inputs, explain_record
+from onnxcert.report.tables.abstention import describe_inputs, describe_run, explain_record
 from onnxcert.report.tables.summary import summarise
 from onnxcert.sampling.tally import Selection, Tally
 from onnxcert.statistics import decide
@@ -298,4 +298,15 @@ def test_records_are_explained_as_their_certificates_are() -> None:
     assert total.share(total.abstained) == pytest.approx(summary.rows["certified"].abstain)
     lines = describe_inputs(summary.abstentions)
     assert [line.split(":")[0] for line in lines] == ["x0", "x1"]
-    assert summarise(made, explain=False).abstentions == {}
+    assert summarise(made, explain=0).abstentions == {}
+
+
+def test_of_many_inputs_some_are_explained_evenly_spread() -> None:
+    one = record(n=100, alpha=0.05)
+    many = [replace(one, name=f"x{i:03d}") for i in range(150)]
+    assert len(summarise(many, explain=None).abstentions) == 150
+    some = summarise(many, explain=10).abstentions
+    assert list(some) == [f"x{i:03d}" for i in range(0, 150, 16)]
+    assert describe_run(some, 150) == f"In 10 of 150 inputs, {add_abstentions(some.values())}"
+    assert describe_run(summarise(many[:3]).abstentions, 3).startswith(str(explain_record(one))[:9])
+    assert describe_run({}, 3) == ""

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from json_schema import check_object
 from records import record
+from under_table import under_table
 
 from onnxcert.errors import StoreError
 from onnxcert.metrics.scores import confusion
@@ -125,10 +126,10 @@ Mug            1  1.000  0.722      0.500      0.750      0.250
 def test_the_table_of_shapes_whose_category_is_known(categories: Any) -> None:
     for order in permutations(three(categories=categories)):
         summary = summarise(order)
-        guarantee = f"{summary.sentence}\n\n{summary.statement}"
-        assert table(summary, per_class=True) == f"{EXPECTED}\n{guarantee}"
+        below = under_table(summary, per_class=True)
+        assert table(summary, per_class=True) == f"{EXPECTED}\n{below}"
     brief = EXPECTED.split("\n\nIoU ")[0]
-    assert table(summary) == f"{brief}\n\n{guarantee}"
+    assert table(summary) == f"{brief}\n\n{under_table(summary)}"
 
 
 def test_the_json_object_of_shapes_whose_category_is_known() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from json_schema import check_object
 from records import record
+from under_table import under_table
 
 from onnxcert.metrics.scores import Curve
 from onnxcert.report.objects.run import run_object
@@ -150,9 +151,9 @@ BONFERRONI = Rule(alpha=0.05, correction="bonferroni")
 )
 def test_the_table_of_pictures(options: dict[str, Any], expected: str) -> None:
     summary = summary_of(**options)
-    assert (
-        table(summary, per_class=True) == f"{expected}\n{summary.sentence}\n\n{summary.statement}"
-    )
+    below = under_table(summary, per_class=True)
+    assert "abstain" in below.split("\n\n")[0]
+    assert table(summary, per_class=True) == f"{expected}\n{below}"
 
 
 def test_the_object_of_pictures_has_nothing_of_clouds() -> None:
@@ -160,7 +161,7 @@ def test_the_object_of_pictures_has_nothing_of_clouds() -> None:
     assert list(found) == [
         *("model", "inputs", "perturbation", "rule", "draws", "guarantee"),
         *("nonrobust", "clean", "noisy", "certified", "taus", "curve", "categories"),
-        *("warnings", "seconds", "out"),
+        *("abstention", "warnings", "seconds", "out"),
     ]
     assert found["inputs"]["components"] == 42
     assert found["clean"] == {"accuracy": 0.875, "miou": 0.7813146997929606}

@@ -13,7 +13,7 @@ def abstention_object(abstentions: Mapping[str, Abstention]) -> dict[str, Any]:
     """Return the abstention of a run and of each input.
 
     Args:
-        abstentions: name of the input -> its abstention; not empty.
+        abstentions: name of each explained input -> its abstention; not empty.
     """
     found = add_abstentions(abstentions.values())
     return {

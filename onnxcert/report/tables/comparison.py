@@ -74,8 +74,7 @@ def compare(a: Results, b: Results) -> Comparison:
     names_a, names_b = set(a.names()), set(b.names())
     common = sorted(names_a & names_b)
     summaries = tuple(
-        summarise(results.records(common or None, checked=True), explain=False)
-        for results in (a, b)
+        summarise(results.records(common or None, checked=True), explain=0) for results in (a, b)
     )
     for parameters, summary in zip((parameters_a, parameters_b), summaries, strict=True):
         parameters["class_names"] = list(summary.class_names)

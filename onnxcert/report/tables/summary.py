@@ -12,14 +12,14 @@ import numpy as np
 from onnxcert._typing import Perturbation
 from onnxcert.errors import StoreError
 from onnxcert.metrics.scores import Curve, scores
-from onnxcert.model.contract.modality import Modality
 from onnxcert.planning.abstention import Abstention
-from onnxcert.report.tables.abstention import explain_record
+from onnxcert.report.tables.abstention import SOME, ExplainedInputs
 from onnxcert.report.tables.by_category import ByCategory, Category
+from onnxcert.report.tables.record_facts import element_word, is_cloud, max_draws, run_settings
 from onnxcert.report.tables.rows import Row
 from onnxcert.report.tables.text import count_similar, merge_similar
 from onnxcert.results.record import Record, certified_row
-from onnxcert.sampling.tally import Component, Selection, passes
+from onnxcert.sampling.tally import Selection, passes
 from onnxcert.statistics.guarantee import guarantee
 from onnxcert.statistics.guarantee_summary import summarise_guarantee
 from onnxcert.statistics.rule import Rule
@@ -62,7 +62,7 @@ class Summary:
         sentence: the guarantee in one line.
         statement: its exact wording, with the largest N.
         notes: remarks shown with the guarantee.
-        abstentions: name of the input -> what abstains and why; empty if not requested.
+        abstentions: name of the input -> what abstains and why; of some or all inputs.
     """
 
     model: str
@@ -105,42 +105,12 @@ class Summary:
         return any(row.parts is not None for row in self.rows.values())
 
 
-def _run_settings(record: Record) -> tuple[Any, ...]:
-    """Return the parameters that all records of one run share."""
-    tally, draws = record.tally, record.tally.draws
-    return (
-        *(draws.perturbation, draws.seed, draws.generator),
-        *(_max_draws(record), tally.n0, tally.selection, tally.unit, tally.kind),
-        *(record.decision.rule, record.decision.controls),
-        record.provenance.model.get("sha256"),
-    )
-
-
-def _component(record: Record) -> str:
-    """Return the table's word for one component."""
-    if Component.parse(record.tally.kind).element.is_whole:
-        return "input"
-    if not _is_cloud(record):
-        return "pixel"
-    return "input" if record.provenance.contract.get("task") == "classification" else "point"
-
-
-def _is_cloud(record: Record) -> bool:
-    return record.provenance.contract.get("medium") == Modality.POINTS
-
-
-def _max_draws(record: Record) -> int:
-    """Return the number of tested draws; with interim looks, the maximum."""
-    schedule = record.decision.rule.schedule
-    return record.tally.n if schedule is None else schedule.n
-
-
 def summarise(
     records: Iterable[Record],
     *,
     listed: int = 0,
     skipped: Mapping[str, str] | None = None,
-    explain: bool = True,
+    explain: int | None = SOME,
 ) -> Summary:
     """Return the summary of `records`, which must come from one run.
 
@@ -148,7 +118,8 @@ def summarise(
         records: records of the finished inputs.
         listed: number of listed inputs; if lower, the number of records and skipped inputs.
         skipped: name -> reason of the inputs that could not be used.
-        explain: read the votes to explain what abstains, and why.
+        explain: largest number of inputs whose votes are read to explain what abstains, evenly
+            spread; None for all. Nothing else needs large arrays of the records.
 
     Raises:
         StoreError: there are no records, or they come from different runs.
@@ -163,9 +134,9 @@ def summarise(
     ended, notes = Counter[str](), Counter[str]()
     warnings: dict[str, None] = {}
     leak_checks: dict[str, None] = {}
-    abstentions: dict[str, Abstention] = {}
+    explained = ExplainedInputs(explain)
     for record in records:
-        if last is not None and _run_settings(record) != _run_settings(last):
+        if last is not None and run_settings(record) != run_settings(last):
             raise StoreError(
                 f"the records {last.name} and {record.name} were made with different settings; "
                 "run onnxcert verify to find the one that does not belong here."
@@ -185,8 +156,7 @@ def summarise(
         nonrobust |= record.nonrobust is not None
         notes.update(decision.notes)
         leak_checks[tally.leak_check] = None
-        if explain:
-            abstentions[record.name] = explain_record(record)
+        explained.add(record)
         warnings.update(dict.fromkeys(record.provenance.environment.get("warnings", ())))
     if last is None:
         if listed:
@@ -224,7 +194,7 @@ def summarise(
     settings = {
         "perturbation": draws.perturbation.name,
         **draws.perturbation.parameters(),
-        "n": _max_draws(last),
+        "n": max_draws(last),
         "n0": tally.n0,
         "selection": tally.selection,
         **rule.as_dict(),
@@ -240,7 +210,7 @@ def summarise(
     if 0.75 <= abstain[0] < 1:
         counted.append(
             f"{100 * abstain[0]:.0f} % abstain; onnxcert inspect MODEL "
-            f"{'SHAPE' if _is_cloud(last) else 'PICTURE'} shows whether the model gets the input "
+            f"{'SHAPE' if is_cloud(last) else 'PICTURE'} shows whether the model gets the input "
             "it was trained on; the noise should be that of its training"
         )
     return Summary(
@@ -253,17 +223,17 @@ def summarise(
         radius=radii[0],
         unit=draws.perturbation.unit or tally.unit,
         kind=tally.kind,
-        component=_component(last),
-        cloud=_is_cloud(last),
+        component=element_word(last),
+        cloud=is_cloud(last),
         perturbation=draws.perturbation,
         rule=rule,
         settings=settings,
-        n=_max_draws(last),
+        n=max_draws(last),
         n0=tally.n0,
         selection=tally.selection,
         seed=draws.seed,
         draws=drawn / inputs,
-        max_draws=passes(_max_draws(last), tally.n0, tally.selection),
+        max_draws=passes(max_draws(last), tally.n0, tally.selection),
         stopping={
             name: last.provenance.parameters[name]
             for name in ("until", "futility", "time")
@@ -293,7 +263,7 @@ def summarise(
             controls=decision.controls,
             perturbation=draws.perturbation,
             unit=tally.unit,
-            n=_max_draws(last),
+            n=max_draws(last),
             n0=tally.n0,
             selection=tally.selection,
             components=components,
@@ -304,5 +274,5 @@ def summarise(
             leak_check=" or ".join(filter(None, leak_checks)),
         ),
         notes=(*merge_similar(warnings), *counted),
-        abstentions=abstentions,
+        abstentions=explained.found,
     )

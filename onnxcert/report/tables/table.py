@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from onnxcert.metrics.scores import Curve
-from onnxcert.planning.abstention import add_abstentions
-from onnxcert.report.tables.abstention import describe_inputs
+from onnxcert.report.tables.abstention import describe_inputs, describe_run
 from onnxcert.report.tables.rows import PLAIN_ROWS, ROWS, Row, pick_scores
 from onnxcert.report.tables.summary import Summary
 from onnxcert.report.tables.text import format_columns, format_number
@@ -36,9 +35,8 @@ def table(summary: Summary, *, per_class: bool = False) -> str:
         lines += ["", *_per_class_table(summary)]
     if per_class and summary.categories:
         lines += ["", *_category_table(summary)]
-    if summary.abstentions:
-        why = str(add_abstentions(summary.abstentions.values()))
-        lines += ["", why] if why else []
+    if why := describe_run(summary.abstentions, summary.inputs):
+        lines += ["", why]
     if per_class and len(summary.abstentions) > 1:
         each = describe_inputs(summary.abstentions)
         lines += ["", *each] if each else []
