@@ -83,7 +83,7 @@ def transform_error(n: int) -> float:
     """Bound the relative error of a fast cosine transform of length n, in 2^-53 (two-norm).
 
     >>> round(transform_error(480)), round(transform_error(479))
-    (149, 11879)
+    (149, 12734)
     """
     total, rest, largest = 30.0, n, 1
     p = 2

@@ -12,8 +12,8 @@ from onnxcert._typing import Array
 from onnxcert.perturbation.semantic import MOST_STOPS, ImageChange, Parts
 
 # The curve of IEC 61966-2-1 with exact constants: at this junction the line is the tangent of the
-# power law, and `SLOPE` makes them meet. The standard's rounded constants leave a jump of 2.3e-9,
-# at which encoding would not be the inverse of decoding.
+# power law, and `SLOPE` makes them meet. The standard's rounded constants leave a jump of 2.3e-9
+# in linear light, at which encoding would not be the inverse of decoding.
 EXPONENT: Final = 2.4
 OFFSET: Final = 0.055
 JUNCTION: Final = OFFSET / (EXPONENT - 1)
