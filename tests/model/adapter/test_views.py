@@ -261,7 +261,7 @@ def test_a_fixed_batch_changes_nothing(rows: int, baked: bool, fit: Fit, tmp_pat
     free = opened(Dialect().proto(CONV), tmp_path / "free", fit)
     fixed = opened(dialect.proto(CONV), tmp_path / "fixed", fit)
     picture = zoo.picture(17, 13, seed=5)
-    options: dict[str, Any] = {"n": 30, "n0": 7, "seed": 2}
+    options: dict[str, Any] = {"n": 48, "n0": 7, "seed": 2}
     wanted = certify(free, picture, Gaussian(0.1), batch_size=5, **options)
     for batch_size in (1, 3):
         found = certify(fixed, picture, Gaussian(0.1), batch_size=batch_size, **options)
@@ -296,14 +296,14 @@ def test_pictures_smaller_than_a_tile_of_a_fixed_size_are_padded_to_it(tmp_path:
 @pytest.mark.parametrize("views", VIEWS.values(), ids=VIEWS)
 def test_votes_are_the_same_in_any_batch(views: dict[str, Any], tmp_path: Path) -> None:
     segmenter = opened(Dialect().proto(CONV), tmp_path, Fit(**views))
-    options: dict[str, Any] = {"n": 30, "n0": 5, "seed": 8}
+    options: dict[str, Any] = {"n": 48, "n0": 5, "seed": 8}
     picture = zoo.picture(17, 13)
     first, second = (
         certify(segmenter, picture, Gaussian(0.2), batch_size=b, **options).tally for b in (1, 7)
     )
     assert np.array_equal(first.hits, second.hits)
     assert np.array_equal(first.candidate, second.candidate)
-    assert 0 < first.hits.mean() < 30
+    assert 0 < first.hits.mean() < 48
 
 
 def test_draws_that_act_on_each_other_are_still_found(tmp_path: Path) -> None:
