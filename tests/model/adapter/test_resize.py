@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from graphs import Graph
 from zoo import Conv3, Dialect, upsampled
 
 from onnxcert import Gaussian, ResultStore, certify
-from onnxcert.errors import ModelError, ParameterError
+from onnxcert.errors import ModelError
 from onnxcert.model.adapter.resize import Fit
 
 COUNT = ["--sigma", "0.1", "--n", "60", "--seed", "3", "--device", "cpu", "--threads", "1"]
@@ -312,9 +311,3 @@ def test_heads_that_are_not_there_are_one_sentence_and_nothing_is_run(
     assert (done.status, len(lines)) == (2, 1)
     assert "output" in lines[0]
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("builder", [lambda: Fit(pad_to=8, grid="model"), lambda: Fit(scale=0)])
-def test_a_fit_that_makes_no_sense_is_refused(builder: Callable[[], Fit]) -> None:
-    with pytest.raises(ParameterError):
-        builder()

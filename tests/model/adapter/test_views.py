@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import zoo
 from classifier import THREE, ClassifierDialect
-from fits import COARSE, CONV, CPU, Array, agree, agree_where, expected, noisy, opened, probability
+from fits import CONV, CPU, Array, agree, agree_where, expected, noisy, opened, probability
 from zoo import Conv3, Dialect, upsampled
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
@@ -39,6 +39,8 @@ VIEWS = {
     "resized": {"size": (8, 6)},
     "resized to a row": {"size": (3, 16)},
     "half size": {"scale": 0.5},
+    "another scale": {"scale": 0.6},
+    "twice the size": {"scale": 2.0},
     "padded": {"pad_to": 4},
     "padded far": {"pad_to": 32},
     "half size, padded": {"scale": 0.5, "pad_to": 4},
@@ -58,11 +60,15 @@ def test_the_answer_is_that_of_the_protocol(
 
 
 @pytest.mark.parametrize("pad_to", [1, 4])
+@pytest.mark.parametrize("stride", [2, 4])
 @pytest.mark.parametrize("views", ["scales", "flipped tiles", "resized", "half size", "everything"])
-def test_low_resolution_scores_and_padding(views: str, pad_to: int, tmp_path: Path) -> None:
+def test_low_resolution_scores_and_padding(
+    views: str, stride: int, pad_to: int, tmp_path: Path
+) -> None:
     fit = Fit(**VIEWS[views], pad_to=pad_to)
     batch = noisy(17, 13)
-    agree(opened(Dialect().proto(COARSE), tmp_path, fit)(batch), expected(COARSE, batch, fit))
+    function = Conv3.random(4, seed=54, stride=stride)
+    agree(opened(Dialect().proto(function), tmp_path, fit)(batch), expected(function, batch, fit))
 
 
 @pytest.mark.parametrize("views", ["scales", "flip", "tiles", "everything"])
