@@ -15,32 +15,12 @@ from fits import COARSE, CONV, agree, expected, noisy, opened
 from graphs import Graph
 from zoo import Conv3, Dialect, upsampled
 
-from onnxcert import Gaussian, ResultStore, certify
+from onnxcert import ResultStore
 from onnxcert.errors import ModelError
 from onnxcert.model.adapter.resize import Fit
 
 COUNT = ["--sigma", "0.1", "--n", "60", "--seed", "3", "--device", "cpu", "--threads", "1"]
 QUIET = ["--no-pictures", *COUNT]
-
-
-# -- fixed batch ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("batch_size", [1, 3, 4, 7])
-@pytest.mark.parametrize("rows", [1, 4])
-def test_rows_that_fill_a_fixed_batch_are_never_counted(
-    rows: int, batch_size: int, tmp_path: Path
-) -> None:
-    picture = zoo.picture(8, 6, seed=5)
-    free = opened(Dialect().proto(CONV), tmp_path / "free")
-    fixed = opened(Dialect(batch=rows, baked=True, size=(8, 6)).proto(CONV), tmp_path / "fixed")
-    options: dict[str, Any] = {"n": 41, "n0": 7, "seed": 2}
-    wanted = certify(free, picture, Gaussian(0.1), batch_size=5, **options)
-    found = certify(fixed, picture, Gaussian(0.1), batch_size=batch_size, **options)
-    assert fixed.session.runtime.get_inputs()[0].shape[0] == rows
-    assert np.array_equal(found.tally.hits, wanted.tally.hits)
-    assert int(found.tally.hits.max()) <= 41
-    assert np.array_equal(found.labels, wanted.labels)
 
 
 # -- fixed and free sizes ------------------------------------------------------------------------
