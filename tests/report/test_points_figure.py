@@ -21,6 +21,8 @@ from onnxcert.report.figures.points.rendering import FINE
 from onnxcert.report.figures.points.rotation_diagram import Cone, draw_rotation_diagram
 from onnxcert.statistics.certificate import ABSTAIN
 
+pytestmark = pytest.mark.slow
+
 CLOUD = chair(600)
 N = len(CLOUD)
 NAMES = ["seat", "back", "legs", "arms"]
@@ -81,7 +83,6 @@ RADII = RadiusMap(np.where(np.arange(N) % 3, 0.1, np.nan), 0.2, (0.1,), "degrees
 CONE = Cone(0.1, whole=False)
 
 
-@pytest.mark.slow
 def test_panels_come_in_the_order_of_the_picture_sheets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,7 +94,6 @@ def test_panels_come_in_the_order_of_the_picture_sheets(
     assert len({panel.shape for panel in everything.values()}) == 1
 
 
-@pytest.mark.slow
 def test_a_sheet_is_whole_small_and_the_same_each_time(tmp_path: Path) -> None:
     a, b = tmp_path / "a.png", tmp_path / "b.png"
     pixels = sheet(a, radii=RADII, cone=CONE)
@@ -107,7 +107,6 @@ def test_a_sheet_is_whole_small_and_the_same_each_time(tmp_path: Path) -> None:
         assert (edge == pixels[0, 0]).all()
 
 
-@pytest.mark.slow
 def test_what_is_drawn_depends_on_each_argument(tmp_path: Path) -> None:
     base = sheet(tmp_path / "x.png", radii=RADII, cone=CONE)
     assert CLOUD.labels is not None
@@ -127,7 +126,6 @@ def test_what_is_drawn_depends_on_each_argument(tmp_path: Path) -> None:
         assert other.shape != base.shape or (other != base).any(), changed
 
 
-@pytest.mark.slow
 def test_the_legend_names_what_occurs_and_nothing_else(tmp_path: Path) -> None:
     def drawn(names: list[str]) -> bytes:
         sheet(tmp_path / "x.png", class_names=names)
@@ -138,7 +136,6 @@ def test_the_legend_names_what_occurs_and_nothing_else(tmp_path: Path) -> None:
     assert drawn(["seat", "back", "feet", "arms"]) != base
 
 
-@pytest.mark.slow
 def test_unlabelled_points_are_hatched_in_the_truth_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,7 +160,6 @@ def test_unlabelled_points_are_hatched_in_the_truth_only(
     assert np.median(hidden.max(axis=1)) <= hatch((8, 8)).max()
 
 
-@pytest.mark.slow
 def test_heat_maps_keep_the_hue_of_their_scale_and_radii_abstain_in_white(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

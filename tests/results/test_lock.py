@@ -19,6 +19,8 @@ from drawing import write_picture
 from onnxcert import ResultStore
 from onnxcert.errors import StoreError
 
+pytestmark = pytest.mark.slow
+
 fcntl = pytest.importorskip("fcntl")
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +78,6 @@ def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fcntl, "flock", flock)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", "\0\x1b[31m", "4242\nanother-host\n", "x" * 5000])
 @pytest.mark.parametrize("locks", [True, False])
 def test_an_owner_that_nobody_here_can_look_for_is_told_and_never_taken_over(
@@ -112,7 +113,6 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": path}
 
 
-@pytest.mark.slow
 def test_an_owner_that_was_killed_is_taken_over(
     tmp_path: Path, preloaded: dict[str, str], without_locks: None
 ) -> None:
@@ -135,7 +135,6 @@ def test_an_owner_that_was_killed_is_taken_over(
 
 
 # What a user may have set for HDF5, which opens no file without locks then.
-@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["TRUE", "FALSE"])
 def test_records_are_read_and_written_where_no_lock_works(
     tmp_path: Path, preloaded: dict[str, str], asked: str

@@ -32,6 +32,8 @@ from onnxcert.run.workers.worker import CountDraws, MakePlan, Task, Worker, Work
 from onnxcert.sampling.draws import digest
 from onnxcert.statistics.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 LOOKS = Rule(correction="bonferroni", schedule=Schedule(150, (45, 60, 100, 150)))
 SETTINGS = {
     "plain": Settings(perturbation=Gaussian(0.2), n=90),
@@ -117,7 +119,6 @@ def crew(run: Run, size: int, **chaos: Any) -> UnreliablePool:
 # -- bit for bit -------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize(("size", "deaths"), [(1, 0.0), (3, 0.12), (7, 0.15)])
 def test_any_number_of_workers_gives_the_result_of_one_process(
@@ -132,7 +133,6 @@ def test_any_number_of_workers_gives_the_result_of_one_process(
     assert len(chaos.shared) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["leaky", "other", "nonrobust"])
 def test_what_first_passes_show_is_found_out_as_in_one_process(
     slot: Place, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -166,7 +166,6 @@ def test_what_first_passes_show_is_found_out_as_in_one_process(
     assert all(bool(said) == (kind == "leaky") for said in warnings)
 
 
-@pytest.mark.slow
 def test_the_first_input_of_a_size_is_tried_at_length_and_the_others_in_short(
     slot: Place, tmp_path: Path
 ) -> None:
@@ -178,7 +177,6 @@ def test_the_first_input_of_a_size_is_tried_at_length_and_the_others_in_short(
     assert len(tried) == 6
 
 
-@pytest.mark.slow
 def test_point_clouds_go_through_workers(tmp_path: Path) -> None:
     path = save(of_category(), tmp_path / "model.onnx")
     for i, category in enumerate(("chair", "lamp", "rocket")):
@@ -208,7 +206,6 @@ def one_input(run: Run) -> Run:
     return run
 
 
-@pytest.mark.slow
 def test_one_input_is_spread_over_all_workers_by_its_draws(slot: Place, tmp_path: Path) -> None:
     for out in ("whole", "out"):
         run = one_input(slot.run(tmp_path / out, checkpoint_seconds=0.002))
@@ -225,7 +222,6 @@ def test_one_input_is_spread_over_all_workers_by_its_draws(slot: Place, tmp_path
     assert all((part.start - (100 if part.start >= 100 else 0)) % 4 == 0 for part in parts)
 
 
-@pytest.mark.slow
 def test_inputs_under_way_are_bounded(
     slot: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,7 +260,6 @@ class Stopper(ProgressListener):
             self.run.stopping = True
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("settings", ["plain", "looks"])
 @pytest.mark.parametrize("at", [1, 120, 400])
 def test_stopped_at_any_time_the_run_goes_on_with_workers_or_without(
@@ -288,7 +283,6 @@ def test_stopped_at_any_time_the_run_goes_on_with_workers_or_without(
         assert_equal_runs(out, slot.whole(settings))
 
 
-@pytest.mark.slow
 def test_a_count_begun_by_one_process_is_gone_on_with_by_workers(
     slot: Place, tmp_path: Path
 ) -> None:
@@ -314,7 +308,6 @@ def counting(start: int) -> Callable[[Task], bool]:
     return lambda task: isinstance(task, CountDraws) and start in task.indices
 
 
-@pytest.mark.slow
 def test_draws_that_kill_three_workers_are_an_error_and_nothing_else_is_lost(
     slot: Place, tmp_path: Path
 ) -> None:
@@ -368,7 +361,6 @@ def test_a_worker_that_cannot_open_the_model_says_why(slot: Place, tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
 def test_an_input_that_the_model_fails_on_is_skipped(slot: Place, tmp_path: Path) -> None:
     fixed = graphs.save(graphs.threshold(size=(12, 16)), tmp_path / "fixed.onnx")
     skipped = []
@@ -383,7 +375,6 @@ def test_an_input_that_the_model_fails_on_is_skipped(slot: Place, tmp_path: Path
     assert_equal_runs(tmp_path / "out", tmp_path / "whole")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("starts", [0, 1])
 def test_a_run_that_waits_for_any_worker_at_all_says_so(
     slot: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starts: int

@@ -20,6 +20,8 @@ from onnxcert.sampling.draws import Draws, digest
 from onnxcert.statistics import decide
 from onnxcert.statistics.rule import Rule
 
+pytestmark = pytest.mark.slow
+
 Array = np.ndarray
 FRAME = np.eye(3, dtype=np.float32)
 TAU = 0.8
@@ -63,7 +65,6 @@ class WorstCase:
         return (ratio > self.limit).astype(np.int64)[:, None]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [0.125, 1.0])
 def test_the_worst_model_keeps_its_majority_up_to_the_radius_and_not_far_beyond(
     sigma: float,
@@ -85,7 +86,6 @@ def test_the_worst_model_keeps_its_majority_up_to_the_radius_and_not_far_beyond(
             assert left < 0.5 - 3 * error
 
 
-@pytest.mark.slow
 def test_no_other_axis_and_no_smaller_angle_hurts_the_worst_model_more() -> None:
     sigma, count = 0.5, 60_000
     radius = Rotation(sigma).radius(TAU)
@@ -98,7 +98,6 @@ def test_no_other_axis_and_no_smaller_angle_hurts_the_worst_model_more() -> None
         assert np.mean(model(attacked) == 0) > 0.5 - 4 * 0.5 / math.sqrt(count)
 
 
-@pytest.mark.slow
 def test_noise_of_euler_angles_does_not_keep_the_promise_that_rotation_noise_keeps() -> None:
     """Normal angles about x, then y, then z: turning about x first adds to the first of them.
 
@@ -234,7 +233,6 @@ def edge_tau() -> float:
     return float((0.97 * ALPHA / N) ** (1 / DRAWN))
 
 
-@pytest.mark.slow
 def test_the_family_wise_error_of_2048_points_under_rotation_noise() -> None:
     tau = edge_tau()
     rule = Rule(tau=tau, alpha=ALPHA, correction="bonferroni")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,58 +11,16 @@ import numpy as np
 import onnx
 import pytest
 import zoo
+from fits import COARSE, CONV, agree, expected, noisy, opened
 from graphs import Graph
 from zoo import Conv3, Dialect, upsampled
 
-from onnxcert import Gaussian, OnnxSegmenter, ResultStore, certify
-from onnxcert.errors import ModelError, ParameterError
+from onnxcert import ResultStore
+from onnxcert.errors import ModelError
 from onnxcert.model.adapter.resize import Fit
 
-CPU = {"device": "cpu", "threads": 1}
 COUNT = ["--sigma", "0.1", "--n", "60", "--seed", "3", "--device", "cpu", "--threads", "1"]
 QUIET = ["--no-pictures", *COUNT]
-CONV = Conv3.random(4, seed=58)
-COARSE = Conv3.random(4, seed=54, stride=2)
-MARGIN = 1e-4  # decisions closer than this may fall either way in float32
-
-
-def opened(proto: onnx.ModelProto, folder: Path, **options: Any) -> OnnxSegmenter:
-    path = graphs.save(proto, folder / "model.onnx")
-    return OnnxSegmenter.open(path, **CPU, **{"value_range": (0.0, 1.0), **options})
-
-
-def noisy(pixels: np.ndarray, n: int = 5) -> np.ndarray:
-    noise = np.random.default_rng(1).normal(0, 0.1, (n, *pixels.shape))
-    return (pixels + noise).astype(np.float32)
-
-
-def agree(labels: np.ndarray, scores: np.ndarray) -> None:
-    """Labels are the argmax of `scores`, except where it is too close to call."""
-    best = np.sort(scores, axis=1)
-    clear = best[:, -1] - best[:, -2] > MARGIN
-    assert labels.shape == clear.shape
-    assert clear.mean() > 0.99
-    assert np.array_equal(labels[clear], scores.argmax(axis=1)[clear])
-
-
-# -- fixed batch ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("batch_size", [1, 3, 4, 7])
-@pytest.mark.parametrize("rows", [1, 4])
-def test_rows_that_fill_a_fixed_batch_are_never_counted(
-    rows: int, batch_size: int, tmp_path: Path
-) -> None:
-    picture = zoo.picture(8, 6, seed=5)
-    free = opened(Dialect().proto(CONV), tmp_path / "free")
-    fixed = opened(Dialect(batch=rows, baked=True, size=(8, 6)).proto(CONV), tmp_path / "fixed")
-    options: dict[str, Any] = {"n": 41, "n0": 7, "seed": 2}
-    wanted = certify(free, picture, Gaussian(0.1), batch_size=5, **options)
-    found = certify(fixed, picture, Gaussian(0.1), batch_size=batch_size, **options)
-    assert fixed.session.runtime.get_inputs()[0].shape[0] == rows
-    assert np.array_equal(found.tally.hits, wanted.tally.hits)
-    assert int(found.tally.hits.max()) <= 41
-    assert np.array_equal(found.labels, wanted.labels)
 
 
 # -- fixed and free sizes ------------------------------------------------------------------------
@@ -72,65 +29,21 @@ def test_rows_that_fill_a_fixed_batch_are_never_counted(
 def test_a_fixed_size_is_refused_until_resizing_is_asked_for(tmp_path: Path) -> None:
     proto = Dialect(size=(8, 6)).proto(CONV)
     with pytest.raises(ModelError, match="8x6 pixels only, got 9x7; pass --resize"):
-        opened(proto, tmp_path)(noisy(zoo.picture(9, 7)))
+        opened(proto, tmp_path)(noisy(9, 7))
 
 
-@pytest.mark.parametrize("size", [(8, 6), (4, 12), (16, 3)])
-def test_resized_pictures_have_their_scores_brought_back(
-    size: tuple[int, int], tmp_path: Path
-) -> None:
-    segmenter = opened(Dialect(size=size).proto(CONV), tmp_path, fit=Fit(size=size))
-    batch = noisy(zoo.picture(11, 9))
-    agree(segmenter(batch), upsampled(CONV.scores(upsampled(batch, *size)), 11, 9))
-
-
-def test_low_resolution_scores_of_a_resized_picture_are_interpolated_once(tmp_path: Path) -> None:
-    segmenter = opened(Dialect().proto(COARSE), tmp_path, fit=Fit(size=(8, 6)))
-    batch = noisy(zoo.picture(11, 9))
-    agree(segmenter(batch), upsampled(COARSE.scores(upsampled(batch, 8, 6)), 11, 9))
-
-
-def test_scale_halves_what_the_model_sees(tmp_path: Path) -> None:
-    segmenter = opened(Dialect().proto(CONV), tmp_path, fit=Fit(scale=0.5))
-    batch = noisy(zoo.picture(11, 9))
-    agree(segmenter(batch), upsampled(CONV.scores(upsampled(batch, 5, 4)), 11, 9))
-
-
-@pytest.mark.parametrize("picture_size", [(8, 6), (32, 32), (33, 31), (1, 1), (5, 70)])
-@pytest.mark.parametrize("multiple", [4, 32])
-def test_padding_repeats_the_edge_and_is_cut_off(
-    multiple: int, picture_size: tuple[int, int], tmp_path: Path
-) -> None:
-    height, width = picture_size
-    segmenter = opened(Dialect().proto(CONV), tmp_path, fit=Fit(pad_to=multiple))
-    batch = noisy(zoo.picture(height, width, seed=2), 3)
-    below, right = -height % multiple, -width % multiple
-    padded = np.pad(batch, ((0, 0), (0, 0), (0, below), (0, right)), mode="edge")
-    agree(segmenter(batch), CONV.scores(padded)[:, :, :height, :width])
-
-
-def test_padded_low_resolution_scores_are_enlarged_and_then_cut(tmp_path: Path) -> None:
-    segmenter = opened(Dialect().proto(COARSE), tmp_path, fit=Fit(pad_to=4))
-    batch = noisy(zoo.picture(9, 7), 3)
-    padded = np.pad(batch, ((0, 0), (0, 0), (0, 3), (0, 1)), mode="edge")
-    agree(segmenter(batch), upsampled(COARSE.scores(padded), 12, 8)[:, :, :9, :7])
-
-
-def test_resized_and_padded(tmp_path: Path) -> None:
-    segmenter = opened(Dialect().proto(CONV), tmp_path, fit=Fit(scale=0.5, pad_to=4))
-    batch = noisy(zoo.picture(13, 11), 3)
-    seen = upsampled(batch, 6, 5)
-    padded = np.pad(seen, ((0, 0), (0, 0), (0, 2), (0, 3)), mode="edge")
-    agree(segmenter(batch), upsampled(CONV.scores(padded)[:, :, :6, :5], 13, 11))
+def test_a_model_of_one_size_has_its_scores_brought_back(tmp_path: Path) -> None:
+    fit = Fit(size=(8, 6))
+    segmenter = opened(Dialect(size=(8, 6)).proto(CONV), tmp_path, fit)
+    batch = noisy(11, 9)
+    agree(segmenter(batch), expected(CONV, batch, fit))
 
 
 def test_a_contract_that_says_multiples_pads_by_itself(tmp_path: Path) -> None:
     proto = Dialect().proto(CONV)
     onnx.helper.set_model_props(proto, {"onnxcert": '{"version": 1, "multiple": 4}'})
-    segmenter = opened(proto, tmp_path)
-    batch = noisy(zoo.picture(9, 7), 3)
-    padded = np.pad(batch, ((0, 0), (0, 0), (0, 3), (0, 1)), mode="edge")
-    agree(segmenter(batch), CONV.scores(padded)[:, :, :9, :7])
+    batch = noisy(9, 7)
+    agree(opened(proto, tmp_path)(batch), expected(CONV, batch, Fit(pad_to=4)))
 
 
 def fussy(multiple: int) -> onnx.ModelProto:
@@ -316,14 +229,14 @@ def test_the_models_own_grid_has_fewer_components_and_says_so(
 
 def test_labels_of_the_models_own_grid_are_its_scores_argmax(tmp_path: Path) -> None:
     segmenter = opened(Dialect().proto(COARSE), tmp_path, fit=Fit(grid="model"))
-    batch = noisy(zoo.picture(8, 6, seed=5))
+    batch = noisy(8, 6)
     agree(segmenter(batch), COARSE.scores(batch))
 
 
 def test_the_models_own_grid_of_a_resized_picture(tmp_path: Path) -> None:
     fit = Fit(grid="model", size=(12, 16))
     segmenter = opened(Dialect().proto(COARSE), tmp_path, fit=fit)
-    batch = noisy(zoo.picture(9, 7))
+    batch = noisy(9, 7)
     agree(segmenter(batch), COARSE.scores(upsampled(batch, 12, 16)))
 
 
@@ -378,9 +291,3 @@ def test_heads_that_are_not_there_are_one_sentence_and_nothing_is_run(
     assert (done.status, len(lines)) == (2, 1)
     assert "output" in lines[0]
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("builder", [lambda: Fit(pad_to=8, grid="model"), lambda: Fit(scale=0)])
-def test_a_fit_that_makes_no_sense_is_refused(builder: Callable[[], Fit]) -> None:
-    with pytest.raises(ParameterError):
-        builder()

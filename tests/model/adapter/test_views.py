@@ -1,4 +1,4 @@
-"""Scales, mirror images and tiles, against the same written out in NumPy."""
+"""Scales, mirror images, tiles, sizes and padding, against the same written out in NumPy."""
 
 from __future__ import annotations
 
@@ -9,128 +9,17 @@ from typing import Any
 
 import graphs
 import numpy as np
-import numpy.typing as npt
-import onnx
 import pytest
 import zoo
 from classifier import THREE, ClassifierDialect
+from fits import CONV, CPU, Array, agree, agree_where, expected, noisy, opened, probability
 from zoo import Conv3, Dialect, upsampled
 
 from onnxcert import Gaussian, OnnxSegmenter, certify
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.model.adapter.resize import Fit
 
-Array = npt.NDArray[Any]
-
-CPU = {"device": "cpu", "threads": 1}
-CONV = Conv3.random(4, seed=58)
-COARSE = Conv3.random(4, seed=54, stride=2)
 TWO = Conv3.random(2, seed=11)
-MARGIN = 1e-4  # decisions closer than this may fall either way in float32
-
-
-def opened(proto: onnx.ModelProto, folder: Path, fit: Fit, **options: Any) -> OnnxSegmenter:
-    path = graphs.save(proto, folder / "model.onnx")
-    return OnnxSegmenter.open(path, fit=fit, **CPU, **{"value_range": (0.0, 1.0), **options})
-
-
-def noisy(height: int, width: int, n: int = 3) -> npt.NDArray[np.float32]:
-    noise = np.random.default_rng(1).normal(0, 0.2, (n, 3, height, width))
-    return (zoo.picture(height, width, seed=4) + noise).astype(np.float32)
-
-
-# -- the protocols, written out ------------------------------------------------------------------
-
-
-def answer(form: str, scores: Array, shift: float = 0.0) -> Array:
-    """What a network with these scores [B, C, h, w] gives in this form."""
-    if form in ("sigmoid", "logit"):
-        scores = scores[:, 1:] - scores[:, :1] + shift
-    if form == "probabilities":
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        scores = powers / powers.sum(axis=1, keepdims=True)
-    return 1 / (1 + np.exp(-scores)) if form in ("sigmoid", "multilabel") else scores
-
-
-def probability(form: str, scores: Array) -> Array:
-    if form == "logits":
-        return answer("probabilities", scores)
-    return 1 / (1 + np.exp(-scores)) if form == "logit" else scores
-
-
-def starts(length: int, window: int, step: int) -> list[int]:
-    """Where the windows of the field's sliding inference begin."""
-    found = []
-    for i in range(max(length - window + step - 1, 0) // step + 1):
-        stop = min(i * step + window, length)
-        found.append(max(stop - window, 0))
-    return found
-
-
-def one_view(
-    function: Conv3, pixels: Array, seen: tuple[int, int], fit: Fit, form: str, shift: float
-) -> Array:
-    """The answer for one view that the network sees at the size `seen`, at the view's own size."""
-    height, width = pixels.shape[2:]
-    if fit.resizes:
-        pixels = upsampled(pixels, *seen)
-    below, right = -seen[0] % fit.pad_to, -seen[1] % fit.pad_to
-    padded = np.pad(pixels, ((0, 0), (0, 0), (0, below), (0, right)), mode="edge")
-    scores = answer(form, function.scores(padded), shift)
-    if fit.pad_to > 1:
-        scores = upsampled(scores, *padded.shape[2:])[:, :, : seen[0], : seen[1]]
-    return upsampled(scores, height, width)
-
-
-def expected(
-    function: Conv3, batch: Array, fit: Fit, form: str = "logits", shift: float = 0.0
-) -> Array:
-    """Mean scores [B, C, H, W] over every view of `fit`."""
-    height, width = batch.shape[2:]
-    means = []
-    for scale, mirrored in itertools.product(
-        fit.scales or (fit.scale,), (False, True)[: 1 + fit.flip]
-    ):
-        pixels = batch[..., ::-1] if mirrored else batch
-        whole = fit.size or (max(1, int(height * scale)), max(1, int(width * scale)))
-        seen, window, step = list(whole), [height, width], [height, width]
-        if fit.tile is not None:
-            overlap = fit.overlap or tuple(side - side * 2 // 3 for side in fit.tile)
-            for a, length in enumerate((height, width)):
-                ratio = length / whole[a]
-                window[a] = max(1, round(fit.tile[a] * ratio))
-                step[a] = max(1, round((fit.tile[a] - overlap[a]) * ratio))
-                seen[a] = fit.tile[a] if window[a] < length else min(whole[a], fit.tile[a])
-                window[a] = min(window[a], length)
-        total, count = 0.0, np.zeros((height, width))
-        for top in starts(height, window[0], step[0]):
-            for left in starts(width, window[1], step[1]):
-                rows, columns = slice(top, top + window[0]), slice(left, left + window[1])
-                view = pixels[:, :, rows, columns]
-                scores = one_view(function, view, (seen[0], seen[1]), fit, form, shift)
-                placed = np.zeros((*scores.shape[:2], height, width))
-                placed[:, :, rows, columns] = scores
-                total = total + placed
-                count[rows, columns] += 1
-        mean = total / count
-        means.append(mean[..., ::-1] if mirrored else mean)
-    if len(means) == 1:
-        return means[0]
-    return np.mean([probability(form, mean) for mean in means], axis=0)
-
-
-def agree(labels: Array, scores: Array) -> None:
-    """Labels are the argmax of `scores`, except where it is too close to call."""
-    best = np.sort(scores, axis=1)
-    agree_where(labels, scores.argmax(axis=1), best[:, -1] - best[:, -2])
-
-
-def agree_where(labels: Array, wanted: Array, margin: Array) -> None:
-    clear = margin > MARGIN
-    assert labels.shape == wanted.shape
-    assert clear.mean() > 0.99
-    np.testing.assert_array_equal(labels[clear], wanted[clear])
-
 
 VIEWS = {
     "scales": {"scales": (0.5, 0.75, 1.0)},
@@ -147,9 +36,17 @@ VIEWS = {
     "tiles at half size": {"tile": (4, 5), "scale": 0.5},
     "flipped tiles": {"tile": (8, 6), "flip": True},
     "tiles at scales": {"tile": (7, 6), "scales": (0.5, 1.0, 1.5)},
+    "resized": {"size": (8, 6)},
+    "resized to a row": {"size": (3, 16)},
+    "half size": {"scale": 0.5},
+    "another scale": {"scale": 0.6},
+    "twice the size": {"scale": 2.0},
+    "padded": {"pad_to": 4},
+    "padded far": {"pad_to": 32},
+    "half size, padded": {"scale": 0.5, "pad_to": 4},
     "everything": {"tile": (8, 8), "overlap": (3, 2), "scales": (0.5, 0.8, 1.0), "flip": True},
 }
-SIZES = [(16, 12), (17, 13), (9, 31), (5, 4)]
+SIZES = [(16, 12), (17, 13), (9, 31), (5, 4), (1, 1)]
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -163,11 +60,15 @@ def test_the_answer_is_that_of_the_protocol(
 
 
 @pytest.mark.parametrize("pad_to", [1, 4])
-@pytest.mark.parametrize("views", ["scales", "flipped tiles", "everything"])
-def test_low_resolution_scores_and_padding(views: str, pad_to: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stride", [2, 4])
+@pytest.mark.parametrize("views", ["scales", "flipped tiles", "resized", "half size", "everything"])
+def test_low_resolution_scores_and_padding(
+    views: str, stride: int, pad_to: int, tmp_path: Path
+) -> None:
     fit = Fit(**VIEWS[views], pad_to=pad_to)
     batch = noisy(17, 13)
-    agree(opened(Dialect().proto(COARSE), tmp_path, fit)(batch), expected(COARSE, batch, fit))
+    function = Conv3.random(4, seed=54, stride=stride)
+    agree(opened(Dialect().proto(function), tmp_path, fit)(batch), expected(function, batch, fit))
 
 
 @pytest.mark.parametrize("views", ["scales", "flip", "tiles", "everything"])
@@ -261,7 +162,7 @@ def test_a_fixed_batch_changes_nothing(rows: int, baked: bool, fit: Fit, tmp_pat
     free = opened(Dialect().proto(CONV), tmp_path / "free", fit)
     fixed = opened(dialect.proto(CONV), tmp_path / "fixed", fit)
     picture = zoo.picture(17, 13, seed=5)
-    options: dict[str, Any] = {"n": 30, "n0": 7, "seed": 2}
+    options: dict[str, Any] = {"n": 48, "n0": 7, "seed": 2}
     wanted = certify(free, picture, Gaussian(0.1), batch_size=5, **options)
     for batch_size in (1, 3):
         found = certify(fixed, picture, Gaussian(0.1), batch_size=batch_size, **options)
@@ -293,17 +194,19 @@ def test_pictures_smaller_than_a_tile_of_a_fixed_size_are_padded_to_it(tmp_path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("views", VIEWS.values(), ids=VIEWS)
-def test_votes_are_the_same_in_any_batch(views: dict[str, Any], tmp_path: Path) -> None:
-    segmenter = opened(Dialect().proto(CONV), tmp_path, Fit(**views))
-    options: dict[str, Any] = {"n": 30, "n0": 5, "seed": 8}
+@pytest.mark.parametrize(
+    "views", ["scales", "flip", "tiles", "tiles one pixel apart", "half size, padded", "everything"]
+)
+def test_votes_are_the_same_in_any_batch(views: str, tmp_path: Path) -> None:
+    segmenter = opened(Dialect().proto(CONV), tmp_path, Fit(**VIEWS[views]))
+    options: dict[str, Any] = {"n": 48, "n0": 5, "seed": 8}
     picture = zoo.picture(17, 13)
     first, second = (
         certify(segmenter, picture, Gaussian(0.2), batch_size=b, **options).tally for b in (1, 7)
     )
     assert np.array_equal(first.hits, second.hits)
     assert np.array_equal(first.candidate, second.candidate)
-    assert 0 < first.hits.mean() < 30
+    assert 0 < first.hits.mean() < 48
 
 
 def test_draws_that_act_on_each_other_are_still_found(tmp_path: Path) -> None:

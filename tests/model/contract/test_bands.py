@@ -203,10 +203,13 @@ def write(folder: Path, kind: str, values: np.ndarray) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", FILES)
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 9])
-@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize(
+    ("kind", "dtype", "channels", "layout"),
+    [
+        *((kind, dtype, 5, "NCHW") for kind in FILES for dtype in ("uint8", "uint16", "float32")),
+        *(("tif", "uint16", n, layout) for n in (1, 2, 3, 4, 9) for layout in ("NCHW", "NHWC")),
+    ],
+)
 def test_labels_are_those_of_the_plain_function(
     tmp_path: Path, kind: str, dtype: str, channels: int, layout: str
 ) -> None:

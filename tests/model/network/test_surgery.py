@@ -37,24 +37,6 @@ def opened(proto: onnx.ModelProto, folder: Path, **options: Any) -> OnnxSegmente
     return OnnxSegmenter.open(graphs.save(proto, folder / "model.onnx"), threads=1, **options)
 
 
-def resized(values: Array, size: tuple[int, ...], scale: tuple[float, float]) -> Array:
-    """Bilinear with half-pixel centres: output pixel i looks at (i + 1/2) / scale - 1/2."""
-    for axis, length, factor in ((2, size[0], scale[0]), (3, size[1], scale[1])):
-        last = values.shape[axis] - 1
-        place = np.clip((np.arange(length) + 0.5) / factor - 0.5, 0, last)
-        low = np.floor(place).astype(int)
-        share = (place - low).reshape([-1 if a == axis else 1 for a in range(4)])
-        values = np.take(values, low, axis) * (1 - share) + share * np.take(
-            values, np.minimum(low + 1, last), axis
-        )
-    return values
-
-
-def upsampled(values: Array, height: int, width: int) -> Array:
-    scale = (height / values.shape[2], width / values.shape[3])
-    return resized(values.astype(np.float64), (height, width), scale)
-
-
 def agree(labels: Array, values: Array) -> None:
     """`labels` are the argmax of `values`, wherever rounding does not decide."""
     assert labels.shape == (values.shape[0], *values.shape[2:])
@@ -132,66 +114,6 @@ def test_ties_go_to_the_lowest_class(tmp_path: Path) -> None:
     segment = opened(graphs.conv(4, weight=weight, contract=graphs.UNIT_RANGE), tmp_path)
     batch = noise()
     assert np.array_equal(segment(batch), (batch[:, 0] > 0).astype(np.uint8))
-
-
-@pytest.mark.parametrize("size", [(12, 10), (13, 11), (9, 16), (5, 7)])
-@pytest.mark.parametrize("stride", [2, 4])
-def test_scores_at_lower_resolution_are_brought_up_before_the_argmax(
-    tmp_path: Path, size: tuple[int, int], stride: int
-) -> None:
-    proto = graphs.conv(3, stride=stride, contract=graphs.UNIT_RANGE)
-    batch = noise(4, *size)
-    raw = scores(proto, batch)
-    assert raw.shape[2:] != size
-    labels = opened(proto, tmp_path)(batch)
-    agree(labels, upsampled(raw, *size))
-
-
-@pytest.mark.parametrize("scale", [0.5, 0.25, 2.0, 0.6])
-@pytest.mark.parametrize("stride", [1, 2])
-def test_scale_shows_the_network_a_resized_copy(tmp_path: Path, scale: float, stride: int) -> None:
-    proto = graphs.conv(3, stride=stride, contract=graphs.UNIT_RANGE)
-    batch = noise(3, 20, 25)
-    seen = [int(length * scale) for length in batch.shape[2:]]
-    # The whole picture is seen, whether or not its sides are multiples: the size counts.
-    small = upsampled(batch, *seen).astype(np.float32)
-    expected = upsampled(scores(proto, small), 20, 25)
-    agree(opened(proto, tmp_path, fit=Fit(scale=scale))(batch), expected)
-
-
-@pytest.mark.parametrize("size", [(10, 13), (40, 30), (20, 25)])
-@pytest.mark.parametrize("stride", [1, 2])
-def test_size_shows_the_network_a_copy_of_that_size(
-    tmp_path: Path, size: tuple[int, int], stride: int
-) -> None:
-    proto = graphs.conv(3, stride=stride, contract=graphs.UNIT_RANGE)
-    batch = noise(3, 20, 25)
-    seen = upsampled(batch, *size).astype(np.float32)
-    expected = upsampled(scores(proto, seen), 20, 25)
-    agree(opened(proto, tmp_path, fit=Fit(size=size))(batch), expected)
-
-
-@pytest.mark.parametrize("multiple", [4, 8])
-@pytest.mark.parametrize("stride", [1, 4])
-def test_padding_continues_the_last_row_and_column_and_is_cut_off_again(
-    tmp_path: Path, multiple: int, stride: int
-) -> None:
-    proto = graphs.conv(3, stride=stride, contract=graphs.UNIT_RANGE)
-    batch = noise(3, 13, 18)
-    added = [-length % multiple for length in batch.shape[2:]]
-    seen = np.pad(batch, ((0, 0), (0, 0), (0, added[0]), (0, added[1])), mode="edge")
-    expected = upsampled(scores(proto, seen), *seen.shape[2:])[:, :, :13, :18]
-    agree(opened(proto, tmp_path, fit=Fit(pad_to=multiple))(batch), expected)
-
-
-@pytest.mark.parametrize("scale", [1.0, 0.5])
-def test_the_grid_of_the_model_is_labelled_as_it_is(tmp_path: Path, scale: float) -> None:
-    proto = graphs.conv(3, stride=2, contract=graphs.UNIT_RANGE)
-    batch = noise(4, 20, 24)
-    seen = upsampled(batch, int(20 * scale), int(24 * scale)).astype(np.float32)
-    expected = scores(proto, seen)
-    assert expected.shape[2:] == (20 * scale / 2, 24 * scale / 2)
-    agree(opened(proto, tmp_path, fit=Fit(scale=scale, grid="model"))(batch), expected)
 
 
 @pytest.mark.parametrize(
@@ -293,24 +215,6 @@ def test_the_chosen_output_is_the_one_that_is_labelled(tmp_path: Path) -> None:
     aux = opened(graphs.two_outputs(), tmp_path, output="aux", **given)(batch)
     assert np.array_equal(main, batch.argmax(axis=1))
     assert np.array_equal(aux, batch.argmin(axis=1))
-
-
-def test_names_with_slashes_and_colons_and_weights_among_the_inputs(tmp_path: Path) -> None:
-    proto = graphs.model(
-        """(float[n, 3, h, w_] "serving/in:0", float[2, 3, 1, 1] w)
-            => (float[n, 2, h, w_] "out:0") { "out:0" = Conv("serving/in:0", w) }""",
-        graphs.UNIT_RANGE,
-        w=np.eye(2, 3).reshape(2, 3, 1, 1),
-    )
-    batch = noise()
-    assert np.array_equal(opened(proto, tmp_path)(batch), batch[:, :2].argmax(axis=1))
-
-
-def test_an_old_opset_is_brought_up(tmp_path: Path) -> None:
-    proto = graphs.conv(contract=graphs.UNIT_RANGE)
-    proto.opset_import[0].version = 9
-    proto.ir_version = 4
-    agree(opened(proto, tmp_path)(noise()), scores(proto, noise()))
 
 
 def test_a_picture_of_another_size_than_the_graph_takes_is_refused_with_both(
