@@ -13,6 +13,7 @@ Each message is one sentence: what is wrong, what was expected, what to do. The 
 it without a traceback and exits with status 2.
 """
 
+import difflib
 import errno
 import os
 from collections.abc import Iterable, Iterator
@@ -132,3 +133,14 @@ def refuse_machine_failure(path: object, error: BaseException) -> None:
     why = describe_machine_failure(error)
     if why:
         raise AccessError(path, why) from None
+
+
+def suggest(name: str, names: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown name: the nearest of `names`, or a full stop.
+
+    >>> suggest("hol", ["bonferroni", "holm"]), suggest("x", ["holm"])
+    ('; did you mean holm?', '.')
+    """
+    known = {one.lower(): one for one in names}
+    near = difflib.get_close_matches(name.lower(), known, 1)
+    return f"; did you mean {known[near[0]]}?" if near else "."

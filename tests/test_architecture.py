@@ -40,7 +40,7 @@ OWNERS = {
     "typer": ("cli/",),
     "rich": ("api/progress.py", "cli/"),
     "pandas": ("results/",),
-    "xarray": ("api/dataset.py",),
+    "xarray": ("api/",),
     "matplotlib": ("report/", "simulation/"),
     "statsmodels": ("audit/independent.py",),
     "ray": ("run/workers/ray_cluster.py",),

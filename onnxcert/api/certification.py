@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Any, Final, Literal, Unpack, overload
-from weakref import WeakKeyDictionary
 
 from onnxcert._typing import FloatArray, Perturbation
-from onnxcert.api.certificate import CertifiedInput, InputCertificate
-from onnxcert.api.inputs import ReadInput, read_input
+from onnxcert.api.certificate import InputCertificate
+from onnxcert.api.inputs import read_input
+from onnxcert.api.job import InputJob
 from onnxcert.api.models import load
 from onnxcert.api.noise import make_noise, make_noise_without_model
-from onnxcert.api.origin import make_provenance, name_classes
 from onnxcert.api.progress import Bar, follow
 from onnxcert.api.rules import make_rule
 from onnxcert.api.words import (
@@ -30,11 +28,10 @@ from onnxcert.api.wrapped import is_module, wrap
 from onnxcert.data.points import PointCloud
 from onnxcert.errors import ParameterError
 from onnxcert.model.segmenter import OnnxSegmenter
-from onnxcert.model.tuning.execution_plan import ONE_DRAW_PLAN, ExecutionPlan, make_plan
 from onnxcert.run.progress import ProgressListener
-from onnxcert.sampling import BatchLeak, Count, Segmenter, as_segmenter, check_output, sample
-from onnxcert.sampling.draws import Draws, digest, random_seed
-from onnxcert.sampling.tally import Selection, Tally, passes
+from onnxcert.sampling import Count, Segmenter, as_segmenter
+from onnxcert.sampling.draws import random_seed
+from onnxcert.sampling.tally import Selection, passes
 from onnxcert.statistics.rule import Rule
 from onnxcert.statistics.settings import Settings
 from onnxcert.statistics.stopping import Stopping
@@ -98,8 +95,9 @@ def certify(
             the model), or rows [c, N] that are already so. For a function any array of floats. A
             list of inputs gives a list of certificates.
         perturbation: such as `Gaussian(0.25)`, sigma in the unit of the input, or its name.
-        sigma: standard deviation of Gaussian noise on the pixels or the coordinates, in place of a
-            perturbation. With neither, the noise that the model was trained with.
+        sigma: standard deviation of Gaussian noise on the pixels in [0, 1] (whatever `range` is) or
+            on the coordinates, in place of a perturbation. With neither, the noise that the model
+            was trained with.
         on: channels that get the noise; as on the command line.
         axis: axis of a rotation; as on the command line.
         radius: ``exact`` or ``classical`` radius of a rotation.
@@ -172,7 +170,7 @@ def certify(
                 category=category,
                 unit=unit,
             )
-            job = _Job(segment, read, settings, seed, batch_size, classes, tuple(class_names))
+            job = InputJob(segment, read, settings, seed, batch_size, classes, tuple(class_names))
             certificates.append(job.certify(follow(listener, place, read.name, on_batch)))
     return certificates if several else certificates[0]
 
@@ -183,6 +181,8 @@ def _open(model: Model, words: dict[str, Any], classes: int | None) -> Segmenter
         return load(model, **(words if classes is None else {**words, "classes": classes}))
     if words:
         name = next(iter(words))
+        if name == "layout":
+            raise ParameterError(f"layout must be CHW or HWC, got {words[name]!r}.")
         opened = isinstance(model, OnnxSegmenter)
         raise ParameterError(
             f"{name} applies to an ONNX file only; "
@@ -236,118 +236,3 @@ def _make_noise(model: Segmenter, words: dict[str, Any]) -> Perturbation:
     if found is None:
         raise ParameterError("the noise is unknown; pass sigma, e.g. sigma=0.25.")
     return found
-
-
-@dataclass(eq=False)
-class _Plans:
-    """Execution plans of an opened model: (shape, settings) -> plan, and the inputs checked."""
-
-    leaky: bool = False
-    known: dict[tuple[Any, ...], ExecutionPlan] = field(default_factory=dict)
-    checked: set[tuple[Any, ...]] = field(default_factory=set)
-
-
-_PLANS: Final[WeakKeyDictionary[Segmenter, _Plans]] = WeakKeyDictionary()
-
-
-@dataclass(eq=False)
-class _Job:
-    """One input to certify."""
-
-    model: Segmenter
-    read: ReadInput
-    settings: Settings
-    seed: int
-    batch_size: int | None
-    asked_classes: int | None
-    class_names: tuple[str, ...]
-
-    def certify(self, on_batch: Callable[[Count], None]) -> InputCertificate:
-        model, x = self.model, self.read.x
-        clean = check_output(model(x[None]), 1)[0]
-        self.classes, self.components = self._count_classes(), int(clean.size)
-        settings, backend = self.settings, model.backend
-        self.draws = Draws(settings.perturbation, self.seed, digest(x), backend.generator)
-        self.law_error = self.draws.law_error(x.shape)
-        settings.check_feasible(self.components, self.law_error)
-        self.kind = self.read.kind(clean.shape, model)
-        plan = self._plan()
-        try:
-            tally = self._count(plan, on_batch)
-        except BatchLeak:
-            _PLANS[model].leaky, plan = True, ONE_DRAW_PLAN
-            tally = self._count(plan, on_batch)
-        certificate = settings.decide(tally)
-        if plan.warning:
-            certificate = replace(certificate, notes=(*certificate.notes, plan.warning))
-        names = name_classes(model, self.class_names, clean, self.classes)
-        provenance = make_provenance(
-            model,
-            self.read,
-            settings,
-            self.draws,
-            class_names=names,
-            batch_size=plan.batch,
-            warnings=[plan.warning] if plan.warning else [],
-        )
-        source = CertifiedInput(self.read.name, self.read.prepared, clean, names, provenance)
-        return InputCertificate.of(certificate, source)
-
-    def _count_classes(self) -> int:
-        known, classes = self.model.classes, self.asked_classes
-        if known is not None and classes not in (None, known):
-            raise ParameterError(f"classes must be the model's number of classes, got {classes}.")
-        classes = known if classes is None else classes
-        if classes is None:
-            raise ParameterError("classes is needed; pass the number of classes of the callable.")
-        return classes
-
-    def _plan(self) -> ExecutionPlan:
-        """Return the execution plan; the model is tuned and checked once for inputs like this.
-
-        As in a run, the full check is for the first input of its shape and settings, and each
-        further input gets the short one.
-        """
-        settings, model = self.settings, self.model
-        plans = _PLANS.setdefault(model, _Plans())
-        each = passes(settings.n, settings.n0, settings.selection)
-        checked = settings.leak_check_draws(self.components, device=model.on_device)
-        like = (self.read.x.shape, settings.perturbation, each, checked, self.batch_size)
-        known, this = plans.known.get(like), (self.draws.digest, *like)
-        if known is not None and not plans.leaky and this in plans.checked:
-            return known
-        plan = make_plan(
-            model,
-            self.read.x,
-            self.draws,
-            each=each,
-            inputs=1,
-            checked=checked,
-            batch_size=self.batch_size,
-            known=known,
-            leaky=plans.leaky,
-        )
-        plans.leaky |= plan.one_draw_per_pass
-        plans.known.setdefault(like, plan)
-        plans.checked.add(this)
-        return plan
-
-    def _count(self, plan: ExecutionPlan, on_batch: Callable[[Count], None]) -> Tally:
-        """Count the votes."""
-        settings, model, rows = self.settings, self.model, plan.batch.draws
-        analysis = settings.interim_analysis()
-        count = settings.count(
-            self.draws, self.classes, self.components, model.backend, self.law_error
-        )
-        count.check = settings.make_leak_check(
-            self.draws, self.components, rows=rows, device=model.on_device
-        )
-        count.unit, count.kind = self.read.unit, self.kind
-        return sample(
-            model,
-            self.read.x,
-            count,
-            batch_size=rows,
-            on_batch=on_batch,
-            on_look=None if analysis is None else analysis.analyse,
-        )

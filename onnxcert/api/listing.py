@@ -11,9 +11,10 @@ from typing import Any, Final, Unpack
 from onnxcert.api.words import InputWords, Name
 from onnxcert.data import Listing, read_class_names, select
 from onnxcert.data.datasets import READERS, apply_label_encoding
+from onnxcert.data.label_pattern import apply_label_pattern
 from onnxcert.data.labels.encoding import INDEX
 from onnxcert.data.points import CLOUD_READERS, Columns
-from onnxcert.errors import InputError, ParameterError
+from onnxcert.errors import InputError, ParameterError, suggest
 from onnxcert.model.adapter.base import Adapter
 from onnxcert.model.adapter.points import PointAdapter
 from onnxcert.model.bundled import samples
@@ -44,6 +45,8 @@ def list_inputs(
     """
     listing = _list(model, inputs, modality, words)
     listing = select(listing, limit=words.get("limit"), every=words.get("every"))
+    ignored = _as_labels(words.get("ignore_label"))
+    listing = replace(listing, also_ignored=ignored[1:])
     if modality is Modality.POINTS:
         return _apply_point_words(listing, words)
     for name in ("columns", "category"):
@@ -56,8 +59,15 @@ def list_inputs(
         listing,
         palette=None if palette is None else Path(palette),
         label_map=words.get("label_map"),
-        ignore_label=words.get("ignore_label"),
+        ignore_label=ignored[0] if ignored else None,
     )
+
+
+def _as_labels(given: int | Sequence[int] | None) -> tuple[int, ...]:
+    """Return the ignored labels in order, so that their order in the words has no effect."""
+    if given is None:
+        return ()
+    return tuple(sorted({*given})) if isinstance(given, Sequence) else (given,)
 
 
 def _apply_point_words(listing: Listing, words: InputWords) -> Listing:
@@ -79,8 +89,18 @@ def _list(model: Path, inputs: Sequence[str], modality: Modality, words: InputWo
     readers, default = DATASETS[modality]
     name, labels = words.get("dataset") or default, words.get("labels")
     if name not in readers:
-        raise ParameterError(f"--dataset must be one of {', '.join(readers)}, got {name!r}.")
-    given = None if labels is None else fspath(labels)
+        raise ParameterError(
+            f"--dataset must be one of {', '.join(readers)}, got {name!r}{suggest(name, readers)}"
+        )
+    given, pattern = None if labels is None else fspath(labels), words.get("labels_pattern")
+    if pattern is not None and name != default:
+        raise ParameterError(
+            f"--labels-pattern cannot be combined with --dataset {name}, which has its own labels; "
+            "leave one of them out."
+        )
+    if inputs and pattern is not None:
+        listing = readers[name].list(inputs, None)
+        return apply_label_pattern(listing, pattern, None if given is None else Path(given))
     if inputs:
         return readers[name].list(inputs, given)
     found = samples(model)
@@ -88,6 +108,12 @@ def _list(model: Path, inputs: Sequence[str], modality: Modality, words: InputWo
         raise InputError(
             f"no inputs were given and {model} has no samples next to it; give input files or a "
             "folder of them."
+        )
+    if name != default or pattern is not None:
+        option = f"--dataset {name}" if pattern is None else "--labels-pattern"
+        raise ParameterError(
+            f"{option} needs the path of your inputs, but none was given; give it after the model, "
+            f"or leave {option} out for the sample inputs."
         )
     folder, beside = found
     return readers[default].list([str(folder)], given or (None if beside is None else str(beside)))
@@ -99,7 +125,10 @@ def check_category(category: str | None, entry: Adapter) -> None:
         return
     names = [name for name, _ in entry.contract.categories]
     if entry.category(category) not in names:
-        raise ParameterError(f"--category must be one of {', '.join(names)}, got {category!r}.")
+        raise ParameterError(
+            f"--category must be one of {', '.join(names)}, got {category!r}"
+            f"{suggest(category, names)}"
+        )
 
 
 def collect_class_names(given: Sequence[str] | Name | None, listing: Listing) -> tuple[str, ...]:
@@ -110,16 +139,19 @@ def collect_class_names(given: Sequence[str] | Name | None, listing: Listing) ->
 
 
 def find_ignore_label(
-    given: int | None, listing: Listing, file: ModelFile, modality: Modality
+    given: int | Sequence[int] | None, listing: Listing, file: ModelFile, modality: Modality
 ) -> int | None:
     """Return the ignored label: the given one, or that of the data set or the training; or None.
+
+    Of several given ones, return the first in order; the others are in `Listing.also_ignored`.
 
     Raises:
         ParameterError: The labels may be one above the model's classes. A model that was trained
             with `reduce_zero_label` predicts 0 where its dataset stores 1, and only the user knows
             whether the given labels are already reduced.
     """
-    given = listing.ignore_label if given is None else given
+    ignored = _as_labels(given)
+    given = ignored[0] if ignored else listing.ignore_label
     plain = listing.label_encoding == INDEX and any(
         item.label is not None and item.class_label is None for item in listing.items
     )

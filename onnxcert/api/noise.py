@@ -8,7 +8,7 @@ from typing import Any, Final, Unpack
 from onnxcert._typing import Perturbation
 from onnxcert.api.words import NoiseWords
 from onnxcert.data.images.bands import join_band_names
-from onnxcert.errors import ParameterError
+from onnxcert.errors import ParameterError, suggest
 from onnxcert.model.contract.base import Contract
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.contract.points import PointContract
@@ -109,7 +109,10 @@ def _find_kind(words: NoiseWords) -> type[Perturbation]:
     """Return the class of the named perturbation; refuse words that it does not have."""
     name: Any = words.get("perturbation") or Gaussian.name
     if name not in KINDS:
-        raise ParameterError(f"--perturbation must be one of {', '.join(KINDS)}, got {name!r}.")
+        raise ParameterError(
+            f"--perturbation must be one of {', '.join(KINDS)}, got {name!r}"
+            f"{suggest(str(name), KINDS)}"
+        )
     kind = KINDS[name]
     for other in ("on",) if kind is Rotation else ("axis", "radius"):
         if words.get(other) is not None:
@@ -167,7 +170,7 @@ def _on_bands(noise: Perturbation, on: str, bands: Sequence[str]) -> Perturbatio
     if unknown := [name for name in names if name not in bands]:
         raise ParameterError(
             f"--on must be band names ({join_band_names(bands)}) separated by commas, or channels "
-            f"FIRST:END, at most 0:{len(bands)}, got {unknown[0]!r}."
+            f"FIRST:END, at most 0:{len(bands)}, got {unknown[0]!r}{suggest(unknown[0], bands)}"
         )
     channels = sorted({bands.index(name) for name in names})
     label = join_band_names([bands[channel] for channel in channels])

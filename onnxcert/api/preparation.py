@@ -19,6 +19,7 @@ from onnxcert.api.listing import (
 from onnxcert.api.models import collect_contract, open_model
 from onnxcert.api.noise import get_sigma, make_noise
 from onnxcert.api.parallel import build_workers, has_workers, parse_shard
+from onnxcert.api.quick import choose_quick_settings
 from onnxcert.api.rules import make_rule
 from onnxcert.api.words import (
     InputWords,
@@ -52,7 +53,7 @@ def prepare_runs(
     model: Name | ModelFile | OnnxSegmenter,
     inputs: Name | Sequence[Name] | None = None,
     *,
-    n: int = 100,
+    n: int | None = 100,
     n0: int = 10,
     selection: Selection = "pooled",
     seed: int | None = None,
@@ -67,7 +68,8 @@ def prepare_runs(
     """Return a run for each output of the model that is named, usually one.
 
     Arguments and errors as in `onnxcert.certify_many`; `output` may be several names separated by
-    commas, each of which has its own folder below `out`.
+    commas, each of which has its own folder below `out`. If `n` is None, it is chosen for a quick
+    trial, see `onnxcert.api.quick`.
     """
     if not checkpoint > 0:
         raise ParameterError(f"--checkpoint must be more than 0 seconds, got {checkpoint}.")
@@ -106,25 +108,33 @@ def prepare_runs(
             raise add_run_settings(error, words, listing) from None
         other = None if other_source is None else _open(other_source, fields, ())
         check_category(words.get("category"), segmenter.entry)
-        rule = make_rule(
-            n,
-            inputs=len(listing.items),
-            whole=segmenter.classifies,
-            **select_words(words, RuleWords),
-        )
-        settings = Settings(
-            perturbation=make_noise(segmenter.contract, file.path, **noise_words),
-            n=n,
-            n0=n if rule.procedure == "predict" else n0,
-            selection=selection,
-            rule=rule,
-            stopping=Stopping(
-                until=words.get("until"),
-                futility=words.get("futility"),
-                seconds=words.get("time"),
-            ),
-            leak_check=0 if leak_check == "off" else leak_check,
-        )
+        perturbation = make_noise(segmenter.contract, file.path, **noise_words)
+
+        def make_settings(n: int) -> Settings:
+            rule = make_rule(
+                n,
+                inputs=len(listing.items),
+                whole=segmenter.classifies,
+                **select_words(words, RuleWords),
+            )
+            return Settings(
+                perturbation=perturbation,
+                n=n,
+                n0=n if rule.procedure == "predict" else n0,
+                selection=selection,
+                rule=rule,
+                stopping=Stopping(
+                    until=words.get("until"),
+                    futility=words.get("futility"),
+                    seconds=words.get("time"),
+                ),
+                leak_check=0 if leak_check == "off" else leak_check,
+            )
+
+        if n is None:
+            settings = choose_quick_settings(segmenter, listing, words, n0, make_settings)
+        else:
+            settings = make_settings(n)
         workers = build_workers(segmenter, other, **device, **select_words(words, WorkerWords))
         parameters = collect_parameters(
             segmenter, other, listing, settings, ignore_label, segmenter.backend.generator

@@ -143,8 +143,9 @@ class InputWords(TypedDict, total=False):
     """Which files are certified, and their labels."""
 
     labels: Name | None
+    labels_pattern: str | None
     dataset: str | None
-    ignore_label: int | None
+    ignore_label: int | Sequence[int] | None
     palette: Name | None
     label_map: str | None
     class_names: Sequence[str] | Name | None

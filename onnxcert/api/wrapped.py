@@ -92,6 +92,7 @@ class WrappedModel(Segmenter):
         return self._scored
 
     def __call__(self, batch: FloatArray, /) -> IntArray:
+        self._refuse_training()
         return self._label(np.array(batch, order="C"))
 
     def bind(

@@ -12,6 +12,7 @@ from onnxcert._typing import FloatArray, IntArray
 from onnxcert.data import Item, read_image, read_labels
 from onnxcert.data.datasets import READERS
 from onnxcert.data.images.bands import grey
+from onnxcert.data.labels.mask import unify_ignored
 from onnxcert.data.points import CLOUD_READERS, read_cloud_item
 from onnxcert.errors import (
     AccessError,
@@ -137,17 +138,25 @@ def reread_truth(record: Record) -> IntArray | None:
     if not known or "label_coding" in provenance.parameters:
         return None
     component = Component.parse(record.tally.kind)
+    ignore_label = provenance.parameters.get("ignore_label")
+    several: Any = provenance.parameters.get("also_ignored")
+    also_ignored = (
+        [one for one in several if isinstance(one, int)] if isinstance(several, list) else []
+    )
     try:
         recipe = InputRecipe.of(record)
         if recipe.points is not None:
             truth = recipe.read(recipe.item(record))[1]
+            if truth is not None:
+                truth = unify_ignored(truth, ignore_label, also_ignored)
         elif label and component.is_input_element and component.element is Element.PIXEL:
             height, width = record.tally.candidate.shape[-2:]
             truth = read_labels(
                 Path(label),
                 size=(height, width),
                 classes=record.tally.classes,
-                ignore_label=provenance.parameters.get("ignore_label"),
+                ignore_label=ignore_label,
+                also_ignored=also_ignored,
             )
         else:
             truth = None

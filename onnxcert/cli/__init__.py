@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
 from onnxcert._version import __version__
+from onnxcert.cli.help import Command, LazyGroup
 from onnxcert.cli.options.base import expand_groups
 from onnxcert.cli.terminal import OutputError, guard_streams
+from onnxcert.cli.usage import describe_usage_error
 from onnxcert.errors import ContractError, OnnxcertError
 
 # Exit statuses; 141 is what shells report after SIGPIPE.
@@ -25,7 +28,7 @@ DONE, USER_ERROR, SOME_SKIPPED, PIPE_CLOSED = 0, 2, 3, 141
 # Command, and module of this package -> help. So --help loads no command.
 COMMANDS: Final = {
     "certify": "Certify the model's predictions on inputs.",
-    "plan": "Compute how many noise samples a certificate needs.",
+    "plan": "Compute how many draws a certificate needs.",
     "decide": "Decide certificates again from stored votes.",
     "report": "Print the table of a run.",
     "inspect": "Print the contract of a model and the lint's findings.",
@@ -37,47 +40,26 @@ COMMANDS: Final = {
 }
 # No rich markup: Typer would colour the help, and `GuardedStream` escapes colours.
 _PLAIN: Final[dict[str, Any]] = {
-    "add_completion": False,
     "rich_markup_mode": None,
     "pretty_exceptions_enable": False,
 }
 
 
-class _Command(TyperCommand):
-    """A command whose --help has one section per group of options."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
-            title = getattr(parameter, "rich_help_panel", None) or kind
-            record = parameter.get_help_record(ctx)
-            sections.setdefault(title, []).extend([record] if record else [])
-        for title, records in sections.items():
-            with formatter.section(title):
-                formatter.write_dl(records)
-
-
-class _Commands(TyperGroup):
-    """The commands, each imported when it is called."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{**options, "commands": dict.fromkeys(COMMANDS)})
-
-    def get_command(self, _context: Any, name: str) -> Any:
-        return load_command(name) if name in COMMANDS else None
-
-    def format_commands(self, _context: Any, formatter: Any) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
 @cache
 def load_command(name: str) -> Any:
     """Import the command `name` and return it."""
-    app = typer.Typer(**_PLAIN)
-    app.command(name, cls=_Command)(expand_groups(import_module(f"{__name__}.{name}").command))
-    return typer.main.get_command(app)
+    module = import_module(f"{__name__}.{name}")
+    app = typer.Typer(add_completion=False, **_PLAIN)
+    app.command(name, cls=Command)(expand_groups(module.command))
+    command: Any = typer.main.get_command(app)
+    command.most_used = getattr(module, "MOST_USED", ())
+    command.read_defaults = getattr(module, "read_defaults", None)
+    return command
+
+
+class _Commands(LazyGroup):
+    summaries = COMMANDS
+    load = staticmethod(load_command)
 
 
 def _show_version(requested: bool) -> None:
@@ -116,13 +98,13 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
         "started": time.perf_counter() if started is None else started,
         "arguments": arguments,
     }
-    with guard_streams():
+    with guard_streams(), _fit_tables():
         try:
             status = _run(arguments or ["--help"], context)
             sys.stdout.flush()  # here, so that a failure can still be reported
             return status
-        except SystemExit:  # Typer raises it for a closed pipe
-            return PIPE_CLOSED
+        except SystemExit as end:  # Typer raises it: 0 after completion, 1 for a closed pipe
+            return PIPE_CLOSED if end.code else DONE
         except OSError as error:
             if error.errno == errno.EPIPE:
                 return PIPE_CLOSED
@@ -147,10 +129,25 @@ def _run(arguments: list[str], context: dict[str, Any]) -> int:
     except OnnxcertError as error:
         return _fail(str(error))
     except typer.TyperException as error:
-        return _fail(error.format_message())
+        return _fail(describe_usage_error(error))
     except typer.Abort:  # Typer raises it for an EOFError
         return _fail("a file is shorter than its header says; create it again or leave it out.")
     return status if isinstance(status, int) else DONE
+
+
+@contextmanager
+def _fit_tables() -> Iterator[None]:
+    """Make tables as wide as the terminal inside the block, if standard output is one."""
+    if not sys.stdout.isatty():
+        yield
+        return
+    from onnxcert.report.tables.text import LINE_WIDTH
+
+    before = LINE_WIDTH.set(shutil.get_terminal_size().columns)
+    try:
+        yield
+    finally:
+        LINE_WIDTH.reset(before)
 
 
 def _describe_os_error(error: OSError) -> str:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import typer
 
 from onnxcert.cli.options.contract import ContractOptions
-from onnxcert.cli.options.noise import NoiseOptions
-from onnxcert.cli.options.runtime import RunningOptions
-from onnxcert.data import Listing, read_usable_sizes
-from onnxcert.errors import ContractError, OnnxcertError
+from onnxcert.errors import ContractError
 from onnxcert.model.contract.base import ASSUMED, Contract
 from onnxcert.model.contract.image import ImageContract
-from onnxcert.model.contract.question import MissingSetting, MissingSettings
+from onnxcert.model.contract.question import MissingSettings
 from onnxcert.model.detect.detect import detect
 from onnxcert.model.detect.trial_passes import try_answers
 from onnxcert.model.graph.file import ModelFile
@@ -44,44 +41,6 @@ def format_questions(error: ContractError, arguments: Sequence[str]) -> Iterator
     several = any(len(question.values) > 1 for question in error.questions)
     yield f"  complete command{' (keep one of the values separated by |)' if several else ''}:"
     yield f"  onnxcert {shlex.join([*arguments, *words])}"
-
-
-def add_run_settings(
-    error: MissingSettings, noise: NoiseOptions, running: RunningOptions, listing: Listing
-) -> MissingSettings:
-    """Add to `error` the settings that a run needs besides the contract: noise and input size."""
-    contract, more = error.contract, []
-    if contract is None:
-        return error
-    if noise.get_sigma(contract) is None:
-        text = "the noise that the model was trained with is unknown; pass --sigma SIGMA"
-        modality = contract.modality
-        meaning = (
-            f"standard deviation of the noise, in {modality.noise_unit}, for example "
-            f"{modality.usual_sigma}"
-        )
-        more.append(MissingSetting(text, flag="--sigma", values=("SIGMA",), meaning=meaning))
-    if isinstance(contract, ImageContract) and contract.size is not None:
-        given = running.resize or running.size or running.tile or running.scales
-        size = _read_first_size(listing, contract)
-        if size not in (None, contract.size) and not (given or contract.usual_size):
-            height, width = contract.size
-            text = f"the model takes only images of {height}x{width} pixels; pass --resize"
-            meaning = (
-                f"resize images to {height}x{width}, the only size that the model takes; or pass "
-                "--tile model to split larger images into tiles"
-            )
-            more.append(MissingSetting(text, flag="--resize", meaning=meaning))
-    return error.with_questions(*more)
-
-
-def _read_first_size(listing: Listing, contract: ImageContract) -> tuple[int, int] | None:
-    """Return (height, width) of the first input, or None if it cannot be read."""
-    try:
-        sizes, _ = read_usable_sizes(replace(listing, items=listing.items[:1]), contract.bands)
-    except OnnxcertError:  # the run reports it
-        return None
-    return next(iter(sizes.values()), None)
 
 
 def print_interpretations(

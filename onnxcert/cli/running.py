@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 import shutil
 import signal
@@ -11,15 +9,16 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from onnxcert.api.quick import QUICK
 from onnxcert.cli.interrupt import exit_status, stop_on_signal
 from onnxcert.cli.progress_bar import ProgressBar
 from onnxcert.cli.terminal import raw_stderr
-from onnxcert.data import Shard
 from onnxcert.errors import InputError, OnnxcertError
 from onnxcert.model.contract.base import ASSUMED
 from onnxcert.model.graph.lint import group_by_message
@@ -30,26 +29,48 @@ from onnxcert.run.run import Run
 from onnxcert.sampling.draws import random_seed
 
 
-def execute(run: Run, *, print_header: bool, resume_command: str) -> Summary | int:
+@dataclass(frozen=True)
+class Shown:
+    """What a run prints to standard error while it runs.
+
+    Attributes:
+        header: Whether to print the header when all checks have passed.
+        bar: Whether to show the progress bar, on a terminal.
+        details: Whether to print what is chosen, measured and restored.
+        origins: Flags that a preset or a file set -> the preset or file.
+    """
+
+    header: bool = True
+    bar: bool = True
+    details: bool = False
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+def execute(run: Run, *, shown: Shown, resume_command: str) -> Summary | int:
     """Execute the run; return its summary, or the exit status if it was interrupted.
 
     Args:
         run: The run.
-        print_header: Whether to print the header to standard error when all checks have passed.
+        shown: What to print to standard error.
         resume_command: Command that resumes the run.
 
     Raises:
         InputError: No input could be used.
     """
     # Width from the standard library, because rich takes COLUMNS=0 literally.
-    console = Console(file=raw_stderr(), width=shutil.get_terminal_size().columns)
+    console = Console(
+        file=raw_stderr(), width=shutil.get_terminal_size().columns, quiet=not shown.bar
+    )
+    resumed = run.store.run() is not None
     received: list[int] = []
     summary: Summary | None = None
     status: int | None = None
     try:
         with ExitStack() as stack:
             run.watcher = stack.enter_context(
-                ProgressBar(console, lambda: format_header(run) if print_header else "")
+                ProgressBar(
+                    console, lambda: _format_shown(run, shown, resumed), details=shown.details
+                )
             )
             received = stack.enter_context(stop_on_signal(run))
             summary = run.execute(random_seed())
@@ -80,19 +101,17 @@ def execute(run: Run, *, print_header: bool, resume_command: str) -> Summary | i
     return summary
 
 
-def resume_command(
-    arguments: Sequence[str], out: Path | None, run: Run, heads: Sequence[Any]
-) -> str:
+def resume_command(arguments: Sequence[str], out: Path | None, run: Run, heads: int) -> str:
     """Return the command that resumes an interrupted run.
 
     Args:
         arguments: Arguments of the command line.
         out: Value of --out, if given.
         run: The run.
-        heads: Names of the outputs in --output, each of which has its own run.
+        heads: Number of outputs in --output, each of which has its own run.
     """
     # With several outputs each has its own folder, which the same command finds by itself.
-    added = [] if out is not None or len(heads) > 1 else ["--out", str(run.store.folder)]
+    added = [] if out is not None or heads > 1 else ["--out", str(run.store.folder)]
     return f"onnxcert {shlex.join([*arguments, *added])}"
 
 
@@ -114,16 +133,27 @@ def result_object(run: Run, summary: Summary, model: str, started: float) -> dic
     )
 
 
-def default_folder(
-    model: Path, parameters: Mapping[str, Any], seed: int | None, shard: Shard | None
-) -> Path:
-    """Return a folder name that is unique to the model, the parameters and the shard."""
-    name = model.resolve().parent.name if model.name == "model.onnx" else model.stem
-    asked = json.dumps({**parameters, "seed": seed}, sort_keys=True)
-    name = f"{name}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
-    if shard is not None:
-        name += f"-shard-{shard.number}-of-{shard.count}"
-    return Path("onnxcert-results") / name
+def _format_shown(run: Run, shown: Shown, resumed: bool) -> str:
+    """Return the header and the details of a run, as far as they are shown."""
+    parts = [format_header(run)] if shown.header else []
+    if shown.details:
+        parts.append(format_details(run, shown.origins, resumed))
+    return "\n".join(parts)
+
+
+def format_details(run: Run, origins: Mapping[str, str], resumed: bool) -> str:
+    """Return the settings that were chosen, and what is stored already."""
+    settings = run.settings.as_dict()
+    stored = run.store.run() or {}
+    chosen = "given" if run.seed is not None else "stored" if resumed else "chosen at random"
+    lines = [
+        f"rule    {', '.join(f'{name} {value}' for name, value in settings.items())}",
+        *(f"option  {flag} is from {origin}" for flag, origin in origins.items()),
+        f"seed    {stored.get('seed')} ({chosen})",
+        f"inputs  {len(run.listing.items)}, of which {len(run.store.names())} are stored already",
+        f"folder  {run.store.folder}",
+    ]
+    return "\n".join(lines)
 
 
 def format_header(run: Run) -> str:
@@ -140,6 +170,10 @@ def format_header(run: Run) -> str:
     ]
     if runtime.note:
         lines.append(f"device  {runtime.note}")
+    if run.settings.preset == QUICK:
+        lines.append(
+            f"preset  quick: n {run.settings.n}, 20 % above the least n that can certify anything"
+        )
     return "\n".join(lines)
 
 

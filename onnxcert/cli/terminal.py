@@ -7,7 +7,10 @@ command goes through the two streams of `guard_streams`.
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, Final, TextIO, cast, final
@@ -30,21 +33,52 @@ def escape(text: str) -> str:
     return text if text.isascii() and text.isprintable() else text.translate(_ESCAPED)
 
 
+def wrap(text: str, width: int) -> str:
+    """Return `text` with each line that is longer than `width` broken between words.
+
+    The next lines are indented like the text after a label ("model   a.onnx ..."). Words are not
+    broken, and neither are lines of JSON and commands to copy.
+    """
+    if len(text) <= width and "\n" not in text:
+        return text
+    lines = []
+    for line in text.split("\n"):
+        if len(line) <= width or line.startswith(("{", "  onnxcert ")):
+            lines.append(line)
+            continue
+        label = re.match(r"\s*\S+ {2,}|\s*", line)
+        indent = min(len(label[0]) if label else 0, width // 3)
+        lines += textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return "\n".join(lines)
+
+
 class OutputError(OSError):
     """Standard output or standard error cannot be written."""
 
 
 @final
 class GuardedStream:
-    """Text stream that escapes control characters and characters that its encoding lacks."""
+    """Text stream that escapes control characters and characters that its encoding lacks.
+
+    On a terminal, it also breaks long lines between words.
+    """
 
     def __init__(self, stream: IO[str], name: str) -> None:
         self.unguarded, self._name = stream, name
         self._failure: OutputError | None = None  # raised again at every later call
 
     def write(self, text: str) -> int:
+        shown = self._make_encodable(escape(text))
         with self._convert_errors():
-            self.unguarded.write(self._make_encodable(escape(text)))
+            if self.unguarded.isatty():
+                shown = wrap(shown, shutil.get_terminal_size().columns)
+            self.unguarded.write(shown)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

@@ -26,7 +26,7 @@ def list_camvid(arguments: Sequence[str], labels: str | None) -> Listing:
     """
     expected = "the pictures of a CamVid split such as camvid/test"
     split = require_single_path(arguments, labels, expected=expected)
-    annotations, classes = split.with_name(f"{split.name}annot"), split.with_name("classes.txt")
+    annotations, classes = split.parent / f"{split.name}annot", split.parent / "classes.txt"
     beside = f"{expected}, with its label maps in {annotations.name}/ and classes.txt beside it"
     with listing_errors(arguments[0]):
         require(arguments[0], beside, split, annotations, files=[classes])

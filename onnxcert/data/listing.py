@@ -42,6 +42,7 @@ class Listing:
         items: the inputs.
         class_names: class names of the data set, or None.
         ignore_label: index of unlabelled pixels in the data set, or None.
+        also_ignored: further labels that count as the ignored one.
         label_encoding: encoding of its label files.
         columns: meaning of the columns in point files without column names, or None.
         categories: shape categories of the data set: name -> classes of its parts.
@@ -52,6 +53,7 @@ class Listing:
     items: tuple[Item, ...]
     class_names: tuple[str, ...] | None = None
     ignore_label: int | None = None
+    also_ignored: tuple[int, ...] = ()
     label_encoding: LabelEncoding = INDEX
     columns: str | None = None
     categories: tuple[tuple[str, tuple[int, ...]], ...] = ()

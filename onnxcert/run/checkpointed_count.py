@@ -64,6 +64,9 @@ class CheckpointedCount:
             if resumed.done:
                 resumed.check = check if checks[0].one_draw else checks[0]
                 resumed.unit, resumed.kind = fresh.unit, fresh.kind
+                self._context.progress.listener.report_status(
+                    f"{self._name}: {resumed.done} of {resumed.total} draws are restored"
+                )
                 return resumed
         return fresh
 

@@ -11,7 +11,8 @@ from typing import Any, final
 import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray
-from onnxcert.data import Item, Listing, read_image, read_labels, read_usable_sizes
+from onnxcert.data import ClassLabel, Item, Listing, read_image, read_labels, read_usable_sizes
+from onnxcert.data.labels.mask import unify_ignored
 from onnxcert.data.points import (
     PointCloud,
     count_points,
@@ -70,6 +71,14 @@ class InputModality(ABC):
         Raises:
             InputError: the ground truth cannot be read or does not fit.
         """
+
+    def _class_index(self, label: ClassLabel, *, classes: int, names: Sequence[str]) -> IntArray:
+        """Return the class of a whole input as an array of one component."""
+        ignored = dict.fromkeys(map(str, self.listing.also_ignored), self.ignore_label)
+        index = ignored.get(label.text)
+        if index is None:
+            index = label.index(names, classes=classes, ignore_label=self.ignore_label)
+        return np.array([index], dtype=np.int32)
 
     def notes(self, prepared: Any) -> tuple[str, ...]:  # noqa: ARG002
         """Return remarks about the input for the reader of its result."""
@@ -133,8 +142,7 @@ class ImageModality(InputModality):
                     "classifier, but it is a label map; give --labels a table with lines "
                     "`picture,class`, or pass --dataset imagefolder for folders of one class each."
                 )
-            index = class_label.index(names, classes=classes, ignore_label=self.ignore_label)
-            return np.array([index], dtype=np.int32)
+            return self._class_index(class_label, classes=classes, names=names)
         if class_label is not None:
             raise InputError(
                 f"{class_label.source}: expected a label map for each image, because the model "
@@ -146,6 +154,7 @@ class ImageModality(InputModality):
             size=(prepared.shape[1], prepared.shape[2]),
             classes=classes,
             ignore_label=self.ignore_label,
+            also_ignored=self.listing.also_ignored,
             label_encoding=self.listing.label_encoding,
         )
 
@@ -212,8 +221,8 @@ class PointCloudModality(InputModality):
         if self.adapter.contract.classifies:
             label, category = item.class_label, prepared.category
             if label is not None:
-                index = label.index(names, classes=classes, ignore_label=self.ignore_label)
-            elif category in names:
+                return self._class_index(label, classes=classes, names=names)
+            if category in names:
                 index = names.index(category)
             elif category.isdecimal() and len(category) < 6 and int(category) < classes:
                 index = int(category)
@@ -223,6 +232,7 @@ class PointCloudModality(InputModality):
         labels = prepared.labels
         if labels is None or self.adapter.contract.output_form == "multilabel":
             return None  # one class per point does not fit a multi-label model
+        labels = unify_ignored(labels, self.ignore_label, self.listing.also_ignored)
         counts = labels != self.ignore_label  # all of them without an ignore label
         invalid = labels[counts & ((labels < 0) | (labels >= classes))]
         if invalid.size:

@@ -56,6 +56,8 @@ def collect_parameters(
     }
     if listing.label_encoding.key != INDEX.key:
         values["label_coding"] = listing.label_encoding.key
+    if listing.also_ignored:  # stay compatible with results of versions without it
+        values["also_ignored"] = list(listing.also_ignored)
     if listing.columns is not None:
         values["columns"] = listing.columns
     if settings.rule.alpha_scope == "dataset":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from onnxcert.errors import ParameterError
+from onnxcert.errors import ParameterError, suggest
 from onnxcert.sampling.tally import Selection, Tally
 from onnxcert.statistics.baselines import indivclass, jointclass, predict
 from onnxcert.statistics.boundaries import SPENDING
@@ -43,7 +43,8 @@ def check_combination(rule: Rule, selection: Selection) -> None:
     """Raise ParameterError unless the parts of `rule` are compatible."""
     if rule.procedure not in PROCEDURES:
         raise ParameterError(
-            f"the procedure must be one of {', '.join(PROCEDURES)}, got {rule.procedure!r}."
+            f"the procedure must be one of {', '.join(PROCEDURES)}, got {rule.procedure!r}"
+            f"{suggest(rule.procedure, PROCEDURES)}"
         )
     correction = get_correction(rule.correction)
     if rule.budget and correction.controls != "k-FWER":
@@ -66,7 +67,7 @@ def check_combination(rule: Rule, selection: Selection) -> None:
         if rule.schedule.spending not in SPENDING:
             raise ParameterError(
                 f"the spending must be one of {', '.join(SPENDING)}, got "
-                f"{rule.schedule.spending!r}."
+                f"{rule.schedule.spending!r}{suggest(rule.schedule.spending, SPENDING)}"
             )
         if correction.stepwise:
             raise ParameterError(

@@ -41,6 +41,7 @@ class Settings:
         stopping: reasons to stop at an interim look.
         leak_check: draws of each input that are run again alone (batch-invariance check); None for
             as many as needed (`onnxcert.sampling.leak_check`), 0 for none.
+        preset: name of the preset that chose n, for the record; empty without one.
 
     Raises:
         ParameterError: a value is out of range, or the values are not compatible.
@@ -53,6 +54,7 @@ class Settings:
     rule: Rule = field(default_factory=Rule)
     stopping: Stopping = field(default_factory=Stopping)
     leak_check: int | None = None
+    preset: str = ""
 
     def __post_init__(self) -> None:
         passes(self.n, self.n0, self.selection)
@@ -184,4 +186,5 @@ class Settings:
             **self.rule.as_dict(),
             **self.stopping.as_dict(),
             **({} if self.leak_check is None else {"leak_check": self.leak_check or "off"}),
+            **({"preset": self.preset} if self.preset else {}),
         }

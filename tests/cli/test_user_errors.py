@@ -105,6 +105,8 @@ NUMBERS: list[tuple[str, str, str]] = [
     *(("--threshold", value, "threshold") for value in ("high", "", "0.5,0.5")),
     *(("--passes", value, "passes") for value in ("0", "-1", "1.5", "x", "3")),
     *(("--classes", value, "classes") for value in ("0", "-1", "1", "1.5", "x", "7")),
+    *(("--points", value, "points") for value in ("1.5", "x")),
+    *(("--workers", value, "--workers") for value in ("-1", "1.5", "x")),
 ]
 
 
@@ -125,7 +127,7 @@ def test_a_wrong_number_that_is_easily_overlooked(
 
 def test_every_flag_that_takes_a_number_is_tried(onnxcert: Any) -> None:
     text = onnxcert("certify", "--help").out
-    kinds = r"<int>|<float>|INDEX|SECONDS|LOW,HIGH|R,G,B|HxW|K|NUMBER|SHARE|TIME"
+    kinds = r"N|NUMBER|INDEX|SECONDS|LOW,HIGH|R,G,B|HxW|K|SHARE|TIME"
     kinds += r"|TAU\[,TAU\.\.\.\]|B\|PERCENT%|auto\|N,N,\.\.\."
     numeric = set(re.findall(rf"(--[\w-]+) (?:{kinds})\s", text))
     assert len(numeric) > 10

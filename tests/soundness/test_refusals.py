@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from drawing import write_picture
 
-from onnxcert.api import certify
+from onnxcert import certify
 from onnxcert.errors import ContractError, ModelError, ParameterError
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.batch_invariance import is_batch_dependent

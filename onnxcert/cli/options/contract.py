@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-import typer
-
+from onnxcert.cli.options.base import MODEL, option
+from onnxcert.cli.options.names import CHANNEL_ORDERS, OUTPUT_FORMS, POINT_CHANNELS
 from onnxcert.cli.options.parsing import (
     Numbers,
     parse_channels,
@@ -14,157 +14,92 @@ from onnxcert.cli.options.parsing import (
     parse_numbers,
     parse_pair,
 )
-from onnxcert.data.points.shapenet import read_categories
 from onnxcert.errors import ParameterError
-from onnxcert.model.contract.base import OUTPUT_FORMS
-from onnxcert.model.contract.image import CHANNEL_ORDERS
-from onnxcert.model.contract.points import CHANNELS
 
 
 @dataclass(frozen=True)
 class ContractOptions:
     """Fields of the contract, named as there."""
 
-    title: ClassVar = "Options of the model's contract"
+    title: ClassVar = MODEL
 
-    layout: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ORDER", help="Order of the input axes: NCHW or NHWC; for points BCN or BNC."
-        ),
-    ] = None
-    channel_order: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ORDER",
-            help=f"Channels of the input: {', '.join(CHANNEL_ORDERS)}. See also --channels-are.",
-        ),
-    ] = None
-    channels_are: Annotated[
-        dict[str, Any] | None,
-        typer.Option(
-            parser=parse_channels,
-            metavar="WHAT",
-            help="Channels of the input: rgb, bgr, rgba, bgra, grey, bands (those of the file, "
-            "unchanged), or the band names, e.g. blue,green,red,nir.",
-        ),
-    ] = None
-    value_range: Annotated[
-        Numbers | None,
-        typer.Option(
-            "--range",
-            parser=parse_pair,
-            metavar="LOW,HIGH",
-            help="Model values of black and white before --mean and --std: 0,1 or 0,255 or -1,1.",
-        ),
-    ] = None
-    mean: Annotated[
-        Numbers | None,
-        typer.Option(
-            parser=parse_numbers,
-            metavar="R,G,B",
-            help="Mean per channel that is subtracted, in the unit of --range and in the model's "
-            "channel order.",
-        ),
-    ] = None
-    std: Annotated[
-        Numbers | None,
-        typer.Option(
-            parser=parse_numbers,
-            metavar="R,G,B",
-            help="Standard deviation per channel; the pixels are divided by it after --mean.",
-        ),
-    ] = None
-    normalise: Annotated[
-        str | None,
-        typer.Option(
-            metavar="after|before",
-            help="Apply mean and std after --range, or before it to pixels in [0, 1].",
-        ),
-    ] = None
-    input: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Name of the graph input that takes the image or points."
-        ),
-    ] = None
-    feeds: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--feed",
-            metavar="NAME=VALUE",
-            help="Value of another graph input: a number, numbers separated by commas, a .npy "
-            "file, or category (the shape category as a one-hot vector).",
-        ),
-    ] = None
-    channels: Annotated[
-        str | None,
-        typer.Option(metavar="WHAT", help=f"Features of a point: {', '.join(CHANNELS)}."),
-    ] = None
-    points: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Number of points to keep of each shape, selected once before the noise.",
-        ),
-    ] = None
-    frame: Annotated[
-        str | None,
-        typer.Option(
-            metavar="unit-sphere|own",
-            help="unit-sphere: centre and scale each shape to the unit sphere before the noise; "
-            "own: leave it unchanged.",
-        ),
-    ] = None
-    categories: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Shape categories and their parts: shapenet-part, or a file with lines 'name "
-            "class class ...'.",
-        ),
-    ] = None
-    restricted: Annotated[
-        bool | None,
-        typer.Option(
-            "--restrict-parts/--all-parts",
-            help="Predict only parts of the shape's category, or all parts.",
-        ),
-    ] = None
-    passes: Annotated[
-        int | None,
-        typer.Option(
-            metavar="K",
-            help="Average the scores over K passes, each with a different fixed order of points.",
-        ),
-    ] = None
-    output: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Name of the graph output with the prediction."),
-    ] = None
-    output_layout: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ORDER",
-            help="Order of the output axes: NCHW or NHWC (without batch axis CHW, HWC or HW); for "
-            "points BCN or BNC (without batch axis CN, NC or N).",
-        ),
-    ] = None
-    output_form: Annotated[
-        str | None,
-        typer.Option(metavar="FORM", help=f"Values of the output: {', '.join(OUTPUT_FORMS)}."),
-    ] = None
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Score above which a class is predicted. Default: sigmoid 0.5, logit 0, "
-            "multilabel 0.5."
-        ),
-    ] = None
-    classes: Annotated[
-        int | None,
-        typer.Option(metavar="NUMBER", help="Number of classes, for an output of class indices."),
-    ] = None
+    layout: str | None = option(
+        "Order of the input axes: NCHW or NHWC; for points BCN or BNC.", "ORDER"
+    )
+    channel_order: str | None = option(
+        f"Channels of the input: {', '.join(CHANNEL_ORDERS)}. See also --channels-are.",
+        "ORDER",
+        choices=CHANNEL_ORDERS,
+    )
+    channels_are: dict[str, Any] | None = option(
+        "Channels of the input: rgb, bgr, rgba, bgra, grey, bands (those of the file, unchanged), "
+        "or the band names, e.g. blue,green,red,nir.",
+        "WHAT",
+        parse=parse_channels,
+    )
+    value_range: Numbers | None = option(
+        "Model values of black and white before --mean and --std: 0,1 or 0,255 or -1,1.",
+        "LOW,HIGH",
+        flag="--range",
+        parse=parse_pair,
+    )
+    mean: Numbers | None = option(
+        "Mean per channel that is subtracted, in the unit of --range and in the model's channel "
+        "order.",
+        "R,G,B",
+        parse=parse_numbers,
+    )
+    std: Numbers | None = option(
+        "Standard deviation per channel; the pixels are divided by it after --mean.",
+        "R,G,B",
+        parse=parse_numbers,
+    )
+    normalise: str | None = option(
+        "Apply mean and std after --range, or before it to pixels in [0, 1].", "after|before"
+    )
+    input: str | None = option("Name of the graph input that takes the image or points.", "NAME")
+    feeds: list[str] | None = option(
+        "Value of another graph input: a number, numbers separated by commas, a .npy file, or "
+        "category (the shape category as a one-hot vector).",
+        "NAME=VALUE",
+        flag="--feed",
+    )
+    channels: str | None = option(
+        f"Features of a point: {', '.join(POINT_CHANNELS)}.", "WHAT", choices=POINT_CHANNELS
+    )
+    points: int | None = option(
+        "Number of points to keep of each shape, selected once before the noise."
+    )
+    frame: str | None = option(
+        "unit-sphere: centre and scale each shape to the unit sphere before the noise; own: leave "
+        "it unchanged.",
+        "unit-sphere|own",
+    )
+    categories: str | None = option(
+        "Shape categories and their parts: shapenet-part, or a file with lines 'name class class "
+        "...'.",
+        "NAME|FILE",
+    )
+    restricted: bool | None = option(
+        "Predict only parts of the shape's category, or all parts.",
+        flag="--restrict-parts/--all-parts",
+    )
+    passes: int | None = option(
+        "Average the scores over K passes, each with a different fixed order of points.", "K"
+    )
+    output: str | None = option("Name of the graph output with the prediction.", "NAME")
+    output_layout: str | None = option(
+        "Order of the output axes: NCHW or NHWC (without batch axis CHW, HWC or HW); for points "
+        "BCN or BNC (without batch axis CN, NC or N).",
+        "ORDER",
+    )
+    output_form: str | None = option(
+        f"Values of the output: {', '.join(OUTPUT_FORMS)}.", "FORM", choices=OUTPUT_FORMS
+    )
+    threshold: float | None = option(
+        "Score above which a class is predicted. Default: sigmoid 0.5, logit 0, multilabel 0.5."
+    )
+    classes: int | None = option("Number of classes, for an output of class indices.")
 
     def collect(self) -> dict[str, Any]:
         """Return the contract fields that were given, by name.
@@ -183,5 +118,7 @@ class ContractOptions:
         if "feeds" in given:
             given["feeds"] = parse_feeds(given["feeds"])
         if "categories" in given:
+            from onnxcert.data.points.shapenet import read_categories
+
             given["categories"] = read_categories(given["categories"])
         return given

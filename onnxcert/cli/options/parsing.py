@@ -1,25 +1,39 @@
-"""Parsers of option values."""
+"""Parsers of option values. Each error says what the value must be; the flag is put before it."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import numpy as np
 import typer
 
+from onnxcert.cli.options.names import CHANNEL_ORDERS
 from onnxcert.errors import ParameterError
-from onnxcert.files.regular import read_regular_file
-from onnxcert.model.contract.image import BANDS, CHANNEL_ORDERS
-from onnxcert.model.contract.points import CATEGORY
 
 Numbers = tuple[float, ...]
-T = TypeVar("T")
 
 _LARGEST_FEED: Final = 2**24  # bytes
+_MOST_DIGITS: Final = 100  # of a whole number: Python refuses thousands with an error of its own
+
+
+def parse_whole(text: str | int) -> int:
+    """Parse a whole number such as 100; a default is one already."""
+    if isinstance(text, int):
+        return text
+    if re.fullmatch(rf"[+-]?\d{{1,{_MOST_DIGITS}}}", text.strip()) is None:
+        raise typer.BadParameter(f"must be a whole number, got {text!r}.")
+    return int(text)
+
+
+def parse_number(text: str | float) -> float:
+    """Parse a number such as 0.25."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"must be a number, got {text!r}.") from None
 
 
 def parse_numbers(text: str) -> Numbers:
@@ -27,14 +41,14 @@ def parse_numbers(text: str) -> Numbers:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise typer.BadParameter(f"expected numbers separated by commas, got {text!r}.") from None
+        raise typer.BadParameter(f"must be numbers separated by commas, got {text!r}.") from None
 
 
 def parse_pair(text: str) -> Numbers:
     """Parse two numbers separated by a comma, such as 0,255."""
     pair = parse_numbers(text)
     if len(pair) != 2:
-        raise typer.BadParameter(f"expected two numbers such as 0,1 or 0,255, got {text!r}.")
+        raise typer.BadParameter(f"must be two numbers such as 0,1 or 0,255, got {text!r}.")
     return pair
 
 
@@ -46,17 +60,17 @@ def parse_channels(text: str) -> dict[str, Any]:
     names = tuple(name.strip() for name in text.split(","))
     if len(names) < 2 or not all(names):
         raise typer.BadParameter(
-            "expected rgb, bgr, rgba, bgra, grey, bands or the names of all bands such as "
+            "must be rgb, bgr, rgba, bgra, grey, bands or the names of all bands such as "
             f"blue,green,red,nir, got {text!r}."
         )
-    return {"channel_order": BANDS, "bands": names}
+    return {"channel_order": "BANDS", "bands": names}
 
 
 def parse_size(text: str) -> tuple[int, int]:
     """Parse HEIGHTxWIDTH, such as 512x1024."""
     height, _, width = text.lower().partition("x")
     if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
-        raise typer.BadParameter(f"expected HEIGHTxWIDTH such as 512x1024, got {text!r}.")
+        raise typer.BadParameter(f"must be HEIGHTxWIDTH such as 512x1024, got {text!r}.")
     return int(height), int(width)
 
 
@@ -69,7 +83,7 @@ def parse_overlap(text: str) -> tuple[int, int]:
     """Parse PIXELS or HEIGHTxWIDTH; each number may be 0."""
     height, cross, width = text.lower().partition("x")
     if not (height.isdecimal() and (width if cross else height).isdecimal()):
-        raise typer.BadParameter(f"expected PIXELS or HEIGHTxWIDTH, got {text!r}.")
+        raise typer.BadParameter(f"must be PIXELS or HEIGHTxWIDTH, got {text!r}.")
     return int(height), int(width if cross else height)
 
 
@@ -80,7 +94,7 @@ def parse_looks(text: str) -> tuple[int, ...] | str:
     parts = text.split(",")
     if not all(part.strip().isdecimal() for part in parts):
         raise typer.BadParameter(
-            f"expected auto or numbers of draws such as 100,200,400, got {text!r}."
+            f"must be auto or numbers of draws such as 100,200,400, got {text!r}."
         )
     return tuple(int(part) for part in parts)
 
@@ -88,7 +102,7 @@ def parse_looks(text: str) -> tuple[int, ...] | str:
 def parse_draws_or_off(text: str) -> int:
     """Parse a number of draws, or `off` for 0."""
     if text != "off" and not (text.isdecimal() and len(text) < 9 and int(text)):
-        raise typer.BadParameter(f"expected off or a number of draws such as 31, got {text!r}.")
+        raise typer.BadParameter(f"must be off or a number of draws such as 31, got {text!r}.")
     return 0 if text == "off" else int(text)
 
 
@@ -96,8 +110,19 @@ def parse_seconds(text: str) -> float:
     """Return the seconds of a time such as 60s, 1.5m, 2h or 90 (seconds)."""
     match = re.fullmatch(r"(\d+\.?\d*)\s*([smh]?)", text.strip().lower())
     if match is None:
-        raise typer.BadParameter(f"expected a time such as 60s, 1.5m or 2h, got {text!r}.")
+        raise typer.BadParameter(f"must be a time such as 60s, 1.5m or 2h, got {text!r}.")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def parse_ignored(given: Sequence[str]) -> tuple[int, ...]:
+    """Parse ignored labels: whole numbers, one an option or separated by commas; sorted."""
+    try:
+        return tuple(sorted({parse_whole(part) for text in given for part in text.split(",")}))
+    except typer.BadParameter:
+        raise ParameterError(
+            "--ignore-label must be a whole number, or several separated by commas, got "
+            f"{' '.join(given)!r}."
+        ) from None
 
 
 def parse_feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
@@ -106,6 +131,11 @@ def parse_feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
     Raises:
         ParameterError: A value has none of these forms, or a file cannot be read.
     """
+    import numpy as np
+
+    from onnxcert.files.regular import read_regular_file
+    from onnxcert.model.contract.points import CATEGORY
+
     pairs: list[tuple[str, Any]] = []
     for text in given:
         name, equals, value = text.rpartition("=")
@@ -132,17 +162,3 @@ def parse_feeds(given: Sequence[str]) -> tuple[tuple[str, Any], ...]:
             ) from None
         pairs.append((name, parts if "," in value else parts[0]))
     return tuple(pairs)
-
-
-def look_up(registry: Mapping[str, T], name: str, option: str) -> T:
-    """Return `registry[name]`.
-
-    Raises:
-        ParameterError: `registry` has no such key; the message names the `option`.
-    """
-    try:
-        return registry[name]
-    except KeyError:
-        raise ParameterError(
-            f"{option} must be one of {', '.join(registry)}, got {name!r}."
-        ) from None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-import typer
-
+from onnxcert.cli.options.base import MODEL, RUNNING, option
 from onnxcert.cli.options.parsing import (
     Numbers,
     parse_numbers,
@@ -20,12 +19,9 @@ from onnxcert.cli.options.parsing import (
     parse_tile,
 )
 from onnxcert.errors import ParameterError
-from onnxcert.model.adapter.resize import Fit
-from onnxcert.model.contract.base import Contract
-from onnxcert.model.contract.image import ImageContract
-from onnxcert.model.detect.detect import detect
-from onnxcert.model.graph.file import ModelFile, read_model
-from onnxcert.model.segmenter import OnnxSegmenter
+
+if TYPE_CHECKING:
+    from onnxcert.model.graph.file import ModelFile
 
 _SECONDS: Final = 3.0  # after this time, tell the user what the program is doing
 
@@ -34,83 +30,60 @@ _SECONDS: Final = 3.0  # after this time, tell the user what the program is doin
 class RunningOptions:
     """With the model, these options define how it runs."""
 
-    title: ClassVar = "Options of preprocessing and device"
+    title: ClassVar = MODEL
 
-    scales: Annotated[
-        Numbers | None,
-        typer.Option(
-            parser=parse_numbers,
-            metavar="S,S,...",
-            help="Multi-scale prediction: resize the noisy image by each factor and average the "
-            "probabilities.",
-        ),
-    ] = None
-    flip: Annotated[
-        bool,
-        typer.Option(
-            "--flip", help="Also predict on the mirrored noisy image and average the probabilities."
-        ),
-    ] = False
-    tile: Annotated[
-        tuple[int, int] | Literal["model"] | None,
-        typer.Option(
-            parser=parse_tile,
-            metavar="HxW|model",
-            help="Sliding window: split the noisy image into tiles of this size (model: the "
-            "model's input size) and average scores where tiles overlap.",
-        ),
-    ] = None
-    overlap: Annotated[
-        tuple[int, int] | None,
-        typer.Option(
-            parser=parse_overlap,
-            metavar="PIXELS|HxW",
-            help="Overlap of neighbouring tiles in pixels. Default: a third of the tile size.",
-        ),
-    ] = None
-    scale: Annotated[
-        float, typer.Option(help="Resize the noisy image by this factor for the model.")
-    ] = 1.0
-    size: Annotated[
-        tuple[int, int] | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="HxW",
-            help="Resize the noisy image to this height and width for the model.",
-        ),
-    ] = None
-    resize: Annotated[
-        bool,
-        typer.Option(
-            "--resize", help="Resize the noisy image to the only size that the model takes."
-        ),
-    ] = False
-    pad_to: Annotated[
-        int | None,
-        typer.Option(metavar="K", help="Pad images until height and width are multiples of K."),
-    ] = None
-    # ** VIEWS
-    grid: Annotated[
-        str,
-        typer.Option(
-            metavar="native|model",
-            help="native: certify the pixels of the image; model: certify the cells of the model's "
-            "output grid.",
-        ),
-    ] = "native"
-    fill: Annotated[
-        bool,
-        typer.Option(
-            "--fill", help="Repeat points of shapes that have fewer points than the model takes."
-        ),
-    ] = False
-    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:1 or tensorrt.")] = (
-        "auto"
+    scales: Numbers | None = option(
+        "Multi-scale prediction: resize the noisy image by each factor and average the "
+        "probabilities.",
+        "S,S,...",
+        parse=parse_numbers,
     )
-    threads: Annotated[int, typer.Option(help="Number of CPU threads; 0 for all cores.")] = 0
-    batch_size: Annotated[
-        int | None, typer.Option(help="Noise samples per model pass. Default: measured.")
-    ] = None
+    flip: bool = option(
+        "Also predict on the mirrored noisy image and average the probabilities.",
+        default=False,
+        flag="--flip",
+    )
+    tile: tuple[int, int] | Literal["model"] | None = option(
+        "Sliding window: split the noisy image into tiles of this size (model: the model's input "
+        "size) and average scores where tiles overlap.",
+        "HxW|model",
+        parse=parse_tile,
+    )
+    overlap: tuple[int, int] | None = option(
+        "Overlap of neighbouring tiles in pixels. Default: a third of the tile size.",
+        "PIXELS|HxW",
+        parse=parse_overlap,
+    )
+    scale: float = option("Resize the noisy image by this factor for the model.", default=1.0)
+    size: tuple[int, int] | None = option(
+        "Resize the noisy image to this height and width for the model.", "HxW", parse=parse_size
+    )
+    resize: bool = option(
+        "Resize the noisy image to the only size that the model takes.",
+        default=False,
+        flag="--resize",
+    )
+    pad_to: int | None = option("Pad images until height and width are multiples of K.", "K")
+    grid: str = option(
+        "native: certify the pixels of the image; model: certify the cells of the model's output "
+        "grid.",
+        "native|model",
+        "native",
+    )
+    fill: bool = option(
+        "Repeat points of shapes that have fewer points than the model takes.",
+        default=False,
+        flag="--fill",
+    )
+    device: str = option(
+        "Device: auto, cpu, cuda, cuda:1 or tensorrt.",
+        "NAME",
+        "auto",
+        choices=("auto", "cpu", "cuda", "tensorrt"),
+        section=RUNNING,
+    )
+    threads: int = option("Number of CPU threads; 0 for all cores.", default=0, section=RUNNING)
+    batch_size: int | None = option("Draws per model pass. Default: measured.", section=RUNNING)
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and not 1 <= self.batch_size <= 4096:
@@ -119,77 +92,15 @@ class RunningOptions:
             raise ParameterError(
                 f"--threads must be from 0 (all cores) to 1024, got {self.threads}."
             )
-        if self.resize and self.size is not None:
-            raise ParameterError("--resize and --size exclude each other; give only one of them.")
-
-    @property
-    def device_options(self) -> dict[str, Any]:
-        """Device and threads, as keyword arguments of `OnnxSegmenter`."""
-        return {"device": self.device, "threads": self.threads}
-
-    def preprocessing(self, contract: Contract, file: ModelFile) -> dict[str, Any]:
-        """Return the preprocessing, as keyword arguments of `OnnxSegmenter`.
-
-        Raises:
-            ParameterError: --resize is given, but the model takes any size.
-        """
-        if isinstance(contract, ImageContract):
-            return {"fit": self._build_fit(contract, file), "fill": self.fill}
-        if self.resize or self.tile == "model":
-            fit = Fit(grid="model")
-        else:
-            fit = self._build_fit(ImageContract(), file)
-        # Models of points accept only the default fit, so the segmenter refuses any other.
-        return {"fit": fit, "fill": self.fill}
-
-    def _build_fit(self, contract: ImageContract, file: ModelFile) -> Fit:
-        if self.resize and contract.size is None:
-            raise ParameterError(
-                f"{file.path} takes images of any size; use --size instead of --resize."
-            )
-        if self.tile == "model" and contract.size is None:
-            raise ParameterError(
-                f"{file.path} takes images of any size; give the tile size as --tile HxW."
-            )
-        size = contract.size if self.resize else self.size
-        plain = self.scale == 1.0 and not self.scales and self.tile is None
-        return Fit(
-            scale=self.scale,
-            size=contract.usual_size if size is None and plain else size,
-            pad_to=(contract.multiple or 1) if self.pad_to is None else self.pad_to,
-            grid=self.grid,  # type: ignore[arg-type]
-            scales=self.scales or (),
-            flip=self.flip,
-            tile=contract.size if self.tile == "model" else self.tile,
-            overlap=self.overlap,
-        )
-
-    def open_model(
-        self,
-        file: ModelFile,
-        given: Mapping[str, Any],
-        options: Mapping[str, Any] | None = None,
-        *,
-        names: Sequence[str] = (),
-    ) -> OnnxSegmenter:
-        """Return the model, ready to run.
-
-        Args:
-            file: Model file.
-            given: Contract fields that were given.
-            options: Device and threads, instead of those of the command line.
-            names: Class names, if the inputs or the user give them.
-        """
-        with print_if_slow(f"opening {file.path} ..."):
-            contract = detect(file, given, names=names)
-            arguments = {**self.preprocessing(contract, file), **(options or self.device_options)}
-            return OnnxSegmenter(file, contract, **arguments)
 
 
 @contextmanager
-def print_if_slow(text: str, *, after: float = _SECONDS) -> Iterator[threading.Timer]:
+def print_if_slow(
+    text: str, *, after: float = _SECONDS, quiet: bool = False
+) -> Iterator[threading.Timer]:
     """Print `text` to standard error if the block takes more than `after` seconds."""
-    timer = threading.Timer(after, lambda: print(text, file=sys.stderr, flush=True))
+    say = (lambda: None) if quiet else (lambda: print(text, file=sys.stderr, flush=True))
+    timer = threading.Timer(after, say)
     timer.daemon = True
     timer.start()
     try:
@@ -198,7 +109,9 @@ def print_if_slow(text: str, *, after: float = _SECONDS) -> Iterator[threading.T
         timer.cancel()
 
 
-def load_model(path: Path) -> ModelFile:
+def load_model(path: Path, *, quiet: bool = False) -> ModelFile:
     """Read the model at `path`; see `onnxcert.model.graph.file.read_model`."""
-    with print_if_slow(f"reading {path} and its weights ..."):
+    from onnxcert.model.graph.file import read_model
+
+    with print_if_slow(f"reading {path} and its weights ...", quiet=quiet):
         return read_model(path)

@@ -13,7 +13,7 @@ from typing import Final
 from onnxcert.data.decoding import read_lines
 from onnxcert.data.images import image
 from onnxcert.data.paths import absolute, iterate_ends, normalise_unicode
-from onnxcert.errors import InputError
+from onnxcert.errors import InputError, suggest
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,9}")
 
@@ -62,7 +62,8 @@ class ClassLabel:
             return place
         raise InputError(
             f"{self.source}: expected the name of a class or an index from 0 to {classes - 1}, but "
-            f"it is {self.text[:60]!r}: {self._suggest_fix(number, classes)}."
+            f"it is {self.text[:60]!r}: {self._suggest_fix(number, classes)}"
+            f"{suggest(self.text[:60], names)}"
         )
 
     def _folder_index(self, names: Sequence[str], classes: int) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -52,6 +52,7 @@ def read_labels(
     size: tuple[int, int],
     classes: int,
     ignore_label: int | None,
+    also_ignored: Sequence[int] = (),
     label_encoding: LabelEncoding = INDEX,
 ) -> npt.NDArray[np.int32]:
     """Read the ground truth class of every pixel.
@@ -66,6 +67,7 @@ def read_labels(
         size: (height, width) of the image that it labels.
         classes: number of classes of the model.
         ignore_label: index of unlabelled pixels, or None.
+        also_ignored: further indices of unlabelled pixels; they become `ignore_label`.
         label_encoding: the label encoding.
 
     Returns:
@@ -76,7 +78,9 @@ def read_labels(
             or colour.
     """
     with _open_labels(path, label_encoding) as opened:
-        labels = label_encoding.decode(path, opened.read())
+        labels = unify_ignored(
+            label_encoding.decode(path, opened.read()), ignore_label, also_ignored
+        )
     if labels.shape != size:
         raise InputError(
             f"{path}: expected a label map as large as its picture, {size[1]} x {size[0]} "
@@ -94,6 +98,15 @@ def read_labels(
             "otherwise use labels made for this model."
         )
     return labels.astype(np.int32, copy=False)
+
+
+def unify_ignored(
+    labels: npt.NDArray[Any], ignore_label: int | None, also_ignored: Sequence[int]
+) -> npt.NDArray[Any]:
+    """Return `labels` with `ignore_label` in place of each label in `also_ignored`."""
+    if ignore_label is None or not also_ignored:
+        return labels
+    return np.where(np.isin(labels, also_ignored), ignore_label, labels)
 
 
 def read_label_size(path: Path, *, label_encoding: LabelEncoding = INDEX) -> tuple[int, int]:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Final
+
+# Widest line of a table, in characters; None for no limit. The command line sets it on a terminal.
+LINE_WIDTH: Final[ContextVar[int | None]] = ContextVar("line_width", default=None)
 
 _NUMBERS: Final = re.compile(r"\d[\d,.]*(e-?\d+)?")
 
 
 def format_columns(cells: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
     """Return the lines of a table, underlined below the headings in the first row.
+
+    A table that is wider than `LINE_WIDTH` has one block for each row, one line for each cell.
 
     Args:
         cells: the rows; a heading may have several lines.
@@ -21,6 +27,9 @@ def format_columns(cells: Sequence[Sequence[str]], *, left: int = 1) -> list[str
     heads = [[""] * (tall - len(head)) + head for head in heads]
     rows = [*zip(*heads, strict=True), *cells[1:]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    limit = LINE_WIDTH.get()
+    if limit is not None and sum(widths) + 2 * (len(widths) - 1) > limit:
+        return _format_blocks(cells)
     lines = [
         "  ".join(
             cell.ljust(width) if column < left else cell.rjust(width)
@@ -29,6 +38,20 @@ def format_columns(cells: Sequence[Sequence[str]], *, left: int = 1) -> list[str
         for row in rows
     ]
     return [*(line.rstrip() for line in lines[:tall]), "-" * len(lines[0]), *lines[tall:]]
+
+
+def _format_blocks(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table as one block for each row, headed by its first cell."""
+    headings = [" ".join(heading.split()) for heading in cells[0][1:]]
+    width = max(map(len, headings), default=0)
+    lines = []
+    for first, *others in cells[1:]:
+        lines.append(first)
+        lines += [
+            f"  {heading:{width}}  {cell}".rstrip()
+            for heading, cell in zip(headings, others, strict=True)
+        ]
+    return lines
 
 
 def format_number(value: float | None) -> str:

@@ -7,7 +7,7 @@ of neighbouring pixels cannot be verified. Add a new procedure as one file and o
 from collections.abc import Iterable
 from typing import Final
 
-from onnxcert.errors import ParameterError
+from onnxcert.errors import ParameterError, suggest
 from onnxcert.statistics.correction.base import Correction
 from onnxcert.statistics.correction.benjamini_yekutieli import BenjaminiYekutieli
 from onnxcert.statistics.correction.familywise import SingleStep, StepDown
@@ -83,4 +83,7 @@ def get_correction(name: str) -> Correction:
         return CORRECTIONS[name]
     if reason := refusal_reason(name):
         raise ParameterError(f"{name} cannot back a certificate: {reason}.")
-    raise ParameterError(f"the correction must be one of {', '.join(CORRECTIONS)}, got {name!r}.")
+    raise ParameterError(
+        f"the correction must be one of {', '.join(CORRECTIONS)}, got {name!r}"
+        f"{suggest(name, CORRECTIONS)}"
+    )
