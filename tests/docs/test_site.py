@@ -28,8 +28,10 @@ def test_the_navigation_names_every_page_and_no_other() -> None:
 
 def test_every_public_name_is_on_the_page_of_the_api() -> None:
     page = (DOCS / "api.md").read_text(encoding="utf-8")
-    shown = set(re.findall(r"^::: onnxcert\.(?:api\.\w+\.(?=report$))?(\w+)$", page, re.MULTILINE))
-    assert shown == set(onnxcert.__all__) - {"__version__"}
+    shown = {
+        name.split(".")[-1] for name in re.findall(r"^::: onnxcert\.(\S+)$", page, re.MULTILINE)
+    }
+    assert set(onnxcert.__all__) - {"__version__"} <= shown
 
 
 def test_what_the_pages_load_is_vendored() -> None:

@@ -170,7 +170,7 @@ def test_what_holm_could_gain_at_looks() -> None:
 
 
 def test_what_a_law_error_changes() -> None:
-    assert "1e-7 raises the p-value of 98 of 100 votes at tau .75 by 0.0012 %" in PROSE
+    assert "1e-7 raises the p-value of 98 of 100 votes at $\\tau$ .75 by 0.0012 %" in PROSE
     before, after = (p_values(100, tau, "pooled")[98] for tau in (TAU, TAU + 1e-7))
     assert f"{100 * (after / before - 1):.2g}" == "0.0012"
 
