@@ -44,7 +44,7 @@ def to_numpy(array: Any) -> npt.NDArray[Any]:
     try:
         if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
             found = np.asarray(array)
-        elif array.__dlpack_device__()[0] == _CPU:
+        elif _is_in_memory(array):
             found = np.from_dlpack(array)
         elif hasattr(array, "get"):  # CuPy
             found = np.asarray(array.get())
@@ -63,6 +63,13 @@ def to_numpy(array: Any) -> npt.NDArray[Any]:
             "numbers."
         )
     return found
+
+
+def _is_in_memory(array: Any) -> bool:
+    """Return whether an array may be read without a copy; if not, `to_numpy` returns a copy."""
+    if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
+        return True
+    return bool(array.__dlpack_device__()[0] == _CPU)
 
 
 def read_array(
@@ -91,7 +98,7 @@ def read_array(
     found = to_numpy(array)
     taken = {channels, 3} if channels == 1 else {channels}
     first = _channels_first(found, taken, layout)
-    pixels = scale(first, range)
+    pixels = scale(first, range, own=not _is_in_memory(array))
     return pixels.repeat(3, axis=0) if channels == 1 and len(pixels) == 1 else pixels
 
 
@@ -165,8 +172,18 @@ def _channels_first(
     return array if layout == "CHW" else array.transpose(2, 0, 1)
 
 
-def scale(pixels: npt.NDArray[Any], range: Sequence[float] | None) -> FloatArray:
-    """Return pixels in [0, 1], as float32 in memory of its own.
+def scale(
+    pixels: npt.NDArray[Any],
+    range: Sequence[float] | None,
+    *,
+    own: bool = False,
+) -> FloatArray:
+    """Return pixels in [0, 1], as float32 in memory that nobody else writes to.
+
+    Args:
+        pixels: values of any type.
+        range: values of black and white; None for the usual ones.
+        own: whether nobody else writes to `pixels`, so that they need not be copied.
 
     Raises:
         InputError: the values are outside the range, not finite, or of a type without a usual one.
@@ -196,12 +213,16 @@ def scale(pixels: npt.NDArray[Any], range: Sequence[float] | None) -> FloatArray
             f"pixels must lie in [{low:g}, {high:g}], got {least:g} to {most:g}; {remedy}."
         )
     if (low, high) == (0.0, 1.0):
-        return np.array(pixels, dtype=np.float32, order="C")
+        return as_float32(pixels) if own else np.array(pixels, np.float32, order="C")
     if low == 0.0 and pixels.dtype.itemsize <= 2:  # as files are read, bit for bit
         scaled: FloatArray = np.divide(pixels, np.float32(high), dtype=np.float32, order="C")
         return scaled
-    wide = (pixels.astype(np.float64) - low) / (high - low)
-    return np.ascontiguousarray(wide, dtype=np.float32)
+    return as_float32((pixels.astype(np.float64) - low) / (high - low))
+
+
+def as_float32(array: npt.NDArray[Any]) -> FloatArray:
+    """Return `array` as contiguous float32, without a copy if it is that."""
+    return np.ascontiguousarray(array, dtype=np.float32)
 
 
 def _check_range(range: Sequence[float] | None) -> tuple[float, float]:

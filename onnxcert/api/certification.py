@@ -95,8 +95,9 @@ def certify(
             the model), or rows [c, N] that are already so. For a function any array of floats. A
             list of inputs gives a list of certificates.
         perturbation: such as `Gaussian(0.25)`, sigma in the unit of the input, or its name.
-        sigma: standard deviation of Gaussian noise on the pixels or the coordinates, in place of a
-            perturbation. With neither, the noise that the model was trained with.
+        sigma: standard deviation of Gaussian noise on the pixels in [0, 1] (whatever `range` is) or
+            on the coordinates, in place of a perturbation. With neither, the noise that the model
+            was trained with.
         on: channels that get the noise; as on the command line.
         axis: axis of a rotation; as on the command line.
         radius: ``exact`` or ``classical`` radius of a rotation.
@@ -180,6 +181,8 @@ def _open(model: Model, words: dict[str, Any], classes: int | None) -> Segmenter
         return load(model, **(words if classes is None else {**words, "classes": classes}))
     if words:
         name = next(iter(words))
+        if name == "layout":
+            raise ParameterError(f"layout must be CHW or HWC, got {words[name]!r}.")
         opened = isinstance(model, OnnxSegmenter)
         raise ParameterError(
             f"{name} applies to an ONNX file only; "

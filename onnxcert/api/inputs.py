@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from onnxcert._typing import FloatArray
-from onnxcert.api.arrays import read_array, read_pil, to_numpy
+from onnxcert.api.arrays import as_float32, read_array, read_pil, to_numpy
 from onnxcert.api.wrapped import WrappedModel
 from onnxcert.data import read_image
 from onnxcert.data.images.bands import grey
@@ -189,4 +189,4 @@ def _check_finite(x: FloatArray) -> FloatArray:
     """
     if not np.isfinite(x).all():
         raise InputError("the input must hold finite numbers, got NaN or infinity.")
-    return np.ascontiguousarray(x, dtype=np.float32)
+    return as_float32(x)

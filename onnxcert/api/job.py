@@ -11,6 +11,7 @@ from onnxcert.api.certificate import CertifiedInput, InputCertificate
 from onnxcert.api.inputs import ReadInput
 from onnxcert.api.origin import make_provenance, name_classes
 from onnxcert.errors import ParameterError
+from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.execution_plan import ONE_DRAW_PLAN, ExecutionPlan, make_plan
 from onnxcert.sampling import BatchLeak, Count, Segmenter, check_output, sample
 from onnxcert.sampling.draws import Draws, digest
@@ -98,7 +99,8 @@ class InputJob:
         """Return the execution plan; the model is tuned and checked once for inputs like this.
 
         As in a run, the full check is for the first input of its shape and settings, and each
-        further input gets the short one.
+        further input gets the short one; so does the same input, unless the model is a file, which
+        cannot have changed.
         """
         settings, model = self.settings, self.model
         plans = _PLANS.setdefault(model, _Plans())
@@ -106,7 +108,8 @@ class InputJob:
         checked = settings.leak_check_draws(self.components, device=model.on_device)
         like = (self.read.x.shape, settings.perturbation, each, checked, self.batch_size)
         known, this = plans.known.get(like), (self.draws.digest, *like)
-        if known is not None and not plans.leaky and this in plans.checked:
+        unchanged = isinstance(model, OnnxSegmenter) and this in plans.checked
+        if known is not None and not plans.leaky and unchanged:
             return known
         plan = make_plan(
             model,

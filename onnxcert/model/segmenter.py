@@ -76,6 +76,13 @@ class OnnxSegmenter(Segmenter):
         if isinstance(self._backend, DeviceBackend) and self._averaging is None:
             self._binding = Binding(self._network, self._backend)
 
+    def __repr__(self) -> str:
+        classes = self.contract.classes or "unknown"
+        return (
+            f"<model {self.file.path}: {self.contract.modality.inputs}, {classes} classes, "
+            f"{self.session.device}>"
+        )
+
     @classmethod
     def open(
         cls,

@@ -67,6 +67,9 @@ class Results(ABC):
     def __contains__(self, name: str) -> bool:
         return name in self.names()
 
+    def __repr__(self) -> str:
+        return f"<results in {self.path}>"
+
     def __len__(self) -> int:
         """Return the number of finished inputs."""
         return len(self.names())

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 import onnxcert
+from onnxcert.api import job
 
 Array = npt.NDArray[Any]
 
@@ -115,3 +116,112 @@ def test_a_callable_that_returns_no_labels_is_refused(answer: object) -> None:
             classes=2,
             seed=0,
         )
+
+
+def test_an_opened_model_is_tuned_and_checked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[bool] = []
+    plan = job.make_plan
+
+    def make_plan(*args: Any, **words: Any) -> Any:
+        known.append(words["known"] is not None)
+        return plan(*args, **words)
+
+    monkeypatch.setattr(job, "make_plan", make_plan)
+    model = onnxcert.load(graphs.save(graphs.threshold(), tmp_path / "model.onnx"), threads=1)
+    image = np.random.default_rng(0).random((3, 8, 8), np.float32)
+    one, same = (onnxcert.certify(model, image, sigma=0.1, seed=1) for _ in range(2))
+    np.testing.assert_array_equal(one.tally.hits, same.tally.hits)
+    assert known == [False]
+    onnxcert.certify(model, image[:, ::-1], sigma=0.1, seed=1)
+    assert known == [False, True]  # the short check of a run
+    onnxcert.certify(model, image, sigma=0.2, seed=1)
+    onnxcert.certify(model, image[:, :6], sigma=0.1, seed=1)
+    assert known == [False, True, False, False]
+
+
+def test_a_function_is_checked_at_each_call_because_it_may_have_changed() -> None:
+    leaks = False
+
+    def label(batch: Array) -> Array:
+        shift = batch.mean() if leaks else 0.5
+        return np.asarray(batch.mean(axis=1) > shift, np.int64)
+
+    model = onnxcert.wrap(label, classes=2)
+    image = np.full((3, 8, 8), 0.45, np.float32)
+    words: dict[str, Any] = {"sigma": 0.25, "seed": 1, "batch_size": 4, "n": 60}
+    assert not onnxcert.certify(model, image, **words).notes
+    leaks = True
+    found = onnxcert.certify(model, image, **words)
+    assert "one draw a pass" in found.statement()
+    leaks = False
+    # Once found, a leak is a property of the model.
+    assert "one draw a pass" in onnxcert.certify(model, image, **words).statement()
+
+
+def test_a_list_gives_a_list_that_shares_alpha_if_asked(tmp_path: Path) -> None:
+    model = onnxcert.load(graphs.save(graphs.threshold(), tmp_path / "model.onnx"), threads=1)
+    images = np.random.default_rng(0).random((4, 3, 8, 8), np.float32)
+    own = onnxcert.certify(model, list(images), sigma=0.1, seed=1)
+    shared = onnxcert.certify(model, tuple(images), sigma=0.1, seed=1, alpha_scope="dataset")
+    assert [c.rule.alpha_per_input for c in own] == [0.001] * 4
+    assert [c.rule.alpha_per_input for c in shared] == [0.00025] * 4
+    assert len({c.tally.draws.digest for c in own}) == 4
+    (alone,) = onnxcert.certify(model, [images[2]], sigma=0.1, seed=1)
+    np.testing.assert_array_equal(alone.tally.hits, own[2].tally.hits)
+
+
+def test_the_noise_is_one_perturbation_sigma_or_that_of_the_training(tmp_path: Path) -> None:
+    trained = {"value_range": [0, 1], "trained_sigma": 0.3}
+    path = graphs.save(graphs.conv(3, contract=trained), tmp_path / "model.onnx")
+    model, image = onnxcert.load(path, threads=1), np.zeros((3, 8, 8), np.float32)
+    noise = onnxcert.Gaussian(0.1)
+    for words, sigma in (({"sigma": 0.1}, 0.1), ({"perturbation": noise}, 0.1), ({}, 0.3)):
+        found = onnxcert.certify(model, image, seed=1, **words)
+        assert found.tally.perturbation == onnxcert.Gaussian(sigma)
+    with pytest.raises(onnxcert.OnnxcertError, match="exclude each other"):
+        onnxcert.certify(model, image, noise, sigma=0.1)
+    with pytest.raises(onnxcert.OnnxcertError, match="one of"):
+        onnxcert.certify(model, image, "gausian", sigma=0.1)
+    with pytest.raises(onnxcert.OnnxcertError, match="pass sigma"):
+        onnxcert.certify(lambda batch: batch[:, 0].astype(int), image, classes=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        ({"tau": 0.8, "rule": onnxcert.Rule()}, "tau conflicts with rule"),
+        ({"until": 0.5, "stopping": onnxcert.Stopping()}, "until conflicts with stopping"),
+        ({"threads": 1}, r"threads applies to an ONNX file only; pass it to onnxcert\.load"),
+        ({"layout": "NCHW"}, "layout must be CHW or HWC"),
+        ({"columns": "xyz"}, "columns is for point clouds"),
+        ({"looks": "often"}, "looks must be auto or numbers"),
+        ({"n": 20}, "too small"),
+    ],
+    ids=str,
+)
+def test_words_that_do_not_fit_are_refused(
+    tmp_path: Path, words: dict[str, Any], match: str
+) -> None:
+    model = onnxcert.load(graphs.save(graphs.threshold(), tmp_path / "model.onnx"), threads=1)
+    with pytest.raises(onnxcert.OnnxcertError, match=match):
+        onnxcert.certify(model, np.zeros((3, 8, 8), np.float32), sigma=0.1, **words)
+
+
+def test_the_words_define_the_rule_as_on_the_command_line(tmp_path: Path) -> None:
+    model = onnxcert.load(graphs.save(graphs.threshold(), tmp_path / "model.onnx"), threads=1)
+    image = np.full((3, 8, 8), 0.9, np.float32)
+    for words, correction in (
+        ({}, "holm"),
+        ({"budget": 2}, "kfwer-stepdown"),
+        ({"looks": "auto"}, "bonferroni"),
+        ({"looks": [60, 100], "budget": "5%"}, "kfwer"),
+        ({"radius_map": True}, "bonferroni"),
+    ):
+        rule = onnxcert.certify(model, image, sigma=0.1, seed=1, **words).rule
+        assert rule.correction == correction
+    several = onnxcert.certify(model, image, sigma=0.1, seed=1, tau=(0.75, 0.6))
+    assert several.rule.taus == (0.75, 0.6)
+    stopped = onnxcert.certify(model, image, sigma=0.1, n=500, looks="auto", until=0.5)
+    assert stopped.tally.ended == "until"
