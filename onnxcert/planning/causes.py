@@ -129,7 +129,8 @@ def plain_rule(rule: Rule) -> Rule:
 def _has_enough(tally: Tally, rule: Rule, hits: IntArray, abstains: BoolArray) -> BoolArray:
     """Return which abstaining components a practicable number of draws would certify."""
     if rule.procedure == "predict":
-        assert tally.runner_up is not None
+        if tally.runner_up is None:  # only in an edited record
+            return np.zeros(hits.shape, dtype=np.bool_)
         first, second = (
             MORE_DRAWS * votes.astype(np.int64) for votes in (hits, tally.runner_up[abstains])
         )
