@@ -27,8 +27,12 @@ def describe_abstention(found: Abstention) -> str:
     ]
     if found.components == 1:
         return f"The {noun.one} abstains because {reasons[0][1]}."
-    each = "; ".join(f"{_percent(share)} because {reason}" for share, reason in reasons)
-    text = f"{_percent(found.share(found.abstained))} of the {noun.many} abstain: {each}."
+    text = f"{_percent(found.share(found.abstained))} of the {noun.many} abstain"
+    if len(reasons) == 1:
+        text += f" because {reasons[0][1]}."
+    else:
+        each = "; ".join(f"{_percent(share)} because {reason}" for share, reason in reasons)
+        text += f": {each}."
     remedies = _describe_remedies(found)
     return f"{text} What helps: {'; '.join(remedies)}." if remedies else text
 

@@ -34,8 +34,9 @@ _CODES: Final = tuple(Cause)
 def find_causes(tally: Tally, rule: Rule, abstains: BoolArray, threshold: int) -> IntArray:
     """Return the cause of each abstaining component, as an index into `Cause`; uint8 [abstained].
 
-    A component lacks *finite outputs* if draw 0 was invalid, or if it would be certified had an
-    average share of invalid votes been for its candidate. (A tally stores only their total number.)
+    A component lacks *finite outputs* if draw 0 was invalid. The tally stores only the total number
+    of invalid votes; those that such components do not account for are spread evenly over the
+    others. A component that would be certified with its share of them lacks finite outputs, too.
     Of the others, it lacks *draws* if `MORE_DRAWS` times the draws would certify its present hit
     rate. Else the model *changes its answer*: the hit rate is at most tau, or so little above it
     that no practicable number of draws shows the difference.
@@ -51,13 +52,22 @@ def find_causes(tally: Tally, rule: Rule, abstains: BoolArray, threshold: int) -
     few, unstable = (np.uint8(_CODES.index(c)) for c in (Cause.FEW_DRAWS, Cause.UNSTABLE))
     found = np.where(enough, few, unstable)
     if tally.nonfinite:
-        single = tally.single[abstains]
-        invalid = (single < 0) | (single >= tally.classes)
-        drawn = tally.components * passes(tally.n, tally.n0, tally.selection)
-        missing = round(tally.nonfinite / drawn * tally.n)
-        invalid |= (missing > 0) & (hits.astype(np.int64) + missing >= threshold)
+        invalid, missing = _find_invalid(tally)
+        invalid = invalid[abstains]
+        if missing:
+            invalid |= hits.astype(np.int64) + missing >= threshold
         found[invalid] = _CODES.index(Cause.NOT_FINITE)
     return found
+
+
+def _find_invalid(tally: Tally) -> tuple[BoolArray, int]:
+    """Return where draw 0 was invalid, and the mean invalid votes of each other component."""
+    invalid = (tally.single < 0) | (tally.single >= tally.classes)
+    others = tally.components - int(np.count_nonzero(invalid))
+    drawn = passes(tally.n, tally.n0, tally.selection)
+    known = int((tally.n - tally.hits[invalid].astype(np.int64)).sum()) * drawn / tally.n
+    left = max(0.0, tally.nonfinite - known)
+    return np.asarray(invalid), round(left / max(others, 1) / drawn * tally.n)
 
 
 def count_causes(causes: IntArray) -> dict[Cause, int]:
@@ -119,7 +129,8 @@ def plain_rule(rule: Rule) -> Rule:
 def _has_enough(tally: Tally, rule: Rule, hits: IntArray, abstains: BoolArray) -> BoolArray:
     """Return which abstaining components a practicable number of draws would certify."""
     if rule.procedure == "predict":
-        assert tally.runner_up is not None
+        if tally.runner_up is None:  # only in an edited record
+            return np.zeros(hits.shape, dtype=np.bool_)
         first, second = (
             MORE_DRAWS * votes.astype(np.int64) for votes in (hits, tally.runner_up[abstains])
         )

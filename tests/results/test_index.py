@@ -288,7 +288,7 @@ def test_what_a_killed_run_wrote_of_a_line_does_not_spoil_the_next(
     assert onnxcert("verify", "out").status == 0, "no edit, and so no finding"
     assert onnxcert(*QUICK).status == 0
     opened.clear()
-    assert onnxcert("report", "out").status == 0
+    summarise(ResultStore("out").records(checked=True), explain=0)
     assert opened == []
     assert INDEX.read_bytes() == whole
 
@@ -300,7 +300,7 @@ def test_a_copy_made_of_hard_links_does_not_change(onnxcert: Any, opened: list[s
     assert onnxcert(*QUICK).status == 0
     assert Path("kept.jsonl").read_bytes() == before
     opened.clear()
-    assert onnxcert("report", "out").status == 0
+    summarise(ResultStore("out").records(checked=True), explain=0)
     assert opened == []
 
 
