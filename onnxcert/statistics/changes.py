@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-_EXACT: Final = "; not covered: an image that was stored after the change, in 8 bits or in float32"
-_SATURATED: Final = f"{_EXACT}, or clipped by a saturated sensor"
+_SATURATED: Final = (
+    "; not covered: an image that was stored after the change, in 8 bits or in float32, or clipped "
+    "by a saturated sensor"
+)
 _CLOUD: Final = "; not covered: a cloud that was stored after the change, in float32"
 
 # The attack by the perturbation's norm, with the fields part, size, and unit of the input.
@@ -31,7 +33,7 @@ CHANGES: Final[dict[str, str]] = {
     ),
     "gamma": (
         "every change of the gamma of {part} ({unit}), from each value x to x^(2^d), for d of size "
-        f"at most {{size}}, up or down (0 and 1 stay{_EXACT})"
+        f"at most {{size}}, up or down (0 and 1 stay{_SATURATED})"
     ),
     "white balance": (
         "every change of the white balance of {part} ({unit}) by gains of its three channels whose "
@@ -40,8 +42,9 @@ CHANGES: Final[dict[str, str]] = {
     ),
     "blur": (
         "every further blur of {part} ({unit}) by a kernel of variance at most {size} along each "
-        "side (the discrete heat equation with reflecting borders, close to a Gaussian blur; "
-        f"one-sided: a sharper image is not covered{_EXACT})"
+        "side (of the values, without linear light, by the discrete heat equation with reflecting "
+        "borders, close to a Gaussian blur; one-sided: a sharper image is not covered"
+        f"{_SATURATED})"
     ),
     "scaling": (
         "every scaling of {part} ({unit}) about the origin by a factor 2^d, for d of size at most "
