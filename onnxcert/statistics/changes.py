@@ -5,72 +5,53 @@ Stored records quote them: no character may change.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
-_EXACT: Final = "; not covered: an image that was stored after the change, in 8 bits or in float32"
-_SATURATED: Final = f"{_EXACT}, or clipped by a saturated sensor"
+_SATURATED: Final = (
+    "; not covered: an image that was stored after the change, in 8 bits or in float32, or clipped "
+    "by a saturated sensor"
+)
 _CLOUD: Final = "; not covered: a cloud that was stored after the change, in float32"
 
-
-class ChangeWords(NamedTuple):
-    """Words for the attack that a change of the input certifies against.
-
-    Attributes:
-        attack: with the fields part, size, and unit of the input.
-        brief: the attack without size and conditions, with the field part.
-    """
-
-    attack: str
-    brief: str
-
-
-# By the perturbation's norm.
-CHANGES: Final = {
-    "exposure": ChangeWords(
+# The attack by the perturbation's norm, with the fields part, size, and unit of the input.
+CHANGES: Final[dict[str, str]] = {
+    "exposure": (
         "every change of the exposure of {part} ({unit}) by at most {size}, up or down (in linear "
-        f"light by the sRGB curve, continued above 1{_SATURATED})",
-        "change of the exposure of {part}, up or down,",
+        f"light by the sRGB curve, continued above 1{_SATURATED})"
     ),
-    "gain": ChangeWords(
+    "gain": (
         "every change of the gain of {part} ({unit}) by at most {size}, up or down (one factor for "
-        f"all values, without linear light{_SATURATED})",
-        "change of the gain of {part}, up or down,",
+        f"all values, without linear light{_SATURATED})"
     ),
-    "brightness": ChangeWords(
+    "brightness": (
         "every change of the brightness of {part} ({unit}) by at most {size}, up or down (one "
-        f"number added to all values{_SATURATED})",
-        "change of the brightness of {part}, up or down,",
+        f"number added to all values{_SATURATED})"
     ),
-    "contrast": ChangeWords(
+    "contrast": (
         "every change of the contrast of {part} ({unit}) about mid-grey by at most {size}, up or "
-        f"down (one factor for the differences of all values from 1/2{_SATURATED})",
-        "change of the contrast of {part}, up or down,",
+        f"down (one factor for the differences of all values from 1/2{_SATURATED})"
     ),
-    "gamma": ChangeWords(
+    "gamma": (
         "every change of the gamma of {part} ({unit}), from each value x to x^(2^d), for d of size "
-        f"at most {{size}}, up or down (0 and 1 stay{_EXACT})",
-        "change of the gamma of {part}, up or down,",
+        f"at most {{size}}, up or down (0 and 1 stay{_SATURATED})"
     ),
-    "white balance": ChangeWords(
+    "white balance": (
         "every change of the white balance of {part} ({unit}) by gains of its three channels whose "
         "L2 norm in stops is at most {size} (one factor 2^d for all values of a channel, without "
-        f"linear light{_SATURATED})",
-        "change of the white balance of {part} of L2 norm",
+        f"linear light{_SATURATED})"
     ),
-    "blur": ChangeWords(
+    "blur": (
         "every further blur of {part} ({unit}) by a kernel of variance at most {size} along each "
-        "side (the discrete heat equation with reflecting borders, close to a Gaussian blur; "
-        f"one-sided: a sharper image is not covered{_EXACT})",
-        "further blur of {part}, of variance along each side",
+        "side (of the values, without linear light, by the discrete heat equation with reflecting "
+        "borders, close to a Gaussian blur; one-sided: a sharper image is not covered"
+        f"{_SATURATED})"
     ),
-    "scaling": ChangeWords(
+    "scaling": (
         "every scaling of {part} ({unit}) about the origin by a factor 2^d, for d of size at most "
-        f"{{size}}, up or down (one factor for all coordinates{_CLOUD})",
-        "scaling of {part} about the origin, up or down,",
+        f"{{size}}, up or down (one factor for all coordinates{_CLOUD})"
     ),
-    "shift": ChangeWords(
+    "shift": (
         "every shift of {part} ({unit}) by one vector of L2 norm at most {size} (the same for all "
-        f"points{_CLOUD})",
-        "shift of {part} by a vector of L2 norm",
+        f"points{_CLOUD})"
     ),
 }

@@ -196,7 +196,7 @@ def describe_attack(perturbation: Perturbation, size: str, unit: str) -> str:
     if words is None:
         part = part or "the input"
         if of.norm in CHANGES:
-            return CHANGES[of.norm].attack.format(part=part, size=size, unit=unit)
+            return CHANGES[of.norm].format(part=part, size=size, unit=unit)
         unit = of.unit or unit
         return f"every perturbation d of {part} with {of.norm} norm at most {size} ({unit})"
     part = part or VECTORS[values["vectors"]]
