@@ -20,6 +20,7 @@ from typing import Any
 from waiting import LIMIT
 
 from onnxcert.cli import COMMANDS
+from onnxcert.run import STOPS
 
 Prepare = Callable[[], object]
 
@@ -76,7 +77,9 @@ def _main(arguments: Sequence[str], said: Path, prepare: Prepare | None) -> None
         file = os.open(said / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
         os.close(file)
-    # Pytest, or a shell that starts it in the background, may have Ctrl-C ignored.
+    # Pytest, `nohup`, or a shell that starts it in the background may have signals ignored.
+    for stop in STOPS:
+        signal.signal(stop, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["onnxcert", *arguments]
     if prepare is not None:

@@ -17,6 +17,7 @@ import graphs
 import pytest
 from drawing import write_pictures
 from equal_runs import assert_equal_runs
+from forked import Started
 from waiting import LIMIT, wait_until
 
 from onnxcert import ResultStore
@@ -29,7 +30,6 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here"),
 ]
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = ("--sigma", "0.2", "--seed", "7", "--no-pictures", "--batch-size", "2")
 LONG = ("--n", "1500", "--checkpoint", "0.05")
 SHORT = ("--n", "90", "--looks", "50,90", "--correction", "bonferroni")
@@ -52,16 +52,9 @@ class Place:
         return out
 
     @contextlib.contextmanager
-    def started(self, out: Path, *extra: str) -> Iterator[subprocess.Popen[bytes]]:
+    def started(self, out: Path, *extra: str) -> Iterator[Started]:
         """The command in a process, and a group, of its own."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "onnxcert", *self.arguments(out, *extra)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), *sys.path))},
-            start_new_session=True,
-            preexec_fn=heed,
-        )
+        process = Started(self.arguments(out, *extra))
         try:
             yield process
         finally:
@@ -78,12 +71,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def whole(place: Place) -> Path:
     """What one process makes of the long run."""
     return place.finish(place.folder / "whole", *LONG, "--threads", "1")
-
-
-def heed() -> None:
-    """Let signals stop what starts now: a shell's background, and `nohup`, ignore some."""
-    for number in STOPS:
-        signal.signal(number, signal.SIG_DFL)
 
 
 def workers_of(driver: int) -> list[int]:
@@ -109,7 +96,7 @@ def assert_gone(processes: list[int]) -> None:
     wait_until(lambda: not any(Path(f"/proc/{process}").exists() for process in processes))
 
 
-def first_count(out: Path, process: subprocess.Popen[bytes]) -> list[int]:
+def first_count(out: Path, process: Started) -> list[int]:
     """Wait until a count is kept and both workers are there; return these."""
     wait_until(lambda: any((out / "partial").glob("[!.]*.h5")), process)
     wait_until(lambda: len(workers_of(process.pid)) == 2, process)
