@@ -31,7 +31,21 @@ if TYPE_CHECKING:
     from onnxcert.api.wrapped import wrap
     from onnxcert.data.points import PointCloud
     from onnxcert.model.segmenter import OnnxSegmenter
-    from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
+    from onnxcert.perturbation import (
+        AxisRotation,
+        Blur,
+        Brightness,
+        Contrast,
+        Exposure,
+        Gain,
+        Gamma,
+        Gaussian,
+        OnChannels,
+        Rotation,
+        Scaling,
+        Shift,
+        WhiteBalance,
+    )
     from onnxcert.planning.abstention import explain_abstention
     from onnxcert.results import ResultStore
     from onnxcert.sampling.tally import Tally
@@ -43,8 +57,14 @@ if TYPE_CHECKING:
 __all__ = [
     "ABSTAIN",
     "AxisRotation",
+    "Blur",
+    "Brightness",
     "Budget",
     "Certificate",
+    "Contrast",
+    "Exposure",
+    "Gain",
+    "Gamma",
     "Gaussian",
     "OnChannels",
     "OnnxSegmenter",
@@ -53,9 +73,12 @@ __all__ = [
     "ResultStore",
     "Rotation",
     "Rule",
+    "Scaling",
     "Schedule",
+    "Shift",
     "Stopping",
     "Tally",
+    "WhiteBalance",
     "__version__",
     "certify",
     "certify_many",
@@ -78,8 +101,14 @@ __all__ = [
 _HOMES = {
     "ABSTAIN": "onnxcert.statistics.certificate",
     "AxisRotation": "onnxcert.perturbation",
+    "Blur": "onnxcert.perturbation",
+    "Brightness": "onnxcert.perturbation",
     "Budget": "onnxcert.statistics.rule",
     "Certificate": "onnxcert.statistics.certificate",
+    "Contrast": "onnxcert.perturbation",
+    "Exposure": "onnxcert.perturbation",
+    "Gain": "onnxcert.perturbation",
+    "Gamma": "onnxcert.perturbation",
     "Gaussian": "onnxcert.perturbation",
     "OnChannels": "onnxcert.perturbation",
     "OnnxSegmenter": "onnxcert.model.segmenter",
@@ -87,9 +116,12 @@ _HOMES = {
     "ResultStore": "onnxcert.results",
     "Rotation": "onnxcert.perturbation",
     "Rule": "onnxcert.statistics.rule",
+    "Scaling": "onnxcert.perturbation",
     "Schedule": "onnxcert.statistics.rule",
+    "Shift": "onnxcert.perturbation",
     "Stopping": "onnxcert.statistics.stopping",
     "Tally": "onnxcert.sampling.tally",
+    "WhiteBalance": "onnxcert.perturbation",
     "certify": "onnxcert.api.certification",
     "certify_many": "onnxcert.api.runs",
     "decide": "onnxcert.statistics",

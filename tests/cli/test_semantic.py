@@ -57,8 +57,8 @@ def test_images_are_certified_stored_read_verified_and_decided_again(
     command = ("certify", "model.onnx", "pictures", *SETTINGS, *noise(kind), "--no-pictures")
     done = onnxcert(*command, "--out", "out", "--json")
     assert done.status == 0, done.err
-    assert done.json["radius"] == kind(kind.usual).radius(0.75)
-    assert done.json["unit"] == kind.unit
+    assert done.json["certified"]["radius"] == kind(kind.usual).radius(0.75)
+    assert done.json["perturbation"]["unit"] == kind.unit
     record = ResultStore("out").read("p0")
     assert record.tally.draws.perturbation == kind(kind.usual)
     assert record.tally.law_error == kind(kind.usual).law_error((3, 12, 16))
@@ -66,7 +66,7 @@ def test_images_are_certified_stored_read_verified_and_decided_again(
     assert onnxcert("verify", "out").status == 0
     again = onnxcert("decide", "out", "--tau", "0.6", "--json")
     assert again.status == 0, again.err
-    assert again.json["decided"]["radius"] < done.json["radius"]
+    assert again.json["decided"]["certified"]["radius"] < done.json["certified"]["radius"]
     table = onnxcert("report", "out")
     assert table.status == 0
     assert f"{kind.unit}" in table.out

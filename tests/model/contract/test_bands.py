@@ -266,7 +266,7 @@ def test_a_certificate_of_bands_names_them(tmp_path: Path) -> None:
     found = certify(path, x, Gaussian(0.05), n=60, **options)
     assert "the 4 bands blue, green, red, nir at native resolution" in found.statement()
     for wrong in (x[:3], x[:, :, 0], np.concatenate([x, x])):
-        with pytest.raises(InputError, match=r"\[4, height, width\] \(the bands blue, green"):
+        with pytest.raises(InputError, match=r"\[4, height, width\] or .*(4)"):
             certify(path, wrong, Gaussian(0.05), n=60, **options)
 
 
