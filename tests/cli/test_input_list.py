@@ -142,18 +142,20 @@ def test_each_ignored_label_is_left_out_of_the_metrics(
     for i in range(3):
         label(f"labels/p{i}.npy", 255, 254, 255)
         label(f"one/p{i}.npy", 255, 255, 255)
-    several = certify(onnxcert, "pictures", "--labels", "labels", *options, "--out", "several")
-    one = certify(onnxcert, "pictures", "--labels", "one", "--ignore-label", "255", "--out", "one1")
+    several = certify(onnxcert, "pictures", "--labels", "labels", *options, "--out", "out-a")
+    one = certify(
+        onnxcert, "pictures", "--labels", "one", "--ignore-label", "255", "--out", "out-b"
+    )
     assert (several.status, one.status) == (0, 0), several.err
-    assert several.out.replace("several", "one1") == one.out
-    found = run_file("several")
+    assert several.out.replace("out-a", "out-b") == one.out
+    found = run_file("out-a")
     assert (found.pop("ignore_label"), found.pop("also_ignored")) == (254, [255])
-    expected = run_file("one1")
+    expected = run_file("out-b")
     assert expected.pop("ignore_label") == 255  # as runs of earlier versions have it
     assert found == expected
-    for command in (("verify", "several"), ("decide", "several", "--alpha", "0.01")):
+    for command in (("verify", "out-a"), ("decide", "out-a", "--alpha", "0.01")):
         assert onnxcert(*command).status == 0
-    assert "were certified without labels" not in onnxcert("decide", "several").out
+    assert "without labels" not in onnxcert("decide", "out-a").out
 
 
 def test_their_order_makes_no_other_run(onnxcert: Any) -> None:

@@ -56,17 +56,14 @@ def test_quick_takes_the_least_n_that_certifies_and_a_fifth_more(
         command = ("certify", model, pictures, *SMALL, *options)
         return onnxcert(*command, *more, "--out", tmp_path / "-".join(["out", *more]))
 
-    found = run("--preset", "quick").json
-    least = found["n"] * 5 // 6
+    quick = tmp_path / "out---preset-quick"
+    assert run("--preset", "quick").status == 0
+    stored = json.loads((quick / "run.json").read_text())["parameters"]
+    assert stored["preset"] == "quick"
+    least = stored["n"] * 5 // 6
     assert run("--n", str(least - 1)).status == 2
     assert run("--n", str(least)).status == 0
-    assert (
-        json.loads((tmp_path / "out---preset-quick" / "run.json").read_text())["parameters"][
-            "preset"
-        ]
-        == "quick"
-    )
-    assert onnxcert("verify", tmp_path / "out---preset-quick").status == 0
+    assert onnxcert("verify", quick).status == 0
 
 
 def test_quick_says_so_in_the_header(
