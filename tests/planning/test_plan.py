@@ -15,6 +15,7 @@ from onnxcert.errors import ParameterError
 from onnxcert.perturbation import Gaussian
 from onnxcert.planning import Plan, PlanRequest, VoteRates, votes_needed
 from onnxcert.planning.scheme import smallest_useful_n
+from onnxcert.report.objects.plan import plan_object
 from onnxcert.sampling.draws import Draws
 from onnxcert.sampling.tally import Selection, Tally
 from onnxcert.statistics import Family, decide, find_boundaries
@@ -156,9 +157,8 @@ def test_a_budget_asks_for_fewer_draws_and_votes() -> None:
 def test_a_plan_is_about_passes_not_about_draws() -> None:
     asked = PlanRequest(components=100, rule=Rule(), selection="split", n0=10, draws=(90,))
     plan = Plan(request=asked, draws_per_second=50.0, inputs=3)
-    (row,) = plan.as_dict()["plans"][0]["taus"][0]["draws"]
-    assert row["seconds_per_input"] == pytest.approx(2.0)
-    assert row["seconds_for_all_inputs"] == pytest.approx(6.0)
+    (row,) = plan_object(plan)["schemes"][0]["taus"][0]["draws"]
+    assert row["seconds"] == pytest.approx({"per_input": 2.0, "all_inputs": 6.0})
 
 
 @pytest.mark.parametrize(

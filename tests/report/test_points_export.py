@@ -182,7 +182,7 @@ def test_a_record_shows_its_certificate(tmp_path: Path, monkeypatch: pytest.Monk
     certificate = shown.certificate()
     (call,) = seen_by_draw(tmp_path, shown, monkeypatch, truth=np.ones(N, int))
     assert call["title"] == "chair-03: chair"
-    assert call["caption"] == certificate.statement()
+    assert call["caption"] == f"{certificate.sentence}\n{certificate.statement()}"
     np.testing.assert_array_equal(call["certified"], certificate.labels)
     np.testing.assert_allclose(call["hit_rate"], certificate.tally.hit_rate)
     np.testing.assert_array_equal(call["radii"].radius, certificate.radii)
