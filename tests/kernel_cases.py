@@ -170,6 +170,7 @@ def votes_cases() -> Iterator[VotesCase]:
     yield VotesCase(2, 300, (3, 3), (7, 8), counter="uint16")
     yield VotesCase(2, 19, (40, 70), (160, 280))
     yield VotesCase(1, 1, (1, 1), (4, 3), threshold=0.0)
+    yield VotesCase(4, 1, (6, 7), (6, 7), threshold=0.0, content="ties")
     for draws in (7, 8, 9, 19):
         yield VotesCase(draws, 1, (9, 9), (9, 9), threshold=0.1, content="broken")
     yield VotesCase(3, 4, (1, 9), (6, 5), content="broken")
