@@ -92,6 +92,7 @@ def test_the_commands_can_be_typed(words: list[str]) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_every_option_that_a_page_mentions_exists(page: Path) -> None:
     known = {name for command in COMMANDS for name in options(command)} | {"--help", "--version"}
+    known |= {"--install-completion", "--show-completion"}  # before a command
     known |= {"--head", "--address", "--array", "--gpus", "--model"}  # of ray, sbatch and optimum
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", page.read_text(encoding="utf-8")))
     assert mentioned <= known

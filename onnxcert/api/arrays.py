@@ -153,7 +153,7 @@ def _channels_first(
     if array.ndim != 3 or not array.size:
         raise InputError(
             f"an image must have the shape {expected}, got {shape}; pass one image, without a "
-            "batch axis."
+            "batch axis, or a list of images."
         )
     fits = {"CHW": shape[0] in taken, "HWC": shape[2] in taken}
     if layout is None:

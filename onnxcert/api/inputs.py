@@ -84,6 +84,11 @@ def read_input(
     """
     is_file = isinstance(image, str | PathLike)
     path = Path(fspath(image)) if is_file else None
+    if path is not None and path.is_dir():
+        raise InputError(
+            f"{path}: expected a file, but it is a folder: use onnxcert.certify_many, or a list of "
+            "its files."
+        )
     if path is not None and not path.is_file():
         raise InputError(f"{path}: expected a file, but there is none: check the path.")
     if is_file or isinstance(image, PointCloud):

@@ -96,6 +96,8 @@ def prepare_runs(
     device: dict[str, Any] = {
         name: value for name, value in words.items() if name in ("device", "threads")
     }
+    if isinstance(source, OnnxSegmenter):  # workers run it on the same kind of device
+        device["device"] = source.session.device.partition(":")[0]
     driver = {"device": "cpu", "threads": 1} if has_workers(words) else device
     noise_words = select_words(words, NoiseWords)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from onnxcert.api.words import Name, check_words
+from onnxcert.errors import StoreError
 from onnxcert.report.tables.summary import Summary, summarise
 from onnxcert.report.tables.table import table
 from onnxcert.results import Results, open_results
@@ -48,7 +49,13 @@ def report(results: Name | Results) -> Report:
         StoreError: there are no results, or a record has changed since it was written.
     """
     found = as_results(results)
-    return Report(summarise(found.records(checked=True), **get_listed(found)))
+    listed = get_listed(found)
+    if not listed["listed"] and not found.names():
+        raise StoreError(
+            f"there are no results in {found.path}; give the folder that onnxcert certify wrote, "
+            "or one of its outputs if the model has several."
+        )
+    return Report(summarise(found.records(checked=True), **listed))
 
 
 def as_results(results: Any) -> Results:

@@ -106,7 +106,8 @@ def certify(request: Request, context: Any) -> int:
     output, started = request.output, context.obj["started"]
     quick = request.sampling.preset == QUICK and not _is_given(context, "n")
     runs = request.prepare(quick=quick)
-    print_left_out(runs[0].listing)
+    if not output.quiet:
+        print_left_out(runs[0].listing)
     if output.save_config is not None:
         asked = {**context.meta["asked"], "inputs": request.inputs or None}
         write_config(output.save_config, context.command.get_params(context), asked)

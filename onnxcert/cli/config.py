@@ -60,7 +60,7 @@ def _load(path: Path) -> dict[str, Any]:
             f"{path} cannot be read ({reason}); give a TOML file of options such as the one that "
             "--save-config writes."
         ) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also of huge numbers
         raise ParameterError(
             f"{path} must be a TOML file with lines such as sigma = 0.25 ({error}); fix the file."
         ) from None

@@ -104,7 +104,7 @@ def command(
         }
         print(json.dumps(found, allow_nan=False))
     else:
-        print("\n".join(_page(before, after)))
+        print("\n".join(_page(before, after, again.warning)))
         if out is not None:
             print(f"\nresults in {out}")
     if again.warning:
@@ -112,7 +112,7 @@ def command(
     return 0
 
 
-def _page(before: Summary, after: Summary) -> list[str]:
+def _page(before: Summary, after: Summary, warning: str) -> list[str]:
     cells = [["", *headings(after)]]
     for name, summary in (("stored", before), ("decided again", after)):
         rows = [row for key, row in summary.rows.items() if key.startswith("certified")]
@@ -131,7 +131,8 @@ def _page(before: Summary, after: Summary) -> list[str]:
         *format_columns(cells),
         "",
         after.statement,
-        *(f"note: {note}" for note in after.notes),
+        # The warning is printed to standard error.
+        *(f"note: {note}" for note in after.notes if not (warning and note.startswith(warning))),
     ]
 
 

@@ -10,6 +10,7 @@ import typer
 
 from onnxcert.api.stored import merge as merge_results
 from onnxcert.cli import SOME_SKIPPED
+from onnxcert.cli.skipped import print_skipped
 from onnxcert.results import MergeResult
 
 
@@ -37,8 +38,7 @@ def command(
     print(f"\nresults in {out}")
     for warning in found.warnings:
         print(f"onnxcert: {warning}", file=sys.stderr)
-    for name, reason in found.skipped.items():
-        print(f"onnxcert: skipped {name}: {reason}", file=sys.stderr)
+    print_skipped(found.skipped)
     if found.missing:
         print(f"onnxcert: {_missing(found.merged)}", file=sys.stderr)
     return SOME_SKIPPED if found.skipped or found.missing else 0

@@ -32,7 +32,7 @@ def parse_product(text: str) -> int:
         whole = False
     if not whole:
         raise typer.BadParameter(
-            f"expected a number of components such as 43200, 2e6 or 1024x2048, got {text!r}."
+            f"must be a number of components such as 43200, 2e6 or 1024x2048, got {text!r}."
         )
     return int(value)
 
@@ -44,7 +44,7 @@ def parse_draw_counts(text: str) -> tuple[int, ...]:
         part.isdecimal() and len(part) < 9 and 1 <= int(part) <= LARGEST_N for part in parts
     ):
         raise typer.BadParameter(
-            f"expected numbers of draws from 1 to {LARGEST_N}, separated by commas, got {text!r}."
+            f"must be numbers of draws from 1 to {LARGEST_N}, separated by commas, got {text!r}."
         )
     return tuple(map(int, parts))
 
@@ -65,7 +65,7 @@ def command(
         typer.Option(
             parser=parse_draw_counts,
             metavar="N[,N...]",
-            help="Numbers of noise samples to plan for (with --looks: one number, the maximum).",
+            help="Numbers of draws to plan for (with --looks: one number, the maximum).",
         ),
     ] = None,
     n0: N0 = 10,
@@ -82,7 +82,7 @@ def command(
         ),
     ] = None,
     draws_per_second: Annotated[
-        float | None, typer.Option(help="Noise samples per second, instead of a measurement.")
+        float | None, typer.Option(help="Draws per second, instead of a measurement.")
     ] = None,
     inputs: Annotated[int, typer.Option(help="Number of inputs to certify.")] = 1,
     pilot: Annotated[
@@ -100,9 +100,9 @@ def command(
     running: RunningOptions,
     contract_options: ContractOptions,
 ) -> int:
-    """Compute how many noise samples and votes a certificate needs, and its cost, before a run.
+    """Compute how many draws and votes a certificate needs, and its cost, before a run.
 
-    Fix the number of samples, tau and the correction before you see the votes. A pilot must use
+    Fix the number of draws, tau and the correction before you see the votes. A pilot must use
     other inputs than those to certify.
     """
     planned = make_plan(

@@ -47,7 +47,7 @@ def _name(parameter: Any) -> str:
     """Return the flag of an option, or the name of an argument as --help shows it."""
     if parameter.param_type_name == "argument":
         return str(parameter.metavar or parameter.name.upper())
-    return max(parameter.opts, key=len, default=parameter.name)
+    return str(max(parameter.opts, key=len, default=parameter.name))
 
 
 def _source(context: Any, parameter: Any) -> str:

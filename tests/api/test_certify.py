@@ -65,12 +65,13 @@ def test_a_model_of_points_or_of_one_answer_is_a_callable_like_any_other() -> No
         (np.zeros((3, 0, 8)), "3, height, width"),
         (np.zeros((3, 8, 3)), "layout="),
         (np.zeros((8, 8)), "3, height, width"),
-        ("there-is-none.png", "no such|there is none"),
+        ("there-is-none.png", "there is none"),
+        (Path(__file__).parent, "it is a folder: use onnxcert.certify_many"),
         (object(), "array"),
     ],
     ids=[
         *("64 bit", "0 to 255", "NaN", "channels in the middle", "with a batch", "empty"),
-        *("two layouts", "grey", "no file", "no array"),
+        *("two layouts", "grey", "no file", "a folder", "no array"),
     ],
 )
 def test_a_picture_that_is_none_is_refused(tmp_path: Path, x: Array, word: str) -> None:
@@ -151,7 +152,7 @@ def test_a_function_is_checked_at_each_call_because_it_may_have_changed() -> Non
     model = onnxcert.wrap(label, classes=2)
     image = np.full((3, 8, 8), 0.45, np.float32)
     words: dict[str, Any] = {"sigma": 0.25, "seed": 1, "batch_size": 4, "n": 60}
-    assert not onnxcert.certify(model, image, **words).notes
+    assert "one draw a pass" not in onnxcert.certify(model, image, **words).statement()
     leaks = True
     found = onnxcert.certify(model, image, **words)
     assert "one draw a pass" in found.statement()

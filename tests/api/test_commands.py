@@ -14,7 +14,6 @@ from PIL import Image
 
 import onnxcert as oc
 from onnxcert.model.bundled import find_model
-from onnxcert.report.tables.comparison import comparison_table
 from onnxcert.results import Record
 
 Command = Callable[..., Any]
@@ -174,7 +173,7 @@ def test_diff(stored: Path, tmp_path: Path, onnxcert: Command) -> None:
     oc.redecide(stored, tau=(0.6, 0.75), out=tmp_path / "other")
     found = oc.diff(stored, tmp_path / "other")
     assert "tau" in found.parameters
-    assert onnxcert("diff", stored, tmp_path / "other").out == f"{comparison_table(found)}\n"
+    assert onnxcert("diff", stored, tmp_path / "other").out == f"{found}\n"
 
 
 def test_pack(stored: Path, tmp_path: Path, onnxcert: Command) -> None:
@@ -273,7 +272,7 @@ def test_a_result_store_is_a_sequence_of_records(stored: Path) -> None:
     assert names[0] in store
     with pytest.raises(IndexError):
         _ = store[2]
-    with pytest.raises(oc.OnnxcertError, match=f"did you mean {names[0]}"):
+    with pytest.raises(oc.OnnxcertError, match=r"did you mean scene-0\d\?"):
         _ = store[names[0][:-1] + "x"]
     frame = store.to_frame()
     assert list(frame.index) == names

@@ -158,7 +158,7 @@ def test_a_band_without_noise_stays_as_it_is(onnxcert: Any) -> None:
         (("--channels-are", "rgb"), "--channels-are bands"),
         (("--channels-are", "rbga"), "bands such as blue,green,red,nir, got"),
         (("--channels-are", ""), "nir, got ''"),
-        (("--channels-are", "a,b,,d"), "expected rgb"),
+        (("--channels-are", "a,b,,d"), "must be rgb"),
         (("--channels-are", "a,a,b,c"), "rename those that are equal"),
         ((*NAMES, "--channel-order", "RGBA"), "give only one of them"),
         ((*NAMES, "--mean", "1,2,3"), "each of the 4 channels (blue, green, red, nir)"),

@@ -30,15 +30,18 @@ def test_options_metavars_and_defaults_are_those_that_people_know() -> None:
     assert list(list_options()) == PINNED.read_text(encoding="utf-8").splitlines()
 
 
-@pytest.mark.parametrize("flag", ["--version", "--help"])
-def test_version_and_help_load_no_library(flag: str) -> None:
+@pytest.mark.parametrize("command", ["--version", "--help", "certify --help"])
+def test_version_and_help_load_no_library(command: str) -> None:
     statement = (
         "import sys; from onnxcert.__main__ import main\n"
         "try: main()\n"
         "finally: print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", statement, flag], capture_output=True, text=True, check=True
+        [sys.executable, "-c", statement, *command.split()],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "onnxcert" in done.stdout
     assert "onnxcert.cli" in done.stderr.split()

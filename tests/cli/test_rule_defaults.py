@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from onnxcert.cli.options.rule import RuleOptions
+from onnxcert.api.rules import make_rule
 from onnxcert.statistics import check_combination
 
 
 def test_one_class_for_the_whole_input_has_its_radius_told_unless_something_else_is_asked() -> None:
-    rule = RuleOptions().build(100, whole=True)
+    rule = make_rule(100, whole=True)
     assert (rule.radius_map, rule.tau, rule.correction) == (True, 0.5, "bonferroni")
-    assert RuleOptions(floor=0.6).build(100, whole=True).taus == (0.6,)
-    assert RuleOptions(tau=(0.8,)).build(100, whole=True).taus == (0.8,)
-    assert not RuleOptions().build(100).radius_map
-    assert RuleOptions().build(100).tau == 0.75
+    assert make_rule(100, whole=True, floor=0.6).taus == (0.6,)
+    assert make_rule(100, whole=True, tau=(0.8,)).taus == (0.8,)
+    assert not make_rule(100).radius_map
+    assert make_rule(100).tau == 0.75
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,10 @@ def test_the_radius_of_a_whole_input_gives_way_to_what_does_not_go_with_it(
     said: dict[str, Any],
 ) -> None:
     for whole in (True, False):
-        rule = RuleOptions(**said).build(100, whole=whole)
+        rule = make_rule(100, whole=whole, **said)
         assert not rule.radius_map
         check_combination(rule, "pooled")
-    assert RuleOptions(**said).build(100, whole=True) == RuleOptions(**said).build(100)
+    assert make_rule(100, whole=True, **said) == make_rule(100, **said)
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def test_the_radius_of_a_whole_input_gives_way_to_what_does_not_go_with_it(
 def test_the_correction_left_open_is_the_strongest_that_goes_with_the_rest(
     said: dict[str, Any], correction: str
 ) -> None:
-    rule = RuleOptions(**said).build(100)
+    rule = make_rule(100, **said)
     assert rule.correction == correction
     check_combination(rule, "pooled")
 
 
 @pytest.mark.parametrize(("scope", "inputs"), [("input", 1), ("dataset", 7)])
 def test_inputs_share_alpha_only_where_the_scope_says_so(scope: str, inputs: int) -> None:
-    assert RuleOptions(alpha_scope=scope).build(100, inputs=7).inputs == inputs
+    assert make_rule(100, inputs=7, alpha_scope=scope).inputs == inputs

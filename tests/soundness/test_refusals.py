@@ -85,8 +85,10 @@ def test_a_unit_that_nobody_said_is_not_printed() -> None:
 
 def test_classes_do_not_turn_no_vote_into_a_class(tmp_path: Path) -> None:
     model = graphs.save(graphs.conv(contract=graphs.UNIT_RANGE), tmp_path / "model.onnx")
-    with pytest.raises(ParameterError, match="got 300"):
+    with pytest.raises(ContractError, match="300 classes but the output 'scores' has 3"):
         certify(model, X, Gaussian(0.3), classes=300)
+    with pytest.raises(ParameterError, match="got 300"):
+        certify(OnnxSegmenter.open(model), X, Gaussian(0.3), classes=300)
 
 
 def test_the_numbers_of_a_statement_are_the_numbers_that_were_tested() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from onnxcert.cli.options.base import MODEL, OUTPUT, RUNNING, option
+from onnxcert.cli.options.base import OUTPUT, RUNNING, option
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,6 @@ class OutputOptions:
         "Baseline model, run on the clean inputs (first row of the table). Contract options apply "
         "to both models; if they differ, store each contract with inspect --write.",
         "MODEL",
-        section=MODEL,
     )
     checkpoint: float = option(
         "Seconds between checkpoints of the vote counts.", "SECONDS", 60.0, section=RUNNING

@@ -63,6 +63,9 @@ class Comparison:
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return comparison_table(self)
+
 
 def compare(a: Results, b: Results) -> Comparison:
     """Compare two runs; inputs are matched by name.
