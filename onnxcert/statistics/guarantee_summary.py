@@ -27,6 +27,19 @@ _ROTATIONS: Final = {
     "angle": "rotation of {part} about any axis through the origin",
     "angle about an axis": "rotation of {part} about the {axis} axis",
 }
+# Changes with few parameters, by norm; `onnxcert.statistics.changes` has the exact words.
+_UNSTORED: Final = ", without clipping or storing,"
+_CHANGES: Final = {
+    **{
+        name: f"change of the {name} of {{part}} by up to {{size}}, up or down{_UNSTORED}"
+        for name in ("exposure", "gain", "brightness", "contrast", "gamma")
+    },
+    "white balance": "change of the white balance of {part} by gains of L2 norm up to {size}"
+    + _UNSTORED,
+    "blur": f"further blur of {{part}} of variance up to {{size}} along each side{_UNSTORED}",
+    "scaling": f"scaling of {{part}} about the origin by up to {{size}}, up or down{_UNSTORED}",
+    "shift": f"shift of {{part}} of L2 norm up to {{size}}{_UNSTORED}",
+}
 _FEW_TAUS: Final = 3
 _SMALLEST_ALPHA: Final = Decimal("1e-6")  # a smaller one would print a long row of nines
 
@@ -176,8 +189,10 @@ def _name_attack(perturbation: Perturbation, unit: str, size: str) -> str:
         of, part = perturbation.of, describe_channels(perturbation)
         part = part if perturbation.called else f"the {part}"
     words, values = _ROTATIONS.get(of.norm), of.parameters()
+    if of.norm in _CHANGES:
+        return _CHANGES[of.norm].format(part=part or "the input", size=size)
     if words is None and not of.norm.startswith("L"):
-        # A change of the input that has no short words yet: those of the exact wording.
+        # An attack without short words: those of the exact wording.
         return describe_attack(perturbation, size, unit).removeprefix("every ")
     if words is None:
         named = f"perturbation of {part} with" if part else "perturbation of"

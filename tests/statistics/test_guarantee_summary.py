@@ -15,7 +15,8 @@ from exact import tally_of
 from guarantee_cases import FACTS, PERTURBATIONS, RULES, SCOPES
 
 from onnxcert._typing import Perturbation
-from onnxcert.perturbation import AxisRotation, Gaussian, OnChannels, Rotation
+from onnxcert.perturbation import PLAIN, AxisRotation, Gaussian, OnChannels, Rotation
+from onnxcert.perturbation.semantic import Semantic
 from onnxcert.sampling.tally import Element
 from onnxcert.statistics import decide
 from onnxcert.statistics.correction import CORRECTIONS
@@ -24,6 +25,9 @@ from onnxcert.statistics.guarantee_summary import summarise_guarantee
 from onnxcert.statistics.rule import Budget, Rule
 
 ROTATIONS = ("angle", "angle about an axis")
+CHANGES = tuple(
+    kind(**{"sigma": kind.usual}) for kind in PLAIN.values() if issubclass(kind, Semantic)
+)
 
 
 def say(rule: Rule, perturbation: Perturbation | None = None, **facts: Any) -> str:
@@ -41,7 +45,7 @@ def say(rule: Rule, perturbation: Perturbation | None = None, **facts: Any) -> s
 def combinations() -> Iterator[tuple[Perturbation, Rule, dict[str, Any], int]]:
     """Every combination of the exact wording's test, for one input and for several."""
     for perturbation, rule, scope, facts, inputs in itertools.product(
-        PERTURBATIONS, RULES, SCOPES, FACTS, (1, 5)
+        (*PERTURBATIONS, *CHANGES), RULES, SCOPES, FACTS, (1, 5)
     ):
         known = {k: v for k, v in facts.items() if k in ("components", "kind", "radius")}
         if rule.radius_map:
@@ -55,6 +59,7 @@ def sizes(line: str) -> list[float]:
     if len(attack) == 1:
         return []
     text = re.sub(r"(for )?tau [\d.]+( to [\d.]+)?", "", attack[1])
+    text = re.sub(r"pixels\^2|log2\(\w+\)", "", text)  # units with a digit
     found = [float(number) for number in re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", text)]
     return [math.radians(size) for size in found] if "degrees" in text else found
 
@@ -110,6 +115,15 @@ def test_no_line_claims_more_than_the_exact_wording() -> None:
         for name in rule.hindsight:
             assert name in line.split(" chosen after the votes had been counted")[0]
     assert lines > 3000
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+def test_the_line_of_a_change_names_it_and_what_it_leaves_out(change: Perturbation) -> None:
+    line = say(Rule(), change)
+    assert change.norm in line or change.name in line
+    assert "without clipping or storing" in line
+    assert len(line) < 200
+    assert ("up or down" in line) == (change.name not in ("blur", "white-balance", "shift"))
 
 
 def test_the_sentence_of_the_readme() -> None:
@@ -193,12 +207,12 @@ def test_variants(line: str, words: str) -> None:
 def test_an_attack_without_short_words_has_those_of_the_exact_wording() -> None:
     """A new kind of change must not be called a perturbation of some norm."""
 
-    class Exposure(Gaussian):
-        norm = "exposure"
-        unit = "stops"
+    class Haze(Gaussian):
+        norm = "haze"
+        unit = "metres"
 
-    line = say(Rule(), Exposure(0.25))
-    exact = describe_attack(Exposure(0.25), "0.1686 stops", "intensity in [0, 1]")
+    line = say(Rule(), Haze(0.25))
+    exact = describe_attack(Haze(0.25), "0.1686 metres", "intensity in [0, 1]")
     assert line.startswith(f"No {exact.removeprefix('every ')} changes the smoothed model's class")
 
 
