@@ -20,6 +20,7 @@ from onnxcert.files.inside import make_parents_inside
 from onnxcert.model.contract.modality import Modality
 from onnxcert.report.export.record import figure_colours, figure_maps, figure_paths
 from onnxcert.report.figures import palette
+from onnxcert.report.figures.attacked import attacked_panels
 from onnxcert.report.figures.axes import ImageCanvas
 from onnxcert.report.figures.classification import draw_classifier_record
 from onnxcert.report.figures.figure import Panel
@@ -81,7 +82,7 @@ def draw_record(
     ignore_label: int | None,
     heading: str = "",
 ) -> None:
-    """Write the figure of an input: image, ground truth, predictions, hit rate, radii.
+    """Write the figure of an input: image, its ends, ground truth, predictions, hit rate, radii.
 
     Args:
         folder: the results folder.
@@ -106,6 +107,7 @@ def draw_record(
         return
     canvas = ImageCanvas((image.shape[1], image.shape[2]))
     first = [Panel(heading or "Picture", canvas.paint_image(image))]
+    first += attacked_panels(record.tally.perturbation, image, record.decision.radius[0], canvas)
     figures = figure_maps(record, record.name, class_names, truth, ignore_label, grid=canvas.grid)
     for below, title, maps in figures:
         path, caption = make_parents_inside(folder, below), record.guarantee
