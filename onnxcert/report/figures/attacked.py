@@ -39,7 +39,6 @@ def attacked_panels(
         several = isinstance(perturbation, WhiteBalance)
         t = [size * share for share in (_WARMER if several else (1.0,))]
         changed = np.clip(perturbation.transform(parts, t), 0.0, 1.0).astype(np.float32)
-        name = perturbation.name.capitalize()
-        heading = f"{name} {sign}{format_radius(perturbation, radius)}"
+        heading = f"{sign}{format_radius(perturbation, radius)}"
         panels.append(Panel(heading, canvas.paint_image(changed)))
     return panels
