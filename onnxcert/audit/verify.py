@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from onnxcert.audit.independent import compare_with_statsmodels, explain_unchecked
 from onnxcert.audit.record_checks import compare_label_files, find_contradictions
@@ -14,6 +14,8 @@ from onnxcert.errors import AccessError, InputError, OnnxcertError, StoreError
 from onnxcert.results import Pack, Record, Results, ResultStore
 from onnxcert.results.encoding import read_record
 from onnxcert.results.fingerprint import Row
+
+_FEW: Final = 3  # records that are all named in one line
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,40 @@ class Verification:
     @property
     def fits(self) -> bool:
         return not self.findings and not self.troubles
+
+    def __str__(self) -> str:
+        lines = [
+            *_group(self.findings),
+            *(f"could not be checked: {line}" for line in _group(self.troubles)),
+            *(f"not checked: {text}" for text in self.unchecked),
+            *(f"note: {text}" for text in self.notes),
+        ]
+        records = f"{self.records} record{'' if self.records == 1 else 's'}"
+        if self.fits:
+            return "\n".join([*lines, f"{records}, all checks passed"])
+        counts = [
+            f"{count} {noun}{'' if count == 1 else ending}{verb}"
+            for count, noun, ending, verb in (
+                (len(self.findings), "mismatch", "es", ""),
+                (len(self.troubles), "item", "s", " could not be checked"),
+            )
+            if count
+        ]
+        return "\n".join([*lines, f"{records}, {', '.join(counts)}"])
+
+    __repr__ = __str__
+
+
+def _group(found: Sequence[Finding]) -> Iterator[str]:
+    """Yield one line per text, with the names of the records that it is about."""
+    names: dict[str, list[str]] = {}
+    for finding in found:
+        names.setdefault(finding.text, []).append(finding.name)
+    for text, records in names.items():
+        if len(records) <= _FEW:
+            yield f"{', '.join(records)}: {text}"
+        else:
+            yield f"{records[0]} and {len(records) - 1} more: {text}"
 
 
 def verify(

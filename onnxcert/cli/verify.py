@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from onnxcert.api.stored import verify as run_checks
-from onnxcert.audit import Finding, Verification
 from onnxcert.cli.json_output import print_object
 from onnxcert.cli.options.base import AsJson, ResultsPath
 
@@ -58,41 +56,7 @@ def command(
     if as_json:
         print_object("verify", {"path": str(path), "fits": found.fits, **asdict(found)})
     else:
-        _print(found)
+        print(found)
     if found.findings:
         return MISMATCH
     return COULD_NOT_BE_CHECKED if found.troubles else 0
-
-
-_FEW = 3
-
-
-def _print(found: Verification) -> None:
-    for line in _lines(found.findings):
-        print(line)
-    for line in _lines(found.troubles):
-        print(f"could not be checked: {line}")
-    for text in found.unchecked:
-        print(f"not checked: {text}")
-    for text in found.notes:
-        print(f"note: {text}")
-    records = f"{found.records} record{'' if found.records == 1 else 's'}"
-    mismatches, unread = len(found.findings), len(found.troubles)
-    if found.fits:
-        print(f"{records}, all checks passed")
-        return
-    parts = [f"{mismatches} mismatch{'' if mismatches == 1 else 'es'}"] if mismatches else []
-    parts += [f"{unread} item{'' if unread == 1 else 's'} could not be checked"] if unread else []
-    print(f"{records}, {', '.join(parts)}")
-
-
-def _lines(found: Sequence[Finding]) -> Iterator[str]:
-    """Yield one line per text, with the names of the records that it is about."""
-    names: dict[str, list[str]] = {}
-    for finding in found:
-        names.setdefault(finding.text, []).append(finding.name)
-    for text, records in names.items():
-        if len(records) <= _FEW:
-            yield f"{', '.join(records)}: {text}"
-        else:
-            yield f"{records[0]} and {len(records) - 1} more: {text}"
