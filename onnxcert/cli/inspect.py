@@ -9,19 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-from onnxcert.api.inspection import find_findings
+from onnxcert.api.inspection import Inspection, find_findings
 from onnxcert.api.inspection import inspect as inspect_model
 from onnxcert.api.words import RuntimeWords, select_words
-from onnxcert.cli.options.base import ClassNames, ModelPath
+from onnxcert.cli.json_output import print_object
+from onnxcert.cli.options.base import AsJson, ClassNames, ModelPath
 from onnxcert.cli.options.contract import ContractOptions
 from onnxcert.cli.options.runtime import RunningOptions, load_model
 from onnxcert.cli.questions import print_interpretations
-from onnxcert.errors import ContractError
+from onnxcert.errors import ContractError, OnnxcertError
 from onnxcert.model.bundled import find_model
 from onnxcert.model.contract.base import Contract
 from onnxcert.model.contract.question import MissingSettings
 from onnxcert.model.graph.file import ModelFile
 from onnxcert.model.graph.lint import Finding, group_by_message
+from onnxcert.report.objects.inspection import inspection_object
 
 
 def command(
@@ -53,6 +55,7 @@ def command(
     category: Annotated[
         str | None, typer.Option(metavar="NAME", help="Category of the shape, e.g. chair.")
     ] = None,
+    as_json: AsJson = False,
     *,
     running: RunningOptions,
     contract_options: ContractOptions,
@@ -64,6 +67,13 @@ def command(
     """
     given = contract_options.collect()
     file = load_model(find_model(model))
+    known: list[Inspection] = []
+
+    def keep(found: Inspection) -> None:
+        known.append(found)
+        if not as_json:
+            _print(found.file, found.contract, found.findings)
+
     try:
         found = inspect_model(
             file,
@@ -74,14 +84,25 @@ def command(
             class_names=class_names,
             columns=columns,
             category=category,
-            on_contract=lambda found: _print(found.file, found.contract, found.findings),
+            on_contract=keep,
             **{**select_words(vars(running), RuntimeWords), **given},
         )
-    except ContractError as error:
+    except OnnxcertError as error:
+        missing: Collection[str] = ()
         if isinstance(error, MissingSettings) and error.contract is not None:
-            _print(file, error.contract, find_findings(file, error.contract), error.fields)
-        print_interpretations(context, file, error, {**given, "trained_sigma": sigma})
+            missing = error.fields
+            known = [Inspection(file, error.contract, find_findings(file, error.contract))]
+            if not as_json:
+                _print(file, error.contract, known[0].findings, missing)
+        if as_json:
+            for one in known:
+                _print_object(one, missing, refused=str(error))
+        elif isinstance(error, ContractError):
+            print_interpretations(context, file, error, {**given, "trained_sigma": sigma})
         raise
+    if as_json:
+        _print_object(found)
+        return 0
     if not found.tried and picture is None:
         print("\nnot tried: the model does not run on any usual size; give an input to try it")
     if picture is not None:
@@ -89,6 +110,20 @@ def command(
     if write is not None:
         print(f"\ncontract stored in {write}")
     return 0
+
+
+def _print_object(
+    found: Inspection, missing: Collection[str] = (), *, refused: str | None = None
+) -> None:
+    known = inspection_object(
+        found.file,
+        found.contract,
+        found.findings,
+        missing=missing,
+        tried=found.tried,
+        refused=refused,
+    )
+    print_object("inspect", known)
 
 
 def _print(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from onnxcert.api.stored import MergedRun
 from onnxcert.api.stored import merge as merge_results
 from onnxcert.cli import SOME_SKIPPED
+from onnxcert.cli.json_output import print_object
+from onnxcert.cli.options.base import AsJson
 from onnxcert.cli.skipped import print_skipped
+from onnxcert.report.objects.run import run_object
 from onnxcert.results import MergeResult
 
 
@@ -25,6 +29,7 @@ def command(
         list[Path],
         typer.Argument(metavar="SHARD...", help="Results folders of onnxcert certify --shard."),
     ],
+    as_json: AsJson = False,
 ) -> int:
     """Merge the shards of one run into one folder and print the table.
 
@@ -33,15 +38,31 @@ def command(
     (exit status 3); run the same command again when they are finished.
     """
     found = merge_results(out, shards)
-    if found.report is not None:
-        print(found.report)
-    print(f"\nresults in {out}")
+    if as_json:
+        print_object("merge", _object(out, found))
+    else:
+        if found.report is not None:
+            print(found.report)
+        print(f"\nresults in {out}")
     for warning in found.warnings:
         print(f"onnxcert: {warning}", file=sys.stderr)
     print_skipped(found.skipped)
     if found.missing:
         print(f"onnxcert: {_missing(found.merged)}", file=sys.stderr)
     return SOME_SKIPPED if found.skipped or found.missing else 0
+
+
+def _object(out: Path, found: MergedRun) -> dict[str, Any]:
+    merged = found.merged
+    return {
+        "out": str(out),
+        "finished": len(merged.names),
+        "listed": merged.listed,
+        "missing": list(merged.missing),
+        "missing_by_shard": dict(merged.missing_by_shard),
+        "skipped": [{"name": name, "reason": why} for name, why in found.skipped.items()],
+        "run": None if found.report is None else run_object(found.report.summary, out=str(out)),
+    }
 
 
 def _missing(merged: MergeResult) -> str:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from onnxcert.api.stored import pack as pack_results
+from onnxcert.cli.json_output import print_object
+from onnxcert.cli.options.base import AsJson
 
 
 def command(
@@ -16,6 +18,7 @@ def command(
         Path,
         typer.Argument(metavar="FILE.h5", help="New file; an existing file is never overwritten."),
     ],
+    as_json: AsJson = False,
 ) -> int:
     """Pack a run into one portable HDF5 file: all records, the settings and the summary table.
 
@@ -24,7 +27,9 @@ def command(
     written.
     """
     count = pack_results(folder, file)
-    print(
-        f"{count} record{'' if count == 1 else 's'} in {file}, {file.stat().st_size / 1e6:.1f} MB"
-    )
+    size = file.stat().st_size
+    if as_json:
+        print_object("pack", {"out": str(file), "records": count, "bytes": size})
+    else:
+        print(f"{count} record{'' if count == 1 else 's'} in {file}, {size / 1e6:.1f} MB")
     return 0

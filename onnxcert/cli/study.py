@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from onnxcert.api.studies import study as run_study
+from onnxcert.cli.json_output import print_object
+from onnxcert.cli.options.base import AsJson
+from onnxcert.report.objects.calibration import calibration_object
 
 FAILED = 1
 
@@ -39,6 +42,7 @@ def command(
         ),
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
+    as_json: AsJson = False,
 ) -> int:
     """Repeat the paper's experiments on synthetic votes, or calibrate the certification rules.
 
@@ -54,11 +58,15 @@ def command(
             resolution=resolution,
             seed=seed,
             steps=bar,
-            on_file=lambda path: print(path, flush=True),
+            on_file=lambda path: None if as_json else print(path, flush=True),
         )
+    if as_json:
+        verdicts = calibration_object(found.rows) if calibrate else None
+        files = [str(path) for path in found.files]
+        print_object("study", {"seed": seed, "files": files, "calibration": verdicts})
     if not calibrate:
         return 0
-    if out is None:
+    if out is None and not as_json:
         print(found.page)
     print(found.summary, file=sys.stderr)
     return 0 if found.as_expected else FAILED
