@@ -89,8 +89,8 @@ def command(
         Path | None,
         typer.Option(
             metavar="RESULTS",
-            help="Results of other inputs than those to certify; used to predict the certified "
-            "share.",
+            help="Results of an earlier run, of other inputs or another seed; used to predict the "
+            "certified share.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -102,8 +102,8 @@ def command(
 ) -> int:
     """Compute how many draws and votes a certificate needs, and its cost, before a run.
 
-    Fix the number of draws, tau and the correction before you see the votes. A pilot must use
-    other inputs than those to certify.
+    Fix the number of draws, tau and the correction before you see the votes. A pilot must have
+    other inputs than the run, or another seed.
     """
     planned = make_plan(
         components,
