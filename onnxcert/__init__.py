@@ -7,8 +7,8 @@ Fischer, Baader, Vechev: Scalable Certified Segmentation via Randomized Smoothin
     certificate = oc.certify(model, image, sigma=0.25)
     certificate.labels, certificate.radius, certificate.statement(), certificate.plot()
 
-Each command of the command line is a function of the same name and with the same words; two names
-differ: `certify_many` certifies many inputs, and `redecide` decides again.
+Each command of the command line is a function of the same name, and its options are keywords. Two
+names differ: `certify_many` is the command `certify`, and `redecide` is the command `decide`.
 """
 
 from __future__ import annotations

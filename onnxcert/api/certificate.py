@@ -139,7 +139,7 @@ class InputCertificate(Certificate):
         truth: Any = None,
         ignore_label: int | None = None,
     ) -> Image.Image:
-        """Return the figure of a run: input, prediction, certified part, hit rate, radii.
+        """Return the figure that a run draws: input, prediction, certified part, hit rate, radii.
 
         Args:
             path: PNG to write, too; replaced atomically.

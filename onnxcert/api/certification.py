@@ -92,25 +92,26 @@ def certify(
         image: an image: array or tensor of any library, [C, H, W] or [H, W, C], or [H, W] for a
             model of one channel; PIL image; or file. Floats are in [0, 1], uint8 from 0 to 255,
             see `range`. For a model of points a `PointCloud` or file (normalised and resampled for
-            the model), or rows [c, N] that are already so. For a function any array of floats. A
-            list of inputs gives a list of certificates.
-        perturbation: such as `Gaussian(0.25)`, sigma in the unit of the input, or its name.
-        sigma: standard deviation of Gaussian noise on the pixels in [0, 1] (whatever `range` is) or
-            on the coordinates, in place of a perturbation. With neither, the noise that the model
-            was trained with.
+            the model), or an array [c, N] that is already normalised and resampled. For a function
+            any array of floats. A list of inputs gives a list of certificates.
+        perturbation: a perturbation such as `Gaussian(0.25)`, or its name. Default: Gaussian noise.
+        sigma: standard deviation of the noise if `perturbation` is a name or None; for Gaussian
+            noise on the pixels in [0, 1] (whatever `range` is) or on the coordinates. Without it,
+            that of the noise that the model was trained with.
         on: channels that get the noise; as on the command line.
         axis: axis of a rotation; as on the command line.
         radius: ``exact`` or ``classical`` radius of a rotation.
-        n: see `onnxcert.statistics.settings.Settings`.
-        n0: see `onnxcert.statistics.settings.Settings`.
-        selection: see `onnxcert.statistics.settings.Settings`.
-        rule: the rule as an object, in place of the words below that define it.
+        n: draws tested; with `looks` the maximum.
+        n0: draws that select the candidate class.
+        selection: ``pooled`` or ``split``; see `onnxcert.statistics.settings.Settings`.
+        rule: the rule as an object, in place of the keywords that define it.
         stopping: reasons to stop at a look, in place of `until`, `futility` and `time`.
-        seed: of the draws; random if None. The same seed gives the same certificate in a run.
+        seed: seed of the draws; random if None. A run with the same seed gives the same
+            certificate.
         batch_size: draws per call of the model; the result does not depend on it. If the model is
             not batch-invariant, all draws are counted again one by one.
-        leak_check: draws that are run again alone to check batch invariance; None for as many as
-            needed, 0 or ``off`` for none. See `onnxcert.sampling.leak_check`.
+        leak_check: draws that are run again without batch mates to check batch invariance; None for
+            as many as needed, 0 or ``off`` for none. See `onnxcert.sampling.leak_check`.
         layout: ``CHW`` or ``HWC``, for images whose shape fits both. Any other value is the layout
             of the model's input.
         range: values of black and white of the image, if they are not the usual ones.
@@ -126,7 +127,7 @@ def certify(
             contract, preprocessing and device (`ModelWords`), as on the command line.
 
     Raises:
-        OnnxcertError: the model, an input or a word cannot be used.
+        OnnxcertError: the model, an input or a keyword cannot be used.
     """
     model_words: dict[str, Any] = select_words(words, ModelWords)
     if layout is not None and layout not in _IMAGE_LAYOUTS:

@@ -112,7 +112,7 @@ def read_input(
 
 
 def _refuse(**words: Any) -> None:
-    """Raise ParameterError if a word is given that does not apply to this input."""
+    """Raise ParameterError if a keyword is given that does not apply to this input."""
     for name, value in words.items():
         if value is not None:
             kind = "images in memory" if name in ("layout", "range") else "point clouds"

@@ -1,4 +1,4 @@
-"""The inputs that words select, with their labels."""
+"""The inputs that keywords select, with their labels."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def list_inputs(
 
     Raises:
         InputError: an input or its labels are missing.
-        ParameterError: a word is unknown, or for the other modality.
+        ParameterError: a keyword is unknown, or for the other modality.
     """
     listing = _list(model, inputs, modality, words)
     listing = select(listing, limit=words.get("limit"), every=words.get("every"))
@@ -64,7 +64,7 @@ def list_inputs(
 
 
 def _as_labels(given: int | Sequence[int] | None) -> tuple[int, ...]:
-    """Return the ignored labels in order, so that their order in the words has no effect."""
+    """Return the ignored labels in order, so that the given order has no effect."""
     if given is None:
         return ()
     return tuple(sorted({*given})) if isinstance(given, Sequence) else (given,)

@@ -1,4 +1,4 @@
-"""Open an ONNX model: its contract and preprocessing from words."""
+"""Open an ONNX model: its contract and preprocessing from keywords."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def load(model: Name, **words: Unpack[LoadWords]) -> OnnxSegmenter:
     Raises:
         ModelError: the file, its graph or its contract cannot be used.
         DeviceError: the device is not available.
-        ParameterError: a word is unknown or out of range.
+        ParameterError: a keyword is unknown or its value is out of range.
     """
     file = read_model(find_model(fspath(model)))
     return open_model(file, words)
@@ -63,10 +63,10 @@ def open_model(
 
 
 def collect_contract(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of the contract that words give, by name, without those that are None.
+    """Return the contract fields that keywords give, by name, without those that are None.
 
     Raises:
-        ParameterError: two words set the same field, or a value has another form.
+        ParameterError: two keywords set the same field, or a value has another form.
     """
     given: dict[str, Any] = {
         name: value
@@ -115,12 +115,12 @@ def parse_channels(channels: str) -> dict[str, Any]:
 
 
 def make_fit(contract: Contract, file: ModelFile, words: Mapping[str, Any]) -> Fit:
-    """Return the preprocessing of images that words define.
+    """Return the preprocessing of images that keywords define.
 
     Models of points accept only the default, so opening them refuses any other.
 
     Raises:
-        ParameterError: words exclude each other or the model.
+        ParameterError: keywords contradict each other or the model.
     """
     size, resize, tile = words.get("size"), words.get("resize", False), words.get("tile")
     if resize and size is not None:

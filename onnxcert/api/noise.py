@@ -1,4 +1,4 @@
-"""The noise that words define for a model, and with it the attack that is certified against."""
+"""The noise that keywords define for a model, and with it the attack that is certified against."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from onnxcert.model.contract.points import PointContract
 from onnxcert.perturbation import PLAIN, AxisRotation, Gaussian, OnChannels, Rotation
 from onnxcert.perturbation.semantic import Semantic
 
-# A word `axis` selects a rotation about one axis.
+# The keyword `axis` selects a rotation about one axis.
 KINDS: Final = {name: kind for name, kind in PLAIN.items() if kind is not AxisRotation}
 COORDINATES: Final = "coordinates"
 WITH_NORMALS: Final = "coordinates+normals"
@@ -35,11 +35,11 @@ def make_noise(
     Args:
         contract: contract of the model.
         model: name of the model, for messages.
-        default: sigma if neither the words nor the model set it.
+        default: sigma if neither a keyword nor the model sets it.
         words: see `onnxcert.api.words.NoiseWords`.
 
     Raises:
-        ParameterError: the words contradict each other or the model, or sigma is unknown.
+        ParameterError: keywords contradict each other or the model, or sigma is unknown.
     """
     given = _given_object(words)
     if given is not None:
@@ -65,10 +65,10 @@ def make_noise(
 
 
 def make_noise_without_model(**words: Unpack[NoiseWords]) -> Perturbation | None:
-    """Return the noise that the words alone define; None without sigma.
+    """Return the noise that keywords alone define; None without sigma.
 
     Raises:
-        ParameterError: the words contradict each other.
+        ParameterError: keywords contradict each other.
     """
     given = _given_object(words)
     if given is not None:
@@ -111,7 +111,7 @@ def _given_object(words: NoiseWords) -> Perturbation | None:
 
 
 def _find_kind(words: NoiseWords) -> type[Perturbation]:
-    """Return the class of the named perturbation; refuse words that it does not have."""
+    """Return the class of the named perturbation; refuse keywords that it does not have."""
     name: Any = words.get("perturbation") or Gaussian.name
     if name not in KINDS:
         raise ParameterError(

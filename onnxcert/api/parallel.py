@@ -34,7 +34,7 @@ def parse_shard(shard: str | None, seed: int | None) -> Shard | None:
 
 
 def has_workers(words: Mapping[str, Any]) -> bool:
-    """Return whether words ask for workers."""
+    """Return whether keywords ask for workers."""
     return _on_ray(words) or words.get("workers") is not None
 
 

@@ -101,7 +101,7 @@ def plan(
         words: rule, noise and model as on the command line; see `onnxcert.api.words.PlanWords`.
 
     Raises:
-        ParameterError: the number of components is unknown, or words exclude each other.
+        ParameterError: the number of components is unknown, or keywords contradict each other.
         StoreError: the pilot has no results.
     """
     size = _count(components)
@@ -185,7 +185,7 @@ def _as_text(picture: Any) -> str | None:
 
 
 def _check_pilot_noise(pilot: Any, perturbation: Perturbation, noise: NoiseWords) -> None:
-    """Raise ParameterError if words ask for other noise than that of the pilot."""
+    """Raise ParameterError if keywords set other noise than that of the pilot."""
     usual = {"perturbation": "gaussian"}
     given = any(value not in (None, usual.get(name)) for name, value in noise.items())
     if given and make_noise_without_model(**noise) != perturbation:

@@ -1,4 +1,4 @@
-"""A run from words: opened models, listed inputs, settings and folder; nothing is drawn yet."""
+"""A run from keywords: opened models, listed inputs, settings and folder; nothing is drawn yet."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def prepare_runs(
     checkpoint: float = 60.0,
     **words: Unpack[RunWords],
 ) -> list[Run]:
-    """Return a run for each output of the model that is named, usually one.
+    """Return one run for each named output of the model; without a name, one run.
 
     Arguments and errors as in `onnxcert.certify_many`; `output` may be several names separated by
     commas, each of which has its own folder below `out`. If `n` is None, it is chosen for a quick

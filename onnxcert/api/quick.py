@@ -28,12 +28,12 @@ def choose_quick_settings(
     """Return settings with the least n that can certify the largest input, and 20 % more.
 
     The choice depends on the sizes of the inputs and the rule only, so it is fixed before the first
-    draw, and the same words give it again.
+    draw, and the same keywords give it again.
 
     Args:
         segmenter: the model.
         listing: all inputs, also those of other shards.
-        words: words of the rule, see `onnxcert.api.words.RuleWords`.
+        words: keywords of the rule, see `onnxcert.api.words.RuleWords`.
         n0: draws that choose the candidate.
         make_settings: returns the settings with n draws.
 

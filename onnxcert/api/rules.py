@@ -1,4 +1,4 @@
-"""The rule that words define: defaults that fit together, as on the command line."""
+"""The rule that keywords define: defaults that fit together, as on the command line."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def certify_many(
         n: draws tested; with `looks` the maximum.
         n0: draws that select the candidate class.
         selection: ``pooled`` or ``split``; see `onnxcert.statistics.settings.Settings`.
-        seed: of the draws; None for the stored one, or a random one.
+        seed: seed of the draws; None for the stored one, or a random one.
         nonrobust: baseline model, run on the clean inputs.
         out: results folder; None for one in ``onnxcert-results``, named by model and settings.
         pictures: whether to write a figure for each input.
@@ -106,7 +106,7 @@ def certify_many(
             `onnxcert.api.words.RunWords`.
 
     Raises:
-        OnnxcertError: the model, the inputs, the folder or a word cannot be used.
+        OnnxcertError: the model, the inputs, the folder or a keyword cannot be used.
         KeyboardInterrupt: Ctrl-C; finished work is saved, and the same call resumes.
     """
     runs = prepare_runs(

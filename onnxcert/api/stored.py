@@ -98,8 +98,9 @@ def redecide(
 ) -> DecidedAgain:
     """Decide certificates again from stored votes, without the model; as `onnxcert decide`.
 
-    Words that are not given stay as stored. Most choices made after the votes were seen void the
-    level alpha; the warning and the statement name them. The stored results are not changed.
+    Keywords that are not given keep their stored values. Most choices made after the votes were
+    seen void the level alpha; the warning and the statement name them. The stored results are not
+    changed.
 
     Args:
         results: results folder, packed file, or a `ResultStore`.
@@ -111,7 +112,7 @@ def redecide(
         procedure: see `onnxcert.statistics.rule.Rule`.
         radius_map: see `onnxcert.statistics.rule.Rule`.
         floor: see `onnxcert.statistics.rule.Rule`.
-        fixed_beforehand: declare that these words were fixed before anybody saw the votes.
+        fixed_beforehand: declare that these settings were fixed before anybody saw the votes.
         out: new folder for the new results; None to write nothing.
 
     Raises:

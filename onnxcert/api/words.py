@@ -1,7 +1,7 @@
-"""Keywords of the public functions, by subject: the words of the command line.
+"""Keywords of the public functions, by subject; they have the names of the command line.
 
-A keyword is the long option with underscores in place of hyphens. Functions list the ones that
-matter in their signature and take the others as ``**words: Unpack[...]``.
+A keyword is the name of the long option with underscores in place of hyphens. Functions have the
+most used ones in their signature and take the others as ``**words: Unpack[...]``.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ class RuleWords(TypedDict, total=False):
 class NoiseWords(TypedDict, total=False):
     """The noise, and with it the attack that is certified against.
 
-    `perturbation` is a perturbation or its name. Without one, `sigma` is the standard deviation of
-    Gaussian noise on the pixels or coordinates; without both, it is that of the training noise.
+    `perturbation` is a perturbation or its name; the default is Gaussian noise on the pixels or
+    coordinates. `sigma` is the standard deviation in the unit of the perturbation. The default of
+    Gaussian noise and rotations is that of the training noise.
     """
 
     perturbation: Perturbation | str | None
@@ -93,9 +94,9 @@ class FieldWords(TypedDict, total=False):
 
 
 class AxisWords(TypedDict, total=False):
-    """Fields of the contract whose names `onnxcert.certify` has for the input, too.
+    """Contract fields by the names of the command line; `range` is `value_range`.
 
-    `range` is `value_range`.
+    In `onnxcert.certify` the same names belong to an image in memory, see there.
     """
 
     layout: str

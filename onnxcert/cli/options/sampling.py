@@ -33,7 +33,7 @@ class SamplingOptions:
         choices=("pooled", "split"),
     )
     leak_check: int | None = option(
-        "Batch-invariance check: run M draws of each input again in other batches (default: "
+        "Batch-invariance check: run M draws of each input again without batch mates (default: "
         "computed). If a prediction differs, all inputs are counted again with one draw per pass.",
         "M|off",
         parse=parse_draws_or_off,
