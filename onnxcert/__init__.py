@@ -147,3 +147,7 @@ def __getattr__(name: str) -> Any:
     value = home if _HOMES[name] == f"{__name__}.{name}" else getattr(home, name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

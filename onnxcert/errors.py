@@ -17,7 +17,12 @@ import difflib
 import errno
 import os
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from typing import Final
+
+# Whether messages are read by somebody who typed a command. If not, the public functions name
+# keywords in place of options.
+COMMAND_LINE: Final = ContextVar("COMMAND_LINE", default=False)
 
 
 class OnnxcertError(Exception):

@@ -39,6 +39,10 @@ def to_numpy(array: Any) -> npt.NDArray[Any]:
     Raises:
         InputError: it is not an array of numbers.
     """
+    if isinstance(array, np.ma.MaskedArray):
+        raise InputError(
+            "a masked array has values that are not to be used; pass an array without a mask."
+        )
     if getattr(array, "requires_grad", False):
         array = array.detach()
     try:
@@ -225,12 +229,12 @@ def as_float32(array: npt.NDArray[Any]) -> FloatArray:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def _check_range(range: Sequence[float] | None) -> tuple[float, float]:
+def _check_range(range: Sequence[float] | str | None) -> tuple[float, float]:
     """Return the values of black and white; 0 and 1 for None."""
     if range is None:
         return 0.0, 1.0
     try:
-        low, high = map(float, range)
+        low, high = map(float, () if isinstance(range, str) else range)
     except (TypeError, ValueError):
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low < high):

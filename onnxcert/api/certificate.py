@@ -112,6 +112,10 @@ class InputCertificate(Certificate):
                 f"true classes must have the shape {list(self.labels.shape)} of the certificate, "
                 f"got {list(labels.shape)}; pass the labels of this input."
             )
+        if labels.size and not -(2**31) <= int(labels.min()) <= int(labels.max()) < 2**31:
+            raise InputError(
+                f"true classes must be at most {2**31 - 1}, got {labels.max()}; correct the labels."
+            )
         return labels.astype(np.int32, copy=False)
 
     @property

@@ -215,6 +215,8 @@ def _make_settings(
     if rule is None:
         whole = isinstance(model, OnnxSegmenter) and model.classifies
         rule = make_rule(n, inputs=inputs, whole=whole, **rule_words)
+    elif rule.alpha_scope == "dataset" and rule.inputs < inputs:
+        rule = rule.but(inputs=inputs)  # alpha is shared over all that are certified here
     if stopping is None:
         seconds = stopping_words.pop("time", None)
         stopping = Stopping(**stopping_words, seconds=seconds)

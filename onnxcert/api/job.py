@@ -7,11 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, final
 from weakref import WeakKeyDictionary
 
+from onnxcert._typing import IntArray
 from onnxcert.api.certificate import CertifiedInput, InputCertificate
 from onnxcert.api.inputs import ReadInput
 from onnxcert.api.origin import make_provenance, name_classes
-from onnxcert.errors import ParameterError
+from onnxcert.api.wrapped import WrappedModel
+from onnxcert.errors import ModelError, ParameterError
 from onnxcert.model.segmenter import OnnxSegmenter
+from onnxcert.model.tuning.batch_invariance import check_stateless, draw_warm_up
 from onnxcert.model.tuning.execution_plan import ONE_DRAW_PLAN, ExecutionPlan, make_plan
 from onnxcert.sampling import BatchLeak, Count, Segmenter, check_output, sample
 from onnxcert.sampling.draws import Draws, digest
@@ -28,6 +31,7 @@ class _Plans:
     checked: set[tuple[Any, ...]] = field(default_factory=set)
 
 
+_STATE_ROWS: Final = 4  # noisy inputs that show whether a function keeps state
 _PLANS: Final[WeakKeyDictionary[Segmenter, _Plans]] = WeakKeyDictionary()
 
 
@@ -64,12 +68,20 @@ class InputJob:
         self.law_error = self.draws.law_error(x.shape)
         settings.check_feasible(self.components, self.law_error)
         self.kind = self.read.kind(clean.shape, model)
+        self._refuse_other_labels(clean)
         plan = self._plan()
+        # Only a function can keep state between passes; an ONNX graph cannot.
+        trial = None
+        if not isinstance(model, OnnxSegmenter):
+            trial = draw_warm_up(model, x, self.draws, _STATE_ROWS)
+            before = check_stateless(model, trial)
         try:
             tally = self._count(plan, on_batch)
         except BatchLeak:
             _PLANS[model].leaky, plan = True, ONE_DRAW_PLAN
             tally = self._count(plan, on_batch)
+        if trial is not None:
+            check_stateless(model, trial, before)
         certificate = settings.decide(tally)
         if plan.warning:
             certificate = replace(certificate, notes=(*certificate.notes, plan.warning))
@@ -85,6 +97,17 @@ class InputJob:
         )
         source = CertifiedInput(self.read.name, self.read.prepared, clean, names, provenance)
         return InputCertificate.of(certificate, source)
+
+    def _refuse_other_labels(self, clean: IntArray) -> None:
+        """Raise ModelError if a function predicts a label that is no class."""
+        if isinstance(self.model, OnnxSegmenter) or 0 <= clean.min() <= clean.max() < self.classes:
+            return
+        if isinstance(self.model, WrappedModel) and self.model.scored:
+            return  # scores that are not finite
+        raise ModelError(
+            f"the labels must lie from 0 to {self.classes - 1} for {self.classes} classes, got "
+            f"{clean.min()} to {clean.max()}; pass the right number of classes."
+        )
 
     def _count_classes(self) -> int:
         known, classes = self.model.classes, self.asked_classes

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from os import fspath
+from os import PathLike, fspath
+from pathlib import Path
 from typing import Any, Unpack
 
 from onnxcert.api.words import (
@@ -14,6 +15,7 @@ from onnxcert.api.words import (
     check_words,
     select_words,
 )
+from onnxcert.data import read_class_names
 from onnxcert.data.points.shapenet import read_categories
 from onnxcert.errors import ParameterError
 from onnxcert.model.adapter.resize import Fit
@@ -83,6 +85,12 @@ def collect_contract(words: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("value_range", "mean", "std"):
         if name in given:
             given[name] = tuple(float(value) for value in given[name])
+    if isinstance(given.get("class_names"), str | PathLike):
+        given["class_names"] = read_class_names(Path(given["class_names"]))
+    for name in ("value_range", "mean", "std"):
+        if isinstance(given.get(name), str):
+            word = name.removeprefix("value_")
+            raise ParameterError(f"{word} must be numbers such as (0, 1), got {given[name]!r}.")
     for name in ("bands", "class_names"):
         if name in given:
             given[name] = tuple(given[name])

@@ -60,7 +60,8 @@ class FinishedRun:
         return self.store[key]
 
     def __repr__(self) -> str:
-        return f"<run of {len(self)} inputs in {self.folder}>"
+        skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
+        return f"<run of {len(self)} inputs{skipped} in {self.folder}>"
 
     def _repr_html_(self) -> str:
         return self.report._repr_html_()

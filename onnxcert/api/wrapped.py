@@ -24,6 +24,9 @@ def wrap(
 ) -> WrappedModel:
     """Return a function or a PyTorch module as a model.
 
+    It must depend on its input alone: no chance, and nothing kept from one call to the next. Trials
+    before and after a count refuse most models that do not.
+
     Args:
         model: a function of a float32 NumPy batch [B, ...], or a `torch.nn.Module` in evaluation
             mode, which gets the batch as a tensor on its own device, without gradients. It returns
@@ -115,7 +118,7 @@ class WrappedModel(Segmenter):
                     f"a model must return integer labels or float scores, got {dtype}; convert "
                     "its output."
                 )
-            return np.asarray(self._to_host(output))
+            return self._check_labels(np.asarray(self._to_host(output)), batch)
         if output.ndim < 2 or output.shape[1] != self._classes:
             raise ModelError(
                 f"scores must have the shape [{len(batch)}, {self._classes}, ...], one for each "
@@ -132,6 +135,21 @@ class WrappedModel(Segmenter):
             np.isfinite(scores).all(axis=1), scores.argmax(axis=1), self._classes
         )
         return found
+
+    def _check_labels(self, labels: IntArray, batch: FloatArray) -> IntArray:
+        """Raise ModelError unless the labels are classes; a vote for none would count for none."""
+        if labels.ndim == batch.ndim and labels.shape[1:] == (self._classes, *batch.shape[2:]):
+            raise ModelError(
+                f"integers of the shape {list(labels.shape)} may be scores or labels; return float "
+                "scores, or labels without the axis of classes."
+            )
+        if labels.size and not 0 <= (low := int(labels.min())) <= int(labels.max()) < self._classes:
+            wrong = low if low < 0 else int(labels.max())
+            raise ModelError(
+                f"the labels must lie from 0 to {self._classes - 1} for {self._classes} classes, "
+                f"got {wrong}; pass the right number of classes."
+            )
+        return labels
 
     def _run(self, batch: FloatArray) -> Any:
         """Return the output for a batch, which may be overwritten: an array or a tensor."""
@@ -162,8 +180,11 @@ class WrappedModel(Segmenter):
         return (output.float() if output.is_floating_point() else output).numpy()
 
     def _parameter(self) -> Any:
-        """Return the first parameter of a module, which shows its device and type; or None."""
-        return None if self._torch is None else next(iter(self._model.parameters()), None)  # type: ignore[attr-defined]
+        """Return the first floating parameter of a module, which shows its device and type."""
+        if self._torch is None:
+            return None
+        every = self._model.parameters()  # type: ignore[attr-defined]
+        return next((each for each in every if each.is_floating_point()), None)
 
     def _refuse_training(self) -> None:
         """Raise ModelError if a part of a module is in training mode."""

@@ -20,7 +20,7 @@ from onnxcert.cli.help import Command, LazyGroup
 from onnxcert.cli.options.base import expand_groups
 from onnxcert.cli.terminal import OutputError, guard_streams
 from onnxcert.cli.usage import describe_usage_error
-from onnxcert.errors import ContractError, OnnxcertError
+from onnxcert.errors import COMMAND_LINE, ContractError, OnnxcertError
 
 # Exit statuses; 141 is what shells report after SIGPIPE.
 DONE, USER_ERROR, SOME_SKIPPED, PIPE_CLOSED = 0, 2, 3, 141
@@ -98,6 +98,7 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
         "started": time.perf_counter() if started is None else started,
         "arguments": arguments,
     }
+    COMMAND_LINE.set(True)
     with guard_streams(), _fit_tables():
         try:
             status = _run(arguments or ["--help"], context)

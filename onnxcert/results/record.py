@@ -102,7 +102,7 @@ class Provenance:
     date: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Record:
     """Everything stored of one input; its arrays may still be in the file (`h5py.Dataset`).
 
@@ -132,6 +132,11 @@ class Record:
     nonrobust: Array | None
     provenance: Provenance
     confusions: Mapping[str, Array] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return (
+            f"<record of {self.name}: {self.tally.components:,} components, {self.tally.n} draws>"
+        )
 
     @classmethod
     def of(

@@ -230,7 +230,10 @@ def check_output(found: Any, rows: int, backend: Backend = NUMPY) -> Any:
     """
     answer = backend.answer(found)
     if not isinstance(answer, Scores) and not np.issubdtype(answer.dtype, np.integer):
-        raise ModelError(f"the model must return integer labels, got {answer.dtype}.")
+        raise ModelError(
+            f"the model must return integer labels, got {answer.dtype}; pass a function that "
+            "returns scores through onnxcert.wrap."
+        )
     shape = tuple(answer.shape)
     if len(shape) < 1 or shape[0] != rows or 0 in shape:
         raise ModelError(

@@ -11,14 +11,14 @@ import numpy as np
 from onnxcert._typing import BoolArray, IntArray, LevelArray
 from onnxcert.sampling.tally import Tally
 from onnxcert.statistics.correction.base import Controls
-from onnxcert.statistics.guarantee import guarantee
+from onnxcert.statistics.guarantee import guarantee, round_down
 from onnxcert.statistics.guarantee_summary import summarise_guarantee
 from onnxcert.statistics.rule import Rule
 
 ABSTAIN: Final = -1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Certificate:
     """The decision on one tally; a pure function of the tally and the rule.
 
@@ -43,6 +43,13 @@ class Certificate:
     thresholds: tuple[int, ...]
     own_radius: float | None = None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        size = "" if self.rule.radius_map else f", radius {round_down(self.radius)}"
+        return (
+            f"<certificate: {100 * (1 - self.abstain_share):.1f} % of {self.tally.components:,} "
+            f"components certified{size}, {self.tally.n} draws>"
+        )
 
     @property
     def tau(self) -> float:

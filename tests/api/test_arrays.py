@@ -223,3 +223,9 @@ def test_a_pil_image_without_a_known_range_or_channels_is_refused() -> None:
         read_pil(Image.fromarray(np.ones((4, 5), np.int32)), 3)
     with pytest.raises(InputError, match="4 bands"):
         read_pil(Image.fromarray(np.ones((4, 5, 3), np.uint8)), 4)
+
+
+def test_a_masked_array_is_refused() -> None:
+    masked = np.ma.masked_greater(np.full((3, 4, 4), 0.9), 0.5)
+    with pytest.raises(InputError, match="masked"):
+        read_array(masked, 3)

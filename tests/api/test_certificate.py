@@ -190,3 +190,9 @@ def test_a_later_change_of_the_array_changes_no_figure(model: oc.OnnxSegmenter) 
     before = np.asarray(certificate.plot())
     image[:] = 0
     np.testing.assert_array_equal(np.asarray(certificate.plot()), before)
+
+
+def test_true_classes_beyond_32_bits_are_refused(certificate: InputCertificate) -> None:
+    truth = np.full((8, 10), 2**32 + 1)
+    with pytest.raises(oc.OnnxcertError, match="at most 2147483647, got 4294967297"):
+        certificate.accuracy(truth)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +227,52 @@ def test_the_words_define_the_rule_as_on_the_command_line(tmp_path: Path) -> Non
     assert several.rule.taus == (0.75, 0.6)
     stopped = onnxcert.certify(model, image, sigma=0.1, n=500, looks="auto", until=0.5)
     assert stopped.tally.ended == "until"
+
+
+def test_a_rule_over_a_data_set_shares_alpha_over_the_list() -> None:
+    model = onnxcert.wrap(lambda batch: (batch[:, 0] > 0.5).astype(int), classes=2)
+    rule = onnxcert.Rule(alpha_scope="dataset")
+    images = [np.full((3, 4, 4), value, np.float32) for value in (0.1, 0.5, 0.9)]
+    found = onnxcert.certify(model, images, sigma=0.1, n=100, rule=rule)
+    assert [each.rule.inputs for each in found] == [3, 3, 3]
+    assert all("all 3 images together" in each.sentence for each in found)
+    by_words = onnxcert.certify(model, images, sigma=0.1, n=100, alpha_scope="dataset")
+    assert [each.rule for each in by_words] == [each.rule for each in found]
+    more = onnxcert.Rule(alpha_scope="dataset", inputs=9)
+    assert onnxcert.certify(model, images[0], sigma=0.1, n=100, rule=more).rule.inputs == 9
+
+
+def test_messages_name_keywords_in_place_of_options(tmp_path: Path) -> None:
+    model = graphs.save(graphs.conv(), tmp_path / "model.onnx")
+    with pytest.raises(onnxcert.OnnxcertError) as error:
+        onnxcert.load(model)
+    assert "range=(0, 1)" in str(error.value)
+    assert "--" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        ({"n": "70"}, "n must be a whole number, got '70'"),
+        ({"n": 70.5}, "n must be a whole number, got 70.5"),
+        ({"n": True}, "n must be a whole number, got True"),
+        ({"alpha": "x"}, "alpha must be a number, got 'x'"),
+        ({"sigma": "0.25"}, "sigma must be a number, got '0.25'"),
+        ({"seed": "a"}, "seed must be a whole number, got 'a'"),
+        ({"leak_check": "of"}, "leak_check must be a whole number or 'off', got 'of'"),
+        ({"radius_map": 1}, "radius_map must be True or False, got 1"),
+        ({"range": "09"}, "range must be the values of black and white"),
+    ],
+)
+def test_a_value_of_another_type_is_one_sentence(words: dict[str, Any], match: str) -> None:
+    image, usual = np.full((3, 4, 4), 0.9, np.float32), {"sigma": 0.1, "n": 100}
+    model = onnxcert.wrap(lambda batch: (batch[:, 0] > 0.5).astype(int), classes=2)
+    with pytest.raises(onnxcert.OnnxcertError, match=re.escape(match)):
+        onnxcert.certify(model, image, **(usual | words))
+
+
+def test_numpy_numbers_are_numbers() -> None:
+    image = np.full((3, 4, 4), 0.9, np.float32)
+    model = onnxcert.wrap(lambda batch: (batch[:, 0] > 0.5).astype(int), classes=2)
+    found = onnxcert.certify(model, image, sigma=np.float32(0.125), n=np.int64(100), seed=1)
+    assert (found.labels == 1).all()

@@ -135,7 +135,7 @@ def test_a_model_of_one_channel_gets_it_in_grey() -> None:
     [
         (label, {}, "classes is needed"),
         (label, {"classes": 1}, "from 2"),
-        (label, {"classes": True}, "from 2"),
+        (label, {"classes": True}, "a whole number, got True"),
         (label, {"classes": 2, "channels": 0}, "channels must be"),
         (3, {"classes": 2}, "function or a PyTorch module"),
     ],
@@ -166,3 +166,77 @@ def test_a_module_that_returns_no_tensor_is_refused() -> None:
 
     with pytest.raises(ModelError, match="must return a tensor"):
         oc.certify(oc.wrap(Pair().eval(), classes=2), halves(), sigma=0.1)
+
+
+class Hysteresis:
+    """Keeps the class of the call before where a value is near the threshold, as a video model."""
+
+    classes = 2
+
+    def __init__(self, dead: float) -> None:
+        self.dead = dead
+        self.last: Any = None
+
+    def __call__(self, batch: Any) -> Any:
+        value = batch[:, 0]
+        last = (value > 0.5).astype(int) if self.last is None else self.last
+        found = np.where(abs(value - 0.5) > self.dead, (value > 0.5).astype(int), last)
+        self.last = found[-1:]
+        return found
+
+
+@pytest.mark.parametrize("dead", [0.05, 0.12, 0.15])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_function_that_keeps_state_is_refused(dead: float, wrapped: bool) -> None:
+    image = np.full((3, 8, 16), 0.5, np.float32)
+    for seed in range(5):
+        model = oc.wrap(Hysteresis(dead), classes=2) if wrapped else Hysteresis(dead)
+        with pytest.raises(ModelError, match="for the same input"):
+            oc.certify(model, image, sigma=0.1, n=100, seed=seed)
+
+
+def test_state_that_shows_after_the_count_only_is_found() -> None:
+    """It answers as a function for 60 calls, and then otherwise."""
+    calls = 0
+
+    def tired(batch: Any) -> Any:
+        nonlocal calls
+        calls += len(batch)
+        return (batch[:, 0] > (0.4 if calls < 100 else 0.6)).astype(int)
+
+    with pytest.raises(ModelError, match="keeps state"):
+        oc.certify(oc.wrap(tired, classes=2), np.full((3, 4, 4), 0.5), sigma=0.25, n=200, seed=1)
+
+
+def test_labels_that_are_no_class_are_refused() -> None:
+    for labels in (lambda b: (b[:, 0] > 0.5) * 7, lambda b: (b[:, 0] > 0.5).astype(int) - 3):
+        with pytest.raises(ModelError, match="must lie from 0 to 1 for 2 classes"):
+            oc.certify(oc.wrap(labels, classes=2), halves(), sigma=0.25, n=100)
+        with pytest.raises(ModelError, match="must lie from 0 to 1 for 2 classes"):
+            oc.certify(labels, halves(), sigma=0.25, n=100, classes=2)
+
+
+def test_integers_with_an_axis_of_classes_are_neither_scores_nor_labels() -> None:
+    def one_hot(batch: Any) -> Any:
+        first = (batch[:, 0] > 0.5).astype(int)
+        return np.stack([1 - first, first], axis=1)
+
+    with pytest.raises(ModelError, match="may be scores or labels"):
+        oc.certify(oc.wrap(one_hot, classes=2), halves(), sigma=0.25, n=100)
+
+
+def test_a_module_gets_the_type_of_its_first_floating_parameter() -> None:
+    class Counting(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.count = torch.nn.Parameter(torch.zeros(1, dtype=torch.int64), requires_grad=False)
+            self.scale = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
+
+        def forward(self, x: Any) -> Any:
+            assert x.dtype == torch.float64
+            score = (x[:, :1] - 0.5) * self.scale
+            return torch.cat([-score, score], dim=1)
+
+    image = np.full((3, 8, 8), 0.9, np.float32)
+    found = oc.certify(oc.wrap(Counting().eval(), classes=2), image, sigma=0.1, n=100, seed=1)
+    assert (found.labels == 1).all()

@@ -255,7 +255,7 @@ def test_killed_at_random_moments_a_run_ends_as_if_nobody_had_disturbed_it(
             partial = partial or any((out / "partial").glob("[!.]*.h5"))
         looks = LOOKS if LOOKS[0] in flags else ()
         # Without --seed: the stored one is taken.
-        assert workplace.finish(out, *looks)["seed"] == 7
+        assert workplace.finish(out, *looks)["draws"]["seed"] == 7
         assert_same_to_the_byte(out, with_looks if looks else undisturbed)
     print(f"{kills} kills in {rounds} runs, {progress} inputs finished between them")
     assert progress >= 2
@@ -284,7 +284,7 @@ def test_several_commands_on_one_folder_end_in_the_result_of_one(
         assert process.returncode == 0 or b"is writing to" in stderr, stderr
         statuses.add(process.returncode)
     assert {0} <= statuses <= {0, 2}  # all may have come after each other
-    assert workplace.finish(out)["inputs"] == INPUTS
+    assert workplace.finish(out)["inputs"]["finished"] == INPUTS
     assert_same_to_the_byte(out, undisturbed)
 
 
@@ -303,7 +303,7 @@ def test_killed_at_any_step_of_writing_a_run_ends_as_if_nobody_had_disturbed_it(
     process.communicate(timeout=LIMIT)
     assert process.returncode == -signal.SIGKILL
     assert assert_nothing_half_written(out) <= {"p0", "p1"}
-    assert workplace.finish(out, "--limit", "2")["inputs"] == 2
+    assert workplace.finish(out, "--limit", "2")["inputs"]["finished"] == 2
     for name in ("p0", "p1"):
         assert_same_record(ResultStore(out).read(name), ResultStore(undisturbed).read(name))
 
@@ -327,7 +327,7 @@ def test_an_interrupted_run_says_so_and_goes_on(
     # Also what is finished of an interrupted run is linked and can be reported.
     with h5py.File(out / "results.h5", "r") as file:
         assert set(file["inputs"]) == done
-    assert workplace.finish(out)["seed"] == 7
+    assert workplace.finish(out)["draws"]["seed"] == 7
     assert_same_results(out, undisturbed)
 
 
@@ -344,7 +344,7 @@ def test_an_interrupted_count_is_kept_and_goes_on_from_there(
     assert 0 < done < 1500
     before = workplace.finish(tmp_path / "whole", *SEED, "--limit", "1", "--n", "1500")
     after = workplace.finish(out, "--limit", "1", "--n", "1500")
-    assert after["seed"] == before["seed"]
+    assert after["draws"]["seed"] == before["draws"]["seed"]
     assert_same_record(ResultStore(out).read("p0"), ResultStore(tmp_path / "whole").read("p0"))
 
 

@@ -22,6 +22,7 @@ from onnxcert.model.adapter.resize import Fit, sliding_windows
 from onnxcert.model.contract.change import refuse_unfit
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.graph.nodes import Nodes
+from onnxcert.perturbation import OnChannels
 from onnxcert.sampling.tally import Element
 
 LARGEST_IMAGE: Final = 2**27
@@ -170,7 +171,8 @@ class ImageAdapter:
         self, _x: FloatArray, _noisy: FloatArray, perturbation: Perturbation, /
     ) -> None:
         """Raise ParameterError if noise does not fit the model; every channel may be perturbed."""
-        refuse_unfit(type(perturbation), self.contract)
+        noise = perturbation.of if isinstance(perturbation, OnChannels) else perturbation
+        refuse_unfit(type(noise), self.contract)
 
     def score_grid(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return None if self.fit.grid == "model" else self.fit.padded_size(*shape[1:])

@@ -106,6 +106,35 @@ def is_batch_dependent(segment: Segmenter, x: FloatArray, draws: Draws, *, batch
     return False
 
 
+def check_stateless(
+    segment: Segmenter, batch: FloatArray, before: IntArray | None = None
+) -> IntArray:
+    """Check that each row of `batch` keeps its labels, whatever ran before it; return the labels.
+
+    An ONNX graph keeps no state between passes. A function may, and then its votes depend on each
+    other even with one draw per pass.
+
+    Args:
+        segment: the model.
+        batch: noisy inputs.
+        before: labels of an earlier check of the same batch, e.g. before the count.
+
+    Raises:
+        ModelError: a row got other labels.
+    """
+    rows = list(_passes(batch, 1))
+    first = np.concatenate([_label(segment, row) for row in rows])
+    again = np.concatenate([_label(segment, row) for row in rows[::-1]])[::-1]
+    for other in (again, first if before is None else before):
+        if not np.array_equal(first, other):
+            raise ModelError(
+                "the model gives different outputs for the same input: it keeps state between "
+                "calls or is random, so its votes prove nothing; pass a function of its input "
+                "alone."
+            )
+    return first
+
+
 def draw_warm_up(segment: Segmenter, x: FloatArray, draws: Draws, rows: int) -> FloatArray:
     """Return `rows` noisy copies of `x` in memory, from warm-up draws, which are never counted."""
     backend = segment.backend
