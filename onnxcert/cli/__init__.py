@@ -98,7 +98,7 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
         "started": time.perf_counter() if started is None else started,
         "arguments": arguments,
     }
-    COMMAND_LINE.set(True)
+    token = COMMAND_LINE.set(True)
     with guard_streams(), _fit_tables():
         try:
             status = _run(arguments or ["--help"], context)
@@ -115,6 +115,8 @@ def run_command_line(arguments: list[str] | None = None, *, started: float | Non
             if message is None:
                 raise  # a bug: print its traceback
             return _fail(message)
+        finally:
+            COMMAND_LINE.reset(token)
 
 
 def _run(arguments: list[str], context: dict[str, Any]) -> int:
