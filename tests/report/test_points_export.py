@@ -19,10 +19,12 @@ from onnxcert.data.points.point_cloud import PointCloud
 from onnxcert.errors import ParameterError
 from onnxcert.perturbation import AxisRotation, OnChannels, Rotation
 from onnxcert.report.export import points as cloud_files
-from onnxcert.report.export.files import has_figure, write_labels
+from onnxcert.report.export.files import has_figure, has_labels, write_labels
 from onnxcert.report.export.ply import write_cloud_ply
 from onnxcert.report.figures import palette
-from onnxcert.report.figures.points import figure as clouds
+from onnxcert.report.figures.maps import Canvas, Maps, write_maps
+from onnxcert.report.figures.points.axes import Scene
+from onnxcert.report.figures.points.rotation_diagram import Cone, draw_rotation_diagram
 from onnxcert.results import Record
 from onnxcert.results.record import Provenance
 from onnxcert.sampling.draws import Draws
@@ -94,11 +96,11 @@ def seen_by_draw(
 ) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
-    def keep(path: Path, **arguments: Any) -> None:
-        calls.append(arguments)
-        clouds.draw_cloud(path, **arguments)
+    def keep(path: Path, maps: Maps, canvas: Canvas, **words: Any) -> None:
+        calls.append({**vars(maps), **words})
+        write_maps(path, maps, canvas, **words)
 
-    monkeypatch.setattr(cloud_files, "draw_cloud", keep)
+    monkeypatch.setattr(cloud_files, "write_maps", keep)
     draw(folder, shown, **changed)
     return calls
 
@@ -161,9 +163,9 @@ def test_labels_of_another_cloud_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(N,), (3, N), (1,)])
 def test_label_files_need_the_record_alone(tmp_path: Path, shape: tuple[int, ...]) -> None:
     shown = record(shape)
-    assert not cloud_files.has_cloud_labels(tmp_path, shown.name)
+    assert not has_labels(tmp_path, shown)
     write_labels(tmp_path, shown, NAMES)
-    assert cloud_files.has_cloud_labels(tmp_path, shown.name)
+    assert has_labels(tmp_path, shown)
     assert [p.name for p in (tmp_path / "labels").iterdir()] == ["chair-03.npy"]
     path = tmp_path / "labels" / "chair-03.npy"
     labels = np.load(path)
@@ -187,7 +189,7 @@ def test_a_record_shows_its_certificate(tmp_path: Path, monkeypatch: pytest.Monk
     np.testing.assert_allclose(call["hit_rate"], certificate.tally.hit_rate)
     np.testing.assert_array_equal(call["radii"].radius, certificate.radii)
     assert call["radii"].unit == "unit spheres"
-    assert call["cone"] is None
+    assert call["middle"] == []
     assert has_figure(tmp_path, "chair-03")
     _, vertices = read_ply(tmp_path / "pictures" / "chair-03.ply")
     np.testing.assert_array_equal(vertices["label"], certificate.labels)
@@ -204,15 +206,19 @@ def test_one_level_needs_no_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert call["radii"] is None
 
 
+@pytest.mark.slow
 def test_a_radius_in_radians_is_a_cone_and_shown_in_degrees(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = record(perturbation=Rotation(0.125))
     certificate = shown.certificate()
     (call,) = seen_by_draw(tmp_path, shown, monkeypatch)
-    assert call["cone"].angle == certificate.radius
-    assert not call["cone"].whole
-    assert call["cone"].axis is None
+    (panel,) = call["middle"]
+    assert panel.heading == "Certified rotations"
+    diagram = draw_rotation_diagram(
+        Cone(certificate.radius, whole=False), CLOUD, Scene.of(CLOUD).size
+    )
+    np.testing.assert_array_equal(panel.pixels, diagram)
     radii = call["radii"]
     np.testing.assert_allclose(radii.radius, np.degrees(certificate.radii))
     assert radii.unit == "degrees"
@@ -249,6 +255,7 @@ def test_noise_on_coordinates_has_no_cone() -> None:
     assert cloud_files.certified_cone(record(perturbation=OnChannels(Gaussian(0.1), 0, 3))) is None
 
 
+@pytest.mark.slow
 def test_each_label_of_a_multi_label_record_has_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

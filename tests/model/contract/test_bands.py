@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from refusals import one_sentence
 from zoo import Conv3, Dialect
 
-from onnxcert import Gaussian, OnnxSegmenter, certify
+from onnxcert import Exposure, Gaussian, OnChannels, OnnxSegmenter, certify
 from onnxcert.data import read_image
-from onnxcert.errors import ContractError, InputError
+from onnxcert.errors import ContractError, InputError, ParameterError
 from onnxcert.model.adapter.resize import Fit
 from onnxcert.model.contract.image import ImageContract
 from onnxcert.model.detect.detect import detect
@@ -296,3 +296,14 @@ def test_bands_that_a_model_does_not_look_at_change_nothing(tmp_path: Path, fit:
     x = np.random.default_rng(0).random((2, 5, 13, 17), dtype=np.float32)
     np.testing.assert_array_equal(opened[1](x), opened[0](x[:, [4, 0, 2]]))
     assert len(np.unique(opened[1](x))) == 3
+
+
+def test_exposure_of_bands_is_refused_on_some_channels_too(tmp_path: Path) -> None:
+    """The sRGB curve linearises colours, and no other bands."""
+    proto = graphs.identity(["b", 4, "h", "w"], ["b", 4, "h", "w"])
+    path = graphs.save(proto, tmp_path / "model.onnx")
+    x = np.random.default_rng(0).random((4, 5, 6), dtype=np.float32)
+    options = {**UNIT, "bands": BLUE_TO_NIR, "device": "cpu", "threads": 1}
+    for noise in (Exposure(0.5), OnChannels(Exposure(0.5), 0, 4)):
+        with pytest.raises(ParameterError, match="takes bands; use perturbation gain"):
+            certify(path, x, noise, n=60, **options)
