@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from onnxcert.api.presets import QUICK
 from onnxcert.data import Listing
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.model.segmenter import OnnxSegmenter
@@ -14,7 +15,6 @@ from onnxcert.run.modality import select_modality
 from onnxcert.sampling.tally import LARGEST_N
 from onnxcert.statistics.settings import Settings
 
-QUICK: Final = "quick"  # preset in the parameters of a run
 _MARGIN: Final = 1.2  # at the least n itself, only unanimous components are certified
 
 

@@ -67,12 +67,13 @@ class FinishedRun:
         return self.report._repr_html_()
 
 
-@check_words(RunWords)
+@check_words(RunWords, presets=True)
 def certify_many(
     model: Name | OnnxSegmenter,
     inputs: Name | Sequence[Name] | None = None,
     *,
-    n: int = 100,
+    preset: str | None = None,
+    n: int | None = 100,
     n0: int = 10,
     selection: Selection = "pooled",
     seed: int | None = None,
@@ -92,7 +93,10 @@ def certify_many(
     Args:
         model: ONNX file, name of a bundled model, or an opened model.
         inputs: files, folders and patterns; None for the sample inputs next to the model.
-        n: draws tested; with `looks` the maximum.
+        preset: ``paper``, ``quick`` or ``strict``: values of several keywords; those given here
+            win. See `onnxcert.api.presets`.
+        n: draws tested; with `looks` the maximum. None for the least that can certify, and 20 %
+            more.
         n0: draws that select the candidate class.
         selection: ``pooled`` or ``split``; see `onnxcert.statistics.settings.Settings`.
         seed: seed of the draws; None for the stored one, or a random one.
@@ -110,6 +114,7 @@ def certify_many(
         OnnxcertError: the model, the inputs, the folder or a keyword cannot be used.
         KeyboardInterrupt: Ctrl-C; finished work is saved, and the same call resumes.
     """
+    del preset  # its values are among the keywords
     runs = prepare_runs(
         model,
         inputs,

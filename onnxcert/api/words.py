@@ -16,6 +16,7 @@ from os import PathLike
 from typing import Any, Final, Literal, ParamSpec, TypedDict, TypeVar
 
 from onnxcert._typing import Perturbation
+from onnxcert.api.presets import get_preset
 from onnxcert.errors import COMMAND_LINE, OnnxcertError, ParameterError
 from onnxcert.statistics.rule import AlphaScope, Budget
 
@@ -187,11 +188,12 @@ def select_words(words: Mapping[str, Any], *kinds: Any) -> dict[str, Any]:
     return {name: value for name, value in words.items() if name in names}
 
 
-def check_words(*kinds: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def check_words(*kinds: Any, presets: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that refuses unknown keywords by name, with the nearest known one.
 
     Args:
         kinds: classes of this module whose keywords the function takes beside its own parameters.
+        presets: whether the function has a keyword `preset`, which sets others.
 
     Raises:
         ParameterError: by the decorated function, if a keyword is unknown.
@@ -213,6 +215,8 @@ def check_words(*kinds: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
                     raise unknown_word(function.__name__, name, known)
                 _check_value(name, value, kinds_of_values[name])
             try:
+                if presets and kwargs.get("preset") is not None:
+                    kwargs = {**get_preset(str(kwargs["preset"])), **kwargs}  # type: ignore[assignment]
                 return function(*args, **kwargs)
             except OnnxcertError as error:
                 if error.args and not COMMAND_LINE.get():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from onnxcert.api.preparation import prepare_runs
+from onnxcert.api.presets import QUICK
 from onnxcert.cli import SOME_SKIPPED
 from onnxcert.cli.config import write_config
 from onnxcert.cli.input_list import print_left_out, read_listed_inputs
@@ -21,7 +22,6 @@ from onnxcert.cli.options.parsing import parse_ignored
 from onnxcert.cli.options.rule import RuleOptions
 from onnxcert.cli.options.runtime import RunningOptions, load_model, print_if_slow
 from onnxcert.cli.options.sampling import SamplingOptions
-from onnxcert.cli.presets import QUICK
 from onnxcert.cli.running import Shown, execute, result_object, resume_command
 from onnxcert.cli.skipped import print_skipped
 from onnxcert.errors import ParameterError

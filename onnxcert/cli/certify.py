@@ -32,8 +32,8 @@ def read_defaults(context: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
         context: Context of the command.
         given: Values on the command line, by parameter.
     """
+    from onnxcert.api.presets import get_preset
     from onnxcert.cli.config import read_config
-    from onnxcert.cli.presets import get_preset
 
     stored: dict[str, Any] = {}
     path = given.get("config")
@@ -43,7 +43,8 @@ def read_defaults(context: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
         if one in given:
             stored.pop(other, None)  # the command line wins
     preset = given.get("preset", stored.get("preset"))
-    values = {} if preset is None else get_preset(preset)
+    chosen = {} if preset is None else get_preset(preset)
+    values = {name: str(value) for name, value in chosen.items() if value is not None}
     context.meta["origins"] = dict.fromkeys(values, f"--preset {preset}") | dict.fromkeys(
         stored, str(path)
     )

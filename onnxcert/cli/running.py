@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from onnxcert.api.quick import QUICK
+from onnxcert.api.presets import QUICK
 from onnxcert.cli.interrupt import exit_status, stop_on_signal
 from onnxcert.cli.progress_bar import ProgressBar
 from onnxcert.cli.terminal import raw_stderr

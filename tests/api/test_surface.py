@@ -22,7 +22,7 @@ FUNCTIONS = {
 # of options. The command `inspect` ignores the batch size.
 OTHERWISE = {
     *("--json", "--per-class", "--help", "--quiet", "--verbose"),
-    *("--config", "--save-config", "--preset"),
+    *("--config", "--save-config"),
 }
 IGNORED = {"inspect": {"--batch-size"}}
 

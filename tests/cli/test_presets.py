@@ -9,7 +9,9 @@ from typing import Any
 import graphs
 import pytest
 
-from onnxcert.cli.presets import PRESETS
+from onnxcert import certify_many
+from onnxcert.api.presets import PRESETS
+from onnxcert.errors import ParameterError
 
 SMALL = ("--sigma", "0.2", "--threads", "1", "--no-pictures", "--json", "--seed", "5")
 
@@ -84,3 +86,20 @@ def test_quick_refuses_what_it_cannot_compute(
     assert outcome.status == 2
     assert option[0] in outcome.err
     assert "give --n" in outcome.err
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("given", [{}, {"n": 120}])
+def test_the_function_takes_the_same_presets(
+    parameters: Any, tmp_path: Path, model: Path, pictures: Path, preset: str, given: dict[str, int]
+) -> None:
+    words = {"sigma": 0.2, "threads": 1, "pictures": False, "seed": 5, "limit": 1}
+    out = tmp_path / "by-function"
+    certify_many(model, pictures, preset=preset, out=out, **words, **given)
+    found = json.loads((out / "run.json").read_text())["parameters"]
+    assert found == parameters("--preset", preset, *(("--n", "120") if given else ()))
+
+
+def test_a_misspelt_preset_is_refused_by_the_function_too(model: Path, pictures: Path) -> None:
+    with pytest.raises(ParameterError, match="preset must be one of paper, quick, strict"):
+        certify_many(model, pictures, preset="papr")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from onnxcert.api.presets import PRESETS
 from onnxcert.cli.options.base import GUARANTEE, NOISE, STOPPING, option
 from onnxcert.cli.options.parsing import parse_draws_or_off, parse_seconds
-from onnxcert.cli.presets import PRESETS
 
 
 @dataclass(frozen=True)
