@@ -25,10 +25,10 @@ test test-all: export PYTHONDONTWRITEBYTECODE :=
 
 # All but the slow tests, and 20 examples of each property.
 test: $(BIN)/.ready
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --hypothesis-profile=dev
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not pages" --hypothesis-profile=dev
 
 test-all: $(BIN)/.ready
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not pages"
 
 # 10,000 damaged models, contracts, flags and files (2,000 of them edited stores, shards and packs,
 # with every command on each), and as many images, labels and point clouds. Takes half an hour.
@@ -46,8 +46,10 @@ recovery: $(BIN)/.ready
 demo: $(BIN)/.ready
 	$(BIN)/onnxcert certify street --out out/street
 
-# The documentation as a site in out/site, with the tutorial executed; no part of `make check`.
-docs: $(BIN)/.docs-ready
+# Run the examples of all pages, and build the documentation as a site in out/site, with the tutorial
+# executed; no part of `make check`.
+docs: $(BIN)/.ready $(BIN)/.docs-ready
+	$(BIN)/python -m pytest -n 2 -m pages tests/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 $(BIN)/.docs-ready: pyproject.toml

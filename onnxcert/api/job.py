@@ -11,7 +11,6 @@ from onnxcert._typing import IntArray
 from onnxcert.api.certificate import CertifiedInput, InputCertificate
 from onnxcert.api.inputs import ReadInput
 from onnxcert.api.origin import make_provenance, name_classes
-from onnxcert.api.wrapped import WrappedModel
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.model.tuning.batch_invariance import check_stateless, draw_warm_up
@@ -99,11 +98,12 @@ class InputJob:
         return InputCertificate.of(certificate, source)
 
     def _refuse_other_labels(self, clean: IntArray) -> None:
-        """Raise ModelError if a function predicts a label that is no class."""
-        if isinstance(self.model, OnnxSegmenter) or 0 <= clean.min() <= clean.max() < self.classes:
+        """Raise ModelError if a function predicts a label that is no class.
+
+        The number of classes itself is the label of an invalid prediction.
+        """
+        if isinstance(self.model, OnnxSegmenter) or 0 <= clean.min() <= clean.max() <= self.classes:
             return
-        if isinstance(self.model, WrappedModel) and self.model.scored:
-            return  # scores that are not finite
         raise ModelError(
             f"the labels must lie from 0 to {self.classes - 1} for {self.classes} classes, got "
             f"{clean.min()} to {clean.max()}; pass the right number of classes."

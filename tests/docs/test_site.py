@@ -59,6 +59,7 @@ def test_the_tutorial_is_stored_without_outputs() -> None:
         assert cell.get("execution_count") is None
 
 
+@pytest.mark.pages
 @pytest.mark.slow
 @pytest.mark.usefixtures("workspace")
 def test_the_tutorial_runs() -> None:
