@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from json_schema import check_object
 from PIL import Image
 from waiting import LIMIT
 
@@ -122,6 +123,7 @@ def test_the_main_job_runs_away_from_the_checkout(environment: Path, elsewhere: 
     )
     assert (done.returncode, done.stderr) == (0, "")
     result = json.loads(done.stdout)
+    check_object(result)
     assert Path(result["model"]["file"]).is_relative_to(environment.parent)
     assert (result["inputs"]["finished"], result["draws"]["n"]) == (1, 100)
     assert result["perturbation"]["sigma"] == 0.25

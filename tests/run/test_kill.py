@@ -30,6 +30,7 @@ import pytest
 from drawing import write_pictures
 from equal_runs import assert_equal_runs, whatever_the_batches
 from forked import Prepare, Started, interrupt_while_opening, signal_at, without_locks
+from json_schema import check_object
 from PIL import Image
 from waiting import LIMIT, wait_until
 
@@ -102,6 +103,7 @@ class Workplace:
         with redirect_stdout(stdout):
             assert run_command_line(self.arguments(out, *extra)) == 0
         result = json.loads(stdout.getvalue())
+        check_object(result)
         assert isinstance(result, dict)
         return result
 
