@@ -75,22 +75,21 @@ def collect_contract(words: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in select_words(words, ContractWords, NameWords).items()
         if value is not None
     }
-    for word, field in (("range", "value_range"), ("channels_are", "channel_order")):
-        if word in given and field in given:
-            raise ParameterError(f"{word} and {field} set the same field; give only one of them.")
+    if "range" in given and "value_range" in given:
+        raise ParameterError("range and value_range are the same; give only one of them.")
+    if "channels_are" in given and "channel_order" in given:
+        raise ParameterError(
+            "--channel-order and --channels-are both set the channels; give only one of them."
+        )
     if "range" in given:
         given["value_range"] = given.pop("range")
     if "channels_are" in given:
         given |= parse_channels(given.pop("channels_are"))
     for name in ("value_range", "mean", "std"):
         if name in given:
-            given[name] = tuple(float(value) for value in given[name])
+            given[name] = _as_numbers(name.removeprefix("value_"), given[name])
     if isinstance(given.get("class_names"), str | PathLike):
         given["class_names"] = read_class_names(Path(given["class_names"]))
-    for name in ("value_range", "mean", "std"):
-        if isinstance(given.get(name), str):
-            word = name.removeprefix("value_")
-            raise ParameterError(f"{word} must be numbers such as (0, 1), got {given[name]!r}.")
     for name in ("bands", "class_names"):
         if name in given:
             given[name] = tuple(given[name])
@@ -102,6 +101,15 @@ def collect_contract(words: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(given.get("categories"), str):
         given["categories"] = read_categories(given["categories"])
     return given
+
+
+def _as_numbers(name: str, values: Any) -> tuple[float, ...]:
+    """Return the numbers of a keyword; text is refused, because the parts of it are characters."""
+    parts: Any = None if isinstance(values, str) else values
+    try:
+        return tuple(map(float, parts))
+    except (TypeError, ValueError):
+        raise ParameterError(f"{name} must be numbers such as (0, 1), got {values!r}.") from None
 
 
 def parse_channels(channels: str) -> dict[str, Any]:
@@ -116,8 +124,8 @@ def parse_channels(channels: str) -> dict[str, Any]:
     names = tuple(name.strip() for name in channels.split(","))
     if len(names) < 2 or not all(names):
         raise ParameterError(
-            "channels_are must be rgb, bgr, rgba, bgra, grey, bands or the names of all bands such "
-            f"as blue,green,red,nir, got {channels!r}."
+            "--channels-are must be rgb, bgr, rgba, bgra, grey, bands or the names of all bands "
+            f"such as blue,green,red,nir, got {channels!r}."
         )
     return {"channel_order": BANDS, "bands": names}
 

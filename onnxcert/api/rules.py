@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any, Unpack
 
 from onnxcert.api.words import RuleWords
@@ -60,8 +61,15 @@ def as_budget(budget: str | int | Budget | None) -> Budget | None:
 
 
 def as_taus(tau: float | Sequence[float]) -> tuple[float, ...]:
-    """Return one or several tau as a tuple."""
-    return tuple(map(float, tau)) if isinstance(tau, Sequence) else (float(tau),)
+    """Return one or several tau as a tuple.
+
+    Raises:
+        ParameterError: it is no number and no sequence of numbers.
+    """
+    several: Any = tau if isinstance(tau, Sequence) else (tau,)
+    if any(isinstance(one, bool) or not isinstance(one, Real) for one in several):
+        raise ParameterError(f"tau must be a number or several such as (0.6, 0.75), got {tau!r}.")
+    return tuple(map(float, several))
 
 
 def _make_schedule(n: int, looks: Any, spending: str) -> Schedule | None:

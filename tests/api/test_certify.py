@@ -248,6 +248,11 @@ def test_messages_name_keywords_in_place_of_options(tmp_path: Path) -> None:
         onnxcert.load(model)
     assert "range=(0, 1)" in str(error.value)
     assert "--" not in str(error.value)
+    for word in ("range", "mean", "std"):
+        with pytest.raises(onnxcert.OnnxcertError, match=f"{word} must be numbers such as"):
+            onnxcert.load(model, **{word: "0,1"})
+    with pytest.raises(onnxcert.OnnxcertError, match=r"^channels_are must be rgb"):
+        onnxcert.load(model, channels_are="redd")
 
 
 @pytest.mark.parametrize(
@@ -261,6 +266,8 @@ def test_messages_name_keywords_in_place_of_options(tmp_path: Path) -> None:
         ({"seed": "a"}, "seed must be a whole number, got 'a'"),
         ({"leak_check": "of"}, "leak_check must be a whole number or 'off', got 'of'"),
         ({"radius_map": 1}, "radius_map must be True or False, got 1"),
+        ({"tau": "0.75"}, "tau must be a number or several such as (0.6, 0.75), got '0.75'"),
+        ({"tau": (0.6, "x")}, "tau must be a number or several"),
         ({"range": "09"}, "range must be the values of black and white"),
     ],
 )

@@ -9,12 +9,10 @@ from onnxcert.cli.options.base import MODEL, option
 from onnxcert.cli.options.names import CHANNEL_ORDERS, OUTPUT_FORMS, POINT_CHANNELS
 from onnxcert.cli.options.parsing import (
     Numbers,
-    parse_channels,
     parse_feeds,
     parse_numbers,
     parse_pair,
 )
-from onnxcert.errors import ParameterError
 
 
 @dataclass(frozen=True)
@@ -31,11 +29,10 @@ class ContractOptions:
         "ORDER",
         choices=CHANNEL_ORDERS,
     )
-    channels_are: dict[str, Any] | None = option(
+    channels_are: str | None = option(
         "Channels of the input: rgb, bgr, rgba, bgra, grey, bands (those of the file, unchanged), "
         "or the band names, e.g. blue,green,red,nir.",
         "WHAT",
-        parse=parse_channels,
     )
     value_range: Numbers | None = option(
         "Model values of black and white before --mean and --std: 0,1 or 0,255 or -1,1.",
@@ -109,16 +106,8 @@ class ContractOptions:
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         given = {name: value for name, value in values.items() if value not in (None, [], ())}
-        channels = given.pop("channels_are", {})
-        if channels and "channel_order" in given:
-            raise ParameterError(
-                "--channel-order and --channels-are both set the channels; give only one of them."
-            )
-        given |= channels
         if "feeds" in given:
             given["feeds"] = parse_feeds(given["feeds"])
-        if "categories" in given:
-            from onnxcert.data.points.shapenet import read_categories
+        from onnxcert.api.models import collect_contract  # here, so that --help does not load ONNX
 
-            given["categories"] = read_categories(given["categories"])
-        return given
+        return collect_contract(given)

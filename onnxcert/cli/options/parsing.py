@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import typer
 
-from onnxcert.cli.options.names import CHANNEL_ORDERS
 from onnxcert.errors import ParameterError
 
 Numbers = tuple[float, ...]
@@ -50,20 +49,6 @@ def parse_pair(text: str) -> Numbers:
     if len(pair) != 2:
         raise typer.BadParameter(f"must be two numbers such as 0,1 or 0,255, got {text!r}.")
     return pair
-
-
-def parse_channels(text: str) -> dict[str, Any]:
-    """Return contract fields from a colour order, `bands`, or band names separated by commas."""
-    order = text.strip().upper().replace("GREY", "GRAY")
-    if order in CHANNEL_ORDERS:
-        return {"channel_order": order}
-    names = tuple(name.strip() for name in text.split(","))
-    if len(names) < 2 or not all(names):
-        raise typer.BadParameter(
-            "must be rgb, bgr, rgba, bgra, grey, bands or the names of all bands such as "
-            f"blue,green,red,nir, got {text!r}."
-        )
-    return {"channel_order": "BANDS", "bands": names}
 
 
 def parse_size(text: str) -> tuple[int, int]:
