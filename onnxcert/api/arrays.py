@@ -182,12 +182,12 @@ def scale(
     *,
     own: bool = False,
 ) -> FloatArray:
-    """Return pixels in [0, 1], as float32 in memory that nobody else writes to.
+    """Return pixels in [0, 1], as float32, in memory that is not shared with the caller.
 
     Args:
         pixels: values of any type.
         range: values of black and white; None for the usual ones.
-        own: whether nobody else writes to `pixels`, so that they need not be copied.
+        own: whether `pixels` is a copy already, so that it need not be copied again.
 
     Raises:
         InputError: the values are outside the range, not finite, or of a type without a usual one.

@@ -9,21 +9,21 @@ from typing import Any, Final, Literal, Unpack, overload
 
 from onnxcert._typing import FloatArray, Perturbation
 from onnxcert.api.certificate import InputCertificate
+from onnxcert.api.input_certification import InputCertification
 from onnxcert.api.inputs import read_input
-from onnxcert.api.job import InputJob
+from onnxcert.api.keyword_checks import check_keywords
+from onnxcert.api.keywords import (
+    ModelKeywords,
+    Name,
+    OneKeywords,
+    RuleKeywords,
+    StoppingKeywords,
+    select_keywords,
+)
 from onnxcert.api.models import load
 from onnxcert.api.noise import make_noise, make_noise_without_model
 from onnxcert.api.progress import Bar, follow
 from onnxcert.api.rules import make_rule
-from onnxcert.api.words import (
-    ModelWords,
-    Name,
-    OneWords,
-    RuleWords,
-    StoppingWords,
-    check_words,
-    select_words,
-)
 from onnxcert.api.wrapped import is_module, wrap
 from onnxcert.data.points import PointCloud
 from onnxcert.errors import ParameterError
@@ -46,16 +46,16 @@ def certify(
     model: Model,
     image: list[Any] | tuple[Any, ...],
     perturbation: Perturbation | str | None = None,
-    **words: Any,
+    **keywords: Any,
 ) -> list[InputCertificate]: ...
 @overload
 def certify(
     model: Model,
     image: Name | FloatArray | PointCloud | Any,
     perturbation: Perturbation | str | None = None,
-    **words: Any,
+    **keywords: Any,
 ) -> InputCertificate: ...
-@check_words(OneWords)  # type: ignore[misc]  # the overloads leave the keywords to it
+@check_keywords(OneKeywords)  # type: ignore[misc]  # the overloads leave the keywords to it
 def certify(
     model: Model,
     image: Any,
@@ -82,7 +82,7 @@ def certify(
     unit: str | None = None,
     progress: bool | ProgressListener = False,
     on_batch: Callable[[Count], None] | None = None,
-    **words: Unpack[OneWords],
+    **keywords: Unpack[OneKeywords],
 ) -> InputCertificate | list[InputCertificate]:
     """Certify the predictions of a model on one input, or on each input of a list.
 
@@ -123,16 +123,16 @@ def certify(
         unit: the unit of the input as text, for the statement.
         progress: True for a progress bar.
         on_batch: called after every batch.
-        words: the rule (`onnxcert.api.words.RuleWords`), reasons to stop, and for an ONNX file
-            contract, preprocessing and device (`ModelWords`), as on the command line.
+        keywords: the rule, reasons to stop, and for an ONNX file contract, preprocessing and
+            device, as on the command line; see `onnxcert.api.keywords.OneKeywords`.
 
     Raises:
         OnnxcertError: the model, an input or a keyword cannot be used.
     """
-    model_words: dict[str, Any] = select_words(words, ModelWords)
+    model_keywords: dict[str, Any] = select_keywords(keywords, ModelKeywords)
     if layout is not None and layout not in _IMAGE_LAYOUTS:
-        model_words["layout"], layout = layout, None
-    segment = _open(model, model_words, classes)
+        model_keywords["layout"], layout = layout, None
+    segment = _open(model, model_keywords, classes)
     several = isinstance(image, list | tuple)
     images = list(image) if several else [image]
     noise = {
@@ -145,7 +145,7 @@ def certify(
     settings = _make_settings(
         segment,
         noise,
-        words,
+        keywords,
         inputs=len(images),
         rule=rule,
         stopping=stopping,
@@ -171,19 +171,21 @@ def certify(
                 category=category,
                 unit=unit,
             )
-            job = InputJob(segment, read, settings, seed, batch_size, classes, tuple(class_names))
+            job = InputCertification(
+                segment, read, settings, seed, batch_size, classes, tuple(class_names)
+            )
             certificates.append(job.certify(follow(listener, place, read.name, on_batch)))
     return certificates if several else certificates[0]
 
 
-def _open(model: Model, words: dict[str, Any], classes: int | None) -> Segmenter:
+def _open(model: Model, keywords: dict[str, Any], classes: int | None) -> Segmenter:
     """Return the model, opened if it is a file."""
     if isinstance(model, str | PathLike):
-        return load(model, **(words if classes is None else {**words, "classes": classes}))
-    if words:
-        name = next(iter(words))
+        return load(model, **(keywords if classes is None else {**keywords, "classes": classes}))
+    if keywords:
+        name = next(iter(keywords))
         if name == "layout":
-            raise ParameterError(f"layout must be CHW or HWC, got {words[name]!r}.")
+            raise ParameterError(f"layout must be CHW or HWC, got {keywords[name]!r}.")
         opened = isinstance(model, OnnxSegmenter)
         raise ParameterError(
             f"{name} applies to an ONNX file only; "
@@ -195,7 +197,7 @@ def _open(model: Model, words: dict[str, Any], classes: int | None) -> Segmenter
 def _make_settings(
     model: Segmenter,
     noise: dict[str, Any],
-    words: Mapping[str, Any],
+    keywords: Mapping[str, Any],
     *,
     inputs: int,
     rule: Rule | None,
@@ -204,22 +206,25 @@ def _make_settings(
     n0: int,
     **settings: Any,
 ) -> Settings:
-    rule_words, stopping_words = select_words(words, RuleWords), select_words(words, StoppingWords)
+    rule_keywords, stopping_keywords = (
+        select_keywords(keywords, RuleKeywords),
+        select_keywords(keywords, StoppingKeywords),
+    )
     for given, name, replaced in (
-        (rule, "rule", rule_words),
-        (stopping, "stopping", stopping_words),
+        (rule, "rule", rule_keywords),
+        (stopping, "stopping", stopping_keywords),
     ):
         if given is not None and replaced:
-            word = next(iter(replaced))
-            raise ParameterError(f"{word} conflicts with {name}; set it in the {name}.")
+            keyword = next(iter(replaced))
+            raise ParameterError(f"{keyword} conflicts with {name}; set it in the {name}.")
     if rule is None:
         whole = isinstance(model, OnnxSegmenter) and model.classifies
-        rule = make_rule(n, inputs=inputs, whole=whole, **rule_words)
+        rule = make_rule(n, inputs=inputs, whole=whole, **rule_keywords)
     elif rule.alpha_scope == "dataset" and rule.inputs < inputs:
         rule = rule.but(inputs=inputs)  # alpha is shared over all that are certified here
     if stopping is None:
-        seconds = stopping_words.pop("time", None)
-        stopping = Stopping(**stopping_words, seconds=seconds)
+        seconds = stopping_keywords.pop("time", None)
+        stopping = Stopping(**stopping_keywords, seconds=seconds)
     return Settings(
         perturbation=_make_noise(model, noise),
         n=n,
@@ -230,12 +235,12 @@ def _make_settings(
     )
 
 
-def _make_noise(model: Segmenter, words: dict[str, Any]) -> Perturbation:
+def _make_noise(model: Segmenter, keywords: dict[str, Any]) -> Perturbation:
     if isinstance(model, OnnxSegmenter):
-        return make_noise(model.contract, model.file.path, **words)
-    if words["on"] is not None:
+        return make_noise(model.contract, model.file.path, **keywords)
+    if keywords["on"] is not None:
         raise ParameterError("on needs an ONNX model; pass onnxcert.OnChannels as perturbation.")
-    found = make_noise_without_model(**words)
+    found = make_noise_without_model(**keywords)
     if found is None:
         raise ParameterError("the noise is unknown; pass sigma, e.g. sigma=0.25.")
     return found

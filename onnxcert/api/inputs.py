@@ -111,9 +111,9 @@ def read_input(
     )
 
 
-def _refuse(**words: Any) -> None:
+def _refuse(**keywords: Any) -> None:
     """Raise ParameterError if a keyword is given that does not apply to this input."""
-    for name, value in words.items():
+    for name, value in keywords.items():
         if value is not None:
             kind = "images in memory" if name in ("layout", "range") else "point clouds"
             raise ParameterError(f"{name} is for {kind}; leave it out.")

@@ -8,9 +8,10 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Unpack
 
+from onnxcert.api.keyword_checks import check_keywords
+from onnxcert.api.keywords import ModelKeywords, Name
 from onnxcert.api.models import collect_contract, make_fit
 from onnxcert.api.trial_input import try_model
-from onnxcert.api.words import ModelWords, Name, check_words
 from onnxcert.data import read_class_names, read_image
 from onnxcert.data.points import read_cloud
 from onnxcert.errors import ContractError, ParameterError
@@ -51,7 +52,7 @@ class Inspection:
         return "\n".join(lines)
 
 
-@check_words(ModelWords)
+@check_keywords(ModelKeywords)
 def inspect(
     model: Name | ModelFile,
     picture: Name | None = None,
@@ -63,7 +64,7 @@ def inspect(
     columns: str | None = None,
     category: str | None = None,
     on_contract: Callable[[Inspection], None] = lambda _: None,
-    **words: Unpack[ModelWords],
+    **keywords: Unpack[ModelKeywords],
 ) -> Inspection:
     """Detect the contract of a model, lint it and run it on a random input.
 
@@ -77,14 +78,14 @@ def inspect(
         columns: columns of a point file.
         category: category of the shape.
         on_contract: called when the contract is known, before the model runs.
-        words: see `onnxcert.api.words.ModelWords`.
+        keywords: see `onnxcert.api.keywords.ModelKeywords`.
 
     Raises:
         ContractError: a field of the contract is missing, ambiguous or contradictory.
         ModelError: the model must not be certified, or does not run.
     """
     file = model if isinstance(model, ModelFile) else read_model(find_model(fspath(model)))
-    given = collect_contract(words)
+    given = collect_contract(keywords)
     if sigma is not None:
         given["trained_sigma"] = sigma
     if class_names:
@@ -103,8 +104,8 @@ def inspect(
             "--columns and --category are for point clouds, but the model takes images; leave them "
             "out."
         )
-    segmenter = _open(file, contract, words)
-    tried = try_model(segmenter, words.get("tile"))
+    segmenter = _open(file, contract, keywords)
+    tried = try_model(segmenter, keywords.get("tile"))
     if picture is not None:
         if bands is not None:
             draw_prediction(Path(out), segmenter, read_image(Path(picture), bands))
@@ -123,13 +124,13 @@ def find_findings(file: ModelFile, contract: Contract) -> tuple[Finding, ...]:
     return (*lint(file.proto, dict(contract.feeds)), *image_findings(contract, file))
 
 
-def _open(file: ModelFile, contract: Contract, words: Any) -> OnnxSegmenter:
+def _open(file: ModelFile, contract: Contract, keywords: Any) -> OnnxSegmenter:
     """Return the model; by default images are resized to a fixed input size."""
-    fit = words.get("fit") or make_fit(contract, file, words)
+    fit = keywords.get("fit") or make_fit(contract, file, keywords)
     unchanged = fit.scale == 1.0 and fit.size is None and fit.tile is None and not fit.scales
     if isinstance(contract, ImageContract) and unchanged:
         fit = replace(fit, size=contract.size)
-    runtime = {name: words[name] for name in ("device", "threads", "fill") if name in words}
+    runtime = {name: keywords[name] for name in ("device", "threads", "fill") if name in keywords}
     return OnnxSegmenter(file, contract, fit=fit, **runtime)
 
 

@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Final, Unpack
 
-from onnxcert.api.words import InputWords, Name
+from onnxcert.api.keywords import InputKeywords, Name
 from onnxcert.data import Listing, read_class_names, select
 from onnxcert.data.datasets import READERS, apply_label_encoding
 from onnxcert.data.label_pattern import apply_label_pattern
@@ -29,7 +29,7 @@ DATASETS: Final = {
 
 
 def list_inputs(
-    model: Path, inputs: Sequence[str], modality: Modality, **words: Unpack[InputWords]
+    model: Path, inputs: Sequence[str], modality: Modality, **keywords: Unpack[InputKeywords]
 ) -> Listing:
     """Return the given inputs, or the samples next to the model if none are given.
 
@@ -37,28 +37,28 @@ def list_inputs(
         model: ONNX file.
         inputs: files, folders and glob patterns.
         modality: modality of the model.
-        words: see `onnxcert.api.words.InputWords`.
+        keywords: see `onnxcert.api.keywords.InputKeywords`.
 
     Raises:
         InputError: an input or its labels are missing.
         ParameterError: a keyword is unknown, or for the other modality.
     """
-    listing = _list(model, inputs, modality, words)
-    listing = select(listing, limit=words.get("limit"), every=words.get("every"))
-    ignored = _as_labels(words.get("ignore_label"))
+    listing = _list(model, inputs, modality, keywords)
+    listing = select(listing, limit=keywords.get("limit"), every=keywords.get("every"))
+    ignored = _as_labels(keywords.get("ignore_label"))
     listing = replace(listing, also_ignored=ignored[1:])
     if modality is Modality.POINTS:
-        return _apply_point_words(listing, words)
+        return _apply_point_words(listing, keywords)
     for name in ("columns", "category"):
-        if words.get(name) is not None:
+        if keywords.get(name) is not None:
             raise ParameterError(
                 f"--{name} is for point clouds, but the model takes images; leave it out."
             )
-    palette = words.get("palette")
+    palette = keywords.get("palette")
     return apply_label_encoding(
         listing,
         palette=None if palette is None else Path(palette),
-        label_map=words.get("label_map"),
+        label_map=keywords.get("label_map"),
         ignore_label=ignored[0] if ignored else None,
     )
 
@@ -70,14 +70,14 @@ def _as_labels(given: int | Sequence[int] | None) -> tuple[int, ...]:
     return tuple(sorted({*given})) if isinstance(given, Sequence) else (given,)
 
 
-def _apply_point_words(listing: Listing, words: InputWords) -> Listing:
+def _apply_point_words(listing: Listing, keywords: InputKeywords) -> Listing:
     for name in ("palette", "label_map"):
-        if words.get(name) is not None:
+        if keywords.get(name) is not None:
             raise ParameterError(
                 f"--{name.replace('_', '-')} is for images, but the model takes points; leave it "
                 "out."
             )
-    columns, category, items = words.get("columns"), words.get("category"), listing.items
+    columns, category, items = keywords.get("columns"), keywords.get("category"), listing.items
     if columns is not None:
         Columns.parse(columns)  # refuse invalid columns before the first input
     if category is not None:
@@ -85,14 +85,16 @@ def _apply_point_words(listing: Listing, words: InputWords) -> Listing:
     return replace(listing, items=items, columns=columns)
 
 
-def _list(model: Path, inputs: Sequence[str], modality: Modality, words: InputWords) -> Listing:
+def _list(
+    model: Path, inputs: Sequence[str], modality: Modality, keywords: InputKeywords
+) -> Listing:
     readers, default = DATASETS[modality]
-    name, labels = words.get("dataset") or default, words.get("labels")
+    name, labels = keywords.get("dataset") or default, keywords.get("labels")
     if name not in readers:
         raise ParameterError(
             f"--dataset must be one of {', '.join(readers)}, got {name!r}{suggest(name, readers)}"
         )
-    given, pattern = None if labels is None else fspath(labels), words.get("labels_pattern")
+    given, pattern = None if labels is None else fspath(labels), keywords.get("labels_pattern")
     if pattern is not None and name != default:
         raise ParameterError(
             f"--labels-pattern cannot be combined with --dataset {name}, which has its own labels; "

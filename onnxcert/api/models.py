@@ -7,13 +7,13 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Unpack
 
-from onnxcert.api.words import (
-    ContractWords,
-    LoadWords,
+from onnxcert.api.keyword_checks import check_keywords
+from onnxcert.api.keywords import (
+    ContractKeywords,
+    LoadKeywords,
     Name,
-    NameWords,
-    check_words,
-    select_words,
+    NameKeywords,
+    select_keywords,
 )
 from onnxcert.data import read_class_names
 from onnxcert.data.points.shapenet import read_categories
@@ -27,8 +27,8 @@ from onnxcert.model.graph.file import ModelFile, read_model
 from onnxcert.model.segmenter import OnnxSegmenter
 
 
-@check_words(LoadWords)
-def load(model: Name, **words: Unpack[LoadWords]) -> OnnxSegmenter:
+@check_keywords(LoadKeywords)
+def load(model: Name, **keywords: Unpack[LoadKeywords]) -> OnnxSegmenter:
     """Open an ONNX model.
 
     Open a model once and certify many inputs with it: its execution plan and its batch-invariance
@@ -36,8 +36,8 @@ def load(model: Name, **words: Unpack[LoadWords]) -> OnnxSegmenter:
 
     Args:
         model: ONNX file, folder with one, or the name of a bundled model (``street``, ``parts``).
-        words: contract, preprocessing and device, as on the command line; see
-            `onnxcert.api.words.LoadWords`.
+        keywords: contract, preprocessing and device, as on the command line; see
+            `onnxcert.api.keywords.LoadKeywords`.
 
     Raises:
         ModelError: the file, its graph or its contract cannot be used.
@@ -45,26 +45,26 @@ def load(model: Name, **words: Unpack[LoadWords]) -> OnnxSegmenter:
         ParameterError: a keyword is unknown or its value is out of range.
     """
     file = read_model(find_model(fspath(model)))
-    return open_model(file, words)
+    return open_model(file, keywords)
 
 
 def open_model(
-    file: ModelFile, words: Mapping[str, Any], *, names: Sequence[str] = ()
+    file: ModelFile, keywords: Mapping[str, Any], *, names: Sequence[str] = ()
 ) -> OnnxSegmenter:
     """Return the model of a file that was read; `names` are the class names of the inputs."""
-    contract = detect(file, collect_contract(words), names=names)
-    runtime: dict[str, Any] = {k: words[k] for k in ("device", "threads") if k in words}
-    fit = words.get("fit")
+    contract = detect(file, collect_contract(keywords), names=names)
+    runtime: dict[str, Any] = {k: keywords[k] for k in ("device", "threads") if k in keywords}
+    fit = keywords.get("fit")
     return OnnxSegmenter(
         file,
         contract,
-        fit=make_fit(contract, file, words) if fit is None else fit,
-        fill=words.get("fill", False),
+        fit=make_fit(contract, file, keywords) if fit is None else fit,
+        fill=keywords.get("fill", False),
         **runtime,
     )
 
 
-def collect_contract(words: Mapping[str, Any]) -> dict[str, Any]:
+def collect_contract(keywords: Mapping[str, Any]) -> dict[str, Any]:
     """Return the contract fields that keywords give, by name, without those that are None.
 
     Raises:
@@ -72,7 +72,7 @@ def collect_contract(words: Mapping[str, Any]) -> dict[str, Any]:
     """
     given: dict[str, Any] = {
         name: value
-        for name, value in select_words(words, ContractWords, NameWords).items()
+        for name, value in select_keywords(keywords, ContractKeywords, NameKeywords).items()
         if value is not None
     }
     if "range" in given and "value_range" in given:
@@ -130,7 +130,7 @@ def parse_channels(channels: str) -> dict[str, Any]:
     return {"channel_order": BANDS, "bands": names}
 
 
-def make_fit(contract: Contract, file: ModelFile, words: Mapping[str, Any]) -> Fit:
+def make_fit(contract: Contract, file: ModelFile, keywords: Mapping[str, Any]) -> Fit:
     """Return the preprocessing of images that keywords define.
 
     Models of points accept only the default, so opening them refuses any other.
@@ -138,7 +138,7 @@ def make_fit(contract: Contract, file: ModelFile, words: Mapping[str, Any]) -> F
     Raises:
         ParameterError: keywords contradict each other or the model.
     """
-    size, resize, tile = words.get("size"), words.get("resize", False), words.get("tile")
+    size, resize, tile = keywords.get("size"), keywords.get("resize", False), keywords.get("tile")
     if resize and size is not None:
         raise ParameterError("--resize and --size exclude each other; give only one of them.")
     if not isinstance(contract, ImageContract):
@@ -153,17 +153,21 @@ def make_fit(contract: Contract, file: ModelFile, words: Mapping[str, Any]) -> F
         raise ParameterError(
             f"{file.path} takes images of any size; give the tile size as --tile HxW."
         )
-    scale, scales, pad_to = words.get("scale", 1.0), words.get("scales"), words.get("pad_to")
+    scale, scales, pad_to = (
+        keywords.get("scale", 1.0),
+        keywords.get("scales"),
+        keywords.get("pad_to"),
+    )
     size = contract.size if resize else size
     plain = scale == 1.0 and not scales and tile is None
-    overlap = words.get("overlap")
+    overlap = keywords.get("overlap")
     return Fit(
         scale=scale,
         size=contract.usual_size if size is None and plain else size,
         pad_to=(contract.multiple or 1) if pad_to is None else pad_to,
-        grid=words.get("grid", "native"),
+        grid=keywords.get("grid", "native"),
         scales=tuple(scales or ()),
-        flip=words.get("flip", False),
+        flip=keywords.get("flip", False),
         tile=contract.size if tile == "model" else tile,
         overlap=(overlap, overlap) if isinstance(overlap, int) else overlap,
     )

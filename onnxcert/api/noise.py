@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Unpack
 
 from onnxcert._typing import Perturbation
-from onnxcert.api.words import NoiseWords
+from onnxcert.api.keywords import NoiseKeywords
 from onnxcert.data.images.bands import join_band_names
 from onnxcert.errors import ParameterError, suggest
 from onnxcert.model.contract.base import Contract
@@ -28,7 +28,7 @@ def make_noise(
     model: object,
     *,
     default: float | None = None,
-    **words: Unpack[NoiseWords],
+    **keywords: Unpack[NoiseKeywords],
 ) -> Perturbation:
     """Return the noise for a model.
 
@@ -36,23 +36,23 @@ def make_noise(
         contract: contract of the model.
         model: name of the model, for messages.
         default: sigma if neither a keyword nor the model sets it.
-        words: see `onnxcert.api.words.NoiseWords`.
+        keywords: see `onnxcert.api.keywords.NoiseKeywords`.
 
     Raises:
         ParameterError: keywords contradict each other or the model, or sigma is unknown.
     """
-    given = _given_object(words)
+    given = _given_object(keywords)
     if given is not None:
         return given
-    kind = _find_kind(words)
+    kind = _find_kind(keywords)
     if issubclass(kind, Semantic):
-        sigma = words.get("sigma")
+        sigma = keywords.get("sigma")
         return make_change(kind, default if sigma is None else sigma, contract)
     if kind is Rotation and not isinstance(contract, PointContract):
         raise ParameterError(
             "rotations are for point clouds, but the model takes images; leave --perturbation out."
         )
-    sigma = get_sigma(contract, **words)
+    sigma = get_sigma(contract, **keywords)
     sigma = default if sigma is None else sigma
     if sigma is None:
         raise ParameterError(
@@ -60,30 +60,30 @@ def make_noise(
             f"{contract.modality.usual_sigma}."
         )
     if isinstance(contract, PointContract) and kind is Rotation:
-        return _make_rotation(contract, sigma, words)
-    return _make_additive(contract, kind(**{"sigma": sigma}), words.get("on"))
+        return _make_rotation(contract, sigma, keywords)
+    return _make_additive(contract, kind(**{"sigma": sigma}), keywords.get("on"))
 
 
-def make_noise_without_model(**words: Unpack[NoiseWords]) -> Perturbation | None:
+def make_noise_without_model(**keywords: Unpack[NoiseKeywords]) -> Perturbation | None:
     """Return the noise that keywords alone define; None without sigma.
 
     Raises:
         ParameterError: keywords contradict each other.
     """
-    given = _given_object(words)
+    given = _given_object(keywords)
     if given is not None:
         return given
-    kind, sigma = _find_kind(words), words.get("sigma")
+    kind, sigma = _find_kind(keywords), keywords.get("sigma")
     if sigma is None:
         return None
     if kind is Rotation:
-        return _make_rotation(PointContract(), sigma, words)
+        return _make_rotation(PointContract(), sigma, keywords)
     return kind(**{"sigma": sigma})
 
 
-def get_sigma(contract: Contract, **words: Unpack[NoiseWords]) -> float | None:
+def get_sigma(contract: Contract, **keywords: Unpack[NoiseKeywords]) -> float | None:
     """Return sigma, or the standard deviation of the training noise; None if unknown."""
-    sigma, kind = words.get("sigma"), _find_kind(words)
+    sigma, kind = keywords.get("sigma"), _find_kind(keywords)
     if sigma is not None or issubclass(kind, Semantic):
         return sigma
     if kind is not Rotation:
@@ -91,12 +91,14 @@ def get_sigma(contract: Contract, **words: Unpack[NoiseWords]) -> float | None:
     return contract.trained_rotation if isinstance(contract, PointContract) else None
 
 
-def _given_object(words: NoiseWords) -> Perturbation | None:
-    """Return the perturbation if one was given as an object, which excludes the other words."""
-    perturbation = words.get("perturbation")
+def _given_object(keywords: NoiseKeywords) -> Perturbation | None:
+    """Return the perturbation if one was given as an object, which excludes the other keywords."""
+    perturbation = keywords.get("perturbation")
     if perturbation is None or isinstance(perturbation, str):
         return None
-    more = [name for name, value in words.items() if name != "perturbation" and value is not None]
+    more = [
+        name for name, value in keywords.items() if name != "perturbation" and value is not None
+    ]
     if more:
         raise ParameterError(
             f"{more[0]} and a perturbation exclude each other; set {more[0]} in the perturbation, "
@@ -110,9 +112,9 @@ def _given_object(words: NoiseWords) -> Perturbation | None:
     return perturbation
 
 
-def _find_kind(words: NoiseWords) -> type[Perturbation]:
+def _find_kind(keywords: NoiseKeywords) -> type[Perturbation]:
     """Return the class of the named perturbation; refuse keywords that it does not have."""
-    name: Any = words.get("perturbation") or Gaussian.name
+    name: Any = keywords.get("perturbation") or Gaussian.name
     if name not in KINDS:
         raise ParameterError(
             f"--perturbation must be one of {', '.join(KINDS)}, got {name!r}"
@@ -121,16 +123,16 @@ def _find_kind(words: NoiseWords) -> type[Perturbation]:
     kind = KINDS[name]
     refused: tuple[str, ...] = ("on",) if kind is Rotation else ("axis", "radius")
     for other in ("on", "axis", "radius") if issubclass(kind, Semantic) else refused:
-        if words.get(other) is not None:
+        if keywords.get(other) is not None:
             raise ParameterError(
                 f"--{other} cannot be combined with --perturbation {name}; leave it out."
             )
     return kind
 
 
-def _make_rotation(contract: PointContract, sigma: float, words: NoiseWords) -> Perturbation:
+def _make_rotation(contract: PointContract, sigma: float, keywords: NoiseKeywords) -> Perturbation:
     vectors = 2 if contract.has_normals else 1
-    axis, radius = words.get("axis"), words.get("radius")
+    axis, radius = keywords.get("axis"), keywords.get("radius")
     if axis is not None:
         if radius is not None:
             raise ParameterError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from onnxcert.api.words import WorkerWords
+from onnxcert.api.keywords import WorkerKeywords
 from onnxcert.data import Shard
 from onnxcert.errors import ParameterError
 from onnxcert.model.runtime.machine import available_cores
@@ -33,13 +33,13 @@ def parse_shard(shard: str | None, seed: int | None) -> Shard | None:
     return parsed
 
 
-def has_workers(words: Mapping[str, Any]) -> bool:
+def has_workers(keywords: Mapping[str, Any]) -> bool:
     """Return whether keywords ask for workers."""
-    return _on_ray(words) or words.get("workers") is not None
+    return _on_ray(keywords) or keywords.get("workers") is not None
 
 
-def _on_ray(words: Mapping[str, Any]) -> bool:
-    return bool(words.get("ray")) or words.get("ray_address") is not None
+def _on_ray(keywords: Mapping[str, Any]) -> bool:
+    return bool(keywords.get("ray")) or keywords.get("ray_address") is not None
 
 
 def build_workers(
@@ -48,7 +48,7 @@ def build_workers(
     *,
     device: str = "auto",
     threads: int = 0,
-    **words: Unpack[WorkerWords],
+    **keywords: Unpack[WorkerKeywords],
 ) -> WorkerPool | None:
     """Return the workers that run the model; None to run it in this process.
 
@@ -57,15 +57,15 @@ def build_workers(
         nonrobust: baseline model, if there is one.
         device: requested device.
         threads: requested threads.
-        words: see `onnxcert.api.words.WorkerWords`.
+        keywords: see `onnxcert.api.keywords.WorkerKeywords`.
 
     Raises:
         ParameterError: there are more workers than GPUs, or `device` names a single GPU.
     """
-    workers = words.get("workers")
+    workers = keywords.get("workers")
     if workers is not None and not 0 <= workers <= 1024:
         raise ParameterError(f"--workers must be from 0 (all available) to 1024, got {workers}.")
-    if not has_workers(words):
+    if not has_workers(keywords):
         return None
     if ":" in device:
         raise ParameterError(
@@ -73,9 +73,9 @@ def build_workers(
             "--device cuda, or leave --workers and --ray out."
         )
     other = None if nonrobust is None else nonrobust.reopen
-    if _on_ray(words):
+    if _on_ray(keywords):
         opening = WorkerSetup(model.reopen, other, device, threads or 1)
-        return Cluster(opening, workers or 0, words.get("ray_address"))
+        return Cluster(opening, workers or 0, keywords.get("ray_address"))
     gpus = [] if device == "cpu" else visible_gpus()
     size = workers or len(gpus) or available_cores()
     if gpus and size > len(gpus):

@@ -9,20 +9,20 @@ from os import fspath
 from typing import Any, Final, Unpack
 
 from onnxcert._typing import Perturbation
+from onnxcert.api.keyword_checks import check_keywords
+from onnxcert.api.keywords import (
+    ModelKeywords,
+    Name,
+    NoiseKeywords,
+    PlanKeywords,
+    RuleKeywords,
+    select_keywords,
+)
 from onnxcert.api.models import collect_contract, load
 from onnxcert.api.noise import get_sigma, make_noise, make_noise_without_model
 from onnxcert.api.report import as_results
 from onnxcert.api.rules import make_rule
 from onnxcert.api.trial_input import make_trial_input
-from onnxcert.api.words import (
-    ModelWords,
-    Name,
-    NoiseWords,
-    PlanWords,
-    RuleWords,
-    check_words,
-    select_words,
-)
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.planning import Plan, PlanRequest, VoteRates
@@ -65,7 +65,7 @@ class PlannedRun:
         return str(self)
 
 
-@check_words(PlanWords)
+@check_keywords(PlanKeywords)
 def plan(
     components: int | tuple[int, ...] | None = None,
     *,
@@ -78,7 +78,7 @@ def plan(
     inputs: int = 1,
     pilot: Name | Results | None = None,
     batch_size: int | None = None,
-    **words: Unpack[PlanWords],
+    **keywords: Unpack[PlanKeywords],
 ) -> PlannedRun:
     """Compute how many draws and votes a certificate needs, and its cost; as `onnxcert plan`.
 
@@ -96,9 +96,11 @@ def plan(
             points.
         draws_per_second: speed, instead of a measurement.
         inputs: number of inputs to certify.
-        pilot: results of other inputs, to predict the certified share.
+        pilot: results of an earlier run, of other inputs or another seed, to predict the certified
+            share.
         batch_size: draws per pass of the measurement; None for automatic.
-        words: rule, noise and model as on the command line; see `onnxcert.api.words.PlanWords`.
+        keywords: rule, noise and model as on the command line; see
+            `onnxcert.api.keywords.PlanKeywords`.
 
     Raises:
         ParameterError: the number of components is unknown, or keywords contradict each other.
@@ -106,7 +108,7 @@ def plan(
     """
     size = _count(components)
     draws = None if n is None else tuple(n) if isinstance(n, Sequence) else (n,)
-    noise: NoiseWords = select_words(words, NoiseWords)  # type: ignore[assignment]
+    noise: NoiseKeywords = select_keywords(keywords, NoiseKeywords)  # type: ignore[assignment]
     rates, pilot_components, perturbation = _read_pilot(pilot)
     if perturbation is None:
         perturbation = make_noise_without_model(**noise)
@@ -119,7 +121,7 @@ def plan(
             raise ParameterError(
                 "--draws-per-second and --model exclude each other; give only one of them."
             )
-        segmenter = _open(model, select_words(words, ModelWords))
+        segmenter = _open(model, select_keywords(keywords, ModelKeywords))
         x = segmenter.to_array(make_trial_input(_as_text(picture), segmenter))
         shape = x.shape
         # The noise that certify would use; the time does not depend on sigma.
@@ -136,7 +138,7 @@ def plan(
                 f"--components {size}; leave --components out."
             )
         size = speed.components
-    elif picture is not None or collect_contract(select_words(words, ModelWords)):
+    elif picture is not None or collect_contract(select_keywords(keywords, ModelKeywords)):
         raise ParameterError("model options and --picture need --model; give the model.")
     if size is None:
         size = pilot_components
@@ -148,9 +150,9 @@ def plan(
     request = PlanRequest(
         components=size,
         rule=make_rule(
-            _find_maximum(words.get("looks"), draws),
+            _find_maximum(keywords.get("looks"), draws),
             inputs=inputs,
-            **select_words(words, RuleWords),
+            **select_keywords(keywords, RuleKeywords),
         ),
         selection=selection,
         n0=n0,
@@ -173,8 +175,8 @@ def _count(components: int | Sequence[int] | None) -> int | None:
     return prod(components) if isinstance(components, Sequence) else components
 
 
-def _open(model: Name | OnnxSegmenter, words: Any) -> OnnxSegmenter:
-    return model if isinstance(model, OnnxSegmenter) else load(model, **words)
+def _open(model: Name | OnnxSegmenter, keywords: Any) -> OnnxSegmenter:
+    return model if isinstance(model, OnnxSegmenter) else load(model, **keywords)
 
 
 def _as_text(picture: Any) -> str | None:
@@ -184,7 +186,7 @@ def _as_text(picture: Any) -> str | None:
     return "x".join(map(str, picture)) if isinstance(picture, tuple) else str(picture)
 
 
-def _check_pilot_noise(pilot: Any, perturbation: Perturbation, noise: NoiseWords) -> None:
+def _check_pilot_noise(pilot: Any, perturbation: Perturbation, noise: NoiseKeywords) -> None:
     """Raise ParameterError if keywords set other noise than that of the pilot."""
     usual = {"perturbation": "gaussian"}
     given = any(value not in (None, usual.get(name)) for name, value in noise.items())

@@ -10,6 +10,16 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
+from onnxcert.api.keywords import (
+    InputKeywords,
+    ModelKeywords,
+    Name,
+    NoiseKeywords,
+    RuleKeywords,
+    RunKeywords,
+    WorkerKeywords,
+    select_keywords,
+)
 from onnxcert.api.listing import (
     check_category,
     collect_class_names,
@@ -21,16 +31,6 @@ from onnxcert.api.noise import get_sigma, make_noise
 from onnxcert.api.parallel import build_workers, has_workers, parse_shard
 from onnxcert.api.quick import choose_quick_settings
 from onnxcert.api.rules import make_rule
-from onnxcert.api.words import (
-    InputWords,
-    ModelWords,
-    Name,
-    NoiseWords,
-    RuleWords,
-    RunWords,
-    WorkerWords,
-    select_words,
-)
 from onnxcert.data import Listing, Shard, read_usable_sizes
 from onnxcert.data.paths import safe_name
 from onnxcert.errors import OnnxcertError, ParameterError
@@ -63,7 +63,7 @@ def prepare_runs(
     batch_size: int | None = None,
     leak_check: int | Literal["off"] | None = None,
     checkpoint: float = 60.0,
-    **words: Unpack[RunWords],
+    **keywords: Unpack[RunKeywords],
 ) -> list[Run]:
     """Return one run for each named output of the model; without a name, one run.
 
@@ -75,49 +75,52 @@ def prepare_runs(
         raise ParameterError(f"--checkpoint must be more than 0 seconds, got {checkpoint}.")
     if batch_size is not None and not 1 <= batch_size <= 4096:
         raise ParameterError(f"--batch-size must be from 1 to 4096, got {batch_size}.")
-    shard = parse_shard(words.get("shard"), seed)
+    shard = parse_shard(keywords.get("shard"), seed)
     source = _read(model)
     other_source = None if nonrobust is None else _read(nonrobust)
     file, is_open = (source.file, True) if isinstance(source, OnnxSegmenter) else (source, False)
-    model_words: dict[str, Any] = select_words(words, ModelWords)
-    if is_open and model_words:
+    model_keywords: dict[str, Any] = select_keywords(keywords, ModelKeywords)
+    if is_open and model_keywords:
         raise ParameterError(
-            f"{next(iter(model_words))} applies to an ONNX file only; pass it to onnxcert.load."
+            f"{next(iter(model_keywords))} applies to an ONNX file only; pass it to onnxcert.load."
         )
-    given = collect_contract(model_words)
+    given = collect_contract(model_keywords)
     stated = source.contract if isinstance(source, OnnxSegmenter) else read_stated(file, given)
     listing = list_inputs(
-        file.path, _as_arguments(inputs), stated.modality, **select_words(words, InputWords)
+        file.path,
+        _as_arguments(inputs),
+        stated.modality,
+        **select_keywords(keywords, InputKeywords),
     )
     if listing.categories and not is_open and "categories" not in {*given, *stated.sources}:
-        model_words["categories"] = listing.categories
-    ignore_label = find_ignore_label(words.get("ignore_label"), listing, file, stated.modality)
-    names = collect_class_names(words.get("class_names"), listing)
+        model_keywords["categories"] = listing.categories
+    ignore_label = find_ignore_label(keywords.get("ignore_label"), listing, file, stated.modality)
+    names = collect_class_names(keywords.get("class_names"), listing)
     device: dict[str, Any] = {
-        name: value for name, value in words.items() if name in ("device", "threads")
+        name: value for name, value in keywords.items() if name in ("device", "threads")
     }
     if isinstance(source, OnnxSegmenter):  # workers run it on the same kind of device
         device["device"] = source.session.device.partition(":")[0]
-    driver = {"device": "cpu", "threads": 1} if has_workers(words) else device
-    noise_words = select_words(words, NoiseWords)
+    driver = {"device": "cpu", "threads": 1} if has_workers(keywords) else device
+    noise_keywords = select_keywords(keywords, NoiseKeywords)
 
     def prepare(head: str | None) -> Run:
         """Return the run for the output `head`; None for the output of the contract."""
-        fields = {**model_words, **({} if head is None else {"output": head}), **driver}
+        fields = {**model_keywords, **({} if head is None else {"output": head}), **driver}
         try:
             segmenter = _open(source, fields, names)
         except MissingSettings as error:
-            raise add_run_settings(error, words, listing) from None
+            raise add_run_settings(error, keywords, listing) from None
         other = None if other_source is None else _open(other_source, fields, ())
-        check_category(words.get("category"), segmenter.entry)
-        perturbation = make_noise(segmenter.contract, file.path, **noise_words)
+        check_category(keywords.get("category"), segmenter.entry)
+        perturbation = make_noise(segmenter.contract, file.path, **noise_keywords)
 
         def make_settings(n: int) -> Settings:
             rule = make_rule(
                 n,
                 inputs=len(listing.items),
                 whole=segmenter.classifies,
-                **select_words(words, RuleWords),
+                **select_keywords(keywords, RuleKeywords),
             )
             return Settings(
                 perturbation=perturbation,
@@ -126,18 +129,20 @@ def prepare_runs(
                 selection=selection,
                 rule=rule,
                 stopping=Stopping(
-                    until=words.get("until"),
-                    futility=words.get("futility"),
-                    seconds=words.get("time"),
+                    until=keywords.get("until"),
+                    futility=keywords.get("futility"),
+                    seconds=keywords.get("time"),
                 ),
                 leak_check=0 if leak_check == "off" else leak_check,
             )
 
         if n is None:
-            settings = choose_quick_settings(segmenter, listing, words, n0, make_settings)
+            settings = choose_quick_settings(segmenter, listing, keywords, n0, make_settings)
         else:
             settings = make_settings(n)
-        workers = build_workers(segmenter, other, **device, **select_words(words, WorkerWords))
+        workers = build_workers(
+            segmenter, other, **device, **select_keywords(keywords, WorkerKeywords)
+        )
         parameters = collect_parameters(
             segmenter, other, listing, settings, ignore_label, segmenter.backend.generator
         )
@@ -160,7 +165,7 @@ def prepare_runs(
             checkpoint_seconds=checkpoint,
         )
 
-    output = words.get("output")
+    output = keywords.get("output")
     heads: list[str | None] = [None] if output is None else [*output.split(",")]
     return [prepare(head) for head in heads]
 
@@ -177,9 +182,11 @@ def _read(model: Name | ModelFile | OnnxSegmenter) -> ModelFile | OnnxSegmenter:
 
 
 def _open(
-    source: ModelFile | OnnxSegmenter, words: Mapping[str, Any], names: Sequence[str]
+    source: ModelFile | OnnxSegmenter, keywords: Mapping[str, Any], names: Sequence[str]
 ) -> OnnxSegmenter:
-    return source if isinstance(source, OnnxSegmenter) else open_model(source, words, names=names)
+    return (
+        source if isinstance(source, OnnxSegmenter) else open_model(source, keywords, names=names)
+    )
 
 
 def _as_arguments(inputs: Name | Sequence[Name] | None) -> list[str]:
@@ -202,13 +209,13 @@ def default_folder(
 
 
 def add_run_settings(
-    error: MissingSettings, words: Mapping[str, Any], listing: Listing
+    error: MissingSettings, keywords: Mapping[str, Any], listing: Listing
 ) -> MissingSettings:
     """Add to `error` the settings that a run needs besides the contract: noise and input size."""
     contract, more = error.contract, []
     if contract is None:
         return error
-    if get_sigma(contract, **select_words(words, NoiseWords)) is None:
+    if get_sigma(contract, **select_keywords(keywords, NoiseKeywords)) is None:
         text = "the noise that the model was trained with is unknown; pass --sigma SIGMA"
         modality = contract.modality
         meaning = (
@@ -217,7 +224,7 @@ def add_run_settings(
         )
         more.append(MissingSetting(text, flag="--sigma", values=("SIGMA",), meaning=meaning))
     if isinstance(contract, ImageContract) and contract.size is not None:
-        given = any(words.get(name) for name in ("resize", "size", "tile", "scales"))
+        given = any(keywords.get(name) for name in ("resize", "size", "tile", "scales"))
         size = _read_first_size(listing, contract)
         if size not in (None, contract.size) and not (given or contract.usual_size):
             height, width = contract.size

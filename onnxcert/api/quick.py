@@ -21,7 +21,7 @@ _MARGIN: Final = 1.2  # at the least n itself, only unanimous components are cer
 def choose_quick_settings(
     segmenter: OnnxSegmenter,
     listing: Listing,
-    words: Mapping[str, Any],
+    keywords: Mapping[str, Any],
     n0: int,
     make_settings: Callable[[int], Settings],
 ) -> Settings:
@@ -33,7 +33,7 @@ def choose_quick_settings(
     Args:
         segmenter: the model.
         listing: all inputs, also those of other shards.
-        words: keywords of the rule, see `onnxcert.api.words.RuleWords`.
+        keywords: keywords of the rule, see `onnxcert.api.keywords.RuleKeywords`.
         n0: draws that choose the candidate.
         make_settings: returns the settings with n draws.
 
@@ -42,7 +42,7 @@ def choose_quick_settings(
             components is not known before the first pass.
         InputError: no input can be read.
     """
-    procedure, looks = words.get("procedure", "segcertify"), words.get("looks")
+    procedure, looks = keywords.get("procedure", "segcertify"), keywords.get("looks")
     if procedure != "segcertify" or looks not in (None, "auto"):
         option = "--looks" if procedure == "segcertify" else f"--procedure {procedure}"
         raise ParameterError(f"--preset {QUICK} cannot compute n for {option}; give --n.")

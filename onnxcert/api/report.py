@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onnxcert.api.words import Name, check_words
+from onnxcert.api.keyword_checks import check_keywords
+from onnxcert.api.keywords import Name
 from onnxcert.errors import StoreError
 from onnxcert.report.tables.abstention import SOME
 from onnxcert.report.tables.summary import Summary, summarise
@@ -39,7 +40,7 @@ class Report:
         return f"<pre>{html.escape(self.table())}</pre>"
 
 
-@check_words()
+@check_keywords()
 def report(results: Name | Results, *, explain: int | None = SOME) -> Report:
     """Return the table of a finished or interrupted run, from its stored results.
 

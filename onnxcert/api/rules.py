@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, Unpack
 
-from onnxcert.api.words import RuleWords
+from onnxcert.api.keywords import RuleKeywords
 from onnxcert.errors import ParameterError
 from onnxcert.statistics.rule import Budget, Rule, Schedule
 
 
-def make_rule(n: int, *, inputs: int = 1, whole: bool = False, **words: Unpack[RuleWords]) -> Rule:
+def make_rule(
+    n: int, *, inputs: int = 1, whole: bool = False, **keywords: Unpack[RuleKeywords]
+) -> Rule:
     """Return the rule for at most n draws.
 
     Args:
@@ -19,17 +21,17 @@ def make_rule(n: int, *, inputs: int = 1, whole: bool = False, **words: Unpack[R
         inputs: number of inputs that share alpha if `alpha_scope` is ``dataset``.
         whole: whether the model predicts one class per input (a classifier); the default is then
             the radius map, as in CERTIFY.
-        words: see `onnxcert.api.words.RuleWords`.
+        keywords: see `onnxcert.api.keywords.RuleKeywords`.
 
     Raises:
         ParameterError: a value is out of range.
     """
-    given = words.get("tau")
+    given = keywords.get("tau")
     taus = () if given is None else as_taus(given)
-    looks, budget = words.get("looks"), words.get("budget")
-    procedure, correction = words.get("procedure", "segcertify"), words.get("correction")
-    floor, scope = words.get("floor", 0.5), words.get("alpha_scope", "input")
-    radius_map = words.get("radius_map", False) or (
+    looks, budget = keywords.get("looks"), keywords.get("budget")
+    procedure, correction = keywords.get("procedure", "segcertify"), keywords.get("correction")
+    floor, scope = keywords.get("floor", 0.5), keywords.get("alpha_scope", "input")
+    radius_map = keywords.get("radius_map", False) or (
         whole
         and looks is None
         and procedure == "segcertify"
@@ -39,11 +41,11 @@ def make_rule(n: int, *, inputs: int = 1, whole: bool = False, **words: Unpack[R
     )
     taus = taus or ((floor if whole and radius_map else 0.75),)
     if correction is None:
-        correction = _default_correction(words, radius_map)
+        correction = _default_correction(keywords, radius_map)
     return Rule(
         tau=taus[0],
         more_taus=taus[1:],
-        alpha=words.get("alpha", 0.001),
+        alpha=keywords.get("alpha", 0.001),
         alpha_scope=scope,
         inputs=inputs if scope == "dataset" else 1,
         correction=correction,
@@ -51,7 +53,7 @@ def make_rule(n: int, *, inputs: int = 1, whole: bool = False, **words: Unpack[R
         procedure=procedure,
         radius_map=radius_map,
         floor=floor,
-        schedule=_make_schedule(n, looks, words.get("spending", "equal")),
+        schedule=_make_schedule(n, looks, keywords.get("spending", "equal")),
     )
 
 
@@ -84,11 +86,11 @@ def _make_schedule(n: int, looks: Any, spending: str) -> Schedule | None:
     return Schedule(n, at, spending)
 
 
-def _default_correction(words: Mapping[str, Any], radius_map: bool) -> str:
-    """Return the most powerful correction that can be combined with the other words."""
-    budget = words.get("budget")
-    if words.get("looks") is not None:
+def _default_correction(keywords: Mapping[str, Any], radius_map: bool) -> str:
+    """Return the most powerful correction that can be combined with the other keywords."""
+    budget = keywords.get("budget")
+    if keywords.get("looks") is not None:
         return "kfwer" if budget else "bonferroni"
-    if radius_map or words.get("procedure", "segcertify") != "segcertify":
+    if radius_map or keywords.get("procedure", "segcertify") != "segcertify":
         return "bonferroni"
     return "kfwer-stepdown" if budget else "holm"

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
+from onnxcert.api.keyword_checks import check_keywords
+from onnxcert.api.keywords import Name, RunKeywords
 from onnxcert.api.preparation import prepare_runs
 from onnxcert.api.progress import Bar
 from onnxcert.api.report import Report
-from onnxcert.api.words import Name, RunWords, check_words
 from onnxcert.errors import InputError, ParameterError
 from onnxcert.model.segmenter import OnnxSegmenter
 from onnxcert.results import Record, ResultStore
@@ -67,7 +68,7 @@ class FinishedRun:
         return self.report._repr_html_()
 
 
-@check_words(RunWords, presets=True)
+@check_keywords(RunKeywords, presets=True)
 def certify_many(
     model: Name | OnnxSegmenter,
     inputs: Name | Sequence[Name] | None = None,
@@ -84,7 +85,7 @@ def certify_many(
     leak_check: int | Literal["off"] | None = None,
     checkpoint: float = 60.0,
     progress: bool | ProgressListener = False,
-    **words: Unpack[RunWords],
+    **keywords: Unpack[RunKeywords],
 ) -> FinishedRun:
     """Certify images or point clouds in files and store the results; as `onnxcert certify`.
 
@@ -107,8 +108,8 @@ def certify_many(
         leak_check: as for `onnxcert.certify`.
         checkpoint: seconds between checkpoints of the votes of an input.
         progress: True for a progress bar.
-        words: noise, rule, inputs, model and workers as on the command line; see
-            `onnxcert.api.words.RunWords`.
+        keywords: noise, rule, inputs, model and workers as on the command line; see
+            `onnxcert.api.keywords.RunKeywords`.
 
     Raises:
         OnnxcertError: the model, the inputs, the folder or a keyword cannot be used.
@@ -128,7 +129,7 @@ def certify_many(
         batch_size=batch_size,
         leak_check=leak_check,
         checkpoint=checkpoint,
-        **words,
+        **keywords,
     )
     if len(runs) > 1:
         raise ParameterError(

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from os import fspath
 from pathlib import Path
 
+from onnxcert.api.keyword_checks import check_keywords
+from onnxcert.api.keywords import Name
 from onnxcert.api.report import Report, as_results
 from onnxcert.api.rules import as_budget, as_taus
-from onnxcert.api.words import Name, check_words
 from onnxcert.audit import Verification
 from onnxcert.audit import verify as run_checks
 from onnxcert.audit.redecide import ReDecision
@@ -25,7 +26,7 @@ from onnxcert.statistics.post_hoc import RuleChange
 from onnxcert.statistics.rule import AlphaScope, Budget, Rule
 
 
-@check_words()
+@check_keywords()
 def verify(
     results: Name | Results,
     *,
@@ -81,7 +82,7 @@ class DecidedAgain:
         return "\n".join([*warning, str(self.decided)])
 
 
-@check_words()
+@check_keywords()
 def redecide(
     results: Name | Results,
     *,
@@ -143,7 +144,7 @@ def redecide(
     )
 
 
-@check_words()
+@check_keywords()
 def diff(a: Name | Results, b: Name | Results) -> Comparison:
     """Compare two runs; see `onnxcert.report.tables.comparison.compare`.
 
@@ -157,7 +158,7 @@ def diff(a: Name | Results, b: Name | Results) -> Comparison:
     return compare(as_results(a), as_results(b))
 
 
-@check_words()
+@check_keywords()
 def pack(results: Name | ResultStore, file: Name) -> int:
     """Pack a run into one portable HDF5 file; return the number of records.
 
@@ -200,7 +201,7 @@ class MergedRun:
         return dict(self.merged.skipped)
 
 
-@check_words()
+@check_keywords()
 def merge(out: Name, shards: Sequence[Name]) -> MergedRun:
     """Merge the shards of one run into one folder; see `onnxcert.results.merge.merge`.
 

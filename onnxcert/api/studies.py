@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from onnxcert.api.words import Name, check_words
+from onnxcert.api.keyword_checks import check_keywords
+from onnxcert.api.keywords import Name
 from onnxcert.errors import ParameterError, StoreError
 from onnxcert.files.atomic import write_atomically
 from onnxcert.simulation.calibration import Row
@@ -36,7 +37,7 @@ class Study:
         return all(row.as_expected for row in self.rows)
 
 
-@check_words()
+@check_keywords()
 def study(
     out: Name | None = None,
     *,

@@ -10,7 +10,7 @@ import numpy as np
 
 from onnxcert._typing import FloatArray, IntArray, Perturbation
 from onnxcert.api.arrays import to_numpy
-from onnxcert.api.words import check_words
+from onnxcert.api.keyword_checks import check_keywords
 from onnxcert.errors import ModelError, ParameterError
 from onnxcert.sampling.backend import Backend
 from onnxcert.sampling.protocol import Function, Segmenter
@@ -18,7 +18,7 @@ from onnxcert.sampling.protocol import Function, Segmenter
 _SCORES: Final = ("logits", "out")  # where transformers and torchvision put their scores
 
 
-@check_words()
+@check_keywords()
 def wrap(
     model: Callable[[Any], Any], *, classes: int | None = None, channels: int | None = 3
 ) -> WrappedModel:

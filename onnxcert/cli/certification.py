@@ -59,7 +59,7 @@ class Request:
             OnnxcertError: The model, an input or an option cannot be used.
         """
         sampling, output, running = self.sampling, self.output, vars(self.running)
-        words: dict[str, Any] = {
+        keywords: dict[str, Any] = {
             **vars(self.rule),
             **vars(self.noise),
             **vars(self.input_options),
@@ -90,7 +90,7 @@ class Request:
                 until=sampling.until,
                 futility=sampling.futility,
                 time=sampling.time,
-                **words,
+                **keywords,
             )
 
 

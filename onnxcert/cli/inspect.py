@@ -11,7 +11,7 @@ import typer
 
 from onnxcert.api.inspection import Inspection, find_findings
 from onnxcert.api.inspection import inspect as inspect_model
-from onnxcert.api.words import RuntimeWords, select_words
+from onnxcert.api.keywords import RuntimeKeywords, select_keywords
 from onnxcert.cli.json_output import print_object
 from onnxcert.cli.options.base import AsJson, ClassNames, ModelPath
 from onnxcert.cli.options.contract import ContractOptions
@@ -85,7 +85,7 @@ def command(
             columns=columns,
             category=category,
             on_contract=keep,
-            **{**select_words(vars(running), RuntimeWords), **given},
+            **{**select_keywords(vars(running), RuntimeKeywords), **given},
         )
     except OnnxcertError as error:
         missing: Collection[str] = ()

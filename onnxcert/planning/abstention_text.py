@@ -1,4 +1,4 @@
-"""The explanation of abstention in words: one paragraph that a person can act on."""
+"""Text of the explanation of abstention: one paragraph, with what would help."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 import onnxcert
-from onnxcert.api import job
+from onnxcert.api import input_certification
 
 Array = npt.NDArray[Any]
 
@@ -124,13 +124,13 @@ def test_an_opened_model_is_tuned_and_checked_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known: list[bool] = []
-    plan = job.make_plan
+    plan = input_certification.make_plan
 
     def make_plan(*args: Any, **words: Any) -> Any:
         known.append(words["known"] is not None)
         return plan(*args, **words)
 
-    monkeypatch.setattr(job, "make_plan", make_plan)
+    monkeypatch.setattr(input_certification, "make_plan", make_plan)
     model = onnxcert.load(graphs.save(graphs.threshold(), tmp_path / "model.onnx"), threads=1)
     image = np.random.default_rng(0).random((3, 8, 8), np.float32)
     one, same = (onnxcert.certify(model, image, sigma=0.1, seed=1) for _ in range(2))

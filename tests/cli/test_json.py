@@ -43,7 +43,7 @@ def test_every_command_has_the_option_and_a_schema() -> None:
 def test_an_object_of_certify_is_refused_if_anything_is_missing_or_added(
     found: dict[str, Any],
 ) -> None:
-    """Every key of every object is required, and none is open but where kinds differ."""
+    """Objects require all their keys; only those whose keys depend on a kind allow others."""
 
     def paths(value: Any, path: tuple[Any, ...] = ()) -> Any:
         if isinstance(value, dict):

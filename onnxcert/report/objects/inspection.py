@@ -28,7 +28,7 @@ def inspection_object(
         contract: how to call it; the values of `missing` fields are provisional and left out.
         findings: findings of the lint.
         missing: names of the fields that the user must give.
-        tried: whether the model ran on a random input; None if nobody knows.
+        tried: whether the model ran on a random input; None if that is not known.
         refused: why the model is refused; None if it is not.
     """
     names = [field.name for field in fields(contract) if field.name != "sources"]

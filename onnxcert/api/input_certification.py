@@ -36,7 +36,7 @@ _PLANS: Final[WeakKeyDictionary[Segmenter, _Plans]] = WeakKeyDictionary()
 
 @final
 @dataclass(eq=False)
-class InputJob:
+class InputCertification:
     """One input to certify.
 
     Args:
